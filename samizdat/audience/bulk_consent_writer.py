@@ -30,8 +30,12 @@ _DESK = consent.WAYS.index("desk")
 def write(list_: List, ids: Sequence[int], kind: str, words: dict[int, str], now: datetime, grown: int = _DESK) -> None:
     """The same fact, by way of the desk, about all of these locked subscribers and one list; and what it comes to.
 
-    `grown`: the way, of GROWN_BY, by which the list grows or shrinks.
+    `grown`: the way, of GROWN_BY, by which the list grows or shrinks. Those of whom limits.RECORDS facts are on record
+    are left out, but for what ends something.
     """
+    if kind not in consent_records.ENDING:
+        full = sql.crowded(ids)
+        ids = [id for id in ids if id not in full]
     if not ids:
         return
     organization, keys = list_.organization, keyring.keys(list_.organization)

@@ -22,6 +22,9 @@ NEWSLETTER = consent.PURPOSES.index(consent.LETTERS)
 APPEALS = consent.PURPOSES.index(consent.APPEALS)
 IMPORT = consent.WAYS.index("import")
 
+# What is recorded of whoever has limits.RECORDS already: no no is refused, and after one there is little to refuse.
+ENDING = frozenset({"withdrawn", "objected", "cleaned"})
+
 # Which reason speaks for an address that has several.
 _REASONS = ("erased", "objected", "complaint", "manual", "bounce")
 

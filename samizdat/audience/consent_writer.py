@@ -192,12 +192,15 @@ def suppressed(organization_id: int, blinds: Sequence[bytes]) -> str | None:
 def write(
     subscriber: Subscriber, facts: Iterable[ConsentFactRow], now: datetime, sent_at: datetime | None = None
 ) -> None:
-    """Writes facts about a locked subscriber and settles what follows from them, as of `now`.
+    """Writes facts about a locked subscriber and settles what follows from them, as of `now`. Of whoever has
+    limits.RECORDS of them already only what ends something is written (`is_full`).
 
     `sent_at`: when that was by the clock of the public pages, which may be wrong, or in the hands of somebody who lies.
     """
     keys = keyring.keys(subscriber.organization)
     facts = list(facts)
+    if not all(fact.kind in consent_records.ENDING for fact in facts) and is_full(subscriber):
+        facts = [fact for fact in facts if fact.kind in consent_records.ENDING]
     moment = (sent_at or now).astimezone(UTC)
     agrees = any(fact.kind in consent.AGREEING for fact in facts)
     today = day_of([subscriber.id], moment.date(), agrees)[subscriber.id]
@@ -218,6 +221,11 @@ def write(
     if facts and (facts[-1].kind, facts[-1].way) in (("returned", "desk"), ("undone", "desk")):
         way = UNDONE  # Nobody came: a leaving, or an objection, is taken back.
     settle(subscriber, now, [fact.list for fact in facts if fact.list], way)
+
+
+def is_full(subscriber: Subscriber) -> bool:
+    """Whether so much is on record about them that no yes comes to it: each change reads all of it, for each list."""
+    return bool(sql.crowded([subscriber.id]))
 
 
 def day_of(subscribers: Sequence[int], day: date, agrees: bool) -> dict[int, date]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from django.utils.translation import gettext as _
 
+from samizdat.audience.limits import RECORDS
 from samizdat.core.imports import ImportPlan
 
 
@@ -78,6 +79,19 @@ class NotAReader(AudienceError):
 
     def __init__(self) -> None:
         super().__init__(_("They aren’t subscribed to this list. Subscribe them first, then add appeals."))
+
+
+class TooManyRecords(AudienceError):
+    """Another yes of somebody of whom limits.RECORDS facts are on record."""
+
+    code = "too_many_records"
+
+    def __init__(self) -> None:
+        sentence = _(
+            "This subscriber already has %(n)s consent records, so no further consent is recorded. Erase the "
+            "subscriber, then ask them to sign up again."
+        )
+        super().__init__(sentence % {"n": RECORDS})
 
 
 class ImportRefused(AudienceError):

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import connection
 
+from samizdat.audience import limits
 from samizdat.db import (
     among,
     delete_slice,
@@ -113,6 +114,25 @@ def consent_of(
         "ORDER BY id",
     )
     return [(row[0], tuple(row[1:])) for row in rows]
+
+
+def crowded(subscribers: Sequence[int]) -> set[int]:
+    """Of these, who has limits.RECORDS consent records or more."""
+    query = "SELECT subscriber_id FROM audience_consentrecord"
+    rows = _by_number(query, subscribers, f"GROUP BY subscriber_id HAVING COUNT(*) >= {limits.RECORDS:d}")
+    return {row[0] for row in rows}
+
+
+def cut_by_records(subscribers: Sequence[int], most: int) -> Sequence[int]:
+    """The first of these who have so many consent records together; at least one."""
+    query = "SELECT subscriber_id, COUNT(*) FROM audience_consentrecord"
+    counts: dict[int, int] = dict(_by_number(query, subscribers, "GROUP BY subscriber_id"))
+    total = 0
+    for place, id in enumerate(subscribers):
+        total += counts.get(id, 0)
+        if total > most and place:
+            return subscribers[:place]
+    return subscribers
 
 
 def consent_with_words(

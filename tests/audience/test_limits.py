@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 
 from samizdat.audience import actions as audience
-from samizdat.audience import limits, queries
+from samizdat.audience import bulk_consent_writer, consistency, limits, queries, sql
 from samizdat.audience.actions import fields, forms, preferences
 from samizdat.audience.actions.forms import FormFacts
 from samizdat.audience.actions.lists import tags_for
-from samizdat.audience.errors import FieldRefused, FormRefused, ImportRefused, TooManyLists
-from samizdat.audience.imports import inspect
+from samizdat.audience.errors import FieldRefused, FormRefused, ImportRefused, TooManyLists, TooManyRecords
+from samizdat.audience.imports import inspect, writer
 from samizdat.audience.imports.inspect import HeldUpload
-from samizdat.audience.models import List, Tag
+from samizdat.audience.models import ConsentRecord, List, Subscriber, Tag
 from samizdat.audience.tags_and_fields import tag_name
 from samizdat.vault import keyring
 from tests.conftest import NOW
@@ -77,3 +77,84 @@ def test_a_form_opens_only_what_it_names(lantern: Any, monkeypatch: pytest.Monke
         topic.id: tag_name(keyring.keys(lantern), topic)
     }
     assert opened.count("tag") <= 2 and opened.count("list") <= 2
+
+
+# -- consent records of one subscriber --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def full(lantern: Any, letter: Any, monkeypatch: pytest.MonkeyPatch) -> Subscriber:
+    """Ada is subscribed, and on record with as many facts as there can be."""
+    ada = audience.add_subscriber(lantern, "ada@post.example", letter, consent="Yes.", now=NOW)
+    for _ in range(2):
+        audience.unsubscribe(ada, letter, now=NOW, way="form")
+        audience.undo_unsubscribe(ada, letter, now=NOW)
+    monkeypatch.setattr(limits, "RECORDS", 5)
+    assert _records(ada) == 5
+    return ada
+
+
+def _records(subscriber: Subscriber) -> int:
+    return ConsentRecord.objects.filter(subscriber=subscriber).count()
+
+
+def _status(subscriber: Subscriber, list: List) -> str:
+    return next(of.status for of in queries.card(subscriber, NOW).lists if of.list_id == list.id)
+
+
+def test_who_has_as_many_consent_records_as_there_can_be_leaves_and_does_not_come_back(
+    lantern: Any, letter: Any, full: Subscriber
+) -> None:
+    """Each change reads all of them for each list, while others wait; a no is refused to nobody."""
+    with pytest.raises(TooManyRecords, match="no further consent is recorded"):
+        audience.add_subscriber(lantern, "ada@post.example", letter, consent="Yes.", now=NOW)
+    audience.confirm(full, letter, now=NOW)
+    audience.sign_up(lantern, "ada@post.example", letter, wording="Yes.", now=NOW)
+    assert (_records(full), _status(full, letter)) == (5, "subscribed")
+    for _ in range(9):
+        audience.unsubscribe(full, letter, now=NOW, way="form")
+        assert _status(full, letter) == "unsubscribed"
+        assert not audience.undo_unsubscribe(full, letter, now=NOW)
+    assert _records(full) == 6
+    audience.object_to_mail(lantern, subscriber=full, now=NOW)
+    assert _records(full) == 8 and not consistency.check_projections(lantern, NOW).wrong
+
+
+def test_bulk_actions_record_no_yes_of_who_has_as_many_consent_records_as_there_can_be(
+    lantern: Any, letter: Any, full: Subscriber
+) -> None:
+    boris = audience.add_subscriber(lantern, "boris@post.example", letter, consent="Yes.", now=NOW)
+    for kind, expected in (("given", 5), ("withdrawn", 6), ("returned", 6)):
+        bulk_consent_writer.write(letter, [full.id, boris.id], kind, {}, NOW)
+        assert _records(full) == expected
+    assert (_status(full, letter), _status(boris, letter)) == ("unsubscribed", "subscribed")
+
+
+def test_files_add_a_new_no_and_nothing_else_to_as_many_consent_records_as_there_can_be(
+    lantern: Any, letter: Any, full: Subscriber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "MOST_RECORDS", 1)
+    answers = (("LEAVE_TIME=left_time",), ())
+    for year in range(2000, 2009):
+        rows = f"ada@post.example,unsubscribed,{year}-03-01\nboris@post.example,unsubscribed,{year}-03-01\n"
+        data = f"email,status,LEAVE_TIME\n{rows}".encode()
+        audience.direct(lantern, letter, [HeldUpload("people.csv", data)], now=lambda: NOW, answers=answers)
+        assert (_records(full), _status(full, letter)) == (6, "unsubscribed")
+    other = audience.new_list(lantern, "Courts", now=NOW)
+    data = b"email,status\nada@post.example,subscribed\nboris@post.example,subscribed\n"
+    audience.direct(lantern, other, [HeldUpload("others.csv", data)], now=lambda: NOW)
+    assert (_records(full), _status(full, other)) == (6, "nonsubscribed")
+    assert not consistency.check_projections(lantern, NOW).wrong
+
+
+def test_the_comparison_reads_fewer_people_at_once_where_they_have_many_records(
+    lantern: Any, letter: Any, full: Subscriber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in range(4):
+        audience.add_subscriber(lantern, f"reader{place}@post.example", letter, consent="Yes.", now=NOW)
+    monkeypatch.setattr(consistency, "PAGE_RECORDS", 5)
+    asked: list[int] = []
+    consent_of = sql.consent_of
+    monkeypatch.setattr(sql, "consent_of", lambda ids: asked.append(len(rows := consent_of(ids))) or rows)
+    assert consistency.check_projections(lantern, NOW).subscribers == 5
+    assert sum(asked) == 9 and max(asked) <= 5

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
@@ -94,6 +95,19 @@ def test_the_page_of_a_subscriber_begins_with_the_answer_and_quotes_their_consen
     assert "<strong>Yes.</strong> Agreed on 25 November 2026" in " ".join(page.split())
     assert CONSENT in page
     assert "volunteer" in page
+
+
+def test_the_page_of_a_subscriber_shows_the_newest_of_many_consent_records(
+    here: House, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    actions.unsubscribe(here.ada, here.list, now=NOW)
+    address = _to(here, "subscriber", here.ada.number)
+    whole = desk("editor").get(address).content.decode()
+    many = whole.count("<time", whole.index("Consent record"))
+    monkeypatch.setattr("samizdat.web.templatetags.consent.SHOWN", many - 1)
+    page = desk("editor").get(address).content.decode()
+    assert page.count("<time", page.index("Consent record")) == many - 1
+    assert f"The newest {many - 1} of {many} records are shown." in page and "records are shown" not in whole
 
 
 def test_the_button_of_the_leave_page_is_neither_a_sign_up_form_nor_their_mail_program(here: House, desk: Desk) -> None:

@@ -462,6 +462,7 @@ def _move(plan: BulkPlan, ids: Sequence[int], now: datetime) -> Changed:
     here, there = _list(plan.list), _list(plan.to)
     statuses, statuses_there = (bulk_consent_writer.statuses_of(list_, ids, now) for list_ in (here, there))
     away = {*_standing(there, ids, _GONE), *(id for id in ids if statuses_there[id] in _GONE)}
+    away |= sql.crowded(ids)  # They would leave one list and come onto no other.
     agreed = [id for id in _standing(here, ids, (SUBSCRIBED,)) if statuses[id] == SUBSCRIBED]
     moving = [id for id in agreed if id not in away]
     subscribed = set(_standing(there, moving, (SUBSCRIBED,)))

@@ -50,7 +50,8 @@ def confirm(
     signed_up: date | None = None,
     sent_at: datetime | None = None,
 ) -> Verdict:
-    """The subscriber pressed the link in our letter, or answered it. The verdict afterwards. Errors: NoSuchSubscriber.
+    """The subscriber pressed the link in our letter, or answered it. The verdict afterwards. Nothing is written
+    of whoever has limits.RECORDS facts on record. Errors: NoSuchSubscriber.
 
     `sent_at`: when, by the clock of the public pages.
 
@@ -60,6 +61,8 @@ def confirm(
     """
     with transaction.atomic():
         row = consent_writer.lock(subscriber)
+        if consent_writer.is_full(row):
+            return verdict(row, list, now)
         blinds = consent_writer.blinds_of(keyring.keys(row.organization), row)
         lifted = Suppression.objects.filter(organization=row.organization_id, email_index__in=blinds)
         lifted = lifted.filter(reason__in=LIFTED_BY_CONFIRMATION)
@@ -128,6 +131,8 @@ def agree_to_appeals(
         held = Subscription.objects.filter(subscriber=row, list=list).first()
         if held is None or held.status != SUBSCRIBED or held.fundraising_verdict == consent.YES:
             return False
+        if consent_writer.is_full(row):
+            return False
         if asked is not None and not asked_for_appeals(row, list, asked, now):
             return False
         words = _asked_in(row, list, APPEALS, asked) if asked else words_of(list, wording, APPEALS)
@@ -153,7 +158,9 @@ def undo_unsubscribe(
     """
     with transaction.atomic():
         row = consent_writer.lock(subscriber)
-        if not has_left(row, list, purpose) or (since and not _left_by_link(row, list, since, purpose, now)):
+        if consent_writer.is_full(row) or not has_left(row, list, purpose):
+            return False
+        if since and not _left_by_link(row, list, since, purpose, now):
             return False
         consent_writer.write(row, [ConsentFactRow("returned", way, list, purpose=purpose)], now)
         record("subscriber.returned", row.organization, about=row.id, by=by, now=now, detail={"list": list.id})

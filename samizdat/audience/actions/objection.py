@@ -16,7 +16,7 @@ from samizdat.accounts.models import Organization, Person
 from samizdat.audience import consent_writer, removal_limit, suppression_log
 from samizdat.audience.actions.suppressions import keep_suppression, suppress
 from samizdat.audience.consent_writer import ConsentFactRow
-from samizdat.audience.errors import AudienceError
+from samizdat.audience.errors import AudienceError, TooManyRecords
 from samizdat.audience.models import Subscriber, Suppression
 from samizdat.core import consent
 from samizdat.core.mail import address as addresses
@@ -89,6 +89,8 @@ def lift_objection(subscriber: Subscriber, *, now: datetime, by: Person | None) 
         row = consent_writer.lock(subscriber)
         if not is_liftable(row, now):
             raise _too_late()
+        if consent_writer.is_full(row):
+            raise TooManyRecords
         suppression_log.delete(row.organization, _objections(row), now)
         facts = [ConsentFactRow("undone", "desk", None, purpose=purpose) for purpose in consent.PURPOSES]
         consent_writer.write(row, facts, now)

@@ -10,7 +10,7 @@ from samizdat.audience import consent_writer, sql, tags_and_fields, value_limit
 from samizdat.audience.actions.consent_texts import words_of
 from samizdat.audience.actions.suppressions import keep_suppression
 from samizdat.audience.consent_writer import ConsentFactRow
-from samizdat.audience.errors import AddressErased, NoSuchSubscriber, NotAReader
+from samizdat.audience.errors import AddressErased, NoSuchSubscriber, NotAReader, TooManyRecords
 from samizdat.audience.models import PENDING, SUBSCRIBED, List, Subscriber, Subscription
 from samizdat.core import consent
 from samizdat.core.consent import APPEALS
@@ -38,13 +38,15 @@ def add_subscriber(
     """Adds one who has agreed, in the words of `consent`; one who is here already agrees anew. To one purpose: who
     agreed to letters has not agreed to appeals for money, and those go to readers of the list.
 
-    Errors: BadAddress, AddressErased, NotAReader.
+    Errors: BadAddress, AddressErased, NotAReader, TooManyRecords.
     """
     keys = keyring.keys(organization)
     with transaction.atomic():
         if purpose == APPEALS and not _reads(organization, keys, address, list):
             raise NotAReader
         row = _there(organization, keys, address, values or {}, language, now, way, erased_may=False, by=by)
+        if consent_writer.is_full(row):
+            raise TooManyRecords
         consent_writer.write(
             row, [ConsentFactRow("given", way, list, _wording(list, consent, way, purpose), purpose)], now
         )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from samizdat.accounts.models import Organization
-from samizdat.audience import consent_records, sql
+from samizdat.audience import consent_records, limits, sql
 from samizdat.audience.imports.reading.parse import NEW, Fact
 from samizdat.audience.imports.stretches import ParsedRow
 from samizdat.audience.models import NUMBER_MASK, PENDING, STATUSES, SUBSCRIBED
@@ -147,6 +147,9 @@ class KnownSubscribers:
         self._compare_values(change)
         change.tags = {tags[name] for name in row.tags} - person.tags
         change.facts = [fact for fact in row.facts if not self._is_known(fact, row.status, person)]
+        if len(person.records) >= limits.RECORDS:  # Each row reads all of them: only a no that is new comes to them.
+            ends = _ends(person.status_on(self._list))
+            change.facts = [fact for fact in change.facts if fact[0] in ends]
         before = person.status_on(self._list)
         if before is not None and not change.facts:
             change.status = before
@@ -232,6 +235,13 @@ class KnownSubscribers:
             (consent_records.asking_of(known, list_id, self._now), person.id, list_id)
             for list_id in {*person.lists, self._list}
         ]
+
+
+def _ends(before: int | None) -> frozenset[int]:
+    """The kinds of facts that would end something of somebody of this status."""
+    if before == _CLEANED:
+        return frozenset()
+    return _LEAVING - {consent.KINDS.index("withdrawn")} if before in _LEFT else _LEAVING
 
 
 def _merged(plain: bytes, incoming: bytes, fill: bool) -> bytes:

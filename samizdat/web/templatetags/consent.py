@@ -14,6 +14,8 @@ from samizdat.web.templatetags.desk import count, day
 
 register = template.Library()
 
+SHOWN = 100  # The newest consent records; more of one person make a page that no phone opens.
+
 
 @register.inclusion_tag("web/audience/parts/consent.html", takes_context=True)
 def consent_of(context: Context, card: SubscriberCard) -> dict[str, object]:
@@ -22,7 +24,8 @@ def consent_of(context: Context, card: SubscriberCard) -> dict[str, object]:
     return {
         "standings": [(standing, *answer(standing.verdict)) for standing in card.lists],
         "asking": [(standing.name, *answer(verdict)) for standing, verdict in card.fundraising],
-        "timeline": [entry_of(entry) for entry in card.timeline],
+        "timeline": [entry_of(entry) for entry in card.timeline[:SHOWN]],
+        "records": len(card.timeline) if len(card.timeline) > SHOWN else 0,
         "desk": context["desk"],
     }
 
