@@ -12,20 +12,25 @@ import os
 import select
 import struct
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import IO, Any, NamedTuple
 
 from samizdat.core import bounded_json
 
 _head = struct.Struct(">cII")
-# Bytes of an answer: a slice of an import or a picture has a few megabytes. Values of its JSON: 1,500,000 take 110 MB.
-MOST_TEXT, MOST_DATA, MOST_VALUES = 64 << 20, 256 << 20, 1_500_000
+# Bytes of an answer: a slice of an import or a picture has a few megabytes, all pictures of a template 60. Values of
+# its JSON: 1,500,000 take 110 MB.
+MOST_TEXT, MOST_DATA, MOST_VALUES = 64 << 20, 64 << 20, 1_500_000
 
 
 class Frame(NamedTuple):
     kind: bytes
     text: bytes
     data: bytes = b""
+
+    @property
+    def size(self) -> int:
+        return len(self.text) + len(self.data)
 
     def parts(self, sizes: Sequence[int]) -> list[bytes]:
         """The data in pieces. Errors: ValueError."""
@@ -82,10 +87,10 @@ def _text(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 
 
-def receive(stream: IO[bytes]) -> Frame | None:
-    """None where no frame comes any more, or none that we would read."""
+def receive(stream: IO[bytes], may_read: Callable[[int], bool] = lambda _size: True) -> Frame | None:
+    """None where no frame comes any more, or none that we would read. may_read: asked before its bytes are."""
     head = _begun(stream.read(_head.size))
-    if head is None:
+    if head is None or not may_read(head[1] + head[2]):
         return None
     kind, text, data = head
     frame = Frame(kind, stream.read(text), stream.read(data))

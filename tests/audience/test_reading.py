@@ -2,6 +2,7 @@
 
 import json
 import marshal
+import queue
 import signal
 import subprocess
 import sys
@@ -108,6 +109,7 @@ NAMES = [["en"], ["2024-03-01"], [[]], []]
         (b"S", json.dumps([NAMED, [-1, 0], NAMES, [[], []]]).encode()),
         (b"S", json.dumps([NAMED[:-1], SIZES, NAMES, [[], []]]).encode()),
         (b"S", json.dumps([NAMED, SIZES, NAMES, []]).encode()),
+        (b"S", json.dumps([NAMED, [0, 0], [[], [], [], []], [[], []]]).encode()),
         (b"S", b"[" + b"[]," * child_frames.MOST_VALUES + b"[]]"),
         (b"S", b"[" * 100_000),
         (b"L", json.dumps(["csv", [{"columns": [], "__class__": 1}], []]).encode()),
@@ -213,6 +215,39 @@ def test_a_reader_that_was_taken_over_is_not_waited_for_without_end(
         with pytest.raises(subprocess_reader.BadFiles, match="more time or memory"):
             next(iter(reading))
     assert taken.returncode == -signal.SIGKILL
+
+
+def test_a_reader_that_was_taken_over_fills_the_memory_of_nobody_who_waits_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As many slices as may wait, each as large as all of them may be together; the first one is being stored."""
+    large = child_frames._head.pack(b"S", 0, 1000) + bytes(1000)
+    evil = f"import os, time; os.write(1, {large!r} * 3); time.sleep(10)"
+    taken = subprocess.Popen([sys.executable, "-c", evil], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    monkeypatch.setattr(processes, "reader", lambda _module: taken)
+    monkeypatch.setattr(subprocess_reader, "MOST_WAITING", 1500)
+    hold, held = subprocess_reader._ReaderProcess._hold, queue.Queue[str]()
+
+    def asked(reading: Any, size: int) -> bool:
+        held.put("asks")
+        may = hold(reading, size)
+        held.put("has")
+        return may
+
+    monkeypatch.setattr(subprocess_reader._ReaderProcess, "_hold", asked)
+    with subprocess_reader.ReaderProcess(order(), None) as reading:
+        assert [held.get(timeout=10) for _ in range(3)] == ["asks", "has", "asks"]
+        assert held.empty() and reading._waiting.qsize() == 1, "the second is not read while the first one waits"
+        assert reading._heard() is not None
+        assert [held.get(timeout=10) for _ in range(2)] == ["has", "asks"]
+    assert held.get(timeout=10) == "has", "and who stops lets it go"
+
+
+def test_a_slice_that_is_larger_than_any_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subprocess_reader, "MOST_WAITING", 100)
+    reading = subprocess_reader.ReaderProcess(order(), None)
+    assert child_frames.receive(BytesIO(child_frames.framed(b"S", None, bytes(101))), reading._hold) is None
+    assert child_frames.receive(BytesIO(child_frames.framed(b"S", None, bytes(90))), reading._hold) is not None
 
 
 def test_an_answer_of_gigabytes_is_not_waited_for() -> None:

@@ -45,6 +45,9 @@ from samizdat.core.imports import SENTENCES, DetectedFiles, ImportFailed
 # reader goes on with the next stretch meanwhile.
 AHEAD = 2
 SENDING = 7
+# Bytes of those that wait, with the one that is being read: a slice has three megabytes, and a reader that was taken
+# over would fill the memory of the worker, which others' letters wait for.
+MOST_WAITING = 64 << 20
 
 _ORDER = tuple(field.name for field in fields(ReaderOrder))
 _SLICE = tuple(
@@ -105,6 +108,8 @@ class _ReaderProcess:
         self._piece = piece
         self._here = here
         self._waiting: queue.Queue[child_frames.Frame | None] = queue.Queue(AHEAD)
+        self._held = 0  # Bytes, as MOST_WAITING.
+        self._changed = threading.Condition()
         self._process: subprocess.Popen[bytes] | None = None
         self._stopped = False
 
@@ -119,7 +124,9 @@ class _ReaderProcess:
 
     def __exit__(self, *_: object) -> None:
         assert self._process is not None
-        self._stopped = True
+        with self._changed:
+            self._stopped = True
+            self._changed.notify()
         self._process.kill()
         while self._waiting.get() is not None:
             pass  # Lets the thread go that wants to put one more.
@@ -152,7 +159,10 @@ class _ReaderProcess:
         began = time.monotonic()
         until = began + self._patience
         try:
-            while (frame := self._waiting.get(timeout=max(0.0, until - time.monotonic()))) and frame.kind == b"P":
+            while frame := self._waiting.get(timeout=max(0.0, until - time.monotonic())):
+                self._release(frame)
+                if frame.kind != b"P":
+                    break
                 self._answer(frame, until)
         except (queue.Empty, TimeoutError):
             raise _costs_too_much(self._import_files) from None
@@ -163,8 +173,9 @@ class _ReaderProcess:
     def _receive(self) -> None:
         assert self._process is not None and self._process.stdout is not None
         try:
-            while (frame := child_frames.receive(self._process.stdout)) is not None and not self._stopped:
+            while (frame := child_frames.receive(self._process.stdout, self._hold)) is not None and not self._stopped:
                 if frame.kind == b"P" and not self._here:
+                    self._release(frame)
                     self._answer(frame, time.monotonic() + self._patience)
                 else:
                     self._waiting.put(frame)
@@ -172,6 +183,20 @@ class _ReaderProcess:
             pass  # The process is gone: the end of the queue tells.
         finally:
             self._waiting.put(None)
+
+    def _hold(self, size: int) -> bool:
+        """Waits until there is room for so many bytes; whether there ever is."""
+        if size > MOST_WAITING:
+            return False
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopped or self._held + size <= MOST_WAITING)
+            self._held += size
+        return not self._stopped
+
+    def _release(self, frame: child_frames.Frame) -> None:
+        with self._changed:
+            self._held -= frame.size
+            self._changed.notify()
 
     def _answer(self, asked: child_frames.Frame, until: float) -> None:
         assert self._piece is not None
@@ -241,7 +266,7 @@ def _value_or_raise(frame: child_frames.Frame) -> ReadSlice | DetectedFiles:
         value = frame.value()
         if frame.kind == b"S":
             read = _slice(value, frame.data)
-            read.weight = len(frame.text) + len(frame.data)
+            read.weight = frame.size
             return read
         if frame.kind == b"L":
             return detect.unpacked(value)
@@ -295,6 +320,8 @@ def _slice(payload: Any, data: bytes) -> ReadSlice:
         raise ValueError("a status or a fact that no file tells")
     ends = list(itertools.accumulate(column[7].tolist() + fact[3].tolist(), initial=at))
     cells = [data[start:end] for start, end in itertools.pairwise(ends)]
+    if ends[-1] != len(data):
+        raise ValueError("a slice is longer than it says")
     words = cells[many:]
     facts = zip(fact[0], map(days.__getitem__, fact[1]), map((False, True).__getitem__, fact[2]), words, strict=True)
     rows: Any = zip(
