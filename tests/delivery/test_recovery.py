@@ -106,6 +106,24 @@ def test_a_copy_that_somebody_made_beside_a_journal_keeps_nobody_from_starting(h
     assert all(copy.exists() for copy in copies), "they are theirs who made them"
 
 
+@pytest.mark.parametrize("name", ["../../backup", "*", "worker-?"])
+def test_a_dead_sender_whose_journal_somebody_named_in_the_database_has_no_file_moved_away(db: None, name: str) -> None:
+    """Not outside the data folder, and not the journals of others."""
+    outside, beside = data_folder().parent / "backup.1", journal.folder() / "worker-7.1"
+    lying = {path: b"of somebody else" * 200 + bytes(100) for path in (outside, beside)}
+    try:
+        for path, content in lying.items():
+            path.write_bytes(content)
+        Worker.objects.create(
+            role="sender", host="h", boot=bytes(16), folder=journal.folder_id(), journal=name, started=NOW
+        )
+        recovery.recover_dead(NOW)
+        assert all(path.read_bytes() == content for path, content in lying.items())
+    finally:
+        for path in lying:
+            path.unlink(missing_ok=True)
+
+
 def test_the_time_that_a_server_named_outlives_a_kill(house: House) -> None:
     dead = Dead(house)
     dead.journal.s(dead.chunk, FIRST_NUMBER, dead.route.pk)

@@ -231,8 +231,13 @@ def _sync_folder() -> None:
 
 def files(name: str) -> list[Path]:
     """The files of one journal, the oldest first. A copy that somebody made beside them is none."""
-    ours = [path for path in folder().glob(f"{name}.*") if _is_ours(path)]
-    return sorted(ours, key=lambda path: int(path.suffix[1:]))
+    return sorted(_named(folder(), name), key=lambda path: int(path.suffix[1:]))
+
+
+def _named(where: Path, name: str) -> list[Path]:
+    """Compared, and no pattern: the name stands in the database, and whoever writes there would have files anywhere cut
+    and moved away."""
+    return [path for path in where.iterdir() if _is_ours(path) and path.stem == name]
 
 
 def _is_ours(path: Path) -> bool:
@@ -305,7 +310,7 @@ def names() -> list[str]:
 
 def is_kept(name: str) -> bool:
     """Was all of it put aside, so that nothing of it can be missing?"""
-    return not files(name) and any(kept_folder().glob(f"{name}.*"))
+    return not files(name) and bool(_named(kept_folder(), name))
 
 
 def read_whole(name: str) -> list[ledger.JournalRecord]:
@@ -327,7 +332,7 @@ def last_mark(name: str) -> int:
 
 
 def _all_files(name: str) -> list[Path]:
-    paths = [*filter(_is_ours, kept_folder().glob(f"{name}.*")), *files(name)]
+    paths = [*_named(kept_folder(), name), *files(name)]
     return sorted(paths, key=lambda path: int(path.suffix[1:]))
 
 
