@@ -13,6 +13,7 @@ SEALED_BY = {
     "events.event.kind": "the event's digest",
     "events.event.handled": "the event's digest; what may not happen twice asks the log (worker/inbox/unsubscribes.py)",
     "accounts.organization.requires_approval": "settings_sealed",
+    "accounts.organization.hostile_state": "settings_sealed",
     "accounts.membership.since": "mac",
     "accounts.membership.locked": "mac",
     "accounts.membership.signed_out": "mac",
@@ -58,7 +59,7 @@ OPEN = {
         "privacy.breach.told_authority", "privacy.breach.told_readers",
     },
     "it shuts out, stops or deletes, or lets in whoever has a role by their MAC alone": {
-        "accounts.organization.hostile_state", "accounts.person.is_active", "audience.field.removed",
+        "accounts.person.is_active", "audience.field.removed",
         "audience.tag.removed", "audience.segment.removed",
     },
     "the fence of a copy: docs/keys.md": {"accounts.organization.sending_locked"},

@@ -45,7 +45,7 @@ def publish(organization: Organization) -> None:
         # In a style sheet: whatever the database holds, a color.
         accent=organization.accent if COLOR.fullmatch(organization.accent) else DEFAULT_ACCENT,
         unsubscribe_mailbox=kept.unsubscribe_mailbox if kept.known else None,
-        hostile_state=organization.hostile_state,
+        hostile_state=kept.hostile_state if kept.known else None,
         zone=organization.timezone,
         look=next((look(organization) for look in _looks), PublicLook()),
     )

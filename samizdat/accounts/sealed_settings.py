@@ -16,7 +16,8 @@ from samizdat.vault.sealed_json import open_json, seal_json
 LEADING = ("public_url", "desk_url", "content_url", "return_address", "unsubscribe_mailbox")
 # What mails and public pages call the organization, and by what commands know it.
 NAMING = ("name", "postal_address", "language", "slug")
-GUARDED = (*LEADING, *NAMING, "requires_approval")
+# Of whose reach sign-up forms and campaigns warn.
+GUARDED = (*LEADING, *NAMING, "requires_approval", "hostile_state")
 # Of these the first one waits for nobody, and nothing waits before there were readers. How many there ever were is
 # sealed beside the settings, of readers whether there were any: rows and events of all can be taken away for a moment.
 # Of merge fields it is the highest number, since none is given twice.
@@ -39,6 +40,7 @@ class Leading(Struct, frozen=True):
     language: str = "en"
     slug: str = ""
     requires_approval: bool = True  # Unknown: nobody releases alone.
+    hostile_state: str = ""
     names: frozenset[str] = frozenset()  # Of those that were written.
     hosts: frozenset[str] = frozenset()  # That the public pages have, and had.
     brought: tuple[str, ...] = ()  # That they had elsewhere, as exports say.

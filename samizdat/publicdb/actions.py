@@ -75,7 +75,7 @@ def publish_place(
     language: str | None,
     accent: str,
     unsubscribe_mailbox: str | None = "",
-    hostile_state: str = "",
+    hostile_state: str | None = "",
     zone: str = "UTC",
     look: PublicLook = PublicLook(),
 ) -> None:

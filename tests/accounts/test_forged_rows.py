@@ -11,7 +11,16 @@ from django.db import connection
 from django.utils import timezone
 
 import samizdat
-from samizdat.accounts import actions, forged_rows, locking, pending_changes, queries, roles, sealed_settings
+from samizdat.accounts import (
+    actions,
+    forged_rows,
+    locking,
+    pending_changes,
+    public_site,
+    queries,
+    roles,
+    sealed_settings,
+)
 from samizdat.accounts.actions import SettingDetails
 from samizdat.accounts.errors import AccountError, InvitationGone
 from samizdat.accounts.models import Invitation, Membership, Organization, PendingChange, Person, Session
@@ -24,6 +33,7 @@ from samizdat.portability import approval, recipient_keys
 from samizdat.portability.errors import ExportRefused
 from samizdat.portability.models import Export, RecipientKey
 from samizdat.portability.request import ExportRequest
+from samizdat.publicdb.models import Site
 from tests.conftest import NOW, PASSWORD, TODAY
 
 pytestmark = pytest.mark.django_db
@@ -348,6 +358,25 @@ def settled(house: Any) -> Any:
     wanted = {"return_address": "back@lantern.example", "requires_approval": True}
     actions.change_settings(house, by=None, now=NOW, **wanted)
     return house
+
+
+def test_a_sign_up_form_warns_of_mailboxes_within_reach_whatever_somebody_wrote_into_the_database(
+    settled: Any,
+) -> None:
+    actions.change_settings(settled, by=None, now=NOW, hostile_state="ru")
+    public_site.publish(Organization.objects.get())
+    for row in ({"hostile_state": ""}, {"hostile_state": "", "settings_sealed": b""}):
+        Organization.objects.update(**row)
+        public_site.publish(Organization.objects.get())
+        assert Site.objects.get().hostile_state == "ru"
+
+
+def test_the_state_that_an_organization_fears_is_put_back_and_told(settled: Any) -> None:
+    actions.change_settings(settled, by=None, now=NOW, hostile_state="ru")
+    Organization.objects.update(hostile_state="")
+    forged_rows.watch(NOW)
+    assert Organization.objects.get().hostile_state == "ru"
+    assert detail_of(Event.objects.get(kind=forged_rows.ALTERED))["settings"] == ["hostile_state"]
 
 
 def test_settings_that_somebody_wrote_into_the_database_are_put_back_and_told(settled: Any) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from samizdat.accounts.actions import found_organization
+from samizdat.accounts.actions import change_settings, found_organization
 from samizdat.accounts.models import Organization
 from samizdat.audience import actions as audience
 from samizdat.audience import missing_values
@@ -429,8 +429,7 @@ def test_what_was_accepted_stays_accepted_wherever_it_moves_and_no_longer_than_i
 
 
 def test_the_engine_refuses_an_appeal_without_its_warning_whatever_was_accepted(lantern: Any) -> None:
-    lantern.hostile_state = "ru"
-    lantern.save(update_fields=["hostile_state"])
+    change_settings(lantern, by=None, now=NOW, hostile_state="ru")
     campaign = letter(lantern, "Help us: [give](https://boosty.to/lantern)")
     (found,) = (one for one in look(campaign, NOW).findings if one.code == "donation_unwarned")
     results.accept(campaign, found.key, by=None, now=NOW)
@@ -444,10 +443,17 @@ def test_the_engine_refuses_an_appeal_without_its_warning_whatever_was_accepted(
     assert freeze(open_campaign(campaign), NOW)[0].pk
 
 
+def test_an_appeal_needs_its_warning_whatever_state_somebody_wrote_into_the_database(lantern: Any) -> None:
+    change_settings(lantern, by=None, now=NOW, hostile_state="ru")
+    campaign = letter(lantern, "Help us: [give](https://boosty.to/lantern)")
+    Organization.objects.update(hostile_state="")
+    assert "donation_unwarned" in codes(Campaign.objects.get(pk=campaign.pk))
+
+
 def test_an_organization_keeps_its_own_list_of_hosts_that_do_not_open(lantern: Any) -> None:
     campaign = letter(lantern, "[x](https://meduza.io/a) [y](https://blocked.example/b)")
     assert "link_blocked" not in codes(campaign)
-    lantern.hostile_state = "ru"
+    change_settings(lantern, by=None, now=NOW, hostile_state="ru")
     assert organization_rules.rules_of(lantern).blocked("ru") >= {"meduza.io"}
     organization_rules.save(lantern, [], "https://blocked.example/\nother.example", by=None, now=NOW)
     (found,) = (one for one in look(campaign, NOW).findings if one.code == "link_blocked")
@@ -466,8 +472,7 @@ def test_a_draft_that_is_thrown_away_takes_its_checks_along(lantern: Any) -> Non
 
 
 def test_a_letter_of_blocks_is_checked_with_the_numbers_of_its_blocks(lantern: Any) -> None:
-    lantern.hostile_state = "ru"
-    lantern.save(update_fields=["hostile_state"])
+    change_settings(lantern, by=None, now=NOW, hostile_state="ru")
     blocks = [
         {"type": "paragraph", "content": [{"type": "text", "text": "Come on Friday, 26 November."}]},
         {"type": "button", "attrs": {"text": "Read", "link": "https://bit.ly/abc"}},
@@ -481,8 +486,7 @@ def test_a_letter_of_blocks_is_checked_with_the_numbers_of_its_blocks(lantern: A
 
 
 def test_every_version_of_a_test_is_refused_without_its_warning(lantern: Any) -> None:
-    lantern.hostile_state = "ru"
-    lantern.save(update_fields=["hostile_state"])
+    change_settings(lantern, by=None, now=NOW, hostile_state="ru")
     campaign = letter(lantern, "Read us.")
     appeal = letter(lantern, "Help us: [give](https://boosty.to/lantern)", list=campaign.list)
     ab_test.plan(
@@ -493,8 +497,7 @@ def test_every_version_of_a_test_is_refused_without_its_warning(lantern: Any) ->
 
 
 def test_the_organizations_own_warning_counts_as_one(lantern: Any) -> None:
-    lantern.hostile_state = "ru"
-    lantern.save(update_fields=["hostile_state"])
+    change_settings(lantern, by=None, now=NOW, hostile_state="ru")
     campaign = letter(lantern, "Help: [give](https://boosty.to/lantern)\n\nLook out where you live.")
     assert "donation_unwarned" in codes(campaign)
     brand.keep(lantern, brand.BrandSettings(warning="Look out where you live."), by=None, now=NOW)

@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from samizdat.accounts.actions import change_settings
 from samizdat.audience.actions import add_tags
 from samizdat.campaigns.checks import broken_links, fetch, organization_rules, spelling
 from samizdat.core.content.merge import parse
@@ -93,8 +94,7 @@ def test_links_words_and_counts_are_asked_for_beside_the_letter(
 
 
 def test_the_lists_of_words_and_hosts_are_kept_by_writers(here: House, desk: Desk) -> None:
-    here.organization.hostile_state = "ru"
-    here.organization.save(update_fields=["hostile_state"])
+    change_settings(here.organization, by=None, now=NOW, hostile_state="ru")
     client, address = desk("editor"), _to(here, "writing-rules")
     page = client.get(address).content.decode()
     assert "meduza.io" in page and "built-in list" in page

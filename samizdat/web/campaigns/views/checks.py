@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from samizdat import dbclock
+from samizdat.accounts.sealed_settings import leading
 from samizdat.campaigns.checks import missing_values, organization_rules, results, spelling
 from samizdat.campaigns.content import proof_of
 from samizdat.campaigns.drafts.draft import draft_of
@@ -100,7 +101,7 @@ def writing_rules(request: DeskRequest) -> HttpResponse:
     """The organization's own words, and the hosts that its readers cannot reach."""
     organization = request.organization
     known = organization_rules.rules_of(organization)
-    shown = "\n".join(sorted(known.blocked(organization.hostile_state)))
+    shown = "\n".join(sorted(known.blocked(leading(organization).hostile_state)))
     form = RulesForm(request.POST or None, initial={"words": "\n".join(sorted(known.words)), "hosts": shown})
     if form.is_valid():
         answers = form.cleaned_data
