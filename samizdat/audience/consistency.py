@@ -4,8 +4,10 @@ The worker writes CHECKED once a day, and DIFFER before it where something was w
 next comparison begins at once and puts right what it finds, by the records. Events tell counts, never who.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from itertools import batched
 
 from django.db import transaction
 
@@ -152,24 +154,17 @@ def _suppressed(organization: Organization, whose: dict[bytes, int]) -> dict[int
     return {id: consent_records.foremost(reasons) for id, reasons in by_subscriber.items()}
 
 
+_DIGESTED = (
+    "organization_id", "subscriber_id", "list_id", "kind", "purpose", "channel", "day", "sealed", "digest"
+)  # fmt: skip
+
+
 def changed_records(_organization: HasKeys, ids: list[int]) -> list[int]:
     """Of these records of consent, those that do not say what their digest says, that somebody copied beside
     themselves, or whose reader's records exchanged their numbers: for the check of the chain. One whose words were
     erased has no say any more; its reader is gone as well, or it is a sign-up and an event tells that they were
     forgotten."""
-    names = (
-        "id",
-        "organization_id",
-        "subscriber_id",
-        "list_id",
-        "kind",
-        "purpose",
-        "channel",
-        "day",
-        "sealed",
-        "digest",
-    )
-    rows = list(ConsentRecord.objects.filter(id__in=ids).values_list(*names))
+    rows = list(ConsentRecord.objects.filter(id__in=ids).values_list("id", *_DIGESTED))
     unlike = [
         (id, columns[1], columns[3], columns[-1]) for id, *columns, digest in rows if _digest(*columns) != bytes(digest)
     ]
@@ -182,6 +177,19 @@ def changed_records(_organization: HasKeys, ids: list[int]) -> list[int]:
     exchanged = sql.exchanged([*{row[2] for row in rows}])
     copied |= {row[0] for row in rows if row[2] in exchanged}
     return sorted(copied | {id for id, *_told in unlike} - erased)
+
+
+def all_joined_since(ids: Iterable[int], day: date) -> bool:
+    """Whether each of these subscribers came that day or later, as all of their records of consent say, which have a
+    digest: Subscriber.joined stands in the open, and whoever writes the database would have anybody be new."""
+    return all(_joined_since(set(page), day) for page in batched(ids, 500))
+
+
+def _joined_since(ids: set[int], day: date) -> bool:
+    rows = ConsentRecord.objects.filter(subscriber__in=ids).values_list(*_DIGESTED)
+    genuine = [columns for *columns, digest in rows if _digest(*columns) == bytes(digest)]
+    are_new = len(genuine) == len(rows) and all(columns[6] >= day for columns in genuine)
+    return are_new and ids == {columns[1] for columns in genuine}
 
 
 def _gone(numbers: set[int]) -> set[int]:

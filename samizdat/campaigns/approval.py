@@ -10,7 +10,6 @@ import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import batched
 from math import isqrt
 from types import MappingProxyType
 from typing import Any
@@ -24,7 +23,8 @@ from samizdat.accounts import sealed_people
 from samizdat.accounts.models import WRITERS, Organization, Person
 from samizdat.accounts.roles import has_role
 from samizdat.accounts.sealed_settings import Leading, leading
-from samizdat.audience.models import NUMBER_MASK, Subscriber, row_id
+from samizdat.audience.consistency import all_joined_since
+from samizdat.audience.models import NUMBER_MASK, row_id
 from samizdat.campaigns import edition_details
 from samizdat.campaigns.content import digest_of
 from samizdat.campaigns.drafts.draft import draft_of
@@ -187,9 +187,7 @@ class AgreedPeople:
     def _joined_since(self, others: Iterable[int]) -> bool:
         """Whoever was here before and has the tag, or is in the segment, only now was not meant."""
         since, organization = self._at.astimezone(UTC).date(), self._campaign.organization_id
-        joined = Subscriber.objects.filter(organization=organization, joined__gte=since)
-        ids = [row_id(organization, number) for number in others]
-        return len(ids) == sum(joined.filter(id__in=page).count() for page in batched(ids, 500))
+        return all_joined_since((row_id(organization, number) for number in others), since)
 
 
 def _others() -> str:

@@ -8,8 +8,9 @@ from itertools import accumulate, pairwise
 from typing import Any
 
 from samizdat.accounts.models import Organization
+from samizdat.audience.consistency import all_joined_since
 from samizdat.audience.errors import AudienceError
-from samizdat.audience.models import NUMBER_MASK, Subscriber, row_id
+from samizdat.audience.models import NUMBER_MASK, row_id
 from samizdat.core import segment
 from samizdat.core.mail.ledger import pack_numbers, unpack_numbers
 from samizdat.portability.request import BoundSelection, ExportRequest
@@ -39,7 +40,7 @@ def holds(organization: Organization, wish: ExportRequest, bound: BoundSelection
         return False
     if len(others) > max(MORE, bound.people // MORE_SHARE):
         return False
-    return Subscriber.objects.filter(id__in=others, joined__gte=bound.since).count() == len(others)
+    return all_joined_since(others, bound.since)
 
 
 def is_of_all(wish: ExportRequest) -> bool:

@@ -4,7 +4,7 @@ import random
 import re
 from collections.abc import Callable
 from dataclasses import fields, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ from samizdat.audience import actions as audience
 from samizdat.audience import queries
 from samizdat.audience.actions.rectification import LetterUnderWay
 from samizdat.audience.list_details import ListDetails
-from samizdat.audience.models import Subscriber, Tag
+from samizdat.audience.models import ConsentRecord, Subscriber, SubscriberTag, Tag
 from samizdat.campaigns import ab_test, approval, content, translations
 from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns.approval import NotApproved, agree, standing
@@ -238,6 +238,32 @@ def test_a_yes_to_a_letter_for_a_few_is_none_to_one_for_others(strict: House) ->
         release(letter, now=NOW, by=strict.people["editor"])
     letter.refresh_from_db()
     assert letter.state == "draft"
+
+
+@pytest.mark.parametrize("who", ["a newcomer", "whoever was here", "whoever was here, by a changed record"])
+def test_of_a_larger_group_a_newcomer_may_get_it_and_nobody_whose_row_says_that_they_are_new(
+    strict: House, who: str
+) -> None:
+    letter, tag = _for_the_board(strict, agreed=False)
+    before = NOW - timedelta(days=9)
+
+    def subscriber(name: str, now: datetime = before) -> Subscriber:
+        address = f"{name}@example.org"
+        return audience.add_subscriber(strict.organization, address, strict.list, consent=CONSENT, now=now)
+
+    for number in range(20):
+        audience.add_tags(subscriber(f"board{number}"), [tag], now=before, by=None)
+    late = subscriber("late", NOW if who == "a newcomer" else before)
+    second_person.agree(letter, approval.bond_of(open_campaign(letter)), 21, by=strict.people["admin"], now=NOW)
+    SubscriberTag.objects.create(subscriber=late, tag=letter.tag)
+    Subscriber.objects.filter(pk=late.pk).update(joined=NOW.date())
+    if "record" in who:
+        ConsentRecord.objects.filter(subscriber=late).update(day=NOW.date())
+    if who == "a newcomer":
+        assert release(letter, now=NOW, by=strict.people["editor"]).state != "draft"
+        return
+    with pytest.raises(NotApproved, match="The recipients are no longer the ones that were approved"):
+        release(letter, now=NOW, by=strict.people["editor"])
 
 
 def test_a_yes_to_a_letter_for_a_few_is_none_to_another_mailbox_of_theirs(strict: House) -> None:
