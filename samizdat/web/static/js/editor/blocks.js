@@ -320,7 +320,9 @@ export function keeping() {
 function frames(state) {
   const here = blockAt(state);
   const framed = (node, pos, name) => Decoration.node(pos, pos + node.nodeSize, { class: name });
-  const flawed = [...state.doc.content.content.keys()].filter((index) => flaws.has(index + 1));
+  // That nothing is written yet is no fault of the empty line.
+  const begun = (node) => node.type.name !== "paragraph" || node.content.size;
+  const flawed = [...state.doc.content.content.keys()].filter((index) => flaws.has(index + 1) && begun(state.doc.child(index)));
   let pos = 0;
   const starts = state.doc.content.content.map((node) => (pos += node.nodeSize) - node.nodeSize);
   const wrong = flawed.map((index) => framed(state.doc.child(index), starts[index], "flawed"));
