@@ -189,7 +189,7 @@ def test_long_names_and_two_directions_stay_on_the_page(browser: Any, served: st
         page.fill("#f-subject", NAME)
         page.fill("#f-preheader", mixed)
         page.click(".ProseMirror > .blk:nth-child(1) p.prose")
-        page.keyboard.press("Home")
+        page.keyboard.press("Control+Home")
         page.keyboard.type("Now: ")
         stored(page, letter, "Now: ")
         for panel in PANELS:
