@@ -30,15 +30,19 @@ _GROUPS = frozenset({"ul", "ol", "blockquote"})
 _BOXES = {"b-col": "col", "b-note": "care", "b-warn": "care", "b-good": "care"}
 _OPENED = {"cols": '<div class="cols">', "col": "<div>", "care": '<div class="care">'}
 # A link that looks like a button, as ours and those of template builders do.
-_BUTTON = re.compile(r"display\s*:\s*inline-block.*(?:background|bold)|(?:background|bold).*display\s*:\s*inline-block")
+_INLINE_BLOCK = re.compile(r"display\s*:\s*inline-block")
 _OWN_PICTURE = re.compile(r"/m/[0-9a-z_-]{1,40}\.(?:jpeg|jpg|png|gif|webp)")
-_SHOWN = re.compile(r'<a href="[^"]*"[^>]*>|</a>|<img src="(/m/[^"]+)" alt="([^"]*)"[^>]*>')
+_SHOWN = re.compile(r'<a href="[^"<>]*"[^<>]*>|</a>|<img src="(/m/[^"<>]+)" alt="([^"<>]*)"[^<>]*>')
 _LONGEST_SUMMARY = 300
 _ADDRESS = re.compile(r"(?:https?://|mailto:)[^\s<>\"]+", re.IGNORECASE)
 _SPACE = re.compile(r"[ \t\r\n\f]+")
 # The empty text with which mail hides what follows the preheader.
 _INVISIBLE = re.compile("[\u034f\u00ad\u200b-\u200d\u2007\u2060\ufeff]+")
 _HIDDEN = re.compile(r"display\s*:\s*none|mso-hide\s*:\s*all", re.IGNORECASE)
+
+
+def _is_button(style: str) -> bool:
+    return _INLINE_BLOCK.search(style) is not None and ("background" in style or "bold" in style)
 
 
 def reduce(html: str, picture: str = "Picture", own: str = "") -> str:
@@ -151,7 +155,7 @@ class _SafeHtmlParser(HTMLParser):
 
     def _start_inline(self, tag: str, values: dict[str, str]) -> None:
         if tag == "a" and _ADDRESS.fullmatch(values.get("href", "").strip()) and "</a>" not in self._open:
-            button = ' class="btn"' if _BUTTON.search(values.get("style", "").lower()) else ""
+            button = ' class="btn"' if _is_button(values.get("style", "").lower()) else ""
             self._text.append(f'<a href="{escape(values["href"].strip())}"{button}>')
             self._open.append("</a>")
         elif tag in _INLINE:

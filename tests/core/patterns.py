@@ -163,8 +163,9 @@ def slow(found: Found, most: int) -> Slow | None:
             long = _given(shape.text(much), binary)
             if _seconds(method, long) <= SLOW:
                 continue
-            worst = min(_seconds(method, long) for _ in range(2))
-            least = min(_seconds(method, short) for _ in range(3))
+            # A machine that lends its processors to others books their time late: nothing at first, and then too much.
+            worst = min(_seconds(method, long) for _ in range(5))
+            least = max(min(_seconds(method, short) for _ in range(3)), SUSPECT / 100)
             # What is never longer costs this at most; of the rest its growth tells.
             if worst > SLOW and (much == most or worst > MOST_GROWTH * least):
                 return Slow(found.name, written(found.pattern.pattern), shape.text(1)[:60], worst / least, worst)
