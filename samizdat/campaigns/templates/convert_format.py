@@ -55,7 +55,7 @@ def _body(campaign: Campaign, draft: Draft, to: str) -> str | None:
     how = {
         "language": campaign.language,
         "direction": direction(campaign.language),
-        "look": content.look,
+        "look": content.look.in_design(content.design),
         "pictures": content.pictures,
         "words": phrases_override.words(campaign.language),
         "dress": content.dress,

@@ -157,7 +157,7 @@ def _html(campaign: Campaign, there: PlaceView | None, document: Node, blocks: s
         document,
         language=campaign.language,
         direction=direction(campaign.language),
-        look=content.look,
+        look=content.look.in_design(content.design),
         pictures=content.pictures,
         words=phrases_override.words(campaign.language),
         dress=_dress(there) if there is not None else PLAIN,

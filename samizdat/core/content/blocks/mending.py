@@ -89,4 +89,4 @@ _IN_MARKDOWN = re.compile(
 
 def mended_markdown(text: str) -> str:
     """The same for the links of a text in Markdown."""
-    return _IN_MARKDOWN.sub(lambda found: found[1] + link(found[2]) if found[1] else found[0], text)
+    return _IN_MARKDOWN.sub(lambda match: match[1] + link(match[2]) if match[1] else match[0], text)

@@ -19,7 +19,7 @@ def to_html(
     out.
     """
     setting = Setting(
-        look=look or Theme(),
+        look=(look or Theme()).in_design("carbon"),
         words=words or PhraseTable(language),
         pictures=pictures or {},
         language=language,
