@@ -16,6 +16,7 @@ from tests.conftest import NOW
 from tests.web.conftest import House
 from tests.web.test_block_editor import RED, make, paragraph
 from tests.web.test_browser import window
+from tests.web.test_editor_page import show
 
 pytestmark = [pytest.mark.browser, pytest.mark.once, pytest.mark.django_db(transaction=True)]
 
@@ -38,9 +39,12 @@ def browser() -> Iterator[Any]:
 def looked_at(page: Any) -> None:
     """Every view of the letter, and again after something was typed."""
     page.wait_for_load_state("networkidle")
+    show(page, "preview")
     for view in ("Desktop", "Dark", "Images off", "Phone"):
         page.click(f".preview >> text={view}")
-    where = page.locator(".ProseMirror p").first if page.locator(".ProseMirror").count() else page.locator("#f-body")
+    where = (
+        page.locator(".ProseMirror p.prose").first if page.locator(".ProseMirror").count() else page.locator("#f-body")
+    )
     where.click()
     with page.expect_response("**/save"):
         page.keyboard.type("Typed. ")
@@ -73,6 +77,7 @@ def test_a_box_that_was_made_larger_leaves_no_error_when_an_answer_is_put_in(
     with window(browser, here.people["editor"], served) as (page, complaints):
         page.goto(path)
         page.wait_for_load_state("networkidle")
+        show(page, "comments")
         page.locator("#comment-text").scroll_into_view_if_needed()
         box = page.locator("#comment-text").bounding_box()
         page.mouse.move(box["x"] + box["width"] - 4, box["y"] + box["height"] - 4)
@@ -82,7 +87,7 @@ def test_a_box_that_was_made_larger_leaves_no_error_when_an_answer_is_put_in(
         assert "height" in page.locator("#comment-text").get_attribute("style")
         theirs = draft_of(letter).with_(subject="What the river took, by Vera")
         together.save(letter, theirs, version=letter.version, by=here.people["admin"], now=NOW)
-        page.click(".ProseMirror p")
+        page.click(".ProseMirror p.prose >> nth=0")
         with page.expect_response("**/save"):
             page.keyboard.type("By Clara. ")
         expect(page.locator("#f-subject")).to_have_value("What the river took, by Vera")

@@ -45,7 +45,8 @@ class Hand:
 
     def press(self, role: str, words: str, *, whole: bool = True) -> None:
         self.actions += 1
-        self.page.get_by_role(role, name=words, exact=whole).first.click()
+        name = words if whole else re.compile(f"^{re.escape(words)}")  # "Письмо" stands in "Пустое письмо" as well.
+        self.page.get_by_role(role, name=name, exact=whole).first.click()
 
     def open(self, place: str, words: str = "") -> None:
         """A fold, a menu or a block, by what stands on it."""
