@@ -309,12 +309,12 @@ def test_a_page_comes_between_the_pieces_of_files_that_a_proxy_takes_at_once() -
 
     async def all_of_them() -> None:
         nonlocal going
-        answers = [asyncio.create_task(files.answer(asked, send)) for _ in range(50)]
+        answers = [asyncio.create_task(files.answer(asked, send)) for _ in range(60)]
         beside = asyncio.create_task(someone_else())
         assert all(await asyncio.gather(*answers))
         going = False
         await beside
 
     asyncio.run(all_of_them())
-    assert sum(in_a_turn) >= 50 * 5
+    assert sum(in_a_turn) > 50 * 5
     assert max(in_a_turn[1:]) <= PIECES, "all of them have begun in the first turn"
