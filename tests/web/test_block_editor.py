@@ -1,6 +1,7 @@
 """The block editor in a real browser: by keyboard alone, clean paste, two in one letter, a session that ends."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from samizdat.campaigns.models import Campaign
 from samizdat.core.content.blocks import parse
 from tests.browser import started, violations
 from tests.conftest import NOW
-from tests.web.conftest import House, signed_in
+from tests.web.conftest import House, png, signed_in
 from tests.web.test_browser import PHONE, window
 from tests.worker.conftest import until
 
@@ -281,3 +282,26 @@ def test_two_people_write_in_one_letter_and_a_session_that_ends_loses_nothing(
         stored(page, letter, "One by Clara, signed out")
     letter.refresh_from_db()
     assert all(text in draft_of(letter).body for text in ("One by Clara, signed out", "Two by Vera!"))
+
+
+def test_an_uploaded_picture_takes_nobody_away_from_another_block(browser: Any, served: str, here: House) -> None:
+    picture = {"type": "picture", "attrs": {"src": "", "alt": ""}}
+    button = {"type": "button", "attrs": {"text": "Read on", "link": ""}}
+    _letter, path = make(here, paragraph("First"), picture, button)
+    with window(browser, here.people["editor"], served) as (page, _complaints):
+        page.goto(path)
+        held: list[Any] = []
+        pictures = f"**{reverse('add-pictures', args=[here.organization.slug])}"
+        page.route(pictures, lambda route: held.append(route))
+        page.locator("[data-kind=picture] .face").click()
+        flood = {"name": "flood.png", "mimeType": "image/png", "buffer": png()}
+        with page.expect_request(pictures):
+            page.locator("[data-kind=picture] [type=file]").set_input_files(flood)
+        page.locator("[data-kind=button] .face").click()
+        address = page.locator("[data-kind=button]").get_by_label("Address", exact=True)
+        address.fill("https://lantern.example/")
+        held[0].continue_()
+        expect(page.locator("[data-kind=picture] .face img")).to_have_count(1)
+        address.press_sequentially("flood")
+        expect(page.locator("#f-body")).to_have_value(re.compile("https://lantern.example/flood"))
+        assert [block["attrs"]["src"] != "" for block in written(page)[1:2]] == [True]

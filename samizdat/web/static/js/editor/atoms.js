@@ -48,9 +48,12 @@ function here(editor, pos) {
 function change(editor, pos, changes) {
   const { state, view } = editor;
   const node = state.doc.nodeAt(pos);
+  if (!node) return; // removed while its picture was being uploaded
   // As one step in place of the node, and not of the attribute: so letters typed one after the other are undone together.
   const transaction = state.tr.setNodeMarkup(pos, null, { ...node.attrs, ...changes });
-  view.dispatch(transaction.setSelection(NodeSelection.create(transaction.doc, pos)));
+  // Whoever is at another block by the time the upload ends stays there.
+  const at = state.selection instanceof NodeSelection && state.selection.from === pos;
+  view.dispatch(at ? transaction.setSelection(NodeSelection.create(transaction.doc, pos)) : transaction);
 }
 
 // The value of a control that somebody is typing in is left alone.
