@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from samizdat.audience.models import List, Subscriber
     from samizdat.core.imports import ImportPlan
 
-COUNTS = ("rows", "added", "updated", "unchanged", "rejected")
+COUNTS = ("rows", "added", "updated", "unchanged", "skipped", "rejected")
 # Standard input is held in memory, because nothing of it may touch the disk.
 PIPED, LARGEST_PIPED = "pasted.txt", 64 << 20
 # Behind the name of a list, where what is said is not said of its letters.
@@ -312,6 +312,12 @@ lists.add_command(keep)
     help="What a word of a status column means: 'left=unsubscribed', or in one column 'On hold: yes=unsubscribed'.",
 )
 @click.option("--basis", default="", metavar="TEXT", help="Why you may write to them: kept word for word.")
+@click.option("--tag", "tags", multiple=True, metavar="NAME", help="A tag for everyone in the files; repeatable.")
+@click.option(
+    "--update-only",
+    is_flag=True,
+    help="Update fields and tags of subscribers on the list; add nobody, resubscribe nobody.",
+)
 @click.option(
     "--identity",
     metavar="FILE",
@@ -327,6 +333,8 @@ def import_(
     maps: tuple[str, ...],
     means: tuple[str, ...],
     basis: str,
+    tags: tuple[str, ...],
+    update_only: bool,
     identity: str | None,
     dry_run: bool,
 ) -> None:
@@ -340,7 +348,10 @@ def import_(
     paths = [Path(file) for file in files if file != "-"]
     for path in paths:
         path.stat()  # A missing file is a sentence before anything is opened.
+    options = actions.options_of(tags, update_only=update_only)
     if len(paths) == 1 and _is_own_export(paths[0]):
+        if tags or update_only:
+            raise click.UsageError("An export of Samizdat is restored as it is: leave out --tag and --update-only.")
         bring_back(paths[0], name, identity, dry_run)
         return
     if name is None:
@@ -362,6 +373,7 @@ def import_(
                 source=source,
                 status=status,
                 answers=(maps, means),
+                options=options,
                 now=bootstrap.now(),
                 progress=look,
             )
@@ -376,6 +388,7 @@ def import_(
                 source=source,
                 status=status,
                 answers=(maps, means),
+                options=options,
                 basis=basis,
                 now=bootstrap.now,
                 progress=look,
@@ -474,7 +487,7 @@ def _columns_shown(columns: list[dict[str, Any]]) -> list[str]:
 
 
 def _sums(document: dict[str, Any]) -> list[str]:
-    lines = [f"{document[word]:>12,}  {word}" for word in COUNTS[1:]]
+    lines = [f"{document[word]:>12,}  {word}" for word in COUNTS[1:] if document[word] or word != "skipped"]
     lines += [f"{document['rows']:>12,}  rows", ""]
     lines += [f"{document[word]:>12,}  {word}" for word in BY_STATUS if document[word]]
     if document["rejects_file"]:

@@ -565,3 +565,61 @@ def test_a_million_tags_are_refused_with_a_sentence(bring: Any, tmp_path: Any, m
     with pytest.raises(ImportRefused, match="right column"):
         bring(path, status="subscribed")
     assert not Subscriber.objects.exists()
+
+
+def test_an_import_that_only_updates_adds_nobody_and_brings_nobody_back(
+    bring: Any, export: Any, lantern: Any, letter: Any
+) -> None:
+    other = actions.new_list(lantern, "Alerts", now=NOW)
+    ada = actions.add_subscriber(lantern, "ada@post.example", letter, consent="by telephone", now=NOW)
+    boris = actions.add_subscriber(lantern, "boris@post.example", letter, consent="by telephone", now=NOW)
+    actions.unsubscribe(boris, letter, way="one-click", now=NOW)
+    actions.add_subscriber(lantern, "clara@post.example", other, consent="by telephone", now=NOW)
+    actions.erase(lantern, address="dmitri@post.example", now=NOW)
+    rows = ("ada@post.example,Ada", "boris@post.example,Boris", "clara@post.example,Clara", "dmitri@post.example,D",
+            "eva@post.example,Eva", "eva@post.example,Eva", "no address")  # fmt: skip
+    path = export("subscribed", *rows)
+    options = actions.options_of(["Book fair", " ", "Book fair"], update_only=True)
+    seen = actions.look(lantern, letter, [path], options=options, now=later(1))
+    made = bring(path, options=options, at=later(1))
+    assert made.counts == seen.counts
+    assert (split(made.counts), made.counts["skipped"]) == ((0, 2, 0, 1), 4)
+    assert made.counts["rows"] == 7 and made.counts["duplicates"] == 1
+    assert statuses(made.counts) == {"subscribed": 1, "unsubscribed": 1}
+    assert Subscriber.objects.count() == 3 and Subscription.objects.filter(list=letter).count() == 2
+    assert actions.verdict(boris, letter, later(1)).reason == "left"
+    assert queries.count(lantern, letter, tag="Book fair") == 2 and queries.count(lantern, other, tag="Book fair") == 0
+    ada.refresh_from_db()
+    shown = queries.card(ada, later(1))
+    assert shown.values["FNAME"] == "Ada" and [*shown.tags] == ["Book fair"]
+    assert split(bring(path, options=options, at=later(2)).counts) == (0, 0, 2, 1)
+    assert_projections_hold(lantern, later(2))
+
+
+def test_an_import_that_only_updates_asks_nobody_whether_they_are_subscribed_and_hears_every_no(
+    bring: Any, tmp_path: Any, export: Any, lantern: Any, letter: Any
+) -> None:
+    ada = actions.add_subscriber(lantern, "ada@post.example", letter, consent="by telephone", now=NOW)
+    path = tmp_path / "people.csv"
+    path.write_text("email,name\nada@post.example,Ada\neva@post.example,Eva\n")
+    records, options = ConsentRecord.objects.count(), actions.options_of([], update_only=True)
+    assert (split(bring(path, options=options).counts)) == (0, 1, 0, 0)
+    assert ConsentRecord.objects.count() == records, "a file about fields is no consent"
+    gone = export("unsubscribed", "ada@post.example,Ada,2019-01-01 10:00:00,,,,2026-11-26 10:00:00")
+    bring(gone, options=options, at=later(3))
+    assert actions.verdict(ada, letter, later(3)).reason == "left"
+    assert_projections_hold(lantern, later(3))
+
+
+def test_the_tags_of_an_import_are_put_on_everybody_in_it(bring: Any, tmp_path: Any, lantern: Any, letter: Any) -> None:
+    actions.add_subscriber(lantern, "ada@post.example", letter, consent="by telephone", now=NOW)
+    path = tmp_path / "people.csv"
+    path.write_text("email,tags\nada@post.example,Riga\nboris@post.example,\n")
+    made = bring(path, status="subscribed", options=actions.options_of(["Book fair", "riga"]))
+    assert split(made.counts) == (1, 1, 0, 0)
+    assert queries.count(lantern, letter, tag="Book fair") == queries.count(lantern, letter, tag="Riga") == 2
+    again = bring(path, status="subscribed", options=actions.options_of(["Press"]), at=later(1))
+    assert split(again.counts) == (0, 2, 0, 0), "other tags are another import of the same file"
+    with pytest.raises(ImportRefused, match="at most 20"):
+        actions.options_of(f"tag {n}" for n in range(21))
+    assert_projections_hold(lantern, later(1))

@@ -110,3 +110,16 @@ def test_donations_are_left_out_with_the_reason_in_a_look_that_asks_as_well(hous
         *words, "--map", "do_not_email=status", "--map", "consent.email=status", "--means", "granted=subscribed"
     )
     assert any(said in warning for warning in seen["warnings"])
+
+
+def test_only_those_on_the_list_are_updated_and_the_numbers_add_up(house: Any, letter: str, tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text("email\nann@e.example\nbob@e.example\n")
+    house.say("subscribers", "add", "ann@e.example", "--list", letter, "--consent", "by telephone")
+    words = ("import", str(path), "--list", letter, "--tag", "Book fair", "--tag", "Riga", "--update-only")
+    for look in (["--dry-run"], []):
+        made = house.say(*words, *look)
+        assert (made["rows"], made["added"], made["updated"], made["skipped"]) == (2, 0, 1, 1)
+    assert house.say("subscribers", "show", "ann@e.example")["tags"] == ["Book fair", "Riga"]
+    assert house.say("subscribers", "count", "--list", letter)["count"] == 1
+    assert "1  skipped" in house(*words).out

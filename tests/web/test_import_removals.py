@@ -298,7 +298,7 @@ def test_what_is_imported_is_what_was_counted_whatever_files_and_columns_are_cho
     editor.post(_to(here, "import", row.pk), form)
     row = actions.inspect(row.pk, now=timezone.now)
     page = _press(here, editor, row, **second)
-    assert row.state == "reading" and "You chose other files, so the numbers changed." in page
+    assert row.state == "reading" and "You changed what is imported, so the numbers changed." in page
     row = actions.inspect(row.pk, now=timezone.now)
     _press(here, editor, row, **second)
     assert row.state == "held", "1,001 rows"
@@ -323,3 +323,35 @@ def test_an_editor_brings_in_a_few_alone_and_anybody_before_somebody_is_here(
     assert not held.tells_too_much(here.organization, 10_000, None), "the command line asks nobody"
     bell = found_organization("Bell", source=vault, today=TODAY)
     assert not held.tells_too_much(bell, 10_000, here.people["editor"]), "nobody is here yet"
+
+
+def test_an_import_that_only_updates_says_nothing_of_who_is_here_before_it_ran(here: House, desk: Desk) -> None:
+    admin, addresses = desk("admin"), _readers(here, 3)
+    row = _look(here, admin, _file([*addresses, "stranger@post.example", "other@post.example"], "subscribed"))
+    page = _press(here, admin, row, **{"update-only": "1", "tags": "Book fair, Riga"})
+    assert "You changed what is imported, so the numbers changed." in page and row.state == "reading"
+    row = actions.inspect(row.pk, now=timezone.now)
+    page = admin.get(_to(here, "import", row.pk)).content.decode()
+    assert "How many of these people are on the list is counted after the import." in page
+    assert "Update subscribers" in page and 'value="Book fair, Riga"' in page
+    _press(here, admin, row, **{"update-only": "1", "tags": "Book fair, Riga"})
+    before = Subscription.objects.count()
+    made = _run(row).counts
+    assert (made["rows"], made["added"], made["updated"], made["skipped"]) == (5, 0, 3, 2)
+    assert Subscription.objects.count() == before
+    page = admin.get(_to(here, "import", row.pk)).content.decode()
+    assert "3 of 5 rows are about subscribers of" in page and "skipped: not on the list" in page
+
+
+def test_an_import_that_only_updates_waits_for_an_admin_as_others_do(here: House, desk: Desk) -> None:
+    """A tag on all of a list of suspects would say who of them is here; so would one no for each of them."""
+    for rows in (
+        "".join(f"suspect{n}@post.example,subscribed\n" for n in range(read_limits.AT_ONCE + 1)),
+        _file(_readers(here, 30), "unsubscribed"),
+    ):
+        row = _look(here, desk("editor"), rows)
+        _press(here, desk("editor"), row, **{"update-only": "1", "then": "again"})
+        row = actions.inspect(row.pk, now=timezone.now)
+        _press(here, desk("editor"), row, **{"update-only": "1"})
+        assert row.state == "held"
+        _settle(here, desk("admin"), "stop")

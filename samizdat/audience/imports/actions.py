@@ -1,7 +1,7 @@
 """Imports: upload, look, start, run, stop; and the direct way of the command line."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -20,7 +20,9 @@ from samizdat.audience.errors import ImportRefused, ImportTaken, TooManyRemovals
 from samizdat.audience.imports import column_memory, confirmation, held, ownership, planted_addresses, run, uploads
 from samizdat.audience.imports import inspect as opening
 from samizdat.audience.imports.documents import (
+    NO_OPTIONS,
     ImportDocument,
+    ImportOptions,
     ImportProblem,
     ImportReport,
     RejectedLine,
@@ -43,8 +45,8 @@ from samizdat.vault.keyring import OrganizationKeys
 
 __all__ = [
     "COUNTS", "ImportPreview", "ImportProgress", "add_piece", "begin_upload", "cancel", "change_plan", "direct",
-    "finish_upload", "inspect", "left_out", "left_out_of", "look", "read_plan", "read_report", "reject_rows",
-    "resumable", "run_import", "start", "sweep_uploads",
+    "finish_upload", "inspect", "left_out", "left_out_of", "look", "options_of", "read_plan", "read_report",
+    "reject_rows", "resumable", "run_import", "start", "sweep_uploads",
 ]  # fmt: skip
 
 type RejectTold = Callable[[str, int, str], None]
@@ -55,6 +57,7 @@ NO_ANSWERS: Answers = ((), ())
 
 RUNNABLE = ("waiting", "running", "stopped")
 REJECTS = 500  # that are read at once, to be shown
+MOST_ADDED_TAGS = 20  # each is a row for every subscriber of the files
 
 
 # -- from the command line --------------------------------------------------------------------------------------
@@ -68,13 +71,30 @@ def look(
     source: str | None = None,
     status: str | None = None,
     answers: Answers = NO_ANSWERS,
+    options: ImportOptions = NO_OPTIONS,
     now: datetime,
     progress: Tell | None = None,
 ) -> ImportPreview:
     """What `direct` would do with these files. `status`: for files that do not say one. Errors: ImportRefused."""
     keys, handed, piece = keyring.keys(organization), opening.handed(import_files), opening.pieces_of(import_files)
-    plan, problems = _found(organization, keys, handed, piece, source, status, answers)
-    return look_at(organization, list.id, keys, handed, plan, problems, now=now, piece=piece, tell=progress)
+    plan, problems = _found(organization, keys, handed, piece, source, status or _usual_status(options), answers)
+    return look_at(
+        organization, list.id, keys, handed, plan, problems, now=now, options=options, piece=piece, tell=progress
+    )
+
+
+def _usual_status(options: ImportOptions) -> str | None:
+    """Where only those who are here are updated, a file that says nobody's status needs none."""
+    return "subscribed" if options.update_only else None
+
+
+def options_of(tags: Iterable[str], *, update_only: bool = False) -> ImportOptions:
+    """Tags by their names, as they were typed. Errors: ImportRefused, for too many of them."""
+    names = dict.fromkeys(name.strip()[: tags_and_fields.LONGEST_TAG] for name in tags if name.strip())
+    if len(names) > MOST_ADDED_TAGS:
+        sentence = _("An import can add at most %(most)s tags to everyone. Remove some.")
+        raise ImportRefused("too_many_tags", sentence % {"most": MOST_ADDED_TAGS})
+    return ImportOptions(tuple(names), update_only)
 
 
 def direct(
@@ -86,6 +106,7 @@ def direct(
     source: str | None = None,
     status: str | None = None,
     answers: Answers = NO_ANSWERS,
+    options: ImportOptions = NO_OPTIONS,
     basis: str = "",
     by: Person | None = None,
     progress: Tell | None = None,
@@ -100,13 +121,15 @@ def direct(
     written. Errors: ImportRefused with nothing written, ImportTaken.
     """
     handed, piece = opening.handed(import_files), opening.pieces_of(import_files)
+    status = status or _usual_status(options)
     plan, problems = _found(organization, keyring.keys(organization), handed, piece, source, status, answers)
     if warned:
         for problem in problems:
             warned(problem.sentence())
-    row = _begun_before(organization, list, import_files, now()) or _new(
-        organization, list, plan, import_files, basis=basis, by=by, now=now(), left_out=_left_out(problems)
-    )
+    row = _begun_before(organization, list, import_files, options, now()) or _new(
+        organization, list, plan, import_files, basis=basis, by=by, now=now(), left_out=_left_out(problems),
+        options=options,
+    )  # fmt: skip
     return _run(row, handed, piece, now=now, progress=progress, stop=stop, rejected=rejected)
 
 
@@ -131,10 +154,11 @@ def _found(
 
 
 def _begun_before(
-    organization: Organization, list: List, import_files: Sequence[opening.ImportFile], now: datetime
-) -> Import | None:
+    organization: Organization, list: List, import_files: Sequence[opening.ImportFile], options: ImportOptions,
+    now: datetime,
+) -> Import | None:  # fmt: skip
     """An import of the same files that was killed or stopped. Errors: ImportTaken when it is still going on."""
-    mark = _fingerprint(organization, list, import_files)
+    mark = _fingerprint(organization, list, import_files, options)
     rows = Import.objects.filter(organization=organization, list=list, fingerprint=mark, state__in=RUNNABLE)
     for row in rows.order_by("-id"):
         if ownership.is_alive(row, now):
@@ -143,14 +167,16 @@ def _begun_before(
     return None
 
 
-def _fingerprint(organization: Organization, list: List, import_files: Sequence[opening.ImportFile]) -> bytes:
+def _fingerprint(
+    organization: Organization, list: List, import_files: Sequence[opening.ImportFile], options: ImportOptions
+) -> bytes:
     keys = keyring.keys(organization)
-    return opening.fingerprint(keys.index[keys.index_version], list.id, import_files)
+    return opening.fingerprint(keys.index[keys.index_version], list.id, import_files, options)
 
 
 def _new(
     organization: Organization, list: List, plan: ImportPlan, import_files: Sequence[opening.ImportFile], *, basis: str,
-    by: Person | None, now: datetime, left_out: Sequence[ImportProblem],
+    by: Person | None, now: datetime, left_out: Sequence[ImportProblem], options: ImportOptions,
 ) -> Import:  # fmt: skip
     with transaction.atomic():
         row = Import.objects.create(
@@ -158,7 +184,7 @@ def _new(
             list=list,
             state="running",
             source=plan.source,
-            fingerprint=_fingerprint(organization, list, import_files),
+            fingerprint=_fingerprint(organization, list, import_files, options),
             counts=dict.fromkeys(COUNTS, 0),
             rows_total=sum(file.about_rows for file in plan.in_order()),
             by=by,
@@ -168,7 +194,8 @@ def _new(
             import_file.name if isinstance(import_file, opening.HeldUpload) else Path(import_file).name
             for import_file in import_files
         ]
-        _keep(row, "plan", ImportDocument(names, plan.without_examples(), basis, plan.source, [*left_out]))
+        kept = ImportDocument(names, plan.without_examples(), basis, plan.source, [*left_out], options=options)
+        _keep(row, "plan", kept)
     return row
 
 
@@ -246,7 +273,7 @@ def inspect(import_id: int, *, now: Clock, progress: Tell | None = None) -> Impo
             opening.show_again(plan, detection.files)
         else:
             problems = [*problems, *column_memory.recall(row.organization, keys, plan)]
-        seen = _seen(row, keys, import_files, plan, problems, now(), piece, progress)
+        seen = _seen(row, keys, import_files, replace(document, plan=plan), problems, now(), piece, progress)
     except ImportRefused as refusal:
         return _failed(row, refusal)
     except BaseException:
@@ -269,23 +296,28 @@ def inspect(import_id: int, *, now: Clock, progress: Tell | None = None) -> Impo
 
 
 def _seen(
-    row: Import, keys: OrganizationKeys, import_files: list[HandedFile], plan: ImportPlan, problems: list[Problem],
-    now: datetime, piece: AskPiece, progress: Tell | None,
+    row: Import, keys: OrganizationKeys, import_files: list[HandedFile], document: ImportDocument,
+    problems: list[Problem], now: datetime, piece: AskPiece, progress: Tell | None,
 ) -> ImportPreview:  # fmt: skip
     """What bringing it in would do. Where no row could come in, the reason, and the columns to say otherwise."""
-    assert row.list_id is not None
+    plan = document.plan_to_read
+    assert row.list_id is not None and plan is not None
     try:
         return look_at(
-            row.organization, row.list_id, keys, import_files, plan, problems, now=now, piece=piece, tell=progress
-        )
+            row.organization, row.list_id, keys, import_files, plan, problems, now=now, options=document.options,
+            piece=piece, tell=progress,
+        )  # fmt: skip
     except ImportRefused as refusal:
         if refusal.plan is None:
             raise
         return ImportPreview(plan.source, plan, problems, plan.questions(), refusal=refusal)
 
 
-def change_plan(row: Import, plan: ImportPlan, *, basis: str = "", list: List | None = None) -> None:
-    """Other columns, statuses or list than were found; inspect() again shows what that does. Errors: ImportRefused."""
+def change_plan(
+    row: Import, plan: ImportPlan, *, basis: str = "", list: List | None = None, options: ImportOptions = NO_OPTIONS
+) -> None:
+    """Other columns, statuses, list or options than were found; inspect() again shows what that does. Errors:
+    ImportRefused."""
     try:
         changed = plan.checked()
         changed.ask_again()
@@ -296,7 +328,8 @@ def change_plan(row: Import, plan: ImportPlan, *, basis: str = "", list: List | 
             raise ImportRefused("changed", _("This import is waiting for an admin. Stop it first, then change it."))
         before, plan = read_plan(row), changed.without_examples()
         is_shown = before.is_shown and before.plan is not None and plan.used == before.plan.used
-        document = replace(before, plan=plan, basis=basis, go=0, asked=0, is_shown=is_shown)
+        is_shown = is_shown and options.update_only == before.options.update_only
+        document = replace(before, plan=plan, basis=basis, go=0, asked=0, is_shown=is_shown, options=options)
         _keep(row, "plan", document if list is None else replace(document, shown_list=list.id))
         if list is not None:
             Import.objects.filter(id=row.id, state__in=("reading", "found")).update(list=list)
@@ -316,7 +349,7 @@ def start(row: Import, *, now: datetime, by: Person | None) -> Import:
     """What was found shall be brought in; the worker does it. Where it takes many off lists, once an admin has approved
     it. Errors: ImportRefused while a question is open."""
     document = read_plan(row)
-    plan = document.plan
+    plan = document.plan_to_read
     if not plan:
         raise ImportRefused("not_read", _("The files haven’t been read yet. Wait a moment."))
     opening.insist(plan)
@@ -459,10 +492,13 @@ def _hold(
     """More leave lists than were counted when it began, or others were taken off since: what is left of it waits for an
     admin. Those whom it took off before are not counted again."""
     document, keys = read_plan(row), keyring.keys(row.organization)
-    assert document.plan is not None and row.list_id is not None
+    plan = document.plan_to_read
+    assert plan is not None and row.list_id is not None
     try:
         files = paths if paths is not None else _import_files(row)
-        look = look_at(row.organization, row.list_id, keys, files, document.plan, [], now=now, piece=piece)
+        look = look_at(
+            row.organization, row.list_id, keys, files, plan, [], now=now, options=document.options, piece=piece
+        )
     except BaseException:
         _let_go(row)
         raise
@@ -490,7 +526,7 @@ def _bring(
 ) -> bool:
     keys = keyring.keys(row.organization)
     document = _begun(row, read_plan(row))
-    plan = document.plan
+    plan = document.plan_to_read
     assert plan is not None and document.cut is not None
     with transaction.atomic():
         fields = tags_and_fields.fields_for(row.organization, keys, plan.fields())
@@ -501,7 +537,9 @@ def _bring(
     import_files = paths if paths is not None else _import_files(row)
     order = make_order(plan, import_files, fields, today, document.basis, document.place)
     order.size, stretch = document.cut
-    store = ImportWriter(row.organization, row.list_id, keys, begun, newest_record=document.newest_record)
+    store = ImportWriter(
+        row.organization, row.list_id, keys, begun, newest_record=document.newest_record, options=document.options
+    )
     own_process = opening.needs_a_process(plan, import_files, piece)
     with run.slices(order, keys, piece, own_process=own_process, stretch=stretch) as slices:
         whole = run.bring(

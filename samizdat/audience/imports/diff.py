@@ -91,8 +91,11 @@ class KnownSubscribers:
     """Looks people up by slices and compares rows with them. `misindexed`: rows that stood under the index of an
     address of the file and have another one, as consent_writer.find says."""
 
-    def __init__(self, organization: Organization, list_id: int, keys: OrganizationKeys, now: datetime) -> None:
+    def __init__(
+        self, organization: Organization, list_id: int, keys: OrganizationKeys, now: datetime, *, update_only: bool
+    ) -> None:
         assert keys.ring is not None
+        self._update_only = update_only
         self._organization = organization.id
         self._list = list_id
         self._now = now
@@ -147,6 +150,8 @@ class KnownSubscribers:
         self._compare_values(change)
         change.tags = {tags[name] for name in row.tags} - person.tags
         change.facts = [fact for fact in row.facts if not self._is_known(fact, row.status, person)]
+        if self._update_only:  # A no is heard from whatever file; who may be written to is not asked of this one.
+            change.facts = [fact for fact in change.facts if fact[0] in _LEAVING]
         if len(person.records) >= limits.RECORDS:  # Each row reads all of them: only a no that is new comes to them.
             ends = _ends(person.status_on(self._list))
             change.facts = [fact for fact in change.facts if fact[0] in ends]

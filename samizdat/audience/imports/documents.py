@@ -54,6 +54,17 @@ class ImportReport(Struct, frozen=True):
     failed: ImportProblem = ImportProblem()
 
 
+class ImportOptions(Struct, frozen=True, omit_defaults=True):
+    """What is asked of an import besides its columns. `tags`: for everybody in it. `update_only`: whoever is not on the
+    list is skipped, and of what a file says about consent only a no counts."""
+
+    tags: tuple[str, ...] = ()
+    update_only: bool = False
+
+
+NO_OPTIONS = ImportOptions()
+
+
 class ImportDocument(Struct, frozen=True, omit_defaults=True):
     """`plan`: None until the files were read. `source`: an importer, where somebody said which. `basis`: why one may
     write to them. `left_out`: what of the export is not subscribers. `cut`: rows of a slice and of a stretch; kept for
@@ -78,6 +89,12 @@ class ImportDocument(Struct, frozen=True, omit_defaults=True):
     newest_record: int | None = None
     asked: int = 0
     may_remove: int = 0
+    options: ImportOptions = NO_OPTIONS
+
+    @property
+    def plan_to_read(self) -> ImportPlan | None:
+        """Its plan; where only those who are here are updated, a file that says nobody's status needs none."""
+        return self.plan.with_status("subscribed") if self.plan and self.options.update_only else self.plan
 
 
 def read_report(row: Import) -> ImportReport:

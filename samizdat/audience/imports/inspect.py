@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from samizdat import plugins
 from samizdat.audience.errors import ImportRefused
+from samizdat.audience.imports.documents import NO_OPTIONS, ImportOptions
 from samizdat.audience.imports.reading import detect
 from samizdat.audience.imports.reading.parse import AskPiece, HandedFile
 from samizdat.audience.imports.reading.subprocess_reader import BadFiles, found_beside
@@ -127,8 +128,11 @@ def show_again(plan: ImportPlan, files: Sequence[DetectedFile]) -> None:
                 plugins.ask_again(column)
 
 
-def fingerprint(index_key: bytes, list_id: int, import_files: Sequence[ImportFile]) -> bytes:
-    """Keyed hash over what the files hold and which list they go to: tells that the same export is given again.
+def fingerprint(
+    index_key: bytes, list_id: int, import_files: Sequence[ImportFile], options: ImportOptions = NO_OPTIONS
+) -> bytes:
+    """Keyed hash over what the files hold, which list they go to and what was asked of them: tells that the same export
+    is given again.
 
     Keyed, because a hash of a known export would prove that this house has it.
     """
@@ -138,6 +142,8 @@ def fingerprint(index_key: bytes, list_id: int, import_files: Sequence[ImportFil
     for path in _files([import_file for import_file in import_files if not isinstance(import_file, HeldUpload)]):
         with path.open("rb") as file:
             whole.update(hashlib.file_digest(file, "sha256").digest())
+    if options != NO_OPTIONS:
+        whole.update(repr((options.update_only, sorted(options.tags))).encode())
     return seal.keyed_hash(index_key, f"import:{list_id}:{whole.hexdigest()}")
 
 

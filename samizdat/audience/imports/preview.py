@@ -12,7 +12,7 @@ from samizdat.accounts.models import Organization
 from samizdat.audience import tags_and_fields
 from samizdat.audience.errors import ImportRefused
 from samizdat.audience.imports import inspect, run
-from samizdat.audience.imports.documents import Sample
+from samizdat.audience.imports.documents import NO_OPTIONS, ImportOptions, Sample
 from samizdat.audience.imports.reading.parse import (
     AskPiece,
     HandedFile,
@@ -86,6 +86,7 @@ def look_at(
     problems: list[Problem],
     *,
     now: datetime,
+    options: ImportOptions = NO_OPTIONS,
     piece: AskPiece | None = None,
     tell: run.Tell | None = None,
 ) -> ImportPreview:
@@ -95,7 +96,7 @@ def look_at(
         return look
     fields = _numbers(organization, keys, plan)
     order = make_order(plan, import_files, fields, now.astimezone(UTC).date().isoformat())
-    store = ImportWriter(organization, list_id, keys, now, writes=False)
+    store = ImportWriter(organization, list_id, keys, now, writes=False, options=options)
     about = sum(file.about_rows for file in plan.in_order())
     shown = _Samples(fields)
     try:

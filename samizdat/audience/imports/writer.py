@@ -22,6 +22,7 @@ from samizdat.audience import (
 )
 from samizdat.audience.imports import planted_addresses
 from samizdat.audience.imports.diff import KnownSubscriber, KnownSubscribers, SubscriberChange, is_on
+from samizdat.audience.imports.documents import NO_OPTIONS, ImportOptions
 from samizdat.audience.imports.reading.parse import NEW, Fact
 from samizdat.audience.imports.stretches import ImportSlice, ParsedRow
 from samizdat.audience.list_totals import ListTotals
@@ -52,7 +53,7 @@ class ImportWriter:
 
     def __init__(
         self, organization: Organization, list_id: int, keys: OrganizationKeys, now: datetime, *, writes: bool = True,
-        newest_record: int | None = None,
+        newest_record: int | None = None, options: ImportOptions = NO_OPTIONS,
     ) -> None:  # fmt: skip
         assert keys.data is not None and keys.ring is not None
         self.organization = organization
@@ -62,7 +63,8 @@ class ImportWriter:
         self.writes = writes
         self._newest_record = newest_record
         self._keys = keys
-        self._known = KnownSubscribers(organization, list_id, keys, now)
+        self._options = options
+        self._known = KnownSubscribers(organization, list_id, keys, now, update_only=options.update_only)
         # Into an empty house nobody has to be looked up. Whoever signs up meanwhile is met by the index of addresses:
         # the slice fails, and is looked at again (`forget`).
         self._nobody = len(keys.index) == 1 and not Subscriber.objects.filter(organization=organization).exists()
@@ -89,6 +91,8 @@ class ImportWriter:
                 self.planted |= self._planted & met.union(*import_slice.planted)
             import_slice.rows = kept
         _refuse_repeats(import_slice)
+        if self._options.tags:
+            _tag_all(import_slice, self._options.tags)
         counts: Counter[str] = Counter(rows=import_slice.size)
         if self.writes:
             self.taken_off.clear()
@@ -97,7 +101,7 @@ class ImportWriter:
             self._take_complaints(import_slice.complained)
         reasons = self._suppressed(import_slice.rows)
         rows, rejects = import_slice.rows, import_slice.rejects
-        if "erased" in reasons.values():
+        if "erased" in reasons.values() and not self._options.update_only:  # They are on no list, as strangers are.
             rows, rejects = _without_erased(import_slice, reasons)
         self._name_tags({row[6] for row in rows})
         again = [ParsedRow._make(row) for row in rows if row[9] != NEW]
@@ -157,6 +161,9 @@ class ImportWriter:
     ) -> None:
         """Rows of which no two are the same address. `look`: whether one of them may be here already."""
         known = self._known.find(rows) if look else {}
+        if self._options.update_only:
+            known = self._on_list(known, reasons)
+            rows = self._skip_others(rows, known, counts)
         if self._known.misindexed and self.writes:
             self._put_indexes_right()
         if known:  # First, since who takes them off at the desk locks them before the organization, too.
@@ -168,6 +175,19 @@ class ImportWriter:
         for row in here.filter(id__in=self._known.misindexed).order_by("id"):
             consent_writer.put_index_right(self._keys, row)
         self._known.misindexed.clear()
+
+    def _on_list(self, known: dict[bytes, KnownSubscriber], reasons: dict[bytes, str]) -> dict[bytes, KnownSubscriber]:
+        ids = [person.id for blind, person in known.items() if reasons.get(blind) != "erased"]
+        here = {id for id, list_id, _, _ in sql.subscriptions_of(ids) if list_id == self.list_id}
+        return {blind: person for blind, person in known.items() if person.id in here}
+
+    def _skip_others(
+        self, rows: list[ParsedRow], known: dict[bytes, KnownSubscriber], counts: Counter[str]
+    ) -> list[ParsedRow]:
+        others = [row for row in rows if row[0] not in known]
+        counts["skipped"] += len(others)
+        counts["duplicates"] += sum(row[9] != NEW for row in others)
+        return [row for row in rows if row[0] in known]
 
     # -- new ----------------------------------------------------------------------------------------------------
 
@@ -368,6 +388,9 @@ class ImportWriter:
     def _count_again(self, rows: list[ParsedRow], reasons: dict[bytes, str], counts: Counter[str]) -> None:
         """A dry run has not stored the first row of an address; the strongest status of all rows says the same."""
         known = self._known.find(rows)
+        if self._options.update_only:
+            known = self._on_list(known, reasons)
+            rows = self._skip_others(rows, known, counts)
         self._note_changes(self._changes([row for row in rows if row.blind in known], known, reasons))
         for row in rows:
             before = known[row.blind].status_on(self.list_id) if row.blind in known else None
@@ -381,6 +404,11 @@ def _without_erased(import_slice: ImportSlice, reasons: dict[bytes, str]) -> tup
     erased: list[Rejected] = [(row[8], "erased", {}) for row in import_slice.rows if reasons.get(row[0]) == "erased"]
     rest = [row for row in import_slice.rows if reasons.get(row[0]) != "erased"]
     return rest, sorted([*import_slice.rejects, *erased], key=lambda reject: reject[0])
+
+
+def _tag_all(import_slice: ImportSlice, tags: tuple[str, ...]) -> None:
+    merged = {row[6]: tuple(dict.fromkeys((*row[6], *tags))) for row in import_slice.rows}
+    import_slice.rows = [ParsedRow._make((*row[:6], merged[row[6]], *row[7:])) for row in import_slice.rows]
 
 
 def _refuse_repeats(import_slice: ImportSlice) -> None:

@@ -142,7 +142,7 @@ def _show(plan: ImportPlan, report: ImportReport) -> None:
             column.example, column.seen = example, held
 
 
-def rows(plan: ImportPlan, report: ImportReport, known: list[FieldView]) -> list[FileRow]:
+def rows(plan: ImportPlan, report: ImportReport, known: list[FieldView], *, update_only: bool = False) -> list[FileRow]:
     """What the form shows. `known`: the organization's merge fields."""
     _show(plan, report)
     unknown = {reject.file for reject in report.rejects if reject.code == "unknown_status"}
@@ -153,7 +153,7 @@ def rows(plan: ImportPlan, report: ImportReport, known: list[FieldView]) -> list
             column.unknown = bool(column.blanks) and file.name in unknown
         # Those that somebody has to explain stand first.
         columns.sort(key=lambda column: not (column.asks or any(word.means == UNSAID for word in column.words)))
-        asks = file.status_source != "columns"
+        asks = file.status_source != "columns" and not (update_only and file.status_source == "assumed")
         # What was only assumed is asked: whether somebody agreed is not for us to guess.
         status = "" if file.status_source == "assumed" else file.status or ""
         file_rows.append(FileRow(number, file.name, file.about_rows, file.use, status, asks, columns))

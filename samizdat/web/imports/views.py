@@ -181,7 +181,9 @@ def _decide(request: DeskRequest, row: Import) -> HttpResponse:
         changed = plans.read(plan, request.POST)
         unseen = plans.has_unseen_words(changed)
         other = chosen is not None and chosen.id != row.list_id
-        actions.change_plan(row, changed, list=chosen, basis=request.POST.get("basis", "").strip()[:1000])
+        options = actions.options_of(request.POST.get("tags", "").split(","), update_only="update-only" in request.POST)
+        basis = request.POST.get("basis", "").strip()[:1000]
+        actions.change_plan(row, changed, list=chosen, basis=basis, options=options)
         is_sure = request.POST.get("then") == "start"
         stale = not actions.read_plan(row).is_shown
         if not is_sure or other or unseen or stale:
@@ -192,7 +194,7 @@ def _decide(request: DeskRequest, row: Import) -> HttpResponse:
                 sentence = _("You chose another list, so the numbers changed. Check them, then import.")
                 messages.warning(request, sentence)
             elif is_sure and stale:
-                sentence = _("You chose other files, so the numbers changed. Check them, then import.")
+                sentence = _("You changed what is imported, so the numbers changed. Check them, then import.")
                 messages.warning(request, sentence)
         else:
             _start(request, row)
@@ -214,7 +216,8 @@ def _found_facts(request: DeskRequest, row: Import) -> dict[str, object]:
     counts = {"rows": (report.counts or {}).get("rows", 0)} | report.file_counts
     assert plan is not None
     labels = plan.fields() | {entry.tag: entry.label for entry in fields}
-    files = plans.rows(plan, report, fields)
+    update_only = details.options.update_only
+    files = plans.rows(plan, report, fields, update_only=update_only)
     lists = queries.lists(request.organization)
     guessed = any(file.use and file.asks_status and not file.status for file in files)
     return {
@@ -223,7 +226,9 @@ def _found_facts(request: DeskRequest, row: Import) -> dict[str, object]:
         "report": report,
         "samples": [_sample(entry, labels) for entry in report.samples],
         "counts": counts,
-        "sums": _found_rows(counts, guessed),
+        "sums": _found_rows(counts, guessed, update_only),
+        "tags": ", ".join(details.options.tags),
+        "update_only": update_only,
         "files": files,
         "statuses": plans.statuses(),
         "meanings": plans.meanings(),
@@ -266,15 +271,19 @@ def _sample(sample: Sample, labels: dict[str, str]) -> dict[str, Any]:
     return {**asdict(sample), "since": since, "fields": fields}
 
 
-def _found_rows(counts: dict[str, int], guessed: bool) -> list[labels.LabelRow]:
+def _found_rows(counts: dict[str, int], guessed: bool, update_only: bool) -> list[labels.LabelRow]:
     """`guessed`: somebody still has to choose the status of a file; it is counted as subscribed until then."""
-    notes = {
-        "subscribed": _("only if you choose it below") if guessed else _("will get your emails"),
-        "pending": _("unconfirmed; won’t be emailed"),
-        "unsubscribed": _("kept; won’t be emailed"),
-        "cleaned": _("address bounced; stays on the suppression list"),
-        "nonsubscribed": _("no consent; imported but won’t be emailed"),
-    }
+    notes = (
+        _update_notes()
+        if update_only
+        else {
+            "subscribed": _("only if you choose it below") if guessed else _("will get your emails"),
+            "pending": _("unconfirmed; won’t be emailed"),
+            "unsubscribed": _("kept; won’t be emailed"),
+            "cleaned": _("address bounced; stays on the suppression list"),
+            "nonsubscribed": _("no consent; imported but won’t be emailed"),
+        }
+    )
     rows = [
         labels.LabelRow(labels.subscription_state(name)[1], counts.get(name, 0), note)
         for name, note in notes.items()
@@ -283,6 +292,18 @@ def _found_rows(counts: dict[str, int], guessed: bool) -> list[labels.LabelRow]:
     if counts.get("rejected"):
         rows.append(labels.LabelRow(_("rejected"), counts["rejected"], _("no readable address"), red=True))
     return rows
+
+
+def _update_notes() -> dict[str, str]:
+    """Of those on the list alone; who that is, is not said here."""
+    kept = _("updated if on the list; keep the status they have")
+    return {
+        "subscribed": kept,
+        "pending": kept,
+        "unsubscribed": _("unsubscribed if on the list"),
+        "cleaned": _("suppressed if on the list: the address bounced"),
+        "nonsubscribed": kept,
+    }
 
 
 def _progress_facts(row: Import) -> dict[str, object]:
@@ -325,8 +346,9 @@ def _result_facts(request: DeskRequest, row: Import) -> dict[str, Any]:
     counts["unchanged"] = counts.get("unchanged", 0) + erased
     counts["rejected"] = counts.get("rejected", 0) - erased
     rows = [labels.LabelRow(word, counts.get(name, 0)) for name, word in (
-        ("added", _("added")), ("updated", _("updated")), ("unchanged", _("unchanged")), ("rejected", _("rejected"))
-    )]  # fmt: skip
+        ("added", _("added")), ("updated", _("updated")), ("unchanged", _("unchanged")),
+        ("skipped", _("skipped: not on the list")), ("rejected", _("rejected"))
+    ) if counts.get(name) or name != "skipped"]  # fmt: skip
     seconds = (row.finished - row.started).total_seconds() if row.finished and row.started else None
     sentence = _said(actions.read_report(row).failed) if row.state == "failed" else ""
     return {
@@ -334,7 +356,8 @@ def _result_facts(request: DeskRequest, row: Import) -> dict[str, Any]:
         "names": ", ".join(actions.read_plan(row).names),
         "sums": rows,
         "rows": counts.get("rows", 0),
-        "came": counts.get("rows", 0) - counts.get("rejected", 0),
+        "came": counts.get("rows", 0) - counts.get("rejected", 0) - counts.get("skipped", 0),
+        "update_only": actions.read_plan(row).options.update_only,
         "counts": counts,
         "seconds": max(1, round(seconds)) if seconds is not None else None,
         "problem": sentence,
