@@ -41,6 +41,11 @@ FORMATS = ("samizdat", "mailchimp", "csv", "xlsx")
     metavar="AGE-KEY",
     help="Whose age key opens it, age1… or an SSH public key, or a file of them. May be given several times.",
 )
+@click.option(
+    "--passphrase",
+    is_flag=True,
+    help="Seal it with a passphrase that is made here, shown once on standard error and stored nowhere.",
+)
 @click.option("--plain", is_flag=True, help="Sealed to nobody. Every admin is told, with the reason.")
 @click.option("--reason", default="", metavar="TEXT", help="Why it has to be plain; it is recorded.")
 @click.option(
@@ -58,6 +63,7 @@ def export(
     segment: str | None,
     tag: str | None,
     recipients: tuple[str, ...],
+    passphrase: bool,
     plain: bool,
     reason: str,
     keys: bool | None,
@@ -68,9 +74,9 @@ def export(
     if whose is not None:
         _say_whose(whose)
         return
-    _insist(to, recipients, plain, reason)
+    _insist(to, recipients, passphrase, plain, reason)
     bootstrap.open_house()
-    from samizdat.portability import actions
+    from samizdat.portability import actions, age_passphrase
     from samizdat.portability.request import ExportRequest, told_of
 
     assert to is not None
@@ -83,9 +89,11 @@ def export(
         zipped,
         _segment(segment),
         _tagged(tag),
+        passphrase,
     )
     actions.check(wish, plain=plain, reason=reason)
     _insist_on_slug(bootstrap.organization())
+    words = age_passphrase.new_passphrase() if passphrase else ""
     with progress("Writing", "rows") as shown, _into(to) as out:
         row = actions.direct(
             bootstrap.organization(),
@@ -94,7 +102,10 @@ def export(
             reason=reason,
             now=bootstrap.now,
             tell=lambda done, whole: shown.show(done, whole, done),
+            seal=age_passphrase.seal_for(words) if words else None,
         )
+    if words:
+        note(f"The passphrase, shown this once: {words}")
     document = {
         "file": to, "format": form, "sealed": not plain, "recipients": len(wish.recipients), "keys": wish.keys,
         "bytes": row.bytes, "counts": row.counts, "planted": bool(told_of(row).planted),
@@ -116,11 +127,11 @@ def _insist_on_slug(organization: "Organization") -> None:
         )
 
 
-def _insist(to: str | None, recipients: tuple[str, ...], plain: bool, reason: str) -> None:
+def _insist(to: str | None, recipients: tuple[str, ...], passphrase: bool, plain: bool, reason: str) -> None:
     if not to:
         raise click.UsageError("Missing option '--to'.")
-    if plain == bool(recipients):
-        raise click.UsageError("Give --recipient AGE-KEY, or --plain with --reason TEXT: one of the two.")
+    if [bool(recipients), passphrase, plain].count(True) != 1:
+        raise click.UsageError("Give --recipient AGE-KEY, --passphrase, or --plain with --reason TEXT: one of them.")
     if plain and not reason.strip():
         raise click.UsageError("A plain export needs --reason TEXT: everybody who keeps this house will read it.")
     if reason and not plain:
@@ -211,7 +222,11 @@ def _lines(document: dict[str, Any]) -> list[str]:
     if behind:
         lines.append(f"{behind:,} suppressed addresses that no subscriber has stayed here: they go with --keys alone.")
     lines.append(
-        "Sealed: only the holder of the key can open it." if document["sealed"] else "Plain: every admin is told."
+        "Plain: every admin is told."
+        if not document["sealed"]
+        else "Sealed: only the holder of the key can open it."
+        if document["recipients"]
+        else "Sealed: only who has the passphrase can open it."
     )
     if document["planted"]:
         lines.append("One address in it belongs to nobody and tells this file from every other.")

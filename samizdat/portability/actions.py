@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from samizdat.accounts import pending_changes
 from samizdat.accounts.models import Organization, Person
 from samizdat.audience.imports import ownership
+from samizdat.core.crypto.seal import SealBroken
 from samizdat.core.mail import address as addresses
 from samizdat.events.actions import is_genuine, record
 from samizdat.events.kinds import EventKind
@@ -30,6 +31,7 @@ from samizdat.portability import (
     subscribers,
     write,
 )
+from samizdat.portability.age_passphrase import PassphraseSeal
 from samizdat.portability.errors import ExportRefused, ExportTaken
 from samizdat.portability.models import Export
 from samizdat.portability.request import ExportDetails, ExportRequest, told_of
@@ -60,7 +62,10 @@ def check(wish: ExportRequest, *, plain: bool, reason: str) -> None:
     if plain and not reason.strip():
         sentence = _("Give a reason for an unencrypted file. Every admin will see it.")
         raise ExportRefused("no_reason", sentence)
-    if not plain:
+    if wish.passphrase and wish.recipients:
+        sentence = _("A file is encrypted to keys or with a passphrase. Choose one.")
+        raise ExportRefused("keys_and_passphrase", sentence)
+    if not plain and not wish.passphrase:
         age_encryption.recipients(wish.recipients)
     if wish.keys and wish.format != "samizdat":
         raise ExportRefused("keys_elsewhere", _("Only the Samizdat format can include link keys."))
@@ -77,25 +82,36 @@ def check(wish: ExportRequest, *, plain: bool, reason: str) -> None:
 
 
 def ask(
-    organization: Organization, wish: ExportRequest, *, reason: str = "", now: datetime, by: Person | None
+    organization: Organization,
+    wish: ExportRequest,
+    *,
+    reason: str = "",
+    now: datetime,
+    by: Person | None,
+    seal: PassphraseSeal | None = None,
 ) -> Export:
-    """The worker shall make a file that waits here to be fetched. A plain one has no recipients; one that a person asks
-    for is held before, and one sealed to a key that is not known as well (approval.py). Errors: ExportRefused."""
+    """The worker shall make a file that waits here to be fetched. A plain one is sealed to nobody; one that a person
+    asks for is held before, and one sealed to a key that is not known or by a passphrase as well (approval.py).
+    seal: of one by a passphrase. Errors: ExportRefused."""
     state = "held" if by is not None and is_held(organization, wish, by) else "asked"
-    return _new(organization, wish, state, reason=reason, now=now, by=by)
+    return _new(organization, wish, state, reason=reason, now=now, by=by, seal=seal)
 
 
 def is_held(organization: Organization, wish: ExportRequest, by: Person | None) -> bool:
     """Whether what this person wants has to wait for another one, or for a day."""
-    if not wish.recipients:
+    if wish.is_plain:
         return True
-    return pending_changes.held(organization, by) and not recipient_keys.are_known(organization, wish.recipients)
+    # Nobody knows who has read a passphrase: each is a key that was never seen before.
+    is_known = not wish.passphrase and recipient_keys.are_known(organization, wish.recipients)
+    return pending_changes.held(organization, by) and not is_known
 
 
 def _new(
-    organization: Organization, wish: ExportRequest, state: str, *, reason: str, now: datetime, by: Person | None
-) -> Export:
-    plain = not wish.recipients
+    organization: Organization, wish: ExportRequest, state: str, *, reason: str, now: datetime, by: Person | None,
+    seal: PassphraseSeal | None = None,
+) -> Export:  # fmt: skip
+    plain = wish.is_plain
+    assert wish.passphrase == (seal is not None)
     check(wish, plain=plain, reason=reason)
     keys = keyring.keys(organization)
     with transaction.atomic():
@@ -106,7 +122,7 @@ def _new(
         )  # fmt: skip
         bound = bound_selection.bind(organization, wish, now) if state == "held" else None
         person, blind = (planted.person, planted.blind) if planted else (None, b"")
-        details = ExportDetails(wish, reason.strip()[:1000], person, bound, blind, keys.index_version)
+        details = ExportDetails(wish, reason.strip()[:1000], person, bound, blind, keys.index_version, seal)
         row.details_sealed = seal_json(keys, details, "export", "details", row.pk)
         row.mac = permits.permit(row)
         row.save(update_fields=["details_sealed", "mac"])
@@ -116,6 +132,7 @@ def _new(
             "plain": plain,
             "reason": details.reason,
             "recipients": list(wish.recipients),
+            "passphrase": wish.passphrase,
         }
         record(EXPORTED, organization, about=row.pk, by=by, now=now, detail=detail)
     return row
@@ -145,11 +162,12 @@ def direct(
     now: Clock,
     by: Person | None = None,
     tell: subscribers.Tell | None = None,
+    seal: PassphraseSeal | None = None,
 ) -> Export:
     """Makes a file at once, straight into `out`: nothing of it is kept here. Errors: ExportRefused."""
-    row = _new(organization, wish, "writing", reason=reason, now=now(), by=by)
+    row = _new(organization, wish, "writing", reason=reason, now=now(), by=by, seal=seal)
     try:
-        counts, size = write.write(organization, wish, planted_of(row), out, now=now(), tell=tell)
+        counts, size = write.write(organization, wish, planted_of(row), out, now=now(), tell=tell, seal=seal)
     except BaseException:
         with suppress(DatabaseError):
             Export.objects.filter(pk=row.pk).update(state="failed", problem="broke", owner="")
@@ -169,8 +187,8 @@ def _done(row: Export, state: str, counts: dict[str, Any], size: int, now: datet
 
 def _details_at_end(row: Export) -> bytes:
     """Of the planted one the address is all that is needed now: the rest of them was taken after somebody. Whom it was
-    asked for is needed no more."""
-    details = replace(told_of(row), bound=None)
+    asked for is needed no more, nor what opens the file without its passphrase."""
+    details = replace(told_of(row), bound=None, passphrase_seal=None)
     if details.planted:
         details = replace(details, planted=subscribers.ExportedSubscriber(0, details.planted.address, {}, "", ""))
     return seal_json(keyring.keys(row.organization), details, "export", "details", row.pk)
@@ -211,6 +229,7 @@ def run(export_id: int, *, now: Clock, stop: Callable[[], bool] | None = None) -
             now=row.released_at or row.created,
             tell=tell,
             stop=stop,
+            seal=told_of(row).passphrase_seal,
         )
         out.close()
     except subscribers.ExportStopped:
@@ -246,6 +265,8 @@ def _failed(row: Export, problem: str) -> None:
         stored_file.drop(row)
         failed = {"state": "failed", "problem": problem[:40], "owner": "", "mac": b""}
         Export.objects.filter(pk=row.pk, owner=row.owner).update(**failed)
+        with suppress(SealBroken):  # Of a row that somebody else wrote.
+            Export.objects.filter(pk=row.pk, state="failed").update(details_sealed=_details_at_end(row))
 
 
 def is_alive(row: Export, now: datetime) -> bool:

@@ -9,6 +9,7 @@ from msgspec import Struct
 from samizdat.audience.filters import Filter
 from samizdat.core.crypto.seal import SealBroken
 from samizdat.portability import subscribers
+from samizdat.portability.age_passphrase import PassphraseSeal
 from samizdat.portability.models import Export
 from samizdat.portability.selection import SelectionFilter
 from samizdat.vault import keyring
@@ -19,7 +20,7 @@ from samizdat.vault.sealed_json import open_json
 class ExportRequest:
     """What is to leave. `lists`: numbers, empty for all; `keys`: those of the links in letters go along (our own
     format alone); `zipped`: a CSV in a zip; `segment`: its row number, None for everybody; `fit`: those alone who fit
-    these filters or were ticked."""
+    these filters or were ticked; `passphrase`: it is sealed by one that is made here (age_passphrase.py)."""
 
     format: str
     recipients: tuple[str, ...] = ()
@@ -28,6 +29,12 @@ class ExportRequest:
     zipped: bool = True
     segment: int | None = None
     fit: Filter | None = None
+    passphrase: bool = False
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is sealed to nobody."""
+        return not self.recipients and not self.passphrase
 
     @property
     def wanted(self) -> SelectionFilter:
@@ -45,7 +52,8 @@ class BoundSelection(Struct, frozen=True):
 
 class ExportDetails(Struct, frozen=True):
     """What is sealed of an export: what was asked for, why it is plain, and who is in this file alone, with the blind
-    index of that address (empty: none) and the number of its key. Of one that another house made these are known."""
+    index of that address (empty: none) and the number of its key. Of one that another house made these are known.
+    passphrase_seal: what seals it, until it is made."""
 
     wish: ExportRequest
     reason: str = ""
@@ -53,6 +61,7 @@ class ExportDetails(Struct, frozen=True):
     bound: BoundSelection | None = None
     blind: bytes = b""
     index_version: int = 1
+    passphrase_seal: PassphraseSeal | None = None
 
 
 def told_of(row: Export) -> ExportDetails:

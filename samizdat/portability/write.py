@@ -9,6 +9,7 @@ from samizdat.accounts.models import Organization
 from samizdat.audience import headcount
 from samizdat.audience.numbers import one_number
 from samizdat.portability import age_encryption, canary, flat_table, mailchimp, native, subscribers, tables
+from samizdat.portability.age_passphrase import PassphraseOut, PassphraseSeal
 from samizdat.portability.parts import registry
 from samizdat.portability.request import ExportRequest
 from samizdat.portability.selection import SelectedRows
@@ -42,15 +43,16 @@ def write(
     now: datetime,
     tell: subscribers.Tell | None = None,
     stop: Callable[[], bool] | None = None,
+    seal: PassphraseSeal | None = None,
 ) -> tuple[dict[str, Any], int]:
-    """(counts, bytes written). Errors: ExportRefused, subscribers.ExportStopped."""
+    """(counts, bytes written). seal: of one by a passphrase. Errors: ExportRefused, subscribers.ExportStopped."""
     home = subscribers.ExportContext(organization)
     if planted is not None and not canary.is_free(home, planted):
         planted.person.number = one_number(organization.id)
     whole = headcount.of(organization.id) * ROUNDS[wish.format]
     progress = subscribers.ExportProgress(whole, tell, stop)
     counted = CountingWriter(out)
-    sealed = age_encryption.SealedOut(counted, age_encryption.recipients(wish.recipients)) if wish.recipients else None
+    sealed = None if wish.is_plain else _sealed(counted, wish, seal)
     into: ZipOutput = sealed or counted
     box: ZipWriter | PlainWriter = ZipWriter(into, now) if wish.zipped or wish.format != "csv" else PlainWriter(into)
     try:
@@ -65,6 +67,15 @@ def write(
             sealed.stop()
         raise
     return counts, counted.bytes
+
+
+def _sealed(
+    out: ZipOutput, wish: ExportRequest, seal: PassphraseSeal | None
+) -> age_encryption.SealedOut | PassphraseOut:
+    if not wish.passphrase:
+        return age_encryption.SealedOut(out, age_encryption.recipients(wish.recipients))
+    assert seal is not None, "A file by a passphrase is never written without."
+    return PassphraseOut(out, seal)
 
 
 def _write(
@@ -94,7 +105,7 @@ def _write(
 def ending(wish: ExportRequest) -> str:
     """Of the file's name."""
     plain = "xlsx" if wish.format == "xlsx" else "csv" if wish.format == "csv" and not wish.zipped else "zip"
-    return f"{plain}.age" if wish.recipients else plain
+    return plain if wish.is_plain else f"{plain}.age"
 
 
 def names(texts: Sequence[str]) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """`samizdat export`, and its file coming back: words that others' scripts rely on."""
 
+import io
 import stat
 import zipfile
 from pathlib import Path
@@ -35,6 +36,8 @@ def test_it_is_sealed_or_plain_with_a_reason_and_nothing_else(furnished: House) 
         ("--to", "x.zip", "--plain"),
         ("--to", "x.zip", "--plain", "--reason", " "),
         ("--to", "x.zip", "--recipient", PUBLIC, "--plain", "--reason", "x"),
+        ("--to", "x.zip", "--recipient", PUBLIC, "--passphrase"),
+        ("--to", "x.zip", "--passphrase", "--plain", "--reason", "x"),
         ("--recipient", PUBLIC),
         ("--to", "x.zip", "--recipient", PUBLIC, "--format", "doc"),
     ):
@@ -87,3 +90,18 @@ def test_a_torn_export_is_one_sentence_without_a_list(furnished: House, tmp_path
     (tmp_path / "torn.zip").write_bytes(data[:-40])
     torn = furnished("import", str(tmp_path / "torn.zip"), "--json")
     assert (torn.code, torn.json["error"]) == (1, "torn_file")
+
+
+def test_a_passphrase_is_made_shown_once_and_opens_the_file_in_another_house(
+    furnished: House, empty_house: House, tmp_path: Path
+) -> None:
+    made = furnished("export", "--to", "p.zip.age", "--passphrase", "--json")
+    assert made.json["sealed"] and not made.json["recipients"]
+    words = made.err.partition("shown this once: ")[2].split()[0]
+    assert words not in made.out and len(words) == 29
+    path, secret = furnished.folder / "p.zip.age", tmp_path / "secret.txt"
+    assert zipfile.ZipFile(io.BytesIO(pyrage.passphrase.decrypt(path.read_bytes(), words))).namelist()
+    secret.write_text(words)
+    empty_house.init()
+    assert empty_house("import", str(path)).code == 1
+    assert empty_house.say("import", str(path), "--identity", str(secret), "--dry-run")["rows"] == 2

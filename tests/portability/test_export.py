@@ -5,6 +5,7 @@ import csv
 import hashlib
 import io
 import json
+import os
 import zipfile
 from datetime import timedelta
 from pathlib import Path
@@ -23,7 +24,7 @@ from samizdat.core import bounded_json, consent, segment, zip_limits
 from samizdat.core.crypto.seal import SealBroken
 from samizdat.events.models import Event
 from samizdat.portability import actions as exporting
-from samizdat.portability import age_decryption, canary_alarms, native, permits, read, unpack
+from samizdat.portability import age_decryption, age_passphrase, canary_alarms, native, permits, read, unpack
 from samizdat.portability.errors import ExportRefused
 from samizdat.portability.models import Export, ExportPiece
 from samizdat.portability.parts import growth
@@ -1004,3 +1005,26 @@ def test_a_return_that_was_killed_goes_on_where_it_was(
     there, counts = _again(data, tmp_path)
     assert (counts["rows"], counts["others_suppressed"]) == (3, 1) and queries.count(there) == 3
     assert queries.count(there, tag="monthly") == queries.count(audience, tag="monthly")
+
+
+@pytest.mark.parametrize("size", [0, 1, 65_535, 65_536, 65_537, 131_072, 300_001])
+def test_what_a_passphrase_seals_is_opened_by_age_whatever_its_length(size: int) -> None:
+    """In chunks of 64 KiB, of which the last one says so."""
+    words, out, data = age_passphrase.new_passphrase(), io.BytesIO(), os.urandom(size)
+    sealed = age_passphrase.PassphraseOut(out, age_passphrase.seal_for(words))
+    for place in range(0, size, 7_000):
+        sealed.write(data[place : place + 7_000])
+    sealed.close()
+    assert pyrage.passphrase.decrypt(out.getvalue(), words) == data
+    with pytest.raises(pyrage.DecryptError):
+        pyrage.passphrase.decrypt(out.getvalue()[:-1], words)
+
+
+def test_no_two_files_of_a_passphrase_share_a_key() -> None:
+    seal, heads = age_passphrase.seal_for(age_passphrase.new_passphrase()), []
+    for _try in range(2):  # A worker that was killed begins anew.
+        out = io.BytesIO()
+        age_passphrase.PassphraseOut(out, seal).close()
+        heads.append(out.getvalue())
+    assert heads[0][: len(seal.heading)] == heads[1][: len(seal.heading)] == seal.heading
+    assert heads[0][len(seal.heading) :] != heads[1][len(seal.heading) :]

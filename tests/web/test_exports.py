@@ -19,6 +19,8 @@ from samizdat.audience import queries
 from samizdat.audience.models import Segment, Subscriber, SubscriberTag
 from samizdat.audience.segments import lookup
 from samizdat.core import segment
+from samizdat.events.actions import detail_of
+from samizdat.events.models import Event
 from samizdat.portability import actions, approval, recipient_keys
 from samizdat.portability.models import Export
 from samizdat.portability.request import ExportRequest, told_of
@@ -492,3 +494,64 @@ def test_what_the_command_line_sealed_to_is_known_at_the_desk(here: House, vera:
 def test_a_new_key_beside_a_known_one_is_a_new_key(here: House, vera: Client) -> None:
     vera.post(at(here), SEALED | {"recipients": f"{KEY.to_public()}\n{THIEF.to_public()}\n"})
     assert newest().state == "held"
+
+
+BY_PASSPHRASE = SEALED | {"seal": "passphrase", "recipients": ""}
+
+
+def _shown(page: str) -> str:
+    return re.findall(r'id="passphrase">([^<]+)<', page)[0]
+
+
+def test_a_file_by_a_passphrase_waits_as_one_to_a_new_key_and_opens_by_what_was_shown_once(
+    here: House, vera: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    zoya = admin_since(here, "Zoya", 3)
+    asked = vera.post(at(here), BY_PASSPHRASE | {"sure": ""}).content.decode()
+    assert "The passphrase is shown once, on the next page." in asked and "until another admin" not in asked
+    answer = vera.post(at(here), BY_PASSPHRASE)
+    words, row = _shown(answer.content.decode()), newest()
+    assert len(words.replace("-", "")) == 25 and answer.headers["Cache-Control"] == "no-store"
+    assert (row.state, row.plain) == ("held", False)
+    assert "Export with a passphrase is waiting" in zoya.get(at(here, row.pk) + "held").content.decode()
+    assert "An export with a passphrase is waiting" in zoya.get(f"/o/{here.organization.slug}/").content.decode()
+    zoya.post(at(here, row.pk) + "held", {"answer": "agree", "knows-key": "1"})
+    assert actions.run(row.pk, now=timezone.now).state == "ready"
+    assert "run this and enter the passphrase" in vera.get(at(here, row.pk)).content.decode()
+    data = b"".join(vera.post(at(here, row.pk) + "fetch").streaming_content)  # type: ignore[attr-defined]
+    assert len(data) == newest().bytes
+    assert "keys.json" in zipfile.ZipFile(io.BytesIO(pyrage.passphrase.decrypt(data, words))).namelist()
+    with pytest.raises(pyrage.DecryptError):
+        pyrage.passphrase.decrypt(data, words[:-1] + ("2" if words[-1] != "2" else "3"))
+    # Neither pages, nor the log, nor the database have it; nor what opens the file without it.
+    assert words not in caplog.text and told_of(newest()).passphrase_seal is None
+    pages = (at(here), at(here, row.pk), f"/o/{here.organization.slug}/")
+    assert not any(words in vera.get(page).content.decode() for page in pages)
+    events = Event.objects.filter(organization=here.organization, about=row.pk)
+    assert events and not any(words in str(detail_of(event)) for event in events)
+    vera.post(at(here), BY_PASSPHRASE)
+    assert newest().state == "held", "no passphrase is ever known"
+
+
+def test_a_file_by_a_passphrase_that_is_stopped_or_fails_leaves_nothing_that_opens_it(
+    here: House, vera: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zoya = admin_since(here, "Zoya", 3)
+    vera.post(at(here), BY_PASSPHRASE)
+    vera.post(at(here, newest().pk) + "held", {"answer": "stop"})
+    assert (newest().state, told_of(newest()).passphrase_seal) == ("over", None)
+    vera.post(at(here), BY_PASSPHRASE)
+    zoya.post(at(here, newest().pk) + "held", {"answer": "agree"})
+    monkeypatch.setenv("SAMIZDAT_STORAGE", "0")
+    assert actions.run(newest().pk, now=timezone.now).state == "failed"
+    assert told_of(newest()).passphrase_seal is None
+
+
+def test_the_only_admin_waits_for_a_day_with_a_file_by_a_passphrase(here: House, vera: Client) -> None:
+    vera.post(at(here), BY_PASSPHRASE)
+    row, day = newest(), timedelta(days=1)
+    approval.notice(row, here.people["admin"], row.created, by_mail=True)
+    approval.wait(row.created + timedelta(hours=23), timedelta(hours=23))
+    assert newest().state == "held"
+    approval.wait(row.created + day, timedelta(hours=1))
+    assert newest().state == "asked"

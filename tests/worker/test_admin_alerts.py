@@ -421,7 +421,7 @@ def test_every_admin_is_mailed_about_an_export_to_a_new_key(lantern: Any, thursd
     assert exporting.ask(lantern, sealed, now=NOW, by=vera).state == "held"
     admin_alerts._later.clear()
     assert admin_alerts.take(NOW + timedelta(minutes=1)) == 1
-    assert "encrypted to a key that hasn’t been approved yet" in " ".join(
+    assert "encrypted with a passphrase or to a key that hasn’t been approved yet" in " ".join(
         mails(tmp_path)["vera@lantern.example"].split()
     )
 

@@ -20,7 +20,8 @@ FORMATS = {
     "xlsx": lazy("Excel (XLSX): one row per subscriber"),
 }
 SEALS = {
-    "sealed": lazy("Encrypted: only the key holder can open it"),
+    "sealed": lazy("Encrypted to keys: only the key holder can open it"),
+    "passphrase": lazy("Encrypted with a passphrase: we create it and show it once"),
     "plain": lazy("Not encrypted: every admin is notified, with your reason"),
 }
 
@@ -85,21 +86,22 @@ class ExportForm(DeskForm):
 
     @property
     def reason_told(self) -> str:
-        return "" if self.cleaned_data["seal"] == "sealed" else str(self.cleaned_data["reason"])
+        return str(self.cleaned_data["reason"]) if self.cleaned_data["seal"] == "plain" else ""
 
     def wish(self) -> ExportRequest:
         answers = self.cleaned_data
-        sealed, own = answers["seal"] == "sealed", answers["format"] == "samizdat"
+        seal, own = answers["seal"], answers["format"] == "samizdat"
         recipients = tuple(line.strip() for line in answers["recipients"].splitlines() if line.strip())
         tag, fit = answers.get("tag"), self._fit
         listed = fit.list if fit is not None and not fit.numbers else answers.get("list")
         return ExportRequest(
             format=answers["format"],
-            recipients=recipients if sealed else (),
+            recipients=recipients if seal == "sealed" else (),
             lists=(listed,) if listed else (),
-            keys=bool(answers.get("keys") and sealed and own),
+            keys=bool(answers.get("keys") and seal != "plain" and own),
             segment=answers.get("segment") or None,
             fit=Filter(tag=tag) if tag else fit,
+            passphrase=seal == "passphrase",
         )
 
 

@@ -120,7 +120,7 @@ def _told_of_export(row: Export) -> _AdminAlert:
         EXPORTED,
         row.pk,
         lambda: (
-            (_("Unencrypted export requested: %(name)s") if row.plain else _("Export to a new key: %(name)s"))
+            (_("Unencrypted export requested: %(name)s") if row.plain else _("Encrypted export requested: %(name)s"))
             % _named(organization)
         ),
         lambda: _export_text(organization, row.plain),
@@ -265,8 +265,8 @@ def _export_text(organization: Organization, plain: bool) -> str:
         _("Someone requested an unencrypted file with the subscribers of %(name)s. Anyone with the file can read it.")
         if plain
         else _(
-            "Someone requested a file with the subscribers of %(name)s, encrypted to a key that hasn’t been "
-            "approved yet."
+            "Someone requested a file with the subscribers of %(name)s, encrypted with a passphrase or to a key that "
+            "hasn’t been approved yet."
         )
     )
     paragraphs = [

@@ -21,7 +21,15 @@ from samizdat.audience.errors import AudienceError
 from samizdat.audience.filters import Filter
 from samizdat.audience.segments import lookup
 from samizdat.core.mail.address import PROVIDERS, BadAddress
-from samizdat.portability import actions, approval, bound_selection, canary_alarms, queries, recipient_keys
+from samizdat.portability import (
+    actions,
+    age_passphrase,
+    approval,
+    bound_selection,
+    canary_alarms,
+    queries,
+    recipient_keys,
+)
 from samizdat.portability.errors import ExportRefused
 from samizdat.portability.models import Export, RecipientKey
 from samizdat.portability.request import ExportRequest, told_of
@@ -63,12 +71,18 @@ def exports(request: DeskRequest) -> HttpResponse:
             actions.check(wish, plain=form.cleaned_data["seal"] == "plain", reason=reason)
             if not request.POST.get("sure"):
                 return _ask(request, wish, reason)
-            row = actions.ask(request.organization, wish, reason=reason, now=dbclock.asked(), by=request.person)
+            words = age_passphrase.new_passphrase() if wish.passphrase else ""
+            seal = age_passphrase.seal_for(words) if words else None
+            row = actions.ask(
+                request.organization, wish, reason=reason, now=dbclock.asked(), by=request.person, seal=seal
+            )
         except ExportRefused as refused:
             refuse(form, FIELDS.get(refused.code), refused)
         except AudienceError as refused:
             refuse(form, "segment", refused)
         else:
+            if words:
+                return render(request, "web/exports/passphrase.html", {"row": row, "passphrase": words})
             return go(request, "export", row.pk)
     return _page(request, form, WhoseForm(), chosen=chosen)
 
@@ -104,7 +118,8 @@ def _ask(request: DeskRequest, wish: ExportRequest, reason: str) -> HttpResponse
         "format": _format(wish.format),
         "keys": wish.recipients,
         "with_keys": wish.keys,
-        "plain": not wish.recipients,
+        "passphrase": wish.passphrase,
+        "plain": wish.is_plain,
         "held": actions.is_held(request.organization, wish, request.person),
         "others": pending_changes.others(request.organization, request.person, dbclock.asked()),
         "reason": reason,
@@ -206,6 +221,7 @@ def _held_facts(request: DeskRequest, row: Export) -> dict[str, Any]:
         "agree": request.person in agreeing_ones,
         "alone": approval.is_made_alone(row, now),
         "keys": details.wish.recipients,
+        "passphrase": details.wish.passphrase,
         "of_all": bound_selection.is_of_all(details.wish),
         "made": pending_changes.until(row, now),
         "untold": untold(row, now),
@@ -254,6 +270,7 @@ def _facts(request: DeskRequest, row: Export) -> dict[str, Any]:
         "by": _name(row),
         "told": details,
         "keys": details.wish.recipients,
+        "passphrase": details.wish.passphrase,
         "whom": _whom(request.organization, actions.wish_of(row)),
         "format": _format(row.format),
         "sums": _counts(row),
@@ -362,14 +379,20 @@ def needs(request: DeskRequest) -> list[dict[str, str]]:
         )
     for row in queries.unseen(organization, request.person, now)[:3]:
         asked_for = told_of(row)
-        facts = {"who": _name(row), "why": asked_for.reason[:200], "key": ", ".join(asked_for.wish.recipients)[:80]}
+        facts = {"who": _name(row), "why": asked_for.reason[:200], "key": _opened_by(asked_for.wish)}
         items.append(
             {
                 "kind": "care",
                 "title": _("An unencrypted export of your subscribers was created")
                 if row.plain
                 else _("An encrypted export of your subscribers was created"),
-                "text": (_("By %(who)s. Reason: %(why)s") if row.plain else _("By %(who)s, for the key %(key)s."))
+                "text": (
+                    _("By %(who)s. Reason: %(why)s")
+                    if row.plain
+                    else _("By %(who)s, with a passphrase.")
+                    if asked_for.wish.passphrase
+                    else _("By %(who)s, for the key %(key)s.")
+                )
                 % facts,
                 "href": address(organization, "export", row.pk),
                 "link": _("Review"),
@@ -391,11 +414,12 @@ def needs(request: DeskRequest) -> list[dict[str, str]]:
 
 def _held_need(request: DeskRequest, row: Export) -> dict[str, str]:
     facts = _held_facts(request, row)
-    why = facts["reason"][:200] if row.plain else ", ".join(facts["keys"])[:80]
+    wish = actions.wish_of(row)
+    why = facts["reason"][:200] if row.plain else _opened_by(wish)
     values = {"who": facts["by"], "why": why, "when": moment(facts["made"])}
     return {
         "kind": "stop" if facts["agree"] else "care",
-        "title": _held_title(row.plain, facts["agree"]),
+        "title": _held_title(row.plain, facts["agree"], passphrase=wish.passphrase),
         "text": " ".join(
             filter(None, (_held_text(row.plain, facts["agree"], facts["alone"]) % values, facts["untold"]))
         ),
@@ -404,12 +428,23 @@ def _held_need(request: DeskRequest, row: Export) -> dict[str, str]:
     }
 
 
-def _held_title(plain: bool, agree: bool) -> str:
+def _opened_by(wish: ExportRequest) -> str:
+    """By which keys, in short; the passphrase itself is known to nobody here."""
+    return _("a passphrase, shown to who requested it") if wish.passphrase else ", ".join(wish.recipients)[:80]
+
+
+def _held_title(plain: bool, agree: bool, *, passphrase: bool) -> str:
     if plain:
         return (
             _("An unencrypted export of your subscribers is waiting for your approval")
             if agree
             else _("Someone requested an unencrypted export of your subscribers")
+        )
+    if passphrase:
+        return (
+            _("An export with a passphrase is waiting for your approval")
+            if agree
+            else _("Someone requested an export of your subscribers with a passphrase")
         )
     return (
         _("An export to a new key is waiting for your approval")
