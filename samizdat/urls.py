@@ -45,7 +45,7 @@ from samizdat.web.exports.views import exports
 from samizdat.web.imports import views
 from samizdat.web.privacy.views import breaches, reconsent
 from samizdat.web.privacy.views import privacy as rights
-from samizdat.web.settings.views import auth, home, pending_changes, team
+from samizdat.web.settings.views import activity, auth, home, pending_changes, team
 
 handler400 = "samizdat.web.settings.views.auth.bad_request"
 handler403 = "samizdat.web.settings.views.auth.forbidden"
@@ -232,6 +232,8 @@ alive = [
     path("people/<int:person_id>/lock", team.lock_colleague, name="lock-colleague"),
     path("people/<int:person_id>/unlock", team.unlock_colleague, name="unlock-colleague"),
     path("people/<int:person_id>/sign-out", team.sign_out_colleague, name="sign-out-colleague"),
+    path("activity/", activity.activity, name="activity"),
+    path("activity/file", activity.activity_file, name="activity-file"),
     path("settings/", team.organization_settings, name="settings"),
     path("settings/on-hold", copied_installation.fence, name="fence"),
     path("settings/letters", branding.branding, name="branding"),

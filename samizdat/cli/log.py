@@ -1,7 +1,8 @@
-"""log: whether what is on record is as it was written."""
+"""log: whether what is on record is as it was written, and all of it as a file that proves it."""
 
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
 
 import click
 
@@ -22,6 +23,15 @@ _WRONG = {
     "mark": "what stood before no. {n} of {length} was written anew",
 }
 
+_WRONG_FILE = {
+    "line": "line {n} is not one that Samizdat writes",
+    "organization": "it is not a log of this organization",
+    "digest": "line {n} doesn’t say what was written down",
+    "link": "line {n} doesn’t follow from the line before",
+    "signature": "its signature isn’t ours, or a line was changed",
+    "end": "the end is missing",
+}
+
 
 @click.group("log")
 def log() -> None:
@@ -30,15 +40,20 @@ def log() -> None:
 
 @log.command("check")
 @click.option("--mark", metavar="NUMBER:HASH", help="What an earlier check printed, kept elsewhere.")
+@click.option("--file", "file", type=click.File("r", encoding="utf-8"), help="A signed log, to be checked instead.")
 @common
-def log_check(mark: str | None) -> None:
+def log_check(mark: str | None, file: IO[str] | None) -> None:
     """Look whether every event and every record of consent is as it was written, and none is gone. Exit 1 when not.
 
     Links are made with a key; the end of the log is noted in the data folder too. A mark of an earlier check also tells
-    of a log that was put back as it was, with its folder.
+    of a log that was put back as it was, with its folder. With --file: whether a downloaded log is as it was
+    written, and whether the log here still begins with it.
     """
     known_mark = _read(mark) if mark else None
     bootstrap.open_house()
+    if file is not None:
+        _check_file(file)
+        return
     from samizdat.audience.consistency import changed_records
     from samizdat.audience.models import ConsentRecord
     from samizdat.delivery import database_progress
@@ -64,6 +79,52 @@ def log_check(mark: str | None) -> None:
     if verdict.length:
         lines += [f"Keep this elsewhere, and check by it the next time: samizdat log check --mark {new}"]
     say({**document, "mark": new if verdict.length else None}, *lines)
+
+
+@log.command("export")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@common
+def log_export(file: Path) -> None:
+    """Write the whole log with its hash chain to FILE, signed. It names subscribers by number only."""
+    bootstrap.open_house()
+    from samizdat import dbclock
+    from samizdat.events import log_file
+    from samizdat.events.actions import record
+
+    organization, now = bootstrap.organization(), dbclock.now()
+    record("log.exported", organization, now=now, detail={"proof": True})
+    written, key = -2, log_file.public_key()  # The first and the last line are no entries.
+    try:
+        with file.open("x", encoding="utf-8") as target:
+            for line in log_file.lines(organization, now):
+                target.write(line)
+                written += 1
+    except FileExistsError:
+        raise CommandFailed(f"{file} already exists. Choose another name.", "file_exists") from None
+    say({"entries": written, "key": key}, f"Written: {written:,} entries. Public key that checks the signature: {key}")
+
+
+def _check_file(file: IO[str]) -> None:
+    from samizdat.events import chain, log_file
+
+    organization = bootstrap.organization()
+    verdict = log_file.check(organization, iter(lambda: file.readline(log_file.LINE + 1), ""))
+    reason = verdict.reason
+    if verdict.whole and verdict.length and chain.link_at(organization, verdict.length) != verdict.link:
+        reason = "here"
+    document = {"whole": not reason, "length": verdict.length, "line": verdict.broken_at or None, "reason": reason}
+    if reason:
+        wrong = _WRONG_FILE.get(reason, "").format(n=f"{verdict.broken_at:,}")
+        what = f"The file is not as Samizdat wrote it: {wrong}." if wrong else _changed_here()
+        raise CommandFailed(what, "log_changed", document)
+    say(document, f"Whole: {verdict.length:,} entries, each as it was written. The log here still begins with them.")
+
+
+def _changed_here() -> str:
+    return (
+        "The file is as Samizdat wrote it, but the log here doesn’t begin with it. Somebody changed the database, or "
+        "put an older one back. Compare it with a backup."
+    )
 
 
 def _read(mark: str) -> tuple[int, bytes]:

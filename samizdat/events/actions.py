@@ -19,8 +19,8 @@ _INSTANCE = bytes(16)
 
 # Of these a dump may tell the day only: their rows point at people, and an exact time beside a mail provider's own
 # log would name them (design.md, section 4). The time itself is in the sealed detail.
-_OF_PEOPLE = "subscriber."
-_OF_CROWDS = frozenset({"subscribers.left", "subscribers.returned", "subscribers.fewer", "subscribers.erased"}) | {
+OF_PEOPLE = "subscriber."
+OF_CROWDS = frozenset({"subscribers.left", "subscribers.returned", "subscribers.fewer", "subscribers.erased"}) | {
     "suppressions.written",
     "suppressions.deleted",
 }
@@ -69,7 +69,7 @@ def record(
 
 def is_of_people(kind: str) -> bool:
     """Whether events of this kind point at subscribers, so that only their day may be readable."""
-    return kind.startswith(_OF_PEOPLE) or kind in _OF_CROWDS
+    return kind.startswith(OF_PEOPLE) or kind in OF_CROWDS
 
 
 def whole_day(moment: datetime) -> datetime:
@@ -92,9 +92,14 @@ def moment_of(event: Event) -> datetime:
 def digest(event: Event) -> bytes:
     """What the chain vouches for: its number, whose, kind, row, by whom, time and the sealed detail's own hash, under a
     key of the instance, so that whoever writes the database makes no event, changes none unseen and has none twice."""
-    facts = [event.pk, event.organization_id, event.kind, event.about, event.by_id]
-    facts.append(event.at.astimezone(UTC).isoformat())
-    return seal.keyed_hash(keyring.derive("log"), json.dumps([*facts, hashlib.sha256(event.detail).hexdigest()]))
+    facts = event.pk, event.organization_id, event.kind, event.about, event.by_id
+    return digest_of(*facts, at=event.at, detail=hashlib.sha256(event.detail).hexdigest())
+
+
+def digest_of(*facts: object, at: datetime, detail: str) -> bytes:
+    """facts: number, organization, kind, about and by; detail: the hash of what is sealed, in hex."""
+    text = json.dumps([*facts, at.astimezone(UTC).isoformat(), detail])
+    return seal.keyed_hash(keyring.derive("log"), text)
 
 
 def is_genuine(event: Event) -> bool:

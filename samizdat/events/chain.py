@@ -181,6 +181,11 @@ def row_at(organization: HasKeys, position: int) -> str | None:
     return f"{entry[0]}, row {entry[1]}" if entry else None
 
 
+def stretch(organization: HasKeys, after: int, until: int, rows: int) -> list[tuple[int, str, int, bytes, bytes]]:
+    """(position, table, row, digest, link) of so many places behind `after`."""
+    return list(_walk(organization, after, until, rows))
+
+
 def _at(organization: HasKeys, position: int) -> tuple[str, int, bytes] | None:
     for table in TABLES:
         if row := sql.chained_at(table, organization.id, position):

@@ -1,12 +1,13 @@
 """Named reads of the log. Details stay sealed here; events.actions.detail_of opens one."""
 
-from collections.abc import Iterable, Iterator
-from datetime import datetime
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, tzinfo
 from itertools import islice
 
 from django.db.models import Q, QuerySet
 
-from samizdat.events.actions import is_genuine
+from samizdat.events.actions import OF_CROWDS, OF_PEOPLE, is_genuine
 from samizdat.events.models import Event
 from samizdat.vault.keyring import HasKeys
 
@@ -52,6 +53,40 @@ def was_said(organization: HasKeys | None, kind: str, since: datetime, about: in
     whose = Q(organization=None) if organization is None else Q(organization_id=organization.id)
     rows = Event.objects.filter(whose, kind=kind, at__gt=since)
     return any(_ours(rows if about is None else rows.filter(about=about)))
+
+
+@dataclass(frozen=True, slots=True)
+class LogFilter:
+    """What of the log is asked for. kinds: None for all. by: number of a person, 0 for what nobody on the team did.
+    since, until: days of `zone`, both included; what is of subscribers stands under its day in UTC."""
+
+    kinds: Collection[str] | None = None
+    by: int | None = None
+    since: date | None = None
+    until: date | None = None
+    zone: tzinfo = UTC
+
+
+def log(organization: HasKeys, wanted: LogFilter, before: int | None = None) -> QuerySet[Event]:
+    """Events, the newest first, also what somebody else wrote; `before` pages on by number."""
+    rows = Event.objects.select_related("organization", "by").filter(organization_id=organization.id)
+    if wanted.kinds is not None:
+        rows = rows.filter(kind__in=wanted.kinds)
+    if wanted.by is not None:
+        rows = rows.filter(by=wanted.by or None)
+    if wanted.since:
+        rows = rows.filter(_from(wanted.since, wanted.zone))
+    if wanted.until:
+        rows = rows.exclude(_from(date.fromordinal(wanted.until.toordinal() + 1), wanted.zone))
+    if before is not None:
+        rows = rows.filter(id__lt=before)
+    return rows.order_by("-id")
+
+
+def _from(day: date, zone: tzinfo) -> Q:
+    people = Q(kind__startswith=OF_PEOPLE) | Q(kind__in=OF_CROWDS)
+    there, utc = (datetime.combine(day, time(), where) for where in (zone, UTC))
+    return (people & Q(at__gte=utc)) | (~people & Q(at__gte=there))
 
 
 def _ours(rows: QuerySet[Event]) -> Iterator[Event]:

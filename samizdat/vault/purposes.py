@@ -24,6 +24,7 @@ PURPOSES: dict[str, tuple[str, ...]] = {
     "consent records": _BOTH,  # Digests of them.
     "log": _ALL,  # Digests of events.
     "chain": _ALL,  # Links of the chain over events and consent records.
+    "log files": _DESK,  # Signatures of logs that were downloaded.
     "public pages": _BOTH,  # Signatures of the public database's rows; the public process gets what checks them.
     "location": _ALL,  # Hashes of where the installation runs.
     "releases": _ALL,  # MAC of how often it was released.

@@ -18,7 +18,7 @@ from samizdat.web import labels
 GROUPS = {
     "audience": ("subscribers", "lists", "segments", "fields", "imports", "exports", "tags", "forms"),
     "sending": ("routes", "domains"),
-    "settings": ("settings", "people", "rights"),
+    "settings": ("settings", "people", "activity", "rights"),
 }
 
 

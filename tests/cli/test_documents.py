@@ -35,6 +35,7 @@ change ls
 upgrade
 !doctor
 log check
+log export log.jsonl
 !release
 worker ls
 !worker forget 4711

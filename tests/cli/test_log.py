@@ -51,3 +51,19 @@ def test_doctor_says_that_an_event_was_deleted(house: House) -> None:
     house.django(CHAIN + MODELS + "Event.objects.filter(kind='list.created')[1].delete()")
     signs = house("doctor", "--json").json["signs"]
     assert any("samizdat log check" in sign["sentence"] for sign in signs if sign["state"] == "red")
+
+
+def test_a_signed_log_is_checked_by_itself_and_against_the_log_here(house: House) -> None:
+    for name in ("Weekly", "Court diary"):
+        house.say("list", "new", name)
+    house.django(CHAIN)
+    file = house.data / "log.jsonl"
+    written = house.say("log", "export", str(file))
+    assert written["entries"] > 2 and len(written["key"]) == 64
+    assert house.say("log", "check", "--file", str(file))["length"] == written["entries"]
+    assert house("log", "export", str(file), "--json").json["error"] == "file_exists"
+    house.django(MODELS + "Event.objects.filter(kind='list.created').delete(); " + ANEW + CHAIN)
+    assert house("log", "check", "--file", str(file), "--json").json["reason"] == "here"
+    file.write_text(file.read_text().replace("list.created", "list.renamed", 1))
+    wrong = house("log", "check", "--file", str(file), "--json")
+    assert (wrong.code, wrong.json["reason"]) == (1, "digest") and "as Samizdat wrote it" in wrong.json["sentence"]

@@ -92,6 +92,13 @@ def moment(value: datetime | None) -> str:
 
 
 @register.filter
+def logged(value: date | datetime) -> str:
+    """The moment with its year: a log is read years later."""
+    text = formatting.shaped(value, "short")
+    return f"{text}, {formatting.shaped(value, 'time')}" if isinstance(value, datetime) else text
+
+
+@register.filter
 def today(value: datetime) -> str:
     return formatting.shaped(value, "today")
 
