@@ -39,6 +39,8 @@ class Bench:
     """The organization of a benchmark; made in the data folder that is open."""
 
     def __init__(self, people: int, domains: int = 50) -> None:
+        from django.db import transaction
+
         from samizdat.accounts.actions import found_organization
         from samizdat.audience import bulk_insert
         from samizdat.audience.actions import new_list
@@ -51,7 +53,8 @@ class Bench:
         )
         self.keys = keyring.keys(self.organization)
         self.list = new_list(self.organization, "Rundbrief", now=datetime.now(UTC))
-        self.field = fields_for(self.organization, self.keys, {"FNAME": "Vorname"})["FNAME"]
+        with transaction.atomic():
+            self.field = fields_for(self.organization, self.keys, {"FNAME": "Vorname"})["FNAME"]
         self._add(people, domains)
         # As an import leaves it; else the database's own housekeeping of it would count as sending.
         bulk_insert.learn_sizes()

@@ -437,8 +437,7 @@ def test_who_reloads_while_typing_loses_no_word_and_meets_no_colleague(
     late = page.evaluate("document.querySelector('#f-version').value")
     save_late(here, letter, int(late), shown + "Before. ")
     if typed == "after a look":
-        page.clock.run_for(1500)
-        page.wait_for_function(f"() => document.querySelector('{BODY}').value.endsWith('Before. ')")
+        until(lambda: page.clock.run_for(500) or page.input_value(BODY).endswith("Before. "))
     page.click(BODY)
     page.keyboard.press("Control+End")
     page.keyboard.type("After. ")
