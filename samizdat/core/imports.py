@@ -428,6 +428,11 @@ class ImportPlan(Struct):
         """Which of its files come in."""
         return [file.use for file in self.files]
 
+    @property
+    def lines(self) -> int:
+        """Of all files that come in: no fewer than rows, and more where cells hold line breaks."""
+        return sum(file.about_rows for file in self.files if file.use)
+
     def without_examples(self) -> "ImportPlan":
         """As it may be stored. Labels are the organization's own words."""
 

@@ -147,7 +147,7 @@ def test_who_comes_home_from_another_service_waits_for_nobody(here: House, desk:
     strangers = [f"stranger{n}@post.example" for n in range(40)]
     # In two audiences there: of one of them they are gone.
     rows = _file(strangers, "subscribed") + _file(strangers, "unsubscribed") + _file(["gone@post.example"], "cleaned")
-    row = _begin(here, desk("editor"), rows + _file(strangers[:30], "complaint"))
+    row = _begin(here, desk("admin"), rows + _file(strangers[:30], "complaint"))
     assert (row.state, _run(row).state) == ("waiting", "finished")
     assert not Event.objects.filter(kind=removal_limit.BY_IMPORT).exists()
     assert not pending_changes.waiting(here.organization).exists()
@@ -302,6 +302,27 @@ def test_what_is_imported_is_what_was_counted_whatever_files_and_columns_are_cho
     row = actions.inspect(row.pk, now=timezone.now)
     _press(here, editor, row, **second)
     assert row.state == "held", "1,001 rows"
+
+
+def test_a_look_that_took_no_row_counts_for_no_other_column(here: House, desk: Desk) -> None:
+    editor = desk("editor")
+    rows = "email,note,status\n" + "".join(f"suspect{n}@post.example,x,pending\n" for n in range(1000))
+    editor.post(_to(here, "upload"), {"files": [SimpleUploadedFile("many.csv", rows.encode(), "text/csv")]})
+    row = actions.inspect(Import.objects.latest("pk").pk, now=timezone.now)
+    _press(here, editor, row, **{"c-0-0": "out", "c-0-1": "address", "then": "again"})
+    row = actions.inspect(row.pk, now=timezone.now)
+    assert actions.read_report(row).counts is None
+    _press(here, editor, row, **{"c-0-0": "address", "c-0-1": "out"})
+    assert row.state == "held", "1,000 lines"
+
+
+def test_a_column_that_fills_a_field_changes_no_number(here: House, desk: Desk) -> None:
+    editor = desk("editor")
+    rows = b"email,city,status\nnobody@post.example,Riga,pending\n"
+    editor.post(_to(here, "upload"), {"files": [SimpleUploadedFile("one.csv", rows, "text/csv")]})
+    row = actions.inspect(Import.objects.latest("pk").pk, now=timezone.now)
+    _press(here, editor, row, **{"c-0-1": "field:TOWN"})
+    assert row.state == "waiting"
 
 
 def test_what_waits_does_not_say_to_an_editor_how_many_of_a_file_are_on_lists(here: House, desk: Desk) -> None:

@@ -282,8 +282,9 @@ def inspect(import_id: int, *, now: Clock, progress: Tell | None = None) -> Impo
     with transaction.atomic():
         left_out = _left_out(detection.problems)
         looked = replace(
-            document, plan=plan.without_examples(), left_out=left_out, go=0, is_shown=True, shown_list=row.list_id
-        )
+            document, plan=plan.without_examples(), left_out=left_out, go=0, is_shown=True, shown_list=row.list_id,
+            is_counted=seen.counts is not None,
+        )  # fmt: skip
         _keep(row, "plan", looked)
         turned_up = planted_addresses.raise_alarms(row, seen.planted, now())
         _keep(row, "report", _report(seen, turned_up))
@@ -360,7 +361,9 @@ def start(row: Import, *, now: datetime, by: Person | None) -> Import:
         if not document.is_shown:
             raise ImportRefused("changed", _("You chose other files, so the numbers changed. Check them, then import."))
         report = read_report(row)
-        many, rows = report.taken_off, (report.counts or {}).get("rows", 0)
+        many = report.taken_off
+        # Where a question was open, or no row came in by the columns of the look: as many as the files have lines.
+        rows = (report.counts or {}).get("rows", 0) if document.is_counted else plan.lines
     with transaction.atomic():
         is_held = held.tells_too_much(row.organization, rows, by) or (
             many > 0 and removal_limit.is_over(row.organization, many, now=now, by=by)
