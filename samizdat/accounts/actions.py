@@ -91,7 +91,8 @@ def found_organization(
             uid=os.urandom(16), slug=slug, name=name.strip(), created=today, **settings
         )
         make_keys(organization, source, today)
-        sealed_settings.keep_settings(organization, sealed_settings.GUARDED)
+        guarded = {name: getattr(organization, name) for name in sealed_settings.GUARDED}
+        sealed_settings.keep_settings(organization, guarded)
         sealed_settings.begin_counts(organization)
         # The public database learns of it by this event, whichever door founded it.
         record("organization.created", organization, now=now or timezone.now())

@@ -2,7 +2,7 @@
 the database (docs/keys.md)."""
 
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from urllib.parse import urlsplit
 
 from msgspec import Struct, structs
@@ -56,15 +56,18 @@ class Leading(Struct, frozen=True):
         return self.names >= {*GUARDED} - {"slug"}
 
 
-def keep_settings(organization: Organization, written: Collection[str], *, trusts_row: bool = False) -> None:
+def keep_settings(organization: Organization, written: Mapping[str, object], *, trusts_row: bool = False) -> None:
     """Seals a copy of what leads people and mail somewhere, by whoever has just written some of it. trusts_row: where
     the copy is gone, the rest is taken from the row; else it stays unknown until each was written."""
+    # What was written is taken from the caller, who has checked it: a trigger that stands for a second could have
+    # made something else of it in the row.
     # Of the row: the object in hand may be older than what somebody else saved. And of the others as they were kept,
     # so that saving one setting does not make another one ours which was written beside us.
     row = Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
     kept = leading(row)
     ours = [name for name in GUARDED if name in written or (trusts_row and name not in kept.names)]
-    values = structs.replace(kept, **{name: getattr(row, name) for name in ours}, names=kept.names.union(ours))
+    ours_now = {name: written.get(name, getattr(row, name)) for name in ours}
+    values = structs.replace(kept, **ours_now, names=kept.names.union(ours))
     # Before and now: settings that were sealed by an earlier version name no hosts.
     there = {urlsplit(settings.public_url).hostname or "" for settings in (kept, values)}
     _seal_settings(organization, structs.replace(values, hosts=kept.hosts | there - {""}))

@@ -397,6 +397,26 @@ def test_saving_one_setting_does_not_keep_another_that_somebody_wrote_into_the_d
     assert (settled.return_address, settled.desk_url) == ("back@lantern.example", "https://d.example")
 
 
+def test_saving_keeps_what_was_typed_and_not_what_a_trigger_made_of_it(settled: Any) -> None:
+    """One that stands for less than a second, so that nobody's look at the triggers finds it."""
+    table = Organization._meta.db_table
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(
+                "CREATE FUNCTION elsewhere() RETURNS trigger LANGUAGE plpgsql AS "
+                "$$ BEGIN NEW.public_url := 'https://evil.example'; RETURN NEW; END $$"
+            )
+            made = "BEFORE UPDATE ON {} FOR EACH ROW EXECUTE FUNCTION elsewhere()"
+        else:
+            made = "AFTER UPDATE ON {0} BEGIN UPDATE {0} SET public_url = 'https://evil.example'; END"
+        cursor.execute(f"CREATE TRIGGER elsewhere {made.format(table)}")
+        actions.change_settings(settled, by=None, now=NOW, public_url="https://lantern.example", accent="#1b6e53")
+        cursor.execute(f"DROP TRIGGER elsewhere{f' ON {table}' if connection.vendor == 'postgresql' else ''}")
+    assert sealed_settings.leading(Organization.objects.get()).public_url == "https://lantern.example"
+    forged_rows.watch(NOW)
+    assert Organization.objects.get().public_url == "https://lantern.example"
+
+
 def test_a_copy_of_the_settings_that_is_gone_is_told_until_somebody_saves(settled: Any) -> None:
     Organization.objects.update(settings_sealed=b"")
     assert not sealed_settings.leading(Organization.objects.get()).names

@@ -15,6 +15,7 @@ from samizdat.campaigns.media.image_processing import MOST_FRAMES, CropBox, box_
 from samizdat.campaigns.media.library import WIDEST, open_picture, take_in
 from samizdat.campaigns.models import Campaign, Picture, Template
 from samizdat.campaigns.templates import import_template
+from samizdat.core.crypto.seal import SealBroken
 from tests.conftest import NOW
 
 pytestmark = pytest.mark.django_db
@@ -128,6 +129,17 @@ def test_a_picture_is_sealed_in_the_database_and_so_are_its_words(lantern: Any) 
     stored = Picture.objects.get(pk=stored.pk)
     row = b"".join(bytes(getattr(stored, name)) for name in ("sealed", "thumb_sealed", "facts_sealed"))
     assert not any(word in row for word in (b"JFIF", b"WEBP", b"Pavel", b"boat"))
+
+
+def test_no_size_of_a_picture_opens_under_the_address_of_another(lantern: Any) -> None:
+    """The logo is published by its slug, and as its thumb."""
+    logo, hidden = take_in(lantern, picture(), NOW), take_in(lantern, picture(size=(1400, 900)), NOW)
+    Picture.objects.filter(pk=logo.pk).update(slug="0" * 24)
+    Picture.objects.filter(pk=hidden.pk).update(slug=logo.slug)
+    moved = Picture.objects.get(pk=hidden.pk)
+    for open_part in (open_picture, library.open_thumb, library.open_whole):
+        with pytest.raises(SealBroken):
+            open_part(moved)
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,7 @@ def in_another_house(data: bytes, folder: Path, vault: Any, **options: Any) -> t
 def test_a_house_without_a_domain_of_its_own_leaves_as_well(audience: Any, url: str) -> None:
     audience.public_url = url
     audience.save(update_fields=["public_url"])
-    keep_settings(audience, ["public_url"])
+    keep_settings(audience, {"public_url": audience.public_url})
     addresses = {
         row["address"].rpartition("@")[2]
         for row in rows_of(made(audience, ExportRequest("samizdat")), "subscribers.csv")

@@ -89,7 +89,7 @@ def test_where_two_people_release_one_alone_rewrites_no_letter(here: House, desk
     Campaign.objects.filter(pk=here.sent.pk).update(state="finished", pending=0, accepted=1)
     here.organization.requires_approval = True
     here.organization.save(update_fields=["requires_approval"])
-    keep_settings(here.organization, ["requires_approval"])
+    keep_settings(here.organization, {"requires_approval": True})
     page = _to(here, "correct-letter", here.sent.pk)
     slip = {"wrong": "the water came", "right": "confirm at https://evil.example"}
     shown = desk("editor").post(page, slip, follow=True).content.decode()

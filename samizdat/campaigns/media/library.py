@@ -165,8 +165,8 @@ def _store(
             created=now,
         )
         picture.sealed = seal_picture(picture, shot.data)
-        picture.thumb_sealed = keys.seal(thumb, "picture", "thumb", picture.id)
-        picture.whole_sealed = keys.seal(whole, "picture", "whole", picture.id) if whole else b""
+        picture.thumb_sealed = seal_picture(picture, thumb, "thumb")
+        picture.whole_sealed = seal_picture(picture, whole, "whole") if whole else b""
         picture.facts_sealed = seal_json(keys, facts, "picture", "facts", picture.id)
         picture.save(update_fields=["facts_sealed", *_BLOBS])
         record("picture.added", organization, now=now, by=by, about=picture.pk)
@@ -205,33 +205,35 @@ def remove(picture: Picture, *, also_sent: bool, now: datetime, by: Person | Non
 # --- opening ---
 
 
-def seal_picture(picture: Picture, data: bytes) -> bytes:
-    """Under its own address: a letter names pictures by it, and whoever writes the database could give that of one that
-    was released to one that was not."""
-    return keyring.keys(picture.organization).seal(data, "picture", _data_of(picture), picture.id)
+def seal_picture(picture: Picture, data: bytes, part: str = "data") -> bytes:
+    """Under its own address: a letter names pictures by it, the logo is published by it, and whoever writes the
+    database could give that of one that was released to one that was not. part: data, thumb or whole."""
+    return keyring.keys(picture.organization).seal(data, "picture", _label(picture, part), picture.id)
 
 
 def open_picture(picture: Picture) -> bytes:
-    """Errors: SealBroken, where another picture has its address."""
-    return keyring.keys(picture.organization).open(picture.sealed, "picture", _data_of(picture), picture.id)
+    """Errors: SealBroken, where another picture has its address; so in the next two."""
+    return keyring.keys(picture.organization).open(picture.sealed, "picture", _label(picture, "data"), picture.id)
 
 
-def _data_of(picture: Picture) -> str:
-    return f"data {picture.slug}.{picture.kind}"
+def _label(picture: Picture, part: str) -> str:
+    return f"{part} {picture.slug}.{picture.kind}"
 
 
 def open_thumb(picture: Picture) -> tuple[bytes, str]:
     """(bytes, kind); the picture itself where it came before there were thumbs."""
     if not picture.thumb_sealed:
         return open_picture(picture), picture.kind
-    return keyring.keys(picture.organization).open(picture.thumb_sealed, "picture", "thumb", picture.id), "webp"
+    keys = keyring.keys(picture.organization)
+    return keys.open(picture.thumb_sealed, "picture", _label(picture, "thumb"), picture.id), "webp"
 
 
 def open_whole(picture: Picture) -> bytes:
     """What cuts are made from: up to 3,000 points wide."""
     if not picture.whole_sealed:
         return open_picture(picture)
-    return keyring.keys(picture.organization).open(picture.whole_sealed, "picture", "whole", picture.id)
+    keys = keyring.keys(picture.organization)
+    return keys.open(picture.whole_sealed, "picture", _label(picture, "whole"), picture.id)
 
 
 def origin_of(picture: Picture) -> Picture:

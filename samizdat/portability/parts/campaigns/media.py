@@ -132,7 +132,7 @@ def _make(opened: OpenedExport, places: base.Places, slug: str, details: _Pictur
     picture.sealed, picture.weight = library.seal_picture(picture, shown), len(shown)
     for column, part in ("whole_sealed", "whole"), ("thumb_sealed", "thumb"):
         if (member := f"{FOLDER}{slug}.{part}") in names:
-            setattr(picture, column, keys.seal(opened.member(member, LARGEST), "picture", part, picture.pk))
+            setattr(picture, column, library.seal_picture(picture, opened.member(member, LARGEST), part))
     facts = library.PictureFacts(
         details.name[: library.LONGEST_NAME], details.alt[: library.LONGEST_ALT], details.plain, details.whole
     )
