@@ -19,6 +19,8 @@ from typing import Any
 from bench import common
 
 LOOK, TAGGING = 150.0, 2.0
+# Seconds that a search takes at most, through 100,000 and through a million.
+SEARCH_FEW, SEARCH = 0.3, 3.0
 COMPARED = 100_000  # Readers that TAGGING speaks of.
 
 
@@ -46,7 +48,8 @@ def work(data: Path, options: argparse.Namespace) -> int:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("VACUUM ANALYZE")
-    targets = [filters(organization, list_, today, options), tagging(organization, options)]
+    targets = [filters(organization, list_, today, options), *searching(organization, options)]
+    targets += [tagging(organization, options)]
     moving(organization, list_)
     looking(options)
     return common.conclude(targets)
@@ -82,6 +85,37 @@ def filters(organization: Any, list_: Any, today: date, options: argparse.Namesp
         common.say(f"  {name:<36}{common.median(times):>9.1f}{p95:>9.1f}{counted:>9.1f}")
         worst = max(worst, p95)
     return common.Target(f"{options.only}, p95 of the slowest filter", worst, LOOK, "ms")
+
+
+def searching(organization: Any, options: argparse.Namespace) -> list[common.Target]:
+    """Seconds until everybody was opened for part of an address or a name that nobody has, look by look as the page
+    asks; and until the first 20 of those whom many have."""
+    from samizdat.audience.text_search import TextSearch
+    from samizdat.web.audience.views.subscriber_list import HITS, LOOKING
+
+    def whole(text: str) -> int:
+        search, below, looks = TextSearch(organization, text), None, 0
+        while True:
+            page = search.look(below, HITS + 1, LOOKING)
+            below, looks = page.below, looks + 1
+            if below is None or len(page.ids) > HITS:
+                return looks
+
+    worst = 0.0
+    for name, text in {
+        "part of an address of nobody": "nobody@nowhere",
+        "part of a name of nobody": "Ёжъ",
+        "two words of nobody": "example никтошенька",
+        "part that many have": "example",
+    }.items():
+        whole(text)
+        begun = time.process_time()
+        times = [timed(partial(whole, text)) for _ in range(common.ROUNDS)]
+        cpu = 1000 * (time.process_time() - begun) / common.ROUNDS
+        common.say(f"  {'search, ' + name:<42}{common.spread([1000 * one for one in times], 1)} ms, CPU {cpu:,.1f}")
+        worst = max(worst, common.median(times))
+    limit = SEARCH if options.subscribers > COMPARED else SEARCH_FEW
+    return [common.Target(f"{options.only}, slowest search", 1000 * worst, 1000 * limit, "ms")]
 
 
 def tagging(organization: Any, options: argparse.Namespace) -> common.Target:

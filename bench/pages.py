@@ -448,7 +448,7 @@ def _at(path: str) -> Question:
 def _search(told: dict[str, Any], chance: random.Random) -> tuple[str, dict[str, str]]:
     """A whole address; every fourth is of nobody."""
     known = chance.random() < 0.75
-    return "subscribers/", {"address": chance.choice(told["addresses"]) if known else "nobody@nowhere.example"}
+    return "subscribers/", {"q": chance.choice(told["addresses"]) if known else "nobody@nowhere.example"}
 
 
 def _one(told: dict[str, Any], chance: random.Random) -> tuple[str, None]:

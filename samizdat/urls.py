@@ -11,6 +11,7 @@ from samizdat.web.audience.views import (
     lists,
     segments,
     signup_forms,
+    subscriber_list,
     subscribers,
     suppressions,
     tags,
@@ -130,7 +131,7 @@ write = [
 ]
 
 audience = [
-    path("subscribers/", subscribers.subscribers, name="subscribers"),
+    path("subscribers/", subscriber_list.subscribers, name="subscribers"),
     path("subscribers/bulk", bulk.bulk_work, name="bulk"),
     path("subscribers/bulk/works", bulk.bulk_works, name="bulk-works"),
     path("subscribers/bulk/<int:work_id>/", bulk.one_bulk_work, name="one-bulk-work"),
@@ -142,7 +143,7 @@ audience = [
     path("subscribers/odd", data_quality.odd, name="odd"),
     path("subscribers/<int:number>/correct", data_quality.correct_typo, name="correct-typo"),
     path("subscribers/<int:number>/settled", data_quality.settle_oddity, name="settle-oddity"),
-    path("subscribers/count", subscribers.count_subscribers, name="count-subscribers"),
+    path("subscribers/count", subscriber_list.count_subscribers, name="count-subscribers"),
     path("subscribers/add", subscribers.add_subscriber, name="add-subscriber"),
     path("subscribers/<int:number>/", subscribers.subscriber, name="subscriber"),
     path("subscribers/<int:number>/edit", edit_subscriber.edit_subscriber, name="edit-subscriber"),

@@ -130,6 +130,17 @@ def show(organization: Organization, person: Person, numbers: Iterable[int], now
     return seconds, anew
 
 
+def show_page(
+    organization: Organization, person: Person, numbers: Iterable[int], now: datetime
+) -> tuple[int, set[int]]:
+    """The same of a page of them, or of what a search found: that is one step, so it is counted toward those in a row
+    only."""
+    seconds, anew = _show((organization.pk, person.pk), numbers, dbclock.ticks(), page=True)
+    if seconds:
+        _tell(organization, person, now)
+    return seconds, anew
+
+
 def _tell(organization: Organization, person: Person, now: datetime) -> None:
     if not _is_told(organization, person, now):
         record(ALARM, organization, now=now, about=person.pk, by=person)
@@ -152,12 +163,12 @@ def _take(who: tuple[int, int], many: int, at: float) -> int:
         return math.ceil(_of(who, at).take(many, at))
 
 
-def _show(who: tuple[int, int], numbers: Iterable[int], at: float) -> tuple[int, set[int]]:
+def _show(who: tuple[int, int], numbers: Iterable[int], at: float, *, page: bool = False) -> tuple[int, set[int]]:
     with _lock:
         reading = _of(who, at)
         shown = {number: since for number, since in reading.shown.items() if at - since < AGAIN}
         anew = set(numbers) - shown.keys()
-        wait = reading.take(len(anew), at)
+        wait = reading.slow.take(at, len(anew)) if page and anew else reading.take(len(anew), at)
         if not wait:
             shown |= dict.fromkeys(anew, at)
             reading.shown = dict([*shown.items()][-REMEMBERED:])

@@ -8,9 +8,11 @@ from typing import Any
 from django.db import connection
 
 from samizdat.audience import limits
+from samizdat.audience.models import row_id
 from samizdat.db import (
     among,
     delete_slice,
+    fetch_binary,
     fetch_numbers,
     fetch_pairs,
     fetch_rows,
@@ -236,6 +238,13 @@ def _with_tag(query: str, values: list[object], tag: int | None) -> tuple[str, l
 def subscribers_below(start: int, below: int, limit: int) -> list[int]:
     query = "SELECT id FROM audience_subscriber WHERE id >= %s AND id < %s ORDER BY id DESC LIMIT %s"
     return fetch_numbers(query, [start, below, limit])
+
+
+def sealed_below(organization: int, below: int, limit: int) -> list[tuple[int, bytes]]:
+    """(row id, blob) of the next subscribers below a row id."""
+    # By id alone, which says whose they are: by the organization, too, either database would sort everybody for a page.
+    query = "SELECT id, sealed FROM audience_subscriber WHERE id >= %s AND id < %s ORDER BY id DESC LIMIT %s"
+    return fetch_binary(query, [row_id(organization, 0), below, limit])
 
 
 def subscribers_after(organization: int, after: int, end: int, limit: int) -> list[int]:

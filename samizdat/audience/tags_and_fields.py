@@ -115,6 +115,16 @@ def all_fields(organization: Organization, keys: OrganizationKeys) -> dict[str, 
     return by_tag
 
 
+# Tags of fields that hold a name, in the order in which people say them.
+NAMES = ("FNAME", "MNAME", "LNAME", "NAME")
+
+
+def name_fields(organization: Organization, keys: OrganizationKeys) -> list[int]:
+    """The numbers of those that an organization has."""
+    known = all_fields(organization, keys)
+    return [known[tag][0] for tag in NAMES if tag in known]
+
+
 def fields_for(organization: Organization, keys: OrganizationKeys, labels: Mapping[str, str]) -> dict[str, int]:
     """Tag -> number of its field; those that are missing are made with the label given. In a transaction. Errors:
     ImportRefused when there would be too many."""

@@ -18,9 +18,10 @@ from samizdat import formatting
 from samizdat.accounts import roles
 from samizdat.accounts.models import Organization
 from samizdat.audience import queries as audience
-from samizdat.audience.models import ConsentRecord, Suppression
+from samizdat.audience.models import ConsentRecord, Suppression, row_id
 from samizdat.campaigns.models import Campaign
 from samizdat.delivery.models import MinuteTotal
+from samizdat.events.actions import detail_of
 from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
 from samizdat.privacy.legal_documents import LegalDocument, Section
@@ -108,7 +109,10 @@ def _by_account(organization: Organization, asked: AffectedFilter) -> AffectedPe
     """What this person's account did since then, as the log tells it: a stolen session leaves the same lines."""
     rows = Event.objects.filter(organization=organization, by=asked.person, at__gte=_since(asked))
     reading = ("subscriber.opened", "subscriber.access_exported")
-    looked = rows.filter(kind__in=reading).values("about").distinct().count()
+    shown = rows.filter(kind="subscribers.addresses_shown")
+    numbers = {number for event in shown.iterator() for number in detail_of(event).get("numbers", ())}
+    known = {row_id(organization.pk, number) for number in numbers}
+    looked = len(known | {*rows.filter(kind__in=reading).values_list("about", flat=True)})
     counts = {
         "opened": looked,
         "changed": rows.filter(kind__startswith="subscriber.").exclude(kind__in=reading).count(),

@@ -107,6 +107,18 @@ def show(request: DeskRequest, numbers: Iterable[int]) -> set[int]:
     return anew
 
 
+def show_page(request: DeskRequest, numbers: Iterable[int]) -> None:
+    """Somebody is shown a page of these, or a search found them: recorded, with whom they were not shown in the last
+    hour. Errors: TooFast."""
+    now = timezone.now()
+    seconds, anew = read_limits.show_page(request.organization, request.person, numbers, now)
+    if seconds:
+        raise TooFast(seconds)
+    if anew:
+        detail = {"numbers": sorted(anew)}
+        record("subscribers.addresses_shown", request.organization, now=now, by=request.person, detail=detail)
+
+
 def reader_numbered(request: DeskRequest, asked: str, *, mailed: bool = False) -> Subscriber | None:
     """The subscriber for whom a letter is made out, by the number as the desk writes it; None for nobody, and for
     whoever may not see a reader's values. Recorded once an hour, and each time where it is mailed. Errors: TooFast."""

@@ -194,11 +194,11 @@ class Life:
         export(path, padding=400)
         number = desk.upload(path.read_bytes())
         until(lambda: b"Import into list" in desk.get(f"/imports/{number}/")[1] and self.states().count("found") == 1)
-        found = desk.post("/subscribers/", {"address": address(50)})
+        found = desk.post("/subscribers/", {"q": address(50)})
         assert found[0] == 302
         self.note(desk, found[2].removeprefix("/o/northern-lantern"))
         self.take_along(desk)
-        until(lambda: desk.post("/subscribers/", {"address": MOVED})[0] == 302)
+        until(lambda: desk.post("/subscribers/", {"q": MOVED})[0] == 302)
         self.seen["moved"] = True
         assert desk.post(f"/campaigns/{letter}/test", {"address": f"{LOCAL}.tries@{DOMAIN}.example"})[0] in (200, 302)
         self.hold(desk)

@@ -282,7 +282,7 @@ def _stopped(client: Client, address: str, told: dict[str, Any], monkeypatch: py
     """The forms of the page that says so; None where it was answered in another way."""
     with monkeypatch.context() as patch, transaction.atomic():
         patch.setattr(read_limits, "_take", lambda _who, many, _at: 90 if many else 0)
-        patch.setattr(read_limits, "_show", lambda _who, numbers, _at: (90, set(numbers)))
+        patch.setattr(read_limits, "_show", lambda _who, numbers, _at, **_how: (90, set(numbers)))
         answer = client.post(address, told)
         transaction.set_rollback(True)
     return Controls(answer.content.decode()).forms if answer.status_code == 429 else None

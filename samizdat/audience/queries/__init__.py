@@ -30,6 +30,7 @@ from samizdat.audience.queries.subscriber_list import (
     filtered,
     page,
     rows_of,
+    with_addresses,
 )
 from samizdat.audience.queries.subscriber_page import (
     ConsentEntry,
@@ -91,4 +92,5 @@ __all__ = [
     "tags",
     "unmailed",
     "values_of",
+    "with_addresses",
 ]

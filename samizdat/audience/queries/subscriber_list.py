@@ -1,33 +1,45 @@
 """Subscribers, a page at a time."""
 
+import builtins
 import heapq
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import date
 
 from samizdat.accounts.models import Organization
-from samizdat.audience import consent_records, sql
+from samizdat.audience import consent_records, sql, tags_and_fields
 from samizdat.audience.filters import Filter, Search
+from samizdat.audience.list_details import list_name
 from samizdat.audience.models import NUMBER_MASK, STATUSES, List, ListTotal, Subscriber, Subscription, TagTotal, row_id
 from samizdat.audience.queries.lists import list_by_id, tag_named, tags
 from samizdat.audience.queries.subscribers import tag_names
 from samizdat.core import consent
 from samizdat.core.crypto import seal
 from samizdat.core.mail import address as addresses
+from samizdat.core.mail import masking
 from samizdat.vault import keyring
 
 
 @dataclass(frozen=True, slots=True)
 class SubscriberRow:
-    """A line of the list of subscribers: what is readable, and the first letter of the address."""
+    """A line of the list of subscribers: what is readable, with address and name as somebody may see them: whole, or
+    their first letters."""
 
     number: int
-    initial: str
+    address: str
+    name: str  # "" where none is known
     status: str  # "" for somebody on no list
     provider: str
     language: str
     since: date
     tags: list[str]
+    lists: list[str]
+    verdict: str  # of consent.REASONS: of the status that is shown; "" for somebody on no list
     source: str = "import"  # of consent.WAYS: how they first came
+
+    @property
+    def initial(self) -> str:
+        return self.address[:1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +50,10 @@ class SubscriberPage:
     rows: list[SubscriberRow]
     next: int | None
     cut: bool = False
+
+    @property
+    def numbers(self) -> list[int]:
+        return [row.number for row in self.rows]
 
 
 def page(
@@ -52,9 +68,8 @@ def page(
     below = row_id(organization.id + 1, 0) if before is None else row_id(organization.id, before)
     ids = _ids(organization, list, status, tag, below, limit + 1)
     more = len(ids) > limit
-    return SubscriberPage(
-        _rows(organization, ids[:limit], list, status), ids[limit - 1] & NUMBER_MASK if more else None
-    )
+    rows = _rows(organization, ids[:limit], list, status)
+    return SubscriberPage(rows, ids[limit - 1] & NUMBER_MASK if more else None)
 
 
 # Seconds that a page looks for people who fit a filter.
@@ -123,28 +138,45 @@ def rows_of(organization: Organization, ids: list[int]) -> list[SubscriberRow]:
     return _rows(organization, ids, None, None)
 
 
-def _rows(organization: Organization, ids: list[int], list: List | None, status: str | None) -> list[SubscriberRow]:
+def with_addresses(organization: Organization, rows: list[SubscriberRow]) -> list[SubscriberRow]:
+    """The same lines with whole addresses and names. Somebody was counted for them (read_limits)."""
+    ids = [row_id(organization.id, row.number) for row in rows]
+    known = {row.number: (address, name) for row, address, name in _opened(organization, ids)}
+    there = [(row, known[row.number]) for row in rows if row.number in known]
+    return [replace(row, address=address, name=name) for row, (address, name) in there]
+
+
+def _opened(organization: Organization, ids: list[int]) -> Iterator[tuple[Subscriber, str, str]]:
+    """Those who are still there, in this order, with address and name."""
     keys = keyring.keys(organization)
     assert keys.ring is not None
     open_blob = keys.ring.bound(*consent_records.SUBSCRIBER, keys.uid).open
+    names = tags_and_fields.name_fields(organization, keys)
     people = {row.id: row for row in Subscriber.objects.filter(organization=organization, id__in=ids)}
-    standing = _standing(ids, list, status)
+    for row in filter(None, map(people.get, ids)):
+        plain = open_blob(bytes(row.sealed), row.number)
+        parts = (seal.pick(plain, number).strip() for number in names)
+        yield row, seal.pick(plain, seal.ADDRESS), " ".join(filter(None, parts))
+
+
+def _rows(organization: Organization, ids: list[int], list: List | None, status: str | None) -> list[SubscriberRow]:
+    standing, on_lists = _standing(organization, ids, list, status)
     tags = tag_names(organization, ids)
     rows = []
-    for id in ids:
-        if id not in people:
-            continue  # Erased between the two queries.
-        row = people[id]
-        code, since = standing.get(id, (None, row.joined))
+    for row, address, name in _opened(organization, ids):
+        code, verdict, since = standing.get(row.id, (None, 0, row.joined))
         rows.append(
             SubscriberRow(
                 number=row.number,
-                initial=seal.pick(open_blob(bytes(row.sealed), row.number), seal.ADDRESS)[:1],
+                address=masking.first_letters(address),
+                name=masking.first_letter(name),
                 status=STATUSES[code] if code is not None else "",
                 provider=addresses.PROVIDERS[row.provider],
                 language=row.language,
                 since=since,
-                tags=tags.get(id, []),
+                tags=tags.get(row.id, []),
+                lists=on_lists.get(row.id, []),
+                verdict=consent.REASONS[verdict] if code is not None else "",
                 source=consent.WAYS[row.source],
             )
         )
@@ -155,13 +187,18 @@ def _rows(organization: Organization, ids: list[int], list: List | None, status:
 _FIRST = ("subscribed", "pending", "unsubscribed", "cleaned", "nonsubscribed")
 
 
-def _standing(ids: list[int], list: List | None, status: str | None) -> dict[int, tuple[int, date]]:
-    rows = Subscription.objects.filter(subscriber__in=ids)
-    if list is not None:
-        rows = rows.filter(list=list)
-    if status is not None:
-        rows = rows.filter(status=STATUSES.index(status))
-    by_subscriber: dict[int, tuple[int, date]] = {}
+def _standing(
+    organization: Organization, ids: list[int], list: List | None, status: str | None
+) -> tuple[dict[int, tuple[int, int, date]], dict[int, builtins.list[str]]]:
+    """Of each the status that is shown with its verdict and day, and the names of their lists."""
+    rows = Subscription.objects.filter(subscriber__in=ids).order_by("list_id")
+    keys = keyring.keys(organization)
+    names = {row.id: list_name(keys, row) for row in List.objects.filter(organization=organization)}
+    by_subscriber: dict[int, tuple[int, int, date]] = {}
+    on_lists: dict[int, builtins.list[str]] = {}
     for row in sorted(rows, key=lambda row: _FIRST.index(STATUSES[row.status])):
-        by_subscriber.setdefault(row.subscriber_id, (row.status, row.since))
-    return by_subscriber
+        if row.list_id in names:
+            on_lists.setdefault(row.subscriber_id, []).append(names[row.list_id])
+        if (list is None or row.list_id == list.id) and status in (None, STATUSES[row.status]):
+            by_subscriber.setdefault(row.subscriber_id, (row.status, row.mail_verdict, row.since))
+    return by_subscriber, on_lists

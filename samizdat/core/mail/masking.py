@@ -8,6 +8,19 @@ MASK = "•••"
 # So many digits reach somebody; a shorter number is a year, a price, a house.
 DIGITS = 8
 
+
+def first_letters(address: str) -> str:
+    """An address as lists show it: o•••@y•••.ru. Of one length but for the ending, so that dots tell nothing."""
+    local, _at, domain = address.rpartition("@")
+    _host, dot, ending = domain.rpartition(".")
+    return f"{first_letter(local)}@{domain[:1]}{MASK}{dot}{ending}"
+
+
+def first_letter(name: str) -> str:
+    """A name as lists show it: O•••; "" where there is none."""
+    return f"{name[:1]}{MASK}" if name else ""
+
+
 _WORDS = re.compile(r"(\s+)")
 _SIGN = re.compile(r"@|＠|﹫|&#64;|%40|=40|\(at\)|\[at\]|\{at\}|<at>", re.IGNORECASE)
 # As people write them in groups, and as a date is written in digits.

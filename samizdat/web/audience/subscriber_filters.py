@@ -103,17 +103,32 @@ def _offered(
     }
 
 
-def offers(lists: Iterable[ListView], tags: Iterable[tuple[int, str]], asked: RequestedFilter) -> list[dict[str, Any]]:
-    """The selects of the filters: name, label, and (value, word, chosen) of each choice."""
-    selects = []
+@dataclass(frozen=True, slots=True)
+class FilterOffer:
+    """A filter that can be set. `options`: (value, word, chosen); without them it is the two days of joining."""
+
+    name: str
+    label: str
+    query: str  # The page that asks for its value.
+    options: list[tuple[str, str, bool]] = field(default_factory=list)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return (self.name,) if self.options else ("since", "until")
+
+
+def offers(lists: Iterable[ListView], tags: Iterable[tuple[int, str]], asked: RequestedFilter) -> list[FilterOffer]:
+    """What *Add filter* has."""
+    results = []
     for name, (label, choices) in _offered(lists, tags).items():
-        if name != "status":
+        if name != "status" and choices:
             options = [(text, word, asked.values.get(name) == text) for text, (_value, word) in choices.items()]
-            selects.append({"name": name, "label": label, "options": options})
+            results.append(FilterOffer(name, label, asked.query(add=name), options))
     codes = list(dict.fromkeys([*LANGUAGES, *([asked.values["language"]] if "language" in asked.values else [])]))
     options = [(code, formatting.language(code), asked.values.get("language") == code) for code in codes]
-    selects.insert(2, {"name": "language", "label": _("Language"), "options": options})
-    return selects
+    results.insert(2, FilterOffer("language", _("Language"), asked.query(add="language"), options))
+    results.insert(4, FilterOffer("joined", _("Date added"), asked.query(add="joined")))
+    return results
 
 
 def every_language(*others: str) -> list[tuple[str, str]]:

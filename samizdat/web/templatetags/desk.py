@@ -159,8 +159,15 @@ def campaign_state(context: Context, campaign: Campaign) -> SafeString:
 
 
 @register.simple_tag
-def subscription_state(status: str) -> SafeString:
-    return state(*words.subscription_state(status))
+def subscription_state(status: str, verdict: str = "yes") -> SafeString:
+    """`verdict`, of consent.REASONS: whoever is subscribed and can't be emailed all the same is worth a look."""
+    shape, word = words.subscription_state(status)
+    return state("care" if status == "subscribed" and verdict != "yes" else shape, word)
+
+
+@register.filter
+def language_word(code: str) -> str:
+    return formatting.language(code) if code else ""
 
 
 @register.simple_tag

@@ -4,6 +4,7 @@ from typing import Any
 
 from django import template
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from samizdat.audience.queries.lists import FieldView
@@ -31,6 +32,16 @@ def delivery_state(row: Any) -> SafeString:
 def source_word(way: str) -> str:
     """How somebody first came."""
     return str(SOURCES.get(way, way))
+
+
+@register.filter
+def hinders(verdict: str, status: str) -> str:
+    """Why somebody who is subscribed can't be emailed; "" for everybody else."""
+    if status != "subscribed" or verdict == "yes":
+        return ""
+    if verdict == "paused":
+        return _("Paused by the subscriber")
+    return capfirst(STOPPED.get(verdict.removeprefix("suppressed:"), "")) or _("No consent, not emailed")
 
 
 @register.filter

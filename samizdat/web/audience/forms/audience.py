@@ -19,21 +19,30 @@ from samizdat.web.audience.subscriber_filters import every_language
 from samizdat.web.base_form import DeskForm, FormData, FormFiles, FormOptions, offer
 from samizdat.web.settings.forms.team import AddressField
 
+# As long as an address can be.
+LONGEST_SEARCH = 254
+
 # What is typed to erase somebody. Not translated away: the word stands in the label, in whatever script it is.
 ERASE = lazy("ERASE")
 
 
 class FindForm(DeskForm):
-    """Looks for one whole address."""
+    """Looks for part of a name or an address."""
 
-    address = AddressField(
-        label=lazy("Full email address"),
-        help_text=lazy("Only the full address finds a subscriber. Searches are recorded in the activity log."),
+    q = forms.CharField(
+        label=lazy("Search by name or address"),
+        max_length=LONGEST_SEARCH,
+        widget=forms.TextInput(
+            attrs={
+                "type": "search",
+                "placeholder": lazy("Search by name or address"),
+                "autocomplete": "off",
+                "spellcheck": "false",
+                "dir": "auto",
+                "data-key": "/",
+            }
+        ),
     )
-
-    def __init__(self, data: FormData = None, files: FormFiles = None, **options: Unpack[FormOptions]) -> None:
-        super().__init__(data, files, **options)
-        self.fields["address"].widget.attrs |= {"autocomplete": "off", "data-key": "/"}
 
 
 class AddForm(DeskForm):

@@ -1,7 +1,6 @@
 """Readers: find one, look at one, add one by hand, let one go, erase one."""
 
 from datetime import datetime
-from typing import Any
 
 from django.contrib import messages
 from django.db import transaction
@@ -11,15 +10,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from samizdat import dbclock
-from samizdat.accounts.models import Organization
 from samizdat.accounts.queries import name_in
 from samizdat.audience import actions, consistency, queries
 from samizdat.audience.actions import bulk, leaving_alarms, preferences
 from samizdat.audience.errors import AudienceError, TooManyRemovals
-from samizdat.audience.models import NUMBER_MASK, Subscriber
-from samizdat.audience.queries.lists import FieldView, ListView
+from samizdat.audience.models import Subscriber
+from samizdat.audience.queries.lists import FieldView
 from samizdat.audience.queries.subscriber_page import SubscriberCard
-from samizdat.core.consent import LETTERS, PURPOSES, STATUSES
+from samizdat.core.consent import LETTERS, PURPOSES
 from samizdat.core.content import reader_formats
 from samizdat.core.fields import unfit_for_letter
 from samizdat.core.mail import misspelling
@@ -31,9 +29,8 @@ from samizdat.labels import field_label
 from samizdat.privacy.labels import OFTEN
 from samizdat.privacy.retention_rules import gone_from_backups
 from samizdat.web import labels, params, read_limits
-from samizdat.web.audience import field_types, subscriber_filters
-from samizdat.web.audience.forms.audience import AddForm, EraseForm, FindForm
-from samizdat.web.audience.subscriber_filters import RequestedFilter
+from samizdat.web.audience import field_types
+from samizdat.web.audience.forms.audience import AddForm, EraseForm
 from samizdat.web.base_form import refuse
 from samizdat.web.permissions import ADMINS, EVERYONE, WRITERS, deed, door, go
 from samizdat.web.request import DeskRequest
@@ -41,103 +38,8 @@ from samizdat.web.settings import alarms
 from samizdat.web.settings.views.pending_changes import waits
 from samizdat.web.templatetags.desk import day
 
-PAGE = 50
 # Tags that are offered while one types.
 MOST_SUGGESTIONS = 300
-
-
-@door(see=EVERYONE, do=WRITERS)
-def subscribers(request: DeskRequest) -> HttpResponse:
-    """The audience by pages. POST looks one address up and goes on to its number: no address ever stands in a URL."""
-    form = FindForm(request.POST or None)
-    nobody = False
-    if form.is_valid():
-        read_limits.count(request)  # A list of strangers' addresses is not asked through here.
-        subscriber = queries.subscriber_at(request.organization, form.cleaned_data["address"])
-        if subscriber is not None:
-            return go(request, "subscriber", subscriber.number)
-        nobody = True
-    facts = {"form": form, "nobody": nobody, **_chosen(request)}
-    return render(request, "web/audience/subscribers.html", facts, status=422 if form.errors else 200)
-
-
-def _chosen(request: DeskRequest) -> dict[str, object]:
-    """The part of the audience that the filters ask for, and what else can be asked for."""
-    organization = request.organization
-    lists, tags = queries.lists(organization), queries.tags(organization)
-    asked = subscriber_filters.read(request.GET, lists, tags)
-    page = queries.filtered(organization, asked.filter, before=_number(request.GET.get("before", "")), limit=PAGE)
-    tabs = _tabs(organization, asked, lists, tags) if asked.filter.plain else _tabs_uncounted(asked)
-    everybody, *parts = (tab["count"] or 0 for tab in tabs)
-    return {
-        "asked": asked,
-        "offers": subscriber_filters.offers(lists, tags, asked),
-        "chosen": next((list_view for list_view in lists if list_view.id == asked.filter.list), None),
-        "page": page,
-        "tabs": tabs,
-        "counted": next(tab["count"] for tab in tabs if tab["on"]) is not None,
-        "overlap": sum(parts) > everybody,
-        "following": asked.query(before=str(page.next)) if page.next else "",
-        "total": sum(list_view.total for list_view in lists),
-    }
-
-
-def _number(text: str) -> int | None:
-    """A subscriber's number; what is too large for one would lead into another organization's rows."""
-    number = params.number(text)
-    return number if number is not None and number <= NUMBER_MASK else None
-
-
-def _tabs(
-    organization: Organization, asked: RequestedFilter, lists: list[ListView], tags: list[tuple[int, str]]
-) -> list[dict[str, Any]]:
-    """The statuses with how many people have each, as far as that is known at once."""
-    among = queries.list_by_id(organization, asked.filter.list) if asked.filter.list else None
-    name = dict(tags).get(asked.filter.tag or 0)
-    tabs = _tabs_uncounted(asked)
-    if among is not None or len(lists) < 2:
-        # Of one list the sum of the parts, not a count of rows: that would walk through a million of them.
-        counts = {other: queries.count(organization, list=among, status=other, tag=name) for other in STATUSES}
-        tabs[0]["count"] = sum(counts.values())
-    else:
-        counts = queries.people_by_status(organization, name) or {}
-        tabs[0]["count"] = queries.count_subscribers(organization, tag=name)
-    for tab in tabs[1:]:
-        tab["count"] = counts.get(tab["status"])
-    return [tab for tab in tabs if tab["count"] != 0 or tab["on"] or not tab["status"]]
-
-
-def _tabs_uncounted(asked: RequestedFilter) -> list[dict[str, Any]]:
-    status = asked.values.get("status", "")
-    tabs = [{"name": _("All"), "status": "", "on": not status, "query": asked.query(status=""), "count": None}]
-    for other in STATUSES:
-        word, query = labels.subscription_state(other)[1], asked.query(status=other)
-        tabs.append({"name": word, "status": other, "on": other == status, "query": query, "count": None})
-    return tabs
-
-
-# Seconds of one look of a count.
-COUNTING = 0.3
-
-
-@door(see=EVERYONE)
-def count_subscribers(request: DeskRequest) -> HttpResponse:
-    """How many fit the filters, exactly; where there are millions, in several looks."""
-    organization = request.organization
-    asked = subscriber_filters.read(request.GET, queries.lists(organization), queries.tags(organization))
-    so_far = _number(request.GET.get("found", "")) or 0
-    match_count, following = queries.count_filtered(
-        organization, asked.filter, _number(request.GET.get("before", "")), COUNTING
-    )
-    facts = {
-        "asked": asked,
-        "found": so_far + match_count,
-        "following": asked.query(before=str(following), found=str(so_far + match_count))
-        if following is not None
-        else "",
-    }
-    name = "web/audience/parts/count.html" if request.htmx else "web/audience/count.html"
-    return render(request, name, facts)
 
 
 def _numbered(request: DeskRequest, number: int) -> Subscriber:

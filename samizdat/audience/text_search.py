@@ -1,0 +1,96 @@
+"""Part of a name or an address, looked for by opening one subscriber after the other.
+
+No index of parts is kept: from a copy of the disk it would tell who is here. A look has so many seconds, and a process
+looks for one person at a time, so that pages of everybody else are answered meanwhile.
+"""
+
+import re
+import threading
+import time
+import unicodedata
+from collections.abc import Callable
+
+from samizdat.accounts.models import Organization
+from samizdat.audience import consent_records, numbers, sql, tags_and_fields
+from samizdat.audience.filters import FilterPage
+from samizdat.audience.models import NUMBER_MASK, row_id
+from samizdat.core.crypto import seal
+from samizdat.core.unsafe_text import bare
+from samizdat.vault import keyring
+
+# Words that are looked for; those after them are not.
+WORDS = 8
+# Rows of one statement: 4 ms, after which other threads have their turn.
+PAGE = 2_000
+# Seconds that a look waits until the one before it is over.
+WAITING = 3.0
+
+_turn = threading.Lock()
+
+
+class TextSearch:
+    """Words, each of which stands in the address or a name, in capitals or not; е and ё are the same."""
+
+    def __init__(self, organization: Organization, text: str) -> None:
+        keys = keyring.keys(organization)
+        assert keys.ring is not None
+        words = unicodedata.normalize("NFC", bare(text)).split()[:WORDS]
+        # The longest one rules out the most.
+        self._words = [_holder(word) for word in sorted(words, key=len, reverse=True)]
+        self._columns = [seal.ADDRESS, *tags_and_fields.name_fields(organization, keys)]
+        self._organization = organization.id
+        self._opened = keys.ring.bound(*consent_records.SUBSCRIBER, keys.uid).open
+        self._end = row_id(organization.id, numbers.end_of(organization.id))
+
+    def look(self, below: int | None, limit: int, seconds: float) -> FilterPage:
+        """The next `limit` of them below a row id, by falling number; fewer where the seconds are over before, or at
+        the end. Where many search at once it may have looked at nobody: then it goes on from the same id."""
+        at = self._end if below is None else min(below, self._end)
+        if not self._words:
+            return FilterPage([], None)
+        if not _turn.acquire(timeout=WAITING):
+            return FilterPage([], at)
+        try:
+            return self._look(at, limit, time.monotonic() + seconds)
+        finally:
+            _turn.release()
+
+    def _look(self, at: int, limit: int, until: float) -> FilterPage:
+        ids: list[int] = []
+        while True:
+            rows = sql.sealed_below(self._organization, at, PAGE)
+            for id, blob in rows:
+                if self._is_meant(id, blob):
+                    ids.append(id)
+                    if len(ids) == limit:
+                        return FilterPage(ids, id)
+            if len(rows) < PAGE:
+                return FilterPage(ids, None)
+            at = rows[-1][0]
+            if time.monotonic() > until:
+                return FilterPage(ids, at)
+
+    def _is_meant(self, id: int, blob: bytes) -> bool:
+        try:
+            plain = self._opened(blob, id & NUMBER_MASK)
+            if not self._words[0](plain):  # In notes or another field as well: most are ruled out here.
+                return False
+            texts = [seal.pick(plain, number).encode() for number in self._columns]
+        except seal.SealError:
+            return False  # The nightly comparison tells of one that was damaged.
+        return all(any(map(holds, texts)) for holds in self._words)
+
+
+def _holder(word: str) -> Callable[[bytes], object]:
+    """Whether such a word stands in a text, both as UTF-8. Of 1.5 us for each subscriber this takes 0.2 to 0.5."""
+    if word.isascii():
+        wanted = word.lower().encode()
+        return lambda text: wanted in text.lower()
+    # Letter by letter in all their forms: to bring every text to one form first would take 5 us.
+    return re.compile(b"".join(map(_forms, word))).search
+
+
+def _forms(letter: str) -> bytes:
+    forms = {letter, letter.lower(), letter.upper()}
+    forms |= {form for pair in ("её", "ЕЁ") for form in pair if forms & {*pair}}
+    return b"(?:" + b"|".join(re.escape(form.encode(errors="surrogatepass")) for form in sorted(forms)) + b")"
