@@ -4,10 +4,12 @@ without script as well."""
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 from playwright.sync_api import expect
 
 from tests.browser import EVERYTHING, OTHERWISE, started, violations
@@ -425,6 +427,44 @@ def test_the_report_is_live_and_pauses_by_a_key(browser: Any, served: str, here:
         page.wait_for_selector("text=Resume")
     here.sent.refresh_from_db()
     assert here.sent.state == "paused"
+    assert complaints == []
+
+
+@pytest.mark.once
+def test_what_is_typed_beside_a_live_report_stays(browser: Any, served: str, here: House) -> None:
+    with window(browser, here.people["editor"], served) as (page, complaints):
+        page.goto(reverse("report", args=[here.organization.slug, here.sent.pk]))
+        page.fill("#f-replies", "46")
+        for _swap in range(2):
+            with page.expect_response("**/live"):
+                pass
+        expect(page.locator("#f-replies")).to_have_value("46")
+        page.click("#replies button[type=submit]")
+        expect(page.locator("#replies .pairs")).to_contain_text("46")
+    assert complaints == []
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("scripts", [True, False])
+def test_choosing_to_schedule_shows_its_fields_and_says_so_on_the_button(
+    browser: Any, served: str, here: House, scripts: bool
+) -> None:
+    with window(browser, here.people["editor"], served, java_script_enabled=scripts) as (page, complaints):
+        page.goto(reverse("send", args=[here.organization.slug, here.campaign.pk]))
+        button = page.locator("button.final")
+        expect(button).to_have_text("Send now", use_inner_text=True)
+        expect(page.locator("#f-day")).to_be_hidden()
+        page.get_by_role("radio", name="Schedule").check()
+        expect(button).to_have_text("Schedule", use_inner_text=True)
+        page.fill("#f-day", str(timezone.now().date() + timedelta(days=2)))
+        page.fill("#f-time", "10:00")
+        if scripts:
+            expect(button).to_contain_text("10:00")
+            expect(page.locator("#sends")).to_contain_text("10:00 (Riga)")
+        button.click()
+        page.wait_for_url("**/report")
+    here.campaign.refresh_from_db()
+    assert here.campaign.state == "scheduled"
     assert complaints == []
 
 

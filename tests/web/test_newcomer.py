@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
-from django.utils.translation import pgettext
 from playwright.sync_api import expect
 
 from tests.browser import started
@@ -115,10 +114,10 @@ def test_a_newcomer_gets_from_an_invitation_to_a_scheduled_letter(
         hand.press("button", _("To me (%(own_address)s)") % {"own_address": OLGA})
         expect(page.get_by_text(_("Test sent to %(address)s.") % {"address": OLGA})).to_be_visible()
         hand.press("button", _("Review and send"))
-        hand.press("radio", _("Schedule for the time below"))
+        hand.press("radio", _("Schedule"))
         hand.fill("#f-day", str(timezone.now().date() + timedelta(days=2)))
         hand.fill("#f-time", "09:30")
-        hand.press("button", pgettext("verb", "Send"))
+        hand.press("button", _("Schedule"), whole=False)
         page.wait_for_url("**/report")
     context.close()
     letter = lantern.campaigns.get()

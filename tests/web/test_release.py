@@ -23,12 +23,13 @@ from samizdat.campaigns.models import Campaign
 from samizdat.core.mail.ledger import JournalNews, unpack_numbers
 from samizdat.delivery import actions as delivery
 from samizdat.delivery.engine.results import SendResult, write
-from samizdat.delivery.models import Chunk
+from samizdat.delivery.models import Chunk, MinuteTotal, Route
 from samizdat.web.campaigns.forms.campaigns import ReleaseForm, in_zone
 from samizdat.web.delivery.views import release, reports
 from samizdat.web.delivery.views.reports import _speeds
 from tests.conftest import NOW
 from tests.web.conftest import House
+from tests.web.controls import Controls
 
 Desk = Callable[[str], Client]
 RIGA = ZoneInfo("Europe/Riga")
@@ -160,7 +161,7 @@ def test_the_time_is_shown_in_the_readers_zone_and_in_the_editors_own(here: Hous
     client, address = desk("editor"), _to(here, "when", here.campaign.pk)
     back, forward = last_sunday(10), last_sunday(3)
     chosen = {"when": "later", "day": back.isoformat(), "time": "03:30"}
-    assert "<dt>Your time</dt>" not in client.get(address, chosen).content.decode()
+    assert "for you" not in client.get(address, chosen).content.decode()
     profile = {"language": "en", "theme": "auto", "timezone": "Asia/Tbilisi"}
     assert client.post(reverse("profile"), {**profile, "timezone": "Tbilisi"}).status_code == 422
     client.post(reverse("profile"), profile)
@@ -169,6 +170,59 @@ def test_the_time_is_shown_in_the_readers_zone_and_in_the_editors_own(here: Hous
     assert "The clocks go back then, so this time occurs twice" in part
     skipped = client.get(address, {"when": "later", "day": forward.isoformat(), "time": "03:30"}).content.decode()
     assert "Clocks go forward then, so this time doesn’t exist" in skipped
+
+
+def test_when_the_last_email_leaves_is_estimated_where_a_limit_or_the_last_campaign_says_how_fast_it_goes(
+    here: House, desk: Desk
+) -> None:
+    client, address = desk("editor"), _to(here, "when", here.campaign.pk)
+    day = (timezone.now() + timedelta(days=3)).astimezone(RIGA).date()
+    chosen = {"when": "later", "day": day.isoformat(), "time": "10:00", "people": "3600"}
+
+    def said(**more: str) -> str:
+        part = client.get(address, chosen | more).content.decode()
+        return "".join(re.findall(r"The last email leaves at about ([^.]*)\.", part))
+
+    assert said() == "", "nobody knows yet how fast this route is"
+    delivery.release(here.campaign, now=timezone.now())
+    edition = Campaign.objects.get(pk=here.campaign.pk).edition
+    for minute, accepted in enumerate((3, 120, 120, 7)):
+        MinuteTotal.objects.create(
+            edition=edition, route=here.route, minute=NOW + timedelta(minutes=minute), accepted=accepted
+        )
+    assert said() == "10:30"
+    Route.objects.filter(pk=here.route.pk).update(limits="60/m")
+    assert said() == "11:00"
+    assert said(wave="10", wave_hold="45") == "11:45"
+    assert said(quiet="10:30-12:00") == "12:30"
+    assert said(people="0") == ""
+
+
+def test_the_button_says_what_pressing_it_does(here: House, desk: Desk) -> None:
+    client = desk("editor")
+    page = client.get(_to(here, "send", here.campaign.pk)).content.decode()
+    assert '<span class="if-now">Send now</span>' in page
+    day = (timezone.now() + timedelta(days=3)).astimezone(RIGA).date()
+    chosen = {"when": "later", "day": day.isoformat(), "time": "10:00", "wave": "10"}
+    part = client.get(_to(here, "when", here.campaign.pk), chosen).content.decode()
+    assert f'hx-swap-oob="true">Schedule for {day:%a} {day.day} {day:%b}, 10:00</span>' in part
+    assert "until the first email is sent" in part and "first batch of 10%" in part
+
+
+def test_what_passed_is_folded_to_a_count_and_what_is_wrong_is_not(here: House, desk: Desk) -> None:
+    client, address = desk("editor"), _to(here, "send", here.campaign.pk)
+    page = client.get(address)
+    assert "All sending routes are working" in [item.title for item in page.context["passed"]]
+    assert f"{len(page.context['passed'])} checks passed" in page.content.decode()
+    delivery.pause_route(here.route, now=NOW)
+    page = client.get(address)
+    assert page.context["items"][0].title == "No sending route is working"
+
+
+def test_the_fields_of_the_time_are_sent_with_the_button_in_the_summary(here: House, desk: Desk) -> None:
+    page = Controls(desk("editor").get(_to(here, "send", here.campaign.pk)).content.decode())
+    (form,) = [form for form in page.forms if "seen" in form.sent and "when" in form.sent]
+    assert {"day", "time", "quiet", "wave", "wave_hold", "wave_stop", "unsure"} <= form.sent.keys()
 
 
 @pytest.mark.once
@@ -500,7 +554,8 @@ def test_a_letter_that_waits_says_why_and_until_when(here: House, desk: Desk, la
 def test_a_letter_without_a_subject_is_called_so_on_the_way_out(here: House, desk: Desk) -> None:
     letter = campaigns.create(here.organization, here.list, Draft("", body="Words."), by=None, now=NOW)
     for name in ("send", "versions", "throw-away"):
-        assert "“no subject”" in desk("editor").get(_to(here, name, letter.pk)).content.decode(), name
+        words = "<bdi>no subject</bdi>" if name == "send" else "“no subject”"
+        assert words in desk("editor").get(_to(here, name, letter.pk)).content.decode(), name
 
 
 def test_an_appeal_is_chosen_under_audience_and_says_whom_it_leaves_out(here: House, desk: Desk) -> None:

@@ -51,7 +51,7 @@ def test_a_letter_waits_until_somebody_else_agreed(here: House, desk: Desk) -> N
     assert clara.post(address, {"when": "now"}).status_code == 422
     clara.post(_to(here, "ask-second", here.campaign.pk))
     asked = clara.get(address).content.decode()
-    assert "Approval requested: " in asked and "Request approval" not in asked
+    assert "Clara requested approval: " in asked and "Request approval" not in asked
     waits = "“What the river took” is waiting for approval"
     assert waits in vera.get(_to(here, "home")).content.decode()
     assert waits not in clara.get(_to(here, "home")).content.decode()

@@ -1,5 +1,6 @@
 """What must be right before a letter goes, what is worth a look, what is fine: one line each, the worst first."""
 
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.utils.translation import gettext as _
@@ -15,24 +16,39 @@ from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.opened import OpenedCampaign
 from samizdat.core.content.problems import SENTENCES
-from samizdat.core.mail.address import BadAddress, domain, normalize
 from samizdat.delivery import bounces, campaign_checks, dkim_keys, queries
 from samizdat.delivery.actions.recipients import stands_in_digest
 from samizdat.delivery.recipients_breakdown import RecipientsBreakdown
 from samizdat.events import queries as events
 from samizdat.web import labels
 from samizdat.web.campaigns import previews
+from samizdat.web.delivery.recipients_panel import domain_in
 from samizdat.web.permissions import address
 from samizdat.web.request import DeskRequest
 from samizdat.web.templatetags.desk import count, moment
 
 
-def domain_in(email: str) -> str:
-    """The domain of an address; "" where it is none yet."""
-    try:
-        return domain(normalize(email))
-    except BadAddress:
-        return ""
+@dataclass(frozen=True, slots=True)
+class CheckItem:
+    """One line. kind: stop, care, none or good; more: further sentences, shown when asked for; part: "second" or
+    "test", whose controls stand in the line.
+    """
+
+    kind: str
+    title: str
+    text: str
+    href: str = ""
+    link: str = ""
+    more: tuple[str, ...] = ()
+    part: str = ""
+
+    @property
+    def is_folded(self) -> bool:
+        """Passed, and nothing can be done about it here."""
+        return self.kind == "good" and not self.part
+
+
+ORDER = ("stop", "care", "none", "good")
 
 
 def checklist(
@@ -41,7 +57,7 @@ def checklist(
     standing: approval.ApprovalStatus,
     reach: RecipientsBreakdown,
     now: datetime,
-) -> list[dict[str, str]]:
+) -> list[CheckItem]:
     """What must be right before it goes, what is worth a look, what is fine; the worst first."""
     organization, campaign, draft = request.organization, opened.campaign, opened.draft
     items = [
@@ -49,20 +65,15 @@ def checklist(
         *_house(request, organization),
         _routes(request, organization, domain_in(draft.from_email)),
         _people(request, campaign, reach),
-        *_second_person(request, opened, standing),
+        _second_person(request, opened, standing),
         _test(organization, campaign),
         _bounces(request, organization, draft),
         _signed(request, organization, draft),
     ]
-    order = {"stop": 0, "care": 1, "good": 2}
-    return sorted(items, key=lambda item: order[item["kind"]])
+    return sorted(items, key=lambda item: ORDER.index(item.kind))
 
 
-def _item(kind: str, title: str, text: str, href: str = "", link: str = "") -> dict[str, str]:
-    return {"kind": kind, "title": title, "text": text, "href": href, "link": link}
-
-
-def _every_flaw(request: DeskRequest, opened: OpenedCampaign, now: datetime) -> list[dict[str, str]]:
+def _every_flaw(request: DeskRequest, opened: OpenedCampaign, now: datetime) -> list[CheckItem]:
     """What the checks say of each version, with the name of its language where there are several."""
     letter = opened.versions[0]
     if not opened.translations:
@@ -70,38 +81,40 @@ def _every_flaw(request: DeskRequest, opened: OpenedCampaign, now: datetime) -> 
     others = {formatting.language(version.language): version for version in opened.translations}
     versions = {formatting.language(letter.campaign.language): letter} | dict(sorted(others.items()))
     items = [(name, _flaws(request, version, now)) for name, version in versions.items()]
-    return [item | {"title": f"{name}: {item['title']}"} for name, item in items]
+    return [replace(item, title=f"{name}: {item.title}") for name, item in items]
 
 
-def _flaws(request: DeskRequest, version: OpenedVersion, now: datetime) -> dict[str, str]:
+def _flaws(request: DeskRequest, version: OpenedVersion, now: datetime) -> CheckItem:
     campaign, draft, proof = version.campaign, version.draft, compile_version(version, now)
     checks = previews.checks(proof, draft, campaign_checks.look(campaign, now, draft, proof))
     href = address(request.organization, "campaign", campaign.pk)
     if checks.stops:
         title = ngettext("%(n)s problem to fix", "%(n)s problems to fix", len(checks.stops)) % {"n": len(checks.stops)}
-        return _item("stop", title, checks.stops[0].finding.sentence, href, _("Fix"))
+        first, *more = (check.finding.sentence for check in checks.stops)
+        return CheckItem("stop", title, first, href, _("Fix"), tuple(more))
     if checks.cares:
         title = ngettext("%(n)s warning", "%(n)s warnings", len(checks.cares))
-        return _item("care", title % {"n": len(checks.cares)}, checks.cares[0].finding.sentence, href, _("Review"))
-    return _item("good", _("No problems to fix"), _("Unsubscribe link, plain text, headers and merge tags: OK."))
+        first, *more = (check.finding.sentence for check in checks.cares)
+        return CheckItem("care", title % {"n": len(checks.cares)}, first, href, _("Review"), tuple(more))
+    return CheckItem("good", _("No problems to fix"), _("Unsubscribe link, plain text, headers and merge tags: OK."))
 
 
-def _house(request: DeskRequest, organization: Organization) -> list[dict[str, str]]:
+def _house(request: DeskRequest, organization: Organization) -> list[CheckItem]:
     items, href = [], address(organization, "settings") if request.role == "admin" else ""
     if organization.sending_locked:
         text = labels.campaign_reason("fenced")
         see = address(organization, "fence")
-        items.append(_item("stop", _("Sending is on hold"), text, see, _("Show what’s waiting")))
+        items.append(CheckItem("stop", _("Sending is on hold"), text, see, _("Show what’s waiting")))
     if not leading(organization).public_url:
         text = _("Nobody can unsubscribe without an address for your public pages. An admin can set it under Settings.")
-        items.append(_item("stop", _("The unsubscribe link doesn’t work"), text, href, _("Settings")))
+        items.append(CheckItem("stop", _("The unsubscribe link doesn’t work"), text, href, _("Settings")))
     if not leading(organization).postal_address:
         text = _("Many countries require it at the foot of an email. An admin can add it under Settings.")
-        items.append(_item("care", _("Add your postal address"), text, href, _("Settings")))
+        items.append(CheckItem("care", _("Add your postal address"), text, href, _("Settings")))
     return items
 
 
-def _routes(request: DeskRequest, organization: Organization, domain: str) -> dict[str, str]:
+def _routes(request: DeskRequest, organization: Organization, domain: str) -> CheckItem:
     routes = queries.routes(organization)
     living = [route for route in routes if route.state in ("live", "throttled")]
     usable = [route for route in living if domain not in (bar.domain for bar in route.barred)]
@@ -112,35 +125,35 @@ def _routes(request: DeskRequest, organization: Organization, domain: str) -> di
         text = _("%(names)s: the provider doesn’t accept this domain. An admin can see its answer under Routes.")
         title = _("No route can send from %(domain)s") % {"domain": domain}
         names = ", ".join(route.name for route in living)
-        return _item("stop", title, text % {"names": names}, href, _("Routes"))
+        return CheckItem("stop", title, text % {"names": names}, href, _("Routes"))
     if not usable:
         text = _("Nothing can be sent without one. An admin can add or fix a route under Routes.")
-        return _item("stop", _("No sending route is working"), text, href, _("Routes"))
+        return CheckItem("stop", _("No sending route is working"), text, href, _("Routes"))
     if not live:
         text = _("Being retried: %(names)s. The campaign waits until one of them accepts email.")
         names = ", ".join(route.name for route in usable)
-        return _item("care", _("Sending routes haven’t been checked"), text % {"names": names}, href, _("Routes"))
+        return CheckItem("care", _("Sending routes haven’t been checked"), text % {"names": names}, href, _("Routes"))
     names = ", ".join(route.name for route in live)
     if len(live) < len(routes):
         text = _(
             "Working: %(names)s. The others aren’t working or are being retried; emails go through the working ones."
         )
-        return _item("care", _("Some sending routes aren’t working"), text % {"names": names}, href, _("Routes"))
-    return _item("good", _("All sending routes are working"), _("In this order: %(names)s.") % {"names": names})
+        return CheckItem("care", _("Some sending routes aren’t working"), text % {"names": names}, href, _("Routes"))
+    return CheckItem("good", _("All sending routes are working"), _("In this order: %(names)s.") % {"names": names})
 
 
-def _people(request: DeskRequest, campaign: Campaign, reach: RecipientsBreakdown) -> dict[str, str]:
+def _people(request: DeskRequest, campaign: Campaign, reach: RecipientsBreakdown) -> CheckItem:
     if reach.broken:
         href = address(request.organization, "campaign", campaign.pk)
-        return _item("stop", _("Audience no longer exists"), reach.broken, href, _("Choose"))
+        return CheckItem("stop", _("Audience no longer exists"), reach.broken, href, _("Choose"))
     if reach.may:
-        return _item(
+        return CheckItem(
             "good", _("Everyone has given consent"), _("Consent is checked again just before each email is sent.")
         )
     if stands_in_digest(campaign):
-        return _item("care", _("Sent in the digest only"), _gathered(campaign, reach))
+        return CheckItem("care", _("Sent in the digest only"), _gathered(campaign, reach))
     href = address(request.organization, "imports")
-    return _item(
+    return CheckItem(
         "stop",
         _("No recipients"),
         _("Nobody on this list can be emailed. Choose another list or tag."),
@@ -165,71 +178,75 @@ def _gathered(campaign: Campaign, reach: RecipientsBreakdown) -> str:
     return f"{who} {then}" % {"number": count(many), "when": moment(due)}
 
 
-def _second_person(
-    request: DeskRequest, opened: OpenedCampaign, standing: approval.ApprovalStatus
-) -> list[dict[str, str]]:
+def _second_person(request: DeskRequest, opened: OpenedCampaign, standing: approval.ApprovalStatus) -> CheckItem:
     """What a second person has said. It stops the release where the organization wants their yes."""
     stops = approval.is_needed(opened)
+    kind, title, text = _approval(stops, standing, standing.by == request.person)
+    by = standing.asked_by if standing.state == "asked" else None
+    name = name_in(request.organization, by) if by else standing.name
+    when = standing.asked if standing.state == "asked" else standing.given
+    facts = {"name": name or _("Someone"), "when": moment(when), "days": str(approval.COUNTS_FOR.days)}
+    return CheckItem(kind, title, text % facts, part="second")
+
+
+def _approval(stops: bool, standing: approval.ApprovalStatus, is_own: bool) -> tuple[str, str, str]:
+    """Kind, title and sentence by the state of an approval."""
     kind = "stop" if stops else "care"
+    if standing.state == "given" and is_own:
+        text = _("You approved this text and audience: %(when)s. If you change either, it needs approval again.")
+        if not stops:
+            return "good", _("Approved"), text
+        text = _("You approved this text and audience: %(when)s. Two people are needed.")
+        return "stop", _("Someone else has to send it"), text
     if standing.state == "given":
-        facts = {"name": standing.name or _("Someone"), "when": moment(standing.given)}
         text = _("%(name)s approved this text and audience: %(when)s. If you change either, it needs approval again.")
-        if stops and standing.by == request.person:
-            return [_item("stop", _("Someone else has to send it"), _("You approved it; two people are needed."))]
-        return [_item("good", _("Approved"), text % facts)]
+        return "good", _("Approved"), text
     if standing.state == "old":
         text = _("%(name)s approved it: %(when)s. An approval is valid for %(days)s days.")
-        facts = {"name": standing.name or _("Someone"), "when": moment(standing.given)}
-        facts["days"] = str(approval.COUNTS_FOR.days)
-        return [_item(kind, _("The approval has expired"), text % facts, "#second", _("Ask again"))]
+        return kind, _("The approval has expired"), text
     if standing.state == "changed":
         text = _("%(name)s approved it: %(when)s. The email or its audience has changed since then.")
-        facts = {"name": standing.name or _("Someone"), "when": moment(standing.given)}
-        return [_item(kind, _("Approved an earlier version"), text % facts, "#second", _("Ask again"))]
+        return kind, _("Approved an earlier version"), text
     if standing.state == "asked":
-        name = name_in(request.organization, standing.asked_by) or _("Someone")
-        text = _("%(name)s requested approval: %(when)s. Teammates see it on Home.")
-        facts = {"name": name, "when": moment(standing.asked)}
-        return [_item(kind, _("Waiting for approval"), text % facts, "#second", _("Approve"))]
+        return kind, _("Waiting for approval"), _("%(name)s requested approval: %(when)s. Teammates see it on Home.")
     if not stops:
-        return []
+        return "none", _("No approval requested"), _("Your organization doesn’t require one.")
     text = _("Here a campaign is sent only after someone other than the sender approves it.")
-    return [_item("stop", _("Not approved yet"), text, "#second", _("Request approval"))]
+    return "stop", _("Not approved yet"), text
 
 
-def _test(organization: Organization, campaign: Campaign) -> dict[str, str]:
+def _test(organization: Organization, campaign: Campaign) -> CheckItem:
     tested = events.about(organization, "campaign.tested", campaign.pk)
     if tested:
         text = _("%(when)s. Check it on a phone; we don’t track opens.") % {"when": moment(tested.at)}
-        return _item("good", _("Test sent"), text)
-    return _item(
-        "care", _("No test sent yet"), _("Send one to yourself and check it on your phone."), "#test", _("Test")
-    )
+        return CheckItem("good", _("Test sent"), text, part="test")
+    text = _("Send one to yourself and check it on your phone.")
+    return CheckItem("care", _("No test sent yet"), text, part="test")
 
 
-def _bounces(request: DeskRequest, organization: Organization, draft: Draft) -> dict[str, str]:
+def _bounces(request: DeskRequest, organization: Organization, draft: Draft) -> CheckItem:
     if kept := leading(organization).return_address:
         text = _("Bounces go to %(address)s.") % {"address": kept}
-        return _item("good", _("Bounces are processed"), text)
+        return CheckItem("good", _("Bounces are processed"), text)
     href = address(organization, "settings") if request.role == "admin" else ""
     if bounces.elsewhere(organization, draft.from_email):
         text = _(SENTENCES["bounces_elsewhere"]) % {"address": draft.from_email}
-        return _item("stop", _("Bounces aren’t processed"), text, href, _("Settings"))
+        return CheckItem("stop", _("Bounces aren’t processed"), text, href, _("Settings"))
     text = _("Bounces go to your sender address, %(address)s. A separate bounce address keeps replies easy to find.")
-    return _item(
+    return CheckItem(
         "care", _("Bounces go to the sender’s mailbox"), text % {"address": draft.from_email}, href, _("Settings")
     )
 
 
-def _signed(request: DeskRequest, organization: Organization, draft: Draft) -> dict[str, str]:
+def _signed(request: DeskRequest, organization: Organization, draft: Draft) -> CheckItem:
     """Whether we sign, or the provider of a route has to, or nobody does."""
     signature = dkim_keys.signature_of(organization, domain_in(draft.from_email))
     if signature.by == "waiting":
         row = dkim_keys.domain_named(organization, signature.domain)
         href = address(organization, "sending-domain", row.pk) if row and request.role == "admin" else ""
-        return _item("care", _("Not signed with DKIM yet"), signature.sentence, href, signature.domain)
+        return CheckItem("care", _("Not signed with DKIM yet"), signature.sentence, href, signature.domain)
     if signature.by == "nobody":
         href = address(organization, "domains") if request.role == "admin" else ""
-        return _item("care", _("Not signed with DKIM"), signature.sentence, href, _("Domains"))
+        return CheckItem("care", _("Not signed with DKIM"), signature.sentence, href, _("Domains"))
     title = _("Signed by the provider") if signature.by == "relay" else _("DKIM signed")
-    return _item("good", title, signature.sentence)
+    return CheckItem("good", title, signature.sentence)

@@ -1,7 +1,8 @@
 """Who gets a letter and who does not, as an addition in words; and when, in the readers' zone and in that of whoever
 writes."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.utils import timezone
@@ -9,7 +10,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
 from samizdat.accounts.models import Person
+from samizdat.campaigns.drafts.draft import draft_of
+from samizdat.campaigns.models import Campaign
+from samizdat.core.mail.address import BadAddress, domain, normalize
 from samizdat.dbclock import comes_twice
+from samizdat.delivery import send_time
 from samizdat.delivery.recipients_breakdown import RecipientsBreakdown
 from samizdat.formatting import shaped
 from samizdat.web.labels import LabelRow, Word
@@ -54,14 +59,43 @@ def rows(whom: RecipientsBreakdown) -> list[LabelRow]:
     return lines
 
 
-def times(person: Person, at: datetime) -> list[tuple[str, str, str]]:
-    """(whose, when, city): of the readers first, then of the one who writes where their zone is another one."""
+class ZonedTime(NamedTuple):
+    at: str
+    city: str
+
+
+def times(person: Person, at: datetime) -> list[ZonedTime]:
+    """The readers' first, then that of the one who writes where their zone is another one."""
     readers = timezone.get_current_timezone_name()
-    entries = [(_("Subscribers’ time"), shaped(at, "moment"), zone_city(readers))]
+    entries = [ZonedTime(shaped(at, "moment"), zone_city(readers))]
     if person.timezone and person.timezone != readers:
         with timezone.override(ZoneInfo(person.timezone)):
-            entries.append((_("Your time"), shaped(at, "moment"), zone_city(person.timezone)))
+            entries.append(ZonedTime(shaped(at, "moment"), zone_city(person.timezone)))
     return entries
+
+
+def last_email(campaign: Campaign, people: int, begin: datetime, now: datetime, answers: dict[str, Any]) -> str:
+    """When about the last email leaves, in the readers' zone; "" where nobody can know. answers: of the release form.
+
+    Up to the next five minutes: it is an estimate, and other campaigns may be on their way.
+    """
+    sender = domain_in(draft_of(campaign).from_email)
+    quiet = answers.get("quiet") or ""
+    last = send_time.last_email(campaign.organization, sender, people, begin, now, quiet=quiet) if people else None
+    if last is None:
+        return ""
+    if answers.get("wave"):
+        last += timedelta(minutes=answers.get("wave_hold") or 0)
+    last = timezone.localtime(last + (datetime.min.replace(tzinfo=UTC) - last) % timedelta(minutes=5))
+    return shaped(last, "time" if last.date() == timezone.localtime(begin).date() else "moment")
+
+
+def domain_in(email: str) -> str:
+    """The domain of an address; "" where it is none yet."""
+    try:
+        return domain(normalize(email))
+    except BadAddress:
+        return ""
 
 
 def twice(at: datetime) -> bool:

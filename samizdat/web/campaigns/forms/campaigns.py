@@ -242,7 +242,7 @@ class TestForm(DeskForm):
 class ReleaseForm(DeskForm):
     when = forms.ChoiceField(
         label=lazy("When"),
-        choices=[("now", lazy("Now (you can undo for 5 minutes)")), ("later", lazy("Schedule for the time below"))],
+        choices=[("now", lazy("Send now")), ("later", lazy("Schedule"))],
         widget=forms.RadioSelect,
         initial="now",
     )
@@ -306,6 +306,8 @@ class ReleaseForm(DeskForm):
         """people: who would get it now; people_at: who would at another time."""
         super().__init__(data, files, **options)
         self._people, self._zone, self._now, self._people_at = people, zone, now, people_at
+        for field in self.fields.values():  # The sheet with the time stands beside the form with the button.
+            field.widget.attrs["form"] = "release"
         if not self.asks_number:
             del self.fields["number"]
         else:
@@ -317,6 +319,7 @@ class ReleaseForm(DeskForm):
             label=_("Send again anyway"),
             required=True,
             help_text=sentence,
+            widget=forms.CheckboxInput(attrs={"form": "release"}),
             error_messages={"required": _("The same campaign was sent recently. Check the box to send it again.")},
         )
 
@@ -339,9 +342,17 @@ class ReleaseForm(DeskForm):
         )
 
     @property
-    def has_pace(self) -> bool:
-        """Is something of it asked for or wrong? Then it is shown open."""
-        return bool(self["quiet"].value() or self["wave"].value() or {"quiet", "wave", "wave_hold"} & set(self.errors))
+    def is_pace_wrong(self) -> bool:
+        """Then the safeguards are shown open."""
+        return bool({"quiet", "wave", "wave_hold", "wave_stop", "unsure"} & set(self.errors))
+
+    @property
+    def safeguards(self) -> list[str]:
+        """What is chosen of them, in a few words each."""
+        wave, quiet = self["wave"].value(), self["quiet"].value()
+        words = [_("first batch of %(n)s%%") % {"n": wave}] if wave else [_("no first batch")]
+        words += [_("quiet hours %(hours)s") % {"hours": quiet}] if quiet and quiet != "none" else []
+        return words + ([_("no resending")] if self["unsure"].value() == "hold" else [])
 
     def clean_unsure(self) -> str:
         return str(self.cleaned_data["unsure"] or "resend")
@@ -356,7 +367,9 @@ class ReleaseForm(DeskForm):
         if answers.get("when") == "later":
             self._read_time(answers)
         elif answers.get("day") or answers.get("time"):
-            self.add_error("when", _("A time is entered below, but “Now” is selected. Choose one, or clear the time."))
+            self.add_error(
+                "when", _("A time is entered, but “Send now” is selected. Choose “Schedule”, or clear the time.")
+            )
         if self.asks_number and "number" not in self.errors:
             self._check_number(answers)
         return answers

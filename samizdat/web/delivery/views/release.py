@@ -7,6 +7,7 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from samizdat import dbclock
 from samizdat.accounts import sealed_people
@@ -23,7 +24,7 @@ from samizdat.delivery.actions import second_person
 from samizdat.delivery.audience_size import counts_long
 from samizdat.delivery.errors import DeliveryError
 from samizdat.delivery.recipients_breakdown import RecipientsBreakdown, whom
-from samizdat.web import read_limits
+from samizdat.web import params, read_limits
 from samizdat.web.audience.segment_labels import segment_word
 from samizdat.web.base_form import refuse, sentences
 from samizdat.web.campaigns import ab_tests
@@ -32,7 +33,8 @@ from samizdat.web.campaigns.forms.campaigns import AgreeForm, ReleaseForm, TestF
 from samizdat.web.campaigns.views.campaigns import letter_at, subject_of
 from samizdat.web.campaigns.views.compose import send_test
 from samizdat.web.delivery import recipients_panel as saying
-from samizdat.web.delivery.checklist import checklist, domain_in
+from samizdat.web.delivery.checklist import checklist
+from samizdat.web.delivery.recipients_panel import domain_in
 from samizdat.web.permissions import EVERYONE, WRITERS, address, deed, door, go
 from samizdat.web.request import DeskRequest
 from samizdat.web.templatetags.desk import count, moment
@@ -55,8 +57,9 @@ def send(request: DeskRequest, campaign_id: int) -> HttpResponse:
     read_limits.ask_audience(request, campaign)
     reach = whom(campaign, now)
     form = _form(request, campaign, reach, now)
-    at = form.cleaned_data.get("at") if form.is_bound and not form.errors else None
-    facts = _send_facts(request, campaign, reach, now) | {"form": form, **_times(request, at, now)}
+    facts = (
+        _send_facts(request, campaign, reach, now) | {"form": form} | _times(request, campaign, form, reach.may, now)
+    )
     if form.is_valid() and facts["blocked"]:
         refuse(form, None, _("This campaign can’t be sent yet. Fix the problems in Checks first."))
     elif form.is_valid() and _released(request, campaign, form, now):
@@ -102,21 +105,32 @@ def _released(request: DeskRequest, campaign: Campaign, form: ReleaseForm, now: 
     return True
 
 
-def _times(request: DeskRequest, at: datetime | None, now: datetime) -> dict[str, object]:
-    """When it would go: at a time that was chosen, or after the hold."""
+def _times(
+    request: DeskRequest, campaign: Campaign, form: ReleaseForm, people: int, now: datetime
+) -> dict[str, object]:
+    """When it would go: at a time that was chosen, or after the hold; and when the last of so many emails leaves."""
+    answers = form.cleaned_data if form.is_bound and not form.errors else {}
+    at = answers.get("at")
     leaves = at or now + timedelta(minutes=HOLD)
-    return {"leaves": saying.times(request.person, leaves), "twice": bool(at and saying.twice(at))}
+    return {
+        "at": at,
+        "leaves": saying.times(request.person, leaves),
+        "last": saying.last_email(campaign, people, leaves, now, answers),
+        "twice": bool(at and saying.twice(at)),
+        "hold": HOLD,
+    }
 
 
 @door(see=EVERYONE)
 def when(request: DeskRequest, campaign_id: int) -> HttpResponse:
-    """The time that is being chosen, as the readers and the writer have it."""
-    letter_at(request, campaign_id)
-    now = dbclock.asked()
+    """The time that is being chosen, as the readers and the writer have it, and what follows from it in the summary."""
+    campaign, now = letter_at(request, campaign_id), dbclock.asked()
     form = ReleaseForm(request.GET, people=0, zone=ZoneInfo(request.organization.timezone), now=now)
-    at = form.cleaned_data["at"] if form.is_valid() else None
-    wrong = [str(text) for name in ("when", "time", "day") for text in form.errors.get(name, [])]
-    facts = {**_times(request, at, now), "wrong": " ".join(wrong)}
+    people = params.number(request.GET.get("people", "")) or 0
+    # Whoever has just chosen to schedule it has not chosen a time yet: that is nothing wrong.
+    begun = request.GET.get("when") == "later" and not (request.GET.get("day") and request.GET.get("time"))
+    wrong = [] if begun else [str(text) for name in ("when", "time", "day") for text in form.errors.get(name, [])]
+    facts = {**_times(request, campaign, form, people, now), "wrong": " ".join(wrong), "form": form, "fresh": True}
     return render(request, "web/campaigns/parts/when.html", facts)
 
 
@@ -130,8 +144,9 @@ def _send_facts(
         "campaign": campaign,
         "subject": subject_of(draft),
         "draft": draft,
-        "items": items,
-        "blocked": any(item["kind"] == "stop" for item in items),
+        "items": [item for item in items if not item.is_folded],
+        "passed": [item for item in items if item.is_folded],
+        "blocked": any(item.kind == "stop" for item in items),
         "reach": reach,
         "approval": standing,
         "agreed_by_viewer": standing.by == request.person,
@@ -140,23 +155,29 @@ def _send_facts(
         "languages": spoken.who_gets_which(campaign, now),
         "rows": saying.rows(reach),
         "list_name": audience.name_of(campaign.list),
-        "segment": _segment(opened),
+        "audience": _audience(opened),
         "test": TestForm(initial={"to": sealed_people.email_of(request.person)}, prefix="test"),
         "domain": domain_in(draft.from_email),
         **(_look(organization=request.organization, email=draft.from_email) if request.GET.get("look") else {}),
-        "hold": HOLD,
         "now": now,
     }
 
 
-def _segment(opened: OpenedCampaign) -> dict[str, str] | None:
-    """Name and sentence of the segment it goes to; None where it has none."""
-    row, segment = opened.campaign.segment, opened.segment
-    if row is None or segment is None:
-        return None
-    if row.removed:
-        return {"name": "", "sentence": ""}
-    return {"name": segment.name, "sentence": names(row.organization, segment_word).sentence(segment.tree)}
+def _audience(opened: OpenedCampaign) -> list[str]:
+    """To whom of the list it goes, in a few words each."""
+    campaign, row, segment = opened.campaign, opened.campaign.segment, opened.segment
+    if campaign.resend_of_id is not None:
+        return [_("only those the first campaign didn’t reach")]
+    parts = []
+    if campaign.tag_id is not None:
+        tag = dict(audience.tags(campaign.organization)).get(campaign.tag_id)
+        parts.append(_("tag “%(name)s”") % {"name": tag} if tag else _("a deleted tag"))
+    if row is not None and segment is not None and not row.removed:
+        sentence = names(row.organization, segment_word).sentence(segment.tree)
+        parts.append(_("segment “%(name)s”: %(sentence)s") % {"name": segment.name, "sentence": sentence})
+    elif row is not None:
+        parts.append(_("a deleted segment"))
+    return parts or [_("everyone on the list")]
 
 
 def _look(organization: Organization, email: str) -> dict[str, object]:
@@ -165,7 +186,11 @@ def _look(organization: Organization, email: str) -> dict[str, object]:
     signature = dkim_keys.signature_of(organization, name)
     waiting = signature.domain if signature.by == "waiting" else ""
     records = sender_domain_check.check_domain(name, ours=signature.keys, waiting=waiting) if name else []
-    return {"records": records, "signature": signature}
+    bad = sum(record.state != "good" for record in records)
+    words = ngettext("%(n)s warning", "%(n)s warnings", bad) % {"n": count(bad)}
+    if not bad:
+        words = ngettext("%(n)s check passed", "%(n)s checks passed", len(records)) % {"n": count(len(records))}
+    return {"records": records, "records_summary": words, "are_records_good": not bad, "signature": signature}
 
 
 @door(see=EVERYONE)

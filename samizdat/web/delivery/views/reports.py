@@ -1,6 +1,7 @@
 """What became of a letter: live while it goes, and for good afterwards."""
 
 import math
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,6 +9,7 @@ from django.contrib import messages
 from django.db.models import F
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -40,7 +42,7 @@ from samizdat.web.delivery import click_stats, stats
 from samizdat.web.permissions import EVERYONE, WRITERS, deed, door, go
 from samizdat.web.request import DeskRequest
 from samizdat.web.settings.views.pending_changes import tell_waiting
-from samizdat.web.templatetags.desk import count
+from samizdat.web.templatetags.desk import clock, count, moment
 
 LIVE = ("scheduled", "held", "sending", "paused", "waiting")
 # Minutes over which the speed is taken: long enough to smooth, short enough to show a change.
@@ -148,7 +150,7 @@ def live(request: DeskRequest, campaign_id: int) -> HttpResponse:
     campaign = letter_at(request, campaign_id)
     if campaign.state == "draft":  # Taken back by somebody else: the page is asked for anew, and leads to the letter.
         return HttpResponse(headers={"HX-Refresh": "true"})
-    return render(request, "web/campaigns/parts/live.html", _facts(request, campaign))
+    return render(request, "web/campaigns/parts/live.html", _facts(request, campaign) | {"is_swapped": True})
 
 
 def _facts(request: DeskRequest, campaign: Campaign) -> dict[str, Any]:
@@ -195,6 +197,7 @@ def _facts(request: DeskRequest, campaign: Campaign) -> dict[str, Any]:
         "next_due": None if request.organization.sending_locked else seen.next_due,
         "gone": waits_for(campaign) if campaign.state in LIVE else [],
         "timeline": [_moment(event) for event in reversed(seen.timeline)],
+        "sent_from": _sent_from(campaign, seen.timeline),
         "reason": labels.why_held(campaign),
         "can_be_taken_back": queries.can_be_taken_back(campaign),
         "passing": campaign.state == "waiting" and campaign.reason in labels.PASSING,
@@ -268,6 +271,16 @@ def _moment(event: Event) -> dict[str, Any]:
             "provider": labels.provider(detail["provider"].removeprefix("@"))
         }
     return {"at": event.at, "shape": shape, "text": text, "by": _name(event)}
+
+
+def _sent_from(campaign: Campaign, timeline: Sequence[Event]) -> tuple[str, str] | None:
+    """When the first and the last email was sent; of one day only once its date. None: unknown, or in one minute."""
+    first = next((event.at for event in timeline if event.kind == "campaign.first_sent"), None)
+    last = campaign.finished
+    if first is None or last is None or moment(first) == moment(last):
+        return None
+    is_one_day = timezone.localtime(first).date() == timezone.localtime(last).date()
+    return moment(first), clock(last) if is_one_day else moment(last)
 
 
 def _name(event: Event) -> str:
