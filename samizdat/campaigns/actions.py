@@ -226,15 +226,23 @@ def count_leaving(organization: Organization, moved: Mapping[tuple[int, int], in
 
 def checked(draft: Draft) -> Draft:
     """The draft as it is stored: blocks in their one spelling, with links mended. Errors: CampaignError."""
+    return mended_draft(draft)[0]
+
+
+def mended_draft(draft: Draft) -> tuple[Draft, bool]:
+    """As `checked`, and whether a link was mended."""
     if draft.format not in FORMATS:
         raise CampaignError(f"There is no format {draft.format}. Use one of: {', '.join(FORMATS)}.")
     if draft.format == "markdown":
-        return draft.with_(body=mended_markdown(draft.body))
+        body = mended_markdown(draft.body)
+        return draft.with_(body=body), body != draft.body
     if draft.format != "blocks":
-        return draft
+        return draft, False
     try:
-        body = dumps_document(mended(parse_document(draft.body)))
+        document = parse_document(draft.body)
+        before = dumps_document(document)
+        body = dumps_document(mended(document))
         parse_document(body)  # The one spelling may be longer than what was typed, and has to be read again.
-        return draft.with_(body=body)
+        return draft.with_(body=body), body != before
     except BadDocument as bad:
         raise CampaignError(findings((bad.flaw,))[0].sentence) from None

@@ -7,10 +7,15 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from samizdat.campaigns import actions, brand
 from samizdat.campaigns.drafts.draft import draft_of
+from samizdat.campaigns.media import library
 from samizdat.campaigns.models import Campaign
+from samizdat.campaigns.templates import starter_templates
+from samizdat.core.content.blocks.merge_versions import numbered_body
 from tests.browser import EVERYTHING, OTHERWISE, started, violations
-from tests.web.conftest import House
+from tests.conftest import NOW
+from tests.web.conftest import House, png
 from tests.web.test_block_editor import kinds, make, paragraph, stored, written
 from tests.web.test_browser import PHONE, WIDE, window
 from tests.worker.conftest import until
@@ -99,6 +104,55 @@ def test_fix_leads_into_the_block_or_the_setting(browser: Any, served: str, here
         page.click("#way")
         expect(page.locator("#f-reply_to")).to_be_focused()
         expect(page.locator("#f-reply_to")).to_be_in_viewport()
+    assert complaints == []
+
+
+def test_a_completed_link_comes_into_the_open_editor_once_nobody_is_in_its_block(
+    browser: Any, served: str, here: House
+) -> None:
+    letter, path = make(here, paragraph("One"), BUTTON)
+    with window(browser, here.people["editor"], served) as (page, complaints):
+        page.goto(path)
+        page.click(".ProseMirror > .blk:nth-child(2) .face")
+        link = page.locator(".ProseMirror > .blk:nth-child(2)").get_by_label("Address", exact=True)
+        link.fill("lantern.example/story")
+        until(lambda: "https://lantern.example/story" in draft_of(Campaign.objects.get(pk=letter.pk)).body)
+        link.press_sequentially("?full")
+        until(lambda: "https://lantern.example/story?full" in draft_of(Campaign.objects.get(pk=letter.pk)).body)
+        expect(link).to_have_value("lantern.example/story?full")
+        page.click(".ProseMirror > .blk:nth-child(1) p.prose")
+        expect(link).to_have_value("https://lantern.example/story?full")
+        assert kinds(page) == ["paragraph", "button"]
+    assert complaints == []
+
+
+def test_a_starter_as_it_came_is_calm_and_says_that_nothing_is_written_yet(
+    browser: Any, served: str, here: House
+) -> None:
+    letter, path = make(here, paragraph("One"))
+    draft = draft_of(letter).with_(body=numbered_body(starter_templates.body_of("letter", "en")))
+    actions.save(letter, draft, version=letter.version, by=None, now=NOW)
+    with window(browser, here.people["editor"], served) as (page, complaints):
+        page.goto(path)
+        show(page, "checks")
+        expect(page.locator("#checks")).to_contain_text("Not written yet")
+        assert page.locator(".blk.flawed, .mark.stop, #problems .badge").count() == 0
+        page.click(".ProseMirror > .blk:nth-child(1) .prose, .ProseMirror > .blk:nth-child(1) .title")
+        page.keyboard.type("The river ")
+        expect(page.locator("#problems .badge")).to_be_visible()
+        expect(page.locator("#checks")).not_to_contain_text("Not written yet")
+    assert complaints == []
+
+
+def test_the_logo_stands_where_the_email_has_it(browser: Any, served: str, here: House) -> None:
+    logo = library.take_in(here.organization, png(), NOW, name="Logo")
+    brand.keep(here.organization, brand.BrandSettings(logo=logo.slug, logo_alt="Lantern"), by=None, now=NOW)
+    _letter, path = make(here, paragraph("One"))
+    with window(browser, here.people["editor"], served) as (page, complaints):
+        page.goto(path)
+        masthead = page.get_by_role("img", name="Lantern")
+        expect(masthead).to_be_visible()
+        assert masthead.evaluate("image => image.naturalWidth") > 0
     assert complaints == []
 
 

@@ -1,5 +1,6 @@
 """Nothing that somebody types is lost, in a real browser: without a pause, on leaving, without a line, signed out."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -242,6 +243,25 @@ def test_what_is_typed_while_a_save_is_under_way_is_saved_next(markdown: tuple[C
     page.wait_for_function("() => document.querySelector('#f-version').value === '2'")
     # The page begins to wait anew once it has put the answer in, which may be after this look at its clock.
     until(lambda: page.clock.run_for(1000) or text_of(letter).endswith("First. Second."))
+
+
+def test_a_link_that_is_completed_in_markdown_overwrites_nothing_that_was_typed_since(
+    markdown: tuple[Campaign, Any],
+) -> None:
+    letter, page = markdown
+    held = list[Any]()
+    page.route("**/save", lambda route: route.continue_() if held else held.append(route))
+    page.click(BODY)
+    page.keyboard.press("Control+End")
+    page.keyboard.type("[Here](lantern.example/story) ")
+    page.clock.run_for(1000)
+    page.keyboard.type("Second.")
+    with page.expect_response("**/save"):
+        held[0].continue_()
+    page.wait_for_function("() => document.querySelector('#f-version').value === '2'")
+    expect(page.locator(BODY)).to_have_value(re.compile(r"Second\.$"))
+    until(lambda: page.clock.run_for(1000) or text_of(letter).endswith("Second."))
+    expect(page.locator(BODY)).to_have_value(re.compile(r"\[Here\]\(https://lantern\.example/story\) Second\.$"))
 
 
 def test_who_is_signed_out_keeps_the_text_in_the_page_and_it_is_saved_after_signing_in_elsewhere(

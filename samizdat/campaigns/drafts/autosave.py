@@ -3,7 +3,7 @@
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -26,7 +26,8 @@ TRIES = 5  # Each time somebody else was quicker, what they saved is merged in a
 
 @dataclass(frozen=True, slots=True)
 class SaveResult:
-    """`draft` is what is stored now; `merged` when that is not what was sent. `writers`: who else saved meanwhile.
+    """`draft` is what is stored now; `merged` when others' words are in it. `writers`: who else saved meanwhile.
+    completed: links were mended, so that the page that was sent has others.
 
     doubled: blocks that both changed; overruled: lines of the envelope that both changed, theirs are in the comments.
     """
@@ -37,6 +38,7 @@ class SaveResult:
     doubled: int = 0
     writers: tuple[int, ...] = ()
     overruled: int = 0
+    completed: bool = False
 
 
 def save(
@@ -58,7 +60,8 @@ def save(
     meanwhile is saved over, and where that is newer, nothing is done.
     Errors: Overtaken where both changed a text in Markdown or HTML, NotADraft, CampaignError.
     """
-    draft = addressed(campaign, actions.checked(draft))
+    mended, completed = actions.mended_draft(draft)
+    draft = addressed(campaign, mended)
     for _try in range(TRIES):
         current = Campaign.objects.select_related("organization").get(pk=campaign.pk)
         try:
@@ -68,7 +71,7 @@ def save(
                 raise
             continue
         campaign.refresh_from_db()
-        return saved
+        return replace(saved, completed=completed and saved.draft.body == draft.body)
     raise actions.overtaken()
 
 

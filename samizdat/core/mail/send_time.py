@@ -33,7 +33,7 @@ class SendCapacity:
         return min(self.speed or math.inf, pace_of(self.limits) or math.inf)
 
 
-class _Room:
+class _Remaining:
     """What one of them may still take, while the hours pass. elapsed: seconds since the campaign began."""
 
     def __init__(self, capacity: SendCapacity) -> None:
@@ -68,8 +68,8 @@ def last_leaves(
     """
     if not routes or math.isinf(routes[0].pace):
         return None
-    rooms = [_Room(route) for route in routes if not math.isinf(route.pace)]
-    shared, at = _Room(domain or SendCapacity()), begin.astimezone(UTC)
+    rooms = [_Remaining(route) for route in routes if not math.isinf(route.pace)]
+    shared, at = _Remaining(domain or SendCapacity()), begin.astimezone(UTC)
     start, clocks = at, ZoneInfo(quiet.zone) if quiet and quiet.zone else zone
     for _hour in range(LONGEST):
         seconds = float(HOUR)
@@ -91,7 +91,7 @@ def _until(moment: time, clock: datetime) -> float:
 
 
 def _one_hour(
-    people: int, seconds: float, when: tuple[int, date], rooms: Sequence[_Room], shared: _Room
+    people: int, seconds: float, when: tuple[int, date], rooms: Sequence[_Remaining], shared: _Remaining
 ) -> tuple[int, float]:
     """How many are left after so many seconds, and how long something was sent."""
     busy = 0.0

@@ -53,6 +53,10 @@ FIELDS = {
 }
 
 
+# What an email lacks that nobody has begun to write.
+_UNWRITTEN = frozenset({"body_empty", "subject_empty"})
+
+
 def framed(page: str | None) -> HttpResponse:
     """A letter by itself, for a frame, with the one policy that allows inline styles. Errors: Http404 for None."""
     if page is None:
@@ -84,6 +88,12 @@ class Checks:
     has_links: bool = False
     links_at: datetime | None = None
     no_spelling: str = ""
+
+    @property
+    def is_unwritten(self) -> bool:
+        """Nothing is written yet: what stops it is no mistake of anybody, and nothing is marked red."""
+        codes = {check.finding.code for check in self.stops}
+        return "body_empty" in codes and codes <= _UNWRITTEN
 
 
 def checks(proof: CompileProof, draft: Draft, looked: CheckedContent | None = None) -> Checks:

@@ -21,7 +21,7 @@ from samizdat.audience import queries as audience
 from samizdat.audience.models import Subscriber
 from samizdat.audience.segments import lookup
 from samizdat.campaigns import actions, queries, translations
-from samizdat.campaigns.brand import look_of
+from samizdat.campaigns.brand import brand_of, look_of
 from samizdat.campaigns.content import findings, proof_of, values_of
 from samizdat.campaigns.drafts import autosave as together
 from samizdat.campaigns.drafts.autosave import SaveResult
@@ -304,7 +304,8 @@ def _switch(request: DeskRequest, campaign: Campaign, to: str) -> None:
 def _writing_facts(request: DeskRequest, form: ComposeForm, campaign: Campaign) -> dict[str, object]:
     """What the letter's part of the form needs: the editor's words, and the text for whoever has no script."""
     body, format_ = form["body"].value() or "", form["format"].value()
-    theme = look_of(request.organization, leading(request.organization)).in_design(draft_of(campaign).design)
+    brand = brand_of(request.organization)
+    theme = look_of(request.organization, leading(request.organization), brand).in_design(draft_of(campaign).design)
     return {
         "formats": [(name, label, name == format_) for name, label in FORMATS],
         "still": comments_panel.still(format_, body),
@@ -313,6 +314,7 @@ def _writing_facts(request: DeskRequest, form: ComposeForm, campaign: Campaign) 
         else {},
         "subject_count": editor_strings.counted(form["subject"].value() or ""),
         "letter_look": editor_strings.look(theme),
+        "logo": {"slug": brand.logo, "width": theme.logo_width, "alt": theme.logo_alt} if theme.logo else None,
         "own_address": sealed_people.email_of(request.person),
     }
 
@@ -409,6 +411,8 @@ def autosave(request: DeskRequest, campaign_id: int) -> HttpResponse:
             "stored": stored,
             "envelope": _envelope(campaign, stored),
         } | comments_panel.comment_facts(request.organization, campaign)
+    elif stored and stored.completed:
+        facts["completed"] = stored.draft.body
     return render(request, "web/campaigns/parts/saved.html", facts)
 
 

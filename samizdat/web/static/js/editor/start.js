@@ -65,7 +65,7 @@ function begin(page) {
     source.value = written(editor);
     source.dispatchEvent(new Event("input", { bubbles: true }));
   });
-  follow({ form: source.form, source, read: () => written(editor), take: (sent, stored) => take(editor, sent, stored) });
+  follow({ form: source.form, source, read: () => written(editor), take: (sent, stored) => take(editor, sent, stored), complete: completing(editor, frame) });
   look(source.form, () => editor.state.selection.$from.index(0) + 1);
   goThere(editor);
   comments(editor, source);
@@ -187,6 +187,42 @@ function take(editor, sentText, storedText) {
   }
   if (pos < transaction.doc.content.size) transaction.delete(pos, transaction.doc.content.size);
   if (transaction.docChanged) view.dispatch(transaction.setMeta("addToHistory", false));
+}
+
+// Links that the server has completed come into the page as well: into a block that nobody is in, and only if it is as it
+// was sent.
+function completing(editor, frame) {
+  const waiting = new Map();
+  const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
+  const busy = ({ nodeSize }, pos) => {
+    const at = editor.state.selection.$from.pos;
+    const inside = editor.view.nodeDOM(pos)?.contains(document.activeElement);
+    return frame.contains(document.activeElement) && (inside || (at >= pos && at < pos + nodeSize));
+  };
+  const settle = () => {
+    if (!waiting.size) return;
+    const transaction = editor.state.tr;
+    editor.state.doc.forEach((node, pos) => {
+      const link = waiting.get(node.attrs.id);
+      if (!link || busy(node, pos)) return;
+      waiting.delete(node.attrs.id);
+      const fresh = pm.model.Node.fromJSON(editor.schema, link.stored);
+      if (!same(plain(node.toJSON()), link.sent) || node.eq(fresh)) return;
+      const there = transaction.mapping.map(pos);
+      transaction.replaceWith(there, there + node.nodeSize, fresh);
+    });
+    if (transaction.docChanged) editor.view.dispatch(transaction.setMeta("addToHistory", false));
+  };
+  editor.on("selectionUpdate", () => setTimeout(settle));
+  frame.addEventListener("focusout", () => setTimeout(settle));
+  return (sentText, storedText) => {
+    const sent = byId(JSON.parse(sentText).content);
+    for (const stored of JSON.parse(storedText).content ?? []) {
+      const before = sent.get(stored.attrs?.id);
+      if (before && !same(before, stored)) waiting.set(stored.attrs.id, { sent: before, stored });
+    }
+    settle();
+  };
 }
 
 function byId(blocks = []) {

@@ -9,8 +9,9 @@ const AGAIN = 5_000; // ms between two tries to save after one failed
 const SOON = 700; // ms between the first looks after a reload,
 const LATE = 4; // and how many: what was typed last may come in after this page was made
 
-// take: given what was sent and what is stored, brings the difference into the page. Absent for Markdown and HTML.
-export function follow({ form, source, read, take }) {
+// take: given what was sent and what is stored, brings the difference into the page. complete: the same where the server
+// has only mended links. Both absent for Markdown and HTML.
+export function follow({ form, source, read, take, complete }) {
   const place = document.getElementById("here");
   if (!place) return; // A letter that is not begun yet has nothing to follow.
   let sent = source.value;
@@ -29,6 +30,12 @@ export function follow({ form, source, read, take }) {
 
   // The answer of a save says it when what is stored is not what was sent.
   function stored() {
+    const completed = document.getElementById("completed");
+    if (completed) {
+      if (complete) complete(sent, completed.value);
+      else if (source.value === sent) bring(source, sent, completed.value);
+      completed.remove();
+    }
     const merged = document.getElementById("merged");
     if (!merged) return;
     if (take) take(sent, merged.value);
