@@ -250,6 +250,7 @@ urlpatterns = [
     path("set-up", auth.set_up, name="set-up"),
     path("come-in/<str:token>", auth.invitation, name="invitation"),
     path("profile", team.profile, name="profile"),
+    path("profile/emails", team.choose_notices, name="choose-notices"),
     path("profile/password", team.password, name="password"),
     path("keyboard", team.keyboard, name="keyboard"),
     path("picture/<str:token>", media.shown_picture, name="shown-picture"),

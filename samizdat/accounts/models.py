@@ -78,6 +78,8 @@ class Person(AbstractBaseUser):
         default="auto",
         choices=[("auto", _("system")), ("light", _("light")), ("dark", _("dark"))],
     )
+    # Kinds of mails about work that they do not want, sealed (notice_choices.py); empty: they get all.
+    notices_sealed = models.BinaryField(default=b"", db_default=b"")
     is_active = models.BooleanField(default=True)
     created = models.DateField()
     last_login = None  # When somebody worked is nobody's business (design.md, section 4).

@@ -50,6 +50,16 @@ class FollowUp(models.Model):
         constraints = [models.UniqueConstraint(fields=["event", "name"], name="followup_once")]
 
 
+class Notice(models.Model):
+    """A mail about an event that somebody is still to get (worker/schedule/notices.py); gone once it is sent."""
+
+    event = models.ForeignKey(Event, models.CASCADE)
+    person = models.ForeignKey("accounts.Person", models.CASCADE, related_name="+")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["event", "person"], name="notice_once")]
+
+
 class ChainHead(models.Model):
     """The end of an organization's hash chain, over its events and its consent records alike."""
 

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from samizdat.accounts.models import Person
 from samizdat.accounts.sealed_settings import leading
 from samizdat.audience.errors import ImportTaken
-from samizdat.audience.imports import confirmation, ownership, uploads
+from samizdat.audience.imports import confirmation, failures, ownership, uploads
 from samizdat.audience.imports.documents import sealed
 from samizdat.audience.imports.reading.upload_file import PieceFile
 from samizdat.audience.models import Import
@@ -75,7 +75,7 @@ def inspect(number: int, *, now: Callable[[], datetime]) -> Import:
         with override(leading(row.organization).language):
             report, highest = _look(row, now)
     except ExportRefused as refused:
-        return _failed(row, refused)
+        return _failed(row, refused, now())
     except BaseException:
         Import.objects.filter(pk=row.pk, owner=row.owner).update(owner="")
         raise
@@ -209,7 +209,7 @@ def run(number: int, *, now: Callable[[], datetime], stop: Callable[[], bool] | 
         # Let go of by now: whoever stops it leaves it to the next one.
         Import.objects.filter(pk=row.pk, state="running", owner="").update(state="stopped", problem="")
     except ExportRefused as refused:
-        return _failed(row, refused)
+        return _failed(row, refused, now())
     except BaseException:
         mine.update(owner="")
         raise
@@ -217,11 +217,12 @@ def run(number: int, *, now: Callable[[], datetime], stop: Callable[[], bool] | 
     return row
 
 
-def _failed(row: Import, refused: ExportRefused) -> Import:
+def _failed(row: Import, refused: ExportRefused, now: datetime) -> Import:
     done = {"state": "failed", "owner": "", "problem": refused.code[:40]}
     done |= sealed(row, "report", RestoreReport(sentence=str(refused)))
     with transaction.atomic():
         Import.objects.filter(pk=row.pk, owner__in=("", row.owner)).update(**done)
         uploads.drop(row)
+        failures.ended(row, failures.FAILED, now)
     row.refresh_from_db()
     return row

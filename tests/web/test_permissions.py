@@ -38,7 +38,7 @@ def _of_organization(pattern: URLPattern) -> bool:
 
 
 # A person's own pages: no organization in the address.
-OWN = {"start", "organizations", "profile", "password", "keyboard"}
+OWN = {"start", "organizations", "profile", "password", "keyboard", "choose-notices"}
 # Of whoever has the link of a letter: tests/web/test_preview.py.
 BY_LINK = {"shared-letter", "shared-frame"}
 INSIDE = [pattern for pattern in PATTERNS if _of_organization(pattern)]

@@ -27,6 +27,7 @@ class Migration(InitialMigration):
                 ('language', models.CharField(default='en', max_length=8)),
                 ('timezone', models.CharField(blank=True, db_default='', default='', max_length=64)),
                 ('theme', models.CharField(choices=[('auto', 'system'), ('light', 'light'), ('dark', 'dark')], default='auto', max_length=5)),
+                ('notices_sealed', models.BinaryField(db_default=b'', default=b'')),
                 ('is_active', models.BooleanField(default=True)),
                 ('created', models.DateField()),
             ],

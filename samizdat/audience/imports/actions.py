@@ -17,7 +17,16 @@ from samizdat.accounts import pending_changes
 from samizdat.accounts.models import Organization, Person
 from samizdat.audience import bulk_insert, removal_limit, sql, tags_and_fields
 from samizdat.audience.errors import ImportRefused, ImportTaken, TooManyRemovals
-from samizdat.audience.imports import column_memory, confirmation, held, ownership, planted_addresses, run, uploads
+from samizdat.audience.imports import (
+    column_memory,
+    confirmation,
+    failures,
+    held,
+    ownership,
+    planted_addresses,
+    run,
+    uploads,
+)
 from samizdat.audience.imports import inspect as opening
 from samizdat.audience.imports.documents import (
     NO_OPTIONS,
@@ -275,7 +284,7 @@ def inspect(import_id: int, *, now: Clock, progress: Tell | None = None) -> Impo
             problems = [*problems, *column_memory.recall(row.organization, keys, plan)]
         seen = _seen(row, keys, import_files, replace(document, plan=plan), problems, now(), piece, progress)
     except ImportRefused as refusal:
-        return _failed(row, refusal)
+        return _failed(row, refusal, now())
     except BaseException:
         _let_go(row)
         raise
@@ -471,7 +480,7 @@ def _run(
             Import.objects.filter(id=row.id, owner=row.owner).update(state="stopped", owner="", problem="")
     except (NoAddresses, BadFiles) as wrong:
         refusal = refused(wrong)
-        _failed(row, refusal)
+        _failed(row, refusal, now())
         raise refusal from wrong
     except TooManyRemovals as over:
         _hold(row, over.many, paths, piece, now())
@@ -584,7 +593,7 @@ def _finish(row: Import, now: datetime) -> None:
         record("subscribers.imported", row.organization, about=row.id, by=row.by, now=now, detail=detail)
 
 
-def _failed(row: Import, refusal: ImportRefused) -> Import:
+def _failed(row: Import, refusal: ImportRefused, now: datetime) -> Import:
     """Nothing was begun: only the reason stays. What was brought in before a file turned out torn stays as well."""
     if refusal.code == NONE_TAKEN and row.pieces.exists():
         # Perhaps a column means something else: it is looked at once more, and its columns can be changed.
@@ -600,6 +609,7 @@ def _failed(row: Import, refusal: ImportRefused) -> Import:
         Import.objects.filter(id=row.id, owner=row.owner).update(
             state="failed", owner="", problem=refusal.code[:40], report_sealed=b""
         )
+        failures.ended(row, failures.FAILED, now)
         values = {name: str(value) for name, value in refusal.values.items()}
         failed = ImportProblem(refusal.code, values.get("file", ""), values, str(refusal))
         _keep(row, "report", ImportReport(failed=failed))

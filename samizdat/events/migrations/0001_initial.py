@@ -51,6 +51,14 @@ class Migration(InitialMigration):
                 ('event', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='events.event')),
             ],
         ),
+        migrations.CreateModel(
+            name='Notice',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('event', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='events.event')),
+                ('person', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
+            ],
+        ),
         migrations.AddIndex(
             model_name='event',
             index=models.Index(condition=models.Q(('handled', False)), fields=['id'], name='event_unhandled'),
@@ -78,5 +86,9 @@ class Migration(InitialMigration):
         migrations.AddConstraint(
             model_name='followup',
             constraint=models.UniqueConstraint(fields=('event', 'name'), name='followup_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='notice',
+            constraint=models.UniqueConstraint(fields=('event', 'person'), name='notice_once'),
         ),
     ]

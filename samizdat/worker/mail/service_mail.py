@@ -42,8 +42,9 @@ QUIET = 60.0
 _quiet: dict[int, float] = {}
 
 
-def plain_mail(sender: tuple[str, str], to: str, subject: str, text: str, now: datetime) -> bytes:
-    """A plain text mail that a program wrote, and says so (RFC 3834). sender: (name, address). Raises Unmakeable.
+def plain_mail(sender: tuple[str, str], to: str, subject: str, text: str, now: datetime, mark: str = "") -> bytes:
+    """A plain text mail that a program wrote, and says so (RFC 3834). sender: (name, address). mark: of its Message-ID,
+    where the same mail may go twice. Raises Unmakeable.
 
     Who it is from and to, and the subject, are written by core/content/message: email.message reads what it is given,
     and what looks like an encoded word there becomes another address or a header.
@@ -51,7 +52,7 @@ def plain_mail(sender: tuple[str, str], to: str, subject: str, text: str, now: d
     name, from_email = sender
     mail = EmailMessage(policy=SMTP.clone(utf8=not to.isascii()))
     mail["Date"] = format_datetime(now)
-    mail["Message-ID"] = f"<{secrets.token_hex(16)}@{address.domain(address.normalize(from_email))}>"
+    mail["Message-ID"] = f"<{mark or secrets.token_hex(16)}@{address.domain(address.normalize(from_email))}>"
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Auto-Response-Suppress"] = "All"
     mail.set_content(text, charset="utf-8", cte="quoted-printable")
@@ -69,10 +70,11 @@ def send(
     now: datetime,
     states: Sequence[str] = ("live",),
     local: bool = True,
+    mark: str = "",
 ) -> Outcome:
     """One plain mail by `carry`. What cannot be made today cannot be made tomorrow either: Refused."""
     try:
-        content = plain_mail(sender, to, subject, text, now)
+        content = plain_mail(sender, to, subject, text, now, mark)
     except ValueError as error:
         log.error("A mail could not be made and is not tried again: %s", where_it_broke(error))
         return Refused(553, "", "message", "unmakeable")

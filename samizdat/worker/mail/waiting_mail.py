@@ -1,4 +1,4 @@
-"""The mail to one reader or admin at a time: who waits for one, and a lane for each organization."""
+"""The mail to one reader or teammate at a time: who waits for one, and a lane for each organization."""
 
 from datetime import datetime
 
@@ -6,7 +6,7 @@ from samizdat import dbclock
 from samizdat.accounts.models import Organization
 from samizdat.worker.inbox import inbox, signups, subject_requests
 from samizdat.worker.mail.lanes import OrganizationLanes
-from samizdat.worker.schedule import admin_alerts
+from samizdat.worker.schedule import admin_alerts, notices
 
 KINDS = (*signups.KINDS, *subject_requests.KINDS)
 
@@ -15,7 +15,7 @@ def waiting(now: datetime) -> set[int]:
     """Organizations that have mail to write now."""
     places = inbox.places_of(KINDS, signups.memory)
     asked = Organization.objects.filter(uid__in=places).values_list("pk", flat=True) if places else ()
-    return {*asked, *admin_alerts.waiting(now)}
+    return {*asked, *admin_alerts.waiting(now), *notices.waiting(now)}
 
 
 def write(organization: int) -> None:
@@ -24,6 +24,7 @@ def write(organization: int) -> None:
     signups.take(dbclock.now(), place)
     subject_requests.take(dbclock.now(), place)
     admin_alerts.take(dbclock.now(), organization)
+    notices.take(dbclock.now(), organization)
 
 
 # A lane has two sessions of PostgreSQL while it works.

@@ -121,7 +121,7 @@ def _told_of_export(row: Export) -> _AdminAlert:
         row.pk,
         lambda: (
             (_("Unencrypted export requested: %(name)s") if row.plain else _("Encrypted export requested: %(name)s"))
-            % _named(organization)
+            % named(organization)
         ),
         lambda: _export_text(organization, row.plain),
         lambda person, now: approval.notice(row, person, now, by_mail=True),
@@ -142,7 +142,7 @@ def _told_of_change(row: PendingChange) -> _AdminAlert:
                 if row.state == "waiting"
                 else _("Change completed or stopped: %(name)s")
             )
-            % _named(organization)
+            % named(organization)
         ),
         lambda: _change_text(organization, row.state == "waiting"),
         lambda person, now: pending_changes.notice(row, person, now, by_mail=True),
@@ -158,7 +158,7 @@ def _told_of_event(event: Event, subject: Callable[[], str], text: Callable[[Any
     """subject: in the language of who reads it, with %(name)s for the organization."""
     organization: Any = event.organization
     about = event.about or 0
-    name = _named(organization)
+    name = named(organization)
     return _AdminAlert(
         _of(event), organization, event.kind, about, lambda: subject() % name, lambda: text(organization)
     )
@@ -199,7 +199,7 @@ def _told_of_refusal(row: ProviderRefusal) -> _AdminAlert:
         organization,
         "campaign.provider_blocks",
         campaign,
-        lambda: _("A mailbox provider is rejecting your emails: %(name)s") % _named(organization),
+        lambda: _("A mailbox provider is rejecting your emails: %(name)s") % named(organization),
         lambda: _refusal_text(organization, campaign, NAMES.get(PROVIDERS[row.provider], "")),
         states=("live",),
     )
@@ -249,12 +249,12 @@ def _mail(alert: _AdminAlert, sender: tuple[str, str], person: Person, now: date
     return service_mail.send(organization, sender, to, subject, text, now, alert.states, local)
 
 
-def _named(organization: Organization) -> dict[str, str]:
+def named(organization: Organization) -> dict[str, str]:
     """Nobody knows the name while the copy of the settings is gone, of which such a mail may tell."""
     return {"name": leading(organization).name or _("your organization")}
 
 
-def _where(organization: Organization, page: str, *numbers: int) -> list[str]:
+def where(organization: Organization, page: str, *numbers: int) -> list[str]:
     """The address of a page of the app, where the organization has told which one it is."""
     desk = leading(organization).desk_url.rstrip("/")
     return [desk + reverse(page, args=[organization.slug, *numbers])] if desk else []
@@ -270,12 +270,12 @@ def _export_text(organization: Organization, plain: bool) -> str:
         )
     )
     paragraphs = [
-        first % _named(organization),
+        first % named(organization),
         _(
             "To see who requested it, when and why, open Exports in Samizdat. You can stop it there until the file "
             "is created."
         ),
-        *_where(organization, "exports"),
+        *where(organization, "exports"),
         _("If none of you asked for it, change the passwords of everyone who can export."),
     ]
     return "\n\n".join(paragraphs) + "\n"
@@ -284,11 +284,11 @@ def _export_text(organization: Organization, plain: bool) -> str:
 def _change_text(organization: Organization, waits: bool) -> str:
     paragraphs = [
         _("A team member of %(name)s requested a change that could be abused with one stolen password.")
-        % _named(organization),
+        % named(organization),
         _("To see the change and who requested it, open Team in Samizdat. Any admin can stop it there.")
         if waits
         else _("To see the change and who requested it, open Team in Samizdat."),
-        *_where(organization, "changes"),
+        *where(organization, "changes"),
         _("If no one approves or stops it, it takes effect after a day. If it was requested from your account but "
           "not by you, stop it and change your password.")
         if waits
@@ -301,10 +301,10 @@ def _change_text(organization: Organization, waits: bool) -> str:
 def _reading_text(organization: Organization) -> str:
     paragraphs = [
         _("A team member of %(name)s opened more subscribers in a short time than anyone could read. They can’t "
-          "open more for now.") % _named(organization),
+          "open more for now.") % named(organization),
         _("To see who it is, open Home in Samizdat. Ask them. If it wasn’t them, sign them out everywhere under "
           "Team, and have them change their password."),
-        *_where(organization, "people"),
+        *where(organization, "people"),
     ]  # fmt: skip
     return "\n\n".join(paragraphs) + "\n"
 
@@ -336,10 +336,10 @@ def _values_text(organization: Organization) -> str:
 def _limit_text(organization: Organization, what: str) -> str:
     """Of somebody who came to a limit of a day."""
     paragraphs = [
-        what % _named(organization),
+        what % named(organization),
         _("To see who it is, open Home in Samizdat. Ask them. If it wasn’t them, sign them out everywhere under "
           "Team, and have them change their password."),
-        *_where(organization, "people"),
+        *where(organization, "people"),
     ]  # fmt: skip
     return "\n\n".join(paragraphs) + "\n"
 
@@ -347,10 +347,10 @@ def _limit_text(organization: Organization, what: str) -> str:
 def _signups_text(organization: Organization) -> str:
     paragraphs = [
         _("Within an hour, many more addresses than usual were entered in the sign-up forms of %(name)s. Each was "
-          "sent an email.") % _named(organization),
+          "sent an email.") % named(organization),
         _("If you don’t know why, someone may be entering other people’s addresses. Check the names of your forms "
           "and lists, and unpublish the form for a few hours."),
-        *_where(organization, "lists"),
+        *where(organization, "lists"),
     ]  # fmt: skip
     return "\n\n".join(paragraphs) + "\n"
 
@@ -358,9 +358,9 @@ def _signups_text(organization: Organization) -> str:
 def _lock_text(organization: Organization) -> str:
     paragraphs = [
         _("Someone locked an account of the %(name)s team. It’s blocked, and campaigns it sent or scheduled are "
-          "paused.") % _named(organization),
+          "paused.") % named(organization),
         _("To see whose account it is, open Team in Samizdat. Any other admin can unlock it there."),
-        *_where(organization, "people"),
+        *where(organization, "people"),
     ]  # fmt: skip
     return "\n\n".join(paragraphs) + "\n"
 
@@ -368,10 +368,10 @@ def _lock_text(organization: Organization) -> str:
 def _route_text(organization: Organization) -> str:
     paragraphs = [
         _("Someone paused or removed a sending route of %(name)s.")
-        % _named(organization),
+        % named(organization),
         _("To see which route and who did it, open Sending in Samizdat. If it wasn’t one of you, sign that account "
           "out everywhere under Team."),
-        *_where(organization, "routes"),
+        *where(organization, "routes"),
     ]  # fmt: skip
     return "\n\n".join(paragraphs) + "\n"
 
@@ -382,6 +382,6 @@ def _refusal_text(organization: Organization, campaign: int, provider: str) -> s
         first % {"provider": provider or _("A mailbox provider"), "number": campaign},
         _("No one was marked as bounced. Emails to this mailbox provider are waiting; the others are being sent."),
         _("The campaign report says what’s missing. When it’s fixed, choose “Try again” there."),
-        *_where(organization, "report", campaign),
+        *where(organization, "report", campaign),
     ]
     return "\n\n".join(paragraphs) + "\n"

@@ -22,7 +22,7 @@ from samizdat.events.models import Event, FollowUp
 from samizdat.logs import where_it_broke
 from samizdat.worker.inbox import preferences, reconsent, unsubscribes
 from samizdat.worker.publishing import publish
-from samizdat.worker.schedule import expire_signups
+from samizdat.worker.schedule import expire_signups, notices
 from samizdat.worker.schedule.vacuum import sweep
 
 log = logging.getLogger("samizdat.worker")
@@ -71,7 +71,7 @@ FOLLOW_UPS: dict[EventKind, tuple[Deed, ...]] = {
     "campaign.first_sent": (publish.letter,),
     "campaign.cancelled": (publish.cancelled,),
     "campaign.unreleased": (publish.taken_back,),
-    "subscribers.imported": (look_for_typos,),
+    "subscribers.imported": (look_for_typos, notices.queue),
     "person.locked": (pause_what_they_released,),
     "person.removed": (pause_what_they_scheduled,),
     "person.role_changed": (pause_what_they_scheduled,),
@@ -82,6 +82,7 @@ FOLLOW_UPS: dict[EventKind, tuple[Deed, ...]] = {
     "campaign.archive_unlisted": (publish.listing,),
     "campaign.tested": (publish.pictures,),
     "picture.removed": (publish.picture_gone,),
+    **{kind: (notices.queue,) for kind in notices.TOPICS if kind != "subscribers.imported"},
 }
 
 # Told in the log as they are followed up: of letters, ways out and machines, never of people.

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
 from samizdat.accounts.models import ROLES
+from samizdat.accounts.notice_choices import TOPICS
 from samizdat.core.mail import address
 from samizdat.web import labels
 from samizdat.web.base_form import DeskForm, FormData, FormFiles, FormOptions
@@ -136,6 +137,29 @@ class ProfileForm(DeskForm):
 
     def clean_timezone(self) -> str:
         return _known_zone(self.cleaned_data["timezone"])
+
+
+NOTICES = {
+    "finished": lazy("A campaign I sent has finished"),
+    "waiting": lazy("A campaign is waiting for a sending limit or route"),
+    "paused": lazy("A campaign was paused"),
+    "approval": lazy("A teammate asks for approval"),
+    "route": lazy("A sending route stopped working (admins)"),
+    "import": lazy("My import finished or stopped"),
+}
+
+
+class NoticesForm(DeskForm):
+    """Which mails about work somebody gets, a box for each topic."""
+
+    def __init__(self, data: FormData = None, files: FormFiles = None, **options: Unpack[FormOptions]) -> None:
+        super().__init__(data, files, **options)
+        for topic in TOPICS:
+            self.fields[topic] = forms.BooleanField(label=NOTICES[topic], required=False)
+
+    @property
+    def wanted(self) -> list[str]:
+        return [topic for topic in TOPICS if self.cleaned_data[topic]]
 
 
 class ChangePasswordForm(NewPasswordForm):

@@ -12,7 +12,16 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from samizdat.accounts import actions, locking, pending_changes, queries, sealed_people, sealed_settings, sign_out
+from samizdat.accounts import (
+    actions,
+    locking,
+    notice_choices,
+    pending_changes,
+    queries,
+    sealed_people,
+    sealed_settings,
+    sign_out,
+)
 from samizdat.accounts.backend import is_current_password
 from samizdat.accounts.errors import AccountError
 from samizdat.accounts.models import Organization, PendingChange
@@ -25,7 +34,14 @@ from samizdat.web import labels
 from samizdat.web.base_form import refuse
 from samizdat.web.permissions import ADMINS, KEEPERS, address, deed, door, go, personal
 from samizdat.web.request import DeskRequest
-from samizdat.web.settings.forms.team import ChangePasswordForm, InviteForm, ProfileForm, RoleForm, SettingsForm
+from samizdat.web.settings.forms.team import (
+    ChangePasswordForm,
+    InviteForm,
+    NoticesForm,
+    ProfileForm,
+    RoleForm,
+    SettingsForm,
+)
 from samizdat.web.settings.views.auth import crowded_for, wait
 from samizdat.web.settings.views.pending_changes import waits
 from samizdat.web.templatetags.desk import moment
@@ -230,6 +246,16 @@ def profile(request: DeskRequest) -> HttpResponse:
 
 
 @personal
+def choose_notices(request: DeskRequest) -> HttpResponse:
+    form = NoticesForm(request.POST or None, prefix="n")
+    if request.method == "POST" and form.is_valid():
+        notice_choices.choose(request.person, form.wanted)
+        request.person.save(update_fields=["notices_sealed"])
+        messages.success(request, _("Saved."))
+    return redirect("profile")
+
+
+@personal
 def password(request: DeskRequest) -> HttpResponse:
     """Every other session of this person ends with the old password."""
     form = ChangePasswordForm(request.POST or None, prefix="p")
@@ -280,10 +306,16 @@ def _profile_page(request: DeskRequest, form: ProfileForm, change: ChangePasswor
     facts = {
         "form": form,
         "change": change,
+        "notices": _notices(request),
         "email": sealed_people.email_of(request.person),
         "zones": sorted(available_timezones()),
     }
     return render(request, "web/profile.html", facts, status=422 if form.errors or change.errors else 200)
+
+
+def _notices(request: DeskRequest) -> NoticesForm:
+    off = notice_choices.unwanted(request.person)
+    return NoticesForm(prefix="n", initial={topic: topic not in off for topic in notice_choices.TOPICS})
 
 
 @personal
