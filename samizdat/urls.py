@@ -86,6 +86,7 @@ write = [
     path("campaigns/<int:campaign_id>/pictures/<slug:slug>", media.put_in, name="put-picture-in"),
     path("campaigns/<int:campaign_id>/look", preview.look, name="look"),
     path("campaigns/<int:campaign_id>/look/<str:kind>", preview.look_frame, name="look-frame"),
+    path("campaigns/<int:campaign_id>/preview-as", preview.preview_as, name="preview-as"),
     path("campaigns/<int:campaign_id>/tests", preview.send_tests, name="send-tests"),
     path("campaigns/<int:campaign_id>/seeds", preview.keep_seeds, name="keep-seeds"),
     path("campaigns/<int:campaign_id>/share", preview.share, name="share"),

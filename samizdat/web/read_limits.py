@@ -20,6 +20,7 @@ from samizdat.audience.segments import lookup
 from samizdat.audience.segments.errors import SegmentBroken
 from samizdat.campaigns.models import Campaign
 from samizdat.core import segment
+from samizdat.core.mail.address import BadAddress
 from samizdat.events.actions import record
 from samizdat.web import params, resume_after_sign_in
 from samizdat.web.permissions import WRITERS, address
@@ -122,13 +123,30 @@ def show_page(request: DeskRequest, numbers: Iterable[int]) -> None:
 def reader_numbered(request: DeskRequest, asked: str, *, mailed: bool = False) -> Subscriber | None:
     """The subscriber for whom a letter is made out, by the number as the desk writes it; None for nobody, and for
     whoever may not see a reader's values. Recorded once an hour, and each time where it is mailed. Errors: TooFast."""
-    number = params.number("".join(sign for sign in asked.removeprefix("No.").removeprefix("№") if sign not in _GAPS))
+    number = number_in(asked)
     if number is None or request.role not in WRITERS:
         return None
     subscriber = queries.subscriber_numbered(request.organization, number)
     if subscriber is not None and (show(request, [number]) or mailed):
         record("subscriber.previewed", request.organization, now=timezone.now(), by=request.person, about=subscriber.id)
     return subscriber
+
+
+def number_in(text: str) -> int | None:
+    """A subscriber's number as the desk writes it: No. 37,560."""
+    return params.number("".join(sign for sign in text.removeprefix("No.").removeprefix("№") if sign not in _GAPS))
+
+
+def asked_for(request: DeskRequest, text: str) -> int | None:
+    """The number of whom somebody named by it or by their address, which is a search. Errors: TooFast."""
+    if "@" not in text:
+        return number_in(text)
+    count(request)
+    record("subscribers.searched", request.organization, now=timezone.now(), by=request.person)
+    with suppress(BadAddress):
+        subscriber = queries.subscriber_at(request.organization, text)
+        return subscriber.number if subscriber else None
+    return None
 
 
 _GAPS = " \xa0\u202f,"

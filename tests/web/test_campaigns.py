@@ -152,7 +152,7 @@ def test_a_preview_as_a_reader_shows_their_name_to_writers_and_is_logged(here: H
         page = desk("editor").get(_to(here, "campaign", here.campaign.pk), {"as": written}).content.decode()
         assert "This is recorded in the activity log" in page
     nobody = desk("editor").get(_to(here, "campaign", here.campaign.pk) + "?as=987654").content.decode()
-    assert "No subscriber has this number" in nobody
+    assert "No subscriber has this address or number" in nobody
 
 
 def test_a_picture_loses_its_name_and_is_shown_in_the_preview_by_a_signed_address(here: House, desk: Desk) -> None:

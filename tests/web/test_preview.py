@@ -8,10 +8,12 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from samizdat.audience import read_limits
 from samizdat.campaigns import seed_list
 from samizdat.campaigns.actions import save
 from samizdat.campaigns.archive import share_links
 from samizdat.campaigns.drafts.draft import draft_of
+from samizdat.events.models import Event
 from tests.conftest import NOW
 from tests.web.conftest import House, make_campaign
 
@@ -46,7 +48,7 @@ def test_a_letter_is_made_out_to_a_reader_to_somebody_with_everything_or_with_no
     assert "Dear friend of somewhere" in said("") and "We meet later." in said("")
     assert "Dear Maria of Riga" in said("all") and "We meet in Riga." in said("all")
     assert "Dear Ada of somewhere" in said(f"No. {here.ada.number:,}")
-    assert "No subscriber has this number" in said("4711")
+    assert "No subscriber has this address or number" in said("4711")
     frame = client.get(_to(here, "look-frame", letter.pk, "inverted"), {"as": "all"})
     assert "Dear Maria" in _text(frame) and "invert(1)" in _text(frame)
     assert "Dear friend" in _text(desk("viewer").get(page, {"view": "text", "as": str(here.ada.number)}))
@@ -136,3 +138,26 @@ def test_somebody_outside_reads_and_answers_without_a_cookie_until_the_link_is_w
     gone = outside.get(address)
     assert gone.status_code == 404 and "This link has expired" in _text(gone)
     assert gone.headers["Referrer-Policy"] == "no-referrer"
+
+
+def test_a_letter_is_seen_as_a_subscriber_by_their_address_which_stands_in_no_link(here: House, desk: Desk) -> None:
+    address = reverse("preview-as", args=[here.organization.slug, here.campaign.pk])
+    answer = desk("editor").post(address, {"as": " ADA@lantern.example ", "view": "desk"})
+    assert answer.headers["Location"].endswith(f"/look?view=desk&as={here.ada.number}")
+    assert Event.objects.filter(kind="subscribers.searched").count() == 1
+    for asked in ("nobody@lantern.example", "@", "Ada", "%", "🌻@x", "9" * 400):
+        there = desk("editor").post(address, {"as": asked, "view": "desk"}).headers["Location"]
+        assert there.endswith("as=nobody"), asked
+    there = desk("editor").post(address, {"as": f"No. {here.ada.number:,}", "page": "campaign"}).headers["Location"]
+    assert there.endswith(f"/{here.campaign.pk}/?as={here.ada.number}")
+
+
+def test_addresses_are_not_tried_out_in_the_preview_faster_than_anybody_reads(
+    here: House, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("samizdat.audience.read_limits.dbclock.ticks", lambda: 1000.0)
+    address = reverse("preview-as", args=[here.organization.slug, here.campaign.pk])
+    read_limits.forget()
+    tried = [desk("editor").post(address, {"as": f"nobody{n}@reader.example"}).status_code for n in range(60)]
+    assert tried == [302] * read_limits.AT_ONCE + [429] * (60 - read_limits.AT_ONCE)
+    assert desk("viewer").post(address, {"as": "ada@lantern.example"}).status_code == 403

@@ -1,5 +1,7 @@
 """Seeing a letter before it goes: every view, its weight, tests to several, and a link for somebody outside."""
 
+from urllib.parse import urlencode
+
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
@@ -67,6 +69,21 @@ def _page(request: DeskRequest, campaign: Campaign, link: str = "", status: int 
         **(_to_whom(request, campaign) if request.role in WRITERS else {}),
     }
     return render(request, "web/campaigns/look.html", facts, status=status)
+
+
+# What the page asks for where nobody has that number or address.
+NOBODY = "nobody"
+
+
+@deed(WRITERS)
+def preview_as(request: DeskRequest, campaign_id: int) -> HttpResponse:
+    """On to the letter as a subscriber gets it, by their number. Who it is comes by POST: an address stands in no URL,
+    and asking for one is a search."""
+    campaign, asked = campaign_at(request, campaign_id), request.POST.get("as", "").strip()
+    place = {} if request.POST.get("page") == "campaign" else {"view": request.POST.get("view", "")[:20]}
+    if asked:
+        place["as"] = str(read_limits.asked_for(request, asked) or NOBODY)
+    return go(request, "look" if "view" in place else "campaign", campaign.pk, query=urlencode(place))
 
 
 def _reader(request: DeskRequest, proof: CompileProof) -> tuple[preview_modes.PreviewReader, str]:
