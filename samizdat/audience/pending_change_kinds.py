@@ -135,7 +135,7 @@ def _import(row: PendingChange) -> Import | None:
 def _do_import(row: PendingChange, details: RemovalDetails, now: datetime) -> None:
     try:
         if waiting := _import(row):
-            held.begin_approved(waiting, details.n, now)
+            held.begin_approved(waiting, details, now)
     except AudienceError as refused:
         raise AccountError(str(refused)) from refused
 

@@ -316,6 +316,50 @@ def test_a_look_that_took_no_row_counts_for_no_other_column(here: House, desk: D
     assert row.state == "held", "1,000 lines"
 
 
+def _two_files(here: House, editor: Client, few: int) -> tuple[Import, dict[str, str], dict[str, str]]:
+    """1,000 rows in one and `few` in the other; the answers that take both, and those that leave the first out."""
+    addresses = [f"suspect{n}@post.example" for n in range(1000)], [f"nobody{n}@post.example" for n in range(few)]
+    files = [
+        SimpleUploadedFile(f"{number}.csv", ("email,status\n" + _file(each, "pending")).encode(), "text/csv")
+        for number, each in enumerate(addresses)
+    ]
+    editor.post(_to(here, "upload"), {"files": files})
+    row = actions.inspect(Import.objects.latest("pk").pk, now=timezone.now)
+    both = {"list": str(here.list.pk)}
+    for number in range(2):
+        columns = {f"c-{number}-0": "address", f"c-{number}-1": "status"}
+        both |= columns | {f"s-{number}": "", f"u-{number}": "1"}
+    return row, both, {name: value for name, value in both.items() if name != "u-0"}
+
+
+def _look_again(here: House, editor: Client, row: Import, answers: dict[str, str]) -> Import:
+    editor.post(_to(here, "import", row.pk), answers | {"then": "again"})
+    return actions.inspect(row.pk, now=timezone.now)
+
+
+def test_an_older_report_that_was_put_back_counts_for_nothing(here: House, desk: Desk) -> None:
+    editor = desk("editor")
+    row, both, second = _two_files(here, editor, 1)
+    small = bytes(_look_again(here, editor, row, second).report_sealed)
+    row = _look_again(here, editor, row, both)
+    Import.objects.filter(pk=row.pk).update(report_sealed=small)
+    page = editor.post(_to(here, "import", row.pk), both | {"then": "start"}, follow=True).content.decode()
+    row.refresh_from_db()
+    assert row.state == "found" and "the numbers changed" in page
+
+
+def test_an_older_plan_that_was_put_back_is_not_what_an_admin_approved(here: House, desk: Desk) -> None:
+    editor = desk("editor")
+    row, both, second = _two_files(here, editor, read_limits.AT_ONCE + 1)
+    large = bytes(_look_again(here, editor, row, both).plan_sealed)
+    row = _look_again(here, editor, row, second)
+    editor.post(_to(here, "import", row.pk), second | {"then": "start"})
+    Import.objects.filter(pk=row.pk, state="held").update(plan_sealed=large)
+    _settle(here, desk("admin"), "approve")
+    row.refresh_from_db()
+    assert row.state == "held"
+
+
 def test_a_column_that_fills_a_field_changes_no_number(here: House, desk: Desk) -> None:
     editor = desk("editor")
     rows = b"email,city,status\nnobody@post.example,Riga,pending\n"

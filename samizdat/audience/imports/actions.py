@@ -1,6 +1,7 @@
 """Imports: upload, look, start, run, stop; and the direct way of the command line."""
 
 import os
+import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -292,11 +293,11 @@ def inspect(import_id: int, *, now: Clock, progress: Tell | None = None) -> Impo
         left_out = _left_out(detection.problems)
         looked = replace(
             document, plan=plan.without_examples(), left_out=left_out, go=0, is_shown=True, shown_list=row.list_id,
-            is_counted=seen.counts is not None,
+            look=(look := secrets.token_hex(8)),
         )  # fmt: skip
         _keep(row, "plan", looked)
         turned_up = planted_addresses.raise_alarms(row, seen.planted, now())
-        _keep(row, "report", _report(seen, turned_up))
+        _keep(row, "report", _report(seen, turned_up, look))
         total = sum(file.about_rows for file in plan.in_order())
         Import.objects.filter(id=row.id, owner=row.owner).update(
             state="found", owner="", source=plan.source, rows_total=total, tries=0
@@ -367,12 +368,13 @@ def start(row: Import, *, now: datetime, by: Person | None) -> Import:
     # What is left of one that was stopped is counted where it is written.
     many = rows = 0
     if not any(document.place):
-        if not document.is_shown:
-            raise ImportRefused("changed", _("You chose other files, so the numbers changed. Check them, then import."))
         report = read_report(row)
+        # An older report of the same import, that of a smaller look, may have been put back into its row.
+        if not document.is_shown or report.look != document.look:
+            raise ImportRefused("changed", _("You chose other files, so the numbers changed. Check them, then import."))
         many = report.taken_off
         # Where a question was open, or no row came in by the columns of the look: as many as the files have lines.
-        rows = (report.counts or {}).get("rows", 0) if document.is_counted else plan.lines
+        rows = plan.lines if report.counts is None else report.counts.get("rows", 0)
     with transaction.atomic():
         is_held = held.tells_too_much(row.organization, rows, by) or (
             many > 0 and removal_limit.is_over(row.organization, many, now=now, by=by)
@@ -629,8 +631,9 @@ def _keep(row: Import, column: str, value: Struct) -> None:
     setattr(row, f"{column}_sealed", columns[f"{column}_sealed"])
 
 
-def _report(seen: ImportPreview, planted: list[int]) -> ImportReport:
+def _report(seen: ImportPreview, planted: list[int], look: str) -> ImportReport:
     return ImportReport(
+        look=look,
         counts=seen.counts,
         file_counts=seen.file_counts,
         taken_off=seen.taken_off,

@@ -39,8 +39,9 @@ class Sample(Struct, frozen=True):
 class ImportReport(Struct, frozen=True):
     """What inspect() found, until the import has run. `counts`: None while a question is open. `file_counts`: as of
     ImportPreview, as `taken_off`. `examples` and `seen`: of each file its columns'. `planted`: numbers of exports.
-    `failed`: why nothing came in."""
+    `failed`: why nothing came in. `look`: as of the document."""
 
+    look: str = ""
     counts: dict[str, int] | None = None
     file_counts: dict[str, int] = {}
     taken_off: int = 0
@@ -69,12 +70,13 @@ class ImportDocument(Struct, frozen=True, omit_defaults=True):
     """`plan`: None until the files were read. `source`: an importer, where somebody said which. `basis`: why one may
     write to them. `left_out`: what of the export is not subscribers. `cut`: rows of a slice and of a stretch; kept for
     good, since its place is told in slices, and an upgrade between a kill and the going on may cut differently. `go`:
-    the event of its start, 0 before; `is_shown`: the report is about these files; `is_counted`: it counts their rows;
+    the event of its start, 0 before; `is_shown`: the report is about these files; `look`: drawn by each look, in both;
     `shown_list`: the list that it was looked through for (confirmation.py). `place`: file of the export in reading
     order, rows of it that are stored, and slices of the stretch after them. In the open, whoever writes the database
     without keys would have it pass over the files of those who left. `newest_record`: of consent, when it began: who
     came on a list by this import has newer ones. `asked`: how many it would take off lists, while it waits for an
-    admin (held.py); `may_remove`: how many of those who were agreed to it has not come to yet."""
+    admin (held.py), and `wait`: drawn then; `may_remove`: how many of those who were agreed to it has not come to
+    yet."""
 
     names: list[str] = []
     plan: ImportPlan | None = None
@@ -84,7 +86,8 @@ class ImportDocument(Struct, frozen=True, omit_defaults=True):
     cut: tuple[int, int] | None = None
     go: int = 0
     is_shown: bool = False
-    is_counted: bool = False
+    look: str = ""
+    wait: str = ""
     shown_list: int | None = None
     place: tuple[int, int, int] = (0, 0, 0)
     newest_record: int | None = None

@@ -2,6 +2,7 @@
 is here: it waits for an admin's approval, or for a day (audience/removal_limit.py, accounts/pending_changes.py), before
 it begins or where it is by then."""
 
+import secrets
 from datetime import datetime
 
 from django.db import transaction
@@ -22,11 +23,13 @@ CHANGE = "import_removal"
 
 
 class RemovalDetails(Struct, frozen=True):
-    """What is sealed of an import that waits: how many it takes off lists, and the list that it comes into."""
+    """What is sealed of an import that waits: how many it takes off lists, the list that it comes into, how many rows
+    it brings where those are asked about, and what was drawn for it."""
 
     n: int
     list: int | None
     rows: int = 0
+    wait: str = ""
 
 
 def tells_too_much(organization: Organization, rows: int, by: Person | None) -> bool:
@@ -39,23 +42,23 @@ def tells_too_much(organization: Organization, rows: int, by: Person | None) -> 
 
 def ask(row: Import, document: ImportDocument, many: int, *, now: datetime, by: Person | None, rows: int = 0) -> None:
     """Call it in the transaction that takes the row into the state "held"."""
-    asked = replace(document, go=0, may_remove=0, asked=many)
+    asked = replace(document, go=0, may_remove=0, asked=many, wait=(wait := secrets.token_hex(8)))
     Import.objects.filter(pk=row.pk).update(**sealed(row, "plan", asked))
-    details = RemovalDetails(many, row.list_id, rows)
+    details = RemovalDetails(many, row.list_id, rows, wait)
     pending_changes.ask(row.organization, CHANGE, details, about=row.pk, now=now, by=by)
 
 
-def begin_approved(waiting: Import, many: int, now: datetime) -> None:
+def begin_approved(waiting: Import, details: RemovalDetails, now: datetime) -> None:
     """It waited, and may be done now; its files lie here for a day from now on. Errors: ImportRefused."""
     with transaction.atomic():
         rows = Import.objects.select_related("organization", "by").select_for_update(of=("self",))
         row = rows.get(pk=waiting.pk)
         document = read_plan(row)
-        # Whoever changed its columns meanwhile changed what was counted.
-        if row.state != "held" or document.asked != many:
+        # Whoever changed its columns meanwhile, or put back how it was before, changed what was counted.
+        if row.state != "held" or document.asked != details.n or document.wait != details.wait:
             raise ImportRefused("changed", _("This import was changed in the meantime. Stop it and request it again."))
         Import.objects.filter(pk=row.pk).update(state="waiting", created=now, tries=0)
-        confirmation.start(row, replace(document, may_remove=many, asked=0), now=now, by=row.by)
+        confirmation.start(row, replace(document, may_remove=details.n, asked=0), now=now, by=row.by)
 
 
 def let_go(row: Import) -> None:
