@@ -19,18 +19,21 @@ FORGOTTEN: EventKind = "subscribers.export.key_forgotten"
 
 
 def are_known(organization: Organization, keys: Iterable[str]) -> bool:
-    marks = {_mark(organization, key) for key in keys}
-    rows = RecipientKey.objects.select_related("organization").filter(organization=organization, mark__in=list(marks))
-    return {bytes(row.mark) for row in rows if not _was_forgotten(row)} == marks
+    """By what is sealed of them: the mark that stands beside it, whoever writes the database could put onto another
+    row."""
+    rows = RecipientKey.objects.select_related("organization").filter(organization=organization)
+    there = {_mark(organization, text) for row in rows if (text := _standing(row)) is not None}
+    return there.issuperset(_mark(organization, key) for key in keys)
 
 
-def _was_forgotten(row: RecipientKey) -> bool:
-    """Whether it was put back since, under its number; under any other one its text does not open."""
+def _standing(row: RecipientKey) -> str | None:
+    """None where it was forgotten and put back since, under its number; under any other one its text does not open."""
     try:
-        _text(row)
+        text = _text(row)
     except SealError:
-        return True
-    return Event.objects.filter(organization=row.organization_id, kind=FORGOTTEN, about=row.pk).exists()
+        return None
+    forgotten = Event.objects.filter(organization=row.organization_id, kind=FORGOTTEN, about=row.pk)
+    return None if forgotten.exists() else text
 
 
 def know(organization: Organization, keys: Iterable[str], *, now: datetime) -> None:

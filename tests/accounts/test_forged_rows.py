@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pyrage
 import pytest
 from django.db import connection
 from django.utils import timezone
@@ -734,6 +735,17 @@ def test_an_older_row_of_an_export_that_was_put_back_is_not_made(house: Any, ver
         exporting.run(row.pk, now=lambda: later)
     row.refresh_from_db()
     assert (row.state, row.problem, row.pieces.count()) == ("failed", "not_permitted", 0)
+
+
+def test_a_key_whose_mark_stands_on_the_row_of_another_is_not_known(house: Any, vera: Person) -> None:
+    ours = str(pyrage.x25519.Identity.generate().to_public())
+    recipient_keys.know(house, [AGE_KEY], now=NOW)
+    mark = RecipientKey.objects.get().mark
+    recipient_keys.forget(RecipientKey.objects.get(), now=NOW, by=vera)
+    recipient_keys.know(house, [ours], now=NOW)
+    RecipientKey.objects.update(mark=mark)
+    assert not recipient_keys.are_known(house, [AGE_KEY])
+    assert recipient_keys.are_known(house, [ours])
 
 
 @pytest.mark.parametrize("number", [0, 1000])
