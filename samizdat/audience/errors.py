@@ -18,6 +18,18 @@ class NoSuchList(AudienceError):
     code = "no_such_list"
 
 
+class ListArchived(AudienceError):
+    """Somebody would join a list that nobody joins any more."""
+
+    code = "list_archived"
+
+
+class ListInUse(AudienceError):
+    """A list that something still needs as it is."""
+
+    code = "list_in_use"
+
+
 class ListNameTaken(AudienceError):
     code = "list_name_taken"
 

@@ -3,6 +3,7 @@ everybody else's work: without a bound one organization would keep the others wa
 """
 
 LISTS, FORMS, FIELDS = 50, 50, 200
+LISTS_EVER = 2 * LISTS  # with those that were deleted: consent records name them
 # Versions of all consent texts: those of 50 lists in three languages, each changed 15 times.
 WORDINGS = 5_000
 # Consent records of one subscriber: statuses on all lists are computed from all of them at each change, in one

@@ -1,8 +1,11 @@
 """What is sealed of a list: its name, and what its letters and its form say."""
 
+from django.utils.translation import gettext as _
 from msgspec import Struct
 
+from samizdat.audience.errors import ListArchived
 from samizdat.audience.models import List
+from samizdat.vault import keyring
 from samizdat.vault.keyring import OrganizationKeys
 from samizdat.vault.sealed_json import open_json
 
@@ -11,7 +14,7 @@ class ListDetails(Struct, frozen=True):
     """reminder: why readers get its letters. purpose and appeals: the words that they agree to, for letters and for
     appeals; without words for appeals nobody is asked. form_slug: of its public sign-up page; "" where it has none. The
     column beside it keeps addresses apart and opens nothing. agreed: words of it that mails to strangers may say
-    (actions/mailed_words.py)."""
+    (actions/mailed_words.py). archived and deleted: since which day, "" where it is not (actions/archive_lists.py)."""
 
     from_name: str = ""
     from_email: str = ""
@@ -20,6 +23,13 @@ class ListDetails(Struct, frozen=True):
     appeals: str = ""
     form_slug: str = ""
     agreed: tuple[str, ...] = ()
+    archived: str = ""
+    deleted: str = ""
+
+    @property
+    def page_slug(self) -> str:
+        """Of the sign-up page that is open now."""
+        return "" if self.archived else self.form_slug
 
 
 def list_name(keys: OrganizationKeys, list: List) -> str:
@@ -30,3 +40,10 @@ def list_name(keys: OrganizationKeys, list: List) -> str:
 def open_details(keys: OrganizationKeys, list: List) -> ListDetails:
     """Errors: SealError."""
     return open_json(keys, list.details_sealed, "list", "details", list.id, ListDetails)
+
+
+def insist_open(list: List) -> None:
+    """Before somebody joins it. Errors: ListArchived."""
+    if open_details(keyring.keys(list.organization), list).archived:
+        sentence = _("The list “%(name)s” is archived. Restore it first, or choose another list.")
+        raise ListArchived(sentence % {"name": list_name(keyring.keys(list.organization), list)})

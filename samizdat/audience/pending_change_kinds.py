@@ -78,6 +78,13 @@ def _say_erase(_row: PendingChange, details: BulkDetails) -> str:
 
 
 def _say_remove(row: PendingChange, details: BulkDetails) -> str:
+    if details.ends:
+        text = ngettext(
+            "“%(list)s” is deleted, and %(n)s subscriber is removed from it",
+            "“%(list)s” is deleted, and %(n)s subscribers are removed from it",
+            details.n,
+        )
+        return text % {"n": grouped(details.n), "list": _list_name(row, details.list)}
     text = ngettext(
         "%(n)s subscriber is removed from “%(list)s”", "%(n)s subscribers are removed from “%(list)s”", details.n
     )

@@ -186,7 +186,7 @@ def _content(campaign: Campaign, draft: Draft, frame: Campaign, sources: Content
         list_id=_list_id(campaign, draft),
         unsubscribe_mailbox=bool(settings.unsubscribe_mailbox),
         neutral_url=f"{base}/a/",
-        signup_url=f"{base}/f/{details.form_slug}" if base and details.form_slug else "",
+        signup_url=f"{base}/f/{details.page_slug}" if base and details.page_slug else "",
         fields=dict.fromkeys(ALWAYS, "") | sources.fields | _groups(organization, draft, template),
         pictures=pictures_of(organization, base, draft.body) if draft.format == "blocks" else {},
         look=sources.look.in_design(design),

@@ -60,13 +60,78 @@ def list_ls() -> None:
     bootstrap.open_house()
     from samizdat.audience.queries import lists as all_lists
 
-    rows = all_lists(bootstrap.organization())
+    rows = all_lists(bootstrap.organization(), archived=True)
     say(
-        {"lists": [{"id": row.id, "name": row.name, "count": row.total, **row.totals} for row in rows]},
+        {
+            "lists": [
+                {"id": row.id, "name": row.name, "count": row.total, "archived": row.archived, **row.totals}
+                for row in rows
+            ]
+        },
         *table(
             ("name", "subscribed", "unsubscribed", "cleaned", "nonsubscribed", "pending", "together"),
-            [(row.name, *[row.totals.get(word, 0) for word in BY_STATUS], row.total) for row in rows],
+            [
+                (
+                    f"{row.name} (archived)" if row.archived else row.name,
+                    *[row.totals.get(word, 0) for word in BY_STATUS],
+                    row.total,
+                )
+                for row in rows
+            ],
         ),
+    )
+
+
+@lists.command("archive")
+@click.argument("name")
+@common
+def list_archive(name: str) -> None:
+    """Offer a list no more: nobody joins it, and no campaign goes to it."""
+    bootstrap.open_house()
+    from samizdat.delivery.actions import list_archive
+
+    mailing_list = _list(name)
+    list_archive.archive(mailing_list, now=bootstrap.now())
+    say({"list": name, "archived": True}, f"The list {name} is archived. Restore it: samizdat list restore '{name}'")
+
+
+@lists.command("restore")
+@click.argument("name")
+@common
+def list_restore(name: str) -> None:
+    """Use an archived list again, with its sign-up page."""
+    bootstrap.open_house()
+    from samizdat.audience.actions import archive_lists
+
+    archive_lists.bring_back(_list(name), now=bootstrap.now())
+    say({"list": name, "archived": False}, f"The list {name} is in use again.")
+
+
+@lists.command("rm")
+@click.argument("name")
+@click.option("--with-subscribers", is_flag=True, help="Also where subscribers are on it: they are removed from it.")
+@common
+def list_rm(name: str, with_subscribers: bool) -> None:
+    """Delete an archived list. Consent records, unsubscribes and suppressions stay."""
+    bootstrap.open_house()
+    from samizdat.audience.actions import archive_lists, bulk
+    from samizdat.delivery.actions import list_archive
+
+    mailing_list = _list(name)
+    people = archive_lists.people_of(mailing_list)
+    if people.on and not with_subscribers:
+        raise CommandFailed(
+            f"{people.on:,} subscribers are on {name}, {people.alone:,} of them on no other list. Add "
+            "--with-subscribers to remove them from it.",
+            "list_in_use",
+        )
+    confirm(f"Delete the list {name}, with {people.on:,} subscribers on it, {people.alone:,} of them on no other list?")
+    work = list_archive.delete(mailing_list, name, now=bootstrap.now())
+    if work is not None:
+        bulk.run(work.id, bootstrap.now)
+    say(
+        {"list": name, "deleted": True, "removed": people.on, "alone": people.alone},
+        f"The list {name} is deleted; {people.on:,} were on it, {people.alone:,} of them on no other list.",
     )
 
 

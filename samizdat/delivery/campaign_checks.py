@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from samizdat import formatting
 from samizdat.accounts.models import Organization
+from samizdat.audience import queries as audience
 from samizdat.campaigns import checks
 from samizdat.campaigns.checks import CheckedContent
 from samizdat.campaigns.content import proof_of
@@ -44,6 +45,8 @@ def _more(campaign: Campaign, draft: Draft, now: datetime, counted: bool) -> Ite
     if campaign.version_of_id is not None:  # Sender and audience are looked at with the letter.
         yield from _untranslated(campaign, draft)
         return
+    if audience.details_of(campaign.list).archived:
+        yield ContentProblem(0, "list_archived", {"list": audience.name_of(campaign.list)}, None, "stop", "to")
     yield from _unsigned(campaign.organization, draft)
     yield from _second_today(campaign, now)
     if counted:

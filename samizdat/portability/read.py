@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 
 from samizdat.audience.actions.segments import MOST_SEGMENTS
 from samizdat.audience.imports.reading.seen_addresses import SeenAddresses
-from samizdat.audience.limits import FIELDS, FORMS, LISTS, RECORDS, WORDINGS
+from samizdat.audience.limits import FIELDS, FORMS, LISTS_EVER, RECORDS, WORDINGS
 from samizdat.audience.list_details import ListDetails
 from samizdat.audience.models import FREQUENCIES, STATUSES, SUPPRESSION_REASONS, Subscription
 from samizdat.audience.numbers import HIGHEST
@@ -38,7 +38,7 @@ VALUES = 1_500_000  # of a JSON file: 110 MB of memory, and the pictures of 60,0
 # Entries of each of these files, as many as an organization has: they come in one by one, some in one transaction, and
 # all others would wait for it. In any other file: rows of ten characters in a file of 2 MB (parts/campaigns) are fewer.
 MOST_ENTRIES = {
-    "lists.json": LISTS,
+    "lists.json": LISTS_EVER,
     "tags.json": MOST_TAGS,
     "fields.json": FIELDS,
     "segments.json": MOST_SEGMENTS,
@@ -46,7 +46,7 @@ MOST_ENTRIES = {
     "wordings.json": WORDINGS,
     native.PLANTED: native.MOST_PLANTED,
     "templates.json": 10_000,
-    "keeping.json": LISTS,
+    "keeping.json": LISTS_EVER,
 }
 ENTRIES = 200_000
 # Bytes of the manifest, which says a line of each file: more only where there are so many.

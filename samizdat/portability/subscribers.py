@@ -3,7 +3,7 @@
 from array import array
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ from msgspec import structs
 from samizdat.accounts.models import Organization
 from samizdat.audience import consent_records, plaintext_fields, tags_and_fields
 from samizdat.audience import sql as audience_sql
-from samizdat.audience.list_details import list_name
+from samizdat.audience.list_details import list_name, open_details
 from samizdat.audience.models import NUMBER_MASK, Field, List, Subscription, row_id
 from samizdat.audience.tags_and_fields import definition_of
 from samizdat.core.crypto import seal
@@ -67,7 +67,7 @@ class ExportContext:
         assert self.keys.ring is not None
         self.start, self.end = row_id(organization.id, 0), row_id(organization.id + 1, 0)
         self.lists = {row.id: row for row in List.objects.filter(organization=organization).order_by("created", "id")}
-        self.list_names = {row.id: list_name(self.keys, row) for row in self.lists.values()}
+        self.list_names = _list_names(self.keys, self.lists.values())
         self.tags = tags_and_fields.all_tags(organization, self.keys)
         self.fields = fields_of(organization, self.keys)
         self.open = self.keys.ring.bound(*consent_records.SUBSCRIBER, self.keys.uid).open
@@ -76,6 +76,12 @@ class ExportContext:
     def words(self, blob: bytes, number: int) -> dict[int, str]:
         """What is sealed of a consent record; nothing once they were erased."""
         return seal.unpack(self.open_record(blob, number)) if blob else {}
+
+
+def _list_names(keys: OrganizationKeys, lists: Iterable[List]) -> dict[int, str]:
+    """Number -> name; the name of a deleted one, which another may have since, with its number."""
+    rows = [(row.id, list_name(keys, row), open_details(keys, row).deleted) for row in lists]
+    return {number: f"{name} ({day}, {number})" if day else name for number, name, day in rows}
 
 
 def fields_of(organization: Organization, keys: OrganizationKeys) -> dict[int, dict[str, Any]]:

@@ -29,6 +29,7 @@ PURPOSES: dict[str, Word] = {"fundraising": lazy("fundraising appeals")}
 # Reasons that the house writes down by itself; any other is somebody's words.
 REASONS: dict[str, Word] = {
     "no_answer": lazy("We asked whether you want to stay subscribed, and got no answer."),
+    "list_deleted": lazy("We deleted the list."),
     "moved_back": lazy("Your subscription was moved there, then moved back."),
 }
 WAYS: dict[str, Word] = {

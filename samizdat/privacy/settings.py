@@ -74,7 +74,7 @@ def facts_of(organization: Organization) -> PrivacyFacts:
                 left_days=rules[view.id].left_days if view.id in rules else None,
                 delivery_months=rules[view.id].delivery_months if view.id in rules else None,
             )
-            for view in audience.lists(organization)
+            for view in audience.lists(organization, archived=True)
         ],
         fields=[(field_view.tag, field_view.label) for field_view in audience.fields(organization)],
         routes=[RouteFacts(row.name, row.scheme, row.host) for row in delivery.routes(organization)],

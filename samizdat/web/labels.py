@@ -167,6 +167,7 @@ AGES: dict[str, Word] = {
 LEAVING_REASONS: dict[str, Word] = {
     "no_answer": lazy("Didn’t answer the re-confirmation."),
     "moved": lazy("Emails go to another address of this subscriber."),
+    "list_deleted": lazy("The list was deleted."),
     "moved_back": lazy("Moved here by your team, then moved back."),
 }
 

@@ -21,9 +21,11 @@ from samizdat import db
 from samizdat.accounts import pending_changes
 from samizdat.accounts.models import Organization, Person
 from samizdat.audience import bulk_consent_writer, consent_writer, removal_limit, sql
+from samizdat.audience.actions.lists import mark_deleted, unmark_deleted
 from samizdat.audience.actions.subscribers import erase, erase_locked
 from samizdat.audience.errors import AudienceError
 from samizdat.audience.filters import Filter, Search
+from samizdat.audience.list_details import insist_open, open_details
 from samizdat.audience.list_totals import ListTotals
 from samizdat.audience.models import (
     CLEANED,
@@ -38,6 +40,7 @@ from samizdat.audience.models import (
     ConsentRecord,
     List,
     Subscriber,
+    Subscription,
     Tag,
     row_id,
 )
@@ -95,12 +98,14 @@ class BulkDetails(Struct, frozen=True):
     list: int | None
     to: int | None
     asked: datetime | None = None
+    ends: bool = False
 
 
 class BulkPlan(Struct, frozen=True):
     """What is done to whom. `tag`: its row. `list`, `to`: of a move from one to the other, or of a removal. `words`:
     why those who are moved may be written to on the other list; kept in each consent record. `newest_record`: of one
     that waits for an approval, the newest consent record when it was asked for: whoever has none up to it came later.
+    `ends`: at its end the list is deleted (archive_lists.py).
     """
 
     action: str
@@ -110,6 +115,7 @@ class BulkPlan(Struct, frozen=True):
     to: int | None = None
     words: str = ""
     newest_record: int = 0
+    ends: bool = False
 
     def besides(self) -> dict[str, Any]:
         """Whom of those who fit it changes at all."""
@@ -139,6 +145,8 @@ def begin(organization: Organization, plan: BulkPlan, *, now: datetime, by: Pers
             "no_words", _("Say why they may be emailed on the other list: it’s kept with each subscriber.")
         )
     _check_ours(organization, plan)
+    if plan.action == MOVE:
+        insist_open(_list(plan.to))
     wanted = count(organization, plan)[1]
     if not wanted:
         raise BulkRefused("nobody", _("No subscribers would change. Check the filters."))
@@ -155,7 +163,7 @@ def begin(organization: Organization, plan: BulkPlan, *, now: datetime, by: Pers
         work.plan_sealed = _sealed(work, plan)
         work.save(update_fields=["plan_sealed"])
         if waits:
-            details = BulkDetails(wanted, plan.list, plan.to, now)
+            details = BulkDetails(wanted, plan.list, plan.to, now, plan.ends)
             pending_changes.ask(organization, CHANGES[work.action], details, about=work.id, now=now, by=by)
         else:
             _say_started(work, now, by)
@@ -334,6 +342,8 @@ def undo(work: BulkAction, *, now: datetime, by: Person | None = None) -> None:
         row = BulkAction.objects.select_related("organization").select_for_update(of=("self",)).get(id=work.id)
         if not may_undo(row, now):
             raise BulkRefused("too_late", _("This can be undone once, within a day. That time is over."))
+        if plan_of(row).ends:
+            unmark_deleted(_list(plan_of(row).list), now=now, by=by)
         last = BulkActionPiece.objects.filter(work=row).order_by("-place").values_list("place", flat=True).first()
         _turn(row, "undoing")
         row.piece = last or 0
@@ -376,8 +386,17 @@ def _slice(work: BulkAction, now: datetime) -> None:
             record("bulk.finished", work.organization, about=row.id, by=row.by, now=now, detail=detail)
             if row.action == ERASE:
                 transaction.on_commit(sql.sweep_after_erasing)
+            if plan.ends:
+                _end_list(_list(plan.list), row, now)
         row.plan_sealed = _sealed(row, plan)
         row.save(update_fields=["state", "processed", "changed", "cursor", "finished", "piece", "plan_sealed"])
+
+
+def _end_list(list_: List, work: BulkAction, now: datetime) -> None:
+    """Not where it is in use again, or somebody came onto it by another way."""
+    here = Subscription.objects.filter(list=list_, status__in=(PENDING, SUBSCRIBED))
+    if open_details(keyring.keys(list_.organization), list_).archived and not here.exists():
+        mark_deleted(list_, now=now, by=work.by)
 
 
 def _without_newcomers(ids: Sequence[int], plan: BulkPlan) -> list[int]:

@@ -9,6 +9,7 @@ from samizdat.accounts.models import Organization, Person
 from samizdat.audience import bulk_consent_writer, consent_records, consent_writer, removal_limit, sql, suppression_log
 from samizdat.audience.actions.consent_texts import words_of
 from samizdat.audience.consent_writer import ConsentFactRow
+from samizdat.audience.list_details import open_details
 from samizdat.audience.models import (
     STATUSES,
     SUBSCRIBED,
@@ -51,7 +52,7 @@ def confirm(
     sent_at: datetime | None = None,
 ) -> Verdict:
     """The subscriber pressed the link in our letter, or answered it. The verdict afterwards. Nothing is written
-    of whoever has limits.RECORDS facts on record. Errors: NoSuchSubscriber.
+    of whoever has limits.RECORDS facts on record, nor about a list that is archived. Errors: NoSuchSubscriber.
 
     `sent_at`: when, by the clock of the public pages.
 
@@ -61,7 +62,7 @@ def confirm(
     """
     with transaction.atomic():
         row = consent_writer.lock(subscriber)
-        if consent_writer.is_full(row):
+        if consent_writer.is_full(row) or open_details(keyring.keys(row.organization), list).archived:
             return verdict(row, list, now)
         blinds = consent_writer.blinds_of(keyring.keys(row.organization), row)
         lifted = Suppression.objects.filter(organization=row.organization_id, email_index__in=blinds)

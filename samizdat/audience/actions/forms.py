@@ -25,7 +25,7 @@ from samizdat.audience.actions.consent_texts import put_wording, words_of
 from samizdat.audience.consent_writer import ConsentFactRow
 from samizdat.audience.errors import FormRefused
 from samizdat.audience.limits import FORMS
-from samizdat.audience.list_details import list_name
+from samizdat.audience.list_details import list_name, open_details
 from samizdat.audience.models import List, SignUpForm, Subscriber
 from samizdat.audience.queries.lists import FieldView
 from samizdat.core import consent, fields, pagination
@@ -214,12 +214,12 @@ def facts_of(form: SignUpForm) -> FormFacts:
 
 
 def view_of(form: SignUpForm) -> FormView:
-    """Without what was removed since: a list, a field or a tag."""
+    """Without what was removed since, a list, a field or a tag, and without lists that are archived."""
     organization, facts = form.organization, facts_of(form)
     keys = keyring.keys(organization)
     # Those alone that it names: there may be thousands of tags, and a page of readers' settings opens every form.
     lists = List.objects.filter(organization=organization, id__in=facts.lists).order_by("created", "id")
-    names = {row.id: list_name(keys, row) for row in lists}
+    names = {row.id: list_name(keys, row) for row in lists if not open_details(keys, row).archived}
     known = {view.number: view for view in queries.fields(organization, facts.fields)}
     tags = tags_and_fields.all_tags(organization, keys, facts.topics)
     with override(facts.language):  # Readers read what its fields are called.

@@ -14,8 +14,8 @@ from samizdat.audience import sql, tags_and_fields
 from samizdat.audience.actions import mailed_words
 from samizdat.audience.actions.consent_texts import put_wording
 from samizdat.audience.errors import ListNameTaken, NoName, TooManyLists
-from samizdat.audience.limits import LISTS
-from samizdat.audience.list_details import ListDetails, list_name
+from samizdat.audience.limits import LISTS, LISTS_EVER
+from samizdat.audience.list_details import ListDetails, insist_open, list_name, open_details
 from samizdat.audience.models import STATUSES, List
 from samizdat.core.consent import APPEALS, LETTERS
 from samizdat.core.mail.names import has_link
@@ -35,7 +35,8 @@ def new_list(
 ) -> List:
     """An empty list. Errors: NoName, ListNameTaken, TooManyLists."""
     keys = keyring.keys(organization)
-    if List.objects.filter(organization=organization).count() >= LISTS:
+    rows = [open_details(keys, row) for row in List.objects.filter(organization=organization)]
+    if len(rows) >= LISTS_EVER or sum(not details.deleted for details in rows) >= LISTS:
         raise TooManyLists(
             _("An organization can have at most %(n)s lists. Use tags for topics instead.") % {"n": LISTS}
         )
@@ -59,7 +60,7 @@ def rename_list(list: List, name: str, *, now: datetime, by: Person | None = Non
         name = _free_name(list.organization, keys, name, besides=list.id)
         list.name_sealed = _sealed(keys, list, name)
         list.save(update_fields=["name_sealed"])
-        _change_details(list, lambda kept: _with_words(list, kept, kept.agreed, now, by))
+        change_kept(list, lambda kept: _with_words(list, kept, kept.agreed, now, by))
         record("list.renamed", list.organization, about=list.id, by=by, now=now, detail={"name": name})
 
 
@@ -70,19 +71,25 @@ def change_list(list: List, details: ListDetails, *, now: datetime, by: Person |
         for words, purpose in ((details.purpose, LETTERS), (details.appeals, APPEALS)):
             if text := words.strip():
                 put_wording(list, text, language=leading(list.organization).language, now=now, purpose=purpose, by=by)
-        _change_details(
+        change_kept(
             list,
-            lambda kept: _with_words(list, structs.replace(details, form_slug=kept.form_slug), kept.agreed, now, by),
-        )
+            lambda kept: _with_words(
+                list,
+                structs.replace(details, form_slug=kept.form_slug, archived=kept.archived, deleted=kept.deleted),
+                kept.agreed, now, by,
+            ),
+        )  # fmt: skip
         record("list.changed", list.organization, about=list.id, by=by, now=now)
 
 
 def give_form(list: List, slug: str, *, now: datetime, by: Person | None = None) -> None:
-    """Opens the list's public sign-up page at `slug`, or closes it with an empty one."""
+    """Opens the list's public sign-up page at `slug`, or closes it with an empty one. Errors: ListArchived."""
+    if slug:
+        insist_open(list)
     with transaction.atomic():
         list.form_slug = slug
         list.save(update_fields=["form_slug"])
-        _change_details(list, lambda kept: structs.replace(kept, form_slug=slug))
+        change_kept(list, lambda kept: structs.replace(kept, form_slug=slug))
         record("list.form_changed", list.organization, about=list.id, by=by, now=now, detail={"slug": slug})
 
 
@@ -101,8 +108,30 @@ def tags_for(organization: Organization, names: Iterable[str]) -> dict[str, int]
 def agree_to_words(list: List, texts: Iterable[str], *, now: datetime) -> None:
     """Mails and the public page may say them from now on."""
     with transaction.atomic():
-        _change_details(list, lambda kept: structs.replace(kept, agreed=(*kept.agreed, *texts)))
+        change_kept(list, lambda kept: structs.replace(kept, agreed=(*kept.agreed, *texts)))
         record("list.changed", list.organization, about=list.id, now=now)
+
+
+def mark_deleted(list: List, *, now: datetime, by: Person | None = None) -> None:
+    """Nobody is on it any more: it goes out of sight, and its name is free."""
+    with transaction.atomic():
+        change_kept(list, lambda kept: structs.replace(kept, deleted=now.astimezone(UTC).date().isoformat()))
+        record("list.deleted", list.organization, about=list.id, by=by, now=now)
+
+
+def unmark_deleted(list: List, *, now: datetime, by: Person | None = None) -> None:
+    """Those who were on it come back: it is archived again. A name that is taken by now gets the day."""
+    keys = keyring.keys(list.organization)
+    with transaction.atomic():
+        day = open_details(keys, list).deleted
+        name = list_name(keys, list)
+        try:
+            _free_name(list.organization, keys, name, besides=list.id)
+        except ListNameTaken:
+            list.name_sealed = _sealed(keys, list, f"{name} ({day})")
+            list.save(update_fields=["name_sealed"])
+        change_kept(list, lambda kept: structs.replace(kept, deleted=""))
+        record("list.archived", list.organization, about=list.id, by=by, now=now)
 
 
 def _with_words(
@@ -113,7 +142,7 @@ def _with_words(
     return structs.replace(details, agreed=words)
 
 
-def _change_details(list: List, change: Callable[[ListDetails], ListDetails]) -> None:
+def change_kept(list: List, change: Callable[[ListDetails], ListDetails]) -> None:
     """Of those that stand there now: somebody else may have saved others since this row was read."""
     keys, label = keyring.keys(list.organization), ("list", "details", list.id)
     blob = List.objects.select_for_update(no_key=True).values_list("details_sealed", flat=True).get(id=list.id)
@@ -132,6 +161,6 @@ def _free_name(organization: Organization, keys: OrganizationKeys, name: str, be
     if has_link(name):
         raise NoName(link_in_name())
     for other in List.objects.filter(organization=organization).exclude(id=besides):
-        if list_name(keys, other).casefold() == name.casefold():
+        if list_name(keys, other).casefold() == name.casefold() and not open_details(keys, other).deleted:
             raise ListNameTaken(_("A list called “%(name)s” already exists. Choose another name.") % {"name": name})
     return name

@@ -11,6 +11,7 @@ from samizdat.audience.actions.consent_texts import words_of
 from samizdat.audience.actions.suppressions import keep_suppression
 from samizdat.audience.consent_writer import ConsentFactRow
 from samizdat.audience.errors import AddressErased, NoSuchSubscriber, NotAReader, TooManyRecords
+from samizdat.audience.list_details import insist_open
 from samizdat.audience.models import PENDING, SUBSCRIBED, List, Subscriber, Subscription
 from samizdat.core import consent
 from samizdat.core.consent import APPEALS
@@ -38,8 +39,9 @@ def add_subscriber(
     """Adds one who has agreed, in the words of `consent`; one who is here already agrees anew. To one purpose: who
     agreed to letters has not agreed to appeals for money, and those go to readers of the list.
 
-    Errors: BadAddress, AddressErased, NotAReader, TooManyRecords.
+    Errors: BadAddress, AddressErased, ListArchived, NotAReader, TooManyRecords.
     """
+    insist_open(list)
     keys = keyring.keys(organization)
     with transaction.atomic():
         if purpose == APPEALS and not _reads(organization, keys, address, list):
@@ -78,10 +80,12 @@ def sign_up(
     language: str = "",
     appeals: str | None = None,
 ) -> Subscriber:
-    """Somebody typed this address into a form: asked, until they confirm. An erased address may. Errors: BadAddress.
+    """Somebody typed this address into a form: asked, until they confirm. An erased address may. Errors: BadAddress,
+    ListArchived.
 
     `appeals`: the words beside the box for appeals for money, where they ticked it.
     """
+    insist_open(list)
     keys = keyring.keys(organization)
     with transaction.atomic():
         row = _there(organization, keys, address, values or {}, language, now, way, erased_may=True)

@@ -47,6 +47,7 @@ from samizdat.audience.imports.row_errors import sentence_of
 from samizdat.audience.imports.run import COUNTS, Clock, ImportProgress, Tell
 from samizdat.audience.imports.stretches import STRETCH
 from samizdat.audience.imports.writer import ImportWriter, Rejected
+from samizdat.audience.list_details import insist_open
 from samizdat.audience.models import Import, List, Reject
 from samizdat.core.imports import ImportPlan, Problem
 from samizdat.events.actions import record
@@ -131,6 +132,7 @@ def direct(
     written. Errors: ImportRefused with nothing written, ImportTaken.
     """
     handed, piece = opening.handed(import_files), opening.pieces_of(import_files)
+    insist_open(list)
     status = status or _usual_status(options)
     plan, problems = _found(organization, keyring.keys(organization), handed, piece, source, status, answers)
     if warned:
@@ -365,6 +367,8 @@ def start(row: Import, *, now: datetime, by: Person | None) -> Import:
         raise ImportRefused("not_read", _("The files haven’t been read yet. Wait a moment."))
     opening.insist(plan)
     opening.insist_on_status(plan)
+    if row.list is not None:
+        insist_open(row.list)
     # What is left of one that was stopped is counted where it is written.
     many = rows = 0
     if not any(document.place):

@@ -23,6 +23,7 @@ class ListView:
     created: date
     totals: dict[str, int]  # by status, all five
     total: int
+    archived: date | None = None  # Since which day.
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,9 @@ class FieldView:
     codes: dict[str, int] = field(default_factory=dict)  # Text of a choice -> its readable value.
 
 
-def lists(organization: Organization) -> list[ListView]:
-    """All lists with their totals, in the order of their making."""
+def lists(organization: Organization, *, archived: bool = False, besides: int | None = None) -> list[ListView]:
+    """Lists with their totals, in the order of their making; archived: also those that nobody joins any more. besides:
+    also this one, even if it was deleted."""
     keys = keyring.keys(organization)
     totals: dict[int, dict[str, int]] = {}
     for row in ListTotal.objects.filter(list__organization=organization):
@@ -52,20 +54,31 @@ def lists(organization: Organization) -> list[ListView]:
         ListView(
             id=row.id,
             name=list_name(keys, row),
-            form_slug=open_details(keys, row).form_slug,
+            form_slug=details.page_slug,
             created=row.created,
             totals=(counts := totals.get(row.id, dict.fromkeys(STATUSES, 0))),
             total=sum(counts.values()),
+            archived=date.fromisoformat(details.archived) if details.archived else None,
         )
         for row in List.objects.filter(organization=organization).order_by("created", "id")
+        if ((details := open_details(keys, row)) and row.id == besides)
+        or (not details.deleted and (archived or not details.archived))
     ]
+
+
+def list_names(organization: Organization) -> dict[int, str]:
+    """Of every list that there ever was."""
+    keys = keyring.keys(organization)
+    return {row.id: list_name(keys, row) for row in List.objects.filter(organization=organization)}
 
 
 def list_named(organization: Organization, name: str) -> List:
     """Upper and lower case alike. Errors: NoSuchList, whose sentence tells the names that there are."""
     keys = keyring.keys(organization)
     rows = {
-        list_name(keys, row): row for row in List.objects.filter(organization=organization).order_by("created", "id")
+        list_name(keys, row): row
+        for row in List.objects.filter(organization=organization).order_by("created", "id")
+        if not open_details(keys, row).deleted
     }
     for known, row in rows.items():
         if known.casefold() == name.strip().casefold():

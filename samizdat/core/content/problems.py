@@ -179,6 +179,7 @@ SENTENCES: dict[str, str] = {
     "record and press Check.",
     "no_signature": "Emails from %(domain)s aren’t signed with DKIM, so large mailbox providers take them for "
     "forged or for spam. An admin can add the domain under Domains.",
+    "list_archived": "The list “%(list)s” is archived. Choose another list, or restore this one.",
     "second_today": "“%(subject)s” goes to this list today too. Consider another day.",
     "same_words": "The text is still the same as in this version: %(language)s. Translate it, or remove the "
     "translation.",

@@ -16,6 +16,7 @@ from django.db.models import QuerySet
 from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import recipients_sql
 from samizdat.audience.models import List
+from samizdat.audience.queries import details_of
 from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns import approval
 from samizdat.campaigns.digest import STUCK, digest_draft
@@ -65,6 +66,8 @@ def _try(deed: Callable[[], bool | None], failures: list[Exception]) -> bool | N
 
 
 def _look(list_: List, now: datetime) -> None:
+    if details_of(list_).archived:
+        return
     if not leading(list_.organization).public_url:
         return  # Without public pages there is nothing to lead to.
     if list_.digest_due is None:

@@ -16,7 +16,7 @@ from samizdat.audience import tags_and_fields
 from samizdat.audience.actions.forms import is_free, taken_slugs
 from samizdat.audience.imports import ownership
 from samizdat.audience.imports.documents import sealed
-from samizdat.audience.list_details import ListDetails, list_name
+from samizdat.audience.list_details import ListDetails, list_name, open_details
 from samizdat.audience.models import STATUSES, Field, Import, List, new_list_number
 from samizdat.audience.tags_and_fields import FieldDefinition
 from samizdat.core.content import digest
@@ -114,7 +114,8 @@ def _lists(
 ) -> dict[int, int]:
     """Number in the file -> number here: a list of that name, or a new one with the number it had."""
     keys = keyring.keys(organization)
-    here = {list_name(keys, row).casefold(): row for row in List.objects.filter(organization=organization)}
+    rows = List.objects.filter(organization=organization)
+    here = {list_name(keys, row).casefold(): row for row in rows if not open_details(keys, row).deleted}
     taken = taken_slugs()
     numbers: dict[int, int] = {}
     for entry in opened.lists:

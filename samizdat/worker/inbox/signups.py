@@ -161,7 +161,7 @@ def _target(envelope: OpenedEnvelope) -> SignupTarget | None:
         return _form_target(envelope, int(text))
     rows = List.objects.select_related("organization").filter(organization=envelope.organization)
     list_ = rows.filter(id=int(text)).first()
-    if list_ is None or not audience_queries.details_of(list_).form_slug:
+    if list_ is None or not audience_queries.details_of(list_).page_slug:
         return None
     name = mailed_words.name_said(list_) or leading(envelope.organization).name
     return SignupTarget(forms.dated(list_.id, _day(envelope)), name, (list_,), appeals=_appeals_read(list_, envelope))

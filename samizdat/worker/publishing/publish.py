@@ -65,7 +65,7 @@ def list_as_form(list_: List) -> None:
     organization = list_.organization
     details = audience.details_of(list_)
     appeals = mailed_words.appeals_said([list_], details.appeals, details.agreed)
-    if not details.form_slug:
+    if not details.page_slug:
         publicdb.withdraw_form(bytes(organization.uid), list_.id)
         return
     publicdb.publish_form(

@@ -56,6 +56,8 @@ FOLLOW_UPS: dict[EventKind, tuple[Deed, ...]] = {
     "list.changed": (publish.form,),
     "list.renamed": (publish.form,),
     "list.form_changed": (publish.form,),
+    "list.archived": (publish.form, publish.sign_up_forms),
+    "list.restored": (publish.form, publish.sign_up_forms),
     "form.created": (publish.sign_up_form,),
     "form.changed": (publish.sign_up_form,),
     "form.removed": (publish.sign_up_form,),

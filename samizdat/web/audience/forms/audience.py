@@ -225,6 +225,10 @@ class ListForm(DeskForm):
     )
 
 
+class DeleteListForm(DeskForm):
+    name = forms.CharField(label=lazy("List name, typed to confirm"), max_length=200)
+
+
 class FieldFacts(TypedDict):
     """What actions.add_field and change_field take."""
 

@@ -33,7 +33,7 @@ class BulkActionForm(DeskForm):
         super().__init__(data, files, **options)
         for name, choices in (
             ("list", [(list_view.id, list_view.name) for list_view in lists]),
-            ("to", [(list_view.id, list_view.name) for list_view in lists]),
+            ("to", [(list_view.id, list_view.name) for list_view in lists if not list_view.archived]),
             ("tag", tags),
         ):
             if isinstance(self.fields.get(name), forms.ChoiceField):

@@ -35,7 +35,7 @@ NEWEST = 10
 def whom_of(request: DeskRequest, data: QueryDict) -> tuple[subscriber_filters.RequestedFilter, list[int]]:
     """Those who were ticked, or the filters. `data` is what a form or an address brings."""
     organization = request.organization
-    asked = subscriber_filters.read(data, queries.lists(organization), queries.tags(organization))
+    asked = subscriber_filters.read(data, queries.lists(organization, archived=True), queries.tags(organization))
     numbers: list[int] = []
     if data.get("whom") == "ticked":
         parsed_numbers = {params.number(text, digits=12) for text in data.getlist("n")[:MOST_TICKED]}
@@ -51,7 +51,7 @@ def filter_of(data: QueryDict, asked: subscriber_filters.RequestedFilter, number
 def _facts(request: DeskRequest, data: QueryDict, **forms: Any) -> dict[str, object]:
     asked, numbers = whom_of(request, data)
     ticked = data.get("whom") == "ticked"
-    lists, tags = queries.lists(request.organization), queries.tags(request.organization)
+    lists, tags = queries.lists(request.organization, archived=True), queries.tags(request.organization)
     many, following = len(numbers), None
     if not ticked:
         many, following = queries.count_filtered(request.organization, asked.filter, seconds=1.0)
@@ -80,7 +80,7 @@ def bulk_work(request: DeskRequest) -> HttpResponse:
         # Left out it would mean everybody: a list or tag of the page that was open is gone meanwhile.
         messages.error(request, _("One of these filters no longer works. Check who matches, then choose again."))
         return go(request, "subscribers")
-    lists, tags = queries.lists(request.organization), queries.tags(request.organization)
+    lists, tags = queries.lists(request.organization, archived=True), queries.tags(request.organization)
     form = FORMS[name](request.POST, lists=lists, tags=tags)
     if not form.is_valid():
         return render(request, "web/audience/bulk.html", _facts(request, request.POST, **{name: form}), status=422)
@@ -140,7 +140,7 @@ def _ask(request: DeskRequest, plan: bulk.BulkPlan, form: BulkActionForm, word: 
 
 
 def _question(request: DeskRequest, plan: bulk.BulkPlan, many: int) -> str:
-    lists = {list_view.id: list_view.name for list_view in queries.lists(request.organization)}
+    lists = {list_view.id: list_view.name for list_view in queries.lists(request.organization, archived=True)}
     values = {
         "n": count(many),
         "tag": dict(queries.tags(request.organization)).get(plan.tag or 0, request.POST.get("do-name", "")),

@@ -10,18 +10,22 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from msgspec import structs
 
+from samizdat import dbclock
 from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import actions, queries
-from samizdat.audience.actions import mailed_words
+from samizdat.audience.actions import archive_lists, bulk, mailed_words
 from samizdat.audience.actions.digests import set_digest
 from samizdat.audience.actions.fundraising_consent import put_words, words_for
-from samizdat.audience.errors import AudienceError, FormRefused
+from samizdat.audience.errors import AudienceError, FormRefused, ListArchived
 from samizdat.audience.models import List
+from samizdat.audience.queries.lists import ListView
 from samizdat.delivery import service_senders
-from samizdat.delivery.actions import digests
-from samizdat.web.audience.forms.audience import AppealsForm, DigestForm, FormForm, ListForm
+from samizdat.delivery.actions import digests, list_archive
+from samizdat.privacy.models import Retention
+from samizdat.web.audience.forms.audience import AppealsForm, DeleteListForm, DigestForm, FormForm, ListForm
+from samizdat.web.audience.views.bulk import AT_ONCE
 from samizdat.web.base_form import refuse, sentences
-from samizdat.web.permissions import EVERYONE, WRITERS, deed, door, go
+from samizdat.web.permissions import ADMINS, EVERYONE, WRITERS, deed, door, go
 from samizdat.web.request import DeskRequest
 from samizdat.web.settings.reminders import NO_SENDER, of_forms
 from samizdat.web.settings.views.pending_changes import tell_waiting
@@ -43,15 +47,24 @@ def lists(request: DeskRequest) -> HttpResponse:
             tell_waiting(request, mailed_words.CHANGE, mailing_list.id)
             return go(request, "imports") if request.POST.get("then") == "import" else go(request, "lists")
     waiting = of_forms(request) if request.role in WRITERS else []
-    facts = {"lists": queries.lists(request.organization), "form": form, "waiting": waiting}
+    every = queries.lists(request.organization, archived=True)
+    facts = {
+        "lists": [view for view in every if not view.archived],
+        "archived": [view for view in every if view.archived],
+        "form": form,
+        "waiting": waiting,
+    }
     return render(request, "web/audience/lists.html", facts, status=422 if form.errors else 200)
 
 
 def _list(request: DeskRequest, list_id: int) -> List:
     try:
-        return queries.list_by_id(request.organization, list_id)
+        mailing_list = queries.list_by_id(request.organization, list_id)
     except AudienceError:
         raise Http404 from None
+    if queries.details_of(mailing_list).deleted:
+        raise Http404
+    return mailing_list
 
 
 @door(see=EVERYONE, do=WRITERS)
@@ -87,7 +100,7 @@ def sign_up_form(request: DeskRequest, list_id: int) -> HttpResponse:
     slug = was_on or secrets.token_hex(5)
     try:
         _set_form(request, mailing_list, slug=slug, wording=form.cleaned_data["wording"])
-    except FormRefused as refused:
+    except (FormRefused, ListArchived) as refused:
         refuse(form, "wording", refused)
         return _list_page(request, mailing_list, ListForm(initial={"name": queries.name_of(mailing_list)}), form)
     messages.success(request, _("Saved.") if was_on else _("Form published."))
@@ -125,6 +138,68 @@ def appeals(request: DeskRequest, list_id: int) -> HttpResponse:
     return go(request, "list", list_id)
 
 
+@deed(WRITERS)
+def archive(request: DeskRequest, list_id: int) -> HttpResponse:
+    """Nobody joins it any more, and no campaign goes to it."""
+    try:
+        list_archive.archive(_list(request, list_id), now=timezone.now(), by=request.person)
+    except AudienceError as refused:
+        messages.error(request, str(refused))
+    else:
+        messages.success(request, _("List archived. You can restore it at any time."))
+    return go(request, "list", list_id)
+
+
+@deed(WRITERS)
+def restore(request: DeskRequest, list_id: int) -> HttpResponse:
+    """In use again, with its sign-up page if it had one."""
+    try:
+        archive_lists.bring_back(_list(request, list_id), now=timezone.now(), by=request.person)
+    except AudienceError as refused:
+        messages.error(request, str(refused))
+    else:
+        messages.success(request, _("List restored."))
+    return go(request, "list", list_id)
+
+
+@door(see=ADMINS, do=ADMINS)
+def delete(request: DeskRequest, list_id: int) -> HttpResponse:
+    """What is lost, and who stays without a list; POST with its name deletes it."""
+    mailing_list = _list(request, list_id)
+    if not queries.details_of(mailing_list).archived:
+        return go(request, "list", list_id)
+    form = DeleteListForm(request.POST or None)
+    if form.is_valid():
+        try:
+            work = list_archive.delete(mailing_list, form.cleaned_data["name"], now=dbclock.asked(), by=request.person)
+        except AudienceError as refused:
+            refuse(form, "name", refused)
+        else:
+            if work is None:
+                messages.success(request, _("List deleted."))
+                return go(request, "lists")
+            bulk.run(work.id, timezone.now, seconds=AT_ONCE)
+            tell_waiting(request, bulk.CHANGES[bulk.REMOVE], work.id)
+            return go(request, "one-bulk-work", work.id)
+    people = archive_lists.people_of(mailing_list)
+    facts = {
+        "view": _view(request, mailing_list),
+        "form": form,
+        "people": people,
+        "campaigns": list_archive.campaigns_to(mailing_list),
+        "forms": archive_lists.forms_with(mailing_list),
+        "waits": bulk.needs_approval(
+            request.organization, people.on, now=dbclock.asked(), by=request.person, action=bulk.REMOVE
+        ),
+        "left_days": Retention.objects.filter(list=mailing_list).values_list("left_days", flat=True).first(),
+    }
+    return render(request, "web/audience/delete_list.html", facts, status=422 if form.errors else 200)
+
+
+def _view(request: DeskRequest, mailing_list: List) -> ListView:
+    return next(view for view in queries.lists(request.organization, archived=True) if view.id == mailing_list.id)
+
+
 def _wording(mailing_list: List) -> str:
     """What readers agree to; for a form that was never on, words to begin with."""
     name = queries.name_of(mailing_list)
@@ -144,7 +219,7 @@ def _set_form(request: DeskRequest, mailing_list: List, *, slug: str, wording: s
 
 
 def _list_page(request: DeskRequest, mailing_list: List, form: ListForm, sign_up: FormForm) -> HttpResponse:
-    view = next(view for view in queries.lists(request.organization) if view.id == mailing_list.id)
+    view = _view(request, mailing_list)
     base = leading(request.organization).public_url
     address = f"{base}/f/{view.form_slug}" if base and view.form_slug else ""
     facts = {

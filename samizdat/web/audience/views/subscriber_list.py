@@ -152,7 +152,7 @@ def _searching(request: DeskRequest, text: str) -> list[object]:
 def _chosen(request: DeskRequest) -> dict[str, Any]:
     """The part of the audience that the filters ask for, and what else can be asked for."""
     organization = request.organization
-    lists, tags = queries.lists(organization), queries.tags(organization)
+    lists, tags = queries.lists(organization, archived=True), queries.tags(organization)
     asked = subscriber_filters.read(request.GET, lists, tags)
     page = queries.filtered(organization, asked.filter, before=_number(request.GET.get("before", "")), limit=PAGE)
     offers = subscriber_filters.offers(lists, tags, asked)
@@ -220,7 +220,7 @@ COUNTING = 0.3
 def count_subscribers(request: DeskRequest) -> HttpResponse:
     """How many fit the filters, exactly; where there are millions, in several looks."""
     organization = request.organization
-    asked = subscriber_filters.read(request.GET, queries.lists(organization), queries.tags(organization))
+    asked = subscriber_filters.read(request.GET, queries.lists(organization, archived=True), queries.tags(organization))
     so_far = _number(request.GET.get("found", "")) or 0
     match_count, following = queries.count_filtered(
         organization, asked.filter, _number(request.GET.get("before", "")), COUNTING

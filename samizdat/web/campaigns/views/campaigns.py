@@ -156,7 +156,7 @@ def with_names(
     """
     shelf = shelf or {}
     others = queries.other_languages(row.campaign.pk for row in rows)
-    lists = {list_view.id: list_view.name for list_view in audience.lists(organization)}
+    lists = audience.list_names(organization)
     members = {member.person.pk: member.name for member in accounts.members(organization)}
     return [
         (

@@ -76,7 +76,7 @@ def _form(request: DeskRequest, draft: Draft, campaign: Campaign) -> ComposeForm
     return ComposeForm(
         request.POST if request.method == "POST" else None,
         initial=initial,
-        lists=audience.lists(organization),
+        lists=audience.lists(organization, besides=campaign.list_id),
         tags=_tags(organization, campaign),
         segments=_segments(organization, campaign),
         templates=queries.templates(organization),
@@ -347,7 +347,7 @@ def _compose_facts(request: DeskRequest, campaign: Campaign) -> dict[str, object
             (picture, previews.picture_url(organization, picture)) for picture in queries.pictures(organization, 12)
         ],
         "count": quick_count(campaign, now) if counted else None,
-        "list_name": next((view.name for view in audience.lists(organization) if view.id == campaign.list_id), ""),
+        "list_name": audience.name_of(campaign.list),
     }
 
 

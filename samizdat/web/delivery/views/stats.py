@@ -34,7 +34,7 @@ def compare(request: DeskRequest) -> HttpResponse:
     offered = campaigns.sent(request.organization, FEWEST, OFFERED)
     asked = _asked(request)
     letters = campaigns.sent(request.organization, FEWEST, MOST, asked) if asked else offered[:SIDE_BY_SIDE]
-    lists = {list_view.id: list_view.name for list_view in audience.lists(request.organization)}
+    lists = audience.list_names(request.organization)
     if request.GET.get("as") == "csv":
         zone = ZoneInfo(request.organization.timezone)
 

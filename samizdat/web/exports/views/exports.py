@@ -101,7 +101,7 @@ def _form(request: DeskRequest, data: QueryDict | None = None, chosen: _Chosen |
     organization = request.organization
     return ExportForm(
         data,
-        lists=audience.lists(organization),
+        lists=audience.lists(organization, archived=True),
         tags=audience.tags(organization),
         segments=lookup.segments(organization),
         fit=None if chosen is None else chosen.fit,
@@ -150,7 +150,9 @@ def _whom(organization: Organization, wish: ExportRequest) -> str:
         if wish.lists:
             values["list"] = str(wish.lists[0])
         parts.append(
-            subscriber_filters.read(values, audience.lists(organization), audience.tags(organization)).sentence
+            subscriber_filters.read(
+                values, audience.lists(organization, archived=True), audience.tags(organization)
+            ).sentence
         )
     return "; ".join(filter(None, parts))
 

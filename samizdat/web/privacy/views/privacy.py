@@ -29,7 +29,9 @@ PAPERS = {"record": legal_documents.record_of_processing, "notice": legal_docume
 @door(see=EVERYONE)
 def overview(request: DeskRequest) -> HttpResponse:
     """What the house keeps for how long, list by list, and the ways on from there."""
-    rules = [*zip(queries.lists(request.organization), facts_of(request.organization).lists, strict=True)]
+    rules = [
+        *zip(queries.lists(request.organization, archived=True), facts_of(request.organization).lists, strict=True)
+    ]
     return render(request, "web/rights/overview.html", {"rules": rules, **_fixed()})
 
 
