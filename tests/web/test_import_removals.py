@@ -408,6 +408,24 @@ def test_an_import_that_only_updates_says_nothing_of_who_is_here_before_it_ran(h
     assert "3 of 5 rows are about subscribers of" in page and "skipped: not on the list" in page
 
 
+def test_an_import_that_only_updates_asks_for_no_status(here: House, desk: Desk) -> None:
+    admin = desk("admin")
+    addresses = "".join(f"{address}\n" for address in _readers(here, 2))
+    admin.post(_to(here, "upload"), {"files": [SimpleUploadedFile("people.csv", f"email\n{addresses}".encode())]})
+    row = actions.inspect(Import.objects.latest("pk").pk, now=timezone.now)
+    page = admin.get(_to(here, "import", row.pk)).content.decode()
+    assert "Choose their status" in page
+    _press(here, admin, row, **{"update-only": "1", "then": "again"})
+    actions.inspect(row.pk, now=timezone.now)
+    page = admin.get(_to(here, "import", row.pk)).content.decode()
+    assert "Choose their status" not in page and 'name="s-0"' not in page
+    _press(here, admin, row, then="again")
+    actions.inspect(row.pk, now=timezone.now)
+    assert "Choose their status" in admin.get(_to(here, "import", row.pk)).content.decode(), (
+        "whoever adds people is asked"
+    )
+
+
 def test_an_import_that_only_updates_waits_for_an_admin_as_others_do(here: House, desk: Desk) -> None:
     """A tag on all of a list of suspects would say who of them is here; so would one no for each of them."""
     for rows in (

@@ -230,7 +230,7 @@ def read(plan: ImportPlan, asked: Mapping[str, str]) -> ImportPlan:
     for number, file in enumerate(plan.files):
         columns = [_read_column(number, column, asked) for column in file.columns]
         status = asked.get(f"s-{number}", file.status or "")
-        source = "asked" if f"s-{number}" in asked else file.status_source
+        source = "asked" if asked.get(f"s-{number}") else file.status_source
         use = f"u-{number}" in asked
         files.append(replace(file, columns=columns, status=status or None, status_source=source, use=use))
     return ImportPlan(plan.source, files)
