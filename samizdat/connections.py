@@ -20,6 +20,8 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from samizdat import wakeups
+
 # Seconds to begin, and bytes a second from then on: what Apache asks for (mod_reqtimeout). A reader behind Tor or on a
 # bad line is ten times faster.
 PATIENCE, LEAST_RATE = 20.0, 500
@@ -29,8 +31,6 @@ MOST_UNSENT = 64 * 1024 * 1024
 # each connection: a thousand of them that read nothing would cost a core for seconds, and its memory.
 SYSTEM_TAKES = 128 * 1024
 LOOK_SECONDS = 1.0
-# Seconds between two looks at ourselves while nobody comes.
-TICK = 1.0
 # Connections that the kernel holds for us, which are all taken in one go, and files of our own.
 BACKLOG, OWN_FILES = 256, 256
 # Connections that wait in the system until we take them. Whoever finds no room there is let in a second later.
@@ -215,7 +215,7 @@ class ConnectionServer(uvicorn.Server):
         self._loop, self._ending = asyncio.get_running_loop(), asyncio.Event()
         while not await self.on_tick(0):
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._ending.wait(), TICK)
+                await asyncio.wait_for(self._ending.wait(), wakeups.until_next())
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

@@ -26,6 +26,7 @@ log = logging.getLogger("samizdat.worker")
 _NONE = timedelta()
 # Seconds after which the row is written again, for the next process that begins.
 _NOTED = 60.0
+_JUST_NOW = timedelta(seconds=20)
 # Other processes notice the same within seconds.
 _SAME = timedelta(minutes=2)
 
@@ -108,7 +109,10 @@ def _since_the_row(now: datetime, ticks: float, boot: bytes) -> timedelta:
 
 
 def _note(now: datetime, ticks: float, boot: bytes) -> None:
+    """Where no other process has done so just now."""
     _noted[boot] = ticks
+    if Clock.objects.filter(pk=1, boot=boot, seen__gt=now - _JUST_NOW, seen__lte=now).exists():
+        return
     Clock.objects.update_or_create(pk=1, defaults={"boot": boot, "ticks": ticks, "seen": now})
 
 

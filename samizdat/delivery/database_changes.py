@@ -4,6 +4,7 @@ SQLite counts the commits of all others (`PRAGMA data_version`) and what a conne
 which transactions have ended; those that were nothing but a sign of life are no news. It tells its time as well.
 """
 
+import threading
 import time
 from typing import NamedTuple
 
@@ -17,48 +18,75 @@ from samizdat.delivery import sql
 LONGEST = 10.0
 # Transactions between two looks above which nobody asks which they were.
 MANY = 1000
+# Seconds for which an answer of PostgreSQL is good for the threads that share it; for which one waits while another
+# asks.
+SHARED, WAIT = 0.5, 0.2
+
+
+class LastAnswer:
+    """What PostgreSQL answered last, shared by threads of a process that ask at the same moment. Nothing is missed by
+    an answer that is older: what has ended since is news at the next look."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._answer: tuple[float, Transactions] | None = None
+
+    def get(self, fresh: bool = False) -> "Transactions":
+        """Errors: DatabaseError. Nobody waits for a thread whose session hangs."""
+        asks = self._lock.acquire(timeout=WAIT)
+        try:
+            began = time.monotonic()
+            if fresh or self._answer is None or began - self._answer[0] >= SHARED:
+                self._answer = began, _transactions()
+            return self._answer[1]
+        finally:
+            if asks:
+                self._lock.release()
 
 
 class DatabaseChanges:
     """Of one thread, whose connections are its own. `own`: what it wrote itself is news as well, also what it rolled
-    back; PostgreSQL can't tell it from what others wrote."""
+    back; PostgreSQL can't tell it from what others wrote. `answer`: shared with other threads that ask as often."""
 
-    def __init__(self, longest: float = LONGEST, own: bool = True) -> None:
-        self._longest, self._own = longest, own
+    def __init__(self, longest: float = LONGEST, own: bool = True, answer: LastAnswer | None = None) -> None:
+        self._longest, self._own, self._answer = longest, own, answer
         self._known: list[object] = []
         self._due = 0.0
+        self.written = True  # Whether the last news was more than that so much time is over.
 
     def has_news(self) -> bool:
         """Asked before the work, so that what is written meanwhile is news the next time."""
         now, state = time.monotonic(), self._state()
-        if now < self._due and _is_same(self._known, state):
-            self._known = state
+        written, self._known = not _is_same(self._known, state), state
+        if now < self._due and not written:
             return False
-        self._known, self._due = state, now + self._longest
+        self.written, self._due = written, now + self._longest
         return True
 
     def settle(self) -> None:
         """After work that always writes: nothing of it is news. What others wrote meanwhile is not either, for
         `longest`."""
-        self._known = self._state()
+        self._known = self._state(fresh=True)
 
     def forget(self) -> None:
         """What was news was not for us: it is so the next time as well."""
         self._known = []
 
-    def _state(self) -> list[object]:
+    def _state(self, fresh: bool = False) -> list[object]:
         try:
             if connections["default"].vendor == "postgresql":
-                return [_transactions()]  # Both databases are one.
+                return [self._answer.get(fresh) if self._answer else _transactions()]  # Both databases are one.
             return [_writes(connection, self._own) for connection in connections.all()]
         except DatabaseError:  # Whoever works with it says so.
             return [None]
 
 
 def _writes(connection: BaseDatabaseWrapper, own: bool) -> tuple[object, ...]:
-    with connection.cursor() as cursor:
-        version = cursor.execute("PRAGMA data_version").fetchone()[0]
-    return connection.connection, version, connection.connection.total_changes if own else 0
+    connection.ensure_connection()  # The public database's file may be a new one.
+    session = connection.connection
+    with connection.wrap_database_errors:  # A cursor of Django's takes three times as long.
+        version = session.execute("PRAGMA data_version").fetchone()[0]
+    return session, version, session.total_changes if own else 0
 
 
 class Transactions(NamedTuple):

@@ -375,14 +375,20 @@ def retries_into_chunk(edition: int, chunk: int, numbers: Sequence[int]) -> None
 
 # Its numbers of the workers that are gone.
 ENDED_ENGINES = "SELECT engine FROM delivery_worker WHERE ended IS NOT NULL"
-# PostgreSQL's time, which transactions have ended, and the last ones that wrote heartbeats, ours and the engine's: each
-# of these wrote one row and nothing else.
+# PostgreSQL's time, which transactions have ended, and the last ones that wrote nothing but heartbeats, ours and the
+# engine's, when somebody last looked at the clock (one that was set is more than that), or which steps went through.
 TRANSACTIONS = """
 SELECT clock_timestamp(), pg_current_snapshot()::text, ARRAY(
     SELECT xmin::text::bigint FROM delivery_worker
     WHERE ended IS NULL AND NOT forgotten AND beat > clock_timestamp() - interval '15 s'
     UNION ALL
     SELECT xmin::text::bigint FROM procrastinate_workers WHERE last_heartbeat > clock_timestamp() - interval '15 s'
+    UNION ALL
+    SELECT xmin::text::bigint FROM delivery_clock
+    WHERE seen > clock_timestamp() - interval '15 s' AND jumped IS DISTINCT FROM seen
+    UNION ALL
+    SELECT DISTINCT xmin::text::bigint FROM delivery_schedulerstep
+    WHERE greatest(done, failed) > clock_timestamp() - interval '15 s'
 )
 """
 SET_ENGINE = "UPDATE delivery_worker SET engine = %(engine)s WHERE id = %(id)s"

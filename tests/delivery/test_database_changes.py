@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 from django.db import OperationalError, connection, connections, transaction
+from django.db.models import Model
 
+from samizdat import dbclock
 from samizdat.delivery import database_changes, sql
-from samizdat.delivery.models import SchedulerStep, Worker
+from samizdat.delivery.models import Clock, SchedulerStep, Worker
 from tests.conftest import NOW
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "publicdb"])
@@ -74,6 +76,48 @@ def test_work_that_always_writes_is_no_news_to_who_did_it() -> None:
     assert watch.has_news(), "it was for somebody else"
 
 
+def test_it_is_told_whether_anything_was_written_or_only_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(database_changes.time, "monotonic", lambda: now[0])
+    watch = database_changes.DatabaseChanges()
+    assert watch.has_news() and watch.written, "nobody knows yet"
+    now[0] += database_changes.LONGEST
+    assert watch.has_news() and (not watch.written or connection.vendor != "sqlite")
+    SchedulerStep.objects.create(name="here", done=NOW)
+    assert watch.has_news() and watch.written
+
+
+def test_threads_that_ask_postgresql_at_the_same_moment_share_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, numbers = [1000.0], iter(range(10, 99))
+    monkeypatch.setattr(database_changes.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(database_changes, "_transactions", lambda: _seen(next(numbers)))
+    answer = database_changes.LastAnswer()
+    assert answer.get().next == answer.get().next == 10
+    assert answer.get(fresh=True).next == 11, "whoever has just written"
+    assert answer.get().next == 11
+    now[0] += 1
+    assert answer.get().next == 12
+
+
+def test_nobody_waits_for_a_thread_whose_session_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, go_on = threading.Event(), threading.Event()
+
+    def hangs() -> database_changes.Transactions:
+        asked.set()
+        go_on.wait(60)
+        return _seen(10)
+
+    answer = database_changes.LastAnswer()
+    monkeypatch.setattr(database_changes, "_transactions", hangs)
+    thread = threading.Thread(target=answer.get)
+    thread.start()
+    assert asked.wait(60)
+    monkeypatch.setattr(database_changes, "_transactions", lambda: _seen(11))
+    assert answer.get().next == 11
+    go_on.set()
+    thread.join()
+
+
 def _seen(number: int, running: set[int] | None = None, beats: set[int] | None = None) -> database_changes.Transactions:
     return database_changes.Transactions(number, frozenset(running or ()), frozenset(beats or ()))
 
@@ -108,10 +152,23 @@ def test_postgresql_tells_signs_of_life_from_what_was_done() -> None:
     assert _written(worker) not in database_changes._transactions().beats, "its work is anybody's now"
 
 
-def _written(worker: Worker) -> int:
-    """By which transaction its row was."""
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite counts commits")
+def test_notes_of_the_clock_are_no_news_and_a_clock_that_was_set_is() -> None:
+    dbclock.sync()
+    now = dbclock.now()
+    step = SchedulerStep.objects.create(name="here", done=now)
+    clock = Clock.objects.create(pk=1, boot=b"b", ticks=1.0, seen=now)
+    assert {_written(step), _written(clock)} <= database_changes._transactions().beats
+    Clock.objects.update(seen=now, jumped=now)
+    assert _written(clock) not in database_changes._transactions().beats, "what is due was computed anew"
+
+
+def _written(row: Model) -> int:
+    """By which transaction it was."""
+    table, key = row._meta.db_table, row._meta.pk
+    assert key is not None
     with connection.cursor() as cursor:
-        cursor.execute("SELECT xmin::text::bigint FROM delivery_worker WHERE id = %s", [worker.pk])
+        cursor.execute(f"SELECT xmin::text::bigint FROM {table} WHERE {key.column} = %s", [row.pk])
         return int(cursor.fetchone()[0])
 
 

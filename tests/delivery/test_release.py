@@ -40,10 +40,13 @@ from samizdat.delivery.actions import (
     take_back,
     unrelease,
 )
+from samizdat.delivery.actions.due import next_due
 from samizdat.delivery.actions.releasing import ReleaseWave
+from samizdat.delivery.engine.claimer import Claimer
 from samizdat.delivery.engine.results import SendResult, write
+from samizdat.delivery.engine.sender_context import SenderContext
 from samizdat.delivery.errors import BeingReleased, NobodyToWrite, NotReleasable, SendingLocked, WrongState
-from samizdat.delivery.models import Chunk, Delivery
+from samizdat.delivery.models import Chunk, Delivery, Route
 from samizdat.events.models import Event
 from tests.delivery.conftest import House, killed
 
@@ -347,6 +350,36 @@ def test_a_held_letter_begins_when_its_time_is_over(house: House) -> None:
     assert start_due(NOW + timedelta(minutes=5)) == 1
     campaign.refresh_from_db()
     assert campaign.state == "sending"
+
+
+def test_a_sender_at_rest_knows_when_the_next_campaign_or_route_is_due(house: House) -> None:
+    minutes = timedelta(minutes=1)
+    house.people(3)
+    assert next_due(NOW) is None
+    campaign = release(house.draft(), now=NOW, hold_minutes=5)
+    assert next_due(NOW) == NOW + 5 * minutes
+    until = NOW + 2 * minutes
+    route = Route.objects.create(organization=house.organization, state="throttled", until=until, changed=NOW)
+    assert next_due(NOW) == until
+    late = NOW + 6 * minutes
+    assert late < next_due(late) < late + minutes, "what could not be begun is tried again"
+    route.delete()
+    start_due(late)
+    assert next_due(late) is None
+    campaign.refresh_from_db()
+    assert campaign.state == "sending"
+
+
+def test_a_sender_at_rest_looks_when_something_is_due_though_nobody_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, looks = [NOW], []
+    claimer = Claimer(SenderContext(threading.Event(), lambda: now[0], lambda _edition: True), bool, lambda _lane: None)
+    monkeypatch.setattr(claimer, "_tick", lambda: looks.append(now[0]))
+    monkeypatch.setattr(claimer._changes, "has_news", lambda: False)
+    claimer.at_work, claimer._due = False, NOW + timedelta(minutes=5)
+    for minute in (0, 4, 5):
+        now[0], claimer._next_tick = NOW + timedelta(minutes=minute), 0.0
+        claimer._work()
+    assert looks == [NOW + timedelta(minutes=5)]
 
 
 @pytest.mark.parametrize(("late", "state", "reason"), [(59, "sending", ""), (61, "paused", "late")])

@@ -9,9 +9,10 @@ import pytest
 from django.db import connection, transaction
 from django.tasks import Task
 
-from samizdat import limited_process
+from samizdat import limited_process, wakeups
 from samizdat.accounts.actions import SettingDetails
 from samizdat.accounts.models import Attempt, Session
+from samizdat.delivery import monitoring
 from samizdat.delivery.actions import domains
 from samizdat.delivery.models import SchedulerStep
 from samizdat.events import chain
@@ -266,6 +267,51 @@ def test_a_second_bell_for_a_row_that_this_process_is_at_does_nothing() -> None:
     first.join(10)
     work(7)
     assert begun == [7, 8, 7]
+
+
+@pytest.mark.django_db
+def test_while_nobody_writes_what_compares_and_clears_is_done_every_two_minutes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, done, breaks = [1000.0], [], [False]
+
+    def compare(_now: Any) -> None:
+        done.append("uploads")
+        if breaks[0]:
+            raise ValueError
+
+    steps = {"uploads": compare, "digests": lambda _now: done.append("digests")}
+    monkeypatch.setattr(scheduler, "SLOW", steps)
+    monkeypatch.setattr(scheduler.time, "monotonic", lambda: now[0])
+    slow = scheduler.SlowRounds()
+
+    def round_(written: bool) -> list[str]:
+        done.clear()
+        slow.tick(NOW, written)
+        return list(done)
+
+    assert round_(written=False) == ["uploads", "digests"], "the first one"
+    assert round_(written=False) == ["digests"]
+    assert round_(written=True) == ["uploads", "digests"]
+    assert round_(written=False) == ["digests"]
+    now[0] += 121
+    breaks[0] = True
+    assert round_(written=False) == ["uploads", "digests"]
+    breaks[0] = False
+    assert round_(written=False) == ["uploads", "digests"], "it was broken"
+    assert round_(written=False) == ["digests"]
+
+
+def test_what_may_wait_two_minutes_is_a_step_and_doctor_waits_longer() -> None:
+    assert scheduler.SLOW.keys() > scheduler.UNHURRIED
+    longest = scheduler.UNHURRIED_SECONDS + background.QUIET_SECONDS + scheduler.NOTED
+    assert longest < monitoring.OVERDUE.total_seconds()
+
+
+@pytest.mark.parametrize(("at", "seconds"), [(7.25, 0.75), (7.0, 1.0), (6.95, 1.05)])
+def test_all_loops_look_at_the_same_moment(monkeypatch: pytest.MonkeyPatch, at: float, seconds: float) -> None:
+    monkeypatch.setattr(wakeups.time, "monotonic", lambda: at)
+    assert wakeups.until_next() == pytest.approx(seconds)
 
 
 @pytest.mark.django_db

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Min
 
 from samizdat.campaigns.ab_test import marks_of
 from samizdat.campaigns.models import Campaign
@@ -13,7 +14,7 @@ from samizdat.delivery.actions.digest_rounds import enter_round
 from samizdat.delivery.actions.language_choice import of_one_version
 from samizdat.delivery.actions.running import book_cancelled
 from samizdat.delivery.actions.wait_reasons import WaitReason
-from samizdat.delivery.models import Chunk, Retry
+from samizdat.delivery.models import Chunk, Retry, Route
 from samizdat.delivery.queries import next_position
 from samizdat.delivery.sending_row import SendingRow
 from samizdat.events.actions import record
@@ -21,6 +22,8 @@ from samizdat.events.kinds import EventKind
 
 # A schedule that comes due while the machine was off for longer than this asks a person first (design.md, 6.13).
 LATE = timedelta(minutes=60)
+# What is due and could not be begun is tried again after this.
+AGAIN = timedelta(seconds=5)
 
 
 def start_due(now: datetime) -> int:
@@ -45,6 +48,16 @@ def start_due(now: datetime) -> int:
             if changed and not late:
                 enter_round(campaign.pk)
     return begun
+
+
+def next_due(now: datetime) -> datetime | None:
+    """When, after now, start_due or routes.wake_due have something to do, if nobody writes anything before; None: at no
+    time. What they could not do now is tried again soon."""
+    campaigns = Campaign.objects.filter(state__in=("scheduled", "held"), organization__sending_locked=False)
+    routes = Route.objects.filter(state__in=("throttled", "dead"))
+    times = campaigns.aggregate(at=Min("not_before"))["at"], routes.aggregate(at=Min("until"))["at"]
+    earliest = min((at for at in times if at is not None), default=None)
+    return now + AGAIN if earliest is not None and earliest <= now else earliest
 
 
 def finish_cancelled(now: datetime) -> None:

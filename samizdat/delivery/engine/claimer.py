@@ -14,7 +14,7 @@ from typing import Any
 
 from django.db import DatabaseError, connections
 
-from samizdat import dbclock
+from samizdat import dbclock, wakeups
 from samizdat.accounts.models import Organization
 from samizdat.audience import condition_values
 from samizdat.audience.models import NUMBER_MASK, row_id
@@ -50,8 +50,9 @@ from samizdat.vault.errors import VaultError
 
 log = logging.getLogger("samizdat.sender")
 
-# Seconds between two looks at campaigns, routes and the clock; the same while no campaign sends or waits.
-TICK, REST = 0.5, 1.0
+# Seconds between two looks at campaigns, routes and the clock. While no campaign sends or waits, each second is asked
+# whether anything was written or is due, and else there is a look after so many.
+TICK, QUIET = 0.5, 60.0
 # Results that are not in the database yet; above this nothing new is fed.
 MOST_BACKLOG = 6000
 # Where a chunk is gone in a tenth of a second, two are claimed at a time: what a power cut leaves in doubt is still no
@@ -92,7 +93,8 @@ class Claimer:
         self._known_routes: dict[int, object] = {}
         self._lively: dict[int, float] = {}
         self._next_tick = 0.0
-        self._changes = database_changes.DatabaseChanges()
+        self._changes = database_changes.DatabaseChanges(QUIET)
+        self._due: datetime | None = None  # When a campaign or route is, while none sends or waits.
         self.at_work = True  # Is there a campaign that sends or waits?
         self._domains: dict[tuple[int, str], rate_budgets.WarmUp] = {}
         self._domain_back: dict[int, int] = {}  # Drawn for a domain, and not sent: given back with the next draw.
@@ -152,8 +154,9 @@ class Claimer:
         self._write_condemned()
         self._write_put_off()
         if time.monotonic() >= self._next_tick:
-            self._next_tick = time.monotonic() + (TICK if self.at_work else REST)
-            if self._changes.has_news() or self.at_work:
+            self._next_tick = time.monotonic() + (TICK if self.at_work else wakeups.until_next())
+            self._drop_idle()
+            if self._changes.has_news() or self.at_work or self._is_due():
                 self._tick()
         while self._inbox.wanted:
             organization = self._inbox.wanted.popleft()
@@ -402,9 +405,12 @@ class Claimer:
         self._settle(now)
         self._look_at_intake()
         self._look_at_campaigns(now)
-        self._drop_idle()
+        self._due = None if self.at_work else due.next_due(now)
         if not self._sender.recorder.alive:
             raise RuntimeError("The recorder has stopped.")
+
+    def _is_due(self) -> bool:
+        return self._due is not None and self._sender.clock() >= self._due
 
     def _look_at_clock(self) -> None:
         """Was it set? What routes remember of it is read anew."""

@@ -41,8 +41,11 @@ KEPT_ENDED = timedelta(days=9)
 QUIET = 2.5 * BEAT
 
 
-def recover_dead(now: datetime, mine: int | None = None) -> int:
-    """Recover every worker that is not alive. The caller holds the sender lock on SQLite. How many were recovered."""
+def recover_dead(now: datetime, mine: int | None = None, forgets: bool = True) -> int:
+    """Recover every worker that is not alive. The caller holds the sender lock on SQLite. How many were recovered.
+
+    forgets: lets go of old rows as well.
+    """
     count = 0
     for worker in _silent().exclude(pk=mine or 0).order_by("pk"):
         with _dead(worker) as dead:
@@ -56,7 +59,8 @@ def recover_dead(now: datetime, mine: int | None = None) -> int:
                 take_over(worker)
                 continue
             count += 1
-    _forget_ended(now)
+    if forgets:
+        _forget_ended(now)
     return count
 
 

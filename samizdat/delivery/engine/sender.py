@@ -11,7 +11,7 @@ from datetime import datetime
 
 from django.db import InterfaceError, OperationalError, connection, connections
 
-from samizdat import dbclock
+from samizdat import dbclock, wakeups
 from samizdat.campaigns.models import Campaign
 from samizdat.delivery.actions import copied_installation
 from samizdat.delivery.actions import due as clocks
@@ -27,8 +27,6 @@ log = logging.getLogger("samizdat.sender")
 
 # Seconds between two looks at what waits on the event loop.
 BEAT = 0.05
-# The same while no organization has anything to send, if nobody calls.
-REST = 1.0
 # Stopping: what is in flight gets this long, then it is cut off (and is in doubt only if its last dot has left).
 PATIENCE = 7.0
 # Seconds without a turn after which the event loop counts as stuck.
@@ -113,7 +111,7 @@ class Sender:
             return
         self._context.called.clear()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._context.called.wait(), REST)
+            await asyncio.wait_for(self._context.called.wait(), wakeups.until_next())
 
     def _live(self) -> None:
         self._turned = time.monotonic()

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import close_old_connections, connection, connections
 
-from samizdat import dbclock, limited_process
+from samizdat import dbclock, limited_process, wakeups
 from samizdat.delivery import clock_jumps, database_changes
 from samizdat.delivery.actions import copied_installation
 from samizdat.delivery.engine import locks, recovery
@@ -31,7 +31,7 @@ log = logging.getLogger("samizdat.worker")
 QUICK_SECONDS = 1.0
 SLOW_SECONDS = 10.0
 # The same for all but what readers sent, while nobody writes anything: then little comes due.
-QUIET_SECONDS = 30.0
+QUIET_SECONDS = 60.0
 # Between two looks for processes that are gone.
 LOOK_SECONDS = 3.0
 # Tasks at a time in one process on PostgreSQL.
@@ -97,7 +97,7 @@ class ProcessWatch:
                     "The public process kept something in the database beside the tables; it was dropped. "
                     "Somebody else may have it in hand: stop serve and look at that machine."
                 )
-            recovery.recover_dead(dbclock.now(), mine=self.number)
+            recovery.recover_dead(dbclock.now(), mine=self.number, forgets=False)  # Senders do, when they look.
 
     def leave(self) -> None:
         self.pulse.end()
@@ -106,6 +106,8 @@ class ProcessWatch:
 
 
 watch = ProcessWatch()
+# Of the loops on PostgreSQL, which all look at the same moment.
+_answer = database_changes.LastAnswer()
 
 
 class ProgressWatch:
@@ -144,8 +146,8 @@ def is_moving() -> bool:
 
 def run_clock() -> None:
     """Ticks until the process is to stop. On PostgreSQL the slow round is a loop of its own."""
-    slow_at = 0.0
-    only, changes = SoleSession(CLOCK_LOCK), database_changes.DatabaseChanges(QUIET_SECONDS)
+    slow_at, slow = 0.0, scheduler.SlowRounds()
+    only, changes = SoleSession(CLOCK_LOCK), database_changes.DatabaseChanges(QUIET_SECONDS, answer=_answer)
     lasting = database_changes.DatabaseChanges(QUIET_SECONDS, own=False)
 
     def round_(has_news: bool) -> None:
@@ -163,7 +165,7 @@ def run_clock() -> None:
         scheduler.tick(dbclock.now(), scheduler.QUICK)
         if connection.vendor != "postgresql" and time.monotonic() >= slow_at and lasting.has_news():
             slow_at = time.monotonic() + SLOW_SECONDS
-            scheduler.tick(dbclock.now(), scheduler.SLOW)
+            slow.tick(dbclock.now(), lasting.written)
 
     try:
         _every_second("The clock", round_, changes)
@@ -174,20 +176,20 @@ def run_clock() -> None:
 
 def run_slow_clock() -> None:
     """On PostgreSQL: somebody waits for the quick round, and here a step may take long."""
-    only, changes = SoleSession(SLOW_LOCK), database_changes.DatabaseChanges(QUIET_SECONDS)
-    slow_at, waits = 0.0, False
+    only, changes = SoleSession(SLOW_LOCK), database_changes.DatabaseChanges(QUIET_SECONDS, answer=_answer)
+    slow, slow_at, waits, written = scheduler.SlowRounds(), 0.0, False, False
 
     def round_(has_news: bool) -> None:
-        nonlocal slow_at, waits
-        waits = waits or has_news
+        nonlocal slow_at, waits, written
+        waits, written = waits or has_news, written or (has_news and changes.written)
         if not waits or time.monotonic() < slow_at:
             return
         slow_at = time.monotonic() + SLOW_SECONDS
         if not only.here():
             return
         _belong_to_us()
-        waits = False
-        scheduler.tick(dbclock.now(), scheduler.SLOW)
+        slow.tick(dbclock.now(), written)
+        waits = written = False
         changes.settle()  # The public database's rows are written each time, and taken back.
 
     try:
@@ -221,7 +223,7 @@ def run_guard(looked: threading.Event) -> None:
 
 def run_intake() -> None:
     """A loop of its own: who has left waits for nothing else that is to be done."""
-    only, changes = SoleSession(INTAKE_LOCK), database_changes.DatabaseChanges()
+    only, changes = SoleSession(INTAKE_LOCK), database_changes.DatabaseChanges(answer=_answer)
 
     def round_(has_news: bool) -> None:
         if not has_news:
@@ -246,7 +248,7 @@ def _belong_to_us() -> None:
 
 def run_signups() -> None:
     """A loop of its own: who has mail to write gets a lane, and nobody's leaving waits for a relay."""
-    only, changes = SoleSession(SIGNUPS_LOCK), database_changes.DatabaseChanges(QUIET_SECONDS)
+    only, changes = SoleSession(SIGNUPS_LOCK), database_changes.DatabaseChanges(QUIET_SECONDS, answer=_answer)
 
     def round_(has_news: bool) -> None:
         # A relay that was away is tried again by hours that are kept here, not in the database.
@@ -276,7 +278,6 @@ def _every_second(
 ) -> None:
     """Calls round_(has anything been written?); without `changes` it may have been at any time."""
     while not stopping.is_set():
-        began = time.monotonic()
         if motion is not None:
             motion.move()
             motion.watch()
@@ -285,7 +286,7 @@ def _every_second(
             if has_news:
                 close_old_connections()  # Of a session that is not used nobody asks whether it still works.
             round_(has_news)
-        stopping.wait(max(0.05, QUICK_SECONDS - (time.monotonic() - began)))
+        stopping.wait(wakeups.until_next())
 
 
 @contextlib.contextmanager
@@ -352,4 +353,4 @@ def _run_embedded() -> None:
                     excluded_queue_names=[],
                 ).run()
                 continue
-        stopping.wait(QUICK_SECONDS)
+        stopping.wait(wakeups.until_next())

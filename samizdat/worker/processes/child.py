@@ -1,6 +1,7 @@
 """One child of the supervisor: `python -m samizdat.worker.processes.child desk|public|worker|sender [descriptor]`."""
 
 import contextlib
+import gc
 import importlib
 import logging
 import os
@@ -11,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from samizdat import logs, processes, sandbox
+from samizdat import logs, processes, sandbox, wakeups
 from samizdat.logs import where_it_broke
 from samizdat.vault.errors import VaultError
 from samizdat.worker.stopping import stopping
@@ -34,6 +35,7 @@ def main(role: str, descriptor: int | None = None) -> int:
         processes.keep_privileges_low()
     if role == "public":
         sandbox.signal_own_alone()
+        gc.disable()  # It imports for half a second, a tenth of which would be looking for garbage.
     end_with_parent(role)
     logs.configure()  # Django does it again; what fails before that is said in the same form.
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # The supervisor sees to us.
@@ -63,7 +65,7 @@ def end_with_parent(role: str) -> None:
 
     def watch() -> None:
         while os.getppid() == parent:
-            time.sleep(1)
+            time.sleep(wakeups.until_next())
         time.sleep(LAST)
         os._exit(1)
 
@@ -95,6 +97,12 @@ def _serve(role: str, descriptor: int | None) -> int:
         def capture_signals(self) -> Iterator[None]:
             _on_term(lambda: setattr(self, "should_exit", True))
             yield
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            if role == "public":  # The desk was forked from where all was imported.
+                gc.enable()
+                processes.let_go_of_code()
 
         async def on_tick(self, counter: int) -> bool:
             """Called each second while connections are looked after."""

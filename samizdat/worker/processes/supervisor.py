@@ -23,7 +23,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection, connections
 from django.utils.translation import gettext as _
 
-from samizdat import dbclock, modes, processes
+from samizdat import dbclock, modes, processes, wakeups
 from samizdat.delivery.actions import copied_installation
 from samizdat.delivery.engine.locks import check_sessions
 from samizdat.options import data_folder, option
@@ -46,13 +46,13 @@ LOCK_NAME = "serve.lock"
 
 # Seconds before a dead child is started again, doubling from the second time on; from the beginning once it has lived
 # for LIVED.
-FIRST_WAIT, SECOND_WAIT, LAST_WAIT, LIVED = 0.1, 0.5, 30.0, 60.0
+FIRST_WAIT, SECOND_WAIT, LAST_WAIT, LIVED = 0.02, 0.5, 30.0, 60.0
 
 # Seconds between two starts above which `doctor` calls it trouble: four ends in a row.
 TROUBLE = 2.0
 
-# Seconds between two looks while nothing happens, and while a child is on its way out.
-LOOK, SOON = 1.0, 0.02
+# Seconds between two looks while a child is on its way out.
+SOON = 0.02
 
 # Seconds without a sign of life after which a process that has given some is killed: it hangs. What a worker or sender
 # had in hand is in its journal, and the one that is started next reads it; desk and public pages have nothing in hand.
@@ -408,7 +408,7 @@ class Supervisor:
         due = [child.again - now for child in self._children if child.process is None]
         if any(child.process is not None and child.pulse < 0 for child in self._children):
             due.append(SOON)  # Its pipe is shut, so it ends.
-        seconds = min([LOOK, *(max(0.0, left) for left in due)])
+        seconds = min([wakeups.until_next(), *(max(0.0, left) for left in due)])
         poll = select.poll()
         for descriptor in (self._bell, *(child.pulse for child in self._children)):
             if descriptor >= 0:

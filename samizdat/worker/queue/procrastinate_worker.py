@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from samizdat import dbclock
+from samizdat import dbclock, wakeups
 from samizdat.delivery.sql import ENDED_ENGINES, SET_ENGINE
 from samizdat.logs import where_it_broke
 from samizdat.worker.queue.procrastinate_backend import TASK_NAME, run
@@ -32,9 +32,8 @@ RESCUE = 4.0
 NEWS = '{"type": "job_inserted", "job_id": 0}'
 # How long a task may take to notice that the process is to stop; the supervisor kills after ten seconds.
 STOP_SECONDS = 8.0
-# Seconds between two looks whether the process is to stop; between two of a session that waits; and whether tasks are
-# to be broken off, which none is.
-LOOK, WAIT, NEVER = 0.5, 10.0, 3600.0
+# Seconds between two looks of a session that waits, and whether tasks are to be broken off, which none is.
+WAIT, NEVER = 10.0, 3600.0
 
 # A sender that has died and was recovered is known to be gone before its heartbeat is old.
 _GONE = f"SELECT j.id FROM procrastinate_jobs j WHERE j.status = 'doing' AND j.worker_id IN ({ENDED_ENGINES})"
@@ -126,7 +125,7 @@ async def _until_stopped(
             work = asyncio.create_task(worker.run())
             beside = asyncio.create_task(besides(running, worker))
             while not stopping.is_set() and not work.done() and not beside.done():
-                await asyncio.sleep(LOOK)
+                await asyncio.sleep(wakeups.until_next())
             for task in (beside, work):
                 task.cancel()
             ended = await asyncio.gather(beside, work, return_exceptions=True)
@@ -145,7 +144,7 @@ async def _beside(mine: Callable[[], int | None], rescues: bool, running: "App",
             await running.connector.execute_query_async(SET_ENGINE, id=number, engine=worker.worker_id)
         for job in await _begun_by_the_gone(running) if rescues else ():
             await _again(running, job)
-        await asyncio.sleep(RESCUE if identity else 0.5)
+        await asyncio.sleep(RESCUE - 1.0 + wakeups.until_next() if identity else 0.5)
 
 
 async def _begun_by_the_gone(running: "App") -> list[int]:

@@ -218,6 +218,43 @@ PATIENT = frozenset(
     )
 )
 
+# These compare what the database has with what it should have, or clear away. While nobody writes anything they are
+# done every two minutes; `doctor` waits five (monitoring.OVERDUE). Each does all of it in one go: a step that goes on
+# with some of it each time is none of these.
+UNHURRIED = frozenset(
+    (
+        "what the public pages show",
+        "roles that were written by other means",
+        "what the database runs by itself",
+        "uploads",
+        "exports that nobody fetched",
+        "undoing that is over",
+        "what has expired",
+        "questions that nobody came back for",
+        "keys whose overlap is over",
+        "old bells",
+        "sheets that have lain out their time",
+    )
+)
+UNHURRIED_SECONDS = 120.0
+
+
+class SlowRounds:
+    """The slow rounds of one loop. `written`: was anything written since the round before?"""
+
+    def __init__(self) -> None:
+        self._all_at = float("-inf")  # When all steps last went through.
+
+    def tick(self, now: datetime, written: bool) -> None:
+        began = time.monotonic()
+        everything = written or began - self._all_at >= UNHURRIED_SECONDS
+        steps = SLOW if everything else {name: step for name, step in SLOW.items() if name not in UNHURRIED}
+        failed = tick(now, steps)
+        if failed:  # Those that are broken are done in each round until they go through.
+            self._all_at = float("-inf")
+        elif everything:
+            self._all_at = began
+
 
 def tick(now: datetime, steps: dict[str, Deed] | None = None) -> list[str]:
     """Goes through all steps once; returns the names of those that failed. One that fails keeps no other waiting."""
