@@ -72,3 +72,31 @@ def test_of_a_terminal_a_process_gets_a_place_to_write_to_and_no_more() -> None:
     finally:
         os.close(ours)
         os.close(terminal)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_libraries_go_on_working_while_what_is_not_used_of_them_is_in_no_memory() -> None:
+    code = """
+import hashlib, re, sqlite3, ssl
+from pathlib import Path
+from PIL import Image
+from samizdat import processes
+
+def files() -> int:
+    rollup = Path("/proc/self/smaps_rollup").read_text()
+    resident, unwritten = (int(re.search(name + r":\\s+(\\d+)", rollup)[1]) for name in ("Rss", "Anonymous"))
+    return resident - unwritten
+
+before = files()
+processes.let_go_of_code()
+after = files()
+assert Image.new("RGB", (4, 4)).resize((2, 2)).size == (2, 2)
+assert sqlite3.connect(":memory:").execute("SELECT 1").fetchone() == (1,)
+assert hashlib.sha256(b"x").digest() and ssl.create_default_context()
+print(before, after)
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=processes.environment()
+    )
+    before, after = map(int, result.stdout.split())
+    assert after < before / 2

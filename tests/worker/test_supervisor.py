@@ -83,7 +83,7 @@ def test_a_killed_child_is_started_again_and_nobody_is_turned_away_meanwhile(ins
             # The supervisor holds the listening socket: the question waits until the new process takes it.
             assert instance.ask("/robots.txt")[0] == 200
         until(lambda role=role, before=before: instance.children().get(role, [before]) != [before])
-    assert "starts again in 0.1 s" in instance.log.read_text()
+    assert "starts again in 0.02 s" in instance.log.read_text()
     assert instance.ask(f"/u/{instance.made['token']}")[0] == 200
 
 

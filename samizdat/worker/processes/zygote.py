@@ -277,6 +277,7 @@ def share() -> None:
     _count_no_more()
     _fill_gaps()
     gc.freeze()  # Who looks for garbage writes to every page, and has it for itself then.
+    processes.let_go_of_code()
 
 
 def _warm() -> None:
