@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 
 from samizdat.core.mail.rate import DAY, HOUR, Limit, QuietHours, most_of, pace_of, volume_of
 
-# Hours that are counted: what takes longer than about a hundred days has no end that anybody could rely on.
-LONGEST = 24 * 100
+# Hours that are counted: what takes longer than two months has no end that anybody could rely on. Nor does anybody wait
+# for more routes than so many: both together are a tenth of a second.
+LONGEST, MOST_ROUTES = 24 * 60, 10
 # Where `SendCapacity.used` keeps what went on a day of the warm-up: (PLAN, the day's ordinal).
 PLAN = 0
 
@@ -68,7 +69,7 @@ def last_leaves(
     """
     if not routes or math.isinf(routes[0].pace):
         return None
-    rooms = [_Remaining(route) for route in routes if not math.isinf(route.pace)]
+    rooms = [_Remaining(route) for route in routes[:MOST_ROUTES] if not math.isinf(route.pace)]
     shared, at = _Remaining(domain or SendCapacity()), begin.astimezone(UTC)
     start, clocks = at, ZoneInfo(quiet.zone) if quiet and quiet.zone else zone
     for _hour in range(LONGEST):
