@@ -113,7 +113,14 @@ def test_a_completed_link_comes_into_the_open_editor_once_nobody_is_in_its_block
     letter, path = make(here, paragraph("One"), BUTTON)
     with window(browser, here.people["editor"], served) as (page, complaints):
         page.goto(path)
+        text = page.locator(".ProseMirror > .blk:nth-child(1) p.prose")
+        text.click()
+        page.keyboard.press("End")
+        page.keyboard.type(", [here](lantern.example/x)")
+        expect(page.locator("#f-version")).not_to_have_value(str(letter.version))  # The answer has come.
+        expect(text).to_have_text("One, [here](lantern.example/x)")
         page.click(".ProseMirror > .blk:nth-child(2) .face")
+        expect(text).to_have_text("One, here")
         link = page.locator(".ProseMirror > .blk:nth-child(2)").get_by_label("Address", exact=True)
         link.fill("lantern.example/story")
         until(lambda: "https://lantern.example/story" in draft_of(Campaign.objects.get(pk=letter.pk)).body)
