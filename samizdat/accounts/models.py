@@ -152,6 +152,17 @@ class Session(models.Model):
     expires = models.DateTimeField(db_index=True)
 
 
+class AddressChange(models.Model):
+    """A new address that somebody asked for (address_change.py): until a day is over, or it is confirmed and the mails
+    about it are out."""
+
+    person = models.OneToOneField(Person, models.CASCADE, primary_key=True)
+    details_sealed = models.BinaryField()  # address_change.AddressDetails.
+    asked = models.BooleanField(default=False, db_default=False)  # The link is out, to the new address.
+    noticed = models.BooleanField(default=False, db_default=False)  # The notice is out, to the present one.
+    confirmed = models.BooleanField(default=False, db_default=False)
+
+
 class Attempt(models.Model):
     """Failed sign-ins: of an address, or of one known browser of it; both by keyed hash, with no IP. Throttles
     (throttle.py), and is gone after a day."""

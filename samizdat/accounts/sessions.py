@@ -1,19 +1,21 @@
 """Sessions in the database: the cookie's key as a keyed hash, what it holds sealed in its own row.
 
-Whose it is, since when and until when are sealed as well: whoever writes the table makes no session anybody else's.
+Whose it is, since when and until when, and the day of its last use are sealed as well: whoever writes the table makes
+no session anybody else's.
 """
 
 import json
 import os
 import secrets
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django.contrib.sessions.backends.base import CreateError, SessionBase, UpdateError
 from django.utils import timezone
 
-from samizdat.accounts.models import Session
+from samizdat.accounts.models import Person, Session
 from samizdat.core.crypto import seal
 from samizdat.vault import keyring
 
@@ -77,6 +79,8 @@ class SessionStore(SessionBase):
             self._session_key = None
             return {}
         payload = _open(row)
+        # So that its owner sees when it was used last, to the day and no finer.
+        self.modified = self.modified or (bool(payload) and payload.get("used") != _today())
         self.began = datetime.fromisoformat(payload["began"]) if payload else self.began
         return payload["data"] if payload else {}
 
@@ -85,8 +89,51 @@ class SessionStore(SessionBase):
         Session.objects.filter(expires__lt=timezone.now()).delete()
 
 
+@dataclass(frozen=True, slots=True)
+class OwnSession:
+    """What somebody sees of a session of theirs. mark: by which they end it; nothing of the cookie's key."""
+
+    mark: str
+    began: datetime
+    used: date
+    is_current: bool
+
+
+def of_person(person: Person, current_key: str) -> list[OwnSession]:
+    """Those that are open still, the newest first."""
+    rows = [(row, _open(row)) for row in Session.objects.filter(person=person, expires__gt=timezone.now())]
+    current = _hash(current_key)
+    sessions = [
+        OwnSession(
+            _mark(row),
+            datetime.fromisoformat(payload["began"]),
+            date.fromisoformat(payload.get("used") or payload["began"][:10]),
+            bytes(row.key_hash) == current,
+        )
+        for row, payload in rows
+        if payload
+    ]
+    return sorted(sessions, key=lambda session: session.began, reverse=True)
+
+
+def end_others(person: Person, current_key: str, mark: str = "") -> int:
+    """Ends all sessions of a person but the current one, or that of a mark alone; how many."""
+    others = Session.objects.filter(person=person).exclude(key_hash=_hash(current_key))
+    ended = [row.key_hash for row in others if mark in ("", _mark(row))]
+    return Session.objects.filter(person=person, key_hash__in=ended).delete()[0]
+
+
+def _mark(row: Session) -> str:
+    return bytes(row.key_hash).hex()[:32]
+
+
+def _today() -> str:
+    return timezone.now().astimezone(UTC).date().isoformat()
+
+
 def _seal(data: Mapping[str, object], key_hash: bytes, began: datetime, until: datetime) -> bytes:
-    text = json.dumps({"data": data, "began": began.isoformat(), "until": until.isoformat()}).encode()
+    payload = {"data": data, "began": began.isoformat(), "until": until.isoformat(), "used": _today()}
+    text = json.dumps(payload).encode()
     return _key().seal(text, _where(key_hash), os.urandom(12))
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from samizdat.accounts import roles, sealed_people
+from samizdat.accounts import roles, sealed_people, sessions
 from samizdat.accounts.errors import AccountError
 from samizdat.accounts.models import Membership, Organization, Person, Session
 from samizdat.events.actions import is_genuine, record
@@ -20,6 +20,7 @@ from samizdat.events.models import Event
 MOST, DAY = 3, timedelta(days=1)
 
 SIGNED_OUT: EventKind = "person.signed_out"
+ENDED: EventKind = "person.sessions_ended"
 
 
 def sign_out_everywhere(person: Person, organization: Organization, *, by: Person | None, now: datetime) -> None:
@@ -50,6 +51,15 @@ def end_sessions(person: Person, organization: Organization, now: datetime) -> N
     elsewhere = [row for row in roles.memberships(person=person, locked=None) if row.organization != organization]
     if not elsewhere:
         Session.objects.filter(person=person).delete()
+
+
+def end_own(person: Person, current_key: str, mark: str, now: datetime) -> int:
+    """Somebody ends their other sessions, or that of a mark; how many. Admins see that in the log."""
+    with transaction.atomic():
+        ended = sessions.end_others(person, current_key, mark)
+        for row in roles.memberships(person=person, locked=None) if ended else ():
+            record(ENDED, row.organization, now=now, by=person, about=person.pk)
+    return ended
 
 
 def is_over(row: Membership, began: datetime, now: datetime) -> bool:

@@ -15,6 +15,7 @@ PURPOSES: dict[str, tuple[str, ...]] = {
     "device cookies": _DESK,  # MACs of browsers that signed in before.
     "tries": _DESK,  # Hashes of what failed sign-ins are counted by.
     "invitations": _DESK,  # Hashes of their links.
+    "address links": _BOTH,  # Hashes that links are made of, by which somebody confirms a new address of theirs.
     "set-up code": _DESK,
     "signed out": _DESK,  # What somebody typed while signed out, sealed.
     "share links": _DESK,  # Hashes of links for people outside.

@@ -44,6 +44,7 @@ OF_THE_WORKER = (
     "django secret",
     "people",
     "grants",
+    "address links",
     "recipient keys",
     "events",
     "consent records",

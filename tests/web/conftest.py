@@ -77,6 +77,7 @@ class House:
             "invitation_id": self.invitation,
             "alarm_id": self.alarm,
             "slug": self.picture.slug,
+            "token": "no-link",
             "domain_id": self.key.domain_id,
             "key_id": self.key.pk,
             "kind": "light",

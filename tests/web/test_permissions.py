@@ -39,6 +39,7 @@ def _of_organization(pattern: URLPattern) -> bool:
 
 # A person's own pages: no organization in the address.
 OWN = {"start", "organizations", "profile", "password", "keyboard", "choose-notices"}
+OWN |= {"change-address", "confirm-address", "end-sessions"}
 # Of whoever has the link of a letter: tests/web/test_preview.py.
 BY_LINK = {"shared-letter", "shared-frame"}
 INSIDE = [pattern for pattern in PATTERNS if _of_organization(pattern)]
@@ -49,7 +50,7 @@ def _names(pattern: URLPattern) -> list[str]:
 
 
 def _address(pattern: URLPattern, ids: dict[str, Any]) -> str:
-    names = [] if pattern.name in OWN else ["organization", *_names(pattern)]
+    names = [*([] if pattern.name in OWN else ["organization"]), *_names(pattern)]
     return reverse(pattern.name or "", kwargs={name: ids[name] for name in names})
 
 

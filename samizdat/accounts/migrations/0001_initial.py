@@ -87,6 +87,16 @@ class Migration(InitialMigration):
             ],
         ),
         migrations.CreateModel(
+            name='AddressChange',
+            fields=[
+                ('person', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, serialize=False, to=settings.AUTH_USER_MODEL)),
+                ('details_sealed', models.BinaryField()),
+                ('asked', models.BooleanField(db_default=False, default=False)),
+                ('noticed', models.BooleanField(db_default=False, default=False)),
+                ('confirmed', models.BooleanField(db_default=False, default=False)),
+            ],
+        ),
+        migrations.CreateModel(
             name='Session',
             fields=[
                 ('key_hash', models.BinaryField(max_length=32, primary_key=True, serialize=False)),

@@ -5,6 +5,7 @@ from datetime import datetime
 from samizdat import dbclock
 from samizdat.accounts.models import Organization
 from samizdat.worker.inbox import inbox, signups, subject_requests
+from samizdat.worker.mail import address_mail
 from samizdat.worker.mail.lanes import OrganizationLanes
 from samizdat.worker.schedule import admin_alerts, notices
 
@@ -15,7 +16,7 @@ def waiting(now: datetime) -> set[int]:
     """Organizations that have mail to write now."""
     places = inbox.places_of(KINDS, signups.memory)
     asked = Organization.objects.filter(uid__in=places).values_list("pk", flat=True) if places else ()
-    return {*asked, *admin_alerts.waiting(now), *notices.waiting(now)}
+    return {*asked, *admin_alerts.waiting(now), *notices.waiting(now), *address_mail.waiting(now)}
 
 
 def write(organization: int) -> None:
@@ -25,6 +26,7 @@ def write(organization: int) -> None:
     subject_requests.take(dbclock.now(), place)
     admin_alerts.take(dbclock.now(), organization)
     notices.take(dbclock.now(), organization)
+    address_mail.take(dbclock.now(), organization)
 
 
 # A lane has two sessions of PostgreSQL while it works.

@@ -162,6 +162,19 @@ class NoticesForm(DeskForm):
         return [topic for topic in TOPICS if self.cleaned_data[topic]]
 
 
+class ChangeAddressForm(DeskForm):
+    email = AddressField(
+        label=lazy("New email address"),
+        help_text=lazy("A link goes to this address. Until you open it, you sign in with the present one."),
+    )
+    old = forms.CharField(
+        label=lazy("Current password"),
+        max_length=LONGEST_PASSWORD,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+
+
 class ChangePasswordForm(NewPasswordForm):
     old = forms.CharField(
         label=lazy("Current password"),

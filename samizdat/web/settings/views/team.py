@@ -1,5 +1,6 @@
 """The people of an organization, its settings, and a person's own profile."""
 
+import zoneinfo
 from collections.abc import Callable
 from zoneinfo import available_timezones
 
@@ -14,12 +15,14 @@ from django.utils.translation import override
 
 from samizdat.accounts import (
     actions,
+    address_change,
     locking,
     notice_choices,
     pending_changes,
     queries,
     sealed_people,
     sealed_settings,
+    sessions,
     sign_out,
 )
 from samizdat.accounts.backend import is_current_password
@@ -31,10 +34,11 @@ from samizdat.core.content.problems import SENTENCES
 from samizdat.delivery import domain_claims
 from samizdat.vault import keyring
 from samizdat.web import labels
-from samizdat.web.base_form import refuse
+from samizdat.web.base_form import DeskForm, refuse
 from samizdat.web.permissions import ADMINS, KEEPERS, address, deed, door, go, personal
 from samizdat.web.request import DeskRequest
 from samizdat.web.settings.forms.team import (
+    ChangeAddressForm,
     ChangePasswordForm,
     InviteForm,
     NoticesForm,
@@ -42,7 +46,7 @@ from samizdat.web.settings.forms.team import (
     RoleForm,
     SettingsForm,
 )
-from samizdat.web.settings.views.auth import crowded_for, wait
+from samizdat.web.settings.views.auth import crowded_for, says, wait
 from samizdat.web.settings.views.pending_changes import waits
 from samizdat.web.templatetags.desk import moment
 
@@ -242,7 +246,56 @@ def profile(request: DeskRequest) -> HttpResponse:
         value = "on" if answers["shortcuts"] else "off"
         response.set_cookie("shortcuts", value, max_age=365 * 86400, httponly=True, samesite="Lax")
         return response
-    return _profile_page(request, form, ChangePasswordForm(prefix="p"))
+    return _profile_page(request, form)
+
+
+@personal
+def change_address(request: DeskRequest) -> HttpResponse:
+    """Asks for another address of one's own, with the password; the link that confirms it goes to the new one."""
+    form = ChangeAddressForm(request.POST or None, prefix="a")
+    if form.is_valid():
+        email, given = form.cleaned_data["email"], form.cleaned_data["old"]
+        if _gave_current_password(request, form, given):
+            origin = request.build_absolute_uri("/")
+            try:
+                address_change.ask(request.person, email, given, origin=origin, now=timezone.now())
+            except AccountError as refused:
+                refuse(form, "email", refused)
+            else:
+                sentence = _("We’re sending a link to %(address)s. Open it within 24 hours to confirm the address.")
+                messages.success(request, sentence % {"address": email})
+                return redirect("profile")
+    if request.method == "GET":
+        return redirect("profile")
+    return _profile_page(request, address_form=form)
+
+
+@personal
+def confirm_address(request: DeskRequest, token: str) -> HttpResponse:
+    """By the link that was mailed. POST alone changes anything: servers open what they find in mails."""
+    now, form = timezone.now(), DeskForm({} if request.method == "POST" else None)
+    try:
+        _row, details = address_change.opened(request.person, token, now)
+        if request.method == "POST":
+            address_change.confirm(request.person, token, now=now)
+            request.session.flush()
+            messages.success(request, _("Address changed. Sign in with the new one."))
+            return redirect("sign-in")
+    except AccountError as refused:
+        return says(request, _("Address not changed"), str(refused), 422, reverse("profile"), _("Back to profile"))
+    return render(request, "web/confirm_address.html", {"form": form, "email": details.email})
+
+
+@personal
+def end_sessions(request: DeskRequest) -> HttpResponse:
+    """One other session of one's own, or all of them."""
+    if request.method == "POST":
+        mark, current = request.POST.get("session", ""), str(request.session.session_key)
+        if sign_out.end_own(request.person, current, mark, timezone.now()):
+            messages.success(request, _("Signed out there.") if mark else _("Signed out everywhere else."))
+        else:
+            messages.info(request, _("That session had ended already."))
+    return redirect("profile")
 
 
 @personal
@@ -273,10 +326,10 @@ def password(request: DeskRequest) -> HttpResponse:
                 return redirect("profile")
     if request.method == "GET":
         return redirect("profile")
-    return _profile_page(request, ProfileForm(initial=_as_it_is(request)), form)
+    return _profile_page(request, change=form)
 
 
-def _gave_current_password(request: DeskRequest, form: ChangePasswordForm, current_password: str) -> bool:
+def _gave_current_password(request: DeskRequest, form: DeskForm, current_password: str) -> bool:
     """Whether they gave their present password; what is wrong stands at its field."""
     try:
         right = is_current_password(request.person, current_password, str(request.session.session_key))
@@ -302,15 +355,29 @@ def _as_it_is(request: DeskRequest) -> dict[str, object]:
     }
 
 
-def _profile_page(request: DeskRequest, form: ProfileForm, change: ChangePasswordForm) -> HttpResponse:
+def _profile_page(
+    request: DeskRequest,
+    form: ProfileForm | None = None,
+    change: ChangePasswordForm | None = None,
+    address_form: ChangeAddressForm | None = None,
+) -> HttpResponse:
+    """The forms that were sent as they were, the others fresh. Times are in the person's own zone, else in that of an
+    organization of theirs."""
+    form = form or ProfileForm(initial=_as_it_is(request))
+    change, address_form = change or ChangePasswordForm(prefix="p"), address_form or ChangeAddressForm(prefix="a")
     facts = {
         "form": form,
         "change": change,
+        "address": address_form,
         "notices": _notices(request),
+        "sessions": sessions.of_person(request.person, str(request.session.session_key)),
         "email": sealed_people.email_of(request.person),
         "zones": sorted(available_timezones()),
     }
-    return render(request, "web/profile.html", facts, status=422 if form.errors or change.errors else 200)
+    wrong = form.errors or change.errors or address_form.errors
+    zones = [request.person.timezone, *(row.timezone for row in queries.organizations_of(request.person)), "UTC"]
+    with timezone.override(zoneinfo.ZoneInfo(next(filter(None, zones)))):
+        return render(request, "web/profile.html", facts, status=422 if wrong else 200)
 
 
 def _notices(request: DeskRequest) -> NoticesForm:
