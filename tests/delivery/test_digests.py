@@ -21,6 +21,7 @@ from samizdat.campaigns.digest import STUCK
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.models import Approval, Campaign, Edition
 from samizdat.campaigns.opened import open_campaign
+from samizdat.campaigns.templates import import_template
 from samizdat.cli import bootstrap
 from samizdat.cli.campaign.drafts import campaign_check
 from samizdat.core.content.digest import FREQUENCIES
@@ -72,6 +73,12 @@ def everybody() -> list[int]:
 
 def refuse(*_what: object, **_how: object) -> None:
     raise DeliveryError("no")
+
+
+FRAME = (
+    b"<html><body><table><tr><td>*|MC:SUBJECT|*</td></tr><tr><td mc:edit='body'>Body</td></tr>"
+    b"<tr><td><a href='*|UNSUB|*'>leave</a> *|LIST:ADDRESS|*</td></tr></table></body></html>"
+)
 
 
 def test_every_letter_comes_once_by_itself_or_in_the_digest(house: House, server: ScriptedServer) -> None:
@@ -321,12 +328,15 @@ def test_a_digest_waits_for_a_letter_that_was_paused(house: House, server: Scrip
     assert List.objects.get().digest_round == 3
 
 
-def agreed_and_sent(house: House) -> Any:
-    """A letter of a house where a second person agrees."""
+def agreed_and_sent(house: House, template: Any = None) -> Any:
+    """A letter of a house where a second person agrees. template: in a frame, which takes its HTML."""
     change_settings(house.organization, by=None, now=datetime.now(UTC), requires_approval=True)
     vera = add_person("vera@lantern.example", password=PASSWORD, today=TODAY)
     give_role(vera, house.organization, "editor", by=None, now=datetime.now(UTC))
     letter = house.draft()
+    if template is not None:
+        written = draft_of(letter).with_(body="<p>Hello</p>", format="html")
+        letter = create(house.organization, house.list, written, by=None, now=datetime.now(UTC), template=template)
     agree(letter, bond_of(open_campaign(letter)), by=vera, now=datetime.now(UTC))
     run_campaign(actions.release(letter, now=datetime.now(UTC)).pk, 120)
     return letter
@@ -359,6 +369,26 @@ def test_a_digest_waits_for_a_person_where_what_its_letters_say_is_not_what_was_
         actions.release(made, now=now)
     agree(made, bond_of(open_campaign(made)), by=Person.objects.get(), now=now)
     assert actions.release(made, now=now).frozen == 1, "its readers are beside it"
+
+
+def test_a_digest_waits_for_a_person_where_its_frame_is_not_that_of_the_letter_that_was_agreed_to(
+    house: House, server: ScriptedServer
+) -> None:
+    """The letter is compared with the template of its column, the digest takes the one that was released: whoever
+    writes the database could have put another one under its number."""
+    (gathers,) = house.people(1)
+    house.route(server)
+    wish(house, gathers, often="digest")
+    close(house, server)
+    frame, twin = (
+        import_template.take_in(house.organization, name, FRAME, by=None, now=datetime.now(UTC)).template
+        for name in ("Frame", "Twin")
+    )
+    letter = agreed_and_sent(house, frame)
+    Campaign.objects.filter(pk=letter.pk).update(template=twin)
+    assert close(house, server) is None
+    made = Campaign.objects.get(is_digest=True)
+    assert (made.state, made.reason) == ("draft", STUCK)
 
 
 def test_where_a_second_person_agrees_a_digest_goes_as_it_was_made_and_edited_like_any_letter(

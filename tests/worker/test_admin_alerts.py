@@ -15,6 +15,7 @@ from samizdat.audience.errors import TooManyRemovals
 from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns import senders
 from samizdat.campaigns.drafts.draft import Draft
+from samizdat.campaigns.models import Campaign
 from samizdat.core.mail.outcome import Accepted, Deferred, Refused, Unsure
 from samizdat.delivery import service_senders
 from samizdat.delivery.actions import add_route, outside_tests, release, route_refusals
@@ -146,15 +147,16 @@ def test_mails_to_the_team_come_from_an_address_that_no_draft_changes(lantern: A
     make_person("vera", "vera@lantern.example", lantern, "admin")
     list_ = audience.new_list(lantern, "the Thursday Letter", now=NOW)
     add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
-    draft = Draft(subject="News", from_name="Bank", from_email="safe@bank.example", body="x")
+    draft = Draft(subject="News", from_name="Lantern", from_email="letter@lantern.example", body="x")
     letter = campaigns.create(lantern, list_, draft, by=None, now=NOW)
     assert service_senders.own_sender(lantern) is None
-    letter.state = "sending"
-    letter.save(update_fields=["state"])
+    audience.add_subscriber(lantern, "ada@lantern.example", list_, consent="form", now=NOW)
+    release(letter, now=NOW)
+    Campaign.objects.filter(pk=letter.pk).update(state="sending")
     campaigns.create(lantern, list_, replace(draft, from_email="refused@bank.example"), by=None, now=NOW)
-    assert service_senders.own_sender(lantern) == ("Bank", "safe@bank.example"), "it went out, for all to see"
+    assert service_senders.own_sender(lantern) == ("Lantern", "letter@lantern.example"), "it went out, for all to see"
     domain = domains.add_domain(lantern, "lantern.example", now=NOW, algorithms=("ed25519",))
-    assert service_senders.own_sender(lantern) == ("Bank", "safe@bank.example"), "it signs nothing yet"
+    assert service_senders.own_sender(lantern) == ("Lantern", "letter@lantern.example"), "it signs nothing yet"
     domains.say_published(domain.keys.get(), now=NOW)
     domains.activate_published(domain, now=NOW)
     assert service_senders.own_sender(lantern) == ("Northern Lantern", "samizdat@lantern.example")
@@ -189,8 +191,12 @@ def test_a_mail_that_asks_to_confirm_comes_from_the_newest_campaign_that_went_ou
     draft = Draft(subject="News", from_name="Lantern", from_email="letter@lantern.example", body="x")
     sent = campaigns.create(lantern, list_, draft, by=None, now=NOW)
     assert senders.sender_of(list_) is None, "a name that somebody typed goes to no stranger"
-    sent.state = "sending"
-    sent.save(update_fields=["state"])
+    Campaign.objects.filter(pk=sent.pk).update(state="sending")
+    assert senders.sender_of(list_) is None, "nobody released it, whatever the database says"
+    Campaign.objects.filter(pk=sent.pk).update(state="draft")
+    audience.add_subscriber(lantern, "ada@lantern.example", list_, consent="form", now=NOW)
+    release(sent, now=NOW)
+    Campaign.objects.filter(pk=sent.pk).update(state="sending")
     campaigns.create(lantern, list_, replace(draft, from_email="refused@bank.example"), by=None, now=NOW)
     assert senders.sender_of(list_) == ("Lantern", "letter@lantern.example")
 

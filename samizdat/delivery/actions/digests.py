@@ -120,7 +120,7 @@ def _close(list_: List, now: datetime) -> None:
     # List, round and state stand in the open: quoted is what was released to the whole list alone.
     letters = released_to(list_, editions)
     # Asked before they are quoted and once more after it: what they say may be changed while they are read.
-    agreed = approval.are_agreed_to(list_.organization, [edition.campaign for edition, _details in letters])
+    agreed = _are_agreed_to(list_, letters)
     draft = digest_draft(list_, letters, now) if letters else None
     with transaction.atomic():
         held = List.objects.select_for_update(no_key=True).get(id=list_.id)
@@ -128,14 +128,21 @@ def _close(list_: List, now: datetime) -> None:
         if held.digest_round != round or (wanted and there != editions) or waits_for(held):
             return
         if draft is not None:
-            quoted = {edition.pk for edition, _details in letters}
-            agreed = agreed and approval.are_agreed_to(
-                list_.organization, [edition.campaign for edition in there if edition.pk in quoted]
+            again = {edition.pk: edition for edition in there}
+            agreed = agreed and _are_agreed_to(
+                list_, [(again[edition.pk], details) for edition, details in letters if edition.pk in again]
             )
             _write(list_, draft, [details for _edition, details in letters], now, agreed)
         List.objects.filter(id=list_.id).update(digest_round=round + 1)
         recipients_sql.round_ends(list_.id, everybody=not held.digest_when)
         _put_off(held, now)
+
+
+def _are_agreed_to(list_: List, letters: Sequence[tuple[Edition, EditionDetails]]) -> bool:
+    """In the frame that the digest takes over: a letter is compared with what its column says, the digest takes what
+    was released."""
+    framed = all((edition.campaign.template_id or 0) == details.template for edition, details in letters)
+    return framed and approval.are_agreed_to(list_.organization, [edition.campaign for edition, _details in letters])
 
 
 def _write(list_: List, draft: Draft, letters: Sequence[EditionDetails], now: datetime, agreed: bool) -> None:
