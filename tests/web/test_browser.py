@@ -474,7 +474,7 @@ def test_single_letters_do_nothing_while_somebody_types(browser: Any, served: st
         page.goto(reverse("subscribers", args=[here.organization.slug]))
         page.keyboard.press("/")
         page.keyboard.type("nggh")
-        expect(page.locator("#f-address")).to_have_value("nggh")
+        expect(page.locator("#f-q")).to_have_value("nggh")
         page.locator("h1").click()
         page.keyboard.press("g")
         page.keyboard.press("c")
