@@ -1,14 +1,18 @@
 """What a subscriber's page says of their consent: the verdict with its reason, and the log it was read from."""
 
 import re
+from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 from django import template
 from django.template import Context
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
 
 from samizdat.audience.queries.subscriber_page import SubscriberCard
 from samizdat.core.consent import Permission, Refusal
+from samizdat.delivery.queries import Fate
 from samizdat.web import labels
 from samizdat.web.templatetags.desk import count, day
 
@@ -19,21 +23,40 @@ SHOWN = 100  # The newest consent records; more of one person make a page that n
 
 @register.inclusion_tag("web/audience/parts/consent.html", takes_context=True)
 def consent_of(context: Context, card: SubscriberCard) -> dict[str, object]:
-    """May we write to this subscriber, list by list and purpose by purpose, and every record behind it. `card`:
-    queries.card()."""
+    """May we write to this subscriber, list by list and purpose by purpose. `card`: queries.card()."""
     return {
+        "number": card.number,
         "standings": [(standing, *answer(standing.verdict)) for standing in card.lists],
-        "asking": [(standing.name, *answer(verdict)) for standing, verdict in card.fundraising],
-        "timeline": [entry_of(entry) for entry in card.timeline[:SHOWN]],
-        "records": len(card.timeline) if len(card.timeline) > SHOWN else 0,
+        "asking": [(standing, *answer(verdict)) for standing, verdict in card.fundraising],
         "desk": context["desk"],
+        "request": context["request"],
+        "csrf_token": context["csrf_token"],
     }
 
 
-@register.filter
-def allows(verdict: object) -> bool:
-    """Whether this answer of core/consent.may is a yes."""
-    return isinstance(verdict, Permission)
+# What the chips of the activity ask for, by what stands in the address.
+ACTIVITY = {"": lazy("Everything"), "emails": lazy("Emails"), "consent": lazy("Consent")}
+
+
+@register.inclusion_tag("web/audience/parts/activity.html", takes_context=True)
+def activity_of(context: Context, card: SubscriberCard, deliveries: Sequence[Fate]) -> dict[str, object]:
+    """Every consent record and what became of recent emails, the newest first."""
+    request = context["request"]
+    asked = request.GET.get("show", "") if request.GET.get("show") in ACTIVITY else ""
+    records = [] if asked == "emails" else card.timeline[:SHOWN]
+    mails = [] if asked == "consent" else deliveries
+    # What has no day yet is being sent.
+    events: list[tuple[date, dict[str, object] | None, Fate | None]] = []
+    events += [(entry.day, entry_of(entry), None) for entry in records]
+    events += [(row.day or date.max, None, row) for row in mails]
+    return {
+        "events": sorted(events, key=lambda event: event[0], reverse=True),
+        "records": len(card.timeline) if records and len(card.timeline) > SHOWN else 0,
+        "shown": len(records),
+        "chips": [(f"?show={name}" if name else "?", word, name == asked) for name, word in ACTIVITY.items()],
+        "desk": context["desk"],
+        "request": request,
+    }
 
 
 def answer(verdict: Permission | Refusal) -> tuple[bool, str]:

@@ -17,6 +17,7 @@ from samizdat.audience.errors import AudienceError, TooManyRemovals
 from samizdat.audience.models import Subscriber
 from samizdat.audience.queries.lists import FieldView
 from samizdat.audience.queries.subscriber_page import SubscriberCard
+from samizdat.audience.tags_and_fields import NAMES
 from samizdat.core.consent import LETTERS, PURPOSES
 from samizdat.core.content import reader_formats
 from samizdat.core.fields import unfit_for_letter
@@ -61,7 +62,7 @@ def subscriber(request: DeskRequest, number: int) -> HttpResponse:
         "deliveries": delivery.deliveries_of(request.organization, number),
         "tags": [tag for tag in known if tag[1] in card.tags],
         "known_tags": known[:MOST_SUGGESTIONS],
-        "standings": card.lists,
+        "name": " ".join(filter(None, (card.values.get(tag, "").strip() for tag in NAMES))),
         "chosen": _preferred(subscriber, card),
     }
     return render(request, "web/audience/subscriber.html", facts)
