@@ -15,6 +15,7 @@ from samizdat.accounts.actions import found_organization
 from samizdat.accounts.models import Organization
 from samizdat.audience import actions, queries
 from samizdat.audience.models import ConsentRecord, Field, Import, List, Subscriber, Subscription, Tag
+from samizdat.delivery.queries import Fate
 from samizdat.events.models import Event
 from samizdat.vault import keyring
 from samizdat.vault.models import VaultKey
@@ -104,6 +105,28 @@ def test_the_page_of_a_subscriber_shows_the_newest_of_many_consent_records(
     page = desk("editor").get(address + "?show=consent").content.decode()
     assert page.count("<time") == many - 1
     assert f"The newest {many - 1} of {many} records are shown." in page and "records are shown" not in whole
+
+
+def test_activity_has_emails_and_consent_together_and_each_by_itself(
+    here: House, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fate = Fate(here.sent.pk, "The winter list", TODAY, "accepted", "")
+    monkeypatch.setattr("samizdat.delivery.queries.deliveries_of", lambda *_who: [fate])
+    address, client = _to(here, "subscriber", here.ada.number), desk("editor")
+    pages = {show: client.get(f"{address}?show={show}").content.decode() for show in ("", "emails", "consent", "else")}
+    report = _to(here, "report", here.sent.pk)
+    assert {show: report in page for show, page in pages.items()} == dict.fromkeys(("", "emails", "else"), True) | {
+        "consent": False
+    }
+    assert {show: CONSENT in page for show, page in pages.items()} == dict.fromkeys(("", "consent", "else"), True) | {
+        "emails": False
+    }
+
+
+def test_somebody_without_a_name_is_called_by_their_address(here: House, desk: Desk) -> None:
+    actions.change_values(here.ada, {"FNAME": "", "LNAME": ""}, now=NOW)
+    page = desk("editor").get(_to(here, "subscriber", here.ada.number)).content.decode()
+    assert re.search(r"ada@<wbr>lantern<wbr>\.example</bdi>\s*</h1>", page)
 
 
 def test_the_button_of_the_leave_page_is_neither_a_sign_up_form_nor_their_mail_program(here: House, desk: Desk) -> None:
