@@ -2,7 +2,7 @@
 // place of the one before when it is there. Nothing is saved by it. The frame opens at the block that is being written.
 import { say } from "./words.js";
 
-const PAUSE = 20; // ms: letters that come faster than this are drawn together
+const PAUSE = 0; // ms: what one keystroke or paste changes is drawn together
 const PATIENCE = 10_000; // ms: no answer for so long is none, as for whoever is signed out
 
 const KINDS = { phone: "light", desk: "light", dark: "dark", off: "off" };
