@@ -293,7 +293,8 @@ def test_whoever_ends_or_stops_those_that_start_public_pages_ends_nothing_else(s
     until(lambda: split.ask("/robots.txt")[0] == 200)
     os.kill(_starter_of(again), signal.SIGKILL)
     until(lambda: "both processes that start them" in split.log.read_text(), 120)
-    assert split.children() == children, "desk, worker and sender go on"
+    # The others go on. While one ends, the kernel's list of children may leave out another.
+    until(lambda: split.children() == children)
     assert page(split.ports[0], "/sign-in") == 200
     until(lambda: "can't be started" in _doctor(split))
     assert split.stop() <= 12
