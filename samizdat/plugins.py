@@ -18,7 +18,7 @@ from samizdat.core.imports import DetectedFiles, ImportColumn, ImportPlan, Probl
 
 # What the engine needs of every transport. Apps import these from here: they know plugs by name alone.
 from samizdat.transports import base
-from samizdat.transports.base import BadRoute, Message, RouteDown, RouteField, RouteSettings
+from samizdat.transports.base import BadRoute, Message, RouteDown, RouteField, RouteProvider, RouteSettings
 from samizdat.transports.base import Transport as BaseTransport
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ __all__ = [
     "NoSuchPlug",
     "RouteDown",
     "RouteField",
+    "RouteProvider",
     "RouteSettings",
     "advise",
     "answer",
@@ -46,6 +47,7 @@ __all__ = [
     "open_files",
     "plain_label",
     "read_url",
+    "route_providers",
     "transport",
     "transports",
 ]
@@ -78,6 +80,15 @@ def transports() -> dict[str, type[BaseTransport]]:
 def importers() -> "dict[str, type[Importer]]":
     """Importer classes by name."""
     return _find("importers.services", "samizdat.importers", "Importer")
+
+
+def route_providers() -> dict[str, RouteProvider]:
+    """The sending providers that transports know, by name, as they are listed."""
+    plugs = dict.fromkeys(transports().values())
+    return {
+        one.name: one
+        for one in sorted((one for plug in plugs for one in plug.providers), key=lambda one: one.label.lower())
+    }
 
 
 def transport(scheme: str) -> type[BaseTransport]:

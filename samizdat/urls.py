@@ -2,6 +2,7 @@
 
 from django.urls import include, path
 
+from samizdat.web import handbook
 from samizdat.web.audience.views import (
     bulk,
     data_quality,
@@ -241,6 +242,7 @@ alive = [
     path("activity/file", activity.activity_file, name="activity-file"),
     path("settings/", team.organization_settings, name="settings"),
     path("settings/on-hold", copied_installation.fence, name="fence"),
+    path("handbook/<slug:page>", handbook.handbook, name="handbook"),
     path("settings/letters", branding.branding, name="branding"),
     path("settings/letters/<str:kind>", branding.branding_preview, name="branding-preview"),
 ]

@@ -144,9 +144,25 @@ def options() -> str:
 PRINTED = re.compile(r"(?<=<!-- printed from the transports -->\n).*?(?=<!-- /printed -->)", re.DOTALL)
 
 
-def routes() -> str:
+def _between_marks(name: str, printed: str) -> str:
     """The page as it is, with what the transports say of themselves between the marks."""
-    return PRINTED.sub(lambda _match: _ways_out(), (HERE / "docs/routes.md").read_text())
+    return PRINTED.sub(lambda _match: printed, (HERE / "docs" / name).read_text())
+
+
+def routes() -> str:
+    return _between_marks("routes.md", _ways_out())
+
+
+def sending_providers() -> str:
+    return _between_marks("sending-providers.md", _providers())
+
+
+def _providers() -> str:
+    rows = []
+    for one in plugins.route_providers().values():
+        add = "" if one.signs else " Add `--signs provider`."
+        rows.append(f"| [{one.label}](#{one.label.lower().replace(' ', '-')}) | `{one.example}` | {one.help}{add} |")
+    return "\n".join(["| provider | URL | notes |", "|---|---|---|", *rows, ""])
 
 
 def _ways_out() -> str:
@@ -169,6 +185,7 @@ PAGES = {
     "languages.md": languages,
     "events.md": events,
     "routes.md": routes,
+    "sending-providers.md": sending_providers,
 }
 
 if __name__ == "__main__":

@@ -34,13 +34,15 @@ def _add_help() -> str:
     """Every way out that is installed, and what may follow the question mark of its URL."""
     plugs = dict.fromkeys(plugins.transports().values())
     kinds = [f"{kind.example}: {kind.label}" for plug in plugs for kind in plug.kinds]
+    providers = [f"{one.label}: {one.example}" for one in plugins.route_providers().values()]
     options = [
         f"{plug.name}?{ask.name}= {ask.help}" + (f" ({ask.default} if not given)" if ask.default else "")
         for plug in plugs
         for ask in plug.asks
         if ask.name in plug.known_options
     ]
-    paragraphs = ["Add a way out. URL is one of these, or - to be asked for it:", *kinds, TESTED, "Options in the URL:"]
+    kinds_lead = "Add a sending route. URL is one of these, or - to be asked for it:"
+    paragraphs = [kinds_lead, *kinds, "URLs of sending providers:", *providers, TESTED, "Options in the URL:"]
     return "\n\n".join([*paragraphs, *options])
 
 

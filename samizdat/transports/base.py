@@ -130,6 +130,37 @@ class RouteKind(NamedTuple):
         return self.example.partition("://")[0]
 
 
+class RouteProvider(NamedTuple):
+    """A sending provider that a transport reaches: what the form fills in once it is chosen.
+
+    `example`: its URL, with capitals and example.org where something of one's own stands. `help`: where to find that.
+    `signs`: whether we sign what goes by it (DKIM), or it does. Its steps are the part of docs/sending-providers.md
+    with `label` as its heading.
+    """
+
+    name: str
+    label: str
+    example: str
+    help: str
+    signs: bool = True
+
+    @property
+    def scheme(self) -> str:
+        return scheme_of(self.example)
+
+    @property
+    def where(self) -> str:
+        """Host and port; empty where that is one's own domain."""
+        place = self.example.rpartition("@")[2].partition("?")[0]
+        return "" if place == "example.org" else place
+
+    @property
+    def user(self) -> str:
+        """The user name that everybody has there; empty where each has their own."""
+        user = self.example.partition("://")[2].partition(":")[0]
+        return user if user.islower() and "@" not in user else ""
+
+
 @dataclass(frozen=True, slots=True)
 class RouteField:
     """One thing a route must know: a field of the form at the desk, a line in the handbook and in the command's help.
@@ -325,6 +356,7 @@ class Transport:
 
     name: ClassVar[str] = ""
     kinds: ClassVar[tuple[RouteKind, ...]] = ()
+    providers: ClassVar[tuple[RouteProvider, ...]] = ()
     # What is said when the URL names no whole path, where it has to name one instead of a host. A path is a folder or a
     # command of the server itself, so such a route is added on the command line and never at the desk.
     no_path: ClassVar[str] = ""
@@ -349,7 +381,7 @@ class Transport:
     def sentences(cls) -> list[str]:
         """What pages show of it, in English."""
         asked = [text for ask in cls.at_desk() for text in (ask.label, ask.help, *ask.choices.values())]
-        return [*(kind.label for kind in cls.kinds if not cls.no_path), *asked]
+        return [*(kind.label for kind in cls.kinds if not cls.no_path), *asked, *(one.help for one in cls.providers)]
 
     def check_new(self) -> None:
         """Refuses, as BadRoute, what nobody should begin with, though a route that is there may go on so."""

@@ -81,6 +81,7 @@ class House:
             "domain_id": self.key.domain_id,
             "key_id": self.key.pk,
             "kind": "light",
+            "page": "sending-providers",
             "form_id": self.form,
             "breach_id": self.breach,
             "version_number": 1,

@@ -222,6 +222,7 @@ def pages(here: House) -> list[str]:
         to("breach", here.breach),
         to("routes"),
         to("edit-route", here.route.pk),
+        to("handbook", "sending-providers"),
         to("remove-route", here.route.pk),
         to("domains"),
         to("sending-domain", _keys_in_all_states(here)),
@@ -287,6 +288,10 @@ def test_another_kind_of_route_asks_for_what_it_needs(browser: Any, served: str,
         page.select_option("#f-scheme", "mailgun")
         page.get_by_label("Region").wait_for()
         assert page.get_by_label("Sending domain").count() == 1 and page.locator("#f-user").count() == 0
+        assert page.get_by_label("Name", exact=True).input_value() == "second way"
+        page.select_option("#f-scheme", "ses")
+        page.get_by_role("link", name="Set up Amazon SES, step by step").wait_for()
+        assert page.get_by_label("Host and port").input_value().startswith("email-smtp.")
         assert page.get_by_label("Name", exact=True).input_value() == "second way"
         assert not violations(page) and complaints == []
 

@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import escape
 
 from samizdat import plugins
 from samizdat.campaigns.models import Campaign
@@ -14,7 +15,8 @@ from samizdat.cli.routes import route_add
 from samizdat.core.mail.outcome import RouteVerdict
 from samizdat.delivery import actions, queries
 from samizdat.delivery.models import Route
-from samizdat.web.delivery.forms.routes import RouteForm, field_of
+from samizdat.web.delivery.forms.routes import UNITS, RouteForm, choices, field_of
+from samizdat.web.handbook import anchor
 from tests.conftest import NOW
 from tests.http_server import Reply, ScriptedApi
 from tests.smtp_server import ScriptedServer
@@ -52,7 +54,7 @@ def test_every_way_out_can_be_chosen_with_what_it_asks_or_names_the_command(
 ) -> None:
     client, page = desk("admin"), _to(here, "routes")
     shown = client.get(page, {"scheme": scheme})
-    form, offered = shown.context["form"], dict(RouteForm().fields["scheme"].choices)  # type: ignore[attr-defined]
+    form, offered = shown.context["form"], {name: label for _group, rows in choices() for name, label in rows}
     if plug.no_path:
         assert scheme not in offered
         refused = client.post(page, {"scheme": scheme, "name": "r", "priority": "1", "where": "x"})
@@ -61,8 +63,62 @@ def test_every_way_out_can_be_chosen_with_what_it_asks_or_names_the_command(
     assert offered[scheme] and form["scheme"].value() == scheme
     assert [field.name for field in form.asked] == [field_of(ask) for ask in plug.at_desk()]
     assert all(field.label in shown.content.decode() for field in form.asked)
-    everywhere = {"scheme", "name", "priority", "rate", "warm_up", "signs"}
+    everywhere = {"scheme", "name", "priority", "connections", *UNITS, "warm_up", "signs"}
     assert set(form.fields) == everywhere | {field_of(ask) for ask in plug.at_desk()}
+
+
+@pytest.mark.parametrize("provider", plugins.route_providers().values(), ids=lambda provider: provider.name)
+def test_a_chosen_provider_fills_in_what_it_knows_and_leads_to_its_part_of_the_handbook(
+    here: House, desk: Desk, provider: plugins.RouteProvider
+) -> None:
+    client, page = desk("admin"), _to(here, "routes")
+    typed = {"scheme": provider.name, "choose": "1", "name": "", "where": "", "per_hour": "700", "priority": "3"}
+    shown = client.post(page, typed)
+    form = shown.context["form"]
+    assert shown.status_code == 200 and not form.errors, "nothing is refused that nobody has filled in yet"
+    assert form["name"].value() == provider.label
+    assert (form["per_hour"].value(), form["priority"].value()) == ("700", "3"), "what was typed stays"
+    assert form["signs"].value() == ("us" if provider.signs else "provider")
+    assert (form["where"].value() or "") == provider.where
+    link = f"{_to(here, 'handbook', 'sending-providers')}#{anchor(provider.label)}"
+    text = shown.content.decode()
+    assert escape(provider.help) in text and link in text
+    assert f'<h2 id="{anchor(provider.label)}">' in client.get(link.partition("#")[0]).content.decode()
+    assert provider.example in (route_add.help or "")
+
+
+def test_another_server_has_nothing_that_the_provider_before_had_filled_in(here: House, desk: Desk) -> None:
+    client, page = desk("admin"), _to(here, "routes")
+    filled = client.post(page, {"scheme": "sendgrid", "choose": "1"}).context["form"]
+    names = ("name", "where", "user", "signs")
+    assert [filled[name].value() for name in names] == ["SendGrid", "smtp.sendgrid.net:587", "apikey", "us"]
+    typed = {name: filled[name].value() for name in names} | {"signs": "provider"}
+    own = client.post(page, {"scheme": "smtps", "choose": "1", **typed}).context["form"]
+    assert [own[name].value() or "" for name in names] == ["", "", "", "us"]
+
+
+def test_a_route_is_added_by_its_provider_with_limits_as_numbers(here: House, desk: Desk) -> None:
+    answers = {"scheme": "brevo", "name": "Brevo", "where": "smtp-relay.brevo.com:587", "user": "me@lantern.example"}
+    numbers = {"priority": "2", "per_second": "2.5", "per_hour": "5000", "per_day": "20000", "connections": "7"}
+    desk("admin").post(_to(here, "routes"), {**answers, **numbers, "password": SECRET, "signs": "us"})
+    route = Route.objects.select_related("organization").get(name="Brevo")
+    way = queries.way_of(route)
+    assert (route.limits, route.connections) == ("2.5/s,5000/h,20000/d", 7)
+    assert (way.settings.scheme, way.where, way.settings.password) == ("smtp", "smtp-relay.brevo.com:587", SECRET)
+    edited = desk("admin").get(_to(here, "edit-route", route.pk)).context["form"]
+    assert edited["scheme"].value() == "brevo" and edited["connections"].value() == 7
+    assert [edited[name].value() for name in UNITS] == ["2.5", "", "5000", "20000"]
+
+
+def test_after_an_error_all_that_was_typed_stands_there_and_the_password_is_asked_for_again(
+    here: House, desk: Desk
+) -> None:
+    typed = {"scheme": "brevo", "name": "Brevo", "where": "no host", "user": "me", "priority": "4", "per_day": "900"}
+    answer = desk("admin").post(_to(here, "routes"), typed | {"password": SECRET})
+    form, text = answer.context["form"], answer.content.decode()
+    assert answer.status_code == 422 and SECRET not in text
+    assert {name: form[name].value() for name in typed} == typed
+    assert "Enter it again" in text
 
 
 @pytest.mark.parametrize(("scheme", "plug"), sorted(plugins.transports().items()))
@@ -75,7 +131,7 @@ def test_the_command_tells_every_way_out_and_its_options(scheme: str, plug: type
 def test_a_kind_that_was_chosen_without_its_own_fields_is_asked_for_them(here: House, desk: Desk) -> None:
     answers = {"scheme": "mailgun", "name": "gun", "where": "lantern.example", "priority": "20", "password": SECRET}
     answer = desk("admin").post(_to(here, "routes"), answers)
-    assert answer.status_code == 422 and set(answer.context["form"].errors) == {"region"}
+    assert answer.status_code == 422 and set(answer.context["form"].errors) == {"region", "password"}
     assert 'name="region"' in answer.content.decode()
 
 
@@ -89,7 +145,7 @@ def test_a_route_is_saved_tried_and_keeps_its_password_to_itself(here: House, de
         "user": "lantern",
         "priority": "20",
         "password": SECRET,
-        "rate": "300/m",
+        "per_minute": "300",
     }
     answer = client.post(_to(here, "routes"), answers, follow=True)
     page = answer.content.decode()
@@ -105,7 +161,7 @@ def test_a_route_is_saved_tried_and_keeps_its_password_to_itself(here: House, de
 
 
 def test_a_route_that_cannot_be_is_refused_with_a_sentence(here: House, desk: Desk) -> None:
-    answers = {"scheme": "smtp", "name": "bad", "where": "no host at all", "priority": "20", "rate": "fast"}
+    answers = {"scheme": "smtp", "name": "bad", "where": "no host at all", "priority": "20", "per_second": "fast"}
     answer = desk("admin").post(_to(here, "routes"), answers)
     assert answer.status_code == 422
     assert Route.objects.filter(organization=here.organization).count() == 1
@@ -114,7 +170,7 @@ def test_a_route_that_cannot_be_is_refused_with_a_sentence(here: House, desk: De
 def test_a_folder_of_the_server_is_neither_offered_nor_taken(here: House, desk: Desk) -> None:
     client = desk("admin")
     assert 'value="folder"' not in client.get(_to(here, "routes")).content.decode()
-    answers = {"scheme": "folder", "name": "files", "where": "/srv/letters", "priority": "20", "rate": ""}
+    answers = {"scheme": "folder", "name": "files", "where": "/srv/letters", "priority": "20"}
     answer = client.post(_to(here, "routes"), answers)
     assert answer.status_code == 422
     assert "samizdat route add NAME folder:///dir" in answer.content.decode()
@@ -157,9 +213,9 @@ def test_a_route_is_edited_in_the_form_it_was_added_with(here: House, desk: Desk
     client, page = desk("admin"), _to(here, "edit-route", relay.pk)
     assert page in client.get(_to(here, "routes")).content.decode()
     shown = client.get(page).content.decode()
-    assert 'value="127.0.0.1:1"' in shown and 'value="5/s"' in shown and "timeout=9" in shown
+    assert 'value="127.0.0.1:1"' in shown and 'name="per_second" value="5"' in shown and "timeout=9" in shown
     assert SECRET not in shown
-    answer = client.post(page, {**SERVER, "name": "second relay", "rate": "", "password": ""}, follow=True)
+    answer = client.post(page, {**SERVER, "name": "second relay", "password": ""}, follow=True)
     told = answer.content.decode()
     assert "Route second relay updated. Name: relay → second relay; Limit: 5/s → none." in told
     way = queries.way_of(Route.objects.get(pk=relay.pk))
@@ -168,9 +224,9 @@ def test_a_route_is_edited_in_the_form_it_was_added_with(here: House, desk: Desk
 
 def test_a_route_that_is_edited_into_nonsense_stays_what_it_was(here: House, desk: Desk, relay: Any) -> None:
     client, page = desk("admin"), _to(here, "edit-route", relay.pk)
-    taken = client.post(page, {**SERVER, "name": "own-server", "rate": "300/m"})
+    taken = client.post(page, {**SERVER, "name": "own-server", "per_minute": "300"})
     assert taken.status_code == 422 and 'href="#f-name"' in taken.content.decode()
-    elsewhere = client.post(page, {**SERVER, "where": "elsewhere.example:25", "rate": "300/m"})
+    elsewhere = client.post(page, {**SERVER, "where": "elsewhere.example:25", "per_minute": "300"})
     assert elsewhere.status_code == 422 and 'href="#f-password"' in elsewhere.content.decode()
     assert queries.way_of(Route.objects.get(pk=relay.pk)).where == "127.0.0.1:1"
 
@@ -179,7 +235,7 @@ def test_of_a_folder_name_turn_and_limit_are_edited_and_not_where_it_leads(here:
     client, page = desk("admin"), _to(here, "edit-route", here.route.pk)
     before = queries.way_of(here.route).shown
     assert "f-where" not in client.get(page).content.decode()
-    answers = {"name": "paper", "priority": "3", "rate": "10/s", "scheme": "smtp", "where": "other.example:25"}
+    answers = {"name": "paper", "priority": "3", "per_second": "10", "scheme": "smtp", "where": "other.example:25"}
     told = client.post(page, answers, follow=True).content.decode()
     assert "Route paper updated." in told
     after = queries.way_of(Route.objects.get(pk=here.route.pk))
@@ -188,7 +244,7 @@ def test_of_a_folder_name_turn_and_limit_are_edited_and_not_where_it_leads(here:
 
 def test_saving_what_is_there_says_so_and_tests_nothing(here: House, desk: Desk, relay: Any) -> None:
     page = _to(here, "edit-route", relay.pk)
-    told = desk("admin").post(page, {**SERVER, "rate": "5/s"}, follow=True).content.decode()
+    told = desk("admin").post(page, {**SERVER, "per_second": "5"}, follow=True).content.decode()
     assert "relay already has these settings" in told and "can’t be reached" not in told
 
 
@@ -242,7 +298,6 @@ def test_mailgun_is_added_with_its_key_and_changed_without_it(here: House, desk:
         "name": "gun",
         "where": "lantern.example",
         "priority": "20",
-        "rate": "",
         "password": SECRET,
         "signs": "us",
     }
@@ -278,7 +333,6 @@ def test_mailgun_without_a_key_is_refused_with_a_sentence(here: House, desk: Des
         "name": "gun",
         "where": "lantern.example",
         "priority": "20",
-        "rate": "",
     }
     answer = desk("admin").post(_to(here, "routes"), answers)
     assert answer.status_code == 422
@@ -288,7 +342,7 @@ def test_mailgun_without_a_key_is_refused_with_a_sentence(here: House, desk: Des
 def test_a_command_of_the_server_is_neither_offered_nor_taken(here: House, desk: Desk) -> None:
     client = desk("admin")
     assert 'value="sendmail"' not in client.get(_to(here, "routes")).content.decode()
-    answers = {"scheme": "sendmail", "name": "local", "where": "/bin/rm", "priority": "20", "rate": ""}
+    answers = {"scheme": "sendmail", "name": "local", "where": "/bin/rm", "priority": "20"}
     answer = client.post(_to(here, "routes"), answers)
     assert answer.status_code == 422
     assert "samizdat route add NAME" in answer.content.decode()
@@ -401,9 +455,9 @@ def test_limits_warm_up_and_slowed_providers_stand_on_the_page(here: House, desk
     assert "fresh.example: warming up, 0 of 40 today" in page
     assert "per hour: 3 of 5,000 used" in page
     assert "slowed down for Gmail" in page
-    answers = {"name": "fresh", "priority": "10", "rate": "1/x", "warm_up": "many"}
+    answers = {"name": "fresh", "priority": "10", "per_day": "0.5", "warm_up": "many"}
     answer = desk("admin").post(_to(here, "edit-route", route.pk), answers)
-    assert answer.status_code == 422 and {"rate", "warm_up"} <= set(answer.context["form"].errors)
+    assert answer.status_code == 422 and {"per_day", "warm_up"} <= set(answer.context["form"].errors)
 
 
 def test_a_letter_that_waits_for_a_slowed_down_route_says_until_when(here: House, desk: Desk) -> None:

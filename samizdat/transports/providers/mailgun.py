@@ -22,6 +22,7 @@ from samizdat.transports.base import (
     MessageFeed,
     RouteField,
     RouteKind,
+    RouteProvider,
     RouteSettings,
     is_one_address,
     reply_text,
@@ -44,6 +45,14 @@ class MailgunTransport(base.Transport):
     kinds = (
         RouteKind(
             "mailgun://KEY@example.org?region=eu", "Mailgun over HTTPS, for networks where mail ports are blocked"
+        ),
+    )
+    providers = (
+        RouteProvider(
+            "mailgun",
+            "Mailgun",
+            "mailgun://KEY@example.org?region=eu",
+            "Sends over HTTPS, so it also works where mail ports are blocked.",
         ),
     )
     keyed = True

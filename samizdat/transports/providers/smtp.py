@@ -21,6 +21,7 @@ from samizdat.transports.base import (
     RouteDown,
     RouteField,
     RouteKind,
+    RouteProvider,
     RouteSettings,
 )
 from samizdat.transports.smtp_client.connect import connect
@@ -50,6 +51,45 @@ class SmtpTransport(base.Transport):
         RouteKind("smtp://user:password@host:587", "SMTP with STARTTLS (usually port 587)"),
         RouteKind("smtps://user:password@host:465", "SMTP with TLS from the start (usually port 465)"),
         RouteKind("smtp+plain://host:25", "SMTP without TLS (only on this server or inside a tunnel)"),
+    )
+    providers = (
+        RouteProvider(
+            "ses",
+            "Amazon SES",
+            "smtp://USER:PASSWORD@email-smtp.eu-central-1.amazonaws.com:587",
+            "Create SMTP credentials in the SES console. Change the host if your region is another one.",
+            signs=False,
+        ),
+        RouteProvider(
+            "brevo",
+            "Brevo",
+            "smtp://LOGIN:KEY@smtp-relay.brevo.com:587",
+            "The user name is the SMTP login, the password an SMTP key. An API key doesn’t work here.",
+        ),
+        RouteProvider(
+            "mailjet",
+            "Mailjet",
+            "smtp://KEY:SECRET@in-v3.mailjet.com:587",
+            "The user name is the API key, the password the secret key.",
+        ),
+        RouteProvider(
+            "postmark",
+            "Postmark",
+            "smtp://ACCESS:SECRET@smtp-broadcasts.postmarkapp.com:587",
+            "Use the SMTP token of a broadcast stream: access key and secret key.",
+        ),
+        RouteProvider(
+            "sendgrid",
+            "SendGrid",
+            "smtp://apikey:KEY@smtp.sendgrid.net:587",
+            "The user name is the word “apikey”, the password an API key that may send mail.",
+        ),
+        RouteProvider(
+            "smtp2go",
+            "SMTP2GO",
+            "smtp://USER:PASSWORD@mail.smtp2go.com:587",
+            "Create an SMTP user there. If your network blocks port 587, use 2525.",
+        ),
     )
     asks = (
         RouteField("host", "As your provider gives them, like mail.example:587.", label="Host and port", required=True),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import Any, Unpack
 from urllib.parse import quote, urlencode
 
@@ -36,13 +37,34 @@ def field_of(ask: plugins.RouteField) -> str:
 
 
 def kinds() -> list[tuple[str, str]]:
-    """Those that may be added at the desk, whichever server it is before those of one provider."""
-    plugs = sorted(dict.fromkeys(plugins.transports().values()), key=lambda plug: plug.keyed)
-    return [(kind.scheme, _(kind.label)) for plug in plugs if not plug.no_path for kind in plug.kinds]
+    """Those that may be added at the desk, but for those of a provider, which is chosen by its name."""
+    plugs = dict.fromkeys(plugins.transports().values())
+    known = plugins.route_providers()
+    return [
+        (kind.scheme, _(kind.label))
+        for plug in plugs
+        if not plug.no_path
+        for kind in plug.kinds
+        if kind.scheme not in known
+    ]
+
+
+def choices() -> list[tuple[str, list[tuple[str, str]]]]:
+    """What the form offers: providers, whose fields are filled in, and any other server."""
+    providers = [(name, provider.label) for name, provider in plugins.route_providers().items()]
+    return [(_("Sending providers"), providers), (_("Other servers"), kinds())]
+
+
+def provider_of(way: WayOut) -> str:
+    """The name of the provider to which a route leads; else its scheme."""
+    for name, provider in plugins.route_providers().items():
+        if provider.scheme == way.settings.scheme and provider.where in ("", way.where):
+            return name
+    return way.settings.scheme
 
 
 class KindField(forms.ChoiceField):
-    """The kinds of servers; names of others get the way to them."""
+    """Providers and kinds of servers; names of others get the way to them."""
 
     def validate(self, value: str) -> None:
         if value and not self.valid_value(value):
@@ -67,25 +89,24 @@ def _field(ask: plugins.RouteField) -> forms.Field:
     return forms.CharField(max_length=300, initial=ask.default, widget=forms.TextInput(attrs=attributes), **words)
 
 
+# A limit that the form asks for -> how it is written (core/mail/rate).
+UNITS = {"per_second": "s", "per_minute": "m", "per_hour": "h", "per_day": "d"}
+
+
+def _limit(label: Any, initial: int | None = None) -> forms.DecimalField:
+    """How many emails in one stretch of time."""
+    least = Decimal("0.000001")
+    widget = forms.NumberInput(attrs={"step": "any", "min": "0", "class": "mono"})
+    return forms.DecimalField(
+        label=label, required=False, min_value=least, max_digits=15, decimal_places=6, initial=initial, widget=widget
+    )
+
+
 class RouteForm(DeskForm):
-    scheme = KindField(label=lazy("Type"), choices=kinds)
+    scheme = KindField(label=lazy("Provider"), choices=choices)
     name = forms.CharField(label=lazy("Name"), max_length=60, help_text=lazy("Shown in reports."))
     priority = forms.IntegerField(
         label=lazy("Priority"), min_value=1, max_value=999, initial=10, help_text=lazy("Lowest number is used first.")
-    )
-    rate = forms.CharField(
-        label=lazy("Rate limit"),
-        required=False,
-        max_length=100,
-        initial="10/s",
-        help_text=lazy("Example: 10/s or 10/s,5000/h,20000/d. Leave empty for no limit. Ask your provider."),
-    )
-    warm_up = forms.CharField(
-        label=lazy("Warm-up"),
-        required=False,
-        max_length=800,
-        help_text=lazy("For a new sender: emails per day, from the first day on. Example: 50, 100, 200, 400."),
-        widget=forms.TextInput(attrs={"class": "mono", "spellcheck": "false", "autocapitalize": "none"}),
     )
     signs = forms.ChoiceField(
         label=lazy("DKIM signature"),
@@ -93,6 +114,25 @@ class RouteForm(DeskForm):
         initial="us",
         choices=list(SIGNERS.items()),
         help_text=lazy("Choose the provider only if it says that it signs for your domain."),
+    )
+    per_second = _limit(lazy("Emails per second"), 10)
+    per_minute = _limit(lazy("Emails per minute"))
+    per_hour = _limit(lazy("Emails per hour"))
+    per_day = _limit(lazy("Emails per day"))
+    connections = forms.IntegerField(
+        label=lazy("Connections at once"),
+        required=False,
+        min_value=1,
+        max_value=500,
+        initial=50,
+        widget=forms.NumberInput(attrs={"class": "mono"}),
+    )
+    warm_up = forms.CharField(
+        label=lazy("Warm-up"),
+        required=False,
+        max_length=800,
+        help_text=lazy("For a new sender: emails per day, from the first day on. Example: 50, 100, 200, 400."),
+        widget=forms.TextInput(attrs={"class": "mono", "spellcheck": "false", "autocapitalize": "none"}),
     )
 
     def __init__(
@@ -104,19 +144,25 @@ class RouteForm(DeskForm):
         scheme: str = "",
         **options: Unpack[FormOptions],
     ) -> None:
-        """`way`: the delivery.queries.WayOut of a route that is there already. `scheme`: the kind somebody chose."""
+        """`way`: the delivery.queries.WayOut of a route that is there already. `scheme`: the provider or the kind that
+        somebody chose. With `choose` in the data nothing is checked yet: the fields follow what was chosen."""
         self._way = way
-        if way is not None:
-            options["initial"] = _initial(way)
+        offered = [name for _group, rows in choices() for name, _label in rows]
+        chosen = str((data or {}).get("scheme", scheme) or scheme or (provider_of(way) if way else ""))
+        self.chosen = chosen if chosen in offered else kinds()[0][0]
+        initial = _initial(way) if way is not None else _filled_in(self.provider, {})
+        if data and "choose" in data:
+            # Who signs follows from the provider: what the one before had filled in would be wrong for this one.
+            names = {"where", "user", *self.base_fields} - {"signs"}
+            typed = {name: data[name] for name in names if name in data}
+            initial, data = initial | _filled_in(self.provider, typed), None
+        options["initial"] = initial | {"scheme": self.chosen}
         super().__init__(data, files, **options)
-        offered = dict(kinds())
-        if way is not None and way.settings.scheme not in offered:
+        self._asked: list[plugins.RouteField] = []
+        if way is not None and plugins.transport(way.settings.scheme).no_path:
             del self.fields["scheme"]
-            self._asked: list[plugins.RouteField] = []
             return
-        chosen = self.data.get("scheme", scheme) or scheme or (way.settings.scheme if way else "")
-        self._scheme = chosen if chosen in offered else next(iter(offered))
-        self.initial["scheme"] = self._scheme
+        self._scheme = self.provider.scheme if self.provider else self.chosen
         self._asked = list(plugins.transport(self._scheme).at_desk())
         for ask in self._asked:
             self.fields[field_of(ask)] = self.dressed(_field(ask))
@@ -126,6 +172,16 @@ class RouteForm(DeskForm):
                 self.initial[ask.name] = way.settings.options.get(ask.name, ask.default).lower()
 
     @property
+    def provider(self) -> plugins.RouteProvider | None:
+        """The provider that was chosen; None: another server."""
+        return plugins.route_providers().get(self.chosen)
+
+    @property
+    def provider_help(self) -> str:
+        """What to enter for the provider."""
+        return _(self.provider.help) if self.provider else ""
+
+    @property
     def asked(self) -> list[forms.BoundField]:
         """What this kind of route must know."""
         return [self[field_of(ask)] for ask in self._asked]
@@ -133,8 +189,18 @@ class RouteForm(DeskForm):
     @property
     def shared(self) -> list[forms.BoundField]:
         """What is asked of every route."""
-        names = {"scheme", *map(field_of, self._asked)}
-        return [self[name] for name in self.fields if name not in names]
+        return [self[name] for name in ("name", "priority", "signs")]
+
+    @property
+    def limits(self) -> list[forms.BoundField]:
+        """How fast the route may send."""
+        return [self[name] for name in (*UNITS, "connections")]
+
+    def ask_secret_again(self) -> None:
+        """A page that comes back with errors shows no password: whoever typed one must know that it is gone."""
+        for name in (field_of(ask) for ask in self._asked if ask.secret):
+            if self.errors and self.data.get(name) and name not in self.errors:
+                self.add_error(name, _("Enter it again: this page never shows it."))
 
     def kept(self) -> dict[str, str]:
         """Options of the route that this form does not ask for."""
@@ -158,11 +224,18 @@ class RouteForm(DeskForm):
             )
         return where
 
-    def clean_rate(self) -> str | None:
-        rate = str(self.cleaned_data["rate"]).strip()
+    def clean_per_day(self) -> Decimal | None:
+        """A day's limit is a whole number: less than one a day would be none."""
+        count: Decimal | None = self.cleaned_data["per_day"]
         with _said():
-            pace.parse_limits(rate)
-        return rate or None
+            pace.parse_limits(f"{count:f}/d" if count else "")
+        return count
+
+    @property
+    def rate(self) -> str | None:
+        """The limits as they are written; None: there are none."""
+        answers = {name: self.cleaned_data.get(name) for name in UNITS}
+        return ",".join(f"{count.normalize():f}/{UNITS[name]}" for name, count in answers.items() if count) or None
 
     def clean_warm_up(self) -> str | None:
         """None: it was not asked."""
@@ -182,13 +255,13 @@ class RouteForm(DeskForm):
         answers: dict[str, Any] = self.cleaned_data
         if "where" not in answers:
             return None
-        plug = plugins.transport(answers["scheme"])
+        plug = plugins.transport(self._scheme)
         was = plugins.transport(self._way.settings.scheme) if self._way else plug
         asked = [ask.name for ask in self._asked if ask.name in plug.known_options and answers[ask.name]]
         query = (self.kept() if was is plug else {}) | {name: answers[name] for name in asked}
         user = quote(answers["user"], safe="") + "@" if answers.get("user") else ""
         options = urlencode(query, safe="/:")
-        return f"{answers['scheme']}://{user}{answers['where']}" + (f"?{options}" if options else "")
+        return f"{self._scheme}://{user}{answers['where']}" + (f"?{options}" if options else "")
 
 
 @contextmanager
@@ -200,14 +273,31 @@ def _said() -> Iterator[None]:
         raise forms.ValidationError(_(bad.sentence).format(**bad.values)) from None
 
 
-def _initial(way: WayOut) -> dict[str, object]:
+def _filled_in(provider: plugins.RouteProvider | None, typed: dict[str, Any]) -> dict[str, Any]:
+    """What was typed, and what the provider fills in; what another provider had filled in goes."""
+    known = plugins.route_providers().values()
+    filled = {
+        "name": {one.label for one in known},
+        "where": {one.where for one in known},
+        "user": {one.user for one in known},
+    }
+    kept = {name: value for name, value in typed.items() if value not in filled.get(name, ())}
+    if provider is None:
+        return kept
+    own = {"where": provider.where, "user": provider.user, "signs": actions.SIGNERS[provider.signs]}
+    return kept | {name: value for name, value in own.items() if value} | {"name": kept.get("name") or provider.label}
+
+
+def _initial(way: WayOut) -> dict[str, Any]:
+    limits = {str(limit).partition("/")[2]: f"{limit.count:.10g}" for limit in pace.parse_limits(way.limits)}
     return {
         **way.settings.options,
+        **{name: limits.get(unit, "") for name, unit in UNITS.items()},
         "name": way.name,
         "where": way.where,
         "user": way.settings.user,
         "priority": way.priority,
-        "rate": way.limits,
+        "connections": way.connections,
         "warm_up": way.warm_up.replace(",", ", "),
         "signs": actions.SIGNERS[way.signs],
     }

@@ -39,7 +39,8 @@ def routes(request: DeskRequest) -> HttpResponse:
                 answers["name"],
                 form.url() or "",
                 priority=answers["priority"],
-                rate=answers["rate"],
+                rate=form.rate,
+                connections=answers["connections"],
                 warm_up=answers["warm_up"],
                 password=answers["password"] or None,
                 signs=answers["signs"] is not False,
@@ -51,6 +52,7 @@ def routes(request: DeskRequest) -> HttpResponse:
         else:
             tell_waiting(request, route_changes.ROUTE, route.pk)
             return _try_saved(request, route)
+    form.ask_secret_again()
     facts = {
         "waiting": _waiting(request.organization, dbclock.asked()),
         "needs_nobody": route_changes.all_dropped(request.organization, dbclock.asked()),
@@ -98,7 +100,8 @@ def edit_route(request: DeskRequest, route_id: int) -> HttpResponse:
                 name=answers["name"],
                 url=form.url(),
                 priority=answers["priority"],
-                rate=answers["rate"] or "",
+                rate=form.rate or "",
+                connections=answers["connections"],
                 warm_up=answers["warm_up"],
                 password=answers.get("password") or None,
                 signs=answers["signs"],
@@ -116,6 +119,7 @@ def edit_route(request: DeskRequest, route_id: int) -> HttpResponse:
             if waits:
                 return ask(request, "probe", route.pk, address(request.organization, "routes"), waiting=True)
             return _try_saved(request, route) if changes else go(request, "routes")
+    form.ask_secret_again()
     rows = pending_changes.waiting(request.organization).filter(kind=route_changes.CHANGED, about=route.pk)
     facts = {"route": route, "way": way, "form": form, "waiting": [pending_changes.sentence_of(row) for row in rows]}
     return render(request, "web/routes/edit.html", facts, status=422 if form.errors else 200)
