@@ -85,10 +85,8 @@ def importers() -> "dict[str, type[Importer]]":
 def route_providers() -> dict[str, RouteProvider]:
     """The sending providers that transports know, by name, as they are listed."""
     plugs = dict.fromkeys(transports().values())
-    return {
-        one.name: one
-        for one in sorted((one for plug in plugs for one in plug.providers), key=lambda one: one.label.lower())
-    }
+    providers = [provider for plug in plugs for provider in plug.providers]
+    return {provider.name: provider for provider in sorted(providers, key=lambda provider: provider.label.lower())}
 
 
 def transport(scheme: str) -> type[BaseTransport]:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct, structs
 
+from samizdat.accounts.default_sender import DefaultSender
 from samizdat.accounts.models import Organization
 from samizdat.core.crypto import seal
 from samizdat.vault import keyring
@@ -49,6 +50,7 @@ class Leading(Struct, frozen=True):
     readers: int | None = None
     fields: int | None = None
     closed: dict[int, int] = {}  # Route -> the event that its server closed it.
+    default_sender: DefaultSender = DefaultSender()
 
     @property
     def known(self) -> bool:
@@ -102,6 +104,11 @@ def count_up_to(organization: Organization, what: str, number: int) -> None:
     kept = _leading_now(organization)
     if number > (getattr(kept, what) or 0):
         _seal_settings(organization, structs.replace(kept, **{what: number}))
+
+
+def keep_default_sender(organization: Organization, sender: DefaultSender) -> None:
+    """Call it in a transaction that has locked the organization's row."""
+    _seal_settings(organization, structs.replace(_leading_now(organization), default_sender=sender))
 
 
 def note_closed(organization: Organization, route: int, event: int | None) -> None:

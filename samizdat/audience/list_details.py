@@ -3,6 +3,7 @@
 from django.utils.translation import gettext as _
 from msgspec import Struct
 
+from samizdat.accounts.default_sender import DefaultSender
 from samizdat.audience.errors import ListArchived
 from samizdat.audience.models import List
 from samizdat.vault import keyring
@@ -14,7 +15,8 @@ class ListDetails(Struct, frozen=True):
     """reminder: why readers get its letters. purpose and appeals: the words that they agree to, for letters and for
     appeals; without words for appeals nobody is asked. form_slug: of its public sign-up page; "" where it has none. The
     column beside it keeps addresses apart and opens nothing. agreed: words of it that mails to strangers may say
-    (actions/mailed_words.py). archived and deleted: since which day, "" where it is not (actions/archive_lists.py)."""
+    (actions/mailed_words.py). archived and deleted: since which day, "" where it is not (actions/archive_lists.py).
+    default_sender: of new campaigns alone; from_name and from_email are of its other mails too."""
 
     from_name: str = ""
     from_email: str = ""
@@ -25,6 +27,7 @@ class ListDetails(Struct, frozen=True):
     agreed: tuple[str, ...] = ()
     archived: str = ""
     deleted: str = ""
+    default_sender: DefaultSender = DefaultSender()
 
     @property
     def page_slug(self) -> str:

@@ -1,5 +1,7 @@
-"""The sender of a list. A draft doesn't change it, for anybody who may write can put any sender into one."""
+"""The sender of a list, and what its new campaigns begin with. A draft doesn't change the sender of a list, for anybody
+who may write can put any sender into one."""
 
+from samizdat.accounts.default_sender import DefaultSender
 from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import queries as audience
 from samizdat.audience.models import List
@@ -26,3 +28,17 @@ def sender_of(list_: List) -> tuple[str, str] | None:
             # One from before names with links were refused is said to no stranger.
             return ("" if has_link(sent.from_name) else sent.from_name) or kept.name, sent.from_email
     return None
+
+
+def default_sender(list_: List, last: Campaign | None) -> DefaultSender:
+    """Of a new campaign to this list: the list's default, else its organization's, else the sender of the `last`
+    campaign, so that nobody types it again."""
+    details, kept = audience.details_of(list_), leading(list_.organization)
+    if details.default_sender.email:
+        return details.default_sender
+    if details.from_email:
+        return DefaultSender(details.from_name, details.from_email)
+    if kept.default_sender.email or last is None:
+        return kept.default_sender
+    draft = draft_of(last)
+    return DefaultSender(draft.from_name, draft.from_email, draft.reply_to)

@@ -34,7 +34,7 @@ def _add_help() -> str:
     """Every way out that is installed, and what may follow the question mark of its URL."""
     plugs = dict.fromkeys(plugins.transports().values())
     kinds = [f"{kind.example}: {kind.label}" for plug in plugs for kind in plug.kinds]
-    providers = [f"{one.label}: {one.example}" for one in plugins.route_providers().values()]
+    providers = [f"{provider.label}: {provider.example}" for provider in plugins.route_providers().values()]
     options = [
         f"{plug.name}?{ask.name}= {ask.help}" + (f" ({ask.default} if not given)" if ask.default else "")
         for plug in plugs

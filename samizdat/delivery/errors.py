@@ -57,6 +57,16 @@ class RouteRefused(DeliveryError):
         self.field = field
 
 
+class SenderRefused(DeliveryError):
+    """A default sender that cannot be. `field`: name, email or reply_to, for a form."""
+
+    code = "bad_sender"
+
+    def __init__(self, sentence: str, field: str) -> None:
+        super().__init__(sentence)
+        self.field = field
+
+
 class WrongPace(DeliveryError):
     """Quiet hours or a first wave that cannot be as they are asked for. `field`: which of them, for a form."""
 

@@ -381,7 +381,11 @@ class Transport:
     def sentences(cls) -> list[str]:
         """What pages show of it, in English."""
         asked = [text for ask in cls.at_desk() for text in (ask.label, ask.help, *ask.choices.values())]
-        return [*(kind.label for kind in cls.kinds if not cls.no_path), *asked, *(one.help for one in cls.providers)]
+        return [
+            *(kind.label for kind in cls.kinds if not cls.no_path),
+            *asked,
+            *(provider.help for provider in cls.providers),
+        ]
 
     def check_new(self) -> None:
         """Refuses, as BadRoute, what nobody should begin with, though a route that is there may go on so."""

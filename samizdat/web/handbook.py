@@ -16,7 +16,6 @@ from samizdat.web.request import DeskRequest
 
 # Beside the code in a clone. A package without it has no handbook, and its pages are not there.
 FOLDER = Path(__file__).parents[2] / "docs"
-COMMENT = re.compile(r"<!--.*?-->\n?", re.DOTALL)
 LINK = re.compile(r"(?:([a-z-]+)\.md)?(#[\w-]+)?")
 
 
@@ -34,7 +33,9 @@ def pages() -> frozenset[str]:
 def read(name: str) -> HandbookPage:
     """One of `pages`."""
     parser = MarkdownIt("commonmark", {"html": False}).enable("table")
-    tokens = parser.parse(COMMENT.sub("", (FOLDER / f"{name}.md").read_text()))
+    lines = (FOLDER / f"{name}.md").read_text().splitlines()
+    # Marks between which a part is printed from the code stand on lines of their own.
+    tokens = parser.parse("\n".join(line for line in lines if not line.startswith("<!--")))
     title = tokens[1].content
     body = parser.renderer.render(list(_dressed(tokens[3:])), parser.options, {})
     return HandbookPage(title, mark_safe(body))  # noqa: S308 - our own text, and HTML in it is escaped.

@@ -7,6 +7,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from msgspec import structs
 
+from samizdat.accounts.default_sender import DefaultSender
 from samizdat.accounts.errors import link_in_name
 from samizdat.accounts.models import Organization, Person
 from samizdat.accounts.sealed_settings import leading
@@ -65,20 +66,29 @@ def rename_list(list: List, name: str, *, now: datetime, by: Person | None = Non
 
 
 def change_list(list: List, details: ListDetails, *, now: datetime, by: Person | None = None) -> None:
-    """Other words to agree to are a new version of them, in the organization's language. Whether its form is open stays
-    as it is."""
+    """Other words to agree to are a new version of them, in the organization's language. Whether its form is open, and
+    its default sender, stay as they are."""
     with transaction.atomic():
         for words, purpose in ((details.purpose, LETTERS), (details.appeals, APPEALS)):
             if text := words.strip():
                 put_wording(list, text, language=leading(list.organization).language, now=now, purpose=purpose, by=by)
         change_kept(
             list,
-            lambda kept: _with_words(
-                list,
-                structs.replace(details, form_slug=kept.form_slug, archived=kept.archived, deleted=kept.deleted),
-                kept.agreed, now, by,
-            ),
-        )  # fmt: skip
+            lambda kept: _with_words(list, _with_own(details, kept), kept.agreed, now, by),
+        )
+        record("list.changed", list.organization, about=list.id, by=by, now=now)
+
+
+def _with_own(details: ListDetails, kept: ListDetails) -> ListDetails:
+    """What has an action of its own stays as it is kept: `details` were read before."""
+    own = ("form_slug", "archived", "deleted", "default_sender")
+    return structs.replace(details, **{name: getattr(kept, name) for name in own})
+
+
+def set_default_sender(list: List, sender: DefaultSender, *, now: datetime, by: Person | None = None) -> None:
+    """As delivery.actions.default_senders has checked it."""
+    with transaction.atomic():
+        change_kept(list, lambda kept: structs.replace(kept, default_sender=sender))
         record("list.changed", list.organization, about=list.id, by=by, now=now)
 
 

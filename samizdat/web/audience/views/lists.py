@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from msgspec import structs
 
 from samizdat import dbclock
+from samizdat.accounts.default_sender import DefaultSender
 from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import actions, queries
 from samizdat.audience.actions import archive_lists, bulk, mailed_words
@@ -20,13 +21,15 @@ from samizdat.audience.errors import AudienceError, FormRefused, ListArchived
 from samizdat.audience.models import List
 from samizdat.audience.queries.lists import ListView
 from samizdat.delivery import service_senders
-from samizdat.delivery.actions import digests, list_archive
+from samizdat.delivery.actions import default_senders, digests, list_archive
+from samizdat.delivery.errors import SenderRefused
 from samizdat.privacy.models import Retention
 from samizdat.web.audience.forms.audience import AppealsForm, DeleteListForm, DigestForm, FormForm, ListForm
 from samizdat.web.audience.views.bulk import AT_ONCE
 from samizdat.web.base_form import refuse, sentences
 from samizdat.web.permissions import ADMINS, EVERYONE, WRITERS, deed, door, go
 from samizdat.web.request import DeskRequest
+from samizdat.web.settings.forms.team import DefaultSenderForm
 from samizdat.web.settings.reminders import NO_SENDER, of_forms
 from samizdat.web.settings.views.pending_changes import tell_waiting
 
@@ -81,7 +84,7 @@ def one_list(request: DeskRequest, list_id: int) -> HttpResponse:
             messages.success(request, _("Saved."))
             tell_waiting(request, mailed_words.CHANGE, list_id)
             return go(request, "list", list_id)
-    return _list_page(request, mailing_list, form, FormForm(prefix="form", initial={"wording": _wording(mailing_list)}))
+    return _list_page(request, mailing_list, form, _unchanged(mailing_list)[1])
 
 
 @deed(WRITERS)
@@ -94,7 +97,7 @@ def sign_up_form(request: DeskRequest, list_id: int) -> HttpResponse:
         return go(request, "list", list_id)
     form = FormForm(request.POST, prefix="form")
     if not form.is_valid():
-        return _list_page(request, mailing_list, ListForm(initial={"name": queries.name_of(mailing_list)}), form)
+        return _list_page(request, mailing_list, _unchanged(mailing_list)[0], form)
     was_on = queries.details_of(mailing_list).form_slug
     # The address stays: it stands on other people's pages by now.
     slug = was_on or secrets.token_hex(5)
@@ -102,9 +105,25 @@ def sign_up_form(request: DeskRequest, list_id: int) -> HttpResponse:
         _set_form(request, mailing_list, slug=slug, wording=form.cleaned_data["wording"])
     except (FormRefused, ListArchived) as refused:
         refuse(form, "wording", refused)
-        return _list_page(request, mailing_list, ListForm(initial={"name": queries.name_of(mailing_list)}), form)
+        return _list_page(request, mailing_list, _unchanged(mailing_list)[0], form)
     messages.success(request, _("Saved.") if was_on else _("Form published."))
     return go(request, "list", list_id)
+
+
+@deed(WRITERS)
+def default_sender(request: DeskRequest, list_id: int) -> HttpResponse:
+    """Of new campaigns to this list."""
+    mailing_list, form = _list(request, list_id), DefaultSenderForm(request.POST, prefix="sender")
+    if form.is_valid():
+        try:
+            sender = DefaultSender(**form.cleaned_data)
+            default_senders.set_for_list(mailing_list, sender, now=timezone.now(), by=request.person)
+        except SenderRefused as refused:
+            refuse(form, refused.field, refused)
+        else:
+            messages.success(request, _("Saved."))
+            return go(request, "list", list_id, anchor="sender")
+    return _list_page(request, mailing_list, *_unchanged(mailing_list), form)
 
 
 @deed(WRITERS)
@@ -200,6 +219,12 @@ def _view(request: DeskRequest, mailing_list: List) -> ListView:
     return next(view for view in queries.lists(request.organization, archived=True) if view.id == mailing_list.id)
 
 
+def _unchanged(mailing_list: List) -> tuple[ListForm, FormForm]:
+    """The name and the form as they are."""
+    form = ListForm(initial={"name": queries.name_of(mailing_list)})
+    return form, FormForm(prefix="form", initial={"wording": _wording(mailing_list)})
+
+
 def _wording(mailing_list: List) -> str:
     """What readers agree to; for a form that was never on, words to begin with."""
     name = queries.name_of(mailing_list)
@@ -218,22 +243,32 @@ def _set_form(request: DeskRequest, mailing_list: List, *, slug: str, wording: s
         actions.change_list(mailing_list, details, now=now, by=request.person)
 
 
-def _list_page(request: DeskRequest, mailing_list: List, form: ListForm, sign_up: FormForm) -> HttpResponse:
+def _list_page(
+    request: DeskRequest,
+    mailing_list: List,
+    form: ListForm,
+    sign_up: FormForm,
+    sender: DefaultSenderForm | None = None,
+) -> HttpResponse:
     view = _view(request, mailing_list)
     base = leading(request.organization).public_url
     address = f"{base}/f/{view.form_slug}" if base and view.form_slug else ""
+    kept = queries.details_of(mailing_list)
+    sender = sender or DefaultSenderForm(prefix="sender", initial=structs.asdict(kept.default_sender))
     facts = {
         "list": mailing_list,
         "view": view,
         "form": form,
         "sign_up": sign_up,
+        "sender": sender,
         "address": address,
         **_gathering(mailing_list),
     }
-    facts["appeals"] = AppealsForm(prefix="appeals", initial={"words": queries.details_of(mailing_list).appeals})
+    facts["appeals"] = AppealsForm(prefix="appeals", initial={"words": kept.appeals})
     facts["asks"] = bool(words_for(mailing_list))
     facts["remark"] = NO_SENDER if view.form_slug and service_senders.sender_for(mailing_list) is None else ""
-    return render(request, "web/audience/list.html", facts, status=422 if form.errors or sign_up.errors else 200)
+    wrong = form.errors or sign_up.errors or sender.errors
+    return render(request, "web/audience/list.html", facts, status=422 if wrong else 200)
 
 
 def _gathering(mailing_list: List) -> dict[str, object]:

@@ -23,6 +23,7 @@ from samizdat.campaigns.drafts.draft import Draft, draft_of
 from samizdat.campaigns.errors import CampaignError, NoSuchCampaign
 from samizdat.campaigns.models import STATES, Campaign, Folder
 from samizdat.campaigns.queries import CampaignRow
+from samizdat.campaigns.senders import default_sender
 from samizdat.campaigns.templates import gallery, import_template, layout_store, starter_templates
 from samizdat.web import params
 from samizdat.web.campaigns.forms.campaigns import EMPTY, FORMATS, BeginForm
@@ -221,18 +222,22 @@ def _last(organization: Organization) -> Campaign | None:
 
 
 def _begun(request: DeskRequest, form: BeginForm, last: Campaign | None) -> Campaign:
-    """The new draft, from the sender of the last letter, so that nobody types it again."""
+    """The new draft, from the sender that its list usually has."""
     organization, answers = request.organization, form.cleaned_data
-    draft = Draft(from_name=leading(organization).name, format=answers["format"])
-    if last:
-        old = draft_of(last)
-        draft = draft.with_(from_name=old.from_name, from_email=old.from_email, reply_to=old.reply_to)
+    mailing_list = audience.list_by_id(organization, answers["list"])
+    sender = default_sender(mailing_list, last)
+    draft = Draft(
+        from_name=sender.name or leading(organization).name,
+        from_email=sender.email,
+        reply_to=sender.reply_to,
+        format=answers["format"],
+    )
     draft, template = starter_templates.begun(organization, answers["begin"], answers["language"], draft)
     if template is not None:
         _say_why_html(request, draft)
     campaign = actions.create(
         organization,
-        audience.list_by_id(organization, answers["list"]),
+        mailing_list,
         draft if draft.body else draft.with_(body=EMPTY[draft.format]),
         by=request.person,
         now=timezone.now(),

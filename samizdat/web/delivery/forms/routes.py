@@ -277,9 +277,9 @@ def _filled_in(provider: plugins.RouteProvider | None, typed: dict[str, Any]) ->
     """What was typed, and what the provider fills in; what another provider had filled in goes."""
     known = plugins.route_providers().values()
     filled = {
-        "name": {one.label for one in known},
-        "where": {one.where for one in known},
-        "user": {one.user for one in known},
+        "name": {other.label for other in known},
+        "where": {other.where for other in known},
+        "user": {other.user for other in known},
     }
     kept = {name: value for name, value in typed.items() if value not in filled.get(name, ())}
     if provider is None:

@@ -189,6 +189,16 @@ class ChangePasswordForm(NewPasswordForm):
         self.fields["password"].label = _("New password")
 
 
+class DefaultSenderForm(DeskForm):
+    """Who new campaigns come from. delivery.actions.default_senders looks at it."""
+
+    name = forms.CharField(label=lazy("Sender name"), required=False, max_length=200)
+    email = AddressField(label=lazy("Sender address"), required=False)
+    reply_to = AddressField(
+        label=lazy("Reply-to"), required=False, help_text=lazy("Leave empty to use the sender address.")
+    )
+
+
 NO_URL = {"invalid": lazy("That isn’t a web address. Start it with https://.")}
 
 

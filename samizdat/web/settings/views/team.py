@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import override
+from msgspec import structs
 
 from samizdat.accounts import (
     actions,
@@ -26,12 +27,15 @@ from samizdat.accounts import (
     sign_out,
 )
 from samizdat.accounts.backend import is_current_password
+from samizdat.accounts.default_sender import DefaultSender
 from samizdat.accounts.errors import AccountError
 from samizdat.accounts.models import Organization, PendingChange
 from samizdat.accounts.password_queues import QueueFull
 from samizdat.accounts.throttle import Throttled
 from samizdat.core.content.problems import SENTENCES
 from samizdat.delivery import domain_claims
+from samizdat.delivery.actions import default_senders
+from samizdat.delivery.errors import SenderRefused
 from samizdat.vault import keyring
 from samizdat.web import labels
 from samizdat.web.base_form import DeskForm, refuse
@@ -40,6 +44,7 @@ from samizdat.web.request import DeskRequest
 from samizdat.web.settings.forms.team import (
     ChangeAddressForm,
     ChangePasswordForm,
+    DefaultSenderForm,
     InviteForm,
     NoticesForm,
     ProfileForm,
@@ -226,8 +231,33 @@ def organization_settings(request: DeskRequest) -> HttpResponse:
             for waiting in held:
                 waits(request, waiting)
             return go(request, "settings")
-    facts = {"form": form, "zones": sorted(available_timezones())}
-    return render(request, "web/settings.html", facts, status=422 if form.errors else 200)
+    return _settings_page(request, form, _sender_form(organization))
+
+
+def _sender_form(organization: Organization) -> DefaultSenderForm:
+    kept = sealed_settings.leading(organization).default_sender
+    return DefaultSenderForm(initial=structs.asdict(kept), prefix="sender")
+
+
+def _settings_page(request: DeskRequest, form: SettingsForm, sender: DefaultSenderForm) -> HttpResponse:
+    facts = {"form": form, "sender": sender, "zones": sorted(available_timezones())}
+    return render(request, "web/settings.html", facts, status=422 if form.errors or sender.errors else 200)
+
+
+@deed(ADMINS)
+def default_sender(request: DeskRequest) -> HttpResponse:
+    """Of new campaigns to lists that have none of their own."""
+    organization, form = request.organization, DefaultSenderForm(request.POST, prefix="sender")
+    if form.is_valid():
+        try:
+            sender = DefaultSender(**form.cleaned_data)
+            default_senders.set_for_organization(organization, sender, now=timezone.now(), by=request.person)
+        except SenderRefused as refused:
+            refuse(form, refused.field, refused)
+        else:
+            messages.success(request, _("Saved."))
+            return go(request, "settings", anchor="sender")
+    return _settings_page(request, SettingsForm(initial=_settings_as_kept(organization)), form)
 
 
 @personal
