@@ -31,34 +31,34 @@ _LEAD = """# The command line
 Printed from the code by `scripts/docs.py`. `./run WORD …` and `samizdat WORD …` are the same.
 
 Every command takes `--json` (one document on standard output and nothing else there; nothing is asked, and
-`release` has to be told `--yes`), `--organization SLUG` where there are several, `--yes` and `--debug`. Exit codes:
+`release` needs `--yes`), `--organization SLUG` if there are several, `--yes` and `--debug`. Exit codes:
 0 done, 1 refused or failed with a sentence that says what to do, 2 wrong usage. With `--json` a failure prints
-`{"error", "sentence"}`. `SAMIZDAT_DATA` names the data folder.
+`{"error", "sentence"}`. `SAMIZDAT_DATA` is the data folder.
 
-Addresses, people's names, `TAG=TEXT` and URLs with a password are asked for, or read from standard input, a line each
-in the order below, where `-` stands in their place. Written into the command line they work as well, but other
-users of the machine can read them there while it runs, and a note on standard error says so.
+Write `-` in place of addresses, people's names, `TAG=TEXT` and URLs with a password: then they are asked for, or read
+from standard input, one per line in the order below. On the command line itself they work too, but other
+users of the server can read them there while the command runs; a note on standard error says so.
 
-`campaign status` and `campaign send --wait` print `id`, `state`, `frozen`, `accepted`, `refused`, `unsure`,
-`suppressed`, `cancelled`, `deferred`, `pending`, `left_by_letter` (readers who left by its link, null for one to
-nineteen) and `by_route`:
+`campaign status` and `campaign send --wait` print `id`, `state`, `frozen` (recipients), `accepted`, `refused`
+(bounced), `unsure` (outcome unknown), `suppressed` (skipped), `cancelled`, `deferred`, `pending` (waiting),
+`left_by_letter` (unsubscribed by its link, null for one to nineteen) and `by_route`:
 `{NAME: {"accepted", "state", "reason", "sentence"}}`. `campaign status` also prints
-`by_language` (how many the versions in other languages were frozen for), `by_provider`, `answers`
-(`answer`, `code`, `text` without addresses, `count`, `route`), `next_due`, `waiting_again`, `waits_for`: machines
-that are gone with messages on their way, and `waits_for_route` (`route`, `until`): one that asked for patience.
+`by_language` (recipients of each translation), `by_provider`, `answers`
+(`answer`, `code`, `text` without addresses, `count`, `route`), `next_due`, `waiting_again`, `waits_for` (servers
+that are gone with emails under way) and `waits_for_route` (`route`, `until`: a provider asked us to slow down).
 `import` prints `rows`,
-`added`, `updated`, `unchanged`, `rejected`, and the statuses `subscribed`, `unsubscribed`, `cleaned`, `nonsubscribed`,
-`pending`; `left_out` counts what of the export is not subscribers (`campaigns`, `templates`, `images`, `activity`,
-`other`, those that there are), and `warnings` says it.
+`added`, `updated`, `unchanged`, `rejected`, and the statuses `subscribed`, `unsubscribed`, `cleaned`, `nonsubscribed`
+(no consent) and `pending` (unconfirmed); `left_out` counts what in the export isn't a subscriber (`campaigns`,
+`templates`, `images`, `activity`, `other`), and `warnings` says so.
 `subscribers count` and `segment count` print `count`, the latter with `--list` instead `subscribed`,
 `outside`, `suppressed` and `may`; `tag add` and `tag remove` print `given`, `found`, `unknown` and `changed`;
 `subscribers show` says of each list `status`, `may` (whether they can be emailed: true or false), `reason`, `since`
 and `appeals`; days and times are ISO 8601 in every document;
 `segment show` prints `id`, `name`, `sentence`, `condition` and `broken`;
 `campaign report` prints `links` (`number`, `version`, `url`, `count`, `few`, `days`: `from`, `to`, `count`),
-`questions` (`version`, `question`, `answers`, `total`), `languages` (`language`, `people`, books by state; those of few
-people stand together), `replies`, `left_by_letter` and `complaints_by_any_letter`.
-Each of these sums is a `count` and `few`: what is below `fewest` has the count null and is `few`; replies that nobody
+`questions` (`version`, `question`, `answers`, `total`), `languages` (`language`, `people`, totals by state; languages
+of few people are one entry), `replies`, `left_by_letter` and `complaints_by_any_letter`.
+Each of these totals is a `count` and `few`: below `fewest` the count is null and `few` is true; replies that nobody
 has counted are null and not `few`.
 `campaign new` prints `id`; `campaign whom` prints `known`, `without` (reason: how many) and `may`.
 
@@ -104,10 +104,10 @@ def events() -> str:
         [
             "# Events",
             "",
-            "What the log of events can say, printed from `samizdat/events/kinds.py` by `scripts/docs.py`. An event",
-            "holds its kind, the number of the row that it is about, who did it and when; all else is sealed. Of",
-            "kinds that begin with `subscriber.` and of those marked ° the database tells the day alone. *Then* names",
-            "what the worker does afterwards (`samizdat/worker/schedule/event_handlers.py`).",
+            "All events of the log, printed from `samizdat/events/kinds.py` by `scripts/docs.py`. An event has",
+            "its kind, the number of the row it is about, who did it and when; everything else is encrypted. For",
+            "kinds that begin with `subscriber.` and for those marked ° the database only has the day. The last column",
+            "names what the worker does afterwards (`samizdat/worker/schedule/event_handlers.py`).",
             "",
             "| kind | what happened | then |",
             "|---|---|---|",
@@ -174,8 +174,8 @@ def _ways_out() -> str:
         for ask in plug.asks
         if ask.name in plug.known_options
     ]
-    heads = ["| URL | way |", "|---|---|"], ["| of | option | what for | if not given |", "|---|---|---|---|"]
-    return "\n".join([*heads[0], *kinds, "", "What may follow the `?`, joined by `&`:", "", *heads[1], *options, ""])
+    heads = ["| URL | type |", "|---|---|"], ["| transport | option | what for | default |", "|---|---|---|---|"]
+    return "\n".join([*heads[0], *kinds, "", "Options after the `?`, joined by `&`:", "", *heads[1], *options, ""])
 
 
 PAGES = {

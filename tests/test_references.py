@@ -247,6 +247,9 @@ SAID = {
 }  # fmt: skip
 
 
+HOLE = re.compile(r"%\(\w+\)s|\{\w*\}|%%")
+
+
 def labels() -> re.Pattern[str]:
     text = "\n".join((ROOT / path).read_text() for path in CATALOGUES)
     found = set(re.findall(r'^msgid(?:_plural)? "(.*)"$', text, re.MULTILINE))
@@ -254,11 +257,19 @@ def labels() -> re.Pattern[str]:
     found |= {
         word for table in spoken.values() if isinstance(table, dict) for word in table.values() if type(word) is str
     }
+    # A message of placeholders alone, or with no more than "of" between them, would be any label.
+    found = {word for word in found if re.search(r"[^\W\d_]{4}", HOLE.sub("", word)) or not HOLE.search(word)}
     # A label may end with a value ("Left by this letter: %(n)s"), which docs leave out or show an example of.
     parts = [re.escape(word) for word in found | {"Markdown", "HTML"}]
     return re.compile(
         "|".join(re.sub(r"%\\\(\w+\\\)s", ".+", re.sub(r":\\ %\\\(\w+\\\)s$", "(?::.+)?", one)) for one in parts)
     )
+
+
+def test_a_label_that_is_on_no_page_is_noticed() -> None:
+    assert labels().fullmatch("Default sender")
+    for invented in ("Letters and slips", "Ways out: the turn", "The books of the house"):
+        assert not labels().fullmatch(invented), invented
 
 
 def test_every_label_of_the_desk_that_is_named_is_on_a_page(page: Path) -> None:

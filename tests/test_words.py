@@ -3,7 +3,9 @@
 payloads/voice/old-phrases.txt has the phrases that stood there before; none of them comes back.
 """
 
+import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -54,3 +56,55 @@ def test_no_phrase_of_the_old_voice_comes_back(phrase: str) -> None:
 )
 def test_no_message_has_a_word_for_which_there_is_a_standard_term(never: str, instead: str) -> None:
     assert [text for text in READ if re.search(never, text, re.IGNORECASE)] == [], instead
+
+
+# -- the command line ----------------------------------------------------------------------------------------------
+
+# Names that scripts know: options, keys of JSON, starters; and what the demo writes as its invented organization.
+CONTRACT = re.compile(
+    r"`[^`]*`|--template letter|--[a-z-]+|\S+://\S+|<?\S+@\S+|\(letter, digest, appeal, event, alert\)|Thursday Letter"
+)
+NOT_SAID = re.compile(
+    r"\b(?:letters?|readers?|relays?|desk|house|slips?|mend(?:ed|s)?|frozen|seal(?:ed|s)?|whoever|ways? out|e-mail|"
+    r"preheader|stop list|per cent|lifeboat|throw(?:n|s)? away|in flight|she|her|hers)\b",
+    re.IGNORECASE,
+)
+PRINTED_PART = re.compile(r"(?<=-->\n)[^<]+(?=<!-- /printed)")
+SENTENCE = re.compile(r"\w[.:;,]? \w")
+
+
+def _spoken(module: Path) -> Iterator[str]:
+    """Sentences of a module: what has blanks in it and is printed, and the help of its commands."""
+    tree = ast.parse(module.read_text())
+    silent = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Module):
+            marks = [ast.unparse(mark) for mark in getattr(node, "decorator_list", ())]
+            first = node.body[0] if node.body else None
+            if isinstance(first, ast.Expr) and not any("command" in mark or "group" in mark for mark in marks):
+                silent.add(first.value)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in silent:
+            yield CONTRACT.sub("", node.value)
+
+
+# What the demo's organization writes, and the file that it brings along.
+INVENTED = {"letters.py", "export.py", "inbox.py"}
+COMMANDS = [
+    path
+    for path in sorted((ROOT / "samizdat" / "cli").rglob("*.py"))
+    if not (path.parent.name == "demo" and path.name in INVENTED)
+]
+
+
+@pytest.mark.parametrize("module", COMMANDS, ids=lambda path: path.name)
+def test_the_command_line_speaks_in_standard_terms(module: Path) -> None:
+    assert [text for text in _spoken(module) if SENTENCE.search(text) and NOT_SAID.search(text)] == []
+
+
+@pytest.mark.parametrize("name", ["command-line.md", "events.md", "routes.md", "sending-providers.md"])
+def test_a_page_that_is_printed_from_the_code_speaks_in_standard_terms(name: str) -> None:
+    text = (ROOT / "docs" / name).read_text()
+    printed = PRINTED_PART.findall(text) or [text]
+    lines = [CONTRACT.sub("", line) for part in printed for line in part.splitlines()]
+    assert [line for line in lines if NOT_SAID.search(line)] == []

@@ -29,9 +29,9 @@ img { max-width: 100%%; height: auto; }
 @click.argument("folder", type=click.Path())
 @common
 def archive(folder: str) -> None:
-    """Write the public archive into FOLDER: pages, pictures and a feed, with links that need no server.
+    """Write the public archive into FOLDER: pages, images and a feed, with links that work without a server.
 
-    FOLDER is new, empty, or an archive that was written before, which is brought up to date.
+    FOLDER is new or empty, or has an earlier archive, which is updated.
     """
     bootstrap.open_house()
     from samizdat.publicdb import queries
@@ -43,12 +43,12 @@ def archive(folder: str) -> None:
     try:
         letters, pictures = write(place, Path(folder))
     except FileExistsError:
-        raise CommandFailed(f"{folder} holds something else. Name a new folder.", "not_empty") from None
+        raise CommandFailed(f"{folder} has other files in it. Name a new folder.", "not_empty") from None
     except OSError:
-        raise CommandFailed(f"{folder} cannot be written. Look at its name and its rights.", "no_folder") from None
+        raise CommandFailed(f"Can't write to {folder}. Check its name and permissions.", "no_folder") from None
     say(
         {"folder": folder, "letters": letters, "pictures": pictures},
-        f"{letters} letters and {pictures} pictures are in {folder}. Open index.html.",
+        f"{folder} has {letters} emails and {pictures} images. Open index.html.",
     )
 
 

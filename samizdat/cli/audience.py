@@ -29,7 +29,7 @@ COUNTS = ("rows", "added", "updated", "unchanged", "skipped", "rejected")
 # Standard input is held in memory, because nothing of it may touch the disk.
 PIPED, LARGEST_PIPED = "pasted.txt", 64 << 20
 # Behind the name of a list, where what is said is not said of its letters.
-_APPEALS = {LETTERS: "", APPEALS: " (appeals for money)"}
+_APPEALS = {LETTERS: "", APPEALS: " (fundraising appeals)"}
 BY_STATUS = ("subscribed", "unsubscribed", "cleaned", "nonsubscribed", "pending")
 
 
@@ -42,21 +42,21 @@ def lists() -> None:
 @click.argument("name")
 @common
 def list_new(name: str) -> None:
-    """Make a list."""
+    """Create a list."""
     bootstrap.open_house()
     from samizdat.audience.actions import new_list
 
     mailing_list = new_list(bootstrap.organization(), name, now=bootstrap.now())
     say(
         {"id": mailing_list.id, "name": name},
-        f"The list {name} is there. Bring people in: samizdat import FILE --list '{name}'",
+        f"List {name} created. Import subscribers: samizdat import FILE --list '{name}'",
     )
 
 
 @lists.command("ls")
 @common
 def list_ls() -> None:
-    """Lists, and how many people each has."""
+    """Lists and how many subscribers each has."""
     bootstrap.open_house()
     from samizdat.audience.queries import lists as all_lists
 
@@ -137,10 +137,10 @@ def list_rm(name: str, with_subscribers: bool) -> None:
 
 @lists.command("digest")
 @click.argument("name")
-@click.option("--when", type=click.Choice(["off", *WHEN[1:]]), help="Without it: as it is.")
+@click.option("--when", type=click.Choice(["off", *WHEN[1:]]), help="Shows the current setting if not given.")
 @common
 def list_digest(name: str, when: str | None) -> None:
-    """On which days letters are gathered for readers who want a digest."""
+    """On which days campaigns are gathered for subscribers who want a digest."""
     bootstrap.open_house()
     from samizdat.audience.actions.digests import set_digest
     from samizdat.delivery.actions.digests import how_many
@@ -152,32 +152,36 @@ def list_digest(name: str, when: str | None) -> None:
     people, when = how_many(mailing_list), mailing_list.digest_when or "off"
     say(
         {"list": name, "when": when, "due": due, "readers": people},
-        f"{when}; {people:,} want it." + (f" The next one is due {due}." if due else ""),
+        f"{when}; {people:,} chose it." + (f" The next one is due {due}." if due else ""),
     )
 
 
 @lists.command("appeals")
 @click.argument("name")
-@click.option("--words", metavar="TEXT", help='As they are without it; "" asks nobody, unless a form has such words.')
+@click.option(
+    "--words",
+    metavar="TEXT",
+    help='Shows the current text if not given; "" asks nobody, unless a form has such a text.',
+)
 @common
 def list_appeals(name: str, words: str | None) -> None:
-    """With which words readers are asked for a yes to appeals for money."""
+    """The text of the checkbox by which subscribers agree to fundraising appeals."""
     bootstrap.open_house()
     from samizdat.audience.actions.forms import LONGEST_APPEALS
     from samizdat.audience.actions.fundraising_consent import put_words, words_for
 
     mailing_list = _list(name)
     if words is not None and len(words.strip()) > LONGEST_APPEALS:
-        raise CommandFailed(f"A public page holds little: say it in {LONGEST_APPEALS} characters.", "too_long")
+        raise CommandFailed(f"Public pages are small. Use at most {LONGEST_APPEALS} characters.", "too_long")
     if words is not None:
         put_words(mailing_list, words, now=bootstrap.now())
     wording = words_for(mailing_list)
-    say({"list": name, "words": wording}, wording or "Readers of this list are not asked for that.")
+    say({"list": name, "words": wording}, wording or "Subscribers of this list are not asked for that.")
 
 
 @click.group()
 def subscribers() -> None:
-    """Addresses known to the organization."""
+    """Subscribers of the organization."""
 
 
 def _list(name: str) -> "List":
@@ -188,11 +192,11 @@ def _list(name: str) -> "List":
 
 @subscribers.command("count")
 @click.option("--list", "name", required=True, metavar="NAME")
-@click.option("--status", type=click.Choice(STATUSES), help="Every status is counted without it.")
+@click.option("--status", type=click.Choice(STATUSES), help="Counts all statuses if not given.")
 @click.option("--tag")
 @common
 def subscribers_count(name: str, status: str | None, tag: str | None) -> None:
-    """How many there are."""
+    """Count subscribers."""
     bootstrap.open_house()
     from samizdat.audience.queries import count
 
@@ -205,7 +209,7 @@ def _subscriber(address: str) -> "Subscriber":
 
     subscriber = subscriber_at(bootstrap.organization(), address)
     if subscriber is None:
-        raise CommandFailed(f"{address} is not known here. Look at the spelling.", "no_such_subscriber")
+        raise CommandFailed(f"There's no subscriber {address}. Check the spelling.", "no_such_subscriber")
     return subscriber
 
 
@@ -213,7 +217,7 @@ def _subscriber(address: str) -> "Subscriber":
 @click.argument("address", type=ADDRESS)
 @common
 def subscribers_show(address: str) -> None:
-    """What is known about one, and whether they may be written to. `-` asks for the address."""
+    """Show what is known about a subscriber, and whether they can be emailed. `-` asks for the address."""
     bootstrap.open_house()
     from samizdat.audience.queries import card
 
@@ -247,7 +251,7 @@ def subscribers_show(address: str) -> None:
         *([f"  tags: {', '.join(map(marked, subscriber_card.tags))}"] if subscriber_card.tags else []),
         *[
             f"  {row['list']}: {row['status']} since {row['since']}"
-            + "; appeals for money too" * (row["appeals"] == "yes")
+            + "; fundraising appeals too" * (row["appeals"] == "yes")
             for row in standings
         ],
         *[
@@ -262,12 +266,12 @@ def subscribers_show(address: str) -> None:
 @click.argument("address", type=ADDRESSES)
 @click.option("--list", "name", required=True, metavar="NAME")
 @click.option(
-    "--consent", required=True, metavar="TEXT", help="What they agreed to, and how: it is kept word for word."
+    "--consent", required=True, metavar="TEXT", help="What they agreed to, and how. It is kept word for word."
 )
 @click.option("--purpose", type=click.Choice(PURPOSES), default=PURPOSES[0], show_default=True)
 @common
 def subscribers_add(address: str, name: str, consent: str, purpose: str) -> None:
-    """Add somebody who has agreed. `-` reads addresses from standard input."""
+    """Add a subscriber who has agreed. `-` reads addresses from standard input."""
     bootstrap.open_house()
     from samizdat.audience.actions import add_subscriber
 
@@ -276,7 +280,7 @@ def subscribers_add(address: str, name: str, consent: str, purpose: str) -> None
         address, lambda each: add_subscriber(organization, each, to, consent=consent, purpose=purpose, now=now)
     )
     document = {"added": len(added), "numbers": [each.number for each in added]}
-    say(document, f"{len(added):,} on {name}{_APPEALS[purpose]}.")
+    say(document, f"{len(added):,} subscribed to {name}{_APPEALS[purpose]}.")
 
 
 def _for_each[T](word: str, deed: Callable[[str], T]) -> list[T]:
@@ -294,7 +298,7 @@ def _for_each[T](word: str, deed: Callable[[str], T]) -> list[T]:
                 done.append(deed(text.strip()))
             except (CommandFailed, ValueError) as wrong:
                 code = getattr(wrong, "code", "refused")
-                sentence = f"Line {number}: {wrong} Nothing was changed; correct the line and try again."
+                sentence = f"Line {number}: {wrong} Nothing was changed. Fix the line and try again."
                 raise CommandFailed(sentence, code) from wrong
     return done
 
@@ -305,7 +309,7 @@ def _for_each[T](word: str, deed: Callable[[str], T]) -> list[T]:
 @click.option("--purpose", type=click.Choice(PURPOSES), default=PURPOSES[0], show_default=True)
 @common
 def subscribers_unsubscribe(address: str, name: str, purpose: str) -> None:
-    """Take somebody off a list, for one purpose. `-` reads addresses from standard input."""
+    """Unsubscribe someone from a list, for one purpose. `-` reads addresses from standard input."""
     bootstrap.open_house()
     from samizdat.audience.actions import unsubscribe
 
@@ -313,7 +317,11 @@ def subscribers_unsubscribe(address: str, name: str, purpose: str) -> None:
     left = sum(
         _for_each(address, lambda each: unsubscribe(_subscriber(each), where, way="desk", purpose=purpose, now=now))
     )
-    sentence = f"{left:,} left {name}{_APPEALS[purpose]}." if left else "Left already; nothing was changed."
+    sentence = (
+        f"{left:,} unsubscribed from {name}{_APPEALS[purpose]}."
+        if left
+        else "They had already unsubscribed. Nothing was changed."
+    )
     say({"unsubscribed": left}, sentence)
 
 
@@ -321,33 +329,35 @@ def subscribers_unsubscribe(address: str, name: str, purpose: str) -> None:
 @click.argument("address", type=ADDRESS)
 @common
 def subscribers_erase(address: str) -> None:
-    """Erase somebody: their row goes, and no import brings the address back. `-` asks for the address."""
+    """Erase a subscriber's personal data. No import brings the address back. `-` asks for the address."""
     bootstrap.open_house()
     from samizdat.audience.actions import erase
 
-    confirm(f"Erase {address} and everything known about it?")
+    confirm(f"Erase {address} and everything known about this subscriber?")
     gone = erase(bootstrap.organization(), address=address, now=bootstrap.now())
     until = gone_from_backups(bootstrap.now().date()).isoformat()
     say(
         {"erased": bool(gone), "backups_until": until},
-        "Erased." if gone else "The address was not known; imports will refuse it from now on.",
-        f"A keyed mark of the address stays. Earlier backups still hold the data, sealed: delete them by {until}.",
+        "Erased." if gone else "There was no such subscriber. Imports will reject the address from now on.",
+        f"A keyed hash of the address stays. Earlier backups still have the data, encrypted: delete them by {until}.",
     )
 
 
 @subscribers.command("settle")
 @common
 def subscribers_settle() -> None:
-    """Compare everybody's status with the consent records, and put right what differs. The worker compares nightly."""
+    """Compare every subscriber's status with the consent records, and fix what differs. The worker compares
+    nightly.
+    """
     bootstrap.open_house()
     from samizdat.audience.consistency import mend_all
 
     checked, mended = mend_all(bootstrap.organization(), bootstrap.now())
     say(
         {"subscribers": checked.subscribers, "wrong": len(checked.wrong), "mended": mended},
-        f"{checked.subscribers:,} subscribers compared, {len(checked.wrong):,} differed, {mended:,} are right now."
+        f"{checked.subscribers:,} subscribers compared, {len(checked.wrong):,} differed, {mended:,} fixed."
         if checked.wrong
-        else f"{checked.subscribers:,} subscribers compared: every status is what the records say.",
+        else f"{checked.subscribers:,} subscribers compared: every status matches the consent records.",
     )
 
 
@@ -359,24 +369,24 @@ lists.add_command(keep)
 @click.command("import")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option(
-    "--list", "name", metavar="NAME", help="Into which list. Only Samizdat's own export brings its lists along."
+    "--list", "name", metavar="NAME", help="The list to import into. Only Samizdat's own export has lists of its own."
 )
-@click.option("--source", help="mailchimp, substack, csv …; found by looking at the file otherwise.")
-@click.option("--status", type=click.Choice(STATUSES), help="Of files that do not say theirs.")
+@click.option("--source", help="mailchimp, substack, csv …; detected from the file if not given.")
+@click.option("--status", type=click.Choice(STATUSES), help="Status for files that have none.")
 @click.option(
     "--map",
     "maps",
     multiple=True,
     metavar="COLUMN=TARGET",
-    help="What a column becomes, such as 'Do Not Email=status' or 'Shoe size=ignore'. Again for each column.",
+    help="What to import a column as, such as 'Do Not Email=status' or 'Shoe size=ignore'. Once per column.",
 )
 @click.option(
     "--means",
     multiple=True,
     metavar="WORD=STATUS",
-    help="What a word of a status column means: 'left=unsubscribed', or in one column 'On hold: yes=unsubscribed'.",
+    help="What a value in a status column means: 'left=unsubscribed', or for one column 'On hold: yes=unsubscribed'.",
 )
-@click.option("--basis", default="", metavar="TEXT", help="Why you may write to them: kept word for word.")
+@click.option("--basis", default="", metavar="TEXT", help="How they agreed to get your emails. Kept word for word.")
 @click.option("--tag", "tags", multiple=True, metavar="NAME", help="A tag for everyone in the files; repeatable.")
 @click.option(
     "--update-only",
@@ -386,9 +396,9 @@ lists.add_command(keep)
 @click.option(
     "--identity",
     metavar="FILE",
-    help="A file with the age key or the passphrase that opens a sealed export of Samizdat.",
+    help="A file with the age key or the passphrase of an encrypted Samizdat export.",
 )
-@click.option("--dry-run", is_flag=True, help="Say what would happen and write nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would happen. Writes nothing.")
 @common
 def import_(
     files: tuple[str, ...],
@@ -403,9 +413,9 @@ def import_(
     identity: str | None,
     dry_run: bool,
 ) -> None:
-    """Bring subscribers in from what another service gave you. `-` reads standard input, such as pasted addresses.
+    """Import subscribers from another service's export. `-` reads standard input, such as pasted addresses.
 
-    Call it again after a stop: it goes on.
+    If it was stopped, run it again: it continues.
     """
     bootstrap.open_house()
     from samizdat.audience import actions
@@ -483,7 +493,7 @@ def _piped() -> "HeldUpload":
 
     data = sys.stdin.buffer.read(LARGEST_PIPED + 1)
     if len(data) > LARGEST_PIPED:
-        raise CommandFailed("More than 64 MB come from standard input. Give them as a file.", "too_large")
+        raise CommandFailed("Standard input has more than 64 MB. Import it as a file.", "too_large")
     return HeldUpload(PIPED, data)
 
 
@@ -514,19 +524,21 @@ def _asking(dry_run: bool) -> Iterator[None]:
 
 def _how_to_answer(refused: "ImportRefused", options: str) -> str:
     if refused.code == "ask_name":
-        return "Add --status unsubscribed if they did leave."
+        return "Add --status unsubscribed if they did unsubscribe."
     if refused.code != "ask_status":
         where = (
-            " Write a status in place of STATUS, or nothing; a column about something else is 'COLUMN=ignore' or "
-            "'COLUMN=field'."
+            (
+                " Replace STATUS with a status, or with nothing. For a column about something else: "
+                "'COLUMN=ignore' or 'COLUMN=field'."
+            )
             if "=STATUS" in options
             else ""
         )
-        return f"Check these options, correct what is wrong, and add them: {options}{where}"
+        return f"Check these options, fix what is wrong, and add them: {options}{where}"
     if refused.plan and any(file.says_no for file in refused.plan.in_order()):
         return (
-            "Add --status for those of whom no column says anything; whoever a column names as gone stays so. "
-            "They are nonsubscribed unless you know that they agreed."
+            "Add --status for rows without one. Those that a column shows as unsubscribed stay unsubscribed. "
+            "Choose nonsubscribed (no consent) unless you know that they agreed."
         )
     return "Add --status, such as --status subscribed."
 
@@ -558,9 +570,9 @@ def _sums(document: dict[str, Any]) -> list[str]:
     if document["rejects_file"]:
         lines.append(f"Rejected rows, with line and reason: {document['rejects_file']}")
     if document["dry_run"]:
-        lines.append("This was a look: nothing was written.")
+        lines.append("Dry run: nothing was written.")
     elif document["rows"] and document["unchanged"] + document["rejected"] == document["rows"]:
-        lines.append("Everything was here already: nothing was changed.")
+        lines.append("Everything was already here. Nothing was changed.")
     return lines
 
 
@@ -579,5 +591,5 @@ def _write_rejects(beside: Path, rows: Iterable[tuple[str, int, str]]) -> Path |
             # A cell that begins like a formula is one to a spreadsheet; file names come from strangers.
             written.writerows(("'" + who if who[:1] in "=+-@\t\r" else who, *where) for who, *where in rows)
         return path
-    note(f"Nothing can be written beside {beside}, so the rejected rows are shown on the import's page only.")
+    note(f"Can't write next to {beside}. See the rejected rows on the page of the import.")
     return None

@@ -18,12 +18,15 @@ if TYPE_CHECKING:
 # Apps whose tables are called otherwise since the first release; every database before it has them.
 _RETIRED = {"gate", "rights", "exporting"}
 _BEFORE_RELEASE = (
-    "This database was made before the first release and cannot be upgraded: export it with the program that made it, "
-    "run `samizdat init` with another SAMIZDAT_DATA, and bring the export in. Nothing was changed.",
+    (
+        "This database is from before the first release and can't be upgraded. Export it with the "
+        "program that created it, run `samizdat init` with another SAMIZDAT_DATA, and import the export. "
+        "Nothing was changed."
+    ),
     "database_before_release",
 )
 _NEWER = (
-    "This database was made by a newer samizdat. Install that version or a newer one; nothing was changed.",
+    "This database is from a newer version of Samizdat. Install that version or a newer one. Nothing was changed.",
     "database_newer",
 )
 
@@ -44,8 +47,10 @@ def open_house(logs: bool = False) -> None:
     folder = data_folder()
     if not option("DATABASE_URL") and not (folder / "samizdat.sqlite3").exists():
         raise CommandFailed(
-            f"There is nothing in {folder} yet. Run `samizdat init --organization NAME --admin -`, "
-            "or name the data folder with SAMIZDAT_DATA.",
+            (
+                f"{folder} is empty. Run `samizdat init --organization NAME --admin -`, or set SAMIZDAT_DATA to "
+                "your data folder."
+            ),
             "no_data",
         )
     load_django(logs)

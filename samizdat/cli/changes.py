@@ -10,13 +10,13 @@ from samizdat.cli.output import CommandFailed, common, confirm, say, table
 
 @click.group()
 def change() -> None:
-    """Changes that wait for another admin, or for a day. The command line itself asks nobody: it is the host's."""
+    """Changes waiting for approval by another admin, or for a day to pass. Commands themselves need no approval."""
 
 
 @change.command("ls")
 @common
 def change_ls() -> None:
-    """What waits, who asked, and when it is done by itself."""
+    """Pending changes: who requested them, and when they take effect."""
     bootstrap.open_house()
     from samizdat.accounts import pending_changes, sealed_people
 
@@ -33,22 +33,22 @@ def change_ls() -> None:
         for row in rows
     ]
     lines = [(str(entry["id"]), entry["change"], entry["by"], entry["until"]) for entry in document]
-    say({"changes": document}, *table(("id", "change", "by", "done on"), lines))
+    say({"changes": document}, *table(("id", "change", "by", "takes effect on"), lines))
 
 
 @change.command("approve")
 @click.argument("number", metavar="ID", type=int)
 @common
 def change_approve(number: int) -> None:
-    """Do it now, as the host of this machine."""
-    _settle(number, "approve", "approved and done")
+    """Approve a change, so that it takes effect now."""
+    _settle(number, "approve", "approved, in effect now")
 
 
 @change.command("stop")
 @click.argument("number", metavar="ID", type=int)
 @common
 def change_stop(number: int) -> None:
-    """Nothing is changed."""
+    """Stop a change."""
     _settle(number, "stop", "stopped")
 
 
@@ -60,10 +60,10 @@ def _settle(number: int, verb: str, done: str) -> None:
     rows = PendingChange.objects.select_related("organization", "by").filter(organization=bootstrap.organization())
     row: Any = rows.filter(pk=number).first()
     if row is None:
-        raise CommandFailed(f"There is no change {number}. Look with: samizdat change ls", "no_change")
+        raise CommandFailed(f"There's no pending change {number}. See: samizdat change ls", "no_change")
     sentence = pending_changes.sentence_of(row)
     if verb == "approve":
-        confirm(f"Do this now: {sentence}?")
+        confirm(f"Approve this now: {sentence}?")
         pending_changes.approve(row, now=bootstrap.now(), by=None)
     else:
         pending_changes.stop(row, now=bootstrap.now(), by=None)

@@ -7,7 +7,7 @@ from click.shell_completion import get_completion_class
 @click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """Print what makes the shell complete samizdat's words: samizdat completion bash >> ~/.bashrc"""
+    """Print the shell completion script: samizdat completion bash >> ~/.bashrc"""
     from samizdat.cli.__main__ import samizdat
 
     completion_class = get_completion_class(shell)

@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from samizdat.accounts.models import Organization
     from samizdat.delivery.database_progress import Missing
 
-SURE = "Send from here, and from nowhere else? Whatever it was copied from must have stopped for good."
+SURE = "Send from here, and from nowhere else? The original it was copied from must have stopped for good."
 
 
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Only show what would be sent.")
 @partial(common)
 def release(dry_run: bool) -> None:
-    """Let a copied, restored or moved installation send, after showing what would be sent.
+    """Allow a copied, restored or moved installation to send, after showing what would be sent.
 
-    A script has to say --yes, with --json too.
+    In a script, add --yes, with --json too.
     """
     bootstrap.open_house()
     from samizdat.delivery import database_progress
@@ -43,11 +43,11 @@ def release(dry_run: bool) -> None:
     document: dict[str, Any] = {"changed": changed, "would_send": campaigns}
     document["missing"] = gone._asdict() if gone else None
     if not fenced:
-        say({**document, "fenced": False, "released": False}, "Nothing is held back: this installation sends.")
+        say({**document, "fenced": False, "released": False}, "Sending isn't on hold.")
         return
     lines = [*_lines(changed, campaigns), *_missing(gone)]
     if dry_run:
-        say({**document, "fenced": True, "released": False}, *lines, "Let it send: samizdat release")
+        say({**document, "fenced": True, "released": False}, *lines, "Allow sending: samizdat release")
         return
     if not settings().json:
         say({}, *lines)
@@ -55,7 +55,10 @@ def release(dry_run: bool) -> None:
         SURE if not settings().json else f"{_last(campaigns)} {SURE}", {**document, "fenced": True, "released": False}
     )
     copied_installation.lift(organizations, now=bootstrap.now())
-    say({**document, "fenced": False, "released": True}, "Released. Start `samizdat serve`, or `worker`, if none runs.")
+    say(
+        {**document, "fenced": False, "released": True},
+        "Sending is allowed. Start `samizdat serve`, or `worker`, if none is running.",
+    )
 
 
 def _organizations() -> "list[Organization]":
@@ -72,7 +75,7 @@ def _document(organization: "Organization", row: dict[str, Any]) -> dict[str, ob
 
 def _lines(changed: list[str], campaigns: list[dict[str, object]]) -> list[str]:
     where = ", ".join(PLACES[part] for part in changed)
-    lines = [f"It last ran elsewhere: {where}." if changed else "It is held back, as it was found to be a copy."]
+    lines = [f"It last ran elsewhere: {where}." if changed else "Sending is on hold: this looks like a copy."]
     if not campaigns:
         return [*lines, _last(campaigns)]
     heading = ("campaign", "organization", "state", "waiting", "accepted", "time")
@@ -87,8 +90,11 @@ def _missing(gone: "Missing | None") -> list[str]:
     if gone is None:
         return []
     return [
-        f"Forgotten: up to {gone.records:,} records of consent and {gone.events:,} entries of the log, and with them "
-        "everybody who left, objected or was erased since the backup. Take them out by hand first."
+        (
+            f"Missing: up to {gone.records:,} consent records and {gone.events:,} events, and with them "
+            "everyone who unsubscribed, objected or was erased since the backup. Remove these people by hand "
+            "first."
+        )
     ]
 
 
@@ -96,7 +102,7 @@ def _last(campaigns: list[dict[str, Any]]) -> str:
     if not campaigns:
         return "No campaign is being sent or scheduled."
     goes = sum(row["waiting"] for row in campaigns if row["state"] != "paused")
-    return f"{goes:,} emails would be sent. Whoever got theirs from the original since it was copied gets it twice."
+    return f"{goes:,} emails would be sent. Subscribers who got theirs from the original since the copy get it twice."
 
 
 def _since(row: dict[str, Any]) -> str:

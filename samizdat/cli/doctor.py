@@ -33,7 +33,7 @@ ALTERED_DAYS = 7
 @click.command()
 @common
 def doctor() -> None:
-    """Look at everything and say what to do next. Exit 1 when something must be mended."""
+    """Check the installation and say what to do next. Exit code 1 if something needs fixing."""
     signs = list(_all_signs())
     document = {"well": not any(sign.state == "red" for sign in signs), "signs": [sign.document() for sign in signs]}
     lines = [f"{sign.state:5}  {sign.subject}: {sign.sentence}" for sign in signs]
@@ -47,7 +47,7 @@ def _all_signs() -> Iterator[HealthCheck]:
     yield from _folder()
     yield from _key()
     bootstrap.open_house()  # Whatever is wrong with database or key is said there, in one sentence.
-    yield HealthCheck("good", "key file", "It opens what is in this database.")
+    yield HealthCheck("good", "key file", "It opens the data in this database.")
     yield from _place()
     yield from looks.database()
     yield from looks.clock()
@@ -81,26 +81,26 @@ def _processes() -> Iterator[HealthCheck]:
 def _folder() -> Iterator[HealthCheck]:
     folder = data_folder()
     if not folder.exists():
-        yield HealthCheck("red", "data folder", f"{folder} is not there. Run `samizdat init`, or set SAMIZDAT_DATA.")
+        yield HealthCheck("red", "data folder", f"{folder} doesn't exist. Run `samizdat init`, or set SAMIZDAT_DATA.")
         return
     yield from _modes(folder)
     if not os.access(folder, os.W_OK):
-        yield HealthCheck("red", "data folder", f"{folder} may only be read. Give this user the right to write there.")
+        yield HealthCheck("red", "data folder", f"{folder} is read-only. Give this user write permission.")
     free = shutil.disk_usage(folder).free
     if free < LITTLE_ROOM:
-        yield HealthCheck("amber", "disk", f"{free // 1024**2:,} MB are left. Make room before the next import.")
+        yield HealthCheck("amber", "disk", f"{free // 1024**2:,} MB free. Free up space before the next import.")
     else:
-        yield HealthCheck("good", "disk", f"{free // 1024**3:,} GB are left.")
+        yield HealthCheck("good", "disk", f"{free // 1024**3:,} GB free.")
 
 
 def _modes(folder: Path) -> Iterator[HealthCheck]:
     paths = list(modes.open_to_others(folder))
     if paths and paths[0] == folder:
-        text = f"Other users of this machine may look into {folder}. Start `samizdat serve`, which closes it, or run: "
+        text = f"Other users of this server can read {folder}. Start `samizdat serve`, which fixes it, or run: "
         yield HealthCheck("red", "data folder", f"{text}chmod -R go-rwx {folder}")
     elif paths:
         more = f" and {len(paths) - 1:,} more" if len(paths) > 1 else ""
-        text = f"Others than its owner may open {paths[0]}{more}. Start `samizdat serve`, which closes them, or run: "
+        text = f"Users other than the owner can open {paths[0]}{more}. Start `samizdat serve`, which fixes it, or run: "
         yield HealthCheck("amber", "data folder", f"{text}chmod -R go-rwx {folder}")
 
 
@@ -115,11 +115,11 @@ def _key() -> Iterator[HealthCheck]:
         return
     if folder in key.parents:
         yield HealthCheck(
-            "red", "key file", "It lies inside the data folder, so every copy of the folder carries it. Move it."
+            "red", "key file", "It is inside the data folder, so every copy of the folder contains it. Move it."
         )
         return
     yield HealthCheck(
-        "good", "key file", f"{key}. Whoever takes the whole disk has it too; keep a second copy elsewhere."
+        "good", "key file", f"{key}. Anyone who takes the whole disk has it too. Keep a second copy elsewhere."
     )
 
 
@@ -143,7 +143,7 @@ def _spelling() -> Iterator[HealthCheck]:
     from samizdat.campaigns.checks import spelling
 
     if command := spelling.missing():
-        yield HealthCheck("amber", "spelling", f"Letters are not checked in every language here. Run: {command}")
+        yield HealthCheck("amber", "spelling", f"Spelling isn't checked in every language here. Run: {command}")
     else:
         yield HealthCheck("good", "spelling", "hunspell reads English and Russian.")
 
@@ -152,21 +152,23 @@ def _words() -> Iterator[HealthCheck]:
     from samizdat import phrases_override
 
     wrong = list(phrases_override.wrong())
-    yield from (HealthCheck("amber", "words of letters", sentence) for sentence in wrong)
+    yield from (HealthCheck("amber", "standard texts of emails", sentence) for sentence in wrong)
     if option("SAMIZDAT_WORDS") and not wrong:
-        yield HealthCheck("good", "words of letters", f"Those of {option('SAMIZDAT_WORDS')} are said.")
+        yield HealthCheck(
+            "good", "standard texts of emails", f"Your own texts from {option('SAMIZDAT_WORDS')} are used."
+        )
 
 
 # What to do about something in the database that is not ours, by how its name begins.
 _REMEDIES = {
-    "setting ": "Where none of you made it, take it back: ALTER ROLE … RESET, or ALTER DATABASE … RESET.",
-    "role ": "Where none of you gave it these rights, take them back: REVOKE. Then look what it has read.",
+    "setting ": "If none of you set it, reset it: ALTER ROLE … RESET, or ALTER DATABASE … RESET.",
+    "role ": "If none of you granted these rights, revoke them: REVOKE. Then check what was read.",
     "default rights ": "It gets rights to tables of later versions: ALTER DEFAULT PRIVILEGES … REVOKE.",
-    "publication ": "It copies rows to somewhere else. Where none of you made it, drop it.",
-    "replication slot ": "It copies rows to somewhere else. Where none of you made it: pg_drop_replication_slot.",
-    "subscription ": "It writes rows from somewhere else. Where none of you made it, drop it.",
+    "publication ": "It copies rows to another place. If none of you created it, drop it.",
+    "replication slot ": "It copies rows to another place. If none of you created it: pg_drop_replication_slot.",
+    "subscription ": "It writes rows from another place. If none of you created it, drop it.",
 }
-_DROP = "It can undo what is put right, hide rows, and copy or delete later ones. Where none of you made it, drop it."
+_DROP = "It can undo repairs, hide rows, and copy or delete later ones. If none of you created it, drop it."
 # As many are named.
 _NAMED = 20
 
@@ -179,22 +181,27 @@ def _foreign() -> Iterator[HealthCheck]:
     if foreign_objects := database_catalog.watch(bootstrap.now()):
         yield from (HealthCheck("red", "database", _about(name)) for name in foreign_objects[:_NAMED])
         more = (
-            f"{len(foreign_objects) - _NAMED:,} more things are not as we make them. "
+            f"{len(foreign_objects) - _NAMED:,} more objects differ from ours. "
             if len(foreign_objects) > _NAMED
             else ""
         )
         yield HealthCheck(
             "red",
             "database",
-            f"{more}Where none of you changed it somebody else writes the database: stop `serve`, put it right, and "
-            "change the database's password.",
+            (
+                f"{more}If none of you changed it, someone else can write to the database: stop `serve`, fix it, "
+                "and change the password of the database."
+            ),
         )
     elif happened_since(database_catalog.ALTERED, bootstrap.now() - database_catalog.SHOWN):
         yield HealthCheck(
             "red",
             "database",
-            f"In the last {ALTERED_DAYS} days it ran something that is not ours, which is gone. Where none of you made "
-            "it somebody else writes the database: change its password, and look at roles and settings.",
+            (
+                f"In the last {ALTERED_DAYS} days it ran something that isn't ours; it was removed. If none of "
+                "you created it, someone else can write to the database: change its password, and check roles "
+                "and settings."
+            ),
         )
 
 
@@ -205,8 +212,11 @@ def _forged_events() -> Iterator[HealthCheck]:
         yield HealthCheck(
             "red",
             "events",
-            f"In the last {ALTERED_DAYS} days somebody wrote an event into the database who has no keys. Nothing "
-            "followed from it. Look who else may write the database, change its password, then run: samizdat log check",
+            (
+                f"In the last {ALTERED_DAYS} days someone without keys wrote an event into the database. It had "
+                "no effect. Check who else can write to the database, change its password, then run: samizdat "
+                "log check"
+            ),
         )
 
 
@@ -219,13 +229,13 @@ def _about(name: str) -> str:
     shown = at_terminal(name)
     if name.endswith((database_catalog.MISSING, database_catalog.CHANGED)):
         schema = database_catalog.file(connection.vendor).name
-        return f"{shown}. Make it as samizdat/accounts/{schema} has it, or put a backup back."
+        return f"{shown}. Restore it as in samizdat/accounts/{schema}, or restore a backup."
     for table in database_catalog.IN_ORDER:  # By the whole name: whoever writes the database names what is in it.
         if name == f"sequence public.{table}_id_seq{database_catalog.BEHIND}":
             advance = f"SELECT setval('public.{table}_id_seq', (SELECT max(id) FROM public.{table}));"
-            return f"{shown}: it would give numbers again. Run in the database: {advance}"
+            return f"{shown}: it would give numbers twice. Run in the database: {advance}"
     remedy = next((words for kind, words in _REMEDIES.items() if name.startswith(kind)), _DROP)
-    return f"{shown} is not ours. {remedy}"
+    return f"{shown} isn't ours. {remedy}"
 
 
 def _public_role() -> Iterator[HealthCheck]:
@@ -237,8 +247,11 @@ def _public_role() -> Iterator[HealthCheck]:
         yield HealthCheck(
             "red",
             "public pages",
-            "The public process took what only the house may hold, again and again, so its database role is shut out "
-            "for ten minutes. Somebody else may have it in hand: look at that machine, then start `serve` anew.",
+            (
+                "The public process repeatedly took database locks that it must not take, so its database role "
+                "is blocked for ten minutes. Someone else may control it: check that server, then restart "
+                "`serve`."
+            ),
         )
 
 
@@ -260,7 +273,10 @@ def _organizations() -> Iterator[HealthCheck]:
             yield HealthCheck(
                 "red",
                 name,
-                "It has no public address, so nobody could leave. Set it: samizdat organization set --url https://…",
+                (
+                    "The public pages have no address, so nobody could unsubscribe. Set it: samizdat organization "
+                    "set --url https://…"
+                ),
             )
         elif not organization.sending_locked:
             yield from looks.public_host(organization.public_url, name)
@@ -269,8 +285,11 @@ def _organizations() -> Iterator[HealthCheck]:
             yield HealthCheck(
                 "red",
                 name,
-                f"The status of {seen.wrong:,} of {seen.subscribers:,} subscribers is not what the consent records "
-                "say, or the index of their address is another one's. Put it right: samizdat subscribers settle",
+                (
+                    f"The status of {seen.wrong:,} of {seen.subscribers:,} subscribers doesn't match the consent "
+                    "records, or the index of their address belongs to another address. Fix it: samizdat subscribers "
+                    "settle"
+                ),
             )
         route_rows = routes(organization)
         yield from _routes(name, route_rows)
@@ -288,19 +307,23 @@ def _roles(organization: "Organization") -> Iterator[HealthCheck]:
         yield HealthCheck(
             "red",
             organization.name,
-            f"In the last {ALTERED_DAYS} days somebody wrote settings of the organization into the database who has no "
-            "keys: addresses of pages or mail, its name, sign-up pages, or the second person's switch. They were put "
-            "back where their sealed copy was there. Look at them, save them once, and look who else may write the "
-            "database.",
+            (
+                f"In the last {ALTERED_DAYS} days someone without keys changed settings in the database: "
+                "addresses of pages or email, the name, sign-up pages, or whether campaigns need approval. They "
+                "were restored if their encrypted copy was there. Check them, save them once, and check who else "
+                "can write to the database."
+            ),
         )
     forgery = last(organization, forged_rows.FORGED)
     if forgery is not None and forgery.at > since:
         yield HealthCheck(
             "red",
             organization.name,
-            f"In the last {ALTERED_DAYS} days somebody wrote a role into the database who has no keys. It gives "
-            "nothing. Look who else may write the database, and change its password. Whoever is missing in "
-            "`samizdat person ls` gets the role again: samizdat person add - --role ROLE",
+            (
+                f"In the last {ALTERED_DAYS} days someone without keys wrote a role into the database. It has no "
+                "effect. Check who else can write to the database, and change its password. If a teammate is "
+                "missing in `samizdat person ls`, give them their role again: samizdat person add - --role ROLE"
+            ),
         )
 
 
@@ -311,9 +334,11 @@ def _log(organization: "Organization") -> Iterator[HealthCheck]:
         yield HealthCheck(
             "red",
             organization.name,
-            f"In the last {log_breaks.SHOWN.days} days events or consent records were deleted or changed in the "
-            "database past Samizdat. See where: samizdat log check. Compare it with a backup, look who else may write "
-            "the database, and change its password.",
+            (
+                f"In the last {log_breaks.SHOWN.days} days events or consent records were deleted or changed "
+                "directly in the database. See where: samizdat log check. Compare it with a backup, check who "
+                "else can write to the database, and change its password."
+            ),
         )
 
 
@@ -326,8 +351,11 @@ def _suppressions(organization: "Organization") -> Iterator[HealthCheck]:
         yield HealthCheck(
             "red",
             organization.name,
-            f"In the last {ALTERED_DAYS} days somebody who has no keys changed the suppression list or a pause in the "
-            "database. What was missing was put back. Look who else may write the database, and change its password.",
+            (
+                f"In the last {ALTERED_DAYS} days someone without keys changed the suppression list or a pause in "
+                "the database. Missing entries were restored. Check who else can write to the database, and "
+                "change its password."
+            ),
         )
 
 
@@ -338,7 +366,9 @@ def _refused(organization: "Organization") -> Iterator[HealthCheck]:
 
     for campaign in Campaign.objects.filter(organization=organization, state__in=("sending", "waiting", "paused")):
         for row in provider_refusals(campaign):
-            text = f"{at_terminal(row.sentence)} {row.waiting:,} wait. Then: samizdat campaign resume {campaign.pk}"
+            text = (
+                f"{at_terminal(row.sentence)} {row.waiting:,} are waiting. Then: samizdat campaign resume {campaign.pk}"
+            )
             yield HealthCheck("red", f"{organization.name}, campaign {campaign.pk}", text)
 
 
@@ -349,8 +379,8 @@ def _routes(name: str, routes: "list[RouteRow]") -> Iterator[HealthCheck]:
     for route in routes:
         yield from _barred(name, route, live)
         if route.is_altered:
-            why = "Nobody has approved it, and somebody who has no keys wrote into the database that it is used. "
-            step = "Nothing goes by it. Look who else may write the database, and change its password. "
+            why = "Nobody has approved it, and someone without keys marked it as approved in the database. "
+            step = "It isn't used. Check who else can write to the database, and change its password. "
             end = f"Then: samizdat route rm {route.name}"
             yield HealthCheck("red", f"{name}, route {route.name}", why + step + end)
             continue
@@ -359,18 +389,20 @@ def _routes(name: str, routes: "list[RouteRow]") -> Iterator[HealthCheck]:
         sentence = at_terminal(route.sentence, route.name)
         why = " ".join(word for word in (sentence, ACTORS.get(route.who, "")) if word)
         until = f" Not before {route.until:%H:%M} UTC." if route.until and route.state == "throttled" else ""
-        stands = "Another admin has to approve it" if route.state == "waiting" else "A person paused it"
-        how = why or f"{stands}. Go on with: samizdat route resume {route.name}"
+        stands = "Another admin has to approve it" if route.state == "waiting" else "It's paused"
+        how = why or f"{stands}. Next: samizdat route resume {route.name}"
         state = "red" if not live and route.state == "dead" else "amber"
         yield HealthCheck(state, f"{name}, route {route.name}", f"{route.state}: {how}{until}")
     if not live:
-        yield HealthCheck("amber", name, "No route is live. Add one: samizdat route add NAME -")
+        yield HealthCheck("amber", name, "No sending route is working. Add one: samizdat route add NAME -")
     elif len(live) == 1:
         yield HealthCheck(
-            "amber", name, "One route is live. With a second one a letter goes on when the first is cut off."
+            "amber",
+            name,
+            "One route is working. Add a second one, so that sending continues if the first stops working.",
         )
     else:
-        yield HealthCheck("good", name, f"{len(live)} routes are live.")
+        yield HealthCheck("good", name, f"{len(live)} routes are working.")
 
 
 def _barred(name: str, route: "RouteRow", live: "list[RouteRow]") -> Iterator[HealthCheck]:
@@ -384,7 +416,7 @@ def _barred(name: str, route: "RouteRow", live: "list[RouteRow]") -> Iterator[He
         who = ACTORS.get(bar.who, "")
         sentence = at_terminal(bar.sentence, route.name)
         next_step = f"Then: samizdat route resume {route.name}"
-        why = f"It takes no letters from {bar.domain}: {sentence} {who} {next_step}"
+        why = f"It can't send from {bar.domain}: {sentence} {who} {next_step}"
         yield HealthCheck("amber" if others else "red", f"{name}, route {route.name}", why)
 
 
@@ -396,18 +428,20 @@ def _signing(organization: "Organization", live: "list[RouteRow]") -> Iterator[H
     for row in rows:
         for key in row.keys:
             if key.is_altered:
-                why = f"The key {key.selector} of {row.name} was changed in the database by other means. "
+                why = f"The key {key.selector} of {row.name} was changed directly in the database. "
                 step = f"Run: samizdat domain retire {row.name} {key.selector}"
                 yield HealthCheck("red", organization.name, why + step)
     signs = [row.name for row in rows if row.active]
     if signs:
-        yield HealthCheck("good", organization.name, f"Letters are signed for {', '.join(signs)}.")
+        yield HealthCheck("good", organization.name, f"Emails are signed for {', '.join(signs)}.")
     elif any(route.signs for route in live):
         yield HealthCheck(
             "amber",
             organization.name,
-            "No domain has an active DKIM key, so letters go out unsigned. Run: samizdat domain add DOMAIN. Where the "
-            "provider signs: samizdat route edit NAME --signs provider",
+            (
+                "No domain has an active DKIM key, so emails are sent unsigned. Run: samizdat domain add DOMAIN. "
+                "If your provider signs: samizdat route edit NAME --signs provider"
+            ),
         )
 
 
@@ -418,23 +452,32 @@ def _public_process() -> Iterator[HealthCheck]:
         yield HealthCheck(
             "red",
             "public pages",
-            f"In the last {ALTERED_DAYS} days they were not as they were published. They are again, but whoever did it "
-            "may have the public process in hand or write the database. Stop `serve`, and look at that machine.",
+            (
+                f"In the last {ALTERED_DAYS} days they were changed by someone else. They were restored, but "
+                "someone may control the public process or write to the database. Stop `serve`, and check that "
+                "server."
+            ),
         )
 
     if happened_since("publicdb.mended", bootstrap.now() - timedelta(days=ALTERED_DAYS)):
         yield HealthCheck(
             "amber",
             "publicdb",
-            f"In the last {ALTERED_DAYS} days its file was broken. It was made anew, with what could be read of what "
-            "readers had sent. Look at the disk (`dmesg`), and if that is well, at who else may write there.",
+            (
+                f"In the last {ALTERED_DAYS} days its file was damaged. It was created again, with whatever could "
+                "be read of what subscribers had sent. Check the disk (`dmesg`), and if the disk is fine, who "
+                "else can write there."
+            ),
         )
     if data_folder().stat().st_mode & stat.S_ISGID:  # As `serve` leaves it for the other user's group.
-        yield HealthCheck("good", "public pages", "They run as a user of their own.")
+        yield HealthCheck("good", "public pages", "They run as their own user.")
     else:
         yield HealthCheck(
             "amber",
             "public pages",
-            "They run as the same user as the rest, so whoever takes them over has everything. Let the system start "
-            "`serve` as root with SAMIZDAT_USER and SAMIZDAT_PUBLIC_USER, as in docs/small-server.md.",
+            (
+                "They run as the same user as the rest, so anyone who takes them over has everything. Let the "
+                "system start `serve` as root with SAMIZDAT_USER and SAMIZDAT_PUBLIC_USER, as in "
+                "docs/small-server.md."
+            ),
         )

@@ -60,7 +60,9 @@ def _on_sqlite() -> Iterator[HealthCheck]:
     log = path.with_name(path.name + "-wal")
     if log.exists() and log.stat().st_size > LONG_LOG:
         yield HealthCheck(
-            "amber", "database", f"Its log has grown to {_size(log)}: some reader never ends. Restart `samizdat serve`."
+            "amber",
+            "database",
+            f"Its log has grown to {_size(log)}: some read transaction never ends. Restart `samizdat serve`.",
         )
 
 
@@ -89,20 +91,24 @@ def _on_postgresql() -> Iterator[HealthCheck]:
         yield HealthCheck(
             "amber",
             "database",
-            f"Its write-ahead log holds {server.log / 1024**3:.1f} GB. A replica or an archive that is gone keeps it: "
-            "look at pg_replication_slots and archive_command.",
+            (
+                f"Its write-ahead log has {server.log / 1024**3:.1f} GB. A missing replica or archive keeps it: "
+                "check pg_replication_slots and archive_command."
+            ),
         )
     dbclock.sync()
     if abs(dbclock.ahead()) > WRONG_CLOCK:
         yield HealthCheck(
             "amber",
             "clock",
-            f"This machine's clock is {abs(dbclock.ahead()):,.0f} s {'ahead of' if dbclock.ahead() > 0 else 'behind'} "
-            "the database's. Sending goes by the database's; people sign in by this one. Let both follow a "
-            "time server.",
+            (
+                f"The clock of this server is {abs(dbclock.ahead()):,.0f} s "
+                f"{'ahead of' if dbclock.ahead() > 0 else 'behind'} the clock of the database. Sending uses the "
+                "clock of the database; signing in uses this one. Synchronize both with a time server."
+            ),
         )
     else:
-        yield HealthCheck("good", "clock", "It agrees with the database's.")
+        yield HealthCheck("good", "clock", "It matches the clock of the database.")
 
 
 def clock() -> Iterator[HealthCheck]:
@@ -118,9 +124,12 @@ def clock() -> Iterator[HealthCheck]:
     yield HealthCheck(
         "amber",
         "clock",
-        f"It was set {'forward' if row.seconds > 0 else 'back'} by {by}, to {row.jumped:%Y-%m-%d %H:%M} UTC. Due times "
-        f"were computed anew, and nothing expires before {row.jumped + rate.PATIENCE:%H:%M} UTC. If nobody meant that, "
-        "look with `timedatectl` whether this machine follows a time server.",
+        (
+            f"It was set {'forward' if row.seconds > 0 else 'back'} by {by}, to {row.jumped:%Y-%m-%d %H:%M} "
+            "UTC. Due times were computed again, and nothing expires before "
+            f"{row.jumped + rate.PATIENCE:%H:%M} UTC. If nobody did this on purpose, check with `timedatectl` "
+            "whether this server uses a time server."
+        ),
     )
 
 
@@ -137,7 +146,7 @@ def machines() -> Iterator[HealthCheck]:
             yield HealthCheck(
                 "red",
                 name,
-                f"It hangs: no sign of life for {row.silent:,.0f} s. Others take its work. Restart it there.",
+                f"It hangs: no heartbeat for {row.silent:,.0f} s. Other workers take over. Restart it there.",
             )
         elif row.window:
             yield HealthCheck("red", name, _gone(row))
@@ -151,13 +160,13 @@ def machines() -> Iterator[HealthCheck]:
 
 
 def _gone(row: "WorkerRow") -> str:
-    messages = f"{row.window:,} message{'s' if row.window > 1 else ''}"
+    messages = f"{row.window:,} email{'s' if row.window > 1 else ''}"
     if row.here:
-        return f"It ended with {messages} on their way. Start `samizdat serve` or `worker` here: it reads the journal."
+        return f"It ended with {messages} under way. Start `samizdat serve` or `worker` here to read its journal."
     return (
-        f"It is gone, and {messages} on their way with it. Start it again on its machine: it knows what became of "
-        f"them. If it will not come back: samizdat worker forget {row.number}. "
-        f"By itself that happens in {row.until_lost:,.0f} s."
+        f"It's gone, with {messages} under way. Start it again on its server: its journal has the "
+        f"outcome. If it won't come back: samizdat worker forget {row.number}. That happens automatically "
+        f"in {row.until_lost:,.0f} s."
     )
 
 
@@ -173,15 +182,18 @@ def _journals() -> Iterator[HealthCheck]:
         yield HealthCheck(
             "red",
             "journals",
-            f"The database knows nothing of {', '.join(forgotten[:5])}, or less than is written there: it has gone "
-            "back in time. Start `samizdat serve` or `worker` here: it books what the journals know before it sends.",
+            (
+                f"The database has nothing about {', '.join(forgotten[:5])}, or less than the journals: it went "
+                "back to an earlier state. Start `samizdat serve` or `worker` here: it records what the journals "
+                "have before it sends."
+            ),
         )
     left = [(name, size) for name, size in monitoring.leftover_journals() if name not in forgotten]
     if left:
         size = sum(size for _name, size in left) / 1024
         lone = len(left) == 1
         what = f"{len(left)} {'journal' if lone else 'journals'} of {size:,.0f} KB {'waits' if lone else 'wait'} here"
-        yield HealthCheck("amber", "journals", f"{what}. Start `samizdat serve` or `worker` here: it reads them.")
+        yield HealthCheck("amber", "journals", f"{what}. Start `samizdat serve` or `worker` here to read them.")
     for organization in Organization.objects.order_by("id"):
         event = rewound_database.lately(organization, dbclock.now())
         if event is not None:
@@ -190,11 +202,15 @@ def _journals() -> Iterator[HealthCheck]:
 
 def _rewound(at: datetime, sums: Mapping[str, object]) -> str:
     lost = sums.get("lost", 0)
-    unknown = f" {lost:,} emails went out in campaigns that it does not know: don't send those again." if lost else ""
+    unknown = (
+        f" {lost:,} emails were sent in campaigns that the database doesn't have: don't send those again."
+        if lost
+        else ""
+    )
     return (
-        f"The database had gone back in time, found on {at:%Y-%m-%d %H:%M} UTC. {sums.get('booked', 0):,} answers were "
-        f"booked again from the journals here, and {sums.get('unsure', 0):,} emails are unsure and held.{unknown} What "
-        "journals on other machines know is booked when they start."
+        f"On {at:%Y-%m-%d %H:%M} UTC the database was back in an earlier state. {sums.get('booked', 0):,} "
+        f"answers were recorded again from the journals here; {sums.get('unsure', 0):,} emails have an "
+        f"unknown outcome and are on hold.{unknown} Journals on other servers are read when these start."
     )
 
 
@@ -207,7 +223,7 @@ def work() -> Iterator[HealthCheck]:
     if last is None or dbclock.now() - last > monitoring.OVERDUE:
         since = f"since {last:%Y-%m-%d %H:%M} UTC" if last else "yet"
         yield HealthCheck(
-            "amber", "clock work", f"Nothing has run here {since}. Start `samizdat serve`, or `samizdat worker`."
+            "amber", "scheduled jobs", f"No worker has run here {since}. Start `samizdat serve`, or `samizdat worker`."
         )
     else:
         yield from _steps(monitoring.overdue())
@@ -216,22 +232,24 @@ def work() -> Iterator[HealthCheck]:
         yield HealthCheck(
             "amber",
             f"campaign {campaign.pk}",
-            f"The answer to {count:,} messages was lost. Decide with: samizdat campaign settle {campaign.pk} --unsure "
-            "resend|hold",
+            (
+                f"The outcome of {count:,} emails is unknown. Decide with: samizdat campaign settle {campaign.pk} "
+                "--unsure resend|hold"
+            ),
         )
 
 
 def _steps(overdue: list[tuple[str, datetime | None, str]]) -> Iterator[HealthCheck]:
     for name, done, why in overdue:
         since = f"since {done:%Y-%m-%d %H:%M} UTC" if done else "ever"
-        broke = f" It broke: {why}." if why else ""
+        broke = f" Error: {why}." if why else ""
         yield HealthCheck(
             "red",
-            "clock work",
-            f'"{name}" has not gone through {since}.{broke} Restart `samizdat serve`; report it if that does not help.',
+            "scheduled jobs",
+            f'"{name}" has not finished {since}.{broke} Restart `samizdat serve`. If that doesn\'t help, report it.',
         )
     if not overdue:
-        yield HealthCheck("good", "clock work", "Everything has run within the last minutes.")
+        yield HealthCheck("good", "scheduled jobs", "All of them have run within the last minutes.")
 
 
 def _boxes() -> Iterator[HealthCheck]:
@@ -243,19 +261,25 @@ def _boxes() -> Iterator[HealthCheck]:
         yield HealthCheck(
             "red",
             "publicdb",
-            f"It cannot be read ({type(error).__name__}). Start `samizdat serve`: it makes the public database anew "
-            "and saves what can be read of what readers sent. On PostgreSQL run `samizdat upgrade`.",
+            (
+                f"It can't be read ({type(error).__name__}). Start `samizdat serve`: it creates the public "
+                "database again and saves whatever can be read of what subscribers sent. On PostgreSQL run "
+                "`samizdat upgrade`."
+            ),
         )
         return
     if waiting:
         yield HealthCheck(
             "amber",
             "publicdb",
-            f"{waiting:,} sealed word{'s' if waiting > 1 else ''} of readers wait{'' if waiting > 1 else 's'}. Seconds "
-            "are ordinary; longer means that nothing runs, or that no route takes the mails that ask for confirmation.",
+            (
+                f"{waiting:,} request{'s' if waiting > 1 else ''} of subscribers wait"
+                f"{'' if waiting > 1 else 's'}. Seconds are normal; longer means that no worker is running, or "
+                "that no route takes the confirmation emails."
+            ),
         )
     else:
-        yield HealthCheck("good", "publicdb", "It opens, and nothing of readers waits.")
+        yield HealthCheck("good", "publicdb", "It works, and no requests of subscribers are waiting.")
 
 
 # --- memory ---
@@ -273,11 +297,13 @@ def swap(
         yield HealthCheck(
             "amber",
             "swap",
-            f"The system may write memory with keys in it to {', '.join(places)}. Set MemorySwapMax=0 in the unit, as "
-            "in docs/small-server.md, or turn the swap off (`swapoff -a`), unless it is encrypted.",
+            (
+                f"The system may write memory with keys to {', '.join(places)}. Set MemorySwapMax=0 in the unit, "
+                "as in docs/small-server.md, or turn off swap (`swapoff -a`), unless it is encrypted."
+            ),
         )
     else:
-        yield HealthCheck("good", "swap", "No memory of ours is written to a disk.")
+        yield HealthCheck("good", "swap", "Memory of Samizdat is not written to disk.")
 
 
 def _supervisor() -> Path | None:
@@ -310,14 +336,16 @@ def public_host(url: str, name: str) -> Iterator[HealthCheck]:
     result = _within(lambda: _visit(parts), PATIENCE)
     if isinstance(result, ssl.SSLCertVerificationError):
         yield HealthCheck(
-            "red", name, f"The certificate of {parts.hostname} is refused: {result.verify_message}. Renew it."
+            "red", name, f"The certificate of {parts.hostname} isn't valid: {result.verify_message}. Renew it."
         )
     elif isinstance(result, Exception) or result is None:
         yield HealthCheck(
             "amber",
             name,
-            f"{url} does not answer from here. Readers leave by it: open it in a browser, and look at DNS and the "
-            "proxy in front.",
+            (
+                f"{url} doesn't answer from here. Unsubscribe links use it: open it in a browser, and check DNS "
+                "and the reverse proxy."
+            ),
         )
     else:
         yield from _visited(result, parts.hostname, name)
@@ -327,17 +355,17 @@ def _visited(result: tuple[int, datetime | None], host: str, name: str) -> Itera
     status, ends = result
     if status != 200:
         yield HealthCheck(
-            "amber", name, f"{host} answers, but not with our pages ({status}). Let the proxy lead to `serve`."
+            "amber", name, f"{host} answers, but not with our pages ({status}). Point the reverse proxy to `serve`."
         )
     if ends is None:
         return
     days = (ends - datetime.now(UTC)) // timedelta(days=1)
     if days < ENDS_SOON:
         yield HealthCheck(
-            "red" if days < 3 else "amber", name, f"The certificate of {host} ends in {days} days. Renew it."
+            "red" if days < 3 else "amber", name, f"The certificate of {host} expires in {days} days. Renew it."
         )
     elif status == 200:
-        yield HealthCheck("good", name, f"{host} answers; its certificate is good for {days} days.")
+        yield HealthCheck("good", name, f"{host} answers; its certificate is valid for {days} days.")
 
 
 def _visit(parts: SplitResult) -> tuple[int, datetime | None]:
@@ -378,12 +406,14 @@ def backups(now: datetime) -> Iterator[HealthCheck]:
     the data."""
     folder, data = option("SAMIZDAT_BACKUPS"), data_folder()
     if not folder:
-        text = (
-            "Nobody told where copies of the data lie (SAMIZDAT_BACKUPS), so nobody can look whether any is older than "
+        text = "SAMIZDAT_BACKUPS isn't set, so we can't check whether you have backups older than "
+        yield HealthCheck(
+            "amber", "backups", f"{text}{BACKUP_DAYS} days. They still have the data of erased people, encrypted."
         )
-        yield HealthCheck("amber", "backups", f"{text}{BACKUP_DAYS} days. Whoever was erased is in it, sealed.")
     elif not Path(folder).is_dir():
-        yield HealthCheck("amber", "backups", f"{folder} is no folder that can be read. Set SAMIZDAT_BACKUPS anew.")
+        yield HealthCheck(
+            "amber", "backups", f"{folder} isn't a readable folder. Set SAMIZDAT_BACKUPS to the folder of your backups."
+        )
     copies = [path for path in data.glob("*.sqlite3?*") if not path.name.endswith(("-wal", "-shm", "-journal"))]
     kept = [path for path in Path(folder).rglob("*") if path.is_file()] if folder and Path(folder).is_dir() else []
     old = sorted(
@@ -394,8 +424,9 @@ def backups(now: datetime) -> Iterator[HealthCheck]:
     if old:
         day, name = old[0]
         text = (
-            f"{len(old):,} are older than {BACKUP_DAYS} days, the oldest of {day:%Y-%m-%d}: {name}. Whoever was erased "
+            f"{len(old):,} are older than {BACKUP_DAYS} days, the oldest of {day:%Y-%m-%d}: {name}. They "
+            "still have the data of people erased "
         )
-        yield HealthCheck("red", "backups", f"{text}since is in them, sealed. Throw them away.")
+        yield HealthCheck("red", "backups", f"{text}since, encrypted. Delete them.")
     elif kept:
         yield HealthCheck("good", "backups", f"{len(kept):,} files, none older than {BACKUP_DAYS} days.")

@@ -19,7 +19,7 @@ KINDS = ("ed25519", "rsa")
 
 @click.group()
 def domain() -> None:
-    """The domains letters come from, and the keys that sign them."""
+    """Sending domains, and the keys that sign emails from them."""
 
 
 @domain.command("check")
@@ -51,17 +51,17 @@ def domain_check(name: str) -> None:
 
 
 _FOUND = {
-    "right": "Its record is there.",
-    "other": "Another key stands under its name. Publish ours: samizdat domain records",
-    "revoked": "Its record is there but empty, which says that it is revoked. Publish it anew.",
-    "missing": "Its record is not there yet. DNS can take an hour.",
-    "silent": "No name server answered. Look at the line and check again.",
+    "right": "The record is valid.",
+    "other": "The record has another key. Publish ours: samizdat domain records",
+    "revoked": "The record is empty, which means that the key is revoked. Publish it again.",
+    "missing": "No record yet. DNS can take an hour.",
+    "silent": "No DNS server answered. Check your internet connection and try again.",
 }
 
 
 def _next_step(ours: "SendingDomain | None", looks: "list[DnsLookup]") -> list[str]:
     if ours and any(look.key.state == "published" for look in looks):
-        return [f"Go on with: samizdat domain activate {ours.name}"]
+        return [f"Next: samizdat domain activate {ours.name}"]
     return []
 
 
@@ -86,16 +86,14 @@ def _domain(name: str) -> "SendingDomain":
 
     sending_domain = domain_named(bootstrap.organization(), name)
     if sending_domain is None:
-        raise CommandFailed(f"There is no sending domain {name}. Add it: samizdat domain add {name}", "no_such_domain")
+        raise CommandFailed(f"There's no sending domain {name}. Add it: samizdat domain add {name}", "no_such_domain")
     return sending_domain
 
 
 def _key(name: str, selector: str) -> "DkimKey":
     key = _domain(name).keys.select_related("domain__organization").filter(selector=selector.lower()).first()
     if key is None:
-        raise CommandFailed(
-            f"{name} has no key under {selector}. Look with: samizdat domain records {name}", "no_such_selector"
-        )
+        raise CommandFailed(f"{name} has no key {selector}. See: samizdat domain records {name}", "no_such_selector")
     return key
 
 
@@ -106,17 +104,17 @@ def _key(name: str, selector: str) -> "DkimKey":
     type=click.Choice(["both", *KINDS]),
     default="both",
     show_default=True,
-    help="RSA is read by all receivers, Ed25519 costs a tenth.",
+    help="All receivers verify RSA; Ed25519 needs a tenth of the time.",
 )
 @common
 def domain_add(name: str, algorithm: str) -> None:
-    """Sign for a domain: makes its keys and shows the records to publish."""
+    """Add a sending domain: creates its DKIM keys and shows the records to publish."""
     bootstrap.open_house()
     from samizdat.delivery.actions import domains
 
     kinds = KINDS if algorithm == "both" else (algorithm,)
     sending_domain = domains.add_domain(bootstrap.organization(), name, now=bootstrap.now(), algorithms=kinds)
-    _show(sending_domain, f"Then look whether they are there: samizdat domain check {sending_domain.name}")
+    _show(sending_domain, f"Then check them: samizdat domain check {sending_domain.name}")
 
 
 @domain.command("ls")
@@ -154,7 +152,7 @@ def _show(sending_domain: "SendingDomain", *lines: str) -> None:
     shown = []
     for key in row.keys:
         if key.is_altered:
-            shown.append(f"{key.selector} was changed in the database by other means. Retire it, and add another one.")
+            shown.append(f"{key.selector} was changed directly in the database. Retire it, and add another one.")
         elif key.state != "retired":
             shown += [f"TXT {key.name} ({key.state})", f"  {key.text}", f"  {key.zone_line}"]
     say(row.document(), *shown, *lines)
@@ -163,17 +161,17 @@ def _show(sending_domain: "SendingDomain", *lines: str) -> None:
 @domain.command("key")
 @click.argument("name")
 @click.option("--algorithm", type=click.Choice(KINDS), default="rsa", show_default=True)
-@click.option("--selector", default="", help="A name of its own in DNS; made up otherwise.")
-@click.option("--key-file", type=click.Path(), help="A private key (PEM) that is brought along.")
+@click.option("--selector", default="", help="Its name in DNS; chosen automatically if not given.")
+@click.option("--key-file", type=click.Path(), help="A private key (PEM) from elsewhere.")
 @common
 def domain_key(name: str, algorithm: str, selector: str, key_file: str | None) -> None:
-    """Add one more key, new or brought along from elsewhere."""
+    """Add another key to a domain: a new one, or one from elsewhere."""
     sending_domain = _domain(name)
     from samizdat.delivery.actions import domains
 
     private = Path(key_file).read_bytes() if key_file else None
     domains.add_key(sending_domain, algorithm, now=bootstrap.now(), selector=selector, private=private)
-    _show(sending_domain, f"Then look whether it is there: samizdat domain check {sending_domain.name}")
+    _show(sending_domain, f"Then check it: samizdat domain check {sending_domain.name}")
 
 
 @domain.command("published")
@@ -181,15 +179,16 @@ def domain_key(name: str, algorithm: str, selector: str, key_file: str | None) -
 @click.argument("selector")
 @common
 def domain_published(name: str, selector: str) -> None:
-    """Say that a record is there, when our resolver does not see it.
+    """Confirm that a record is published, if our DNS resolver doesn't see it.
 
-    It counts as a proof that this organization has the domain: no other one here writes from it without one.
+    It proves that the domain belongs to this organization: no other organization here can send from it without a
+    proof.
     """
     key = _key(name, selector)
     from samizdat.delivery.actions import domains
 
     domains.say_published(key, now=bootstrap.now())
-    say(_document(key), f"{key.selector} counts as published. Go on with: samizdat domain activate {name}")
+    say(_document(key), f"{key.selector} counts as published. Next: samizdat domain activate {name}")
 
 
 def _document(key: "DkimKey") -> dict[str, Any]:
@@ -210,27 +209,29 @@ def domain_activate(name: str, selector: str | None) -> None:
         domains.activate(_key(name, selector), now=bootstrap.now())
     elif not domains.activate_published(sending_domain, now=bootstrap.now()):
         raise CommandFailed(
-            f"No key of {name} waits with its record published. Look with: samizdat domain check {name}",
+            f"No key of {name} is published and ready to activate. See: samizdat domain check {name}",
             "not_published",
         )
     row = dkim_keys.domain_row(sending_domain)
     old = [
-        f"{key.selector} retires: leave its record until {key.until}." for key in row.keys if key.state == "retiring"
+        f"{key.selector} is being replaced: keep its record until {key.until}."
+        for key in row.keys
+        if key.state == "retiring"
     ]
-    say(row.document(), f"Letters are signed with {', '.join(key.selector for key in row.active)}.", *old)
+    say(row.document(), f"Emails are signed with {', '.join(key.selector for key in row.active)}.", *old)
 
 
 @domain.command("rotate")
 @click.argument("name")
-@click.option("--algorithm", type=click.Choice(KINDS), help="One kind alone.")
+@click.option("--algorithm", type=click.Choice(KINDS), help="Replace this kind of key only.")
 @common
 def domain_rotate(name: str, algorithm: str | None) -> None:
-    """Make a successor for each active key. The old ones sign until the new ones are activated."""
+    """Create a replacement for each active key. The old ones sign until the new ones are activated."""
     sending_domain = _domain(name)
     from samizdat.delivery.actions import domains
 
     domains.rotate(sending_domain, now=bootstrap.now(), algorithm=algorithm or "")
-    _show(sending_domain, f"Publish the new ones, then: samizdat domain check {sending_domain.name}")
+    _show(sending_domain, f"Publish the new records, then: samizdat domain check {sending_domain.name}")
 
 
 @domain.command("retire")
@@ -238,13 +239,13 @@ def domain_rotate(name: str, algorithm: str | None) -> None:
 @click.argument("selector")
 @common
 def domain_retire(name: str, selector: str) -> None:
-    """Never sign with a key again and forget its private half."""
+    """Retire a key: it never signs again, and its private part is deleted."""
     key = _key(name, selector)
-    confirm(f"Retire {key.selector}? It cannot come back.")
+    confirm(f"Retire {key.selector}? This can't be undone.")
     from samizdat.delivery.actions import domains
 
     domains.retire(key, now=bootstrap.now())
-    say(_document(key), f"{key.selector} is retired. Its record may go once its letters have arrived.")
+    say(_document(key), f"{key.selector} is retired. Remove its record once the emails it signed have arrived.")
 
 
 @domain.command("warm-up")
@@ -252,13 +253,13 @@ def domain_retire(name: str, selector: str) -> None:
 @click.argument("plan", metavar="N,N,…|standard|none")
 @common
 def domain_warm_up(name: str, plan: str) -> None:
-    """How many letters go from a new domain on its first day, the second …, by all routes together."""
+    """Set the warm-up of a new domain: emails on the first day, the second and so on, over all routes together."""
     sending_domain = _domain(name)
     from samizdat.delivery.actions import domains
 
     domains.warm_up(sending_domain, "" if plan == "none" else plan, now=bootstrap.now())
     sentence = (
-        f"{sending_domain.name} begins today with {sending_domain.warm_up}."
+        f"The warm-up of {sending_domain.name} starts today: {sending_domain.warm_up}."
         if sending_domain.warm_up
         else f"{sending_domain.name} has no warm-up."
     )
@@ -269,10 +270,10 @@ def domain_warm_up(name: str, plan: str) -> None:
 @click.argument("name")
 @common
 def domain_rm(name: str) -> None:
-    """Stop signing for a domain and forget its keys."""
+    """Remove a sending domain and delete its keys."""
     sending_domain = _domain(name)
-    confirm(f"Remove {sending_domain.name} and its keys? Letters from it go out without our signature.")
+    confirm(f"Remove {sending_domain.name} and its keys? Emails from it are sent without our signature.")
     from samizdat.delivery.actions import domains
 
     domains.remove_domain(sending_domain, now=bootstrap.now())
-    say({"domain": sending_domain.name, "removed": True}, f"{sending_domain.name} is removed.")
+    say({"domain": sending_domain.name, "removed": True}, f"{sending_domain.name} was removed.")

@@ -21,40 +21,46 @@ FORMATS = ("samizdat", "mailchimp", "csv", "xlsx")
 
 
 @click.command()
-@click.option("--to", metavar="FILE", help="Where it goes; `-` is standard output.")
+@click.option("--to", metavar="FILE", help="File to write; `-` is standard output.")
 @click.option(
     "--format",
     "form",
     type=click.Choice(FORMATS),
     default="samizdat",
     show_default=True,
-    help="samizdat comes back into any Samizdat, mailchimp is what Mailchimp's own importers read, csv and xlsx have a "
-    "row for each subscriber.",
+    help=(
+        "samizdat can be imported into any Samizdat, mailchimp is in Mailchimp's format, csv and xlsx "
+        "have one row per subscriber."
+    ),
 )
-@click.option("--list", "names", multiple=True, metavar="NAME", help="mailchimp, csv, xlsx: of this list alone.")
-@click.option("--segment", "segment", metavar="NAME", help="mailchimp, csv, xlsx: of this segment alone.")
-@click.option("--tag", "tag", metavar="NAME", help="mailchimp, csv, xlsx: of those who have this tag alone.")
+@click.option("--list", "names", multiple=True, metavar="NAME", help="mailchimp, csv, xlsx: only this list.")
+@click.option("--segment", "segment", metavar="NAME", help="mailchimp, csv, xlsx: only this segment.")
+@click.option("--tag", "tag", metavar="NAME", help="mailchimp, csv, xlsx: only subscribers with this tag.")
 @click.option(
     "--recipient",
     "recipients",
     multiple=True,
     metavar="AGE-KEY",
-    help="Whose age key opens it, age1… or an SSH public key, or a file of them. May be given several times.",
+    help="The age key to encrypt it to (age1…), an SSH public key, or a file of them. Can be repeated.",
 )
 @click.option(
     "--passphrase",
     is_flag=True,
-    help="Seal it with a passphrase that is made here, shown once on standard error and stored nowhere.",
+    help="Encrypt it with a new passphrase, shown once on standard error and stored nowhere.",
 )
-@click.option("--plain", is_flag=True, help="Sealed to nobody. Every admin is told, with the reason.")
-@click.option("--reason", default="", metavar="TEXT", help="Why it has to be plain; it is recorded.")
+@click.option("--plain", is_flag=True, help="Not encrypted. Every admin is notified, with the reason.")
+@click.option("--reason", default="", metavar="TEXT", help="Why it can't be encrypted. Recorded.")
 @click.option(
     "--keys/--no-keys",
     default=None,
-    help="samizdat: take the keys of the links in letters along, so that old links work elsewhere. "
-    "A sealed export does, a plain one does not.",
+    help=(
+        "samizdat: include the keys of links in emails, so that old links work elsewhere. Default: only "
+        "in an encrypted export."
+    ),
 )
-@click.option("--whose", type=ADDRESS, metavar="ADDRESS", help="Instead: say in which export this address was planted.")
+@click.option(
+    "--whose", type=ADDRESS, metavar="ADDRESS", help="Instead of an export: show which export has this marker address."
+)
 @common
 def export(
     to: str | None,
@@ -69,8 +75,9 @@ def export(
     keys: bool | None,
     whose: str | None,
 ) -> None:
-    """Take everything about subscribers along: fields, tags, lists, consent records, suppressions. Sealed to an age
-    key, unless a plain file is asked for with a reason."""
+    """Export subscribers: fields, tags, lists, consent records, suppressions. Encrypted to an age key; an
+    unencrypted file needs a reason.
+    """
     if whose is not None:
         _say_whose(whose)
         return
@@ -121,8 +128,10 @@ def _insist_on_slug(organization: "Organization") -> None:
 
     if settings().organization and not leading(organization).slug:
         raise CommandFailed(
-            f"The sealed copy of these settings is gone, so nobody knows whether {organization.name} is meant. Look at "
-            "`samizdat doctor`, and write them anew with `samizdat organization set`.",
+            (
+                f"The encrypted copy of the settings is missing, so this may not be {organization.name}. Run "
+                "`samizdat doctor`, and set them again with `samizdat organization set`."
+            ),
             "settings_unknown",
         )
 
@@ -131,11 +140,11 @@ def _insist(to: str | None, recipients: tuple[str, ...], passphrase: bool, plain
     if not to:
         raise click.UsageError("Missing option '--to'.")
     if [bool(recipients), passphrase, plain].count(True) != 1:
-        raise click.UsageError("Give --recipient AGE-KEY, --passphrase, or --plain with --reason TEXT: one of them.")
+        raise click.UsageError("Add --recipient AGE-KEY, --passphrase, or --plain with --reason TEXT: one of them.")
     if plain and not reason.strip():
-        raise click.UsageError("A plain export needs --reason TEXT: everybody who keeps this house will read it.")
+        raise click.UsageError("An unencrypted export needs --reason TEXT. All admins will see it.")
     if reason and not plain:
-        raise click.UsageError("--reason goes with --plain.")
+        raise click.UsageError("--reason needs --plain.")
 
 
 def _keys_of(recipients: tuple[str, ...]) -> Iterator[str]:
@@ -167,7 +176,7 @@ def _tagged(name: str | None) -> "Filter | None":
         return None
     tag = tag_named(bootstrap.organization(), name)
     if tag is None:
-        raise CommandFailed(f"There is no tag called {name}. Look at the spelling.", "no_such_tag")
+        raise CommandFailed(f"There's no tag called {name}. Check the spelling.", "no_such_tag")
     return Filter(tag=tag.id)
 
 
@@ -188,7 +197,7 @@ def _into(to: str) -> Iterator[BinaryIO]:
         return
     path = Path(to)
     if path.is_dir():
-        raise CommandFailed(f"{to} is a folder. Name a file in it.", "is_a_folder")
+        raise CommandFailed(f"{to} is a folder. Enter a file in it.", "is_a_folder")
     if path.exists() and not path.is_file():
         # A pipe or a device: straight in.
         with path.open("wb") as out:
@@ -220,16 +229,16 @@ def _lines(document: dict[str, Any]) -> list[str]:
             lines += [f"{many:>12,}  {status}" for status, many in by_status.items() if many]
     behind = counts.get("suppressions", {}).get("left_behind", 0)
     if behind:
-        lines.append(f"{behind:,} suppressed addresses that no subscriber has stayed here: they go with --keys alone.")
+        lines.append(f"{behind:,} suppressed addresses without a subscriber were not exported: they need --keys.")
     lines.append(
-        "Plain: every admin is told."
+        "Not encrypted: every admin is notified."
         if not document["sealed"]
-        else "Sealed: only the holder of the key can open it."
+        else "Encrypted: only the owner of the key can open it."
         if document["recipients"]
-        else "Sealed: only who has the passphrase can open it."
+        else "Encrypted: only someone with the passphrase can open it."
     )
     if document["planted"]:
-        lines.append("One address in it belongs to nobody and tells this file from every other.")
+        lines.append("One address in it is a marker: it belongs to nobody and identifies this file.")
     return lines
 
 
@@ -240,12 +249,12 @@ def _say_whose(address: str) -> None:
 
     row = actions.whose(bootstrap.organization(), address, now=bootstrap.now())
     if row is None:
-        raise CommandFailed(f"{address} was planted in no export of this house.", "not_planted")
+        raise CommandFailed(f"{address} is no marker address of an export from here.", "not_planted")
     from samizdat.accounts import sealed_people
 
-    who = sealed_people.name_of(row.by) if row.by else "somebody on the command line"
+    who = sealed_people.name_of(row.by) if row.by else "someone on the command line"
     if row.state == "elsewhere":
-        who = "the house that this organization was in before"
+        who = "the installation that this organization was in before"
     document = {
         "export": row.pk, "made": row.created, "by": who, "format": row.format, "plain": row.plain,
         "reason": told_of(row).reason,
@@ -274,12 +283,12 @@ def bring_back(path: Path, name: str | None, identity: str | None, dry_run: bool
             tell=lambda done, whole: shown.show(done, whole, done),
         )
     if name:
-        note("An export of Samizdat brings its own lists along; one with a single list goes into the list named.")
+        note("A Samizdat export has its own lists. Only one with a single list can be imported into the list you name.")
     document: dict[str, Any] = {word: counts.get(word, 0) for word in COUNTS}
     document |= {"warnings": [], "dry_run": dry_run, "rejects_file": None}
     lines = [f"{document[word]:>12,}  {word}" for word in COUNTS if document[word]]
     if dry_run:
-        lines.append("This was a look: nothing was written.")
+        lines.append("Dry run: nothing was written.")
     elif document["rows"] and document["unchanged"] == document["rows"]:
-        lines.append("Everything was here already: nothing was changed.")
+        lines.append("Everything was already here. Nothing was changed.")
     say(document, *lines)

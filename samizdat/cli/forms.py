@@ -19,18 +19,30 @@ def forms() -> None:
 
 @forms.command("new")
 @click.argument("title")
-@click.option("--list", "lists", multiple=True, required=True, metavar="NAME", help="Once for each; readers choose.")
-@click.option("--words", required=True, metavar="TEXT", help="What readers agree to; goes into their consent records.")
-@click.option("--appeals", default="", metavar="TEXT", help="Words beside a box for appeals for money; no box without.")
+@click.option(
+    "--list", "lists", multiple=True, required=True, metavar="NAME", help="Once per list. Subscribers choose."
+)
+@click.option(
+    "--words",
+    required=True,
+    metavar="TEXT",
+    help="Consent wording: what subscribers agree to. Saved in their consent records.",
+)
+@click.option(
+    "--appeals",
+    default="",
+    metavar="TEXT",
+    help="Label of a checkbox for fundraising appeals; no checkbox if not given.",
+)
 @click.option("--field", "fields", multiple=True, metavar="TAG", help="A field to ask for.")
 @click.option("--required", multiple=True, metavar="TAG", help="A field that must be filled in.")
-@click.option("--topic", "topics", multiple=True, metavar="TAG", help="A tag that readers may give themselves.")
-@click.option("--language", type=click.Choice(["en", "ru"]), help="The organization's without it.")
+@click.option("--topic", "topics", multiple=True, metavar="TAG", help="A tag that subscribers can choose.")
+@click.option("--language", type=click.Choice(["en", "ru"]), help="Default: the organization's.")
 @click.option("--intro", default="", metavar="TEXT", help="One or two sentences above the form.")
-@click.option("--thanks", default="", metavar="TEXT", help="What whoever has confirmed reads.")
+@click.option("--thanks", default="", metavar="TEXT", help="Text shown after someone confirmed.")
 @common
 def form_new(title: str, lists: tuple[str, ...], words: str, **more: Any) -> None:
-    """Make a form."""
+    """Create a form."""
     bootstrap.open_house()
     from samizdat.audience.actions import forms
     from samizdat.audience.queries import list_named
@@ -76,7 +88,7 @@ def form_ls() -> None:
 @click.argument("name", metavar="TITLE|SLUG")
 @common
 def form_show(name: str) -> None:
-    """What a form says and asks, and its address."""
+    """Show the text, fields and address of a form."""
     bootstrap.open_house()
     _say(bootstrap.organization(), _found(name))
 
@@ -85,16 +97,16 @@ def form_show(name: str) -> None:
 @click.argument("name", metavar="TITLE|SLUG")
 @common
 def form_remove(name: str) -> None:
-    """Switch a form off. Sign-ups that wait may still be confirmed."""
+    """Unpublish a form. Unconfirmed sign-ups can still be confirmed."""
     bootstrap.open_house()
     from samizdat.audience.actions import forms
     from samizdat.audience.models import SignUpForm
 
     view = _found(name)
-    confirm(f"Switch the form {view.facts.title} off?")
+    confirm(f"Unpublish the form {view.facts.title}?")
     row = SignUpForm.objects.select_related("organization").get(id=view.id)
     forms.remove_form(row, now=bootstrap.now())
-    say({"removed": True}, "It is off.")
+    say({"removed": True}, "Form unpublished.")
 
 
 def _found(name: str) -> "FormView":
@@ -107,9 +119,10 @@ def _found(name: str) -> "FormView":
         return matches[0]
     if matches:
         raise CommandFailed(
-            f"{len(matches)} forms are called {name}. Say the end of its address: `form ls` shows it.", "two_forms"
+            f"{len(matches)} forms are called {name}. Use the end of the address instead: `form ls` shows it.",
+            "two_forms",
         )
-    raise CommandFailed(f"There is no form {name}. Look at `samizdat form ls`.", "no_such_form")
+    raise CommandFailed(f"There's no form {name}. See: samizdat form ls", "no_such_form")
 
 
 def _fields(organization: "Organization", tags: Any) -> tuple[int, ...]:
@@ -119,8 +132,8 @@ def _fields(organization: "Organization", tags: Any) -> tuple[int, ...]:
     known = {field.tag.casefold(): field.number for field in fields(organization)}
     for tag in tags:
         if tag.casefold() not in known:
-            there = f"There are: {', '.join(sorted(known)).upper()}." if known else "Make it at the desk, under Fields."
-            raise CommandFailed(f"There is no field {tag}. {there}", "no_such_field")
+            there = f"Fields: {', '.join(sorted(known)).upper()}." if known else "Create it in the app, under Fields."
+            raise CommandFailed(f"There's no field {tag}. {there}", "no_such_field")
     return tuple(dict.fromkeys(known[tag.casefold()] for tag in tags))
 
 
@@ -129,7 +142,7 @@ def _topic(organization: "Organization", name: str) -> int:
 
     tag = tag_named(organization, name)
     if tag is None:
-        raise CommandFailed(f"There is no tag {name}. Look at its spelling.", "no_such_tag")
+        raise CommandFailed(f"There's no tag {name}. Check the spelling.", "no_such_tag")
     return int(tag.id)
 
 
@@ -168,7 +181,7 @@ def _say(organization: "Organization", view: "FormView") -> None:
         f"  lists: {', '.join(document['lists'])}",
         *([f"  fields: {fields}"] if fields else []),
         *([f"  topics: {', '.join(document['topics'])}"] if document["topics"] else []),
-        f"  readers agree to: {document['words']}",
-        *([f"  a box asks for appeals: {document['appeals']}"] if document["appeals"] else []),
+        f"  consent wording: {document['words']}",
+        *([f"  fundraising checkbox: {document['appeals']}"] if document["appeals"] else []),
         *remark_lines,
     )

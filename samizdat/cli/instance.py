@@ -28,18 +28,23 @@ PORT = click.IntRange(0, 65535)  # 0: any that is free
 @click.command()
 @click.option("--organization", "name", required=True, help="Name of the organization.")
 @click.option(
-    "--admin", "email", type=ADDRESS, required=True, metavar="EMAIL", help="Address of the first admin; - asks."
+    "--admin",
+    "email",
+    type=ADDRESS,
+    required=True,
+    metavar="EMAIL",
+    help="Email address of the first admin; - asks for it.",
 )
-@click.option("--password-file", type=click.Path(), help="File with their password; asked for otherwise.")
+@click.option("--password-file", type=click.Path(), help="File with their password. Asked for if not given.")
 @click.option("--url", "public_url", default="", help="https://… of the public pages.")
-@click.option("--desk-url", default="", help="https://… of the desk.")
-@click.option("--content-url", default="", help="https://… of letter previews and pictures.")
+@click.option("--desk-url", default="", help="https://… of the app.")
+@click.option("--content-url", default="", help="https://… of email previews and images.")
 @click.option("--language", default="en", type=click.Choice(["en", "ru"]))
-@click.option("--timezone", default="UTC", help="Like Europe/Riga.")
+@click.option("--timezone", default="UTC", help="Such as Europe/Riga.")
 @click.option("--key-copy", type=click.Path(), help="Where to save the second copy of the key file; `none` declines.")
 @partial(common, chooses=False)
 def init(name: str, email: str, password_file: str | None, key_copy: str | None, **options: str) -> None:
-    """Make the data folder, the key file, the organization and its first admin."""
+    """Install: create the data folder, the key file, the organization and its first admin."""
     normalize(email)
     copy_to = _copy_to(key_copy) if key_copy not in (None, "none") else None
     password = partial(read_password, password_file, f"Password for {email}: ")
@@ -52,7 +57,7 @@ def init(name: str, email: str, password_file: str | None, key_copy: str | None,
         f"{organization.name} is ready in {data_folder()}.",
         *_about_the_key(key_is_new, copy, declined=asked or key_copy == "none"),
         "" if person_is_new else f"{email} keeps their password.",
-        "Go on with: samizdat serve",
+        "Next: samizdat serve",
     )
 
 
@@ -101,7 +106,7 @@ def _needs_key() -> bool:
     folder, key = data_folder(), key_file()
     if folder in key.parents:
         raise CommandFailed(
-            f"The key file {key} lies inside the data folder. Name a place outside with SAMIZDAT_KEY_FILE.",
+            f"The key file {key} is inside the data folder. Set SAMIZDAT_KEY_FILE to a path outside.",
             "key_inside",
         )
     if key.exists():
@@ -109,7 +114,7 @@ def _needs_key() -> bool:
         return False
     if (folder / "samizdat.sqlite3").exists() or (option("DATABASE_URL") and _has_proof()):
         raise CommandFailed(
-            f"There is a database here already, but its key file {key} is not there. Put back the copy you saved.",
+            f"There is already a database here, but its key file {key} is missing. Restore the copy you saved.",
             "key_file_missing",
         )
     return True
@@ -168,13 +173,13 @@ def read_password(file: str | None, question: str) -> str:
     if file:
         return first_line(file)
     if not _can_ask():
-        raise CommandFailed("Give the password with --password-file.", "no_password")
+        raise CommandFailed("Enter the password with --password-file.", "no_password")
     try:
-        first, again = getpass.getpass(question), getpass.getpass("Once more: ")
+        first, again = getpass.getpass(question), getpass.getpass("Repeat the password: ")
     except EOFError as gone:
-        raise CommandFailed("No password was given. Run this again, or use --password-file.", "no_password") from gone
+        raise CommandFailed("No password entered. Run this again, or use --password-file.", "no_password") from gone
     if again != first:
-        raise CommandFailed("The two were not the same. Run this again.", "password_differs")
+        raise CommandFailed("The passwords don't match. Run this again.", "password_differs")
     return first
 
 
@@ -187,7 +192,7 @@ def _second_copy(target: Path | None, ask: bool) -> str | None:
     if target is None and not ask:
         return None
     if target is None:
-        note("The key file opens everything. Save a second copy now, away from this machine: a USB stick, a safe.")
+        note("The key file opens everything. Save a second copy now, away from this server: on a USB stick, in a safe.")
     while target is None:
         answer = click.prompt("Copy it to (a path, or `none`)", default="none", err=True)
         if answer == "none":
@@ -206,11 +211,9 @@ def _copy_to(path: str | None) -> Path:
     target = Path(str(path)).absolute()
     target = target / key_file().name if target.is_dir() else target
     if target == key_file():
-        raise CommandFailed(f"{target} is the key file itself. Name a place away from this machine.", "bad_copy")
+        raise CommandFailed(f"{target} is the key file itself. Enter a place away from this server.", "bad_copy")
     if not os.access(target.parent, os.W_OK):
-        raise CommandFailed(
-            f"There is no folder {target.parent} to write to. Name another place for the copy.", "bad_copy"
-        )
+        raise CommandFailed(f"There's no folder {target.parent}. Enter another place for the copy.", "bad_copy")
     return target
 
 
@@ -220,19 +223,19 @@ def _about_the_key(key_is_new: bool, copy: str | None, declined: bool) -> list[s
     if copy:
         saved = f"A copy is in {copy}."
     elif declined:
-        saved = "You have declined a second copy: without this file all is lost."
+        saved = "There is no second copy: without this file all data is lost."
     else:
-        saved = "Save a second copy now, away from this machine: without this file all is lost."
+        saved = "Save a second copy now, away from this server: without this file all data is lost."
     return [
         f"The key file is {key_file()}. {saved}",
-        "A copied database or backup without the key file names nobody. A thief of the whole disk has both.",
+        "Without the key file, a copied database or backup can't be read. Anyone who takes the whole disk has both.",
     ]
 
 
 @click.command()
 @common
 def upgrade() -> None:
-    """Bring the database to this version. Stop `serve` first; make a copy of the data folder before."""
+    """Upgrade the database to this version. First stop `serve` and copy the data folder."""
     bootstrap.load_django()
     bring_up_to_date()
     say({"upgraded": True}, "The database is up to date.")
@@ -247,7 +250,7 @@ def bring_up_to_date() -> None:
 
 @click.group()
 def organization() -> None:
-    """The organization itself."""
+    """Settings of the organization."""
 
 
 # Where a column is called otherwise than what is set.
@@ -257,7 +260,7 @@ _CALLED = {"requires_approval": "second_person", "accent": "color"}
 @organization.command("show")
 @common
 def organization_show() -> None:
-    """What is set for it."""
+    """Show the settings."""
     bootstrap.open_house()
     organization_row = bootstrap.organization()
     document = _organization(organization_row)
@@ -265,32 +268,36 @@ def organization_show() -> None:
 
 
 @organization.command("set")
-@click.option("--name", help="Subscribers see it in every email.")
-@click.option("--language", type=click.Choice(["en", "ru"]), help="Of emails and public pages.")
-@click.option("--timezone", help="Like Europe/Riga.")
-@click.option("--quiet-hours", metavar=QUIET, help="No letter leaves in them; none for none.")
-@click.option("--url", "public_url", help="https://… of the public pages; none for none.")
-@click.option("--desk-url", help="https://… of the desk; none: any name.")
-@click.option("--content-url", help="https://… of letter previews and pictures; none for none.")
-@click.option("--postal-address", metavar="TEXT", help="At the foot of every email; none for none.")
+@click.option("--name", help="Name, shown in every email.")
+@click.option("--language", type=click.Choice(["en", "ru"]), help="Language of emails and public pages.")
+@click.option("--timezone", help="Such as Europe/Riga.")
+@click.option("--quiet-hours", metavar=QUIET, help="No campaign is sent during these hours; none: no quiet hours.")
+@click.option("--url", "public_url", help="https://… of the public pages; none removes it.")
+@click.option("--desk-url", help="https://… of the app; none: any name.")
+@click.option("--content-url", help="https://… of email previews and images; none removes it.")
+@click.option("--postal-address", metavar="TEXT", help="Shown at the end of every email; none removes it.")
 @click.option(
-    "--return-address", metavar="EMAIL", help="Where bounces go; none: to the sender, if it is at a domain of yours."
+    "--return-address", metavar="EMAIL", help="Address for bounces; none: the sender, if on one of your domains."
 )
-@click.option("--unsubscribe-mailbox", metavar="EMAIL", help="Read by you; none: by the link alone.")
-@click.option("--hostile-state", type=click.Choice(["ru", "by", "kz", "none"]), help="Sign-up forms warn of it.")
+@click.option("--unsubscribe-mailbox", metavar="EMAIL", help="Mailbox for unsubscribing by email; none: only by link.")
+@click.option(
+    "--hostile-state",
+    type=click.Choice(["ru", "by", "kz", "none"]),
+    help="State that could endanger subscribers. Sign-up forms warn about it.",
+)
 @click.option(
     "--second-person",
     "requires_approval",
     type=click.Choice(["on", "off"]),
-    help="Whether a letter needs another person's yes.",
+    help="Whether campaigns need approval by a second person.",
 )
-@click.option("--color", "accent", metavar="#RRGGBB", help="Of the public pages.")
+@click.option("--color", "accent", metavar="#RRGGBB", help="Color of the public pages.")
 @common
 def organization_set(**given: str | None) -> None:
-    """Change what is named. A campaign may have quiet hours of its own: campaign send --quiet-hours."""
+    """Change settings. A campaign can have its own quiet hours: campaign send --quiet-hours."""
     wanted: dict[str, Any] = {name: _setting(name, value) for name, value in given.items() if value is not None}
     if not wanted:
-        raise click.UsageError("Name what to change, such as --postal-address or --quiet-hours.")
+        raise click.UsageError("Add what to change, such as --postal-address or --quiet-hours.")
     bootstrap.open_house()
     from samizdat.accounts.actions import change_settings
 
@@ -319,17 +326,19 @@ def _organization(organization: "Organization") -> dict[str, object]:
 
 @click.group()
 def person() -> None:
-    """People who sign in."""
+    """The team."""
 
 
 @person.command("add")
 @click.argument("email", type=ADDRESS)
 @click.option("--role", required=True, type=click.Choice(["admin", "editor", "viewer"]))
 @click.option("--name", type=NAME, default="")
-@click.option("--password-file", type=click.Path(), help="Their password. Without it an invitation link is printed.")
+@click.option(
+    "--password-file", type=click.Path(), help="File with their password. If not given, an invitation link is printed."
+)
 @common
 def person_add(email: str, role: str, name: str, password_file: str | None) -> None:
-    """Let somebody in: at once with a password, or by an invitation link."""
+    """Add a teammate: at once with a password, or by an invitation link."""
     bootstrap.open_house()
     from samizdat.accounts import actions
     from samizdat.accounts.sealed_settings import leading
@@ -342,10 +351,10 @@ def person_add(email: str, role: str, name: str, password_file: str | None) -> N
         link = f"{desk or _served_at()}/come-in/{token}"
         if not desk:
             note(
-                "The desk has no address yet, so the link opens on this machine alone. Set it: "
-                "samizdat organization set --desk-url https://…"
+                "The app has no address yet, so the link only works on this server. Set it: samizdat "
+                "organization set --desk-url https://…"
             )
-        say({"invitation": link}, f"Give this link to {email}; it works once, for seven days:", link)
+        say({"invitation": link}, f"Give this link to {email}. It works once, for seven days:", link)
         return
     someone = known or actions.add_person(
         email, name=name, password=read_password(password_file, ""), language=organization.language, today=now.date()
@@ -363,7 +372,10 @@ def _at_address(email: str) -> "Person | None":
     people = [person for person in matches if sealed_people.has_address(person, email)]
     if len(people) > 1:
         raise CommandFailed(
-            f"There are several accounts at {email}. Invite them under People; they open the link while signed in.",
+            (
+                f"There are several accounts with {email}. Invite them in the app, under Team; they open the link "
+                "while signed in."
+            ),
             "several_accounts",
         )
     return people[0] if people else None
@@ -389,17 +401,17 @@ def _member(organization: "Organization", email: str) -> "Person":
     membership = next((match for match in matches if sealed_people.has_address(match.person, email)), None)
     if membership is None:
         raise CommandFailed(
-            f"Nobody of {organization.name} signs in as {email}. Look with: samizdat person ls", "no_person"
+            f"There is no teammate {email} in {organization.name}. See: samizdat person ls", "no_person"
         )
     return membership.person
 
 
 @person.command("password")
 @click.argument("email", type=ADDRESS)
-@click.option("--password-file", type=click.Path(), help="File with the new one; asked for otherwise.")
+@click.option("--password-file", type=click.Path(), help="File with the new password. Asked for if not given.")
 @common
 def person_password(email: str, password_file: str | None) -> None:
-    """Give somebody a new password, such as the only admin who has lost theirs. Their sessions end."""
+    """Set a new password for a teammate, such as the only admin who lost theirs. Signs them out everywhere."""
     bootstrap.open_house()
     from samizdat.accounts import actions
     from samizdat.events.actions import record
@@ -408,14 +420,14 @@ def person_password(email: str, password_file: str | None) -> None:
     known = _member(organization, email)
     actions.reset_password(known, read_password(password_file, f"New password for {email}: "))
     record("person.password_reset", organization, now=bootstrap.now(), by=None, about=known.pk)
-    say({"person": known.pk}, f"{email} signs in with the new password from now on; their sessions have ended.")
+    say({"person": known.pk}, f"Password changed. {email} was signed out everywhere.")
 
 
 @person.command("lock")
 @click.argument("email", type=ADDRESS)
 @common
 def person_lock(email: str) -> None:
-    """End all sessions of somebody at once and accept nothing from their account until it is unlocked."""
+    """Lock an account: signs the teammate out everywhere until it is unlocked."""
     _turn_lock(email, "lock", "is locked and signed out everywhere. Undo it: samizdat person unlock")
 
 
@@ -423,7 +435,7 @@ def person_lock(email: str) -> None:
 @click.argument("email", type=ADDRESS)
 @common
 def person_unlock(email: str) -> None:
-    """Let somebody sign in again. Where others may know the password, give a new one first: person password."""
+    """Unlock an account. If others may know the password, set a new one first: person password."""
     _turn_lock(email, "unlock", "can sign in again.")
 
 
@@ -441,8 +453,9 @@ def _turn_lock(email: str, verb: str, done: str) -> None:
 @click.argument("email", type=ADDRESS)
 @common
 def person_sign_in_link(email: str) -> None:
-    """A link to the sign-in page for somebody who is kept waiting there, because others try passwords for their
-    address. They still need their own password."""
+    """Create a sign-in link for a teammate who has to wait because others try passwords for their address. They
+    still need their password.
+    """
     bootstrap.open_house()
     from samizdat.accounts import devices
     from samizdat.accounts.sealed_settings import leading
@@ -450,13 +463,13 @@ def person_sign_in_link(email: str) -> None:
     organization = bootstrap.organization()
     known = _member(organization, email)
     link = f"{leading(organization).desk_url or _served_at()}/sign-in?device={devices.new(known, bootstrap.now())}"
-    say({"link": link}, f"Give this link to {email}; it asks for the password as always:", link)
+    say({"link": link}, f"Give this link to {email}. It asks for their password as usual:", link)
 
 
 @person.command("ls")
 @common
 def person_ls() -> None:
-    """Who may sign in, and as what."""
+    """The team and their roles."""
     bootstrap.open_house()
     from samizdat.accounts.queries import members
 
@@ -482,27 +495,29 @@ def person_ls() -> None:
 
 
 @click.command()
-@click.option("--port", type=PORT, default=8000, show_default=True, help="Of the desk.")
-@click.option("--public-port", type=PORT, default=8001, show_default=True, help="Of the public pages.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Where both listen; Caddy stands in front.")
+@click.option("--port", type=PORT, default=8000, show_default=True, help="Port of the app.")
+@click.option("--public-port", type=PORT, default=8001, show_default=True, help="Port of the public pages.")
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="Address that both listen on, behind a reverse proxy."
+)
 @common
 def serve(port: int, public_port: int, host: str) -> None:
-    """Run everything: desk, public pages, worker and sender in one tree. Ctrl-C stops it."""
+    """Run everything: app, public pages, worker and sender. Ctrl-C stops it."""
     bootstrap.load_django(logs=True)
     from samizdat.worker.processes.supervisor import serve as run
 
     def ready(desk: str, public: str) -> None:
         _desk_file().write_text(desk, "utf-8")
-        say({"desk": desk, "public": public}, f"The desk is at {desk}", f"Public pages are at {public}")
+        say({"desk": desk, "public": public}, f"The app is at {desk}", f"Public pages are at {public}")
 
     click.get_current_context().exit(run(port, public_port, host, ready=ready, note=note, opened=_open))
 
 
 @click.group(invoke_without_command=True)
-@click.option("--senders", type=click.IntRange(0, 256), help="Sender processes; one a core otherwise.")
+@click.option("--senders", type=click.IntRange(0, 256), help="Number of sender processes; default: one per core.")
 @common
 def worker(senders: int | None) -> None:
-    """Run background work and senders without the pages. On PostgreSQL, on as many machines as wanted."""
+    """Run background jobs and senders without the pages. With PostgreSQL, on as many servers as you like."""
     if click.get_current_context().invoked_subcommand:
         return
     bootstrap.load_django(logs=True)
@@ -518,7 +533,7 @@ def _open() -> None:
 @worker.command("ls")
 @common
 def worker_ls() -> None:
-    """The processes that run, hang or are gone, on all machines."""
+    """The worker processes on all servers: running, hanging or gone."""
     bootstrap.open_house()
     from samizdat.delivery.monitoring import workers
 
@@ -526,7 +541,7 @@ def worker_ls() -> None:
     say(
         {"workers": [row.document() for row in rows]},
         *table(
-            ("id", "role", "host", "state", "silent", "chunks", "on the way"),
+            ("id", "role", "host", "state", "silent", "chunks", "under way"),
             [
                 (str(row.number), row.role, row.host or "-", row.state, round(row.silent), row.chunks, row.window)
                 for row in rows
@@ -539,13 +554,15 @@ def worker_ls() -> None:
 @click.argument("number", metavar="ID", type=int)
 @common
 def worker_forget(number: int) -> None:
-    """Say that a process will not come back. What it had on its way is in doubt then, and held."""
+    """Give up a worker that won't come back. The outcome of the emails it was sending is then unknown, and they
+    are on hold.
+    """
     bootstrap.open_house()
     from samizdat.delivery.actions import forget
 
-    confirm(f"Is worker {number} gone for good? Its journal is never read then.")
+    confirm(f"Give up worker {number}? Its journal will never be read. This can't be undone.")
     held = forget(number, now=bootstrap.now())
     say(
         {"worker": number, "in_doubt": held},
-        f"Worker {number} is forgotten. {held:,} messages may be in doubt; see: samizdat doctor",
+        f"Worker {number} was given up. The outcome of {held:,} emails may be unknown. See: samizdat doctor",
     )

@@ -3,33 +3,37 @@
 QUIET = "HH:MM-HH:MM [ZONE]"  # How quiet hours are written.
 
 # Of a letter to people who all want a digest: nobody is owed it by itself.
-GATHERED = "Its readers want the letters of this list gathered: they get it by their digest."
+GATHERED = "Its subscribers chose a digest for this list: they get it there."
 
 # How `campaign send --wait` ended, when not by finishing.
 ENDED = {
-    "paused": "The campaign is paused. Go on with: samizdat campaign resume ID",
-    "cancelled": "The campaign was stopped for good.",
+    "paused": "The campaign is paused. Resume it: samizdat campaign resume ID",
+    "cancelled": "The campaign was cancelled.",
     "fenced": "This installation was copied, restored or moved, so it sends no campaigns. See what would be sent "
     "and decide: samizdat release",
-    "no_route": "No route is live. Look with `samizdat route ls`, mend or add one, and call this again.",
-    "barred": "No route takes letters from the domain of this campaign. `samizdat route ls` says why; once that is "
-    "mended: samizdat route resume NAME",
-    "provider": "A mailbox provider refuses our emails; nobody was marked for it. `samizdat campaign status ID` says "
-    "what is missing. Once that is mended: samizdat campaign resume ID",
-    "wait_limit": "What is left was put off by its servers. `samizdat serve` tries again, or call this again later.",
-    "stopped": "Stopped. Call this again to go on.",
-    "held": "The campaign is held. It goes out by itself when `samizdat serve` runs.",
-    "scheduled": "The campaign is scheduled. It goes out by itself when `samizdat serve` runs.",
+    "no_route": "No sending route is working. See `samizdat route ls`, fix or add one, and run this again.",
+    "barred": (
+        "No route can send from the domain of this campaign. See why with `samizdat route ls`. Once it's "
+        "fixed: samizdat route resume NAME"
+    ),
+    "provider": (
+        "A mailbox provider rejects our emails; nobody was marked as bounced for it. `samizdat campaign "
+        "status ID` says what is missing. Once it's fixed: samizdat campaign resume ID"
+    ),
+    "wait_limit": "The rest was deferred by mailbox providers. `samizdat serve` tries again, or run this again later.",
+    "stopped": "Stopped. Run this again to continue.",
+    "held": "The campaign is in its undo window. `samizdat serve` sends it automatically.",
+    "scheduled": "The campaign is scheduled. `samizdat serve` sends it automatically.",
 }
 
 # Parts of a place that are others now: delivery/copied_installation.PARTS.
 PLACES = {
-    "machine": "another machine",
+    "machine": "another server",
     "path": "another path",
     "file": "other files, as after a copy or a restore",
     "server": "another PostgreSQL server",
     "database": "another database",
-    "rewound": "its database has gone back in time, as after a backup was put back",
+    "rewound": "its database is in an earlier state, as after restoring a backup",
 }
 
 # What sentences about routes and domains say of the app's pages and buttons, and what does the same here.
@@ -63,24 +67,26 @@ _IN_THE_APP = (
 )
 
 _CAMPAIGN = {
-    "late": "it was more than an hour late, so a person has to resume it",
-    "no_route": "no route is live",
-    "barred": "no route takes letters from its domain",
-    "provider": "a mailbox provider refuses our emails; once what is named below is mended, go on with "
-    "`samizdat campaign resume ID`",
-    "person": "paused by a person",
-    "sender_left": "the person who scheduled it can no longer send campaigns; check it, then go on with "
-    "`samizdat campaign resume ID`",
-    "unreadable": "its frozen letter cannot be read, so nothing of it is sent",
-    "untaken": "what subscribers sent, such as unsubscribes, has not been processed for more than 10 s; if this lasts, "
-    "look at the worker with `samizdat doctor`",
-    "quiet": "these are quiet hours",
-    "wave": "the first wave is out, and the rest is held",
-    "test": "its versions are being tested, and the rest waits for the one that wins",
-    "test_hand": "its versions are tested; `samizdat campaign choose ID --version A` lets the rest go",
-    "limit": "every route has used its limit",
-    "warm_up": "today's share of the warm-up is used",
-    "refusals": "too many of the first wave were refused; `samizdat campaign resume ID` lets the rest go",
+    "late": "it was more than an hour late, so someone has to resume it",
+    "no_route": "no sending route is working",
+    "barred": "no route can send from its domain",
+    "provider": (
+        "a mailbox provider rejects our emails; fix what is named below, then run `samizdat campaign resume ID`"
+    ),
+    "person": "paused by a teammate",
+    "sender_left": "the person who scheduled it can no longer send; check it, then run `samizdat campaign resume ID`",
+    "unreadable": "the locked campaign can't be read, so it isn't sent",
+    "untaken": (
+        "requests of subscribers, such as unsubscribes, haven't been processed for more than 10 s; if "
+        "this lasts, run `samizdat doctor`"
+    ),
+    "quiet": "quiet hours",
+    "wave": "the first batch was sent, and the rest is on hold",
+    "test": "its A/B test is running; the rest is waiting for the winner",
+    "test_hand": "its A/B test is over; send the winner to the rest with `samizdat campaign choose ID --version A`",
+    "limit": "every route has reached its limit",
+    "warm_up": "today's warm-up limit is reached",
+    "refusals": "too many of the first batch bounced; send the rest with `samizdat campaign resume ID`",
 }
 
 

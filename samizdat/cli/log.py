@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 _MARK = re.compile(r"(\d{1,18}):([0-9a-f]{64})")
 
 _WRONG = {
-    "missing": "no. {n} of {length} is gone",
-    "link": "no. {n} of {length} was changed, or taken away and written anew",
-    "digest": "no. {n} of {length} does not say what was written down",
-    "end": "the end is cut off behind no. {n} of {length}",
-    "mark": "what stood before no. {n} of {length} was written anew",
+    "missing": "no. {n} of {length} is missing",
+    "link": "no. {n} of {length} was changed, or deleted and written again",
+    "digest": "no. {n} of {length} doesn't match the check value noted earlier",
+    "end": "entries after no. {n} of {length} were cut off",
+    "mark": "entries before no. {n} of {length} were rewritten",
 }
 
 _WRONG_FILE = {
@@ -35,19 +35,19 @@ _WRONG_FILE = {
 
 @click.group("log")
 def log() -> None:
-    """The log of events and of consent."""
+    """The event log and the consent records."""
 
 
 @log.command("check")
-@click.option("--mark", metavar="NUMBER:HASH", help="What an earlier check printed, kept elsewhere.")
-@click.option("--file", "file", type=click.File("r", encoding="utf-8"), help="A signed log, to be checked instead.")
+@click.option("--mark", metavar="NUMBER:HASH", help="The mark that an earlier check printed, kept elsewhere.")
+@click.option("--file", "file", type=click.File("r", encoding="utf-8"), help="Check a downloaded, signed log instead.")
 @common
 def log_check(mark: str | None, file: IO[str] | None) -> None:
-    """Look whether every event and every record of consent is as it was written, and none is gone. Exit 1 when not.
+    """Check that every event and consent record is as it was written, and none is missing. Exit code 1 if not.
 
-    Links are made with a key; the end of the log is noted in the data folder too. A mark of an earlier check also tells
-    of a log that was put back as it was, with its folder. With --file: whether a downloaded log is as it was
-    written, and whether the log here still begins with it.
+    Entries are chained with a key; the end of the log is also noted in the data folder. A mark from an earlier
+    check also shows whether the log was reset together with its folder. With --file: whether a downloaded log is
+    unchanged, and whether the log here still begins with it.
     """
     known_mark = _read(mark) if mark else None
     bootstrap.open_house()
@@ -75,9 +75,9 @@ def log_check(mark: str | None, file: IO[str] | None) -> None:
         raise CommandFailed(_sentence(organization, verdict), "log_changed", document)
     link = chain.link_at(organization, verdict.length).hex()
     new = f"{verdict.length}:{link}"
-    lines = [f"Whole: {verdict.length:,} facts, each as it was written."]
+    lines = [f"Complete: {verdict.length:,} entries, each as it was written."]
     if verdict.length:
-        lines += [f"Keep this elsewhere, and check by it the next time: samizdat log check --mark {new}"]
+        lines += [f"Keep this mark elsewhere, and use it next time: samizdat log check --mark {new}"]
     say({**document, "mark": new if verdict.length else None}, *lines)
 
 
@@ -131,7 +131,7 @@ def _read(mark: str) -> tuple[int, bytes]:
     match = _MARK.fullmatch(mark.strip())
     if not match:
         raise CommandFailed(
-            "A mark is a number, a colon and 64 signs. Give it as an earlier check printed it.", "no_mark"
+            "A mark is a number, a colon and 64 characters. Enter it as an earlier check printed it.", "no_mark"
         )
     return int(match[1]), bytes.fromhex(match[2])
 
@@ -144,6 +144,6 @@ def _sentence(organization: "Organization", verdict: "Verdict") -> str:
     if row is not None and verdict.reason != "end":
         what += f" ({row})"
     return (
-        f"The log is not as it was written: {what}. Somebody changed the database past Samizdat, or the disk is "
-        "damaged. Keep a copy of it as it is now, and compare it with a backup."
+        f"The log was altered: {what}. Someone changed the database directly, or the disk is damaged. "
+        "Keep a copy of it as it is now, and compare it with a backup."
     )

@@ -119,8 +119,8 @@ def common(command: Callable[..., Any], chooses: bool = True) -> Callable[..., A
     chooses=False for `init`, whose own --organization names the one to found.
     """
     for flags, name, text in (
-        (("--json",), "json", "One JSON document on standard output."),
-        (("--yes", "-y"), "yes", "Ask nothing."),
+        (("--json",), "json", "Print one JSON document."),
+        (("--yes", "-y"), "yes", "Don't ask for confirmation."),
         (("--debug",), "debug", "Show tracebacks."),
     ):
         option = click.option(*flags, is_flag=True, expose_value=False, callback=_remember(name), help=text)
@@ -145,7 +145,7 @@ def common(command: Callable[..., Any], chooses: bool = True) -> Callable[..., A
         except (click.exceptions.Exit, click.exceptions.Abort, click.UsageError):
             raise
         except KeyboardInterrupt:
-            fail("Stopped. What was done so far is kept; run the same command again to go on.", "stopped")
+            fail("Stopped. What was done so far is kept. Run the same command again to continue.", "stopped")
         except BrokenPipeError:
             os._exit(1)  # The reader of our output is gone; there is nobody to tell.
         except Exception as error:
@@ -172,9 +172,7 @@ def first_line(file: str) -> str:
     """A password out of its file. Failed when there is none in it."""
     lines = Path(file).read_text("utf-8-sig").splitlines()
     if not lines or not lines[0]:
-        raise CommandFailed(
-            f"There is no password in the first line of {file}. Write it there and try again.", "no_password"
-        )
+        raise CommandFailed(f"The first line of {file} has no password. Write it there and try again.", "no_password")
     return lines[0]
 
 
@@ -188,7 +186,7 @@ def confirm(question: str, document: Mapping[str, object] | None = None) -> None
     if options.yes or (options.json and document is None):
         return
     if options.json or not sys.stdin.isatty():
-        raise CommandFailed(f"{question} Add --yes to say so from a script.", "not_confirmed", document)
+        raise CommandFailed(f"{question} In a script, add --yes.", "not_confirmed", document)
     if not click.confirm(one_line(question)):
         raise CommandFailed("Nothing was changed.", "not_confirmed")
 

@@ -20,24 +20,25 @@ def _subscriber(address: str) -> "Subscriber":
 
     subscriber = subscriber_at(bootstrap.organization(), address)
     if subscriber is None:
-        raise CommandFailed(f"{address} is not known here. Look at the spelling.", "no_such_subscriber")
+        raise CommandFailed(f"There's no subscriber {address}. Check the spelling.", "no_such_subscriber")
     return subscriber
 
 
 @click.command("access")
 @click.argument("address", type=ADDRESS)
 @click.option("--to", "path", type=click.Path(path_type=Path), help="File to write: .json, or .html for people.")
-@click.option("--language", type=LANGUAGE, help="Of the page; the subscriber’s own without it.")
+@click.option("--language", type=LANGUAGE, help="Language of the page; default: the subscriber’s.")
 @common
 def access(address: str, path: Path | None, language: str | None) -> None:
-    """All that is known of one subscriber, for themselves. Without --to the JSON is printed. `-` asks for the
-    address."""
+    """Data request: everything known about a subscriber, for themselves. Without --to, prints JSON. `-` asks for
+    the address.
+    """
     bootstrap.open_house()
     from samizdat.privacy import subject_access as rights
 
     subscriber = _subscriber(address)
     if path is not None and path.suffix not in (".json", ".html"):
-        raise CommandFailed("The file ends in .json or in .html. Choose one of them.", "file_kind")
+        raise CommandFailed("The file name has to end in .json or .html. Choose one of them.", "file_kind")
     document = rights.access_file(subscriber, now=bootstrap.now())
     if path is None:
         say(document, rights.as_json(document))
@@ -47,15 +48,15 @@ def access(address: str, path: Path | None, language: str | None) -> None:
         text = rights.as_html(document, language or rights.language_for(subscriber))
     path.touch(mode=0o600)
     path.write_text(text, encoding="utf-8")
-    say({"file": str(path)}, f"Written to {path}. Send it by a way that nobody else reads.")
+    say({"file": str(path)}, f"Written to {path}. Send it in a way that nobody else can read.")
 
 
 @click.command("object")
 @click.argument("address", type=ADDRESS)
-@click.option("--reason", default="", metavar="TEXT", help="Words of the subscriber; they need not give any.")
+@click.option("--reason", default="", metavar="TEXT", help="Reason, if given.")
 @common
 def object_(address: str, reason: str) -> None:
-    """Take up an objection: nothing is written to this address any more, for any purpose. `-` asks for it."""
+    """Record an objection: no more emails to this address, for any purpose. `-` asks for it."""
     bootstrap.open_house()
     from samizdat.audience.actions import object_to_mail
 
@@ -65,18 +66,18 @@ def object_(address: str, reason: str) -> None:
 
 @click.command("correct")
 @click.argument("address", type=ADDRESS)
-@click.option("--address", "new", type=ADDRESS, metavar="ADDRESS", help="Their address from now on.")
+@click.option("--address", "new", type=ADDRESS, metavar="ADDRESS", help="Their new address.")
 @click.option(
     "--set",
     "values",
     type=VALUE,
     multiple=True,
     metavar="TAG=TEXT",
-    help="Another value of a field; empty takes it away.",
+    help="New value of a field; empty removes it.",
 )
 @common
 def correct(address: str, new: str | None, values: tuple[str, ...]) -> None:
-    """Correct what is wrong about one subscriber. `-` in place of an address or TAG=TEXT asks for it."""
+    """Edit a subscriber. `-` in place of an address or TAG=TEXT asks for it."""
     bootstrap.open_house()
     from django.db import transaction
 
@@ -87,7 +88,7 @@ def correct(address: str, new: str | None, values: tuple[str, ...]) -> None:
     new_values = dict(pair.partition("=")[::2] for pair in values)
     known = {field.tag for field in fields(bootstrap.organization())}
     if wrong := sorted(set(new_values) - known):
-        raise CommandFailed(f"There is no field {wrong[0]}. Use one of: {', '.join(sorted(known))}.", "no_such_field")
+        raise CommandFailed(f"There's no field {wrong[0]}. Use one of: {', '.join(sorted(known))}.", "no_such_field")
     with transaction.atomic():
         moved = correct_address(subscriber, new, now=now) if new else False
         if new_values:
@@ -97,13 +98,13 @@ def correct(address: str, new: str | None, values: tuple[str, ...]) -> None:
 
 @click.command("keep")
 @click.argument("name")
-@click.option("--left-days", type=int, help="Erase who left after so many days.")
-@click.option("--delivery-months", type=int, help="Fold deliveries into totals after so many months.")
-@click.option("--for-ever", is_flag=True, help="Take every rule of the list away.")
-@click.option("--dry-run", is_flag=True, help="Say what would go and change nothing.")
+@click.option("--left-days", type=int, help="Erase unsubscribed people after this many days.")
+@click.option("--delivery-months", type=int, help="Delete recipients and keep only totals after this many months.")
+@click.option("--for-ever", is_flag=True, help="Remove all retention rules of the list.")
+@click.option("--dry-run", is_flag=True, help="Show what would be deleted. Changes nothing.")
 @common
 def keep(name: str, left_days: int | None, delivery_months: int | None, for_ever: bool, dry_run: bool) -> None:
-    """How long a list keeps things; shows its rules when called without any. Carried out each night by the worker."""
+    """Set the data retention of a list; without options, show it. The worker applies it every night."""
     bootstrap.open_house()
     from samizdat.audience.queries import list_named
     from samizdat.privacy import actions
@@ -119,7 +120,7 @@ def keep(name: str, left_days: int | None, delivery_months: int | None, for_ever
     if changed and not dry_run:
         if going.people or going.deliveries:
             confirm(
-                f"{going.people:,} people and {going.deliveries:,} deliveries go with the next night. Keep things so?"
+                f"{going.people:,} people and {going.deliveries:,} deliveries will be deleted in the next night. Save?"
             )
         actions.retain(mailing_list, rules, now=now)
     document = {
@@ -130,10 +131,12 @@ def keep(name: str, left_days: int | None, delivery_months: int | None, for_ever
     }
     say(
         document,
-        f"Who left: {f'erased after {rules.left_days} days' if rules.left_days else 'kept'}.",
-        f"Deliveries: {f'totals after {rules.delivery_months} months' if rules.delivery_months else 'kept'}.",
-        f"With the next night go: {going.people:,} people, "
-        f"{going.deliveries:,} deliveries of {going.campaigns:,} letters.",
+        f"Unsubscribed people: {f'erased after {rules.left_days} days' if rules.left_days else 'kept'}.",
+        f"Deliveries: {f'only totals after {rules.delivery_months} months' if rules.delivery_months else 'kept'}.",
+        (
+            f"Deleted in the next night: {going.people:,} people, {going.deliveries:,} deliveries of "
+            f"{going.campaigns:,} campaigns."
+        ),
     )
 
 
@@ -142,7 +145,7 @@ def keep(name: str, left_days: int | None, delivery_months: int | None, for_ever
 @click.option("--language", type=LANGUAGE, default="en", show_default=True)
 @common
 def paper(which: str, language: str) -> None:
-    """Draft the record of processing or the privacy notice from the real settings, as Markdown."""
+    """Print a draft of the record of processing or of the privacy notice from your settings, as Markdown."""
     bootstrap.open_house()
     from samizdat.privacy import legal_documents
     from samizdat.privacy.settings import facts_of
@@ -153,5 +156,5 @@ def paper(which: str, language: str) -> None:
     say(
         {"title": drafted.title, "text": text, "gaps": list(drafted.gaps)},
         text,
-        *[f"Write in: {gap}" for gap in drafted.gaps],
+        *[f"Fill in: {gap}" for gap in drafted.gaps],
     )

@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     from samizdat.delivery.queries import BarRow, RouteRow
 
 SIGNS = click.Choice(["us", "provider"])
-WARM_UP = "How many go on its first day, the second …: 50,100,200, or standard."
+WARM_UP = "Emails on the first day, the second and so on: 50,100,200, or standard."
 
 TESTED = (
-    "It is tested first, without sending an email: nothing goes by a route that does not answer or refuses our "
-    "password. Such a route is kept. Exit code 1 says that somebody has to correct it; one that cannot be reached is "
-    "asked again automatically (exit code 0)."
+    "It is tested first, without sending an email. If it doesn't answer or rejects our password, it "
+    "is saved but not used. Exit code 1: fix it. If it can't be reached, we retry automatically "
+    "(exit code 0)."
 )
 
 
 @click.group()
 def route() -> None:
-    """Ways out: relays and folders, in order of priority."""
+    """Sending routes, in order of priority."""
 
 
 def _add_help() -> str:
@@ -49,13 +49,15 @@ def _add_help() -> str:
 @route.command("add", help=_add_help())
 @click.argument("name")
 @click.argument("url", type=URL)
-@click.option("--priority", type=int, default=10, show_default=True, help="1 to 999; the lowest goes first.")
-@click.option("--rate", "--limit", "rate", metavar="N/s|m|h|d", help="Like 10/s, or several: 10/s,5000/h,20000/d.")
+@click.option("--priority", type=int, default=10, show_default=True, help="Priority, 1 to 999; lowest is used first.")
+@click.option(
+    "--rate", "--limit", "rate", metavar="N/s|m|h|d", help="Rate limit, such as 10/s, or several: 10/s,5000/h,20000/d."
+)
 @click.option("--warm-up", "warm_up", metavar="N,N,…", help=WARM_UP)
-@click.option("--connections", type=click.IntRange(1, 500), help="At most this many at a time.")
-@click.option("--password-file", type=click.Path(), help="Instead of a password in the URL.")
-@click.option("--signs", type=SIGNS, default="us", show_default=True, help="Who signs what goes by it (DKIM).")
-@click.option("--untested", is_flag=True, help="Use it at once, without connecting and signing in first.")
+@click.option("--connections", type=click.IntRange(1, 500), help="At most this many connections at once.")
+@click.option("--password-file", type=click.Path(), help="File with the password, instead of in the URL.")
+@click.option("--signs", type=SIGNS, default="us", show_default=True, help="Who adds the DKIM signature.")
+@click.option("--untested", is_flag=True, help="Use it at once, without a test.")
 @common
 def route_add(name: str, url: str, password_file: str | None, signs: str, untested: bool, **options: Any) -> None:
     bootstrap.open_house()
@@ -80,7 +82,7 @@ def route_add(name: str, url: str, password_file: str | None, signs: str, untest
         say(_added(route_row) | {"sentence": sentence}, sentence)
     else:
         why = at_terminal(tested.sentence, route_row.name)
-        sentence = f"Route {route_row.name} added, but nothing goes by it. {why} Correct it with: "
+        sentence = f"Route {route_row.name} added, but it isn't used. {why} Fix it with: "
         command = f"samizdat route edit {route_row.name}, then samizdat route test {route_row.name} --to -"
         raise CommandFailed(sentence + command, "route_test", _added(route_row))
 
@@ -91,14 +93,16 @@ def _added(route: "Route") -> dict[str, object]:
 
 @route.command("edit")
 @click.argument("name", metavar="NAME_OR_ID")
-@click.option("--name", "new_name", help="Call it so from now on.")
-@click.option("--url", type=URL, help="Another URL; - asks. The password stays unless the host is another one.")
-@click.option("--priority", type=int, help="1 to 999; the lowest goes first.")
-@click.option("--rate", "--limit", "rate", metavar="N/s|m|h|d", help="Like 10/s,5000/h; none takes the limits away.")
+@click.option("--name", "new_name", help="New name.")
+@click.option("--url", type=URL, help="New URL; - asks for it. The password is kept unless the host changes.")
+@click.option("--priority", type=int, help="Priority, 1 to 999; lowest is used first.")
+@click.option(
+    "--rate", "--limit", "rate", metavar="N/s|m|h|d", help="Rate limit, such as 10/s,5000/h; none removes it."
+)
 @click.option("--warm-up", "warm_up", metavar="N,N,…", help=WARM_UP + " none ends it.")
-@click.option("--connections", type=click.IntRange(1, 500), help="At most this many at a time.")
-@click.option("--password-file", type=click.Path(), help="The new password, in the first line of a file.")
-@click.option("--signs", type=SIGNS, help="Who signs what goes by it (DKIM).")
+@click.option("--connections", type=click.IntRange(1, 500), help="At most this many connections at once.")
+@click.option("--password-file", type=click.Path(), help="File with the new password in its first line.")
+@click.option("--signs", type=SIGNS, help="Who adds the DKIM signature.")
 @common
 def route_edit(
     name: str,
@@ -109,7 +113,7 @@ def route_edit(
     signs: str | None,
     **options: Any,
 ) -> None:
-    """Change what is named and keep the rest. What is on its way goes on by the new settings within seconds."""
+    """Edit a route. Campaigns that are being sent switch to the new settings within seconds."""
     route_row = _route(name)
     from samizdat.delivery.actions import change_route
 
@@ -125,18 +129,20 @@ def route_edit(
     say(
         document | {"changed": {change.word: {"before": change.before, "after": change.after} for change in changes}},
         *lines,
-        f"Try it: samizdat route test {route_row.name} --to -" if lines else f"{route_row.name} was so already.",
+        f"Test it: samizdat route test {route_row.name} --to -"
+        if lines
+        else f"{route_row.name} already has these settings.",
     )
 
 
 def _change(word: str, before: str, after: str) -> str:
-    return "password: another one" if word == "password" else f"{word}: {before or 'none'} -> {after or 'none'}"
+    return "password: changed" if word == "password" else f"{word}: {before or 'none'} -> {after or 'none'}"
 
 
 @route.command("ls")
 @common
 def route_ls() -> None:
-    """The routes and how they are."""
+    """The sending routes and their status."""
     bootstrap.open_house()
     from samizdat.delivery.queries import routes
 
@@ -148,14 +154,14 @@ def route_ls() -> None:
             [(str(r.id), r.priority, r.name, r.scheme, r.limits or "none", r.state, r.reason) for r in rows],
         ),
         *(f"{row.name}: {at_terminal(_why(row), row.name)}" for row in rows if row.sentence),
-        *(f"{row.name} takes no letters from {bar.domain}: {_why(bar)}" for row in rows for bar in row.barred),
+        *(f"{row.name} can't send from {bar.domain}: {_why(bar)}" for row in rows for bar in row.barred),
     )
 
 
 def _why(row: "RouteRow | BarRow") -> str:
     sentence = f"{row.sentence} {ACTORS[row.who]}" if row.sentence and row.who else str(row.sentence)
     until = getattr(row, "until", None)
-    return f"{sentence} It rests until {until:%Y-%m-%d %H:%M} UTC." if sentence and until else sentence
+    return f"{sentence} Next try at {until:%Y-%m-%d %H:%M} UTC." if sentence and until else sentence
 
 
 def _document(row: "RouteRow") -> dict[str, Any]:
@@ -174,16 +180,20 @@ def _route(name: str) -> "Route":
 
     route = route_named(bootstrap.organization(), name)
     if route is None:
-        raise CommandFailed(f"There is no route {name}. Look with: samizdat route ls", "no_such_route")
+        raise CommandFailed(f"There's no route {name}. See: samizdat route ls", "no_such_route")
     return route
 
 
 @route.command("test")
 @click.argument("name")
-@click.option("--to", "address", type=ADDRESS, required=True, metavar="ADDRESS", help="- asks for it.")
+@click.option(
+    "--to", "address", type=ADDRESS, required=True, metavar="ADDRESS", help="Address for the test; - asks for it."
+)
 @common
 def route_test(name: str, address: str) -> None:
-    """Connect, sign in and send one short letter. One that fails rests; one that goes wakes a resting route."""
+    """Test a route: connect, sign in and send one short email. If it works, the route is used again; if not, it is
+    paused.
+    """
     route_row = _route(name)
     from samizdat.delivery.actions import send_probe
 
@@ -201,9 +211,9 @@ def route_test(name: str, address: str) -> None:
 def _standing(route: "Route") -> str:
     """What the test left the route as, where that is not simply live."""
     return {
-        "dead": " Nothing goes by it until it answers.",
-        "throttled": " It rests for a while.",
-        "waiting": f" It waits for an approval: samizdat route resume {route.name}",
+        "dead": " It isn't used until it answers.",
+        "throttled": " It is throttled for a while.",
+        "waiting": f" It is waiting for approval: samizdat route resume {route.name}",
         "paused": f" It is still paused: samizdat route resume {route.name}",
     }.get(route.state, "")
 
@@ -212,16 +222,16 @@ def _standing(route: "Route") -> str:
 @click.argument("name")
 @common
 def route_pause(name: str) -> None:
-    """Send nothing by this way for now."""
-    _turn(name, "pause_route", "{} is paused.")
+    """Pause a route."""
+    _turn(name, "pause_route", "Route {} is paused.")
 
 
 @route.command("resume")
 @click.argument("name")
 @common
 def route_resume(name: str) -> None:
-    """Use this way again, also for domains that its provider did not accept."""
-    _turn(name, "resume_route", "{} is live.")
+    """Use a route again, also for sending domains that its provider rejected."""
+    _turn(name, "resume_route", "Route {} is in use.")
 
 
 def _turn(name: str, verb: str, sentence: str) -> None:
@@ -236,10 +246,10 @@ def _turn(name: str, verb: str, sentence: str) -> None:
 @click.argument("name")
 @common
 def route_rm(name: str) -> None:
-    """Take a way out of use and forget its password."""
+    """Remove a route and delete its password."""
     route_row = _route(name)
     confirm(f"Remove route {name}?")
     from samizdat.delivery.actions import remove_route
 
     remove_route(route_row, now=bootstrap.now(), by=None)
-    say({"route": name, "removed": True}, f"{name} is removed.")
+    say({"route": name, "removed": True}, f"Route {name} was removed.")

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import click
 
 SHOWN = (
-    "Other users of this machine can read what stands in a command line, and sudo keeps it in its log. Write - in "
-    "place of addresses, names and passwords: they are asked for then, or read from standard input."
+    "Other users of this server can read command lines, and sudo logs them. Write - in place of "
+    "addresses, names and passwords: then they are asked for, or read from standard input."
 )
 _MARK = "samizdat.shown"
 
@@ -54,7 +54,7 @@ def _read(value: object) -> object:
     what: str = value.what  # type: ignore[attr-defined]
     answer = click.prompt(what, err=True) if sys.stdin.isatty() else sys.stdin.readline()
     if not answer.strip():
-        raise click.UsageError(f"Standard input ends before {what}. Write it there, one line for each -.")
+        raise click.UsageError(f"Standard input ends before {what}. Write one line for each -.")
     return answer.strip()
 
 

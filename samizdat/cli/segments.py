@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.group("segment")
 def segments() -> None:
-    """Saved conditions: who of the audience is meant."""
+    """Segments: saved filters of the audience."""
 
 
 @segments.command("ls")
@@ -44,7 +44,7 @@ def segment_ls() -> None:
 @click.argument("name")
 @common
 def segment_show(name: str) -> None:
-    """A segment as a sentence and as JSON with names, which `segment add` reads, here and elsewhere."""
+    """Show a segment as a sentence and as JSON, which `segment add` can read, here and elsewhere."""
     bootstrap.open_house()
     from samizdat.audience.segments import describe, portable_json
     from samizdat.campaigns.audience import names as naming
@@ -61,10 +61,10 @@ def segment_show(name: str) -> None:
 
 @segments.command("count")
 @click.argument("name")
-@click.option("--list", "list_name", metavar="NAME", help="Of this list alone, and how many of them may be written to.")
+@click.option("--list", "list_name", metavar="NAME", help="Only on this list, and how many of them can be emailed.")
 @common
 def segment_count(name: str, list_name: str | None) -> None:
-    """How many are in it now."""
+    """Count the subscribers in a segment."""
     bootstrap.open_house()
     from samizdat.audience.queries import list_named
     from samizdat.audience.segments.campaign_audience import reach_in
@@ -92,11 +92,11 @@ def segment_count(name: str, list_name: str | None) -> None:
     type=CONDITION,
     required=True,
     metavar="JSON|FILE|-",
-    help="The condition, as `segment show` says.",
+    help="The conditions, in the format of `segment show`.",
 )
 @common
 def segment_add(name: str, condition: str) -> None:
-    """Save a condition under a name."""
+    """Save a segment."""
     bootstrap.open_house()
     from samizdat.audience.actions import add_segment
     from samizdat.audience.segments import portable_json
@@ -113,7 +113,7 @@ def segment_add(name: str, condition: str) -> None:
 @click.argument("name")
 @common
 def segment_remove(name: str) -> None:
-    """Remove a segment. Drafts that go to it go to nobody until another is chosen."""
+    """Remove a segment. Drafts for it have no recipients until you choose another one."""
     bootstrap.open_house()
     from samizdat.audience.actions import remove_segment
     from samizdat.audience.segments.lookup import segment_named

@@ -11,23 +11,23 @@ from samizdat.options import data_folder
 # Bytes. What fails to write on a disk with less than this left fails because of it.
 LITTLE = 16 << 20
 
-_FULL = ("disk_full", "The disk is full. Make room and run the same command again; nothing was half written.")
+_FULL = ("disk_full", "The disk is full. Free up space and run the same command again. Nothing was left half written.")
 
 _SYSTEM = {
     errno.ENOSPC: _FULL,
     errno.EDQUOT: _FULL,
     # A limit on the size of files (ulimit -f, LimitFSIZE of systemd).
-    errno.EFBIG: ("file_limit", "{file} may not grow any more (ulimit -f). Raise that limit and run this again."),
-    errno.EIO: ("disk_broken", "The disk cannot read or write {file}. Look at the disk, and at your last backup."),
-    errno.ENOTDIR: ("not_a_folder", "{file} leads through something that is no folder. Look at the path."),
-    errno.ENAMETOOLONG: ("long_name", "The name of a file is too long. Give it a shorter one and try again."),
-    errno.EMFILE: ("many_files", "Too many files are open at once (ulimit -n). Raise that limit and run this again."),
-    errno.EROFS: ("read_only", "{file} is on a disk that may only be read. Make it writable or set SAMIZDAT_DATA."),
-    errno.EACCES: ("no_permission", "{file} may not be opened by this user. Give this user the right, or use another."),
-    errno.EPERM: ("no_permission", "{file} may not be changed by this user. Give this user the right, or use another."),
-    errno.ENOENT: ("no_such_file", "There is no file {file}. Look at the name and try again."),
-    errno.EISDIR: ("is_a_folder", "{file} is a folder. Name a file in it."),
-    errno.EADDRINUSE: ("port_taken", "Something else listens on that port. Choose another one with --port."),
+    errno.EFBIG: ("file_limit", "{file} has reached the size limit (ulimit -f). Raise it and run this again."),
+    errno.EIO: ("disk_broken", "The disk can't read or write {file}. Check the disk, and your last backup."),
+    errno.ENOTDIR: ("not_a_folder", "A part of the path {file} is no folder. Check the path."),
+    errno.ENAMETOOLONG: ("long_name", "A file name is too long. Use a shorter one and try again."),
+    errno.EMFILE: ("many_files", "Too many open files (ulimit -n). Raise the limit and run this again."),
+    errno.EROFS: ("read_only", "{file} is on a read-only disk. Make it writable or set SAMIZDAT_DATA."),
+    errno.EACCES: ("no_permission", "This user can't open {file}. Change its permissions, or use another user."),
+    errno.EPERM: ("no_permission", "This user can't change {file}. Change its permissions, or use another user."),
+    errno.ENOENT: ("no_such_file", "There's no file {file}. Check the name and try again."),
+    errno.EISDIR: ("is_a_folder", "{file} is a folder. Enter a file in it."),
+    errno.EADDRINUSE: ("port_taken", "This port is in use. Choose another one with --port."),
 }
 
 # What SQLite and PostgreSQL say, in the words both keep stable.
@@ -36,14 +36,16 @@ _DATABASE = (
     (
         "disk i/o error",
         "disk_broken",
-        "The disk did not take what was written: it is broken, gone, or files may not grow (ulimit -f). Mend that and "
-        "run the same command again.",
+        (
+            "Writing to the disk failed: it is damaged, missing, or at the size limit (ulimit -f). Fix that "
+            "and run the same command again."
+        ),
     ),
-    ("no space left", "disk_full", "The database's disk is full. Make room and run the same command again."),
+    ("no space left", "disk_full", "The disk of the database is full. Free up space and run the same command again."),
     (
         "readonly database",
         "read_only",
-        "The data folder may only be read. Make it writable for this user, or name another with SAMIZDAT_DATA.",
+        "The data folder is read-only. Make it writable for this user, or set SAMIZDAT_DATA.",
     ),
     ("unable to open database file", "no_data", "There is no database in the data folder. Run `samizdat init` first."),
     ("no such table", "no_data", "The database has no tables yet. Run `samizdat init`, or `samizdat upgrade`."),
@@ -51,8 +53,8 @@ _DATABASE = (
     ("database is locked", "busy", "Another process has held the database for 20 seconds. Run this again."),
     ("malformed", "damaged", "The database file is damaged. Restore the last backup; keep this file."),
     ("not a database", "damaged", "The database file is damaged. Restore the last backup; keep this file."),
-    ("connection", "no_database", "PostgreSQL does not answer. Look at DATABASE_URL and whether it runs."),
-    ("authentication failed", "no_database", "PostgreSQL refused the password. Correct DATABASE_URL."),
+    ("connection", "no_database", "PostgreSQL doesn't answer. Check DATABASE_URL and whether it is running."),
+    ("authentication failed", "no_database", "PostgreSQL rejected the password. Fix DATABASE_URL."),
 )
 
 
@@ -65,11 +67,15 @@ def sentence_for(error: BaseException) -> tuple[str, str, Mapping[str, object]]:
     if known := _of_the_system(error):
         return known
     if isinstance(error, UnicodeDecodeError):
-        return "bad_encoding", "What was given is not UTF-8 text. Save it as UTF-8 and try again.", {}
+        return "bad_encoding", "The input isn't UTF-8 text. Save it as UTF-8 and try again.", {}
     if isinstance(error, MemoryError):
-        return "no_memory", "There is not enough memory. Stop something else and run the same command again.", {}
+        return "no_memory", "There isn't enough memory. Stop another program and run the same command again.", {}
     where = without_people(where_it_broke(error))
-    return "broken", f"Samizdat itself broke ({where}). Run again with --debug and report what it shows.", {}
+    return (
+        "broken",
+        f"Something went wrong in Samizdat ({where}). Run this again with --debug and report what it shows.",
+        {},
+    )
 
 
 def _root(error: BaseException) -> BaseException:

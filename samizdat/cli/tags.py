@@ -20,21 +20,21 @@ MANY = 50_000
 
 @click.group("tag")
 def tags() -> None:
-    """Tags, given to many or taken from many at once."""
+    """Tags: add to or remove from many subscribers at once."""
 
 
 def _whom(command: Any) -> Any:
     """The two ways of saying who is meant."""
     addresses = click.option(
-        "--addresses", "file", metavar="FILE|-", help="Those of a text file, an address a line; - is standard input."
+        "--addresses", "file", metavar="FILE|-", help="A text file with one address per line; - is standard input."
     )
-    return addresses(click.option("--segment", metavar="NAME", help="Those who are in it now.")(command))
+    return addresses(click.option("--segment", metavar="NAME", help="Subscribers who are in it now.")(command))
 
 
 @tags.command("ls")
 @common
 def tag_ls() -> None:
-    """All tags, and how many have each."""
+    """All tags, and how many subscribers have each."""
     bootstrap.open_house()
     from samizdat.audience import queries
 
@@ -49,15 +49,15 @@ def tag_ls() -> None:
 @_whom
 @common
 def tag_add(name: str, file: str | None, segment: str | None) -> None:
-    """Give a tag; it is made where there is none of this name. Can be undone at the desk for a day."""
+    """Add a tag to subscribers; it is created if new. Can be undone in the app for a day."""
     bootstrap.open_house()
     from samizdat.audience.actions import bulk, tags_for
 
     organization = bootstrap.organization()
     if not name.strip():
-        raise CommandFailed("The tag has no name. Give it one.", "no_name")
+        raise CommandFailed("The tag has no name. Enter one.", "no_name")
     given, numbers = _numbers(organization, file, segment)
-    confirm(f"Give the tag {name} to {len(numbers):,} subscribers?")
+    confirm(f"Add the tag {name} to {len(numbers):,} subscribers?")
     tag = tags_for(organization, [name.strip()])[name.strip()]
     _do(organization, bulk.TAG, tag, given, numbers)
 
@@ -67,7 +67,7 @@ def tag_add(name: str, file: str | None, segment: str | None) -> None:
 @_whom
 @common
 def tag_remove(name: str, file: str | None, segment: str | None) -> None:
-    """Take a tag away. Can be undone at the desk for a day."""
+    """Remove a tag from subscribers. Can be undone in the app for a day."""
     bootstrap.open_house()
     from samizdat.audience.actions import bulk
     from samizdat.audience.queries import tag_named
@@ -75,16 +75,16 @@ def tag_remove(name: str, file: str | None, segment: str | None) -> None:
     organization = bootstrap.organization()
     tag = tag_named(organization, name)
     if tag is None:
-        raise CommandFailed(f"There is no tag {name}. `samizdat tag ls` shows those that there are.", "no_such_tag")
+        raise CommandFailed(f"There's no tag {name}. See: samizdat tag ls", "no_such_tag")
     given, numbers = _numbers(organization, file, segment)
-    confirm(f"Take the tag {name} from {len(numbers):,} subscribers?")
+    confirm(f"Remove the tag {name} from {len(numbers):,} subscribers?")
     _do(organization, bulk.UNTAG, tag.id, given, numbers)
 
 
 def _numbers(organization: "Organization", file: str | None, segment: str | None) -> tuple[int, list[int]]:
     """(how many were named, the numbers of those that are here)."""
     if (file is None) == (segment is None):
-        raise click.UsageError("Say who is meant: either --addresses or --segment.")
+        raise click.UsageError("Choose subscribers: either --addresses or --segment.")
     if segment is not None:
         numbers = _of_segment(organization, segment)
         return len(numbers), numbers
@@ -122,7 +122,7 @@ def _read(file: str) -> Iterator[tuple[int, str]]:
             try:
                 yield number, address.comparable(address.normalize(text.strip()))
             except address.BadAddress as wrong:
-                sentence = f"Line {number}: {wrong} Nothing was changed; correct the line and try again."
+                sentence = f"Line {number}: {wrong} Nothing was changed. Fix the line and try again."
                 raise CommandFailed(sentence, "bad_address") from wrong
 
 
@@ -140,4 +140,4 @@ def _do(organization: "Organization", deed: str, tag: int, given: int, numbers: 
             changed += BulkAction.objects.values_list("changed", flat=True).get(id=work.id)
     unknown = given - len(numbers)
     document = {"given": given, "found": len(numbers), "unknown": unknown, "changed": changed}
-    say(document, f"{changed:,} changed, {len(numbers) - changed:,} as they were, {unknown:,} are not known here.")
+    say(document, f"{changed:,} changed, {len(numbers) - changed:,} unchanged, {unknown:,} unknown.")

@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 @click.group()
 def template() -> None:
-    """Frames of letters that you bring along."""
+    """Templates of emails."""
 
 
 @template.command("import")
 @click.argument("file", type=click.Path())
-@click.option("--name", metavar="NAME", help="What it is called here; the name of the file otherwise.")
+@click.option("--name", metavar="NAME", help="Name of the template; default: the file name.")
 @common
 def template_import(file: str, name: str | None) -> None:
-    """Import a template, and say what was done to it: an HTML page, or a zip of one with its pictures, as Mailchimp,
-    Stripo, BEE and Unlayer export it. Pictures go to Media, without their metadata.
+    """Import a template and show what was changed in it: an HTML page, or a zip of a page with its images, as
+    exported by Mailchimp, Stripo, BEE and Unlayer. Images are added to Media, without metadata.
     """
     bootstrap.open_house()
     from samizdat.campaigns.templates.import_template import take_in
@@ -35,7 +35,7 @@ def template_import(file: str, name: str | None) -> None:
         with Path(file).open("rb") as opened:
             data = opened.read(MAX_ZIP + 1)
     except OSError:
-        raise CommandFailed(f"{file} cannot be read. Look at its name.", "no_file") from None
+        raise CommandFailed(f"Can't read {file}. Check its name.", "no_file") from None
     try:
         called, now = name or Path(file).stem, bootstrap.now()
         report = take_in(bootstrap.organization(), called, data, by=None, now=now, file=file)
@@ -44,7 +44,7 @@ def template_import(file: str, name: str | None) -> None:
     tags = [f"  {tag}  {count}  {flaw or 'works'}" for tag, count, flaw in report.tags]
     say(
         report.document(),
-        f"Template {report.template.pk} is here.",
+        f"Template {report.template.pk} imported.",
         *report.notes,
         *(["Merge tags:"] if tags else []),
         *tags,
@@ -54,7 +54,7 @@ def template_import(file: str, name: str | None) -> None:
 @template.command("ls")
 @common
 def template_ls() -> None:
-    """The letters to begin with, and your own templates."""
+    """The starters, and your own templates."""
     bootstrap.open_house()
     from samizdat.campaigns import queries
     from samizdat.campaigns.templates import starter_templates
@@ -71,7 +71,7 @@ def template_ls() -> None:
 @click.argument("new", metavar="NEW")
 @common
 def template_rename(name: str, new: str) -> None:
-    """Give one of your templates another name. Letters in it go on with it."""
+    """Rename one of your templates. Campaigns keep using it."""
     own_template = _own(name)
     from samizdat.campaigns.templates import import_template
 
@@ -81,7 +81,7 @@ def template_rename(name: str, new: str) -> None:
         raise CommandFailed(str(refused), refused.code) from None
     say(
         {"id": own_template.pk, "name": import_template.name_of(own_template)},
-        f"It is called {import_template.name_of(own_template)} now.",
+        f"Renamed to {import_template.name_of(own_template)}.",
     )
 
 
@@ -89,16 +89,18 @@ def template_rename(name: str, new: str) -> None:
 @click.argument("name", metavar="NAME|ID")
 @common
 def template_rm(name: str) -> None:
-    """Remove one of your templates. Drafts in it keep their words and stand in our own frame; sent letters stay."""
+    """Remove one of your templates. Drafts that use it keep their text and get the built-in design; sent campaigns
+    stay.
+    """
     own_template = _own(name)
     from samizdat.campaigns.templates import import_template
 
     number, called = own_template.pk, import_template.name_of(own_template)
     drafts = [campaign.pk for campaign, _subject in import_template.drafts_in(own_template)]
-    losing = f" {len(drafts):,} drafts lose their frame, and what they wrote into its parts." if drafts else ""
+    losing = f" {len(drafts):,} drafts lose their design, and the text in its regions." if drafts else ""
     confirm(f"Remove the template {called}?{losing}")
     import_template.remove(own_template, by=None, now=bootstrap.now())
-    say({"id": number, "removed": True, "drafts": drafts}, f"{called} is removed.{losing}")
+    say({"id": number, "removed": True, "drafts": drafts}, f"{called} was removed.{losing}")
 
 
 def _own(name: str) -> "Template":
@@ -106,7 +108,7 @@ def _own(name: str) -> "Template":
     bootstrap.open_house()
     own_template = own_named(bootstrap.organization(), name)
     if own_template is None:
-        raise CommandFailed(f"There is no template {name} of yours. Look at: samizdat template ls", "no_such_template")
+        raise CommandFailed(f"You have no template {name}. See: samizdat template ls", "no_such_template")
     return own_template
 
 
@@ -122,6 +124,6 @@ def own_named(organization: "Organization", name: str) -> "Template | None":
     if len(matches) > 1:
         numbers = ", ".join(map(str, matches))
         raise CommandFailed(
-            f"Several templates are called {name}: {numbers}. Say the number of one.", "several_templates"
+            f"Several templates are called {name}: {numbers}. Use the number of one.", "several_templates"
         )
     return Template.objects.select_related("organization").get(pk=matches[0]) if matches else None

@@ -109,8 +109,8 @@ def test_a_database_of_a_newer_version_is_left_alone(lived: House, place: str) -
     change(lived, place, f"INSERT INTO django_migrations (app, name, applied) VALUES {values}")
     before = rows(lived)
     try:
-        one_sentence(lived("upgrade"), "newer samizdat", "Install")
-        refuses(lived, *(NEW if place == "house" else SERVE), says=("newer samizdat",))
+        one_sentence(lived("upgrade"), "newer version of Samizdat", "Install")
+        refuses(lived, *(NEW if place == "house" else SERVE), says=("newer version of Samizdat",))
         assert rows(lived) == before
     finally:
         change(lived, place, "DELETE FROM django_migrations WHERE name = '9999_tomorrow'")

@@ -87,7 +87,7 @@ def test_a_check_of_a_flawed_letter_ends_with_one_sentence_and_one_document(list
     assert checked.code == 1
     assert "recipients" in checked.out
     assert len(checked.err.strip().splitlines()) == 1, checked.err
-    assert "No route is live" in checked.err
+    assert "No sending route is working" in checked.err
 
 
 def test_markup_that_never_ends_still_makes_a_whole_letter(lists: House) -> None:

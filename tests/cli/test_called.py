@@ -30,7 +30,7 @@ def test_the_only_admin_gets_a_new_password_on_the_machine(here: House) -> None:
     (here.folder / "new").write_text(PASSWORD + " anew\n")
     told = here("person", "password", email, "--password-file", "new")
     assert told.code == 0
-    assert "their sessions have ended" in told.out
+    assert "was signed out everywhere" in told.out
     assert here("person", "password", "who@lantern.example", "--password-file", "new").code == 1
 
 

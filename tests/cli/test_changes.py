@@ -40,7 +40,7 @@ def asked(lantern: Any) -> PendingChange:
 def test_the_host_sees_what_waits_and_approves_it(asked: PendingChange, run: Any) -> None:
     told = run("change", "ls").output
     assert "Clara gets the role: admin" in told and "Vera" in told
-    assert "approved and done" in run("change", "approve", str(asked.pk), "--yes").output
+    assert "approved, in effect now" in run("change", "approve", str(asked.pk), "--yes").output
     assert Membership.objects.get(person=asked.about).role == "admin"
 
 

@@ -112,7 +112,7 @@ def test_a_campaign_goes_out_and_the_books_add_up(brought_in: House) -> None:
     assert again["accepted"] == status["accepted"]
     after = brought_in.say("campaign", "status", number)
     assert (after["state"], after["left_by_letter"]) == ("finished", 0)
-    assert "0  left by this letter\n" in brought_in("campaign", "status", number).out
+    assert "0  unsubscribed\n" in brought_in("campaign", "status", number).out
 
 
 def test_a_letter_is_written_in_one_more_language_checked_and_counted(brought_in: House) -> None:
@@ -149,7 +149,7 @@ def test_a_first_wave_waits_and_the_rest_follows_when_it_is_let_go(brought_in: H
     status = send_until(brought_in, number, lambda status: status["state"] == "waiting")
     assert (status["state"], status["reason"]) == ("waiting", "wave") and status["waits_until"]
     assert 0 < status["accepted"] < status["frozen"]
-    assert "the first wave is out" in brought_in("campaign", "status", number).out
+    assert "the first batch was sent" in brought_in("campaign", "status", number).out
     assert brought_in.say("campaign", "resume", number)["state"] == "sending"
     assert brought_in.say("campaign", "send", number, "--wait")["state"] == "finished"
     refused = brought_in("campaign", "send", new_campaign(brought_in), "--quiet-hours", "at night")
@@ -286,9 +286,9 @@ def test_a_paused_campaign_is_told_within_ten_seconds(brought_in: House) -> None
     assert brought_in.say("campaign", "take-back", number)["state"] == "draft"
     assert "This campaign hasn’t been sent yet" in brought_in("campaign", "archive", number, "--listed").err
     brought_in.say("campaign", "send", number, "--hold", "60")
-    assert "read by its address alone once" in brought_in("campaign", "archive", number).out
+    assert "readable by link only once" in brought_in("campaign", "archive", number).out
     brought_in.say("campaign", "pause", number)
-    assert "paused by a person" in brought_in("campaign", "status", number).out
+    assert "paused by a teammate" in brought_in("campaign", "status", number).out
     waited = brought_in("campaign", "send", number, "--wait", "--json", timeout=12)
     assert waited.code == 1
     assert waited.json["state"] == "paused"

@@ -29,7 +29,7 @@ def test_a_script_that_asks_for_json_releases_no_copy_without_saying_yes(copy: H
     told = copy("release", "--json")
     assert told.code == 1
     assert (told.json["error"], told.json["released"]) == ("not_confirmed", False)
-    assert "1 emails would be sent" in told.json["sentence"] and "Add --yes" in told.json["sentence"]
+    assert "1 emails would be sent" in told.json["sentence"] and "add --yes" in told.json["sentence"]
     assert [row["id"] for row in told.json["would_send"]] == [1, 2]
     assert copy.say("release", "--dry-run")["fenced"]
     assert copy.say("release", "--yes")["released"]

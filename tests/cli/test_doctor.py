@@ -41,7 +41,7 @@ def test_a_new_house_is_well_and_the_database_says_what_it_is(house: House) -> N
     assert found["publicdb"][0]["state"] == "good"
     (spelling,) = found["spelling"]
     assert spelling["state"] == "good" or "apt-get install hunspell" in spelling["sentence"]
-    assert "Start `samizdat serve`" in found["clock work"][0]["sentence"]
+    assert "Start `samizdat serve`" in found["scheduled jobs"][0]["sentence"]
 
 
 def test_a_folder_that_others_may_look_into_is_red_and_a_file_in_a_closed_one_amber(house: House) -> None:
@@ -113,7 +113,7 @@ def test_a_domain_that_a_provider_does_not_accept_is_named_until_the_route_is_re
     (sign,) = signs(house, 1)["Northern Lantern, route wire"]
     assert sign["state"] == "red" and "from lantern.example: mx.example doesn’t accept" in sign["sentence"]
     assert "samizdat route resume wire" in sign["sentence"]
-    assert "wire takes no letters from lantern.example" in house("route", "ls").out
+    assert "wire can't send from lantern.example" in house("route", "ls").out
     (row,) = house("route", "ls", "--json").json["routes"]
     assert [(one["domain"], one["reason"], one["who"]) for one in row["barred"]] == [
         ("lantern.example", "sender", "account")
@@ -156,15 +156,15 @@ def test_a_step_of_the_clock_that_breaks_is_red_with_its_place(house: House) -> 
         "def broken(now): raise ValueError('ada@example.org')\n"
         "scheduler.tick(dbclock.now(), {'what follows': broken, 'imports': lambda now: None})",
     )
-    (sign,) = signs(house, 1)["clock work"]
-    assert '"what follows" has not gone through ever' in sign["sentence"] and "ValueError in" in sign["sentence"]
+    (sign,) = signs(house, 1)["scheduled jobs"]
+    assert '"what follows" has not finished ever' in sign["sentence"] and "ValueError in" in sign["sentence"]
     assert "ada" not in sign["sentence"]
     act(
         house,
         "from samizdat.delivery.models import SchedulerStep\n"
         "SchedulerStep.objects.filter(name='what follows').delete()",
     )
-    assert signs(house, 0)["clock work"][0]["state"] == "good"
+    assert signs(house, 0)["scheduled jobs"][0]["state"] == "good"
 
 
 def test_a_journal_that_nobody_holds_is_named(house: House) -> None:
@@ -172,7 +172,10 @@ def test_a_journal_that_nobody_holds_is_named(house: House) -> None:
     folder.mkdir(exist_ok=True)
     (folder / "worker-77.0").write_bytes(bytes(2048))
     (sign,) = signs(house, 1)["journals"]
-    assert "The database knows nothing of worker-77" in sign["sentence"] and "gone back in time" in sign["sentence"]
+    assert (
+        "The database has nothing about worker-77" in sign["sentence"]
+        and "went back to an earlier state" in sign["sentence"]
+    )
     (folder / "worker-77.0").unlink()
 
 
@@ -196,7 +199,7 @@ def test_a_public_host_without_an_answer_does_not_keep_anybody_waiting(house: Ho
     began = time.monotonic()
     found = signs(house)["Northern Lantern"]
     assert time.monotonic() - began < 20
-    assert any("does not answer from here" in sign["sentence"] for sign in found)
+    assert any("doesn't answer from here" in sign["sentence"] for sign in found)
 
 
 def test_backups_older_than_a_month_are_named(house: House) -> None:

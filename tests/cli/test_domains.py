@@ -56,7 +56,7 @@ def letters(house: House, out: Path) -> list[bytes]:
 
 
 def test_a_domain_goes_all_the_way_and_rotates(known: House, names: NameServer) -> None:
-    assert "letters go out unsigned" not in known("doctor").out, "without a route nothing goes out"
+    assert "emails are sent unsigned" not in known("doctor").out, "without a route nothing goes out"
     made = known.say("domain", "add", "lantern.example")
     assert [(key["algorithm"], key["state"]) for key in made["keys"]] == [("ed25519", "new"), ("rsa", "new")]
     assert [len(key["record"]["strings"]) for key in made["keys"]] == [1, 2]
@@ -78,7 +78,7 @@ def test_a_domain_goes_all_the_way_and_rotates(known: House, names: NameServer) 
     out = known.folder / "out"
     out.mkdir()
     known.say("route", "add", "paper", f"folder://{out}")
-    assert "Letters are signed for lantern.example." in known("doctor").out
+    assert "Emails are signed for lantern.example." in known("doctor").out
     sent = letters(known, out)
     assert [dkim_judge.verdicts(letter, records) for letter in sent] == [["pass", "pass"]] * 2
 
@@ -142,7 +142,7 @@ def test_a_key_is_brought_along_retired_and_its_domain_removed(known: House) -> 
         known.say("domain", "rm", row["domain"])
     (known.folder / "spare").mkdir()
     known.say("route", "add", "spare", f"folder://{known.folder}/spare")
-    assert "letters go out unsigned" in known("doctor").out
+    assert "emails are sent unsigned" in known("doctor").out
     assert known.say("domain", "ls")["domains"] == []
 
 

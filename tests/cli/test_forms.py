@@ -46,8 +46,8 @@ def test_a_form_is_made_shown_listed_and_switched_off(lived: House) -> None:
     ("asks", "sentence"),
     [
         (("--list", "Nobody"), "There is no list"),
-        (("--list", "Letter", "--field", "CITY"), "There is no field CITY. There are:"),
-        (("--list", "Letter", "--topic", "Films"), "There is no tag Films."),
+        (("--list", "Letter", "--field", "CITY"), "There's no field CITY. Fields:"),
+        (("--list", "Letter", "--topic", "Films"), "There's no tag Films."),
         (("--list", "Letter", "--intro", "x" * 200), "shorten"),
     ],
 )

@@ -25,7 +25,7 @@ def test_what_a_column_says_stops_the_import_and_the_printed_options_bring_the_r
     assert house.say("subscribers", "count", "--list", letter)["count"] == 0
     options = shlex.split(stopped.json["options"])
     asked = house(*words, *options)
-    assert asked.code == 1 and "whoever a column names as gone stays so" in asked.err
+    assert asked.code == 1 and "a column shows as unsubscribed stay unsubscribed" in asked.err
     assert "--status subscribed" not in asked.out + asked.err
     brought = house.say(*words, *options, "--status", "subscribed")
     counts = {name: brought[name] for name in ("rows", "added", "updated", "unchanged", "rejected")}

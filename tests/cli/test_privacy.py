@@ -49,7 +49,7 @@ def test_a_yes_to_appeals_is_told_apart_from_one_to_letters(lived: House) -> Non
     assert left == {"unsubscribed": 1}
     assert lived.say("subscribers", "show", "rosa@reader.example")["lists"][0]["status"] == "subscribed"
     told = lived("subscribers", "show", "rosa@reader.example").out
-    assert "withdrawn  Letter (appeals for money)  by desk" in told and "appeals for money too" not in told
+    assert "withdrawn  Letter (fundraising appeals)  by desk" in told and "fundraising appeals too" not in told
 
 
 def test_rules_of_a_list_are_shown_before_they_are_kept(lived: House) -> None:

@@ -284,7 +284,7 @@ def test_the_command_line_lets_such_a_letter_go(
     monkeypatch.setattr(bootstrap, "organization", lambda: house.organization)
     monkeypatch.setattr("samizdat.campaigns.sender_domain_check.check_domain", lambda *_, **__: [])
     told = CliRunner().invoke(campaign_check, [str(house.draft().pk)])
-    assert told.exit_code == 0 and "they get it by their digest" in told.output
+    assert told.exit_code == 0 and "they get it there" in told.output
 
 
 def test_whoever_changes_their_mind_before_such_a_letter_begins_gets_it_once(

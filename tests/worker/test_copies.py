@@ -81,7 +81,7 @@ def test_a_copy_that_is_started_beside_its_original_sends_nothing_until_it_is_re
         assert command(copy, "release", "--yes").returncode == 0
         until(lambda: state(copy) == "finished")
         assert len(server.messages) > PEOPLE
-        assert "Nothing is held back" in command(copy, "release").stdout
-        assert "Nothing is held back" in command(instance, "release").stdout
+        assert "Sending isn't on hold" in command(copy, "release").stdout
+        assert "Sending isn't on hold" in command(instance, "release").stdout
     finally:
         copy.kill()

@@ -212,7 +212,7 @@ def test_nobody_is_killed_for_a_broken_publicdb_and_the_doctor_tells_of_it(insta
     assert instance.children() == children
     assert "was broken" in instance.log.read_text()
     told = warm.run(["-m", "samizdat.cli", "doctor"], env=instance.environment, cwd=ROOT, timeout=120)
-    assert "its file was broken" in told.stdout
+    assert "its file was damaged" in told.stdout
 
 
 def test_what_readers_send_is_handed_in_by_the_public_process_alone_and_only_as_the_tables_take_it(

@@ -22,21 +22,24 @@ WAYS = ("hand", "replies", "unsubscribes", "clicks")  # Likewise.
 
 @campaign.command("versions")
 @click.argument("number", metavar="ID", type=int)
-@click.option("--subject", "subjects", multiple=True, help="Of a version; once for each.")
-@click.option("--from", "senders", multiple=True, metavar='"Name <a@b>"', help="Of a version; once for each.")
-@click.option("--letter", "letters", multiple=True, type=int, metavar="ID", help="A draft that has its text.")
-@click.option("--share", type=int, default=20, show_default=True, help="Per cent that get one of the versions.")
-@click.option("--by", "way", type=click.Choice(WAYS), help="How one wins; by hand.")
-@click.option("--link", metavar="URL", default="", help="With --by clicks: of this link alone, and not of all.")
-@click.option("--at", "when", metavar="TIME", help="When the rest gets the winner.")
-@click.option("--none", "give_up", is_flag=True, help="No test: everybody gets the letter as it is.")
+@click.option("--subject", "subjects", multiple=True, help="Of a version. Once per version.")
+@click.option("--from", "senders", multiple=True, metavar='"Name <a@b>"', help="Of a version. Once per version.")
+@click.option(
+    "--letter", "letters", multiple=True, type=int, metavar="ID", help="ID of a draft with the text of the version."
+)
+@click.option("--share", type=int, default=20, show_default=True, help="Percent that get one of the versions.")
+@click.option("--by", "way", type=click.Choice(WAYS), help="How the winner is chosen; default: by hand.")
+@click.option("--link", metavar="URL", default="", help="With --by clicks: count this link only.")
+@click.option("--at", "when", metavar="TIME", help="When the winner goes to everyone else.")
+@click.option("--none", "give_up", is_flag=True, help="Cancel the test: everyone gets the campaign as it is.")
 @common
 def campaign_versions(
     number: int, subjects: tuple[str, ...], senders: tuple[str, ...], letters: tuple[int, ...], **options: Any
 ) -> None:
-    """Plan a test: versions B, C and D go to a part by chance, the rest gets the one that wins.
+    """Set up an A/B test: versions B, C and D go to a random sample, the winner to everyone else.
 
-    The first --subject, --from and --letter are of B, the second ones of C. Without any, says what is planned.
+    The first --subject, --from and --letter are for version B, the second ones for C. Without options, shows the
+    test.
     """
     campaign_row = campaign_numbered(number)
     from samizdat.campaigns import ab_test
@@ -46,7 +49,7 @@ def campaign_versions(
     elif subjects or senders or letters:
         at = time_of(options["when"], campaign_row.organization.timezone)
         if at is None:
-            raise CommandFailed("Say when the rest gets the winner: --at 2026-11-26T10:00.", "no_time")
+            raise CommandFailed("Enter when the winner goes to everyone else: --at 2026-11-26T10:00.", "no_time")
         changes = [_change(*of) for of in zip_longest(subjects, senders, letters)]
         way = options["way"] or "hand"
         how = {"share": options["share"], "way": way, "link": options["link"]}
@@ -60,7 +63,7 @@ def _change(subject: str | None, sender: str | None, letter: int | None) -> "Ver
     name, address = parseaddr(sender or "")
     if sender and "@" not in address:
         raise CommandFailed(
-            f'{sender} is no sender. Write it like "Northern Lantern <letter@lantern.example>".', "bad_sender"
+            f'{sender} isn\'t a sender. Write it like "Northern Lantern <letter@lantern.example>".', "bad_sender"
         )
     return VersionChange(subject or "", name, address, campaign_numbered(letter) if letter else None)
 
@@ -94,16 +97,16 @@ def _versions(campaign: "Campaign") -> tuple[Any, ...]:
         "versions": rows,
         "rest": rest,
     }
-    lines = [f"{row['name']}  {row['subject'] or row['from_name'] or row['letter'] or 'as written'}" for row in rows]
-    return document, *(lines or ["No test is planned: everybody gets the letter as it is."])
+    lines = [f"{row['name']}  {row['subject'] or row['from_name'] or row['letter'] or 'unchanged'}" for row in rows]
+    return document, *(lines or ["No A/B test: everyone gets the campaign as it is."])
 
 
 @campaign.command("choose")
 @click.argument("number", metavar="ID", type=int)
-@click.option("--version", "name", required=True, type=click.Choice([*NAMES]), help="The one that the rest gets.")
+@click.option("--version", "name", required=True, type=click.Choice([*NAMES]), help="The version for everyone else.")
 @common
 def campaign_choose(number: int, name: str) -> None:
-    """Decide a test of versions: the rest goes at once."""
+    """Choose the winner of an A/B test. It is sent to everyone else at once."""
     campaign_row = campaign_numbered(number)
     look_for_fence(campaign_row)
     from samizdat.delivery import actions
@@ -114,11 +117,11 @@ def campaign_choose(number: int, name: str) -> None:
 
 @campaign.command("replies")
 @click.argument("number", metavar="ID", type=int)
-@click.option("--version", "name", type=click.Choice([*NAMES]), help="Of a test; left out for a letter without one.")
+@click.option("--version", "name", type=click.Choice([*NAMES]), help="The version, if the campaign has an A/B test.")
 @click.option("--count", "count", required=True, type=click.IntRange(0), help="As counted in your mailbox.")
 @common
 def campaign_replies(number: int, name: str | None, count: int) -> None:
-    """Write down how many replied to a letter, or to a version of it."""
+    """Enter how many people replied to a campaign, or to a version of it."""
     campaign_row = campaign_numbered(number)
     from samizdat.campaigns.ab_test import count_replies
 
@@ -126,4 +129,4 @@ def campaign_replies(number: int, name: str | None, count: int) -> None:
     if name:
         say(*_versions(campaign_row))
     else:
-        say({"id": campaign_row.pk, "replies": count}, f"Written down: {count:,} replies.")
+        say({"id": campaign_row.pk, "replies": count}, f"Saved: {count:,} replies.")

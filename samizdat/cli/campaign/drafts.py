@@ -23,31 +23,30 @@ if TYPE_CHECKING:
 
 @click.group()
 def campaign() -> None:
-    """Letters, from draft to the last answer."""
+    """Campaigns, from draft to report."""
 
 
 @campaign.command("new")
-@click.option("--list", "list_name", required=True, metavar="NAME", help="The list it goes to.")
+@click.option("--list", "list_name", required=True, metavar="NAME", help="The list to send to.")
 @click.option("--subject", required=True)
 @click.option("--from", "sender", required=True, metavar='"Name <a@b>"')
 @click.option(
     "--body",
     type=click.Path(),
-    help="FILE.md, FILE.html or FILE.json (blocks); - reads Markdown from standard input. Left out: what the template "
-    "begins with.",
+    help=(
+        "FILE.md, FILE.html or FILE.json (blocks); - reads Markdown from standard input. Default: the template's text."
+    ),
 )
-@click.option("--preheader", default="", help="The line that mailboxes show beside the subject.")
+@click.option("--preheader", default="", help="Preview text: shown after the subject in the inbox.")
 @click.option("--reply-to", default="")
 @click.option("--tag", "tag_name", help="Only subscribers with this tag.")
 @click.option("--segment", "segment_name", metavar="NAME", help="Only subscribers in this segment.")
-@click.option(
-    "--appeal", is_flag=True, help="An appeal for money: only those of the list who agreed to appeals as well."
-)
+@click.option("--appeal", is_flag=True, help="A fundraising appeal. Only for subscribers who agreed to appeals too.")
 @click.option(
     "--template",
     "template_name",
     metavar="NAME|ID",
-    help="A letter to begin with (letter, digest, appeal, event, alert), or one of the organization's own templates.",
+    help="A starter (letter, digest, appeal, event, alert) or one of the organization's own templates.",
 )
 @click.option(
     "--design",
@@ -55,21 +54,25 @@ def campaign() -> None:
     default="carbon",
     help="The built-in email design; a template with its own design comes first.",
 )
-@click.option("--language", metavar="CODE", help="Of the letter, such as ru or fa; else the organization's.")
+@click.option(
+    "--language", metavar="CODE", help="Language of the campaign, such as ru or fa; default: the organization's."
+)
 @click.option(
     "--pictures",
     type=click.Choice(["linked", "inside"]),
     default="linked",
-    help="Of the library: fetched by the mail program, or carried in every message (1 MB at most).",
+    help="Images from Media: linked, or embedded in every email (at most 1 MB).",
 )
 @click.option(
     "--links",
     type=click.Choice(["direct", "counted"]),
     default="direct",
-    help="They lead where they say, or through the public pages, which keep one sum a link and day, of nobody.",
+    help="Don't count clicks, or count one total per link and day through the public pages, not tied to anyone.",
 )
 @click.option(
-    "--unlisted", is_flag=True, help="Its web version is read by its address alone: in no archive and no feed."
+    "--unlisted",
+    is_flag=True,
+    help="The web version is unlisted: readable by its link only, in no archive and no feed.",
 )
 @common
 def campaign_new(
@@ -81,7 +84,7 @@ def campaign_new(
     template_name: str | None,
     **words: Any,
 ) -> None:
-    """Write a draft."""
+    """Create a draft."""
     bootstrap.open_house()
     from samizdat.audience import queries as audience
     from samizdat.audience.segments.lookup import segment_named
@@ -93,11 +96,11 @@ def campaign_new(
     organization = bootstrap.organization()
     language = _language(words["language"])
     if not words["subject"].strip():
-        raise CommandFailed("The letter has no subject. Write one after --subject.", "no_subject")
+        raise CommandFailed("The campaign has no subject. Add one after --subject.", "no_subject")
     name, address = parseaddr(sender)
     if "@" not in address:
         raise CommandFailed(
-            f'{sender} is no sender. Write it like "Northern Lantern <letter@lantern.example>".', "bad_sender"
+            f'{sender} isn\'t a sender. Write it like "Northern Lantern <letter@lantern.example>".', "bad_sender"
         )
     draft = Draft(
         subject=words["subject"],
@@ -113,7 +116,7 @@ def campaign_new(
     )
     template, begun = _template(organization, template_name, language, draft)
     if not body and not begun.body:
-        raise CommandFailed("There is no letter. Give it with --body, or begin with --template letter.", "no_body")
+        raise CommandFailed("The campaign has no text. Add it with --body, or start with --template letter.", "no_body")
     draft = draft if body else begun
     campaign_row = create(
         organization,
@@ -131,13 +134,13 @@ def campaign_new(
     begin_as_saved(campaign_row)
     say(
         {"id": campaign_row.id},
-        f"Draft {campaign_row.id} is written. Go on with: samizdat campaign check {campaign_row.id}",
+        f"Draft {campaign_row.id} created. Next: samizdat campaign check {campaign_row.id}",
     )
 
 
 def _language(code: str | None) -> str | None:
     if code is not None and not CODE.fullmatch(normal(code)):
-        raise CommandFailed(f"{code} is no sign of a language. Write it like ru or pt-br.", "bad_language")
+        raise CommandFailed(f"{code} isn't a language code. Write it like ru or pt-br.", "bad_language")
     return normal(code) if code is not None else None
 
 
@@ -153,7 +156,7 @@ def _tag(organization: "Organization", name: str | None) -> "Tag | None":
 
     tag = tag_named(organization, name) if name else None
     if name and tag is None:
-        raise CommandFailed(f"There is no tag called {name}. Look at the spelling.", "no_such_tag")
+        raise CommandFailed(f"There's no tag called {name}. Check the spelling.", "no_such_tag")
     return tag
 
 
@@ -176,7 +179,7 @@ def _template(organization: "Organization", name: str | None, language: str | No
         return own, begun(organization, str(own.pk), "", draft)[0]
     if name in NAMES:
         return None, begun(organization, name, language or organization.language, draft)[0]
-    text = f"There is no template {name}. Look at: samizdat template ls. Leave --template out for the built-in one."
+    text = f"There's no template {name}. See: samizdat template ls. Leave out --template to use the built-in one."
     raise CommandFailed(text, "no_such_template")
 
 
@@ -195,11 +198,11 @@ def _where(finding: "ContentFinding") -> str:
 
 @campaign.command("check")
 @click.argument("number", metavar="ID", type=int)
-@click.option("--links", is_flag=True, help="Ask every link whether it works: up to 45 seconds.")
-@click.option("--accept", "accepted", multiple=True, metavar="KEY", help="This finding may stay in this letter.")
+@click.option("--links", is_flag=True, help="Check whether every link works. Takes up to 45 seconds.")
+@click.option("--accept", "accepted", multiple=True, metavar="KEY", help="Ignore this check for this campaign.")
 @common
 def campaign_check(number: int, links: bool, accepted: tuple[str, ...]) -> None:
-    """What stands in the way and what is worth a look: the letter, its words and links, routes, the sender's domain."""
+    """Check a campaign for problems and warnings: text, links, routes, the sender's domain."""
     campaign_row = campaign_numbered(number)
     from samizdat.accounts.sealed_settings import leading
     from samizdat.campaigns.approval import standing
@@ -240,7 +243,7 @@ def campaign_check(number: int, links: bool, accepted: tuple[str, ...]) -> None:
     lines += [GATHERED] if gathered else []
     if stops:
         raise CommandFailed(" ".join(stops), "not_ready", document, lines)
-    say(document, *lines, f"Nothing stands in the way. Go on with: samizdat campaign send {campaign_row.id}")
+    say(document, *lines, f"No problems. Next: samizdat campaign send {campaign_row.id}")
 
 
 def _sender_of(campaign: "Campaign", draft: "Draft") -> tuple[Any, list[Any]]:
@@ -269,11 +272,11 @@ def _stops(
     stops = [flaw.sentence for flaw in flaws if flaw.severity == "stop"]
     stops += [f"{code}: {flaw.sentence}" for code, findings in others for flaw in findings if flaw.severity == "stop"]
     if not live:
-        stops.append("No route is live. Add one: samizdat route add NAME -")
+        stops.append("No sending route is working. Add one: samizdat route add NAME -")
     if not somebody:
-        stops.append("Nobody on the list may be written to. Import or add subscribers first.")
+        stops.append("There's nobody on the list who can be emailed. Import or add subscribers first.")
     if unsaid:
-        stops.append("A second person has to agree to it. They do so at the desk, on its send page.")
+        stops.append("A second person has to approve it. They do that in the app, on the page Review and send.")
     return stops
 
 
@@ -289,7 +292,7 @@ def _check_lines(
     lines = [line_of(flaw, _where(flaw)) for flaw in flaws]
     lines += [line_of(flaw, f"{code}: {_where(flaw)}") for code, findings in others for flaw in findings]
     if install:
-        lines.append(f"note  Spelling is not checked in every language. For all of it: {install}")
+        lines.append(f"note  Spelling isn't checked in every language. For all languages: {install}")
     # Only the letter itself can stop it; a missing record costs trust.
     looked = [(record.state == "good", record.name, record.sentence) for record in records]
     looked.append((signature.by not in ("nobody", "waiting"), "Signature", signature.sentence))
@@ -312,7 +315,7 @@ def _check_lines(
 )
 @common
 def campaign_test(number: int, addresses: tuple[str, ...]) -> None:
-    """Send it to a few addresses as a test, in each of its languages; nobody is counted."""
+    """Send a test to a few addresses, in each language of the campaign. Tests count in no total."""
     campaign_row = campaign_numbered(number)
     from samizdat.campaigns.translations import versions
     from samizdat.delivery.actions import send_test
@@ -329,7 +332,7 @@ def campaign_test(number: int, addresses: tuple[str, ...]) -> None:
     lines = [f"{result.address}: {result.sentence}" for result in results]
     lost = sum(not result.ok for result in results)
     if lost:
-        sentence = f"{lost:,} of {len(results):,} test letters were not taken. The reason stands beside each."
+        sentence = f"{lost:,} of {len(results):,} tests were not accepted. See the reason next to each address."
         raise CommandFailed(
             lines[0] if len(lines) == 1 else sentence, "test_refused", document, lines if len(lines) > 1 else ()
         )

@@ -30,17 +30,17 @@ _WITHOUT = {
 
 @campaign.command("whom")
 @click.argument("number", metavar="ID", type=int)
-@click.option("--at", "when", metavar="TIME", help="For a letter that leaves then, and not now.")
+@click.option("--at", "when", metavar="TIME", help="For a campaign sent at this time instead of now.")
 @common
 def campaign_whom(number: int, when: str | None) -> None:
-    """Who would get it, and who not, by reason: the lines add up."""
+    """How many would get it, and how many not, by reason. The lines add up."""
     campaign_row = campaign_numbered(number)
     from samizdat.delivery.recipients_breakdown import whom
 
     reach = whom(campaign_row, bootstrap.now(), time_of(when, campaign_row.organization.timezone))
     document: dict[str, Any] = {"known": reach.known, "without": reach.without, "may": reach.may}
     document["paused_until"] = reach.back.isoformat() if reach.back else None
-    lines = [f"{reach.known:>12,}  subscribers known here"]
+    lines = [f"{reach.known:>12,}  subscribers"]
     lines += [f"{-count:>12,}  {_reason(code)}" for code, count in reach.without.items()]
     lines += [f"{reach.may:>12,}  get it"]
     lines += [reach.broken] if reach.broken else []
@@ -55,7 +55,7 @@ def _reason(code: str) -> str:
 @click.argument("number", metavar="ID", type=int)
 @common
 def campaign_resend(number: int) -> None:
-    """Draft the letter once more, to those alone whom it did not reach."""
+    """Create a draft of the same campaign for those who were missed."""
     campaign_row = campaign_numbered(number)
     from samizdat.delivery import actions
     from samizdat.delivery.actions.resend_unreached import unreached
@@ -64,5 +64,9 @@ def campaign_resend(number: int) -> None:
     draft = actions.resend(campaign_row, now=bootstrap.now())
     document = {"id": draft.pk, "unreached": unreached(campaign_row), "may": whom(draft, bootstrap.now()).may}
     say(
-        document, f"Draft {draft.pk} goes to {document['may']:,} of them. Go on with: samizdat campaign send {draft.pk}"
+        document,
+        (
+            f"Draft {draft.pk} created; {document['may']:,} of them can be emailed. Next: samizdat campaign "
+            f"send {draft.pk}"
+        ),
     )

@@ -25,22 +25,28 @@ if TYPE_CHECKING:
 
 @campaign.command("send")
 @click.argument("number", metavar="ID", type=int)
-@click.option("--at", "when", metavar="TIME", help="ISO 8601, in the organization's zone unless it carries an offset.")
+@click.option("--at", "when", metavar="TIME", help="ISO 8601, in the organization's time zone unless it has an offset.")
+@click.option("--hold", "minutes", type=click.IntRange(0, 24 * 60), default=0, help="Undo window, in minutes.")
 @click.option(
-    "--hold", "minutes", type=click.IntRange(0, 24 * 60), default=0, help="Minutes in which it can be taken back."
+    "--quiet-hours",
+    "quiet",
+    default="",
+    metavar=QUIET,
+    help="Nothing is sent during these hours; none: no quiet hours.",
 )
-@click.option("--quiet-hours", "quiet", default="", metavar=QUIET, help="Nothing leaves in them; none for none.")
-@click.option("--first-wave", "percent", type=click.IntRange(1, 99), help="Per cent that get it first.")
-@click.option("--wave-hold", type=click.IntRange(0), help="Minutes until the rest follows; 30.")
-@click.option("--stop-above", type=click.FloatRange(0, 100), help="Per cent refused that keep the rest back; 5.")
+@click.option("--first-wave", "percent", type=click.IntRange(1, 99), help="First batch, percent.")
+@click.option("--wave-hold", type=click.IntRange(0), help="Minutes until the rest is sent (default 30).")
+@click.option(
+    "--stop-above", type=click.FloatRange(0, 100), help="Pause if more than this percent bounces (default 5)."
+)
 @click.option(
     "--unsure",
     type=click.Choice(["resend", "hold"]),
-    help="Messages whose answer is lost: send them again (resend, the default), or leave them until you decide.",
+    help="Emails whose outcome is unknown: send them again (resend, the default), or hold them until you decide.",
 )
-@click.option("--wait", is_flag=True, help="Stay until it has ended; sends by itself when nothing else does.")
+@click.option("--wait", is_flag=True, help="Wait until sending finishes. Sends by itself if no worker runs.")
 @click.option(
-    "--wait-limit", type=float, metavar="SECONDS", help="With --wait: leave deferred ones to the sender after this."
+    "--wait-limit", type=float, metavar="SECONDS", help="With --wait: after this, don't wait for deferred emails."
 )
 @common
 def campaign_send(
@@ -53,7 +59,7 @@ def campaign_send(
     wait_limit: float | None,
     **wave: Any,
 ) -> None:
-    """Release it: freeze letter and audience, and send."""
+    """Send a campaign: lock text and recipients, then send."""
     campaign_row = campaign_numbered(number)
     from samizdat.delivery.engine.locks import check_sessions
 
@@ -67,7 +73,7 @@ def campaign_send(
             campaign_row, time_of(when, campaign_row.organization.timezone), minutes, quiet, unsure, **wave
         )
     elif unsure and unsure != campaign_row.unsure_policy:
-        note(f"It is released already. Change that with: samizdat campaign settle {number} --unsure {unsure}")
+        note(f"It's already scheduled or sent. Change that with: samizdat campaign settle {number} --unsure {unsure}")
     if not wait:
         say(status_of(campaign_row), headline(campaign_row))
         _say_who_sends()
@@ -89,7 +95,7 @@ def _refuse_idle(
     """
     if campaign.state == "draft":
         if percent is None and not (wave_hold is None and stop_above is None):
-            text = "--wave-hold and --stop-above are about a first wave. Say how large it is: --first-wave PERCENT."
+            text = "--wave-hold and --stop-above need a first batch. Add its size: --first-wave PERCENT."
             raise CommandFailed(text, "no_wave")
         return
     from samizdat.delivery.actions.wait_reasons import read_quiet
@@ -106,7 +112,7 @@ def _refuse_idle(
     }
     idle = ", ".join(option for option, differs in asked.items() if differs)
     if idle:
-        text = f"Campaign {campaign.pk} is released already, and {idle} cannot change that. Leave it out."
+        text = f"Campaign {campaign.pk} is already scheduled or sent, so {idle} has no effect. Leave it out."
         raise CommandFailed(text, "released_already")
 
 
@@ -114,7 +120,7 @@ def _say_who_sends() -> None:
     from samizdat.vault.keyserver import SocketSource
 
     if SocketSource.running(data_folder()) is None:
-        note("Nothing sends from this data folder now. Start `samizdat serve`, or call this with --wait.")
+        note("Nothing is sending from this data folder. Start `samizdat serve`, or run this with --wait.")
 
 
 def _release(
@@ -149,9 +155,9 @@ def _release(
 
 def _confirm_twice(number: int) -> None:
     """A person is asked; a script, which sends what it was told to send, goes on."""
-    sentence = f"The same letter went to this list within a day, as campaign {number}."
+    sentence = f"The same campaign was sent to this list within a day, as campaign {number}."
     if sys.stdin.isatty():
-        confirm(f"{sentence} Send it once more?")
+        confirm(f"{sentence} Send it again?")
     else:
         note(sentence)
 
@@ -161,7 +167,7 @@ def time_of(text: str | None, zone: str) -> datetime | None:
         return None
     at = moment_of(text, zone)
     if at < bootstrap.now():
-        raise CommandFailed(f"{text} is over already. Name a time to come, or leave --at out.", "bad_time")
+        raise CommandFailed(f"{text} is in the past. Enter a later time, or leave out --at.", "bad_time")
     return at
 
 
@@ -169,14 +175,14 @@ def moment_of(text: str, zone: str) -> datetime:
     try:
         parsed = datetime.fromisoformat(text)
     except ValueError:
-        raise CommandFailed(f"{text} is no time. Write it like 2026-11-26T10:00.", "bad_time") from None
+        raise CommandFailed(f"{text} isn't a time. Write it like 2026-11-26T10:00.", "bad_time") from None
     from samizdat.dbclock import YEARS, in_zone
 
     if parsed.year not in YEARS:
-        raise CommandFailed(f"{text} is no time to plan for. Name a year from {YEARS[0]} to {YEARS[-1]}.", "bad_time")
+        raise CommandFailed(f"{text} can't be scheduled. Enter a year from {YEARS[0]} to {YEARS[-1]}.", "bad_time")
     at = parsed if parsed.tzinfo else in_zone(parsed.date(), parsed.time(), ZoneInfo(zone))
     if at is None:
-        sentence = f"The clocks are put forward then: {text} does not exist in {zone}. Name another time."
+        sentence = f"The clocks go forward then: {text} doesn't exist in {zone}. Enter another time."
         raise CommandFailed(sentence, "bad_time")
     return at
 
@@ -224,7 +230,7 @@ def _watched(number: int, shown: ProgressLine) -> Iterator[None]:
 @click.argument("number", metavar="ID", type=int)
 @common
 def campaign_pause(number: int) -> None:
-    """Stop sending for now. What is in flight is finished."""
+    """Pause sending. Emails under way are finished."""
     campaign_row = campaign_numbered(number)
     from samizdat.delivery import actions
 
@@ -235,7 +241,7 @@ def campaign_pause(number: int) -> None:
 @click.argument("number", metavar="ID", type=int)
 @common
 def campaign_resume(number: int) -> None:
-    """Go on with a paused one, with the rest after a first wave, or to mailbox providers that refused it."""
+    """Resume a paused campaign, the rest after a first batch, or sending to mailbox providers that rejected it."""
     campaign_row = campaign_numbered(number)
     look_for_fence(campaign_row)
     from samizdat.delivery import actions
@@ -247,7 +253,9 @@ def campaign_resume(number: int) -> None:
 @click.argument("number", metavar="ID", type=int)
 @common
 def campaign_take_back(number: int) -> None:
-    """Undo a release of which nobody got anything: a draft again. Waits for its time, or was paused before it began."""
+    """Undo sending before anyone got an email: back to draft. For scheduled campaigns, or those paused before the
+    first email.
+    """
     campaign_row = campaign_numbered(number)
     from samizdat.delivery import actions
 
@@ -258,12 +266,12 @@ def campaign_take_back(number: int) -> None:
 @click.argument("number", metavar="ID", type=int)
 @common
 def campaign_cancel(number: int) -> None:
-    """Stop for good. Who was not reached yet is booked as cancelled."""
+    """Cancel a campaign. Recipients not emailed yet count as cancelled."""
     row = campaign_numbered(number)
     from samizdat.delivery import actions
 
     if row.state not in ("finished", "cancelled"):  # Those are refused below; there is nothing to be sure about.
-        confirm(f"Stop campaign {number} for good?")
+        confirm(f"Cancel campaign {number}? This can't be undone.")
     say_changed(actions.cancel(row, now=bootstrap.now()))
 
 
@@ -276,11 +284,11 @@ def campaign_cancel(number: int) -> None:
     type=WANTED,
     multiple=True,
     metavar="ADDRESS|NUMBER",
-    help="Only theirs; once for each. Else of all.",
+    help="Only for this subscriber. Once per subscriber; default: all.",
 )
 @common
 def campaign_settle(number: int, how: str, wanted: tuple[str, ...]) -> None:
-    """Decide about messages whose answer never came: send them again, or leave them."""
+    """Resolve emails whose outcome is unknown: send them again, or leave them."""
     campaign_row = campaign_numbered(number)
     look_for_fence(campaign_row)
     from samizdat.delivery import actions
@@ -292,7 +300,7 @@ def campaign_settle(number: int, how: str, wanted: tuple[str, ...]) -> None:
     doubtful = campaign_row.unsure
     settled = actions.settle(campaign_row, how, now=bootstrap.now())
     if not doubtful:
-        note("No message was unsure. This holds for those that may become so.")
+        note("No outcome is unknown. This applies to those that become unknown later.")
     say_changed(settled)
 
 
@@ -305,6 +313,6 @@ def _subscriber_number(organization: "Organization", text: str) -> int:
 
     subscriber = subscriber_at(organization, text)
     if subscriber is None:
-        raise CommandFailed(f"{text} is not known here. Look at the spelling.", "no_such_subscriber")
+        raise CommandFailed(f"There's no subscriber {text}. Check the spelling.", "no_such_subscriber")
     record("subscriber.opened", organization, now=bootstrap.now(), about=subscriber.id)
     return subscriber.number

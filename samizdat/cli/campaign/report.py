@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 @click.argument("number", metavar="ID", type=int)
 @common
 def campaign_report(number: int) -> None:
-    """What readers did, as sums: clicks by link and days, answers, replies, complaints. None of fewer than twenty.
+    """Results as totals: clicks by link and day, answers, replies, complaints. No number of fewer than twenty.
 
-    Clicks and answers are counted where at least 200 people who have been subscribed for 30 days get the letter, and
-    rounded to tens below 1,000.
+    Clicks and answers are counted if at least 200 people who have been subscribed for 30 days get the campaign.
+    Below 1,000 they are rounded to tens.
     """
     campaign_row = campaign_numbered(number)
     from samizdat.campaigns import translations
@@ -31,7 +31,7 @@ def campaign_report(number: int) -> None:
     whole = translations.whole(campaign_row)
     if whole.state == "draft":
         raise CommandFailed(
-            f"Campaign {whole.pk} is a draft, so nobody has answered. Look again once it went.", "not_released"
+            f"Campaign {whole.pk} is a draft, so it has no report yet. Try again after it was sent.", "not_released"
         )
     heard = click_stats.heard(whole)
     document = {
@@ -78,8 +78,8 @@ def _language(group: "VersionGroup") -> dict[str, object]:
 
 
 def _lines(report: dict[str, Any]) -> list[str]:
-    lines = [f"Campaign {report['id']}: sums of everybody, none of fewer than {report['fewest']}."]
-    lines += [] if report["counts_clicks"] else [f"{'':14}Its links lead where they say, so no clicks are counted."]
+    lines = [f"Campaign {report['id']}: totals, no number of fewer than {report['fewest']}."]
+    lines += [] if report["counts_clicks"] else [f"{'':14}Clicks are not counted for this campaign."]
     if (report["links"] or report["questions"]) and not report["counted"]:
         sentence = "people who have been subscribed for 30 days got it, so no clicks or answers are counted."
         lines.append(f"{'':14}Fewer than {report['floor']} {sentence}")
@@ -93,11 +93,11 @@ def _lines(report: dict[str, Any]) -> list[str]:
         books = {name: value for name, value in spoken.items() if isinstance(value, dict)}
         lines += [_line(value, f"{name}  {spoken['language']}") for name, value in books.items()]
     if report["replies"]["count"] is None and not report["replies"]["few"]:
-        lines.append(f"{'':14}Nobody has counted the replies.")
+        lines.append(f"{'':14}Replies are not counted yet.")
     else:
-        lines.append(_line(report["replies"], "replies, as somebody counted them"))
-    lines.append(_line(report["left_by_letter"], "left by this letter"))
-    return [*lines, _line(report["complaints_by_any_letter"], "reported as spam, by whatever letter")]
+        lines.append(_line(report["replies"], "replies, counted by hand"))
+    lines.append(_line(report["left_by_letter"], "unsubscribed"))
+    return [*lines, _line(report["complaints_by_any_letter"], "spam complaints, about any campaign")]
 
 
 def _line(entry: Mapping[str, object], text: str, version: str = "") -> str:

@@ -23,7 +23,7 @@ COUNTERS = ("accepted", "refused", "unsure", "suppressed", "cancelled", "deferre
 @click.argument("number", metavar="ID", type=int)
 @common
 def campaign_status(number: int) -> None:
-    """The books: what became of every message, by route, mailbox provider and class of answer."""
+    """Results of a campaign: what became of every email, by route, mailbox provider and type of answer."""
     campaign_row = campaign_numbered(number)
     fenced = look_for_fence(campaign_row)
     status = status_of(campaign_row) | _more(campaign_row) | {"fenced": fenced}
@@ -74,12 +74,14 @@ def _more_lines(status: dict[str, Any]) -> list[str]:
     ]
     if patience := status["waits_for_route"]:
         at = datetime.fromisoformat(patience["until"])
-        lines.insert(0, f"{'':14}It waits for {patience['route']} until {at:%H:%M} UTC, which asked for patience.")
+        lines.insert(
+            0, f"{'':14}It waits for {patience['route']} until {at:%H:%M} UTC; the provider asked us to slow down."
+        )
     for gone in status["waits_for"]:
         lines.append(
-            f"{gone['messages']:>12,}  on their way at worker {gone['worker']} on {gone['host']}, which has been "
-            f"silent for {gone['silent']:,} s. Start it again there, or say that it is gone: samizdat worker forget "
-            f"{gone['worker']}"
+            f"{gone['messages']:>12,}  under way at worker {gone['worker']} on {gone['host']}, which has been "
+            f"silent for {gone['silent']:,} s. Start it again there, or if it won't come back: samizdat "
+            f"worker forget {gone['worker']}"
         )
     return [_line(line, 400) for line in lines]
 
@@ -156,7 +158,8 @@ def headline(campaign: "Campaign") -> str:
     if campaign.waits_until:
         due = f" until {campaign.waits_until.astimezone(ZoneInfo(campaign.organization.timezone)):%Y-%m-%d %H:%M}"
     return (
-        f"Campaign {campaign.id} is {campaign.state}{due}{': ' + reason if reason else ''}; {campaign.frozen:,} frozen."
+        f"Campaign {campaign.id} is {campaign.state}{due}{': ' + reason if reason else ''}; "
+        f"{campaign.frozen:,} recipients."
     )
 
 
@@ -170,30 +173,30 @@ def books(status: dict[str, Any]) -> list[str]:
     lines = [f"Campaign {status['id']} is {status['state']}."]
     if status["state"] == "waiting" and status["waits_until"]:
         at = datetime.fromisoformat(status["waits_until"])
-        lines.append(f"{'':14}{campaign_reason(status['reason'])}; it goes on by itself at {at:%Y-%m-%d %H:%M} UTC.")
+        lines.append(f"{'':14}{campaign_reason(status['reason'])}; sending continues at {at:%Y-%m-%d %H:%M} UTC.")
     elif status["state"] in ("paused", "waiting") and status["reason"]:
         lines.append(f"{'':14}{_at_number(campaign_reason(status['reason']), status['id'])}.")
     for bar in status.get("barred", ()):
         lines.append(
-            f"{'':14}{bar['route']} takes no letters from {bar['domain']}: {at_terminal(bar['sentence'], bar['route'])}"
+            f"{'':14}{bar['route']} can't send from {bar['domain']}: {at_terminal(bar['sentence'], bar['route'])}"
         )
     refusals = status.get("provider_refusals", ())
     lines += [f"{'':14}{_line(refusal['sentence'], 600)}" for refusal in refusals]
     if refusals:
-        waiting = f"{'':14}{refusals[0]['waiting']:,} subscribers wait for this; none of them was marked as bounced."
+        waiting = f"{'':14}{refusals[0]['waiting']:,} subscribers are waiting for this; none was marked as bounced."
         resume = "" if status["reason"] == "provider" else f" Then: samizdat campaign resume {status['id']}"
         lines.append(waiting + resume)
     lines += [f"{status[word]:>12,}  {word}" for word in COUNTERS if status[word]]
-    lines += [f"{status['frozen']:>12,}  frozen"]
+    lines += [f"{status['frozen']:>12,}  recipients"]
     if not status["frozen"] and status["state"] not in ("draft", "cancelled"):
         lines.append(f"{'':14}{GATHERED}")
     left = FEW if status["left_by_letter"] is None else f"{status['left_by_letter']:,}"
-    lines += [f"{left:>12}  left by this letter"]
+    lines += [f"{left:>12}  unsubscribed"]
     for name, route in status["by_route"].items():
         lines.append(f"{route['accepted']:>12,}  accepted by {name} ({route['state']})")
         lines += [f"{'':14}{route['sentence']}"] if route["sentence"] else []
     if status["unsure"]:
-        note(f"The answer to {status['unsure']:,} was lost.{_to_decide(status)}")
+        note(f"The outcome of {status['unsure']:,} is unknown.{_to_decide(status)}")
     return lines
 
 
@@ -202,7 +205,7 @@ def _to_decide(status: dict[str, Any]) -> str:
     from samizdat.delivery.queries import left_in_doubt
 
     if status["state"] == "cancelled":
-        return " It was stopped, so they stay as they are."
+        return " The campaign was cancelled, so they stay as they are."
     if not left_in_doubt(status["id"]):
-        return " They are sent again by themselves."
+        return " They are sent again automatically."
     return f" Decide with: samizdat campaign settle {status['id']} --unsure resend|hold"

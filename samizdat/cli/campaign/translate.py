@@ -12,14 +12,16 @@ from samizdat.core.languages import normal
 
 @campaign.command("translate")
 @click.argument("number", metavar="ID", type=int)
-@click.option("--language", "code", required=True, metavar="CODE", help="Of the readers that get it, such as fa.")
-@click.option("--subject", help="Left out: as it stands.")
-@click.option("--preheader", help="Left out: as it stands.")
-@click.option("--body", type=click.Path(), help="FILE.md, FILE.html or FILE.json (blocks). Left out: as it stands.")
-@click.option("--remove", is_flag=True, help="Its readers get the letter itself.")
+@click.option(
+    "--language", "code", required=True, metavar="CODE", help="Language of the subscribers who get it, such as fa."
+)
+@click.option("--subject", help="Default: unchanged.")
+@click.option("--preheader", help="Default: unchanged.")
+@click.option("--body", type=click.Path(), help="FILE.md, FILE.html or FILE.json (blocks). Default: unchanged.")
+@click.option("--remove", is_flag=True, help="Remove this translation. Its subscribers get the original.")
 @common
 def campaign_translate(number: int, code: str, remove: bool, body: str | None, **words: str | None) -> None:
-    """Write a letter in one more language, or write that version anew. It begins with the text of the letter."""
+    """Add a translation to a campaign, or change it. It starts with the original text."""
     campaign_row = campaign_numbered(number)
     from samizdat.campaigns import actions, translations
     from samizdat.campaigns.drafts.draft import draft_of
@@ -30,12 +32,12 @@ def campaign_translate(number: int, code: str, remove: bool, body: str | None, *
     if remove:
         if version is None:
             raise CommandFailed(
-                f"The letter has no version in {code}. See: samizdat campaign check {number}", "no_language"
+                f"The campaign has no translation in {code}. See: samizdat campaign check {number}", "no_language"
             )
         translations.remove(version, by=None, now=bootstrap.now())
         say(
             {"id": campaign_row.pk, "removed": version.language},
-            f"Removed. Its readers get letter {campaign_row.pk} itself.",
+            f"Translation removed. Its subscribers get campaign {campaign_row.pk} itself.",
         )
         return
     changes: dict[str, Any] = {name: value for name, value in words.items() if value is not None}
@@ -44,4 +46,4 @@ def campaign_translate(number: int, code: str, remove: bool, body: str | None, *
     version = version or translations.add(campaign_row, code, by=None, now=bootstrap.now())
     actions.save(version, draft_of(version).with_(**changes), version=version.version, by=None, now=bootstrap.now())
     document = {"id": version.pk, "letter": campaign_row.pk, "language": version.language}
-    say(document, f"Version {version.pk} is written. Go on with: samizdat campaign check {campaign_row.pk}")
+    say(document, f"Translation {version.pk} saved. Next: samizdat campaign check {campaign_row.pk}")

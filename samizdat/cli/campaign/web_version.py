@@ -12,16 +12,19 @@ from samizdat.cli.output import common, say
 
 @campaign.command("correct")
 @click.argument("number", metavar="ID", type=int)
-@click.option("--wrong", required=True, help="A piece of text or an address, as it stands on the web version.")
-@click.option("--right", required=True, help="What should stand there.")
+@click.option("--wrong", required=True, help="A piece of text or a link, exactly as on the web version.")
+@click.option("--right", required=True, help="What to replace it with.")
 @common
 def campaign_correct(number: int, wrong: str, right: str) -> None:
-    """Mend a slip on the web version. What was sent stays as it was."""
+    """Fix a typo in the web version. The sent email is unchanged."""
     campaign_row = campaign_numbered(number)
     from samizdat.campaigns.archive.web_corrections import correct
 
     places = correct(campaign_row, wrong, right, by=None, now=bootstrap.now())
-    say({"id": campaign_row.pk, "places": places}, f"Mended in {places:,} places; the web version says on which day.")
+    say(
+        {"id": campaign_row.pk, "places": places},
+        f"Fixed in {places:,} places. The web version shows the day of the correction.",
+    )
 
 
 @campaign.command("archive")
@@ -29,11 +32,11 @@ def campaign_correct(number: int, wrong: str, right: str) -> None:
 @click.option(
     "--listed/--unlisted",
     default=None,
-    help="In the archive and its feed, or read by its address alone; all languages.",
+    help="Public in the archive and its feed, or readable by link only. For all languages.",
 )
 @common
 def campaign_archive(number: int, listed: bool | None) -> None:
-    """Put a released letter into the archive, or take it out. Without an option, says where its web version stands."""
+    """Add a sent campaign to the archive, or remove it. Without an option, shows where its web version is."""
     campaign_row = campaign_numbered(number)
     from samizdat.campaigns import queries, translations
     from samizdat.campaigns.archive import listing
@@ -48,10 +51,10 @@ def campaign_archive(number: int, listed: bool | None) -> None:
 
 
 def _stands(document: Mapping[str, object]) -> list[str]:
-    where = "in the archive and its feed" if document["listed"] else "read by its address alone"
+    where = "in the archive and its feed" if document["listed"] else "unlisted, readable by link only"
     if not document["public"]:
-        return [f"The web version of campaign {document['id']} is {where} once the letter begins to go out."]
+        return [f"The web version of campaign {document['id']} will be {where} once sending starts."]
     if not document["address"]:
-        sentence = "There are no public pages yet. Set their address: samizdat organization set --url https://…"
+        sentence = "The public pages have no address yet. Set it: samizdat organization set --url https://…"
         return [f"The web version of campaign {document['id']} is {where}.", sentence]
     return [f"The web version of campaign {document['id']} is {where}: {document['address']}"]

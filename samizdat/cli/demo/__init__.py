@@ -20,12 +20,14 @@ READY = "demo-is-ready"
 
 
 @click.command()
-@click.option("--port", default=8000, show_default=True, help="Of the desk; the next two and +25 are used as well.")
-@click.option("--once", is_flag=True, help="Live through everything without a browser, print the ledger, and end.")
-@click.option("--language", type=click.Choice(["en", "ru"]), default="en", help="Of the pages.")
+@click.option("--port", default=8000, show_default=True, help="Port of the app; the next two and +25 are used too.")
+@click.option("--once", is_flag=True, help="Run everything without a browser, print the totals, and exit.")
+@click.option("--language", type=click.Choice(["en", "ru"]), default="en", help="Language of the pages.")
 @common
 def demo(port: int, once: bool, language: str) -> None:
-    """A working example: invented people, letters, and a mailbox to read them in. Nothing leaves this machine."""
+    """A working example: invented subscribers, campaigns, and an inbox to read them in. No email leaves this
+    server.
+    """
     if once:
         with tempfile.TemporaryDirectory(prefix="samizdat-demo-") as folder:
             use_folder(Path(folder) / FOLDER)
@@ -60,7 +62,7 @@ def _stay(port: int, language: str) -> None:
         meet_again(port)
     else:
         clear_away(data_folder())
-        note(f"Making an invented organization with {PEOPLE:,} invented subscribers …")
+        note(f"Creating an invented organization with {PEOPLE:,} invented subscribers …")
         build(port, language)
         (data_folder() / READY).touch()
     inbox = Inbox("127.0.0.1", port + INBOX, catcher, language)
@@ -93,20 +95,20 @@ def _until_stopped(tree: subprocess.Popen[bytes]) -> None:
     try:
         tree.wait()
     except KeyboardInterrupt:
-        note("Stopping; what is in flight is finished.")
+        note("Stopping. Emails under way are finished.")
 
 
 def _welcome(port: int) -> str:
     return f"""
-Northern Lantern, an invented organization, is at work on this machine.
+Northern Lantern, an invented organization, is running on this server.
 
-  The desk         http://127.0.0.1:{port}/
+  App              http://127.0.0.1:{port}/
   sign in as       {ADMIN}
   password         {PASSWORD}
-  Caught mail      http://127.0.0.1:{port + INBOX}/     (every letter ends here; nothing leaves this machine)
+  Demo inbox       http://127.0.0.1:{port + INBOX}/     (all emails arrive here; none leaves this server)
 
-Open a caught letter, press its unsubscribe link, and look at the report again. Ctrl-C stops the demo; its data is in
-./{FOLDER} and can be thrown away.
+Open an email in the inbox, unsubscribe with its link, and check the report again. Ctrl-C stops the demo. Its data is
+in ./{FOLDER}; delete it when you're done.
 
 For real:  ./run init --organization "Your name" --admin you@example.org    and then    ./run serve
 """

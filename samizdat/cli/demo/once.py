@@ -46,7 +46,9 @@ def _live(catcher: MailCatcher) -> tuple[dict[str, object], str]:
     list_ = list_named(organization, LIST)
     before = count(organization, list=list_, status="subscribed")
     _leave(_one_of(catcher.letters(1)))
-    _until(lambda: count(organization, list=list_, status="subscribed") == before - 1, "the reader left the list")
+    _until(
+        lambda: count(organization, list=list_, status="subscribed") == before - 1, "the subscriber was unsubscribed"
+    )
     route = route_named(organization, ROUTE)
     assert route is not None
     set_rate(route, None)
@@ -60,7 +62,7 @@ def _live(catcher: MailCatcher) -> tuple[dict[str, object], str]:
 
 def _one_of(letters: list[Any]) -> EmailMessage:
     if not letters:
-        raise CommandFailed("No letter was caught.", "demo")
+        raise CommandFailed("No email was caught.", "demo")
     message: EmailMessage = letters[0].message()
     return message
 
@@ -79,7 +81,7 @@ def _until(true: Callable[[], bool], what: str) -> None:
     end = time.monotonic() + PATIENCE
     while not true():
         if time.monotonic() > end:
-            raise CommandFailed(f"After {PATIENCE:.0f} seconds it was still not so that {what}.", "demo")
+            raise CommandFailed(f"After {PATIENCE:.0f} seconds this had still not happened: {what}.", "demo")
         time.sleep(0.1)
 
 
@@ -100,22 +102,22 @@ def _check(statuses: list[dict[str, Any]], caught: int, everybody: int) -> None:
     for sums in statuses:
         kinds = ("accepted", "refused", "unsure", "suppressed", "cancelled", "deferred", "pending")
         if sum(sums[kind] for kind in kinds) != sums["frozen"]:
-            raise CommandFailed(f"The books of campaign {sums['id']} do not add up: {sums}", "demo")
+            raise CommandFailed(f"The totals of campaign {sums['id']} don't add up: {sums}", "demo")
     left = sum(sums["left_by_letter"] for sums in statuses)
     if left != 1:
-        raise CommandFailed(f"One reader left by their letter, but the reports count {left:,}.", "demo")
+        raise CommandFailed(f"One subscriber unsubscribed, but the reports count {left:,}.", "demo")
     accepted = sum(sums["accepted"] for sums in statuses)
     if accepted != caught:
         raise CommandFailed(f"{accepted:,} were accepted, but {caught:,} were caught.", "demo")
     if everybody != PEOPLE:
-        raise CommandFailed(f"{PEOPLE:,} were brought in, but {everybody:,} are here.", "demo")
+        raise CommandFailed(f"{PEOPLE:,} were imported, but there are {everybody:,}.", "demo")
 
 
 def _ledger(status: Mapping[str, object]) -> str:
     words = ("accepted", "refused", "unsure", "suppressed", "cancelled", "deferred", "pending")
     lines = [f"Campaign {status['id']} is {status['state']}."]
     lines += [f"{status[word]:>8,}  {word}" for word in words]
-    lines += [f"{status['frozen']:>8,}  frozen", f"{status['left_by_letter']:>8,}  left by this letter"]
+    lines += [f"{status['frozen']:>8,}  recipients", f"{status['left_by_letter']:>8,}  unsubscribed"]
     return "\n".join(lines)
 
 
@@ -124,7 +126,7 @@ def _free_ports() -> int:
     for base in range(18000, 30000, 50):
         if all(_free(base + offset) for offset in (0, PUBLIC, 2, SMTP)):
             return base
-    raise CommandFailed("No free ports were found between 18000 and 30000.", "demo")
+    raise CommandFailed("There are no free ports between 18000 and 30000.", "demo")
 
 
 def _free(port: int) -> bool:

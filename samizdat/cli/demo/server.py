@@ -28,7 +28,7 @@ def wait_for_port(port: int, tree: subprocess.Popen[bytes], patience: float = 30
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.05)
-    raise CommandFailed(f"The desk did not answer on port {port} in {patience:.0f} seconds. Run this again.", "demo")
+    raise CommandFailed(f"The app did not answer on port {port} in {patience:.0f} seconds. Run this again.", "demo")
 
 
 def stop_serve(tree: subprocess.Popen[bytes]) -> None:

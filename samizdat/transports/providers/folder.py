@@ -24,9 +24,9 @@ class FolderTransport(base.Transport):
     """`folder:///srv/outbox`: one file a message, readable by the owner alone."""
 
     name = "folder"
-    kinds = (RouteKind("folder:///dir", "A folder of this server: each letter becomes an .eml file"),)
+    kinds = (RouteKind("folder:///dir", "A folder on this server: each email becomes an .eml file"),)
     no_path = "no_folder"
-    asks = (RouteField("path", "The folder, as a whole path"),)
+    asks = (RouteField("path", "The folder, as an absolute path"),)
 
     def __init__(self, route: RouteSettings) -> None:
         super().__init__(route)

@@ -67,10 +67,10 @@ class MailgunTransport(base.Transport):
             required=True,
             choices={"us": "US", "eu": "EU"},
         ),
-        RouteField("timeout", "The longest wait for an answer, in seconds", default="60"),
-        RouteField("connect", "The longest wait for a connection, in seconds", default="30"),
-        RouteField("drain", "Seconds that messages under way get when the route goes down", default="5"),
-        RouteField("endpoint", "Another https:// address to send to instead of Mailgun's own"),
+        RouteField("timeout", "Longest wait for an answer, in seconds", default="60"),
+        RouteField("connect", "Longest wait for a connection, in seconds", default="30"),
+        RouteField("drain", "Seconds to finish emails under way when the route stops working", default="5"),
+        RouteField("endpoint", "Another https:// address instead of Mailgun’s own"),
     )
     known_options = ("region", "timeout", "connect", "drain", "endpoint")
 

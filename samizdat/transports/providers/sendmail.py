@@ -85,9 +85,9 @@ class SendmailTransport(base.Transport):
     )
     no_path = "no_command"
     asks = (
-        RouteField("path", "The whole path of the command", default="/usr/sbin/sendmail"),
-        RouteField("timeout", "Seconds until a command that does not end is stopped", default="120"),
-        RouteField("drain", "Seconds that messages under way get when the route goes down", default="5"),
+        RouteField("path", "The absolute path of the command", default="/usr/sbin/sendmail"),
+        RouteField("timeout", "Seconds until a command that doesn’t end is stopped", default="120"),
+        RouteField("drain", "Seconds to finish emails under way when the route stops working", default="5"),
     )
     known_options = ("timeout", "drain")
 

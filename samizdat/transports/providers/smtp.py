@@ -95,13 +95,13 @@ class SmtpTransport(base.Transport):
         RouteField("host", "As your provider gives them, like mail.example:587.", label="Host and port", required=True),
         RouteField("user", "If the server requires one.", label="User name"),
         RouteField("password", "If the server requires one.", label="Password", secret=True),
-        RouteField("timeout", "The longest wait for any answer, in seconds", default="600"),
-        RouteField("connect", "The longest wait for a connection, in seconds", default="30"),
+        RouteField("timeout", "Longest wait for an answer, in seconds", default="600"),
+        RouteField("connect", "Longest wait for a connection, in seconds", default="30"),
         RouteField("idle", "Seconds until an unused connection is closed", default="60"),
-        RouteField("drain", "Seconds that messages under way get when the route goes down", default="5"),
-        RouteField("helo", "The name that we give as our own"),
-        RouteField("ca", "A file of certificates to trust instead of the system's"),
-        RouteField("fingerprint", "SHA-256 of the one certificate to trust"),
+        RouteField("drain", "Seconds to finish emails under way when the route stops working", default="5"),
+        RouteField("helo", "Our own host name in the SMTP greeting"),
+        RouteField("ca", "A file of certificates to trust instead of those of the system"),
+        RouteField("fingerprint", "SHA-256 of the only certificate to trust"),
     )
     known_options = ("timeout", "connect", "idle", "drain", "helo", "ca", "fingerprint")
 
