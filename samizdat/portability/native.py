@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from itertools import batched
 from typing import Any
 
-from msgspec import structs
+from msgspec import to_builtins
 
 from samizdat.accounts import sealed_settings
 from samizdat.accounts.models import Organization
@@ -121,7 +121,7 @@ def _tables(home: subscribers.ExportContext, keys: bool) -> dict[str, object]:
             {
                 "number": row.id,
                 "name": home.list_names[row.id],
-                "form": (details := structs.asdict(details_of(row))).pop("form_slug"),
+                "form": (details := to_builtins(details_of(row))).pop("form_slug"),
                 "created": row.created,
                 "details": {name: value for name, value in details.items() if name != "agreed"},
                 "digest": {"when": row.digest_when, "round": row.digest_round},

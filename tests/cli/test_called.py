@@ -43,7 +43,7 @@ def test_a_letter_without_subject_is_not_begun(here: House) -> None:
 
 def test_who_was_not_asked_for_a_second_copy_has_not_declined_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAMIZDAT_KEY_FILE", "/somewhere/data.key")
-    assert "declined" in _about_the_key(True, None, declined=True)[0]
+    assert "There is no second copy" in _about_the_key(True, None, declined=True)[0]
     assert "Save a second copy now" in _about_the_key(True, None, declined=False)[0]
 
 

@@ -48,5 +48,5 @@ def test_no_command_says_that_a_campaign_of_a_copy_is_sending(copy: House, words
 def test_a_campaign_that_waits_for_its_day_is_not_said_to_be_under_way_since_then(copy: House) -> None:
     told = copy("release", "--dry-run", SAMIZDAT_COMMAND="./run").out
     assert "due 2099-01-01" in told and "since 20" in told and "since 2099" not in told
-    assert "Let it send: ./run release" in told
+    assert "Allow sending: ./run release" in told
     assert "./run release" in copy("doctor", SAMIZDAT_COMMAND="./run").out

@@ -35,7 +35,7 @@ def test_what_was_changed_past_samizdat_is_found_at_its_place(house: House) -> N
     assert house.say("log", "check")["whole"], "what was erased has no say any more"
 
     house.django(SECOND + "row.delete()")
-    assert "is gone" in house("log", "check", "--json").json["sentence"]
+    assert "is missing" in house("log", "check", "--json").json["sentence"]
     house.django(NOTE + MODELS + ANEW + CHAIN)
     assert house("log", "check", "--json").json["reason"] == "mark", "the worker counted it anew, but not to the note"
     (house.data / "newest").unlink()

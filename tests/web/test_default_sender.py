@@ -1,19 +1,24 @@
 """A new campaign begins with the sender of its list, of its organization, or of the last campaign."""
 
+import json
 from collections.abc import Callable
 
 import pytest
 from django.test import Client
 from django.urls import reverse
+from msgspec import to_builtins
 
 from samizdat.accounts import actions as accounts
+from samizdat.accounts.default_sender import DefaultSender
 from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import actions as audience
+from samizdat.audience.list_details import ListDetails
 from samizdat.audience.models import List
 from samizdat.audience.queries import details_of
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.models import Campaign
 from samizdat.delivery import service_senders
+from samizdat.portability.restore import setup
 from samizdat.vault import keyring
 from tests.conftest import NOW, TODAY
 from tests.web.conftest import House, make_campaign
@@ -105,6 +110,16 @@ def test_a_default_sender_is_never_who_asks_strangers_for_a_confirmation(here: H
     desk("editor").post(_to(here, "list-sender", here.list.pk), LIST_SENDER)
     here.list.refresh_from_db()
     assert details_of(here.list).default_sender.email and service_senders.sender_for(here.list) == before
+
+
+def test_an_export_takes_the_default_of_a_list_along_but_none_that_a_form_here_would_refuse(here: House) -> None:
+    bell = accounts.found_organization("Harbour Bell", source=keyring.open_source(), today=TODAY)
+    accounts.change_settings(bell, by=None, now=NOW, public_url="https://bell.example")
+    for email, taken in (("ada-column@lantern.example", "ada-column@lantern.example"), ("x@bell.example", "")):
+        details = to_builtins(ListDetails(default_sender=DefaultSender("Ada", email)))
+        entry = {"number": 7, "details": json.loads(json.dumps(details))}
+        row = setup._new_list(here.organization, entry, f"Of {email}", NOW, None, set())
+        assert details_of(row).default_sender.email == taken
 
 
 def test_other_changes_of_a_list_and_of_the_settings_keep_the_default_sender(here: House, desk: Desk) -> None:

@@ -29,7 +29,7 @@ def set_for_organization(
     organization: Organization, sender: DefaultSender, *, now: datetime, by: Person | None = None
 ) -> None:
     """Errors: SenderRefused."""
-    sender = _checked(organization, sender)
+    sender = checked(organization, sender)
     with transaction.atomic():
         Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
         sealed_settings.keep_default_sender(organization, sender)
@@ -38,10 +38,10 @@ def set_for_organization(
 
 def set_for_list(list_: List, sender: DefaultSender, *, now: datetime, by: Person | None = None) -> None:
     """Errors: SenderRefused."""
-    lists.set_default_sender(list_, _checked(list_.organization, sender), now=now, by=by)
+    lists.set_default_sender(list_, checked(list_.organization, sender), now=now, by=by)
 
 
-def _checked(organization: Organization, sender: DefaultSender) -> DefaultSender:
+def checked(organization: Organization, sender: DefaultSender) -> DefaultSender:
     """In the one form of addresses; empty throughout where there is to be none. Errors: SenderRefused."""
     name = sender.name.strip()
     if has_link(name) or len(name) > LONGEST_NAME or not name.isprintable():

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from msgspec import convert, structs
 
 from samizdat.accounts import sealed_settings
+from samizdat.accounts.default_sender import DefaultSender
 from samizdat.accounts.models import Organization, Person
 from samizdat.audience import sql as audience_sql
 from samizdat.audience import tags_and_fields
@@ -21,6 +22,8 @@ from samizdat.audience.models import STATUSES, Field, Import, List, new_list_num
 from samizdat.audience.tags_and_fields import FieldDefinition
 from samizdat.core.content import digest
 from samizdat.core.mail.names import has_link
+from samizdat.delivery.actions import default_senders
+from samizdat.delivery.errors import SenderRefused
 from samizdat.events.actions import record
 from samizdat.portability import read, tables
 from samizdat.portability.errors import ExportRefused
@@ -147,7 +150,8 @@ def _new_list(
         slug = ""
     row = List(id=number, organization=organization, form_slug=slug, created=now.astimezone(UTC).date())
     row.name_sealed = keys.seal(name.strip().encode(), "list", "name", number)
-    details = structs.replace(convert(entry.get("details") or {}, ListDetails), form_slug=slug)
+    details = convert(entry.get("details") or {}, ListDetails)
+    details = structs.replace(details, form_slug=slug, default_sender=_allowed(organization, details.default_sender))
     # Nobody is here yet whom it could be said to. A name with a link is kept and not said.
     words = (name.strip(), details.appeals.strip())
     details = structs.replace(details, agreed=tuple(text for text in words if text and not has_link(text)))
@@ -158,6 +162,14 @@ def _new_list(
     if slug:
         record("list.form_changed", organization, about=number, by=by, now=now, detail={"slug": slug})
     return row
+
+
+def _allowed(organization: Organization, sender: DefaultSender) -> DefaultSender:
+    """What a form here would take: a file can be made up, and a domain may be another organization's here."""
+    try:
+        return default_senders.checked(organization, sender)
+    except SenderRefused:
+        return DefaultSender()
 
 
 def _fields(organization: Organization, opened: read.OpenedExport) -> dict[int, int]:
