@@ -5,7 +5,8 @@ from samizdat.accounts.default_sender import DefaultSender
 from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import queries as audience
 from samizdat.audience.models import List
-from samizdat.campaigns.models import Edition
+from samizdat.campaigns.drafts.draft import draft_of
+from samizdat.campaigns.models import Campaign, Edition
 from samizdat.campaigns.released import released
 from samizdat.core.mail.names import has_link
 
