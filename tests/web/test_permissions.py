@@ -275,7 +275,7 @@ def test_no_form_that_is_stopped_for_the_pace_loses_what_was_typed(
 
 
 def _typed_into(form: Any, name: str) -> Any:
-    words = {"email": "nobody@reader.example", "text": "nobody@reader.example", "textarea": "Typed just now."}
+    words = dict.fromkeys(("email", "text", "search"), "nobody@reader.example") | {"textarea": "Typed just now."}
     return words.get(form.typed.get(name, ""), form.sent[name])
 
 
