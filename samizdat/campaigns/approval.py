@@ -320,6 +320,11 @@ def agree_to_digest(campaign: Campaign, *, now: datetime) -> None:
     _seal_yes(campaign, bond_of(open_campaign(campaign)), DIGEST, now)
 
 
+def grown() -> str:
+    """What is said where more would get it than somebody was shown."""
+    return _("The number of recipients has grown since you opened this page. Check the audience, then try again.")
+
+
 def are_agreed_to(organization: Organization, letters: Iterable[Campaign]) -> bool:
     """Whether all that a second person agreed to still is as it was then, where one is asked. A digest repeats it as it
     is today: the list's name, the stand-ins of fields and the frame are not in the letters' own text."""

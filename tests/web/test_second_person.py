@@ -390,6 +390,35 @@ def test_who_carries_a_tag_that_the_text_asks_for_is_part_of_the_yes(
     assert release(letter, now=NOW, by=clara).state == "sending"
 
 
+def _tag_in_the_database(here: House, name: str) -> None:
+    """Everybody gets it, and no sum says so."""
+    tag = queries.tag_named(here.organization, name)
+    carriers = SubscriberTag.objects.filter(tag=tag).values("subscriber")
+    others = Subscriber.objects.filter(organization=here.organization).exclude(pk__in=carriers)
+    SubscriberTag.objects.bulk_create(SubscriberTag(subscriber=row, tag=tag) for row in others)
+
+
+def test_what_the_page_counts_and_who_gets_it_are_the_same_people(strict: House, desk: Desk) -> None:
+    """The page counts sums, which whoever writes the database leaves as they are."""
+    for number in range(5):
+        audience.add_subscriber(strict.organization, f"r{number}@example.org", strict.list, consent=CONSENT, now=NOW)
+    letter, tag = _for_the_board(strict, agreed=False)
+    _tag_in_the_database(strict, tag)
+    page = desk("admin").get(_to(strict, "send", letter.pk)).content.decode()
+    shown = dict(re.findall(r'name="(seen|people)" value="(\w+)"', page))
+    assert shown["people"] == "1"
+    answer = desk("admin").post(_to(strict, "agree", letter.pk), shown, follow=True).content.decode()
+    assert "The number of recipients has grown since you opened this page" in answer
+    assert standing(open_campaign(letter)).state == "none"
+    change_settings(strict.organization, by=None, now=NOW, requires_approval=False)
+    page = desk("editor").get(_to(strict, "send", letter.pk)).content.decode()
+    shown = dict(re.findall(r'name="(seen|people)" value="(\w+)"', page))
+    answer = desk("editor").post(_to(strict, "send", letter.pk), shown | {"when": "now"}).content.decode()
+    assert "The number of recipients has grown since you opened this page" in answer
+    letter.refresh_from_db()
+    assert letter.state == "draft"
+
+
 def test_nobody_agrees_to_more_people_than_their_page_showed(strict: House, desk: Desk) -> None:
     letter, tag = _for_the_board(strict, agreed=False)
     page = desk("admin").get(_to(strict, "send", letter.pk)).content.decode()

@@ -58,11 +58,13 @@ def release(
     quiet: str = "",
     wave: ReleaseWave | None = None,
     seen: str = "",
+    shown: int | None = None,
 ) -> Campaign:
     """Freezes the letter and whom it goes to. `at`: not before then; `hold_minutes`: time to think it over;
     `unsure`: "resend" or "hold" those whose answer is lost, else as the campaign has it. `quiet`: hours in which
     nothing leaves, "22:00-07:00 Europe/Riga"; "" for the organization's, "none" for none. `wave`: who gets it first.
-    `seen`: approval.bond_of, as it was shown to whoever releases it; "" where nothing was.
+    `seen`: approval.bond_of, as it was shown to whoever releases it; "" where nothing was. `shown`: how many recipients
+    it had there; the page counts sums that stand in the open, the release its people.
 
     Killed half way nothing is sendable, and the next release begins afresh. Errors: DeliveryError, and what
     campaigns.freezing.freeze raises.
@@ -94,6 +96,7 @@ def release(
             bounces.refuse_elsewhere(opened)
             agreed = approval.agreed_people(campaign, opened.settings, asked)
             frozen = owe(opened, edition, reader, now, wave.percent, seldom, asked, agreed)
+            _insist_on_shown(campaign, frozen, shown, seldom, now)
             if is_gathered(campaign):
                 digest_rounds.set_aside(campaign, seldom, asked)
         except SegmentBroken as broken:
@@ -125,6 +128,16 @@ def _check(opened: OpenedCampaign, by: Person | None, seen: str, now: datetime, 
     approval.check(opened, by, bond, now=now)
     if seen and bond != seen:
         raise NotReleasable(_changed())
+
+
+def _insist_on_shown(campaign: Campaign, frozen: int, shown: int | None, seldom: frozenset[int], now: datetime) -> None:
+    """Errors: NotReleasable where more would get it than the page said, but for a few who have just joined and those
+    who get few emails and whose turn comes until it leaves."""
+    if shown is None or frozen <= shown + shown // approval.NEWCOMERS:
+        return
+    turns = len(who_waits(campaign, now)) - len(seldom)
+    if frozen - turns > shown + shown // approval.NEWCOMERS:
+        raise NotReleasable(approval.grown())
 
 
 def _changed() -> str:

@@ -98,6 +98,7 @@ def _released(request: DeskRequest, campaign: Campaign, form: ReleaseForm, now: 
             quiet=answers["quiet"],
             wave=form.first_wave(),
             seen=request.POST.get("seen", ""),
+            shown=params.number(request.POST.get("people", "")),
         )
     except (DeliveryError, CampaignError) as refused:
         refuse(form, None, refused)
