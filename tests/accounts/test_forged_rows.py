@@ -398,6 +398,17 @@ def test_saving_one_setting_does_not_keep_another_that_somebody_wrote_into_the_d
     assert (settled.return_address, settled.desk_url) == ("back@lantern.example", "https://d.example")
 
 
+def test_nobody_takes_a_host_while_the_settings_of_another_organization_are_spoiled(
+    settled: Any, vera: Person, vault: Any
+) -> None:
+    """Without its copy the row would say which hosts it has."""
+    actions.change_settings(settled, by=None, now=NOW, public_url="https://lantern.example")
+    bell = actions.found_organization("Harbour Bell", source=vault, today=TODAY)
+    Organization.objects.filter(pk=settled.pk).update(settings_sealed=b"", public_url="https://nobody.example")
+    with pytest.raises(AccountError, match="can’t be read"):
+        actions.change_settings(bell, by=vera, now=NOW, public_url="https://lantern.example")
+
+
 def test_saving_keeps_what_was_typed_and_not_what_a_trigger_made_of_it(settled: Any) -> None:
     """One that stands for less than a second, so that nobody's look at the triggers finds it."""
     table = Organization._meta.db_table
