@@ -83,7 +83,7 @@ def _settle(list_: List, ids: Sequence[int], now: datetime, totals: ListTotals) 
 
 def _records_of(ids: Sequence[int]) -> dict[int, list[consent.ConsentFact]]:
     known: dict[int, list[consent_records.Known]] = {id: [] for id in ids}
-    for id, entry in sql.consent_of(ids):
+    for id, entry in consent_records.believed(sql.digested_consent_of(ids)):
         known[id].append(entry)
     return {id: consent_records.records(entries) for id, entries in known.items()}
 

@@ -7,7 +7,7 @@ written in their transaction.
 
 import hmac
 import struct
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 
 from samizdat.core import consent
@@ -25,6 +25,9 @@ IMPORT = consent.WAYS.index("import")
 # What is recorded of whoever has limits.RECORDS already: no no is refused, and after one there is little to refuse.
 ENDING = frozenset({"withdrawn", "objected", "cleaned"})
 
+# By which somebody may be written to: of these only what we wrote counts.
+_YES = frozenset(map(consent.KINDS.index, ("given", "confirmed", "returned", "undone")))
+
 # Which reason speaks for an address that has several.
 _REASONS = ("erased", "objected", "complaint", "manual", "bounce")
 
@@ -33,6 +36,8 @@ _u64, _tail = struct.Struct(">Q"), struct.Struct(">QBBB")
 
 # (order, list or None, kind, purpose, way, day)
 type Known = tuple[int, int | None, int, int, int, str]
+# (subscriber, Known, organization, what is sealed, digest)
+type Digested = tuple[int, Known, int, bytes, bytes]
 
 
 def digest(
@@ -59,6 +64,21 @@ def digester(
         return hashed(key, head + number(subscriber) + tails[kind] + blob, "sha256")
 
     return digest_of
+
+
+def believed(rows: Iterable[Digested]) -> Iterator[tuple[int, Known]]:
+    """(subscriber, record) without each yes that we did not write, or that is another one over again: somebody without
+    keys wrote it into the database. A no counts whoever wrote it."""
+    key, heading = _key(), _heading.pack
+    seen: set[bytes] = set()
+    for subscriber, known, organization, blob, mark in rows:
+        _order, list_id, kind, purpose, way, day = known
+        if kind in _YES:
+            text = heading(organization, subscriber, list_id or 0, kind, purpose, way) + day.encode() + blob
+            if mark in seen or not hmac.compare_digest(hmac.digest(key, text, "sha256"), mark):
+                continue
+            seen.add(mark)
+        yield subscriber, known
 
 
 def records(known: Iterable[Known]) -> list[consent.ConsentFact]:

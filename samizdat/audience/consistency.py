@@ -128,7 +128,7 @@ def check_page(organization: Organization, after: int, now: datetime) -> tuple[C
 def _wrong(organization: Organization, ids: list[int], now: datetime) -> tuple[list[int], set[int]]:
     """Of these, who differs in anything, and who in the index of the address."""
     known: dict[int, list[consent_records.Known]] = {id: [] for id in ids}
-    for id, entry in sql.consent_of(ids):
+    for id, entry in consent_records.believed(sql.digested_consent_of(ids)):
         known[id].append(entry)
     indexes = list(consent_writer.blinds_among(organization, keyring.keys(organization), ids))
     misindexed = {id for id, index, blinds in indexes if index not in blinds}

@@ -150,6 +150,19 @@ def consent_with_words(
     return [(row[0], tuple(row[1:7]), bytes(row[7])) for row in rows]
 
 
+def digested_consent_of(
+    subscribers: Sequence[int],
+) -> list[tuple[int, tuple[int, int | None, int, int, int, str], int, bytes, bytes]]:
+    """consent_of() with what its digest is of: (subscriber, record, organization, blob, digest)."""
+    rows = _by_number(
+        "SELECT subscriber_id, id, list_id, kind, purpose, channel, CAST(day AS varchar(10)), organization_id, sealed, "
+        "digest FROM audience_consentrecord",
+        subscribers,
+        "ORDER BY id",
+    )
+    return [(row[0], tuple(row[1:7]), row[7], bytes(row[8]), bytes(row[9])) for row in rows]
+
+
 # -- counts --
 
 

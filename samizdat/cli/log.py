@@ -20,6 +20,7 @@ _WRONG = {
     "link": "no. {n} of {length} was changed, or deleted and written again",
     "digest": "no. {n} of {length} doesn't match the check value noted earlier",
     "end": "entries after no. {n} of {length} were cut off",
+    "place": "a row outside of the log says that it is no. {n} of {length}",
     "mark": "entries before no. {n} of {length} were rewritten",
 }
 

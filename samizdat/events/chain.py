@@ -32,6 +32,9 @@ TABLES = {"events_event": b"E"}
 # Rows of one transaction: SQLite's lock is held for about 50 ms.
 SLICE = 5000
 
+# Rows outside of a chain that one look names.
+MOST_MISPLACED = 100
+
 _position = struct.Struct(">Q")
 
 # (table, row ids) -> those whose digest no longer fits what they say.
@@ -46,7 +49,7 @@ def register(table: str, byte: bytes) -> None:
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """Whether a chain is whole. `broken_at`: the first position that does not fit; `reason` one of
-    "missing", "link", "digest" or "end"."""
+    "missing", "link", "digest", "end" or "place" (a row outside of the chain)."""
 
     whole: bool
     length: int
@@ -79,6 +82,27 @@ def _append(table: str, organization: int, limit: int) -> int:
             mac = _mac(organization, position, link)
             ChainHead.objects.filter(organization_id=organization).update(position=position, link=link, mac=mac)
     return len(rows)
+
+
+def put_back(organization: HasKeys, limit: int = SLICE) -> list[int]:
+    """Where rows stood before the chain's first place or behind its end: nobody looks there, so whoever writes the
+    database would have a row stand there for a while and then take it away. They are linked like new ones from now on.
+    Nothing of a chain whose head we did not write."""
+    with transaction.atomic():
+        head = ChainHead.objects.select_for_update().filter(organization_id=organization.id).first()
+        if head is None or not _is_ours(head):
+            return []
+        places = []
+        for table in TABLES:
+            rows = sql.misplaced(table, organization.id, limit)
+            sql.unchain(table, [number for _position, number in rows])
+            places += [position for position, _number in rows]
+    return places
+
+
+def misplaced_organizations() -> set[int]:
+    """Those of whom put_back() finds something."""
+    return {organization for table in TABLES for organization in sql.misplaced_organizations(table)}
 
 
 def _key() -> bytes:
@@ -153,6 +177,9 @@ class ChainWalk:
             self.breaks.setdefault(self.position + 1, "end")
         elif head is None and any(sql.last_position(table, organization.id) for table in TABLES):
             self.breaks.setdefault(1, "end")
+        for table in TABLES:
+            for at, _row in sql.misplaced(table, organization.id, MOST_MISPLACED):
+                self.breaks.setdefault(at, "place")
         return True
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from django.db import connection
 
-from samizdat.db import on_sqlite
+from samizdat.db import among, number_list, on_sqlite
 
 # What an event says in the chain, by its number.
 EVENT_DIGEST = "SELECT digest FROM events_event WHERE id = %s"
@@ -65,6 +65,41 @@ def last_position(table: str, organization: int) -> int:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT max(position) FROM {table} WHERE organization_id = %s", [organization])
         return cursor.fetchone()[0] or 0
+
+
+def misplaced_organizations(table: str) -> list[int]:
+    """Organizations with rows that say that they stand where their chain is not. One statement, so that nothing is
+    linked meanwhile; an index tells the lowest and the highest place."""
+    of_head = f"FROM {table} t WHERE t.organization_id = h.organization_id AND t.position IS NOT NULL"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT organization_id FROM (SELECT h.organization_id, h.position, "
+            f"(SELECT min(t.position) {of_head}) AS lowest, (SELECT max(t.position) {of_head}) AS highest "
+            "FROM events_chainhead h) ends WHERE lowest < 1 OR highest > position"
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
+_END = "coalesce((SELECT h.position FROM events_chainhead h WHERE h.organization_id = %s), 0)"
+
+
+def misplaced(table: str, organization: int, limit: int) -> list[tuple[int, int]]:
+    """(position, id) of rows before the chain's first place and behind its end."""
+    query = f"SELECT position, id FROM {table} WHERE organization_id = %s AND position"
+    rows: list[tuple[int, int]] = []
+    with connection.cursor() as cursor:
+        cursor.execute(f"{query} < 1 ORDER BY position LIMIT %s", [organization, limit])
+        rows += cursor.fetchall()
+        cursor.execute(f"{query} > {_END} ORDER BY position LIMIT %s", [organization, organization, limit])
+        return [*rows, *cursor.fetchall()]
+
+
+def unchain(table: str, numbers: Sequence[int]) -> None:
+    """These rows are in no chain."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE {table} SET position = NULL, link = NULL WHERE {among('id')}", [number_list(list(numbers))]
+        )
 
 
 def chained_at(table: str, organization: int, position: int) -> tuple[int, bytes] | None:

@@ -13,12 +13,13 @@ from samizdat.delivery.actions import cancel, start_due, take_back
 from samizdat.delivery.models import Chunk, Delivery
 from samizdat.events import chain
 from samizdat.events.models import Event
+from samizdat.worker.schedule import scheduler
 from tests.delivery.conftest import House, run_until_still
 from tests.smtp_server import ScriptedServer
 
 
 @pytest.mark.parametrize("how", ["campaign.unreleased", "campaign.cancelled"])
-@pytest.mark.parametrize("attack", ["deleted", "renamed", "linked anew behind it"])
+@pytest.mark.parametrize("attack", ["deleted", "renamed", "linked anew behind it", "parked"])
 def test_a_campaign_that_was_stopped_is_not_sent_though_the_event_of_it_is_gone(
     house: House, server: ScriptedServer, how: str, attack: str
 ) -> None:
@@ -29,10 +30,12 @@ def test_a_campaign_that_was_stopped_is_not_sent_though_the_event_of_it_is_gone(
     rows = [*Edition.objects.filter(campaign=campaign), *Chunk.objects.filter(edition__campaign=campaign)]
     stop = take_back if how == "campaign.unreleased" else cancel
     stop(campaign, now=dbclock.now())
-    house.draft()
-    chain.append()
-
     stopped = Event.objects.filter(kind=how)
+    if attack == "parked":
+        stopped.update(position=10**12, link=bytes(32))
+    house.draft()
+    scheduler.link_chain(dbclock.now())
+
     assert stopped.update(kind="list.changed") if attack == "renamed" else stopped.delete()
     if attack == "linked anew behind it":
         Event.objects.filter(kind="campaign.released").update(position=None, link=None)

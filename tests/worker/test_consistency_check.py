@@ -1,5 +1,6 @@
 """Once a day subscriptions are compared with their records; a difference is said and nothing is changed."""
 
+import os
 from datetime import timedelta
 from typing import Any
 
@@ -7,7 +8,8 @@ import pytest
 
 from samizdat.audience import actions as audience
 from samizdat.audience import consistency
-from samizdat.audience.models import Subscriber, Subscription
+from samizdat.audience.models import ConsentRecord, Subscriber, Subscription
+from samizdat.core import consent
 from samizdat.events import queries
 from samizdat.events.actions import detail_of, record
 from samizdat.worker.schedule import consistency_check, scheduler
@@ -54,6 +56,26 @@ def test_after_each_release_it_compares_again(lantern: Any, readers: list[Any]) 
     for minutes in (0, 1):
         consistency_check.compare(NOW + timedelta(hours=2, minutes=minutes))
     assert told(lantern, consistency_check.DIFFER) == [{"subscribers": 5, "wrong": 1}]
+
+
+@pytest.mark.parametrize("is_copied", [False, True])
+def test_a_yes_that_somebody_without_keys_wrote_is_not_believed(
+    lantern: Any, thursday: Any, readers: list[Any], is_copied: bool
+) -> None:
+    audience.unsubscribe(readers[0], thursday, now=NOW)
+    yes = ConsentRecord.objects.filter(subscriber=readers[0]).order_by("id")[0]
+    if not is_copied:
+        yes.sealed, yes.digest, yes.day = os.urandom(96), os.urandom(32), yes.day + timedelta(days=1)
+    yes.pk, yes.position = None, 10**12
+    yes.save(force_insert=True)
+    Subscription.objects.filter(subscriber=readers[0]).update(status=1, mail_verdict=1)
+    consistency_check.compare(NOW + timedelta(days=1))
+    assert told(lantern, consistency_check.DIFFER) == [{"subscribers": 5, "wrong": 1}]
+    record(consistency_check.MEND, lantern, now=NOW + timedelta(days=1))
+    consistency_check.compare(NOW + timedelta(days=1))
+    row = Subscription.objects.get(subscriber=readers[0])
+    assert (row.status, row.mail_verdict) != (1, 1), "put right by the records that are ours"
+    assert isinstance(audience.verdict(readers[0], thursday, NOW + timedelta(days=2)), consent.Refusal)
 
 
 def test_a_difference_is_told_in_counts_and_left_as_it_is(lantern: Any, readers: list[Any]) -> None:

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from samizdat.audience import actions as audience
+from samizdat.audience.models import ConsentRecord
 from samizdat.events import chain, log_breaks, queries
 from samizdat.events.actions import detail_of, record
 from samizdat.events.models import Event
@@ -58,3 +60,33 @@ def test_an_alarm_that_was_deleted_is_said_again(lantern: Any) -> None:
     assert log_breaks.is_alarming(lantern, NOW + timedelta(days=30)), "doctor waits for no night"
     log_check.look(NOW + timedelta(days=1))
     assert [alarm["count"] for alarm in alarms(lantern)] == [2]
+
+
+@pytest.mark.parametrize("place", [10**12, 0, -7])
+def test_a_row_that_was_put_where_the_chain_is_not_is_reported_and_linked_before_it_can_be_taken_away(
+    lantern: Any, thursday: Any, place: int
+) -> None:
+    """Nobody looks there: whoever writes the database would keep a no there until it is forgotten, and delete it."""
+    happen(lantern)
+    ada = audience.add_subscriber(lantern, "ada@example.org", thursday, consent="By form.", now=NOW)
+    audience.unsubscribe(ada, thursday, now=NOW)
+    ConsentRecord.objects.filter(position=None).update(position=place, link=bytes(32))
+    Event.objects.filter(position=None).update(position=place, link=bytes(32))
+    assert not chain.verify(lantern).whole and log_breaks.is_alarming(lantern, NOW), "whoever looks sees it"
+    scheduler.link_chain(NOW)
+    (alarm,) = alarms(lantern)
+    assert {str(place): "place"}.items() <= alarm["breaks"].items()
+    assert log_breaks.is_alarming(lantern, NOW + timedelta(days=6)) and chain.verify(lantern).whole
+    ConsentRecord.objects.filter(subscriber=ada, kind=3).delete()
+    log_check.look(NOW + timedelta(days=1))
+    assert len(alarms(lantern)) == 2, "a gap"
+
+
+def test_a_look_sees_what_is_linked_while_it_looks_where_it_belongs(lantern: Any) -> None:
+    happen(lantern)
+    walk = chain.ChainWalk()
+    walk.go_on(lantern, rows=1)
+    happen(lantern)
+    while not walk.go_on(lantern):
+        continue
+    assert walk.breaks == {} and chain.misplaced_organizations() == set()

@@ -201,7 +201,8 @@ def settle_again(organization: Organization, numbers: Iterable[int], *, now: dat
 
 def verdict(subscriber: Subscriber, list: List, now: datetime, purpose: str = "newsletter") -> Verdict:
     """May we write to this subscriber, with the reason: core/consent over all that is on record."""
-    known = consent_records.records(record for _, record in sql.consent_of([subscriber.id]))
+    rows = consent_records.believed(sql.digested_consent_of([subscriber.id]))
+    known = consent_records.records(record for _, record in rows)
     blinds = consent_writer.blinds_of(keyring.keys(subscriber.organization), subscriber)
     reason = consent_writer.suppressed(subscriber.organization_id, blinds)
     return consent.may(known, list.id, purpose, now, suppressed=reason)

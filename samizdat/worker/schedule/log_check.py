@@ -1,14 +1,17 @@
 """Once a day each organization's log of events and consent is walked again, as `samizdat log check` does, a bit of it
-in each round of the clock. What is gone or was changed is an event, once for each place; `doctor` and Home show it."""
+in each round of the clock. What is gone or was changed is an event, once for each place; `doctor` and Home show it.
+Rows that somebody put where no chain is are linked and reported at once."""
 
 import logging
 import time
 from datetime import UTC, date, datetime
 
+from django.db import transaction
+
 from samizdat.accounts.models import Organization
 from samizdat.audience.consistency import changed_records
 from samizdat.audience.models import ConsentRecord
-from samizdat.events import log_breaks
+from samizdat.events import chain, log_breaks
 from samizdat.events.chain import ChainWalk
 from samizdat.worker.stopping import stopping
 
@@ -19,6 +22,16 @@ SECONDS = 0.5
 
 # Organization -> the day of the newest look, and how far it has come; None: it is through. A new process begins anew.
 _looks: dict[int, tuple[date, ChainWalk | None]] = {}
+
+
+def put_back(now: datetime) -> None:
+    """Before new rows are linked: those that stand outside of their chain are linked with them."""
+    for organization in Organization.objects.filter(id__in=chain.misplaced_organizations()):
+        with transaction.atomic():
+            places = chain.put_back(organization)
+            log_breaks.report(organization, dict.fromkeys(places, "place"), now)
+        if places:
+            log.error("Rows of the log of organization %d stood outside of it: %d", organization.id, len(places))
 
 
 def look(now: datetime) -> None:

@@ -123,6 +123,7 @@ def odd_addresses(now: datetime) -> None:
 
 
 def link_chain(now: datetime) -> None:
+    log_check.put_back(now)
     for _ in range(CHAIN_SLICES):
         if stopping.is_set() or chain.append() == 0:
             return
