@@ -5,7 +5,8 @@ newest row of the log and of the consent records, which nobody deletes, and the 
 both (events/chain.py) are noted once a second after their commit, so the note is never ahead of the database. A
 database that does not know that row, by number and keyed hash, or whose chain does not lead through that end has gone
 back, until a person releases it. How often that was done is counted in the database, under a key and in the log:
-whoever writes the database alone releases nothing.
+whoever writes the database alone releases nothing. The end of a chain is noted by the organization's number and never
+falls, whatever the database says meanwhile.
 """
 
 import hmac
@@ -64,7 +65,16 @@ def _releases() -> int:
 
 def _digest(count: int) -> bytes:
     """What is kept of a count: itself, and half of a MAC."""
-    return count.to_bytes(4) + seal.keyed_hash(keyring.derive("releases"), str(count))[:12]
+    return count.to_bytes(4) + _mark(str(count))[:12]
+
+
+def _mark(text: str) -> bytes:
+    return seal.keyed_hash(keyring.derive("releases"), text)
+
+
+def _keys() -> str:
+    """Tells the keys that a note was written with from others, and nothing about them."""
+    return _mark("keys").hex()
 
 
 def _counted(kept: bytes) -> int:
@@ -77,45 +87,42 @@ def _is_in_log(count: int) -> bool:
     return any(map(is_genuine, Event.objects.filter(kind=RELEASED, about=count)))
 
 
-def _organizations() -> dict[str, int]:
-    """uid -> number."""
-    return {bytes(uid).hex(): number for uid, number in Organization.objects.values_list("uid", "pk")}
-
-
 def is_of_another() -> bool:
-    """Whether the note tells of another database, which was in this folder before: none of its organizations is here.
-    Nobody who writes the database gives one another number: nothing of it would open."""
-    noted = _noted()
-    return "organizations" in noted and not {*noted["organizations"]} & _organizations().keys()
+    """Whether the note tells of another database, which was in this folder before: it was written with other keys,
+    and a key file opens no database but its own. What the database says of itself is not asked."""
+    return _noted().get("keys", _keys()) != _keys()
 
 
-def _ends() -> dict[int, list[Any]]:
-    """Organization -> its number, and (position, link) at the end of its chain."""
-    return {row[0]: [row[0], row[1], row[2].hex()] for row in events_sql.chain_ends()}
+def _ends() -> dict[str, list[Any]]:
+    """Organization's number -> (position, link) at the end of its chain."""
+    return {str(number): [position, link.hex()] for number, position, link in events_sql.chain_ends()}
 
 
 def _left_chains(noted: dict[str, Any]) -> bool:
     """Whether a chain does not lead through the end that was noted. One that ends there still is asked nothing more:
     its rows are looked at each night."""
     ends = _ends()
-    if all(end == ends.get(end[0]) for end in noted.get("chains", {}).values()):
+    if all(end == ends.get(number) for number, end in noted.get("chains", {}).items()):
         return False
     return any(map(left_end, Organization.objects.all()))
 
 
 def left_end(organization: Organization) -> int:
-    """The position that was noted as the end of its chain and that it does not lead through; 0: it does."""
-    _number, position, link = _noted().get("chains", {}).get(bytes(organization.uid).hex(), (0, 0, ""))
-    return position if position and chain.link_at(organization, position).hex() != link else 0
+    """The position that was noted as the end of its chain, which ends before it or does not lead through it; 0: it
+    does."""
+    number = str(organization.pk)
+    position, link = _noted().get("chains", {}).get(number, (0, ""))
+    is_there = _ends().get(number, [0])[0] >= position
+    return position if position and not (is_there and chain.link_at(organization, position).hex() == link) else 0
 
 
 def _newest() -> dict[str, Any]:
-    here = _organizations()
-    newest: dict[str, Any] = {"releases": _releases(), "organizations": sorted(here)}
-    # By the uid. One that is not here is noted on: its row could be put back with less.
-    away = {uid: end for uid, end in _noted().get("chains", {}).items() if uid not in here}
-    ends = _ends()
-    newest["chains"] = away | {uid: end for uid, number in here.items() if (end := ends.get(number))}
+    noted, chains = _noted(), _ends()
+    newest: dict[str, Any] = {"releases": _releases(), "keys": _keys(), "chains": chains}
+    # Until a person releases it: an end that is not here, or a shorter one, may be put back with less.
+    if all(noted.get(name) == newest[name] for name in ("releases", "keys")):
+        for number, end in noted.get("chains", {}).items():
+            chains[number] = max(end, chains.get(number, end), key=lambda end: end[0])
     for name, table in TABLES.items():
         row = table.objects.order_by("-id").values_list("id", "digest").first()
         newest[name] = [row[0], bytes(row[1]).hex()] if row else None

@@ -1,6 +1,7 @@
 """A backup that was put back in its place sends nothing by itself: it has forgotten who left since it was made."""
 
 import itertools
+import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -9,7 +10,9 @@ from django.db import connection
 
 from samizdat import dbclock
 from samizdat.accounts.models import Organization
+from samizdat.audience import actions as audience
 from samizdat.audience.models import ConsentRecord
+from samizdat.core import consent
 from samizdat.delivery import actions, database_progress
 from samizdat.delivery.actions import copied_installation
 from samizdat.delivery.copied_installation import CopyGuard, MovedInstallation
@@ -135,8 +138,18 @@ def test_a_new_database_in_a_folder_that_another_one_had_is_no_old_one(at_home: 
     database_progress.note()
     Event.objects.all().delete()
     Location.objects.all().delete()
-    Organization.objects.update(uid=bytes(16))
+    note = database_progress._noted() | {"keys": "those of the other one"}
+    database_progress._path().write_text(json.dumps(note))
     assert copied_installation.look(dbclock.now()) == []
+
+
+def test_a_database_does_not_become_another_one_because_somebody_wrote_other_organizations_into_it(
+    at_home: House,
+) -> None:
+    put_back(at_home)
+    Organization.objects.update(uid=bytes(16))
+    copied_installation.look(dbclock.now())
+    assert database_progress.missing()
 
 
 def test_a_note_that_a_full_disk_cut_off_holds_nothing_up(at_home: House) -> None:
@@ -195,3 +208,54 @@ def test_an_organization_that_was_away_is_held_to_what_was_noted_of_it(at_home: 
     Organization.objects.update(uid=uid)
     cut(at_home)
     assert database_progress.missing()
+
+
+@pytest.mark.parametrize("for_a_second", ["another uid", "an older end", "no end"])
+def test_an_older_end_of_the_log_is_not_noted_whatever_the_database_says_for_a_second(
+    at_home: House, for_a_second: str
+) -> None:
+    """A no is taken out behind the older end, and the worker itself links what is left."""
+    organization, now = at_home.organization, dbclock.now()
+    something_happens(at_home)
+    chain.append()
+    head = ChainHead.objects.filter(organization=organization).values().get()
+    eve = audience.add_subscriber(organization, "eve@post.example", at_home.list, consent="By form.", now=now)
+    audience.unsubscribe(eve, at_home.list, now=now)
+    something_happens(at_home)
+    chain.append()
+    copied_installation.keep(now)
+
+    uid = bytes(organization.uid)
+    if for_a_second == "another uid":
+        Organization.objects.update(uid=bytes(range(16)))
+    if for_a_second == "no end":
+        ChainHead.objects.all().delete()
+    else:
+        ChainHead.objects.update(**{name: head[name] for name in ("position", "link", "mac")})
+    copied_installation.keep(now)
+    ConsentRecord.objects.filter(subscriber=eve, kind=consent.KINDS.index("withdrawn")).delete()
+    for rows in (Event.objects, ConsentRecord.objects):
+        rows.filter(position__gt=head["position"]).update(position=None, link=None)
+    ChainHead.objects.all().delete()
+    ChainHead.objects.create(**head)
+    Organization.objects.update(uid=uid)
+    chain.append()
+    copied_installation.keep(now)
+    organization.refresh_from_db()
+    assert chain.verify(organization).whole, "of itself it tells nothing"
+    assert database_progress.left_end(organization) and organization.sending_locked
+
+
+def test_a_head_that_was_put_back_alone_fences_at_once(at_home: House) -> None:
+    chain.append()
+    head = ChainHead.objects.filter(organization=at_home.organization).values().get()
+    something_happens(at_home)
+    chain.append()
+    copied_installation.keep(dbclock.now())
+    assert database_progress.missing() is None
+    ChainHead.objects.update(**{name: head[name] for name in ("position", "link", "mac")})
+    database_progress.note()
+    assert database_progress.missing(), "the end that was noted is not exchanged for an earlier one"
+    copied_installation.keep(dbclock.now())
+    at_home.organization.refresh_from_db()
+    assert at_home.organization.sending_locked

@@ -17,7 +17,7 @@ from samizdat.delivery import copied_installation, database_progress
 from samizdat.delivery.errors import CopiedFolder, SendingLocked
 from samizdat.delivery.models import Retry
 from samizdat.events.actions import record
-from samizdat.vault.errors import KeyRefused
+from samizdat.vault.errors import VaultError
 
 log = logging.getLogger("samizdat.worker")
 
@@ -63,7 +63,7 @@ def _fence(parts: list[str], now: datetime) -> None:
     for organization in Organization.objects.filter(sending_locked=False):
         try:
             _fence_one(organization, parts, now, {"changed": parts})
-        except KeyRefused:  # A sender is told no keys of one that has nothing to send.
+        except VaultError:  # A sender is told no keys of one that has nothing to send; or another uid stands there.
             _fence_one(organization, parts, now, None)
 
 
