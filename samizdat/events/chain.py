@@ -17,6 +17,7 @@ import struct
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import NamedTuple
 
 from django.db import transaction
 
@@ -57,6 +58,15 @@ class Verdict:
     reason: str = ""
 
 
+class Break(NamedTuple):
+    """What does not fit: a place, or a gap from its first place to its last. Of a row outside of the chain `last` is
+    its number. `reason` as in Verdict."""
+
+    first: int
+    last: int
+    reason: str
+
+
 def append(limit: int = SLICE) -> int:
     """Links at most `limit` rows of each organization and table; returns how many. Below `limit`: all are linked."""
     done = 0
@@ -84,8 +94,8 @@ def _append(table: str, organization: int, limit: int) -> int:
     return len(rows)
 
 
-def put_back(organization: HasKeys, limit: int = SLICE) -> list[int]:
-    """Where rows stood before the chain's first place or behind its end: nobody looks there, so whoever writes the
+def put_back(organization: HasKeys, limit: int = SLICE) -> list[Break]:
+    """Rows that stood before the chain's first place or behind its end: nobody looks there, so whoever writes the
     database would have a row stand there for a while and then take it away. They are linked like new ones from now on.
     Nothing of a chain whose head we did not write."""
     with transaction.atomic():
@@ -96,7 +106,7 @@ def put_back(organization: HasKeys, limit: int = SLICE) -> list[int]:
         for table in TABLES:
             rows = sql.misplaced(table, organization.id, limit)
             sql.unchain(table, [number for _position, number in rows])
-            places += [position for position, _number in rows]
+            places += [Break(*row, "place") for row in rows]
     return places
 
 
@@ -144,11 +154,11 @@ def length(organization: HasKeys) -> int:
 
 @dataclass(slots=True)
 class ChainWalk:
-    """How far a look at a chain has come: behind this position, whose link this is. `breaks`: position -> reason."""
+    """How far a look at a chain has come: behind this position, whose link this is."""
 
     position: int = 0
     link: bytes = bytes(32)
-    breaks: dict[int, str] = field(default_factory=dict)
+    breaks: set[Break] = field(default_factory=set)
 
     def go_on(self, organization: HasKeys, contents: Mapping[str, Contents] | None = None, rows: int = SLICE) -> bool:
         """Looks at so many rows more. Whether it is through. Behind a break it goes on with what stands there.
@@ -163,23 +173,22 @@ class ChainWalk:
         for at, table, number, digest_, stored in _walk(organization, self.position, end, rows):
             read += 1
             if at != self.position + 1:
-                self.breaks |= {self.position + 1: "missing", at - 1: "missing"}  # From, to: one that grows is another.
+                self.breaks.add(Break(self.position + 1, at - 1, "missing"))
             elif linkers[table](self.link, at, digest_) != stored:
-                self.breaks.setdefault(at, "link")
+                self.breaks.add(Break(at, at, "link"))
             self.position, self.link = at, stored
             places[table][number] = at
         for table, look in {"events_event": changed_events, **(contents or {})}.items():
             for number in look(organization, list(places[table])) if places[table] else []:
-                self.breaks.setdefault(places[table][number], "digest")
+                self.breaks.add(Break(places[table][number], places[table][number], "digest"))
         if read == rows:
             return False
         if head is not None and end and not (self.position == end and self.link == bytes(head.link) and _is_ours(head)):
-            self.breaks.setdefault(self.position + 1, "end")
+            self.breaks.add(Break(self.position + 1, self.position + 1, "end"))
         elif head is None and any(sql.last_position(table, organization.id) for table in TABLES):
-            self.breaks.setdefault(1, "end")
+            self.breaks.add(Break(1, 1, "end"))
         for table in TABLES:
-            for at, _row in sql.misplaced(table, organization.id, MOST_MISPLACED):
-                self.breaks.setdefault(at, "place")
+            self.breaks |= {Break(*row, "place") for row in sql.misplaced(table, organization.id, MOST_MISPLACED)}
         return True
 
 
@@ -191,8 +200,8 @@ def verify(organization: HasKeys, contents: Mapping[str, Contents] | None = None
     head = ChainHead.objects.filter(organization_id=organization.id).first()
     end = head.position if head else 0
     if walk.breaks:
-        at = min(walk.breaks)
-        return Verdict(False, end, at, walk.breaks[at])
+        first = min(walk.breaks, key=lambda place: (place.first, place.reason == "digest"))
+        return Verdict(False, end, first.first, first.reason)
     return Verdict(True, end)
 
 

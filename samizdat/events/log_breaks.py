@@ -1,10 +1,12 @@
-"""Where the log is not as it was written: said once for each place, and again where what was said of it is gone too."""
+"""Where the log is not as it was written: said once for each place or gap and what is wrong there, and again where what
+was said of it is gone too. A gap that grows, or two that become one, is another one."""
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from samizdat.events import chain, queries
 from samizdat.events.actions import detail_of, record
+from samizdat.events.chain import Break
 from samizdat.events.kinds import EventKind
 from samizdat.vault.keyring import HasKeys
 
@@ -16,11 +18,11 @@ MOST = 100
 NEWEST = 10_000
 
 
-def report(organization: HasKeys, breaks: Mapping[int, str], now: datetime) -> int:
-    """How many of these places nobody has said yet; then an event says them."""
+def report(organization: HasKeys, breaks: Collection[Break], now: datetime) -> int:
+    """How many of these nobody has said yet; then an event says them."""
     new = _unknown(organization, breaks)
     if new:
-        record(ALTERED, organization, now=now, detail={"breaks": dict([*new.items()][:MOST]), "count": len(new)})
+        record(ALTERED, organization, now=now, detail={"breaks": new[:MOST], "count": len(new)})
     return len(new)
 
 
@@ -36,12 +38,12 @@ def is_alarming(organization: HasKeys, now: datetime) -> bool:
     return bool(_unknown(organization, walk.breaks))
 
 
-def _unknown(organization: HasKeys, breaks: Mapping[int, str]) -> dict[int, str]:
+def _unknown(organization: HasKeys, breaks: Collection[Break]) -> list[Break]:
     if not breaks:
-        return {}
+        return []
     reported = {
-        int(position)
+        Break(*known)
         for event in queries.newest(organization, kinds=[ALTERED], limit=1000)
-        for position in detail_of(event).get("breaks", ())
+        for known in detail_of(event).get("breaks", ())
     }
-    return {position: reason for position, reason in sorted(breaks.items()) if position not in reported}
+    return sorted({*breaks} - reported)

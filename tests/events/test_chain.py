@@ -169,7 +169,7 @@ def test_a_look_goes_on_behind_a_break_and_names_each(lantern: Any) -> None:
     walk = chain.ChainWalk()
     while not walk.go_on(lantern, rows=2):
         continue
-    assert walk.breaks == {first + place: "missing" for place in (2, 3, 6)}
+    assert walk.breaks == {(first + 2, first + 3, "missing"), (first + 6, first + 6, "missing")}
 
 
 def test_a_detail_that_somebody_emptied_is_noticed(lantern: Any) -> None:

@@ -43,7 +43,7 @@ def test_an_event_that_was_deleted_is_said_once(lantern: Any) -> None:
     assert alarms(lantern) == [], "it was looked at today"
     for days in (1, 2):
         log_check.look(NOW + timedelta(days=days))
-    assert alarms(lantern) == [{"breaks": {str(place): "missing"}, "count": 1}]
+    assert alarms(lantern) == [{"breaks": [[place, place, "missing"]], "count": 1}]
     assert log_breaks.is_alarming(lantern, NOW + timedelta(days=7))
     assert not log_breaks.is_alarming(lantern, NOW + timedelta(days=9))
     assert log_check.look in scheduler.SLOW.values()
@@ -62,6 +62,33 @@ def test_an_alarm_that_was_deleted_is_said_again(lantern: Any) -> None:
     assert [alarm["count"] for alarm in alarms(lantern)] == [2]
 
 
+def test_what_stands_between_two_breaks_that_were_said_does_not_go_without_a_word(lantern: Any) -> None:
+    for kind in ("list.changed", "suppressions.written", "list.renamed", "list.created"):
+        record(kind, lantern, now=NOW)
+    chain.append()
+    known = Event.objects.get(kind="suppressions.written")
+    assert known.position
+    Event.objects.filter(position__in=[known.position - 1, known.position + 1]).delete()
+    log_check.look(NOW)
+    assert [alarm["count"] for alarm in alarms(lantern)] == [2]
+    later = NOW + timedelta(days=9)
+    log_check.look(later)
+    assert len(alarms(lantern)) == 1 and not log_breaks.is_alarming(lantern, later)
+    known.delete()
+    assert log_breaks.is_alarming(lantern, later)
+    log_check.look(later + timedelta(days=1))
+    assert alarms(lantern)[0] == {"breaks": [[known.position - 1, known.position + 1, "missing"]], "count": 1}
+
+
+def test_an_event_that_was_linked_anew_and_is_changed_later_is_said_again(lantern: Any) -> None:
+    place = happen(lantern)
+    Event.objects.filter(position=place).update(link=bytes(32))
+    log_check.look(NOW)
+    Event.objects.filter(position=place).update(kind="list.created")
+    log_check.look(NOW + timedelta(days=1))
+    assert alarms(lantern)[0] == {"breaks": [[place, place, "digest"]], "count": 1}
+
+
 @pytest.mark.parametrize("place", [10**12, 0, -7])
 def test_a_row_that_was_put_where_the_chain_is_not_is_reported_and_linked_before_it_can_be_taken_away(
     lantern: Any, thursday: Any, place: int
@@ -75,7 +102,7 @@ def test_a_row_that_was_put_where_the_chain_is_not_is_reported_and_linked_before
     assert not chain.verify(lantern).whole and log_breaks.is_alarming(lantern, NOW), "whoever looks sees it"
     scheduler.link_chain(NOW)
     (alarm,) = alarms(lantern)
-    assert {str(place): "place"}.items() <= alarm["breaks"].items()
+    assert {place} == {first for first, _row, reason in alarm["breaks"] if reason == "place"}
     assert log_breaks.is_alarming(lantern, NOW + timedelta(days=6)) and chain.verify(lantern).whole
     ConsentRecord.objects.filter(subscriber=ada, kind=3).delete()
     log_check.look(NOW + timedelta(days=1))
@@ -89,4 +116,4 @@ def test_a_look_sees_what_is_linked_while_it_looks_where_it_belongs(lantern: Any
     happen(lantern)
     while not walk.go_on(lantern):
         continue
-    assert walk.breaks == {} and chain.misplaced_organizations() == set()
+    assert walk.breaks == set() and chain.misplaced_organizations() == set()

@@ -29,7 +29,7 @@ def put_back(now: datetime) -> None:
     for organization in Organization.objects.filter(id__in=chain.misplaced_organizations()):
         with transaction.atomic():
             places = chain.put_back(organization)
-            log_breaks.report(organization, dict.fromkeys(places, "place"), now)
+            log_breaks.report(organization, places, now)
         if places:
             log.error("Rows of the log of organization %d stood outside of it: %d", organization.id, len(places))
 
