@@ -342,6 +342,7 @@ def give_role(
             assert by is not None
             return pending_changes.ask(organization, "role", role, about=person.id, now=now, by=by)
         roles.give(person, organization, role, now)
+        pending_changes.count_role(organization)
         record("person.role_changed", organization, now=now, by=by, about=person.id, detail={"role": role})
     return None
 

@@ -47,6 +47,7 @@ def unlock(person: Person, organization: Organization, *, by: Person | None, now
         if by == person:
             raise AccountError(_("Another admin has to unlock you."))
         roles.lock(row, None)
+        pending_changes.count_role(organization)
         record(UNLOCKED, organization, now=now, by=by, about=person.pk)
 
 

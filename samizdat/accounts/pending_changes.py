@@ -24,9 +24,11 @@ from samizdat.accounts import roles, row_macs, sealed_settings
 from samizdat.accounts.errors import AccountError
 from samizdat.accounts.models import Organization, PendingChange, Person
 from samizdat.core.crypto.seal import SealError
+from samizdat.events import chain
 from samizdat.events.actions import detail_of, is_genuine, record
 from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
+from samizdat.events.queries import last_about
 from samizdat.logs import where_it_broke
 from samizdat.vault import keyring
 from samizdat.vault.sealed_json import open_json, seal_json
@@ -43,6 +45,9 @@ SPEAKS = timedelta(days=1)
 # How long somebody has to be an admin before their approval counts: who became one since may be whoever asked.
 SEASONED = timedelta(hours=24)
 
+# By then an event is in the chain: the worker links new ones each ten seconds.
+LINKED = timedelta(minutes=10)
+
 # Row, and what is known of who was told -> seconds that one process has counted of it.
 Seen = dict[tuple[int, datetime | None, datetime | None], float]
 
@@ -54,6 +59,8 @@ FAILED: EventKind = "change.failed"
 
 # Events by which the log knows who is an admin.
 _ROLES: tuple[EventKind, ...] = ("person.role_changed", "person.removed", "person.locked", "person.unlocked")
+# Those by which somebody may have become one: how many there are is sealed, so that none can be taken out.
+_GIVING = ("person.role_changed", "person.unlocked")
 
 
 class ChangeRefused(AccountError):
@@ -185,19 +192,30 @@ def others(organization: Organization, asker: Person | None, now: datetime) -> l
 
 def is_alone(organization: Organization, asker: Person | None, now: datetime) -> bool:
     """Whether there is nobody whose approval counts. One whom the log knows as an admin, and no row, was taken out of
-    the database: a change then waits until they are back."""
+    the database: a change then waits until they are back. So it does where the log lacks an event by which somebody may
+    have become one."""
     if others(organization, asker, now):
         return False
-    return not _admins_by_log(organization, now) - {asker.pk if asker else None}
+    known = _admins_by_log(organization, now)
+    return known is not None and not known - {asker.pk if asker else None}
 
 
-def _admins_by_log(organization: Organization, now: datetime) -> set[int | None]:
+def count_role(organization: Organization) -> None:
+    """Before an event of _GIVING, in its transaction."""
+    Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
+    sealed_settings.count_another(organization, "roles")
+
+
+def _admins_by_log(organization: Organization, now: datetime) -> set[int | None] | None:
+    """None where it lacks some of the events that say so."""
     rows = Event.objects.select_related("organization").filter(organization=organization, kind__in=_ROLES)
     since: dict[int | None, datetime] = {}
     locked: set[int | None] = set()
+    given = 0
     for event in rows.order_by("at", "id"):
         if not is_genuine(event):
             continue
+        given += event.kind in _GIVING
         if event.kind == "person.locked":
             locked.add(event.about)
         elif event.kind == "person.unlocked":
@@ -206,6 +224,8 @@ def _admins_by_log(organization: Organization, now: datetime) -> set[int | None]
             since[event.about] = event.at
         else:
             since.pop(event.about, None)
+    if given != sealed_settings.how_many(organization, "roles"):
+        return None
     return {person for person, at in since.items() if at <= now - SEASONED} - locked
 
 
@@ -376,6 +396,16 @@ def _is_ours(row: PendingChange) -> bool:
     return _fits(row) and not _was_settled(row)
 
 
+def is_log_whole_since(row: HeldRow, asked: EventKind, now: datetime) -> bool:
+    """Whether nothing was taken out of the log since something was asked for: what it does not say, such as that
+    somebody refused it, did not happen. For whoever does by itself what has waited: 35 us for each event since."""
+    event = last_about(row.organization, [asked], row.pk)
+    if event is not None and event.position is None and row.created > now - LINKED:
+        return True
+    # It stands in its place itself, or the walk sees that. One that is gone, or in no place: all of the log.
+    return chain.verify(row.organization, since=((event.position if event else 0) or 1) - 1).whole
+
+
 def _was_settled(row: PendingChange) -> bool:
     events = Event.objects.filter(organization=row.organization_id, about=row.pk, kind__in=(DONE, STOPPED, FAILED))
     return events.exists()
@@ -408,6 +438,10 @@ def count(row: HeldRow, passed: timedelta, seen: Seen | None) -> float:
 
 def _do_late(row: PendingChange, now: datetime) -> None:
     """What cannot be done any more, such as a name that is taken by now, waits no longer."""
+    if not is_log_whole_since(row, ASKED, now):
+        log.error("A change that had waited for its day was not made: the log since it was asked for is not whole")
+        _fail(row, now)
+        return
     try:
         _settle(row, "done", now, None)
     except AccountError as refused:

@@ -21,8 +21,9 @@ NAMING = ("name", "postal_address", "language", "slug")
 GUARDED = (*LEADING, *NAMING, "requires_approval", "hostile_state")
 # Of these the first one waits for nobody, and nothing waits before there were readers. How many there ever were is
 # sealed beside the settings, of readers whether there were any: rows and events of all can be taken away for a moment.
-# Of merge fields it is the highest number, since none is given twice.
-COUNTED = ("routes", "domains", "readers", "fields")
+# Of merge fields it is the highest number, since none is given twice. Of roles it is how many events there are by which
+# somebody may have become an admin.
+COUNTED = ("routes", "domains", "readers", "fields", "roles")
 # Hosts that come along with exports: one each time that the public pages moved, and files can be made up.
 MOST_BROUGHT = 20
 
@@ -49,6 +50,7 @@ class Leading(Struct, frozen=True):
     domains: int | None = None
     readers: int | None = None
     fields: int | None = None
+    roles: int | None = None
     closed: dict[int, int] = {}  # Route -> the event that its server closed it.
     default_sender: DefaultSender = DefaultSender()
 

@@ -48,7 +48,6 @@ NOTED = timedelta(seconds=1)
 # Whoever has taken no piece of a file for so long keeps nobody else from it.
 FETCHED_ALONE = timedelta(minutes=1)
 
-EXPORTED: EventKind = "subscribers.exported"
 SEEN: EventKind = "subscribers.exported.seen"
 
 type Clock = Callable[[], datetime]
@@ -134,7 +133,7 @@ def _new(
             "recipients": list(wish.recipients),
             "passphrase": wish.passphrase,
         }
-        record(EXPORTED, organization, about=row.pk, by=by, now=now, detail=detail)
+        record(permits.EXPORTED, organization, about=row.pk, by=by, now=now, detail=detail)
     return row
 
 
@@ -197,7 +196,7 @@ def _details_at_end(row: Export) -> bytes:
 def run(export_id: int, *, now: Clock, stop: Callable[[], bool] | None = None) -> Export:
     """The worker makes what was asked for; what a killed one had begun is made anew. Errors: ExportTaken."""
     row = _take(export_id, now())
-    if not permits.is_ours(row) or is_past(row, now()):
+    if is_past(row, now()) or not permits.is_ours_in_whole_log(row, now()):
         log.error("An export was asked for by somebody who has no keys, or is over; it was not made.")
         _failed(row, "not_permitted")
         row.refresh_from_db()
@@ -306,7 +305,8 @@ def fetch(row: Export, *, now: Clock, by: Person | None) -> Iterator[bytes]:
             raise _gone()
         fresh = Export.objects.select_related("organization", "by").get(pk=row.pk)
         # Its state and pieces could have been put back, and somebody else have been whoever asked for a moment.
-        if not permits.is_ours(fresh) or is_past(fresh, at) or (fresh.plain and by != fresh.by):
+        is_theirs = not fresh.plain or by == fresh.by
+        if not is_theirs or is_past(fresh, at) or not permits.is_ours_in_whole_log(fresh, at):
             raise _gone()
         record(permits.FETCHED, row.organization, about=row.pk, by=by, now=at)
     return _fetched(row, Export.objects.filter(pk=row.pk, state="ready", owner=mine), now, by)

@@ -2,11 +2,14 @@
 keys cannot have one made that waits for its approval, nor shorten its day, nor have one made or downloaded again that
 is over."""
 
-from samizdat.accounts import row_macs
+from datetime import datetime
+
+from samizdat.accounts import pending_changes, row_macs
 from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
 from samizdat.portability.models import Export
 
+EXPORTED: EventKind = "subscribers.exported"
 AGREED: EventKind = "subscribers.export.agreed"
 WAITED: EventKind = "subscribers.export.waited"  # Its day has passed, and nobody stopped it.
 FETCHED: EventKind = "subscribers.export.fetched"
@@ -32,6 +35,11 @@ def is_ours(row: Export) -> bool:
         return False
     events = Event.objects.filter(organization=row.organization_id, about=row.pk, kind__in=_LATER[row.state])
     return not events.exists()
+
+
+def is_ours_in_whole_log(row: Export, now: datetime) -> bool:
+    """is_ours(), for whoever makes a file or hands it out: nothing was taken out of the log since it was asked for."""
+    return is_ours(row) and pending_changes.is_log_whole_since(row, EXPORTED, now)
 
 
 def _facts(row: Export) -> tuple[object, ...]:

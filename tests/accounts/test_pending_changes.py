@@ -9,7 +9,13 @@ from samizdat.accounts import actions, locking, pending_changes, sealed_people, 
 from samizdat.accounts.errors import AccountError, InvitationGone, InvitationWaits
 from samizdat.accounts.models import Membership, Organization, PendingChange, Person
 from samizdat.accounts.pending_changes import ChangeRefused
+from samizdat.audience import actions as audience
+from samizdat.events import chain
 from samizdat.events.models import Event
+from samizdat.portability import actions as exporting
+from samizdat.portability import approval
+from samizdat.portability.models import Export
+from samizdat.portability.request import ExportRequest
 from tests.conftest import NOW, PASSWORD, TODAY
 
 pytestmark = pytest.mark.django_db
@@ -312,3 +318,84 @@ def test_nobody_keeps_another_admin_out_by_signing_them_out_again_and_again(
         sign_out.sign_out_everywhere(zoya, house, by=by, now=NOW + DAY - MINUTE)
     sign_out.sign_out_everywhere(vera, house, by=zoya, now=NOW)
     sign_out.sign_out_everywhere(zoya, house, by=vera, now=NOW + DAY + MINUTE)
+
+
+@pytest.mark.parametrize("asked_for", ["stays in its place", "is in no place", "is gone"])
+def test_a_role_that_another_admin_refused_is_not_given_because_the_event_of_it_was_deleted(
+    house: Any, vera: Person, zoya: Person, clara: Person, asked_for: str
+) -> None:
+    row = actions.give_role(clara, house, "admin", by=vera, now=NOW)
+    assert row
+    pending_changes.notice(row, zoya, NOW)
+    pending_changes.wait(NOW + DAY - MINUTE, DAY - MINUTE)
+    waiting = PendingChange.objects.filter(pk=row.pk).values().get()
+    row.refresh_from_db()
+    pending_changes.stop(row, now=NOW + DAY - MINUTE, by=zoya)
+    chain.append()
+    PendingChange.objects.filter(pk=row.pk).update(**waiting)
+    Event.objects.filter(kind="change.stopped").delete()
+    asked = Event.objects.filter(kind="change.requested")
+    if asked_for == "is in no place":
+        asked.update(position=None, link=None)
+    if asked_for == "is gone":
+        asked.delete()
+    chain.append()
+    pending_changes.wait(NOW + DAY, MINUTE)
+    assert (_role(clara), _only().state) == ("editor", "failed")
+
+
+def test_a_role_that_nobody_refused_is_given_though_the_log_is_broken_before_it_was_asked_for(
+    house: Any, vera: Person, zoya: Person, clara: Person
+) -> None:
+    chain.append()
+    Event.objects.filter(kind="person.role_changed", about=vera.pk).delete()
+    row = actions.give_role(clara, house, "admin", by=vera, now=NOW)
+    assert row
+    chain.append()
+    pending_changes.notice(row, zoya, NOW)
+    pending_changes.wait(NOW + DAY, DAY)
+    assert _role(clara) == "admin"
+
+
+def test_no_session_takes_the_list_along_while_the_other_admin_is_taken_out_of_the_database(
+    house: Any, vera: Person, zoya: Person
+) -> None:
+    weekly = audience.new_list(house, "News", now=NOW)
+    audience.add_subscriber(house, "ada@example.org", weekly, consent="By form.", now=NOW)
+    chain.append()
+    assert not pending_changes.is_alone(house, vera, NOW)
+    Membership.objects.filter(person=zoya).delete()
+    Event.objects.filter(kind="person.role_changed", about=zoya.pk).delete()
+    wish = ExportRequest(format="csv", lists=(weekly.id,))
+    row = exporting.ask(house, wish, reason="backup", now=NOW, by=vera)
+    approval.notice(row, vera, NOW, by_mail=True)
+    approval.wait(NOW + DAY, DAY)
+    assert Export.objects.get().state == "held"
+
+
+def test_who_is_the_only_admin_needs_nobody_else(house: Any, vera: Person, zoya: Person) -> None:
+    assert not pending_changes.is_alone(house, vera, NOW)
+    actions.give_role(zoya, house, "viewer", by=None, now=NOW)
+    assert pending_changes.is_alone(house, vera, NOW)
+    locking.lock(zoya, house, by=None, now=NOW)
+    locking.unlock(zoya, house, by=None, now=NOW)
+    assert pending_changes.is_alone(house, vera, NOW)
+
+
+def test_a_file_that_was_downloaded_is_not_made_again_because_the_events_of_it_were_deleted(
+    house: Any, vera: Person
+) -> None:
+    weekly = audience.new_list(house, "News", now=NOW)
+    audience.add_subscriber(house, "ada@example.org", weekly, consent="By form.", now=NOW)
+    row = exporting.ask(house, ExportRequest(format="csv", lists=(weekly.id,)), reason="backup", now=NOW, by=vera)
+    approval.notice(row, vera, NOW, by_mail=True)
+    chain.append()
+    approval.wait(NOW + DAY, DAY)
+    released = Export.objects.filter(pk=row.pk).values().get()
+    done = exporting.run(row.pk, now=lambda: NOW + DAY)
+    assert done.state == "ready"
+    b"".join(exporting.fetch(done, now=lambda: NOW + DAY, by=vera))
+    chain.append()
+    Event.objects.filter(kind__startswith="subscribers.export.").exclude(kind="subscribers.export.waited").delete()
+    Export.objects.filter(pk=row.pk).update(**released)
+    assert exporting.run(row.pk, now=lambda: NOW + DAY).problem == "not_permitted"

@@ -33,8 +33,8 @@ from samizdat.delivery.models import ProviderRefusal
 from samizdat.events.actions import readable_time
 from samizdat.events.models import Event, FollowUp
 from samizdat.portability import approval
-from samizdat.portability.actions import EXPORTED
 from samizdat.portability.models import Export
+from samizdat.portability.permits import EXPORTED
 from samizdat.worker.mail import service_mail
 
 # What could not be mailed by then stands at the desk alone; a change that waits does so until somebody was told.
