@@ -5,11 +5,27 @@ from typing import Any
 
 from django.db import connection
 
+from samizdat.core import consent
 from samizdat.db import among, fetch_numbers, number_list, on_sqlite
 
 # Of an appeal for money: who agreed to those as well.
 ASKED_FOR_MONEY = "AND u.fundraising_verdict = 1"
 
+_NO = ", ".join(str(consent.KINDS.index(kind)) for kind in ("withdrawn", "objected", "cleaned"))
+_YES = ", ".join(str(consent.KINDS.index(kind)) for kind in ("given", "confirmed", "returned", "undone"))
+
+# That the records of the subscription `u` have a no and nothing behind it that could take it back, in the order in
+# which core/consent reads them: then its status is none of ours, and whoever wrote it would put it back before the next
+# comparison. A microsecond a person.
+_HAS_LEFT = f"""EXISTS (
+    SELECT 1 FROM audience_consentrecord n
+    WHERE n.subscriber_id = u.subscriber_id AND n.kind IN ({_NO}) AND (n.list_id = u.list_id OR n.list_id IS NULL)
+    AND (n.purpose = 0 OR n.kind = {consent.KINDS.index("cleaned")}) AND NOT EXISTS (
+        SELECT 1 FROM audience_consentrecord y
+        WHERE y.subscriber_id = n.subscriber_id AND y.kind IN ({_YES}) AND (y.list_id = u.list_id OR y.list_id IS NULL)
+        AND (y.day > n.day OR (y.day = n.day AND y.id > n.id)) {{apart}}
+    ) {{apart}}
+)"""
 
 # The people of a slice at this instant. Values: their rows, the list, the round twice, the organization.
 # On PostgreSQL OFFSET 0 keeps the planner from turning the two questions into joins: right after an import it knows
@@ -19,7 +35,7 @@ SELECT {what} FROM {source}
 WHERE {which} EXISTS (
     SELECT 1 FROM audience_subscription u
     WHERE u.subscriber_id = s.id AND u.list_id = %s AND u.status = 1 AND u.mail_verdict = 1 {asked}
-    AND (u.frequency < 2 OR %s < 0 OR (u.frequency IN (2, 4)) = (%s < u.digest_turn)) {apart}
+    AND (u.frequency < 2 OR %s < 0 OR (u.frequency IN (2, 4)) = (%s < u.digest_turn)) AND NOT {has_left} {apart}
 ) AND NOT EXISTS (
     SELECT 1 FROM audience_suppression p WHERE p.organization_id = %s AND p.email_index = s.email_index {apart}
 )
@@ -33,6 +49,7 @@ def writable_as_json(appeal: bool) -> str:
         source="json_each(%s) j CROSS JOIN audience_subscriber s ON s.id = j.value",
         which="",
         apart="",
+        has_left=_HAS_LEFT.format(apart=""),
         asked=ASKED_FOR_MONEY if appeal else "",
     )
 
@@ -44,6 +61,7 @@ def writable_rows(appeal: bool) -> str:
         source="audience_subscriber s",
         which="s.id = ANY(%s::bigint[]) AND",
         apart="OFFSET 0",
+        has_left=_HAS_LEFT.format(apart="OFFSET 0"),
         asked=ASKED_FOR_MONEY if appeal else "",
     )
 

@@ -6,7 +6,7 @@ import pytest
 
 from samizdat import dbclock
 from samizdat.audience import actions as audience
-from samizdat.audience.models import ConsentRecord
+from samizdat.audience.models import ConsentRecord, Subscription
 from samizdat.campaigns.models import Campaign, Edition
 from samizdat.core import consent
 from samizdat.delivery.actions import cancel, start_due, take_back
@@ -70,3 +70,24 @@ def test_that_somebody_unsubscribed_is_not_deleted_unseen(house: House) -> None:
     ConsentRecord.objects.filter(subscriber=boris.id, kind=consent.KINDS.index("withdrawn")).delete()
     chain.append()
     assert chain.verify(house.organization).reason == "missing"
+
+
+def test_who_said_no_gets_nothing_though_their_status_was_written_for_the_moments_of_release_and_sending(
+    house: House, server: ScriptedServer
+) -> None:
+    now, organization = dbclock.now(), house.organization
+    _ada, eve, cleo = (
+        audience.add_subscriber(organization, f"{name}@post.example", house.list, consent="By form.", now=now)
+        for name in ("ada", "eve", "cleo")
+    )
+    audience.unsubscribe(cleo, house.list, now=now)
+    audience.undo_unsubscribe(cleo, house.list, now=now)
+    audience.unsubscribe(eve, house.list, now=now)
+    house.route(server)
+    of_eve = Subscription.objects.filter(subscriber=eve)
+    as_it_is = of_eve.values("status", "mail_verdict").get()
+    of_eve.update(status=1, mail_verdict=1)
+    campaign = house.released()
+    run_until_still(campaign.pk)
+    of_eve.update(**as_it_is)
+    assert sorted(server.counts()) == ["ada@post.example", "cleo@post.example"]
