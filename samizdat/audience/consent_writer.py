@@ -247,8 +247,8 @@ def settle(subscriber: Subscriber, now: datetime, lists: Iterable[List] = (), wa
     `way`: of the fact that was written, by which a list grows or shrinks; None where nothing new is known.
     """
     keys = keyring.keys(subscriber.organization)
-    rows = consent_records.believed(sql.digested_consent_of([subscriber.id]))
-    known = consent_records.records(record for _, record in rows)
+    believed = consent_records.believed(sql.digested_consent_of([subscriber.id]))
+    known = consent_records.records(record for _, record in believed)
     reason = suppressed(subscriber.organization_id, blinds_of(keys, subscriber))
     rows = {row.list_id: row for row in Subscription.objects.filter(subscriber=subscriber)}
     before = {list_id: row.status for list_id, row in rows.items()}

@@ -90,7 +90,7 @@ def _is_in_log(count: int) -> bool:
 def is_of_another() -> bool:
     """Whether the note tells of another database, which was in this folder before: it was written with other keys,
     and a key file opens no database but its own. What the database says of itself is not asked."""
-    return _noted().get("keys", _keys()) != _keys()
+    return bool(_noted().get("keys", _keys()) != _keys())
 
 
 def _ends() -> dict[str, list[Any]]:
