@@ -20,7 +20,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from functools import cache
 from typing import Any, NamedTuple, get_type_hints
 
@@ -53,6 +53,7 @@ class Job(NamedTuple):
 # The largest real letters take 0.2 s; a photograph that becomes two PNGs takes four. By module and name.
 JOBS = {
     "samizdat.core.content.render.render": Job(4.0),
+    "samizdat.core.content.render.archive_copy": Job(4.0),
     "samizdat.core.content.blocks.compare.differences": Job(4.0),
     "samizdat.core.content.corrections.corrected_copy": Job(4.0),
     "samizdat.core.content.checks.look": Job(4.0),
@@ -235,6 +236,16 @@ _pool: Pool | None = None
 def begin_request() -> None:
     """Whatever is asked for from here on, in this context, is for one request."""
     _request_ends.set(time.monotonic() + REQUEST)
+
+
+def as_request[T](function: Callable[..., T], *args: object) -> T:
+    """`function(*args)`, and whatever it asks for is for one request."""
+
+    def asked() -> T:
+        begin_request()
+        return function(*args)
+
+    return copy_context().run(asked)
 
 
 def begin() -> None:

@@ -7,14 +7,14 @@ from datetime import datetime
 from html.parser import HTMLParser
 from zoneinfo import ZoneInfo
 
-from samizdat import phrases_override
+from samizdat import limited_process, phrases_override
 from samizdat.audience import queries as audience
 from samizdat.audience.models import List
 from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.edition_details import EditionDetails
 from samizdat.campaigns.models import Edition
 from samizdat.campaigns.released import web_versions
-from samizdat.core.content.render import archive_html, fill, render
+from samizdat.core.content.render import archive_copy
 from samizdat.core.dates import php_date, usual
 from samizdat.publicdb import safe_html
 
@@ -30,7 +30,8 @@ _MARKS = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~&:@^=$%])")
 
 
 def digest_draft(list_: List, letters: Sequence[tuple[Edition, EditionDetails]], now: datetime) -> Draft:
-    """A letter of the newest one's sender and language. `letters`: at least one, the oldest first."""
+    """A letter of the newest one's sender and language. `letters`: at least one, the oldest first. Errors:
+    limited_process.TooMuch."""
     newest = letters[-1][1]
     language = newest.language
     words = phrases_override.words(language)
@@ -54,8 +55,8 @@ def _part(edition: Edition, details: EditionDetails, now: datetime, more: str) -
     content = web_versions(edition, details)[0].content
     there = now.astimezone(ZoneInfo(edition.organization.timezone))
     bare = replace(content, template=_BARE, preheader="")
-    subject = fill(render(bare, now=there, archive=True).subject, {})
-    lines = first_lines(archive_html(bare, now=there))
+    subject, page = limited_process.work(edition.organization_id, archive_copy, bare, now=there)
+    lines = first_lines(page)
     read_on = f"[{_plain(more)}]({content.archive_url})"
     return f"## {_plain(subject)}\n\n" + (f"{_plain(lines)}\n\n" if lines else "") + read_on
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from samizdat import limited_process
 from samizdat.accounts.actions import change_settings
 from samizdat.audience import actions as audience
 from samizdat.audience.list_details import ListDetails
@@ -12,6 +13,7 @@ from samizdat.campaigns import ab_test, brand, translations
 from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns.approval import bond_of
 from samizdat.campaigns.content import compile_version
+from samizdat.campaigns.digest import digest_draft
 from samizdat.campaigns.drafts.draft import Draft, draft_of
 from samizdat.campaigns.freezing import freeze
 from samizdat.campaigns.media import library
@@ -274,6 +276,71 @@ def test_the_pictures_of_every_version_leave_the_seal_with_the_letter(campaign: 
     campaigns.throw_away(other, by=None, now=NOW)
     publish.edition_pictures(edition, NOW)
     assert [row.slug for row in PublicPicture.objects.all()] == [picture.slug]
+
+
+def test_a_letter_that_takes_too_long_keeps_no_other_from_the_web_and_rests(
+    campaign: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have come with an export that was made up: all of it is rendered by a helper with limits."""
+    endless = campaigns.create(
+        campaign.organization, campaign.list, draft_of(campaign).with_(subject="Endless"), by=None, now=NOW
+    )
+    looked_at: list[str] = []
+
+    def limited(_whose: int, function: Any, content: Any, *rest: Any, **how: Any) -> Any:
+        looked_at.append(content.subject)
+        if content.subject == "Endless":
+            raise limited_process.TooMuch
+        return function(content, *rest, **how)
+
+    slow, fine = let_go(endless), let_go(campaign)
+    Edition.objects.filter(pk=slow.pk).update(created=NOW + timedelta(days=1))
+    for kind in "publicdb.lost", "":
+        Page.objects.all().delete()
+        with monkeypatch.context() as here:
+            here.setattr(limited_process, "work", limited)
+            here.setattr(publish, "_rests", {})
+            if kind:
+                event = record(kind, campaign.organization, now=NOW)
+                settle()
+                assert Event.objects.get(pk=event.pk).handled, "and no worker begins it again and again"
+                assert looked_at.count("Endless") == publish.TRIES
+            else:
+                publish.missing_letters(NOW)
+            assert {page.slug for page in Page.objects.all()} == {fine.archive_slug}, "though the other one is newer"
+            looked_at.clear()
+            assert publish.missing_letters(NOW) == 0 and not looked_at, "it is not tried every ten seconds"
+
+
+def test_digests_and_pictures_are_made_of_letters_within_limits(campaign: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    edition = let_go(campaign)
+    details = released(edition)
+    assert details is not None and digest_draft(campaign.list, [(edition, details)], NOW).body
+
+    def busy(*_args: Any, **_how: Any) -> Any:
+        raise limited_process.TooMuch
+
+    monkeypatch.setattr(limited_process, "work", busy)
+    with pytest.raises(limited_process.TooMuch):
+        digest_draft(campaign.list, [(edition, details)], NOW)
+    with pytest.raises(limited_process.TooMuch):
+        publish.edition_pictures(edition, NOW)
+
+
+def test_many_letters_of_an_export_keep_the_clock_for_seconds_alone(
+    campaign: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = campaigns.create(campaign.organization, campaign.list, draft_of(campaign), by=None, now=NOW)
+    let_go(campaign)
+    let_go(other)
+    Page.objects.all().delete()
+    monkeypatch.setattr(publish, "SLICE", 0.0)
+    event = record("campaigns.restored", campaign.organization, now=NOW)
+    event_handlers.follow(NOW)
+    assert Page.objects.count() == 1 and not Event.objects.get(pk=event.pk).handled
+    monkeypatch.setattr(event_handlers, "_failed", {})
+    event_handlers.follow(NOW)
+    assert Page.objects.count() == 2 and Event.objects.get(pk=event.pk).handled
 
 
 def test_the_pictures_of_every_language_leave_the_seal_with_the_letter(campaign: Any) -> None:

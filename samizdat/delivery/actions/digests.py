@@ -5,6 +5,7 @@ between leaves a draft, which the next look releases. Where it cannot be release
 and a person does it.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
@@ -13,6 +14,7 @@ from zoneinfo import ZoneInfo
 from django.db import transaction
 from django.db.models import QuerySet
 
+from samizdat import limited_process
 from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import recipients_sql
 from samizdat.audience.models import List
@@ -36,6 +38,9 @@ from samizdat.events.models import Event
 
 # Minutes that a digest waits before it leaves: nobody has read it yet.
 HOLD = 30
+# Seconds until a digest whose letters take too long is tried again, and when that is, by its list.
+REST = 600.0
+_rests: dict[int, float] = {}
 
 # What the log says of a digest once a person has to release it.
 _LATER: tuple[EventKind, ...] = ("campaign.released", "campaign.unreleased", "digest.release_failed")
@@ -47,8 +52,15 @@ def make_due(now: datetime) -> int:
     """
     failures: list[Exception] = []
     rows = List.objects.select_related("organization").filter(id__in=recipients_sql.lists_with_digest())
+    slow = set[int]()  # Organizations: no other's digest waits for a second one of theirs.
     for list_ in rows.filter(organization__sending_locked=False):
+        if list_.organization_id in slow or _rests.get(list_.id, 0.0) > time.monotonic():
+            continue
+        before = len(failures)
         _try(partial(_look, list_, now), failures)
+        if any(isinstance(failure, limited_process.TooMuch) for failure in failures[before:]):
+            slow.add(list_.organization_id)
+            _rests[list_.id] = time.monotonic() + REST
     released = 0
     for campaign in _drafts().filter(reason="", organization__sending_locked=False):
         released += bool(_try(partial(_send, campaign, now), failures))
@@ -121,7 +133,7 @@ def _close(list_: List, now: datetime) -> None:
     letters = released_to(list_, editions)
     # Asked before they are quoted and once more after it: what they say may be changed while they are read.
     agreed = _are_agreed_to(list_, letters)
-    draft = digest_draft(list_, letters, now) if letters else None
+    draft = limited_process.as_request(digest_draft, list_, letters, now) if letters else None
     with transaction.atomic():
         held = List.objects.select_for_update(no_key=True).get(id=list_.id)
         there = [*rows.all()]

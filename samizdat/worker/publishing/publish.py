@@ -2,13 +2,17 @@
 
 import json
 import logging
+import time
+from collections import deque
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.db import DatabaseError
 from django.db.models import QuerySet
 
+from samizdat import limited_process
 from samizdat.accounts.models import Organization
 from samizdat.accounts.public_site import publish as publish_place
 from samizdat.accounts.sealed_settings import leading
@@ -31,6 +35,7 @@ from samizdat.delivery.actions.outside_tests import PICTURES
 from samizdat.delivery.queries import nobody_got
 from samizdat.events.actions import detail_of, record
 from samizdat.events.models import Event
+from samizdat.logs import where_it_broke
 from samizdat.publicdb import actions as publicdb
 from samizdat.publicdb import queries
 from samizdat.publicdb.models import Page, Site
@@ -40,6 +45,17 @@ log = logging.getLogger("samizdat.worker")
 
 # Editions looked at for a missing web copy; a public database that was lost is filled again whole (missing_places).
 NEWEST_EDITIONS = 50
+# Seconds until a letter that could not be shown is tried again, and when that is, by its edition.
+REST = 600.0
+_rests: dict[int, float] = {}
+# Seconds of letters in one go, so that whatever else is due waits no longer, and how often each of an event is tried.
+SLICE, TRIES = 5.0, 3
+# Of an event: editions to look at, and how often each was tried.
+_left: dict[int, deque[tuple[int, int]]] = {}
+
+
+class Unfinished(Exception):
+    """A slice of what follows from an event is done; it goes on soon."""
 
 
 def place(event: Event, now: datetime) -> None:
@@ -164,11 +180,23 @@ def listing(event: Event, now: datetime) -> None:
 
 def all_letters(event: Event, now: datetime) -> None:
     """The web copies, pictures and counted links of letters that came in with an export, or that a public database has
-    lost, the newest first; those that are shown already are passed over, so that a killed one goes on."""
-    rows = _editions().filter(public("campaign__"), organization=event.organization).order_by("-created")
-    for edition in rows.iterator(chunk_size=50):
-        if not _is_shown(edition):
-            _show(edition, now)
+    lost, the newest first; those that are shown already are passed over, so that a killed one goes on.
+
+    Errors: Unfinished.
+    """
+    if event.id not in _left:
+        rows = Edition.objects.filter(public("campaign__"), organization=event.organization).order_by("-created")
+        _left[event.id] = deque((number, 1) for number in rows.values_list("id", flat=True))
+    left, until = _left[event.id], time.monotonic() + SLICE
+    while left:
+        number, tried = left[0]
+        is_done = _try(number, now, again=True)
+        left.popleft()
+        if not is_done and tried < TRIES:
+            left.append((number, tried + 1))
+        if left and time.monotonic() >= until:
+            raise Unfinished
+    del _left[event.id]
 
 
 def _is_shown(edition: Edition) -> bool:
@@ -208,7 +236,7 @@ def picture_gone(event: Event, now: datetime) -> None:
 
 def edition_pictures(edition: Edition, now: datetime) -> None:
     """Those of its web copies, as they are rendered: of the text, the template and whatever else puts a picture there.
-    And of what was compiled, in each version of a test.
+    And of what was compiled, in each version of a test. Errors: limited_process.TooMuch.
     """
     if details := released(edition):
         contents = [version.content for version in web_versions(edition, details)]
@@ -219,7 +247,7 @@ def edition_pictures(edition: Edition, now: datetime) -> None:
 def _named_by(contents: Iterable[Content], organization: Organization, now: datetime) -> set[str]:
     there, shown = now.astimezone(ZoneInfo(organization.timezone)), set[str]()
     for content in contents:
-        shown |= pictures_of(render(content, now=there, text=False))
+        shown |= pictures_of(limited_process.work(organization.pk, render, content, now=there, text=False))
     return shown
 
 
@@ -277,18 +305,38 @@ def missing_letters(now: datetime) -> int:
     """Shows the newest letters on their way that the public database does not show yet, as where nobody got it by
     itself."""
     # Numbers alone: this is asked every ten seconds, and an edition weighs as much as its letter.
-    newest = Edition.objects.filter(public("campaign__")).order_by("-created")
+    resting = [number for number, until in _rests.items() if until > time.monotonic()]
+    newest = Edition.objects.filter(public("campaign__")).exclude(id__in=resting).order_by("-created")
     numbers = [number for number, slug in newest.values_list("id", "archive_slug")[:NEWEST_EDITIONS] if slug]
     there = set(Page.objects.filter(edition__in=numbers).values_list("edition", flat=True))
-    missing = [*_editions().filter(id__in=set(numbers) - there)]
-    for edition in missing:
-        _show(edition, now)
+    missing, until = [number for number in numbers if number not in there], time.monotonic() + SLICE
+    for number in missing:
+        _try(number, now)
+        if time.monotonic() >= until:
+            break
     return len(missing)
+
+
+def _try(number: int, now: datetime, again: bool = False) -> bool:
+    """Shows the letter of an edition; False where that breaks: then it rests, and keeps no other behind it. One at a
+    time is fetched. again: passed over where all of it is there. Errors: DatabaseError, which all others would meet."""
+    edition = _editions().filter(id=number).first()
+    try:
+        if edition is not None and not (again and _is_shown(edition)):
+            limited_process.as_request(_show, edition, now)
+    except DatabaseError:
+        raise
+    except Exception as error:
+        _rests[number] = time.monotonic() + REST
+        log.error("The web version of edition %d could not be made: %s", number, where_it_broke(error))
+        return False
+    _rests.pop(number, None)
+    return True
 
 
 def _show(edition: Edition, now: datetime) -> None:
     """All that the public database has of a letter, its page last: that one says that all of it is there. Nothing where
-    it was not released as it stands."""
+    it was not released as it stands. Errors: limited_process.TooMuch."""
     if released(edition) is None:
         return
     counted_links.lay_out(edition)

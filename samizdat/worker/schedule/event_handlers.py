@@ -128,6 +128,9 @@ def _all(event: Event, now: datetime) -> bool:
             return True
         for deed in FOLLOW_UPS.get(cast(EventKind, event.kind), ()):
             _once(event, deed, now)
+    except publish.Unfinished:
+        _failed[event.id] = (0, time.monotonic() + WAITS[0])
+        return False
     except Exception as error:  # One that fails must not keep the others waiting.
         tries = _failed.get(event.id, (0, 0.0))[0]
         _failed[event.id] = (tries + 1, time.monotonic() + WAITS[min(tries, len(WAITS) - 1)])
