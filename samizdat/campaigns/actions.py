@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Greatest
 from django.utils.translation import gettext as _
+from msgspec import structs
 
 from samizdat.accounts.models import Organization, Person
 from samizdat.accounts.sealed_settings import leading
@@ -24,6 +25,7 @@ from samizdat.campaigns.models import (
     Variant,
     untouched,
 )
+from samizdat.campaigns.templates.layout_store import arrangement_of, insist_on_room
 from samizdat.campaigns.templates.layout_store import sealed as sealed_arrangement
 from samizdat.core import consent
 from samizdat.core.content import merge
@@ -89,6 +91,10 @@ def create(
     return campaign
 
 
+# Bytes of all that is written in a draft: as of blocks alone (core/content/blocks/schema). No letter is sent with more.
+MAX_DRAFT = 1_000_000
+
+
 # What a save may change besides the letter itself; the first of these say whom it goes to.
 _AUDIENCE = ("list", "tag", "segment", "purpose")
 _CHOSEN = (*_AUDIENCE, "template", "language", "archive_hidden")
@@ -114,6 +120,9 @@ def save(
     draft = checked(draft)
     values = _choices(campaign, changes)
     values["draft_sealed"] = drafts.sealed(campaign, draft)
+    frame = values.get("template", campaign.template)
+    if places is not None or frame != campaign.template:
+        insist_on_room(frame, arrangement_of(campaign) if places is None else places)
     if places is not None:
         values["places_sealed"] = sealed_arrangement(campaign, places)
     with transaction.atomic():
@@ -233,6 +242,9 @@ def mended_draft(draft: Draft) -> tuple[Draft, bool]:
     """As `checked`, and whether a link was mended."""
     if draft.format not in FORMATS:
         raise CampaignError(f"There is no format {draft.format}. Use one of: {', '.join(FORMATS)}.")
+    # Four bytes are the most that a character takes.
+    if 4 * sum(map(len, texts := structs.astuple(draft))) > MAX_DRAFT < sum(len(text.encode()) for text in texts):
+        raise CampaignError(_("This email is too long to be saved. Make it shorter, or link to the rest."))
     if draft.format == "markdown":
         body = mended_markdown(draft.body)
         return draft.with_(body=body), body != draft.body

@@ -147,6 +147,58 @@ def test_a_group_that_came_back_late_gets_its_host_with_a_proof_and_nobody_else_
     change_settings(lantern, by=vera, now=NOW, public_url="https://letters.lantern.example")
 
 
+@pytest.mark.parametrize(
+    ("source", "places"),
+    [
+        ("<!--repeat:a|-->{text}<!--/repeat-->", {"copies": {"a": [[str(n), 0] for n in range(9_000)]}}),
+        ("<!--repeat:a|-->{text}<!--/repeat-->", {"copies": {"a": [[str(n), 0] for n in range(50)]}}),
+        (
+            "".join(f"<!--repeat:{part}|-->" for part in "abc") + "x" + "<!--/repeat-->" * 3,
+            {"copies": {part: [[str(n), 0] for n in range(50)] for part in "abc"}},
+        ),
+        ("<!--place:a-->x<!--/place-->", {"texts": {"a": ["x" * 700_000, ""]}}),
+        ("<!--hide:a-->" * 5_000 + "<!--/hide-->" * 5_000, {}),
+        ("{text}" * 7, {}),
+    ],
+    ids=["copies", "long copies", "copies of copies", "words", "depth", "template"],
+)
+def test_an_export_whose_letter_makes_gigabytes_of_its_template_is_refused_whole(
+    written: Any, vault: Any, tmp_path: Path, source: str, places: dict[str, Any]
+) -> None:
+    data = made(written, ExportRequest("samizdat"))
+    with pytest.raises(ExportRefused):
+        in_another_house(_filled(data, source.replace("{text}", "x" * 100_000), places), tmp_path, vault)
+    assert not Campaign.objects.exclude(organization=written).exists()
+    assert not Template.objects.exclude(organization=written).exists()
+
+
+def test_a_letter_that_repeats_a_part_of_its_template_comes_back_so(written: Any, vault: Any, tmp_path: Path) -> None:
+    copies = {"copies": {"a": [[str(n), 0] for n in range(50)]}}
+    data = _filled(made(written, ExportRequest("samizdat")), "<!--repeat:a|-->x<!--/repeat-->", copies)
+    there, _counts = in_another_house(data, tmp_path, vault)
+    edition = Edition.objects.get(organization=there, campaign__state="finished", campaign__template__isnull=False)
+    details = released(edition)
+    assert details is not None and details.content is not None and details.content.template.count("x") == 50
+
+
+def _filled(data: bytes, source: str, places: dict[str, Any]) -> bytes:
+    """An export whose letter that was sent makes this of such a template."""
+    numbers: list[int] = []
+
+    def spoiled_templates(entries: Any) -> Any:
+        numbers.append(entries[0]["number"])
+        entries[0]["source"] = "{{ content }}" + source
+        return entries
+
+    def spoiled_letters(rows: Any) -> Any:
+        for row in rows:
+            if row["draft"]["subject"] == "Sent":
+                row |= {"template": numbers[0], "places": {"texts": {}, "copies": {}, "hidden": []} | places}
+        return rows
+
+    return forged(forged(data, "templates.json", spoiled_templates), "letters/1.json", spoiled_letters)
+
+
 def test_what_an_admin_brings_in_has_nobody_erased_sooner_from_a_list_that_was_here(lantern: Any) -> None:
     list_ = audience.new_list(lantern, "The Thursday Letter", now=NOW)
     audience.add_subscriber(lantern, "ada@post.example", list_, consent="At the fair.", now=NOW)

@@ -16,9 +16,9 @@ from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import CampaignError, DraftChangedMeanwhile, NotADraft
 from samizdat.campaigns.models import Campaign, Template
 from samizdat.campaigns.templates import import_template, region_names
-from samizdat.campaigns.templates.layout_store import arrangement_of, sealed
+from samizdat.campaigns.templates.layout_store import arrangement_of, insist_on_room, sealed, too_much
 from samizdat.core.content.render import cleaning
-from samizdat.core.content.templates import LayoutChanges, WrittenRegion
+from samizdat.core.content.templates import LayoutChanges, LayoutTooLong, WrittenRegion
 from samizdat.core.content.templates.blocks import read
 from samizdat.core.content.templates.layout import (
     MAX_COPIES,
@@ -126,8 +126,11 @@ def _change(
             wanted = change(own, part)
         except KeyError:
             raise CampaignError(_("A colleague deleted this block while you were editing. Reload the page.")) from None
+        except LayoutTooLong:
+            raise too_much() from None
         except ValueError:
             raise CampaignError(_("A block can appear at most %(n)s times in an email.") % {"n": MAX_COPIES}) from None
+        insist_on_room(campaign.template, wanted)
         if wanted == own or _stored(campaign, wanted, by, now, page):
             return
         campaign.refresh_from_db(fields=["state", "version", "draft_sealed", "places_sealed", "template"])

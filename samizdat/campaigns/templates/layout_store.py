@@ -3,13 +3,15 @@
 import re
 from datetime import datetime
 
+from django.utils.translation import gettext as _
 from msgspec import structs
 
 from samizdat.accounts.models import Person
 from samizdat.campaigns.drafts.draft import draft_of
+from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign, Template, TemplateText
 from samizdat.campaigns.templates import import_template
-from samizdat.core.content.templates import LayoutChanges, arranged
+from samizdat.core.content.templates import LayoutChanges, LayoutTooLong, arranged, insist_on_size
 from samizdat.vault import keyring
 from samizdat.vault.sealed_json import open_json, seal_json
 
@@ -46,6 +48,20 @@ def begin_as_saved(campaign: Campaign) -> None:
     if places != LayoutChanges():
         campaign.places_sealed = sealed(campaign, places)
         campaign.save(update_fields=["places_sealed"])
+
+
+def insist_on_room(template: Template | None, own: LayoutChanges) -> None:
+    """For what a letter made of its template, or brings to another one. Errors: CampaignError."""
+    if template is None or own == LayoutChanges():
+        return
+    try:
+        insist_on_size(import_template.source_of(template), own)
+    except LayoutTooLong:
+        raise too_much() from None
+
+
+def too_much() -> CampaignError:
+    return CampaignError(_("This makes the email too long. Delete blocks or text that it can do without."))
 
 
 def arrangement_of(campaign: Campaign) -> LayoutChanges:

@@ -7,10 +7,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from samizdat.campaigns.drafts.revisions import KeptRevision, compared
+from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign, Template
 from samizdat.campaigns.templates import region_names
 from samizdat.campaigns.templates.layout import HideView, PartView, PlaceView, RepeatView, every_part
-from samizdat.campaigns.templates.layout_store import arrangement_of
+from samizdat.campaigns.templates.layout_store import arrangement_of, insist_on_room
 from samizdat.core.content.blocks.compare import ComparedPart
 from samizdat.core.content.templates import LayoutChanges
 
@@ -64,6 +65,10 @@ def _words(region: _RegionState | None) -> list[str]:
 
 
 def _told(template: Template | None, own: LayoutChanges) -> Mapping[str, _RegionState]:
+    try:
+        insist_on_room(template, own)
+    except CampaignError:  # They came with an export, and belong to another template.
+        template = None
     regions = dict(_of_view(view, own) for view in every_part(template, own)) if template else {}
     # Of a template that was removed since there are the words alone.
     for key, written in own.texts.items() if not template else ():

@@ -7,7 +7,7 @@ taken out without a note, and every merge tag is accounted for.
 
 from samizdat.core.content.templates.blocks import dress_of
 from samizdat.core.content.templates.import_template import MAX_FILE, ImportedTemplate, TagNote, take
-from samizdat.core.content.templates.layout import LayoutChanges, WrittenRegion, arranged
+from samizdat.core.content.templates.layout import LayoutChanges, LayoutTooLong, WrittenRegion, arranged, insist_on_size
 from samizdat.core.content.templates.notes import SENTENCES, Note, TemplateRefused
 from samizdat.core.content.templates.template_zip import MAX_ZIP
 
@@ -17,11 +17,13 @@ __all__ = [
     "SENTENCES",
     "ImportedTemplate",
     "LayoutChanges",
+    "LayoutTooLong",
     "Note",
     "TagNote",
     "TemplateRefused",
     "WrittenRegion",
     "arranged",
     "dress_of",
+    "insist_on_size",
     "take",
 ]

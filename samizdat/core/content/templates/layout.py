@@ -13,7 +13,16 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 MAX_COPIES = 50  # of one part; a letter is cut off by Gmail long before
+# Characters of all that a letter writes into its template, and of the template with it: twice the longest template.
+MAX_WRITTEN = MAX_ARRANGED = 600_000
+# A part counts as so many characters at least: 50 copies of nothing in each of 50, ten deep, take all memory too.
+LEAST_PART = 10
+MAX_DEPTH = 250  # of parts inside of parts; an imported page has 200
 _MARK = re.compile(r"<!--(place|repeat|hide|more):([^<>]{1,200}?)-->|<!--/(place|repeat|hide|more)-->")
+
+
+class LayoutTooLong(ValueError):
+    """More than a letter may make of its template."""
 
 
 class WrittenRegion(Struct, frozen=True, array_like=True):
@@ -31,11 +40,19 @@ class RepeatedCopy(Struct, frozen=True, array_like=True):
 
 
 class LayoutChanges(Struct, frozen=True):
-    """What one letter made of its template. `copies` and `texts` hold what differs from the template alone."""
+    """What one letter made of its template. `copies` and `texts` hold what differs from the template alone. Also where
+    it comes in with an export nothing is larger than an editor may make it. Errors: LayoutTooLong."""
 
     texts: dict[str, WrittenRegion] = {}
     copies: dict[str, tuple[RepeatedCopy, ...]] = {}
     hidden: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        size = sum(len(key) + len(region.html) + len(region.blocks) for key, region in self.texts.items())
+        size += sum(map(len, self.hidden)) + sum(map(len, self.copies))
+        size += sum(len(copy.id) + 1 for copies in self.copies.values() for copy in copies)
+        if size > MAX_WRITTEN or any(len(copies) > MAX_COPIES for copies in self.copies.values()):
+            raise LayoutTooLong
 
     def written(self, key: str, words: WrittenRegion | None) -> "LayoutChanges":
         """None: as the template has it."""
@@ -200,28 +217,61 @@ def _repeat(parts: list[Part], name: str, inner: Parts, begins: bool) -> None:
 
 
 def arranged(source: str, own: LayoutChanges) -> str:
-    """The template as one letter has it, without our comments."""
+    """The template as one letter has it, without our comments. Errors: LayoutTooLong."""
     return arranged_parts(parts_of(source), own)
 
 
+def insist_on_size(source: str, own: LayoutChanges) -> None:
+    """Of a template that nobody has looked at, or that a letter fills for the first time. Errors: LayoutTooLong."""
+    depth = deepest = 0
+    for mark in _MARK.finditer(source):
+        depth = max(depth - 1, 0) if mark[3] else depth + 1
+        deepest = max(deepest, depth)
+    if deepest > MAX_DEPTH:
+        raise LayoutTooLong
+    arranged(source, own)
+
+
 def arranged_parts(parts: Parts, own: LayoutChanges, prefix: str = "") -> str:
-    """These parts and all that is inside of them. prefix: of their keys, in a copy of a repeated part."""
-    out: list[str] = []
+    """These parts and all that is inside of them. prefix: of their keys, in a copy of a repeated part. Errors:
+    LayoutTooLong."""
+    out = _Arranged()
+    _arrange(parts, own, prefix, out)
+    return "".join(out.pieces)
+
+
+class _Arranged:
+    """Pieces of a template, as long as they are not too long together: copies inside of copies multiply."""
+
+    __slots__ = ("_left", "pieces")
+
+    def __init__(self) -> None:
+        self.pieces: list[str] = []
+        self._left = MAX_ARRANGED
+
+    def add(self, piece: str) -> None:
+        self._left -= max(len(piece), LEAST_PART)
+        if self._left < 0:
+            raise LayoutTooLong
+        self.pieces.append(piece)
+
+
+def _arrange(parts: Parts, own: LayoutChanges, prefix: str, out: _Arranged) -> None:
     for part in parts:
         match part:
             case str():
-                out.append(part)
+                out.add(part)
             case Region():
                 words = own.texts.get(prefix + part.name)
-                out.append(part.usual if words is None else words.html)
+                out.add(part.usual if words is None else words.html)
             case Hideable():
                 if prefix + part.name not in own.hidden:
-                    out.append(arranged_parts(part.inner, own, prefix))
+                    _arrange(part.inner, own, prefix, out)
             case RepeatableRegion():
                 for copy in own.of(part):
                     if copy.model < len(part.models):
-                        out.append(arranged_parts(part.models[copy.model].inner, own, f"{part.name}/{copy.id}/"))
-    return "".join(out)
+                        out.add("")
+                        _arrange(part.models[copy.model].inner, own, f"{part.name}/{copy.id}/", out)
 
 
 def find(parts: Parts, own: LayoutChanges, key: str) -> Region | Hideable | RepeatableRegion | None:

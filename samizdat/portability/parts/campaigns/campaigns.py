@@ -38,12 +38,12 @@ from samizdat.campaigns.templates.layout_store import sealed as sealed_arrangeme
 from samizdat.core import consent, totals
 from samizdat.core.content.message import loads
 from samizdat.core.content.render import Content
-from samizdat.core.content.templates import LayoutChanges
+from samizdat.core.content.templates import LayoutChanges, LayoutTooLong, insist_on_size
 from samizdat.dbclock import YEARS
 from samizdat.events.actions import record
 from samizdat.portability.parts import base
 from samizdat.portability.parts.campaigns.media import renamed_in
-from samizdat.portability.parts.campaigns.templates import Templates
+from samizdat.portability.parts.campaigns.templates import Templates, templates_in
 from samizdat.portability.read import KEY, OpenedExport, altered
 from samizdat.portability.subscribers import ExportContext
 from samizdat.portability.value_limits import Whole, day, moment
@@ -98,7 +98,12 @@ class CampaignsPart:
         return give(box, self.name, (_told(home, letter) for letter in going_along(home)))
 
     def check(self, opened: OpenedExport) -> int:
-        return sum(1 for _letter in _letters(opened))
+        sources = {number: text.source for number, (_changed, text) in templates_in(opened).items()}
+        count = 0
+        for letter in _letters(opened):
+            _insist_on_size(sources.get(letter.template or 0, ""), letter)
+            count += 1
+        return count
 
     def take(self, opened: OpenedExport, places: base.Places) -> int:
         for letter in _letters(opened):
@@ -363,6 +368,14 @@ def _make(letter: CampaignRecord, places: base.Places) -> Campaign:
     elif row.version_of is not None:
         _make_web_version(row)
     return row
+
+
+def _insist_on_size(source: str, letter: CampaignRecord) -> None:
+    """Of the template with what the letter makes of it: it may be repeated without end. Errors: ExportRefused."""
+    try:
+        insist_on_size(source, letter.places)
+    except LayoutTooLong as wrong:
+        raise altered(FOLDER) from wrong
 
 
 def _went_to_few(letter: CampaignRecord) -> bool:

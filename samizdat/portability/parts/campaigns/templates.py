@@ -6,11 +6,15 @@ from typing import Any
 from django.db import transaction
 from msgspec import UNSET, Struct, UnsetType, ValidationError, convert, structs, to_builtins
 
-from samizdat.campaigns import brand
+from samizdat.campaigns import actions, brand
 from samizdat.campaigns.brand import BrandSettings
 from samizdat.campaigns.checks import organization_rules
+from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Template, TemplateText
+from samizdat.campaigns.templates import import_template
+from samizdat.core.content.templates import LayoutChanges, insist_on_size
+from samizdat.core.content.templates.layout import MAX_ARRANGED
 from samizdat.portability.parts import base
 from samizdat.portability.parts.campaigns.media import Pictures, insist_on_room, renamed_in
 from samizdat.portability.read import OpenedExport, altered
@@ -42,10 +46,10 @@ class Templates:
         return len(entries)
 
     def check(self, opened: OpenedExport) -> int:
-        return len(_templates(opened))
+        return len(templates_in(opened))
 
     def take(self, opened: OpenedExport, places: base.Places) -> int:
-        for number, (changed, stored) in _templates(opened).items():
+        for number, (changed, stored) in templates_in(opened).items():
             if places.here(self.name, number) is None:
                 with transaction.atomic():
                     row = Template.objects.create(organization=places.organization, sealed=b"", changed=changed)
@@ -57,17 +61,27 @@ class Templates:
         return len(places.all(self.name))
 
 
-def _templates(opened: OpenedExport) -> dict[int, tuple[datetime, TemplateText]]:
+def templates_in(opened: OpenedExport) -> dict[int, tuple[datetime, TemplateText]]:
     """Errors: ExportRefused."""
     entries = opened.table(TEMPLATES) or ()
     try:
         templates = {}
         for template in entries:
-            stored = moment(template["changed"]), convert(template, TemplateText)
+            stored = moment(template["changed"]), _checked(convert(template, TemplateText))
             templates[whole(template["number"], 1 << 62)] = stored
-    except (KeyError, TypeError, ValueError, AttributeError) as wrong:
+    except (KeyError, TypeError, ValueError, AttributeError, CampaignError) as wrong:
         raise altered(TEMPLATES) from wrong
     return templates
+
+
+def _checked(text: TemplateText) -> TemplateText:
+    """As an import or a campaign may make it. Errors: ValueError, CampaignError."""
+    if len(text.name) > import_template.LONGEST_NAME or max(len(text.source), len(text.sample)) > MAX_ARRANGED:
+        raise ValueError
+    for own in LayoutChanges(), text.places:
+        insist_on_size(text.source, own)
+    body = actions.checked(Draft(body=text.body, format=text.format)).body if text.body else ""
+    return structs.replace(text, body=body)
 
 
 class _Looks(Struct, frozen=True):
