@@ -96,8 +96,8 @@ OPTIONS = (
     Option(
         "SAMIZDAT_STORAGE",
         "2000",
-        "Megabytes of pictures and templates of one organization. Its exports that wait to be downloaded may take "
-        "twice as much. Nobody may fill the disk that all share.",
+        "Megabytes of pictures, templates and drafts of one organization. Its exports that wait to be downloaded may "
+        "take twice as much. Nobody may fill the disk that all share.",
     ),
     Option("SAMIZDAT_LOG", "text", "text or json: one JSON object a line on standard error."),
     Option("SAMIZDAT_DEBUG", "", "1 shows tracebacks on the command line. Never set it on a server."),

@@ -19,6 +19,7 @@ from samizdat.campaigns.drafts import draft as drafts
 from samizdat.campaigns.drafts import revisions
 from samizdat.campaigns.drafts.draft import FORMATS, Draft, draft_of
 from samizdat.campaigns.errors import CampaignError, DraftChangedMeanwhile, NotADraft
+from samizdat.campaigns.media import storage
 from samizdat.campaigns.models import (
     Campaign,
     Template,
@@ -82,6 +83,7 @@ def create(
             changed=now,
         )
         campaign.draft_sealed = drafts.sealed(campaign, draft)
+        storage.insist_on_room_for_draft(organization, len(campaign.draft_sealed))
         campaign.save(update_fields=["draft_sealed"])
         if version_of is None:
             record("campaign.created", organization, now=now, by=by, about=campaign.id)
@@ -125,6 +127,7 @@ def save(
         insist_on_room(frame, arrangement_of(campaign) if places is None else places)
     if places is not None:
         values["places_sealed"] = sealed_arrangement(campaign, places)
+    storage.insist_on_room_for_draft(campaign.organization, len(values["draft_sealed"]), version + 1)
     with transaction.atomic():
         revisions.keep_before(campaign, version)
         # WHERE is the lock: one of two who save the same version finds nothing to update.

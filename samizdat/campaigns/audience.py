@@ -14,7 +14,7 @@ from samizdat.audience.segments.lookup import SavedSegment
 from samizdat.audience.segments.members import MemberReader, today_of
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.models import Campaign
-from samizdat.campaigns.queries import DRAFTS, CampaignRow
+from samizdat.campaigns.queries import DRAFTS, CampaignRow, with_subjects
 from samizdat.core import languages
 
 
@@ -47,8 +47,7 @@ def speaks(spoken: list[str], place: int) -> Callable[[str], bool] | None:
 def drafts_to(segment: Segment | None = None, *, tag: Tag | None = None) -> list[CampaignRow]:
     """Drafts that go to a segment, or to a tag, the newest first."""
     to = {"tag": tag} if tag is not None else {"segment": segment}
-    rows = Campaign.objects.select_related("organization").filter(**to, state="draft", version_of=None).order_by("-pk")
-    return [CampaignRow(row, draft_of(row).subject) for row in rows[:DRAFTS]]
+    return with_subjects(Campaign.objects.filter(**to, state="draft", version_of=None).order_by("-pk")[:DRAFTS])
 
 
 def names(organization: Organization, words: Callable[[str, str], str] | None = None) -> Names:

@@ -10,12 +10,14 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from samizdat.accounts.models import Organization, Person
-from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import CampaignError, NotADraft
 from samizdat.campaigns.models import Campaign
-from samizdat.campaigns.queries import CampaignRow
+from samizdat.campaigns.queries import CampaignRow, with_subjects
 from samizdat.dbclock import YEARS
 from samizdat.events.actions import record
+
+# Drafts of a month that are shown: nobody looks through more.
+MOST = 500
 
 
 class BadDay(CampaignError):
@@ -44,7 +46,7 @@ def plan(campaign: Campaign, day: date | None, *, by: Person | None, now: dateti
 
 def planned(organization: Organization, first: date, last: date) -> list[CampaignRow]:
     """Drafts that are planned for a day from `first` to `last`, by day."""
-    rows = Campaign.objects.select_related("organization").filter(
+    rows = Campaign.objects.filter(
         organization=organization, state="draft", version_of=None, planned__range=(first, last)
     )
-    return [CampaignRow(row, draft_of(row).subject) for row in rows.order_by("planned", "pk")]
+    return with_subjects(rows.order_by("planned", "pk")[:MOST])

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, F, Prefetch, Q
+from django.db.models import Count, F, Prefetch, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from samizdat.accounts.models import Organization
@@ -21,6 +21,8 @@ from samizdat.vault.keyring import OrganizationKeys
 from samizdat.vault.sealed_json import open_json
 
 PAGE = 50
+# Rows with a sealed draft in memory at once.
+AT_ONCE = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,23 @@ class CampaignRow:
 
     campaign: Campaign
     subject: str
+
+
+def with_subjects(rows: QuerySet[Campaign]) -> list[CampaignRow]:
+    """Campaigns of a list. A draft may weigh a megabyte, and its layout another: a few at a time are fetched, and of
+    each its subject stays."""
+    return [CampaignRow(row, _subject(row)) for row in _light(rows).iterator(chunk_size=AT_ONCE)]
+
+
+def _light(rows: QuerySet[Campaign]) -> QuerySet[Campaign]:
+    return rows.select_related("organization").defer("places_sealed")
+
+
+def _subject(row: Campaign) -> str:
+    """And lets go of the rest: who asks for it fetches it anew."""
+    subject = draft_of(row).subject
+    del row.draft_sealed
+    return subject
 
 
 def campaign_of(organization: Organization, number: int) -> Campaign:
@@ -51,8 +70,7 @@ def newest(
 ) -> list[CampaignRow]:
     """Campaigns by number, the newest first; `before` pages on. folder: those in it, 0: those in none."""
     wanted = _wanted(organization, states, before, folder)
-    rows = Campaign.objects.select_related("organization").filter(wanted).order_by("-pk")[:limit]
-    return [CampaignRow(row, draft_of(row).subject) for row in rows]
+    return with_subjects(Campaign.objects.filter(wanted).order_by("-pk")[:limit])
 
 
 def counts(organization: Organization) -> dict[str, int]:
@@ -69,6 +87,8 @@ def place_in_list(row: CampaignRow, states: Iterable[str] = (), folder: int | No
 
 # Letters opened for one page of a search: a second's work at most, and then the page offers to look further back.
 LOOKED_THROUGH = 2000
+# And bytes of them: a second's work too.
+OPENED = 50_000_000
 
 
 def _wanted(organization: Organization, states: Iterable[str], before: int | None, folder: int | None) -> Q:
@@ -98,16 +118,18 @@ def searched(
     wanted = _wanted(organization, states, before, folder)
     asked = [re.compile(rf"(?<!\w){re.escape(word)}") for word in words.casefold().split()]
     results: list[CampaignRow] = []
-    rows = Campaign.objects.select_related("organization").filter(wanted).order_by("-pk")[:LOOKED_THROUGH]
-    rows = rows.prefetch_related(Prefetch("languages", Campaign.objects.select_related("organization")))
-    seen, last = 0, None
-    for row in rows.iterator(chunk_size=100):
-        seen, last = seen + 1, row.pk
-        subject = draft_of(row).subject
-        subjects = [subject, *(draft_of(version).subject for version in row.languages.all())]
+    rows = _light(Campaign.objects.filter(wanted)).order_by("-pk")[:LOOKED_THROUGH]
+    rows = rows.prefetch_related(Prefetch("languages", _light(Campaign.objects.all())))
+    seen, last, opened = 0, None, 0
+    for row in rows.iterator(chunk_size=AT_ONCE):
+        versions = [row, *row.languages.all()]
+        seen, last, opened = seen + 1, row.pk, opened + sum(len(version.draft_sealed) for version in versions)
+        draft = draft_of(row)
+        subjects = [draft.subject, *(draft_of(version, draft).subject for version in versions[1:])]
+        del row.draft_sealed
         if any(all(word.search(text.casefold()) for word in asked) for text in subjects):
-            results.append(CampaignRow(row, subject))
-        if len(results) == PAGE:
+            results.append(CampaignRow(row, draft.subject))
+        if len(results) == PAGE or opened > OPENED:
             return results, last
     return results, last if seen == LOOKED_THROUGH else None
 
@@ -117,19 +139,18 @@ def sent(organization: Organization, fewest: int, limit: int, numbers: Iterable[
     wanted = Q(organization=organization, released__isnull=False, accepted__gte=fewest)
     if numbers:
         wanted &= Q(pk__in=list(numbers))
-    rows = Campaign.objects.select_related("organization").filter(wanted).order_by("-released", "-pk")[:limit]
-    return [CampaignRow(row, draft_of(row).subject) for row in rows]
+    return with_subjects(Campaign.objects.filter(wanted).order_by("-released", "-pk")[:limit])
 
 
 def leaving(organization: Organization, begin: datetime, end: datetime) -> list[CampaignRow]:
     """Released letters that leave or left from `begin` on and before `end`, the first one first; none that was taken
     back before anybody got it.
     """
-    rows = Campaign.objects.select_related("organization").filter(
+    rows = Campaign.objects.filter(
         organization=organization, version_of=None, not_before__gte=begin, not_before__lt=end
     )
     rows = rows.exclude(state="draft").exclude(state="cancelled", cancelled=F("frozen"))
-    return [CampaignRow(row, draft_of(row).subject) for row in rows.order_by("not_before", "pk")]
+    return with_subjects(rows.order_by("not_before", "pk"))
 
 
 # States in which a letter is on its way, also when somebody has paused it meanwhile.
@@ -177,7 +198,7 @@ def letters_under_way_with(organization: Organization, tag: str) -> list[Campaig
         organization=organization, campaign__state__in=UNDER_WAY
     )
     letters = []
-    for edition in editions.order_by("-pk"):
+    for edition in editions.order_by("-pk").iterator(chunk_size=AT_ONCE):
         if any(tag in version.fields for version in compiled_versions(keys, edition)):
             letters.append(CampaignRow(edition.campaign, draft_of(edition.campaign).subject))
     return letters
@@ -209,13 +230,14 @@ def refuse_while_said(organization: Organization, tag: str) -> None:
 def drafts_with(organization: Organization, tag: str) -> list[CampaignRow]:
     """The newest drafts whose text may say this merge field: its tag stands in it as a word."""
     word = re.compile(rf"(?<![A-Za-z0-9_]){re.escape(tag)}(?![A-Za-z0-9_])")
-    rows = Campaign.objects.select_related("organization").filter(organization=organization, state="draft")
-    drafts = [(row, draft_of(row)) for row in rows.order_by("-pk")[:DRAFTS]]
-    return [
-        CampaignRow(row, draft.subject)
-        for row, draft in drafts
-        if word.search("\n".join((draft.subject, draft.preheader, draft.body)))
-    ]
+    rows = _light(Campaign.objects.filter(organization=organization, state="draft")).order_by("-pk")[:DRAFTS]
+    results = []
+    for row in rows.iterator(chunk_size=AT_ONCE):
+        draft = draft_of(row)
+        del row.draft_sealed
+        if word.search("\n".join((draft.subject, draft.preheader, draft.body))):
+            results.append(CampaignRow(row, draft.subject))
+    return results
 
 
 # What a picture keeps beside itself, of which whoever shows it needs nothing: up to megabytes.

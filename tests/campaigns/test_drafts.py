@@ -1,6 +1,9 @@
 """A letter from first word to frozen edition."""
 
 import json
+import secrets
+import tracemalloc
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -8,7 +11,9 @@ import pytest
 
 from samizdat.audience.actions import new_list
 from samizdat.campaigns import actions
+from samizdat.campaigns.calendar import planned
 from samizdat.campaigns.content import findings, proof_of
+from samizdat.campaigns.drafts import revisions
 from samizdat.campaigns.drafts.copy import copy
 from samizdat.campaigns.drafts.draft import Draft, draft_of
 from samizdat.campaigns.errors import (
@@ -17,12 +22,13 @@ from samizdat.campaigns.errors import (
     DraftChangedMeanwhile,
     NoSuchCampaign,
     NotADraft,
+    StorageFull,
 )
 from samizdat.campaigns.freezing import freeze
 from samizdat.campaigns.media.library import uses
-from samizdat.campaigns.models import Campaign, Edition, Picture
+from samizdat.campaigns.models import Campaign, DraftRevision, Edition, Picture
 from samizdat.campaigns.opened import open_campaign
-from samizdat.campaigns.queries import campaign_of, newest
+from samizdat.campaigns.queries import CampaignRow, campaign_of, drafts_with, newest, searched
 from samizdat.campaigns.templates import layout_store
 from samizdat.core.content.message import loads
 from samizdat.vault import keyring
@@ -215,3 +221,62 @@ def test_a_picture_that_a_saved_template_shows_is_in_use(letter: Campaign, lante
     layout_store.save_as_template(written, "River", by=None, now=NOW)
     actions.throw_away(written, by=None, now=NOW)
     assert [use.name for use in uses(lantern, ["ab" * 8])["ab" * 8]] == ["River"]
+
+
+def test_a_draft_longer_than_any_email_is_not_saved(letter: Campaign) -> None:
+    with pytest.raises(CampaignError, match="too long to be saved"):
+        actions.save(letter, LETTER.with_(body="ж" * 990_000), version=1, by=None, now=NOW)
+    letter.refresh_from_db()
+    assert draft_of(letter) == LETTER
+
+
+def test_drafts_count_toward_storage_and_a_full_one_still_takes_words(
+    letter: Campaign, lantern: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SAMIZDAT_STORAGE", "2")
+    long = LETTER.with_(body=secrets.token_hex(200_000))
+    for _draft in range(5):
+        actions.create(lantern, letter.list, long, by=None, now=NOW)
+    with pytest.raises(StorageFull, match="drafts"):
+        actions.create(lantern, letter.list, long, by=None, now=NOW)
+    with pytest.raises(StorageFull):
+        actions.save(letter, long, version=1, by=None, now=NOW)
+    assert not DraftRevision.objects.filter(campaign=letter).exists(), "nothing of it stays"
+    Picture.objects.create(
+        organization=lantern, slug="ab12cd34", kind="png", width=1, height=1, sealed=b"x" * 100_000, created=NOW
+    )
+    actions.create(lantern, letter.list, LETTER, by=None, now=NOW)
+    actions.save(letter, LETTER.with_(subject="Words"), version=1, by=None, now=NOW)
+
+
+def test_lists_of_drafts_keep_their_subjects_alone_in_memory(letter: Campaign, lantern: Any) -> None:
+    """A page of fifty drafts of a megabyte each would take a hundred."""
+    for number in range(20):
+        long = LETTER.with_(subject=f"News {number}", body="x" * 500_000)
+        row = actions.create(lantern, letter.list, long, by=None, now=NOW)
+        Campaign.objects.filter(pk=row.pk).update(planned=NOW.date())
+    pages: dict[str, Callable[[], list[CampaignRow]]] = {
+        "the list": lambda: newest(lantern),
+        "the search": lambda: searched(lantern, "news")[0],
+        "the calendar": lambda: planned(lantern, NOW.date(), NOW.date()),
+        "a removed field": lambda: drafts_with(lantern, "News"),
+    }
+    for name, page in pages.items():
+        tracemalloc.start()
+        rows = page()
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert len(rows) >= 20 and most < 9_000_000, name
+
+
+def test_the_history_of_a_campaign_has_an_end_in_bytes(
+    letter: Campaign, lantern: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(revisions, "MOST_BYTES", 300_000)
+    monkeypatch.setattr(revisions, "COMPARED", 1_000)
+    for version in range(1, 30):
+        long = LETTER.with_(body=secrets.token_hex(20_000))
+        actions.save(letter, long, version=version, by=None, now=NOW + timedelta(minutes=11 * version))
+    numbers = DraftRevision.objects.filter(campaign=letter).order_by("number").values_list("number", flat=True)
+    assert len(numbers) < 22 and numbers[::-1][0] == 30, "the newest stay"
+    assert not any(entry.whole for entry in revisions.entries(letter)), "and too long ones are not compared to the end"

@@ -31,6 +31,7 @@ from samizdat.campaigns.templates import (
     region_names,
     starter_templates,
 )
+from samizdat.campaigns.templates.layout_store import arrangement_of
 from samizdat.core.content.blocks import dumps, parse
 from samizdat.core.content.blocks.merge_versions import numbered_body
 from samizdat.core.content.render import fill
@@ -515,3 +516,22 @@ def test_parts_inside_of_parts_are_named_without_reading_the_page_for_each(monke
     views = layout._views(parts, LayoutChanges(), "")
     assert views[0].title.startswith("Optional block: Hello there word")
     assert len(lengths) >= depth and max(lengths) <= layout.TITLE_READS
+
+
+@pytest.mark.django_db
+def test_what_a_letter_makes_of_its_template_has_an_end(lantern: Any) -> None:
+    """Each place may have a hundred thousand characters, each part fifty copies, and copies stand in copies."""
+    words = "".join(f"<p mc:edit='p{number}'>Words</p>" for number in range(20))
+    main = "<tr><td mc:edit='body'>Hello *|FNAME|*, this is the story of the whole week and of all that came</td></tr>"
+    page = f"<table>{main}<tr mc:repeatable='side'><td>{words}</td></tr></table>"
+    template = import_template.take_in(lantern, "Long", page.encode(), by=None, now=NOW).template
+    letter = actions.create(lantern, new_list(lantern, "L", now=NOW), Draft(), by=None, now=NOW, template=template)
+    parts = layout.every_part(template, arrangement_of(letter))
+    places = [view.key for view in parts if isinstance(view, layout.PlaceView)]
+    *_, repeated = (view for view in parts if isinstance(view, layout.RepeatView) and view.copies)
+    for key in places[:6]:
+        layout.write(letter, key, WrittenRegion("ж" * 99_000), now=NOW)
+    with pytest.raises(CampaignError, match="makes the email too long"):
+        layout.write(letter, places[6], WrittenRegion("ж" * 99_000), now=NOW)
+    with pytest.raises(CampaignError, match="makes the email too long"):
+        layout.arrange(letter, repeated.key, repeated.copies[0].id, "copy", now=NOW)

@@ -156,7 +156,7 @@ def test_a_group_that_came_back_late_gets_its_host_with_a_proof_and_nobody_else_
             "".join(f"<!--repeat:{part}|-->" for part in "abc") + "x" + "<!--/repeat-->" * 3,
             {"copies": {part: [[str(n), 0] for n in range(50)] for part in "abc"}},
         ),
-        ("<!--place:a-->x<!--/place-->", {"texts": {"a": ["x" * 700_000, ""]}}),
+        ("<!--place:a-->x<!--/place-->", {"texts": {"b": ["x" * 700_000, ""]}}),
         ("<!--hide:a-->" * 5_000 + "<!--/hide-->" * 5_000, {}),
         ("{text}" * 7, {}),
     ],

@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from django.db import transaction
+
 from samizdat.accounts.models import Person
 from samizdat.campaigns import translations
 from samizdat.campaigns.actions import create
@@ -11,8 +13,9 @@ from samizdat.campaigns.templates.layout_store import copy_arrangement
 from samizdat.core import consent
 
 
+@transaction.atomic
 def copy(campaign: Campaign, *, by: Person | None, now: datetime) -> Campaign:
-    """A new draft with the same words, in all its languages, beside it in its folder."""
+    """A new draft with the same words, in all its languages, beside it in its folder. Errors: StorageFull."""
     duplicate = create(
         campaign.organization,
         campaign.list,

@@ -1,7 +1,7 @@
 """Drafts as they were: what a merge begins from, what somebody can look at, and what can be brought back.
 
 Every save is kept, sealed. Old ones are thinned out: the newest 50 stay, of those before the last of every ten minutes
-for two days, and then the last of every day.
+for two days, and then the last of every day. Together they take so many bytes at most.
 """
 
 import json
@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 import msgspec
+from django.db.models.functions import Length
 
 from samizdat import limited_process
 from samizdat.accounts.models import Organization, Person
@@ -21,7 +22,7 @@ from samizdat.campaigns.models import Campaign, DraftRevision
 from samizdat.campaigns.templates import region_names
 from samizdat.campaigns.templates.layout_store import arrangement_of
 from samizdat.core import consent
-from samizdat.core.content.blocks.compare import ComparedPart, counted, differences, lines
+from samizdat.core.content.blocks.compare import ComparedPart, beginning, counted, differences, lines
 from samizdat.core.content.templates import LayoutChanges
 from samizdat.vault import keyring
 
@@ -32,6 +33,10 @@ SITTING = timedelta(minutes=10)
 # A hundred lines of history are more than anybody reads.
 SHOWN = 100
 THINNED_EVERY = 10
+# Bytes of the history of one campaign, as they are stored; the newest of them stay in any case.
+MOST_BYTES, LEAST = 5_000_000, 10
+# Characters of each version that the history compares, and versions that are in memory at once.
+COMPARED, AT_ONCE = 100_000, 5
 
 
 class DraftChoices(msgspec.Struct, frozen=True):
@@ -172,12 +177,18 @@ def entries(campaign: Campaign) -> list[RevisionEntry]:
     # Which ones are shown is told by their times; of several hundred versions these alone are fetched whole.
     rows = list(DraftRevision.objects.filter(campaign=campaign).defer("sealed").order_by("number"))
     ends = [row.pk for row, after in pairwise([*rows, None]) if row and (after is None or _apart(row, after))]
-    shown = list(DraftRevision.objects.filter(pk__in=ends[-SHOWN:]).order_by("number"))
-    opened = [_opened(campaign, row) for row in shown]
-    texts = [text_of(kept.draft, kept.places) for kept in opened]
+    shown = [row for row in rows if row.pk in set(ends[-SHOWN:])]
+    texts, cut = list[list[str]](), list[bool]()
+    sealed_rows = DraftRevision.objects.filter(pk__in=ends[-SHOWN:]).order_by("number")
+    for row in sealed_rows.iterator(chunk_size=AT_ONCE):
+        kept = _opened(campaign, row)
+        written = text_of(kept.draft, kept.places)
+        texts.append(beginning(written, COMPARED))
+        cut.append(len(texts[-1]) < len(written))
     history: list[RevisionEntry] = []
-    for row, parts in zip(shown, compared(campaign.organization, list(pairwise([*texts[:1], *texts]))), strict=True):
-        counts, whole = counted(parts), all(part.kind != "rest" for part in parts)
+    parts_of_each = compared(campaign.organization, list(pairwise([*texts[:1], *texts])))
+    for row, parts, is_cut in zip(shown, parts_of_each, cut, strict=True):
+        counts, whole = counted(parts), not is_cut and all(part.kind != "rest" for part in parts)
         history.append(
             RevisionEntry(row.number, row.at, row.by_id, counts.new, counts.gone, row.number == campaign.version, whole)
         )
@@ -239,8 +250,15 @@ def kept(rows: Iterable[tuple[int, datetime]], now: datetime) -> set[int]:
 
 def thin(campaign: Campaign, now: datetime) -> int:
     """Deletes what need not stay; how many versions."""
-    rows = list(DraftRevision.objects.filter(campaign=campaign).values_list("number", "at"))
-    gone = {number for number, _at in rows} - kept(rows, now)
+    rows = DraftRevision.objects.filter(campaign=campaign).order_by("-number")
+    sizes = {number: (at, size) for number, at, size in rows.values_list("number", "at", Length("sealed"))}
+    stay = kept([(number, at) for number, (at, _size) in sizes.items()], now)
+    room = MOST_BYTES
+    for place, number in enumerate(sorted(stay, reverse=True)):
+        room -= sizes[number][1]
+        if room < 0 and place >= LEAST:
+            stay.discard(number)
+    gone = sizes.keys() - stay
     if gone:
         DraftRevision.objects.filter(campaign=campaign, number__in=gone).delete()
     return len(gone)

@@ -25,6 +25,7 @@ from samizdat.campaigns.errors import BadPicture, PictureShown
 from samizdat.campaigns.media import image_processing, storage
 from samizdat.campaigns.media.image_processing import LARGEST_FILE, WIDEST, CropBox, ProcessedShot
 from samizdat.campaigns.models import Campaign, Edition, EditionVariant, Picture, Template, TemplateText, Variant
+from samizdat.campaigns.queries import AT_ONCE
 from samizdat.core.content.message import loads
 from samizdat.core.content.render import RenderedContent
 from samizdat.events.actions import record
@@ -311,13 +312,13 @@ def uses(organization: Organization, slugs: Iterable[str], *, exact: bool = Fals
     # A draft whose text was a version of a letter that was released lies in mailboxes too.
     tested = Variant.objects.filter(letter__in=hit).exclude(campaign__state="draft").values_list("letter_id", flat=True)
     sent = set(tested) if hit else set[int]()
-    for state, blob, *place in letters.values_list("state", "draft_sealed", *_PLACE):
+    for state, blob, *place in letters.values_list("state", "draft_sealed", *_PLACE).iterator(chunk_size=AT_ONCE):
         number = place[0]
         subject = open_json(keys, blob, *place_of(*place), Draft).subject or _("no subject")
         for slug in hit[number]:
             by_slug[slug].append(PictureUse("letter", number, subject, state != "draft" or number in sent))
     templates = Template.objects.filter(organization=organization).order_by("pk")
-    for number, blob in templates.values_list("pk", "sealed"):
+    for number, blob in templates.values_list("pk", "sealed").iterator(chunk_size=AT_ONCE):
         text = open_json(keys, blob, "template", "source", number, TemplateText)
         for slug in _any_in(f"{text.source} {text.sample} {text.body} {text.places}".encode()) & by_slug.keys():
             by_slug[slug].append(PictureUse("template", number, text.name))
@@ -342,7 +343,8 @@ def _said(organization: Organization, exact: bool) -> dict[int, frozenset[str]]:
     old = [pk for pk, mark in marks.items() if exact or _known.get((uid, pk), (None,))[0] != mark]
     columns = "version", "changed", "draft_sealed", "places_sealed", *_PLACE
     for at in range(0, len(old), 100):
-        for version, changed, draft, places, *place in rows.filter(pk__in=old[at : at + 100]).values_list(*columns):
+        some = rows.filter(pk__in=old[at : at + 100]).values_list(*columns).iterator(chunk_size=AT_ONCE)
+        for version, changed, draft, places, *place in some:
             number, shown = place[0], _any_in(keys.open(draft, *place_of(*place)))
             shown |= _any_in(keys.open(places, "campaign", "places", number)) if places else set()
             _known[uid, number] = (version, changed), frozenset(shown)

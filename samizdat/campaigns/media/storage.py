@@ -1,15 +1,20 @@
-"""How much of the disk, which all organizations of an installation share, pictures and templates of one may take."""
+"""How much of the disk, which all organizations of an installation share, pictures, templates and drafts of one may
+take."""
 
 from django.db.models import Sum
-from django.db.models.functions import Length
+from django.db.models.functions import Coalesce, Length
 from django.utils.translation import gettext as _
 
 from samizdat import formatting, options
 from samizdat.accounts.models import Organization
 from samizdat.campaigns.errors import StorageFull
-from samizdat.campaigns.models import Picture, Template
+from samizdat.campaigns.models import Campaign, DraftRevision, Picture, Template
 
 MB = 1_000_000
+# Who has stored all that they may with pictures can still write: drafts may take a tenth more.
+RESERVE = 10
+# Bytes of a draft that is not counted at each save, and at which it is.
+SMALL, COUNTED = 64_000, 10
 
 
 def limit() -> int:
@@ -22,16 +27,27 @@ def used(organization: Organization) -> int:
     pictures = Picture.objects.filter(organization=organization)
     length = Length("sealed") + Length("whole_sealed") + Length("thumb_sealed")
     templates = Template.objects.filter(organization=organization)
-    return (pictures.aggregate(n=Sum(length))["n"] or 0) + (templates.aggregate(n=Sum(Length("sealed")))["n"] or 0)
+    campaigns = Campaign.objects.filter(organization=organization)
+    draft = Length("draft_sealed") + Coalesce(Length("places_sealed"), 0)
+    versions = DraftRevision.objects.filter(campaign__organization=organization)
+    sums = (pictures, length), (templates, Length("sealed")), (campaigns, draft), (versions, Length("sealed"))
+    return sum(rows.aggregate(n=Sum(bytes_))["n"] or 0 for rows, bytes_ in sums)
 
 
-def insist_on_room(organization: Organization, more: int) -> None:
+def insist_on_room_for_draft(organization: Organization, size: int, number: int = 0) -> None:
+    """For a draft that is begun or saved, of so many bytes. number: its version; each tenth of a small one is counted.
+    Errors: StorageFull."""
+    if size > SMALL or number % COUNTED == 0:
+        insist_on_room(organization, size, limit() // RESERVE)
+
+
+def insist_on_room(organization: Organization, more: int, reserve: int = 0) -> None:
     """For so many bytes more. Errors: StorageFull."""
     stored, most = used(organization), limit()
-    if stored + more > most:
+    if stored + more > most + reserve:
         sentence = _(
-            "Images and templates use %(used)s of %(most)s MB, and there’s not enough space for this. Delete some "
-            "that no email uses, or ask your server admin for more space."
+            "Images, templates and drafts use %(used)s of %(most)s MB, and there’s not enough space for this. Delete "
+            "some that no email uses, or ask your server admin for more space."
         )
         raise StorageFull(sentence % {"used": megabytes(stored), "most": megabytes(most)})
 

@@ -14,10 +14,10 @@ from msgspec import structs
 from samizdat import limited_process
 from samizdat.accounts.models import Organization, Person
 from samizdat.audience import queries as audience
-from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import BadPicture, CampaignError
 from samizdat.campaigns.media import image_processing, library, storage
 from samizdat.campaigns.models import Campaign, Template, TemplateText
+from samizdat.campaigns.queries import with_subjects
 from samizdat.core.content.problems import fill
 from samizdat.core.content.templates import SENTENCES, ImportedTemplate, Note, TemplateRefused, take
 from samizdat.core.content.templates.template_zip import (
@@ -193,8 +193,8 @@ def remove(template: Template, *, by: Person | None, now: datetime) -> None:
 
 def drafts_in(template: Template) -> list[tuple[Campaign, str]]:
     """Drafts that lose their frame with it, with their subjects; the newest first."""
-    rows = Campaign.objects.filter(template=template, state="draft").select_related("organization").order_by("-pk")
-    return [(row, draft_of(row).subject) for row in rows]
+    rows = with_subjects(Campaign.objects.filter(template=template, state="draft").order_by("-pk"))
+    return [(row.campaign, row.subject) for row in rows]
 
 
 def name_of(template: Template) -> str:

@@ -14,6 +14,7 @@ from samizdat.accounts.models import Person
 from samizdat.campaigns.drafts import revisions
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import CampaignError, DraftChangedMeanwhile, NotADraft
+from samizdat.campaigns.media import storage
 from samizdat.campaigns.models import Campaign, Template
 from samizdat.campaigns.templates import import_template, region_names
 from samizdat.campaigns.templates.layout_store import arrangement_of, insist_on_room, sealed, too_much
@@ -144,6 +145,7 @@ def _change(
 def _stored(campaign: Campaign, wanted: LayoutChanges, by: Person | None, now: datetime, page: str) -> bool:
     """False: somebody saved meanwhile, and nothing was written."""
     version, blob = campaign.version, sealed(campaign, wanted)
+    storage.insist_on_room_for_draft(campaign.organization, len(blob or b""), version + 1)
     with transaction.atomic():
         revisions.keep_before(campaign, version)
         same = Campaign.objects.filter(pk=campaign.pk, state="draft", version=version)

@@ -9,6 +9,7 @@ from msgspec import structs
 from samizdat.accounts.models import Person
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import CampaignError
+from samizdat.campaigns.media import storage
 from samizdat.campaigns.models import Campaign, Template, TemplateText
 from samizdat.campaigns.templates import import_template
 from samizdat.core.content.templates import LayoutChanges, LayoutTooLong, arranged, insist_on_size
@@ -70,8 +71,9 @@ def arrangement_of(campaign: Campaign) -> LayoutChanges:
 
 
 def copy_arrangement(of: Campaign, to: Campaign) -> None:
-    """For the copy of a letter."""
+    """For the copy of a letter. Errors: StorageFull."""
     if of.places_sealed:
+        storage.insist_on_room_for_draft(to.organization, len(of.places_sealed))
         to.places_sealed = sealed(to, arrangement_of(of))
         to.save(update_fields=["places_sealed"])
 

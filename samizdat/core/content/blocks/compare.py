@@ -87,7 +87,7 @@ def _compared(before: Sequence[str], after: Sequence[str], most: int) -> tuple[l
     """And how many characters that took. What both begin and end with costs nothing."""
     head, tail = _ends(before, after)
     old, new = before[head : len(before) - tail], after[head : len(after) - tail]
-    first_old, first_new = _first(old, most // 2), _first(new, most // 2)
+    first_old, first_new = beginning(old, most // 2), beginning(new, most // 2)
     parts = _part("same", before[:head])
     for same, i1, i2, j1, j2 in _runs(first_old, first_new):
         parts += _part("same", first_old[i1:i2]) if same else _changed(first_old[i1:i2], first_new[j1:j2])
@@ -96,7 +96,7 @@ def _compared(before: Sequence[str], after: Sequence[str], most: int) -> tuple[l
     return _joined(parts), sum(len(line) + 1 for line in (*first_old, *first_new))
 
 
-def _first(text_lines: Sequence[str], most: int) -> list[str]:
+def beginning(text_lines: Sequence[str], most: int) -> list[str]:
     """The lines that fit into so many characters."""
     sizes = accumulate(len(line) + 1 for line in text_lines)
     return [line for line, size in zip(text_lines, sizes, strict=True) if size <= most]

@@ -42,7 +42,7 @@ from samizdat.core.content.templates import LayoutChanges, LayoutTooLong, insist
 from samizdat.dbclock import YEARS
 from samizdat.events.actions import record
 from samizdat.portability.parts import base
-from samizdat.portability.parts.campaigns.media import renamed_in
+from samizdat.portability.parts.campaigns.media import insist_on_room, renamed_in
 from samizdat.portability.parts.campaigns.templates import Templates, templates_in
 from samizdat.portability.read import KEY, OpenedExport, altered
 from samizdat.portability.subscribers import ExportContext
@@ -68,6 +68,8 @@ type Text = Annotated[str, Meta(min_length=1)]
 EDITION = ("link_key", "message_id_domain", "archive_slug", "marks", "languages")
 
 
+# Room is looked at once for so many letters: summing up what there is takes longer than a letter.
+COUNTED = 20
 # Characters of a file's rows, from which on the next one begins. One file a letter would be too many: a house of a
 # hundred lists has 100,000 letters in twenty years.
 LONG = 2 << 20
@@ -110,6 +112,8 @@ class CampaignsPart:
             if places.here(self.name, letter.number) is None and not letter.lost(places):
                 with transaction.atomic():
                     places.put(self.name, letter.number, _make(letter, places).pk)
+                    if len(places.all(self.name)) % COUNTED == 0:
+                        insist_on_room(places.organization)
         many = len(places.all(self.name))
         if many:
             record("campaigns.restored", places.organization, now=places.now, by=places.by, detail={"letters": many})

@@ -11,6 +11,7 @@ from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign
 from samizdat.portability.parts import base
 from samizdat.portability.parts.campaigns.campaigns import NUMBER, CampaignsPart, give, going_along
+from samizdat.portability.parts.campaigns.media import insist_on_room
 from samizdat.portability.read import OpenedExport, altered
 from samizdat.portability.subscribers import ExportContext
 from samizdat.portability.value_limits import whole
@@ -49,6 +50,7 @@ class CampaignExtrasPart:
             with transaction.atomic():
                 count = sum(self._take(number, rows, places) for number, rows in letters.items())
                 places.put(self.name, file, count)
+                insist_on_room(places.organization)
         return sum(places.all(self.name).values())
 
     def _take(self, number: int, rows: list[object], places: base.Places) -> int:

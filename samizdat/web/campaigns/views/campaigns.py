@@ -20,12 +20,13 @@ from samizdat.audience.queries.lists import ListView
 from samizdat.campaigns import actions, folders, queries, translations
 from samizdat.campaigns.drafts import copy as copying
 from samizdat.campaigns.drafts.draft import Draft, draft_of
-from samizdat.campaigns.errors import CampaignError, NoSuchCampaign
+from samizdat.campaigns.errors import CampaignError, NoSuchCampaign, StorageFull
 from samizdat.campaigns.models import STATES, Campaign, Folder
 from samizdat.campaigns.queries import CampaignRow
 from samizdat.campaigns.senders import default_sender
 from samizdat.campaigns.templates import gallery, import_template, layout_store, starter_templates
 from samizdat.web import params
+from samizdat.web.base_form import refuse
 from samizdat.web.campaigns.forms.campaigns import EMPTY, FORMATS, BeginForm
 from samizdat.web.permissions import EVERYONE, WRITERS, deed, door, go
 from samizdat.web.request import DeskRequest
@@ -184,10 +185,14 @@ def new_campaign(request: DeskRequest) -> HttpResponse:
     )
     form = BeginForm(request.POST if request.method == "POST" else None, initial=initial, lists=lists)
     if lists and form.is_valid():
-        campaign = _begun(request, form, last)
-        if folder is not None:
-            folders.move(organization, [campaign.pk], folder, by=request.person, now=timezone.now())
-        return go(request, "campaign", campaign.pk)
+        try:
+            campaign = _begun(request, form, last)
+        except StorageFull as full:
+            refuse(form, None, full)
+        else:
+            if folder is not None:
+                folders.move(organization, [campaign.pk], folder, by=request.person, now=timezone.now())
+            return go(request, "campaign", campaign.pk)
     facts = {"form": form, "lists": lists, "formats": FORMATS, "folder": folder}
     facts["folder_name"] = folders.name_of(organization, folder) if folder is not None else ""
     facts |= {"own": gallery.own(organization), "starters": gallery.starters(form.initial["language"])}
@@ -261,7 +266,11 @@ def _say_why_html(request: DeskRequest, draft: Draft) -> None:
 @deed(WRITERS)
 def copy(request: DeskRequest, campaign_id: int) -> HttpResponse:
     campaign = letter_at(request, campaign_id)
-    duplicate = copying.copy(campaign, by=request.person, now=timezone.now())
+    try:
+        duplicate = copying.copy(campaign, by=request.person, now=timezone.now())
+    except StorageFull as full:
+        messages.error(request, str(full))
+        return go(request, "campaign", campaign.pk)
     messages.success(request, _("Campaign duplicated. This is the copy."))
     return go(request, "campaign", duplicate.pk)
 

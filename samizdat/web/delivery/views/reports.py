@@ -21,7 +21,7 @@ from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import queries as audience
 from samizdat.campaigns.archive import listing, web_corrections
 from samizdat.campaigns.drafts.draft import draft_of
-from samizdat.campaigns.errors import CampaignError
+from samizdat.campaigns.errors import CampaignError, StorageFull
 from samizdat.campaigns.models import Campaign, goes_to_all, is_listed
 from samizdat.campaigns.queries import is_public, web_address
 from samizdat.core.mail.ledger import LedgerTotals
@@ -137,7 +137,7 @@ def write_again(request: DeskRequest, campaign_id: int) -> HttpResponse:
     campaign = letter_at(request, campaign_id)
     try:
         draft = actions.resend(campaign, now=dbclock.asked(), by=request.person)
-    except DeliveryError as refused:
+    except (DeliveryError, StorageFull) as refused:
         messages.error(request, str(refused))
         return go(request, "report", campaign_id)
     messages.success(request, _("Here is a draft for them only. Read it, then send it."))
