@@ -1,9 +1,10 @@
 """Tags and fields by their names: found by blind index or opened, made when missing."""
 
+import os
 import secrets
 from collections.abc import Collection, Iterable, Mapping
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Max
 from msgspec import Struct, field
 
@@ -53,40 +54,87 @@ def tag_indices(keys: OrganizationKeys, name: str) -> list[bytes]:
 def tags_for(organization: Organization, keys: OrganizationKeys, names: Iterable[str]) -> dict[str, int]:
     """Name -> id; missing ones are made. Errors: ImportRefused when there would be too many."""
     names = list(names)
-    by_name = known_tags(organization, keys, names)
-    missing = {tag_indices(keys, name)[0]: name for name in names if name not in by_name}
-    if not missing:
-        return by_name
-    if Tag.objects.filter(organization=organization, removed=False).count() + len(missing) > MOST_TAGS:
-        raise ImportRefused(
-            "too_many_tags",
-            "There would be more than 10,000 tags. Is the right column taken for tags? Make it a field instead.",
-        )
-    with transaction.atomic():
-        _make(organization, keys, missing)
+    for left in (2, 1, 0):  # Somebody else may make the same tag at this moment: then theirs is found.
+        by_name, wrong = _found(organization, keys, names)
+        missing = {tag_indices(keys, name)[0]: name for name in names if name not in by_name}
+        if not missing:
+            return by_name
+        if Tag.objects.filter(organization=organization, removed=False).count() + len(missing) > MOST_TAGS:
+            raise ImportRefused(
+                "too_many_tags",
+                "There would be more than 10,000 tags. Is the right column taken for tags? Make it a field instead.",
+            )
+        try:
+            with transaction.atomic():
+                _put_indices_right(keys, wrong)
+                _make(organization, keys, missing)
+            break
+        except IntegrityError:
+            if not left:
+                raise
     return known_tags(organization, keys, names)
 
 
 def _make(organization: Organization, keys: OrganizationKeys, names: Mapping[bytes, str]) -> None:
-    """A name is sealed under its row's number, which is known once the row is there. Somebody else may make the same
-    tag at this moment: theirs is sealed by then."""
-    rows = [Tag(organization=organization, name_index=index, name_sealed=b"") for index in names]
-    Tag.objects.bulk_create(rows, ignore_conflicts=True)
-    tags = list(Tag.objects.filter(organization=organization, removed=False, name_sealed=b""))
-    for tag in tags:
-        tag.name_sealed = _sealed(keys, names[bytes(tag.name_index)], tag.pk)
+    """A name is sealed under its row's number, which is known once the row is there; only of rows made here, since
+    whoever writes the database empties the name of another. Errors: IntegrityError where there is such a tag."""
+    tags = Tag.objects.bulk_create(
+        [Tag(organization=organization, name_index=index, name_sealed=b"") for index in names], batch_size=200
+    )
+    for tag, name in zip(tags, names.values(), strict=True):
+        tag.name_sealed = _sealed(keys, name, tag.pk)
     Tag.objects.bulk_update(tags, ["name_sealed"], batch_size=200)
 
 
 def known_tags(organization: Organization, keys: OrganizationKeys, names: Iterable[str]) -> dict[str, int]:
     """Name -> id of those that are there."""
+    return _found(organization, keys, names)[0]
+
+
+def _found(
+    organization: Organization, keys: OrganizationKeys, names: Iterable[str]
+) -> tuple[dict[str, int], list[Tag]]:
+    """Name -> id of those that are there, as their own sealed names say, and rows that stand under another name's
+    index: whoever writes the database without a key exchanges two, and a campaign would go to the other tag."""
     wanted = {name: tag_indices(keys, name) for name in names}
     indices = [index for held in wanted.values() for index in held]
-    ids: dict[bytes, int] = {}
+    rows: dict[bytes, Tag] = {}
     for at in range(0, len(indices), 500):  # SQLite takes so many values in one query everywhere.
-        rows = Tag.objects.filter(organization=organization, name_index__in=indices[at : at + 500])
-        ids |= {bytes(index): id for index, id in rows.values_list("name_index", "id")}
-    return {name: ids[index] for name, held in wanted.items() for index in reversed(held) if index in ids}
+        some = Tag.objects.filter(organization=organization, name_index__in=indices[at : at + 500])
+        rows |= {bytes(tag.name_index): tag for tag in some}
+    known: dict[str, int] = {}
+    wrong: list[Tag] = []
+    for name, held in wanted.items():
+        for tag in [rows[index] for index in reversed(held) if index in rows]:
+            if _is_called(keys, tag, name):
+                known[name] = tag.pk
+            else:
+                wrong.append(tag)
+    if wrong:
+        named = Tag.objects.filter(organization=organization, removed=False).exclude(name_sealed=b"")
+        by_text = {tag_name(keys, tag).casefold(): tag for tag in named}
+        known |= {name: by_text[name.casefold()].pk for name in wanted if name.casefold() in by_text}
+        wrong += [tag for text, tag in by_text.items() if bytes(tag.name_index) not in tag_indices(keys, text)]
+    return known, wrong
+
+
+def _is_called(keys: OrganizationKeys, tag: Tag, name: str) -> bool:
+    """A long name is sealed without its end."""
+    if tag.removed or not tag.name_sealed:
+        return False
+    own, wanted = tag_name(keys, tag), name.casefold()
+    return wanted.startswith(own.casefold()) if len(own) == LONGEST_TAG else wanted == own.casefold()
+
+
+def _put_indices_right(keys: OrganizationKeys, tags: Iterable[Tag]) -> None:
+    """In a transaction. First all of them give theirs back: two may have exchanged them."""
+    by_number = {tag.pk: tag for tag in tags}
+    for number in by_number:
+        Tag.objects.filter(pk=number).update(name_index=os.urandom(16))
+    for number, tag in by_number.items():
+        if tag.name_sealed and not tag.removed:
+            own = tag_indices(keys, tag_name(keys, tag))[0]
+            Tag.objects.filter(pk=number).update(name_index=own)
 
 
 def _sealed(keys: OrganizationKeys, name: str, number: int) -> bytes:

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 
 from samizdat.audience import actions, consent_writer, consistency, queries
 from samizdat.audience.errors import AddressErased, ListNameTaken, NoSuchList
-from samizdat.audience.models import ConsentRecord, Subscriber, Subscription, Suppression
+from samizdat.audience.models import ConsentRecord, Subscriber, Subscription, Suppression, Tag
 from samizdat.audience.numbers import one_number
 from samizdat.core import consent
 from samizdat.core.mail.address import BadAddress
@@ -211,6 +211,26 @@ def test_tags_and_values_change_with_their_totals(ada: Any, lantern: Any, letter
     assert queries.count(lantern, letter, "subscribed", "donor") == 1
     assert queries.count(lantern, letter, "subscribed", "fair") == 0 == queries.count(lantern, letter, tag="unknown")
     assert_projections_hold(lantern, NOW)
+
+
+@pytest.mark.parametrize("emptied", [False, True])
+def test_a_tag_is_the_one_that_its_sealed_name_says_whatever_index_is_beside_it(
+    lantern: Any, letter: Any, emptied: bool
+) -> None:
+    actions.add_subscriber(lantern, "everyone@example.org", letter, tags=["Everyone"], consent="By phone", now=NOW)
+    ids = actions.tags_for(lantern, ["Board", "Everyone"])
+    board, everyone = (Tag.objects.get(pk=ids[name]) for name in ("Board", "Everyone"))
+    index, others = bytes(board.name_index), bytes(everyone.name_index)
+    Tag.objects.filter(pk=board.pk).update(name_index=b"aside")
+    Tag.objects.filter(pk=everyone.pk).update(name_index=index, **{"name_sealed": b""} if emptied else {})
+    if emptied:  # Its own name is gone; it must not become the name that is beside it.
+        Tag.objects.filter(pk=board.pk).update(name_index=others)
+    assert queries.tag_named(lantern, "board") == board
+    assert actions.tags_for(lantern, ["BOARD", "New"])["BOARD"] == board.pk
+    Tag.objects.filter(pk=board.pk).delete()
+    again = actions.tags_for(lantern, ["Board"])["Board"]
+    assert again not in ids.values() and queries.count(lantern, letter, tag="Board") == 0
+    assert actions.tags_for(lantern, ["board"]) == {"board": again}
 
 
 def test_what_is_no_address_is_refused_and_nothing_written(lantern: Any, letter: Any) -> None:

@@ -118,8 +118,9 @@ def tags(organization: Organization) -> list[tuple[int, str]]:
 
 
 def tag_named(organization: Organization, name: str) -> Tag | None:
-    indices = tags_and_fields.tag_indices(keyring.keys(organization), name.strip())
-    return Tag.objects.filter(organization=organization, name_index__in=indices).first()
+    wanted = name.strip()
+    known = tags_and_fields.known_tags(organization, keyring.keys(organization), [wanted])
+    return Tag.objects.filter(organization=organization, pk=known[wanted]).first() if known else None
 
 
 def fields(organization: Organization, among: Collection[int] | None = None) -> list[FieldView]:
