@@ -153,6 +153,13 @@ class TooManyRemovals(AudienceError):
         )
 
 
+class TooManyLifts(TooManyRemovals):
+    """The same of addresses that come off the suppression list."""
+
+    def _sentence(self) -> str:
+        return _("Your team can take %(n)s addresses off the suppression list per day. Continue tomorrow.")
+
+
 class TooManyCorrections(TooManyRemovals):
     """The same of addresses at which readers are written to."""
 

@@ -16,7 +16,7 @@ from django.db import transaction
 
 from samizdat.accounts import pending_changes
 from samizdat.accounts.models import Organization, Person
-from samizdat.audience.errors import TooManyCorrections, TooManyRemovals
+from samizdat.audience.errors import TooManyCorrections, TooManyLifts, TooManyRemovals
 from samizdat.audience.models import PENDING, SUBSCRIBED, BulkAction, Subscription
 from samizdat.events.actions import detail_of, record
 from samizdat.events.kinds import EventKind
@@ -25,6 +25,7 @@ from samizdat.events.queries import was_said
 
 ALARM: EventKind = "person.removal_limit_reached"
 CORRECTED: EventKind = "subscriber.address_changed"
+LIFTED: EventKind = "subscriber.unsuppressed"
 BY_IMPORT: EventKind = "subscribers.import.removed"
 
 # What people ask for by mail or in person.
@@ -100,6 +101,16 @@ def check_correction(organization: Organization, id: int, *, now: datetime, by: 
     if by is not None and id not in before and len(before) >= CORRECTIONS:
         _refuse_over(organization, 1, now=now, by=by, error=TooManyCorrections)
     return redirected
+
+
+def check_lift(organization: Organization, *, now: datetime, by: Person | None) -> None:
+    """One more address comes off the suppression list: whoever complained gets mail again. Errors: TooManyLifts."""
+    if by is None or not pending_changes.held(organization, by):
+        return
+    Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
+    rows = Event.objects.filter(organization=organization, kind=LIFTED, by__isnull=False, at__gt=now - DAY)
+    if rows.count() >= ALONE_A_DAY:
+        raise TooManyLifts(ALONE_A_DAY, 1)
 
 
 def _refuse_over(

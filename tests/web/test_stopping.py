@@ -213,3 +213,26 @@ def test_the_growth_of_a_list_is_drawn_and_stands_in_a_table(here: House, desk: 
     actions.unsubscribe(here.ada, here.list, way="form", now=timezone.now())
     shown = client.get(f"{page}?days=90&list={here.list.id}").content.decode()
     assert "our public pages" in shown and "a sign-up form" not in shown
+
+
+def test_taking_addresses_off_tells_of_no_more_than_looking_them_up(here: House, desk: Desk) -> None:
+    """Who complained or bounced was a subscriber."""
+    client, statuses = desk("editor"), list[int]()
+    for number in range(read_limits.AT_ONCE + 2):
+        form = {"address": f"suspect{number}@post.example", "reason": "complaint", "why": "They asked."}
+        statuses.append(client.post(_to(here, "lift-stop"), form).status_code)
+    assert statuses[0] == 302 and statuses[-1] == 429
+
+
+def test_a_team_takes_few_addresses_off_in_a_day(here: House, desk: Desk) -> None:
+    addresses = [f"reader{number}@post.example" for number in range(removal_limit.ALONE_A_DAY + 1)]
+    suppress_many(here.organization, "\n".join(addresses), "complaint", now=timezone.now(), by=None)
+    *some, last = addresses
+    for address in some:
+        actions.lift(here.organization, "complaint", address=address, now=timezone.now(), by=here.people["editor"])
+    form = {"address": last, "reason": "complaint", "why": "They asked."}
+    page = desk("editor").post(_to(here, "lift-stop"), form, follow=True).content.decode()
+    assert "20 addresses off the suppression list per day" in page and Suppression.objects.count() == 1
+    assert Event.objects.filter(kind="person.removal_limit_reached").exists(), "and the admins are told"
+    actions.lift(here.organization, "complaint", address=last, now=timezone.now(), by=None)
+    assert not Suppression.objects.exists(), "whoever has the machine is not counted"

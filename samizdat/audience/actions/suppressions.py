@@ -59,13 +59,15 @@ def lift(
 ) -> bool:
     """Takes a suppression back; `words` say why, sealed in the log. False when there was none.
 
-    Errors: BadAddress, NoSuchSubscriber.
+    Errors: BadAddress, NoSuchSubscriber, TooManyLifts.
     """
     keys = keyring.keys(organization)
-    with transaction.atomic():
+    with removal_limit.limited(organization, now=now, by=by):
         row = _row(organization, keys, subscriber, address)
         blinds = _blinds(keys, row, address)
         entries = Suppression.objects.filter(organization=organization, email_index__in=blinds, reason=reason)
+        if entries.exists():
+            removal_limit.check_lift(organization, now=now, by=by)
         if not suppression_log.delete(organization, entries, now):
             return False
         if row is not None:

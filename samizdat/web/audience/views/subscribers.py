@@ -160,8 +160,12 @@ def suppress(request: DeskRequest, number: int) -> HttpResponse:
     """Puts the subscriber on the stop list, or takes them off it again."""
     subscriber, now = _numbered(request, number), timezone.now()
     if request.POST.get("lift"):
-        actions.lift(request.organization, "manual", subscriber=subscriber, now=now, by=request.person)
-        messages.success(request, _("Address removed from the suppression list."))
+        try:
+            actions.lift(request.organization, "manual", subscriber=subscriber, now=now, by=request.person)
+        except TooManyRemovals as refused:
+            messages.error(request, str(refused))
+        else:
+            messages.success(request, _("Address removed from the suppression list."))
     else:
         try:
             actions.suppress(request.organization, "manual", subscriber=subscriber, now=now, by=request.person)

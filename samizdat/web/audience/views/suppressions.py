@@ -125,14 +125,19 @@ def lift_stop(request: DeskRequest) -> HttpResponse:
             result = _reasons(request, form.cleaned_data["address"])
         return _page(request, StopLookForm(prefix="look"), result, SuppressForm(), form)
     answers = form.cleaned_data
-    lifted = actions.lift(
-        request.organization,
-        answers["reason"],
-        address=answers["address"],
-        now=timezone.now(),
-        by=request.person,
-        words=answers["why"],
-    )
+    read_limits.count(request)  # It tells whether the address stood there, as a look does.
+    try:
+        lifted = actions.lift(
+            request.organization,
+            answers["reason"],
+            address=answers["address"],
+            now=timezone.now(),
+            by=request.person,
+            words=answers["why"],
+        )
+    except TooManyRemovals as refused:
+        messages.error(request, str(refused))
+        return go(request, "stop-list")
     if lifted:
         messages.success(request, _("Address removed from the suppression list."))
     else:
