@@ -267,10 +267,12 @@ def test_no_page_violates_anything(browser: Any, served: str, here: House) -> No
 
 @pytest.mark.once
 def test_a_long_name_without_spaces_scrolls_no_page_sideways(browser: Any, served: str, here: House) -> None:
+    from samizdat.audience.actions import add_tags
     from samizdat.audience.actions.lists import rename_list
     from tests.conftest import NOW
 
     rename_list(here.list, "W" * 190, now=NOW)
+    add_tags(here.ada, [f"{number} volunteers at the river" for number in range(5)], now=NOW)
     letter, to = make_campaign(here, "Ж" * 190), here.organization.slug
     names = (("home",), ("send", letter.pk), ("lists",), ("list", here.list.pk), ("subscribers",), ("exports",))
     names += (("rights",), ("renewal", here.list.pk), ("list-keeping", here.list.pk), ("subscriber", here.ada.number))

@@ -3,6 +3,7 @@
 from django.http import HttpResponse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as lazy
+from django.utils.translation import pgettext_lazy
 
 from samizdat.web.request import DeskRequest
 
@@ -11,7 +12,7 @@ COLUMNS: dict[str, str | Promise] = {
     "status": lazy("Status"),
     "lists": lazy("Lists"),
     "tags": lazy("Tags"),
-    "since": lazy("Since"),
+    "since": pgettext_lazy("column", "Since"),
     "provider": lazy("Mailbox provider"),
     "language": lazy("Language"),
     "source": lazy("Source"),
