@@ -682,3 +682,23 @@ def test_a_tag_that_is_opened_again_and_again_is_looked_at_once_each() -> None:
     assert without_open_tags("<p>a</p>" + "<a " * 20_000) == "<p>a</p>"
     assert without_open_tags('<p title="<b">a</p><a <i') == '<p title="<b">a</p>'
     assert without_open_tags('x <a title="<b>">') == 'x <a title="<b>">'
+
+
+@pytest.mark.parametrize("where", ["body", "template"])
+def test_a_link_that_takes_a_readers_address_or_their_unsubscribe_link_elsewhere_is_named(where: str) -> None:
+    """A template that somebody got for nothing may have them, and whoever sends it does not look."""
+
+    def found(link: str) -> list[str]:
+        source = f'<p>Hello.</p><p><a href="{link}">View online</a></p>'
+        if where == "template":
+            source = f"<html><body>{{{{ content }}}}{source}<a href='*|UNSUB|*'>Unsubscribe</a></body></html>"
+            made = letter("Hello.", template=source, website="https://lantern.example")
+        else:
+            made = letter(source, format="html", website="https://lantern.example")
+        return [f"{flaw.severity} {flaw.code}" for flaw in made.flaws if flaw.code.startswith("link_takes")]
+
+    assert found("https://evil.example/?u=*|UNSUB|*") == ["stop link_takes_link"]
+    assert found("//evil.example/?u=*|UPDATE_PROFILE|*") == ["stop link_takes_link"]
+    assert found("https://survey.example/?e=*|EMAIL|*&amp;n=*|FNAME|*") == ["care link_takes_value"] * 2
+    for fine in "*|UNSUB|*", "*|ARCHIVE|*", "https://lantern.example/join?e=*|EMAIL|*", "https://survey.example/":
+        assert found(fine) == [], fine

@@ -590,9 +590,21 @@ class ContentRenderer:
                 if entry.choice not in self.broken:
                     pieces.append(entry)
             elif isinstance(entry, MergeTag):
+                self._look_where_it_leads(entry, page, start)
                 pieces.extend(self._piece(entry, kind))
         pieces.append(page[position:])
         return _joined(pieces)
+
+    def _look_where_it_leads(self, tag: MergeTag, page: str, start: int) -> None:
+        """An address of another host that takes along whose letter it is, or the link by which they unsubscribe."""
+        address = page[max(page.rfind('"', 0, start), start - 2_000) + 1 : start]
+        host = _HOST.match(address)
+        if host is None or tag.name == "ARCHIVE_URL" or address.startswith(f"{self.content.website or '-'}/"):
+            return
+        if tag.name in _OWN_LINKS:
+            self._flaw("link_takes_link", tag.line, tag=tag.written, host=host[1])
+        elif tag.name in _PERSONAL_FIELDS:
+            self._flaw("link_takes_value", tag.line, severity="care", tag=tag.written, host=host[1])
 
     def _piece(self, tag: MergeTag, kind: str) -> Iterator[Piece]:
         if kind == "src":
@@ -634,6 +646,7 @@ def _way_out(pieces: Iterable[Piece]) -> bool:
     return False
 
 
+_HOST = re.compile(r"\s*(?:https?:)?//([^/?#\"\s]{1,253})", re.IGNORECASE)
 _HREF = re.compile(r'\bhref="(https?://[^"]*)"', re.IGNORECASE)
 
 
