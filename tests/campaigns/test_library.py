@@ -3,18 +3,21 @@
 import io
 import struct
 import zlib
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 from PIL import Image
 
+from samizdat import limited_process
 from samizdat.campaigns.errors import BadPicture, PictureShown, StorageFull
-from samizdat.campaigns.media import library, storage
+from samizdat.campaigns.media import image_processing, library, storage
 from samizdat.campaigns.media.image_processing import MOST_FRAMES, CropBox, box_of
 from samizdat.campaigns.media.library import WIDEST, open_picture, take_in
 from samizdat.campaigns.models import Campaign, Picture, Template
 from samizdat.campaigns.templates import import_template
+from samizdat.core import json_values
 from samizdat.core.crypto.seal import SealBroken
 from tests.conftest import NOW
 
@@ -290,3 +293,33 @@ def test_pictures_and_templates_of_an_organization_take_no_more_of_the_disk_than
     library.remove(stored, also_sent=False, now=NOW)
     import_template.take_in(lantern, "Frame", page, by=None, now=NOW)
     assert 0 < storage.used(lantern) < 10_000
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"kind": "html\r\nContent-Type: text/html\r\n\r\n<h1>Donate to evil.example</h1>"},
+        {"data": b"<h1>Donate to evil.example</h1>"},
+        {"size": (0, 10)},
+        {"size": (10, 1 << 40)},
+    ],
+)
+@pytest.mark.parametrize("part", ["shown", "whole"])
+def test_what_a_helper_that_was_taken_over_calls_a_picture_is_not_kept(
+    lantern: Any, monkeypatch: pytest.MonkeyPatch, part: str, lie: dict[str, Any]
+) -> None:
+    processed = image_processing.take(picture(size=(1500, 60)))
+    false = replace(processed, **{part: replace(getattr(processed, part), **lie)})
+
+    def work(_whose: int, function: Any, *_args: Any) -> Any:
+        """What comes out of its pipe, as limited_process reads it."""
+        data: list[bytes] = []
+        try:
+            return json_values.unpacked(get_type_hints(function)["return"], json_values.packed(false, data), data)
+        except ValueError as odd:
+            raise image_processing.Unusable("odd") from odd
+
+    monkeypatch.setattr(limited_process, "work", work)
+    with pytest.raises(BadPicture):
+        take_in(lantern, b"", NOW)
+    assert not Picture.objects.exists()

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from samizdat.core.content.compile import MAX_SUBJECT, CompileProof, compile_letter, quoted_text
+from samizdat.core.content.compile import MAX_SUBJECT, CompileProof, InlineImage, compile_letter, quoted_text
 from samizdat.core.content.message import CompiledContent, MessageMaker, dumps, loads, make_out, one_line, slot_values
 from samizdat.core.content.render import Content, fill
 from samizdat.core.fields import in_letter
@@ -390,3 +390,19 @@ def test_a_day_of_a_reader_is_said_in_the_language_of_the_letter(language: str, 
     assert fill(proof.letter.text, born).count(f"\n{said}, 1984.\n")
     assert body_of(parsed(maker(VALUES | {"BORN": "05/23"})), "plain").count(f"\n{said}, 05/23.\n")
     assert body_of(parsed(maker(VALUES)), "plain").count("\n, once.\n")
+
+
+def test_what_is_no_kind_of_a_picture_is_not_written_into_the_message() -> None:
+    url = "https://lantern.example/m/00ff00ff00ff.png"
+    evil = "png\r\nContent-Type: text/html\r\n\r\nDonate to evil.example"
+
+    def raw(kind: str) -> bytes:
+        image = InlineImage(url, "00ff00ff00ff@lantern.example", kind, b"\x89PNG")
+        proof = compile_letter(
+            content(body=f"Hello\n\n![River]({url})"), now=NOW, boundary="abcdefgh1234", carries=lambda _urls: [image]
+        )
+        assert proof.compiled is not None
+        return b"".join(part for part in proof.compiled.parts if isinstance(part, bytes))
+
+    assert b"Content-Type: image/png\r\n" in raw("png")
+    assert b"evil.example" not in raw(evil) and b"cid:" not in raw(evil)

@@ -5,6 +5,7 @@ meet what strangers made. Errors: Unusable.
 """
 
 import io
+import re
 import struct
 import zlib
 from collections.abc import Callable, Iterator
@@ -14,6 +15,8 @@ from typing import Any
 
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
+
+from samizdat.core.content.compile import ImageKind
 
 LARGEST_FILE = 10 * 1024 * 1024
 # Wider than twice the letter's 600 px shows no difference and costs a slow line dearly.
@@ -30,8 +33,11 @@ MOST_MOVING = 30_000_000
 MOST_FRAMES = 300
 QUALITY = 85
 
-FORMATS = {"JPEG": "jpeg", "PNG": "png", "GIF": "gif", "WEBP": "webp"}
-KINDS = {kind: name for name, kind in FORMATS.items()}
+FORMATS: dict[str, ImageKind] = {"JPEG": "jpeg", "PNG": "png", "GIF": "gif", "WEBP": "webp"}
+KINDS: dict[str, str] = {kind: name for name, kind in FORMATS.items()}
+# How a file of each kind begins: what is called a picture is shown to everybody under that name.
+BEGINS = {"jpeg": rb"\xff\xd8\xff", "png": rb"\x89PNG\r\n", "gif": rb"GIF8", "webp": rb"RIFF....WEBP"}
+LONGEST_SIDE = 100_000
 
 # Width to height. "whole": as it is.
 SHAPES: dict[str, tuple[int, int] | None] = {
@@ -85,7 +91,7 @@ class ProcessedShot:
     """A file as it is stored; `size` is (width, height) in points."""
 
     data: bytes
-    kind: str
+    kind: ImageKind
     size: tuple[int, int]
 
 
@@ -141,6 +147,12 @@ def remake(data: bytes, cut: CropBox) -> tuple[ProcessedShot, bytes]:
             raise Unusable(_("An animation can only be saved as GIF or WebP. Choose one of these."))
         shot = _moving(image, kind, step)
         return shot, _first(image, step)
+
+
+def is_picture(shot: ProcessedShot, thumb: bytes) -> bool:
+    """Whether an answer of a helper can be one: it may have been taken over by the file that it read."""
+    begins = re.match(BEGINS[shot.kind], shot.data, re.DOTALL) and re.match(BEGINS["webp"], thumb, re.DOTALL)
+    return bool(begins) and all(0 < side <= LONGEST_SIDE for side in shot.size)
 
 
 def box_of(size: tuple[int, int], shape: str, focus: str) -> Box | None:

@@ -114,9 +114,13 @@ def keep(
     by: Person | None = None,
     slug: str = "",
 ) -> Picture:
-    """`slug`: where its address was written down before."""
+    """`slug`: where its address was written down before. Errors: BadPicture."""
     facts = PictureFacts(name=name.strip()[:LONGEST_NAME], whole=taken.whole.size if taken.whole else None)
     whole = taken.whole.data if taken.whole else b""
+    if taken.whole and (
+        taken.whole.kind != taken.shown.kind or not image_processing.is_picture(taken.whole, taken.thumb)
+    ):
+        raise _unreadable()
     return _store(organization, taken.shown, taken.thumb, facts, now=now, by=by, whole=whole, slug=slug)
 
 
@@ -138,6 +142,10 @@ def _decoded[T](organization: Organization, function: Callable[..., T], *args: o
         raise BadPicture(_("The image takes too long to read. Make it smaller and upload it again.")) from much
 
 
+def _unreadable() -> BadPicture:
+    return BadPicture(_("We can’t read this image. Save it as JPEG, PNG, GIF or WebP."))
+
+
 def _store(
     organization: Organization,
     shot: ProcessedShot,
@@ -150,6 +158,8 @@ def _store(
     parent: Picture | None = None,
     slug: str = "",
 ) -> Picture:
+    if not image_processing.is_picture(shot, thumb):
+        raise _unreadable()
     storage.insist_on_room(organization, len(shot.data) + len(thumb) + len(whole))
     keys = keyring.keys(organization)
     width, height = shot.size

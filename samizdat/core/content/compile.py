@@ -12,6 +12,7 @@ from base64 import encodebytes
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal, get_args
 
 from samizdat.core.content.merge import MergeCondition
 from samizdat.core.content.message import (
@@ -36,6 +37,9 @@ MAX_NAME = 128
 # Bytes of all pictures inside a message, as they travel. Every reader's copy carries them: a million for ten thousand
 # readers are 10 GB through the relay, and filters look twice at a newsletter that weighs more.
 MAX_INSIDE = 1_000_000
+# What stands after image/ in a message and ends the address of a picture.
+ImageKind = Literal["jpeg", "png", "gif", "webp"]
+IMAGE_KINDS: tuple[str, ...] = get_args(ImageKind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +111,13 @@ _SOURCE = re.compile(r'(?<=[\s"])(src|background)="([^"]*)"')
 
 
 def _carried(letter: RenderedContent, carries: Carries) -> dict[str, tuple[InlineImage, bytes]]:
-    """By the address that the letter has for it, each picture and its base64 in lines of 76, which hold no blank."""
+    """By the address that the letter has for it, each picture and its base64 in lines of 76, which hold no blank. None
+    of a kind that pictures don't have: that would be text of the message."""
     urls = {html.unescape(url) for piece in letter.html if isinstance(piece, str) for _, url in _SOURCE.findall(piece)}
     return {
-        picture.url: (picture, encodebytes(picture.data).replace(b"\n", b"\r\n")) for picture in carries(sorted(urls))
+        picture.url: (picture, encodebytes(picture.data).replace(b"\n", b"\r\n"))
+        for picture in carries(sorted(urls))
+        if picture.kind in IMAGE_KINDS
     }
 
 

@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 from django.db import transaction
@@ -11,7 +11,9 @@ from msgspec import Meta, convert, structs
 from samizdat.accounts.models import Organization
 from samizdat.campaigns.errors import StorageFull
 from samizdat.campaigns.media import library, storage
+from samizdat.campaigns.media.image_processing import BEGINS, LONGEST_SIDE
 from samizdat.campaigns.models import Picture
+from samizdat.core.content.compile import ImageKind
 from samizdat.portability.errors import ExportRefused
 from samizdat.portability.parts import base
 from samizdat.portability.read import OpenedExport, altered
@@ -22,16 +24,13 @@ from samizdat.vault import keyring
 from samizdat.vault.sealed_json import seal_json
 
 FILE, FOLDER = "pictures.json", "pictures/"
-# How a file of each kind begins: what a forged export calls a picture is shown to everybody under that name.
-BEGINS = {"jpeg": rb"\xff\xd8\xff", "png": rb"\x89PNG\r\n", "gif": rb"GIF8", "webp": rb"RIFF....WEBP"}
 LARGEST = 64 << 20
-SIDE = 100_000
-type Side = Annotated[int, Meta(gt=0, le=SIDE)]
+type Side = Annotated[int, Meta(gt=0, le=LONGEST_SIDE)]
 
 
 class _Picture(library.PictureFacts, frozen=True, kw_only=True):
     slug: Annotated[str, Meta(pattern=r"\A[0-9a-f]{8,40}\Z")]
-    kind: Literal["jpeg", "png", "gif", "webp"]
+    kind: ImageKind
     width: Side
     height: Side
     whole: tuple[Side, Side] | None = None
