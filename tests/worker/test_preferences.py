@@ -13,7 +13,7 @@ import pytest
 from samizdat.accounts.actions import found_organization
 from samizdat.audience import actions as audience
 from samizdat.audience import queries
-from samizdat.audience.actions import preferences
+from samizdat.audience.actions import preferences, signup_alarm
 from samizdat.audience.actions.forms import FormFacts, make_form
 from samizdat.audience.models import Subscriber, SubscriberTag, Subscription
 from samizdat.core import consent
@@ -341,3 +341,23 @@ def test_nothing_is_lost_while_no_route_lives(
     add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
     assert subject_requests.take(NOW) == 1
     assert linked(mails(tmp_path)["ada@example.org"])
+
+
+def test_who_said_no_is_mailed_a_few_times_a_day_and_many_such_mails_alarm_admins(
+    lantern: Any, thursday: Any, ada: Any, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signup_alarm, "FEW", 10)
+    monkeypatch.setattr(subject_requests, "SAID_NO_A_DAY", 9)
+    for number in range(12):
+        left = audience.add_subscriber(lantern, f"left{number}@example.org", thursday, consent="By phone", now=NOW)
+        if number % 3:
+            audience.unsubscribe(left, thursday, now=NOW)
+        else:
+            audience.suppress(lantern, "complaint", subscriber=left, now=NOW)
+        ask(lantern, left, "ask", what="erase" if number % 2 else "data")
+    while subject_requests.take(NOW):
+        pass
+    assert len(mails(out)) == 9 and not signup_alarm.alarms(lantern, NOW)
+    ask(lantern, ada, "ask", what="data")
+    assert subject_requests.take(NOW) == 1
+    assert "ada@example.org" in mails(out) and len(signup_alarm.alarms(lantern, NOW)) == 1

@@ -44,6 +44,11 @@ def few_a_day(organization: Organization, what: str, to: str, box: int, now: dat
     return any(once_a_day(organization, f"{kept} {number}", box, now) for number in range(A_DAY))
 
 
+def few_in_all(organization: Organization, what: str, most: int, box: int, now: datetime) -> bool:
+    """Whether one more mail of a kind may go today, to whomever."""
+    return any(once_a_day(organization, f"{what} {number}", box, now) for number in range(most))
+
+
 def forget_mailed(now: datetime) -> None:
     """What was mailed on days that are over."""
     MailQuota.objects.filter(day__lt=now.astimezone(UTC).date() - timedelta(days=1)).delete()

@@ -19,8 +19,8 @@ from samizdat import phrases_override
 from samizdat.accounts.models import Organization
 from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import queries as audience_queries
-from samizdat.audience.actions import preferences
-from samizdat.audience.actions.mail_quota import few_a_day, once_a_day
+from samizdat.audience.actions import preferences, signup_alarm
+from samizdat.audience.actions.mail_quota import few_a_day, few_in_all, once_a_day
 from samizdat.audience.errors import AudienceError
 from samizdat.core.content.phrases import PhraseTable, language_for
 from samizdat.core.mail import address
@@ -40,6 +40,8 @@ log = logging.getLogger("samizdat.worker")
 KINDS = ("ask", "move", "allowed")
 # Hours that a copy of their data lies in the public database, sealed with the token of the mail.
 DATA_HOURS = 7 * 24
+# Mails of a day, of an organization, about the data of people who get nothing from it any more.
+SAID_NO_A_DAY = 20
 _PATHS = {"data": "d", "erase": "e", "move": "n", "allow": "o"}
 
 
@@ -94,12 +96,22 @@ def _take(envelope: OpenedEnvelope, now: datetime) -> bool:
     # Whoever moves to ada+1@, ada+2@ and so on has somebody else mailed by us.
     if wanted.what == "move" and not few_a_day(envelope.organization, "move", wanted.to, envelope.row, now):
         return True
+    # Links of everyone can be made by the public process, and who said no is mailed by nobody else.
+    if _said_no(wanted) and not few_in_all(envelope.organization, "said no", SAID_NO_A_DAY, envelope.row, now):
+        return True
     if wanted.wish:
         # What the mail speaks of is what they want, so it is written only where a mail goes.
         preferences.ask_to_move(wanted.subscriber, wanted.wish)
     if not signups.memory.may_send(envelope.organization.id):
         return False
     return _mail(envelope, wanted, now)
+
+
+def _said_no(wanted: SubjectRequest) -> bool:
+    if wanted.what not in ("data", "erase"):
+        return False
+    is_suppressed = audience_queries.suppression_of(wanted.subscriber.organization, wanted.to) is not None
+    return is_suppressed or not preferences.lists_of(wanted.subscriber)
 
 
 def _asked(envelope: OpenedEnvelope, now: datetime) -> SubjectRequest | None:
@@ -187,4 +199,5 @@ def _carried(
     outcome = service_mail.send(organization, sender, to, subject, "\n\n".join(lines) + "\n", now)
     if isinstance(outcome, Accepted | Unsure):
         signups.memory.wrote(organization.id)
+        signup_alarm.look(organization, signups.memory.mailed(organization.id), now)
     return isinstance(outcome, Accepted | Unsure | Refused)
