@@ -211,6 +211,15 @@ def leavings(records: Iterable[ConsentFact], list: int, purpose: str, now: datet
 _ANSWERS = frozenset({"confirmed", "withdrawn", "objected", "cleaned"})
 
 
+# Days a sign-up waits for its confirmation; the page says seven, a day more for time zones and slow mail.
+CONFIRM_DAYS = 8
+
+
+def last_day(now: datetime) -> date:
+    """Sign-ups of earlier days have had their time."""
+    return (now.astimezone(UTC) - timedelta(days=CONFIRM_DAYS)).date()
+
+
 def asked_on(records: Iterable[ConsentFact], list: int, now: datetime, purpose: str = LETTERS) -> frozenset[date]:
     """The days of the sign-ups to this list that nothing has answered since, also of somebody who had left."""
     days: set[date] = set()

@@ -31,6 +31,7 @@ from samizdat.public.responses import (
     holder_of,
     host_of,
     is_one_click,
+    is_too_old,
     named,
     page_for,
     page_of,
@@ -59,6 +60,8 @@ _LANGUAGE = re.compile(
     r"[A-Za-z]+(-[A-Za-z]+)*"
 )  # What the worker takes (worker/inbox/preferences), of up to 8 letters.
 _MAILED = {"data": "d", "erase": "e", "move": "n", "allow": "o", "asks": "g"}
+# What the house says of one that waits, where it is not asked-PURPOSE: the same as of sign-ups.
+_WAITING = {"asks": "pending-asks"}
 # What the house says of a link that has done its work. (That of their data works as long as the data lies there.)
 _DONE = {"erase": "erased", "move": "moved", "allow": "allowed", "asks": "agreed"}
 
@@ -275,7 +278,8 @@ def by_mail(request: HttpRequest, kind: str, token: str) -> HttpResponse:
     state, language = queries.token_state(text), speaks(request) or place.language
     with override(language):
         sheet = queries.sheet(place, text, timezone.now()) if purpose == "data" else None
-        if state not in (f"asked-{purpose}", _DONE.get(purpose)) or (purpose == "data" and sheet is None):
+        waits = state == _WAITING.get(purpose, f"asked-{purpose}") and not _has_expired(purpose, text)
+        if not (waits or state == _DONE.get(purpose)) or (purpose == "data" and sheet is None):
             return page_of(request, place, language, "by_mail_old", {}, status=404)
         if request.method == "POST" and sheet is not None:
             return _file(sheet)
@@ -285,6 +289,11 @@ def by_mail(request: HttpRequest, kind: str, token: str) -> HttpResponse:
             done = True
         values = {"what": purpose, "done": done, "path": f"/{kind}/{text}"}
         return page_of(request, place, language, "by_mail_link", values)
+
+
+def _has_expired(purpose: str, text: str) -> bool:
+    """Of a link whose page knows the day in it."""
+    return purpose in _WAITING and is_too_old(tokens.reader.glimpse(text, purpose).edition)
 
 
 def _file(text: str) -> HttpResponse:

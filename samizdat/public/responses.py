@@ -1,6 +1,7 @@
 """What every public page is made with: who holds a token, what was posted, one page in one language."""
 
 from collections.abc import Callable
+from datetime import date
 from functools import wraps
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -11,9 +12,11 @@ from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.http.multipartparser import MultiPartParserError
 from django.http.request import RawPostDataException, UnreadablePostError
 from django.template.loader import render_to_string
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
+from samizdat.core.consent import last_day
 from samizdat.core.crypto import tokens as link
 from samizdat.core.languages import direction
 from samizdat.public import cache, tokens
@@ -127,6 +130,13 @@ def holder_of(request: HttpRequest, token: str, *purposes: str) -> tuple[tokens.
 def glimpsed_of(request: HttpRequest, token: str, purpose: str) -> tuple[tokens.TokenHolder, Site]:
     """The same of a token that only the house can prove, or this process could answer for everybody."""
     return _shown(request, lambda: tokens.reader.glimpse(token, purpose))
+
+
+def is_too_old(number: int) -> bool:
+    """Whether what a mailed link asks for is forgotten by now, by the day in its number (audience/actions/forms.dated):
+    the same of every link, so that no state of one has to change for it."""
+    day = number >> 40
+    return 0 < day < (last_day(timezone.now()) - date(1970, 1, 1)).days
 
 
 def _shown(request: HttpRequest, read: Callable[[], tokens.TokenHolder]) -> tuple[tokens.TokenHolder, Site]:

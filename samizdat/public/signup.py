@@ -17,7 +17,7 @@ from samizdat.core import fields, jurisdictions
 from samizdat.core.mail import address
 from samizdat.public import cache, door, form_tokens, tokens
 from samizdat.public.middleware import HEADERS
-from samizdat.public.responses import glimpsed_of, host_of, page_of, posted_of, takes
+from samizdat.public.responses import glimpsed_of, host_of, is_too_old, page_of, posted_of, takes
 from samizdat.publicdb import queries
 from samizdat.publicdb.models import Form, Site
 
@@ -186,7 +186,7 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
     language = form.language if form else place.language
     # Of a link that was pressed before nobody here knows whether its letters still come: they may have left since.
     state = queries.token_state(holder.text)
-    page = {"confirmed": "confirmed_before", "forgotten": "forgotten"}.get(state, "confirm")
+    page = {"confirmed": "confirmed_before"}.get(state, "forgotten" if is_too_old(holder.edition) else "confirm")
     if request.method == "POST" and page != "forgotten":
         door.drop_in(place, "confirm", token=holder.text)
         page = "confirmed" if page == "confirm" else page

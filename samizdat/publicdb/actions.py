@@ -36,8 +36,9 @@ from samizdat.publicdb.models import (
 )
 
 # A link that was mailed is asked for one purpose (worker/inbox/preferences.MAILED): on the page of another it is none.
-ASKED = ("asked-data", "asked-erase", "asked-move", "asked-allow", "asked-asks")
-# Links to confirm: of a sign-up, and of one that asked for appeals for money as well.
+ASKED = ("asked-data", "asked-erase", "asked-move", "asked-allow")
+# Links to confirm: of a sign-up, and of one that asked for appeals for money as well, or for these alone. Whether such
+# a link is too old its page knows by the day in it: a state that changed by itself would say which links were mailed.
 PENDING = ("pending", "pending-asks")
 DONE = ("erased", "moved", "allowed", "agreed")
 STATES = ("left", "left-appeals", "back", *PENDING, "confirmed", "forgotten", *ASKED, *DONE)
@@ -212,10 +213,15 @@ def set_token_state(token: str, state: str) -> None:
     _write(TokenState(token_hash=token_hash(token), state=state))
 
 
+def set_drawn_state(drawn: bytes, state: str) -> None:
+    """The same of a link that nobody has. drawn: some bytes that only the house can make."""
+    _write(TokenState(token_hash=hashlib.sha256(drawn).digest(), state=state))
+
+
 def forget_tokens(tokens: Iterable[str]) -> None:
     """Those of them that wait say from now on that what they were mailed for is forgotten. Errors: BadToken."""
     hashes = [token_hash(token) for token in tokens]
-    waiting = TokenState.objects.filter(token_hash__in=hashes, state__in=(*PENDING, *ASKED))
+    waiting = TokenState.objects.filter(token_hash__in=hashes, state__in=ASKED)
     for row in [*signed_rows.ours(waiting)]:
         row.state = "forgotten"
         _write(row)

@@ -3,13 +3,15 @@
 import json
 import re
 import struct
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
+from samizdat.audience.actions.forms import dated
 from samizdat.core.content.theme import contrast
 from samizdat.core.crypto import seal, tokens
 from samizdat.public import style
@@ -362,12 +364,13 @@ def test_a_letter_in_several_languages_leads_to_the_others(lantern_place: bytes,
 
 
 def test_a_sign_up_that_was_forgotten_says_so_and_offers_the_form(lantern_place: bytes, reader: Client) -> None:
-    late = token("confirm", 3)
-    actions.set_token_state(late, "forgotten")
+    late, last = (token("confirm", dated(3, timezone.now().date() - timedelta(days=ago))) for ago in (9, 8))
+    actions.set_token_state(late, "pending")
     for answer in (reader.get(f"/c/{late}"), reader.post(f"/c/{late}")):
         page = answer.content.decode()
         assert "This link has expired" in page and 'href="/f/thursday"' in page
     assert not Intake.objects.exists()
+    assert "Confirm your subscription" in reader.get(f"/c/{last}").content.decode()
 
 
 FORMS = ("/f/thursday", "wrong")
@@ -407,8 +410,7 @@ def longest(reader: Client) -> dict[str, Any]:
     pages["confirmed"] = reader.post(f"/c/{token('confirm', 3)}")
     actions.set_token_state(token("confirm", 3), "confirmed")
     pages["confirmed before"] = reader.get(f"/c/{token('confirm', 3)}")
-    actions.set_token_state(token("confirm", 3), "forgotten")
-    pages["forgotten"] = reader.get(f"/c/{token('confirm', 3)}")
+    pages["forgotten"] = reader.get(f"/c/{token('confirm', dated(3, date(2026, 1, 1)))}")
     for number in range(30):
         pages[f"/a/s1?page={number}"] = reader.get(f"/a/s1?page={number}")
     return pages

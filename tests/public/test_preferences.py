@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
+from samizdat.audience.actions.forms import dated
 from samizdat.core.crypto import tokens
 from samizdat.public import style
 from samizdat.publicdb import actions
@@ -269,6 +271,17 @@ class TestMailedLinks:
         assert "<button" in reader.get(f"/{kind}/{mailed}").content.decode()
         assert "<button" not in reader.post(f"/{kind}/{mailed}").content.decode()
         assert (opened()[0]["kind"], opened()[0]["purpose"], opened()[0]["token"]) == ("proven", purpose, mailed)
+
+    def test_a_link_that_asks_about_appeals_is_over_after_its_week_as_those_of_sign_ups_are(
+        self, reader: Client
+    ) -> None:
+        today = timezone.now().date()
+        links = [tokens.make(KEY, "asks", dated(3, today - timedelta(days=ago)), 9) for ago in (8, 9)]
+        for mailed in links:
+            actions.set_token_state(mailed, "pending-asks")
+        assert [reader.get(f"/g/{mailed}").status_code for mailed in links] == [200, 404]
+        assert [reader.post(f"/g/{mailed}").status_code for mailed in links] == [200, 404]
+        assert [said["token"] for said in opened()] == links[:1]
 
     def test_a_link_for_one_thing_is_none_for_another(self, reader: Client) -> None:
         mailed = tokens.make(KEY, "data", 1, 9)

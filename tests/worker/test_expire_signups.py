@@ -18,7 +18,7 @@ from samizdat.vault import keyring
 from samizdat.worker.inbox import unsubscribes
 from samizdat.worker.schedule import event_handlers, expire_signups, scheduler
 from samizdat.worker.stopping import stopping
-from tests.conftest import NOW, TODAY
+from tests.conftest import NOW
 from tests.worker.conftest import say, status
 
 pytestmark = pytest.mark.django_db
@@ -140,11 +140,8 @@ def typed(form: Any, name: str, city: str, days: int = 0) -> tuple[Any, str]:
 
 
 def forget_all(now: Any) -> None:
-    """With what follows, but for the sweep of the disk, which no transaction may hold."""
     while expire_signups.forget(now):
         continue
-    for event in Event.objects.filter(kind="subscriber.forgotten").select_related("organization"):
-        expire_signups.say_so(event, now)
 
 
 def cities(lantern: Any) -> list[str]:
@@ -177,7 +174,8 @@ def test_what_was_typed_about_somebody_who_is_known_is_forgotten_and_they_stand_
     assert {name: status(one, thursday) for name, one in people.items()} == before
     assert queries.subscriber_at(lantern, "pavel@example.org") is None
     assert [row.subscriber_id for row in Subscription.objects.filter(list=friday)] == [people["nina"].id]
-    assert {name: token_state(token) for name, token in links.items()} == dict.fromkeys(links, "forgotten") | {
+    # Whose were mailed is told by no state that changes by itself.
+    assert {name: token_state(token) for name, token in links.items()} == dict.fromkeys(links, "pending") | {
         "nina": "confirmed"
     }
     assert consistency.check_projections(lantern, LATER).wrong == []
@@ -199,7 +197,7 @@ def test_what_a_reader_confirmed_stays_and_what_a_stranger_typed_before_them_goe
     assert status(ada, thursday) == "subscribed" and queries.values_of(ada)["CITY"] == "Riga"
     forget_all(NOW + timedelta(days=12))
     assert cities(lantern) == ["Riga", "Riga"]
-    assert (token_state(theirs), token_state(own)) == ("forgotten", "confirmed")
+    assert (token_state(theirs), token_state(own)) == ("pending", "confirmed")
     assert status(ada, thursday) == "subscribed"
 
 
@@ -210,13 +208,10 @@ def test_of_who_was_erased_meanwhile_nothing_is_left_to_forget(lantern: Any, for
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_link_says_afterwards_that_it_is_too_late(lantern: Any, thursday: Any) -> None:
+def test_who_was_forgotten_may_sign_up_again_as_somebody_new(lantern: Any, thursday: Any) -> None:
     ada = ask(lantern, thursday, "ada")
-    token = tokens.make(keyring.keys(lantern).link, "confirm", forms.dated(thursday.id, TODAY), ada.number)
-    publicdb.set_token_state(token, "pending")
     expire_signups.forget(LATER)
     event_handlers.follow(LATER)
-    assert token_state(token) == "forgotten"
     assert not Event.objects.filter(kind="subscriber.forgotten", handled=False).exists()
     again = ask(lantern, thursday, "ada", days=10)
     assert again.number != ada.number

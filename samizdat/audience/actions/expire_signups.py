@@ -2,24 +2,21 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 from django.db import transaction
 
 from samizdat.audience import consent_records, consent_writer, sql
-from samizdat.audience.actions import forms
 from samizdat.audience.actions.consent import verdict
 from samizdat.audience.list_totals import ListTotals
 from samizdat.audience.models import ConsentRecord, List, SignUp, Subscriber, Subscription
 from samizdat.audience.open_signups import ASKED, FORM
 from samizdat.core import consent
+from samizdat.core.consent import last_day
 from samizdat.core.crypto import seal
 from samizdat.events.actions import record
 from samizdat.vault import keyring
-
-# Days a sign-up waits for its confirmation; the page says seven, a day more for time zones and slow mail.
-CONFIRM_DAYS = 8
 
 # Sign-ups of one look.
 PAGE = 100
@@ -28,11 +25,6 @@ _BY_FORM, _CONFIRMED = (ASKED, FORM), consent.KINDS.index("confirmed")
 
 # ((list, kind, way, day, purpose), record, what is sealed of it), in the order of writing
 type Held = tuple[tuple[int | None, int, int, str, int], int, bytes]
-
-
-def last_day(now: datetime) -> date:
-    """Sign-ups of earlier days have had their time."""
-    return (now.astimezone(UTC) - timedelta(days=CONFIRM_DAYS)).date()
 
 
 def forget_unconfirmed(now: datetime) -> int | None:
@@ -119,7 +111,6 @@ def _known_otherwise(list: List, held: Mapping[int, Sequence[Held]]) -> set[int]
 def _forget(list: List, row: Subscriber, status: int | None, held: Mapping[int, Sequence[Held]], now: datetime) -> int:
     """Their place on this list; without a `status` all that is known of them."""
     lost = [entry for entry in held[row.id] if entry[0][0] == list.id and entry[2]]
-    numbers = [_number(list, row, entry) for entry in lost]
     if status is None:
         consent_writer.remove(row)
     else:
@@ -129,7 +120,7 @@ def _forget(list: List, row: Subscriber, status: int | None, held: Mapping[int, 
         totals.write()
         Subscription.objects.filter(subscriber=row, list=list).delete()
         _empty(lost)
-    _say(list, row, numbers, now)
+    _say(list, row, now)
     return 1
 
 
@@ -141,9 +132,8 @@ def _forget_words(
     answered = _answered(list, row, held[row.id]) if mine else frozenset()
     lost = [entry for entry in mine if (entry[0][4], _words(row, entry).get(consent.AT)) not in answered]
     if lost:
-        numbers = [_number(list, row, entry) for entry in lost]
         _empty(lost)
-        _say(list, row, numbers, now)
+        _say(list, row, now)
     return bool(lost)
 
 
@@ -162,14 +152,5 @@ def _words(row: Subscriber, entry: Held) -> dict[int, str]:
     return seal.unpack(keyring.keys(row.organization).open(entry[2], *consent_records.RECORD, row.number))
 
 
-def _number(list: List, row: Subscriber, entry: Held) -> int:
-    """What the link in the mail about a sign-up names."""
-    asked = forms.told_in(_words(row, entry)).get("asked")
-    return int(asked) if asked else forms.dated(list.id, date.fromisoformat(entry[0][3]))
-
-
-def _say(list: List, row: Subscriber, numbers: Sequence[int], now: datetime) -> None:
-    """`numbers`: in the links that were mailed, which say from then on that it is forgotten
-    (worker/schedule/expire_signups)."""
-    detail = {"list": list.id, "links": sorted({*numbers})}
-    record("subscriber.forgotten", row.organization, about=row.id, now=now, detail=detail)
+def _say(list: List, row: Subscriber, now: datetime) -> None:
+    record("subscriber.forgotten", row.organization, about=row.id, now=now, detail={"list": list.id})

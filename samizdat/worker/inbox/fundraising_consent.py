@@ -15,10 +15,9 @@ from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import actions as audience
 from samizdat.audience import queries as audience_queries
 from samizdat.audience.actions import forms, fundraising_consent, mailed_words
-from samizdat.audience.actions.expire_signups import last_day
 from samizdat.audience.actions.mail_quota import once_a_day
 from samizdat.audience.models import List, Subscriber
-from samizdat.core.consent import APPEALS
+from samizdat.core.consent import APPEALS, last_day
 from samizdat.core.content.phrases import language_for
 from samizdat.core.crypto import tokens
 from samizdat.core.mail.outcome import Accepted, Outcome, Refused, Unsure
@@ -67,14 +66,24 @@ class ConsentQuestion:
 
 
 def ask(envelope: OpenedEnvelope, asked: ConsentQuestion, memory: SignupMemory, now: datetime) -> bool:
-    """True when the box may go. memory: that of sign-ups, whose loop and limits these mails share."""
+    """True when the box may go."""
+    question = due(envelope, asked, now)
+    return question is None or mail(envelope, question, memory, now)
+
+
+def due(envelope: OpenedEnvelope, asked: ConsentQuestion, now: datetime) -> ConsentQuestion | None:
+    """What is left to ask them today. None: they agreed to all of it already, get no letters of it, or were asked."""
     organization, subscriber = envelope.organization, asked.subscriber
-    asked = replace(asked, lists=fundraising_consent.without(subscriber, asked.lists))
-    if not asked.lists:
-        return True  # They agreed to all of it already, or get no letters of it.
-    if not once_a_day(organization, f"{PURPOSE} {subscriber.number} {asked.lists[0].id}", envelope.row, now):
-        return True
-    fundraising_consent.ask(subscriber, asked.lists, asked.words, asked.number, now=envelope.at)
+    lists = fundraising_consent.without(subscriber, asked.lists)
+    if not lists or not once_a_day(organization, f"{PURPOSE} {subscriber.number} {lists[0].id}", envelope.row, now):
+        return None
+    return replace(asked, lists=lists)
+
+
+def mail(envelope: OpenedEnvelope, asked: ConsentQuestion, memory: SignupMemory, now: datetime) -> bool:
+    """True when the box may go. memory: that of sign-ups, whose loop and limits these mails share."""
+    organization = envelope.organization
+    fundraising_consent.ask(asked.subscriber, asked.lists, asked.words, asked.number, now=envelope.at)
     if not memory.may_send(organization.id):
         return False
     outcome = _mail(organization, asked, now)
@@ -104,7 +113,8 @@ def _mail(organization: Organization, asked: ConsentQuestion, now: datetime) -> 
     text = "\n\n".join((why, words["asks.press"], url, words["asks.otherwise"]))
     to, subject = audience_queries.address_of(subscriber), words["asks.subject"] % {"list": service_mail.one_line(name)}
     # Before the mail: whoever opens it at once must not find a page that is not here yet.
-    publicdb.set_token_state(token, f"asked-{PURPOSE}")
+    # The same state as of a sign-up of somebody new, or the public process would learn who is here.
+    publicdb.set_token_state(token, "pending-asks")
     return service_mail.send(organization, sender, to, subject, f"{text}\n", now)
 
 

@@ -21,7 +21,7 @@ PURPOSES = ("leave", "preferences", "test")
 # What can be read proves, and what proves makes: a public process that was taken would sign up whom it likes and press
 # the links of their mails itself, or answer for everybody who is asked again. So of these it is told what they say, and
 # no more.
-LOOKED_AT = ("confirm", "stay")
+LOOKED_AT = ("confirm", "stay", "asks")
 JUST_OVER = timedelta(hours=1)
 
 

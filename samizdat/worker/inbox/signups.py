@@ -7,7 +7,7 @@ is a row.
 
 import logging
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from samizdat import phrases_override
@@ -18,10 +18,10 @@ from samizdat.audience import queries as audience_queries
 from samizdat.audience.actions import forms, mailed_words, signup_alarm
 from samizdat.audience.actions.mail_quota import few_a_day, once_a_day, once_a_week, tell_unmailed
 from samizdat.audience.errors import AudienceError
-from samizdat.audience.list_details import ListDetails
+from samizdat.audience.list_details import ListDetails, insist_open
 from samizdat.audience.models import SUBSCRIBED, List, Subscriber, Subscription
 from samizdat.core import consent
-from samizdat.core.consent import APPEALS, LETTERS
+from samizdat.core.consent import APPEALS, LETTERS, last_day
 from samizdat.core.content.phrases import PhraseTable
 from samizdat.core.crypto import tokens
 from samizdat.core.mail import address
@@ -95,29 +95,40 @@ class SignupTarget:
 def _take(envelope: OpenedEnvelope, now: datetime) -> bool:
     """True when the box may go. Nothing that somebody typed into a form is believed before it was checked again."""
     target = _target(envelope)
-    if target is None:
+    if target is None or _day(envelope) < last_day(now):
         return True
     try:
         wanted = address.normalize(envelope.words.address)
+        for list_ in target.lists if target.view is None else ():
+            insist_open(list_)
+        says = _may_say(envelope, wanted, now)
         known = _has_all(envelope.organization, wanted, target)
         # Before anything is written: whoever types an address in a thousand times leaves one trace of it. The same
         # traces of who gets it already, so that their rows don't tell; by another name, which holds no mail back.
         may_ask = _may_today(envelope, "confirm" if known is None else "confirmed", wanted, now)
         if known is not None:
             # They get it already; whoever typed their address in learns nothing, and no mail is spent on it.
-            return not target.appeals or fundraising_consent.ask(envelope, _about(envelope, known, target), memory, now)
+            about = _about(envelope, known, target) if target.appeals and says else None
+            asked = about and fundraising_consent.due(envelope, about, now)
+            if asked:
+                return fundraising_consent.mail(envelope, asked, memory, now)
+            return _write(envelope, wanted, None, target, now, says=says)
         if not may_ask:
             return True
-        if not _may_ask(envelope, wanted, now):
-            return True
-        subscriber = _asked(envelope, wanted, target)
+        subscriber = _asked(envelope, wanted, target) if _may_ask(envelope, wanted, now) else None
     except (address.BadAddress, AudienceError):
         return True
-    if not any(audience.waits(list_, subscriber, _day(envelope), now, now) for list_ in target.lists):
-        return True  # They get it already; whoever typed their address in learns nothing.
-    if not memory.may_send(envelope.organization.id):
+    if subscriber and not any(audience.waits(list_, subscriber, _day(envelope), now, now) for list_ in target.lists):
+        subscriber = None  # They get it already; whoever typed their address in learns nothing.
+    return _write(envelope, wanted, subscriber, target, now, says=says)
+
+
+def _may_say(envelope: OpenedEnvelope, wanted: str, now: datetime) -> bool:
+    """Whether this sign-up leaves the state of a link in the public database: by what was typed alone, and never by who
+    it is. The first of an address today, and of the day on which it was typed; of older ones nothing is remembered."""
+    if _day(envelope) < (now.astimezone(UTC) - timedelta(days=1)).date():
         return False
-    return _write(envelope, wanted, subscriber, target, now)
+    return all(_may_today(envelope, "page", wanted, day) for day in (now, envelope.at))
 
 
 def _may_today(envelope: OpenedEnvelope, what: str, wanted: str, now: datetime) -> bool:
@@ -241,7 +252,18 @@ def _appeals_read(list_: List, envelope: OpenedEnvelope) -> str:
 # -- the mail ---------------------------------------------------------------------------------------------------
 
 
-def _write(envelope: OpenedEnvelope, wanted: str, subscriber: Subscriber, target: SignupTarget, now: datetime) -> bool:
+def _write(
+    envelope: OpenedEnvelope,
+    wanted: str,
+    subscriber: Subscriber | None,
+    target: SignupTarget,
+    now: datetime,
+    says: bool,
+) -> bool:
+    """subscriber: None for whom nothing is mailed. What a public process that was taken may read is the same of them:
+    the state of a link that nobody has."""
+    if not memory.may_send(envelope.organization.id):
+        return False
     sender = service_senders.sender_for(target.lists[0])
     if not leading(envelope.organization).public_url:
         return given_up(envelope, now)  # Nobody knows where their link would lead.
@@ -251,6 +273,11 @@ def _write(envelope: OpenedEnvelope, wanted: str, subscriber: Subscriber, target
         return given_up(envelope, now)
     keys = keyring.keys(envelope.organization)
     assert keys.link is not None
+    if subscriber is None:
+        if says:
+            drawn = keys.blind(f"drawn\0{target.number} {address.comparable(wanted)}")
+            publicdb.set_drawn_state(drawn, _waiting(target.appeals))
+        return True
     token = tokens.make(keys.link, "confirm", target.number, subscriber.number)
     words = phrases_override.words_to(envelope.words.language, leading(envelope.organization).language)
     # What is on record for this day, which a box ticked later does not change.
@@ -258,7 +285,8 @@ def _write(envelope: OpenedEnvelope, wanted: str, subscriber: Subscriber, target
     appeal_words = target.appeals if asks else ""
     subject, text = composed(envelope.organization, target.name, token, words, appeal_words)
     # Before the mail: by it the page knows that the link is ours.
-    publicdb.set_token_state(token, "pending-asks" if appeal_words else "pending")
+    if says:
+        publicdb.set_token_state(token, _waiting(appeal_words))
     outcome = service_mail.send(envelope.organization, sender, wanted, subject, text, now)
     match outcome:
         case Accepted() | Unsure():
@@ -270,6 +298,10 @@ def _write(envelope: OpenedEnvelope, wanted: str, subscriber: Subscriber, target
         case Deferred(scope=scope) if scope in service_mail.NOT_THE_RECIPIENT:
             memory.hold(envelope.row, envelope.organization.id, "route")
     return given_up(envelope, now)
+
+
+def _waiting(appeals: str) -> str:
+    return "pending-asks" if appeals else "pending"
 
 
 def composed(

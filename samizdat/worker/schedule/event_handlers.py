@@ -22,7 +22,7 @@ from samizdat.events.models import Event, FollowUp
 from samizdat.logs import where_it_broke
 from samizdat.worker.inbox import preferences, reconsent, unsubscribes
 from samizdat.worker.publishing import publish
-from samizdat.worker.schedule import expire_signups, notices
+from samizdat.worker.schedule import notices
 from samizdat.worker.schedule.vacuum import sweep
 
 log = logging.getLogger("samizdat.worker")
@@ -66,7 +66,7 @@ FOLLOW_UPS: dict[EventKind, tuple[Deed, ...]] = {
     "subscribers.erased": (preferences.drop_data, sweep),
     "subscriber.address_changed": (preferences.drop_data,),  # It lies there for whoever has the mailbox that they left.
     "subscriber.returned": (reconsent.back,),
-    "subscriber.forgotten": (expire_signups.say_so, sweep),
+    "subscriber.forgotten": (sweep,),
     # A door asks for it: record("subscribers.left_undo", organization, about=number of the alarm's event, by=person).
     "subscribers.left_undo": (unsubscribes.undo,),
     "campaign.released": (publish.letter, publish.pictures),

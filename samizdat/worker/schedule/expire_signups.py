@@ -4,12 +4,6 @@ import time
 from datetime import datetime
 
 from samizdat.audience.actions import forget_unconfirmed
-from samizdat.audience.models import NUMBER_MASK
-from samizdat.core.crypto import tokens
-from samizdat.events.actions import detail_of
-from samizdat.events.models import Event
-from samizdat.publicdb import actions as publicdb
-from samizdat.vault import keyring
 from samizdat.worker.schedule.daily import SECONDS
 from samizdat.worker.stopping import stopping
 
@@ -23,14 +17,3 @@ def forget(now: datetime) -> int:
             break
         forgotten += page
     return forgotten
-
-
-def say_so(event: Event, now: datetime) -> None:
-    """What follows: the link in their mail says from now on that the sign-up is forgotten."""
-    if event.organization is None or event.about is None:
-        return
-    numbers, subscriber = detail_of(event).get("links", ()), event.about & NUMBER_MASK
-    for key in keyring.keys(event.organization).links.values():
-        for purpose in ("confirm", "asks"):
-            maker = tokens.TokenMaker(key, purpose)
-            publicdb.forget_tokens(maker(number, subscriber) for number in numbers)
