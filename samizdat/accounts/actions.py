@@ -166,7 +166,7 @@ def _check_host(organization: Organization, url: str, by: Person | None) -> None
     # Whoever writes the database spoils another group's copy for an instant: then its hosts are nobody's.
     if by is not None and not all(sealed_settings.leading(row).known for row in others):
         raise AccountError(
-            _("The settings of an organization on this server can’t be read. Ask the server’s administrator to repair them first.")
+            _("Another organization’s settings can’t be read. Ask the server’s administrator to repair them first.")
         )
     if any(host == host_of(row) for row in others) or (
         by is not None

@@ -24,6 +24,7 @@ from samizdat.audience.list_details import ListDetails
 from samizdat.audience.models import FREQUENCIES, STATUSES, SUPPRESSION_REASONS, Subscription
 from samizdat.audience.numbers import HIGHEST
 from samizdat.audience.tags_and_fields import MOST_TAGS, FieldDefinition
+from samizdat.campaigns.templates.import_template import MOST_TEMPLATES
 from samizdat.core import bounded_json, consent, zip_limits
 from samizdat.core.crypto import canary, seal
 from samizdat.core.fields import KINDS
@@ -45,7 +46,7 @@ MOST_ENTRIES = {
     "forms.json": FORMS,
     "wordings.json": WORDINGS,
     native.PLANTED: native.MOST_PLANTED,
-    "templates.json": 10_000,
+    "templates.json": MOST_TEMPLATES,
     "keeping.json": LISTS_EVER,
 }
 ENTRIES = 200_000

@@ -535,3 +535,11 @@ def test_what_a_letter_makes_of_its_template_has_an_end(lantern: Any) -> None:
         layout.write(letter, places[6], WrittenRegion("ж" * 99_000), now=NOW)
     with pytest.raises(CampaignError, match="makes the email too long"):
         layout.arrange(letter, repeated.key, repeated.copies[0].id, "copy", now=NOW)
+
+
+def test_there_are_only_as_many_templates_as_a_gallery_opens(lantern: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_template, "MOST_TEMPLATES", 1)
+    page = b"<html><body><div mc:edit='body'>Body</div><a href='*|UNSUB|*'>leave</a></body></html>"
+    import_template.take_in(lantern, "First", page, by=None, now=NOW)
+    with pytest.raises(CampaignError, match="You have 1 templates, the most there can be"):
+        import_template.take_in(lantern, "Second", page, by=None, now=NOW)

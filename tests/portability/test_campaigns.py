@@ -528,15 +528,15 @@ def test_a_forged_letter_or_picture_is_refused_before_anybody_is_written(
 @pytest.mark.parametrize(
     ("name", "most"),
     [
-        ("lists.json", "50"),
+        ("lists.json", "100"),
         ("fields.json", "200"),
         ("tags.json", "10,000"),
         ("forms.json", "50"),
         ("segments.json", "500"),
         ("wordings.json", "5,000"),
         ("planted.json", "5,000"),
-        ("keeping.json", "50"),
-        ("templates.json", "10,000"),
+        ("keeping.json", "100"),
+        ("templates.json", "200"),
     ],
 )
 def test_a_file_with_more_of_a_kind_than_anybody_has_is_refused_before_a_row_is_written(

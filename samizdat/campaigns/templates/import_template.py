@@ -34,6 +34,7 @@ from samizdat.events.kinds import EventKind
 from samizdat.vault import keyring
 from samizdat.vault.sealed_json import open_json, seal_json
 
+MOST_TEMPLATES = 200  # of an organization: the gallery opens all of them, one after the other
 LONGEST_NAME = 120
 ALWAYS = ("FNAME", "LNAME")
 PATIENCE = 30.0  # seconds for the pictures of a template: sixty photographs take half of them
@@ -167,6 +168,9 @@ def add(
 ) -> Template:
     """A new template, in a transaction of its own. Errors: CampaignError (name, room)."""
     text = structs.replace(text, name=_checked(text.name))
+    if Template.objects.filter(organization=organization).count() >= MOST_TEMPLATES:
+        sentence = _("You have %(most)s templates, the most there can be. Delete one that you don’t need.")
+        raise CampaignError(sentence % {"most": MOST_TEMPLATES})
     with transaction.atomic():
         storage.insist_on_room(organization, len(text.source) + len(text.sample) + len(text.body))
         # It is sealed by its number, so there is a row before there is a template.

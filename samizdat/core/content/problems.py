@@ -91,8 +91,8 @@ SENTENCES: dict[str, str] = {
     "{{ unsubscribe }} as its address.",
     "template_picture": "The image %(url)s is missing from the template, so nobody will see it. Import the "
     "template again as a zip file with its images, or choose another image for that block.",
-    "link_takes_link": "A link to %(host)s contains %(tag)s, so that site could unsubscribe anyone who clicks it. Remove "
-    "the merge tag from the link.",
+    "link_takes_link": "A link to %(host)s contains %(tag)s, so that site could unsubscribe anyone who clicks it. "
+    "Remove the merge tag from the link.",
     "link_takes_value": "A link to %(host)s contains %(tag)s, so that site learns who clicked. Remove the merge tag, "
     "unless the site needs it and subscribers know.",
     "link_relative": "“%(url)s” isn’t a complete link and won’t work in an email. Start it with https://.",
