@@ -515,7 +515,10 @@ def test_the_key_server_gives_the_public_process_reading_keys_alone(instance: In
         "print(json.dumps([{purpose: len(key) for purpose, key in given.items()}, secret in given.values()]))"
     )
     # 32 bytes say what a token says; only the other 32 prove one, and with them one can be made.
-    assert rows == [{"confirm": 32, "leave": 64, "preferences": 64, "stay": 32, "target": 32, "test": 64}, False]
+    assert rows == [
+        {"asks": 32, "confirm": 32, "leave": 64, "preferences": 64, "stay": 32, "target": 32, "test": 64},
+        False,
+    ]
 
 
 def test_a_role_in_the_publicdb_url_keeps_the_place_and_drops_who_we_are() -> None:
