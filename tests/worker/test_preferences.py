@@ -346,6 +346,7 @@ def test_nothing_is_lost_while_no_route_lives(
 def test_who_said_no_is_mailed_a_few_times_a_day_and_many_such_mails_alarm_admins(
     lantern: Any, thursday: Any, ada: Any, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(signup_memory, "WAITS", (0,))
     monkeypatch.setattr(signup_alarm, "FEW", 10)
     monkeypatch.setattr(subject_requests, "SAID_NO_A_DAY", 9)
     for number in range(12):
@@ -361,3 +362,4 @@ def test_who_said_no_is_mailed_a_few_times_a_day_and_many_such_mails_alarm_admin
     ask(lantern, ada, "ask", what="data")
     assert subject_requests.take(NOW) == 1
     assert "ada@example.org" in mails(out) and len(signup_alarm.alarms(lantern, NOW)) == 1
+    assert subject_requests.take(NOW + timedelta(days=1)) == 3, "nobody's request is lost"

@@ -40,8 +40,8 @@ log = logging.getLogger("samizdat.worker")
 KINDS = ("ask", "move", "allowed")
 # Hours that a copy of their data lies in the public database, sealed with the token of the mail.
 DATA_HOURS = 7 * 24
-# Mails of a day, of an organization, about the data of people who get nothing from it any more.
-SAID_NO_A_DAY = 20
+# Mails of a day, of an organization, about the data of people who get nothing from it any more; others wait a day.
+SAID_NO_A_DAY = 100
 _PATHS = {"data": "d", "erase": "e", "move": "n", "allow": "o"}
 
 
@@ -98,7 +98,7 @@ def _take(envelope: OpenedEnvelope, now: datetime) -> bool:
         return True
     # Links of everyone can be made by the public process, and who said no is mailed by nobody else.
     if _said_no(wanted) and not few_in_all(envelope.organization, "said no", SAID_NO_A_DAY, envelope.row, now):
-        return True
+        return given_up(envelope, now)
     if wanted.wish:
         # What the mail speaks of is what they want, so it is written only where a mail goes.
         preferences.ask_to_move(wanted.subscriber, wanted.wish)
