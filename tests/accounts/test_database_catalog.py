@@ -212,12 +212,12 @@ def test_it_is_told_in_the_log_the_doctor_and_the_app_until_a_week_after_it_is_g
     assert shown(desk) and not shown(editor)
     *signs, last = doctor._foreign()
     assert {sign.state for sign in (*signs, last)} == {"red"} and "password" in last.sentence
-    assert any(sign.sentence.startswith(f"{TRIGGER} is not ours") for sign in signs)
+    assert any(sign.sentence.startswith(f"{TRIGGER} isn't ours") for sign in signs)
     with connection.cursor() as cursor:
         on = " ON accounts_organization" if connection.vendor == "postgresql" else ""
         cursor.execute(f"DROP TRIGGER back{on}")
         cursor.execute("DROP FUNCTION IF EXISTS back" if on else "SELECT 1")
     (sign,) = doctor._foreign()
-    assert sign.state == "red" and "which is gone" in sign.sentence
+    assert sign.state == "red" and "it was removed" in sign.sentence
     monkeypatch.setattr(bootstrap, "now", lambda: NOW + timedelta(days=8))
     assert not list(doctor._foreign())

@@ -154,7 +154,7 @@ def test_the_comparison_reads_fewer_people_at_once_where_they_have_many_records(
         audience.add_subscriber(lantern, f"reader{place}@post.example", letter, consent="Yes.", now=NOW)
     monkeypatch.setattr(consistency, "PAGE_RECORDS", 5)
     asked: list[int] = []
-    consent_of = sql.consent_of
-    monkeypatch.setattr(sql, "consent_of", lambda ids: asked.append(len(rows := consent_of(ids))) or rows)
+    consent_of = sql.digested_consent_of
+    monkeypatch.setattr(sql, "digested_consent_of", lambda ids: asked.append(len(rows := [*consent_of(ids)])) or rows)
     assert consistency.check_projections(lantern, NOW).subscribers == 5
     assert sum(asked) == 9 and max(asked) <= 5
