@@ -91,7 +91,7 @@ def test_without_its_key_nothing_is_done_and_with_it_everything_is_there(
         if harm is lose:
             refuses(lived, *SERVE, says=(says,))
             founding = ("init", "--organization", "Other", "--admin", "x@y.example", "--password-file", "password")
-            one_sentence(lived(*founding), "Put back the copy")
+            one_sentence(lived(*founding), "Restore the copy")
             assert not lived.key.exists()
         assert rows(lived) == before
     finally:

@@ -69,7 +69,7 @@ def test_readers_of_a_provider_that_misses_a_record_wait_and_get_the_letter_once
     [row] = ProviderRefusal.objects.all()
     assert (row.reason, row.lifted) == ("dmarc", None) and row.count == 20
     told = " ".join(books(status_of(campaign)))
-    assert "Gmail rejects our emails, 20 in the same words (550 5.7.40" in told and "60 subscribers wait" in told
+    assert "Gmail rejects our emails, 20 in the same words (550 5.7.40" in told and "60 subscribers are waiting" in told
     assert "Publish what `samizdat domain records DOMAIN` prints." in told and f"campaign resume {campaign.pk}" in told
     assert Event.objects.filter(kind="campaign.provider_blocks").count() == 1
     books_balance(campaign)

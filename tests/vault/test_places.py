@@ -11,6 +11,7 @@ import pytest
 from django.apps import apps
 from django.db.models import BinaryField
 
+from samizdat.accounts import address_change, notice_choices
 from samizdat.accounts.actions import change_settings
 from samizdat.accounts.sessions import SessionStore
 from samizdat.audience import actions as audience
@@ -23,7 +24,7 @@ from samizdat.delivery.actions import remote_checks, route_refusals
 from samizdat.delivery.engine import results
 from samizdat.delivery.engine.results import SendResult
 from samizdat.vault import keyring
-from tests.conftest import NOW
+from tests.conftest import NOW, PASSWORD
 from tests.test_schema import OUR_APPS
 from tests.web.conftest import House, furnish
 
@@ -39,6 +40,7 @@ UNSEALED = {
 # What a value is bound by that does not stand under the primary key of its row. Each is checked to be its row's alone.
 BOUND = {
     "accounts.session.data_sealed": "the first eight bytes of the key's hash, which is the row's key",
+    "accounts.addresschange.details_sealed": "the person, of which there is one row",
     "audience.subscriber.sealed": "the subscriber's number, the low part of the row's",
     "audience.consentrecord.sealed": "the subscriber's number",
     "audience.field.sealed": "the field's number, unique in its organization",
@@ -108,6 +110,9 @@ def _more(here: House) -> None:
         store = SessionStore()
         store["_auth_user_id"] = str(here.people[role].pk)
         store.save()
+        address_change.ask(here.people[role], f"{role}@new.example", PASSWORD, origin="https://desk.example", now=NOW)
+        notice_choices.choose(here.people[role], ["import"])
+        here.people[role].save(update_fields=["notices_sealed"])
     for _question in range(2):
         remote_checks.answer(here.question(), NOW)
     for number in range(2):
