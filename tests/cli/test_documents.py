@@ -61,6 +61,11 @@ subscribers erase erase@reader.example
 subscribers count --list Letter
 subscribers settle
 list ls
+list new Spare
+list archive Spare
+list restore Spare
+list archive Spare
+list rm Spare --yes
 tag add Riga --addresses some.txt
 tag ls
 tag remove Riga --addresses some.txt

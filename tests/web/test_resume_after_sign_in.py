@@ -191,6 +191,8 @@ class Forms(HTMLParser):
 # Forms that take no part, and why: nothing of them is worth to be kept, or it must not be.
 NOT_KEPT = {
     "password": "passwords alone",
+    "change-address": "one address beside a password",
+    "preview-as": "one address that is looked for",
     "erase": "a word by which somebody is sure",
     "stop": "a word by which somebody is sure",
     "send": "the last press before a campaign goes out",
@@ -208,7 +210,7 @@ def test_whatever_is_typed_into_any_form_is_offered_again_after_signing_in(here:
     for address in looked_at:
         page = client.get(address).content.decode()
         for action, hidden, fields in Forms(page).found:
-            to = action or address.partition("?")[0]
+            to = (action or address).partition("?")[0]
             name = resolve(to).url_name
             if not fields or name in NOT_KEPT or (name, str(sorted(fields))) in seen:
                 continue
