@@ -47,10 +47,13 @@ def register(table: str, byte: bytes) -> None:
     TABLES[table] = byte
 
 
+# Why a place does not fit; of several at one place the first of these is told. "place": a row outside of the chain.
+REASONS = ("missing", "link", "place", "end", "digest")
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a chain is whole. `broken_at`: the first position that does not fit; `reason` one of
-    "missing", "link", "digest", "end" or "place" (a row outside of the chain)."""
+    """Whether a chain is whole. `broken_at`: the first position that does not fit; `reason` one of REASONS."""
 
     whole: bool
     length: int
@@ -200,7 +203,7 @@ def verify(organization: HasKeys, contents: Mapping[str, Contents] | None = None
     head = ChainHead.objects.filter(organization_id=organization.id).first()
     end = head.position if head else 0
     if walk.breaks:
-        first = min(walk.breaks, key=lambda place: (place.first, place.reason == "digest"))
+        first = min(walk.breaks, key=lambda place: (place.first, REASONS.index(place.reason)))
         return Verdict(False, end, first.first, first.reason)
     return Verdict(True, end)
 
