@@ -169,7 +169,9 @@ def keys(organization: HasKeys) -> OrganizationKeys:
         owner = _owner(organization)
         organization_keys = _keys.get(owner)
         if organization_keys is None:
-            organization_keys = _keys[owner] = _load(*owner)
+            organization_keys = _load(*owner)
+            if organization_keys.data is not None:  # Who asks before the keys are written asks again.
+                _keys[owner] = organization_keys
         elif now - organization_keys.looked > LOOK:
             look_again(organization)
             organization_keys = _keys[owner]

@@ -266,6 +266,16 @@ def test_a_key_opens_for_no_other_organization_that_somebody_gave_its_uid(lanter
         keyring.keys(other)
 
 
+@pytest.mark.django_db
+def test_who_asks_for_keys_before_they_are_written_gets_them_right_afterwards(lantern: Any, vault: Any) -> None:
+    rows = list(VaultKey.objects.filter(organization=lantern))
+    VaultKey.objects.all().delete()
+    keyring.use(vault)
+    assert keyring.keys(lantern).data is None
+    VaultKey.objects.bulk_create(rows)
+    assert keyring.keys(lantern).data is not None
+
+
 def test_the_key_that_boxes_are_sealed_to_is_asked_for_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[bytes] = []
     boxes = envelopes.Boxes(lambda uid: asked.append(uid) or (1, uid))  # type: ignore[func-returns-value]
