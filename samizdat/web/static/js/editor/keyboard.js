@@ -3,7 +3,7 @@ import { Extension, pm } from "../../vendor/editor.js";
 import { blockAt, copy, focus, move, remove } from "./blocks.js";
 import { positions } from "./drag.js";
 
-const { Selection, TextSelection } = pm.state;
+const { NodeSelection, Plugin, Selection, TextSelection } = pm.state;
 
 export function keys(actions) {
   return Extension.create({
@@ -23,14 +23,34 @@ export function keys(actions) {
         // Browsers stop at the first island that cannot be edited.
         "Mod-Home": () => to(this.editor, Selection.atStart),
         "Mod-End": () => to(this.editor, Selection.atEnd),
+        // A chosen block has no line; browsers leave it for one somewhere else.
+        Home: ({ editor }) => chosen(editor),
+        End: ({ editor }) => chosen(editor),
         "Mod-k": () => actions.link(),
         // Into the tools of the block; Escape there leads back.
         "Alt-F10": at(actions.tools),
         Escape: at(actions.tools),
       };
     },
+    addProseMirrorPlugins: () => [staying()],
   });
 }
+
+// Out of a block that cannot be edited and stands behind another, Chromium moves the caret to the start of the letter, by
+// itself. Nobody went there: keys leave a chosen block by transactions, so only a pointer does it by the selection.
+function staying() {
+  let pointed = false;
+  const keydown = (view) => {
+    pointed = false;
+    if (chosen(view) && view.hasFocus() && !view.composing) view.focus();
+  };
+  const pointerdown = () => void (pointed = true);
+  const createSelectionBetween = ({ state }, _anchor, head) =>
+    chosen({ state }) && !pointed && head.pos <= Selection.atStart(state.doc).from ? state.selection : null;
+  return new Plugin({ props: { handleDOMEvents: { keydown, pointerdown }, createSelectionBetween } });
+}
+
+const chosen = ({ state: { selection } }) => selection instanceof NodeSelection && selection.node.isBlock;
 
 function to(editor, edge) {
   const { state, view } = editor;
