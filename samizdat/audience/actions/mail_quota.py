@@ -40,8 +40,7 @@ def once_a_week(organization: Organization, what: str, box: int, now: datetime) 
 def few_a_day(organization: Organization, what: str, to: str, box: int, now: datetime) -> bool:
     """Whether one more mail of a kind may go today to the mailbox behind this address, whichever of its spellings it
     is: a program that puts +1, +2, +3 behind a name means one person."""
-    kept = f"{what} behind {address.root(to)}"
-    return any(once_a_day(organization, f"{kept} {number}", box, now) for number in range(A_DAY))
+    return few_in_all(organization, f"{what} behind {address.root(to)}", A_DAY, box, now)
 
 
 def few_in_all(organization: Organization, what: str, most: int, box: int, now: datetime) -> bool:
