@@ -5,12 +5,14 @@ import secrets
 from collections.abc import Collection, Mapping
 from urllib.parse import urlsplit
 
+from django.db import transaction
 from msgspec import Struct, structs
 
 from samizdat.accounts.default_sender import DefaultSender
 from samizdat.accounts.models import Organization
 from samizdat.core.crypto import seal
 from samizdat.vault import keyring
+from samizdat.vault.errors import VaultError
 from samizdat.vault.sealed_json import open_json, seal_json
 
 # Where readers and teammates are led, and where mail from readers goes.
@@ -53,6 +55,7 @@ class Leading(Struct, frozen=True):
     roles: int | None = None
     closed: dict[int, int] = {}  # Route -> the event that its server closed it.
     default_sender: DefaultSender = DefaultSender()
+    claims: dict[str, bool] = {}  # Sending domain that it proved (true), or signs for (false).
 
     @property
     def known(self) -> bool:
@@ -125,6 +128,42 @@ def note_closed(organization: Organization, route: int, event: int | None) -> No
 
 def closed_by(organization: Organization, route: int) -> int | None:
     return _leading_now(organization).closed.get(route)
+
+
+def note_claim(organization: Organization, domain: str, proven: bool | None) -> None:
+    """That it proved this sending domain, or signs for it; None: neither any more. Rows of domains can be renamed or
+    taken away for a moment."""
+    with transaction.atomic():
+        row = Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
+        kept = leading(row)
+        others = {name: known for name, known in kept.claims.items() if name != domain}
+        claims = others if proven is None else others | {domain: proven}
+        if claims != kept.claims:
+            _seal_settings(row, structs.replace(kept, claims=claims))
+
+
+def of_others(organization: Organization) -> list[tuple[int, Leading]]:
+    """Number and settings of all other organizations, whatever their rows say; those that don't open are not known. One
+    query: what opened before isn't opened again."""
+    rows = Organization.objects.exclude(pk=organization.pk).only("uid", "settings_sealed")
+    return [(row.pk, _kept_of(row)) for row in rows]
+
+
+# Organization -> its uid, the sealed copy, and what that says.
+_kept: dict[int, tuple[bytes, bytes, Leading]] = {}
+
+
+def _kept_of(row: Organization) -> Leading:
+    place = bytes(row.uid), bytes(row.settings_sealed)
+    if (known := _kept.get(row.pk)) and known[:2] == place:
+        return known[2]
+    try:
+        kept = leading(row)
+    except VaultError:
+        return Leading()
+    if kept.known:
+        _kept[row.pk] = *place, kept
+    return kept
 
 
 def hosts(organization: Organization) -> frozenset[str]:

@@ -98,6 +98,11 @@ def _ends() -> dict[str, list[Any]]:
     return {str(number): [position, link.hex()] for number, position, link in events_sql.chain_ends()}
 
 
+def organizations() -> set[int]:
+    """Numbers of those that had a log when it was last noted."""
+    return {int(number) for number in _noted().get("chains", {})}
+
+
 def _left_chains(noted: dict[str, Any]) -> bool:
     """Whether a chain does not lead through the end that was noted. One that ends there still is asked nothing more:
     its rows are looked at each night."""

@@ -7,25 +7,33 @@ nobody who was here first.
 """
 
 import contextlib
-from collections.abc import Callable, Collection, Iterable, Iterator
-from functools import reduce
-from operator import or_
+from collections.abc import Collection, Iterator
 from urllib.parse import urlsplit
 
-from django.db.models import Q
-
+from samizdat.accounts import sealed_settings
 from samizdat.accounts.models import Organization
-from samizdat.accounts.sealed_settings import leading
+from samizdat.accounts.sealed_settings import Leading, leading
 from samizdat.campaigns.edition_details import opened
-from samizdat.campaigns.models import Edition
+from samizdat.campaigns.models import Edition, EditionVariant
 from samizdat.campaigns.release_log import standing
 from samizdat.core.crypto.seal import SealError
 from samizdat.core.mail.address import BadAddress, domain, normalize, provider
-from samizdat.delivery import dkim_keys
-from samizdat.delivery.models import SendingDomain
+from samizdat.delivery import database_progress, dkim_keys
+from samizdat.events.actions import is_genuine
+from samizdat.events.kinds import EventKind
+from samizdat.events.models import Event
+from samizdat.events.queries import about
 from samizdat.vault import keyring
-from samizdat.vault.errors import VaultError
 
+_RELEASED: EventKind = "campaign.released"
+# By which an organization may have come to a domain or a host.
+_CLAIMING: tuple[EventKind, ...] = (
+    "organization.created",
+    "organization.changed",
+    "domain.added",
+    "domain.key_published",
+    "domain.key_activated",
+)
 # Letters of one's own that are looked at for a sender.
 LOOKED_AT = 20
 
@@ -50,42 +58,58 @@ def claimed(organization: Organization, address: str, *, proven: bool = False) -
 
 
 def _is_anothers(organization: Organization, name: str, proven: bool) -> bool:
-    above = dkim_keys.at_or_above(name)
+    above = {*dkim_keys.at_or_above(name)}
     if proves(organization, name):
         return False
-    others = [row for row in dkim_keys.named(above) if row.organization_id != organization.pk]
-    if _any(dkim_keys.is_proven, others):
+    others = [kept for _number, kept in sealed_settings.of_others(organization)]
+    if any(kept.claims.get(claim) for kept in others for claim in above):
         return True
     if proven or provider(name):
         return False  # At a large provider anybody may have a mailbox.
-    is_claimed = _any(dkim_keys.signs, others) or _has_host(organization, above)
+    is_claimed = _is_unknown(organization) or any(_claims(kept, above) for kept in others)
     return is_claimed and not _wrote_from(organization, name)
+
+
+def _claims(kept: Leading, names: Collection[str]) -> bool:
+    """Whether an organization signs for one of these, or has its public pages there; one whose settings don't open may
+    have any."""
+    has_host = urlsplit(kept.public_url).hostname in names
+    return not kept.known or has_host or not kept.claims.keys().isdisjoint(names)
+
+
+def _is_unknown(organization: Organization) -> bool:
+    """Whether an organization is gone of which the note outside of the database knows."""
+    there = Organization.objects.values_list("pk", flat=True)
+    return not database_progress.organizations() <= {organization.pk, *there}
+
+
+def claimed_before_release(edition: Edition) -> str:
+    """The domain it is from, where that was another organization's already when it was released, else "".
+
+    Errors: VaultError, SealError. Only what is known now counts, and no claim that came after the release."""
+    release = about(edition.organization, _RELEASED, edition.campaign_id)
+    keys, organization = keyring.keys(edition.organization), edition.organization
+    versions: list[Edition | EditionVariant] = [edition, *EditionVariant.objects.filter(edition=edition)]
+    for version in versions:
+        name = domain(normalize(opened(keys, version).from_email))
+        above = {*dkim_keys.at_or_above(name)}
+        others = sealed_settings.of_others(organization)
+        claims = [number for number, kept in others if kept.known and _claims(kept, above)]
+        is_old = any(release and not _claimed_since(number, release.id) for number in claims)
+        if is_old and _is_anothers(organization, name, proven=False):
+            return name
+    return ""
+
+
+def _claimed_since(organization: int, event: int) -> bool:
+    rows = Event.objects.filter(organization=organization, kind__in=_CLAIMING, id__gt=event)
+    return any(map(is_genuine, rows.order_by("-id")[:LOOKED_AT]))
 
 
 def proves(organization: Organization, name: str) -> bool:
     """Whether it showed that this domain, or one above it, is its own."""
     rows = dkim_keys.named(dkim_keys.at_or_above(name))
-    return _any(dkim_keys.is_proven, [row for row in rows if row.organization_id == organization.pk])
-
-
-def _any(holds: Callable[[SendingDomain], bool], rows: Iterable[SendingDomain]) -> bool:
-    """What doesn't open claims nothing: whoever spoils another organization's rows stops no letter by that."""
-    for row in rows:
-        with contextlib.suppress(SealError, VaultError):
-            if holds(row):
-                return True
-    return False
-
-
-def _has_host(organization: Organization, names: Collection[str]) -> bool:
-    """Whether public pages of another organization stand at one of these names, by their sealed address. Keys of those
-    alone are asked for whose row says so: a page of one organization opens nothing of another."""
-    rows = Organization.objects.exclude(pk=organization.pk)
-    for row in rows.filter(reduce(or_, (Q(public_url__icontains=name) for name in names), Q(pk=None))):
-        with contextlib.suppress(VaultError):
-            if urlsplit(leading(row).public_url).hostname in names:
-                return True
-    return False
+    return any(dkim_keys.is_proven(row) for row in rows if row.organization_id == organization.pk)
 
 
 def _wrote_from(organization: Organization, name: str) -> bool:

@@ -16,10 +16,11 @@ from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import ContentHasProblems
 from samizdat.campaigns.models import Campaign
 from samizdat.core.mail.outcome import Accepted
-from samizdat.delivery import campaign_checks, dkim_keys, service_senders
-from samizdat.delivery.actions import domains, finish_if_done, release, send_test, testing
+from samizdat.delivery import campaign_checks, database_progress, dkim_keys, service_senders
+from samizdat.delivery.actions import domains, due, finish_if_done, release, send_test, testing
 from samizdat.delivery.errors import NotReleasable
 from samizdat.delivery.models import DkimKey, SendingDomain
+from samizdat.events import chain
 from samizdat.vault import keyring
 from samizdat.vault.models import VaultKey
 from samizdat.worker.mail import service_mail
@@ -161,15 +162,86 @@ def test_what_was_removed_or_written_into_the_database_claims_nothing(
     domains.retire(row.keys.get(), now=NOW)
     assert not _is_stopped(house)
     domains.remove_domain(row, now=NOW)
-    waiting = _proves(bell)
-    assert _is_stopped(house)
-    DkimKey.objects.filter(domain=waiting).delete()
     assert not _is_stopped(house)
-    _hosts(bell)
+
+
+def _away(bell: Organization, way: str) -> None:
+    """What somebody who writes the database does for the instant of a release."""
+    place = Organization.objects.filter(pk=bell.pk)
+    place.update(public_url="https://nobody.example")
+    SendingDomain.objects.filter(organization=bell).update(name="nobody.example")
+    if way == "settings":
+        place.update(settings_sealed=b"")
+    elif way == "keys":
+        VaultKey.objects.filter(organization=bell).update(wrapped=b"spoiled")
+        keyring.forget_idle(-1)
+    elif way == "all":
+        place.delete()
+
+
+@pytest.mark.parametrize("way", ["rows", "settings", "keys", "all"])
+@pytest.mark.parametrize("claim", ["host", "signs", "proof"])
+def test_a_domain_stays_another_organizations_while_its_rows_are_away_for_an_instant(
+    house: House, bell: Organization, thief: Person, claim: str, way: str
+) -> None:
+    house.people(1)
+    {"host": _hosts, "signs": lambda row: _says_it_signs(row, thief), "proof": _proves}[claim](bell)
+    chain.append()
+    database_progress.note()
+    _away(bell, way)
+    with pytest.raises(NotReleasable, match="used by another organization on this server"):
+        release(_letter(house, "letter@bell.example"), now=NOW)
+
+
+def test_spoiled_settings_of_another_organization_stop_nobody_who_wrote_from_there_before_or_proved_it(
+    house: House, bell: Organization, server: ScriptedServer
+) -> None:
+    house.people(1)
+    house.route(server)
+    campaign = release(_letter(house, "letter@lantern.example"), now=NOW)
+    run_until_still(campaign.pk)
+    finish_if_done(campaign.pk, NOW)
+    _proves(house.organization, "proven.example")
+    _away(bell, "settings")
+    for sender in ("letter@lantern.example", "letter@proven.example", "lantern@gmail.com"):
+        assert not _is_stopped(house, sender)
+
+
+def test_a_campaign_that_went_out_from_another_organizations_domain_is_paused_while_it_is_sent(
+    house: House, bell: Organization
+) -> None:
+    """The settings of the other one may have been older ones for the instant of the release."""
+    house.people(1)
+    Organization.objects.filter(pk=bell.pk).update(settings_sealed=_before(bell, _hosts))
+    campaign = release(_letter(house, "letter@bell.example"), now=NOW)
+    assert due.pause_from_others(NOW) == 0, "nobody knows yet"
+    bell.save(update_fields=["settings_sealed"])
+    assert due.pause_from_others(NOW) == 1
+    campaign.refresh_from_db()
+    assert campaign.state == "paused"
+
+
+def _before(bell: Organization, change: Any) -> bytes:
+    """Settings from before the change; it leaves `bell` as after it."""
+    bell.refresh_from_db()
+    before = bytes(bell.settings_sealed)
+    change(bell)
+    bell.refresh_from_db()
+    return before
+
+
+@pytest.mark.parametrize("claim", ["host", "proof"])
+def test_what_another_organization_claims_after_a_release_pauses_nothing(
+    house: House, bell: Organization, claim: str
+) -> None:
+    """Anybody may type a host into a form."""
+    house.people(1)
+    campaign = release(_letter(house, "letter@bell.example"), now=NOW)
+    {"host": _hosts, "proof": _proves}[claim](bell)
     assert _is_stopped(house)
-    VaultKey.objects.filter(organization=bell).update(wrapped=b"spoiled")
-    keyring.forget_idle(-1)
-    assert not _is_stopped(house), "whoever spoils a neighbor's keys stops no letters"
+    assert due.pause_from_others(NOW) == 0
+    campaign.refresh_from_db()
+    assert campaign.state == "sending"
 
 
 def test_a_key_that_was_seen_in_dns_stays_proved_when_it_is_approved_later(house: House, bell: Organization) -> None:

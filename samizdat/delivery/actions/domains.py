@@ -211,6 +211,7 @@ def look(
                 _move(key, ("new",), "published", "domain.key_published", now, by)
             key.refresh_from_db()
         looks.append(DnsLookup(key, status))
+    _note_claim(row)
     return looks
 
 
@@ -223,6 +224,7 @@ def say_published(key: DkimKey, *, now: datetime, by: Person | None = None) -> N
     if by is None:
         with contextlib.suppress(SealError):
             sealed_domains.prove_key(key)
+            _note_claim(key.domain)
 
 
 # --- the life of a key ---
@@ -275,6 +277,7 @@ def approve_domain(row: SendingDomain, name: str) -> None:
         sealed_domains.approve_domain(row, name)
     except SealError:
         raise _altered(row.name) from None
+    _note_claim(row)
 
 
 def approve_key(key: DkimKey, public: str) -> None:
@@ -283,6 +286,7 @@ def approve_key(key: DkimKey, public: str) -> None:
         sealed_domains.approve_key(key, public)
     except SealError:
         raise _altered(key.selector) from None
+    _note_claim(key.domain)
 
 
 def _approve_on_server(key: DkimKey, now: datetime) -> None:
@@ -351,6 +355,7 @@ def remove_domain(
     with transaction.atomic():
         record("domain.removed", row.organization, now=now, by=by, about=row.pk, detail={"domain": row.name})
         pending_changes.stop_about(row.organization, "domain", row.pk, now=now, by=by)
+        sealed_settings.note_claim(row.organization, row.name, None)
         row.delete()
     return None
 
@@ -375,8 +380,15 @@ def _move(
         )
         if moved:
             _record(kind, key, now, by)
+            _note_claim(key.domain)
     key.refresh_from_db()
     return bool(moved)
+
+
+def _note_claim(row: SendingDomain) -> None:
+    """Keeps beside the settings whether it is proven, or signs: so that it claims its name whatever its row says."""
+    proven = dkim_keys.is_proven(row)
+    sealed_settings.note_claim(row.organization, row.name, proven if proven or dkim_keys.signs(row) else None)
 
 
 def _record(kind: EventKind, key: DkimKey, now: datetime, by: Person | None) -> None:
