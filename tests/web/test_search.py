@@ -1,5 +1,6 @@
 """Part of a name or an address, and the addresses of a page: shown to who may, counted, and written to the log."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -187,6 +188,31 @@ def test_show_addresses_shows_this_page_and_no_other(here: House, desk: Desk) ->
     assert "one" not in {row.address[:3] for row in following.context["page"].rows}
     (event,) = Event.objects.filter(kind="subscribers.addresses_shown")
     assert event.by == here.people["editor"] and detail_of(event)["numbers"] == sorted(row.number for row in rows)
+
+
+def test_showing_and_hiding_addresses_keeps_the_rows_that_were_selected(here: House, desk: Desk) -> None:
+    first, second, _third = _people(here, 3)
+    clara, rows = desk("editor"), [str(first.number), str(second.number)]
+    for press, seen in (("show", True), ("hide", False)):
+        answer = clara.post(_to(here) + "?status=subscribed", {press: "1", "n": rows, "status": "subscribed"})
+        assert ("one0@reader.example" in _text(answer)) is seen
+        assert _selected(answer) == set(rows)
+    assert _selected(clara.get(_to(here) + "?status=subscribed")) == set(), "of this page alone"
+    (event,) = Event.objects.filter(kind="subscribers.addresses_shown")
+    assert event.about is None
+
+
+def _selected(answer: Any) -> set[str]:
+    return set(re.findall(r'name="n" value="(\d+)"\s+checked', answer.content.decode()))
+
+
+def test_what_is_selected_goes_to_a_page_that_can_be_loaded_again(here: House, desk: Desk) -> None:
+    clara = desk("editor")
+    form = {"whom": "ticked", "n": [str(here.ada.number), "x"], "list": str(here.list.id), "csrfmiddlewaretoken": "x"}
+    answer = clara.post(_to(here, "bulk"), form)
+    assert answer.headers["Location"] == f"{_to(here, 'bulk')}?list={here.list.id}&whom=ticked&n={here.ada.number}"
+    assert "1 subscriber selected." in _text(clara.get(answer.headers["Location"]))
+    assert desk("viewer").post(_to(here, "bulk"), form).status_code == 403
 
 
 def test_the_same_page_is_shown_again_for_nothing(here: House, desk: Desk) -> None:

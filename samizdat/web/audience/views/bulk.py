@@ -1,6 +1,7 @@
 """A deed upon many readers: chosen, counted, done, and undone for a day."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse, QueryDict
@@ -36,11 +37,13 @@ def whom_of(request: DeskRequest, data: QueryDict) -> tuple[subscriber_filters.R
     """Those who were ticked, or the filters. `data` is what a form or an address brings."""
     organization = request.organization
     asked = subscriber_filters.read(data, queries.lists(organization, archived=True), queries.tags(organization))
-    numbers: list[int] = []
-    if data.get("whom") == "ticked":
-        parsed_numbers = {params.number(text, digits=12) for text in data.getlist("n")[:MOST_TICKED]}
-        numbers = sorted(number for number in parsed_numbers if number is not None)
-    return asked, numbers
+    return asked, ticked(data) if data.get("whom") == "ticked" else []
+
+
+def ticked(data: QueryDict) -> list[int]:
+    """The numbers of the rows that a form of the list brings."""
+    parsed_numbers = {params.number(text, digits=12) for text in data.getlist("n")[:MOST_TICKED]}
+    return sorted(number for number in parsed_numbers if number is not None)
 
 
 def filter_of(data: QueryDict, asked: subscriber_filters.RequestedFilter, numbers: list[int]) -> Filter:
@@ -70,10 +73,13 @@ def _facts(request: DeskRequest, data: QueryDict, **forms: Any) -> dict[str, obj
 
 @door(see=WRITERS, do=WRITERS)
 def bulk_work(request: DeskRequest) -> HttpResponse:
-    """What can be done to them. POST counts whom it would change and asks; POST with `sure` does it."""
+    """What can be done to them. POST of the list brings who was ticked; with a deed it counts whom that would change
+    and asks; with `sure` it does it."""
     if request.method == "GET":
         return render(request, "web/audience/bulk.html", _facts(request, request.GET))
     name = request.POST.get("deed", "")
+    if not name and request.POST.get("whom") == "ticked":
+        return _chosen(request)
     if name not in FORMS:
         raise Http404
     if whom_of(request, request.POST)[0].unknown:
@@ -95,6 +101,13 @@ def bulk_work(request: DeskRequest) -> HttpResponse:
         messages.error(request, _("More subscribers would change now than were counted. Check the number again."))
         sure = False
     return _begin(request, plan) if sure else _ask(request, plan, form, word)
+
+
+def _chosen(request: DeskRequest) -> HttpResponse:
+    """From the list, whose form is posted since it shows addresses as well: on to the page that can be reloaded."""
+    asked, numbers = whom_of(request, request.POST)
+    pairs = [*asked.values.items(), ("whom", "ticked"), *(("n", str(number)) for number in numbers)]
+    return go(request, "bulk", query=urlencode(pairs))
 
 
 def _as_counted(request: DeskRequest, plan: bulk.BulkPlan) -> bool:

@@ -27,6 +27,7 @@ from samizdat.web import labels, params, read_limits
 from samizdat.web.audience import subscriber_columns, subscriber_filters
 from samizdat.web.audience.forms.audience import FindForm
 from samizdat.web.audience.subscriber_filters import RequestedFilter
+from samizdat.web.audience.views import bulk
 from samizdat.web.permissions import EVERYONE, WRITERS, door, go
 from samizdat.web.request import DeskRequest
 
@@ -40,9 +41,10 @@ _SALT = "samizdat.search"
 
 @door(see=EVERYONE, do=WRITERS)
 def subscribers(request: DeskRequest) -> HttpResponse:
-    """The audience by pages. POST searches, or shows the addresses of the page: no address ever stands in a URL."""
-    if "show" in request.POST:
-        return _page(request, shown=True)
+    """The audience by pages. POST searches, or shows the addresses of the page and hides them: no address ever stands
+    in a URL."""
+    if "show" in request.POST or "hide" in request.POST:
+        return _page(request, shown="show" in request.POST)
     form = FindForm(request.POST or None)
     return _search(request, form) if form.is_valid() else _page(request, form)
 
@@ -59,6 +61,7 @@ def _page(request: DeskRequest, form: FindForm | None = None, *, shown: bool = F
         "form": form,
         "hits": HITS,
         "shown": shown,
+        "ticked": bulk.ticked(request.POST),
         "columns": columns,
         "offered": subscriber_columns.offered(columns),
     }
