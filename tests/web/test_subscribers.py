@@ -13,7 +13,7 @@ from django.utils import timezone, translation
 
 from samizdat.accounts.actions import found_organization
 from samizdat.accounts.models import Organization
-from samizdat.audience import actions, queries
+from samizdat.audience import actions, queries, removal_limit
 from samizdat.audience.models import ConsentRecord, Field, Import, List, Subscriber, Subscription, Tag
 from samizdat.delivery.queries import Fate
 from samizdat.events.models import Event
@@ -88,7 +88,7 @@ def test_nobody_is_opened_at_the_desk_of_a_group_that_had_uid_and_keys_of_their_
 def test_the_page_of_a_subscriber_begins_with_the_answer_and_quotes_their_consent(here: House, desk: Desk) -> None:
     page = desk("admin").get(_to(here, "subscriber", here.ada.number)).content.decode()
     assert re.search(r"<bdi>Ada</bdi>\s*</h1>", page)
-    assert re.search(r"ada@<wbr>lantern<wbr>\.example</bdi></span>\s*</p>", page)
+    assert re.search(r"ada@<wbr>lantern<wbr>\.example</bdi></span>\s*<a", page)
     assert "<strong>Yes.</strong> Agreed on 25 November 2026" in " ".join(page.split())
     assert CONSENT in page
     assert "volunteer" in page
@@ -200,6 +200,57 @@ def test_unsubscribing_keeps_the_proof(here: House, desk: Desk) -> None:
     page = desk("editor").get(_to(here, "subscriber", here.ada.number)).content.decode()
     assert "<strong>No.</strong> Unsubscribed on" in " ".join(page.split())
     assert ConsentRecord.objects.count() == before + 1
+
+
+def _on_two_lists(here: House) -> List:
+    diary = actions.new_list(here.organization, "Court Diary", now=NOW)
+    actions.add_subscriber(here.organization, "ada@lantern.example", diary, consent=CONSENT, now=NOW)
+    return diary
+
+
+def _statuses(here: House) -> list[str]:
+    return [standing.status for standing in queries.card(here.ada, timezone.now()).lists]
+
+
+def test_somebody_is_unsubscribed_from_all_lists_at_once_which_is_in_the_log(here: House, desk: Desk) -> None:
+    _on_two_lists(here)
+    client, page = desk("editor"), _to(here, "subscriber", here.ada.number)
+    assert "Unsubscribe from all lists" in client.get(page).content.decode()
+    answer = client.post(_to(here, "unsubscribe", here.ada.number), {"all": "1"}, follow=True).content.decode()
+    assert "They are unsubscribed from all lists." in answer and "Unsubscribe from all lists" not in answer
+    assert _statuses(here) == ["unsubscribed", "unsubscribed"]
+    (event,) = Event.objects.filter(kind="subscriber.left", about=here.ada.id)
+    assert event.by == here.people["editor"]
+    again = client.post(_to(here, "unsubscribe", here.ada.number), {"all": "1"}, follow=True).content.decode()
+    assert "They weren’t subscribed to any list." in again
+
+
+def test_unsubscribing_from_all_lists_counts_as_one_of_the_removals_of_a_day(
+    here: House, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _on_two_lists(here)
+    client, press = desk("editor"), _to(here, "unsubscribe", here.ada.number)
+    # The cast took Boris off.
+    monkeypatch.setattr(removal_limit, "ALONE_A_DAY", removal_limit._today(here.organization, timezone.now()))
+    refused = client.post(press, {"all": "1"}, follow=True).content.decode()
+    assert "They are unsubscribed" not in refused and _statuses(here) == ["subscribed", "subscribed"]
+    assert Event.objects.filter(kind=removal_limit.ALARM).count() == 1
+    monkeypatch.setattr(removal_limit, "ALONE_A_DAY", removal_limit.ALONE_A_DAY + 1)
+    client.post(press, {"all": "1"})
+    assert _statuses(here) == ["unsubscribed", "unsubscribed"]
+    assert desk("viewer").post(press, {"all": "1"}).status_code == 403
+
+
+def test_an_address_can_be_hidden_on_the_page_of_a_subscriber(here: House, desk: Desk) -> None:
+    actions.change_values(here.ada, {"FNAME": ""}, notes="Writes from ada@home.example as well.", now=NOW)
+    client, page = desk("editor"), _to(here, "subscriber", here.ada.number)
+    shown = client.get(page).content.decode().replace("<wbr>", "")
+    assert "ada@lantern.example" in shown and "?hide=1" in shown
+    hidden = client.get(f"{page}?hide=1").content.decode().replace("<wbr>", "")
+    assert "ada@" not in hidden and "a•••@l•••.example" in hidden
+    assert "?show=emails&amp;hide=1" in hidden, "what is chosen on this page leaves it hidden"
+    assert "ada@lantern.example" in client.get(page).content.decode().replace("<wbr>", "")
+    assert "?hide=1" not in desk("viewer").get(page).content.decode()
 
 
 def test_the_stop_list_and_back(here: House, desk: Desk) -> None:

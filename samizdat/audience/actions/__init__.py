@@ -9,6 +9,7 @@ from samizdat.audience.actions.consent import (
     settle_again,
     undo_unsubscribe,
     unsubscribe,
+    unsubscribe_from_all,
     verdict,
 )
 from samizdat.audience.actions.consent_texts import put_wording, wordings
@@ -126,6 +127,7 @@ __all__ = [
     "tags_for",
     "undo_unsubscribe",
     "unsubscribe",
+    "unsubscribe_from_all",
     "verdict",
     "waits",
     "wordings",

@@ -11,6 +11,7 @@ from samizdat.audience.actions.consent_texts import words_of
 from samizdat.audience.consent_writer import ConsentFactRow
 from samizdat.audience.list_details import open_details
 from samizdat.audience.models import (
+    PENDING,
     STATUSES,
     SUBSCRIBED,
     UNSUBSCRIBED,
@@ -108,6 +109,21 @@ def unsubscribe(
         consent_writer.write(row, [ConsentFactRow("withdrawn", way, list, words, purpose)], now, sent_at)
         record("subscriber.left", row.organization, about=row.id, by=by, now=now, detail={"list": list.id, "way": way})
         return True
+
+
+def unsubscribe_from_all(subscriber: Subscriber, *, now: datetime, way: str = "desk", by: Person | None = None) -> int:
+    """They leave every list that they are on or were asked about, which is one removal; how many lists.
+    Errors: NoSuchSubscriber, TooManyRemovals."""
+    with removal_limit.limited(subscriber.organization, now=now, by=by):
+        row = consent_writer.lock(subscriber)
+        held = Subscription.objects.filter(subscriber=row, status__in=(PENDING, SUBSCRIBED)).values("list")
+        lists = [*List.objects.filter(organization=row.organization_id, id__in=held).order_by("id")]
+        if lists:
+            removal_limit.check(row.organization, [row.id], now=now, by=by)
+            consent_writer.write(row, [ConsentFactRow("withdrawn", way, list) for list in lists], now)
+            detail = {"lists": [list.id for list in lists], "way": way}
+            record("subscriber.left", row.organization, about=row.id, by=by, now=now, detail=detail)
+        return len(lists)
 
 
 def agree_to_appeals(

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from datetime import date
 from typing import Any
+from urllib.parse import urlencode
 
 from django import template
 from django.template import Context
@@ -53,10 +54,16 @@ def activity_of(context: Context, card: SubscriberCard, deliveries: Sequence[Fat
         "events": sorted(events, key=lambda event: event[0], reverse=True),
         "records": len(card.timeline) if records and len(card.timeline) > SHOWN else 0,
         "shown": len(records),
-        "chips": [(f"?show={name}" if name else "?", word, name == asked) for name, word in ACTIVITY.items()],
+        "chips": [(_shows(name, context["hidden"]), word, name == asked) for name, word in ACTIVITY.items()],
+        "sees": context["sees"],
         "desk": context["desk"],
         "request": request,
     }
+
+
+def _shows(name: str, hidden: bool) -> str:
+    """The page with these events alone, its address hidden or not as it is."""
+    return "?" + urlencode({"show": name} | ({"hide": "1"} if hidden else {})) if name or hidden else "?"
 
 
 def answer(verdict: Permission | Refusal) -> tuple[bool, str]:

@@ -18,10 +18,10 @@ from samizdat.audience.models import Subscriber
 from samizdat.audience.queries.lists import FieldView
 from samizdat.audience.queries.subscriber_page import SubscriberCard
 from samizdat.audience.tags_and_fields import NAMES
-from samizdat.core.consent import LETTERS, PURPOSES
+from samizdat.core.consent import LETTERS, PURPOSES, WAYS
 from samizdat.core.content import reader_formats
 from samizdat.core.fields import unfit_for_letter
-from samizdat.core.mail import misspelling
+from samizdat.core.mail import masking, misspelling
 from samizdat.core.mail.address import BadAddress, normalize
 from samizdat.delivery import queries as delivery
 from samizdat.events.actions import record
@@ -52,12 +52,18 @@ def _numbered(request: DeskRequest, number: int) -> Subscriber:
 
 @door(see=EVERYONE)
 def subscriber(request: DeskRequest, number: int) -> HttpResponse:
-    """One reader. Opening the page is written to the log."""
+    """One reader. Opening the page is written to the log. `?hide`: as it may be seen over somebody's shoulder."""
     subscriber = read_limits.subscriber(request, number)
     card = queries.card(subscriber, timezone.now())
     known = queries.tags(request.organization)
+    hidden = "hide" in request.GET
     facts = {
         "card": card,
+        "hidden": hidden,
+        "address": masking.first_letters(card.address) if hidden else card.address,
+        "sees": request.role in WRITERS and not hidden,
+        "source": WAYS[subscriber.source],
+        "may_leave": any(standing.status in ("subscribed", "pending") for standing in card.lists),
         "sealed": [_shown(field, card.values.get(field.tag, "")) for field in queries.fields(request.organization)],
         "deliveries": delivery.deliveries_of(request.organization, number),
         "tags": [tag for tag in known if tag[1] in card.tags],
@@ -134,8 +140,10 @@ def add_subscriber(request: DeskRequest) -> HttpResponse:
 
 @deed(WRITERS)
 def unsubscribe(request: DeskRequest, number: int) -> HttpResponse:
-    """Takes the subscriber off one list; the list's number comes in the form."""
+    """Takes the subscriber off one list, whose number comes in the form, or off all of them."""
     subscriber = _numbered(request, number)
+    if request.POST.get("all"):
+        return _unsubscribe_from_all(request, subscriber)
     try:
         chosen = queries.list_by_id(request.organization, params.number(request.POST.get("list", "")) or 0)
     except AudienceError:
@@ -153,6 +161,17 @@ def unsubscribe(request: DeskRequest, number: int) -> HttpResponse:
     else:
         messages.success(request, _("They won’t get any more emails from this list."))
     return go(request, "subscriber", number)
+
+
+def _unsubscribe_from_all(request: DeskRequest, subscriber: Subscriber) -> HttpResponse:
+    try:
+        many = actions.unsubscribe_from_all(subscriber, now=timezone.now(), by=request.person)
+    except TooManyRemovals as refused:
+        messages.error(request, str(refused))
+    else:
+        text = _("They are unsubscribed from all lists.") if many else _("They weren’t subscribed to any list.")
+        messages.success(request, text)
+    return go(request, "subscriber", subscriber.number)
 
 
 @deed(WRITERS)
