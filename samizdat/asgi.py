@@ -390,8 +390,9 @@ class Threads:
         is_free = self._at_work < self._count and (self._at_work > 0 or not self.queue.is_waited_for)
         return is_free or time.monotonic() - self._began < HUNG
 
-    def stop(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
+    def stop(self, *, wait: bool = False) -> None:
+        """wait: until what has begun is over."""
+        self._pool.shutdown(wait=wait, cancel_futures=True)
 
 
 async def _gone(receive: Receive) -> None:

@@ -52,11 +52,16 @@ Made = Callable[[], Any]
 
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever keeps still is given up at once."""
-    for module in (asgi, connections):
-        monkeypatch.setattr(module, "PATIENCE", 0.2)
+    """Whoever keeps still before their request or under their answer is given up at once."""
+    monkeypatch.setattr(connections, "PATIENCE", 0.2)
     monkeypatch.setattr(connections, "LOOK_SECONDS", 0.05)
     monkeypatch.setattr(connections, "LEAST_RATE", 1e9)  # What the systems took between two looks gives no time.
+
+
+@pytest.fixture
+def hurried_bodies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever stops in the middle of their request is. A busy machine may take its time to send the beginning."""
+    monkeypatch.setattr(asgi, "PATIENCE", 0.2)
 
 
 @both
@@ -434,6 +439,27 @@ def test_a_session_that_works_for_an_organization_by_now_takes_of_its_share() ->
     assert application._seen.whose({"HTTP_COOKIE": "desk=emil"}) == WORK_FOR["desk=ada"]
 
 
+def test_no_request_is_worked_on_once_its_server_is_gone() -> None:
+    """Else the page of one test asks for the rows of the next."""
+    begun, over = threading.Event(), threading.Event()
+
+    def lasting(asked: dict[str, Any], start: Callable[..., object]) -> Iterable[bytes]:
+        begun.set()
+        until(lambda: not is_listening(port))
+        over.set()
+        return wsgi(asked, start)
+
+    with listening(DeskApplication(lasting)) as port, holding(port, 1, asked_for(HERE, "/")):
+        assert begun.wait(60)
+    assert over.is_set()
+
+
+def is_listening(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection((HERE, port), timeout=60):
+        return True
+    return False
+
+
 def test_a_burst_of_connections_waits_while_the_desk_is_busy() -> None:
     taken, going_on = threading.Event(), threading.Event()
 
@@ -467,7 +493,7 @@ def test_a_stranger_may_send_five_megabytes_and_no_more_is_kept() -> None:
 
 
 @both
-def test_a_body_that_comes_to_a_standstill_is_told_so(made: Made, hurried: None) -> None:
+def test_a_body_that_comes_to_a_standstill_is_told_so(made: Made, hurried_bodies: None) -> None:
     with listening(made()) as port, holding(port, 1, half_sent(HERE)) as (one,):
         assert heard_to_the_end(one).startswith(b"HTTP/1.1 408 ")
 
@@ -560,20 +586,52 @@ def test_an_answer_that_nobody_takes_is_thrown_away(made: Made, hurried: None) -
         assert len(heard_to_the_end(one)) < len(LONG)
 
 
+@pytest.fixture
+def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[connections.ClientConnection]:
+    """The connections of a server, in the order they came. Nobody looks at them but the test, at times that it says."""
+    monkeypatch.setattr(connections, "LOOK_SECONDS", 600.0)
+    there: list[connections.ClientConnection] = []
+    begin = connections.ClientConnection.connection_made
+
+    def begun(connection: connections.ClientConnection, transport: object) -> None:
+        begin(connection, transport)
+        there.append(connection)
+
+    monkeypatch.setattr(connections.ClientConnection, "connection_made", begun)
+    return there
+
+
 @both
-def test_whoever_takes_an_answer_slowly_gets_all_of_it(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "PATIENCE", 2.0)
-    monkeypatch.setattr(connections, "LOOK_SECONDS", 0.05)
-    with listening(made()) as port, holding(port, 1, asked_for(HERE, "/long")) as (one,):
-        begun = one.recv(65536)
-        assert not threading.Event().wait(2.5)  # On a bad line; what it took so far allows for much more.
-        assert len(begun + heard_to_the_end(one)) > len(LONG)
+def test_whoever_takes_an_answer_slowly_gets_all_of_it(
+    made: Made, looked_at: list[connections.ClientConnection]
+) -> None:
+    """On a bad line: what somebody took gives time for the rest."""
+    asked = asked_for(HERE, "/long").replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+    with listening(made()) as port, holding(port, 1, asked) as (one,):
+        heard = one.recv(65536)
+        (connection,) = looked_at
+        until(lambda: connection.unsent > len(LONG) // 2)
+        began = connection.loop.time()
+        assert not connection._stands_still(began)
+        while len(heard) < 40_000:
+            heard += one.recv(65536)
+        until(lambda: connection.unsent + connection._in_system < len(LONG) - 30_000)
+        assert not connection._stands_still(began + connections.PATIENCE + 50)
+        assert connection._stands_still(began + connections.PATIENCE + len(LONG) / connections.LEAST_RATE)
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, len(LONG))  # Quick from here on.
+        assert len(heard + heard_to_the_end(one)) > len(LONG)
 
 
-def test_a_second_request_on_the_same_connection_has_its_own_time(hurried: None) -> None:
+def test_a_second_request_on_the_same_connection_has_its_own_time(
+    looked_at: list[connections.ClientConnection], hurried_bodies: None
+) -> None:
     with listening(desk()) as port, holding(port, 1, asked_for(HERE, "/")) as (one,):
         assert one.recv(65536)
+        (connection,) = looked_at
+        until(lambda: connection.waits_for_head)
+        connection.since -= 60
         one.sendall(half_sent(HERE))
+        until(lambda: connection.since > connection.loop.time() - 60)
         assert b"408" in heard_to_the_end(one)
 
 

@@ -31,6 +31,11 @@ def listening(application: Any, most: int = 500) -> Iterator[int]:
     finally:
         server.should_exit = server.force_exit = True
         thread.join(PATIENT)
+        assert not thread.is_alive(), "The server didn't end."
+        # What browsers that are gone asked for is worked on to its end: it would be with the next test's rows.
+        for threads in vars(application).values():
+            if isinstance(threads, asgi.Threads):
+                threads.stop(wait=True)
 
 
 def connect(port: int) -> socket.socket:

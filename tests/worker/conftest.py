@@ -35,12 +35,13 @@ SERVE = (
 
 def until(what: Callable[[], Any], seconds: float = 240.0) -> Any:
     """Waits for something to become true; says so when it does not. Long enough for a machine that is busy."""
-    deadline = time.monotonic() + seconds
+    deadline, pause = time.monotonic() + seconds, 0.005
     while time.monotonic() < deadline:
         found = what()
         if found:
             return found
-        time.sleep(0.1)
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.1)
     raise AssertionError("it did not happen in time")
 
 
