@@ -22,85 +22,85 @@ class Option:
 
 
 OPTIONS = (
-    Option("SAMIZDAT_DATA", "./samizdat-data", "The data folder. The key file lies beside it, never inside."),
+    Option("SAMIZDAT_DATA", "./samizdat-data", "The data folder. Keep the key file next to it, never inside."),
     Option(
         "SAMIZDAT_KEY_FILE",
         "",
-        "The key file, when it is not <data folder>.key. Readable by its owner alone.",
+        "The key file. Default: the name of the data folder with .key. Only its owner may read it.",
     ),
     Option(
         "DATABASE_URL",
         "",
-        "postgresql://user:password@host/name to use PostgreSQL. Empty: SQLite in the data folder.",
+        "postgresql://user:password@host/name to use PostgreSQL. Default: SQLite in the data folder.",
     ),
     Option(
         "SAMIZDAT_GATE_URL",
         "",
-        "postgresql://… that the public process uses for the public database, with a role of its own. "
-        "Empty: made by `samizdat upgrade` where the database lets it.",
+        "postgresql://… of the public database, for the public process and with a database role of its own. "
+        "Default: `samizdat upgrade` creates both if the database allows it.",
     ),
     Option(
         "SAMIZDAT_BACKUPS",
         "",
-        "The folder in which you keep backups. `doctor` names those older than 30 days: whoever was erased is in them, "
-        "sealed. The house itself only looks there.",
+        "The folder with your backups. `samizdat doctor` lists those older than 30 days, because erased "
+        "subscribers are still in them, encrypted. Samizdat changes nothing there.",
     ),
-    Option("SAMIZDAT_LANGUAGE", "en", "Language of pages and commands before somebody has chosen: en or ru."),
+    Option("SAMIZDAT_LANGUAGE", "en", "Language of pages and commands until someone chooses one: en or ru."),
     Option(
         "SAMIZDAT_WORDS",
         "",
-        "A folder with words of your own for what letters say by themselves (docs/languages.md), on every machine that "
-        "has a worker or the desk.",
+        "A folder with your own wording for what emails say by default (docs/languages.md). Set it on every "
+        "machine that runs a worker or the app.",
     ),
     Option(
         "SAMIZDAT_USER",
         "",
-        "User that `serve` and `worker` become when they are started as root; then it has to be set. root: they stay "
-        "it, as in a container that knows nobody else.",
+        "User that `serve` and `worker` switch to when root starts them; required then. Set it to root to "
+        "stay root, for example in a container.",
     ),
     Option(
         "SAMIZDAT_PUBLIC_USER",
         "",
-        "User that the public process runs as, when `serve` is started as root: one that owns nothing else.",
+        "User of the public process when root starts `serve`. Choose one that owns nothing else.",
     ),
-    Option(
-        "SAMIZDAT_DNS",
-        "",
-        "Name server for the checks of SPF, DKIM and DMARC. Empty: the one of the machine.",
-    ),
+    Option("SAMIZDAT_DNS", "", "DNS server for the SPF, DKIM and DMARC checks. Default: the machine’s."),
     Option(
         "SAMIZDAT_INNER_NETWORKS",
         "",
-        "Addresses and networks of your own that a route may lead to which an admin adds in the app, like 127.0.0.1 "
-        "10.0.5.0/24. Empty: none, so that nobody looks around in your network through it. Routes that you add with "
-        "`samizdat route add` always may.",
+        "Private addresses and networks that routes added in the app may connect to, for example 127.0.0.1 "
+        "10.0.5.0/24. Default: none, so that nobody explores your network through a route. Routes added with "
+        "`samizdat route add` may always connect to them.",
     ),
     Option(
         "SAMIZDAT_METRICS",
         "",
-        "Where the worker answers with numbers for Prometheus, like 127.0.0.1:9464. Empty: nowhere.",
+        "Address at which the worker serves Prometheus metrics, for example 127.0.0.1:9464. Default: off.",
     ),
-    Option("SAMIZDAT_METRICS_TOKEN", "", "Whoever reads the numbers has to say this; needed beyond this machine."),
+    Option(
+        "SAMIZDAT_METRICS_TOKEN",
+        "",
+        "Token that a client must send to read the metrics. Required unless the address is 127.0.0.1 or ::1.",
+    ),
     Option(
         "SAMIZDAT_CONFIRMATIONS",
         "1000",
-        "Mails an hour and organization that ask whether a sign-up was theirs. As many more wait; then forms ask to "
-        "come back later. A flood must not spend the good name of a relay.",
+        "Confirmation emails per hour and organization. As many again wait; beyond that, forms ask visitors "
+        "to come back later. This keeps a flood of sign-ups from ruining your sender reputation.",
     ),
     Option(
         "SAMIZDAT_UPLOADS",
         "2000",
-        "Megabytes of uploaded files of one organization that may lie here at a time, waiting to be brought in; at "
-        "most 50 uploads. Nobody may fill the disk that all share.",
+        "Megabytes of uploaded files per organization that may wait to be imported, in at most 50 uploads. "
+        "This keeps one organization from filling a shared disk.",
     ),
     Option(
         "SAMIZDAT_STORAGE",
         "2000",
-        "Megabytes of pictures, templates and drafts of one organization. Its exports that wait to be downloaded may "
-        "take twice as much. Nobody may fill the disk that all share.",
+        "Megabytes of images, templates and drafts per organization. Exports waiting to be downloaded may "
+        "take twice as much. This keeps one organization from filling a shared disk.",
     ),
-    Option("SAMIZDAT_LOG", "text", "text or json: one JSON object a line on standard error."),
-    Option("SAMIZDAT_DEBUG", "", "1 shows tracebacks on the command line. Never set it on a server."),
+    Option("SAMIZDAT_LOG", "text", "Log format on standard error: text, or json for one JSON object per line."),
+    Option("SAMIZDAT_DEBUG", "", "Set to 1 to see tracebacks on the command line. Never on a server."),
 )
 
 _BY_NAME = {option.name: option for option in OPTIONS}

@@ -60,7 +60,7 @@ and `appeals`; days and times are ISO 8601 in every document;
 of few people are one entry), `replies`, `left_by_letter` and `complaints_by_any_letter`.
 Each of these totals is a `count` and `few`: below `fewest` the count is null and `few` is true; replies that nobody
 has counted are null and not `few`.
-`campaign new` prints `id`; `campaign whom` prints `known`, `without` (reason: how many) and `may`.
+`campaign new` prints `id`; `campaign audience` prints `known`, `without` (reason: how many) and `may`.
 
 Completion: `samizdat completion bash >> ~/.bashrc` (also zsh, fish).
 """

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from samizdat.cli import bootstrap
+from samizdat.cli.default_senders import of_list
 from samizdat.cli.export import bring_back
 from samizdat.cli.output import CommandFailed, common, confirm, note, progress, say, table
 from samizdat.cli.privacy import access, correct, keep, object_
@@ -364,6 +365,7 @@ def subscribers_settle() -> None:
 for command in (access, object_, correct):
     subscribers.add_command(command)
 lists.add_command(keep)
+lists.add_command(of_list)
 
 
 @click.command("import")

@@ -233,7 +233,7 @@ def work() -> Iterator[HealthCheck]:
             "amber",
             f"campaign {campaign.pk}",
             (
-                f"The outcome of {count:,} emails is unknown. Decide with: samizdat campaign settle {campaign.pk} "
+                f"The outcome of {count:,} emails is unknown. Decide with: samizdat campaign resolve {campaign.pk} "
                 "--unsure resend|hold"
             ),
         )

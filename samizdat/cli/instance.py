@@ -13,6 +13,7 @@ import click
 
 from samizdat import modes
 from samizdat.cli import bootstrap
+from samizdat.cli.default_senders import of_organization
 from samizdat.cli.labels import QUIET
 from samizdat.cli.output import CommandFailed, common, confirm, first_line, note, say, settings, table
 from samizdat.cli.secret_arguments import ADDRESS, NAME
@@ -322,6 +323,9 @@ def _organization(organization: "Organization") -> dict[str, object]:
 
     settings = {_CALLED.get(word, word): getattr(organization, word) for word in SETTINGS}
     return {"name": organization.name, "slug": organization.slug, **settings}
+
+
+organization.add_command(of_organization)
 
 
 @click.group()

@@ -248,6 +248,34 @@ def test_a_letter_with_a_flaw_is_not_sent_and_the_line_is_named(brought_in: Hous
     assert brought_in.say("campaign", "status", number)["frozen"] == 0
 
 
+def _test_email(house: House, number: int) -> str:
+    house.say("campaign", "test", number, "--to", "friend@post.example")
+    newest = max((house.folder / "out").glob("*.eml"), key=lambda path: path.stat().st_mtime_ns)
+    return newest.read_bytes().decode().replace("\r\n", "\n")
+
+
+def test_a_campaign_comes_from_the_default_sender_of_its_list_or_organization(brought_in: House) -> None:
+    words = ("campaign", "new", "--list", "Letter", "--subject", "River", "--body", "-")
+    assert "The campaign has no sender." in brought_in(*words, feed="Water.").err
+    kept = brought_in.say("organization", "sender", "--from", "Lantern <all@lantern.example>")
+    assert kept == {"name": "Lantern", "email": "all@lantern.example", "reply_to": ""}
+    letter = _test_email(brought_in, brought_in.say(*words, feed="Water.")["id"])
+    assert "From: Lantern <all@lantern.example>\n" in letter
+    brought_in.say(
+        "list", "sender", "Letter", "--from", "Letter <letter@lantern.example>", "--reply-to", "us@lantern.example"
+    )
+    letter = _test_email(brought_in, brought_in.say(*words, feed="Water.")["id"])
+    assert "From: Letter <letter@lantern.example>\n" in letter and "\nReply-To: <us@lantern.example>\n" in letter
+    assert brought_in("list", "sender", "Letter", "--from", "none").out == "No default sender.\n"
+    assert "isn't a sender" in brought_in("organization", "sender", "--from", "Lantern").err
+
+
+def test_the_former_names_of_commands_still_work(brought_in: House) -> None:
+    number = new_campaign(brought_in)
+    assert brought_in.say("campaign", "whom", number) == brought_in.say("campaign", "audience", number)
+    assert "whom" not in brought_in("campaign", "--help").out
+
+
 def test_a_letter_that_nobody_sends_says_so(brought_in: House) -> None:
     number = new_campaign(brought_in)
     said = brought_in("campaign", "send", number)
@@ -263,8 +291,8 @@ def test_a_letter_that_nobody_sends_says_so(brought_in: House) -> None:
 def test_what_becomes_of_lost_answers_is_said_before_and_of_one_alone_after(brought_in: House) -> None:
     number = new_campaign(brought_in)
     brought_in.say("campaign", "send", number, "--unsure", "hold", "--hold", "60")
-    assert "campaign settle" in brought_in("campaign", "send", number, "--unsure", "resend").err  # The policy is hold.
-    settle = ("campaign", "settle", number, "--unsure", "resend", "--subscriber")
+    assert "campaign resolve" in brought_in("campaign", "send", number, "--unsure", "resend").err  # The policy is hold.
+    settle = ("campaign", "resolve", number, "--unsure", "resend", "--subscriber")
     refused = brought_in(*settle, "1")
     assert (refused.code, "Subscriber No. 1." in refused.err) == (1, True)
     assert "no subscriber nobody@" in brought_in(*settle, "nobody@reader.example").err
@@ -283,7 +311,7 @@ def test_a_paused_campaign_is_told_within_ten_seconds(brought_in: House) -> None
     archive = brought_in.say("campaign", "archive", number)
     assert (archive["listed"], archive["public"], archive["address"]) == (True, False, "")
     assert brought_in.say("campaign", "archive", number, "--unlisted")["listed"] is False
-    assert brought_in.say("campaign", "take-back", number)["state"] == "draft"
+    assert brought_in.say("campaign", "undo", number)["state"] == "draft"
     assert "This campaign hasn’t been sent yet" in brought_in("campaign", "archive", number, "--listed").err
     brought_in.say("campaign", "send", number, "--hold", "60")
     assert "readable by link only once" in brought_in("campaign", "archive", number).out

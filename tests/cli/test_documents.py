@@ -20,6 +20,7 @@ NEW = f"campaign new --list Letter --from {SENDER} --body letter.md --subject"
 # In the order in which they can be called. {name} is what an earlier command printed; a leading ! may end with 1.
 SCENARIO = f"""
 organization show
+organization sender
 organization set --quiet-hours 22:00-07:00
 organization set --quiet-hours none
 person add vera@lantern.example --role viewer
@@ -64,6 +65,7 @@ list ls
 list new Spare
 list archive Spare
 list restore Spare
+list sender Spare
 list archive Spare
 list rm Spare --yes
 tag add Riga --addresses some.txt
@@ -102,13 +104,13 @@ template rename frame Frame
 template rm Frame
 {NEW} News
 campaign ls
-campaign whom {{id}}
+campaign audience {{id}}
 campaign check {{id}}
 campaign test {{id}} --to ada@lantern.example
 campaign translate {{id}} --language ru --subject Новости --body letter.md
 campaign send {{id}} --at 2099-01-31T10:00
 campaign status {{id}}
-campaign take-back {{id}}
+campaign undo {{id}}
 campaign translate {{id}} --language ru --remove
 campaign versions {{id}} --subject 'Other news' --share 50 --by hand --at {{soon}}
 campaign send {{id}}
@@ -121,7 +123,7 @@ campaign report {{id}}
 campaign replies {{id}} --version A --count 30
 campaign correct {{id}} --wrong 'whole story' --right 'story'
 campaign archive {{id}} --unlisted
-!campaign settle {{id}} --unsure hold
+!campaign resolve {{id}} --unsure hold
 !campaign resend {{id}}
 archive pages
 {NEW} Later

@@ -56,7 +56,7 @@ def test_what_show_prints_is_what_add_reads(lived: House) -> None:
 def test_a_letter_goes_to_a_segment(lived: House) -> None:
     words = ("--list", "Letter", "--subject", "News", "--from", SENDER, "--body", "letter.md", "--segment", "Riga")
     number = str(lived.say("campaign", "new", *words)["id"])
-    whom = lived.say("campaign", "whom", number)
+    whom = lived.say("campaign", "audience", number)
     assert (whom["known"], whom["without"], whom["may"]) == (3, {"outside": 1}, 2)
     (lived.folder / "out").mkdir()
     lived.say("route", "add", "paper", f"folder://{lived.folder}/out")

@@ -1,13 +1,13 @@
 """campaign new, check, test."""
 
 import sys
-from email.utils import parseaddr
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from samizdat.cli import bootstrap
+from samizdat.cli.default_senders import name_and_address
 from samizdat.cli.labels import GATHERED, at_terminal
 from samizdat.cli.output import CommandFailed, common, say
 from samizdat.cli.secret_arguments import ADDRESSES
@@ -21,7 +21,16 @@ if TYPE_CHECKING:
     from samizdat.campaigns.models import Campaign
 
 
-@click.group()
+# What commands were called before; scripts may still use these.
+FORMER = {"take-back": "undo", "whom": "audience", "settle": "resolve"}
+
+
+class CampaignGroup(click.Group):
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return super().get_command(ctx, FORMER.get(cmd_name, cmd_name))
+
+
+@click.group(cls=CampaignGroup)
 def campaign() -> None:
     """Campaigns, from draft to report."""
 
@@ -29,7 +38,7 @@ def campaign() -> None:
 @campaign.command("new")
 @click.option("--list", "list_name", required=True, metavar="NAME", help="The list to send to.")
 @click.option("--subject", required=True)
-@click.option("--from", "sender", required=True, metavar='"Name <a@b>"')
+@click.option("--from", "sender", metavar='"Name <a@b>"', help="Default: the sender of the list or organization.")
 @click.option(
     "--body",
     type=click.Path(),
@@ -78,7 +87,7 @@ def campaign() -> None:
 def campaign_new(
     body: str | None,
     list_name: str,
-    sender: str,
+    sender: str | None,
     tag_name: str | None,
     segment_name: str | None,
     template_name: str | None,
@@ -90,6 +99,7 @@ def campaign_new(
     from samizdat.audience.segments.lookup import segment_named
     from samizdat.campaigns.actions import create
     from samizdat.campaigns.drafts.draft import Draft
+    from samizdat.campaigns.senders import default_sender
     from samizdat.campaigns.templates.layout_store import begin_as_saved
     from samizdat.core.consent import APPEALS, LETTERS
 
@@ -97,17 +107,17 @@ def campaign_new(
     language = _language(words["language"])
     if not words["subject"].strip():
         raise CommandFailed("The campaign has no subject. Add one after --subject.", "no_subject")
-    name, address = parseaddr(sender)
-    if "@" not in address:
-        raise CommandFailed(
-            f'{sender} isn\'t a sender. Write it like "Northern Lantern <letter@lantern.example>".', "bad_sender"
-        )
+    mailing_list = audience.list_named(organization, list_name)
+    usual = default_sender(mailing_list, None)
+    name, address = name_and_address(sender) if sender is not None else (usual.name, usual.email)
+    if not address:
+        raise CommandFailed("The campaign has no sender. Add one after --from.", "no_sender")
     draft = Draft(
         subject=words["subject"],
         preheader=words["preheader"],
         from_name=name,
         from_email=address,
-        reply_to=words["reply_to"],
+        reply_to=words["reply_to"] or ("" if sender else usual.reply_to),
         body=_read(body) if body else "",
         format=_format_of(body) if body else "markdown",
         pictures=words["pictures"],
@@ -120,7 +130,7 @@ def campaign_new(
     draft = draft if body else begun
     campaign_row = create(
         organization,
-        audience.list_named(organization, list_name),
+        mailing_list,
         draft,
         by=None,
         now=bootstrap.now(),

@@ -1,4 +1,4 @@
-"""campaign whom, resend: who gets a letter, and once more those whom it did not reach."""
+"""campaign audience, resend: who gets a letter, and once more those whom it did not reach."""
 
 from typing import Any
 
@@ -28,11 +28,11 @@ _WITHOUT = {
 }
 
 
-@campaign.command("whom")
+@campaign.command("audience")
 @click.argument("number", metavar="ID", type=int)
 @click.option("--at", "when", metavar="TIME", help="For a campaign sent at this time instead of now.")
 @common
-def campaign_whom(number: int, when: str | None) -> None:
+def campaign_audience(number: int, when: str | None) -> None:
     """How many would get it, and how many not, by reason. The lines add up."""
     campaign_row = campaign_numbered(number)
     from samizdat.delivery.recipients_breakdown import whom

@@ -1,4 +1,4 @@
-"""campaign send, pause, resume, take-back, cancel, settle."""
+"""campaign send, pause, resume, undo, cancel, resolve."""
 
 import sys
 import threading
@@ -73,7 +73,7 @@ def campaign_send(
             campaign_row, time_of(when, campaign_row.organization.timezone), minutes, quiet, unsure, **wave
         )
     elif unsure and unsure != campaign_row.unsure_policy:
-        note(f"It's already scheduled or sent. Change that with: samizdat campaign settle {number} --unsure {unsure}")
+        note(f"It's already scheduled or sent. Change that with: samizdat campaign resolve {number} --unsure {unsure}")
     if not wait:
         say(status_of(campaign_row), headline(campaign_row))
         _say_who_sends()
@@ -249,10 +249,10 @@ def campaign_resume(number: int) -> None:
     say_changed(actions.resume(campaign_row, now=bootstrap.now()))
 
 
-@campaign.command("take-back")
+@campaign.command("undo")
 @click.argument("number", metavar="ID", type=int)
 @common
-def campaign_take_back(number: int) -> None:
+def campaign_undo(number: int) -> None:
     """Undo sending before anyone got an email: back to draft. For scheduled campaigns, or those paused before the
     first email.
     """
@@ -275,7 +275,7 @@ def campaign_cancel(number: int) -> None:
     say_changed(actions.cancel(row, now=bootstrap.now()))
 
 
-@campaign.command("settle")
+@campaign.command("resolve")
 @click.argument("number", metavar="ID", type=int)
 @click.option("--unsure", "how", required=True, type=click.Choice(["resend", "hold"]))
 @click.option(
@@ -287,7 +287,7 @@ def campaign_cancel(number: int) -> None:
     help="Only for this subscriber. Once per subscriber; default: all.",
 )
 @common
-def campaign_settle(number: int, how: str, wanted: tuple[str, ...]) -> None:
+def campaign_resolve(number: int, how: str, wanted: tuple[str, ...]) -> None:
     """Resolve emails whose outcome is unknown: send them again, or leave them."""
     campaign_row = campaign_numbered(number)
     look_for_fence(campaign_row)

@@ -208,4 +208,4 @@ def _to_decide(status: dict[str, Any]) -> str:
         return " The campaign was cancelled, so they stay as they are."
     if not left_in_doubt(status["id"]):
         return " They are sent again automatically."
-    return f" Decide with: samizdat campaign settle {status['id']} --unsure resend|hold"
+    return f" Decide with: samizdat campaign resolve {status['id']} --unsure resend|hold"
