@@ -17,7 +17,8 @@ from msgspec import Struct, structs
 from samizdat.accounts.models import Organization
 from samizdat.audience import filters_sql, headcount, numbers, sql
 from samizdat.audience.models import STATUSES, List, ListTotal, TagTotal, is_number, row_id
-from samizdat.core import consent
+from samizdat.core import consent, segment
+from samizdat.core.mail import address
 
 # Reasons that a filter can ask for: suppressed, by code of the verdict.
 SUPPRESSED = {
@@ -58,6 +59,31 @@ class Filter(Struct, frozen=True, omit_defaults=True):
         """Whether the totals know the count: nothing but list, status and tag is asked for."""
         asked = {name for name, value in structs.asdict(self).items() if value not in (None, ())}
         return asked <= {"list", "status", "tag"}
+
+
+def as_segment(asked: Filter) -> segment.Tree:
+    """The same as a segment's conditions, without the way of coming: no segment asks for that."""
+    some = asked.list or 0  # 0: of any list.
+    parts: list[segment.Tree] = []
+    if asked.list or asked.status:
+        parts.append(segment.ListCondition(some, asked.status or ""))
+    if asked.tag is not None:
+        parts.append(segment.TagCondition(asked.tag))
+    if asked.language is not None:
+        parts.append(segment.LanguageCondition(asked.language))
+    if asked.provider is not None:
+        parts.append(segment.ProviderCondition(address.PROVIDERS[asked.provider]))
+    if asked.since:
+        parts.append(segment.Not(segment.DayCondition("joined", "before", asked.since)))
+    if asked.until:
+        parts.append(segment.Not(segment.DayCondition("joined", "after", asked.until)))
+    if asked.suppressed is not None:
+        states = [consent.REASONS[code] for code in _codes(asked.suppressed)]
+        stopped = tuple(segment.ConsentCondition(some, state) for state in states)
+        parts.append(stopped[0] if len(stopped) == 1 else segment.Any(stopped))
+    if asked.appeals:
+        parts.append(segment.FundraisingCondition(some))
+    return segment.All(tuple(parts))
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,6 +125,62 @@ def whole(*parts: dict[str, str], **more: str) -> dict[str, str]:
     return form | {"of": str(sum(name.endswith("-kind") for name in form))} | more
 
 
+def _on_the_suppression_list(here: House) -> dict[str, str]:
+    audience.suppress(here.organization, "manual", subscriber=here.ada, now=NOW)
+    return {"suppressed": "any", "list": str(here.list.pk)}
+
+
+FILTERS: dict[str, Callable[[House], dict[str, str]]] = {
+    "status": lambda here: {"status": "unsubscribed"},
+    "status of a list": lambda here: {"list": str(here.list.pk), "status": "subscribed"},
+    "list": lambda here: {"list": str(here.list.pk)},
+    "tag": lambda here: {"tag": str(here.organization.tags.get().pk)},
+    "language": lambda here: {"language": "ru"},
+    "provider": lambda here: {"provider": "other"},
+    "day": lambda here: {"since": NOW.date().isoformat(), "until": NOW.date().isoformat()},
+    "day before": lambda here: {"until": "2020-01-01"},
+    "appeals": lambda here: {"appeals": "yes"},
+    "suppressed": _on_the_suppression_list,
+}
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_the_filters_of_the_list_are_saved_as_a_segment_of_the_same_subscribers(
+    name: str, here: House, desk: Desk
+) -> None:
+    client, query = desk("editor"), FILTERS[name](here)
+    audience.add_subscriber(here.organization, "eva@gmail.com", here.list, consent="yes", language="ru", now=NOW)
+    listed = client.get(at(here, "subscribers"), query).context
+    assert listed["asked"].values == query, "understood"
+    page = html.unescape(client.get(at(here, "subscribers"), query).content.decode())
+    link = re.search(r'href="([^"]+)">Save as segment', page)
+    assert link
+    built = client.get(link[1])
+    assert built.context["found"].count == len(listed["page"].rows)
+    assert built.context["left_out"] is False
+    name_and_form = typed_in(built.content.decode()) | {"name": "Of the list", "do": "save"}
+    assert client.post(at(here, "new-segment"), name_and_form).status_code == 302
+    (saved,) = [one for one in lookup.segments(here.organization) if one.name == "Of the list"]
+    assert saved.tree == built.context["found"].tree
+
+
+def typed_in(page: str) -> dict[str, str]:
+    """What the form of a segment sends."""
+    form = page.partition('id="segment"')[2].partition("</form>")[0]
+    hidden = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', form))
+    texts = re.findall(r'<input class="input" id="[^"]+" name="([^"]+)" value="([^"]*)"', form)
+    chosen = re.findall(r'<select[^>]* name="(\d+-(?:kind|[abc]))".*?<option value="([^"]*)" selected', form, re.DOTALL)
+    return hidden | dict(texts) | dict(chosen)
+
+
+def test_what_a_segment_cannot_ask_for_is_named_and_a_viewer_saves_none(here: House, desk: Desk) -> None:
+    for query in ({"source": "desk"}, {"tag": "987654321"}):
+        page = " ".join(desk("editor").get(at(here, "new-segment"), query).content.decode().split())
+        assert "One filter can’t be part of a segment" in page, query
+    assert "Save as segment" not in desk("viewer").get(at(here, "subscribers") + "?status=subscribed").content.decode()
+    assert desk("viewer").get(at(here, "new-segment"), {"status": "subscribed"}).status_code == 403
+
+
 def test_a_new_segment_begins_with_everybody_and_grows_by_buttons(here: House, desk: Desk) -> None:
     client, address = desk("editor"), at(here, "new-segment")
     assert "Everyone. 2 subscribers." in shown(client.get(address).content.decode())

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from samizdat import dbclock
-from samizdat.audience import actions, queries
+from samizdat.audience import actions, filters, queries
 from samizdat.audience.errors import AudienceError
 from samizdat.audience.models import Segment
 from samizdat.audience.segments import describe, lookup
@@ -22,7 +22,7 @@ from samizdat.campaigns.audience import names as naming
 from samizdat.core import segment
 from samizdat.vault import keyring
 from samizdat.web import read_limits
-from samizdat.web.audience import segment_builder
+from samizdat.web.audience import segment_builder, subscriber_filters
 from samizdat.web.audience.forms.audience import SegmentForm
 from samizdat.web.audience.segment_labels import segment_word
 from samizdat.web.base_form import refuse
@@ -47,7 +47,10 @@ def segments(request: DeskRequest) -> HttpResponse:
 
 @door(see=WRITERS, do=WRITERS)
 def new_segment(request: DeskRequest) -> HttpResponse:
-    return _builder(request, None)
+    """Filters of the list of subscribers, in the address, are its first conditions."""
+    organization = request.organization
+    asked = subscriber_filters.read(request.GET, queries.lists(organization, archived=True), queries.tags(organization))
+    return _builder(request, None, asked)
 
 
 @door(see=WRITERS, do=WRITERS)
@@ -62,16 +65,17 @@ def _row(request: DeskRequest, segment_id: int) -> Segment:
         raise Http404 from None
 
 
-def _builder(request: DeskRequest, row: Segment | None) -> HttpResponse:
+def _builder(
+    request: DeskRequest, row: Segment | None, asked: subscriber_filters.RequestedFilter | None = None
+) -> HttpResponse:
     """The conditions as a form. Every button sends the whole form; only Save writes something."""
     known = lookup.opened(keyring.keys(row.organization), row) if row else None
     posted = request.method == "POST"
+    first = filters.as_segment(asked.filter) if asked else segment.EVERYBODY
     button = request.POST.get("do", "") if posted else ""
     try:
         root = (
-            segment_builder.read(request.POST)
-            if posted
-            else segment_builder.from_tree(known.tree if known else segment.EVERYBODY)
+            segment_builder.read(request.POST) if posted else segment_builder.from_tree(known.tree if known else first)
         )
     except segment_builder.BrokenForm:
         messages.error(request, _("The conditions didn’t arrive as they were. Open the segment again."))
@@ -98,6 +102,7 @@ def _builder(request: DeskRequest, row: Segment | None) -> HttpResponse:
         "told": button in ("save", "count"),  # A condition that was just added is not scolded for being empty.
         "groups": [(kind, str(word)) for kind, word in segment_builder.GROUPS.items()],
         "offered": builder.offered,
+        "left_out": bool(asked and (asked.unknown or asked.filter.source)),
         "found": segment_match,
         "sentence": segment_names.sentence(segment_match.tree) if segment_match.tree is not None else "",
     }
