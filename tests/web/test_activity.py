@@ -7,10 +7,11 @@ import pytest
 from django.test import Client
 
 from samizdat.audience.actions import consent
-from samizdat.events import chain, log_file
+from samizdat.events import chain, log_file, queries
 from samizdat.events.actions import record
 from samizdat.events.kinds import SENTENCES
 from samizdat.events.models import Event
+from samizdat.events.queries import LogFilter
 from samizdat.web.settings import activity
 from tests.conftest import NOW
 from tests.web.conftest import House, signed_in
@@ -100,6 +101,18 @@ def test_a_download_is_in_the_log_and_has_what_the_filters_show(here: House, ver
     assert [line for line in lines if "Sending route paused." in line and "Clara" in line and "route.paused" in line]
     assert not [line for line in lines if "list." in line]
     assert "Activity log downloaded." in _table(_page(vera, here))
+
+
+def test_a_download_that_is_read_slowly_holds_the_database_at_no_moment(here: House) -> None:
+    """A cursor between two portions kept its thread at that moment: who signed in since was unknown to it."""
+    for _ in range(5):
+        record("route.paused", here.organization, now=NOW)
+    everything = LogFilter()
+    download = queries.whole_log(here.organization, everything, page=2)
+    expected = [event.pk for event in queries.log(here.organization, everything)]
+    assert next(download).pk == expected[0]
+    Event.objects.filter(pk=expected[3]).delete()
+    assert [event.pk for event in download] == [expected[1], expected[2], *expected[4:]]
 
 
 def test_a_signed_log_tells_whether_a_line_of_it_was_changed_or_left_out(here: House, vera: Client) -> None:
