@@ -18,8 +18,12 @@ from samizdat.core.crypto import seal
 from samizdat.core.unsafe_text import bare
 from samizdat.vault import keyring
 
-# Words that are looked for; those after them are not.
-WORDS = 8
+# Words that are looked for, and letters of each; those after them are not.
+WORDS, LETTERS = 8, 60
+# Characters of a name or an address that are looked through.
+LOOKED_THROUGH = 1_000
+# Bytes of all that is known of somebody that are looked through at once, before their names are picked out.
+SHORT = 4_096
 # Rows of one statement: 4 ms, after which other threads have their turn.
 PAGE = 2_000
 # Seconds that a look waits until the one before it is over.
@@ -35,6 +39,7 @@ class TextSearch:
         keys = keyring.keys(organization)
         assert keys.ring is not None
         words = unicodedata.normalize("NFC", bare(text)).split()[:WORDS]
+        words = [word[:LETTERS] for word in words]
         # The longest one rules out the most.
         self._words = [_holder(word) for word in sorted(words, key=len, reverse=True)]
         self._columns = [seal.ADDRESS, *tags_and_fields.name_fields(organization, keys)]
@@ -56,26 +61,26 @@ class TextSearch:
             _turn.release()
 
     def _look(self, at: int, limit: int, until: float) -> FilterPage:
-        ids: list[int] = []
+        ids, clock = list[int](), time.monotonic
         while True:
             rows = sql.sealed_below(self._organization, at, PAGE)
             for id, blob in rows:
                 if self._is_meant(id, blob):
                     ids.append(id)
-                    if len(ids) == limit:
-                        return FilterPage(ids, id)
+                # After each: an import brings people of megabytes.
+                if len(ids) == limit or clock() > until:
+                    return FilterPage(ids, id)
             if len(rows) < PAGE:
                 return FilterPage(ids, None)
             at = rows[-1][0]
-            if time.monotonic() > until:
-                return FilterPage(ids, at)
 
     def _is_meant(self, id: int, blob: bytes) -> bool:
         try:
             plain = self._opened(blob, id & NUMBER_MASK)
-            if not self._words[0](plain):  # In notes or another field as well: most are ruled out here.
+            # In notes or another field as well: most are ruled out here.
+            if len(plain) <= SHORT and not self._words[0](plain):
                 return False
-            texts = [seal.pick(plain, number).encode() for number in self._columns]
+            texts = [seal.pick(plain, number)[:LOOKED_THROUGH].encode() for number in self._columns]
         except seal.SealError:
             return False  # The nightly comparison tells of one that was damaged.
         return all(any(map(holds, texts)) for holds in self._words)

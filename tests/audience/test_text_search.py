@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
-from samizdat.audience import queries, text_search
+from samizdat.audience import consent_records, queries, text_search
 from samizdat.audience.actions import add_field, add_subscriber
 from samizdat.audience.models import NUMBER_MASK, Subscriber
 from samizdat.audience.text_search import TextSearch
+from samizdat.core.crypto import seal
+from samizdat.vault import keyring
 from tests.conftest import NOW
 
 pytestmark = pytest.mark.django_db
@@ -111,3 +113,26 @@ def test_while_somebody_else_is_looked_for_nobody_is_opened_and_the_place_is_kep
         page = search.look(None, 20, 5.0)
     assert page.ids == [] and page.below is not None
     assert search.look(page.below, 20, 5.0).ids, "nobody was passed over"
+
+
+def test_who_has_a_book_in_a_field_is_found_by_name_and_costs_no_more_than_others(
+    lantern: Any, letter: Any, cast: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Letter by letter through 99,000 of one letter, a search for 254 of them stopped the desk for minutes."""
+    looked_through: list[int] = []
+    holder = text_search._holder
+
+    def counting(word: str) -> Any:
+        holds = holder(word)
+        return lambda text: looked_through.append(len(text)) or holds(text)
+
+    monkeypatch.setattr(text_search, "_holder", counting)
+    values = {"FNAME": "Борис", "LNAME": "Книга", "CITY": "Рига"}
+    row = add_subscriber(lantern, "boris@post.example", letter, consent="yes", values=values, now=NOW)
+    keys = keyring.keys(lantern)
+    plain = seal.unpack(keys.open(row.sealed, *consent_records.SUBSCRIBER, row.number))
+    book = seal.pack(plain | {900: "е" * 99_000})
+    Subscriber.objects.filter(pk=row.pk).update(sealed=keys.seal(book, *consent_records.SUBSCRIBER, row.number))
+    assert found(lantern, "борис книга") == [row.number]
+    assert found(lantern, "е" * 254 + "x") == []
+    assert max(looked_through) <= text_search.SHORT
