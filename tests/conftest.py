@@ -4,6 +4,7 @@ import copy
 import functools
 import gc
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
@@ -170,6 +171,7 @@ def nothing_is_remembered() -> None:
     """What a process keeps in its memory alone, by numbers that the next test's people have again: how fast somebody
     opened subscribers, which box waits until when, which letters show a picture."""
     (Path(os.environ["SAMIZDAT_DATA"]) / "newest").unlink(missing_ok=True)  # Of the database of the test before.
+    shutil.rmtree(Path(os.environ["SAMIZDAT_DATA"]) / "settings", ignore_errors=True)
     for name in ("samizdat.audience.read_limits", "samizdat.worker.inbox.inbox"):
         if (module := sys.modules.get(name)) is not None:
             module.forget()

@@ -164,7 +164,7 @@ def _check_host(organization: Organization, url: str, by: Person | None) -> None
     rows = Organization.objects.select_for_update(no_key=True).order_by("pk")
     others = [row for row in rows if row.pk != organization.pk]
     # Whoever writes the database spoils another group's copy for an instant: then its hosts are nobody's.
-    if by is not None and not all(sealed_settings.leading(row).known for row in others):
+    if by is not None and not all(kept.known for _number, kept in sealed_settings.of_others(organization)):
         raise AccountError(
             _("Another organization’s settings can’t be read. Ask the server’s administrator to repair them first.")
         )

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from samizdat.accounts.models import COLOR, DEFAULT_ACCENT, Organization
 from samizdat.accounts.sealed_settings import leading
-from samizdat.publicdb.actions import PublicLook, publish_place
+from samizdat.publicdb.actions import PublicLook, is_here, publish_place
 
 _proofs: list[Callable[[Organization, str], bool]] = []
 _looks: list[Callable[[Organization], PublicLook]] = []
@@ -31,6 +31,15 @@ def host_of(organization: Organization) -> str:
     kept = leading(organization)
     # Where the copy is gone its pages stay where the row says, or nobody could leave: they are the same under any host.
     return urlsplit(kept.public_url if kept.known else organization.public_url).hostname or ""
+
+
+def sharing_host(organization: Organization) -> list[Organization]:
+    """Others whose public pages are under the same name; of one of them nobody sees any. Names of this machine are
+    everybody's."""
+    host = host_of(organization)
+    if not host or is_here(host):
+        return []
+    return [row for row in Organization.objects.exclude(pk=organization.pk) if host_of(row) == host]
 
 
 def publish(organization: Organization) -> None:

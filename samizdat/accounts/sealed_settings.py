@@ -1,19 +1,25 @@
 """Settings of an organization as they were last written by us, sealed: its row anybody could have written who writes
 the database (docs/keys.md)."""
 
+import logging
 import secrets
+import time
 from collections.abc import Collection, Mapping
+from functools import partial
 from urllib.parse import urlsplit
 
 from django.db import transaction
 from msgspec import Struct, structs
 
+from samizdat.accounts import settings_note
 from samizdat.accounts.default_sender import DefaultSender
 from samizdat.accounts.models import Organization
 from samizdat.core.crypto import seal
 from samizdat.vault import keyring
 from samizdat.vault.errors import VaultError
 from samizdat.vault.sealed_json import open_json, seal_json
+
+log = logging.getLogger("samizdat.worker")
 
 # Where readers and teammates are led, and where mail from readers goes.
 LEADING = ("public_url", "desk_url", "content_url", "return_address", "unsubscribe_mailbox")
@@ -56,6 +62,7 @@ class Leading(Struct, frozen=True):
     closed: dict[int, int] = {}  # Route -> the event that its server closed it.
     default_sender: DefaultSender = DefaultSender()
     claims: dict[str, bool] = {}  # Sending domain that it proved (true), or signs for (false).
+    sealed: int = 0  # Seconds since 1970, and always more than the copy before: which of two copies is the newer one.
 
     @property
     def known(self) -> bool:
@@ -82,8 +89,17 @@ def keep_settings(organization: Organization, written: Mapping[str, object], *, 
 
 def _seal_settings(organization: Organization, settings: Leading) -> None:
     keys, number = keyring.keys(organization), organization.pk
-    organization.settings_sealed = seal_json(keys, settings, "organization", "settings", number)
+    settings = structs.replace(settings, sealed=max(settings.sealed + 1, int(time.time())))
+    organization.settings_sealed = copy = seal_json(keys, settings, "organization", "settings", number)
     organization.save(update_fields=["settings_sealed"])
+    transaction.on_commit(partial(_note, number, copy))
+
+
+def _note(number: int, copy: bytes) -> None:
+    try:
+        settings_note.note(number, copy)
+    except OSError as error:  # The worker does it with its next look (forged_rows.watch).
+        log.warning("The settings of an organization could not be noted in the data folder (%s)", error.strerror)
 
 
 def begin_counts(organization: Organization) -> None:
@@ -149,20 +165,20 @@ def of_others(organization: Organization) -> list[tuple[int, Leading]]:
     return [(row.pk, _kept_of(row)) for row in rows]
 
 
-# Organization -> its uid, the sealed copy, and what that says.
-_kept: dict[int, tuple[bytes, bytes, Leading]] = {}
+# Organization -> its uid, the sealed copies, and what they say.
+_kept: dict[int, tuple[tuple[bytes, bytes, bytes], Leading]] = {}
 
 
 def _kept_of(row: Organization) -> Leading:
-    place = bytes(row.uid), bytes(row.settings_sealed)
-    if (known := _kept.get(row.pk)) and known[:2] == place:
-        return known[2]
+    place = bytes(row.uid), bytes(row.settings_sealed), settings_note.noted(row.pk)
+    if (known := _kept.get(row.pk)) and known[0] == place:
+        return known[1]
     try:
         kept = leading(row)
     except VaultError:
         return Leading()
     if kept.known:
-        _kept[row.pk] = *place, kept
+        _kept[row.pk] = place, kept
     return kept
 
 
@@ -192,10 +208,21 @@ def _leading_now(organization: Organization) -> Leading:
 def leading(organization: Organization) -> Leading:
     """What leads readers and teammates somewhere, as far as it is known. Letters, mails, links and whatever is signed
     take it from here and never from the row: whoever writes the database would have until the next look of `watch` to
-    be led to. All is empty where the copy is gone, or is none of ours."""
-    keys, blob = keyring.keys(organization), organization.settings_sealed
+    be led to. All is empty where the copy is gone, or is none of ours. An older one counts for nothing: the newest was
+    noted beside the database."""
+    kept, noted = _opened(organization, bytes(organization.settings_sealed)), _noted(organization)
+    return noted if noted.sealed > kept.sealed else kept
+
+
+def _noted(organization: Organization) -> Leading:
+    copy = settings_note.noted(organization.pk)
+    return Leading() if copy in (b"", bytes(organization.settings_sealed)) else _opened(organization, copy)
+
+
+def _opened(organization: Organization, copy: bytes) -> Leading:
     try:
-        return open_json(keys, blob, "organization", "settings", organization.pk, Leading)
+        keys = keyring.keys(organization)
+        return open_json(keys, copy, "organization", "settings", organization.pk, Leading)
     except seal.SealError:
         return Leading()
 
@@ -214,8 +241,9 @@ def _differing(organization: Organization, kept: Leading) -> dict[str, object]:
 
 
 def put_back(organization: Organization) -> list[str] | None:
-    """Names of settings that somebody without keys had written; [] none, None unknown."""
-    kept = leading(organization)
+    """Names of settings that somebody without keys had written; [] none, None unknown. What is the newest copy is noted
+    beside the database."""
+    kept, is_older = leading(organization), _put_back_copy(organization)
     if not kept.known:
         return None
     wrong = _differing(organization, kept)
@@ -227,4 +255,18 @@ def put_back(organization: Organization) -> list[str] | None:
         # Only where it still stands so: somebody may have saved others meanwhile.
         mine = Organization.objects.filter(pk=organization.pk, **wrong)
         mine.update(**{name: getattr(kept, name) for name in wrong})
-    return list(wrong)
+    return [*wrong, *(["settings_sealed"] if is_older else [])]
+
+
+def _put_back_copy(organization: Organization) -> bool:
+    """Whether the database has an older copy than was noted, or none of ours."""
+    there, noted = bytes(organization.settings_sealed), settings_note.noted(organization.pk)
+    if there == noted:
+        return False
+    if _opened(organization, noted).sealed <= (ours := _opened(organization, there)).sealed:
+        if ours.sealed:
+            _note(organization.pk, there)
+        return False
+    # A database that was restored is locked until a person takes it as it is, with settings of then.
+    here = Organization.objects.filter(pk=organization.pk, settings_sealed=there, sending_locked=False)
+    return bool(here.update(settings_sealed=noted)) or organization.sending_locked

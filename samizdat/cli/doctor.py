@@ -267,6 +267,7 @@ def _organizations() -> Iterator[HealthCheck]:
         yield from _roles(organization)
         yield from _log(organization)
         yield from _suppressions(organization)
+        yield from _host(organization)
         if organization.sending_locked:
             yield HealthCheck("red", name, ENDED["fenced"])
         if not organization.public_url:
@@ -295,6 +296,21 @@ def _organizations() -> Iterator[HealthCheck]:
         yield from _routes(name, route_rows)
         yield from _signing(organization, [route for route in route_rows if route.state == "live"])
         yield from _refused(organization)
+
+
+def _host(organization: "Organization") -> Iterator[HealthCheck]:
+    from samizdat.accounts.public_site import sharing_host
+
+    for other in sharing_host(organization):
+        yield HealthCheck(
+            "red",
+            organization.name,
+            (
+                f"Its public pages have the same address as those of {other.name}, so only the pages of one of the two "
+                "can be opened. Set another one for the organization that it doesn't belong to: samizdat organization "
+                "set --url https://…"
+            ),
+        )
 
 
 def _roles(organization: "Organization") -> Iterator[HealthCheck]:

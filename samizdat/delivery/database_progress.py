@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 
+from samizdat.accounts import settings_note
 from samizdat.accounts.models import Organization
 from samizdat.audience import sql as audience_sql
 from samizdat.audience.models import ConsentRecord
@@ -165,9 +166,11 @@ def missing() -> Missing | None:
 
 def note() -> None:
     """This is how far it has come."""
-    newest = _newest()
-    if newest == _noted():
+    newest, noted = _newest(), _noted()
+    if newest == noted:
         return
+    if noted and any(noted.get(name) != newest[name] for name in ("releases", "keys")):
+        settings_note.forget()
     # A sender and the guard beside it are threads of one process.
     draft = _path().with_name(f"newest.{os.getpid()}.{threading.get_ident()}")
     with draft.open("w") as file:

@@ -398,6 +398,35 @@ def test_saving_one_setting_does_not_keep_another_that_somebody_wrote_into_the_d
     assert (settled.return_address, settled.desk_url) == ("back@lantern.example", "https://d.example")
 
 
+@pytest.mark.parametrize("copy", ["older", "spoiled"])
+def test_older_settings_of_an_organization_count_for_nothing_and_are_put_right_and_told(
+    settled: Any, vera: Person, vault: Any, copy: str
+) -> None:
+    """They open as well as the newest: a host that was left, and campaigns that nobody has to approve."""
+    actions.change_settings(settled, by=None, now=NOW, public_url="https://left.example", requires_approval=False)
+    older = bytes(Organization.objects.get(pk=settled.pk).settings_sealed)
+    actions.change_settings(settled, by=None, now=NOW, public_url="https://lantern.example", requires_approval=True)
+    forged_rows.watch(NOW)
+    assert not Event.objects.filter(kind=forged_rows.ALTERED).exists()
+    row = Organization.objects.filter(pk=settled.pk)
+    row.update(
+        settings_sealed=older if copy == "older" else b"", public_url="https://left.example", requires_approval=False
+    )
+    kept = sealed_settings.leading(row.get())
+    assert (kept.public_url, kept.requires_approval) == ("https://lantern.example", True)
+    bell = actions.found_organization("Harbour Bell", source=vault, today=TODAY)
+    with pytest.raises(AccountError, match="already in use"):
+        actions.change_settings(bell, by=vera, now=NOW, public_url="https://lantern.example")
+    actions.change_settings(row.get(), by=None, now=NOW, quiet_hours="")
+    row.update(settings_sealed=older)
+    forged_rows.watch(NOW)
+    settled.refresh_from_db()
+    assert (settled.public_url, settled.requires_approval) == ("https://lantern.example", True)
+    assert sealed_settings._opened(settled, settled.settings_sealed).public_url == "https://lantern.example"
+    [event] = Event.objects.filter(kind=forged_rows.ALTERED, organization=settled)
+    assert "settings_sealed" in detail_of(event)["settings"]
+
+
 def test_nobody_takes_a_host_while_the_settings_of_another_organization_are_spoiled(
     settled: Any, vera: Person, vault: Any
 ) -> None:

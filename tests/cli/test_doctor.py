@@ -143,6 +143,27 @@ def test_a_role_that_somebody_wrote_into_the_database_is_red_with_what_to_do(hou
     assert "role" not in house("doctor").out  # It is told for a week.
 
 
+def test_two_organizations_with_one_host_are_red_with_what_to_do(house: House) -> None:
+    house.say("organization", "set", "--url", "https://lantern.example")
+    act(
+        house,
+        "from samizdat.accounts import actions, sealed_settings\n"
+        "from samizdat.vault import keyring; from datetime import date\n"
+        "bell = actions.found_organization('Harbour Bell', source=keyring.open_source(), today=date(2026, 11, 1))\n"
+        "sealed_settings.keep_settings(bell, {'public_url': 'https://lantern.example'})",
+    )
+    for name, other in (("Northern Lantern", "Harbour Bell"), ("Harbour Bell", "Northern Lantern")):
+        (sign,) = [sign for sign in signs(house, 1)[name] if "the same address" in sign["sentence"]]
+        assert sign["state"] == "red" and other in sign["sentence"]
+    act(
+        house,
+        "from samizdat.accounts import sealed_settings; from samizdat.accounts.models import Organization\n"
+        "bell = Organization.objects.get(name='Harbour Bell')\n"
+        "sealed_settings.keep_settings(bell, {'public_url': 'https://bell.example'})",
+    )
+    assert "the same address" not in house("doctor").out
+
+
 def _password(house: House) -> Path:
     path = house.folder / "password"
     path.write_text("correct horse battery staple\n")

@@ -9,7 +9,10 @@ import pytest
 from django.db import connection
 
 from samizdat import dbclock
+from samizdat.accounts import forged_rows, settings_note
+from samizdat.accounts.actions import change_settings
 from samizdat.accounts.models import Organization
+from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import actions as audience
 from samizdat.audience.models import ConsentRecord
 from samizdat.core import consent
@@ -87,6 +90,26 @@ def test_what_is_released_on_one_machine_is_released_for_the_notes_of_all(at_hom
     actions.lift_fence([at_home.organization], now=dbclock.now())
     database_progress._path().write_bytes(other_machine)
     assert database_progress.missing() is None
+
+
+def test_a_database_that_a_person_allowed_keeps_its_own_settings(at_home: House) -> None:
+    """Somebody who restores a backup wants what was set then."""
+    place = type(at_home.organization).objects.filter(pk=at_home.organization.pk)
+    before = bytes(place.get().settings_sealed)
+    database_progress.note()
+    change_settings(place.get(), by=None, now=dbclock.now(), desk_url="https://desk.example")
+    settings_note.note(place.get().pk, bytes(place.get().settings_sealed))
+    database_progress.note()
+    Event.objects.order_by("-id")[0].delete()
+    place.update(settings_sealed=before, desk_url="")
+    copied_installation.keep(dbclock.now())
+    forged_rows.watch(dbclock.now())
+    assert bytes(place.get().settings_sealed) == before, "until then it's locked, and left as it is"
+    actions.lift_fence([place.get()], now=dbclock.now())
+    database_progress.note()
+    assert leading(place.get()).desk_url == ""
+    forged_rows.watch(dbclock.now())
+    assert bytes(place.get().settings_sealed) == before
 
 
 def put_back(house: House) -> None:

@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from samizdat.accounts import actions as accounts
+from samizdat.accounts import settings_note
 from samizdat.accounts.actions import change_settings
 from samizdat.accounts.models import Organization, Person
 from samizdat.audience import actions as audience
@@ -213,6 +214,7 @@ def test_a_campaign_that_went_out_from_another_organizations_domain_is_paused_wh
     """The settings of the other one may have been older ones for the instant of the release."""
     house.people(1)
     Organization.objects.filter(pk=bell.pk).update(settings_sealed=_before(bell, _hosts))
+    settings_note.forget()
     campaign = release(_letter(house, "letter@bell.example"), now=NOW)
     assert due.pause_from_others(NOW) == 0, "nobody knows yet"
     bell.save(update_fields=["settings_sealed"])

@@ -11,7 +11,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import translation
 from msgspec.structs import replace
 
-from samizdat.accounts import forged_rows
+from samizdat.accounts import forged_rows, settings_note
 from samizdat.accounts.actions import change_settings
 from samizdat.accounts.models import Organization
 from samizdat.campaigns import calendar, translations
@@ -126,6 +126,7 @@ def test_nothing_is_released_while_settings_stand_in_the_database_that_nobody_sa
 ) -> None:
     house.people(1)
     campaign = house.draft()
+    settings_note.forget()  # On another machine, say.
     Organization.objects.update(**written)
     with pytest.raises(CampaignError, match="Ask an admin to check and save them, then try again"):
         release(Campaign.objects.get(pk=campaign.pk), now=NOW)
