@@ -297,7 +297,7 @@ SENTENCES: dict[EventKind, Promise] = {
     "domain.added": lazy("Sending domain added."),
     "domain.key_activated": lazy("DKIM key activated."),
     "domain.key_added": lazy("DKIM key created."),
-    "domain.key_published": lazy("DKIM record found in DNS."),
+    "domain.key_published": lazy("DKIM record published."),
     "domain.key_retired": lazy("DKIM key retired."),
     "domain.removed": lazy("Sending domain removed."),
     "domain.warm_up": lazy("Warm-up of a sending domain started or stopped."),

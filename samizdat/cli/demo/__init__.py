@@ -6,21 +6,27 @@ import signal
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from samizdat.cli.bootstrap import load_django
-from samizdat.cli.demo.parameters import ADMIN, INBOX, PASSWORD, PEOPLE, SMTP
+from samizdat.cli.demo.parameters import ADMIN, INBOX, PASSWORD, PEOPLE
 from samizdat.cli.demo.server import start_serve, stop_serve, wait_for_port
 from samizdat.cli.output import common, note, say
 from samizdat.options import data_folder
+
+if TYPE_CHECKING:
+    from samizdat.cli.demo.catcher import MailCatcher
 
 FOLDER = "samizdat-demo"
 READY = "demo-is-ready"
 
 
 @click.command()
-@click.option("--port", default=8000, show_default=True, help="Port of the app; the next two and +25 are used too.")
+@click.option(
+    "--port", default=8000, show_default=True, help="Port of the app; the next two, +25 and +26 are used too."
+)
 @click.option("--once", is_flag=True, help="Run everything without a browser, print the totals, and exit.")
 @click.option("--language", type=click.Choice(["en", "ru"]), default="en", help="Language of the pages.")
 @common
@@ -33,7 +39,8 @@ def demo(port: int, once: bool, language: str) -> None:
             use_folder(Path(folder) / FOLDER)
             from samizdat.cli.demo.once import live_once
 
-            say(*live_once(language))
+            document, lines = live_once(language)
+            say(document, *lines)
         return
     use_folder(Path(FOLDER).absolute())
     _stay(port, language)
@@ -50,32 +57,38 @@ def use_folder(folder: Path) -> None:
 
 
 def _stay(port: int, language: str) -> None:
-    from samizdat.cli.demo.build import build, meet_again
-    from samizdat.cli.demo.catcher import MailCatcher
+    from samizdat.cli.demo.build import catchers
+    from samizdat.cli.demo.catcher import Caught, catching
     from samizdat.cli.demo.inbox import Inbox
+
+    caught = Caught()
+    providers = catchers(port, caught)
+    with catching(*providers):
+        _prepare(port, language, providers)
+        inbox = Inbox("127.0.0.1", port + INBOX, caught, language)
+        inbox.start()
+        tree = start_serve(port)
+        try:
+            wait_for_port(port, tree)
+            print(_welcome(port), flush=True)
+            _until_stopped(tree)
+        finally:
+            stop_serve(tree)
+            inbox.stop()
+
+
+def _prepare(port: int, language: str, providers: "list[MailCatcher]") -> None:
+    from samizdat.cli.demo.build import build, meet_again
     from samizdat.cli.instance import bring_up_to_date
 
-    catcher = MailCatcher("127.0.0.1", port + SMTP)
-    catcher.start()
     if (data_folder() / READY).exists():
         bring_up_to_date()  # The program may be newer than the last demo; nobody keeps copies of one.
-        meet_again(port)
-    else:
-        clear_away(data_folder())
-        note(f"Creating an invented organization with {PEOPLE:,} invented subscribers …")
-        build(port, language)
-        (data_folder() / READY).touch()
-    inbox = Inbox("127.0.0.1", port + INBOX, catcher, language)
-    inbox.start()
-    tree = start_serve(port)
-    try:
-        wait_for_port(port, tree)
-        print(_welcome(port), flush=True)
-        _until_stopped(tree)
-    finally:
-        stop_serve(tree)
-        inbox.stop()
-        catcher.stop()
+        meet_again(port, providers)
+        return
+    clear_away(data_folder())
+    note(f"Creating an invented organization with {PEOPLE:,} invented subscribers and a year of campaigns …")
+    build(port, language, providers)
+    (data_folder() / READY).touch()
 
 
 def clear_away(folder: Path) -> None:

@@ -3,7 +3,8 @@
     python -m samizdat.cli.demo.export export.zip 1000000
 
 For benchmarks the addresses are invented names at real mailbox providers, so that the split by provider looks
-like a real list; such a file is never sent to. Everything that may be sent (the demo) uses `domains=EXAMPLE`.
+like a real list; such a file is never sent to. What may be sent has addresses that nobody can have: those of the demo
+are marked (parameters.MARK), others use `domains=EXAMPLE`.
 """
 
 import argparse
@@ -74,10 +75,11 @@ def make_mailchimp_export(
     seed: int = 1,
     domains: Sequence[str] = PROVIDERS,
     shares: dict[str, float] = SHARES,
+    mark: str = "",
 ) -> dict[str, int]:
     """Write a zip of the four files of an export. Gives back how many rows each status has.
 
-    Every address occurs once. About 7 us a row, two thirds of it zlib.
+    Every address occurs once, with `mark` before its @. About 7 us a row, two thirds of it zlib.
     """
     counts = {status: int(rows * share) for status, share in shares.items()}
     counts["subscribed"] += rows - sum(counts.values())
@@ -89,7 +91,9 @@ def make_mailchimp_export(
             info = zipfile.ZipInfo(f"{status}_email_audience_export_{code}.csv", (2022, 3, 19, 10, 0, 0))
             info.compress_type = zipfile.ZIP_DEFLATED
             with box.open(info, "w") as file:
-                for block in _blocks(status, first, count, Random(f"{seed}/{status}"), domains):
+                for block in _blocks(
+                    status, first, count, Random(f"{seed}/{status}"), [f"{mark}@{name}" for name in domains]
+                ):
                     file.write(block)
             first += count
     return counts
@@ -146,7 +150,7 @@ def _rows(
         zip_code = 1000 + (draw >> 138 & 0xFFF)
         later = days[(draw >> 150 & 0xFFFF) % many]
         yield (
-            f"{local}{number}@{domains[seventh % len(domains)]},{names},{ADDRESSES[eleventh % 5]},{phone},{birthday},"
+            f"{local}{number}{domains[seventh % len(domains)]},{names},{ADDRESSES[eleventh % 5]},{phone},{birthday},"
             f"{COMPANIES[seventh % 8]},{POSITIONS[eleventh % 7]},{CITIES[seventh % 11]},"
             f"{'ru' if seventh & 1 else 'en'},{HEARD[eleventh % 6]},{GROUPS[seventh % 7]},"
             f"{zip_code},{eleventh % 5 + 1},"

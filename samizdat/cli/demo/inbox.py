@@ -9,7 +9,7 @@ from django.utils.html import escape, urlize
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from samizdat.cli.demo.catcher import CaughtMail, MailCatcher, parts_of
+from samizdat.cli.demo.catcher import Caught, CaughtMail, parts_of
 from samizdat.formatting import grouped
 
 _STYLE = Path(__file__).with_name("inbox.css")
@@ -27,9 +27,9 @@ class Inbox(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, host: str, port: int, catcher: MailCatcher, language: str) -> None:
+    def __init__(self, host: str, port: int, caught: Caught, language: str) -> None:
         super().__init__((host, port), _Door)
-        self.catcher, self.language = catcher, language
+        self.caught, self.language = caught, language
 
     def start(self) -> None:
         threading.Thread(target=self.serve_forever, daemon=True).start()
@@ -57,7 +57,7 @@ class _Door(BaseHTTPRequestHandler):
 
     def _letter(self, words: list[str]) -> None:
         number = int(words[1]) if len(words) > 1 and words[0] == "letter" and words[1].isdecimal() else 0
-        caught = self.server.catcher.letter(number)
+        caught = self.server.caught.letter(number)
         if caught is None:
             page = _page(self.server.language, _("No emails"), f'<p><a href="/">{escape(_("Back to inbox"))}</a></p>')
             self._send(page, "text/html", status=HTTPStatus.NOT_FOUND)
@@ -87,7 +87,7 @@ def _page(language: str, title: str, body: str) -> str:
 
 
 def _list_page(server: Inbox) -> str:
-    letters = server.catcher.letters()
+    letters = server.caught.letters()
     if not letters:
         empty = _("No emails yet. Send a campaign, then reload this page.")
         return _page(server.language, _("Demo inbox"), f"<p>{escape(empty)}</p>")
@@ -97,7 +97,7 @@ def _list_page(server: Inbox) -> str:
         f"<span>{escape(str(caught.message()['to']))}</span></li>"
         for caught in letters
     )
-    intro = escape(lead % {"count": grouped(server.catcher.count())})
+    intro = escape(lead % {"count": grouped(server.caught.count())})
     return _page(server.language, _("Demo inbox"), f"<p>{intro}</p><ol>{rows}</ol>")
 
 
