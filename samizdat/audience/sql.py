@@ -99,6 +99,19 @@ def subscriptions_of(subscribers: Sequence[int]) -> list[tuple[int, int, int, in
     return _by_number("SELECT subscriber_id, list_id, status, mail_verdict FROM audience_subscription", subscribers)
 
 
+def statuses_since(subscribers: Sequence[int]) -> list[tuple[int, int, int, str]]:
+    """(subscriber, list, status, day since when)."""
+    columns = "subscriber_id, list_id, status, CAST(since AS varchar(10))"
+    return _by_number(f"SELECT {columns} FROM audience_subscription", subscribers)
+
+
+def facets_of(subscribers: Sequence[int]) -> list[tuple[int, int, str, int, str]]:
+    """(id, provider, language, source, day of joining): what the index of filters has of them."""
+    columns = "id, provider, language, source, CAST(joined AS varchar(10))"
+    query = f"SELECT {columns} FROM audience_subscriber WHERE {among('id')}"
+    return fetch_rows(query, [number_list(subscribers)])
+
+
 def asking_of(subscribers: Sequence[int]) -> dict[tuple[int, int], int]:
     """(subscriber, list) -> the verdict about appeals for money; who never spoke of them is left out."""
     rows = _by_number("SELECT subscriber_id, list_id, fundraising_verdict FROM audience_subscription", subscribers)

@@ -241,3 +241,19 @@ def test_who_saw_the_addresses_counts_in_a_breach(here: House, desk: Desk) -> No
     assert (
         affected(here.organization, asked).readers == Subscriber.objects.filter(organization=here.organization).count()
     )
+
+
+def test_addresses_and_names_are_sorted_on_a_page_that_shows_them_and_on_no_other(here: House, desk: Desk) -> None:
+    for address, name in (("zoe@reader.example", "Anna"), ("Alf@reader.example", ""), ("mia@reader.example", "Олег")):
+        person = actions.add_subscriber(here.organization, address, here.list, consent="yes", now=NOW)
+        actions.change_values(person, {"FNAME": name}, now=NOW)
+    clara = desk("editor")
+    shown = clara.post(_to(here), {"show": "address"})
+    rows = [row.address for row in shown.context["page"].rows]
+    assert rows == sorted(rows, key=str.casefold) and rows[0].startswith(("ada@", "Alf@"))
+    assert '<th scope="col" aria-sort="ascending">Subscriber' in shown.content.decode()
+    names = [row.name for row in clara.post(_to(here), {"show": "name"}).context["page"].rows]
+    assert names[:3] == ["Ada", "Anna", "Олег"] and not any(names[3:])
+    for sort in ("address", "name", "-address"):
+        page = clara.get(_to(here), {"sort": sort})
+        assert page.context["asked"].sort == "", "their order tells of addresses that nobody was shown"

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,10 +16,12 @@ from samizdat.accounts.actions import found_organization
 from samizdat.accounts.models import Organization
 from samizdat.audience import actions, queries, removal_limit
 from samizdat.audience.models import ConsentRecord, Field, Import, List, Subscriber, Subscription, Tag
+from samizdat.audience.queries import sorted_subscribers
 from samizdat.delivery.queries import Fate
 from samizdat.events.models import Event
 from samizdat.vault import keyring
 from samizdat.vault.models import VaultKey
+from samizdat.web.audience.views import subscriber_list
 from samizdat.web.imports.plans import field_label
 from tests.conftest import NOW, TODAY
 from tests.web.conftest import CONSENT, House, at_the_first_question_about, make_person, signed_in
@@ -378,3 +381,80 @@ def test_a_suppressed_reader_is_found_by_the_reason(here: House, desk: Desk) -> 
     assert link in client.get(f"{page}?suppressed=manual").content.decode()
     assert link in client.get(f"{page}?suppressed=any").content.decode()
     assert link not in client.get(f"{page}?suppressed=bounce").content.decode()
+
+
+# -- the order of the list --
+
+
+def _many(here: House) -> dict[str, int]:
+    """More subscribers, by their name; Ada is subscribed and Boris has left already."""
+    numbers = {"ada": here.ada.number}
+    people = (("eva", "gmail.com", "ru", 3), ("filip", "mail.ru", "en", 2), ("gleb", "gmail.com", "", 1))
+    for name, host, language, ago in people:
+        then = NOW - timedelta(days=ago)
+        person = actions.add_subscriber(
+            here.organization, f"{name}@{host}", here.list, consent=CONSENT, language=language, now=then
+        )
+        numbers[name] = person.number
+    return numbers
+
+
+def _listed(client: Client, here: House, query: str) -> list[int]:
+    return [row.number for row in client.get(_to(here, "subscribers") + query).context["page"].rows]
+
+
+def test_the_list_is_sorted_by_what_is_readable_of_everybody(here: House, desk: Desk) -> None:
+    numbers, client = _many(here), desk("viewer")
+    boris = next(row.number for row in queries.page(here.organization).rows if row.status == "unsubscribed")
+    ada, eva, filip, gleb = (numbers[name] for name in ("ada", "eva", "filip", "gleb"))
+    assert _listed(client, here, "?sort=added")[:3] == [eva, filip, gleb]
+    assert _listed(client, here, "?sort=-added")[2:] == [gleb, filip, eva]
+    assert _listed(client, here, "?sort=-status")[0] == boris and _listed(client, here, "?sort=status")[-1] == boris
+    by_language = [number for number in _listed(client, here, "?sort=language") if number in (eva, filip)]
+    assert by_language == [filip, eva], "English before Russian"
+    assert _listed(client, here, "?sort=language")[-1] not in (eva, filip), "unknown ones are last"
+    assert _listed(client, here, "?sort=-provider").index(filip) < _listed(client, here, "?sort=-provider").index(gleb)
+    actions.unsubscribe(here.ada, here.list, now=timezone.now())
+    assert _listed(client, here, "?sort=-since")[0] == ada, "whose status changed last"
+    assert _listed(client, here, f"?sort=-since&status=subscribed&list={here.list.pk}") == [gleb, filip, eva]
+    assert _listed(client, here, "?sort=email_index") == _listed(client, here, "")
+
+
+def test_the_order_stays_with_filters_pages_columns_and_addresses_that_are_shown(
+    here: House, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subscriber_list, "PAGE", 2)
+    numbers, client = _many(here), desk("editor")
+    first = client.get(_to(here, "subscribers") + "?sort=added&status=subscribed")
+    assert [row.number for row in first.context["page"].rows] == [numbers["eva"], numbers["filip"]]
+    following = client.get(_to(here, "subscribers") + first.context["following"])
+    assert [row.number for row in following.context["page"].rows] == [numbers["gleb"], numbers["ada"]]
+    assert following.context["following"] == ""
+    assert all("sort=added" in tab["query"] for tab in first.context["tabs"])
+    assert first.content.decode().count('<input type="hidden" name="sort" value="added">') == 2
+    shown = client.post(_to(here, "subscribers") + following.context["here"], {"show": "1"})
+    assert [row.address for row in shown.context["page"].rows] == ["gleb@gmail.com", "ada@lantern.example"]
+
+
+def test_the_heading_that_the_list_is_sorted_by_says_so_and_leads_to_the_other_way_round(
+    here: House, desk: Desk
+) -> None:
+    client = desk("viewer")
+    page = client.get(_to(here, "subscribers") + "?sort=status").content.decode()
+    (heading,) = re.findall(r'<th scope="col" aria-sort="(\w+)">\s*<a class="sort" href="([^"]+)">(\w+)', page)
+    assert heading == ("ascending", f"{_to(here, 'subscribers')}?sort=-status", "Status")
+    assert 'aria-sort="descending"' in client.get(heading[1]).content.decode()
+    plain = client.get(_to(here, "subscribers")).content.decode()
+    assert "aria-sort" not in plain and "Sort: Roughly newest first" in plain
+
+
+def test_more_than_can_be_sorted_stand_as_they_usually_do_and_the_page_says_what_to_do(
+    here: House, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sorted_subscribers, "MOST", 4)
+    _many(here)
+    page = desk("viewer").get(_to(here, "subscribers") + "?sort=status")
+    assert "subscribers can be sorted. Add a filter" in page.content.decode()
+    assert [row.number for row in page.context["page"].rows] == _listed(desk("viewer"), here, "")
+    fewer = desk("viewer").get(_to(here, "subscribers") + "?sort=status&status=subscribed").content.decode()
+    assert "can be sorted" not in fewer and 'aria-sort="ascending"' in fewer

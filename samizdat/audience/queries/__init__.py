@@ -24,6 +24,7 @@ from samizdat.audience.queries.lists import (
     tag_named,
     tags,
 )
+from samizdat.audience.queries.sorted_subscribers import sorted_page
 from samizdat.audience.queries.subscriber_list import (
     SubscriberPage,
     SubscriberRow,
@@ -85,6 +86,7 @@ __all__ = [
     "reach",
     "reasons_of",
     "rows_of",
+    "sorted_page",
     "stopped",
     "stopped_by_reason",
     "subscriber_at",

@@ -68,7 +68,7 @@ def page(
     below = row_id(organization.id + 1, 0) if before is None else row_id(organization.id, before)
     ids = _ids(organization, list, status, tag, below, limit + 1)
     more = len(ids) > limit
-    rows = _rows(organization, ids[:limit], list, status)
+    rows = rows_standing(organization, ids[:limit], list, status)
     return SubscriberPage(rows, ids[limit - 1] & NUMBER_MASK if more else None)
 
 
@@ -86,7 +86,7 @@ def filtered(organization: Organization, asked: Filter, before: int | None = Non
     result = Search(organization, asked).look(below, limit, LOOKING)
     following = None if result.below is None else result.below & NUMBER_MASK
     cut = following is not None and len(result.ids) < limit
-    return SubscriberPage(_rows(organization, result.ids, list, asked.status), following, cut)
+    return SubscriberPage(rows_standing(organization, result.ids, list, asked.status), following, cut)
 
 
 def count_filtered(
@@ -135,7 +135,7 @@ def _tagged(wanted: set[tuple[int, int]], tag: int, below: int, limit: int) -> l
 
 def rows_of(organization: Organization, ids: list[int]) -> list[SubscriberRow]:
     """These subscribers by their row ids, as a page shows them."""
-    return _rows(organization, ids, None, None)
+    return rows_standing(organization, ids, None, None)
 
 
 def with_addresses(organization: Organization, rows: list[SubscriberRow]) -> list[SubscriberRow]:
@@ -159,7 +159,10 @@ def _opened(organization: Organization, ids: list[int]) -> Iterator[tuple[Subscr
         yield row, seal.pick(plain, seal.ADDRESS), " ".join(filter(None, parts))
 
 
-def _rows(organization: Organization, ids: list[int], list: List | None, status: str | None) -> list[SubscriberRow]:
+def rows_standing(
+    organization: Organization, ids: list[int], list: List | None, status: str | None
+) -> builtins.list[SubscriberRow]:
+    """The lines of these row ids, in this order, with how they stand on a list or with a status."""
     standing, on_lists = _standing(organization, ids, list, status)
     tags = tag_names(organization, ids)
     rows = []
@@ -184,7 +187,7 @@ def _rows(organization: Organization, ids: list[int], list: List | None, status:
 
 
 # On a page of all lists the status that tells most is shown: subscribed before pending before the rest.
-_FIRST = ("subscribed", "pending", "unsubscribed", "cleaned", "nonsubscribed")
+FIRST = ("subscribed", "pending", "unsubscribed", "cleaned", "nonsubscribed")
 
 
 def _standing(
@@ -196,7 +199,7 @@ def _standing(
     names = {row.id: list_name(keys, row) for row in List.objects.filter(organization=organization)}
     by_subscriber: dict[int, tuple[int, int, date]] = {}
     on_lists: dict[int, builtins.list[str]] = {}
-    for row in sorted(rows, key=lambda row: _FIRST.index(STATUSES[row.status])):
+    for row in sorted(rows, key=lambda row: FIRST.index(STATUSES[row.status])):
         if row.list_id in names:
             on_lists.setdefault(row.subscriber_id, []).append(names[row.list_id])
         if (list is None or row.list_id == list.id) and status in (None, STATUSES[row.status]):

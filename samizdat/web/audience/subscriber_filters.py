@@ -15,6 +15,7 @@ from samizdat.audience.queries.lists import ListView
 from samizdat.core.consent import STATUSES, WAYS
 from samizdat.core.mail import address
 from samizdat.web import labels
+from samizdat.web.audience import subscriber_sorting
 from samizdat.web.audience.field_types import SOURCES, STOPPED
 from samizdat.web.templatetags.desk import day
 
@@ -44,10 +45,25 @@ class RequestedFilter:
     values: dict[str, str] = field(default_factory=dict)
     names: dict[str, tuple[str, str]] = field(default_factory=dict)  # of each, what it and its value are called
     unknown: list[str] = field(default_factory=list)  # Parts that were not understood, and ask for nothing.
+    sort: str = ""  # of subscriber_sorting.SORTS; "" for the order of numbers
+
+    @property
+    def parts(self) -> dict[str, str]:
+        """The filters and the order, as they stand in an address."""
+        return self.values | ({"sort": self.sort} if self.sort else {})
 
     def query(self, **other: str) -> str:
-        """The filters as an address, with other values for some; an empty one takes it away."""
-        return "?" + urlencode({name: text for name, text in (self.values | other).items() if text})
+        """The same as an address, with other values for some; an empty one takes it away."""
+        return "?" + urlencode({name: text for name, text in (self.parts | other).items() if text})
+
+    def sorted(self, sort: str) -> str:
+        """The first page in another order."""
+        return self.query(sort=sort)
+
+    @property
+    def cleared(self) -> str:
+        """The page without filters, in the same order."""
+        return "?" + urlencode({"sort": self.sort} if self.sort else {})
 
     @property
     def chips(self) -> list[Chip]:
@@ -79,6 +95,7 @@ def read(asked: Mapping[str, str], lists: Iterable[ListView], tags: Iterable[tup
             known[name] = when
             result.values[name], result.names[name] = when.isoformat(), (label, day(when))
     result.filter = Filter(**known)
+    result.sort = subscriber_sorting.read(asked.get("sort", ""))
     every = (*_offered((), ()), "language", "since", "until")
     result.unknown = [name for name in every if asked.get(name) and name not in result.values]
     return result

@@ -106,7 +106,7 @@ def bulk_work(request: DeskRequest) -> HttpResponse:
 def _chosen(request: DeskRequest) -> HttpResponse:
     """From the list, whose form is posted since it shows addresses as well: on to the page that can be reloaded."""
     asked, numbers = whom_of(request, request.POST)
-    pairs = [*asked.values.items(), ("whom", "ticked"), *(("n", str(number)) for number in numbers)]
+    pairs = [*asked.parts.items(), ("whom", "ticked"), *(("n", str(number)) for number in numbers)]
     return go(request, "bulk", query=urlencode(pairs))
 
 

@@ -18,13 +18,14 @@ from samizdat.accounts.models import Organization
 from samizdat.audience import queries
 from samizdat.audience.models import NUMBER_MASK, Subscriber, row_id
 from samizdat.audience.queries.lists import ListView
+from samizdat.audience.queries.sorted_subscribers import MOST as MOST_SORTED
 from samizdat.audience.queries.subscriber_list import SubscriberPage, SubscriberRow
 from samizdat.audience.text_search import TextSearch
 from samizdat.core.consent import STATUSES
 from samizdat.core.mail.address import BadAddress
 from samizdat.events.actions import record
 from samizdat.web import labels, params, read_limits
-from samizdat.web.audience import subscriber_columns, subscriber_filters
+from samizdat.web.audience import subscriber_columns, subscriber_filters, subscriber_sorting
 from samizdat.web.audience.forms.audience import FindForm
 from samizdat.web.audience.subscriber_filters import RequestedFilter
 from samizdat.web.audience.views import bulk
@@ -54,13 +55,16 @@ def _page(request: DeskRequest, form: FindForm | None = None, *, shown: bool = F
     if shown:
         page: SubscriberPage = facts["page"]
         read_limits.show_page(request, page.numbers)
-        facts["page"] = replace(page, rows=queries.with_addresses(request.organization, page.rows))
+        rows = queries.with_addresses(request.organization, page.rows)
+        facts["page"] = replace(page, rows=subscriber_sorting.of_page(rows, request.POST["show"]))
     form = form or FindForm()
     columns = subscriber_columns.chosen(request)
     facts |= {
         "form": form,
         "hits": HITS,
         "shown": shown,
+        "by": request.POST["show"] if shown and request.POST["show"] in subscriber_sorting.OF_PAGE else "",
+        "of_page": subscriber_sorting.OF_PAGE.items(),
         "ticked": bulk.ticked(request.POST),
         "columns": columns,
         "offered": subscriber_columns.offered(columns),
@@ -157,7 +161,7 @@ def _chosen(request: DeskRequest) -> dict[str, Any]:
     organization = request.organization
     lists, tags = queries.lists(organization, archived=True), queries.tags(organization)
     asked = subscriber_filters.read(request.GET, lists, tags)
-    page = queries.filtered(organization, asked.filter, before=_number(request.GET.get("before", "")), limit=PAGE)
+    page, sort = _page_of(request, asked)
     offers = subscriber_filters.offers(lists, tags, asked)
     adding = next((offer for offer in offers if offer.name == request.GET.get("add")), None)
     tabs = _tabs(organization, asked, lists, tags) if asked.filter.plain else _tabs_uncounted(asked)
@@ -166,19 +170,36 @@ def _chosen(request: DeskRequest) -> dict[str, Any]:
         "asked": asked,
         "offers": offers,
         "adding": adding,
-        "kept": [pair for pair in asked.values.items() if adding and pair[0] not in adding.inputs],
+        "kept": [pair for pair in asked.parts.items() if adding and pair[0] not in adding.inputs],
         "everyone": asked.query(whom="all"),
-        "here": asked.query(before=request.GET.get("before", "")),
+        "here": asked.query(**{name: request.GET.get(name, "") for name in ("before", "at")}),
+        "too_many_to_sort": bool(asked.sort) and not sort,
+        "sorted_by": next(order for order in subscriber_sorting.offers(sort, asked.sorted) if order.direction),
+        "most_sorted": MOST_SORTED,
+        "headings": subscriber_sorting.headings(sort, asked.sorted),
+        "orders": subscriber_sorting.offers(sort, asked.sorted),
         "chosen": next((list_view for list_view in lists if list_view.id == asked.filter.list), None),
         "page": page,
         "tabs": tabs,
         "counted": next(tab["count"] for tab in tabs if tab["on"]) is not None,
         "overlap": sum(parts) > everybody,
-        "following": asked.query(before=str(page.next)) if page.next else "",
+        "following": asked.query(**{"at" if sort else "before": str(page.next)}) if page.next else "",
         "total": sum(list_view.total for list_view in lists),
         "everybody": queries.count_subscribers(organization),
         "subscribed": None if asked.chips else next((tab["count"] for tab in tabs if tab["status"] == "subscribed"), 0),
     }
+
+
+def _page_of(request: DeskRequest, asked: RequestedFilter) -> tuple[SubscriberPage, str]:
+    """The page in the order that is asked for, and which order that is: the newest first where too many fit."""
+    organization = request.organization
+    if asked.sort:
+        at = min(params.number(request.GET.get("at", "")) or 0, MOST_SORTED)
+        page = queries.sorted_page(organization, asked.filter, asked.sort, subscriber_sorting.word, at=at, limit=PAGE)
+        if page is not None:
+            return page, asked.sort
+    before = _number(request.GET.get("before", ""))
+    return queries.filtered(organization, asked.filter, before=before, limit=PAGE), ""
 
 
 def _number(text: str) -> int | None:
