@@ -113,6 +113,41 @@ def put_back(organization: HasKeys, limit: int = SLICE) -> list[Break]:
     return places
 
 
+class Mark(NamedTuple):
+    """How far the tables and chains had come. numbers: table -> its newest row. ends: organization -> position."""
+
+    numbers: dict[str, int]
+    ends: dict[int, int]
+
+
+def mark() -> Mark:
+    ends = {organization: position for organization, position, _link in sql.chain_ends()}
+    return Mark({table: sql.last_number(table) for table in TABLES}, ends)
+
+
+def newer(since: Mark) -> set[int]:
+    """Organizations with rows that are newer than the mark."""
+    return {organization for table in TABLES for organization in sql.newer(table, since.numbers[table])}
+
+
+def take_from_others(organization: HasKeys, since: Mark) -> list[Break]:
+    """Rows that are newer than the mark and stand in places that were taken by then, of another row: whoever writes the
+    database would take them away later, and nothing would miss them. They are linked like new ones from now on. And
+    what is wrong with the places since."""
+    end, places = since.ends.get(organization.id, 0), []
+    for table in TABLES:
+        rows = sql.newer_before(table, organization.id, since.numbers[table], end) if end else []
+        sql.unchain(table, [number for _position, number in rows])
+        places += [Break(*row, "place") for row in rows]
+    position, count = sql.counted(list(TABLES), organization.id, end)
+    if count != position - end:
+        walk = ChainWalk(end, link_at(organization, end) if end else bytes(32))
+        while not walk.go_on(organization):
+            continue
+        places += sorted(walk.breaks)
+    return places
+
+
 def misplaced_organizations() -> set[int]:
     """Those of whom put_back() finds something."""
     return {organization for table in TABLES for organization in sql.misplaced_organizations(table)}

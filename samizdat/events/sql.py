@@ -67,6 +67,49 @@ def last_position(table: str, organization: int) -> int:
         return cursor.fetchone()[0] or 0
 
 
+def last_number(table: str) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT max(id) FROM {table}")
+        return cursor.fetchone()[0] or 0
+
+
+def newer(table: str, number: int) -> list[int]:
+    """Organizations with rows behind this number."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT DISTINCT organization_id FROM {table} WHERE id > %s AND organization_id IS NOT NULL", [number]
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
+def newer_before(table: str, organization: int, number: int, end: int) -> list[tuple[int, int]]:
+    """(position, id) of rows behind this number that stand no later than `end`. Sums keep it to the newest rows: by the
+    index over positions it would read all before `end`."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT position, id FROM {table} WHERE id > %s AND organization_id + 0 = %s AND position + 0 <= %s "
+            "ORDER BY id",
+            [number, organization, end],
+        )
+        return [(row[0], row[1]) for row in cursor.fetchall()]
+
+
+def counted(tables: Sequence[str], organization: int, after: int) -> tuple[int, int]:
+    """(where the chain ends, how many rows stand behind `after` up to there); in one statement, so that nothing is
+    linked meanwhile."""
+    counts = " + ".join(
+        f"(SELECT count(*) FROM {table} t WHERE t.organization_id = h.organization_id "
+        "AND t.position > %s AND t.position <= h.position)"
+        for table in tables
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT h.position, {counts} FROM events_chainhead h WHERE h.organization_id = %s",
+            [*[after] * len(tables), organization],
+        )
+        return cursor.fetchone() or (after, 0)
+
+
 def misplaced_organizations(table: str) -> list[int]:
     """Organizations with rows that say that they stand where their chain is not. One statement, so that nothing is
     linked meanwhile; an index tells the lowest and the highest place."""

@@ -1,5 +1,6 @@
 """Once a day the log is walked: what was deleted or changed is said once for each place."""
 
+from collections import deque
 from datetime import timedelta
 from typing import Any
 
@@ -19,6 +20,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def _nothing_going(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_check, "_looks", {})
+    monkeypatch.setattr(log_check, "_marks", deque())
 
 
 def alarms(organization: Any) -> list[dict[str, Any]]:
@@ -107,6 +109,38 @@ def test_a_row_that_was_put_where_the_chain_is_not_is_reported_and_linked_before
     ConsentRecord.objects.filter(subscriber=ada, kind=3).delete()
     log_check.look(NOW + timedelta(days=1))
     assert len(alarms(lantern)) == 2, "a gap"
+
+
+@pytest.mark.parametrize("place", ["an event's", "a consent record's", "a newer one's"])
+def test_a_no_that_was_given_the_place_of_another_row_is_reported_and_linked_before_it_can_be_taken_away(
+    lantern: Any, place: str
+) -> None:
+    list_ = audience.new_list(lantern, "Thursday", now=NOW)
+    boris = audience.add_subscriber(lantern, "boris@example.org", list_, consent="By phone", now=NOW)
+    scheduler.link_chain(NOW)
+    audience.unsubscribe(boris, list_, now=NOW)
+    no = ConsentRecord.objects.latest("id")
+    if place == "a newer one's":
+        record("list.changed", lantern, now=NOW)
+        ConsentRecord.objects.filter(pk=no.pk).update(position=-1)  # Away for the moment in which others are linked.
+        chain.append()
+    taken = Event if place != "a consent record's" else ConsentRecord
+    other = taken.objects.exclude(position=None).latest("position" if place == "a newer one's" else "-position")
+    ConsentRecord.objects.filter(pk=no.pk).update(position=other.position, link=other.link)
+    scheduler.link_chain(NOW)
+    scheduler.link_chain(NOW)
+    assert len(alarms(lantern)) == 1
+    if place != "a newer one's":
+        ConsentRecord.objects.filter(pk=no.pk).delete()
+        assert not chain.verify(lantern).whole, "its absence is seen"
+
+
+def test_a_log_that_is_as_it_was_written_alarms_nobody_while_it_grows(lantern: Any) -> None:
+    for _round in range(5):
+        happen(lantern)
+        record("list.changed", lantern, now=NOW)
+        scheduler.link_chain(NOW)
+    assert alarms(lantern) == []
 
 
 def test_a_look_sees_what_is_linked_while_it_looks_where_it_belongs(lantern: Any) -> None:

@@ -4,6 +4,7 @@ Rows that somebody put where no chain is are linked and reported at once."""
 
 import logging
 import time
+from collections import deque
 from datetime import UTC, date, datetime
 
 from django.db import transaction
@@ -12,13 +13,18 @@ from samizdat.accounts.models import Organization
 from samizdat.audience.consistency import changed_records
 from samizdat.audience.models import ConsentRecord
 from samizdat.events import chain, log_breaks
-from samizdat.events.chain import ChainWalk
+from samizdat.events.chain import ChainWalk, Mark
 from samizdat.worker.stopping import stopping
 
 log = logging.getLogger("samizdat.worker")
 
 # Of one round; a million records take some hundred rounds.
 SECONDS = 0.5
+
+# Seconds for which rows are looked at once they are there: what is written meanwhile may be seen later by its number.
+KEPT = 60.0
+# When, and how far all had come.
+_marks: deque[tuple[float, Mark]] = deque()
 
 # Organization -> the day of the newest look, and how far it has come; None: it is through. A new process begins anew.
 _looks: dict[int, tuple[date, ChainWalk | None]] = {}
@@ -32,6 +38,23 @@ def put_back(now: datetime) -> None:
             log_breaks.report(organization, places, now)
         if places:
             log.error("Rows of the log of organization %d stood outside of it: %d", organization.id, len(places))
+
+
+def look_at_newest(now: datetime) -> None:
+    """After new rows are linked: those of the last minute stand in places of their own. One that was not linked yet
+    could be given the place of another row, and be taken away before the night."""
+    at = time.monotonic()
+    while len(_marks) > 1 and _marks[1][0] <= at - KEPT:
+        _marks.popleft()
+    if _marks:
+        since = _marks[0][1]
+        for organization in Organization.objects.filter(id__in=chain.newer(since)):
+            with transaction.atomic():
+                places = chain.take_from_others(organization, since)
+                count = log_breaks.report(organization, places, now)
+            if count:
+                log.error("Rows of the log of organization %d stood in others' places: %d", organization.id, count)
+    _marks.append((at, chain.mark()))
 
 
 def look(now: datetime) -> None:

@@ -126,7 +126,8 @@ def link_chain(now: datetime) -> None:
     log_check.put_back(now)
     for _ in range(CHAIN_SLICES):
         if stopping.is_set() or chain.append() == 0:
-            return
+            break
+    log_check.look_at_newest(now)
 
 
 def expired(now: datetime) -> None:
