@@ -72,6 +72,8 @@ def sealed(keys: OrganizationKeys, edition: int, details: EditionDetails, of: st
 
 def opened(keys: OrganizationKeys, row: Edition | EditionVariant) -> EditionDetails:
     """Errors: SealBroken, also for an edition that stands beside another campaign than its own."""
+    if not row.details_sealed:
+        raise SealBroken("This edition has no sealed details.")
     edition, of = (row.edition_id, f" {row.variant_no}") if isinstance(row, EditionVariant) else (row.pk, "")
     details = open_json(keys, row.details_sealed, "edition", f"details{of}", edition, EditionDetails)
     if isinstance(row, Edition) and details.campaign != row.campaign_id:

@@ -18,8 +18,8 @@ from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import queries as audience
 from samizdat.audience.actions import preferences
 from samizdat.audience.models import Subscriber
-from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.models import Edition
+from samizdat.campaigns.released import released
 from samizdat.core.consent import WAYS, Permission, Refusal
 from samizdat.core.content import reader_formats
 from samizdat.core.mail.ledger import STATES
@@ -112,19 +112,18 @@ def _notice(facts: PrivacyFacts, now: datetime, language: str) -> list[dict[str,
 
 def _letters(organization: Organization, subscriber: Subscriber) -> list[dict[str, object]]:
     """What was owed to them and became of it, the newest first. Older ones are totals in which they are not."""
-    editions = {
-        edition.id: draft_of(edition.campaign).subject
-        for edition in Edition.objects.select_related("campaign__organization").filter(organization=organization)
-    }
+    rows_of = Edition.objects.select_related("organization").filter(organization=organization)
+    editions = {edition.id: edition for edition in rows_of}
     # By edition and number, which is the key: there is no index by number alone.
     rows = [
         row
         for ids in _few(list(editions), 500)
         for row in Delivery.objects.filter(edition_id__in=ids, number=subscriber.number)
     ]
+    subjects = {number: _subject(editions[number]) for number in {row.edition_id for row in rows}}
     return [
         {
-            "subject": editions[row.edition_id],
+            "subject": subjects[row.edition_id],
             "day": row.day.isoformat(),
             "state": STATES[row.state],
             "answer": ANSWERS[row.answer],
@@ -132,6 +131,12 @@ def _letters(organization: Organization, subscriber: Subscriber) -> list[dict[st
         }
         for row in sorted(rows, key=lambda row: (row.day, row.edition_id), reverse=True)
     ]
+
+
+def _subject(edition: Edition) -> str:
+    """As it was released. Whoever writes the database can say of any draft that somebody got it."""
+    details = released(edition)
+    return details.subject if details else ""
 
 
 def _few(all_: list[int], many: int) -> list[list[int]]:

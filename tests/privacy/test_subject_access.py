@@ -15,7 +15,12 @@ from samizdat.audience.actions.forms import FormFacts, make_form
 from samizdat.audience.errors import AddressErased
 from samizdat.audience.list_details import ListDetails
 from samizdat.audience.models import Subscriber
+from samizdat.campaigns.actions import create
+from samizdat.campaigns.drafts.draft import Draft
+from samizdat.campaigns.models import Edition
 from samizdat.core import consent
+from samizdat.delivery.actions import add_route, release
+from samizdat.delivery.models import Delivery
 from samizdat.events.models import Event
 from samizdat.privacy import actions, legal_documents, subject_access
 from samizdat.privacy.settings import facts_of
@@ -46,6 +51,26 @@ def test_a_readers_file_holds_everything_and_nobody_elses(
     assert set(document["notice"]) == {"en", "ru"}
     assert "boris" not in json.dumps(document)
     assert Event.objects.filter(kind="subscriber.access_exported", about=ada.id).count() == 1
+
+
+def test_no_draft_is_told_to_who_got_it_by_the_database_alone(lantern: Any, letter: Any, ada: Any) -> None:
+    written = Draft(subject="A raid is expected on Tuesday", from_email="letter@lantern.example", body="Leave.")
+    for details in (b"", _details(lantern, letter)):
+        draft = create(lantern, letter, written, by=None, now=NOW)
+        edition = Edition.objects.create(
+            campaign=draft, organization=lantern, compiled_sealed=b"", details_sealed=details, link_key=1, created=NOW
+        )
+        Delivery.objects.create(edition=edition, number=ada.number, state=2, answer=0, code=250, day=NOW.date())
+    letters = subject_access.access_file(ada, now=NOW)["letters"]
+    assert [one["subject"] for one in letters] == ["", ""]
+
+
+def _details(lantern: Any, letter: Any) -> bytes:
+    """The seal of another edition."""
+    written = Draft(subject="The winter list", from_email="letter@lantern.example", body="The water came at four.")
+    add_route(lantern, "own-server", "folder:///tmp", now=NOW)
+    sent = release(create(lantern, letter, written, by=None, now=NOW), now=NOW)
+    return bytes(Edition.objects.get(campaign=sent).details_sealed)
 
 
 def test_a_readers_file_holds_what_they_chose_and_not_how_many_others_there_are(
