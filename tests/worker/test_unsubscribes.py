@@ -151,6 +151,22 @@ def test_one_press_takes_a_reader_back_in_the_order_they_pressed(lantern: Any, t
     assert token_state(token(lantern, ada, edition.id)) == "back"
 
 
+def test_a_press_that_is_put_in_again_takes_back_no_later_leaving(
+    lantern: Any, thursday: Any, edition: Edition
+) -> None:
+    """Whoever reads the intake can copy it, sealed as it is."""
+    (ada,) = people(lantern, thursday, 1)
+    leave = token(lantern, ada, edition.id)
+    copies = {}
+    for hours, what in enumerate(("leave", "back", "leave")):
+        say(lantern, what, token=leave, purpose="leave", at=(NOW + timedelta(hours=hours)).isoformat())
+        copies[what] = Intake.objects.values().get()
+        unsubscribes.take(NOW + timedelta(hours=hours))
+    Intake(**copies["back"]).save(force_insert=True)
+    unsubscribes.take(NOW + timedelta(days=3))
+    assert status(ada, thursday) == "unsubscribed"
+
+
 def test_a_link_takes_back_a_readers_own_leaving_of_the_last_week_and_no_other(
     lantern: Any, thursday: Any, edition: Edition
 ) -> None:

@@ -1,7 +1,7 @@
 """A subscriber confirms, leaves, and takes the leaving back: facts, and what they come to."""
 
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from django.db import transaction
 
@@ -36,7 +36,9 @@ SUBSCRIBER_WAYS = ("form", "one-click", "mail")
 # Of these, those that a link makes, which lies in mailboxes for ever and which the public process can forge.
 BY_LINK = ("form", "one-click")
 
-_ASKED = consent.KINDS.index("asked")
+_ASKED, _WITHDRAWN = map(consent.KINDS.index, ("asked", "withdrawn"))
+# So far apart the clocks of two machines with public pages may be.
+ONE_CLOCK = timedelta(minutes=1)
 
 type Verdict = consent.Permission | consent.Refusal
 
@@ -168,16 +170,20 @@ def undo_unsubscribe(
     way: str = "one-click",
     by: Person | None = None,
     since: date | None = None,
+    sent_at: datetime | None = None,
     purpose: str = LETTERS,
 ) -> bool:
     """Takes the last leaving back: what stood before stands again. False when they had not left; with `since` also when
-    the leaving that stands is not one by a link, of that day or later.
+    the leaving that stands is not one by a link, of that day or later. `sent_at`: when they asked for it, by the clock
+    of the public pages; what was sent before that leaving takes back an earlier one at most.
     """
     with transaction.atomic():
         row = consent_writer.lock(subscriber)
         if consent_writer.is_full(row) or not has_left(row, list, purpose):
             return False
         if since and not _left_by_link(row, list, since, purpose, now):
+            return False
+        if sent_at and sent_at + ONE_CLOCK < _left_at(row, list, purpose):
             return False
         consent_writer.write(row, [ConsentFactRow("returned", way, list, purpose=purpose)], now)
         record("subscriber.returned", row.organization, about=row.id, by=by, now=now, detail={"list": list.id})
@@ -263,6 +269,17 @@ def _left_by_link(subscriber: Subscriber, list: List, since: date, purpose: str,
     known = consent_records.records(record for _, record in sql.consent_of([subscriber.id]))
     left = consent.leavings(known, list.id, purpose, now)
     return bool(left) and all(withdrawal.way in BY_LINK and withdrawal.day >= since for withdrawal in left)
+
+
+def _left_at(subscriber: Subscriber, list: List, purpose: str) -> datetime:
+    """When they left this list last, by the clock of the door that they left by."""
+    keys, about = keyring.keys(subscriber.organization), consent.PURPOSES.index(purpose)
+    for _, (_number, of_list, kind, its_purpose, _way, _day), blob in reversed(sql.consent_with_words([subscriber.id])):
+        if of_list in (list.id, None) and (kind, its_purpose) == (_WITHDRAWN, about) and blob:
+            held = seal.unpack(keys.open(blob, *consent_records.RECORD, subscriber.number))
+            if consent.AT in held:
+                return datetime.fromisoformat(held[consent.AT])
+    return datetime.min.replace(tzinfo=UTC)
 
 
 def _asked_in(subscriber: Subscriber, list: List, purpose: str = LETTERS, day: date | None = None) -> dict[int, str]:

@@ -342,7 +342,7 @@ def _back(envelopes: list[OpenedEnvelope], now: datetime) -> None:
         for unsubscribe in proven:
             # Who left before a letter was released did not leave by it, and never had its link.
             since = max(now - TAKES_BACK, unsubscribe.released or now - TAKES_BACK).astimezone(UTC).date()
-            change = partial(audience.undo_unsubscribe, way="one-click", now=now, since=since)
+            change = partial(audience.undo_unsubscribe, way="one-click", now=now, since=since, sent_at=unsubscribe.at)
             # By the way out of an appeal they may have left either.
             purposes = consent.PURPOSES if unsubscribe.appeal else (consent.LETTERS,)
             left = [(list_, purpose) for list_ in unsubscribe.lists for purpose in purposes]
