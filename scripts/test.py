@@ -1,7 +1,7 @@
 """Runs all tests: everything on SQLite, and all that has a database on PostgreSQL, in a real browser too.
 
     ./run test                 everything; installs with apt what is missing (TOOLS)
-    ./run test --checks        the same, with format, lint, types and arrows first (CI)
+    ./run test --checks        the same, with format, lint, types and arrows beside it (CI)
     ./run test --only sqlite   for contributors without apt: partial, and says so
     ./run test --clock "2028-02-29 23:50"                as if it were that moment (UTC), or
     ./run test --clock "2027-03-28 02:50 Europe/Riga"    that moment on a machine in that time zone; no browser
@@ -22,6 +22,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -286,7 +287,15 @@ WORKERS = {"SQLite": 1, "PostgreSQL": 1}
 
 
 def run(options: argparse.Namespace) -> bool:
-    well = checks() if options.checks else True
+    with ThreadPoolExecutor(1) as beside:
+        # Types take minutes of one core; the tests need not wait for them with the others.
+        checked = beside.submit(checks) if options.checks else None
+        well = run_tests(options)
+        return (checked is None or checked.result()) and well
+
+
+def run_tests(options: argparse.Namespace) -> bool:
+    well = True
     if options.only == "sqlite":
         print("PARTIAL: no PostgreSQL, no browser. CI runs everything.", flush=True)
         install_missing(tools=False, clock=bool(options.clock))

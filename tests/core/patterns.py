@@ -136,6 +136,9 @@ def _texts(node: Any, path: Path) -> list[Any]:
 # -- how long they take -----------------------------------------------------------------------------------------------
 
 SHORT, LONGER = 4_000, 8
+# Most inputs are no trouble, which shows at a quarter of that: a square of its length takes several times as long as is
+# suspect here. What is repeated has to fit in often enough.
+SHORTEST, SHORTEST_SUSPECT, PUMP = 1_000, 0.00006, 20
 # Seconds of the processor below which nothing is said: far above what a text of this length costs where the cost grows
 # with the length alone, far below where it grows with its square.
 SUSPECT, SLOW = 0.001, 0.04
@@ -155,9 +158,16 @@ def slow(found: Found, most: int) -> Slow | None:
     """The first input whose cost grows faster than its length; `most`: characters that it is ever used on."""
     binary = isinstance(found.pattern.pattern, bytes)
     length, much = min(SHORT, most), min(SHORT * LONGER, most)
+    methods = _methods(found)
     for shape in hostile.shapes(found.pattern):
+        suspects = methods
+        if len(shape.pump) <= PUMP and length == SHORT:
+            shortest = _given(shape.text(SHORTEST), binary)
+            suspects = [method for method in methods if _seconds(method, shortest) >= SHORTEST_SUSPECT]
+        if not suspects:
+            continue
         short = _given(shape.text(length), binary)
-        for method in _methods(found):
+        for method in suspects:
             if _seconds(method, short) < SUSPECT:
                 continue
             long = _given(shape.text(much), binary)

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import pytest
 
@@ -109,7 +109,9 @@ def second() -> Iterator[ScriptedServer]:
 
 
 class Running:
-    """A sender in a thread of its own, until the block ends."""
+    """A sender in a thread of its own, until the block ends. Where it broke, whoever waits for it is told at once."""
+
+    there: ClassVar[set["Running"]] = set()
 
     def __init__(self) -> None:
         from samizdat.delivery.engine.sender import run_sender
@@ -130,10 +132,12 @@ class Running:
         self.thread = threading.Thread(target=work, name="sender under test", daemon=True)
 
     def __enter__(self) -> "Running":
+        self.there.add(self)
         self.thread.start()
         return self
 
     def __exit__(self, *exc: object) -> None:
+        self.there.discard(self)
         self.stop.set()
         self.thread.join(60)
         assert not self.thread.is_alive(), "the sender did not stop"
@@ -155,6 +159,9 @@ def until(holds: Callable[[], Any], seconds: float = 240.0) -> None:
     """Waits for something to become true; the test fails when it does not."""
     end = time.monotonic() + seconds
     while not holds():
+        for running in Running.there:
+            if running.error is not None:
+                raise running.error
         assert time.monotonic() < end, "it never came true"
         time.sleep(0.01)
 
