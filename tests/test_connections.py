@@ -472,7 +472,7 @@ def test_a_burst_of_connections_waits_while_the_desk_is_busy() -> None:
         assert taken.wait(60)
         stack.callback(going_on.set)
         for _ in range(600):
-            stack.enter_context(socket.create_connection((HERE, port), timeout=10))
+            stack.enter_context(socket.create_connection((HERE, port), timeout=60))
 
 
 def test_a_stranger_may_send_five_megabytes_and_no_more_is_kept() -> None:

@@ -38,7 +38,7 @@ def refuse_elsewhere(opened: OpenedCampaign) -> None:
     """Errors: NotReleasable where bounces of one of its versions would go to an address that no admin set, or where
     they, or its sender, are at a domain that another organization here has."""
     organization = opened.campaign.organization
-    for sender in {version.draft.from_email for version in opened.versions}:
+    for sender in dict.fromkeys(version.draft.from_email for version in opened.versions):
         if not envelope_sender(organization, normalize(sender)):
             raise NotReleasable(_(SENTENCES["bounces_elsewhere"]) % {"address": sender})
         for code, values in domain_claims.problems(organization, sender):

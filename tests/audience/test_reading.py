@@ -200,10 +200,10 @@ def test_a_reader_is_told_no_key() -> None:
     }  # fmt: skip
 
 
-ASKS = f"import os, time; os.write(1, {child_frames.framed(b'P', [0, 0])!r} * 1000); time.sleep(10)"
+ASKS = f"import os, time; os.write(1, {child_frames.framed(b'P', [0, 0])!r} * 1000); time.sleep(600)"
 
 
-@pytest.mark.parametrize("program", ["import time; time.sleep(10)", ASKS], ids=["sleeps", "asks on and reads nothing"])
+@pytest.mark.parametrize("program", ["import time; time.sleep(600)", ASKS], ids=["sleeps", "asks on and reads nothing"])
 @pytest.mark.parametrize("here", [False, True])
 def test_a_reader_that_was_taken_over_is_not_waited_for_without_end(
     monkeypatch: pytest.MonkeyPatch, program: str, here: bool
@@ -222,7 +222,7 @@ def test_a_reader_that_was_taken_over_fills_the_memory_of_nobody_who_waits_for_i
 ) -> None:
     """As many slices as may wait, each as large as all of them may be together; the first one is being stored."""
     large = child_frames._head.pack(b"S", 0, 1000) + bytes(1000)
-    evil = f"import os, time; os.write(1, {large!r} * 3); time.sleep(10)"
+    evil = f"import os, time; os.write(1, {large!r} * 3); time.sleep(600)"
     taken = subprocess.Popen([sys.executable, "-c", evil], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     monkeypatch.setattr(processes, "reader", lambda _module: taken)
     monkeypatch.setattr(subprocess_reader, "MOST_WAITING", 1500)
@@ -236,11 +236,11 @@ def test_a_reader_that_was_taken_over_fills_the_memory_of_nobody_who_waits_for_i
 
     monkeypatch.setattr(subprocess_reader._ReaderProcess, "_hold", asked)
     with subprocess_reader.ReaderProcess(order(), None) as reading:
-        assert [held.get(timeout=10) for _ in range(3)] == ["asks", "has", "asks"]
+        assert [held.get(timeout=60) for _ in range(3)] == ["asks", "has", "asks"]
         assert held.empty() and reading._waiting.qsize() == 1, "the second is not read while the first one waits"
         assert reading._heard() is not None
-        assert [held.get(timeout=10) for _ in range(2)] == ["has", "asks"]
-    assert held.get(timeout=10) == "has", "and who stops lets it go"
+        assert [held.get(timeout=60) for _ in range(2)] == ["has", "asks"]
+    assert held.get(timeout=60) == "has", "and who stops lets it go"
 
 
 def test_a_slice_that_is_larger_than_any_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:

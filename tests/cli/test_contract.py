@@ -317,7 +317,7 @@ def test_a_paused_campaign_is_told_within_ten_seconds(brought_in: House) -> None
     assert "readable by link only once" in brought_in("campaign", "archive", number).out
     brought_in.say("campaign", "pause", number)
     assert "paused by a teammate" in brought_in("campaign", "status", number).out
-    waited = brought_in("campaign", "send", number, "--wait", "--json", timeout=12)
+    waited = brought_in("campaign", "send", number, "--wait", "--json")
     assert waited.code == 1
     assert waited.json["state"] == "paused"
     assert brought_in.say("campaign", "cancel", number)["cancelled"] == held["frozen"]
@@ -326,7 +326,7 @@ def test_a_paused_campaign_is_told_within_ten_seconds(brought_in: House) -> None
 def test_with_every_route_dead_send_says_so_and_keeps_everything(brought_in: House) -> None:
     number = new_campaign(brought_in)
     brought_in.say("route", "pause", "paper")
-    stuck = brought_in("campaign", "send", number, "--wait", "--json", timeout=12)
+    stuck = brought_in("campaign", "send", number, "--wait", "--json")
     assert stuck.code == 1
     assert stuck.json["state"] == "waiting"
     assert stuck.json["pending"] == stuck.json["frozen"]

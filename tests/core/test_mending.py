@@ -1,6 +1,6 @@
 """Links as people type them become links that work, and nothing else is touched."""
 
-from time import perf_counter
+from time import process_time
 
 import pytest
 from hypothesis import given, settings
@@ -104,11 +104,11 @@ def test_links_of_markdown_are_completed_and_its_code_stays(typed: str, kept: st
     "piece", ["[", "[x](", "a.", "a@", "(", "[x](a.org", "a-", "//", "[a](b(", "xn--", "`", "```", "`["]
 )
 def test_looking_for_links_takes_time_in_step_with_the_text(piece: str) -> None:
-    began = perf_counter()
+    began = process_time()
     saved(text(piece * 50_000))
     link(piece * 50_000)
     mended_markdown(piece * 50_000)
-    assert perf_counter() - began < 5
+    assert process_time() - began < 5
 
 
 @settings(max_examples=200, deadline=None)

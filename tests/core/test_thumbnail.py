@@ -3,7 +3,7 @@
 import json
 from importlib.resources import files
 from itertools import pairwise
-from time import perf_counter
+from time import process_time
 
 import pytest
 
@@ -61,9 +61,9 @@ def test_a_page_of_html_is_drawn_with_the_email_in_its_place() -> None:
 
 @pytest.mark.parametrize("piece", ["<", "<!--", "<style>", "<a ", "{{ ", "{{ content }}", "<a x=", "</", "<p>x"])
 def test_reading_a_page_takes_time_in_step_with_it(piece: str) -> None:
-    began = perf_counter()
+    began = process_time()
     list(blocks_of_html(piece * 100_000))
-    assert perf_counter() - began < 5, "60,000 characters are read, in some 50 ms"
+    assert process_time() - began < 5, "60,000 characters are read, in some 50 ms"
 
 
 def test_a_drawing_is_the_same_from_the_stored_text() -> None:

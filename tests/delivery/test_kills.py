@@ -53,7 +53,7 @@ class Child:
 
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(12) == 0
+        assert self.process.wait(60) == 0
         self.process.stdout.close()  # type: ignore[union-attr]
 
 

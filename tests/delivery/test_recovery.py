@@ -378,7 +378,7 @@ def test_what_was_written_is_on_the_disk_a_moment_later(house: House, monkeypatc
     dead = Dead(house)
     disk.forced.clear()
     dead.journal.s(dead.chunk, FIRST_NUMBER, dead.route.pk)
-    assert disk.forced.wait(20)
+    assert disk.forced.wait(60)
     dead.journal.close(keep=False)
 
 
@@ -399,7 +399,7 @@ def test_what_the_database_did_not_take_is_written_although_nothing_more_comes(
     recorder = result_writer.ResultWriter(dead.journal, dbclock.now, dead.worker.pk)
     result = SendResult(dead.campaign.edition.pk, dead.chunk, FIRST_NUMBER, JournalNews.ACCEPTED)
     recorder.tell(result)
-    assert written.wait(20)
+    assert written.wait(60)
     assert tries == [[result], [result]]
     assert recorder.stop(20)
     dead.journal.close(keep=False)

@@ -100,7 +100,7 @@ class Instance:
 
     def ask(self, path: str, body: bytes | None = None, **headers: str) -> tuple[int, bytes, dict[str, str]]:
         names = {name.replace("_", "-"): value for name, value in headers.items()}
-        connection = HTTPConnection("127.0.0.1", self.ports[1], timeout=10)
+        connection = HTTPConnection("127.0.0.1", self.ports[1], timeout=60)
         try:
             connection.request("GET" if body is None else "POST", path, body, names)
             answer = connection.getresponse()

@@ -32,7 +32,7 @@ def listening(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 
 
 def ask(port: int, path: str = "/metrics", **headers: str) -> tuple[int, str]:
-    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = HTTPConnection("127.0.0.1", port, timeout=60)
     connection.request("GET", path, headers=headers)
     answer = connection.getresponse()
     try:

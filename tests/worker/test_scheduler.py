@@ -256,15 +256,15 @@ def test_a_second_bell_for_a_row_that_this_process_is_at_does_nothing() -> None:
     def work(number: int) -> None:
         begun.append(number)
         going_on.set()
-        may_end.wait(10)
+        may_end.wait(60)
 
     first = threading.Thread(target=work, args=(7,))
     first.start()
-    assert going_on.wait(10)
+    assert going_on.wait(60)
     work(7)
     may_end.set()
     work(8)
-    first.join(10)
+    first.join(60)
     work(7)
     assert begun == [7, 8, 7]
 
