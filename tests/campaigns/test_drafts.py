@@ -25,12 +25,15 @@ from samizdat.campaigns.errors import (
     StorageFull,
 )
 from samizdat.campaigns.freezing import freeze
+from samizdat.campaigns.media import storage
 from samizdat.campaigns.media.library import uses
-from samizdat.campaigns.models import Campaign, DraftRevision, Edition, Picture
+from samizdat.campaigns.models import Campaign, DraftRevision, Edition, Picture, TemplateText
 from samizdat.campaigns.opened import open_campaign
 from samizdat.campaigns.queries import CampaignRow, campaign_of, drafts_with, newest, searched
-from samizdat.campaigns.templates import layout_store
+from samizdat.campaigns.templates import import_template, layout_store
 from samizdat.core.content.message import loads
+from samizdat.core.content.templates import LayoutChanges
+from samizdat.core.content.templates.layout import WrittenRegion
 from samizdat.vault import keyring
 from tests.conftest import NOW
 
@@ -237,7 +240,7 @@ def test_drafts_count_toward_storage_and_a_full_one_still_takes_words(
     long = LETTER.with_(body=secrets.token_hex(200_000))
     for _draft in range(5):
         actions.create(lantern, letter.list, long, by=None, now=NOW)
-    with pytest.raises(StorageFull, match="drafts"):
+    with pytest.raises(StorageFull, match="campaigns"):
         actions.create(lantern, letter.list, long, by=None, now=NOW)
     with pytest.raises(StorageFull):
         actions.save(letter, long, version=1, by=None, now=NOW)
@@ -247,6 +250,35 @@ def test_drafts_count_toward_storage_and_a_full_one_still_takes_words(
     )
     actions.create(lantern, letter.list, LETTER, by=None, now=NOW)
     actions.save(letter, LETTER.with_(subject="Words"), version=1, by=None, now=NOW)
+
+
+def test_locked_copies_of_campaigns_count_toward_storage(
+    letter: Campaign, lantern: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An export with many finished campaigns would fill the disk of all."""
+    monkeypatch.setenv("SAMIZDAT_STORAGE", "1")
+    Edition.objects.create(
+        organization=lantern,
+        campaign=letter,
+        compiled_sealed=b"x" * 600_000,
+        details_sealed=b"x" * 600_000,
+        link_key=1,
+        created=NOW,
+    )
+    with pytest.raises(StorageFull):
+        storage.insist_on_room(lantern, 0)
+
+
+def test_a_draft_does_not_begin_with_what_its_template_holds_where_there_is_no_room(
+    letter: Campaign, lantern: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = TemplateText(
+        name="Monthly", source="<p>News</p>", places=LayoutChanges(texts={"a": WrittenRegion(html="x" * 100_000)})
+    )
+    letter.template = import_template.add(lantern, text, "template.imported", by=None, now=NOW)
+    monkeypatch.setenv("SAMIZDAT_STORAGE", "0")
+    with pytest.raises(StorageFull):
+        layout_store.begin_as_saved(letter)
 
 
 def test_lists_of_drafts_keep_their_subjects_alone_in_memory(letter: Campaign, lantern: Any) -> None:

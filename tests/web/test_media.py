@@ -50,10 +50,10 @@ def test_the_page_says_how_much_pictures_take_and_what_to_do_where_no_more_may(
     here: House, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = desk("editor")
-    assert "Images, templates and drafts use 0 of 2,000 MB." in client.get(_to(here, "media")).content.decode()
+    assert "Images, templates and campaigns use 0 of 2,000 MB." in client.get(_to(here, "media")).content.decode()
     monkeypatch.setenv("SAMIZDAT_STORAGE", "0")
     page = client.post(_to(here, "add-pictures"), {"pictures": [_file("River.png")]}, follow=True).content.decode()
-    assert "River.png: Images, templates and drafts use 0 of 0 MB" in page
+    assert "River.png: Images, templates and campaigns use 0 of 0 MB" in page
     assert "or ask your server admin for more space" in page
 
 

@@ -1,5 +1,5 @@
-"""How much of the disk, which all organizations of an installation share, pictures, templates and drafts of one may
-take."""
+"""How much of the disk, which all organizations of an installation share, pictures, templates and campaigns of one
+may take."""
 
 from django.db.models import Sum
 from django.db.models.functions import Coalesce, Length
@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from samizdat import formatting, options
 from samizdat.accounts.models import Organization
 from samizdat.campaigns.errors import StorageFull
-from samizdat.campaigns.models import Campaign, DraftRevision, Picture, Template
+from samizdat.campaigns.models import Campaign, DraftRevision, Edition, EditionVariant, Picture, Template
 
 MB = 1_000_000
 # Who has stored all that they may with pictures can still write: drafts may take a tenth more.
@@ -30,7 +30,13 @@ def used(organization: Organization) -> int:
     campaigns = Campaign.objects.filter(organization=organization)
     draft = Length("draft_sealed") + Coalesce(Length("places_sealed"), 0)
     versions = DraftRevision.objects.filter(campaign__organization=organization)
-    sums = (pictures, length), (templates, Length("sealed")), (campaigns, draft), (versions, Length("sealed"))
+    locked = Length("compiled_sealed") + Length("details_sealed")
+    editions = Edition.objects.filter(organization=organization)
+    variants = EditionVariant.objects.filter(edition__organization=organization)
+    sums = (
+        *((pictures, length), (templates, Length("sealed")), (campaigns, draft), (versions, Length("sealed"))),
+        *((editions, locked), (variants, locked)),
+    )
     return sum(rows.aggregate(n=Sum(bytes_))["n"] or 0 for rows, bytes_ in sums)
 
 
@@ -46,8 +52,8 @@ def insist_on_room(organization: Organization, more: int, reserve: int = 0) -> N
     stored, most = used(organization), limit()
     if stored + more > most + reserve:
         sentence = _(
-            "Images, templates and drafts use %(used)s of %(most)s MB, and there’s not enough space for this. Delete "
-            "some that no email uses, or ask your server admin for more space."
+            "Images, templates and campaigns use %(used)s of %(most)s MB, and there’s not enough space for this. "
+            "Delete some that no email uses, or ask your server admin for more space."
         )
         raise StorageFull(sentence % {"used": megabytes(stored), "most": megabytes(most)})
 

@@ -44,10 +44,12 @@ def save_as_template(campaign: Campaign, name: str, *, by: Person | None, now: d
 
 
 def begin_as_saved(campaign: Campaign) -> None:
-    """A new draft gets what the campaign that its template was saved from had made of it."""
+    """A new draft gets what the campaign that its template was saved from had made of it. Call it in the transaction in
+    which the draft begins. Errors: StorageFull."""
     places = import_template.text_of(campaign.template).places
     if places != LayoutChanges():
-        campaign.places_sealed = sealed(campaign, places)
+        campaign.places_sealed = blob = sealed(campaign, places)
+        storage.insist_on_room_for_draft(campaign.organization, len(blob or b""))
         campaign.save(update_fields=["places_sealed"])
 
 

@@ -95,6 +95,8 @@ def campaign_new(
 ) -> None:
     """Create a draft."""
     bootstrap.open_house()
+    from django.db import transaction
+
     from samizdat.audience import queries as audience
     from samizdat.audience.segments.lookup import segment_named
     from samizdat.campaigns.actions import create
@@ -128,20 +130,21 @@ def campaign_new(
     if not body and not begun.body:
         raise CommandFailed("The campaign has no text. Add it with --body, or start with --template letter.", "no_body")
     draft = draft if body else begun
-    campaign_row = create(
-        organization,
-        mailing_list,
-        draft,
-        by=None,
-        now=bootstrap.now(),
-        tag=_tag(organization, tag_name),
-        segment=segment_named(organization, segment_name) if segment_name else None,
-        template=template,
-        language=language,
-        archive_hidden=words["unlisted"],
-        purpose=APPEALS if words["appeal"] else LETTERS,
-    )
-    begin_as_saved(campaign_row)
+    with transaction.atomic():
+        campaign_row = create(
+            organization,
+            mailing_list,
+            draft,
+            by=None,
+            now=bootstrap.now(),
+            tag=_tag(organization, tag_name),
+            segment=segment_named(organization, segment_name) if segment_name else None,
+            template=template,
+            language=language,
+            archive_hidden=words["unlisted"],
+            purpose=APPEALS if words["appeal"] else LETTERS,
+        )
+        begin_as_saved(campaign_row)
     say(
         {"id": campaign_row.id},
         f"Draft {campaign_row.id} created. Next: samizdat campaign check {campaign_row.id}",

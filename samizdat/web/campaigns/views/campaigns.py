@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -240,16 +241,17 @@ def _begun(request: DeskRequest, form: BeginForm, last: Campaign | None) -> Camp
     draft, template = starter_templates.begun(organization, answers["begin"], answers["language"], draft)
     if template is not None:
         _say_why_html(request, draft)
-    campaign = actions.create(
-        organization,
-        mailing_list,
-        draft if draft.body else draft.with_(body=EMPTY[draft.format]),
-        by=request.person,
-        now=timezone.now(),
-        template=template,
-        language=answers["language"],
-    )
-    layout_store.begin_as_saved(campaign)
+    with transaction.atomic():
+        campaign = actions.create(
+            organization,
+            mailing_list,
+            draft if draft.body else draft.with_(body=EMPTY[draft.format]),
+            by=request.person,
+            now=timezone.now(),
+            template=template,
+            language=answers["language"],
+        )
+        layout_store.begin_as_saved(campaign)
     return campaign
 
 
