@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from samizdat.web import handbook
+from samizdat.web import handbook, tour
 from samizdat.web.audience.views import (
     bulk,
     data_quality,
@@ -245,6 +245,8 @@ alive = [
     path("settings/sender", team.default_sender, name="default-sender"),
     path("settings/on-hold", copied_installation.fence, name="fence"),
     path("handbook/<slug:page>", handbook.handbook, name="handbook"),
+    path("help", tour.help_page, name="help"),
+    path("tour/<int:step>", tour.tour_step, name="tour-step"),
     path("settings/letters", branding.branding, name="branding"),
     path("settings/letters/<str:kind>", branding.branding_preview, name="branding-preview"),
 ]

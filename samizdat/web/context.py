@@ -13,6 +13,7 @@ from samizdat.accounts.queries import organizations_of
 from samizdat.accounts.sealed_settings import leading
 from samizdat.delivery.models import Route
 from samizdat.web import labels
+from samizdat.web.tour import TourPlace, place_of
 
 # Groups of the menu that can be closed, and the sections in them.
 GROUPS = {
@@ -99,6 +100,10 @@ class Desk:
     def sending_locked(self) -> bool:
         """Does no campaign of it leave, since the installation found itself in another place?"""
         return bool(self.organization and self.organization.sending_locked)
+
+    @property
+    def tour(self) -> TourPlace | None:
+        return place_of(self.request)
 
     @cached_property
     def routes_in_need(self) -> int:

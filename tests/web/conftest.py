@@ -66,6 +66,7 @@ class House:
             "organization": self.organization.slug,
             "campaign_id": self.campaign.pk,
             "number": self.ada.number,
+            "step": 1,
             "list_id": self.list.pk,
             "field_number": self.field,
             "segment_id": self.segment,

@@ -118,6 +118,7 @@ Northern Lantern, an invented organization, is running on this server.
   App              http://127.0.0.1:{port}/
   sign in as       {ADMIN}
   password         {PASSWORD}
+  Tour             http://127.0.0.1:{port}/o/northern-lantern/tour/1     (seven steps)
   Demo inbox       http://127.0.0.1:{port + INBOX}/     (all emails arrive here; none leaves this server)
 
 Open an email in the inbox, unsubscribe with its link, and check the report again. Ctrl-C stops the demo. Its data is
