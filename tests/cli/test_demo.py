@@ -125,6 +125,7 @@ def lived(organization: Any, first: datetime, days: list[datetime]) -> tuple[Any
     return list_, providers
 
 
+@pytest.mark.once  # The demo runs on SQLite, whatever the environment says; PostgreSQL's clock can't be put back.
 def test_the_year_is_genuine(transactional_db: Any, vault: Any, founding: Callable[[Any], Any], small: None) -> None:
     from samizdat.audience.actions import verdict
     from samizdat.audience.models import Subscriber
@@ -175,6 +176,7 @@ def test_the_year_is_genuine(transactional_db: Any, vault: Any, founding: Callab
     assert abs(dbclock.now() - datetime.now(UTC)) < timedelta(seconds=5)
 
 
+@pytest.mark.once
 def test_the_second_provider_takes_over_when_the_first_suspends_the_account(
     transactional_db: Any, vault: Any, founding: Callable[[Any], Any], small: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
