@@ -3,7 +3,7 @@
 import io
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -26,18 +26,31 @@ def chromium() -> str:
     return found
 
 
+# Milliseconds for what a page shall show: no test needs them on a machine that does nothing else.
+PATIENCE = 120_000
+
+
+def _patient(make: Callable[..., Any]) -> Callable[..., Any]:
+    def made(**options: Any) -> Any:
+        place = make(**options)
+        place.set_default_timeout(PATIENCE)
+        return place
+
+    return made
+
+
 @contextmanager
 def started() -> Iterator[Any]:
     from playwright.sync_api import expect, sync_playwright
 
-    # Five seconds are few for a page on a machine that runs everything else beside it.
-    expect.set_options(timeout=30_000)
+    expect.set_options(timeout=PATIENCE)
     # Playwright keeps an event loop in this thread; Django would take that for a mistake of ours.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=chromium(), args=["--no-sandbox", "--disable-dev-shm-usage"]
         )
+        browser.new_context, browser.new_page = _patient(browser.new_context), _patient(browser.new_page)
         yield browser
         browser.close()
     os.environ.pop("DJANGO_ALLOW_ASYNC_UNSAFE")
