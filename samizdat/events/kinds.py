@@ -427,7 +427,7 @@ SENTENCES: dict[EventKind, Promise] = {
     "subscribers.repair_requested": lazy("Repair of subscribers’ statuses requested."),
     "subscribers.returned": lazy("Subscribers resubscribed."),
     "subscribers.searched": lazy("Subscribers searched by name or address."),
-    "subscribers.signup_alarm": lazy("Unusually many sign-ups within an hour."),
+    "subscribers.signup_alarm": lazy("Unusually many sign-ups or data requests within an hour."),
     "suppressions.added": lazy("Addresses added to the suppression list."),
     "suppressions.altered": lazy("Someone without keys changed the suppression list or a pause. It was restored."),
     "suppressions.deleted": lazy("Entries removed from the suppression list."),

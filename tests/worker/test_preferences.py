@@ -27,6 +27,7 @@ from samizdat.vault import keyring
 from samizdat.worker.inbox import link_keys, signup_memory, subject_requests, unsubscribes
 from samizdat.worker.inbox import preferences as choosing
 from samizdat.worker.publishing import publish
+from samizdat.worker.schedule import admin_alerts
 from tests.conftest import NOW, TODAY
 from tests.worker.conftest import say, status
 
@@ -361,5 +362,8 @@ def test_who_said_no_is_mailed_a_few_times_a_day_and_many_such_mails_alarm_admin
     assert len(mails(out)) == 9 and not signup_alarm.alarms(lantern, NOW)
     ask(lantern, ada, "ask", what="data")
     assert subject_requests.take(NOW) == 1
-    assert "ada@example.org" in mails(out) and len(signup_alarm.alarms(lantern, NOW)) == 1
+    assert "ada@example.org" in mails(out)
+    [alarm] = signup_alarm.alarms(lantern, NOW)
+    assert signup_alarm.is_about_data(alarm), "these are no sign-ups"
+    assert [alert.subject() for alert in admin_alerts._due(NOW)] == ["Unusually many data requests: Northern Lantern"]
     assert subject_requests.take(NOW + timedelta(days=1)) == 3, "nobody's request is lost"

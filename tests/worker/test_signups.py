@@ -494,7 +494,8 @@ def test_many_more_sign_ups_than_usual_are_told_to_admins_once(
         return len(signup_alarm.alarms(lantern, NOW))
 
     assert [typed("ada"), typed("boris")] == [1, 1]
-    assert detail_of(signup_alarm.alarms(lantern, NOW)[0]) == {"mails": 10}
+    [alarm] = signup_alarm.alarms(lantern, NOW)
+    assert detail_of(alarm) == {"mails": 10, "data": 0} and not signup_alarm.is_about_data(alarm)
 
 
 def test_as_many_sign_ups_as_usual_alarm_nobody(

@@ -16,11 +16,11 @@ STUCK = 3
 
 @dataclass(slots=True)
 class SignupMemory:
-    """What this process remembers of mails: tries by box, times by organization; what holds up a box (organization,
-    why), and what was told of that last."""
+    """What this process remembers of mails: tries by box, times by organization, and whether each was about somebody's
+    data; what holds up a box (organization, why), and what was told of that last."""
 
     tries: dict[int, tuple[int, float]] = field(default_factory=dict)
-    sent: dict[int, deque[float]] = field(default_factory=dict)
+    sent: dict[int, deque[tuple[float, bool]]] = field(default_factory=dict)
     held: dict[int, tuple[int, str]] = field(default_factory=dict)
     counts: Mapping[tuple[int, str], int] | None = None
 
@@ -54,7 +54,7 @@ class SignupMemory:
 
     def may_send(self, organization: int) -> bool:
         times = self.sent.setdefault(organization, deque())
-        while times and time.monotonic() - times[0] > 3600:
+        while times and time.monotonic() - times[0][0] > 3600:
             times.popleft()
         return len(times) < confirmations_an_hour()
 
@@ -62,5 +62,9 @@ class SignupMemory:
         """In the last hour, as far as `may_send` has looked."""
         return len(self.sent.get(organization, ()))
 
-    def wrote(self, organization: int) -> None:
-        self.sent.setdefault(organization, deque()).append(time.monotonic())
+    def about_data(self, organization: int) -> int:
+        """Of those."""
+        return sum(is_about_data for _at, is_about_data in self.sent.get(organization, ()))
+
+    def wrote(self, organization: int, *, about_data: bool = False) -> None:
+        self.sent.setdefault(organization, deque()).append((time.monotonic(), about_data))

@@ -291,7 +291,7 @@ def _write(
     match outcome:
         case Accepted() | Unsure():
             memory.wrote(envelope.organization.id)
-            signup_alarm.look(envelope.organization, memory.mailed(envelope.organization.id), now)
+            look_for_alarm(envelope.organization, memory, now)
             return True
         case Refused():
             return True  # No such mailbox: the request is forgotten with the other unconfirmed ones.
@@ -302,6 +302,13 @@ def _write(
 
 def _waiting(appeals: str) -> str:
     return "pending-asks" if appeals else "pending"
+
+
+def look_for_alarm(organization: Organization, memory: SignupMemory, now: datetime) -> None:
+    """After each mail."""
+    mailed = memory.mailed(organization.id)
+    if mailed >= signup_alarm.FEW:
+        signup_alarm.look(organization, mailed, memory.about_data(organization.id), now)
 
 
 def composed(

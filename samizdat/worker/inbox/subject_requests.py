@@ -19,7 +19,7 @@ from samizdat import phrases_override
 from samizdat.accounts.models import Organization
 from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import queries as audience_queries
-from samizdat.audience.actions import preferences, signup_alarm
+from samizdat.audience.actions import preferences
 from samizdat.audience.actions.mail_quota import few_a_day, few_in_all, once_a_day
 from samizdat.audience.errors import AudienceError
 from samizdat.core.content.phrases import PhraseTable, language_for
@@ -198,6 +198,6 @@ def _carried(
     """Whether it may be forgotten: taken, or refused for good."""
     outcome = service_mail.send(organization, sender, to, subject, "\n\n".join(lines) + "\n", now)
     if isinstance(outcome, Accepted | Unsure):
-        signups.memory.wrote(organization.id)
-        signup_alarm.look(organization, signups.memory.mailed(organization.id), now)
+        signups.memory.wrote(organization.id, about_data=True)
+        signups.look_for_alarm(organization, signups.memory, now)
     return isinstance(outcome, Accepted | Unsure | Refused)

@@ -181,6 +181,8 @@ def _told_of_values(event: Event) -> _AdminAlert:
 
 
 def _told_of_signups(event: Event) -> _AdminAlert:
+    if signup_alarm.is_about_data(event):
+        return _told_of_event(event, lambda: _("Unusually many data requests: %(name)s"), _data_requests_text)
     return _told_of_event(event, lambda: _("Unusually many sign-ups: %(name)s"), _signups_text)
 
 
@@ -350,6 +352,17 @@ def _signups_text(organization: Organization) -> str:
           "sent an email.") % named(organization),
         _("If you don’t know why, someone may be entering other people’s addresses. Check the names of your forms "
           "and lists, and unpublish the form for a few hours."),
+        *where(organization, "lists"),
+    ]  # fmt: skip
+    return "\n\n".join(paragraphs) + "\n"
+
+
+def _data_requests_text(organization: Organization) -> str:
+    paragraphs = [
+        _("Within an hour, many more subscribers of %(name)s than usual asked for their data or its erasure. Each was "
+          "sent an email with a link.") % named(organization),
+        _("If you don’t know why, someone may be asking in their name, and may control the server of your public "
+          "pages. Ask your server admin to check it. Without the link, nobody gets or erases anything."),
         *where(organization, "lists"),
     ]  # fmt: skip
     return "\n\n".join(paragraphs) + "\n"

@@ -188,10 +188,8 @@ def _needs(
         href = address(organization, "left-at-once", alarm.pk)
         items.append(_need("care", title, text % {"when": moment(alarm.at)}, href, _("Review")))
     for alarm in signup_alarm.alarms(organization, now):
-        text = _(
-            "On %(when)s. If you know of no reason, someone may be entering other people’s addresses. Check your forms."
-        )
-        title, href = _("Many more sign-ups than usual"), address(organization, "lists")
+        title, text = _signups_words(signup_alarm.is_about_data(alarm))
+        href = address(organization, "lists")
         items.append(_need("care", title, text % {"when": moment(alarm.at)}, href, _("Review")))
     items += limit_alarms.needs(request)
     items += team.needs(request)
@@ -208,6 +206,19 @@ def _needs(
             )
             items.append(_need("care", title, text, address(organization, "import", run.pk), _("Continue")))
     return sorted(items, key=lambda need: need["kind"] != "stop")
+
+
+def _signups_words(is_about_data: bool) -> tuple[str, str]:
+    if is_about_data:
+        text = _(
+            "On %(when)s. If you know of no reason, someone may be asking in their name. Ask your server admin to "
+            "check the server of your public pages."
+        )
+        return _("Many more data requests than usual"), text
+    text = _(
+        "On %(when)s. If you know of no reason, someone may be entering other people’s addresses. Check your forms."
+    )
+    return _("Many more sign-ups than usual"), text
 
 
 def _differing(organization: Organization) -> list[dict[str, str]]:
