@@ -151,6 +151,7 @@ audience = [
     path("subscribers/<int:number>/edit", edit_subscriber.edit_subscriber, name="edit-subscriber"),
     path("subscribers/<int:number>/tags", edit_subscriber.tag_subscriber, name="tag-subscriber"),
     path("subscribers/<int:number>/unsubscribe", subscribers.unsubscribe, name="unsubscribe"),
+    path("subscribers/<int:number>/invite", subscribers.invite, name="invite"),
     path("subscribers/<int:number>/suppress", subscribers.suppress, name="suppress"),
     path("subscribers/<int:number>/erase", subscribers.erase, name="erase"),
     path("lists/", lists.lists, name="lists"),

@@ -106,6 +106,32 @@ class TooManyRecords(AudienceError):
         super().__init__(sentence % {"n": RECORDS})
 
 
+class NothingWaits(AudienceError):
+    code = "nothing_waits"
+
+    def __init__(self) -> None:
+        super().__init__(
+            _(
+                "No confirmation is waiting, so no email was sent. To subscribe them, record their consent, or send "
+                "them your sign-up form."
+            )
+        )
+
+
+class AskedToday(AudienceError):
+    code = "asked_today"
+
+    def __init__(self) -> None:
+        super().__init__(_("They were already sent a confirmation email today. Try again tomorrow."))
+
+
+class AskedEnough(AudienceError):
+    code = "asked_enough"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(_("Your team sent %(n)s confirmation emails again today. Try again tomorrow.") % {"n": most})
+
+
 class ImportRefused(AudienceError):
     """An import that cannot begin or go on. `code` and `values` as the importers give them.
 

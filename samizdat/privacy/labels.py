@@ -64,6 +64,7 @@ STATES: dict[str, Word] = {
 LOG: dict[EventKind, Word] = {
     "subscriber.added": lazy("Your address was added."),
     "subscriber.confirmation_requested": lazy("Someone entered your address in our form."),
+    "subscriber.asked_again": lazy("Our team had the confirmation email sent to you again."),
     "subscriber.confirmed": lazy("Your confirmation was recorded."),
     "subscriber.left": lazy("You were unsubscribed."),
     "subscriber.returned": lazy("Your unsubscribe was undone."),

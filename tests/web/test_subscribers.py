@@ -244,6 +244,24 @@ def test_unsubscribing_from_all_lists_counts_as_one_of_the_removals_of_a_day(
     assert desk("viewer").post(press, {"all": "1"}).status_code == 403
 
 
+def test_who_has_not_confirmed_is_invited_again_by_a_press(here: House, desk: Desk) -> None:
+    now = timezone.now()
+    eva = actions.sign_up(here.organization, "eva@lantern.example", here.list, wording="w", now=now)
+    client, page = desk("editor"), _to(here, "subscriber", eva.number)
+    assert "Invite again" in client.get(page).content.decode()
+    assert "Invite again" not in client.get(_to(here, "subscriber", here.ada.number)).content.decode()
+    press = _to(here, "invite", eva.number)
+    asked = client.post(press, {"list": here.list.pk}, follow=True).content.decode()
+    assert "The confirmation email is on its way to them again." in asked
+    (event,) = Event.objects.filter(kind="subscriber.asked_again", about=eva.id)
+    assert event.by == here.people["editor"]
+    again = client.post(press, {"list": here.list.pk}, follow=True).content.decode()
+    assert "already sent a confirmation email today" in again
+    assert client.post(press, {"list": "999999"}).status_code == 404
+    assert desk("viewer").post(press, {"list": here.list.pk}).status_code == 403
+    assert "Invite again" not in desk("viewer").get(page).content.decode()
+
+
 def test_an_address_can_be_hidden_on_the_page_of_a_subscriber(here: House, desk: Desk) -> None:
     actions.change_values(here.ada, {"FNAME": ""}, notes="Writes from ada@home.example as well.", now=NOW)
     client, page = desk("editor"), _to(here, "subscriber", here.ada.number)
@@ -441,7 +459,7 @@ def test_the_heading_that_the_list_is_sorted_by_says_so_and_leads_to_the_other_w
 ) -> None:
     client = desk("viewer")
     page = client.get(_to(here, "subscribers") + "?sort=status").content.decode()
-    (heading,) = re.findall(r'<th scope="col" aria-sort="(\w+)">\s*<a class="sort" href="([^"]+)">(\w+)', page)
+    (heading,) = re.findall(r'<th scope="col" aria-sort="(\w+)">\s*<a class="sort" href="([^"]+)">\s*(\w+)', page)
     assert heading == ("ascending", f"{_to(here, 'subscribers')}?sort=-status", "Status")
     assert 'aria-sort="descending"' in client.get(heading[1]).content.decode()
     plain = client.get(_to(here, "subscribers")).content.decode()

@@ -1,7 +1,9 @@
 """Verbs that change rows of the audience. Each writes its event in the transaction of the change."""
 
+from samizdat.audience.actions.confirmation_reminders import ask_again
 from samizdat.audience.actions.consent import (
     agree_to_appeals,
+    appeals_asked,
     asked_for_appeals,
     confirm,
     has_left,
@@ -72,6 +74,8 @@ __all__ = [
     "add_subscriber",
     "add_tags",
     "agree_to_appeals",
+    "appeals_asked",
+    "ask_again",
     "asked",
     "asked_for_appeals",
     "begin_upload",

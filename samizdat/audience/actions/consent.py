@@ -251,6 +251,13 @@ def asked_for_appeals(subscriber: Subscriber, list: List, day: date, now: dateti
     return day in consent.asked_on(known, list.id, now, APPEALS)
 
 
+def appeals_asked(subscriber: Subscriber, list: List, day: date, now: datetime) -> str:
+    """The words about appeals of that sign-up, which confirming it confirms as well; "" where it asked for none."""
+    if not asked_for_appeals(subscriber, list, day, now):
+        return ""
+    return _asked_in(subscriber, list, APPEALS, day).get(consent.WORDING, "")
+
+
 def _is_news(row: Subscriber, list: List, way: str, purpose: str, now: datetime) -> bool:
     """Whether it has to be known that somebody who had left says so in this way as well. Undoing the desk's deed must
     not undo theirs; and undoing what links did not what they told the desk."""

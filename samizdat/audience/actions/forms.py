@@ -426,6 +426,15 @@ def lists_asked(subscriber: Subscriber, number: int, purpose: str = LETTERS) -> 
     return [list_id for list_id in answers.get("lists", ()) if isinstance(list_id, int)]
 
 
+def number_asked(subscriber: Subscriber, list_: List, day: date) -> int | None:
+    """What the link of their sign-up of that day names, where it was by a form for several lists or with fields."""
+    for list_id, answers in _told(keyring.keys(subscriber.organization), subscriber):
+        number = answers.get("asked")
+        if list_id == list_.id and isinstance(number, int) and day_in(number) == day:
+            return number
+    return None
+
+
 def take_told(subscriber: Subscriber, list_: List, number: int, *, now: datetime) -> None:
     """What they typed when they asked for this list becomes theirs, once they have confirmed it. Errors:
     NoSuchSubscriber."""

@@ -20,7 +20,7 @@ from samizdat.events.actions import is_genuine, readable_time, record
 from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event, FollowUp
 from samizdat.logs import where_it_broke
-from samizdat.worker.inbox import preferences, reconsent, unsubscribes
+from samizdat.worker.inbox import confirmation_reminders, preferences, reconsent, unsubscribes
 from samizdat.worker.publishing import publish
 from samizdat.worker.schedule import notices
 from samizdat.worker.schedule.vacuum import sweep
@@ -66,6 +66,7 @@ FOLLOW_UPS: dict[EventKind, tuple[Deed, ...]] = {
     "subscribers.erased": (preferences.drop_data, sweep),
     "subscriber.address_changed": (preferences.drop_data,),  # It lies there for whoever has the mailbox that they left.
     "subscriber.returned": (reconsent.back,),
+    "subscriber.asked_again": (confirmation_reminders.mail,),
     "subscriber.forgotten": (sweep,),
     # A door asks for it: record("subscribers.left_undo", organization, about=number of the alarm's event, by=person).
     "subscribers.left_undo": (unsubscribes.undo,),

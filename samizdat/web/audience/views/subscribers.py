@@ -14,7 +14,7 @@ from samizdat.accounts.queries import name_in
 from samizdat.audience import actions, consistency, queries
 from samizdat.audience.actions import bulk, leaving_alarms, preferences
 from samizdat.audience.errors import AudienceError, TooManyRemovals
-from samizdat.audience.models import Subscriber
+from samizdat.audience.models import List, Subscriber
 from samizdat.audience.queries.lists import FieldView
 from samizdat.audience.queries.subscriber_page import SubscriberCard
 from samizdat.audience.tags_and_fields import NAMES
@@ -144,10 +144,7 @@ def unsubscribe(request: DeskRequest, number: int) -> HttpResponse:
     subscriber = _numbered(request, number)
     if request.POST.get("all"):
         return _unsubscribe_from_all(request, subscriber)
-    try:
-        chosen = queries.list_by_id(request.organization, params.number(request.POST.get("list", "")) or 0)
-    except AudienceError:
-        raise Http404 from None
+    chosen = _list(request)
     purpose = request.POST.get("purpose", "newsletter")
     if purpose not in PURPOSES:
         raise Http404
@@ -160,6 +157,27 @@ def unsubscribe(request: DeskRequest, number: int) -> HttpResponse:
         messages.success(request, _("They won’t get fundraising appeals any more. Newsletters continue as before."))
     else:
         messages.success(request, _("They won’t get any more emails from this list."))
+    return go(request, "subscriber", number)
+
+
+def _list(request: DeskRequest) -> List:
+    """The one whose number comes in the form. Errors: Http404."""
+    try:
+        return queries.list_by_id(request.organization, params.number(request.POST.get("list", "")) or 0)
+    except AudienceError:
+        raise Http404 from None
+
+
+@deed(WRITERS)
+def invite(request: DeskRequest, number: int) -> HttpResponse:
+    """Asks the subscriber for their confirmation once more; the list's number comes in the form."""
+    subscriber, chosen = _numbered(request, number), _list(request)
+    try:
+        actions.ask_again(subscriber, chosen, now=timezone.now(), by=request.person)
+    except AudienceError as refused:
+        messages.error(request, str(refused))
+    else:
+        messages.success(request, _("The confirmation email is on its way to them again."))
     return go(request, "subscriber", number)
 
 

@@ -1,0 +1,65 @@
+"""The mail to whoever has not confirmed yet, for which a colleague asked (audience/actions/confirmation_reminders)."""
+
+from datetime import date, datetime, timedelta
+
+from samizdat import phrases_override
+from samizdat.accounts.sealed_settings import leading
+from samizdat.audience import actions as audience
+from samizdat.audience import queries
+from samizdat.audience.actions import forms, mailed_words
+from samizdat.audience.models import List, Subscriber
+from samizdat.core.crypto import tokens
+from samizdat.core.mail.outcome import Deferred
+from samizdat.delivery import service_senders
+from samizdat.events.actions import detail_of
+from samizdat.events.models import Event
+from samizdat.publicdb import actions as publicdb
+from samizdat.vault import keyring
+from samizdat.worker.inbox import signups
+from samizdat.worker.mail import service_mail
+
+# Nobody is mailed later than this for a press of today.
+TRIED = timedelta(days=1)
+
+
+class NotMailedYet(Exception):
+    """No server took it: tried again."""
+
+
+def mail(event: Event, now: datetime) -> None:
+    """Errors: NotMailedYet."""
+    organization, detail = event.organization, detail_of(event)
+    number = int(detail["number"])
+    day = forms.day_in(number)
+    people = Subscriber.objects.select_related("organization").filter(organization=organization)
+    subscriber = people.filter(id=event.about or 0).first()
+    if organization is None or subscriber is None or now > event.at + TRIED:
+        return
+    wanted = forms.lists_asked(subscriber, number) or [detail["list"]]
+    rows = List.objects.select_related("organization").filter(organization=organization, id__in=wanted)
+    lists = [row for row in rows.order_by("id") if _waits(subscriber, row, day, now)]
+    sender = service_senders.sender_for(lists[0]) if lists else None
+    if sender is None or not leading(organization).public_url:
+        return  # They said something meanwhile, or nobody knows from whom it would come.
+    keys = keyring.keys(organization)
+    assert keys.link is not None
+    token = tokens.make(keys.link, "confirm", number, subscriber.number)
+    names = [mailed_words.name_said(row) for row in lists]
+    appeals = next((text for row in lists if (text := audience.appeals_asked(subscriber, row, day, now))), "")
+    subject, text = signups.composed(
+        organization,
+        ", ".join(names) if all(names) else leading(organization).name,
+        token,
+        phrases_override.words_to(subscriber.language, leading(organization).language),
+        appeals,
+    )
+    publicdb.set_token_state(token, "pending-asks" if appeals else "pending")
+    outcome = service_mail.send(organization, sender, queries.address_of(subscriber), subject, text, now)
+    if isinstance(outcome, Deferred):
+        raise NotMailedYet
+
+
+def _waits(subscriber: Subscriber, list_: List, day: date, now: datetime) -> bool:
+    """Whether that sign-up can be confirmed, and no no of theirs or of the team came in between."""
+    is_open = audience.verdict(subscriber, list_, now).reason == "not_confirmed"
+    return is_open and audience.waits(list_, subscriber, day, now, now)
