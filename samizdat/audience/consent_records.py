@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 
 from samizdat.core import consent
+from samizdat.core.crypto import seal
 from samizdat.events.kinds import EventKind
 from samizdat.vault import keyring
 
@@ -56,12 +57,13 @@ def _key() -> bytes:
 def digester(
     organization: int, list_id: int | None, purpose: int, way: int, day: str
 ) -> Callable[[int, int, bytes], bytes]:
-    """digest() for many records of one list and day: (subscriber, kind, blob) -> the same 32 bytes, in two thirds."""
-    head, key, hashed, number = _u64.pack(organization), _key(), hmac.digest, _u64.pack
+    """digest() for many records of one list and day: (subscriber, kind, blob) -> the same 32 bytes, in half
+    the time."""
+    head, mac, number = _u64.pack(organization), seal.mac_maker(_key()), _u64.pack
     tails = [_tail.pack(list_id or 0, kind, purpose, way) + day.encode() for kind in range(len(consent.KINDS))]
 
     def digest_of(subscriber: int, kind: int, blob: bytes) -> bytes:
-        return hashed(key, head + number(subscriber) + tails[kind] + blob, "sha256")
+        return mac(head + number(subscriber) + tails[kind] + blob)
 
     return digest_of
 

@@ -233,6 +233,9 @@ def test_pick_reads_what_unpack_reads(given_values, another):
     packed = seal.pack(given_values)
     for field in [*given_values, another]:
         assert seal.pick(packed, field) == given_values.get(field, "")
+    if fields := sorted(field for field, text in given_values.items() if text):
+        layout, text = seal.first(packed)
+        assert (seal.numbers(layout), text) == (fields, given_values[fields[0]])
 
 
 @given(st.lists(st.integers(0, 6), unique=True), st.lists(st.text(min_size=0, max_size=600), min_size=7, max_size=7))
@@ -250,7 +253,7 @@ def test_a_packer_writes_the_same_bytes(pairs):
 
 @given(st.binary(max_size=60) | st.binary(max_size=60).map(lambda rest: b"\x01\x00\x02" + rest))
 def test_bytes_that_no_pack_wrote_are_refused_or_read_but_never_crash(junk):
-    for read in (seal.unpack, lambda plain: seal.pick(plain, 0)):
+    for read in (seal.unpack, seal.first, lambda plain: seal.pick(plain, 0)):
         with contextlib.suppress(seal.SealBroken):
             read(junk)
 

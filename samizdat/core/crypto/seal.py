@@ -74,6 +74,7 @@ _VERSION = 1
 _NONCE = "A nonce has 12 random bytes: take os.urandom(12)."
 _NO_ROW = "A row number lies between 0 and 2**64 - 1: pass the number of the row, not its key."
 _u16 = struct.Struct(">H")
+_u32 = struct.Struct(">I").unpack_from
 _u64 = struct.Struct(">Q")
 _head = struct.Struct(">BH")
 
@@ -379,12 +380,22 @@ def pick(plain: bytes, field: int) -> str:
         raise SealBroken(_MISSHAPEN) from None
 
 
-def layout(plain: bytes) -> bytes:
-    """Which fields packed values have, as bytes to compare: numbers() reads them. Errors: SealBroken."""
-    start = 3 + 6 * _count(plain)
-    if start > 3 and int.from_bytes(plain[start - 4 : start]) != len(plain) - start:
+def first(plain: bytes) -> tuple[bytes, str]:
+    """(which fields packed values have, the text of the one that stands first), for many rows that have the same ones:
+    the fields as bytes to compare, which numbers() reads. Errors: SealBroken."""
+    size = len(plain)
+    if size < 9 or plain[0] != _VERSION:
         raise SealBroken(_MISSHAPEN)
-    return plain[3:start:6] + plain[4:start:6]
+    start = 3 + 6 * (plain[1] << 8 | plain[2])
+    if not 9 <= start <= size or _u32(plain, start - 4)[0] != size - start:
+        raise SealBroken(_MISSHAPEN)
+    end = start + _u32(plain, 5)[0]
+    if end > size:
+        raise SealBroken(_MISSHAPEN)
+    try:
+        return plain[3:start:6] + plain[4:start:6], plain[start:end].decode()
+    except UnicodeDecodeError:
+        raise SealBroken(_MISSHAPEN) from None
 
 
 def numbers(layout: bytes) -> list[int]:
@@ -420,8 +431,16 @@ def blind(index_key: bytes, text: str) -> bytes:
 
 def blinder(index_key: bytes) -> Callable[[str], bytes]:
     """blind() for many texts: the two inner states of HMAC are computed once, which halves the cost."""
-    mac = mac_maker(index_key)
-    return lambda text: mac(text.encode())[:16]
+    inner_copy, outer_copy = _hmac_states(index_key)
+
+    def blind(text: str) -> bytes:
+        first = inner_copy()
+        first.update(text.encode())
+        second = outer_copy()
+        second.update(first.digest())
+        return second.digest()[:16]
+
+    return blind
 
 
 def mac_maker(key: bytes) -> Callable[[bytes], bytes]:
@@ -429,13 +448,7 @@ def mac_maker(key: bytes) -> Callable[[bytes], bytes]:
 
     hmac.digest() hashes the padded key again for every message; copying two states does not.
     """
-    if len(key) > 64:
-        key = hashlib.sha256(key).digest()
-    key = key.ljust(64, b"\0")
-    inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in key))
-    outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in key))
-
-    inner_copy, outer_copy = inner.copy, outer.copy
+    inner_copy, outer_copy = _hmac_states(key)
 
     def mac(message: bytes) -> bytes:
         first = inner_copy()
@@ -445,6 +458,14 @@ def mac_maker(key: bytes) -> Callable[[bytes], bytes]:
         return second.digest()
 
     return mac
+
+
+def _hmac_states(key: bytes) -> tuple[Callable[[], hashlib._Hash], Callable[[], hashlib._Hash]]:
+    """What copies the two states, with the padded key hashed already."""
+    if len(key) > 64:
+        key = hashlib.sha256(key).digest()
+    key = key.ljust(64, b"\0")
+    return hashlib.sha256(bytes(byte ^ 0x36 for byte in key)).copy, hashlib.sha256(bytes(byte ^ 0x5C for byte in key)).copy
 
 
 def keyed_hash(key: bytes, text: str) -> bytes:

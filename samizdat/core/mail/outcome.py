@@ -10,6 +10,7 @@ The same holds for a mailbox provider that refuses us: scope 'provider', and cor
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Literal, NamedTuple
 
 from samizdat.core.mail.address import mailbox_provider
@@ -519,16 +520,19 @@ class CompiledTable(NamedTuple):
     row: OutcomeRow
 
 
-ROWS = tuple(
-    CompiledTable(
-        frozenset(row.stages.split()),
-        re.compile(row.code),
-        re.compile(row.enhanced),
-        re.compile(row.words, re.IGNORECASE),
-        row,
+@cache
+def _rows() -> tuple[CompiledTable, ...]:
+    """At the first refusal: every process imports this module, and few of them read what relays answer."""
+    return tuple(
+        CompiledTable(
+            frozenset(row.stages.split()),
+            re.compile(row.code),
+            re.compile(row.enhanced),
+            re.compile(row.words, re.IGNORECASE),
+            row,
+        )
+        for row in TABLE
     )
-    for row in TABLE
-)
 
 
 def find_row(stage: str, code: int, text: str) -> OutcomeRow | None:
@@ -537,7 +541,7 @@ def find_row(stage: str, code: int, text: str) -> OutcomeRow | None:
     enhanced = ENHANCED.match(text)
     text = ADDRESS.sub("…", text[:WORDS_READ])  # billing@… is somebody's address, and no word about us
     status = enhanced[1] if enhanced else ""
-    for stages, codes, statuses, words, row in ROWS:
+    for stages, codes, statuses, words, row in _rows():
         if stages and stage not in stages:
             continue
         if row.code and not codes.fullmatch(digits):
