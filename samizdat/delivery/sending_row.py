@@ -19,6 +19,8 @@ class SendingRow(TypedDict):
     canary_until: datetime | None
     canary_hold: int
     canary_stop: float
+    pending: int
+    deferred: int
     accepted: int
     refused: int
     test_state: str

@@ -67,7 +67,7 @@ def warming(organization: int, now: datetime) -> dict[str, WarmUp]:
     """By the name of the domain."""
     by_domain = {}
     rows = SendingDomain.objects.filter(organization=organization).exclude(warm_up="").select_related("organization")
-    for row in rows:
+    for row in rows if rows.exists() else ():
         allowance = RateAllowance((), rate.parse_plan(row.warm_up), row.warm_since, row.organization.timezone)
         today = allowance.today(now)
         if today.volume is not None:

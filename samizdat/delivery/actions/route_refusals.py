@@ -11,6 +11,7 @@ from functools import lru_cache
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
+from samizdat import db
 from samizdat.accounts.models import Organization, Person
 from samizdat.campaigns.models import Campaign, Edition
 from samizdat.core.crypto import seal
@@ -105,7 +106,7 @@ class MergedRefusals:
 
 def others_of(worker: int) -> bool:
     """Are there other senders? Never with SQLite."""
-    return Worker.objects.filter(role="sender", ended=None).exclude(pk=worker).exists()
+    return not db.on_sqlite() and Worker.objects.filter(role="sender", ended=None).exclude(pk=worker).exists()
 
 
 def count_together(edition: int, worker: int, held: Sequence[HeldReplies], *, settles: bool) -> MergedRefusals:
@@ -182,9 +183,12 @@ def accepted_elsewhere(edition: int, provider: bytes, worker: int) -> None:
 
 def of_editions(organization: int, editions: list[int]) -> SeenRefusals:
     """A question that finds nothing, nearly always."""
-    rows = list(ProviderRefusal.objects.filter(edition__in=editions).select_related("edition__organization"))
-    if not rows:
+    refusals_seen = ProviderRefusal.objects.filter(edition__in=editions)
+    if not refusals_seen.exists():
         return NOBODY
+    rows = list(refusals_seen.select_related("edition__organization"))
+    if not rows:
+        return NOBODY  # Deleted in this moment.
     keys = keyring.keys(rows[0].edition.organization)
     put_off: dict[int, frozenset[str]] = {}
     believed: dict[int, frozenset[str]] = {}

@@ -569,6 +569,8 @@ def condemn(
 
 def wake_due(now: datetime) -> int:
     """Routes whose patience is over live again: throttled ones, and dead ones that may be asked once more."""
+    if not Route.objects.filter(state__in=("throttled", "dead"), until__lte=now).exists():
+        return 0  # Asked twice a second: an UPDATE that finds nothing would still take SQLite's one lock.
     throttled = Route.objects.filter(state="throttled", until__lte=now).update(
         state="live", reason="", until=None, changed=now
     )

@@ -93,6 +93,7 @@ class Claimer:
         self._known_routes: dict[int, object] = {}
         self._lively: dict[int, float] = {}
         self._next_tick = 0.0
+        self._next_forgetting = 0.0
         self._changes = database_changes.DatabaseChanges(QUIET)
         self._due: datetime | None = None  # When a campaign or route is, while none sends or waits.
         self.at_work = True  # Is there a campaign that sends or waits?
@@ -401,7 +402,10 @@ class Claimer:
         due.retry_due(now)
         due.finish_cancelled(now)
         routes.wake_due(now)
-        recovery.recover_dead(now, mine=self._sender.worker.pk if self._sender.worker else None)
+        forgets = time.monotonic() >= self._next_forgetting
+        recovery.recover_dead(now, mine=self._sender.worker.pk if self._sender.worker else None, forgets=forgets)
+        if forgets:
+            self._next_forgetting = time.monotonic() + QUIET
         self._settle(now)
         self._look_at_intake()
         self._look_at_campaigns(now)
@@ -482,7 +486,9 @@ class Claimer:
         held_back = self._look_at_refusing(organization, lane, editions, now)
         sending = []
         for row in campaigns:
-            if not self._standings[row["edition__id"]][1].goes or due.finish_if_done(row["id"], now):
+            if not self._standings[row["edition__id"]][1].goes:
+                continue
+            if not (row["pending"] or row["deferred"]) and due.finish_if_done(row["id"], now):
                 continue
 
             name = row["edition__message_id_domain"]
