@@ -51,6 +51,7 @@ def main() -> int:
     options = parser.parse_args()
     if options.prepare:
         return prepare()
+    common.keep_bytecode()
     sizes = [int(size) for size in options.sizes.split(",")]
     with common.folder() as folder:
         files = {size: export(folder, size) for size in sizes}

@@ -94,6 +94,7 @@ def main() -> int:
     options = parser.parse_args()
     if wrong := set(options.dkim.split(",")) - ALGORITHMS.keys():
         parser.error(f"--dkim knows {', '.join(ALGORITHMS)}, and not {', '.join(wrong)}.")
+    common.keep_bytecode()
     return common.on_each_database(options, "bench.send", lambda data: measure(data, options))
 
 
