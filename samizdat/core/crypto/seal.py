@@ -465,7 +465,8 @@ def _hmac_states(key: bytes) -> tuple[Callable[[], hashlib._Hash], Callable[[], 
     if len(key) > 64:
         key = hashlib.sha256(key).digest()
     key = key.ljust(64, b"\0")
-    return hashlib.sha256(bytes(byte ^ 0x36 for byte in key)).copy, hashlib.sha256(bytes(byte ^ 0x5C for byte in key)).copy
+    inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in key))
+    return inner.copy, hashlib.sha256(bytes(byte ^ 0x5C for byte in key)).copy
 
 
 def keyed_hash(key: bytes, text: str) -> bytes:
