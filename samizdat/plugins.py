@@ -16,15 +16,30 @@ from typing import TYPE_CHECKING, Any
 
 from samizdat.core.imports import DetectedFiles, ImportColumn, ImportPlan, Problem
 
-# What the engine needs of every transport. Apps import these from here: they know plugs by name alone.
-from samizdat.transports import base
-from samizdat.transports.base import BadRoute, Message, RouteDown, RouteField, RouteProvider, RouteSettings
-from samizdat.transports.base import Transport as BaseTransport
-
 if TYPE_CHECKING:
     from samizdat.importers.base import Importer
     from samizdat.importers.reading.files import GivenFile as GivenFile
     from samizdat.importers.reading.files import Source as Source
+
+    # What the engine needs of every transport. Apps import these from here: they know plugs by name alone.
+    from samizdat.transports.base import BadRoute, Message, RouteDown, RouteField, RouteProvider, RouteSettings
+    from samizdat.transports.base import Transport as BaseTransport
+else:
+
+    def __getattr__(name: str) -> object:
+        """Those of transports at their first use: a process that reads what strangers wrote has no need of network and
+        TLS, and begins 30 ms sooner without."""
+        if name not in _OF_TRANSPORTS:
+            raise AttributeError(name)
+        from samizdat.transports import base
+
+        value = globals()[name] = getattr(base, name.removeprefix("Base"))
+        return value
+
+
+_OF_TRANSPORTS = frozenset(
+    ["BadRoute", "BaseTransport", "Message", "RouteDown", "RouteField", "RouteProvider", "RouteSettings"]
+)
 
 __all__ = [
     "BadRoute",
@@ -70,7 +85,7 @@ class NoSuchPlug(LookupError):
 
 
 @cache
-def transports() -> dict[str, type[BaseTransport]]:
+def transports() -> "dict[str, type[BaseTransport]]":
     """Transport classes by URL scheme."""
     providers = _find("transports.providers", "samizdat.transports", "Transport")
     return {kind.scheme: plug for plug in providers.values() for kind in plug.kinds}
@@ -82,14 +97,14 @@ def importers() -> "dict[str, type[Importer]]":
     return _find("importers.services", "samizdat.importers", "Importer")
 
 
-def route_providers() -> dict[str, RouteProvider]:
+def route_providers() -> "dict[str, RouteProvider]":
     """The sending providers that transports know, by name, as they are listed."""
     plugs = dict.fromkeys(transports().values())
     providers = [provider for plug in plugs for provider in plug.providers]
     return {provider.name: provider for provider in sorted(providers, key=lambda provider: provider.label.lower())}
 
 
-def transport(scheme: str) -> type[BaseTransport]:
+def transport(scheme: str) -> "type[BaseTransport]":
     known = transports()
     if scheme not in known:
         raise NoSuchPlug("no_transport", name=scheme, known=", ".join(sorted(known)))
@@ -103,9 +118,11 @@ def read_url(
     password: str | None = None,
     connections: int | None = None,
     rate: float | None = None,
-) -> RouteSettings:
+) -> "RouteSettings":
     """A route's URL as settings. `password` wins over the one in the URL. Errors: BadRoute, without credentials."""
-    plug = transports().get(base.scheme_of(url), BaseTransport)
+    from samizdat.transports import base
+
+    plug = transports().get(base.scheme_of(url), base.Transport)
     return base.read_url(plug, name, url, password=password, connections=connections, rate=rate)
 
 

@@ -485,9 +485,12 @@ def import_(
 
 
 def _is_own_export(path: Path) -> bool:
-    from samizdat.portability.restore import is_ours
+    from samizdat.portability.read import is_export
 
-    return path.is_file() and is_ours(path)
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return is_export(file)
 
 
 def _piped() -> "HeldUpload":

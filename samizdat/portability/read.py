@@ -29,7 +29,7 @@ from samizdat.core import bounded_json, consent, zip_limits
 from samizdat.core.crypto import canary, seal
 from samizdat.core.fields import KINDS
 from samizdat.core.mail import address as addresses
-from samizdat.portability import native, subscribers, unpack, value_limits
+from samizdat.portability import age_decryption, native, subscribers, unpack, value_limits
 from samizdat.portability.errors import ExportRefused
 from samizdat.portability.spreadsheet_cells import unescaped
 
@@ -72,6 +72,12 @@ _SUBSCRIBER_ROW = ("number", "address", "language", "joined", "tags", "notes", "
 def is_ours(head: bytes) -> bool:
     """Whether a file begins as our own exports do, also when the rest of it is missing."""
     return head[:4] == b"PK\3\4" and head[30 : 30 + len(FIRST_MEMBER)] == FIRST_MEMBER
+
+
+def is_export(file: BinaryIO) -> bool:
+    """Whether a file is one of our own exports, sealed or not: by its first bytes, or, packed anew, by its names."""
+    head = file.read(64)
+    return age_decryption.is_sealed(head) or is_ours(head) or (head[:2] == b"PK" and has_our_names(file))
 
 
 def has_our_names(file: BinaryIO) -> bool:

@@ -37,14 +37,9 @@ GIVEN, OPENED = 0, 1
 
 def claim(row: Import, files: int) -> bool:
     """Whether an upload whose pieces are all here is one of our own exports; it is marked as one then."""
-    if files != 1 or not uploads.complete(row, 1) or not _is_ours(_file(row, GIVEN)):
+    if files != 1 or not uploads.complete(row, 1) or not read.is_export(_file(row, GIVEN)):
         return False
     return bool(Import.objects.filter(pk=row.pk, state="uploading").update(source=SOURCE))
-
-
-def _is_ours(file: BinaryIO) -> bool:
-    head = file.read(64)
-    return age_decryption.is_sealed(head) or read.is_ours(head) or (head[:2] == b"PK" and read.has_our_names(file))
 
 
 def is_one(number: int) -> bool:
@@ -142,7 +137,7 @@ def unseal(row: Import, secret: str, *, now: datetime, by: Person | None) -> Non
     if OPENED not in _files(row):
         raise read.torn()  # Nothing was sealed in it.
     with _file(row, OPENED) as file:
-        ours = _is_ours(file)
+        ours = read.is_export(file)
     # Piece by piece, and not in the transaction below: half a gigabyte at once would hold up everybody else.
     row.pieces.filter(file=GIVEN).delete()
     other = {} if ours or row.list_id is None else _handed_over(row)

@@ -736,11 +736,9 @@ def test_a_spoilt_export_is_one_sentence_and_nothing_is_written(
 
 
 def test_an_export_that_was_packed_anew_is_known_and_comes_back(audience: Any, vault: Any, tmp_path: Path) -> None:
-    from samizdat.portability.restore import is_ours
-
     data = _changed(made(audience, ExportRequest("samizdat")), "", None)
     there, counts = in_another_house(data, tmp_path, vault)
-    assert is_ours(tmp_path / "export.zip") and counts["added"] == 3
+    assert read.is_export(io.BytesIO(data)) and counts["added"] == 3
 
 
 def test_what_was_cancelled_while_it_was_made_leaves_nothing(audience: Any) -> None:

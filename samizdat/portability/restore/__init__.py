@@ -41,18 +41,10 @@ __all__ = [
     "bring_back",
     "bring_upload",
     "is_here",
-    "is_ours",
     "prove",
     "why_not",
     "wrap_keys",
 ]
-
-
-def is_ours(path: Path) -> bool:
-    """Whether a file is one of our own exports, sealed or not: by its first bytes, or, packed anew, by its names."""
-    with path.open("rb") as file:
-        head = file.read(64)
-        return age_decryption.is_sealed(head) or read.is_ours(head) or (head[:2] == b"PK" and read.has_our_names(file))
 
 
 def bring_back(
