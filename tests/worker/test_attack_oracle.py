@@ -109,3 +109,16 @@ def test_nothing_changes_when_a_sign_up_is_forgotten(lantern: Any, thursday: Any
     assert len(before) == len(PEOPLE)
     assert expire_signups.forget(late) > 0
     assert states() == before
+
+
+@pytest.mark.usefixtures("people")
+@pytest.mark.parametrize("name", PEOPLE)
+def test_whether_the_next_sign_up_of_the_hour_waits_tells_of_nobody_whether_they_subscribe(
+    lantern: Any, thursday: Any, out: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("SAMIZDAT_CONFIRMATIONS", "1")
+    hand_in(lantern, thursday, name, NOW, NOW)
+    before = states()
+    say(lantern, "signup", address="stranger@example.org", list=str(thursday.id), language="en", at=NOW.isoformat())
+    signups.take(NOW)
+    assert (Intake.objects.exists(), states() == before) == (True, True), name

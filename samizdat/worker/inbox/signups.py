@@ -112,7 +112,7 @@ def _take(envelope: OpenedEnvelope, now: datetime) -> bool:
             asked = about and fundraising_consent.due(envelope, about, now)
             if asked:
                 return fundraising_consent.mail(envelope, asked, memory, now)
-            return _write(envelope, wanted, None, target, now, says=says)
+            return _write(envelope, wanted, None, target, now, says=says, counts=may_ask)
         if not may_ask:
             return True
         subscriber = _asked(envelope, wanted, target) if _may_ask(envelope, wanted, now) else None
@@ -259,9 +259,11 @@ def _write(
     target: SignupTarget,
     now: datetime,
     says: bool,
+    counts: bool = True,
 ) -> bool:
     """subscriber: None for whom nothing is mailed. What a public process that was taken may read is the same of them:
-    the state of a link that nobody has."""
+    the state of a link that nobody has. And they count toward the mails of an hour, where a mail would go (counts):
+    else the next sign-up would wait only if the one before was mailed."""
     if not memory.may_send(envelope.organization.id):
         return False
     sender = service_senders.sender_for(target.lists[0])
@@ -277,6 +279,8 @@ def _write(
         if says:
             drawn = keys.blind(f"drawn\0{target.number} {address.comparable(wanted)}")
             publicdb.set_drawn_state(drawn, _waiting(target.appeals))
+        if counts:
+            memory.wrote(envelope.organization.id)
         return True
     token = tokens.make(keys.link, "confirm", target.number, subscriber.number)
     words = phrases_override.words_to(envelope.words.language, leading(envelope.organization).language)
