@@ -189,12 +189,46 @@ class SignedInSessions:
         return hashlib.blake2b(session.encode(), key=self._key, digest_size=16).digest()
 
 
-def _place(asked: WSGIEnvironment, workplaces: Workplaces | None) -> asgi.Place:
+# What the view of a letter that a link shows leaves there: the number of its organization.
+LETTER = "samizdat.letter"
+
+
+class LetterLinks:
+    """Whose letters links show, in memory alone and by keyed hashes, as SignedInSessions. Their readers take turns
+    among those of one organization: whoever has many links, of their own organization or made up, holds no more than
+    one party's part."""
+
+    MOST = 5_000
+
+    def __init__(self) -> None:
+        self._key = os.urandom(16)
+        self._organizations: dict[bytes, int] = {}
+
+    def place(self, asked: WSGIEnvironment) -> asgi.Place:
+        """Of those that nobody has opened yet all are of one party."""
+        token = asked["PATH_INFO"].split("/")[2]
+        return ("letters", self._organizations.get(self._mark(token))), token
+
+    def note(self, asked: WSGIEnvironment) -> None:
+        """Once it was answered: a link that leads nowhere any more is one of those that nobody knows."""
+        if asked["PATH_INFO"].startswith("/letter/"):
+            mark = self._mark(asked["PATH_INFO"].split("/")[2])
+            self._organizations.pop(mark, None)
+            if organization := asked.get(LETTER):
+                self._organizations[mark] = organization
+            if len(self._organizations) > self.MOST:
+                del self._organizations[next(iter(self._organizations))]
+
+    def _mark(self, token: str) -> bytes:
+        return hashlib.blake2b(token.encode(), key=self._key, digest_size=16).digest()
+
+
+def _place(asked: WSGIEnvironment, workplaces: Workplaces | None, links: LetterLinks) -> asgi.Place:
     """Letters that a link shows are made by helpers of their organization, so nobody waits behind them to sign in."""
     path = asked["PATH_INFO"]
     if workplaces is not None:
         return workplaces.asked_at(path), workplaces.person
-    return ("letters", path.split("/")[2]) if path.startswith("/letter/") else _place_outside(asked, "strangers")
+    return links.place(asked) if path.startswith("/letter/") else _place_outside(asked, "strangers")
 
 
 def _place_outside(asked: WSGIEnvironment, others: str) -> asgi.Place:
@@ -219,6 +253,7 @@ class DeskApplication:
         self._strangers, self._people = UploadAllowance(*STRANGERS), UploadAllowance(*PEOPLE)
         self._threads = asgi.Threads(threads, "desk", OWN)
         self._seen = SignedInSessions()
+        self._links = LetterLinks()
 
     @property
     def moves(self) -> bool:
@@ -248,9 +283,10 @@ class DeskApplication:
                     await asgi.say(send, 413, asgi.TOO_LONG)
                     return
                 asked["CONTENT_LENGTH"] = str(body.size)
-                place = _place(asked, await self._whose(asked))
+                place = _place(asked, await self._whose(asked), self._links)
                 await self._threads.answer(_one_request(self._wsgi), asked, send, receive, place)
                 self._seen.note(asked)
+                self._links.note(asked)
             except asgi.TooSlow:
                 await asgi.say(send, 408, asgi.TOO_SLOW)
             except (asgi.AllThreadsBusy, SpoolFull):
@@ -275,7 +311,7 @@ class DeskApplication:
             return kept
         # Whoever was known a minute ago waits among their own people; all others among those who are looked up, which
         # takes a moment, and not behind pages of strangers.
-        place = _place_outside(asked, "sessions") if kept is None else _place(asked, kept)
+        place = _place_outside(asked, "sessions") if kept is None else _place(asked, kept, self._links)
         async with self._threads.queue.turn(*place):
             began = time.monotonic()
             workplaces = await self._threads.run(self._knows, asked)
@@ -287,7 +323,7 @@ class DeskApplication:
         workplaces = await self._whose(asked)
         if workplaces is None:
             return self._strangers, _place_outside(asked, "strangers")
-        return self._people, _place(asked, workplaces)
+        return self._people, _place(asked, workplaces, self._links)
 
     async def _hear(self, asked: WSGIEnvironment, receive: Receive, body: Spool) -> bool:
         """Keeps the body; False when a stranger sends without end. Errors: TooSlow, ClientGone, AllThreadsBusy,

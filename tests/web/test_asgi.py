@@ -3,7 +3,7 @@
 import asyncio
 import io
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,9 +15,11 @@ from django.db import close_old_connections
 from samizdat.accounts.actions import found_organization, give_role
 from samizdat.accounts.models import Membership, Organization
 from samizdat.web.asgi import (
+    LETTER,
     PERSON,
     UVICORN,
     DeskApplication,
+    LetterLinks,
     SignedInSessions,
     Workplaces,
     _with_safe_cookies,
@@ -251,6 +253,23 @@ def test_what_somebody_asks_counts_for_the_organization_whose_page_it_is(
     none = works_for(client.get("/profile").wsgi_request.environ)
     assert none == Workplaces(ada.pk, {})
     assert none.asked_at(f"/o/{lantern.slug}/") == 0
+
+
+def test_whoever_has_many_links_to_letters_takes_turns_as_one_organization() -> None:
+    links = LetterLinks()
+
+    def opened(token: str, organization: int | None) -> Hashable:
+        asked = {"PATH_INFO": f"/letter/{token}"}
+        links.note(asked | ({LETTER: organization} if organization else {}))
+        party, who = links.place(asked)
+        assert who == token, "and within one they take turns by link"
+        return party
+
+    bells, lanterns = ({opened(f"{number} {of}", of) for number in range(26)} for of in (1, 2))
+    made_up = {opened(f"{number}", None) for number in range(26)}
+    assert [len(parties) for parties in (bells, lanterns, made_up)] == [1, 1, 1]
+    assert len(bells | lanterns | made_up) == 3
+    assert {opened("0 2", None)} == made_up, "its link was withdrawn"
 
 
 ADA = Workplaces(7, {"lantern": 1})

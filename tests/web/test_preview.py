@@ -14,6 +14,7 @@ from samizdat.campaigns.actions import save
 from samizdat.campaigns.archive import share_links
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.events.models import Event
+from samizdat.web.asgi import LETTER
 from tests.conftest import NOW
 from tests.web.conftest import House, make_campaign
 
@@ -161,3 +162,11 @@ def test_addresses_are_not_tried_out_in_the_preview_faster_than_anybody_reads(
     tried = [desk("editor").post(address, {"as": f"nobody{n}@reader.example"}).status_code for n in range(60)]
     assert tried == [302] * read_limits.AT_ONCE + [429] * (60 - read_limits.AT_ONCE)
     assert desk("viewer").post(address, {"as": "ada@lantern.example"}).status_code == 403
+
+
+def test_readers_of_a_letter_that_a_link_shows_take_turns_in_its_organization(here: House) -> None:
+    letter = make_campaign(here, "River", BODY)
+    token = share_links.share(letter, "For Pavel", now=timezone.now(), by=None)
+    answer = Client().get(f"/letter/{token}")
+    assert answer.status_code == 200 and answer.wsgi_request.environ[LETTER] == here.organization.pk
+    assert LETTER not in Client().get("/letter/made-up").wsgi_request.environ

@@ -22,6 +22,7 @@ from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign, ShareLink
 from samizdat.core.content.render import fill
+from samizdat.web.asgi import LETTER
 from samizdat.web.campaigns import preview_modes, previews
 from samizdat.web.permissions import View, open_door
 from samizdat.web.request import DeskRequest
@@ -35,6 +36,7 @@ def _by_link(view: Callable[..., HttpResponseBase]) -> View:
     def guarded(request: DeskRequest, token: str, **more: object) -> HttpResponseBase:
         try:
             link = share_links.opened(token, timezone.now())
+            request.environ[LETTER] = link.campaign.organization_id
             timezone.activate(ZoneInfo(link.campaign.organization.timezone))  # DeskMiddleware takes it back.
             response = view(request, link, token, **more)
         except share_links.LinkGone as gone:
