@@ -10,7 +10,8 @@ from django.db import IntegrityError, transaction
 from samizdat import dbclock
 from samizdat.accounts.models import Organization
 from samizdat.audience import bulk_insert, consent_records, headcount, open_signups, plaintext_fields, sql
-from samizdat.audience.errors import NoSuchSubscriber
+from samizdat.audience.errors import NoSuchSubscriber, TooMuchText
+from samizdat.audience.limits import HEAVIEST_SUBSCRIBER
 from samizdat.audience.list_totals import ListTotals
 from samizdat.audience.models import (
     NUMBER_MASK,
@@ -288,6 +289,17 @@ def retag(subscriber: Subscriber, add: Iterable[int] = (), remove: Iterable[int]
     totals.move(lists, before, lists, after)
     totals.write()
     return True
+
+
+def has_room(values: Mapping[int, str]) -> bool:
+    """Whether these are no more than is kept of one subscriber."""
+    return len(seal.pack(values)) <= HEAVIEST_SUBSCRIBER
+
+
+def insist_on_room(values: Mapping[int, str]) -> None:
+    """Errors: TooMuchText."""
+    if not has_room(values):
+        raise TooMuchText
 
 
 def reseal(subscriber: Subscriber, values: Mapping[int, str]) -> None:

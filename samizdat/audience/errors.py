@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from django.utils.translation import gettext as _
 
-from samizdat.audience.limits import RECORDS
+from samizdat.audience.limits import HEAVIEST_SUBSCRIBER, RECORDS, TAGS_EACH
 from samizdat.core.imports import ImportPlan
 
 
@@ -130,6 +130,21 @@ class AskedEnough(AudienceError):
 
     def __init__(self, most: int) -> None:
         super().__init__(_("Your team sent %(n)s confirmation emails again today. Try again tomorrow.") % {"n": most})
+
+
+class TooManyTags(AudienceError):
+    code = "many_tags"
+
+    def __init__(self) -> None:
+        super().__init__(_("A subscriber can have at most %(n)s tags. Remove some first.") % {"n": TAGS_EACH})
+
+
+class TooMuchText(AudienceError):
+    code = "much_text"
+
+    def __init__(self) -> None:
+        sentence = _("This subscriber would have more than %(n)s KB of text. Shorten some of it.")
+        super().__init__(sentence % {"n": HEAVIEST_SUBSCRIBER >> 10})
 
 
 class ImportRefused(AudienceError):

@@ -9,5 +9,9 @@ WORDINGS = 5_000
 # Consent records of one subscriber: statuses on all lists are computed from all of them at each change, in one
 # transaction. With so many, a no is recorded and a yes isn't; so there are never twice as many.
 RECORDS = 500
+# Tags of one subscriber: each is a row of its own, and a file of 5 MB can give a hundred people ten thousand.
+TAGS_EACH = 200
+# Characters of one value, and bytes of all that is kept of one subscriber (seal.pack): pages hold hundreds of them.
+LONGEST_VALUE, HEAVIEST_SUBSCRIBER = 10_000, 64 << 10
 # Columns of all files of one import: the page that maps them offers every field for each.
 COLUMNS = 500

@@ -560,14 +560,15 @@ def drop_readable_slice(field: int, limit: int) -> int:
 
 def tag_many(tag: int, subscribers: Sequence[int]) -> list[int]:
     """Gives a tag to all of them; those who did not have it. They are locked, so that nobody else gives it meanwhile:
-    for ON CONFLICT PostgreSQL would write each row twice.
+    for ON CONFLICT PostgreSQL would write each row twice. Who has limits.TAGS_EACH gets no more.
     """
     number, on = ("j.value", "json_each(%s) j") if on_sqlite() else ("u.n", "unnest(%s::bigint[]) AS u(n)")
     carried = f"SELECT 1 FROM audience_subscribertag t WHERE t.subscriber_id = {number} AND t.tag_id = %s"
+    held = f"SELECT COUNT(*) FROM audience_subscribertag h WHERE h.subscriber_id = {number}"
     return fetch_numbers(
         f"INSERT INTO audience_subscribertag (subscriber_id, tag_id) SELECT {number}, %s FROM {on} "
-        f"WHERE NOT EXISTS ({carried}) RETURNING subscriber_id",
-        [tag, number_list(subscribers), tag],
+        f"WHERE NOT EXISTS ({carried}) AND ({held}) < %s RETURNING subscriber_id",
+        [tag, number_list(subscribers), tag, limits.TAGS_EACH],
     )
 
 

@@ -100,6 +100,9 @@ SENTENCES = {
     "columns": "This line has {has} columns, but the heading has {wants}. Check for a stray line break.",
     "open_quote": "This line opens a quotation mark that is never closed. Close it in the file and import it again.",
     "cell_too_long": "A cell in this line is longer than {limit} characters. Shorten it and import the file again.",
+    "many_tags": "This subscriber would have more than {limit} tags. Check that the right column is used for tags, or "
+    "remove some of them.",
+    "much_text": "This subscriber would have more than {limit} KB of text. Shorten this line, or import fewer columns.",
     "line_too_long": "This line is longer than {limit} characters. Check for missing line breaks.",
     "nul": "This line contains NUL bytes, so part of it is damaged. Write it again and import the file again.",
     "encoding": "This line isn’t in {encoding} like the rest. Save the file as UTF-8 and import it again.",

@@ -19,7 +19,16 @@ from django.utils.translation import gettext as _
 
 from samizdat.audience.actions.segments import MOST_SEGMENTS
 from samizdat.audience.imports.reading.seen_addresses import SeenAddresses
-from samizdat.audience.limits import FIELDS, FORMS, LISTS_EVER, RECORDS, WORDINGS
+from samizdat.audience.limits import (
+    FIELDS,
+    FORMS,
+    HEAVIEST_SUBSCRIBER,
+    LISTS_EVER,
+    LONGEST_VALUE,
+    RECORDS,
+    TAGS_EACH,
+    WORDINGS,
+)
 from samizdat.audience.list_details import ListDetails
 from samizdat.audience.models import FREQUENCIES, STATUSES, SUPPRESSION_REASONS, Subscription
 from samizdat.audience.numbers import HIGHEST
@@ -454,9 +463,13 @@ def _coming(row: dict[str, str], fields: Sequence[dict[str, Any]], tags: set[int
     held = _numbered(row["more"]) | {seal.NOTES: _back(row["notes"])}
     assert seal.ADDRESS not in held
     carried = [*{value_limits.digits(tag, TAG) for tag in row["tags"].split()}]
-    assert tags.issuperset(carried) and "\0" not in row["language"]
+    # Twice as many as here: an import adds its own, and people choose topics.
+    assert tags.issuperset(carried) and len(carried) <= 2 * TAGS_EACH
+    assert "\0" not in row["language"]
     day = value_limits.day(row["joined"]).isoformat()
     filled = {place: text for place, text in {**columns, **held}.items() if text}
+    lengths = [len(text.encode()) for text in filled.values()]
+    assert max(lengths, default=0) <= 4 * LONGEST_VALUE and sum(lengths) <= 2 * HEAVIEST_SUBSCRIBER
     return IncomingSubscriber(number, address, row["language"][:8], day, carried, filled)
 
 

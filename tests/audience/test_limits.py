@@ -9,12 +9,36 @@ from samizdat.audience import bulk_consent_writer, consistency, limits, queries,
 from samizdat.audience.actions import fields, forms, preferences
 from samizdat.audience.actions.forms import FormFacts
 from samizdat.audience.actions.lists import tags_for
-from samizdat.audience.errors import FieldRefused, FormRefused, ImportRefused, TooManyLists, TooManyRecords
-from samizdat.audience.imports import inspect, writer
+from samizdat.audience.errors import (
+    FieldRefused,
+    FormRefused,
+    ImportRefused,
+    TooManyLists,
+    TooManyRecords,
+    TooManyTags,
+    TooMuchText,
+)
+from samizdat.audience.imports import inspect, stretches, writer
 from samizdat.audience.imports.inspect import HeldUpload
-from samizdat.audience.models import ConsentRecord, List, Subscriber, Tag
+from samizdat.audience.imports.reading.parse import NEW, ReaderOrder, ReadRow, ReadSlice
+from samizdat.audience.imports.reading.subprocess_reader import ReadingBroke
+from samizdat.audience.imports.row_errors import sentence_of
+from samizdat.audience.imports.run import SPLIT
+from samizdat.audience.models import (
+    STATUSES,
+    ConsentRecord,
+    Import,
+    List,
+    Reject,
+    Subscriber,
+    SubscriberTag,
+    Subscription,
+    Tag,
+)
 from samizdat.audience.tags_and_fields import tag_name
+from samizdat.core.crypto import seal
 from samizdat.vault import keyring
+from tests.audience.test_uploads import upload
 from tests.conftest import NOW
 
 pytestmark = pytest.mark.django_db
@@ -158,3 +182,120 @@ def test_the_comparison_reads_fewer_people_at_once_where_they_have_many_records(
     monkeypatch.setattr(sql, "digested_consent_of", lambda ids: asked.append(len(rows := [*consent_of(ids)])) or rows)
     assert consistency.check_projections(lantern, NOW).subscribers == 5
     assert sum(asked) == 9 and max(asked) <= 5
+
+
+def brought(lantern: Any, letter: Any, text: str, progress: Any = None) -> Import:
+    row = audience.inspect(upload(lantern, letter, "people.csv", text.encode()).id, now=lambda: NOW)
+    audience.start(row, now=NOW, by=None)
+    audience.run_import(row.id, now=lambda: NOW, progress=progress)
+    row.refresh_from_db()
+    return row
+
+
+def sentences(row: Import) -> list[str]:
+    return [
+        sentence_of(reject.code, reject.values) for reject in Reject.objects.filter(import_run=row).order_by("line")
+    ]
+
+
+def standing(letter: Any) -> dict[str, str]:
+    rows = Subscription.objects.filter(list=letter).select_related("subscriber").order_by("subscriber")
+    return {queries.address_of(row.subscriber): STATUSES[row.status] for row in rows}
+
+
+TAGS = '"' + ",".join(f"t{n}" for n in range(201)) + '"'
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_row_of_more_tags_than_a_subscriber_may_have_stays_out_with_a_sentence_and_its_no_is_heard(
+    lantern: Any, letter: Any
+) -> None:
+    text = f"email,status,tags\nmany@x.example,subscribed,{TAGS}\n"
+    text += f"no@x.example,unsubscribed,{TAGS}\nfew@x.example,subscribed,t\n"
+    row = brought(lantern, letter, text)
+    assert sentences(row) == [
+        "This subscriber would have more than 200 tags. Check that the right column is used for tags, or remove some "
+        "of them."
+    ]
+    assert standing(letter) == {"no@x.example": "unsubscribed", "few@x.example": "subscribed"}
+    assert SubscriberTag.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_second_file_and_no_hand_gives_a_subscriber_more_tags(lantern: Any, letter: Any) -> None:
+    first, second = (",".join(f"{letter_}{n}" for n in range(150)) for letter_ in "ab")
+    head = "email,status,tags\n"
+    brought(lantern, letter, f'{head}ada@x.example,subscribed,"{first}"\nben@x.example,subscribed,"{first}"\n')
+    row = brought(
+        lantern, letter, f'{head}ada@x.example,subscribed,"{second}"\nben@x.example,unsubscribed,"{second}"\n'
+    )
+    assert len(sentences(row)) == row.counts["rejected"] == 1
+    assert row.counts["rows"] == sum(row.counts[name] for name in SPLIT)
+    assert standing(letter) == {"ada@x.example": "subscribed", "ben@x.example": "unsubscribed"}
+    ada = Subscriber.objects.order_by("id")[0]
+    audience.add_tags(ada, [f"c{n}" for n in range(50)], now=NOW)
+    with pytest.raises(TooManyTags, match="at most 200 tags"):
+        audience.add_tags(ada, ["one more"], now=NOW)
+    ids = list(Subscriber.objects.order_by("id").values_list("id", flat=True))
+    assert sql.tag_many(Tag.objects.order_by("-id")[0].pk, ids) == ids[1:]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_slice_of_an_import_writes_only_so_many_tags_and_bytes_in_one_transaction(
+    lantern: Any, letter: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stretches, "MOST_TAG_ROWS", 1_000)
+    cell = '"' + ",".join(f"t{n}" for n in range(150)) + '"'
+    written: list[int] = []
+    text = "email,status,tags\n" + "".join(f"r{n}@x.example,subscribed,{cell}\n" for n in range(20))
+    row = brought(lantern, letter, text, lambda _far: written.append(SubscriberTag.objects.count()))
+    assert written == [900, 1_800, 2_700, 3_000]
+    assert row.counts["added"] == 20
+    monkeypatch.setattr(stretches, "HEAVIEST_SLICE", 20_000)
+    people: list[int] = []
+    text = "email,status,notes\n" + "".join(f"h{n}@x.example,subscribed,{'e' * 6_000}\n" for n in range(7))
+    brought(lantern, letter, text, lambda far: people.append(far.rows))
+    assert people == [3, 6, 7]
+
+
+def test_a_reader_that_was_taken_over_gives_nobody_more_than_a_subscriber_may_have(lantern: Any) -> None:
+    keys, order = keyring.keys(lantern), ReaderOrder("generic", [], {}, {}, "2026-11-30")
+
+    def read(plain: dict[int, str], *tags: str) -> None:
+        row = ReadRow(seal.pack({seal.ADDRESS: "a@x.example", **plain}), 4, "", "2026-11-30", tags, (), 2, NEW)
+        list(stretches.in_order([ReadSlice(0, "a.csv", (0, 1, 0), 1, 1, [row])], keys, order))
+
+    read({seal.NOTES: "short"}, "tag")
+    for plain, tags in (({seal.NOTES: "e" * 70_000}, ()), ({}, map(str, range(201)))):
+        with pytest.raises(ReadingBroke):
+            read(plain, *tags)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_too_long_for_a_subscriber_stays_out_with_a_sentence_and_its_no_is_heard(
+    lantern: Any, letter: Any
+) -> None:
+    wide = ",".join(["e" * 9_000] * 8)
+    head = "email,status," + ",".join(f"c{n}" for n in range(8))
+    text = (
+        f"{head}\nlong@x.example,subscribed,{'e' * 10_001}{',' * 7}\nheavy@x.example,subscribed,{wide}\n"
+        f"no@x.example,unsubscribed,{wide}\nfits@x.example,subscribed,{'ж' * 10_000}{',' * 7}\n"
+    )
+    row = brought(lantern, letter, text)
+    assert sentences(row) == [
+        "A cell in this line is longer than 10,000 characters. Shorten it and import the file again.",
+        "This subscriber would have more than 64 KB of text. Shorten this line, or import fewer columns.",
+    ]
+    assert standing(letter) == {"no@x.example": "unsubscribed", "fits@x.example": "subscribed"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nobody_grows_without_end_by_files_of_other_columns(lantern: Any, letter: Any) -> None:
+    for n in range(3):
+        head = "email,status," + ",".join(f"f{n}x{c}" for c in range(3))
+        row = brought(lantern, letter, f"{head}\nada@x.example,subscribed,{','.join(['e' * 9_000] * 3)}\n")
+    assert [s[:59] for s in sentences(row)] == ["This subscriber would have more than 64 KB of text. Shorten"]
+    ada = Subscriber.objects.get()
+    assert 54_000 < len(ada.sealed) < limits.HEAVIEST_SUBSCRIBER
+    with pytest.raises(TooMuchText):
+        audience.change_values(ada, {"NEW": "e" * 12_000}, now=NOW)

@@ -100,6 +100,7 @@ def _write(row: Subscriber, values: dict[int, str]) -> None:
     keys = keyring.keys(row.organization)
     language = values.pop(LANGUAGE)[:8]
     values[seal.ADDRESS] = consent_writer.address_of(keys, row)
+    consent_writer.insist_on_room(values)
     consent_writer.reseal(row, values)
     if language != row.language:
         Subscriber.objects.filter(id=row.id).update(language=language)

@@ -450,8 +450,9 @@ def take_told(subscriber: Subscriber, list_: List, number: int, *, now: datetime
             for number, _label, _default in tags_and_fields.all_fields(row.organization, keys).values()
         }
         values = {known[n]: str(text) for n, text in answers.get("values", {}).items() if n in known}
-        if values:
-            consent_writer.reseal(row, consent_writer.values_of(keys, row) | values)
+        held = consent_writer.values_of(keys, row) | values
+        if values and consent_writer.has_room(held):
+            consent_writer.reseal(row, held)
         tags = tags_and_fields.all_tags(row.organization, keys)
         consent_writer.retag(row, [number for number in answers.get("topics", ()) if number in tags])
         record("subscriber.changed", row.organization, about=row.id, now=now, detail={"fields": []})

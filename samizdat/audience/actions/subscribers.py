@@ -10,7 +10,8 @@ from samizdat.audience import consent_writer, sql, tags_and_fields, value_limit
 from samizdat.audience.actions.consent_texts import words_of
 from samizdat.audience.actions.suppressions import keep_suppression
 from samizdat.audience.consent_writer import ConsentFactRow
-from samizdat.audience.errors import AddressErased, NoSuchSubscriber, NotAReader, TooManyRecords
+from samizdat.audience.errors import AddressErased, NoSuchSubscriber, NotAReader, TooManyRecords, TooManyTags
+from samizdat.audience.limits import TAGS_EACH
 from samizdat.audience.list_details import insist_open
 from samizdat.audience.models import PENDING, SUBSCRIBED, List, Subscriber, Subscription
 from samizdat.core import consent
@@ -39,7 +40,7 @@ def add_subscriber(
     """Adds one who has agreed, in the words of `consent`; one who is here already agrees anew. To one purpose: who
     agreed to letters has not agreed to appeals for money, and those go to readers of the list.
 
-    Errors: BadAddress, AddressErased, ListArchived, NotAReader, TooManyRecords.
+    Errors: BadAddress, AddressErased, ListArchived, NotAReader, TooManyRecords, TooManyTags, TooMuchText.
     """
     insist_open(list)
     keys = keyring.keys(organization)
@@ -106,7 +107,7 @@ def change_values(
     language: str | None = None,
     notes: str | None = None,
 ) -> None:
-    """Other values for the fields named; an empty one is taken away. Errors: NoSuchSubscriber."""
+    """Other values for the fields named; an empty one is taken away. Errors: NoSuchSubscriber, TooMuchText."""
     organization = subscriber.organization
     with transaction.atomic():
         row = consent_writer.lock(subscriber)
@@ -115,6 +116,7 @@ def change_values(
         changed = consent_writer.values_of(keys, row) | {numbers[tag]: text for tag, text in values.items()}
         if notes is not None:
             changed[seal.NOTES] = notes
+        consent_writer.insist_on_room(changed)
         consent_writer.reseal(row, changed)
         if language is not None:
             Subscriber.objects.filter(id=row.id).update(language=language[:8])
@@ -123,7 +125,7 @@ def change_values(
 
 
 def add_tags(subscriber: Subscriber, names: Iterable[str], *, now: datetime, by: Person | None = None) -> None:
-    """Errors: NoSuchSubscriber."""
+    """Errors: NoSuchSubscriber, TooManyTags."""
     _retag(subscriber, names, (), now, by)
 
 
@@ -195,6 +197,7 @@ def _there(
     row, created = consent_writer.find_or_create(organization, keys, address, by_number, language, today, way)
     if by_number and not created:
         held = consent_writer.values_of(keys, row)
+        consent_writer.insist_on_room(held | by_number)
         consent_writer.reseal(row, held | by_number)
         if by is not None and held != held | by_number:
             detail = {"fields": sorted(by_number)}
@@ -215,6 +218,8 @@ def _retag(subscriber: Subscriber, add: Iterable[str], remove: Iterable[str], no
         added = tags_and_fields.tags_for(organization, keys, add)
         gone = tags_and_fields.known_tags(organization, keys, remove)
         if consent_writer.retag(row, added.values(), gone.values()):
+            if added and len(consent_writer.tags_of(row)) > TAGS_EACH:
+                raise TooManyTags
             record("subscriber.tagged", organization, about=row.id, by=by, now=now)
 
 

@@ -65,6 +65,7 @@ class SubscriberChange:
     moved: list[tuple[int, int, str, int, int]] = field(default_factory=list)  # (status, may, since, subscriber, list)
     asked: list[tuple[int, int, int]] = field(default_factory=list)  # (asking, subscriber, list)
     suppress: bool = False
+    excess: tuple[str, str] | None = None  # code and limit, where they would have more than a subscriber may
     stays_left: bool = False  # the file says they may be written to, and they have left
 
     @property
@@ -149,6 +150,7 @@ class KnownSubscribers:
         change = SubscriberChange(row, person, row.status, person.language)
         self._compare_values(change)
         change.tags = {tags[name] for name in row.tags} - person.tags
+        self._bound(change)
         change.facts = [fact for fact in row.facts if not self._is_known(fact, row.status, person)]
         if self._update_only:  # A no is heard from whatever file; who may be written to is not asked of this one.
             change.facts = [fact for fact in change.facts if fact[0] in _LEAVING]
@@ -171,6 +173,16 @@ class KnownSubscribers:
         merged = plain if plain == row.plain else _merged(plain, row.plain, again)
         if merged != plain or change.language != person.language:
             change.plain = merged
+
+    def _bound(self, change: SubscriberChange) -> None:
+        """A no is heard all the same, without its tags and values."""
+        person, plain = change.person, change.plain
+        if change.tags and len(person.tags) + len(change.tags) > limits.TAGS_EACH:
+            change.excess = "many_tags", str(limits.TAGS_EACH)
+        elif plain and len(person.plain) < len(plain) > limits.HEAVIEST_SUBSCRIBER:
+            change.excess = "much_text", str(limits.HEAVIEST_SUBSCRIBER >> 10)
+        if change.excess and change.row.status in _LEFT:
+            change.excess, change.tags, change.plain = None, set(), None
 
     def _is_known(self, fact: Fact, incoming: int, person: KnownSubscriber) -> bool:
         """A fact that was told before tells nothing new, whatever has become of the subscriber since: whoever came back

@@ -6,11 +6,13 @@ an address in form and only fields of the plan is looked at here, and the index 
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from operator import itemgetter
 from typing import Any, NamedTuple
 
 from samizdat.audience.imports.reading.parse import Fact, ReaderOrder, ReadSlice
 from samizdat.audience.imports.reading.subprocess_reader import ReadingBroke
+from samizdat.audience.limits import HEAVIEST_SUBSCRIBER, TAGS_EACH
 from samizdat.core.crypto import seal
 from samizdat.core.mail import address
 from samizdat.vault.keyring import OrganizationKeys
@@ -24,6 +26,10 @@ STRETCH = 35_000
 # Nor more bytes of the pipe than these: a million rows of thirty columns come in stretches of 20 MB. A reader that was
 # taken over would fill the memory of the writer with a stretch of long ones.
 HEAVIEST = 64 << 20
+
+# Nor does one slice write more rows of tags, or more bytes of subscribers, than these: it is one transaction, and on
+# SQLite everybody else waits for its end.
+MOST_TAG_ROWS, HEAVIEST_SLICE = 50_000, 8 << 20
 
 
 class ParsedRow(NamedTuple):
@@ -105,14 +111,25 @@ def _cut(whole: ImportSlice, begin: tuple[int, int], size: int, done: int, befor
     """
     rows = whole.rows
     rows.sort(key=itemgetter(0))
-    turns = max(1, -(-len(rows) // size))
-    for turn in range(1, turns + 1):
+    parts = _parts(rows, size)
+    turns = len(parts)
+    for turn, part in enumerate(parts, start=1):
         if turn > done:
             after = whole.after if turn == turns else (*begin, turn)
             rejects, complained = (whole.rejects, whole.complained) if turn == 1 else ([], [])
             read, total = before + (whole.bytes_read - before) * turn // turns, whole.bytes_total
-            part = rows[(turn - 1) * size : turn * size]
             yield ImportSlice(whole.file, whole.name, after, read, total, part, rejects, complained, whole.planted)
+
+
+def _parts(rows: list[ParsedRow], size: int) -> list[list[ParsedRow]]:
+    """At least one. They follow from the rows alone, so that a killed import goes on where it was."""
+    starts, tags, weight = [0], 0, 0
+    for place, row in enumerate(rows):
+        tags, weight = tags + len(row[6]), weight + len(row[1])
+        if place - starts[-1] == size or tags > MOST_TAG_ROWS or weight > HEAVIEST_SLICE:
+            starts.append(place)
+            tags, weight = len(row[6]), len(row[1])
+    return [rows[start:end] for start, end in pairwise([*starts, len(rows)])]
 
 
 class _Indexer:
@@ -140,6 +157,8 @@ class _Indexer:
         indexed: list[Any] = []
         add: Callable[[Any], None] = indexed.append  # plain tuples, made in half the time
         for plain, status, language, joined, tags, facts, line, again in rows:
+            if len(plain) > HEAVIEST_SUBSCRIBER or len(tags) > TAGS_EACH:
+                raise ValueError("more than a subscriber may have")
             layout, mail = first(plain)
             if layout not in layouts:
                 self._allow(layout)

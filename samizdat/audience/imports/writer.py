@@ -7,6 +7,7 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from operator import itemgetter
 
 from django.db import IntegrityError
 
@@ -80,6 +81,7 @@ class ImportWriter:
         self.taken_off: set[int] = set()
         # Rows of those who were here already and whose values the last slice changed.
         self.overwritten: set[int] = set()
+        self._refused: dict[int, Rejected] = {}  # Of a slice, by line: those who would have too much.
         self._readable = plaintext_fields.columns(organization.id, keys)
 
     def slice(self, import_slice: ImportSlice) -> tuple[Counter[str], list[Rejected]]:
@@ -94,6 +96,7 @@ class ImportWriter:
         if self._options.tags:
             _tag_all(import_slice, self._options.tags)
         counts: Counter[str] = Counter(rows=import_slice.size)
+        self._refused.clear()
         if self.writes:
             self.taken_off.clear()
             self.overwritten.clear()
@@ -112,6 +115,7 @@ class ImportWriter:
         else:
             self._count_again(again, reasons, counts)
             self._count_file(import_slice)
+        rejects = sorted([*rejects, *self._refused.values()], key=itemgetter(0)) if self._refused else rejects
         counts["rejected"] = len(rejects)
         if self.writes:
             self._totals.write()
@@ -359,7 +363,14 @@ class ImportWriter:
         self, rows: list[ParsedRow], known: dict[bytes, KnownSubscriber], reasons: dict[bytes, str]
     ) -> list[SubscriberChange]:
         self._known.read(known.values())
-        return [self._known.change(row, known[row.blind], reasons.get(row.blind), self._tags) for row in rows]
+        changes = [self._known.change(row, known[row.blind], reasons.get(row.blind), self._tags) for row in rows]
+        refused: dict[int, Rejected] = {
+            change.row.line: (change.row.line, change.excess[0], {"limit": change.excess[1]})
+            for change in changes
+            if change.excess
+        }
+        self._refused |= refused
+        return [change for change in changes if not change.excess] if refused else changes
 
     def _apply(self, changes: list[SubscriberChange]) -> None:
         nonces = _nonces(len(changes))
@@ -392,6 +403,7 @@ class ImportWriter:
             known = self._on_list(known, reasons)
             rows = self._skip_others(rows, known, counts)
         self._note_changes(self._changes([row for row in rows if row.blind in known], known, reasons))
+        rows = [row for row in rows if row.line not in self._refused]
         for row in rows:
             before = known[row.blind].status_on(self.list_id) if row.blind in known else None
             counts[STATUSES[row.again if before is None else _MERGE[before][row.again]]] += 1

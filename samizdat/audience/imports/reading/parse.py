@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from samizdat import plugins
 from samizdat.audience.imports.reading.seen_addresses import SeenAddresses
+from samizdat.audience.limits import HEAVIEST_SUBSCRIBER, LONGEST_VALUE, TAGS_EACH
 from samizdat.core import consent
 from samizdat.core.crypto import canary, seal
 from samizdat.core.imports import ImportBatch, ImportPlan, IncomingRow, Position
@@ -52,6 +53,14 @@ type HandedFile = str | os.PathLike[str] | tuple[str, int, int]
 
 # (file, number of a piece of an upload) -> the piece in plain.
 type AskPiece = Callable[[int, int], bytes]
+
+
+class RowTooLarge(ValueError):
+    """More than a subscriber may have. `code` and `limit` as the importers' sentences want them."""
+
+    def __init__(self, code: str, limit: str) -> None:
+        self.code, self.limit = code, limit
+        super().__init__(code)
 
 
 class NoAddresses(ValueError):
@@ -212,8 +221,14 @@ class _Maker:
                 if mail[:2] in _GUARDED:
                     mail = mail[1:]
                 plain = pack((mail, row.notes, *row.fields))
+                tags = row.tags if not row.groups else known_tags[row.tags, row.groups]
+                if len(plain) > LONGEST_VALUE or len(tags) > TAGS_EACH:
+                    plain, tags = self._bounded(row, mail, plain, tags)
             except (address.BadAddress, seal.NotSealable) as bad:
                 read.rejects.append((row.line, bad.code, {}))
+                continue
+            except RowTooLarge as large:
+                read.rejects.append((row.line, large.code, {"limit": large.limit}))
                 continue
             compared = comparable(mail)
             if left_out and canary.mark(compared).startswith(left_out):
@@ -224,7 +239,6 @@ class _Maker:
                 read.complained.append(mail)
             before = self._meet(compared, status)
             row_facts, joined = facts(row, status)
-            tags = row.tags if not row.groups else known_tags[row.tags, row.groups]
             add(
                 (plain, status, row.language[:8], joined, tags, row_facts, row.line,
                  NEW if before is None else _MERGE[before][status])
@@ -232,12 +246,33 @@ class _Maker:
         read.rejects.sort(key=itemgetter(0))
         return read
 
+    def _bounded(
+        self, row: IncomingRow, mail: str, plain: bytes, tags: tuple[str, ...]
+    ) -> tuple[bytes, tuple[str, ...]]:
+        """(values, tags) of a long row. Of a no the status alone where it has too much. Errors: RowTooLarge."""
+        large = _excess(plain, tags, (row.notes, *row.fields))
+        if large is None:
+            return plain, tags
+        if _STATUS[row.status] not in _LEAVING:
+            raise large
+        kept = plain if large.code == "many_tags" else self._pack((mail, *[""] * (1 + len(row.fields))))
+        return kept, ()
+
     def _meet(self, compared: str, status: int) -> int | None:
         mark = hash(compared).to_bytes(9, "little", signed=True)
         before = self._seen.meet(mark, status)
         if before is not None and _MERGE[before][status] != before:
             self._seen.strengthen(mark, _MERGE[before][status])
         return before
+
+
+def _excess(plain: bytes, tags: tuple[str, ...], texts: tuple[str, ...]) -> RowTooLarge | None:
+    """What of a row is more than a subscriber may have, the text first."""
+    if max(map(len, texts)) > LONGEST_VALUE:
+        return RowTooLarge("cell_too_long", f"{LONGEST_VALUE:,}")
+    if len(plain) > HEAVIEST_SUBSCRIBER:
+        return RowTooLarge("much_text", str(HEAVIEST_SUBSCRIBER >> 10))
+    return RowTooLarge("many_tags", str(TAGS_EACH)) if len(tags) > TAGS_EACH else None
 
 
 def _harmless(values: Mapping[str, object]) -> dict[str, object]:
@@ -287,7 +322,7 @@ class _Facts:
             if status not in _LEAVING:
                 return agreed, agreed[0][1]
             left = row.left_time or row.changed_time
-            words = self._pack((left, source, "", row.left_reason, ""))
+            words = self._pack((left, source, "", row.left_reason[:LONGEST_VALUE], ""))
             # Signed up again elsewhere after they had left? The file says gone, so that is the last word.
             day = max([left[:10] or today, *[fact[1] for fact in agreed]])
             return (*agreed, (_LEAVING[status], day, not left, words)), agreed[0][1] if agreed else day

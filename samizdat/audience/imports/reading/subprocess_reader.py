@@ -39,6 +39,7 @@ from samizdat.audience.imports.reading.parse import (
     ReadSlice,
     prepare,
 )
+from samizdat.audience.limits import HEAVIEST_SUBSCRIBER
 from samizdat.core.imports import SENTENCES, DetectedFiles, ImportFailed
 
 # Slices that may wait for the writer on its side, and on the reader's: a stretch of them is taken at once, and the
@@ -318,6 +319,8 @@ def _slice(payload: Any, data: bytes) -> ReadSlice:
     fact = [numbers[8 * many + place * each : 8 * many + (place + 1) * each] for place in range(4)]
     if not (STATUS_CODES.issuperset(column[0]) and MET_BEFORE.issuperset(column[6]) and TOLD_KINDS.issuperset(fact[0])):
         raise ValueError("a status or a fact that no file tells")
+    if max(fact[3], default=0) > HEAVIEST_SUBSCRIBER:
+        raise ValueError("more words of consent than a file's")
     ends = list(itertools.accumulate(column[7].tolist() + fact[3].tolist(), initial=at))
     cells = [data[start:end] for start, end in itertools.pairwise(ends)]
     if ends[-1] != len(data):
