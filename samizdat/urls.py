@@ -42,6 +42,7 @@ from samizdat.web.delivery.views import (
     routes,
     stats,
     unsure,
+    welcome,
 )
 from samizdat.web.exports.views import exports
 from samizdat.web.imports import views
@@ -161,6 +162,8 @@ audience = [
     path("lists/<int:list_id>/appeals", lists.appeals, name="list-appeals"),
     path("lists/<int:list_id>/sender", lists.default_sender, name="list-sender"),
     path("lists/<int:list_id>/digest", lists.digest, name="list-digest"),
+    path("lists/<int:list_id>/welcome", welcome.write, name="list-welcome"),
+    path("lists/<int:list_id>/welcome/off", welcome.switch_off, name="list-welcome-off"),
     path("lists/<int:list_id>/archive", lists.archive, name="archive-list"),
     path("lists/<int:list_id>/restore", lists.restore, name="restore-list"),
     path("lists/<int:list_id>/delete", lists.delete, name="delete-list"),

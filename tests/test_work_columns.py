@@ -74,6 +74,7 @@ OPEN = {
         "audience.list.digest_due", "campaigns.campaign.state", "campaigns.campaign.not_before",
         "campaigns.campaign.waits_until", "campaigns.campaign.canary_state", "campaigns.campaign.canary_until",
         "campaigns.campaign.test_at", "campaigns.campaign.test_state", "delivery.chunk.not_before",
+        "delivery.chunk.owed",
         "privacy.renewal.deadline", "privacy.renewal.undo_until",
     },
     "pace and bookkeeping of senders": {

@@ -21,6 +21,7 @@ from samizdat.campaigns.drafts.draft import FORMATS, Draft, draft_of
 from samizdat.campaigns.errors import CampaignError, DraftChangedMeanwhile, NotADraft
 from samizdat.campaigns.media import storage
 from samizdat.campaigns.models import (
+    WELCOME,
     Campaign,
     Template,
     Variant,
@@ -54,9 +55,10 @@ def create(
     version_of: Campaign | None = None,
     archive_hidden: bool = False,
     purpose: str = consent.LETTERS,
+    welcome: bool = False,
 ) -> Campaign:
     """A new draft; resend_of: to those alone whom that letter did not reach. version_of: in another language.
-    archive_hidden: in no archive. purpose: of consent.PURPOSES.
+    archive_hidden: in no archive. purpose: of consent.PURPOSES. welcome: to whoever confirms from its release on.
 
     Errors: CampaignError (format, list or segment of another organization).
     """
@@ -78,6 +80,7 @@ def create(
             version_of=version_of,
             archive_hidden=archive_hidden,
             purpose=consent.PURPOSES.index(purpose),
+            welcome=WELCOME if welcome else 0,
             created_by=by,
             created=now,
             changed=now,
@@ -158,7 +161,7 @@ def _choices(campaign: Campaign, changes: Mapping[str, Any]) -> dict[str, Any]:
     settled: tuple[str, ...] = ()
     if campaign.version_of_id is not None:  # Its letter says whom it goes to.
         settled = (*_AUDIENCE, "language")
-    elif campaign.resend_of_id is not None:  # To those whom another letter did not reach.
+    elif campaign.resend_of_id is not None or campaign.welcome:  # To those missed, or to who confirms.
         settled = _AUDIENCE
     values = {key: changes[key] for key in _CHOSEN if key in changes and key not in settled}
     if "purpose" in values:

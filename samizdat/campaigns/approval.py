@@ -229,6 +229,8 @@ def bond_of(opened: OpenedCampaign, edition: Edition | None = None) -> str:
     }
     if campaign.is_appeal:  # Beside those that were bound before there were any.
         payload["purpose"] = campaign.purpose
+    if campaign.welcome:
+        payload["welcome"] = True
     if is_hidden:
         payload["unlisted"] = True
     return hashlib.sha256(json.dumps(payload, sort_keys=True, ensure_ascii=False, default=str).encode()).hexdigest()

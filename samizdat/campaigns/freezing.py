@@ -93,6 +93,7 @@ def _compile(
         purpose=campaign.purpose,
         to_all=goes_to_all(campaign),
         unlisted=campaign.archive_hidden,
+        welcome=bool(campaign.welcome),
         template=campaign.template_id or 0,
         language=version.campaign.language,
         # Of the versions of a test there is no web copy.

@@ -10,6 +10,7 @@ from samizdat.core import consent
 from samizdat.core.content.templates import LayoutChanges
 
 STATES = ("draft", "scheduled", "held", "sending", "paused", "waiting", "finished", "cancelled")
+WELCOME, REPLACED = 1, 2
 COUNTERS = ("accepted", "refused", "unsure", "suppressed", "cancelled", "deferred", "pending")
 
 
@@ -113,6 +114,9 @@ class Campaign(models.Model):
     # none. Of a digest itself: which round it gathers.
     digest_round = models.PositiveIntegerField(default=0, db_default=0)
     is_digest = models.BooleanField(default=False, db_default=False)
+    # To whoever confirms their subscription to its list from its release on: WELCOME; REPLACED by a newer one, it ends
+    # once nobody waits for it (delivery/actions/welcome.py).
+    welcome = models.PositiveSmallIntegerField(default=0, db_default=0)
     # Readers who left by the link of this letter and have not taken it back: a sum, beside the books.
     unsubscribes = models.PositiveBigIntegerField(default=0, db_default=0)
     replies = models.PositiveBigIntegerField(null=True)  # Counted by a person, who has the mailbox; None: by nobody.
@@ -167,7 +171,7 @@ class Campaign(models.Model):
 def goes_to_all(campaign: Campaign) -> bool:
     """To its whole list? What a few get is for them: in no archive, no feed and no digest."""
     to_all = campaign.tag_id is None and campaign.segment_id is None and campaign.resend_of_id is None
-    return to_all and not campaign.is_appeal
+    return to_all and not campaign.is_appeal and not campaign.welcome
 
 
 def untouched(prefix: str = "") -> Q:
@@ -188,6 +192,11 @@ def is_listed(campaign: Campaign) -> bool:
 def is_gathered(campaign: Campaign) -> bool:
     """Does it stand in the digest of its list?"""
     return goes_to_all(campaign) and not campaign.is_digest
+
+
+def is_idle(campaign: Campaign) -> bool:
+    """A welcome email that is on, and that nobody waits for."""
+    return campaign.welcome == WELCOME and campaign.state == "sending" and not campaign.pending + campaign.deferred
 
 
 def new_edition_number() -> int:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from django.db.models import Count, F, Prefetch, Q, QuerySet
 from django.utils.translation import gettext as _
@@ -169,6 +170,12 @@ def public(prefix: str = "") -> Q:
 def is_public(campaign: Campaign) -> bool:
     """The same of one letter."""
     return campaign.state == "finished" or (campaign.state in _ON_ITS_WAY and not is_untouched(campaign))
+
+
+@lru_cache(1000)
+def is_welcome(edition: int) -> bool:
+    """It never changes."""
+    return bool(Campaign.objects.values_list("welcome", flat=True).get(edition=edition))
 
 
 def web_address(campaign: Campaign) -> str:

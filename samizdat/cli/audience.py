@@ -180,6 +180,35 @@ def list_appeals(name: str, words: str | None) -> None:
     say({"list": name, "words": wording}, wording or "Subscribers of this list are not asked for that.")
 
 
+@lists.command("welcome")
+@click.argument("name")
+@click.option("--on", "state", flag_value="on", help="Switch on the newest draft. It replaces the one that is on.")
+@click.option("--off", "state", flag_value="off", help="Switch it off. Subscribers who still wait won't get it.")
+@common
+def list_welcome(name: str, state: str | None) -> None:
+    """The email that everyone gets who confirms their subscription; without options, show it.
+
+    Write it first: samizdat campaign new --welcome
+    """
+    bootstrap.open_house()
+    from samizdat.delivery.actions import welcome
+
+    mailing_list = _list(name)
+    if state == "on":
+        draft = welcome.status(mailing_list).draft
+        if draft is None:
+            text = f"{name} has no draft of a welcome email. Write it: samizdat campaign new --welcome --list '{name}'"
+            raise CommandFailed(text, "no_draft")
+        welcome.switch_on(draft, now=bootstrap.now())
+    elif state == "off":
+        welcome.switch_off(mailing_list, now=bootstrap.now())
+    status = welcome.status(mailing_list)
+    counts = {word: getattr(status, word) for word in ("sent", "waiting", "refused", "unsure", "skipped", "dropped")}
+    numbers = {"on": status.on.pk if status.on else None, "draft": status.draft.pk if status.draft else None}
+    summary = ", ".join(f"{count:,} {word}" for word, count in counts.items())
+    say({"list": name, "state": status.state, **numbers, **counts}, f"{status.state}; {summary}")
+
+
 @click.group()
 def subscribers() -> None:
     """Subscribers of the organization."""

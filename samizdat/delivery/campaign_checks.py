@@ -48,6 +48,8 @@ def _more(campaign: Campaign, draft: Draft, now: datetime, counted: bool) -> Ite
     if audience.details_of(campaign.list).archived:
         yield ContentProblem(0, "list_archived", {"list": audience.name_of(campaign.list)}, None, "stop", "to")
     yield from _unsigned(campaign.organization, draft)
+    if campaign.welcome:
+        return
     yield from _second_today(campaign, now)
     if counted:
         yield from _large(campaign, now)
@@ -72,7 +74,11 @@ def _second_today(campaign: Campaign, now: datetime) -> Iterator[ContentProblem]
     others = Campaign.objects.select_related("organization").filter(
         list=campaign.list_id, not_before__gte=begin, not_before__lt=end
     )
-    others = others.exclude(pk__in=(campaign.pk, campaign.resend_of_id or 0)).exclude(state__in=("draft", "cancelled"))
+    others = (
+        others.filter(welcome=0)
+        .exclude(pk__in=(campaign.pk, campaign.resend_of_id or 0))
+        .exclude(state__in=("draft", "cancelled"))
+    )
     if is_gathered(campaign):
         others = others.filter(is_digest=False)
     other = others.filter(frozen__gt=0).order_by("-not_before").first()
@@ -87,7 +93,8 @@ def _untranslated(campaign: Campaign, draft: Draft) -> Iterator[ContentProblem]:
 
 
 def _large(campaign: Campaign, now: datetime) -> Iterator[ContentProblem]:
-    before = Campaign.objects.filter(organization=campaign.organization_id, frozen__gt=0).exclude(pk=campaign.pk)
+    before = Campaign.objects.filter(organization=campaign.organization_id, frozen__gt=0, welcome=0)
+    before = before.exclude(pk=campaign.pk)
     most = max(before.order_by("-pk").values_list("frozen", flat=True)[:LAST], default=0)
     size = quick_count(campaign, now) if most else None
     if size is not None and size > max(LARGER * most, most + BY):

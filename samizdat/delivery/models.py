@@ -245,6 +245,7 @@ class Chunk(models.Model):
     # read a journal to know that these were not sent.
     unsliced = models.PositiveIntegerField(null=True)
     not_before = models.DateTimeField(null=True)
+    owed = models.DateField(null=True)  # Of a welcome email: the day (UTC) on which its reader confirmed.
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["edition", "position"], name="chunk_position_once")]

@@ -23,6 +23,7 @@ class SendingRow(TypedDict):
     deferred: int
     accepted: int
     refused: int
+    welcome: int
     test_state: str
     ab_metric: str
     test_at: datetime | None

@@ -42,6 +42,7 @@ CAMPAIGN_STATES: dict[str, tuple[str, Word]] = {
     "scheduled": ("", pgettext_lazy("campaign", "Scheduled")),
     "held": ("", pgettext_lazy("campaign", "Undo window")),
     "sending": ("work", pgettext_lazy("campaign", "Sending")),
+    "welcome": ("good", pgettext_lazy("welcome email", "On")),
     "on_hold": ("stop", pgettext_lazy("campaign", "On hold")),
     "paused": ("care", pgettext_lazy("campaign", "Paused")),
     "waiting": ("stop", pgettext_lazy("campaign", "Waiting for a sending route")),

@@ -29,6 +29,7 @@ def copy(campaign: Campaign, *, by: Person | None, now: datetime) -> Campaign:
         resend_of=campaign.resend_of,
         archive_hidden=campaign.archive_hidden,
         purpose=consent.PURPOSES[campaign.purpose],
+        welcome=bool(campaign.welcome),
     )
     copy_arrangement(campaign, duplicate)
     if campaign.folder_id is not None:

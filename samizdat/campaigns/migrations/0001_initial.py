@@ -61,6 +61,7 @@ class Migration(InitialMigration):
                 ('pending', models.BigIntegerField(default=0)),
                 ('digest_round', models.PositiveIntegerField(db_default=0, default=0)),
                 ('is_digest', models.BooleanField(db_default=False, default=False)),
+                ('welcome', models.PositiveSmallIntegerField(db_default=0, default=0)),
                 ('unsubscribes', models.PositiveBigIntegerField(db_default=0, default=0)),
                 ('replies', models.PositiveBigIntegerField(null=True)),
                 ('archive_hidden', models.BooleanField(db_default=False, default=False)),

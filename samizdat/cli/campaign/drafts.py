@@ -50,6 +50,11 @@ def campaign() -> None:
 @click.option("--reply-to", default="")
 @click.option("--tag", "tag_name", help="Only subscribers with this tag.")
 @click.option("--segment", "segment_name", metavar="NAME", help="Only subscribers in this segment.")
+@click.option(
+    "--welcome",
+    is_flag=True,
+    help="The welcome email of the list: switch it on with samizdat list welcome.",
+)
 @click.option("--appeal", is_flag=True, help="A fundraising appeal. Only for subscribers who agreed to appeals too.")
 @click.option(
     "--template",
@@ -107,6 +112,9 @@ def campaign_new(
 
     organization = bootstrap.organization()
     language = _language(words["language"])
+    if words["welcome"] and (tag_name or segment_name or words["appeal"]):
+        text = "A welcome email goes to everyone who confirms. Leave out --tag, --segment and --appeal."
+        raise CommandFailed(text, "welcome_to_all")
     if not words["subject"].strip():
         raise CommandFailed("The campaign has no subject. Add one after --subject.", "no_subject")
     mailing_list = audience.list_named(organization, list_name)
@@ -143,6 +151,7 @@ def campaign_new(
             language=language,
             archive_hidden=words["unlisted"],
             purpose=APPEALS if words["appeal"] else LETTERS,
+            welcome=words["welcome"],
         )
         begin_as_saved(campaign_row)
     say(

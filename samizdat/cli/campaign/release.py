@@ -67,6 +67,9 @@ def campaign_send(
     if look_for_fence(campaign_row):
         status = status_of(campaign_row)
         raise CommandFailed(ENDED["fenced"], "fenced", status, books(status))
+    if campaign_row.welcome and (wait or campaign_row.state == "draft"):
+        text = "This is the welcome email of a list. Switch it on and follow it with: samizdat list welcome NAME --on"
+        raise CommandFailed(text, "welcome")
     _refuse_idle(campaign_row, when, minutes, quiet, **wave)
     if campaign_row.state == "draft":
         campaign_row = _release(

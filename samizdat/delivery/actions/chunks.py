@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from datetime import date
 
 from samizdat.campaigns import translations
 from samizdat.campaigns.models import Edition
@@ -21,16 +22,22 @@ _NO_TAGS = CarriedTags()
 
 
 def write_chunks(
-    edition: Edition, position: int, numbers: list[int], first: int = 0, tags: CarriedTags = _NO_TAGS
+    edition: Edition,
+    position: int,
+    numbers: list[int],
+    first: int = 0,
+    tags: CarriedTags = _NO_TAGS,
+    owed: date | None = None,
 ) -> int:
-    """Chunks of these numbers, from this place on; how many. `first`: per cent of them in the first wave."""
+    """Chunks of these numbers, from this place on; how many. `first`: per cent of them in the first wave. owed: of a
+    welcome email, since which day."""
     cut = [
         (variant, wave, people[at : at + CHUNK])
         for variant, wave, people in _parts(edition, numbers, first)
         for at in range(0, len(people), CHUNK)
     ]
     keys = keyring.keys(edition.organization)
-    Chunk.objects.bulk_create(_chunk(keys, edition, position + i, tags, *part) for i, part in enumerate(cut))
+    Chunk.objects.bulk_create(_chunk(keys, edition, position + i, tags, owed, *part) for i, part in enumerate(cut))
     for variant, _wave, people in cut if edition.languages else ():
         translations.count_people(edition, variant, len(people))
     return len(cut)
@@ -41,6 +48,7 @@ def _chunk(
     edition: Edition,
     position: int,
     tags: CarriedTags,
+    owed: date | None,
     variant: int,
     wave: int,
     numbers: Sequence[int],
@@ -56,6 +64,7 @@ def _chunk(
         variant=variant,
         wave=wave,
         not_before=LATER if wave == 2 else None,
+        owed=owed,
     )
 
 

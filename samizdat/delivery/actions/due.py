@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import Min
 
 from samizdat.campaigns.ab_test import marks_of
-from samizdat.campaigns.models import Campaign, Edition
+from samizdat.campaigns.models import WELCOME, Campaign, Edition
 from samizdat.campaigns.translations import frozen_in
 from samizdat.core.crypto.seal import SealError
 from samizdat.core.mail.ledger import CHUNK, pack_numbers
@@ -129,6 +129,7 @@ def finish_if_done(campaign_id: int, now: datetime) -> bool:
             Campaign.objects.filter(
                 pk=campaign_id, state__in=("sending", "waiting"), pending=0, deferred=0, edition__isnull=False
             )
+            .exclude(welcome=WELCOME)  # It waits for whoever confirms next.
             .exclude(edition__in=Retry.objects.filter(edition__campaign=campaign_id).values("edition"))
             .exclude(
                 edition__in=Chunk.objects.filter(

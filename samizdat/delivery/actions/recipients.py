@@ -33,9 +33,8 @@ def who_waits(campaign: Campaign, when: datetime) -> frozenset[int]:
     That one is the first of the month, in the organization's zone, which goes to the whole list: whoever reads little
     should not get what was meant for a few.
     """
-    seldom = (
-        [] if campaign.is_digest or campaign.resend_of_id is not None else recipients_sql.seldom_of(campaign.list_id)
-    )
+    goes_by_itself = campaign.is_digest or campaign.resend_of_id is not None or campaign.welcome
+    seldom = [] if goes_by_itself else recipients_sql.seldom_of(campaign.list_id)
     if not seldom:
         return frozenset()
     monthly, gathered = bool(waits(campaign, MONTHLY, when)), is_gathered(campaign)
@@ -59,7 +58,7 @@ def waits(campaign: Campaign, often: int, when: datetime) -> str:
     """Why this letter, leaving at `when`, is none of those that somebody with this frequency gets by itself: "digest",
     "monthly". "" where it is one of them.
     """
-    if campaign.resend_of_id is not None or campaign.is_digest:
+    if campaign.resend_of_id is not None or campaign.is_digest or campaign.welcome:
         return ""  # It was theirs and did not come, or goes to whom it was made for.
     if often in (DIGEST, AGAIN) and is_gathered(campaign):
         return "digest"
@@ -73,7 +72,7 @@ def _first_of_month(campaign: Campaign, when: datetime) -> bool:
     others = Campaign.objects.filter(
         list=campaign.list_id, tag=None, segment=None, not_before__gte=begin, not_before__lte=when
     )
-    others = others.filter(is_digest=False, resend_of=None, purpose=0)
+    others = others.filter(is_digest=False, resend_of=None, purpose=0, welcome=0)
     return not others.exclude(pk=campaign.pk).exclude(state__in=("draft", "cancelled")).exists()
 
 
@@ -92,6 +91,8 @@ def pages(campaign: Campaign, reader: MemberReader | None, newest: int = 0) -> I
     its segment.
     """
     suppressions = Suppression.objects.filter(organization=campaign.organization_id).exists()
+    if campaign.welcome:
+        return  # Whoever confirms later (welcome.owe).
     if campaign.is_digest:
         yield from _of_digest(campaign, suppressions)
         return
@@ -132,6 +133,8 @@ def _of_list(campaign: Campaign, newest: int, suppressions: bool) -> Iterator[li
 def spoken(campaign: Campaign, now: datetime, when: datetime) -> Counter[str]:
     """Language -> how many of those who get this letter, leaving at `when`, have it. Errors: SegmentBroken."""
     seldom = who_waits(campaign, when)
+    if campaign.welcome:
+        return Counter()
     if campaign.segment_id is None and campaign.resend_of_id is None and not campaign.is_digest:
         where = campaign.organization_id, campaign.list_id, campaign.tag_id
         counts = Counter(recipients_sql.count_languages(*where, True, None, campaign.is_appeal))

@@ -16,7 +16,7 @@ from samizdat.campaigns import ab_test as contests
 from samizdat.campaigns import approval, counted_links, translations
 from samizdat.campaigns.audience import reader_of
 from samizdat.campaigns.freezing import freeze
-from samizdat.campaigns.models import Campaign, Edition, is_gathered
+from samizdat.campaigns.models import REPLACED, WELCOME, Campaign, Edition, is_gathered
 from samizdat.campaigns.opened import OpenedCampaign, open_campaign
 from samizdat.core import ab_test
 from samizdat.delivery import bounces
@@ -73,6 +73,8 @@ def release(
     if campaign.version_of_id is not None:
         sentence = _("This is a translation. Send the campaign it belongs to, No. %(number)s.")
         raise NotReleasable(sentence % {"number": campaign.version_of_id})
+    if campaign.welcome and (at or hold_minutes or wave):
+        raise NotReleasable(_("A welcome email is switched on at once: it has no schedule and no first batch."))
     quiet = "none" if quiet.strip().lower() == "none" else read_quiet(quiet)
     wave = _checked(wave or ReleaseWave())
     with only_release(campaign.pk) as ours:
@@ -103,7 +105,7 @@ def release(
             raise NotReleasable(str(broken)) from broken
         # Where everybody wants it gathered nobody is owed it by itself: it is over as soon as it begins, and the digest
         # of its round has it.
-        if not frozen and not stands_in_digest(campaign):
+        if not frozen and not campaign.welcome and not stands_in_digest(campaign):
             raise NobodyToWrite(
                 _("Nobody on this list can be emailed. Add subscribers with consent, or choose another list or tag.")
                 if campaign.segment is None
@@ -152,6 +154,8 @@ def _check_test(opened: OpenedCampaign, wave: ReleaseWave, leaves: datetime) -> 
     campaign = opened.campaign
     if not campaign.test_share:
         return
+    if campaign.welcome:
+        raise contests.BadTest(_("A welcome email can’t have an A/B test. Remove the test, then switch it on."), "way")
     if campaign.ab_metric not in contests.ways(opened.draft):
         sentence = _("This campaign no longer counts clicks. Choose another way to decide the winner.")
         raise contests.BadTest(sentence, "way")
@@ -195,6 +199,15 @@ def clear_half_made(campaign: Campaign) -> None:
         while page := list(Chunk.objects.filter(edition=edition).values_list("pk", flat=True)[:100]):
             Chunk.objects.filter(pk__in=page).delete()
         Edition.objects.filter(pk=edition).delete()
+
+
+def _replace_others(campaign: Campaign, now: datetime, by: Person | None) -> None:
+    """Of the welcome emails of a list one is on. Whoever waits for the one before still gets it, and then it ends."""
+    list_, organization = campaign.list_id, campaign.organization
+    mine = Campaign.objects.filter(organization=organization, list=list_, welcome=WELCOME).exclude(pk=campaign.pk)
+    mine.filter(state="paused", pending=0, deferred=0).update(state="sending", reason="", changed=now)
+    mine.filter(state__in=("sending", "waiting", "paused")).update(welcome=REPLACED, changed=now)
+    record("list.welcome_on", organization, now=now, by=by, about=list_, detail={"campaign": campaign.pk})
 
 
 def _checked(wave: ReleaseWave) -> ReleaseWave:
@@ -294,6 +307,8 @@ def _make_sendable(
             raise NotReleasable(_changed())
         if campaign.is_digest:
             DigestRecipients.objects.filter(campaign=campaign).delete()
+        if campaign.welcome:
+            _replace_others(campaign, now, by)
         if state == "sending":
             digest_rounds.enter_round(campaign.pk)
         record(

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Collection
-from datetime import datetime
+from datetime import UTC, datetime
 
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
@@ -175,6 +175,20 @@ def book_cancelled(campaign_id: int, now: datetime) -> int:
     return count
 
 
+def book_late(campaign_id: int, before: datetime, now: datetime) -> int:
+    """Books who has been owed a welcome email since a day before then, whether it was tried or not. How many people."""
+    edition, count = Edition.objects.get(campaign=campaign_id), 0
+    ready = Chunk.objects.filter(edition=edition, state=Chunk.READY).order_by("pk")
+    for chunk in ready.filter(retry=False, owed__lt=before.astimezone(UTC).date()):
+        count += _cancel_chunk(edition, chunk, now)
+    for chunk in ready.filter(retry=True):
+        if not Retry.objects.filter(edition=edition, chunk=chunk, first__gte=before).exists():
+            count += _cancel_chunk(edition, chunk, now)
+    while booked := _cancel_waiting(edition, now, before):
+        count += booked
+    return count
+
+
 def _cancel_chunk(edition: Edition, chunk: Chunk, now: datetime) -> int:
     with transaction.atomic():
         # WHERE is the lock: a chunk that a sender claimed in this instant comes back to us later.
@@ -185,13 +199,15 @@ def _cancel_chunk(edition: Edition, chunk: Chunk, now: datetime) -> int:
     return len(numbers)
 
 
-def _cancel_waiting(edition: Edition, now: datetime) -> int:
-    """Deferred ones that are in no chunk: they are put into one that is done already, to be moved by the same rule."""
+def _cancel_waiting(edition: Edition, now: datetime, before: datetime | None = None) -> int:
+    """Deferred ones that are in no chunk: they are put into one that is done already, to be moved by the same rule.
+    before: those alone that were tried first before then."""
     with transaction.atomic():
         # Whoever cancels and every sender's clock book at once: the campaign's row is the lock between them.
         Campaign.objects.select_for_update().get(pk=edition.campaign_id)
-        waiting = Retry.objects.filter(edition=edition, chunk=None).values_list("number", flat=True)
-        numbers = list(waiting[:CHUNK])
+        waiting = Retry.objects.filter(edition=edition, chunk=None).order_by("first")
+        waiting = waiting if before is None else waiting.filter(first__lt=before)
+        numbers = list(waiting.values_list("number", flat=True)[:CHUNK])
         if not numbers:
             return 0
         variant, numbers = of_one_version(edition.pk, numbers)

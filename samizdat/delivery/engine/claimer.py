@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from django.db import DatabaseError, connections
@@ -19,7 +20,7 @@ from samizdat.accounts.models import Organization
 from samizdat.audience import condition_values
 from samizdat.audience.models import NUMBER_MASK, row_id
 from samizdat.campaigns import release_log
-from samizdat.campaigns.models import Campaign, Edition
+from samizdat.campaigns.models import WELCOME, Campaign, Edition
 from samizdat.core.crypto import seal
 from samizdat.core.mail import ledger, outcome, rate
 from samizdat.core.mail.ledger import JournalNews
@@ -63,6 +64,9 @@ AT_SPEED, CHUNKS_AT_SPEED = 5000.0, 2
 HOLD_CLAIMS = 30.0
 # Seconds; an edition and its keys are dropped when nothing of it was sent for so long (design.md, section 7).
 IDLE = 60.0
+
+# Chunks that are read where somebody is tried again, before all of them are.
+NEWEST = 1000
 
 _SUPPRESSED = outcome.NUMBERS["suppressed"]
 _UNMAKEABLE = outcome.NUMBERS["unmakeable"]
@@ -321,11 +325,16 @@ class Claimer:
 
     def _known_in(self, opened: LoadedEdition, chunk: sql.TakenChunk) -> tuple[list[int], CarriedTags]:
         """Nobody is tried again whom no chunk of first tries holds. Errors: SealBroken."""
-        if opened.edition not in self._owed:
-            edition = Edition.objects.select_related("organization").get(pk=opened.edition)
-            self._owed[opened.edition] = sealed_chunks.OwedNumbers(edition, whole=True)
         numbers = ledger.unpack_numbers(chunk.numbers)
-        owed = self._owed[opened.edition]
+        owed = self._owed.get(opened.edition)
+        # A welcome email has a chunk for each reader, and more of them all the time: what was read before, the newest,
+        # and only then all of them.
+        for newest in (NEWEST, None):
+            if owed is None or len(owed.among(numbers)) < len(numbers):
+                edition = Edition.objects.select_related("organization").get(pk=opened.edition)
+                owed = sealed_chunks.OwedNumbers(edition, whole=True, newest=newest)
+        assert owed is not None
+        self._owed[opened.edition] = owed
         known = owed.among(numbers)
         if len(known) < len(numbers):
             log.error("Later tries of edition %d were added in the database by other means: dropped.", opened.edition)
@@ -440,11 +449,14 @@ class Claimer:
                 self._sender.call(lane.take_back)
 
     def _look_at_campaigns(self, now: datetime) -> None:
-        rows: Collection[Any] = Campaign.objects.filter(
+        every: Collection[Any] = Campaign.objects.filter(
             state__in=("sending", "waiting"), organization__sending_locked=False, edition__isnull=False
         ).values(*FIELDS)
+        # A welcome email that nobody waits for asks nothing of us until somebody confirms.
+        idle = [row for row in every if row["welcome"] == WELCOME and not row["pending"] + row["deferred"]]
+        rows = [row for row in every if row not in idle] if idle else every
         self.at_work = bool(rows)
-        self._look_at_log(rows)
+        self._look_at_log(rows, idle)
         by_organization: dict[int, list[SendingRow]] = {}
         for row in rows:
             by_organization.setdefault(row["organization_id"], []).append(row)
@@ -454,10 +466,15 @@ class Claimer:
         for organization, lane in self._lanes.items():
             self._look_at_lane(organization, lane, by_organization.get(organization, []), now)
 
-    def _look_at_log(self, rows: Collection[Any]) -> None:
-        """Was each of them released, and neither stopped nor taken back? Asked again when the log has news of one."""
-        newest = release_log.newest([row["id"] for row in rows])
+    def _look_at_log(self, rows: Collection[Any], idle: Collection[Any]) -> None:
+        """Was each of them released, and neither stopped nor taken back? Asked again when the log has news of one. Of
+        `idle`, which come back with each who confirms, what is known is kept until then."""
+        newest = release_log.newest([row["id"] for row in chain(rows, idle)])
         before, self._standings = self._standings, {}
+        for row in idle:
+            known = before.get(row["edition__id"])
+            if known and known[0] == newest.get(row["id"], 0):
+                self._standings[row["edition__id"]] = known
         for row in rows:
             edition, event = row["edition__id"], newest.get(row["id"], 0)
             known = before.get(edition)

@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 
 from samizdat.campaigns.ab_test import marks_of
 from samizdat.campaigns.models import Campaign, Edition, is_untouched
+from samizdat.campaigns.queries import is_welcome
 from samizdat.campaigns.translations import frozen_in
 from samizdat.core import ab_test
 from samizdat.core.crypto import seal
@@ -342,7 +343,9 @@ def _settle_try(
 
 def _store(edition: int, account: _Account, now: datetime) -> None:
     # Campaign, chunks, then the rest: always in this order, so that two senders on PostgreSQL do not block each other.
-    minute = now.replace(second=0, microsecond=0)
+    # Of a welcome email the day alone: in its minute somebody confirmed.
+    day = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    minute = day if is_welcome(edition) else now.replace(second=0, microsecond=0)
     sql.put_retries(edition, account.again)
     sql.drop_retries(edition, account.settled)
     sql.add_totals(

@@ -96,6 +96,7 @@ class Migration(InitialMigration):
                 ('claimed', models.DateTimeField(null=True)),
                 ('unsliced', models.PositiveIntegerField(null=True)),
                 ('not_before', models.DateTimeField(null=True)),
+                ('owed', models.DateField(null=True)),
                 ('edition', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='chunks', to='campaigns.edition')),
                 ('worker', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, to='delivery.worker')),
             ],

@@ -143,6 +143,9 @@ def _routes(request: DeskRequest, organization: Organization, domain: str) -> Ch
 
 
 def _people(request: DeskRequest, campaign: Campaign, reach: RecipientsBreakdown) -> CheckItem:
+    if campaign.welcome:
+        text = _("It goes only to those who confirm from now on. Consent is checked again just before it’s sent.")
+        return CheckItem("good", _("Everyone has given consent"), text)
     if reach.broken:
         href = address(request.organization, "campaign", campaign.pk)
         return CheckItem("stop", _("Audience no longer exists"), reach.broken, href, _("Choose"))

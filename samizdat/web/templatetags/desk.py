@@ -151,7 +151,9 @@ def state(shape: str, word: str) -> SafeString:
 def campaign_state(context: Context, campaign: Campaign) -> SafeString:
     if campaign.state in ("sending", "waiting") and context["desk"].sending_locked:
         return state(*words.campaign_state("on_hold"))
-    taken_back = campaign.state == "cancelled" and campaign.cancelled == campaign.frozen
+    if campaign.welcome and campaign.state == "sending":
+        return state(*words.campaign_state("welcome"))
+    taken_back = campaign.state == "cancelled" and not campaign.welcome and campaign.cancelled == campaign.frozen
     passing = campaign.state == "waiting" and campaign.reason in words.PASSING
     if campaign.state == "waiting" and campaign.reason == "provider":
         return state(*words.campaign_state("provider"))

@@ -30,8 +30,10 @@ from samizdat.campaigns.ab_test import count_leaving
 from samizdat.campaigns.edition_details import opened
 from samizdat.campaigns.models import Edition
 from samizdat.core import consent
+from samizdat.core.consent import Permission
 from samizdat.core.crypto import tokens
 from samizdat.core.crypto.seal import SealBroken
+from samizdat.delivery.actions import welcome
 from samizdat.events.actions import detail_of, is_genuine, moment_of, record, whole_day
 from samizdat.events.models import Event
 from samizdat.publicdb import actions as publicdb
@@ -617,15 +619,19 @@ def _was_undone(alarm: Event, groups: list[str], raised: Mapping[str, object]) -
 def _confirm(envelopes: list[OpenedEnvelope], now: datetime) -> None:
     confirmed = []
     with transaction.atomic():
+        newcomers = welcome.Newcomers()
         for envelope in envelopes:
             pending = _pending(envelope, now)
             for subscriber, list_, number in pending:
-                day = forms.day_in(number)
-                audience.confirm(subscriber, list_, way="form", now=now, sent_at=envelope.at, signed_up=day)
+                day, is_first = forms.day_in(number), newcomers.is_first(subscriber, list_)
+                verdict = audience.confirm(subscriber, list_, way="form", now=now, sent_at=envelope.at, signed_up=day)
                 forms.take_told(subscriber, list_, number, now=now)
+                if is_first and isinstance(verdict, Permission):
+                    newcomers.add(subscriber, list_)
             if pending:
                 _agree(pending[0], now, envelope.at)
                 confirmed.append(envelope)
+        newcomers.owe(now)
     _settle(envelopes, ((envelope, "confirmed") for envelope in confirmed))
 
 

@@ -21,7 +21,7 @@ from samizdat.audience.actions.preferences import end_pauses
 from samizdat.campaigns.drafts import presence
 from samizdat.delivery import actions as delivery
 from samizdat.delivery import clock_jumps
-from samizdat.delivery.actions import digests, domains, due, provider_status, remote_checks
+from samizdat.delivery.actions import digests, domains, due, provider_status, remote_checks, welcome
 from samizdat.delivery.models import SchedulerStep
 from samizdat.events import chain
 from samizdat.logs import where_it_broke
@@ -171,6 +171,7 @@ SLOW: dict[str, Deed] = {
     "campaigns that are due": delivery.start_due,
     "campaigns from domains of others": due.pause_from_others,
     "digests": digests.make_due,
+    "welcome emails that wait too long": welcome.drop_late,
     "second tries": delivery.retry_due,
     "how accounts stand at their providers": provider_status.ask_standings,
     "organizations for the public database": publish.missing_places,
@@ -207,6 +208,7 @@ SLOW: dict[str, Deed] = {
 PATIENT = frozenset(
     (
         "digests",
+        "welcome emails that wait too long",
         "uploads",
         "exports that nobody fetched",
         "undoing that is over",

@@ -26,6 +26,7 @@ from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import (
     COUNTERS,
     STATES,
+    WELCOME,
     Campaign,
     Edition,
     EditionVariant,
@@ -167,6 +168,7 @@ def _told(home: ExportContext, letter: Campaign) -> dict[str, object]:
         "books": {name: getattr(letter, name) for name in ("frozen", *COUNTERS)}
         | {"left_by_letter": letter.unsubscribes},
         "digest": {"is": letter.is_digest, "round": letter.digest_round},
+        "welcome": bool(letter.welcome),
         "edition": _edition(home, edition) if edition and letter.state in OVER + GOING else None,
     }
 
@@ -270,6 +272,7 @@ class CampaignRecord(Struct, frozen=True):
     replies: Whole | None = None
     planned: str | None = None
     unlisted: bool = False
+    welcome: bool = False
 
     def lost(self, here: base.Places) -> bool:
         """Whether it has no place here: its list, tag or segment did not come, or the letter whose version it is."""
@@ -348,6 +351,7 @@ def _make(letter: CampaignRecord, places: base.Places) -> Campaign:
         state=letter.state_here,
         unsure_policy=letter.unsure,
         is_digest=letter.digest.is_digest,
+        welcome=WELCOME if letter.welcome else 0,
         digest_round=min(letter.digest.round, 1 << 30),
         version=letter.version,
         replies=letter.replies,
@@ -384,7 +388,7 @@ def _insist_on_size(source: str, letter: CampaignRecord) -> None:
 
 def _went_to_few(letter: CampaignRecord) -> bool:
     """Its tag or segment may not be here, and it is no letter to all for that."""
-    return letter.tag is not None or bool(letter.segment) or letter.purpose == consent.APPEALS
+    return letter.tag is not None or bool(letter.segment) or letter.purpose == consent.APPEALS or letter.welcome
 
 
 def _folder(name: str, places: base.Places) -> Folder | None:

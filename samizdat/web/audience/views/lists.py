@@ -27,6 +27,7 @@ from samizdat.privacy.models import Retention
 from samizdat.web.audience.forms.audience import AppealsForm, DeleteListForm, DigestForm, FormForm, ListForm
 from samizdat.web.audience.views.bulk import AT_ONCE
 from samizdat.web.base_form import refuse, sentences
+from samizdat.web.delivery.views import welcome
 from samizdat.web.permissions import ADMINS, EVERYONE, WRITERS, deed, door, go
 from samizdat.web.request import DeskRequest
 from samizdat.web.settings.forms.team import DefaultSenderForm
@@ -263,6 +264,7 @@ def _list_page(
         "sender": sender,
         "address": address,
         **_gathering(mailing_list),
+        **welcome.facts(mailing_list),
     }
     facts["appeals"] = AppealsForm(prefix="appeals", initial={"words": kept.appeals})
     facts["asks"] = bool(words_for(mailing_list))

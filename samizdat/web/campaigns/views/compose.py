@@ -81,7 +81,7 @@ def _form(request: DeskRequest, draft: Draft, campaign: Campaign) -> ComposeForm
         segments=_segments(organization, campaign),
         templates=queries.templates(organization),
         is_version=campaign.version_of_id is not None,
-        is_again=campaign.resend_of_id is not None,
+        is_again=campaign.resend_of_id is not None or bool(campaign.welcome),
         is_to_few=not goes_to_all(campaign),
     )
 

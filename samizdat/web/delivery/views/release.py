@@ -13,6 +13,7 @@ from samizdat import dbclock
 from samizdat.accounts import sealed_people
 from samizdat.accounts.models import Organization
 from samizdat.audience import queries as audience
+from samizdat.audience.errors import AudienceError
 from samizdat.campaigns import approval, sender_domain_check, translations
 from samizdat.campaigns.audience import names
 from samizdat.campaigns.drafts.draft import draft_of
@@ -20,13 +21,13 @@ from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.opened import OpenedCampaign, open_campaign
 from samizdat.delivery import actions, dkim_keys, queries
-from samizdat.delivery.actions import second_person
+from samizdat.delivery.actions import second_person, welcome
 from samizdat.delivery.audience_size import counts_long
 from samizdat.delivery.errors import DeliveryError
 from samizdat.delivery.recipients_breakdown import RecipientsBreakdown, whom
 from samizdat.web import params, read_limits
 from samizdat.web.audience.segment_labels import segment_word
-from samizdat.web.base_form import refuse, sentences
+from samizdat.web.base_form import DeskForm, refuse, sentences
 from samizdat.web.campaigns import ab_tests
 from samizdat.web.campaigns import translations as spoken
 from samizdat.web.campaigns.forms.campaigns import AgreeForm, ReleaseForm, TestForm
@@ -49,6 +50,8 @@ def send(request: DeskRequest, campaign_id: int) -> HttpResponse:
     if campaign.state != "draft":
         return go(request, "report", campaign_id)
     now = dbclock.asked()
+    if campaign.welcome:
+        return _welcome(request, campaign, now)
     if request.method == "GET" and "counted" not in request.GET and counts_long(campaign, now):
         # Seconds at a million: the page is there at once and asks for itself again, with the numbers.
         return render(
@@ -65,6 +68,24 @@ def send(request: DeskRequest, campaign_id: int) -> HttpResponse:
     elif form.is_valid() and _released(request, campaign, form, now):
         return go(request, "report", campaign_id)
     return render(request, "web/campaigns/send.html", facts, status=422 if form.errors else 200)
+
+
+def _welcome(request: DeskRequest, campaign: Campaign, now: datetime) -> HttpResponse:
+    """Of the welcome email of a list: the same checks, and it is switched on; nobody gets it yet."""
+    facts = _send_facts(request, campaign, whom(campaign, now), now)
+    form = DeskForm(request.POST if request.method == "POST" else None)
+    if form.is_valid() and facts["blocked"]:
+        refuse(form, None, _("The welcome email can’t be switched on yet. Fix the problems in Checks first."))
+    elif form.is_valid():
+        try:
+            welcome.switch_on(campaign, now=now, by=request.person, seen=request.POST.get("seen", ""))
+        except (DeliveryError, CampaignError, AudienceError) as refused:
+            refuse(form, None, refused)
+        else:
+            messages.success(request, _("The welcome email is on. Everyone who confirms from now on gets it."))
+            return go(request, "list", campaign.list_id, anchor="welcome")
+    facts |= {"form": form, "on": welcome.status(campaign.list).on}
+    return render(request, "web/campaigns/send_welcome.html", facts, status=422 if form.errors else 200)
 
 
 def _form(request: DeskRequest, campaign: Campaign, reach: RecipientsBreakdown, now: datetime) -> ReleaseForm:

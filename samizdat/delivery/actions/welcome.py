@@ -1,0 +1,212 @@
+"""The welcome email of a list: a campaign that is released to nobody, and owed to each who confirms from then on.
+
+So its text is approved, compiled, sealed and sent as any campaign's. Who confirms for the first time is written into a
+sealed chunk of its edition in the transaction that confirms: killed before, neither is there; killed after, both are.
+Nobody has it twice, since the consent records say who confirmed before, as long as anything is known of them.
+"""
+
+import logging
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from django.db import transaction
+from django.db.models import F, QuerySet, Sum
+from django.utils.translation import gettext as _
+from django.utils.translation import override
+
+from samizdat.accounts.models import Person
+from samizdat.accounts.sealed_settings import leading
+from samizdat.audience import sql as audience_sql
+from samizdat.audience.list_details import insist_open
+from samizdat.audience.models import List, Subscriber
+from samizdat.campaigns import actions as campaigns
+from samizdat.campaigns import edition_details, senders
+from samizdat.campaigns.drafts.copy import copy
+from samizdat.campaigns.drafts.draft import Draft
+from samizdat.campaigns.models import WELCOME, Campaign, Edition
+from samizdat.campaigns.release_log import standing
+from samizdat.core import consent
+from samizdat.core.consent import LETTERS
+from samizdat.core.content.blocks import dumps, parse
+from samizdat.core.crypto.seal import SealError
+from samizdat.delivery.actions.chunks import write_chunks
+from samizdat.delivery.actions.releasing import release
+from samizdat.delivery.actions.running import book_late, cancel
+from samizdat.delivery.errors import WrongState
+from samizdat.delivery.queries import next_position
+from samizdat.events.actions import record
+from samizdat.vault import keyring
+from samizdat.vault.errors import VaultError
+
+log = logging.getLogger("samizdat.delivery")
+
+ON = ("sending", "waiting", "paused")
+# Whoever waited longer is not welcomed any more.
+LATEST = timedelta(days=7)
+
+_CONFIRMED, _LETTERS = consent.KINDS.index("confirmed"), consent.PURPOSES.index(LETTERS)
+
+
+# -- who confirms ---------------------------------------------------------------------------------------------------
+
+
+class Newcomers:
+    """Who confirms their subscription to a list with a welcome email in one transaction. Asked before it is written
+    (is_first), noted after it (add), and owed last, since senders want the row of the campaign."""
+
+    def __init__(self) -> None:
+        self._on: dict[int, bool] = {}
+        self._by_list: dict[int, list[int]] = defaultdict(list)
+
+    def is_first(self, subscriber: Subscriber, list_: List) -> bool:
+        """Never confirmed this list before, as far as is on record; False where no welcome email is on."""
+        if list_.id not in self._on:
+            self._on[list_.id] = _going(list_).exists()
+        if not self._on[list_.id]:
+            return False
+        known = audience_sql.consent_of([subscriber.id])
+        return not any(fact[1:4] == (list_.id, _CONFIRMED, _LETTERS) for _row, fact in known)
+
+    def add(self, subscriber: Subscriber, list_: List) -> None:
+        self._by_list[list_.id].append(subscriber.number)
+
+    def owe(self, now: datetime) -> None:
+        for number, people in sorted(self._by_list.items()):
+            _owe(List.objects.select_related("organization").get(id=number), people, now)
+
+
+def _owe(list_: List, numbers: list[int], now: datetime) -> None:
+    campaign = _going(list_).select_for_update(of=("self",)).order_by("-released", "-pk").first()
+    if campaign is None:
+        return
+    edition = Edition.objects.select_related("organization").get(campaign=campaign)
+    if not _is_genuine(edition, list_):
+        log.error("The welcome email of list %d is not what was released: the database was altered.", list_.id)
+        return
+    write_chunks(edition, next_position(edition.pk), numbers, owed=now.astimezone(UTC).date())
+    more = {"frozen": F("frozen") + len(numbers), "pending": F("pending") + len(numbers)}
+    Campaign.objects.filter(pk=campaign.pk).update(**more)
+
+
+def _is_genuine(edition: Edition, list_: List) -> bool:
+    """Whether its seal names this list and this use, and the log its release: columns stand in the open."""
+    try:
+        details, stands = edition_details.opened(keyring.keys(edition.organization), edition), standing(edition)
+    except (SealError, VaultError):
+        return False
+    return details.welcome and details.list == list_.id and stands.goes and not stands.finished
+
+
+def _going(list_: List) -> QuerySet[Campaign]:
+    return Campaign.objects.filter(
+        organization=list_.organization_id, list=list_, version_of=None, welcome=WELCOME, state__in=ON
+    )
+
+
+# -- the desk -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class WelcomeStatus:
+    """draft: the newest that is being written; on: the one that goes out. Counts are of all that the list had:
+    dropped were waiting for seven days, or when it was switched off; skipped had left again, or are suppressed."""
+
+    draft: Campaign | None
+    on: Campaign | None
+    sent: int = 0
+    waiting: int = 0
+    refused: int = 0
+    unsure: int = 0
+    skipped: int = 0
+    dropped: int = 0
+
+    @property
+    def had_any(self) -> bool:
+        """Whether anybody was owed it."""
+        return any((self.sent, self.waiting, self.refused, self.unsure, self.skipped, self.dropped))
+
+    @property
+    def state(self) -> str:
+        if self.on is None:
+            return "off"
+        return self.on.state if self.on.state in ("waiting", "paused") else "on"
+
+
+def status(list_: List) -> WelcomeStatus:
+    rows = Campaign.objects.filter(organization=list_.organization_id, list=list_, version_of=None, welcome__gt=0)
+    sums = rows.aggregate(
+        sent=Sum("accepted", default=0),
+        waiting=Sum(F("pending") + F("deferred"), default=0),
+        refused=Sum("refused", default=0),
+        unsure=Sum("unsure", default=0),
+        skipped=Sum("suppressed", default=0),
+        dropped=Sum("cancelled", default=0),
+    )
+    draft = rows.select_related("organization").filter(state="draft").order_by("-pk").first()
+    on = _going(list_).select_related("organization").order_by("-released", "-pk").first()
+    return WelcomeStatus(draft, on, **sums)
+
+
+def begin(list_: List, *, now: datetime, by: Person | None = None) -> Campaign:
+    """The draft to write in: the one there is, a copy of what is on, or a new one with a few words. Errors:
+    CampaignError, ListArchived."""
+    insist_open(list_)
+    there = status(list_)
+    if there.draft is not None:
+        return there.draft
+    if there.on is not None:
+        return copy(there.on, by=by, now=now)
+    organization, kept = list_.organization, leading(list_.organization)
+    last = Campaign.objects.select_related("organization").filter(organization=organization).order_by("-pk").first()
+    sender = senders.default_sender(list_, last)
+    with override(kept.language):
+        draft = Draft(
+            subject=_("Thank you for subscribing"),
+            from_name=sender.name or kept.name,
+            from_email=sender.email,
+            reply_to=sender.reply_to,
+            body=dumps(parse('{"type":"doc"}')),
+            format="blocks",
+        )
+    return campaigns.create(organization, list_, draft, by=by, now=now, language=kept.language, welcome=True)
+
+
+def switch_on(campaign: Campaign, *, now: datetime, by: Person | None = None, seen: str = "") -> Campaign:
+    """From now on whoever confirms gets it, at any hour: they are at their mailbox. Whose answer is lost gets no second
+    one. seen: as of release. Errors: as of release, and ListArchived."""
+    if not campaign.welcome:
+        raise WrongState(_("This campaign is no welcome email."))
+    insist_open(campaign.list)
+    return release(campaign, now=now, by=by, quiet="none", unsure="hold", seen=seen)
+
+
+def switch_off(list_: List, *, now: datetime, by: Person | None = None) -> int:
+    """Nobody gets it any more; how many waited for it. Errors: WrongState where none is on."""
+    rows = Campaign.objects.select_related("organization").filter(
+        organization=list_.organization_id, list=list_, version_of=None, welcome__gt=0, state__in=ON
+    )
+    going, before = [*rows.order_by("pk")], status(list_).dropped
+    if not going:
+        raise WrongState(_("This list has no welcome email that is on."))
+    for campaign in going:
+        cancel(campaign, now=now, by=by)
+    dropped = status(list_).dropped - before
+    record("list.welcome_off", list_.organization, now=now, by=by, about=list_.id, detail={"dropped": dropped})
+    return dropped
+
+
+# -- the clock ------------------------------------------------------------------------------------------------------
+
+
+def drop_late(now: datetime) -> int:
+    """Who has waited for seven days, since no route takes anything, gets none; how many."""
+    count = 0
+    rows = Campaign.objects.select_related("organization").filter(welcome__gt=0, state__in=ON)
+    for campaign in rows.exclude(pending=0, deferred=0).order_by("pk"):
+        if dropped := book_late(campaign.pk, now - LATEST, now):
+            detail = {"campaign": campaign.pk, "count": dropped}
+            with transaction.atomic():
+                record("list.welcome_dropped", campaign.organization, now=now, about=campaign.list_id, detail=detail)
+            count += dropped
+    return count
