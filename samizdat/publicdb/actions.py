@@ -20,7 +20,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Max, Min, QuerySet
 
 from samizdat import phrases_override
-from samizdat.core.crypto import sealed_page, tokens
+from samizdat.core.crypto import seal, sealed_page, tokens
 from samizdat.publicdb import safe_html, signed_rows
 from samizdat.publicdb.models import (
     EditionName,
@@ -235,8 +235,14 @@ def lay_out(uid: bytes, secret: str, text: str, *, hours: int, now: datetime, no
 
 
 def drop_sheets(secrets: Iterable[str]) -> int:
-    """What lies there for those who hold these secrets goes, from the disk too; how many."""
-    names = [sealed_page.name(secret) for secret in secrets]
+    """What lies there for those who hold these secrets goes, from the disk too, and so what lies there for those who
+    hold what it says; how many."""
+    named = {sealed_page.name(secret): secret for secret in secrets}
+    names = list(named)
+    for at in range(0, len(named), 1000):
+        for name, box in PrivatePage.objects.filter(name__in=names[at : at + 1000]).values_list("name", "box"):
+            with suppress(seal.SealBroken):
+                names.append(sealed_page.name(sealed_page.read(named[bytes(name)], bytes(box))))
     gone = sum(
         PrivatePage.objects.filter(name__in=names[at : at + 1000]).delete()[0] for at in range(0, len(names), 1000)
     )

@@ -15,9 +15,10 @@ from samizdat.audience import actions as audience
 from samizdat.audience import queries
 from samizdat.audience.actions import preferences, signup_alarm
 from samizdat.audience.actions.forms import FormFacts, make_form
+from samizdat.audience.consent_writer import reseal, values_of
 from samizdat.audience.models import Subscriber, SubscriberTag, Subscription
 from samizdat.core import consent
-from samizdat.core.crypto import tokens
+from samizdat.core.crypto import seal, tokens
 from samizdat.delivery.actions import add_route
 from samizdat.events.actions import detail_of
 from samizdat.events.models import Event
@@ -206,7 +207,7 @@ def test_erasing_takes_a_mail_to_the_subscriber_and_a_press_of_its_link(
 
 @pytest.mark.parametrize("purpose", ["leave", "preferences", "confirm", "data", "move"])
 def test_no_other_token_erases_a_subscriber(lantern: Any, thursday: Any, ada: Any, purpose: str) -> None:
-    forged = choosing.mailed_token(lantern, "erase", ada.number, NOW)
+    forged = choosing.mailed_token(ada, "erase", NOW)
     days = tokens.read(keyring.keys(lantern).links, "erase", forged).edition
     say(lantern, "proven", token=token(lantern, ada, purpose, days), purpose="erase")
     say(lantern, "proven", token=token(lantern, ada, purpose, days), purpose=purpose)
@@ -219,7 +220,7 @@ def test_the_public_process_can_neither_make_nor_read_what_erases(lantern: Any, 
 
 
 def test_a_mailed_link_works_for_a_week(lantern: Any, thursday: Any, ada: Any) -> None:
-    sent = choosing.mailed_token(lantern, "erase", ada.number, NOW)
+    sent = choosing.mailed_token(ada, "erase", NOW)
     assert choosing.read_mailed(lantern, "erase", sent, NOW + timedelta(days=7)) is not None
     assert choosing.read_mailed(lantern, "erase", sent, NOW + timedelta(days=9)) is None
     assert choosing.read_mailed(lantern, "erase", sent, NOW - timedelta(days=1)) is None
@@ -260,6 +261,26 @@ def test_the_copy_of_a_readers_data_goes_with_them(lantern: Any, thursday: Any, 
     [event] = Event.objects.filter(kind="subscriber.erased")
     choosing.drop_data(event, NOW + timedelta(days=2))
     assert publicdb.sheet(place, sent, NOW) is None and not PrivatePage.objects.exists()
+
+
+def test_a_number_given_to_somebody_else_opens_neither_their_data_nor_what_erases_or_moves_them(
+    lantern: Any, thursday: Any, ada: Any, out: Path
+) -> None:
+    """As whoever writes the database has it: a visitor who has Ada's number for an hour is mailed by it."""
+    rows = Subscriber.objects.filter(pk=ada.pk)
+    [hers] = rows.values("sealed", "email_index")
+    reseal(ada, values_of(keyring.keys(lantern), ada) | {seal.ADDRESS: "thief@post.example"})
+    thief = rows.get()
+    sent = {purpose: choosing.mailed_token(thief, purpose, NOW, 7) for purpose in ("move", "allow")}
+    sent |= {purpose: choosing.mailed_token(thief, purpose, NOW) for purpose in ("data", "erase")}
+    rows.update(**hers)
+    ask(lantern, ada, "ask", what="data")
+    subject_requests.take(NOW)
+    assert publicdb.sheet(Site.objects.get(uid=bytes(lantern.uid)), sent["data"], NOW) is None
+    assert choosing.read_mailed(lantern, "erase", sent["erase"], NOW) is None
+    for purpose in ("move", "allow"):
+        [_ada, mark] = choosing.read_mailed(lantern, purpose, sent[purpose], NOW) or (None, None)
+        assert mark != 7
 
 
 def test_another_mailbox_is_asked_once_the_old_one_has_allowed_it_and_is_not_named_whole_there(

@@ -178,12 +178,30 @@ def _proven(envelope: OpenedEnvelope, now: datetime) -> Unsubscribe | None:
 # -- what a mailbox proved --------------------------------------------------------------------------------------
 
 
-def mailed_token(organization: Organization, purpose: str, number: int, now: datetime, mark: int = 0) -> str:
-    """A token for one of MAILED. It says on which day it was made, and for moving which address it is about."""
+def mailed_token(subscriber: Subscriber, purpose: str, now: datetime, mark: int = 0) -> str:
+    """A token for one of MAILED. It says on which day it was made, and for moving which address it is about; and it is
+    of their mailbox alone: whoever writes the database can have a number stand for somebody else."""
+    return _of_number(subscriber.organization, purpose, subscriber.number, now, mark ^ _mailbox(subscriber))
+
+
+def _of_number(organization: Organization, purpose: str, number: int, now: datetime, mark: int) -> str:
     keys = keyring.keys(organization)
     assert keys.link is not None
     day = (now.astimezone(UTC).date() - date(1970, 1, 1)).days
     return tokens.make(keys.link, purpose, day << 32 | mark, number)
+
+
+def _mailbox(subscriber: Subscriber) -> int:
+    return preferences.mark_of(subscriber.organization, audience_queries.address_of(subscriber))
+
+
+def lay_out_data(subscriber: Subscriber, token: str, text: str, *, hours: int, now: datetime) -> None:
+    """The copy of their data for the token that is mailed. Beside it lies, for a token that nobody is mailed, which one
+    that is: once they are erased, nothing else tells."""
+    organization = subscriber.organization
+    mark = _of_number(organization, "data", subscriber.number, now, 0)
+    for secret, words in ((token, text), (mark, token)):
+        publicdb.lay_out(bytes(organization.uid), secret, words, hours=hours, now=now, nonce=os.urandom(12))
 
 
 def drop_data(event: Event, now: datetime) -> None:
@@ -193,16 +211,13 @@ def drop_data(event: Event, now: datetime) -> None:
     numbers = detail_of(event).get("numbers", [event.about & NUMBER_MASK])
     today = (now.astimezone(UTC).date() - date(1970, 1, 1)).days
     makers = [tokens.TokenMaker(key, "data") for key in keyring.keys(event.organization).links.values()]
-    publicdb.drop_sheets(
-        token
-        for maker in makers
-        for back in range(MAILED_DAYS + 1)
-        for token in maker.many(today - back << 32, numbers)
-    )
+    days = [today - back << 32 for back in range(MAILED_DAYS + 1)]
+    publicdb.drop_sheets(token for maker in makers for day in days for token in maker.many(day, numbers))
 
 
 def read_mailed(organization: Organization, purpose: str, text: str, now: datetime) -> tuple[Any, int] | None:
-    """(subscriber, mark) of a mailed token; None when it is not ours, too old, or they are not here any more."""
+    """(subscriber, mark) of a mailed token; None when it is not ours, too old, they are not here any more, or their
+    number has another mailbox by now."""
     if purpose not in MAILED:
         return None
     try:
@@ -213,7 +228,10 @@ def read_mailed(organization: Organization, purpose: str, text: str, now: dateti
     if not timedelta(0) <= now.astimezone(UTC).date() - mailing_day <= timedelta(days=MAILED_DAYS):
         return None
     subscriber = audience_queries.subscriber_numbered(organization, token.number)
-    return (subscriber, token.edition & 0xFFFFFFFF) if subscriber is not None else None
+    if subscriber is None:
+        return None
+    mark = token.edition & 0xFFFFFFFF ^ _mailbox(subscriber)
+    return (subscriber, mark) if purpose in ("move", "allow") or not mark else None
 
 
 def _done(envelope: OpenedEnvelope, now: datetime) -> None:

@@ -9,7 +9,6 @@ Its loop is that of the sign-ups, and so is what keeps a flood away: one such ma
 
 import json
 import logging
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,6 +21,7 @@ from samizdat.audience import queries as audience_queries
 from samizdat.audience.actions import preferences
 from samizdat.audience.actions.mail_quota import few_a_day, few_in_all, once_a_day
 from samizdat.audience.errors import AudienceError
+from samizdat.audience.models import Subscriber
 from samizdat.core.content.phrases import PhraseTable, language_for
 from samizdat.core.mail import address
 from samizdat.core.mail.outcome import Accepted, Refused, Unsure
@@ -31,7 +31,7 @@ from samizdat.privacy.subject_access import access_file
 from samizdat.publicdb import actions as publicdb
 from samizdat.worker.inbox import fundraising_consent, signups
 from samizdat.worker.inbox.inbox import OpenedEnvelope, given_up, in_batches
-from samizdat.worker.inbox.preferences import MAILED_DAYS, mailed_token, read_mailed
+from samizdat.worker.inbox.preferences import MAILED_DAYS, lay_out_data, mailed_token, read_mailed
 from samizdat.worker.inbox.unsubscribes import all_proven
 from samizdat.worker.mail import service_mail
 
@@ -144,18 +144,16 @@ def _allowed(envelope: OpenedEnvelope, now: datetime) -> SubjectRequest | None:
     lists, to = preferences.lists_of(subscriber), preferences.wish_of(subscriber, mark)
     if not lists or not to or audience_queries.suppression_of(envelope.organization, to) in ("manual", "objected"):
         return None  # Its owner or the organization decided that; a form does not undo it.
-    _forget(envelope.organization, subscriber.number, preferences.allow(subscriber, mark), now)
+    _forget(subscriber, preferences.allow(subscriber, mark), now)
     publicdb.set_token_state(text, "allowed")
     return SubjectRequest(subscriber, lists[0], "move", to, mark)
 
 
-def _forget(organization: Organization, number: int, wishes: Iterable[str], now: datetime) -> None:
+def _forget(subscriber: Subscriber, wishes: Iterable[str], now: datetime) -> None:
     """Links that were mailed about other mailboxes lead nowhere from now on, and their pages say so."""
     days = [now - timedelta(days=back) for back in range(MAILED_DAYS + 1)]
-    for mark in [preferences.mark_of(organization, wish) for wish in wishes]:
-        publicdb.forget_tokens(
-            mailed_token(organization, what, number, day, mark) for what in ("allow", "move") for day in days
-        )
+    for mark in [preferences.mark_of(subscriber.organization, wish) for wish in wishes]:
+        publicdb.forget_tokens(mailed_token(subscriber, what, day, mark) for what in ("allow", "move") for day in days)
 
 
 def _mail(envelope: OpenedEnvelope, wanted: SubjectRequest, now: datetime) -> bool:
@@ -165,10 +163,10 @@ def _mail(envelope: OpenedEnvelope, wanted: SubjectRequest, now: datetime) -> bo
     base = kept.public_url
     if sender is None or not base:
         return given_up(envelope, now)
-    token = mailed_token(organization, what, subscriber.number, now, wanted.mark)
+    token = mailed_token(subscriber, what, now, wanted.mark)
     if what == "data":
         text = json.dumps(access_file(subscriber, now=now), ensure_ascii=False, indent=1)
-        publicdb.lay_out(bytes(organization.uid), token, text, hours=DATA_HOURS, now=now, nonce=os.urandom(12))
+        lay_out_data(subscriber, token, text, hours=DATA_HOURS, now=now)
     words = phrases_override.words_to(subscriber.language, kept.language)
     # The page behind the link speaks as the mail does, where it can.
     tongue = language_for(words.language)
