@@ -337,7 +337,7 @@ def give_role(
             return None  # Told again it would make a new admin of an old one, whose approval does not count.
         if role != "admin":
             _keep_an_admin(organization, person, by)
-        needs = _raises(before.role if before else "", role) or (before is not None and before.role == "admin")
+        needs = _raises(before.role if before else "", role) or pending_changes.may_be_admin(person, organization, now)
         if needs and by != person and not approved and pending_changes.held(organization, by):
             assert by is not None
             return pending_changes.ask(organization, "role", role, about=person.id, now=now, by=by)
@@ -358,7 +358,7 @@ def remove_person(
     """Ends a membership and its sessions at once; that of another admin waits (changes.py). Errors: LastAdmin."""
     with transaction.atomic():
         _keep_an_admin(organization, person, by)
-        is_admin = roles.memberships(person=person, organization=organization, role="admin")
+        is_admin = pending_changes.may_be_admin(person, organization, now)
         if is_admin and by != person and not approved and pending_changes.held(organization, by):
             assert by is not None
             return pending_changes.ask(organization, "removal", None, about=person.id, now=now, by=by)

@@ -200,6 +200,16 @@ def is_alone(organization: Organization, asker: Person | None, now: datetime) ->
     return known is not None and not known - {asker.pk if asker else None}
 
 
+def may_be_admin(person: Person, organization: Organization, now: datetime) -> bool:
+    """Whether they are an admin here, or nothing says that they are none: a row without its MAC, an older one or none
+    at all is what whoever writes the database leaves of one while another one is removed."""
+    rows = roles.rows(person=person, organization=organization)
+    if any(row.role == "admin" or not roles.holds(row) for row in rows):
+        return True
+    known = _admins_by_log(organization, now + SEASONED)
+    return known is None or person.pk in known
+
+
 def count_role(organization: Organization) -> None:
     """Before an event of _GIVING, in its transaction."""
     Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)

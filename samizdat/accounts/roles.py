@@ -57,7 +57,7 @@ def end_invitation(organization: Organization, number: int) -> bool:
 
 def memberships(**wanted: object) -> list[Membership]:
     """Those that hold, with person and organization; locked ones, too."""
-    return [row for row in _rows(**wanted) if holds(row)]
+    return [row for row in rows(**wanted) if holds(row)]
 
 
 def has_role(person: Person, organization: Organization, roles: Collection[str]) -> bool:
@@ -75,8 +75,9 @@ def who_may_sign_in() -> QuerySet[Person]:
 
 def forged(organization: Organization) -> list[Membership]:
     """Roles that were written beside us, or moved from another row: they give nothing."""
-    return [row for row in _rows(organization=organization) if not holds(row)]
+    return [row for row in rows(organization=organization) if not holds(row)]
 
 
-def _rows(**wanted: object) -> Iterator[Membership]:
+def rows(**wanted: object) -> Iterator[Membership]:
+    """As memberships(), whatever their MAC says."""
     yield from Membership.objects.select_related("person", "organization").filter(**wanted).order_by("id")

@@ -399,3 +399,21 @@ def test_a_file_that_was_downloaded_is_not_made_again_because_the_events_of_it_w
     Event.objects.filter(kind__startswith="subscribers.export.").exclude(kind="subscribers.export.waited").delete()
     Export.objects.filter(pk=row.pk).update(**released)
     assert exporting.run(row.pk, now=lambda: NOW + DAY).problem == "not_permitted"
+
+
+@pytest.mark.parametrize("row", ["without its MAC", "gone", "as it was before"])
+def test_nobody_demotes_or_removes_another_admin_at_once_whose_row_is_no_admins_for_that_moment(
+    house: Any, vera: Person, row: str
+) -> None:
+    zoya = actions.add_person("zoya@lantern.example", name="Zoya", password=PASSWORD, today=TODAY)
+    actions.give_role(zoya, house, "viewer", by=None, now=NOW - 3 * DAY)
+    rows = Membership.objects.filter(person=zoya)
+    [older] = rows.values("role", "since", "mac")
+    actions.give_role(zoya, house, "admin", by=None, now=NOW - 2 * DAY)
+    if row == "gone":
+        rows.delete()
+    else:
+        rows.update(**({"mac": b""} if row == "without its MAC" else older))
+    assert actions.give_role(zoya, house, "editor", by=vera, now=NOW) is not None
+    assert actions.remove_person(zoya, house, by=vera, now=NOW) is not None
+    assert not pending_changes.is_alone(house, vera, NOW)
