@@ -162,8 +162,14 @@ def ask(
             organization=organization, kind=kind, about=about, by=by, created=now, details_sealed=b""
         )
         _tell(row, details)
-        record(ASKED, organization, now=now, by=by, about=row.pk, detail={"change": kind})
+        record(ASKED, organization, now=now, by=by, about=row.pk, detail={"change": kind} | behind(organization))
     return row
+
+
+def behind(organization: Organization) -> dict[str, int]:
+    """For the event by which something is asked for: how long the log was. Its own place stands in the open, and whoever
+    writes the database has it linked anew behind what they deleted."""
+    return {"logged": chain.length(organization)}
 
 
 def _tell(row: PendingChange, details: object) -> None:
@@ -412,8 +418,11 @@ def is_log_whole_since(row: HeldRow, asked: EventKind, now: datetime) -> bool:
     event = last_about(row.organization, [asked], row.pk)
     if event is not None and event.position is None and row.created > now - LINKED:
         return True
-    # It stands in its place itself, or the walk sees that. One that is gone, or in no place: all of the log.
-    return chain.verify(row.organization, since=((event.position if event else 0) or 1) - 1).whole
+    try:
+        logged = int(detail_of(event).get("logged", 0)) if event is not None else 0
+    except SealError:
+        logged = 0
+    return chain.verify(row.organization, since=logged).whole  # All of the log where the event is gone.
 
 
 def _was_settled(row: PendingChange) -> bool:

@@ -132,6 +132,7 @@ def _new(
             "reason": details.reason,
             "recipients": list(wish.recipients),
             "passphrase": wish.passphrase,
+            **pending_changes.behind(organization),
         }
         record(permits.EXPORTED, organization, about=row.pk, by=by, now=now, detail=detail)
     return row
