@@ -162,13 +162,14 @@ def ask(
             organization=organization, kind=kind, about=about, by=by, created=now, details_sealed=b""
         )
         _tell(row, details)
-        record(ASKED, organization, now=now, by=by, about=row.pk, detail={"change": kind} | behind(organization))
+        detail = {"change": kind, **behind(organization)}
+        record(ASKED, organization, now=now, by=by, about=row.pk, detail=detail)
     return row
 
 
 def behind(organization: Organization) -> dict[str, int]:
-    """For the event by which something is asked for: how long the log was. Its own place stands in the open, and whoever
-    writes the database has it linked anew behind what they deleted."""
+    """For the event by which something is asked for: how long the log was. Its own place stands in the open, and
+    whoever writes the database has it linked anew behind what they deleted."""
     return {"logged": chain.length(organization)}
 
 

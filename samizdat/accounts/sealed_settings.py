@@ -31,7 +31,7 @@ GUARDED = (*LEADING, *NAMING, "requires_approval", "hostile_state")
 # sealed beside the settings, of readers whether there were any: rows and events of all can be taken away for a moment.
 # Of merge fields it is the highest number, since none is given twice. Of roles it is how many events there are by which
 # somebody may have become an admin.
-COUNTED = ("routes", "domains", "readers", "fields", "roles")
+COUNTED = ("routes", "domains", "readers", "fields", "roles", "forgotten")
 # Hosts that come along with exports: one each time that the public pages moved, and files can be made up.
 MOST_BROUGHT = 20
 
@@ -59,6 +59,7 @@ class Leading(Struct, frozen=True):
     readers: int | None = None
     fields: int | None = None
     roles: int | None = None
+    forgotten: int | None = None
     closed: dict[int, int] = {}  # Route -> the event that its server closed it.
     default_sender: DefaultSender = DefaultSender()
     claims: dict[str, bool] = {}  # Sending domain that it proved (true), or signs for (false).

@@ -1,15 +1,16 @@
 """Keys that exports may be sealed to without anybody's approval: another admin has approved them, they waited for a
 day with everybody told, or the command line used them. A key that one stolen session brings along is none of these."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from datetime import datetime
 
 from django.db import transaction
 
+from samizdat.accounts import sealed_settings
 from samizdat.accounts.models import Organization, Person
 from samizdat.core.crypto import seal
 from samizdat.core.crypto.seal import SealError
-from samizdat.events.actions import record
+from samizdat.events.actions import is_genuine, record
 from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
 from samizdat.portability.models import RecipientKey
@@ -20,20 +21,28 @@ FORGOTTEN: EventKind = "subscribers.export.key_forgotten"
 
 def are_known(organization: Organization, keys: Iterable[str]) -> bool:
     """By what is sealed of them: the mark that stands beside it, whoever writes the database could put onto another
-    row."""
+    row. None is, where the log lacks an event by which one was forgotten."""
+    if (forgotten := _forgotten(organization)) is None:
+        return False
     rows = RecipientKey.objects.select_related("organization").filter(organization=organization)
-    there = {_mark(organization, text) for row in rows if (text := _standing(row)) is not None}
+    there = {_mark(organization, text) for row in rows if (text := _standing(row, forgotten)) is not None}
     return there.issuperset(_mark(organization, key) for key in keys)
 
 
-def _standing(row: RecipientKey) -> str | None:
+def _forgotten(organization: Organization) -> set[int | None] | None:
+    """Numbers of those that were forgotten, of which the settings seal how many there are."""
+    rows = Event.objects.select_related("organization").filter(organization=organization, kind=FORGOTTEN)
+    events = [event for event in rows if is_genuine(event)]
+    is_whole = len(events) == sealed_settings.how_many(organization, "forgotten")
+    return {event.about for event in events} if is_whole else None
+
+
+def _standing(row: RecipientKey, forgotten: Container[int | None]) -> str | None:
     """None where it was forgotten and put back since, under its number; under any other one its text does not open."""
     try:
-        text = _text(row)
+        return None if row.pk in forgotten else _text(row)
     except SealError:
         return None
-    forgotten = Event.objects.filter(organization=row.organization_id, kind=FORGOTTEN, about=row.pk)
-    return None if forgotten.exists() else text
 
 
 def know(organization: Organization, keys: Iterable[str], *, now: datetime) -> None:
@@ -62,6 +71,8 @@ def _text(row: RecipientKey) -> str:
 def forget(row: RecipientKey, *, now: datetime, by: Person | None) -> None:
     """The next export to it needs an approval again."""
     with transaction.atomic():
+        Organization.objects.select_for_update(no_key=True).get(pk=row.organization_id)
+        sealed_settings.count_another(row.organization, "forgotten")
         record(FORGOTTEN, row.organization, about=row.pk, by=by, now=now)
         row.delete()
 

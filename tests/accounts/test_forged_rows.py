@@ -799,3 +799,17 @@ def test_a_key_that_was_forgotten_is_not_known_because_its_row_was_put_back(
     RecipientKey.objects.create(**then | {"id": then["id"] + number})
     assert not recipient_keys.are_known(house, [AGE_KEY])
     assert _held(house, vera)
+
+
+@pytest.mark.parametrize("event", ["deleted", "of another key for a moment"])
+def test_a_key_that_was_forgotten_is_not_known_because_its_event_is_away(house: Any, vera: Person, event: str) -> None:
+    recipient_keys.know(house, [AGE_KEY], now=NOW)
+    then = RecipientKey.objects.values().get()
+    recipient_keys.forget(RecipientKey.objects.get(), now=NOW, by=vera)
+    RecipientKey.objects.create(**then)
+    events = Event.objects.filter(kind="subscribers.export.key_forgotten")
+    if event == "deleted":
+        events.delete()
+    else:
+        events.update(about=then["id"] + 1)
+    assert not recipient_keys.are_known(house, [AGE_KEY])
