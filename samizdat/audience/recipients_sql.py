@@ -27,6 +27,19 @@ _HAS_LEFT = f"""EXISTS (
     ) {{apart}}
 )"""
 
+# Of an appeal, likewise: a yes to appeals for this list, and no no to them behind which none stands.
+_AGREES_TO_APPEALS = f"""EXISTS (
+    SELECT 1 FROM audience_consentrecord y WHERE y.subscriber_id = u.subscriber_id AND y.kind IN ({_YES})
+    AND y.purpose = 1 AND (y.list_id = u.list_id OR y.list_id IS NULL) {{apart}}
+) AND NOT EXISTS (
+    SELECT 1 FROM audience_consentrecord n WHERE n.subscriber_id = u.subscriber_id AND n.kind IN ({_NO})
+    AND n.purpose = 1 AND (n.list_id = u.list_id OR n.list_id IS NULL) AND NOT EXISTS (
+        SELECT 1 FROM audience_consentrecord y WHERE y.subscriber_id = n.subscriber_id AND y.kind IN ({_YES})
+        AND y.purpose = 1 AND (y.list_id = u.list_id OR y.list_id IS NULL)
+        AND (y.day > n.day OR (y.day = n.day AND y.id > n.id)) {{apart}}
+    ) {{apart}}
+)"""
+
 # The people of a slice at this instant. Values: their rows, the list, the round twice, the organization.
 # On PostgreSQL OFFSET 0 keeps the planner from turning the two questions into joins: right after an import it knows
 # nothing of these tables, and then walks through the whole list for every slice (6 ms instead of 0.2).
@@ -48,9 +61,7 @@ def writable_as_json(appeal: bool) -> str:
         what="json_group_array(json_array(s.id, hex(s.sealed), s.provider))",
         source="json_each(%s) j CROSS JOIN audience_subscriber s ON s.id = j.value",
         which="",
-        apart="",
-        has_left=_HAS_LEFT.format(apart=""),
-        asked=ASKED_FOR_MONEY if appeal else "",
+        **_conditions(appeal, apart=""),
     )
 
 
@@ -60,10 +71,13 @@ def writable_rows(appeal: bool) -> str:
         what="s.id, s.sealed, s.provider",
         source="audience_subscriber s",
         which="s.id = ANY(%s::bigint[]) AND",
-        apart="OFFSET 0",
-        has_left=_HAS_LEFT.format(apart="OFFSET 0"),
-        asked=ASKED_FOR_MONEY if appeal else "",
+        **_conditions(appeal, apart="OFFSET 0"),
     )
+
+
+def _conditions(appeal: bool, apart: str) -> dict[str, str]:
+    asked = f"{ASKED_FOR_MONEY} AND {_AGREES_TO_APPEALS.format(apart=apart)}" if appeal else ""
+    return {"apart": apart, "has_left": _HAS_LEFT.format(apart=apart), "asked": asked}
 
 
 def languages_of(rows: list[int]) -> list[tuple[int, str]]:

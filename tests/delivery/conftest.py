@@ -60,6 +60,22 @@ class House:
     def number(self, address: str) -> int:
         return int(address.partition("@")[0].removeprefix("reader"))
 
+    def agree_to_appeals(self, *addresses: str) -> None:
+        """They, or all of those on the list."""
+        from samizdat.audience.models import ConsentRecord, Subscription, row_id
+        from samizdat.core import consent
+
+        numbers = [row_id(self.organization.id, self.number(address)) for address in addresses]
+        rows = Subscription.objects.filter(list=self.list, **({"subscriber__in": numbers} if numbers else {}))
+        ConsentRecord.objects.bulk_create(
+            ConsentRecord(
+                organization=self.organization, subscriber_id=row.subscriber_id, list=self.list, sealed=b"", day=TODAY,
+                kind=consent.KINDS.index("given"), purpose=1, channel=consent.WAYS.index("form"), digest=b"",
+            )
+            for row in rows
+        )  # fmt: skip
+        rows.update(fundraising_verdict=consent.YES)
+
     def leave(self, address: str) -> None:
         """The reader left the list, as audience.unsubscribe writes it."""
         from samizdat.audience.models import Subscription, row_id

@@ -15,9 +15,7 @@ def test_who_takes_it_back_while_an_appeal_waits_gets_letters_and_no_appeal(
     readers = house.people(6)
     ada, boris, clara, *others = readers
     asked = Subscription.objects.filter(list=house.list)
-    asked.exclude(subscriber=row_id(house.organization.id, house.number(others[0]))).update(
-        fundraising_verdict=consent.YES
-    )
+    house.agree_to_appeals(ada, boris, clara, *others[1:])
     appeal = house.draft()
     appeal.purpose = consent.PURPOSES.index(consent.APPEALS)
     appeal.save(update_fields=["purpose"])

@@ -9,7 +9,7 @@ from samizdat.audience import actions as audience
 from samizdat.audience.models import ConsentRecord, Subscription
 from samizdat.campaigns.models import Campaign, Edition
 from samizdat.core import consent
-from samizdat.delivery.actions import cancel, start_due, take_back
+from samizdat.delivery.actions import cancel, release, start_due, take_back
 from samizdat.delivery.models import Chunk, Delivery
 from samizdat.events import chain
 from samizdat.events.models import Event
@@ -70,6 +70,29 @@ def test_that_somebody_unsubscribed_is_not_deleted_unseen(house: House) -> None:
     ConsentRecord.objects.filter(subscriber=boris.id, kind=consent.KINDS.index("withdrawn")).delete()
     chain.append()
     assert chain.verify(house.organization).reason == "missing"
+
+
+def test_who_takes_no_appeals_gets_none_though_their_verdict_was_written_for_the_moments_of_release_and_sending(
+    house: House, server: ScriptedServer
+) -> None:
+    now, organization = dbclock.now(), house.organization
+    ada, eve, _cleo = (
+        audience.add_subscriber(organization, f"{name}@post.example", house.list, consent="By form.", now=now)
+        for name in ("ada", "eve", "cleo")
+    )
+    for subscriber in (ada, eve):
+        audience.agree_to_appeals(subscriber, house.list, now=now)
+    audience.unsubscribe(ada, house.list, purpose=consent.APPEALS, now=now)
+    audience.agree_to_appeals(ada, house.list, now=now)
+    audience.unsubscribe(eve, house.list, purpose=consent.APPEALS, now=now)
+    house.route(server)
+    Subscription.objects.update(fundraising_verdict=1)
+    appeal = house.draft()
+    appeal.purpose = consent.PURPOSES.index(consent.APPEALS)
+    appeal.save(update_fields=["purpose"])
+    release(appeal, now=now)
+    run_until_still(appeal.pk)
+    assert sorted(server.counts()) == ["ada@post.example"]
 
 
 def test_who_said_no_gets_nothing_though_their_status_was_written_for_the_moments_of_release_and_sending(

@@ -151,7 +151,7 @@ def test_who_gets_a_letter_is_asked_of_what_was_released_whatever_its_row_says(
     """They refuse appeals, or have left the list, after the release; by the columns they could be written to."""
     house.people(3)
     house.route(server)
-    Subscription.objects.update(fundraising_verdict=consent.YES)
+    house.agree_to_appeals()
     letter = house.draft()
     Campaign.objects.filter(pk=letter.pk).update(purpose=consent.PURPOSES.index(consent.APPEALS))
     letter.refresh_from_db()
