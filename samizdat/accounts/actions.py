@@ -434,7 +434,7 @@ def _let_in(person: Person, invitation: Invitation, now: datetime) -> None:
 
 def _use(token: str, now: datetime) -> Invitation:
     invitation = invitation_of(token, now)
-    if not roles.end_invitation(invitation.organization, invitation.pk):
+    if not roles.end_invitation(invitation.organization, invitation.pk, now):
         raise InvitationGone(_gone())
     return invitation
 
@@ -471,7 +471,7 @@ def _hash(token: str) -> bytes:
 
 def withdraw_invitation(invitation: Invitation, *, by: Person | None, now: datetime) -> None:
     with transaction.atomic():
-        roles.end_invitation(invitation.organization, invitation.pk)
+        roles.end_invitation(invitation.organization, invitation.pk, now)
         pending_changes.stop_about(invitation.organization, "invitation", invitation.id, now=now, by=by)
 
 

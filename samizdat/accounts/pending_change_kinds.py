@@ -69,8 +69,8 @@ def _facts_of(invitation: Invitation) -> tuple[str, str, datetime]:
     return invitation.role, bytes(invitation.token_hash).hex(), invitation.expires
 
 
-def _undo_invitation(row: PendingChange, _now: datetime) -> None:
-    roles.end_invitation(row.organization, row.about or 0)
+def _undo_invitation(row: PendingChange, now: datetime) -> None:
+    roles.end_invitation(row.organization, row.about or 0, now)
 
 
 def _say_setting(row: PendingChange, details: SettingDetails) -> str:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from django.db.models import Exists, OuterRef, QuerySet
 
-from samizdat.accounts import row_macs
+from samizdat.accounts import row_macs, sealed_settings
 from samizdat.accounts.models import Invitation, Membership, Organization, Person
 
 
@@ -45,14 +45,19 @@ def open_invitation(row: Invitation) -> None:
 
 
 def opens(row: Invitation) -> bool:
-    return row_macs.fits(row.mac, *row_macs.of_invitation(row))
+    fits = row_macs.fits(row.mac, *row_macs.of_invitation(row))
+    return fits and not sealed_settings.has_ended(row.organization, f"invitation {row.pk}")
 
 
-def end_invitation(organization: Organization, number: int) -> bool:
-    """It opens nothing any more, whatever is written into `used`; whether it could be used until now. The row is the
-    lock: of two who press at once one finds it used."""
+def end_invitation(organization: Organization, number: int, now: datetime) -> bool:
+    """It opens nothing any more, whatever its row says; whether it could be used until now. The row is the lock: of two
+    who press at once one finds it used. In the caller's transaction."""
     mine = Invitation.objects.filter(pk=number, organization=organization, used=False)
-    return bool(mine.update(used=True, mac=b""))
+    expires = mine.values_list("expires", flat=True).first()
+    if expires is None or not mine.update(used=True, mac=b""):
+        return False
+    sealed_settings.note_ended(organization, f"invitation {number}", expires, now)
+    return True
 
 
 def memberships(**wanted: object) -> list[Membership]:

@@ -2,9 +2,11 @@
 the database (docs/keys.md)."""
 
 import logging
+import math
 import secrets
 import time
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -61,6 +63,7 @@ class Leading(Struct, frozen=True):
     roles: int | None = None
     forgotten: int | None = None
     closed: dict[int, int] = {}  # Route -> the event that its server closed it.
+    ended: dict[str, int] = {}  # Link that was used or withdrawn, by its kind and number -> seconds since 1970.
     default_sender: DefaultSender = DefaultSender()
     claims: dict[str, bool] = {}  # Sending domain that it proved (true), or signs for (false).
     sealed: int = 0  # Seconds since 1970, and always more than the copy before: which of two copies is the newer one.
@@ -141,6 +144,19 @@ def note_closed(organization: Organization, route: int, event: int | None) -> No
     closed = others if event is None else others | {route: event}
     if closed != kept.closed:
         _seal_settings(organization, structs.replace(kept, closed=closed))
+
+
+def note_ended(organization: Organization, link: str, until: datetime, now: datetime) -> None:
+    """That this link, by its kind and number, was used or withdrawn: its row can be put back as it was, and would open
+    until then. Call it in a transaction."""
+    row = Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
+    kept = _leading_now(row)
+    others = {name: seconds for name, seconds in kept.ended.items() if seconds > now.timestamp()}
+    _seal_settings(row, structs.replace(kept, ended=others | {link: math.ceil(until.timestamp())}))
+
+
+def has_ended(organization: Organization, link: str) -> bool:
+    return link in _leading_now(organization).ended
 
 
 def closed_by(organization: Organization, route: int) -> int | None:

@@ -7,7 +7,7 @@ import pytest
 
 from samizdat.accounts import actions, locking, pending_changes, sealed_people, sign_out
 from samizdat.accounts.errors import AccountError, InvitationGone, InvitationWaits
-from samizdat.accounts.models import Membership, Organization, PendingChange, Person
+from samizdat.accounts.models import Invitation, Membership, Organization, PendingChange, Person
 from samizdat.accounts.pending_changes import ChangeRefused
 from samizdat.audience import actions as audience
 from samizdat.events import chain
@@ -419,3 +419,19 @@ def test_nobody_demotes_or_removes_another_admin_at_once_whose_row_is_no_admins_
     assert actions.give_role(zoya, house, "editor", by=vera, now=NOW) is not None
     assert actions.remove_person(zoya, house, by=vera, now=NOW) is not None
     assert not pending_changes.is_alone(house, vera, NOW)
+
+
+@pytest.mark.parametrize("end", ["used", "withdrawn"])
+def test_an_invitation_that_is_over_lets_nobody_in_though_its_row_was_put_back(
+    house: Any, vera: Person, zoya: Person, end: str
+) -> None:
+    link = actions.invite(house, "editor", note="for Olga", by=vera, now=NOW)
+    pending_changes.approve(_only(), now=NOW, by=zoya)
+    [row] = Invitation.objects.values()
+    if end == "used":
+        actions.accept(link, email="olga@lantern.example", name="Olga", password=PASSWORD, now=NOW)
+    else:
+        actions.withdraw_invitation(Invitation.objects.get(), by=zoya, now=NOW)
+    Invitation.objects.filter(pk=row["id"]).update(**row)
+    with pytest.raises(InvitationGone):
+        actions.accept(link, email="thief@evil.example", name="Olga", password=PASSWORD, now=NOW + DAY)

@@ -31,6 +31,16 @@ def say(letter: Any, token: str, text: str, *, yes: bool = False, now: Any = NOW
     share_links.answer(link, name="Pavel", text=text, yes=yes, mark=share_links.mark_of(link), now=now)
 
 
+def test_a_link_that_was_withdrawn_opens_nothing_though_its_row_was_put_back(letter: Any) -> None:
+    token = share_links.share(letter, "For Pavel", now=NOW, by=None)
+    [row] = ShareLink.objects.values()
+    assert share_links.withdraw(letter, row["id"], now=NOW, by=None)
+    ShareLink.objects.filter(pk=row["id"]).update(**row)
+    with pytest.raises(share_links.LinkGone):
+        share_links.opened(token, NOW)
+    assert share_links.opened(share_links.share(letter, "For Pavel", now=NOW, by=None), NOW).campaign == letter
+
+
 def test_a_link_opens_for_seven_days_unless_it_is_withdrawn_or_the_letter_leaves(letter: Any) -> None:
     first, second = (share_links.share(letter, "For Pavel", now=NOW, by=None) for _ in range(2))
     assert share_links.opened(first, NOW + timedelta(days=6, hours=23)).campaign == letter

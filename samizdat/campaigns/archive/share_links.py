@@ -14,7 +14,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from msgspec import Struct
 
-from samizdat.accounts import row_macs
+from samizdat.accounts import row_macs, sealed_settings
 from samizdat.accounts.models import WRITERS, Person
 from samizdat.accounts.roles import has_role
 from samizdat.campaigns.approval import bond_of
@@ -106,6 +106,7 @@ def withdraw(campaign: Campaign, number: int, *, now: datetime, by: Person | Non
         row.ended = True
         row.mac = _mac(row)
         row.save(update_fields=["ended", "mac"])
+        sealed_settings.note_ended(campaign.organization, f"preview {row.pk}", row.until, now)
         record("campaign.share_withdrawn", campaign.organization, now=now, by=by, about=campaign.pk)
     return True
 
@@ -190,7 +191,8 @@ def _mac(row: ShareLink) -> bytes:
 def _holds(row: ShareLink) -> bool:
     """Also only as long as whoever made it may write: what they may no longer read, their links don't show either."""
     may = row.by is None or has_role(row.by, row.campaign.organization, WRITERS)
-    return may and row_macs.fits(row.mac, *_of(row))
+    ended = sealed_settings.has_ended(row.campaign.organization, f"preview {row.pk}")
+    return may and not ended and row_macs.fits(row.mac, *_of(row))
 
 
 def _hash(token: str) -> bytes:
