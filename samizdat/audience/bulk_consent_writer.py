@@ -177,12 +177,15 @@ def _suppressed(organization: Organization, ids: Sequence[int]) -> dict[int, str
     return {id: consent_records.foremost(reasons) for id, reasons in by_subscriber.items()}
 
 
-def last_by_desk(list_: List, ids: Sequence[int], kind: str) -> list[int]:
+def last_by_desk(list_: List, ids: Sequence[int], kind: str, *, once: bool = False) -> list[int]:
     """Those of whom the last thing that is known for a list is this, from the desk: nothing that they did since is
-    undone with it. That somebody typed their address into a form is no deed of theirs."""
+    undone with it. That somebody typed their address into a form is no deed of theirs. `once`: and who did not tell
+    the desk the same after it, which stands."""
     code, last, asked = consent.KINDS.index(kind), {}, consent.KINDS.index("asked")
+    repeated: set[int] = set()
     for id, (_order, list_id, kind_code, purpose, way, _day) in sql.consent_of(ids):
         meant = purpose == consent_records.NEWSLETTER or kind_code == consent.KINDS.index("cleaned")
         if list_id in (list_.id, None) and meant and kind_code != asked:
+            (repeated.add if last.get(id) == (kind_code, way) else repeated.discard)(id)
             last[id] = (kind_code, way)
-    return [id for id in ids if last.get(id) == (code, _DESK)]
+    return [id for id in ids if last.get(id) == (code, _DESK) and not (once and id in repeated)]

@@ -9,7 +9,7 @@ from samizdat.accounts.actions import found_organization
 from samizdat.audience import headcount, queries
 from samizdat.audience.actions import add_subscriber, bulk, new_list, sign_up, suppress, tags_for, unsubscribe
 from samizdat.audience.actions.bulk import ERASE, MOVE, REMOVE, TAG, UNTAG, BulkPlan, BulkRefused
-from samizdat.audience.actions.consent import settle_again
+from samizdat.audience.actions.consent import settle_again, unsubscribe_from_all
 from samizdat.audience.filters import Filter
 from samizdat.audience.models import (
     NONSUBSCRIBED,
@@ -107,6 +107,20 @@ def test_whoever_is_taken_off_a_list_left_it_and_comes_back_by_the_undo(
     assert done.undone == 10
     assert statuses(people[1])["The Thursday Letter"] == statuses(people[0])["The Thursday Letter"] == "unsubscribed"
     assert statuses(people[3])["The Thursday Letter"] == "subscribed"
+    assert_projections_hold(lantern, NOW)
+
+
+def test_who_told_a_teammate_no_after_a_bulk_removal_is_not_brought_back_by_its_undo(
+    lantern: Any, letter: Any, people: list[Any]
+) -> None:
+    work = do(lantern, BulkPlan(REMOVE, Filter(list=letter.id), list=letter.id))
+    unsubscribe(people[0], letter, now=NOW)
+    unsubscribe(people[0], letter, now=NOW)
+    unsubscribe_from_all(people[1], now=NOW)
+    assert len([entry for entry in queries.card(people[0], NOW).timeline if entry.kind == "withdrawn"]) == 2
+    undo(work)
+    here = [statuses(person)["The Thursday Letter"] for person in people]
+    assert here == ["unsubscribed"] * 2 + ["subscribed"] * 10
     assert_projections_hold(lantern, NOW)
 
 

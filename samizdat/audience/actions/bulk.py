@@ -536,7 +536,7 @@ def _take_back(plan: BulkPlan, changed: Changed, now: datetime) -> Sequence[int]
     if plan.action in (TAG, UNTAG):
         return _retag(plan.tag or 0, ids, -1 if plan.action == TAG else 1)
     here = _list(plan.list)
-    back = bulk_consent_writer.last_by_desk(here, ids, "withdrawn")
+    back = bulk_consent_writer.last_by_desk(here, ids, "withdrawn", once=True)
     if plan.action == MOVE:
         there = _list(plan.to)
         # Who left the other list since by their own doing wants nothing: they were not to be found there before.

@@ -15,6 +15,7 @@ from samizdat.audience.models import (
     STATUSES,
     SUBSCRIBED,
     UNSUBSCRIBED,
+    BulkAction,
     List,
     Subscriber,
     Subscription,
@@ -120,6 +121,10 @@ def unsubscribe_from_all(subscriber: Subscriber, *, now: datetime, way: str = "d
         row = consent_writer.lock(subscriber)
         held = Subscription.objects.filter(subscriber=row, status__in=(PENDING, SUBSCRIBED)).values("list")
         lists = [*List.objects.filter(organization=row.organization_id, id__in=held).order_by("id")]
+        left = Subscription.objects.filter(subscriber=row, status=UNSUBSCRIBED).values("list")
+        for list in List.objects.filter(organization=row.organization_id, id__in=left).order_by("id"):
+            if _is_news(row, list, way, LETTERS, now):
+                consent_writer.write(row, [ConsentFactRow("withdrawn", way, list)], now)
         if lists:
             removal_limit.check(row.organization, [row.id], now=now, by=by)
             consent_writer.write(row, [ConsentFactRow("withdrawn", way, list) for list in lists], now)
@@ -264,9 +269,18 @@ def _is_news(row: Subscriber, list: List, way: str, purpose: str, now: datetime)
     by_desk = ("withdrawn", "objected")
     if way in SUBSCRIBER_WAYS and any(bulk_consent_writer.last_by_desk(list, [row.id], kind) for kind in by_desk):
         return True
+    if way not in BY_LINK and purpose == LETTERS and _may_come_back(row, list):
+        return True
     known = consent_records.records(record for _, record in sql.consent_of([row.id]))
     left = consent.leavings(known, list.id, purpose, now)
     return way not in BY_LINK and bool(left) and all(withdrawal.way in BY_LINK for withdrawal in left)
+
+
+def _may_come_back(row: Subscriber, list: List) -> bool:
+    """Whether undoing bulk work could bring them back: it was the desk that took them off, and nobody said so since.
+    Work that nobody undoes any more leaves no row."""
+    works = BulkAction.objects.filter(organization=row.organization_id)
+    return works.exists() and bool(bulk_consent_writer.last_by_desk(list, [row.id], "withdrawn", once=True))
 
 
 def _left_by_link(subscriber: Subscriber, list: List, since: date, purpose: str, now: datetime) -> bool:
