@@ -270,6 +270,20 @@ def fetch_binary(query: str, values: Sequence[Any]) -> list[Any]:
         return rows
 
 
+# Rows with blobs that are held at once: 32 MB where each is as heavy as a subscriber may be.
+PORTION = 500
+
+
+def binary_portions(query: str, values: Sequence[Any]) -> Iterator[list[Any]]:
+    """The rows of fetch_binary some at a time. Go through all of them at once: until then a read stays open."""
+    binary = {} if on_sqlite() else {"binary": True}
+    opened: Any = connection.cursor() if on_sqlite() else plain_cursor()
+    with opened as cursor:
+        cursor.execute(query, values, **binary)
+        while rows := cursor.fetchmany(PORTION):
+            yield rows
+
+
 def delete_slice(table: str, column: str, value: int, limit: int) -> int:
     """Removes at most so many rows with this value; how many went. Neither database has DELETE … LIMIT for certain."""
     key = "rowid" if on_sqlite() else "ctid"

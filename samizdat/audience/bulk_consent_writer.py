@@ -181,8 +181,8 @@ def last_by_desk(list_: List, ids: Sequence[int], kind: str, *, once: bool = Fal
     """Those of whom the last thing that is known for a list is this, from the desk: nothing that they did since is
     undone with it. That somebody typed their address into a form is no deed of theirs. `once`: and who did not tell
     the desk the same after it, which stands."""
-    code, last, asked = consent.KINDS.index(kind), {}, consent.KINDS.index("asked")
-    repeated: set[int] = set()
+    code, asked = consent.KINDS.index(kind), consent.KINDS.index("asked")
+    last, repeated = dict[int, tuple[int, int]](), set[int]()
     for id, (_order, list_id, kind_code, purpose, way, _day) in sql.consent_of(ids):
         meant = purpose == consent_records.NEWSLETTER or kind_code == consent.KINDS.index("cleaned")
         if list_id in (list_.id, None) and meant and kind_code != asked:

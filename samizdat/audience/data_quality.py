@@ -31,7 +31,7 @@ from samizdat.core.mail import address as addresses
 from samizdat.core.mail import misspelling
 from samizdat.vault import keyring
 
-SLICE = 2_000
+SLICE = 500  # 32 MB at most
 
 # So many addresses of one form are shown at most: `vic+1@`, `vic+2@` ... are as many as somebody likes to import, and
 # each that is kept is read with every other of its form, and written when their pair is erased.

@@ -5,6 +5,7 @@ sums leave the seal.
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from samizdat.audience import consent_records
@@ -14,7 +15,7 @@ from samizdat.audience.segments.members import MemberReader
 from samizdat.core import consent
 from samizdat.core.crypto import seal
 from samizdat.core.fields import unfit_for_letter
-from samizdat.db import fetch_binary
+from samizdat.db import binary_portions
 from samizdat.vault import keyring
 
 # Rows of one query: 10 ms of opening.
@@ -56,10 +57,9 @@ def look(
     until = None if seconds is None else time.monotonic() + seconds
     walk = sql.SqlBuilder(list.organization_id, after, PAGE)
     for window in walk:
-        rows = fetch_binary(query, [*values, *window, *window])
-        walk.met(len(rows))
-        seen += len(rows)
-        for row, blob, language, *answers in rows:
+        met = 0
+        for row, blob, language, *answers in chain.from_iterable(binary_portions(query, [*values, *window, *window])):
+            met += 1
             if speaks and not speaks(language):
                 continue
             if decides and not decides(row, blob, tuple(answers)):
@@ -70,6 +70,8 @@ def look(
                 value = pick(plain, number)
                 empty[number] += not value
                 unfit[number] += bool(unfit_for_letter(value))
+        walk.met(met)
+        seen += met
         if until is not None and seen and time.monotonic() > until and walk.low < walk.end:
             return MissingValueScan(of, empty, unfit, window[1] - 1)
     return MissingValueScan(of, empty, unfit, None)

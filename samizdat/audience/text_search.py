@@ -24,8 +24,8 @@ WORDS, LETTERS = 8, 60
 LOOKED_THROUGH = 1_000
 # Bytes of all that is known of somebody that are looked through at once, before their names are picked out.
 SHORT = 4_096
-# Rows of one statement: 4 ms, after which other threads have their turn.
-PAGE = 2_000
+# Rows of one statement: 1 ms, after which other threads have their turn, and 32 MB at most.
+PAGE = 500
 # Seconds that a look waits until the one before it is over.
 WAITING = 3.0
 

@@ -19,7 +19,7 @@ from samizdat.portability.selection import SelectedRows
 from samizdat.portability.spreadsheet_cells import escaped
 from samizdat.portability.zip_stream import PlainWriter, ZipWriter
 
-PAGE = 2_000
+PAGE = 500
 SHEET = 1_048_576  # rows of a sheet, the heading among them
 CELL = 32_767  # characters of a cell
 # Control characters that XML 1.0 has no way to write.

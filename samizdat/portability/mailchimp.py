@@ -29,7 +29,7 @@ BLOCKS = {
     "unsubscribed": ("UNSUB_TIME", "UNSUB_CAMPAIGN_TITLE", "UNSUB_CAMPAIGN_ID", "UNSUB_REASON", "UNSUB_REASON_OTHER"),
     "cleaned": ("CLEAN_TIME", "CLEAN_CAMPAIGN_TITLE", "CLEAN_CAMPAIGN_ID"),
 }
-PAGE = 2_000
+PAGE = 500
 
 _LEAVING = frozenset(map(consent.KINDS.index, ("withdrawn", "objected", "cleaned")))
 _GIVING = frozenset(map(consent.KINDS.index, ("asked", "given", "confirmed")))

@@ -8,6 +8,7 @@ from django.db import OperationalError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from samizdat import db
 from samizdat.audience import bulk_insert
 from samizdat.audience import consent_records as records
 from samizdat.audience import numbers as numbers_
@@ -25,7 +26,7 @@ from samizdat.audience.actions.segments import remove_segment
 from samizdat.audience.errors import NoName
 from samizdat.audience.list_totals import ListTotals
 from samizdat.audience.models import STATUSES, Field, ReadableValue, Segment, Tag, row_id
-from samizdat.audience.segments import counts, describe, lookup, sql
+from samizdat.audience.segments import counts, describe, lookup, members, sql
 from samizdat.audience.segments.errors import (
     NoSuchSegment,
     SegmentBroken,
@@ -265,6 +266,19 @@ def test_a_sealed_segment_is_counted_piece_by_piece_and_shows_its_first_rows(wor
             break
         after = piece.following
     assert sum(piece.count for piece in pieces) == len(inside) and len(pieces) > 2
+
+
+def test_of_a_page_of_heavy_subscribers_only_some_are_in_memory(world: World, monkeypatch: Any) -> None:
+    monkeypatch.setattr(db, "PORTION", 3)
+    held: list[int] = []
+
+    def portions(query: str, values: Any) -> Any:
+        return (held.append(len(rows)) or rows for rows in db.binary_portions(query, values))  # type: ignore[func-returns-value]
+
+    monkeypatch.setattr(members, "binary_portions", portions)
+    tree = segment.FieldCondition(world.fields["CITY"], "filled")
+    assert MemberReader(world.organization, tree, TODAY).count() == len(world.inside(tree))
+    assert max(held) == 3
 
 
 def test_a_condition_on_a_readable_field_needs_nothing_opened(world: World) -> None:

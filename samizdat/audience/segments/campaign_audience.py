@@ -12,7 +12,7 @@ from samizdat.audience.queries import reach
 from samizdat.audience.segments import sql
 from samizdat.audience.segments.members import MemberReader
 from samizdat.core import consent
-from samizdat.db import fetch_binary
+from samizdat.db import binary_portions, fetch_binary
 
 # Suppressed, and the verdict does not say so yet: beside the codes of consent.REASONS.
 STOPPED = -1
@@ -111,8 +111,14 @@ def _opened(
     in_it, asks = reader.decider(), reader.asks(_ID)
     columns = "".join([f", {column}, s.sealed", *(f", {ask.text}" for ask in asks)])
     query, asked = f"SELECT {_ID}{columns} {rows} {_WITHIN}", [value for ask in asks for value in ask.values]
-    for page, last in _walked(reader, query, [*asked, *values], size):
-        yield [(row[0], row[1]) for row in page if in_it(row[0], row[2], row[3:])], last
+    walk = sql.SqlBuilder(reader.organization.id, 0, size)
+    for window in walk:
+        inside, seen = list[tuple[int, Any]](), 0
+        for page in binary_portions(query, [*asked, *values, *window, *window]):
+            seen += len(page)
+            inside += [(row[0], row[1]) for row in page if in_it(row[0], row[2], row[3:])]
+        walk.met(seen)
+        yield inside, window[1] - 1
 
 
 # Bounds for both tables: PostgreSQL does not see that those of the one are those of the other.

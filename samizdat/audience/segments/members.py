@@ -20,7 +20,7 @@ from samizdat.audience.segments.counts import SegmentCount
 from samizdat.audience.segments.sql import SqlCondition, ValueSource
 from samizdat.core import segment
 from samizdat.core.crypto import seal
-from samizdat.db import fetch_binary
+from samizdat.db import binary_portions
 from samizdat.vault import keyring
 
 # Rows of one look: 10 ms of opening, so that a page shows its first rows and a writer waits for nobody.
@@ -134,19 +134,21 @@ class MemberReader:
         in_it = self.decider() if self.sealed else None
         walk = sql.SqlBuilder(self.organization.id, after, PAGE if self.sealed else IDS, first)
         for window in walk:
-            rows = self._rows(origin, rest, window)
-            walk.met(len(rows))
-            ids = [row[0] for row in rows if in_it is None or in_it(row[0], row[1], row[2:])]
-            yield MemberPage(ids, len(rows), window[1] - 1, walk.low >= walk.end)
+            ids, seen = list[int](), 0
+            for rows in self._rows(origin, rest, window):
+                seen += len(rows)
+                ids += [row[0] for row in rows if in_it is None or in_it(row[0], row[1], row[2:])]
+            walk.met(seen)
+            yield MemberPage(ids, seen, window[1] - 1, walk.low >= walk.end)
 
-    def _rows(self, origin: ValueSource, rest: segment.Tree, window: sql.Window) -> list[Any]:
+    def _rows(self, origin: ValueSource, rest: segment.Tree, window: sql.Window) -> Iterator[list[Any]]:
         condition = sql.where(rest, self.today, origin.id, self._columns, apart=True)
         asks = self.asks(origin.id) if self.sealed else []
         columns = "".join([", s.sealed", *(f", {ask.text}" for ask in asks)]) if self.sealed else ""
         tables = origin.within(window)
         query = f"SELECT {origin.id}{columns} FROM {tables.text} AND {condition.text} ORDER BY {origin.id}"
         asked = [value for ask in asks for value in ask.values]
-        return fetch_binary(query, (*asked, *tables.values, *condition.values))
+        return binary_portions(query, (*asked, *tables.values, *condition.values))
 
 
 @dataclass(frozen=True, slots=True)
