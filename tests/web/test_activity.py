@@ -1,18 +1,22 @@
 """The activity log: what admins read of it, and what they carry away as proof."""
 
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
 from django.test import Client
 
 from samizdat.audience.actions import consent
+from samizdat.campaigns import actions
+from samizdat.campaigns.drafts.draft import Draft
 from samizdat.events import chain, log_file, queries
 from samizdat.events.actions import record
 from samizdat.events.kinds import SENTENCES
 from samizdat.events.models import Event
 from samizdat.events.queries import LogFilter
 from samizdat.web.settings import activity
+from samizdat.web.settings.activity import LogLines
 from tests.conftest import NOW
 from tests.web.conftest import House, signed_in
 from tests.web.test_release import _to
@@ -84,6 +88,19 @@ def test_the_log_names_subscribers_by_number_and_their_own_acts_by_day(here: Hou
     assert "ada@" not in page and f"No. {here.ada.number:,}</a>" in _table(page)
     assert "25 Nov 2026</td>" in _table(page)
     assert "ada@" not in _file(vera, here) and "ada@" not in _file(vera, here, **{"as": "proof"})
+
+
+def test_the_log_of_large_drafts_holds_a_few_of_them_at_once(here: House) -> None:
+    text = Draft(subject="Long", body="б" * 250_000, format="markdown")
+    rows = [actions.create(here.organization, here.list, text, now=NOW, by=here.people["admin"]) for _ in range(20)]
+    events = list(Event.objects.filter(organization=here.organization, about__in=[row.pk for row in rows]))
+    LogLines(here.organization, events[:1]).lines()
+    tracemalloc.start()
+    lines = LogLines(here.organization, events).lines()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert [line.about for line in lines].count("Long") == 20
+    assert peak < 8_000_000  # All are 10 MB sealed, and as much open.
 
 
 def test_an_entry_that_somebody_wrote_into_the_database_is_marked_and_says_nothing(here: House, vera: Client) -> None:

@@ -16,8 +16,8 @@ from samizdat.accounts import queries as accounts
 from samizdat.accounts.models import Organization, Person
 from samizdat.audience.models import NUMBER_MASK, Import, List, Subscriber
 from samizdat.audience.queries.lists import name_of
-from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.models import Campaign
+from samizdat.campaigns.queries import CampaignRow, with_subjects
 from samizdat.dbclock import YEARS
 from samizdat.delivery.models import Route
 from samizdat.events.actions import detail_of, is_genuine, is_of_people, moment_of
@@ -177,9 +177,9 @@ class LogLines:
         return set(rows.values_list("pk", flat=True))
 
     @cached_property
-    def _campaigns(self) -> dict[int, Campaign]:
-        rows = Campaign.objects.select_related("organization").filter(organization=self._organization)
-        return rows.in_bulk(self._numbers("campaign.", "digest."))
+    def _campaigns(self) -> dict[int, CampaignRow]:
+        rows = Campaign.objects.filter(organization=self._organization, pk__in=self._numbers("campaign.", "digest."))
+        return {row.campaign.pk: row for row in with_subjects(rows)}
 
     def _known(self, model: Any, *starts: str) -> dict[int, Any]:
         rows: dict[int, Any] = model.objects.filter(organization=self._organization).in_bulk(self._numbers(*starts))
@@ -206,11 +206,12 @@ class LogLines:
         return _no(shown), self._here("subscriber", shown) if number in self._subscribers else ""
 
     def _campaign(self, _event: Event, number: int) -> tuple[str, str]:
-        campaign = self._campaigns.get(number)
-        if campaign is None:
+        row = self._campaigns.get(number)
+        if row is None:
             return _no(number), ""
+        campaign = row.campaign
         page = "campaign" if campaign.state == "draft" else "report"
-        return draft_of(campaign).subject or _("no subject"), self._here(page, campaign.version_of_id or number)
+        return row.subject or _("no subject"), self._here(page, campaign.version_of_id or number)
 
     def _person(self, event: Event, number: int) -> tuple[str, str]:
         if event.kind == "person.invited":
