@@ -329,7 +329,7 @@ def test_a_row_of_another_organization_is_not_found_under_ones_own_name(here: Ho
     # Numbers of subscribers are each organization's own, so the same number is another person here.
     theirs = there.ids() | {"organization": here.organization.slug, "number": 999_999_999}
     for pattern in INSIDE:
-        if set(_names(pattern)) - {"kind", "page"}:  # A page of the handbook is everybody's.
+        if set(_names(pattern)) - {"kind", "page", "step"}:  # The handbook and the tour are everybody's.
             address, door = _address(pattern, theirs), pattern.callback.door  # type: ignore[attr-defined]
             if door["see"]:
                 assert client.get(address).status_code == 404, address
