@@ -3,14 +3,14 @@
 from collections.abc import Collection
 from typing import NamedTuple
 
-from django.db.models import Max
+from django.db.models import Sum
 
 from samizdat.campaigns.models import Edition
 from samizdat.events import chain
 from samizdat.events.actions import detail_of
 from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
-from samizdat.events.queries import about, last_about
+from samizdat.events.queries import about, follows, last_about
 
 _RELEASED: EventKind = "campaign.released"
 _FINISHED: EventKind = "campaign.finished"
@@ -27,10 +27,10 @@ class ReleaseStanding(NamedTuple):
 
 
 def newest(campaigns: Collection[int]) -> dict[int, int]:
-    """Campaign -> number of the newest event that may change how its release stands. One query."""
+    """Campaign -> a number that is another one with each event that may change how its release stands. One query."""
     rows = Event.objects.filter(about__in=campaigns, kind__in=(*_RELEASE, _FINISHED))
-    pairs = rows.values_list("about").annotate(newest=Max("id"))
-    return {number: event for number, event in pairs if number is not None}
+    pairs = rows.values_list("about").annotate(all=Sum("id"))  # A later one may have a lower number.
+    return {number: int(events) for number, events in pairs if number is not None}
 
 
 def standing(edition: Edition) -> ReleaseStanding:
@@ -40,7 +40,7 @@ def standing(edition: Edition) -> ReleaseStanding:
     if release is None or detail.get("edition") != edition.pk:
         return ReleaseStanding(goes=False, finished=False)
     finished = about(edition.organization, _FINISHED, edition.campaign_id)
-    finished_since = finished is not None and finished.id > release.id
+    finished_since = finished is not None and (finished.id > release.id or follows(finished, release))
     return ReleaseStanding(True, finished_since, int(detail.get("logged", 0)))
 
 

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, tzinfo
 from itertools import islice
+from math import inf
 
 from django.db.models import Q, QuerySet
 
@@ -35,11 +36,19 @@ def about(organization: HasKeys, kind: str, number: int) -> Event | None:
 
 
 def last_about(organization: HasKeys, kinds: Iterable[str], number: int) -> Event | None:
-    """The newest event of several kinds about one row, that we wrote: what became of it."""
+    """The newest event of several kinds about one row, that we wrote: what became of it. None where another one stands
+    behind it in the log: on PostgreSQL whoever writes the database has a later event get a lower number."""
     rows = Event.objects.select_related("organization", "by").filter(
         organization_id=organization.id, kind__in=list(kinds), about=number
     )
-    return next(_ours(rows), None)
+    events = [*_ours(rows)]
+    return events[0] if events and not any(follows(event, events[0]) for event in events[1:]) else None
+
+
+def follows(event: Event, other: Event) -> bool:
+    """Whether one event stands in the log behind another; those that are not linked yet stand behind all, by number."""
+    place, before = ((inf if row.position is None else row.position, row.id) for row in (event, other))
+    return place > before
 
 
 def last(organization: HasKeys, kind: str) -> Event | None:

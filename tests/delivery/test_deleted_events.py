@@ -12,6 +12,7 @@ from samizdat.core import consent
 from samizdat.delivery.actions import cancel, release, start_due, take_back
 from samizdat.delivery.models import Chunk, Delivery
 from samizdat.events import chain
+from samizdat.events.actions import digest, record
 from samizdat.events.models import Event
 from samizdat.worker.schedule import scheduler
 from tests.delivery.conftest import House, run_until_still
@@ -70,6 +71,34 @@ def test_that_somebody_unsubscribed_is_not_deleted_unseen(house: House) -> None:
     ConsentRecord.objects.filter(subscriber=boris.id, kind=consent.KINDS.index("withdrawn")).delete()
     chain.append()
     assert chain.verify(house.organization).reason == "missing"
+
+
+def test_a_campaign_that_was_undone_is_not_sent_though_the_event_of_it_has_a_number_before_the_release(
+    house: House, server: ScriptedServer
+) -> None:
+    """As whoever writes a PostgreSQL database has it, who sets the sequence back while somebody presses."""
+    house.people(3)
+    house.route(server)
+    earlier = record("list.changed", house.organization, now=dbclock.now(), about=house.list.pk).pk
+    Event.objects.filter(pk=earlier).delete()  # A number that nobody has.
+    record("list.changed", house.organization, now=dbclock.now(), about=house.list.pk)
+    campaign = house.released(hold_minutes=30)
+    rows = [*Edition.objects.filter(campaign=campaign), *Chunk.objects.filter(edition__campaign=campaign)]
+    as_it_was = Campaign.objects.filter(pk=campaign.pk).values("state", "frozen", "pending", "released").get()
+    chain.append()
+    take_back(campaign, now=dbclock.now())
+    undone = Event.objects.get(kind="campaign.unreleased")
+    undone.delete()
+    undone.id = earlier
+    undone.digest = digest(undone)
+    undone.save(force_insert=True)
+    chain.append()
+    assert chain.verify(house.organization).whole
+    for row in rows:
+        row.save(force_insert=True)
+    Campaign.objects.filter(pk=campaign.pk).update(**as_it_was | {"state": "sending"})
+    run_until_still(campaign.pk)
+    assert not server.messages
 
 
 def test_who_takes_no_appeals_gets_none_though_their_verdict_was_written_for_the_moments_of_release_and_sending(
