@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from samizdat.accounts import forged_rows, settings_note
 from samizdat.accounts.actions import change_settings
 from samizdat.accounts.models import Organization
+from samizdat.audience.actions import archive_lists
 from samizdat.campaigns import calendar, translations
 from samizdat.campaigns import content as letters
 from samizdat.campaigns.actions import create
@@ -70,6 +71,15 @@ def test_release_freezes_exactly_those_who_may_be_written_to(house: House) -> No
     assert owed == [house.number(address) for address in addresses[2:]]
     assert Event.objects.filter(kind="campaign.released", about=campaign.pk).count() == 1
     assert queries.recount(campaign) == queries.report(campaign).books
+
+
+def test_nothing_is_released_to_a_list_that_was_archived_meanwhile(house: House) -> None:
+    house.people(2)
+    archive_lists.archive(house.list, now=NOW)
+    with pytest.raises(NotReleasable, match="is archived"):
+        house.released()
+    archive_lists.bring_back(house.list, now=NOW)
+    assert house.released().state == "sending"
 
 
 @pytest.mark.parametrize(
