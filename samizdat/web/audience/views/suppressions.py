@@ -86,20 +86,27 @@ def stop_addresses(request: DeskRequest) -> HttpResponse:
                 read_limits.spend(request, refused.many)  # It tells that so many are here.
             form.add_error("addresses", str(refused))
         else:
-            read_limits.spend(request, taken.subscribers)
+            read_limits.spend(request, taken.subscribers + taken.known)
             _say(request, taken)
             return go(request, "stop-list")
     return _page(request, StopLookForm(prefix="look"), None, form, LiftForm())
 
 
 def _say(request: DeskRequest, taken: SuppressionResult) -> None:
+    """Of a few addresses, how many stood there before says who of them complained, or bounced."""
+    all_of_them = taken.added + taken.known
     added = ngettext(
         "%(n)s address added to the suppression list.", "%(n)s addresses added to the suppression list.", taken.added
     )
     text = added % {"n": count(taken.added)}
+    if all_of_them < A_GROUP:
+        there = ngettext(
+            "%(n)s address is on the suppression list.", "%(n)s addresses are on the suppression list.", all_of_them
+        )
+        text = there % {"n": count(all_of_them)}
     if taken.added >= A_GROUP:
         text += " " + _("Subscribers among them: %(here)s.") % {"here": count(taken.subscribers)}
-    if taken.known:
+    if taken.known and all_of_them >= A_GROUP:
         stood = ngettext("%(n)s was already there.", "%(n)s were already there.", taken.known)
         text += " " + stood % {"n": count(taken.known)}
     messages.success(request, text)
