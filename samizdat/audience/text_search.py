@@ -8,6 +8,7 @@ import re
 import threading
 import time
 import unicodedata
+from collections import defaultdict
 from collections.abc import Callable
 
 from samizdat.accounts.models import Organization
@@ -30,6 +31,8 @@ PAGE = 500
 WAITING = 3.0
 
 _turn = threading.Lock()
+# Of each organization one look waits for its turn: one that searches without pause is no more often in front.
+_waits: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)
 
 
 class TextSearch:
@@ -53,12 +56,18 @@ class TextSearch:
         at = self._end if below is None else min(below, self._end)
         if not self._words:
             return FilterPage([], None)
-        if not _turn.acquire(timeout=WAITING):
+        until, own = time.monotonic() + WAITING, _waits[self._organization]
+        if not own.acquire(timeout=WAITING):
             return FilterPage([], at)
         try:
-            return self._look(at, limit, time.monotonic() + seconds)
+            if not _turn.acquire(timeout=max(0.0, until - time.monotonic())):
+                return FilterPage([], at)
+            try:
+                return self._look(at, limit, time.monotonic() + seconds)
+            finally:
+                _turn.release()
         finally:
-            _turn.release()
+            own.release()
 
     def _look(self, at: int, limit: int, until: float) -> FilterPage:
         ids, clock = list[int](), time.monotonic

@@ -115,6 +115,18 @@ def test_while_somebody_else_is_looked_for_nobody_is_opened_and_the_place_is_kep
     assert search.look(page.below, 20, 5.0).ids, "nobody was passed over"
 
 
+def test_of_an_organization_that_searches_without_pause_one_look_alone_waits_before_others(
+    lantern: Any, cast: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text_search, "WAITING", 0.0)
+    search = TextSearch(lantern, "ada")
+    with text_search._waits[lantern.id + 1]:
+        assert search.look(None, 20, 5.0).ids
+    with text_search._waits[lantern.id]:
+        page = search.look(None, 20, 5.0)
+    assert page.ids == [] and search.look(page.below, 20, 5.0).ids
+
+
 def test_who_has_a_book_in_a_field_is_found_by_name_and_costs_no_more_than_others(
     lantern: Any, letter: Any, cast: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
