@@ -27,6 +27,15 @@ _HAS_LEFT = f"""EXISTS (
     ) {{apart}}
 )"""
 
+# Likewise of the suppression list, in which they are by a complaint, a bounce or somebody's decision: the log says so
+# of them, and nothing behind it by which an entry ends (actions/suppressions, actions/consent, another address).
+_IS_SUPPRESSED = """EXISTS (
+    SELECT 1 FROM events_event e WHERE e.about = u.subscriber_id AND e.kind = 'subscriber.suppressed' AND NOT EXISTS (
+        SELECT 1 FROM events_event l WHERE l.about = e.about AND l.id > e.id
+        AND l.kind IN ('subscriber.unsuppressed', 'subscriber.confirmed', 'subscriber.address_changed') {apart}
+    ) {apart}
+)"""
+
 # Of an appeal, likewise: a yes to appeals for this list, and no no to them behind which none stands.
 _AGREES_TO_APPEALS = f"""EXISTS (
     SELECT 1 FROM audience_consentrecord y WHERE y.subscriber_id = u.subscriber_id AND y.kind IN ({_YES})
@@ -77,7 +86,8 @@ def writable_rows(appeal: bool) -> str:
 
 def _conditions(appeal: bool, apart: str) -> dict[str, str]:
     asked = f"{ASKED_FOR_MONEY} AND {_AGREES_TO_APPEALS.format(apart=apart)}" if appeal else ""
-    return {"apart": apart, "has_left": _HAS_LEFT.format(apart=apart), "asked": asked}
+    has_left = f"({_HAS_LEFT} OR {_IS_SUPPRESSED})".format(apart=apart)
+    return {"apart": apart, "has_left": has_left, "asked": asked}
 
 
 def languages_of(rows: list[int]) -> list[tuple[int, str]]:

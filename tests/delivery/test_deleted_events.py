@@ -6,7 +6,7 @@ import pytest
 
 from samizdat import dbclock
 from samizdat.audience import actions as audience
-from samizdat.audience.models import ConsentRecord, Subscription
+from samizdat.audience.models import ConsentRecord, Subscription, Suppression
 from samizdat.campaigns.models import Campaign, Edition
 from samizdat.core import consent
 from samizdat.delivery.actions import cancel, release, start_due, take_back
@@ -99,6 +99,25 @@ def test_a_campaign_that_was_undone_is_not_sent_though_the_event_of_it_has_a_num
     Campaign.objects.filter(pk=campaign.pk).update(**as_it_was | {"state": "sending"})
     run_until_still(campaign.pk)
     assert not server.messages
+
+
+def test_who_complained_gets_nothing_though_their_suppression_is_away_for_the_moments_of_release_and_sending(
+    house: House, server: ScriptedServer
+) -> None:
+    now, organization = dbclock.now(), house.organization
+    ada, boris, eve = (
+        audience.add_subscriber(organization, f"{name}@post.example", house.list, consent="By form.", now=now)
+        for name in ("ada", "boris", "eve")
+    )
+    for subscriber in (ada, boris, eve):
+        audience.suppress(organization, "complaint", subscriber=subscriber, now=now)
+    audience.lift(organization, "complaint", subscriber=ada, now=now)
+    audience.confirm(boris, house.list, now=now)
+    house.route(server)
+    Suppression.objects.all().delete()
+    Subscription.objects.update(status=1, mail_verdict=1)
+    run_until_still(house.released().pk)
+    assert sorted(server.counts()) == ["ada@post.example", "boris@post.example"]
 
 
 def test_who_takes_no_appeals_gets_none_though_their_verdict_was_written_for_the_moments_of_release_and_sending(
