@@ -4,6 +4,7 @@ as well as the newest (accounts/sealed_settings.py)."""
 import os
 import shutil
 import threading
+from functools import partial
 from pathlib import Path
 
 from samizdat.options import data_folder
@@ -26,7 +27,7 @@ def note(organization: int, copy: bytes) -> None:
     path = _path(organization)
     path.parent.mkdir(mode=0o700, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}")
-    with draft.open("wb") as file:
+    with open(draft, "wb", opener=partial(os.open, mode=0o600)) as file:
         file.write(copy)
         file.flush()
         os.fsync(file.fileno())

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from samizdat import dbclock
+from samizdat import dbclock, modes
 from samizdat.accounts import forged_rows, settings_note
 from samizdat.accounts.actions import change_settings
 from samizdat.accounts.models import Organization
@@ -24,6 +24,7 @@ from samizdat.delivery.models import Location
 from samizdat.events import chain
 from samizdat.events.actions import record
 from samizdat.events.models import ChainHead, Event
+from samizdat.options import data_folder
 from tests.delivery.conftest import House
 from tests.delivery.test_rewound_database import copied
 from tests.smtp_server import ScriptedServer
@@ -99,6 +100,7 @@ def test_a_database_that_a_person_allowed_keeps_its_own_settings(at_home: House)
     database_progress.note()
     change_settings(place.get(), by=None, now=dbclock.now(), desk_url="https://desk.example")
     settings_note.note(place.get().pk, bytes(place.get().settings_sealed))
+    assert not [path for path in modes.open_to_others(data_folder()) if path.parent.name == "settings"]
     database_progress.note()
     Event.objects.order_by("-id")[0].delete()
     place.update(settings_sealed=before, desk_url="")
