@@ -148,18 +148,18 @@ def test_two_organizations_with_one_host_are_red_with_what_to_do(house: House) -
     act(
         house,
         "from samizdat.accounts import actions, sealed_settings\n"
-        "from samizdat.vault import keyring; from datetime import date\n"
+        "from samizdat.vault import keyring; from datetime import date; from django.db import transaction\n"
         "bell = actions.found_organization('Harbour Bell', source=keyring.open_source(), today=date(2026, 11, 1))\n"
-        "sealed_settings.keep_settings(bell, {'public_url': 'https://lantern.example'})",
+        "with transaction.atomic(): sealed_settings.keep_settings(bell, {'public_url': 'https://lantern.example'})",
     )
     for name, other in (("Northern Lantern", "Harbour Bell"), ("Harbour Bell", "Northern Lantern")):
         (sign,) = [sign for sign in signs(house, 1)[name] if "the same address" in sign["sentence"]]
         assert sign["state"] == "red" and other in sign["sentence"]
     act(
         house,
-        "from samizdat.accounts import sealed_settings; from samizdat.accounts.models import Organization\n"
-        "bell = Organization.objects.get(name='Harbour Bell')\n"
-        "sealed_settings.keep_settings(bell, {'public_url': 'https://bell.example'})",
+        "from samizdat.accounts import actions; from samizdat.accounts.models import Organization\n"
+        "from samizdat import dbclock; bell = Organization.objects.get(name='Harbour Bell')\n"
+        "actions.change_settings(bell, by=None, now=dbclock.now(), public_url='https://bell.example')",
     )
     assert "the same address" not in house("doctor").out
 
@@ -185,7 +185,7 @@ def test_a_step_of_the_clock_that_breaks_is_red_with_its_place(house: House) -> 
         "from samizdat.delivery.models import SchedulerStep\n"
         "SchedulerStep.objects.filter(name='what follows').delete()",
     )
-    assert signs(house, 0)["scheduled jobs"][0]["state"] == "good"
+    assert signs(house)["scheduled jobs"][0]["state"] == "good"
 
 
 def test_a_journal_that_nobody_holds_is_named(house: House) -> None:

@@ -66,6 +66,7 @@ list new Spare
 list archive Spare
 list restore Spare
 list sender Spare
+list welcome Spare
 list archive Spare
 list rm Spare --yes
 tag add Riga --addresses some.txt

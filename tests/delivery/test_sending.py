@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db.models import Sum
 
+from samizdat.accounts import settings_note
 from samizdat.accounts.actions import change_settings
 from samizdat.campaigns.models import Campaign
 from samizdat.core.crypto.tokens import read
@@ -123,6 +124,7 @@ def test_a_campaign_stops_where_nobody_knows_any_more_where_its_links_lead(
     house.route(server)
     campaign = house.released()
     type(house.organization).objects.update(settings_sealed=b"", public_url="https://evil.example")
+    settings_note.forget()
     assert run_campaign(campaign.pk, 120)["state"] == "paused"
     assert not server.messages
     change_settings(house.organization, by=None, now=NOW, public_url="https://lantern.example")

@@ -168,6 +168,7 @@ def test_a_search_that_is_stopped_for_the_pace_says_so_where_it_stands(
         pass
     while not read_limits._take((here.organization.pk, here.people["editor"].pk), 0, 0.0) and _drain(here):
         pass
+    monkeypatch.setattr(subscriber_list, "LOOKING", 60.0)
     answer = clara.post(_to(here), {"q": "one", "on": on}, headers={"HX-Request": "true"})
     assert answer.status_code == 200 and "You opened more subscribers than anyone can read" in answer.content.decode()
 

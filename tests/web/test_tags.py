@@ -64,7 +64,7 @@ def test_what_people_wrote_is_never_markup() -> None:
 
 
 def test_every_code_has_a_word() -> None:
-    assert set(labels.CAMPAIGN_STATES) == {*STATES, "taken_back", "waits", "provider", "on_hold"}
+    assert set(labels.CAMPAIGN_STATES) == {*STATES, "taken_back", "waits", "provider", "on_hold", "welcome"}
     assert set(labels.SUBSCRIPTION_STATES) == set(STATUSES)
     assert set(labels.PROVIDERS) >= set(PROVIDERS)
     assert set(labels.VERDICTS) >= set(consent.REASONS) - {"yes"}

@@ -19,6 +19,7 @@ from django.db.models.signals import post_init, pre_save
 from django.http import QueryDict
 from django.test import Client
 
+from samizdat.accounts import sealed_settings
 from samizdat.cli.__main__ import samizdat
 from tests.test_schema import OUR_APPS
 from tests.web.conftest import House, signed_in
@@ -189,6 +190,8 @@ def test_no_number_of_another_organization_in_any_parameter_or_field_reaches_it(
     theirs = there.ids()
     watch = Watch(before, there)
     crawl = Crawl(client, watch, zip(ours.values(), theirs.values(), strict=True))
+    # What others claim is asked of all settings, whatever a page is asked for (delivery/domain_claims.py).
+    assert all(kept.known for _number, kept in sealed_settings.of_others(here.organization))
     forms: dict[str, list[Any]] = {}
     with watched(watch, monkeypatch):
         for pattern in INSIDE:
