@@ -4,8 +4,11 @@ Where the public process runs as a user of its own, the folder has the s bit: th
 reads the public database (worker/processes/users.py).
 """
 
+import os
 import stat
+import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -18,6 +21,17 @@ class NotOurs(OSError):
     def __init__(self, path: Path) -> None:
         super().__init__(str(path))
         self.path = path
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """A file of the data folder, whole or as it was, for its owner alone. Errors: OSError."""
+    # Threads of one process may write the same one.
+    draft = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}")
+    with open(draft, "wb", opener=partial(os.open, mode=0o600)) as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
 
 
 def open_to_others(folder: Path) -> Iterator[Path]:

@@ -1,12 +1,10 @@
 """The newest sealed copy of each organization's settings, noted in the data folder: in the database an older one opens
 as well as the newest (accounts/sealed_settings.py)."""
 
-import os
 import shutil
-import threading
-from functools import partial
 from pathlib import Path
 
+from samizdat import modes
 from samizdat.options import data_folder
 
 
@@ -26,12 +24,7 @@ def note(organization: int, copy: bytes) -> None:
     """Errors: OSError."""
     path = _path(organization)
     path.parent.mkdir(mode=0o700, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}")
-    with open(draft, "wb", opener=partial(os.open, mode=0o600)) as file:
-        file.write(copy)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    modes.replace_file(path, copy)
 
 
 def forget() -> None:

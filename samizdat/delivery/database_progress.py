@@ -11,13 +11,12 @@ falls, whatever the database says meanwhile.
 
 import hmac
 import json
-import os
-import threading
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 
+from samizdat import modes
 from samizdat.accounts import settings_note
 from samizdat.accounts.models import Organization
 from samizdat.audience import sql as audience_sql
@@ -171,13 +170,7 @@ def note() -> None:
         return
     if noted and any(noted.get(name) != newest[name] for name in ("releases", "keys")):
         settings_note.forget()
-    # A sender and the guard beside it are threads of one process.
-    draft = _path().with_name(f"newest.{os.getpid()}.{threading.get_ident()}")
-    with draft.open("w") as file:
-        json.dump(newest, file)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(_path())
+    modes.replace_file(_path(), json.dumps(newest).encode())
 
 
 def release() -> int:
