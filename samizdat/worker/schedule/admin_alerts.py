@@ -301,14 +301,11 @@ def _change_text(organization: Organization, waits: bool) -> str:
 
 
 def _reading_text(organization: Organization) -> str:
-    paragraphs = [
-        _("A team member of %(name)s opened more subscribers in a short time than anyone could read. They can’t "
-          "open more for now.") % named(organization),
-        _("To see who it is, open Home in Samizdat. Ask them. If it wasn’t them, sign them out everywhere under "
-          "Team, and have them change their password."),
-        *where(organization, "people"),
-    ]  # fmt: skip
-    return "\n\n".join(paragraphs) + "\n"
+    what = _(
+        "A team member of %(name)s opened more subscribers in a short time than anyone could read. They can’t "
+        "open more for now."
+    )
+    return _limit_text(organization, what)
 
 
 def _tests_text(organization: Organization) -> str:
@@ -336,36 +333,41 @@ def _values_text(organization: Organization) -> str:
 
 
 def _limit_text(organization: Organization, what: str) -> str:
-    """Of somebody who came to a limit of a day."""
-    paragraphs = [
-        what % named(organization),
-        _("To see who it is, open Home in Samizdat. Ask them. If it wasn’t them, sign them out everywhere under "
-          "Team, and have them change their password."),
-        *where(organization, "people"),
-    ]  # fmt: skip
-    return "\n\n".join(paragraphs) + "\n"
+    """Of somebody who came to a limit."""
+    todo = _(
+        "To see who it is, open Home in Samizdat. Ask them. If it wasn’t them, sign them out everywhere under "
+        "Team, and have them change their password."
+    )
+    return _alarm_text(organization, what, todo, "people")
 
 
 def _signups_text(organization: Organization) -> str:
-    paragraphs = [
-        _("Within an hour, many more addresses than usual were entered in the sign-up forms of %(name)s. Each was "
-          "sent an email.") % named(organization),
-        _("If you don’t know why, someone may be entering other people’s addresses. Check the names of your forms "
-          "and lists, and unpublish the form for a few hours."),
-        *where(organization, "lists"),
-    ]  # fmt: skip
-    return "\n\n".join(paragraphs) + "\n"
+    what = _(
+        "Within an hour, many more addresses than usual were entered in the sign-up forms of %(name)s. Each was "
+        "sent an email."
+    )
+    todo = _(
+        "If you don’t know why, someone may be entering other people’s addresses. Check the names of your forms "
+        "and lists, and unpublish the form for a few hours."
+    )
+    return _alarm_text(organization, what, todo, "lists")
 
 
 def _data_requests_text(organization: Organization) -> str:
-    paragraphs = [
-        _("Within an hour, many more subscribers of %(name)s than usual asked for their data or its erasure. Each was "
-          "sent an email with a link.") % named(organization),
-        _("If you don’t know why, someone may be asking in their name, and may control the server of your public "
-          "pages. Ask your server admin to check it. Without the link, nobody gets or erases anything."),
-        *where(organization, "lists"),
-    ]  # fmt: skip
-    return "\n\n".join(paragraphs) + "\n"
+    what = _(
+        "Within an hour, many more subscribers of %(name)s than usual asked for their data or its erasure. Each was "
+        "sent an email with a link."
+    )
+    todo = _(
+        "If you don’t know why, someone may be asking in their name, and may control the server of your public "
+        "pages. Ask your server admin to check it. Without the link, nobody gets or erases anything."
+    )
+    return _alarm_text(organization, what, todo, "lists")
+
+
+def _alarm_text(organization: Organization, what: str, todo: str, page: str) -> str:
+    """What happened, what to do, and on which page."""
+    return "\n\n".join([what % named(organization), todo, *where(organization, page)]) + "\n"
 
 
 def _lock_text(organization: Organization) -> str:
