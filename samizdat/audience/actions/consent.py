@@ -1,6 +1,6 @@
 """A subscriber confirms, leaves, and takes the leaving back: facts, and what they come to."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 
 from django.db import transaction
@@ -294,27 +294,27 @@ def _left_by_link(subscriber: Subscriber, list: List, since: date, purpose: str,
 
 def _left_at(subscriber: Subscriber, list: List, purpose: str) -> datetime:
     """When they left this list last, by the clock of the door that they left by."""
-    keys, about = keyring.keys(subscriber.organization), consent.PURPOSES.index(purpose)
-    for _, (_number, of_list, kind, its_purpose, _way, _day), blob in reversed(sql.consent_with_words([subscriber.id])):
-        if of_list in (list.id, None) and (kind, its_purpose) == (_WITHDRAWN, about) and blob:
-            held = seal.unpack(keys.open(blob, *consent_records.RECORD, subscriber.number))
-            if consent.AT in held:
-                return datetime.fromisoformat(held[consent.AT])
+    for held in _with_words(subscriber, (list.id, None), _WITHDRAWN, purpose):
+        if consent.AT in held:
+            return datetime.fromisoformat(held[consent.AT])
     return datetime.min.replace(tzinfo=UTC)
 
 
 def _asked_in(subscriber: Subscriber, list: List, purpose: str = LETTERS, day: date | None = None) -> dict[int, str]:
     """The words of their last sign-up for this list, or of that day, with their version, and when that was."""
-    keys = keyring.keys(subscriber.organization)
-    wanted = (list.id, _ASKED, consent.PURPOSES.index(purpose))
-    for _, (_number, *about, _way, asked), blob in reversed(sql.consent_with_words([subscriber.id])):
-        if tuple(about) == wanted and blob and (day is None or asked == day.isoformat()):
-            held = seal.unpack(keys.open(blob, *consent_records.RECORD, subscriber.number))
-            kept = {
-                field: held[field] for field in (consent.WORDING, consent.VERSION, consent.LANGUAGE) if field in held
-            }
-            return kept | ({consent.ASKED_AT: held[consent.AT]} if consent.AT in held else {})
-    return {}
+    held = next(_with_words(subscriber, (list.id,), _ASKED, purpose, day), {})
+    kept = {field: held[field] for field in (consent.WORDING, consent.VERSION, consent.LANGUAGE) if field in held}
+    return kept | ({consent.ASKED_AT: held[consent.AT]} if consent.AT in held else {})
+
+
+def _with_words(
+    subscriber: Subscriber, lists: tuple[int | None, ...], kind: int, purpose: str, day: date | None = None
+) -> Iterator[dict[int, str]]:
+    """What is sealed in their records of one kind about one of these lists, or in those of a day, the newest first."""
+    keys, about = keyring.keys(subscriber.organization), (kind, consent.PURPOSES.index(purpose))
+    for _, (_number, of_list, *of, _way, its_day), blob in reversed(sql.consent_with_words([subscriber.id])):
+        if of_list in lists and tuple(of) == about and blob and (day is None or its_day == day.isoformat()):
+            yield seal.unpack(keys.open(blob, *consent_records.RECORD, subscriber.number))
 
 
 def _status(subscriber: Subscriber, list: List) -> int | None:
