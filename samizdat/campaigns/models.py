@@ -167,6 +167,11 @@ class Campaign(models.Model):
     def is_appeal(self) -> bool:
         return consent.PURPOSES[self.purpose] == consent.APPEALS
 
+    @property
+    def has_own_recipients(self) -> bool:
+        """A digest, what goes again to those who were missed, and a welcome email: to whom they were made for."""
+        return self.is_digest or self.resend_of_id is not None or bool(self.welcome)
+
 
 def goes_to_all(campaign: Campaign) -> bool:
     """To its whole list? What a few get is for them: in no archive, no feed and no digest."""

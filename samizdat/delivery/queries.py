@@ -304,7 +304,7 @@ LATELY = timedelta(days=1)
 
 def sent_lately(campaign: Campaign, now: datetime) -> Campaign | None:
     """The same words, released to the same list within a day: by a slip, mostly. One that was taken back is none."""
-    if campaign.resend_of_id is not None or campaign.is_digest or campaign.welcome:
+    if campaign.has_own_recipients:
         return None
     rows = Campaign.objects.select_related("organization").filter(list=campaign.list_id, released__gte=now - LATELY)
     draft = draft_of(campaign)

@@ -33,8 +33,7 @@ def who_waits(campaign: Campaign, when: datetime) -> frozenset[int]:
     That one is the first of the month, in the organization's zone, which goes to the whole list: whoever reads little
     should not get what was meant for a few.
     """
-    goes_by_itself = campaign.is_digest or campaign.resend_of_id is not None or campaign.welcome
-    seldom = [] if goes_by_itself else recipients_sql.seldom_of(campaign.list_id)
+    seldom = [] if campaign.has_own_recipients else recipients_sql.seldom_of(campaign.list_id)
     if not seldom:
         return frozenset()
     monthly, gathered = bool(waits(campaign, MONTHLY, when)), is_gathered(campaign)
@@ -58,7 +57,7 @@ def waits(campaign: Campaign, often: int, when: datetime) -> str:
     """Why this letter, leaving at `when`, is none of those that somebody with this frequency gets by itself: "digest",
     "monthly". "" where it is one of them.
     """
-    if campaign.resend_of_id is not None or campaign.is_digest or campaign.welcome:
+    if campaign.has_own_recipients:
         return ""  # It was theirs and did not come, or goes to whom it was made for.
     if often in (DIGEST, AGAIN) and is_gathered(campaign):
         return "digest"

@@ -34,7 +34,8 @@ from samizdat.events.models import Event
 from samizdat.events.queries import last_about
 
 _CANCELLED = outcome.NUMBERS["cancelled"]
-UNFINISHED = ("scheduled", "held", "sending", "waiting", "paused")
+GOING = ("sending", "waiting", "paused")
+UNFINISHED = ("scheduled", "held", *GOING)
 
 
 def pause(campaign: Campaign, *, now: datetime, by: Person | None = None) -> Campaign:

@@ -32,7 +32,7 @@ from samizdat.core.content.blocks import dumps, parse
 from samizdat.core.crypto.seal import SealError
 from samizdat.delivery.actions.chunks import write_chunks
 from samizdat.delivery.actions.releasing import release
-from samizdat.delivery.actions.running import book_late, cancel
+from samizdat.delivery.actions.running import GOING, book_late, cancel
 from samizdat.delivery.errors import WrongState
 from samizdat.delivery.queries import next_position
 from samizdat.events.actions import record
@@ -41,7 +41,6 @@ from samizdat.vault.errors import VaultError
 
 log = logging.getLogger("samizdat.delivery")
 
-ON = ("sending", "waiting", "paused")
 # Whoever waited longer is not welcomed any more.
 LATEST = timedelta(days=7)
 
@@ -77,7 +76,7 @@ class Newcomers:
 
 
 def _owe(list_: List, numbers: list[int], now: datetime) -> None:
-    campaign = _going(list_).select_for_update(of=("self",)).order_by("-released", "-pk").first()
+    campaign = _going(list_).select_for_update(of=("self",)).first()
     if campaign is None:
         return
     edition = Edition.objects.select_related("organization").get(campaign=campaign)
@@ -98,10 +97,14 @@ def _is_genuine(edition: Edition, list_: List) -> bool:
     return details.welcome and details.list == list_.id and stands.goes and not stands.finished
 
 
+def _rows(list_: List) -> QuerySet[Campaign]:
+    """All that the list had, drafts too."""
+    return Campaign.objects.filter(organization=list_.organization_id, list=list_, version_of=None, welcome__gt=0)
+
+
 def _going(list_: List) -> QuerySet[Campaign]:
-    return Campaign.objects.filter(
-        organization=list_.organization_id, list=list_, version_of=None, welcome=WELCOME, state__in=ON
-    )
+    """Those that go out, the newest first."""
+    return _rows(list_).filter(welcome=WELCOME, state__in=GOING).order_by("-released", "-pk")
 
 
 # -- the desk -------------------------------------------------------------------------------------------------------
@@ -134,7 +137,7 @@ class WelcomeStatus:
 
 
 def status(list_: List) -> WelcomeStatus:
-    rows = Campaign.objects.filter(organization=list_.organization_id, list=list_, version_of=None, welcome__gt=0)
+    rows = _rows(list_)
     sums = rows.aggregate(
         sent=Sum("accepted", default=0),
         waiting=Sum(F("pending") + F("deferred"), default=0),
@@ -144,7 +147,7 @@ def status(list_: List) -> WelcomeStatus:
         dropped=Sum("cancelled", default=0),
     )
     draft = rows.select_related("organization").filter(state="draft").order_by("-pk").first()
-    on = _going(list_).select_related("organization").order_by("-released", "-pk").first()
+    on = _going(list_).select_related("organization").first()
     return WelcomeStatus(draft, on, **sums)
 
 
@@ -183,9 +186,7 @@ def switch_on(campaign: Campaign, *, now: datetime, by: Person | None = None, se
 
 def switch_off(list_: List, *, now: datetime, by: Person | None = None) -> int:
     """Nobody gets it any more; how many waited for it. Errors: WrongState where none is on."""
-    rows = Campaign.objects.select_related("organization").filter(
-        organization=list_.organization_id, list=list_, version_of=None, welcome__gt=0, state__in=ON
-    )
+    rows = _rows(list_).select_related("organization").filter(state__in=GOING)
     going, before = [*rows.order_by("pk")], status(list_).dropped
     if not going:
         raise WrongState(_("This list has no welcome email that is on."))
@@ -202,7 +203,7 @@ def switch_off(list_: List, *, now: datetime, by: Person | None = None) -> int:
 def drop_late(now: datetime) -> int:
     """Who has waited for seven days, since no route takes anything, gets none; how many."""
     count = 0
-    rows = Campaign.objects.select_related("organization").filter(welcome__gt=0, state__in=ON)
+    rows = Campaign.objects.select_related("organization").filter(welcome__gt=0, state__in=GOING)
     for campaign in rows.exclude(pending=0, deferred=0).order_by("pk"):
         if dropped := book_late(campaign.pk, now - LATEST, now):
             detail = {"campaign": campaign.pk, "count": dropped}
