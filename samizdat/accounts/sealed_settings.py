@@ -150,7 +150,7 @@ def note_ended(organization: Organization, link: str, until: datetime, now: date
     """That this link, by its kind and number, was used or withdrawn: its row can be put back as it was, and would open
     until then. Call it in a transaction."""
     row = Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
-    kept = _leading_now(row)
+    kept = leading(row)
     others = {name: seconds for name, seconds in kept.ended.items() if seconds > now.timestamp()}
     _seal_settings(row, structs.replace(kept, ended=others | {link: math.ceil(until.timestamp())}))
 

@@ -89,11 +89,11 @@ def claimed_before_release(edition: Edition) -> str:
     Errors: VaultError, SealError. Only what is known now counts, and no claim that came after the release."""
     release = about(edition.organization, _RELEASED, edition.campaign_id)
     keys, organization = keyring.keys(edition.organization), edition.organization
+    others = sealed_settings.of_others(organization)
     versions: list[Edition | EditionVariant] = [edition, *EditionVariant.objects.filter(edition=edition)]
     for version in versions:
         name = domain(normalize(opened(keys, version).from_email))
         above = {*dkim_keys.at_or_above(name)}
-        others = sealed_settings.of_others(organization)
         claims = [number for number, kept in others if kept.known and _claims(kept, above)]
         is_old = any(release and not _claimed_since(number, release.id) for number in claims)
         if is_old and _is_anothers(organization, name, proven=False):
