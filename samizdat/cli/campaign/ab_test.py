@@ -1,6 +1,5 @@
 """campaign versions, choose, replies: a test of versions."""
 
-from email.utils import parseaddr
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ from samizdat.cli import bootstrap
 from samizdat.cli.campaign.drafts import campaign, campaign_numbered
 from samizdat.cli.campaign.release import time_of
 from samizdat.cli.campaign.status import look_for_fence
+from samizdat.cli.default_senders import name_and_address
 from samizdat.cli.output import CommandFailed, common, say
 
 if TYPE_CHECKING:
@@ -60,11 +60,7 @@ def campaign_versions(
 def _change(subject: str | None, sender: str | None, letter: int | None) -> "VersionChange":
     from samizdat.campaigns.ab_test import VersionChange
 
-    name, address = parseaddr(sender or "")
-    if sender and "@" not in address:
-        raise CommandFailed(
-            f'{sender} isn\'t a sender. Write it like "Northern Lantern <letter@lantern.example>".', "bad_sender"
-        )
+    name, address = name_and_address(sender) if sender else ("", "")
     return VersionChange(subject or "", name, address, campaign_numbered(letter) if letter else None)
 
 
