@@ -1,6 +1,7 @@
 """Lists and their sign-up forms."""
 
 import secrets
+from functools import partial
 
 from django.contrib import messages
 from django.db import transaction
@@ -11,7 +12,6 @@ from django.utils.translation import gettext as _
 from msgspec import structs
 
 from samizdat import dbclock
-from samizdat.accounts.default_sender import DefaultSender
 from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import actions, queries
 from samizdat.audience.actions import archive_lists, bulk, mailed_words
@@ -22,7 +22,6 @@ from samizdat.audience.models import List
 from samizdat.audience.queries.lists import ListView
 from samizdat.delivery import service_senders
 from samizdat.delivery.actions import default_senders, digests, list_archive
-from samizdat.delivery.errors import SenderRefused
 from samizdat.privacy.models import Retention
 from samizdat.web.audience.forms.audience import AppealsForm, DeleteListForm, DigestForm, FormForm, ListForm
 from samizdat.web.audience.views.bulk import AT_ONCE
@@ -115,15 +114,9 @@ def sign_up_form(request: DeskRequest, list_id: int) -> HttpResponse:
 def default_sender(request: DeskRequest, list_id: int) -> HttpResponse:
     """Of new campaigns to this list."""
     mailing_list, form = _list(request, list_id), DefaultSenderForm(request.POST, prefix="sender")
-    if form.is_valid():
-        try:
-            sender = DefaultSender(**form.cleaned_data)
-            default_senders.set_for_list(mailing_list, sender, now=timezone.now(), by=request.person)
-        except SenderRefused as refused:
-            refuse(form, refused.field, refused)
-        else:
-            messages.success(request, _("Saved."))
-            return go(request, "list", list_id, anchor="sender")
+    if form.keep(partial(default_senders.set_for_list, mailing_list, now=timezone.now(), by=request.person)):
+        messages.success(request, _("Saved."))
+        return go(request, "list", list_id, anchor="sender")
     return _list_page(request, mailing_list, *_unchanged(mailing_list), form)
 
 

@@ -1,5 +1,6 @@
 """Signing in, setting up, inviting, settings."""
 
+from collections.abc import Callable
 from typing import Any, Unpack
 from zoneinfo import available_timezones
 
@@ -9,11 +10,13 @@ from django.utils.translation import get_language_info
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
+from samizdat.accounts.default_sender import DefaultSender
 from samizdat.accounts.models import ROLES
 from samizdat.accounts.notice_choices import TOPICS
 from samizdat.core.mail import address
+from samizdat.delivery.errors import SenderRefused
 from samizdat.web import labels
-from samizdat.web.base_form import DeskForm, FormData, FormFiles, FormOptions
+from samizdat.web.base_form import DeskForm, FormData, FormFiles, FormOptions, refuse
 
 # Each language by its own name, so that whoever reads no other finds it.
 LANGUAGES = [(code, get_language_info(code)["name_local"].capitalize()) for code, _name in settings.LANGUAGES]
@@ -197,6 +200,15 @@ class DefaultSenderForm(DeskForm):
     reply_to = AddressField(
         label=lazy("Reply-to"), required=False, help_text=lazy("Leave empty to use the sender address.")
     )
+
+    def keep(self, setter: Callable[[DefaultSender], None]) -> bool:
+        """Whether the setter took it; else the form says why not."""
+        if self.is_valid():
+            try:
+                setter(DefaultSender(**self.cleaned_data))
+            except SenderRefused as refused:
+                refuse(self, refused.field, refused)
+        return not self.errors
 
 
 NO_URL = {"invalid": lazy("That isn’t a web address. Start it with https://.")}

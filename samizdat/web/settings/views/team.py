@@ -2,6 +2,7 @@
 
 import zoneinfo
 from collections.abc import Callable
+from functools import partial
 from zoneinfo import available_timezones
 
 from django.contrib import messages
@@ -27,7 +28,6 @@ from samizdat.accounts import (
     sign_out,
 )
 from samizdat.accounts.backend import is_current_password
-from samizdat.accounts.default_sender import DefaultSender
 from samizdat.accounts.errors import AccountError
 from samizdat.accounts.models import Organization, PendingChange
 from samizdat.accounts.password_queues import QueueFull
@@ -35,7 +35,6 @@ from samizdat.accounts.throttle import Throttled
 from samizdat.core.content.problems import SENTENCES
 from samizdat.delivery import domain_claims
 from samizdat.delivery.actions import default_senders
-from samizdat.delivery.errors import SenderRefused
 from samizdat.vault import keyring
 from samizdat.web import labels
 from samizdat.web.base_form import DeskForm, refuse
@@ -248,15 +247,9 @@ def _settings_page(request: DeskRequest, form: SettingsForm, sender: DefaultSend
 def default_sender(request: DeskRequest) -> HttpResponse:
     """Of new campaigns to lists that have none of their own."""
     organization, form = request.organization, DefaultSenderForm(request.POST, prefix="sender")
-    if form.is_valid():
-        try:
-            sender = DefaultSender(**form.cleaned_data)
-            default_senders.set_for_organization(organization, sender, now=timezone.now(), by=request.person)
-        except SenderRefused as refused:
-            refuse(form, refused.field, refused)
-        else:
-            messages.success(request, _("Saved."))
-            return go(request, "settings", anchor="sender")
+    if form.keep(partial(default_senders.set_for_organization, organization, now=timezone.now(), by=request.person)):
+        messages.success(request, _("Saved."))
+        return go(request, "settings", anchor="sender")
     return _settings_page(request, SettingsForm(initial=_settings_as_kept(organization)), form)
 
 
