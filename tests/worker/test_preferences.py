@@ -268,12 +268,12 @@ def test_a_number_given_to_somebody_else_opens_neither_their_data_nor_what_erase
 ) -> None:
     """As whoever writes the database has it: a visitor who has Ada's number for an hour is mailed by it."""
     rows = Subscriber.objects.filter(pk=ada.pk)
-    [hers] = rows.values("sealed", "email_index")
+    [theirs] = rows.values("sealed", "email_index")
     reseal(ada, values_of(keyring.keys(lantern), ada) | {seal.ADDRESS: "thief@post.example"})
     thief = rows.get()
     sent = {purpose: choosing.mailed_token(thief, purpose, NOW, 7) for purpose in ("move", "allow")}
     sent |= {purpose: choosing.mailed_token(thief, purpose, NOW) for purpose in ("data", "erase")}
-    rows.update(**hers)
+    rows.update(**theirs)
     ask(lantern, ada, "ask", what="data")
     subject_requests.take(NOW)
     assert publicdb.sheet(Site.objects.get(uid=bytes(lantern.uid)), sent["data"], NOW) is None
