@@ -421,6 +421,16 @@ def test_nobody_demotes_or_removes_another_admin_at_once_whose_row_is_no_admins_
     assert not pending_changes.is_alone(house, vera, NOW)
 
 
+@pytest.mark.parametrize("altered", [{"mac": b""}, {"role": "viewer"}])
+def test_nobody_demotes_or_removes_a_locked_admin_at_once_whose_row_is_no_admins(
+    house: Any, vera: Person, zoya: Person, altered: dict[str, Any]
+) -> None:
+    locking.lock(zoya, house, by=None, now=NOW - MINUTE)  # The log counts nobody who is locked as an admin.
+    Membership.objects.filter(person=zoya).update(**altered)
+    assert actions.give_role(zoya, house, "editor", by=vera, now=NOW) is not None
+    assert actions.remove_person(zoya, house, by=vera, now=NOW) is not None
+
+
 @pytest.mark.parametrize("end", ["used", "withdrawn"])
 def test_an_invitation_that_is_over_lets_nobody_in_though_its_row_was_put_back(
     house: Any, vera: Person, zoya: Person, end: str
