@@ -25,7 +25,7 @@ from samizdat.delivery import actions as delivery
 from samizdat.delivery.engine.results import SendResult, write
 from samizdat.delivery.models import Chunk, MinuteTotal, Route
 from samizdat.web.campaigns.forms.campaigns import ReleaseForm, in_zone
-from samizdat.web.delivery.views import release, reports
+from samizdat.web.delivery.views import reports
 from samizdat.web.delivery.views.reports import _speeds
 from tests.conftest import NOW
 from tests.web.conftest import House
@@ -457,8 +457,34 @@ def test_nobody_who_may_be_written_to_stops_the_release(here: House, desk: Desk)
     assert Campaign.objects.get(pk=here.campaign.pk).state == "draft"
 
 
-def test_the_hold_at_the_desk_is_five_minutes() -> None:
-    assert release.HOLD == 5
+@pytest.mark.parametrize(("chosen", "minutes"), [({}, 5), ({"undo": "5"}, 5), ({"undo": "30"}, 30), ({"undo": "0"}, 0)])
+def test_what_is_sent_now_can_be_undone_for_as_long_as_was_chosen(
+    here: House, desk: Desk, chosen: dict[str, str], minutes: int
+) -> None:
+    before = timezone.now()
+    desk("editor").post(_to(here, "send", here.campaign.pk), {"when": "now", **chosen})
+    here.campaign.refresh_from_db()
+    assert here.campaign.state == ("held" if minutes else "sending")
+    if minutes:
+        waits = timedelta(minutes=minutes)
+        assert here.campaign.not_before is not None
+        assert before + waits <= here.campaign.not_before <= timezone.now() + waits
+
+
+def test_the_summary_says_the_undo_window_that_is_chosen(here: House, desk: Desk) -> None:
+    def summary(undo: str) -> str:
+        answer = desk("editor").get(_to(here, "when", here.campaign.pk), {"when": "now", "undo": undo})
+        return " ".join(answer.content.decode().split())
+
+    assert "for 30 minutes" in summary("30") and "30-minute undo" in summary("30")
+    assert "until the first email is sent </span>" in summary("0") and "no undo window" in summary("0")
+    assert "for 5 minutes" in summary("9999999") and "5-minute undo" in summary("9999999")
+
+
+def test_an_undo_window_that_is_not_offered_sends_nothing(here: House, desk: Desk) -> None:
+    answer = desk("editor").post(_to(here, "send", here.campaign.pk), {"when": "now", "undo": "-5"})
+    here.campaign.refresh_from_db()
+    assert (answer.status_code, here.campaign.state) == (422, "draft")
 
 
 def test_the_report_says_which_machine_went_silent_and_only_an_admin_is_told_the_command(

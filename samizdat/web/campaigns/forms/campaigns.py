@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
+from django.utils.translation import ngettext, pgettext
 
 from samizdat.audience.queries.lists import ListView
 from samizdat.campaigns import folders
@@ -239,6 +240,17 @@ class TestForm(DeskForm):
     to = AddressField(label=lazy("Send a test to"))
 
 
+# Minutes that a campaign waits after *Send now*: time enough to see a slip and undo it.
+UNDO_WINDOWS, UNDO_WINDOW = (0, 5, 10, 30), 5
+
+
+def _undo_windows() -> list[tuple[int, str]]:
+    return [
+        (n, ngettext("%(n)s minute", "%(n)s minutes", n) % {"n": n} if n else pgettext("undo window", "None"))
+        for n in UNDO_WINDOWS
+    ]
+
+
 class ReleaseForm(DeskForm):
     when = forms.ChoiceField(
         label=lazy("When"),
@@ -259,6 +271,17 @@ class ReleaseForm(DeskForm):
         help_text=lazy("The copy is marked as the same email, so most mailbox providers drop it."),
         widget=forms.RadioSelect,
         initial="resend",
+        required=False,
+    )
+    undo = forms.ChoiceField(
+        label=lazy("Undo window"),
+        choices=_undo_windows,
+        help_text=lazy(
+            "After “Send now”, nothing is sent during this time and one click cancels everything. "
+            "What is scheduled can be undone until the first email is sent."
+        ),
+        widget=forms.RadioSelect,
+        initial=UNDO_WINDOW,
         required=False,
     )
     quiet = forms.CharField(
@@ -344,13 +367,21 @@ class ReleaseForm(DeskForm):
     @property
     def is_pace_wrong(self) -> bool:
         """Then the safeguards are shown open."""
-        return bool({"quiet", "wave", "wave_hold", "wave_stop", "unsure"} & set(self.errors))
+        return bool({"undo", "quiet", "wave", "wave_hold", "wave_stop", "unsure"} & set(self.errors))
+
+    @property
+    def undo_window(self) -> int:
+        """Minutes. What is not valid counts as the usual ones: the page says so elsewhere."""
+        chosen = str(self["undo"].value())
+        return int(chosen) if chosen in map(str, UNDO_WINDOWS) else UNDO_WINDOW
 
     @property
     def safeguards(self) -> list[str]:
         """What is chosen of them, in a few words each."""
         wave, quiet = self["wave"].value(), self["quiet"].value()
-        words = [_("first batch of %(n)s%%") % {"n": wave}] if wave else [_("no first batch")]
+        minutes = self.undo_window
+        words = [_("%(n)s-minute undo") % {"n": minutes}] if minutes else [_("no undo window")]
+        words += [_("first batch of %(n)s%%") % {"n": wave}] if wave else [_("no first batch")]
         words += [_("quiet hours %(hours)s") % {"hours": quiet}] if quiet and quiet != "none" else []
         return words + ([_("no resending")] if self["unsure"].value() == "hold" else [])
 

@@ -40,9 +40,6 @@ from samizdat.web.permissions import EVERYONE, WRITERS, address, deed, door, go
 from samizdat.web.request import DeskRequest
 from samizdat.web.templatetags.desk import count, moment
 
-# Minutes that a letter waits after Release at the desk: time enough to see a slip and take it back.
-HOLD = 5
-
 
 @door(see=EVERYONE, do=WRITERS)
 def send(request: DeskRequest, campaign_id: int) -> HttpResponse:
@@ -114,7 +111,7 @@ def _released(request: DeskRequest, campaign: Campaign, form: ReleaseForm, now: 
             now=now,
             by=request.person,
             at=answers["at"],
-            hold_minutes=0 if answers["at"] else HOLD,
+            hold_minutes=0 if answers["at"] else form.undo_window,
             unsure=answers["unsure"],
             quiet=answers["quiet"],
             wave=form.first_wave(),
@@ -133,13 +130,13 @@ def _times(
     """When it would go: at a time that was chosen, or after the hold; and when the last of so many emails leaves."""
     answers = form.cleaned_data if form.is_bound and not form.errors else {}
     at = answers.get("at")
-    leaves = at or now + timedelta(minutes=HOLD)
+    leaves = at or now + timedelta(minutes=form.undo_window)
     return {
         "at": at,
         "leaves": saying.times(request.person, leaves),
         "last": saying.last_email(campaign, people, leaves, now, answers),
         "twice": bool(at and saying.twice(at)),
-        "hold": HOLD,
+        "hold": form.undo_window,
     }
 
 
