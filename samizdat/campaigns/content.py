@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 import secrets
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import Literal
@@ -24,7 +24,7 @@ from samizdat.campaigns.brand import look_of
 from samizdat.campaigns.counted_links import UrlCodes
 from samizdat.campaigns.drafts.draft import Draft, addressed, draft_of
 from samizdat.campaigns.media.inline_images import carries
-from samizdat.campaigns.models import Campaign
+from samizdat.campaigns.models import Campaign, TemplateText
 from samizdat.campaigns.queries import picture_url, pictures_named
 from samizdat.campaigns.rendering import TRIES, render
 from samizdat.campaigns.templates import import_template
@@ -74,13 +74,21 @@ class ContentFinding:
 
 @dataclass(frozen=True, slots=True)
 class ContentSources:
-    """What all versions of a letter have from its organization and its list. fields: tag -> stand-in."""
+    """What all versions of a letter have from its organization and its list. fields: tag -> stand-in. templates: number
+    -> what is kept of it, of those that were asked for."""
 
     settings: Leading
     fields: dict[str, str]
     list_name: str
     list_details: ListDetails
     look: Theme
+    templates: dict[int | None, TemplateText] = field(default_factory=dict)
+
+    def template_of(self, campaign: Campaign) -> TemplateText:
+        number = campaign.template_id
+        if number not in self.templates:
+            self.templates[number] = import_template.text_of(campaign.template)
+        return self.templates[number]
 
 
 def sources_of(campaign: Campaign) -> ContentSources:
@@ -164,7 +172,7 @@ def content_of(campaign: Campaign, draft: Draft) -> Content:
 
 def _content(campaign: Campaign, draft: Draft, frame: Campaign, sources: ContentSources) -> Content:
     organization, settings, details = campaign.organization, sources.settings, sources.list_details
-    base, taken_in = settings.public_url, import_template.text_of(frame.template)
+    base, taken_in = settings.public_url, sources.template_of(frame)
     template, design = source_for(frame, taken_in.source, base), taken_in.design if frame.template else draft.design
     return Content(
         subject=draft.subject,

@@ -10,7 +10,7 @@ from samizdat.accounts.sealed_settings import Leading
 from samizdat.audience.segments import lookup
 from samizdat.audience.segments.lookup import SavedSegment
 from samizdat.campaigns import ab_test, translations
-from samizdat.campaigns.content import OpenedVersion, open_version, sources_of
+from samizdat.campaigns.content import ContentSources, OpenedVersion, open_version, sources_of
 from samizdat.campaigns.drafts.draft import Draft, draft_of
 from samizdat.campaigns.models import Campaign
 from samizdat.vault import keyring
@@ -22,10 +22,14 @@ class OpenedCampaign:
     ab_test.link_of."""
 
     campaign: Campaign
-    settings: Leading
+    sources: ContentSources
     versions: tuple[OpenedVersion, ...]
     segment: SavedSegment | None
     test_link: str
+
+    @property
+    def settings(self) -> Leading:
+        return self.sources.settings
 
     @property
     def draft(self) -> Draft:
@@ -48,7 +52,7 @@ def open_campaign(campaign: Campaign) -> OpenedCampaign:
         versions.append(open_version(row, draft, sources=sources, variant_no=place, language=row.language))
     return OpenedCampaign(
         campaign,
-        sources.settings,
+        sources,
         tuple(versions),
         lookup.opened(keyring.keys(campaign.organization), goes_to) if goes_to else None,
         ab_test.link_of(campaign) if campaign.test_share else "",

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from samizdat import formatting
 from samizdat.accounts.models import Organization
+from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import queries as audience
 from samizdat.campaigns import checks
 from samizdat.campaigns.checks import CheckedContent
@@ -38,9 +39,10 @@ def look(
 
 
 def _more(campaign: Campaign, draft: Draft, now: datetime, counted: bool) -> Iterator[ContentProblem]:
-    if bounces.elsewhere(campaign.organization, draft.from_email):
+    settings = leading(campaign.organization)
+    if bounces.elsewhere(campaign.organization, settings, draft.from_email):
         yield ContentProblem(0, "bounces_elsewhere", {"address": draft.from_email}, None, "stop", "from")
-    for code, values in domain_claims.problems(campaign.organization, draft.from_email):
+    for code, values in domain_claims.problems(campaign.organization, settings, draft.from_email):
         yield ContentProblem(0, code, values, None, "stop", "from")
     if campaign.version_of_id is not None:  # Sender and audience are looked at with the letter.
         yield from _untranslated(campaign, draft)

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from samizdat.accounts import sealed_settings
 from samizdat.accounts.models import Organization
-from samizdat.accounts.sealed_settings import Leading, leading
+from samizdat.accounts.sealed_settings import Leading
 from samizdat.campaigns.edition_details import opened
 from samizdat.campaigns.models import Edition, EditionVariant
 from samizdat.campaigns.release_log import standing
@@ -38,13 +38,13 @@ _CLAIMING: tuple[EventKind, ...] = (
 LOOKED_AT = 20
 
 
-def problems(organization: Organization, sender: str) -> Iterator[tuple[str, dict[str, str]]]:
+def problems(organization: Organization, settings: Leading, sender: str) -> Iterator[tuple[str, dict[str, str]]]:
     """Codes and values of problems of a letter from this address, as it was typed."""
     if name := claimed(organization, sender):
         yield "domain_anothers", {"domain": name}
     # Without a proof only the form asks, once: who was first is not known later.
-    if claimed(organization, bounces := leading(organization).return_address, proven=True):
-        yield "return_anothers", {"address": bounces}
+    if claimed(organization, settings.return_address, proven=True):
+        yield "return_anothers", {"address": settings.return_address}
 
 
 def claimed(organization: Organization, address: str, *, proven: bool = False) -> str:

@@ -2,6 +2,7 @@
 
 import threading
 from binascii import a2b_qp
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -25,6 +26,7 @@ from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign, Edition
 from samizdat.campaigns.opened import open_campaign
+from samizdat.campaigns.templates import import_template
 from samizdat.core.mail.ledger import JournalNews, unpack_numbers
 from samizdat.delivery import campaign_checks, queries
 from samizdat.delivery.actions import (
@@ -49,6 +51,7 @@ from samizdat.delivery.engine.sender_context import SenderContext
 from samizdat.delivery.errors import BeingReleased, NobodyToWrite, NotReleasable, SendingLocked, WrongState
 from samizdat.delivery.models import Chunk, Delivery, Route
 from samizdat.events.models import Event
+from samizdat.vault.keyring import OrganizationKeys
 from tests.delivery.conftest import House, killed
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -71,6 +74,28 @@ def test_release_freezes_exactly_those_who_may_be_written_to(house: House) -> No
     assert owed == [house.number(address) for address in addresses[2:]]
     assert Event.objects.filter(kind="campaign.released", about=campaign.pk).count() == 1
     assert queries.recount(campaign) == queries.report(campaign).books
+
+
+def test_a_release_opens_what_its_campaign_is_made_of_once(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was opened at the door is what is checked, approved and compiled; only the edition is looked at again."""
+    house.people(2)
+    campaign, opened = house.draft(), Counter[tuple[str, str, int]]()
+    campaign.template = import_template.take_in(
+        house.organization, "Ours", b"<div><p>*|MC:SUBJECT|*</p><p>*|UNSUB|*</p></div>", by=None, now=NOW
+    ).template
+    campaign.save()
+    for language in ("ru", "de"):
+        translations.add(campaign, language, by=None, now=NOW)
+    genuine = OrganizationKeys.open
+
+    def counting(keys: OrganizationKeys, blob: bytes, table: str, column: str, number: int) -> bytes:
+        opened[table, column, number] += 1
+        return genuine(keys, blob, table, column, number)
+
+    monkeypatch.setattr(OrganizationKeys, "open", counting)
+    release(campaign, now=NOW)
+    assert opened["template", "source", campaign.template.pk] == 1
+    assert {record[0] for record, times in opened.items() if times > 1} == {"edition"}
 
 
 def test_nothing_is_released_to_a_list_that_was_archived_meanwhile(house: House) -> None:

@@ -10,7 +10,6 @@ from django.utils.translation import gettext as _
 from samizdat.accounts.models import Organization, Person
 from samizdat.audience.condition_values import Asked
 from samizdat.audience.models import NUMBER_MASK
-from samizdat.audience.queries import details_of, name_of
 from samizdat.audience.segments.errors import SegmentBroken
 from samizdat.audience.segments.members import MemberReader
 from samizdat.campaigns import ab_test as contests
@@ -127,9 +126,9 @@ def release(
 
 def _check(opened: OpenedCampaign, by: Person | None, seen: str, now: datetime, edition: Edition | None = None) -> None:
     """edition: what was compiled of it by now."""
-    if details_of(opened.campaign.list).archived:
+    if opened.sources.list_details.archived:
         sentence = _("The list “%(list)s” is archived. Choose another list, or restore this one.")
-        raise NotReleasable(sentence % {"list": name_of(opened.campaign.list)})
+        raise NotReleasable(sentence % {"list": opened.sources.list_name})
     bond = approval.bond_of(opened, edition)
     approval.check(opened, by, bond, now=now)
     if seen and bond != seen:

@@ -105,7 +105,7 @@ def send_test(
         raise NoRoute(_("No sending route can send this. Add one under Routes, or resume one."))
     if proof.compiled is None:
         raise flaws_error(proof.flaws)
-    for code, values in domain_claims.problems(campaign.organization, sender):
+    for code, values in domain_claims.problems(campaign.organization, leading(campaign.organization), sender):
         raise flaws_error((ContentProblem(0, code, values, None, "stop", "from"),))
     own = dkim_keys.signing_keys(campaign.organization, domain(sender)) if route.signs else []
     maker = SigningMaker(proof.compiled, own) if own else MessageMaker(proof.compiled)

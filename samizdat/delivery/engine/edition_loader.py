@@ -149,7 +149,7 @@ def place_of(edition: Edition, details: EditionDetails, language: str = "") -> E
     return EditionUrls(
         public_url=kept.public_url.rstrip("/"),
         message_id_domain=edition.message_id_domain,
-        envelope_sender=bounces.envelope_sender(organization, address.normalize(details.from_email)),
+        envelope_sender=bounces.envelope_sender(organization, kept, address.normalize(details.from_email)),
         return_address=kept.return_address,
         unsubscribe_mailbox=kept.unsubscribe_mailbox,
         archive_slug=slug_of(edition, language),

@@ -9,7 +9,7 @@ from django.utils.translation import ngettext
 from samizdat import formatting
 from samizdat.accounts.models import Organization
 from samizdat.accounts.queries import name_in
-from samizdat.accounts.sealed_settings import leading
+from samizdat.accounts.sealed_settings import Leading
 from samizdat.campaigns import approval
 from samizdat.campaigns.content import OpenedVersion, compile_version
 from samizdat.campaigns.drafts.draft import Draft
@@ -62,12 +62,12 @@ def checklist(
     organization, campaign, draft = request.organization, opened.campaign, opened.draft
     items = [
         *_every_flaw(request, opened, now),
-        *_house(request, organization),
+        *_house(request, opened.settings),
         _routes(request, organization, domain_in(draft.from_email)),
         _people(request, campaign, reach),
         _second_person(request, opened, standing),
         _test(organization, campaign),
-        _bounces(request, organization, draft),
+        _bounces(request, opened),
         _signed(request, organization, draft),
     ]
     return sorted(items, key=lambda item: ORDER.index(item.kind))
@@ -99,16 +99,17 @@ def _flaws(request: DeskRequest, version: OpenedVersion, now: datetime) -> Check
     return CheckItem("good", _("No problems to fix"), _("Unsubscribe link, plain text, headers and merge tags: OK."))
 
 
-def _house(request: DeskRequest, organization: Organization) -> list[CheckItem]:
+def _house(request: DeskRequest, settings: Leading) -> list[CheckItem]:
+    organization = request.organization
     items, href = [], address(organization, "settings") if request.role == "admin" else ""
     if organization.sending_locked:
         text = labels.campaign_reason("fenced")
         see = address(organization, "fence")
         items.append(CheckItem("stop", _("Sending is on hold"), text, see, _("Show what’s waiting")))
-    if not leading(organization).public_url:
+    if not settings.public_url:
         text = _("Nobody can unsubscribe without an address for your public pages. An admin can set it under Settings.")
         items.append(CheckItem("stop", _("The unsubscribe link doesn’t work"), text, href, _("Settings")))
-    if not leading(organization).postal_address:
+    if not settings.postal_address:
         text = _("Many countries require it at the foot of an email. An admin can add it under Settings.")
         items.append(CheckItem("care", _("Add your postal address"), text, href, _("Settings")))
     return items
@@ -227,12 +228,13 @@ def _test(organization: Organization, campaign: Campaign) -> CheckItem:
     return CheckItem("care", _("No test sent yet"), text, part="test")
 
 
-def _bounces(request: DeskRequest, organization: Organization, draft: Draft) -> CheckItem:
-    if kept := leading(organization).return_address:
+def _bounces(request: DeskRequest, opened: OpenedCampaign) -> CheckItem:
+    organization, settings, draft = request.organization, opened.settings, opened.draft
+    if kept := settings.return_address:
         text = _("Bounces go to %(address)s.") % {"address": kept}
         return CheckItem("good", _("Bounces are processed"), text)
     href = address(organization, "settings") if request.role == "admin" else ""
-    if bounces.elsewhere(organization, draft.from_email):
+    if bounces.elsewhere(organization, settings, draft.from_email):
         text = _(SENTENCES["bounces_elsewhere"]) % {"address": draft.from_email}
         return CheckItem("stop", _("Bounces aren’t processed"), text, href, _("Settings"))
     text = _("Bounces go to your sender address, %(address)s. A separate bounce address keeps replies easy to find.")
