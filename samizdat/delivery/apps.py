@@ -24,7 +24,7 @@ class DeliveryConfig(AppConfig):
 
 
 def _proves(organization: "Organization", name: str) -> bool:
-    from samizdat.delivery.domain_claims import proves
+    from samizdat.delivery.domain_ownership import proves
 
     return proves(organization, name)
 

@@ -16,7 +16,7 @@ from samizdat.campaigns.models import Campaign, is_gathered
 from samizdat.core.content.compile import CompileProof
 from samizdat.core.content.problems import ContentProblem
 from samizdat.core.mail.address import BadAddress, domain, normalize
-from samizdat.delivery import bounces, dkim_keys, domain_claims
+from samizdat.delivery import dkim_keys, domain_ownership
 from samizdat.delivery.audience_size import quick_count
 
 # Much more than the letters before: three times the largest of the last ten, and by a few hundred.
@@ -40,9 +40,9 @@ def look(
 
 def _more(campaign: Campaign, draft: Draft, now: datetime, counted: bool) -> Iterator[ContentProblem]:
     settings = leading(campaign.organization)
-    if bounces.elsewhere(campaign.organization, settings, draft.from_email):
+    if domain_ownership.bounces_elsewhere(campaign.organization, settings, draft.from_email):
         yield ContentProblem(0, "bounces_elsewhere", {"address": draft.from_email}, None, "stop", "from")
-    for code, values in domain_claims.problems(campaign.organization, settings, draft.from_email):
+    for code, values in domain_ownership.problems(campaign.organization, settings, draft.from_email):
         yield ContentProblem(0, code, values, None, "stop", "from")
     if campaign.version_of_id is not None:  # Sender and audience are looked at with the letter.
         yield from _untranslated(campaign, draft)

@@ -92,7 +92,7 @@ class ValueBuilder:
         ]
 
     def _senders(self, numbers: list[int]) -> list[str]:
-        """Where bounces go: the return address with their token in it, else what bounces.envelope_sender says."""
+        """Where bounces go: the return address with their token in it, else domain_ownership.envelope_sender."""
         if self._return is None:
             return [self._place.envelope_sender] * len(numbers)
         return [plus(self._place.return_address, token) for token in self._return.many(self._edition, numbers)]

@@ -15,7 +15,7 @@ from samizdat.audience.models import List
 from samizdat.campaigns import senders
 from samizdat.core.crypto.seal import SealError
 from samizdat.core.mail import address
-from samizdat.delivery import domain_claims
+from samizdat.delivery import domain_ownership
 from samizdat.delivery.dkim_keys import oldest_signing_domain
 from samizdat.delivery.models import Route
 from samizdat.delivery.queries import refuse_held, way_of
@@ -28,7 +28,7 @@ def sender_for(list_: List) -> tuple[str, str] | None:
     """(name, address) of mails to those who sign up for a list: its own sender or that of the newest letter that went
     out, else the organization's own."""
     sender = senders.sender_of(list_)
-    if sender is not None and not domain_claims.claimed(list_.organization, sender[1]):
+    if sender is not None and not domain_ownership.claimed(list_.organization, sender[1]):
         return sender
     return own_sender(list_.organization)
 
@@ -39,12 +39,12 @@ def own_sender(organization: Organization) -> tuple[str, str] | None:
     approval. Where there is none, that of a list or of a sent campaign; drafts count for nothing."""
     name = leading(organization).name
     for mailbox in _own_mailboxes(organization):
-        if not domain_claims.claimed(organization, mailbox, proven=True):
+        if not domain_ownership.claimed(organization, mailbox, proven=True):
             return name, mailbox
     others = [(name, f"{LOCAL_PART}@{signing}")] if (signing := oldest_signing_domain(organization)) else []
     lists = List.objects.select_related("organization").filter(organization=organization).order_by("id")
     others += filter(None, map(senders.sender_of, lists))
-    return next((sender for sender in others if not domain_claims.claimed(organization, sender[1])), None)
+    return next((sender for sender in others if not domain_ownership.claimed(organization, sender[1])), None)
 
 
 def _own_mailboxes(organization: Organization) -> Iterator[str]:

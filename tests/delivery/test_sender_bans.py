@@ -11,7 +11,7 @@ from samizdat.campaigns.actions import create
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.models import Campaign
 from samizdat.core.mail.outcome import RouteVerdict
-from samizdat.delivery import bounces, queries
+from samizdat.delivery import domain_ownership, queries
 from samizdat.delivery.actions import (
     change_route,
     condemn,
@@ -41,7 +41,7 @@ def now() -> datetime:
 @pytest.fixture(autouse=True)
 def all_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every domain that sends here is one that admins set up."""
-    monkeypatch.setattr(bounces, "_is_own", lambda *_: True)
+    monkeypatch.setattr(domain_ownership, "_is_own", lambda *_: True)
 
 
 def refuse(server: ScriptedServer, domain: str = "lantern.example") -> None:

@@ -190,7 +190,7 @@ def test_no_number_of_another_organization_in_any_parameter_or_field_reaches_it(
     theirs = there.ids()
     watch = Watch(before, there)
     crawl = Crawl(client, watch, zip(ours.values(), theirs.values(), strict=True))
-    # What others claim is asked of all settings, whatever a page is asked for (delivery/domain_claims.py).
+    # What others claim is asked of all settings, whatever a page is asked for (delivery/domain_ownership.py).
     assert all(kept.known for _number, kept in sealed_settings.of_others(here.organization))
     forms: dict[str, list[Any]] = {}
     with watched(watch, monkeypatch):

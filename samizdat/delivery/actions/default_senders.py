@@ -18,7 +18,7 @@ from samizdat.audience.models import List
 from samizdat.core.content.problems import SENTENCES
 from samizdat.core.mail import address
 from samizdat.core.mail.names import has_link
-from samizdat.delivery import domain_claims
+from samizdat.delivery import domain_ownership
 from samizdat.delivery.errors import SenderRefused
 from samizdat.events.actions import record
 
@@ -60,6 +60,6 @@ def _address(organization: Organization, text: str, field: str) -> str:
         known = address.normalize(text)
     except address.BadAddress as bad:
         raise SenderRefused(_(str(bad)), field) from None
-    if domain := domain_claims.claimed(organization, known):
+    if domain := domain_ownership.claimed(organization, known):
         raise SenderRefused(_(SENTENCES["domain_anothers"]) % {"domain": domain}, field)
     return known

@@ -217,7 +217,7 @@ def look(
 
 def say_published(key: DkimKey, *, now: datetime, by: Person | None = None) -> None:
     """A person says that the record is there: ours is not the only resolver. Whoever has the machine is believed
-    (delivery/domain_claims.py). Errors: DomainRefused."""
+    (delivery/domain_ownership.py). Errors: DomainRefused."""
     moved = _move(key, ("new",), "published", "domain.key_published", now, by)
     if not moved and (by is not None or key.state == "retired"):
         raise _wrong_state(key)

@@ -11,7 +11,7 @@ from samizdat.campaigns.models import WELCOME, Campaign, Edition
 from samizdat.campaigns.translations import frozen_in
 from samizdat.core.crypto.seal import SealError
 from samizdat.core.mail.ledger import CHUNK, pack_numbers
-from samizdat.delivery import clock_jumps, domain_claims, sql
+from samizdat.delivery import clock_jumps, domain_ownership, sql
 from samizdat.delivery.actions.digest_rounds import enter_round
 from samizdat.delivery.actions.language_choice import of_one_version
 from samizdat.delivery.actions.running import book_cancelled
@@ -172,7 +172,7 @@ def pause_from_others(now: datetime) -> int:
     rows = Edition.objects.filter(campaign__state__in=("sending", "waiting")).select_related("organization", "campaign")
     for edition in rows:
         try:
-            name = domain_claims.claimed_before_release(edition)
+            name = domain_ownership.claimed_before_release(edition)
         except (VaultError, SealError):
             continue  # Its sender finds that, too.
         if name:

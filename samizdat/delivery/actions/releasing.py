@@ -19,7 +19,7 @@ from samizdat.campaigns.freezing import freeze
 from samizdat.campaigns.models import REPLACED, WELCOME, Campaign, Edition, is_gathered
 from samizdat.campaigns.opened import OpenedCampaign, open_campaign
 from samizdat.core import ab_test
-from samizdat.delivery import bounces
+from samizdat.delivery import domain_ownership
 from samizdat.delivery.actions import copied_installation, digest_rounds, resend_unreached
 from samizdat.delivery.actions.chunks import write_chunks
 from samizdat.delivery.actions.count_floor import settle_what_counts
@@ -95,7 +95,7 @@ def release(
             seldom = who_waits(campaign, max(at or now, now))
             if campaign.test_share:
                 _cut_parts(opened, edition, pages(campaign, reader), seldom)
-            bounces.refuse_elsewhere(opened)
+            domain_ownership.check_senders(opened)
             agreed = approval.agreed_people(campaign, opened.settings, asked)
             frozen = owe(opened, edition, reader, now, wave.percent, seldom, asked, agreed)
             _insist_on_shown(campaign, frozen, shown, seldom, now)

@@ -29,7 +29,7 @@ from samizdat.core.crypto import tokens
 from samizdat.core.mail.address import domain, normalize
 from samizdat.core.mail.dkim import SigningMaker
 from samizdat.core.mail.outcome import OK, Accepted, Deferred, Outcome, RouteVerdict, Unsure
-from samizdat.delivery import dkim_keys, domain_claims
+from samizdat.delivery import dkim_keys, domain_ownership
 from samizdat.delivery.actions import outside_tests, route_refusals, sender_bans
 from samizdat.delivery.actions.rate_budgets import send_first
 from samizdat.delivery.actions.routes import believe, limit_of, silent, transport_for_test
@@ -105,7 +105,7 @@ def send_test(
         raise NoRoute(_("No sending route can send this. Add one under Routes, or resume one."))
     if proof.compiled is None:
         raise flaws_error(proof.flaws)
-    for code, values in domain_claims.problems(campaign.organization, leading(campaign.organization), sender):
+    for code, values in domain_ownership.problems(campaign.organization, leading(campaign.organization), sender):
         raise flaws_error((ContentProblem(0, code, values, None, "stop", "from"),))
     own = dkim_keys.signing_keys(campaign.organization, domain(sender)) if route.signs else []
     maker = SigningMaker(proof.compiled, own) if own else MessageMaker(proof.compiled)
@@ -151,7 +151,7 @@ def send_probe(route: Route, to: str, *, now: datetime, by: Person | None = None
     address, organization = normalize(to), route.organization
     outside = outside_tests.check(organization, None, [address], now=now, by=by)
     sender = _known_sender(organization)
-    if not sender or domain_claims.claimed(organization, sender):
+    if not sender or domain_ownership.claimed(organization, sender):
         sender = address
     letter = EmailMessage()
     subject = header_text(_("Test of route No. %(n)s") % {"n": route.pk})

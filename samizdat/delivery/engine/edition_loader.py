@@ -19,7 +19,7 @@ from samizdat.core.content.message import CompiledContent, MessageMaker, loads
 from samizdat.core.crypto import seal
 from samizdat.core.mail import address
 from samizdat.core.mail.dkim import SigningKey, SigningMaker
-from samizdat.delivery import bounces, dkim_keys, sealed_chunks
+from samizdat.delivery import dkim_keys, domain_ownership, sealed_chunks
 from samizdat.delivery.actions.rate_budgets import RateAllowance, allowance_of
 from samizdat.delivery.message_values import EditionUrls, ValueBuilder
 from samizdat.delivery.models import Route
@@ -149,7 +149,7 @@ def place_of(edition: Edition, details: EditionDetails, language: str = "") -> E
     return EditionUrls(
         public_url=kept.public_url.rstrip("/"),
         message_id_domain=edition.message_id_domain,
-        envelope_sender=bounces.envelope_sender(organization, kept, address.normalize(details.from_email)),
+        envelope_sender=domain_ownership.envelope_sender(organization, kept, address.normalize(details.from_email)),
         return_address=kept.return_address,
         unsubscribe_mailbox=kept.unsubscribe_mailbox,
         archive_slug=slug_of(edition, language),

@@ -16,7 +16,7 @@ from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.opened import OpenedCampaign
 from samizdat.core.content.problems import SENTENCES
-from samizdat.delivery import bounces, campaign_checks, dkim_keys, queries
+from samizdat.delivery import campaign_checks, dkim_keys, domain_ownership, queries
 from samizdat.delivery.actions.recipients import stands_in_digest
 from samizdat.delivery.recipients_breakdown import RecipientsBreakdown
 from samizdat.events import queries as events
@@ -234,7 +234,7 @@ def _bounces(request: DeskRequest, opened: OpenedCampaign) -> CheckItem:
         text = _("Bounces go to %(address)s.") % {"address": kept}
         return CheckItem("good", _("Bounces are processed"), text)
     href = address(organization, "settings") if request.role == "admin" else ""
-    if bounces.elsewhere(organization, settings, draft.from_email):
+    if domain_ownership.bounces_elsewhere(organization, settings, draft.from_email):
         text = _(SENTENCES["bounces_elsewhere"]) % {"address": draft.from_email}
         return CheckItem("stop", _("Bounces aren’t processed"), text, href, _("Settings"))
     text = _("Bounces go to your sender address, %(address)s. A separate bounce address keeps replies easy to find.")

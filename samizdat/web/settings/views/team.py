@@ -33,7 +33,7 @@ from samizdat.accounts.models import Organization, PendingChange
 from samizdat.accounts.password_queues import QueueFull
 from samizdat.accounts.throttle import Throttled
 from samizdat.core.content.problems import SENTENCES
-from samizdat.delivery import domain_claims
+from samizdat.delivery import domain_ownership
 from samizdat.delivery.actions import default_senders
 from samizdat.vault import keyring
 from samizdat.web import labels
@@ -211,7 +211,8 @@ def _settings_as_kept(organization: Organization) -> dict[str, object]:
 
 def _refuse_anothers(organization: Organization, bounces: str) -> None:
     """Errors: AccountError where bounces are to go to a domain that another organization has."""
-    if bounces != sealed_settings.leading(organization).return_address and domain_claims.claimed(organization, bounces):
+    is_new = bounces != sealed_settings.leading(organization).return_address
+    if is_new and domain_ownership.claimed(organization, bounces):
         raise AccountError(_(SENTENCES["return_anothers"]) % {"address": bounces})
 
 
