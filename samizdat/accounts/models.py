@@ -168,7 +168,7 @@ class Attempt(models.Model):
     (throttle.py), and is gone after a day."""
 
     lane = models.BinaryField(max_length=16, primary_key=True)
-    email_index = models.BinaryField(max_length=16, db_index=True)
+    address_hash = models.BinaryField(max_length=16, db_index=True)  # throttle.forget_all()
     failures = models.PositiveSmallIntegerField(default=0)
     not_before = models.DateTimeField()
 

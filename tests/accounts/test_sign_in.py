@@ -128,10 +128,18 @@ def test_neither_address_nor_browser_stands_in_the_row_of_failed_tries(clara: Pe
     browser = devices.new(clara, timezone.now())
     _sign_in("wrong", browser)
     for row in Attempt.objects.values():
-        assert row.keys() == {"lane", "email_index", "failures", "not_before"}
-        assert browser.encode() not in bytes(row["lane"]) + bytes(row["email_index"])
+        assert row.keys() == {"lane", "address_hash", "failures", "not_before"}
+        assert browser.encode() not in bytes(row["lane"]) + bytes(row["address_hash"])
     assert "lantern" not in browser
     assert bytes(clara.email_index).hex() not in browser
+
+
+@pytest.mark.django_db
+def test_a_copy_does_not_tell_whether_an_address_that_a_stranger_tried_is_a_colleagues(clara: Person) -> None:
+    """Beside the blind index of a person the same value would name them, their organization and their role."""
+    _sign_in("wrong")
+    (attempt,) = Attempt.objects.values_list("lane", "address_hash")
+    assert not {bytes(value) for value in attempt} & {bytes(clara.email_index)}
 
 
 @pytest.mark.django_db

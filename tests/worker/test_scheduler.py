@@ -34,7 +34,7 @@ class TestTick:
     def test_one_round_sees_to_everything(self, lantern: Any) -> None:
         record("list.changed", lantern, now=NOW)
         Session.objects.create(key_hash=bytes(32), data_sealed=b"", expires=NOW - timedelta(seconds=1))
-        Attempt.objects.create(lane=bytes(16), email_index=bytes(16), failures=3, not_before=NOW - timedelta(days=2))
+        Attempt.objects.create(lane=bytes(16), address_hash=bytes(16), failures=3, not_before=NOW - timedelta(days=2))
         assert scheduler.tick(NOW) == []
         assert chain.verify(lantern).length > 0
         assert not Session.objects.exists()
