@@ -31,7 +31,6 @@ from samizdat.events.models import Event
 from samizdat.events.queries import last_about
 from samizdat.logs import where_it_broke
 from samizdat.vault import keyring
-from samizdat.vault.sealed_json import open_json, seal_json
 
 log = logging.getLogger("samizdat.worker")
 
@@ -174,13 +173,13 @@ def behind(organization: Organization) -> dict[str, int]:
 
 
 def _tell(row: PendingChange, details: object) -> None:
-    row.details_sealed = seal_json(keyring.keys(row.organization), details, "pendingchange", "details", row.pk)
+    row.details_sealed = keyring.keys(row.organization).seal_json(details, "pendingchange", "details", row.pk)
     row.mac = row_macs.mac(*row_macs.of_change(row))
     row.save(update_fields=["details_sealed", "mac"])
 
 
 def details_of[Details](row: PendingChange, type: type[Details]) -> Details:
-    return open_json(keyring.keys(row.organization), row.details_sealed, "pendingchange", "details", row.pk, type)
+    return keyring.keys(row.organization).open_json(row.details_sealed, "pendingchange", "details", row.pk, type)
 
 
 def sentence_of(row: PendingChange, reader: Person | None = None) -> str:

@@ -19,7 +19,6 @@ from samizdat.accounts.models import Organization
 from samizdat.core.crypto import seal
 from samizdat.vault import keyring
 from samizdat.vault.errors import VaultError
-from samizdat.vault.sealed_json import open_json, seal_json
 
 log = logging.getLogger("samizdat.worker")
 
@@ -94,7 +93,7 @@ def keep_settings(organization: Organization, written: Mapping[str, object], *, 
 def _seal_settings(organization: Organization, settings: Leading) -> None:
     keys, number = keyring.keys(organization), organization.pk
     settings = structs.replace(settings, sealed=max(settings.sealed + 1, int(time.time())))
-    organization.settings_sealed = copy = seal_json(keys, settings, "organization", "settings", number)
+    organization.settings_sealed = copy = keys.seal_json(settings, "organization", "settings", number)
     organization.save(update_fields=["settings_sealed"])
     transaction.on_commit(partial(_note, number, copy))
 
@@ -239,7 +238,7 @@ def _noted(organization: Organization) -> Leading:
 def _opened(organization: Organization, copy: bytes) -> Leading:
     try:
         keys = keyring.keys(organization)
-        return open_json(keys, copy, "organization", "settings", organization.pk, Leading)
+        return keys.open_json(copy, "organization", "settings", organization.pk, Leading)
     except seal.SealError:
         return Leading()
 

@@ -8,7 +8,6 @@ from samizdat.audience.errors import ListArchived
 from samizdat.audience.models import List
 from samizdat.vault import keyring
 from samizdat.vault.keyring import OrganizationKeys
-from samizdat.vault.sealed_json import open_json
 
 
 class ListDetails(Struct, frozen=True):
@@ -42,7 +41,7 @@ def list_name(keys: OrganizationKeys, list: List) -> str:
 
 def open_details(keys: OrganizationKeys, list: List) -> ListDetails:
     """Errors: SealError."""
-    return open_json(keys, list.details_sealed, "list", "details", list.id, ListDetails)
+    return keys.open_json(list.details_sealed, "list", "details", list.id, ListDetails)
 
 
 def insist_open(list: List) -> None:

@@ -15,7 +15,6 @@ from samizdat.audience.limits import FIELDS
 from samizdat.audience.models import Field, Tag
 from samizdat.core.crypto import seal
 from samizdat.vault.keyring import OrganizationKeys
-from samizdat.vault.sealed_json import open_json, seal_json
 
 # A column of unique values taken for tags would make a million of them.
 MOST_TAGS = 10_000
@@ -39,11 +38,11 @@ class FieldDefinition(Struct, frozen=True):
 
 def definition_of(keys: OrganizationKeys, row: Field) -> FieldDefinition:
     """Of one that was cleared: the empty one. Errors: SealError."""
-    return open_json(keys, row.sealed, "field", "sealed", row.number, FieldDefinition)
+    return keys.open_json(row.sealed, "field", "sealed", row.number, FieldDefinition)
 
 
 def seal_definition(keys: OrganizationKeys, number: int, definition: FieldDefinition) -> bytes:
-    return seal_json(keys, definition, "field", "sealed", number)
+    return keys.seal_json(definition, "field", "sealed", number)
 
 
 def tag_indices(keys: OrganizationKeys, name: str) -> list[bytes]:

@@ -23,7 +23,6 @@ from samizdat.core import ab_test
 from samizdat.core.mail.address import BadAddress, domain, normalize
 from samizdat.events.actions import record
 from samizdat.vault import keyring
-from samizdat.vault.sealed_json import open_json, seal_json
 
 # The winner is looked for at least so long after the letter leaves, and at most: a reader has to have had the time.
 SOONEST, LATEST = timedelta(minutes=30), timedelta(days=14)
@@ -86,7 +85,7 @@ def ways(draft: Draft) -> tuple[str, ...]:
 def link_of(campaign: Campaign) -> str:
     """The link whose clicks decide; "" for all of them together."""
     keys = keyring.keys(campaign.organization)
-    return open_json(keys, campaign.test_link_sealed, "campaign", "test link", campaign.pk, TestLink).url
+    return keys.open_json(campaign.test_link_sealed, "campaign", "test link", campaign.pk, TestLink).url
 
 
 def presses_of(campaign: Campaign) -> dict[int, int]:
@@ -100,7 +99,7 @@ def versions(campaign: Campaign) -> list[Version]:
     rows = Variant.objects.select_related("campaign", "letter__organization", "letter__template")
     result = []
     for row in rows.filter(campaign=campaign).order_by("variant_no"):
-        words = open_json(keys, row.sealed, "variant", "sealed", row.pk, VersionWords)
+        words = keys.open_json(row.sealed, "variant", "sealed", row.pk, VersionWords)
         change = VersionChange(**structs.asdict(words), letter=row.letter)
         result.append(Version(row.variant_no, change, row.left, row.replies, row.presses))
     return result
@@ -123,14 +122,14 @@ def plan(
     _check(campaign, changes, share, way, at, now)
     keys = keyring.keys(campaign.organization)
     has_link = way == "clicks" and link
-    sealed = seal_json(keys, TestLink(link), "campaign", "test link", campaign.pk) if has_link else b""
+    sealed = keys.seal_json(TestLink(link), "campaign", "test link", campaign.pk) if has_link else b""
     with transaction.atomic():
         _plan(campaign, test_share=share, ab_metric=way, test_at=at, test_link_sealed=sealed)
         Variant.objects.filter(campaign=campaign).delete()
         for place, change in enumerate([VersionChange(), *changes]):
             row = Variant.objects.create(campaign=campaign, variant_no=place, letter=change.letter)
             title = draft_of(change.letter).subject if change.letter is not None else ""
-            row.sealed = seal_json(keys, VersionWords(**words_of(change), title=title), "variant", "sealed", row.pk)
+            row.sealed = keys.seal_json(VersionWords(**words_of(change), title=title), "variant", "sealed", row.pk)
             row.save(update_fields=["sealed"])
         record("campaign.test_planned", campaign.organization, now=now, by=by, about=campaign.pk)
 

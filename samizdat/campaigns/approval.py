@@ -39,7 +39,6 @@ from samizdat.core.mail.ledger import pack_numbers, unpack_numbers
 from samizdat.events.actions import moment_of, record, whole_day
 from samizdat.events.models import Event
 from samizdat.vault import keyring
-from samizdat.vault.sealed_json import open_json, seal_json
 
 # One of so many may have come here since a yes.
 NEWCOMERS = 20
@@ -352,7 +351,7 @@ def _seal_yes(
     agreed = tuple(AgreedTag(tag, len(carriers), _kept(carriers, draw)) for tag, carriers in tags.items())
     count, kept = (None, None) if people is None else (len(people), _kept(people, draw))
     given = ApprovalYes(bond, by, now, count, kept, agreed, draw)
-    sealed = seal_json(keyring.keys(campaign.organization), given, "approval", "yes", campaign.pk)
+    sealed = keyring.keys(campaign.organization).seal_json(given, "approval", "yes", campaign.pk)
     Approval.objects.update_or_create(campaign=campaign, defaults={"yes_sealed": sealed})
 
 
@@ -363,7 +362,7 @@ def _kept(people: Sequence[int], draw: tuple[int, int]) -> bytes:
 def _yes(campaign: Campaign, row: Approval | None) -> ApprovalYes | None:
     if row is None or not row.yes_sealed:
         return None
-    return open_json(keyring.keys(campaign.organization), row.yes_sealed, "approval", "yes", campaign.pk, ApprovalYes)
+    return keyring.keys(campaign.organization).open_json(row.yes_sealed, "approval", "yes", campaign.pk, ApprovalYes)
 
 
 def is_needed(opened: OpenedCampaign, bond: str = "") -> bool:

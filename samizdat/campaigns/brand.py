@@ -16,7 +16,6 @@ from samizdat.campaigns.queries import picture_named, picture_url
 from samizdat.core.content.theme import FONTS, Theme, is_color, unreadable
 from samizdat.events.actions import record
 from samizdat.vault import keyring
-from samizdat.vault.sealed_json import open_json, seal_json
 
 COLORS = {
     "text": lazy("Text"),
@@ -56,7 +55,7 @@ def brand_of(organization: Organization) -> BrandSettings:
     row = Row.objects.filter(organization=organization).first()
     if row is None:
         return USUAL
-    return open_json(keyring.keys(organization), row.sealed, "brand", "sealed", row.pk, BrandSettings)
+    return keyring.keys(organization).open_json(row.sealed, "brand", "sealed", row.pk, BrandSettings)
 
 
 def look_of(organization: Organization, settings: Leading, brand: BrandSettings | None = None) -> Theme:
@@ -77,7 +76,7 @@ def keep(organization: Organization, brand: BrandSettings, *, by: Person | None,
     brand = _checked(organization, brand)
     with transaction.atomic():
         row, _made = Row.objects.get_or_create(organization=organization, defaults={"sealed": b"", "changed": now})
-        row.sealed = seal_json(keyring.keys(organization), brand, "brand", "sealed", row.pk)
+        row.sealed = keyring.keys(organization).seal_json(brand, "brand", "sealed", row.pk)
         row.changed = now
         row.save(update_fields=["sealed", "changed"])
         record("brand.changed", organization, now=now, by=by)

@@ -11,7 +11,6 @@ from samizdat.core.crypto.seal import SealBroken
 from samizdat.core.languages import CODE
 from samizdat.vault import keyring
 from samizdat.vault.keyring import OrganizationKeys
-from samizdat.vault.sealed_json import open_json, seal_json
 
 # What a release draws: secrets.token_hex(10).
 SLUG = re.compile(r"[0-9a-f]{20}", re.ASCII)
@@ -68,7 +67,7 @@ def slug_of(edition: Edition, language: str) -> str:
 
 def sealed(keys: OrganizationKeys, edition: int, details: EditionDetails, of: str = "") -> bytes:
     """of: "" for the edition itself, else a blank and the number of the version."""
-    return seal_json(keys, details, "edition", f"details{of}", edition)
+    return keys.seal_json(details, "edition", f"details{of}", edition)
 
 
 def opened(keys: OrganizationKeys, row: Edition | EditionVariant) -> EditionDetails:
@@ -76,7 +75,7 @@ def opened(keys: OrganizationKeys, row: Edition | EditionVariant) -> EditionDeta
     if not row.details_sealed:
         raise SealBroken("This edition has no sealed details.")
     edition, of = (row.edition_id, f" {row.variant_no}") if isinstance(row, EditionVariant) else (row.pk, "")
-    details = open_json(keys, row.details_sealed, "edition", f"details{of}", edition, EditionDetails)
+    details = keys.open_json(row.details_sealed, "edition", f"details{of}", edition, EditionDetails)
     if isinstance(row, Edition) and details.campaign != row.campaign_id:
         raise SealBroken(f"Edition {edition} belongs to another campaign.")
     return details

@@ -14,7 +14,6 @@ from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign, Folder
 from samizdat.events.actions import record
 from samizdat.vault import keyring
-from samizdat.vault.sealed_json import open_json, seal_json
 
 # More than this nobody finds anything in; and characters of a name.
 MOST, LONGEST = 100, 80
@@ -48,7 +47,7 @@ def folders(organization: Organization) -> list[FolderView]:
 
 
 def name_of(organization: Organization, folder: Folder) -> str:
-    return open_json(keyring.keys(organization), folder.sealed, "folder", "sealed", folder.pk, FolderText).name
+    return keyring.keys(organization).open_json(folder.sealed, "folder", "sealed", folder.pk, FolderText).name
 
 
 def folder_of(organization: Organization, number: int) -> Folder:
@@ -119,7 +118,7 @@ def _written(folder: Folder, name: str) -> Folder:
             folder.save()
     except IntegrityError:
         raise _there_already(name) from None
-    folder.sealed = seal_json(keys, FolderText(name), "folder", "sealed", folder.pk)
+    folder.sealed = keys.seal_json(FolderText(name), "folder", "sealed", folder.pk)
     folder.save(update_fields=["sealed"])
     return folder
 

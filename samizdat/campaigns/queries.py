@@ -19,7 +19,6 @@ from samizdat.campaigns.models import Campaign, Edition, Picture, Template, Temp
 from samizdat.core.content.message import CompiledContent, loads
 from samizdat.vault import keyring
 from samizdat.vault.keyring import OrganizationKeys
-from samizdat.vault.sealed_json import open_json
 
 PAGE = 50
 # Rows with a sealed draft in memory at once.
@@ -278,6 +277,6 @@ def templates(organization: Organization) -> list[tuple[int, str]]:
     keys = keyring.keys(organization)
     rows = Template.objects.filter(organization=organization).order_by("pk")
     return [
-        (row.pk, open_json(keys, row.sealed, "template", "source", row.pk, TemplateText).name)
+        (row.pk, keys.open_json(row.sealed, "template", "source", row.pk, TemplateText).name)
         for row in rows.iterator(chunk_size=5)  # A row may have 2 MB.
     ]

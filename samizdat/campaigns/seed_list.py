@@ -12,7 +12,6 @@ from samizdat.campaigns.models import SeedList
 from samizdat.core.mail.address import BadAddress, normalize
 from samizdat.events.actions import record
 from samizdat.vault import keyring
-from samizdat.vault.sealed_json import open_json, seal_json
 
 # Tests leave at once and past every limit of pace, so they stay few.
 MOST = 20
@@ -26,7 +25,7 @@ def seeds(organization: Organization) -> list[str]:
     """Addresses, in the order they were written."""
     row = SeedList.objects.filter(organization=organization).first()
     keys = keyring.keys(organization)
-    return open_json(keys, row.sealed, "seeds", "addresses", organization.pk, list[str]) if row else []
+    return keys.open_json(row.sealed, "seeds", "addresses", organization.pk, list[str]) if row else []
 
 
 def keep(organization: Organization, addresses: Iterable[str], *, now: datetime, by: Person | None) -> list[str]:
@@ -43,7 +42,7 @@ def keep(organization: Organization, addresses: Iterable[str], *, now: datetime,
         unique_addresses.setdefault(address.casefold(), address)
     if len(unique_addresses) > MOST:
         raise BadSeeds(_("At most %(n)s addresses: tests are sent at once, without rate limits.") % {"n": MOST})
-    blob = seal_json(keyring.keys(organization), list(unique_addresses.values()), "seeds", "addresses", organization.pk)
+    blob = keyring.keys(organization).seal_json(list(unique_addresses.values()), "seeds", "addresses", organization.pk)
     with transaction.atomic():
         SeedList.objects.update_or_create(organization=organization, defaults={"sealed": blob})
         record("seed_list.changed", organization, now=now, by=by, detail={"count": len(unique_addresses)})

@@ -38,7 +38,6 @@ from samizdat.events.models import Event
 from samizdat.options import inner_networks
 from samizdat.vault import keyring
 from samizdat.vault.keyring import OrganizationKeys
-from samizdat.vault.sealed_json import open_json
 
 
 def next_position(edition: int) -> int:
@@ -198,8 +197,8 @@ def bars_against(organization: Organization, domain: str) -> list[BarRow]:
 
 
 def _bar(row: RouteDomain, keys: OrganizationKeys) -> BarRow:
-    values = open_json(
-        keys, bytes(row.answer_sealed), "route_domain", bar_column(row.domain), row.route_id, dict[str, str]
+    values = keys.open_json(
+        bytes(row.answer_sealed), "route_domain", bar_column(row.domain), row.route_id, dict[str, str]
     )
     return BarRow(row.route.name, row.domain, known_reason(row.reason), values, row.since)
 
@@ -236,7 +235,7 @@ def _row(route: Route, keys: OrganizationKeys, barred: tuple[BarRow, ...]) -> Ro
         rate=route.rate,
         state=route.state,
         reason=known_reason(route.reason),
-        values=open_json(keys, bytes(route.answer_sealed), "route", "answer", route.pk, dict[str, str]),
+        values=keys.open_json(bytes(route.answer_sealed), "route", "answer", route.pk, dict[str, str]),
         until=route.until,
         host=_settings_of(route).host,
         changed=route.changed,

@@ -16,7 +16,6 @@ from samizdat.delivery.models import DkimKey, SendingDomain
 from samizdat.events.actions import detail_of
 from samizdat.events.models import Event
 from samizdat.vault import keyring
-from samizdat.vault.sealed_json import open_json, seal_json
 
 
 class DomainState(Struct, frozen=True):
@@ -43,14 +42,14 @@ def seal_domain(row: SendingDomain, *, waits: bool) -> None:
 
 
 def _seal_domain(row: SendingDomain, value: DomainState) -> None:
-    row.state_sealed = seal_json(keyring.keys(row.organization), value, "sendingdomain", "state", row.pk)
+    row.state_sealed = keyring.keys(row.organization).seal_json(value, "sendingdomain", "state", row.pk)
     row.save(update_fields=["state_sealed"])
 
 
 def _open_domain(row: SendingDomain) -> DomainState:
     """Errors: SealError."""
     keys = keyring.keys(row.organization)
-    return open_json(keys, row.state_sealed, "sendingdomain", "state", row.pk, DomainState)
+    return keys.open_json(row.state_sealed, "sendingdomain", "state", row.pk, DomainState)
 
 
 def domain_waits(row: SendingDomain) -> bool:
@@ -70,7 +69,7 @@ def approve_domain(row: SendingDomain, name: str) -> None:
 
 
 def seal_key(key: DkimKey, value: SealedKey) -> None:
-    key.private_sealed = seal_json(keyring.keys(key.domain.organization), value, "dkimkey", "private", key.pk)
+    key.private_sealed = keyring.keys(key.domain.organization).seal_json(value, "dkimkey", "private", key.pk)
     key.save(update_fields=["private_sealed"])
 
 
@@ -82,7 +81,7 @@ def open_key(key: DkimKey, retired: Collection[int] | None = None) -> SealedKey:
     if not key.private_sealed:
         raise SealBroken()
     keys = keyring.keys(key.domain.organization)
-    value = open_json(keys, key.private_sealed, "dkimkey", "private", key.pk, SealedKey)
+    value = keys.open_json(key.private_sealed, "dkimkey", "private", key.pk, SealedKey)
     if value.domain != key.domain_id or key.pk in retired:
         raise SealBroken()
     return value

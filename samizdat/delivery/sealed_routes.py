@@ -4,7 +4,6 @@ from msgspec import Struct, structs
 
 from samizdat.delivery.models import Route
 from samizdat.vault import keyring
-from samizdat.vault.sealed_json import open_json, seal_json
 
 
 class RouteAddress(Struct, frozen=True):
@@ -24,10 +23,10 @@ class RouteAddress(Struct, frozen=True):
 
 
 def seal_address(route: Route, address: RouteAddress) -> bytes:
-    return seal_json(keyring.keys(route.organization), address, "route", "settings", route.pk)
+    return keyring.keys(route.organization).seal_json(address, "route", "settings", route.pk)
 
 
 def open_address(route: Route) -> RouteAddress:
     """Errors: SealError, RecordBroken."""
     keys = keyring.keys(route.organization)
-    return open_json(keys, bytes(route.settings_sealed), "route", "settings", route.pk, RouteAddress)
+    return keys.open_json(bytes(route.settings_sealed), "route", "settings", route.pk, RouteAddress)

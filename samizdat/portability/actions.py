@@ -37,7 +37,6 @@ from samizdat.portability.models import Export
 from samizdat.portability.request import ExportDetails, ExportRequest, told_of
 from samizdat.portability.write import FORMATS
 from samizdat.vault import keyring
-from samizdat.vault.sealed_json import seal_json
 
 log = logging.getLogger("samizdat.worker")
 
@@ -122,7 +121,7 @@ def _new(
         bound = bound_selection.bind(organization, wish, now) if state == "held" else None
         person, blind = (planted.person, planted.blind) if planted else (None, b"")
         details = ExportDetails(wish, reason.strip()[:1000], person, bound, blind, keys.index_version, seal)
-        row.details_sealed = seal_json(keys, details, "export", "details", row.pk)
+        row.details_sealed = keys.seal_json(details, "export", "details", row.pk)
         row.mac = permits.permit(row)
         row.save(update_fields=["details_sealed", "mac"])
         # Before the first byte: what was begun is on record, whatever becomes of it.
@@ -191,7 +190,7 @@ def _details_at_end(row: Export) -> bytes:
     details = replace(told_of(row), bound=None, passphrase_seal=None)
     if details.planted:
         details = replace(details, planted=subscribers.ExportedSubscriber(0, details.planted.address, {}, "", ""))
-    return seal_json(keyring.keys(row.organization), details, "export", "details", row.pk)
+    return keyring.keys(row.organization).seal_json(details, "export", "details", row.pk)
 
 
 def run(export_id: int, *, now: Clock, stop: Callable[[], bool] | None = None) -> Export:

@@ -13,7 +13,6 @@ from samizdat.portability.age_passphrase import PassphraseSeal
 from samizdat.portability.models import Export
 from samizdat.portability.selection import SelectionFilter
 from samizdat.vault import keyring
-from samizdat.vault.sealed_json import open_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,4 +67,4 @@ def told_of(row: Export) -> ExportDetails:
     """Errors: SealBroken, also where all of it was taken away."""
     if not row.details_sealed:
         raise SealBroken
-    return open_json(keyring.keys(row.organization), row.details_sealed, "export", "details", row.pk, ExportDetails)
+    return keyring.keys(row.organization).open_json(row.details_sealed, "export", "details", row.pk, ExportDetails)

@@ -25,7 +25,6 @@ from samizdat.portability.read import OpenedExport, altered
 from samizdat.portability.request import ExportDetails, ExportRequest
 from samizdat.portability.subscribers import ExportContext
 from samizdat.vault import keyring
-from samizdat.vault.sealed_json import seal_json
 
 SEGMENTS, WORDINGS, FORMS = "segments.json", "wordings.json", "forms.json"
 SETTINGS = "settings.json"
@@ -217,7 +216,7 @@ def take_planted(organization: Organization, opened: OpenedExport, versions: dic
                 created=moment,
             )  # fmt: skip
             details = ExportDetails(ExportRequest(row.format), blind=blind, index_version=version)
-            row.details_sealed = seal_json(keys, details, "export", "details", row.pk)
+            row.details_sealed = keys.seal_json(details, "export", "details", row.pk)
             row.save(update_fields=["details_sealed"])
     except (KeyError, TypeError, ValueError, AttributeError) as wrong:
         raise altered(PLANTED) from wrong

@@ -28,7 +28,6 @@ from samizdat.privacy.legal_documents import LegalDocument, Section
 from samizdat.privacy.models import Breach
 from samizdat.privacy.settings import facts_of
 from samizdat.vault import keyring
-from samizdat.vault.sealed_json import open_json
 
 HOURS = 72
 
@@ -131,7 +130,7 @@ def _by_route(organization: Organization, asked: AffectedFilter) -> AffectedPeop
 
 
 def told_of(breach: Breach) -> BreachNotice:
-    return open_json(keyring.keys(breach.organization), breach.notes_sealed, "breach", "notes", breach.pk, BreachNotice)
+    return keyring.keys(breach.organization).open_json(breach.notes_sealed, "breach", "notes", breach.pk, BreachNotice)
 
 
 def deadline(breach: Breach) -> datetime:

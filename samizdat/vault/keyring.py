@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Protocol
 
+import msgspec
 from django.conf import settings
 from django.db import OperationalError, ProgrammingError
 
 from samizdat.core.crypto import seal
 from samizdat.core.crypto.tokens import LinkKey, Token
 from samizdat.options import data_folder, key_file
-from samizdat.vault.errors import KeyWrong, VaultError
+from samizdat.vault.errors import KeyWrong, RecordBroken, VaultError
 from samizdat.vault.keyserver import SocketSource
 from samizdat.vault.models import Proof, VaultKey
 from samizdat.vault.source import InstanceSource, KeySource, read_key_file
@@ -110,6 +111,27 @@ class OrganizationKeys:
     def open(self, blob: bytes | memoryview, table: str, column: str, number: int) -> bytes:
         assert self.ring is not None
         return self.ring.open(bytes(blob), seal.where(table, column, self.uid, number))
+
+    # -- small records: a document of JSON in a binary column, read into the type of the app that owns it --
+
+    def seal_json(self, value: object, table: str, column: str, number: int) -> bytes:
+        return self.seal(msgspec.json.encode(value), table, column, number)
+
+    def open_json[T](self, blob: bytes | memoryview, table: str, column: str, number: int, type: type[T]) -> T:
+        """The document; of an empty column the one that says nothing. Errors: RecordBroken.
+
+        A key that the type does not know is passed over: while several machines are upgraded one after the other, the
+        older ones read what the newer ones wrote. A key that we mistype is found by mypy, since nobody writes a dict.
+        """
+        if not blob:
+            return type()
+        try:
+            return msgspec.json.decode(self.open(blob, table, column, number), type=type)
+        except msgspec.DecodeError as wrong:
+            raise RecordBroken(
+                f"The sealed record {table}.{column} {number} is not what this version writes. "
+                "Run the version that wrote it."
+            ) from wrong
 
 
 def open_source() -> KeySource:

@@ -7,7 +7,6 @@ from msgspec import Struct
 
 from samizdat.vault import keyring
 from samizdat.vault.errors import RecordBroken
-from samizdat.vault.sealed_json import open_json, seal_json
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
@@ -19,7 +18,7 @@ class _Note(Struct, frozen=True):
 
 def opened(organization: Any, value: object) -> _Note:
     keys = keyring.keys(organization)
-    return open_json(keys, seal_json(keys, value, "note", "words", 7), "note", "words", 7, _Note)
+    return keys.open_json(keys.seal_json(value, "note", "words", 7), "note", "words", 7, _Note)
 
 
 def test_a_document_comes_back_as_it_was_written(lantern: Any) -> None:
@@ -31,7 +30,7 @@ def test_what_a_newer_version_wrote_beside_it_is_passed_over(lantern: Any) -> No
 
 
 def test_an_empty_column_says_nothing(lantern: Any) -> None:
-    assert open_json(keyring.keys(lantern), b"", "note", "words", 7, _Note) == _Note()
+    assert keyring.keys(lantern).open_json(b"", "note", "words", 7, _Note) == _Note()
 
 
 @pytest.mark.parametrize("value", [{"days": "three"}, {"text": None}, [1], "News", None, {"days": 1.5}])

@@ -15,7 +15,6 @@ from samizdat.audience import actions, queries, read_limits
 from samizdat.audience.errors import ImportRefused
 from samizdat.audience.models import Import, ImportPiece
 from samizdat.vault import keyring
-from samizdat.vault.sealed_json import seal_json
 from samizdat.web.imports.views import harmless
 from tests.conftest import NOW
 from tests.importers.helping import zipped
@@ -503,7 +502,7 @@ def test_what_was_chosen_before_anybody_was_asked_is_no_answer(here: House, desk
     assert document.plan is not None
     for column, target in zip(document.plan.files[0].columns[1:], ("field:OPTEDOUT", "field:DONATION"), strict=True):
         column.becomes, column.words, column.why, column.asks = target, {}, "", ""
-    blob = seal_json(keyring.keys(here.organization), document, "import", "plan", row.pk)
+    blob = keyring.keys(here.organization).seal_json(document, "import", "plan", row.pk)
     Import.objects.filter(pk=row.pk).update(plan_sealed=blob)
     Import.objects.filter(pk=row.pk).update(state="finished")
     _upload(here, client, "people.csv", content)

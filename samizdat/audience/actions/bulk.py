@@ -52,7 +52,6 @@ from samizdat.events.actions import record
 from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
 from samizdat.vault import keyring
-from samizdat.vault.sealed_json import open_json, seal_json
 
 TAG, UNTAG, MOVE, REMOVE, ERASE = "tag", "untag", "move", "remove", "erase"
 
@@ -249,12 +248,12 @@ class BulkDocument(Struct, frozen=True):
 
 
 def _document(work: BulkAction) -> BulkDocument:
-    return open_json(keyring.keys(work.organization), work.plan_sealed, "bulk", "plan", work.id, BulkDocument)
+    return keyring.keys(work.organization).open_json(work.plan_sealed, "bulk", "plan", work.id, BulkDocument)
 
 
 def _sealed(work: BulkAction, plan: BulkPlan) -> bytes:
     document = BulkDocument(plan, work.state, work.begun, work.expected, work.processed, work.cursor)
-    return seal_json(keyring.keys(work.organization), document, "bulk", "plan", work.id)
+    return keyring.keys(work.organization).seal_json(document, "bulk", "plan", work.id)
 
 
 def _is_ours(work: BulkAction) -> bool:

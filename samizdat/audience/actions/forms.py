@@ -37,7 +37,6 @@ from samizdat.events.actions import record
 from samizdat.labels import field_label
 from samizdat.vault import keyring
 from samizdat.vault.keyring import OrganizationKeys
-from samizdat.vault.sealed_json import open_json, seal_json
 
 # What a public page of 14 KB holds.
 MOST_LISTS, MOST_FIELDS, MOST_TOPICS = 4, 4, 8
@@ -179,7 +178,7 @@ def agree_to_words(form: SignUpForm, texts: Iterable[str], *, now: datetime) -> 
 
 
 def _seal(form: SignUpForm, facts: FormFacts) -> None:
-    form.sealed = seal_json(keyring.keys(form.organization), facts, "form", "sealed", form.id)
+    form.sealed = keyring.keys(form.organization).seal_json(facts, "form", "sealed", form.id)
     form.save(update_fields=["sealed", "removed"])
 
 
@@ -210,7 +209,7 @@ def _check(organization: Organization, facts: FormFacts) -> None:
 
 
 def facts_of(form: SignUpForm) -> FormFacts:
-    return open_json(keyring.keys(form.organization), form.sealed, "form", "sealed", form.id, FormFacts)
+    return keyring.keys(form.organization).open_json(form.sealed, "form", "sealed", form.id, FormFacts)
 
 
 def view_of(form: SignUpForm) -> FormView:

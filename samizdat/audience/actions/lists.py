@@ -23,7 +23,6 @@ from samizdat.core.mail.names import has_link
 from samizdat.events.actions import record
 from samizdat.vault import keyring
 from samizdat.vault.keyring import OrganizationKeys
-from samizdat.vault.sealed_json import open_json, seal_json
 
 
 def new_list(
@@ -47,7 +46,7 @@ def new_list(
         row.name_sealed = _sealed(keys, row, name)
         details = details or ListDetails()
         agreed = mailed_words.sayable(organization, row.id, (name, details.appeals), (), now=now, by=by)
-        row.details_sealed = seal_json(keys, structs.replace(details, agreed=agreed), "list", "details", row.id)
+        row.details_sealed = keys.seal_json(structs.replace(details, agreed=agreed), "list", "details", row.id)
         row.save(update_fields=["name_sealed", "details_sealed"])
         sql.add_list_totals([(row.id, status, 0) for status in range(len(STATUSES))])
         record("list.created", organization, about=row.id, by=by, now=now, detail={"name": name})
@@ -156,7 +155,7 @@ def change_kept(list: List, change: Callable[[ListDetails], ListDetails]) -> Non
     """Of those that stand there now: somebody else may have saved others since this row was read."""
     keys, label = keyring.keys(list.organization), ("list", "details", list.id)
     blob = List.objects.select_for_update(no_key=True).values_list("details_sealed", flat=True).get(id=list.id)
-    list.details_sealed = seal_json(keys, change(open_json(keys, blob, *label, ListDetails)), *label)
+    list.details_sealed = keys.seal_json(change(keys.open_json(blob, *label, ListDetails)), *label)
     list.save(update_fields=["details_sealed"])
 
 

@@ -15,7 +15,6 @@ from samizdat.audience.segments.errors import NoSuchSegment, SegmentNameTaken, S
 from samizdat.core import segment
 from samizdat.events.actions import record
 from samizdat.vault import keyring
-from samizdat.vault.sealed_json import seal_json
 
 LONGEST_NAME = 100
 MOST_SEGMENTS = 500  # All of them are opened for a page that offers them.
@@ -112,4 +111,4 @@ class _one_of_a_name:
 
 def _sealed(row: Segment, name: str, tree: segment.Tree) -> bytes:
     text = lookup.SegmentText(name, segment.dump(tree))
-    return seal_json(keyring.keys(row.organization), text, "segment", "sealed", row.id)
+    return keyring.keys(row.organization).seal_json(text, "segment", "sealed", row.id)

@@ -13,7 +13,6 @@ from samizdat.audience.imports.documents import ImportDocument
 from samizdat.audience.models import Import
 from samizdat.core.imports import PRIVATE, DetectedFile, ImportColumn, ImportPlan, Problem, is_worded
 from samizdat.vault.keyring import OrganizationKeys
-from samizdat.vault.sealed_json import open_json
 
 SOURCE = "csv"  # lists from anywhere: of a service's own files its importer knows every column
 LOOKED_AT = 100  # earlier imports, the newest first
@@ -60,7 +59,7 @@ def _chosen(
     by_heading: dict[tuple[str, ...], Choices] = {}
     rows = Import.objects.filter(organization=organization, source=SOURCE, state__in=ACCEPTED).order_by("-id")
     for row in rows.only("id", "plan_sealed")[:LOOKED_AT]:
-        plan = open_json(keys, row.plan_sealed, "import", "plan", row.id, ImportDocument).plan
+        plan = keys.open_json(row.plan_sealed, "import", "plan", row.id, ImportDocument).plan
         for file in plan.files if plan else ():
             if file.use and _heading(file) in wanted:
                 by_heading.setdefault(_heading(file), file.columns)

@@ -7,7 +7,6 @@ from msgspec import Struct
 from samizdat.audience.models import Import
 from samizdat.core.imports import ImportPlan
 from samizdat.vault import keyring
-from samizdat.vault.sealed_json import open_json, seal_json
 
 
 class ImportProblem(Struct, frozen=True):
@@ -111,9 +110,9 @@ def read_plan(row: Import) -> ImportDocument:
 
 def open_document[T](row: Import, column: str, type: type[T]) -> T:
     blob: bytes = getattr(row, f"{column}_sealed")
-    return open_json(keyring.keys(row.organization), blob, "import", column, row.pk, type)
+    return keyring.keys(row.organization).open_json(blob, "import", column, row.pk, type)
 
 
 def sealed(row: Import, column: str, value: Struct) -> dict[str, Any]:
     """Column -> what it shall hold."""
-    return {f"{column}_sealed": seal_json(keyring.keys(row.organization), value, "import", column, row.pk)}
+    return {f"{column}_sealed": keyring.keys(row.organization).seal_json(value, "import", column, row.pk)}

@@ -13,7 +13,6 @@ from samizdat.audience.segments.errors import NoSuchSegment, SegmentBroken
 from samizdat.core import segment
 from samizdat.vault import keyring
 from samizdat.vault.keyring import OrganizationKeys
-from samizdat.vault.sealed_json import open_json
 
 
 class SegmentText(Struct, frozen=True):
@@ -35,7 +34,7 @@ class SavedSegment:
 
 
 def opened(keys: OrganizationKeys, row: Segment) -> SavedSegment:
-    text = open_json(keys, row.sealed, "segment", "sealed", row.id, SegmentText)
+    text = keys.open_json(row.sealed, "segment", "sealed", row.id, SegmentText)
     return SavedSegment(row.id, text.name, segment.read(text.tree), row.version, row.changed)
 
 

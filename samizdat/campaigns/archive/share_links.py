@@ -24,7 +24,6 @@ from samizdat.campaigns.opened import open_campaign
 from samizdat.core.crypto import seal
 from samizdat.events.actions import record
 from samizdat.vault import keyring
-from samizdat.vault.sealed_json import open_json, seal_json
 
 DAYS = 7
 LONGEST_NOTE, LONGEST_NAME, LONGEST_TEXT = 120, 80, 4000
@@ -92,7 +91,7 @@ def share(campaign: Campaign, note: str, *, now: datetime, by: Person | None) ->
         row.save()
         keys = keyring.keys(campaign.organization)
         note = " ".join(note.split())[:LONGEST_NOTE]
-        ShareLink.objects.filter(pk=row.pk).update(note_sealed=seal_json(keys, note, "sharelink", "note", row.pk))
+        ShareLink.objects.filter(pk=row.pk).update(note_sealed=keys.seal_json(note, "sharelink", "note", row.pk))
         record("campaign.shared", campaign.organization, now=now, by=by, about=campaign.pk)
     return token
 
@@ -151,7 +150,7 @@ def answer(link: ShareLink, *, name: str, text: str, yes: bool, mark: str, now: 
         row = ShareAnswer.objects.create(link=link, sealed=b"", at=now)
         feedback = ShareFeedback(" ".join(name.split())[:LONGEST_NAME], text, yes, bond)
         keys = keyring.keys(link.campaign.organization)
-        ShareAnswer.objects.filter(pk=row.pk).update(sealed=seal_json(keys, feedback, "shareanswer", "words", row.pk))
+        ShareAnswer.objects.filter(pk=row.pk).update(sealed=keys.seal_json(feedback, "shareanswer", "words", row.pk))
         record("campaign.share_feedback", link.campaign.organization, now=now, about=link.campaign_id)
 
 
@@ -169,13 +168,13 @@ def answers(campaign: Campaign) -> list[AnswerView]:
     bond = bond_of(open_campaign(campaign)) if rows else ""
     views = []
     for row in rows:
-        feedback = open_json(keys, row.sealed, "shareanswer", "words", row.pk, ShareFeedback)
+        feedback = keys.open_json(row.sealed, "shareanswer", "words", row.pk, ShareFeedback)
         views.append(AnswerView(row.at, _note(campaign, row.link), feedback, feedback.bond == bond))
     return views
 
 
 def _note(campaign: Campaign, row: ShareLink) -> str:
-    return open_json(keyring.keys(campaign.organization), row.note_sealed, "sharelink", "note", row.pk, str)
+    return keyring.keys(campaign.organization).open_json(row.note_sealed, "sharelink", "note", row.pk, str)
 
 
 def _of(row: ShareLink) -> tuple[object, ...]:

@@ -33,7 +33,6 @@ from samizdat.core.crypto.seal import SealBroken
 from samizdat.events.actions import record
 from samizdat.vault import keyring
 from samizdat.vault.keyring import OrganizationKeys
-from samizdat.vault.sealed_json import open_json, seal_json
 
 log = logging.getLogger("samizdat.campaigns")
 
@@ -81,12 +80,12 @@ def corrections(edition: Edition) -> list[WebCorrection]:
 
 
 def sealed(keys: OrganizationKeys, row: Correction, text: CorrectedText) -> bytes:
-    return seal_json(keys, text, "correction", _column(row), row.pk)
+    return keys.seal_json(text, "correction", _column(row), row.pk)
 
 
 def opened(keys: OrganizationKeys, row: Correction) -> CorrectedText:
     """Errors: SealBroken."""
-    return open_json(keys, row.sealed, "correction", _column(row), row.pk, CorrectedText)
+    return keys.open_json(row.sealed, "correction", _column(row), row.pk, CorrectedText)
 
 
 def _column(row: Correction) -> str:

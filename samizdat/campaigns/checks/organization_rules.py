@@ -14,7 +14,6 @@ from samizdat.campaigns.models import CheckRules
 from samizdat.core.content.checks.links import BLOCKED, clean_hosts
 from samizdat.events.actions import record
 from samizdat.vault import keyring
-from samizdat.vault.sealed_json import open_json, seal_json
 
 MOST_WORDS, MOST_HOSTS = 5_000, 2_000
 
@@ -33,9 +32,7 @@ class OrganizationCheckRules(Struct, frozen=True):
 def rules_of(organization: Organization) -> OrganizationCheckRules:
     row = CheckRules.objects.filter(pk=organization.pk).first()
     blob = row.sealed if row else b""
-    return open_json(
-        keyring.keys(organization), blob, "writingrules", "sealed", organization.pk, OrganizationCheckRules
-    )
+    return keyring.keys(organization).open_json(blob, "writingrules", "sealed", organization.pk, OrganizationCheckRules)
 
 
 def learn(
@@ -66,7 +63,7 @@ def save(
     if len(kept_words) > MOST_WORDS or len(kept_hosts or ()) > MOST_HOSTS:
         raise CampaignError(_("That’s more than 5,000 words or 2,000 sites. Remove some."))
     rules = OrganizationCheckRules(frozenset(kept_words), None if kept_hosts is None else tuple(kept_hosts))
-    sealed = seal_json(keyring.keys(organization), rules, "writingrules", "sealed", organization.pk)
+    sealed = keyring.keys(organization).seal_json(rules, "writingrules", "sealed", organization.pk)
     with transaction.atomic():
         CheckRules.objects.update_or_create(pk=organization.pk, defaults={"sealed": sealed})
         record("check_rules.changed", organization, now=now, by=by, detail={"words": len(kept_words)})

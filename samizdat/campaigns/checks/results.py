@@ -17,7 +17,6 @@ from samizdat.campaigns.models import Campaign, CheckResult
 from samizdat.core.content.problems import ContentProblem
 from samizdat.events.actions import record
 from samizdat.vault import keyring
-from samizdat.vault.sealed_json import open_json, seal_json
 
 # Values that change without the flaw becoming another one.
 _PASSING = frozenset({"count", "of", "now", "before", "ratio", "size", "near"})
@@ -66,7 +65,7 @@ def kept(campaign: Campaign) -> StoredChecks:
 
 
 def _opened(campaign: Campaign, row: CheckResult) -> StoredChecks:
-    return open_json(keyring.keys(campaign.organization), row.sealed, "checked", "sealed", campaign.pk, StoredChecks)
+    return keyring.keys(campaign.organization).open_json(row.sealed, "checked", "sealed", campaign.pk, StoredChecks)
 
 
 def change(campaign: Campaign, how: Callable[[StoredChecks], None], now: datetime) -> StoredChecks:
@@ -76,7 +75,7 @@ def change(campaign: Campaign, how: Callable[[StoredChecks], None], now: datetim
         row = CheckResult.objects.select_for_update().get(pk=campaign.pk)
         known = _opened(campaign, row)
         how(known)
-        row.sealed = seal_json(keyring.keys(campaign.organization), known, "checked", "sealed", campaign.pk)
+        row.sealed = keyring.keys(campaign.organization).seal_json(known, "checked", "sealed", campaign.pk)
         row.changed = now
         row.save(update_fields=["sealed", "changed"])
     return known

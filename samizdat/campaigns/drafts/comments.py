@@ -12,7 +12,6 @@ from samizdat.accounts.models import Person
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign, Comment
 from samizdat.vault import keyring
-from samizdat.vault.sealed_json import open_json, seal_json
 
 LONGEST = 4_000
 MOST = 500
@@ -54,7 +53,7 @@ def say(campaign: Campaign, words: CommentText, *, by: Person | None, now: datet
         if Comment.objects.filter(campaign=campaign).count() >= MOST:
             raise CampaignError(_("This campaign already has 500 comments, and can’t have more."))
         row = Comment.objects.create(campaign=campaign, by=by, at=now, sealed=b"")
-        row.sealed = seal_json(keyring.keys(campaign.organization), words, "comment", "sealed", row.pk)
+        row.sealed = keyring.keys(campaign.organization).seal_json(words, "comment", "sealed", row.pk)
         row.save(update_fields=["sealed"])
     return row
 
@@ -74,7 +73,7 @@ def comments(campaign: Campaign) -> list[CommentView]:
             row.pk,
             row.by_id,
             row.at,
-            open_json(keys, row.sealed, "comment", "sealed", row.pk, CommentText),
+            keys.open_json(row.sealed, "comment", "sealed", row.pk, CommentText),
             row.resolved is not None,
         )
         for row in rows

@@ -6,7 +6,6 @@ from msgspec import Struct, structs
 
 from samizdat.campaigns.models import Campaign
 from samizdat.vault import keyring
-from samizdat.vault.sealed_json import open_json, seal_json
 
 FORMATS = ("markdown", "html", "blocks")
 # Whether readers' programs fetch the pictures, or the message carries them.
@@ -41,7 +40,7 @@ class Draft(Struct, frozen=True):
 def draft_of(campaign: Campaign, letter: Draft | None = None) -> Draft:
     """letter: as of addressed."""
     keys = keyring.keys(campaign.organization)
-    return addressed(campaign, open_json(keys, campaign.draft_sealed, *_place(campaign), Draft), letter)
+    return addressed(campaign, keys.open_json(campaign.draft_sealed, *_place(campaign), Draft), letter)
 
 
 def place_of(number: int, created: datetime, version_of: int | None) -> tuple[str, str, int]:
@@ -66,4 +65,4 @@ def addressed(campaign: Campaign, draft: Draft, letter: Draft | None = None) -> 
 
 
 def sealed(campaign: Campaign, draft: Draft) -> bytes:
-    return seal_json(keyring.keys(campaign.organization), draft, *_place(campaign))
+    return keyring.keys(campaign.organization).seal_json(draft, *_place(campaign))

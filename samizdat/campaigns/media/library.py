@@ -30,7 +30,6 @@ from samizdat.core.content.message import loads
 from samizdat.core.content.render import RenderedContent
 from samizdat.events.actions import record
 from samizdat.vault import keyring
-from samizdat.vault.sealed_json import open_json, seal_json
 
 __all__ = ["LARGEST_FILE", "WIDEST"]  # What doors ask for here.
 
@@ -178,7 +177,7 @@ def _store(
         picture.sealed = seal_picture(picture, shot.data)
         picture.thumb_sealed = seal_picture(picture, thumb, "thumb")
         picture.whole_sealed = seal_picture(picture, whole, "whole") if whole else b""
-        picture.facts_sealed = seal_json(keys, facts, "picture", "facts", picture.id)
+        picture.facts_sealed = keys.seal_json(facts, "picture", "facts", picture.id)
         picture.save(update_fields=["facts_sealed", *_BLOBS])
         record("picture.added", organization, now=now, by=by, about=picture.pk)
     return picture
@@ -193,7 +192,7 @@ def describe(picture: Picture, *, name: str, alt: str, plain: bool, now: datetim
         plain=plain,
     )
     with transaction.atomic():
-        blob = seal_json(keyring.keys(picture.organization), facts, "picture", "facts", picture.id)
+        blob = keyring.keys(picture.organization).seal_json(facts, "picture", "facts", picture.id)
         Picture.objects.filter(pk=picture.pk).update(facts_sealed=blob)
         record("picture.described", picture.organization, now=now, by=by, about=picture.pk)
 
@@ -258,7 +257,7 @@ def whole_size(picture: Picture) -> tuple[int, int]:
 
 def facts_of(picture: Picture) -> PictureFacts:
     keys = keyring.keys(picture.organization)
-    return open_json(keys, picture.facts_sealed, "picture", "facts", picture.id, PictureFacts)
+    return keys.open_json(picture.facts_sealed, "picture", "facts", picture.id, PictureFacts)
 
 
 # --- the library ---
@@ -284,7 +283,7 @@ def _numbers_with(organization: Organization, wanted: list[str], before: int | N
     keys = keyring.keys(organization)
     rows = Picture.objects.filter(organization=organization, **({"pk__lt": before} if before else {})).order_by("-pk")
     for number, blob in rows.values_list("pk", "facts_sealed").iterator(chunk_size=1000):
-        facts = open_json(keys, blob, "picture", "facts", number, PictureFacts)
+        facts = keys.open_json(blob, "picture", "facts", number, PictureFacts)
         text = f"{facts.name} {facts.alt}".casefold()
         if all(word in text for word in wanted):
             yield number
@@ -324,12 +323,12 @@ def uses(organization: Organization, slugs: Iterable[str], *, exact: bool = Fals
     sent = set(tested) if hit else set[int]()
     for state, blob, *place in letters.values_list("state", "draft_sealed", *_PLACE).iterator(chunk_size=AT_ONCE):
         number = place[0]
-        subject = open_json(keys, blob, *place_of(*place), Draft).subject or _("no subject")
+        subject = keys.open_json(blob, *place_of(*place), Draft).subject or _("no subject")
         for slug in hit[number]:
             by_slug[slug].append(PictureUse("letter", number, subject, state != "draft" or number in sent))
     templates = Template.objects.filter(organization=organization).order_by("pk")
     for number, blob in templates.values_list("pk", "sealed").iterator(chunk_size=AT_ONCE):
-        text = open_json(keys, blob, "template", "source", number, TemplateText)
+        text = keys.open_json(blob, "template", "source", number, TemplateText)
         for slug in _any_in(f"{text.source} {text.sample} {text.body} {text.places}".encode()) & by_slug.keys():
             by_slug[slug].append(PictureUse("template", number, text.name))
     if (logo := brand_of(organization).logo) in by_slug:

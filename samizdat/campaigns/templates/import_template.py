@@ -32,7 +32,6 @@ from samizdat.core.content.templates.template_zip import (
 from samizdat.events.actions import record
 from samizdat.events.kinds import EventKind
 from samizdat.vault import keyring
-from samizdat.vault.sealed_json import open_json, seal_json
 
 MOST_TEMPLATES = 200  # of an organization: the gallery opens all of them, one after the other
 LONGEST_NAME = 120
@@ -220,11 +219,11 @@ def text_of(template: Template | None) -> TemplateText:
     if template is None:
         return TemplateText("", "")
     keys = keyring.keys(template.organization)
-    return open_json(keys, template.sealed, "template", "source", template.pk, TemplateText)
+    return keys.open_json(template.sealed, "template", "source", template.pk, TemplateText)
 
 
 def _store(template: Template, stored: TemplateText, now: datetime) -> None:
     keys = keyring.keys(template.organization)
-    template.sealed = seal_json(keys, stored, "template", "source", template.pk)
+    template.sealed = keys.seal_json(stored, "template", "source", template.pk)
     template.changed = now
     template.save(update_fields=["sealed", "changed"])

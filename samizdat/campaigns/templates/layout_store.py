@@ -14,7 +14,6 @@ from samizdat.campaigns.models import Campaign, Template, TemplateText
 from samizdat.campaigns.templates import import_template
 from samizdat.core.content.templates import LayoutChanges, LayoutTooLong, arranged, insist_on_size
 from samizdat.vault import keyring
-from samizdat.vault.sealed_json import open_json, seal_json
 
 
 def source_for(campaign: Campaign, source: str, base: str) -> str:
@@ -69,7 +68,7 @@ def too_much() -> CampaignError:
 
 def arrangement_of(campaign: Campaign) -> LayoutChanges:
     keys = keyring.keys(campaign.organization)
-    return open_json(keys, campaign.places_sealed or b"", "campaign", "places", campaign.pk, LayoutChanges)
+    return keys.open_json(campaign.places_sealed or b"", "campaign", "places", campaign.pk, LayoutChanges)
 
 
 def copy_arrangement(of: Campaign, to: Campaign) -> None:
@@ -83,4 +82,4 @@ def copy_arrangement(of: Campaign, to: Campaign) -> None:
 def sealed(campaign: Campaign, own: LayoutChanges) -> bytes | None:
     if own == LayoutChanges():
         return None
-    return seal_json(keyring.keys(campaign.organization), own, "campaign", "places", campaign.pk)
+    return keyring.keys(campaign.organization).seal_json(own, "campaign", "places", campaign.pk)

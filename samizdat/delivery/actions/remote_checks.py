@@ -29,7 +29,6 @@ from samizdat.delivery.campaign_checks import look
 from samizdat.delivery.errors import DeliveryError
 from samizdat.delivery.models import RemoteCheck, Route, SendingDomain
 from samizdat.vault import keyring
-from samizdat.vault.sealed_json import open_json, seal_json
 
 # Of one organization at a time.
 MOST = 10
@@ -68,7 +67,7 @@ def ask(
             organization=organization, by=by, kind=kind, about=about, asked_sealed=b"", asked=now
         )
         payload = _Asked(kind, about, question.by_id, now, words)
-        question.asked_sealed = seal_json(keyring.keys(organization), payload, "question", "asked", question.pk)
+        question.asked_sealed = keyring.keys(organization).seal_json(payload, "question", "asked", question.pk)
         question.save(update_fields=["asked_sealed"])
     return question
 
@@ -79,13 +78,13 @@ def words_of(question: RemoteCheck) -> dict[str, Any]:
 
 def _asked(question: RemoteCheck) -> _Asked:
     keys, sealed = keyring.keys(question.organization), bytes(question.asked_sealed)
-    return open_json(keys, sealed, "question", "asked", question.pk, _Asked)
+    return keys.open_json(sealed, "question", "asked", question.pk, _Asked)
 
 
 def answer_of(question: RemoteCheck) -> dict[str, Any]:
     """What came of it, by the kind; only of one that is done."""
     keys, sealed = keyring.keys(question.organization), bytes(question.answer_sealed)
-    return open_json(keys, sealed, "question", "answer", question.pk, dict[str, Any])
+    return keys.open_json(sealed, "question", "answer", question.pk, dict[str, Any])
 
 
 def about_links(campaign: Campaign, now: datetime) -> tuple[bool, str]:
@@ -132,7 +131,7 @@ def answer(number: int, now: datetime) -> bool:
             result = KINDS[question.kind](question, words_of(question), now)
         except (DeliveryError, CampaignError, BadAddress) as refused:
             result = {"refused": _(str(refused))}
-    sealed = seal_json(keyring.keys(question.organization), result, "question", "answer", number)
+    sealed = keyring.keys(question.organization).seal_json(result, "question", "answer", number)
     return bool(RemoteCheck.objects.filter(pk=number).update(answer_sealed=sealed, done=now))
 
 

@@ -24,7 +24,6 @@ from samizdat.delivery.sealed_routes import RouteAddress, open_address, seal_add
 from samizdat.events.actions import record
 from samizdat.events.kinds import EventKind
 from samizdat.vault import keyring
-from samizdat.vault.sealed_json import seal_json
 
 LONGEST_NAME = 60
 LAST_TURN = 999
@@ -552,7 +551,7 @@ def condemn(
     else:
         state = "dead"
         until = now + timedelta(seconds=verdict.wait) if verdict.wait and not again else None
-    answer = seal_json(keyring.keys(route.organization), dict(verdict.values), "route", "answer", route.pk)
+    answer = keyring.keys(route.organization).seal_json(dict(verdict.values), "route", "answer", route.pk)
     with transaction.atomic():
         _hold(route.organization)
         Route.objects.filter(pk=route_id).update(

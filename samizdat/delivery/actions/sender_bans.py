@@ -11,7 +11,6 @@ from samizdat.delivery.models import Route, RouteDomain
 from samizdat.delivery.queries import bar_column
 from samizdat.events.actions import record
 from samizdat.vault import keyring
-from samizdat.vault.sealed_json import seal_json
 
 
 def bar(route: Route, domains: Collection[str], verdict: RouteVerdict, now: datetime, by: Person | None = None) -> None:
@@ -39,4 +38,4 @@ def lift(route: Route, domain: str | None = None, *, now: datetime, by: Person |
 
 
 def _sealed(route: Route, domain: str, values: dict[str, str]) -> bytes:
-    return seal_json(keyring.keys(route.organization), values, "route_domain", bar_column(domain), route.pk)
+    return keyring.keys(route.organization).seal_json(values, "route_domain", bar_column(domain), route.pk)

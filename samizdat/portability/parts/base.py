@@ -14,7 +14,6 @@ from samizdat.portability.read import OpenedExport
 from samizdat.portability.subscribers import ExportContext
 from samizdat.portability.zip_stream import ZipWriter
 from samizdat.vault import keyring
-from samizdat.vault.sealed_json import open_json, seal_json
 
 
 class ExportPart(Protocol):
@@ -81,8 +80,8 @@ def take_over(begun: Import, row: Import) -> None:
 def _told(row: Import) -> list[_Entry]:
     keys = keyring.keys(row.organization)
     rows = ImportIdMap.objects.filter(bringing=row).order_by("pk").values_list("details_sealed", flat=True)
-    return [open_json(keys, blob, "importplace", "told", row.pk, _Entry) for blob in rows]
+    return [keys.open_json(blob, "importplace", "told", row.pk, _Entry) for blob in rows]
 
 
 def _sealed(row: Import, entry: _Entry) -> bytes:
-    return seal_json(keyring.keys(row.organization), entry, "importplace", "told", row.pk)
+    return keyring.keys(row.organization).seal_json(entry, "importplace", "told", row.pk)

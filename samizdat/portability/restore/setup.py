@@ -32,7 +32,6 @@ from samizdat.portability.restore.keys import take_hosts, take_keys
 from samizdat.portability.restore.resume import SOURCE, insist_on_nobody
 from samizdat.portability.restore.verify import COUNTS
 from samizdat.vault import keyring
-from samizdat.vault.sealed_json import seal_json
 
 
 def begin(
@@ -155,7 +154,7 @@ def _new_list(
     # Nobody is here yet whom it could be said to. A name with a link is kept and not said.
     words = (name.strip(), details.appeals.strip())
     details = structs.replace(details, agreed=tuple(text for text in words if text and not has_link(text)))
-    row.details_sealed = seal_json(keys, details, "list", "details", number)
+    row.details_sealed = keys.seal_json(details, "list", "details", number)
     row.save(force_insert=True)
     audience_sql.add_list_totals([(number, status, 0) for status in range(len(STATUSES))])
     record("list.created", organization, about=number, by=by, now=now, detail={"name": name})

@@ -15,7 +15,6 @@ from samizdat.privacy.breach_register import KINDS, AffectedFilter, BreachNotice
 from samizdat.privacy.errors import PrivacyError
 from samizdat.privacy.models import Breach
 from samizdat.vault import keyring
-from samizdat.vault.sealed_json import seal_json
 
 # A clock may be wrong by so much.
 _SLACK = timedelta(minutes=5)
@@ -70,7 +69,7 @@ def tell(breach: Breach, whom: str, *, now: datetime, by: Person | None = None) 
 
 
 def _seal(breach: Breach, notice: BreachNotice) -> None:
-    breach.notes_sealed = seal_json(keyring.keys(breach.organization), notice, "breach", "notes", breach.pk)
+    breach.notes_sealed = keyring.keys(breach.organization).seal_json(notice, "breach", "notes", breach.pk)
     breach.save(update_fields=["notes_sealed"])
 
 

@@ -14,7 +14,6 @@ from samizdat.portability.parts.campaigns.extras import CampaignExtrasPart
 from samizdat.portability.subscribers import ExportContext
 from samizdat.portability.value_limits import Whole, moment
 from samizdat.vault import keyring
-from samizdat.vault.sealed_json import open_json, seal_json
 
 SUMS = ("left", "replies", "presses")
 LONGEST = 2_000
@@ -79,12 +78,12 @@ class Tests(CampaignExtrasPart):
             for place, (version, text) in enumerate(zip(test.versions, texts, strict=True)):
                 sums = {name: getattr(version, name) for name in SUMS}
                 row = Variant.objects.create(campaign=letter, variant_no=place, letter_id=text, **sums)
-                row.sealed = seal_json(keys, version.words, "variant", "sealed", row.pk)
+                row.sealed = keys.seal_json(version.words, "variant", "sealed", row.pk)
                 row.save(update_fields=["sealed"])
 
 
 def _told(home: ExportContext, row: Variant) -> dict[str, Any]:
-    words = open_json(home.keys, row.sealed, "variant", "sealed", row.pk, contests.VersionWords)
+    words = home.keys.open_json(row.sealed, "variant", "sealed", row.pk, contests.VersionWords)
     sums = {name: getattr(row, name) for name in SUMS}
     # As the report says them: what it keeps back leaves the house as none.
     sums["presses"] = 0 if totals.is_few(row.presses) else totals.rounded(row.presses)
@@ -98,6 +97,6 @@ def _keep_plan(letter: Campaign, test: _Test, is_over: bool) -> None:
     letter.test_state = ("done" if test.state else "") if is_over else ""
     if test.link:
         keys = keyring.keys(letter.organization)
-        letter.test_link_sealed = seal_json(keys, contests.TestLink(test.link), "campaign", "test link", letter.pk)
+        letter.test_link_sealed = keys.seal_json(contests.TestLink(test.link), "campaign", "test link", letter.pk)
     names = ["test_share", "ab_metric", "test_at", "test_winner", "test_state", "test_link_sealed"]
     letter.save(update_fields=names)

@@ -27,7 +27,6 @@ from samizdat.portability.parts.campaigns.templates import Templates
 from samizdat.portability.subscribers import ExportContext
 from samizdat.portability.value_limits import moment
 from samizdat.vault import keyring
-from samizdat.vault.sealed_json import open_json, seal_json
 
 
 class _Choices(Struct, frozen=True):
@@ -110,7 +109,7 @@ class Comments(CampaignExtrasPart):
 
     def rows(self, home: ExportContext, letter: Campaign) -> Iterator[dict[str, object]]:
         for row in Comment.objects.filter(campaign=letter).order_by("pk"):
-            words = structs.asdict(open_json(home.keys, row.sealed, "comment", "sealed", row.pk, comments.CommentText))
+            words = structs.asdict(home.keys.open_json(row.sealed, "comment", "sealed", row.pk, comments.CommentText))
             yield {"at": row.at.isoformat(), "resolved": row.resolved.isoformat() if row.resolved else None, **words}
 
     def read(self, payload: dict[str, Any]) -> tuple[datetime, datetime | None, comments.CommentText]:
@@ -121,7 +120,7 @@ class Comments(CampaignExtrasPart):
         keys = keyring.keys(letter.organization)
         for at, resolved, words in rows:
             row = Comment.objects.create(campaign=letter, at=at, resolved=resolved, sealed=b"")
-            row.sealed = seal_json(keys, words, "comment", "sealed", row.pk)
+            row.sealed = keys.seal_json(words, "comment", "sealed", row.pk)
             row.save(update_fields=["sealed"])
 
 

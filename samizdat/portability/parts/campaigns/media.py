@@ -21,7 +21,6 @@ from samizdat.portability.subscribers import ExportContext
 from samizdat.portability.value_limits import moment
 from samizdat.portability.zip_stream import ZipWriter
 from samizdat.vault import keyring
-from samizdat.vault.sealed_json import seal_json
 
 FILE, FOLDER = "pictures.json", "pictures/"
 LARGEST = 64 << 20
@@ -135,7 +134,7 @@ def _make(opened: OpenedExport, places: base.Places, slug: str, details: _Pictur
     facts = library.PictureFacts(
         details.name[: library.LONGEST_NAME], details.alt[: library.LONGEST_ALT], details.plain, details.whole
     )
-    picture.facts_sealed = seal_json(keys, facts, "picture", "facts", picture.pk)
+    picture.facts_sealed = keys.seal_json(facts, "picture", "facts", picture.pk)
     picture.save()
     return picture
 

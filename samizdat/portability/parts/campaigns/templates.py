@@ -22,7 +22,6 @@ from samizdat.portability.subscribers import ExportContext
 from samizdat.portability.value_limits import moment, whole
 from samizdat.portability.zip_stream import ZipWriter
 from samizdat.vault import keyring
-from samizdat.vault.sealed_json import open_json, seal_json
 
 TEMPLATES, LOOKS = "templates.json", "looks.json"
 
@@ -38,7 +37,7 @@ class Templates:
             {
                 "number": row.pk,
                 "changed": row.changed.isoformat(),
-                **to_builtins(open_json(home.keys, row.sealed, "template", "source", row.pk, TemplateText)),
+                **to_builtins(home.keys.open_json(row.sealed, "template", "source", row.pk, TemplateText)),
             }
             for row in rows
         ]
@@ -54,7 +53,7 @@ class Templates:
                 with transaction.atomic():
                     row = Template.objects.create(organization=places.organization, sealed=b"", changed=changed)
                     mine = renamed_in(stored, places)
-                    row.sealed = seal_json(keyring.keys(places.organization), mine, "template", "source", row.pk)
+                    row.sealed = keyring.keys(places.organization).seal_json(mine, "template", "source", row.pk)
                     row.save(update_fields=["sealed"])
                     places.put(self.name, number, row.pk)
                     insist_on_room(places.organization)
