@@ -194,6 +194,12 @@ class TooManyRemovals(AudienceError):
         )
 
 
+class TooManyRows(AudienceError):
+    """An import brings more rows than were counted when somebody began or approved it."""
+
+    code = "too_many_rows"
+
+
 class TooManyLifts(TooManyRemovals):
     """The same of addresses that come off the suppression list."""
 

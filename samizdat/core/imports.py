@@ -427,9 +427,14 @@ class ImportPlan(Struct):
         return [problem for file in used for problem in _questions(file)]
 
     @property
-    def used(self) -> list[bool]:
-        """Which of its files come in."""
-        return [file.use for file in self.files]
+    def shapes(self) -> list[tuple[int, str, str, int, int, int | None]]:
+        """Which of its files come in, and how each is cut into rows. Not its status, which is often said last: whoever
+        writes the rows counts them once more."""
+        used = [(file, file.column("address")) for file in self.files if file.use]
+        return [
+            (file.member, file.encoding, file.delimiter, file.skip, len(file.columns), column.index if column else None)
+            for file, column in used
+        ]
 
     @property
     def lines(self) -> int:

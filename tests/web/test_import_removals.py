@@ -304,16 +304,51 @@ def test_what_is_imported_is_what_was_counted_whatever_files_and_columns_are_cho
     assert row.state == "held", "1,001 rows"
 
 
-def test_a_look_that_took_no_row_counts_for_no_other_column(here: House, desk: Desk) -> None:
+def _upload(client: Client, here: House, name: str, text: str) -> Import:
+    client.post(_to(here, "upload"), {"files": [SimpleUploadedFile(name, text.encode(), "text/csv")]})
+    return actions.inspect(Import.objects.latest("pk").pk, now=timezone.now)
+
+
+def test_a_look_that_took_no_row_counts_for_no_word_that_is_explained_last(here: House, desk: Desk) -> None:
     editor = desk("editor")
-    rows = "email,note,status\n" + "".join(f"suspect{n}@post.example,x,pending\n" for n in range(1000))
-    editor.post(_to(here, "upload"), {"files": [SimpleUploadedFile("many.csv", rows.encode(), "text/csv")]})
-    row = actions.inspect(Import.objects.latest("pk").pk, now=timezone.now)
-    _press(here, editor, row, **{"c-0-0": "out", "c-0-1": "address", "then": "again"})
-    row = actions.inspect(row.pk, now=timezone.now)
+    rows = "email,status\n" + "".join(f"suspect{n}@post.example,perhaps\n" for n in range(1000))
+    row = _upload(editor, here, "many.csv", rows)
     assert actions.read_report(row).counts is None
-    _press(here, editor, row, **{"c-0-0": "address", "c-0-1": "out"})
+    _press(here, editor, row, **{"c-0-1": "out", "s-0": "pending"})
     assert row.state == "held", "1,000 lines"
+
+
+def test_another_column_of_addresses_cuts_a_file_into_other_rows_so_it_is_counted_again(
+    here: House, desk: Desk
+) -> None:
+    """By the first column 1,000 lines are a note of one subscriber, by the second they are as many people."""
+    editor = desk("editor")
+    note = "".join(f"x,suspect{n}@post.example,t{n}\n" for n in range(1000))
+    row = _upload(editor, here, "people.csv", f'email,note,tags\nfriend@post.example,"\n{note}",\n')
+    by_first = {"c-0-0": "address", "c-0-1": "out", "c-0-2": "out", "s-0": "pending"}
+    by_second = by_first | {"c-0-0": "out", "c-0-1": "address", "c-0-2": "tags"}
+    _press(here, editor, row, **by_first, then="again")
+    row = actions.inspect(row.pk, now=timezone.now)
+    assert (actions.read_report(row).counts or {})["rows"] == 1
+    page = _press(here, editor, row, **by_second)
+    assert row.state == "reading" and "You changed what is imported, so the numbers changed." in page
+    _press(here, editor, actions.inspect(row.pk, now=timezone.now), **by_second)
+    row.refresh_from_db()
+    assert row.state == "held"
+
+
+def test_more_rows_than_were_counted_are_not_written_before_an_admin_agrees_to_them(here: House, desk: Desk) -> None:
+    """Lines that are commented out are one rejected row each; of who left, every address of them is heard."""
+    editor, before = desk("editor"), Subscription.objects.count()
+    suspects = ", ".join(f"suspect{n}@post.example" for n in range(100))
+    row = _upload(editor, here, "people.txt", f"nobody@post.example\n# {suspects}\n")
+    assert (actions.read_report(row).counts or {})["rows"] == 2
+    _press(here, editor, row, **{"s-0": "unsubscribed"})
+    assert (row.state, _run(row).state) == ("waiting", "held")
+    assert Subscription.objects.count() == before
+    assert "101 rows are imported into" in desk("admin").get(_to(here, "changes")).content.decode()
+    _settle(here, desk("admin"), "approve")
+    assert (_run(row).state, Subscription.objects.count()) == ("finished", before + 101)
 
 
 def _two_files(here: House, editor: Client, few: int) -> tuple[Import, dict[str, str], dict[str, str]]:

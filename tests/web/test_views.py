@@ -466,6 +466,8 @@ def test_where_no_row_can_come_in_the_reason_is_shown_and_the_columns_stay_open(
     page = client.get(address).content.decode()
     assert "two.csv, line 2: There is more than one @ here" in page and 'name="c-0-1"' in page
     answers = _plan_answers(row) | {"c-0-0": "out", "c-0-1": "address", "s-0": "subscribed", "list": here.list.pk}
+    client.post(address, answers | {"then": "again"})
+    actions.inspect(row.pk, now=_now)
     client.post(address, answers | {"then": "start"})
     assert actions.run_import(row.pk, now=_now).counts["added"] == 2
 

@@ -17,7 +17,7 @@ from samizdat import plugins
 from samizdat.accounts import pending_changes
 from samizdat.accounts.models import Organization, Person
 from samizdat.audience import bulk_insert, removal_limit, sql, tags_and_fields
-from samizdat.audience.errors import ImportRefused, ImportTaken, TooManyRemovals
+from samizdat.audience.errors import ImportRefused, ImportTaken, TooManyRemovals, TooManyRows
 from samizdat.audience.imports import (
     column_memory,
     confirmation,
@@ -340,7 +340,7 @@ def change_plan(
         if Import.objects.select_for_update().get(pk=row.pk).state == "held":
             raise ImportRefused("changed", _("This import is waiting for an admin. Stop it first, then change it."))
         before, plan = read_plan(row), changed.without_examples()
-        is_shown = before.is_shown and before.plan is not None and plan.used == before.plan.used
+        is_shown = before.is_shown and before.plan is not None and plan.shapes == before.plan.shapes
         is_shown = is_shown and options.update_only == before.options.update_only
         document = replace(before, plan=plan, basis=basis, go=0, asked=0, is_shown=is_shown, options=options)
         _keep(row, "plan", document if list is None else replace(document, shown_list=list.id))
@@ -379,6 +379,7 @@ def start(row: Import, *, now: datetime, by: Person | None) -> Import:
         many = report.taken_off
         # Where a question was open, or no row came in by the columns of the look: as many as the files have lines.
         rows = plan.lines if report.counts is None else report.counts.get("rows", 0)
+        document = replace(document, may_bring=rows if held.counts_rows(row.organization, by) else None)
     with transaction.atomic():
         is_held = held.tells_too_much(row.organization, rows, by) or (
             many > 0 and removal_limit.is_over(row.organization, many, now=now, by=by)
@@ -490,6 +491,8 @@ def _run(
         raise refusal from wrong
     except TooManyRemovals as over:
         _hold(row, over.many, paths, piece, now())
+    except TooManyRows:
+        _hold(row, 0, paths, piece, now())
     except ReadingBroke as broke:
         _let_go(row)
         raise ImportRefused(
@@ -507,8 +510,8 @@ def _run(
 def _hold(
     row: Import, least: int, paths: list[HandedFile] | None, piece: AskPiece | None, now: datetime
 ) -> None:  # fmt: skip
-    """More leave lists than were counted when it began, or others were taken off since: what is left of it waits for an
-    admin. Those whom it took off before are not counted again."""
+    """More leave lists, or more rows come, than were counted when it began, or others were taken off since: what is
+    left of it waits for an admin. Those whom it took off before are not counted again."""
     document, keys = read_plan(row), keyring.keys(row.organization)
     plan = document.plan_to_read
     assert plan is not None and row.list_id is not None
@@ -522,7 +525,8 @@ def _hold(
         raise
     with transaction.atomic():
         if Import.objects.filter(id=row.id, owner=row.owner).update(state="held", owner="", problem=""):
-            held.ask(row, document, max(least, look.taken_off), now=now, by=row.by)
+            rows = (look.counts or {}).get("rows", 0)
+            held.ask(row, document, max(least, look.taken_off), now=now, by=row.by, rows=rows)
 
 
 def _begun(row: Import, document: ImportDocument) -> ImportDocument:

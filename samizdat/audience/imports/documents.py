@@ -75,7 +75,7 @@ class ImportDocument(Struct, frozen=True, omit_defaults=True):
     without keys would have it pass over the files of those who left. `newest_record`: of consent, when it began: who
     came on a list by this import has newer ones. `asked`: how many it would take off lists, while it waits for an
     admin (held.py), and `wait`: drawn then; `may_remove`: how many of those who were agreed to it has not come to
-    yet."""
+    yet; `may_bring`: how many of the rows that were counted or agreed to, None where nobody has to agree to any."""
 
     names: list[str] = []
     plan: ImportPlan | None = None
@@ -92,6 +92,7 @@ class ImportDocument(Struct, frozen=True, omit_defaults=True):
     newest_record: int | None = None
     asked: int = 0
     may_remove: int = 0
+    may_bring: int | None = None
     options: ImportOptions = NO_OPTIONS
 
     @property

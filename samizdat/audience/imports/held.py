@@ -35,9 +35,14 @@ class RemovalDetails(Struct, frozen=True):
 def tells_too_much(organization: Organization, rows: int, by: Person | None) -> bool:
     """Whether this person would learn of more people than they may open, in this file or with those before: whoever
     gives each line a tag of its own sees afterwards which of them were subscribed before."""
-    if by is None or has_role(by, organization, ("admin",)) or not pending_changes.held(organization, by):
+    if by is None or not counts_rows(organization, by):
         return False
     return rows > 0 and not read_limits.import_rows(organization, by, rows)
+
+
+def counts_rows(organization: Organization, by: Person | None) -> bool:
+    """Whether it matters how many rows this person imports: no more come in then than were counted."""
+    return by is not None and not has_role(by, organization, ("admin",)) and pending_changes.held(organization, by)
 
 
 def ask(row: Import, document: ImportDocument, many: int, *, now: datetime, by: Person | None, rows: int = 0) -> None:
@@ -58,7 +63,8 @@ def begin_approved(waiting: Import, details: RemovalDetails, now: datetime) -> N
         if row.state != "held" or document.asked != details.n or document.wait != details.wait:
             raise ImportRefused("changed", _("This import was changed in the meantime. Stop it and request it again."))
         Import.objects.filter(pk=row.pk).update(state="waiting", created=now, tries=0)
-        confirmation.start(row, replace(document, may_remove=details.n, asked=0), now=now, by=row.by)
+        agreed = replace(document, may_remove=details.n, may_bring=details.rows, asked=0)
+        confirmation.start(row, agreed, now=now, by=row.by)
 
 
 def let_go(row: Import) -> None:

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from samizdat import db
 from samizdat.audience import removal_limit, value_limit
-from samizdat.audience.errors import ImportTaken
+from samizdat.audience.errors import ImportTaken, TooManyRows
 from samizdat.audience.imports.documents import ImportDocument, read_plan, sealed
 from samizdat.audience.imports.reading.parse import AskPiece, ReaderOrder
 from samizdat.audience.imports.reading.subprocess_reader import ReaderProcess, read_here
@@ -77,7 +77,8 @@ def bring(
     tell: Tell | None = None,
     tell_reject: TellReject | None = None,
 ) -> bool:
-    """Brings in all slices. True at the end, False when stopped before. Errors: ImportTaken, TooManyRemovals."""
+    """Brings in all slices. True at the end, False when stopped before. Errors: ImportTaken, TooManyRemovals,
+    TooManyRows."""
     counts = Counter({name: row.counts.get(name, 0) for name in COUNTS})
     with db.bulk_writing(), _collecting_seldom() as collect:
         for slice in import_slices:
@@ -128,7 +129,7 @@ def _commit(
         try:
             with transaction.atomic():
                 more, rejects = store.slice(import_slice)
-                document = _claim(row, len(store.taken_off), now())
+                document = _claim(row, more["rows"], len(store.taken_off), now())
                 value_limit.note(row.organization, len(store.overwritten), about=row.pk, now=now(), by=row.by)
                 _keep_rejects(row, import_slice, rejects)
                 columns = _move_on(row, document, import_slice, counts + more, now())
@@ -151,12 +152,15 @@ def _keep_rejects(row: Import, import_slice: ImportSlice, rejects: list[Rejected
     )
 
 
-def _claim(row: Import, many: int, now: datetime) -> ImportDocument:
+def _claim(row: Import, rows: int, many: int, now: datetime) -> ImportDocument:
     """Of whom a slice takes off lists, those that no admin agreed to count toward the day. The document, with as many
-    of the agreed as are left. Errors: TooManyRemovals."""
+    of the agreed as are left. Errors: TooManyRemovals; TooManyRows, whatever made its files have more of them."""
     document = read_plan(row)
+    if document.may_bring is not None and rows > document.may_bring:
+        raise TooManyRows
     removal_limit.claim(row.organization, max(0, many - document.may_remove), about=row.pk, now=now, by=row.by)
-    return replace(document, may_remove=max(0, document.may_remove - many))
+    left = None if document.may_bring is None else document.may_bring - rows
+    return replace(document, may_remove=max(0, document.may_remove - many), may_bring=left)
 
 
 def _move_on(
