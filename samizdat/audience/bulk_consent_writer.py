@@ -44,13 +44,26 @@ def write(list_: List, ids: Sequence[int], kind: str, words: dict[int, str], now
     days = consent_writer.day_of(ids, today, kind in consent.AGREEING)
     sealed = keys.data.bound(*consent_records.RECORD, keys.uid).seal
     plain, code = seal.pack({consent.AT: at, **words}), consent.KINDS.index(kind)
+    indexed = _with_indexes(organization, ids, code, plain)
     rows = []
     for id in ids:
-        blob = sealed(plain, id & NUMBER_MASK, os.urandom(seal.NONCE_BYTES))
+        blob = sealed(indexed.get(id, plain), id & NUMBER_MASK, os.urandom(seal.NONCE_BYTES))
         columns = (organization.id, id, list_.id, code, consent_records.NEWSLETTER, _DESK, days[id].isoformat(), blob)
         rows.append((*columns, consent_records.digest(*columns)))
     bulk_insert.insert_consent(rows)
     _settle(list_, ids, now, ListTotals(today.isoformat(), grown))
+
+
+def _with_indexes(organization: Organization, ids: Sequence[int], kind: int, words: bytes) -> dict[int, bytes]:
+    """Packed words of a no, each with the index of whoever it is about."""
+    if consent.KINDS[kind] not in consent_records.ENDING:
+        return {}
+    keys = keyring.keys(organization)
+    return {
+        id: consent_records.with_index(kind, words, keys.index_version, keys.blind(address))
+        for id, _index, address in consent_writer.indexes_among(organization, keys, ids)
+        if address is not None
+    }
 
 
 def _settle(list_: List, ids: Sequence[int], now: datetime, totals: ListTotals) -> None:

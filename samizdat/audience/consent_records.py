@@ -26,6 +26,8 @@ IMPORT = consent.WAYS.index("import")
 # What is recorded of whoever has limits.RECORDS already: no no is refused, and after one there is little to refuse.
 ENDING = frozenset({"withdrawn", "objected", "cleaned"})
 
+NO = frozenset(map(consent.KINDS.index, ENDING))
+
 # By which somebody may be written to: of these only what we wrote counts.
 _YES = frozenset(map(consent.KINDS.index, ("given", "confirmed", "returned", "undone")))
 
@@ -66,6 +68,17 @@ def digester(
         return mac(head + number(subscriber) + tails[kind] + blob)
 
     return digest_of
+
+
+def indexed(version: int, index: bytes) -> dict[int, str]:
+    """For the words of a no: by which address it is found should the row of whoever said it be gone
+    (missing_subscribers)."""
+    return {consent.INDEX: f"{version} {index.hex()}"}
+
+
+def with_index(kind: int, words: bytes, version: int, index: bytes) -> bytes:
+    """Packed words of a record, of a no with the index."""
+    return seal.pack(seal.unpack(words) | indexed(version, index)) if kind in NO else words
 
 
 def believed(rows: Iterable[Digested]) -> Iterator[tuple[int, Known]]:

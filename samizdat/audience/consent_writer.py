@@ -173,15 +173,24 @@ def blinds_among(
     organization: Organization, keys: OrganizationKeys, ids: Sequence[int]
 ) -> Iterator[tuple[int, bytes, list[bytes]]]:
     """(subscriber, the index that stands there, blinds_of) of those of them who are here."""
+    for id, index, address in indexes_among(organization, keys, ids):
+        yield id, index, [index] if address is None else keys.blinds(address)
+
+
+def indexes_among(
+    organization: Organization, keys: OrganizationKeys, ids: Sequence[int]
+) -> Iterator[tuple[int, bytes, str | None]]:
+    """(subscriber, the index that stands there, what it is made of) of those of them who are here; None where nothing
+    opens."""
     assert keys.ring is not None
     opened = keys.ring.bound(*consent_records.SUBSCRIBER, keys.uid).open
     for id, blob, _language, _joined, index in sql.subscribers_at(organization.id, ids):
         try:
             address = addresses.comparable(seal.pick(opened(bytes(blob), id & NUMBER_MASK), seal.ADDRESS))
         except seal.SealError:
-            yield id, bytes(index), [bytes(index)]
+            yield id, bytes(index), None
         else:
-            yield id, bytes(index), keys.blinds(address)
+            yield id, bytes(index), address
 
 
 def suppressed(organization_id: int, blinds: Sequence[bytes]) -> str | None:
@@ -207,12 +216,15 @@ def write(
     today = day_of([subscriber.id], moment.date(), agrees)[subscriber.id]
     day = today.isoformat()
     at = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    address = _comparable(keys, subscriber)
+    no = {} if address is None else consent_records.indexed(keys.index_version, keys.blind(address))
     rows = []
     for fact in facts:
         kind, way = consent.KINDS.index(fact.kind), consent.WAYS.index(fact.way)
         purpose = consent.PURPOSES.index(fact.purpose)
         list_id = fact.list.id if fact.list else None
-        blob = keys.seal(seal.pack({consent.AT: at, **fact.words}), *consent_records.RECORD, subscriber.number)
+        words = {consent.AT: at, **fact.words, **(no if fact.kind in consent_records.ENDING else {})}
+        blob = keys.seal(seal.pack(words), *consent_records.RECORD, subscriber.number)
         columns = (subscriber.organization_id, subscriber.id, list_id, kind, purpose, way, day, blob)
         rows.append((*columns, consent_records.digest(*columns)))
     bulk_insert.insert_consent(rows)

@@ -7,18 +7,19 @@ next comparison begins at once and puts right what it finds, by the records. Eve
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import lru_cache
 from itertools import batched
 
 from django.db import transaction
 
 from samizdat.accounts.models import Organization, Person
-from samizdat.audience import consent_records, consent_writer, sql, suppression_check
+from samizdat.audience import consent_records, consent_writer, missing_subscribers, sql, suppression_check
 from samizdat.audience.actions.consent import settle_again
 from samizdat.audience.actions.suppressions import put_indexes_right
 from samizdat.audience.models import NUMBER_MASK, ConsentRecord, Subscriber, Subscription, row_id
 from samizdat.audience.open_signups import ASKED
 from samizdat.events import queries as events
-from samizdat.events.actions import detail_of, digest, record
+from samizdat.events.actions import detail_of, digest, is_genuine, record
 from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
 from samizdat.vault import keyring
@@ -31,16 +32,20 @@ CHECKED: EventKind = "subscribers.checked"
 DIFFER: EventKind = "subscribers.inconsistent"
 MEND: EventKind = "subscribers.repair_requested"
 FORGOTTEN: EventKind = "subscriber.forgotten"
+ERASED: EventKind = "subscriber.erased"
+ERASED_TOGETHER: EventKind = "subscribers.erased"
 
 
 @dataclass(slots=True)
 class ConsistencyResult:
     """How many subscribers were looked at, and the numbers of those whose status, verdict or index of the address was
-    not what it is, or whose records exchanged their numbers. `misindexed`: those with another index."""
+    not what it is, or whose records exchanged their numbers. `misindexed`: those with another index. `missing`: rows of
+    those who have consent records and no row of their own that opens (missing_subscribers)."""
 
     subscribers: int = 0
     wrong: list[int] = field(default_factory=list)
     misindexed: list[int] = field(default_factory=list)
+    missing: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,7 @@ def mend_all(organization: Organization, now: datetime, by: Person | None = None
         checked.subscribers += page.subscribers
         checked.wrong += page.wrong
         put_indexes_right(organization, page.misindexed, now=now)
+        missing_subscribers.report(organization, page.missing, now)
         mended += settle_again(organization, page.wrong, now=now)
         after = more or after
     tell(organization, checked.subscribers, len(checked.wrong), mended, now, by)
@@ -104,6 +110,7 @@ def check_projections(organization: Organization, now: datetime) -> ConsistencyR
         checked.subscribers += page.subscribers
         checked.wrong += page.wrong
         checked.misindexed += page.misindexed
+        checked.missing += page.missing
         after = more or after
     return checked
 
@@ -111,26 +118,33 @@ def check_projections(organization: Organization, now: datetime) -> ConsistencyR
 def check_page(organization: Organization, after: int, now: datetime) -> tuple[ConsistencyResult, int | None]:
     """One page of the comparison: subscribers whose number follows `after`, and the number to go on from; None at the
     end."""
-    ids = sql.subscribers_after(organization.id, row_id(organization.id, after), row_id(organization.id + 1, 0), PAGE)
+    begin, end = row_id(organization.id, after), row_id(organization.id + 1, 0)
+    ids = sql.subscribers_after(organization.id, begin, end, PAGE)
     whole = len(ids) < PAGE
     if len(few := sql.cut_by_records(ids, PAGE_RECORDS)) < len(ids):
         ids, whole = list(few), False
-    wrong, misindexed = _wrong(organization, ids, now)
+    wrong, misindexed, unreadable = _wrong(organization, ids, now)
     if wrong:
         # Somebody may have left between two of the queries; who is wrong is so at a second look.
-        wrong, misindexed = _wrong(organization, wrong, now)
+        wrong, misindexed, _unreadable = _wrong(organization, wrong, now)
     checked = ConsistencyResult(
-        len(ids), [id & NUMBER_MASK for id in wrong], [id & NUMBER_MASK for id in sorted(misindexed)]
+        len(ids),
+        [id & NUMBER_MASK for id in wrong],
+        [id & NUMBER_MASK for id in sorted(misindexed)],
+        sorted({*sql.without_row(begin, end - 1 if whole else ids[-1]), *unreadable}),
     )
     return checked, None if whole else ids[-1] & NUMBER_MASK
 
 
-def _wrong(organization: Organization, ids: list[int], now: datetime) -> tuple[list[int], set[int]]:
-    """Of these, who differs in anything, and who in the index of the address."""
+def _wrong(organization: Organization, ids: list[int], now: datetime) -> tuple[list[int], set[int], set[int]]:
+    """Of these, who differs in anything, who in the index of the address, and whose address does not open."""
     known: dict[int, list[consent_records.Known]] = {id: [] for id in ids}
     for id, entry in consent_records.believed(sql.digested_consent_of(ids)):
         known[id].append(entry)
-    indexes = list(consent_writer.blinds_among(organization, keyring.keys(organization), ids))
+    keys = keyring.keys(organization)
+    here = [*consent_writer.indexes_among(organization, keys, ids)]
+    unreadable = {id for id, _index, address in here if address is None}
+    indexes = [(id, index, [index] if address is None else keys.blinds(address)) for id, index, address in here]
     misindexed = {id for id, index, blinds in indexes if index not in blinds}
     reasons = _suppressed(organization, {blind: id for id, _index, blinds in indexes for blind in blinds})
     logs = {id: consent_records.records(held) for id, held in known.items()}
@@ -144,7 +158,7 @@ def _wrong(organization: Organization, ids: list[int], now: datetime) -> tuple[l
         != (status, may)
         or consent_records.asking_of(logs[id], list_id, now) != asking.get((id, list_id), 0)
     }
-    return sorted(differing | misindexed | sql.exchanged(ids)), misindexed
+    return sorted(differing | misindexed | sql.exchanged(ids)), misindexed, unreadable
 
 
 def _suppressed(organization: Organization, whose: dict[bytes, int]) -> dict[int, str | None]:
@@ -159,17 +173,17 @@ _DIGESTED = (
 )  # fmt: skip
 
 
-def changed_records(_organization: HasKeys, ids: list[int]) -> list[int]:
+def changed_records(organization: HasKeys, ids: list[int]) -> list[int]:
     """Of these records of consent, those that do not say what their digest says, that somebody copied beside
     themselves, or whose reader's records exchanged their numbers: for the check of the chain. One whose words were
-    erased has no say any more; its reader is gone as well, or it is a sign-up and an event tells that they were
-    forgotten."""
+    erased has no say any more; an event tells that its reader was erased, or it is a sign-up and one tells that they
+    were forgotten."""
     rows = list(ConsentRecord.objects.filter(id__in=ids).values_list("id", *_DIGESTED))
     unlike = [
         (id, columns[1], columns[3], columns[-1]) for id, *columns, digest in rows if _digest(*columns) != bytes(digest)
     ]
     emptied = {whose for _id, whose, _kind, blob in unlike if not blob}
-    gone, forgotten = _gone(emptied), _forgotten(emptied)
+    gone, forgotten = _erased(organization, _gone(emptied)), _forgotten(emptied)
     erased = {
         id for id, whose, kind, blob in unlike if not blob and (whose in gone or (whose in forgotten and kind == ASKED))
     }
@@ -195,6 +209,25 @@ def _joined_since(ids: set[int], day: date) -> bool:
 def _gone(numbers: set[int]) -> set[int]:
     """Of these readers, those who are not here any more."""
     return numbers - set(Subscriber.objects.filter(id__in=numbers).values_list("id", flat=True))
+
+
+def _erased(organization: HasKeys, ids: set[int]) -> set[int]:
+    """Of these readers, those of whom an event of ours says that they were erased."""
+    rows = Event.objects.select_related("organization").filter(kind=ERASED, about__in=ids)
+    singly = {event.about for event in filter(is_genuine, rows) if event.about}
+    if not (rest := ids - singly):
+        return singly
+    together = events.newest(organization, kinds=[ERASED_TOGETHER], limit=1)
+    told = [_erased_together(organization.id, event.id, bytes(event.digest)) for event in together]
+    return singly.union(*(rest & numbers for numbers in told))
+
+
+@lru_cache(maxsize=1)
+def _erased_together(organization: int, newest: int, _digest: bytes) -> frozenset[int]:
+    """Rows of all who were erased with others, as the events up to the newest say."""
+    rows = Event.objects.select_related("organization").filter(organization=organization, kind=ERASED_TOGETHER)
+    told = (detail_of(event)["numbers"] for event in rows.filter(id__lte=newest) if is_genuine(event))
+    return frozenset(row_id(organization, number) for numbers in told for number in numbers)
 
 
 def _forgotten(numbers: set[int]) -> set[int]:

@@ -9,6 +9,7 @@ from django.db import connection
 
 from samizdat.audience import limits
 from samizdat.audience.models import row_id
+from samizdat.core import consent
 from samizdat.db import (
     among,
     delete_slice,
@@ -28,6 +29,7 @@ from samizdat.db import (
 BLIND = 16
 # What a consent record says in the chain, by its number.
 RECORD_DIGEST = "SELECT digest FROM audience_consentrecord WHERE id = %s"
+_NO = ", ".join(str(consent.KINDS.index(kind)) for kind in ("withdrawn", "objected", "cleaned"))
 
 
 # -- look-ups --
@@ -129,6 +131,26 @@ def consent_of(
         "ORDER BY id",
     )
     return [(row[0], tuple(row[1:])) for row in rows]
+
+
+def who_said_no(after: int, end: int, limit: int) -> list[int]:
+    """The next of those between these numbers, of whom a no to emails is on record. The index has all that is asked."""
+    return fetch_numbers(
+        "SELECT DISTINCT subscriber_id FROM audience_consentrecord WHERE subscriber_id > %s AND subscriber_id < %s "
+        f"AND kind IN ({_NO}) AND purpose = 0 ORDER BY subscriber_id LIMIT %s",
+        [after, end, limit],
+    )
+
+
+def without_row(after: int, last: int) -> list[int]:
+    """Those behind the first of these numbers, up to the last, who have consent records with words and no row: who is
+    erased has no words."""
+    here = "SELECT 1 FROM audience_subscriber s WHERE s.id = n.subscriber_id"
+    return fetch_numbers(
+        "SELECT DISTINCT n.subscriber_id FROM audience_consentrecord n WHERE n.subscriber_id > %s "
+        f"AND n.subscriber_id <= %s AND NOT EXISTS ({here}) AND length(n.sealed) > 0 ORDER BY n.subscriber_id",
+        [after, last],
+    )
 
 
 def crowded(subscribers: Sequence[int]) -> set[int]:

@@ -267,6 +267,7 @@ def _organizations() -> Iterator[HealthCheck]:
         yield from _roles(organization)
         yield from _log(organization)
         yield from _suppressions(organization)
+        yield from _missing(organization)
         yield from _host(organization)
         if organization.sending_locked:
             yield HealthCheck("red", name, ENDED["fenced"])
@@ -371,6 +372,25 @@ def _suppressions(organization: "Organization") -> Iterator[HealthCheck]:
                 f"In the last {ALTERED_DAYS} days someone without keys changed the suppression list or a pause in "
                 "the database. Missing entries were restored. Check who else can write to the database, and "
                 "change its password."
+            ),
+        )
+
+
+def _missing(organization: "Organization") -> Iterator[HealthCheck]:
+    from samizdat.audience import missing_subscribers
+    from samizdat.events.actions import detail_of
+    from samizdat.events.queries import last
+
+    missing = last(organization, missing_subscribers.MISSING)
+    if missing is not None and missing.at > bootstrap.now() - timedelta(days=ALTERED_DAYS):
+        yield HealthCheck(
+            "red",
+            organization.name,
+            (
+                f"In the last {ALTERED_DAYS} days subscribers went missing from the database, or their data was made "
+                f"unreadable: {detail_of(missing).get('count', 0)}. Nobody erased them. Those who had unsubscribed "
+                "were put on the suppression list. Restore the others from a backup, check who else can write to the "
+                "database, and change its password."
             ),
         )
 

@@ -37,6 +37,7 @@ AT, SOURCE, WORDING, REASON, LETTER = 0, 1, 2, 3, 4
 ASKED_AT = 5  # of a confirmation: when they had signed up
 VERSION, LANGUAGE = 6, 7  # of the wording, where it is one that the house keeps: "3" and "ru"
 TOLD = 8  # of a sign-up: what they typed into the form, which counts once they confirm (audience/actions/forms)
+INDEX = 9  # of a no: version of a key, and by it the index of their address ("1 00ff..."); it goes into no export
 
 # What REASON says of a leaving that nobody wrote: who was asked again by a renewal and did not answer.
 NO_ANSWER = "no_answer"

@@ -47,7 +47,8 @@ SUBSCRIBER_HEAD = ("number", "address", "language", "joined", "tags", "notes", "
 
 # Sealed words of a consent record, in the order of CONSENT_HEAD.
 WORDS = (consent.AT, consent.ASKED_AT, consent.SOURCE, consent.WORDING, consent.REASON, consent.LETTER)
-_WORDS = frozenset(WORDS)
+# The index of an address stays here: elsewhere there is another key.
+_WORDS = frozenset((*WORDS, consent.INDEX))
 
 
 def write(

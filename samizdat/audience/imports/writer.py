@@ -230,7 +230,11 @@ class ImportWriter:
         for (status, tags), many in Counter([(row[2], row[6]) for row in rows]).items():
             self._totals.enter(list_id, status, known[tags], many)
         self._record(
-            [(base + number, number, fact) for row, number in zip(rows, numbers, strict=True) for fact in row[7]]
+            [
+                (base + number, number, self._with_index(fact, row[0]) if fact[0] in consent_records.NO else fact)
+                for row, number in zip(rows, numbers, strict=True)
+                for fact in row[7]
+            ]
         )
 
         plaintext_fields.write_packed(
@@ -256,6 +260,10 @@ class ImportWriter:
             for (subscriber, number, (kind, _, _, words)), nonce in zip(facts, _nonces(len(facts)), strict=True)
             for blob in (sealed(words, number, nonce),)
         )
+
+    def _with_index(self, fact: Fact, blind: bytes) -> Fact:
+        kind, day, is_ours, words = fact
+        return kind, day, is_ours, consent_records.with_index(kind, words, self._keys.index_version, blind)
 
     def _suppress(self, blinds: list[bytes], reason: str = "bounce") -> None:
         version = self._keys.index_version
@@ -390,7 +398,13 @@ class ImportWriter:
         bulk_insert.insert_subscriptions([row for change in changes for row in change.entered])
         sql.update_subscriptions([row for change in changes for row in change.moved])
         sql.update_asking([row for change in changes for row in change.asked])
-        self._record([(change.person.id, change.person.number, fact) for change in changes for fact in change.facts])
+        self._record(
+            [
+                (change.person.id, change.person.number, self._with_index(fact, change.row.blind))
+                for change in changes
+                for fact in change.facts
+            ]
+        )
         self._suppress([change.row.blind for change in changes if change.suppress])
         for change in changes:
             person = change.person

@@ -113,7 +113,7 @@ class SubscriberRestore:
             )
             tags = sorted({self._tags[tag] for tag in person.tags})
             tagged += [(id, tag) for tag in tags]
-            rows = [self._record(id, person.number, record) for record in person.records]
+            rows = [self._record(id, person.number, record, blind) for record in person.records]
             records += rows
             if any(_waits(record) for record in person.records):
                 waiting.append(id)
@@ -149,12 +149,13 @@ class SubscriberRestore:
         values = {self._fields.get(number, number): text for number, text in person.values.items()}
         return seal.pack({**values, seal.ADDRESS: person.address})
 
-    def _record(self, id: int, number: int, consent_row: tuple[Any, ...]) -> bulk_insert.ConsentRow:
+    def _record(self, id: int, number: int, consent_row: tuple[Any, ...], blind: bytes) -> bulk_insert.ConsentRow:
         list_id, kind, purpose, way, day, words = consent_row
         if consent.TOLD in words:
             typed = forms.carried(words[consent.TOLD], self._lists, self._fields, self._tags)
             words = {**words, consent.TOLD: typed}
-        blob = self._seal_record(seal.pack(words), number, os.urandom(seal.NONCE_BYTES))
+        packed = consent_records.with_index(kind, seal.pack(words), self._keys.index_version, blind)
+        blob = self._seal_record(packed, number, os.urandom(seal.NONCE_BYTES))
         here = self._lists[list_id] if list_id is not None else None
         columns = (self.organization.id, id, here, kind, purpose, way, day, blob)
         return (*columns, consent_records.digest(*columns))

@@ -3,8 +3,8 @@
 day.
 
 A bit of it in each round of the clock, so that nobody waits for a million of them. It changes nothing but the index of
-an address that is not that of the sealed one, and the suppression list and pauses (audience/suppression_check.py): a
-difference is an event that tells how many, and Home shows it. Where a
+an address that is not that of the sealed one, and the suppression list and pauses (audience/suppression_check.py,
+audience/missing_subscribers.py): a difference is an event that tells how many, and Home shows it. Where a
 person has asked for it, it begins anew and puts right.
 """
 
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
 from samizdat.accounts.models import Organization
+from samizdat.audience import missing_subscribers
 from samizdat.audience.actions import put_indexes_right, settle_again
 from samizdat.audience.consistency import CHECKED, DIFFER, MEND, check_page, tell
 from samizdat.audience.suppression_check import LoggedNos, put_right
@@ -79,6 +80,7 @@ def _go_on(organization: Organization, wish: int, released: int, now: datetime, 
         going.subscribers += page.subscribers
         going.wrong += len(page.wrong)
         put_indexes_right(organization, page.misindexed, now=now)
+        missing_subscribers.report(organization, page.missing, now)
         if wish:
             going.mended += settle_again(organization, page.wrong, now=now)
         going.after = after or going.after

@@ -1,0 +1,175 @@
+"""Whoever writes the database and has no keys deletes the row of somebody who left: no file brings them back."""
+
+import os
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from samizdat.accounts.actions import found_organization
+from samizdat.audience import actions as audience
+from samizdat.audience import bulk_consent_writer, consistency, missing_subscribers, queries
+from samizdat.audience.actions import bulk, expire_signups
+from samizdat.audience.filters import Filter
+from samizdat.audience.models import ConsentRecord, Subscriber, Subscription
+from samizdat.audience.queries.suppressions import reasons_of
+from samizdat.core import consent
+from samizdat.events import chain
+from samizdat.events.actions import detail_of, record
+from samizdat.events.models import Event
+from samizdat.portability.request import ExportRequest
+from samizdat.portability.restore import bring_back
+from tests.conftest import NOW, TODAY
+from tests.portability.test_export import made
+
+pytestmark = pytest.mark.django_db
+
+SUBSCRIBED = consent.STATUSES.index("subscribed")
+
+
+@pytest.fixture
+def eve(lantern: Any, letter: Any) -> Subscriber:
+    return audience.add_subscriber(lantern, "eve@post.example", letter, consent="By form.", now=NOW)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Whom the customer database of the organization knows."""
+    path = tmp_path / "crm.csv"
+    path.write_text("Email\neve@post.example\nada@post.example\n")
+    return path
+
+
+def _delete_row(subscriber: Subscriber) -> None:
+    Subscription.objects.filter(subscriber=subscriber).delete()
+    Subscriber.objects.filter(pk=subscriber.pk)._raw_delete("default")  # type: ignore[attr-defined]
+
+
+def _break_row(subscriber: Subscriber) -> None:
+    Subscriber.objects.filter(pk=subscriber.pk).update(sealed=b"\4" + bytes(80), email_index=os.urandom(16))
+
+
+def _misplace(subscriber: Subscriber) -> None:
+    Subscriber.objects.filter(pk=subscriber.pk).update(email_index=os.urandom(16))
+
+
+def _are_subscribed(organization: Any) -> set[str]:
+    rows = Subscription.objects.filter(status=SUBSCRIBED, mail_verdict=consent.YES, list__organization=organization)
+    numbers = rows.values_list("subscriber", flat=True)
+    return {queries.address_of(row) for row in Subscriber.objects.filter(pk__in=numbers)}
+
+
+def _missing() -> list[int]:
+    return [detail_of(event)["count"] for event in Event.objects.filter(kind=missing_subscribers.MISSING)]
+
+
+@pytest.mark.parametrize("away", [_delete_row, _break_row, _misplace])
+def test_who_unsubscribed_and_whose_row_is_gone_is_not_brought_back_by_a_file(
+    lantern: Any, letter: Any, eve: Subscriber, bring: Callable[..., Any], file: Path, away: Callable[..., None]
+) -> None:
+    audience.unsubscribe(eve, letter, way="one-click", now=NOW)
+    away(eve)
+    bring(file, status="subscribed")
+    assert _are_subscribed(lantern) == {"ada@post.example"}
+
+
+def _by_link(eve: Subscriber, letter: Any, _bring: Callable[..., Any], _file: Path) -> None:
+    audience.unsubscribe(eve, letter, way="one-click", now=NOW)
+
+
+def _by_bulk_work(eve: Subscriber, letter: Any, _bring: Callable[..., Any], _file: Path) -> None:
+    plan = bulk.BulkPlan(bulk.REMOVE, Filter(list=letter.id), list=letter.id)
+    bulk.run(bulk.begin(eve.organization, plan, now=NOW).id, lambda: NOW)
+
+
+def _by_file(_eve: Subscriber, _letter: Any, bring: Callable[..., Any], file: Path) -> None:
+    (old := file.parent / "old.csv").write_text("Email\neve@post.example\n")
+    bring(old, status="unsubscribed")
+
+
+def _as_new_by_file(eve: Subscriber, letter: Any, bring: Callable[..., Any], file: Path) -> None:
+    (old := file.parent / "old.csv").write_text("Email\nrita@post.example\n")
+    bring(old, status="unsubscribed")
+    audience.unsubscribe(eve, letter, now=NOW)
+    file.write_text(file.read_text() + "rita@post.example\n")
+
+
+@pytest.mark.parametrize("leave", [_by_link, _by_bulk_work, _by_file, _as_new_by_file])
+def test_whichever_way_they_left_their_no_outlives_their_row(
+    lantern: Any, letter: Any, eve: Subscriber, bring: Callable[..., Any], file: Path, leave: Callable[..., None]
+) -> None:
+    leave(eve, letter, bring, file)
+    for subscriber in Subscriber.objects.all():
+        _delete_row(subscriber)
+    bring(file, status="subscribed")
+    assert _are_subscribed(lantern) == {"ada@post.example"}
+
+
+@pytest.mark.parametrize("away", [_delete_row, _break_row])
+def test_the_comparison_tells_once_who_is_missing_and_keeps_away_who_was_brought_back(
+    lantern: Any, letter: Any, eve: Subscriber, away: Callable[..., None]
+) -> None:
+    ada = audience.add_subscriber(lantern, "ada@post.example", letter, consent="By form.", now=NOW)
+    audience.unsubscribe(eve, letter, way="one-click", now=NOW)
+    for subscriber in (ada, eve):
+        away(subscriber)
+    brought = audience.add_subscriber(lantern, "eve@post.example", letter, consent="Asked me.", now=NOW)  # By day.
+    for _night in range(2):
+        consistency.mend_all(lantern, NOW)
+        assert _missing() == [2]
+    assert reasons_of(lantern, "eve@post.example") == ["erased"] and reasons_of(lantern, "ada@post.example") == []
+    assert Subscription.objects.get(subscriber=brought).mail_verdict == consent.REASONS.index("suppressed:erased")
+
+
+def test_whoever_makes_a_missing_subscriber_look_erased_is_found_by_the_check_of_the_log(
+    lantern: Any, letter: Any, eve: Subscriber
+) -> None:
+    ada, boris, look = "ada@post.example", "boris@post.example", {"audience_consentrecord": consistency.changed_records}
+    erased = [audience.add_subscriber(lantern, who, letter, consent="By form.", now=NOW) for who in (ada, boris)]
+    audience.erase(lantern, subscriber=erased[0], now=NOW)
+    bulk_consent_writer.erase(lantern, [erased[1].pk], NOW)
+    numbers = {"numbers": [erased[1].number], "count": 1}
+    record("subscribers.erased", lantern, now=NOW, about=letter.pk, detail=numbers)
+    audience.unsubscribe(eve, letter, way="one-click", now=NOW)
+    chain.append()
+    assert chain.verify(lantern, look).whole
+    ConsentRecord.objects.filter(subscriber=eve.pk).update(sealed=b"")
+    _delete_row(eve)
+    assert not chain.verify(lantern, look).whole
+
+
+def test_who_was_kept_away_comes_back_by_their_own_sign_up(lantern: Any, letter: Any, eve: Subscriber) -> None:
+    audience.unsubscribe(eve, letter, way="one-click", now=NOW)
+    _delete_row(eve)
+    consistency.mend_all(lantern, NOW)
+    audience.confirm(audience.sign_up(lantern, "eve@post.example", letter, wording="Yes.", now=NOW), letter, now=NOW)
+    assert _are_subscribed(lantern) == {"eve@post.example"}
+
+
+def test_a_no_that_came_along_from_elsewhere_outlives_its_row_as_well(
+    lantern: Any, letter: Any, eve: Subscriber, vault: Any, tmp_path: Path
+) -> None:
+    audience.unsubscribe(eve, letter, way="one-click", now=NOW)
+    (tmp_path / "moved.zip").write_bytes(made(lantern, ExportRequest("samizdat")))
+    harbor = found_organization("Harbor", source=vault, today=TODAY)
+    bring_back(harbor, tmp_path / "moved.zip", now=lambda: NOW)
+    _delete_row(Subscriber.objects.get(organization=harbor))
+    consistency.mend_all(harbor, NOW)
+    assert reasons_of(harbor, "eve@post.example") == ["erased"]
+
+
+def test_nobody_is_missing_who_was_erased_or_whose_sign_up_was_forgotten_or_who_is_here(
+    lantern: Any, letter: Any, eve: Subscriber, bring: Callable[..., Any], file: Path
+) -> None:
+    bring(file, status="subscribed")
+    audience.unsubscribe(eve, letter, way="one-click", now=NOW)
+    audience.erase(lantern, subscriber=eve, now=NOW)
+    boris = audience.sign_up(lantern, "boris@post.example", letter, wording="Yes.", now=NOW - timedelta(days=99))
+    expire_signups.forget_unconfirmed(NOW)
+    assert not Subscriber.objects.filter(pk=boris.pk).exists()
+    missing_subscribers.look(lantern, NOW)
+    consistency.mend_all(lantern, NOW)
+    assert _missing() == []
+    assert not ConsentRecord.objects.filter(subscriber=eve.pk).exclude(sealed=b"").exists()
