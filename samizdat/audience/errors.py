@@ -174,6 +174,17 @@ class TooManyAddresses(AudienceError):
         super().__init__(_("You can add at most 50,000 addresses at once. Add them in several parts."))
 
 
+class AddressesWait(AudienceError):
+    """Another paste of many addresses, while as many wait for an approval as may."""
+
+    code = "addresses_wait"
+
+    def __init__(self) -> None:
+        super().__init__(
+            _("Addresses that your team added are waiting for an admin. Once they are approved or stopped, add more.")
+        )
+
+
 class WrongDigest(AudienceError):
     code = "wrong_digest"
 

@@ -10,8 +10,9 @@ from samizdat.accounts.errors import AccountError
 from samizdat.accounts.models import PendingChange
 from samizdat.accounts.pending_changes import ChangeKind
 from samizdat.audience import queries
-from samizdat.audience.actions import bulk, forms, leaving_alarms, lists, mailed_words, objection
+from samizdat.audience.actions import bulk, forms, leaving_alarms, lists, mailed_words, objection, suppressions
 from samizdat.audience.actions.bulk import BulkDetails
+from samizdat.audience.actions.suppressions import PasteDetails
 from samizdat.audience.consent_records import FEWER, purpose_in, what_in
 from samizdat.audience.errors import AudienceError, NoSuchList
 from samizdat.audience.imports import held
@@ -167,6 +168,24 @@ def _do_lift(row: PendingChange, _details: object, now: datetime) -> None:
         raise AccountError(str(refused)) from refused
 
 
+def _say_paste(row: PendingChange, details: PasteDetails) -> str:
+    text = ngettext(
+        "%(addresses)s, %(n)s subscriber among them", "%(addresses)s, %(n)s subscribers among them", details.subscribers
+    )
+    return text % {"addresses": _outline_paste(row, details), "n": grouped(details.subscribers)}
+
+
+def _outline_paste(_row: PendingChange, details: PasteDetails) -> str:
+    text = ngettext(
+        "%(n)s address is added to the suppression list", "%(n)s addresses are added to the suppression list", details.n
+    )
+    return text % {"n": grouped(details.n)}
+
+
+def _do_paste(row: PendingChange, details: PasteDetails, now: datetime) -> None:
+    suppressions.suppress_approved(row.organization, details, now=now, by=row.by)
+
+
 def _say_words(_row: PendingChange, texts: list[str]) -> str:
     words = ", ".join(f"“{text}”" for text in texts)
     return _("Confirmation emails will say: %(words)s") % {"words": words}
@@ -188,6 +207,14 @@ KINDS = {
     mailed_words.CHANGE: ChangeKind(list[str], _say_words, _do_words, askers=("admin", "editor")),
     leaving_alarms.CHANGE: ChangeKind(NoneType, _say_undo, _do_undo),
     objection.CHANGE: ChangeKind(NoneType, _say_lift, _do_lift),
+    suppressions.CHANGE: ChangeKind(
+        PasteDetails,
+        _say_paste,
+        _do_paste,
+        secret=("addresses",),
+        askers=("admin", "editor"),
+        outline=_outline_paste,
+    ),
     held.CHANGE: ChangeKind(
         RemovalDetails, _say_import, _do_import, _drop_import, askers=("admin", "editor"), outline=_outline_import
     ),

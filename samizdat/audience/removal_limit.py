@@ -84,11 +84,12 @@ def check(organization: Organization, ids: Sequence[int], *, now: datetime, by: 
     """Of several at once each counts those before it; these subscribers are locked already. Errors: TooManyRemovals."""
     if by is None or not ids:
         return
-    if many := _on_lists(ids):
+    if many := on_lists(ids):
         _refuse_over(organization, many, now=now, by=by)
 
 
-def _on_lists(ids: Sequence[int]) -> int:
+def on_lists(ids: Sequence[int]) -> int:
+    """How many of these would get less."""
     on = Subscription.objects.filter(subscriber__in=ids, status__in=(PENDING, SUBSCRIBED))
     return on.values("subscriber").distinct().count()
 
@@ -96,7 +97,7 @@ def _on_lists(ids: Sequence[int]) -> int:
 def check_correction(organization: Organization, id: int, *, now: datetime, by: Person | None) -> int:
     """Somebody, who is locked, is written to at another address from now on. What the event is to say of it as
     `redirected`. Errors: TooManyCorrections."""
-    redirected = _on_lists([id])
+    redirected = on_lists([id])
     before = _corrected(organization, now).get(by.pk, set()) if by is not None and redirected else set()
     if by is not None and id not in before and len(before) >= CORRECTIONS:
         _refuse_over(organization, 1, now=now, by=by, error=TooManyCorrections)

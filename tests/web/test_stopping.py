@@ -1,7 +1,7 @@
 """The stop list: who is on it and why, put there by hand, pasted or from a file, and taken off with a reason."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -10,9 +10,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from samizdat import dbclock
+from samizdat.accounts import pending_changes
 from samizdat.audience import actions, queries, read_limits, removal_limit
 from samizdat.audience.actions import bulk
-from samizdat.audience.actions.suppressions import suppress_many
+from samizdat.audience.actions.suppressions import MOST_WAITING, PasteDetails, suppress_many
 from samizdat.audience.filters import Filter
 from samizdat.audience.models import Subscriber, Subscription, Suppression
 from samizdat.core import consent
@@ -25,8 +26,8 @@ from tests.web.conftest import House
 Desk = Callable[[str], Client]
 
 
-def _to(here: House, name: str) -> str:
-    return reverse(name, args=[here.organization.slug])
+def _to(here: House, name: str, *args: object) -> str:
+    return reverse(name, args=[here.organization.slug, *args])
 
 
 def test_pasted_addresses_go_on_the_stop_list_and_whoever_is_here_gets_nothing_more(here: House, desk: Desk) -> None:
@@ -82,8 +83,47 @@ def test_a_list_with_many_who_had_left_is_put_on_the_stop_list_without_an_alarm(
         reader = actions.add_subscriber(here.organization, address, here.list, consent="yes", now=NOW)
         actions.unsubscribe(reader, here.list, now=NOW)
     form = {"addresses": "\n".join(people), "reason": "bounce"}
-    assert desk("editor").post(_to(here, "stop-addresses"), form).status_code == 302
+    assert desk("admin").post(_to(here, "stop-addresses"), form).status_code == 302
     assert not Event.objects.filter(kind=read_limits.ALARM).exists()
+
+
+def _paste(here: House, client: Client, addresses: Sequence[str]) -> str:
+    form = {"addresses": "\n".join(addresses), "reason": "complaint"}
+    return client.post(_to(here, "stop-addresses"), form, follow=True).content.decode()
+
+
+def test_what_an_editor_pastes_of_many_waits_for_an_admin_as_a_file_would(here: House, desk: Desk) -> None:
+    """The list of subscribers, filtered by "marked as spam", would name those of the suspects who subscribe."""
+    editor, admin, readers = desk("editor"), desk("admin"), _readers(here, removal_limit.ALONE_A_DAY + 1)
+    suspects = [*readers, *(f"suspect{n}@post.example" for n in range(20))]
+    page = _paste(here, editor, suspects)
+    assert "Waiting for another admin: 41 addresses are added to the suppression list." in page
+    assert "among them" not in page and not Suppression.objects.exists()
+    change = pending_changes.waiting(here.organization).get()
+    assert "41 addresses are added to the suppression list, 21 subscribers among them" in (
+        admin.get(_to(here, "changes")).content.decode()
+    )
+    admin.post(_to(here, "settle-change", change.pk), {"answer": "approve"})
+    assert Suppression.objects.count() == 41
+    assert_projections_hold(here.organization, timezone.now())
+    change.refresh_from_db()
+    assert pending_changes.details_of(change, PasteDetails).addresses is None, "they are not kept with it"
+    assert not removal_limit.is_over(here.organization, 20, now=timezone.now(), by=here.people["editor"])
+
+
+def test_an_admin_and_whoever_has_the_machine_paste_at_once(here: House, desk: Desk) -> None:
+    assert "40 addresses added" in _paste(here, desk("admin"), [f"new{n}@post.example" for n in range(40)])
+    suppress_many(here.organization, "\n".join(f"old{n}@post.example" for n in range(40)), "bounce", now=NOW)
+    assert Suppression.objects.count() == 80
+
+
+def test_an_organization_has_only_so_many_pastes_that_wait(here: House, desk: Desk) -> None:
+    editor = desk("editor")
+    for number in range(MOST_WAITING + 1):
+        page = _paste(here, editor, [f"new{n}@paste{number}.example" for n in range(read_limits.AT_ONCE + 1)])
+    assert "are waiting for an admin. Once they are approved or stopped, add more." in page
+    assert pending_changes.waiting(here.organization).count() == MOST_WAITING
+    assert "new0@paste3.example" in page, "nothing typed is lost"
 
 
 def test_a_file_of_another_service_is_taken_in_its_encoding(here: House, desk: Desk) -> None:
@@ -164,9 +204,9 @@ def test_a_pasted_stop_list_of_more_readers_than_a_team_takes_off_alone_is_refus
     page = desk("editor").post(_to(here, "stop-addresses"), form)
     assert page.status_code == 422 and "under Bulk actions, where an admin approves it" in page.content.decode()
     assert not Suppression.objects.exists()
-    form["addresses"] = "\n".join([*addresses[1:], *(f"stranger{n}@post.example" for n in range(30))])
+    form["addresses"] = "\n".join([*addresses[1:], *(f"stranger{n}@post.example" for n in range(10))])
     desk("editor").post(_to(here, "stop-addresses"), form)
-    assert Suppression.objects.count() == removal_limit.ALONE_A_DAY + 30
+    assert Suppression.objects.count() == removal_limit.ALONE_A_DAY + 10
     assert bulk.needs_approval(here.organization, 1, now=timezone.now(), by=here.people["admin"], action=bulk.REMOVE)
 
 
@@ -216,8 +256,11 @@ def test_the_growth_of_a_list_is_drawn_and_stands_in_a_table(here: House, desk: 
     assert "our public pages" in shown and "a sign-up form" not in shown
 
 
-def test_taking_addresses_off_tells_of_no_more_than_looking_them_up(here: House, desk: Desk) -> None:
+def test_taking_addresses_off_tells_of_no_more_than_looking_them_up(
+    here: House, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Who complained or bounced was a subscriber."""
+    monkeypatch.setattr(dbclock, "ticks", lambda: 1000.0)
     client, statuses = desk("editor"), list[int]()
     for number in range(read_limits.AT_ONCE + 2):
         form = {"address": f"suspect{number}@post.example", "reason": "complaint", "why": "They asked."}

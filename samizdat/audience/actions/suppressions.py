@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
 from django.db import transaction
+from msgspec import Struct
 
-from samizdat.accounts.models import Organization, Person
+from samizdat.accounts import pending_changes
+from samizdat.accounts.models import Organization, PendingChange, Person
 from samizdat.audience import bulk_consent_writer, consent_writer, removal_limit, sql, suppression_log
-from samizdat.audience.errors import TooManyAddresses
+from samizdat.audience.errors import AddressesWait, TooManyAddresses
+from samizdat.audience.imports import held
 from samizdat.audience.models import SUPPRESSION_REASONS, Subscriber, Suppression, row_id
 from samizdat.core.mail import address as addresses
 from samizdat.events.actions import record
@@ -91,18 +94,37 @@ _ADDRESS = re.compile(r"(?<![^\s,;|<>\"'()\[\]])[^\s,;|<>\"'()\[\]]+@[^\s,;|<>\"
 class SuppressionResult:
     """What became of a text with addresses: how many are new on the stop list, how many stood there for this reason
     before, and (line, code) of each line that holds no address. `subscribers`: those of the new ones who are here.
+    `waits`: where nothing was written before an admin approved it.
     """
 
     added: int = 0
     known: int = 0
     subscribers: int = 0
     refused: list[tuple[int, str]] = field(default_factory=list)
+    waits: PendingChange | None = None
+
+
+CHANGE = "suppression_paste"
+# Pastes of an organization that wait at once: each may have MOST addresses.
+MOST_WAITING = 3
+
+
+class PasteDetails(Struct, frozen=True):
+    """What is sealed of a paste that waits: how many addresses, how many of them are on lists, and which, until it is
+    settled."""
+
+    n: int
+    subscribers: int
+    reason: str
+    addresses: list[str] | None = None
 
 
 def suppress_many(
     organization: Organization, text: str, reason: str, *, now: datetime, by: Person | None = None
 ) -> SuppressionResult:
-    """Puts every address of a text on the stop list: one a line, alone or in a table. A heading is passed over.
+    """Puts every address of a text on the stop list: one a line, alone or in a table. A heading is passed over. The
+    list of subscribers says afterwards who of them is here: so it waits for an admin where a file of as many rows
+    would.
 
     Errors: AudienceError for more than MOST lines; TooManyRemovals, what stands before that slice is done.
     """
@@ -118,10 +140,33 @@ def suppress_many(
             if number > 1 or "@" in line:
                 taken.refused.append((number, bad.code))
     wanted = sorted(known)
+    if held.tells_too_much(organization, len(wanted), by):
+        taken.waits = _ask(organization, wanted, reason, now=now, by=by)
+        return taken
     for at in range(0, len(wanted), SLICE):
         with removal_limit.limited(organization, now=now, by=by):
             _suppress_slice(organization, wanted[at : at + SLICE], reason, now, by, taken)
     return taken
+
+
+def _ask(
+    organization: Organization, wanted: list[str], reason: str, *, now: datetime, by: Person | None
+) -> PendingChange:
+    waiting = pending_changes.waiting(organization).filter(kind=CHANGE)
+    if waiting.count() >= MOST_WAITING:
+        raise AddressesWait
+    keys = keyring.keys(organization)
+    slices = [wanted[at : at + SLICE] for at in range(0, len(wanted), SLICE)]
+    here = sum(removal_limit.on_lists(consent_writer.found_at(organization, keys, part)) for part in slices)
+    return pending_changes.ask(organization, CHANGE, PasteDetails(len(wanted), here, reason, wanted), now=now, by=by)
+
+
+def suppress_approved(organization: Organization, details: PasteDetails, *, now: datetime, by: Person | None) -> None:
+    """What waited: whom it takes off lists counts toward no day."""
+    wanted, taken = details.addresses or [], SuppressionResult()
+    for at in range(0, len(wanted), SLICE):
+        with transaction.atomic():
+            _suppress_slice(organization, wanted[at : at + SLICE], details.reason, now, by, taken, approved=True)
 
 
 def _address_in(line: str) -> str:
@@ -136,6 +181,8 @@ def _suppress_slice(
     now: datetime,
     by: Person | None,
     taken: SuppressionResult,
+    *,
+    approved: bool = False,
 ) -> None:
     keys = keyring.keys(organization)
     blinds = {blind: address for address in wanted for blind in keys.blinds(address)}
@@ -143,7 +190,8 @@ def _suppress_slice(
     new = [address for address in wanted if address not in stopped]
     people = sorted(consent_writer.found_at(organization, keys, new))
     sql.lock_subscribers(people)
-    removal_limit.check(organization, people, now=now, by=by)
+    if not approved:
+        removal_limit.check(organization, people, now=now, by=by)
     today = now.astimezone(UTC).date().isoformat()
     rows = [(keys.blind(address), keys.index_version, reason, today) for address in new]
     # In the order of hashes: the newest lines of the list say who is here, and would say it of each pasted line.
@@ -153,7 +201,7 @@ def _suppress_slice(
     taken.known += len(stopped)
     taken.subscribers += len(people)
     if new:
-        detail = {"reason": reason, "added": len(new), "subscribers": len(people)}
+        detail = {"reason": reason, "added": len(new), "approved" if approved else "subscribers": len(people)}
         record("suppressions.added", organization, by=by, now=now, detail=detail)
 
 

@@ -15,6 +15,7 @@ from samizdat.web.audience.field_types import STOPPED
 from samizdat.web.audience.forms.suppressions import LARGEST, LiftForm, StopLookForm, SuppressForm
 from samizdat.web.permissions import EVERYONE, WRITERS, deed, door, go
 from samizdat.web.request import DeskRequest
+from samizdat.web.settings.views.pending_changes import waits
 from samizdat.web.templatetags.desk import count
 from samizdat.web.uploads import MemoryUploadHandler, handler_of, takes_files
 
@@ -87,7 +88,10 @@ def stop_addresses(request: DeskRequest) -> HttpResponse:
             form.add_error("addresses", str(refused))
         else:
             read_limits.spend(request, taken.subscribers + taken.known)
-            _say(request, taken)
+            if taken.waits:
+                waits(request, taken.waits)
+            else:
+                _say(request, taken)
             return go(request, "stop-list")
     return _page(request, StopLookForm(prefix="look"), None, form, LiftForm())
 
