@@ -192,6 +192,23 @@ def _check_change(campaign: Campaign, draft: Draft, change: VersionChange) -> No
         raise BadTest(_("All versions use the same sender domain. Change the part before the @."), "from_email")
 
 
+def check_release(campaign: Campaign, draft: Draft, leaves: datetime, *, in_waves: bool) -> None:
+    """Errors: BadTest for one whose time does not go with the letter's."""
+    if not campaign.test_share:
+        return
+    if campaign.welcome:
+        raise BadTest(_("A welcome email can’t have an A/B test. Remove the test, then switch it on."), "way")
+    if campaign.ab_metric not in ways(draft):
+        sentence = _("This campaign no longer counts clicks. Choose another way to decide the winner.")
+        raise BadTest(sentence, "way")
+    if in_waves:
+        raise BadTest(_("An A/B test already is a first batch. Choose one of the two."), "wave")
+    assert campaign.test_at is not None
+    if not SOONEST <= campaign.test_at - leaves <= LATEST:
+        sentence = _("The winner has to be decided between half an hour and two weeks after sending.")
+        raise BadTest(sentence, "time")
+
+
 def _domain(address: str) -> str:
     try:
         return domain(normalize(address))

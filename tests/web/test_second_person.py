@@ -509,7 +509,7 @@ def test_what_stood_in_a_letter_only_while_it_was_compiled_is_not_released(
         return genuine(replace(content, **evil) if is_it else content, **how)
 
     monkeypatch.setattr(content, "compile_letter", compiled)
-    monkeypatch.setattr(releasing, "_cut_parts", lambda *_: None)  # One reader is too few for a test.
+    monkeypatch.setattr(releasing, "cut_parts", lambda *_: None)  # One reader is too few for a test.
     with pytest.raises(NotApproved):
         release(letter, now=NOW, by=clara)
     assert standing(open_campaign(letter)).state == "given"

@@ -1,24 +1,72 @@
-"""Whom a letter is owed to, as rows: chunks of at most 500 numbers, each of one version and one wave."""
+"""Whom an edition is owed to, as rows: chunks of at most 500 numbers, each of one version and one wave.
+
+A release cuts the parts of a test first, writes them page by page (owe), and seals last which versions enough people
+get for their clicks and answers to be counted (core/totals).
+"""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from datetime import date
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
 
-from samizdat.campaigns import translations
-from samizdat.campaigns.models import Edition
-from samizdat.core import ab_test
-from samizdat.core.languages import load
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from samizdat.audience import recipients_sql
+from samizdat.audience.condition_values import Asked
+from samizdat.audience.models import NUMBER_MASK, SUBSCRIBED, Subscription, row_id
+from samizdat.campaigns import edition_details, translations
+from samizdat.campaigns.ab_test import BadTest
+from samizdat.campaigns.approval import AgreedPeople
+from samizdat.campaigns.models import Campaign, Edition
+from samizdat.core import ab_test, languages, totals
 from samizdat.core.mail import rate
-from samizdat.core.mail.ledger import CHUNK, pack_numbers
+from samizdat.core.mail.ledger import CHUNK, pack_numbers, unpack_numbers
 from samizdat.delivery import sealed_chunks
-from samizdat.delivery.actions.language_choice import by_version
 from samizdat.delivery.actions.wait_reasons import LATER
-from samizdat.delivery.models import Chunk
-from samizdat.delivery.sealed_chunks import CarriedTags
+from samizdat.delivery.models import Chunk, DigestRecipients
+from samizdat.delivery.sealed_chunks import CarriedTags, carried_now
 from samizdat.vault import keyring
 from samizdat.vault.keyring import OrganizationKeys
 
 _NO_TAGS = CarriedTags()
+
+
+def clear_half_made(campaign: Campaign) -> None:
+    """Takes away what a release left that was killed: its chunks in slices, then the edition."""
+    if not campaign.is_digest:
+        DigestRecipients.objects.filter(campaign=campaign).delete()
+    for edition in Edition.objects.filter(campaign=campaign).values_list("pk", flat=True):
+        while page := list(Chunk.objects.filter(edition=edition).values_list("pk", flat=True)[:100]):
+            Chunk.objects.filter(pk__in=page).delete()
+        Edition.objects.filter(pk=edition).delete()
+
+
+def owe(
+    edition: Edition,
+    pages: Iterable[list[int]],
+    first: int,
+    seldom: frozenset[int],
+    asked: Asked,
+    agreed: AgreedPeople | None,
+) -> int:
+    """Writes the chunks of everybody who may get this letter now, but for the rows of `seldom`. How many people.
+    Errors: NotApproved where a second person did not mean them. pages: recipients.pages, as they are read.
+
+    first: per cent of each page that go in the first wave; the others may not be claimed before it has passed. asked:
+    for which tags its conditions ask. agreed: whom a second person meant.
+    """
+    frozen, position = 0, 0
+    left_out = {row & NUMBER_MASK for row in seldom}
+    for page in pages:
+        numbers = [number for number in page if number not in left_out] if left_out else page
+        tags = carried_now(edition.organization_id, page, list(asked))
+        if agreed:
+            agreed.compare(page, tags.masks)
+        position += write_chunks(edition, position, numbers, first, tags)
+        frozen += len(numbers)
+    if agreed:
+        agreed.refuse_others()
+    return frozen
 
 
 def write_chunks(
@@ -70,10 +118,10 @@ def _chunk(
 
 def _parts(edition: Edition, numbers: list[int], first: int) -> Iterator[tuple[int, int, list[int]]]:
     """(variant, wave, people) of a page, by the languages of the letter where it has several."""
-    spoken = load(edition.languages)
+    spoken = languages.load(edition.languages)
     for variant, wave, people in _waves(edition, numbers, first):
         if spoken:
-            versions = by_version(edition.organization_id, spoken, people)
+            versions = _by_language(edition.organization_id, spoken, people)
             yield from ((place, wave, some) for place, some in sorted(versions.items()))
         else:
             yield variant, wave, people
@@ -92,3 +140,75 @@ def _waves(edition: Edition, numbers: list[int], first: int) -> Iterator[tuple[i
         yield from ((0, 1, now), (0, 2, later))
     else:
         yield 0, 0, numbers
+
+
+def _by_language(organization: int, versions: Sequence[str], numbers: Sequence[int]) -> dict[int, list[int]]:
+    """Place of a version -> who gets it, in the order of `numbers`: by the language that each of them has now.
+
+    versions: the languages of an edition by place. One query; 6 us a reader.
+    """
+    rows = recipients_sql.languages_of([row_id(organization, number) for number in numbers])
+    places = {language: languages.place_of(language, versions) or 0 for language in {code for _row, code in rows}}
+    place_by_number = {row & NUMBER_MASK: places[language] for row, language in rows}
+    by_place = defaultdict[int, list[int]](list)
+    for number in numbers:
+        by_place[place_by_number.get(number, 0)].append(number)
+    return by_place
+
+
+def cut_parts(
+    edition: Edition, pages: Iterable[Sequence[int]], seldom: frozenset[int], share: int, versions: int
+) -> None:
+    """Writes into the edition who gets which version of a test: `share` per cent of `pages`, without the rows of
+    `seldom`. Up to ab_test.COUNTED people the parts are counted out, so that they are equal; that reads the audience
+    once more.
+
+    Errors: BadTest where a version would go to nobody.
+    """
+    draws: list[int] | None = []
+    left_out = {row & NUMBER_MASK for row in seldom}
+    for page in pages:
+        assert draws is not None
+        draws += [ab_test.draw(edition.pk, number) for number in page if number not in left_out]
+        if len(draws) > ab_test.COUNTED:
+            draws = None
+            break
+    if draws is not None and len(draws) * share // 100 < versions:
+        sentence = _("That’s too few people for a test: %(people)s. Make the test larger, or send one version.")
+        raise BadTest(sentence % {"people": len(draws)}, "share")
+    edition.marks = ab_test.dump(ab_test.marks(draws, share, versions))
+    edition.save(update_fields=["marks"])
+
+
+def settle_what_counts(campaign: Campaign, edition: Edition, now: datetime) -> None:
+    """Seals with the edition which versions reach the floor. After its chunks are written, before anything leaves.
+
+    Errors: BadTest where clicks are to decide and one of the versions does not reach it.
+    """
+    counted = _reaching(campaign, edition, now)
+    versions = len(ab_test.load(edition.marks))
+    if campaign.test_share and campaign.ab_metric == "clicks" and not counted >= set(range(versions)):
+        sentence = _(
+            "Clicks are counted only if at least %(floor)s people who have been subscribed for %(days)s days get "
+            "each version, and one version has fewer. Make the test larger, or choose another way to decide the "
+            "winner."
+        )
+        raise BadTest(sentence % {"floor": totals.FLOOR, "days": totals.SETTLED_DAYS}, "way")
+    if counted:
+        with transaction.atomic():
+            edition_details.change(edition, counted_places=totals.dump(counted))
+
+
+def _reaching(campaign: Campaign, edition: Edition, now: datetime) -> frozenset[int]:
+    """Reads no further than to the floor of each version: two chunks of five hundred for most letters."""
+    latest = now.astimezone(UTC).date() - timedelta(days=totals.SETTLED_DAYS)
+    settled = Subscription.objects.filter(list=campaign.list_id, status=SUBSCRIBED, since__lte=latest)
+    counts = defaultdict[int, int](int)
+    owed = Chunk.objects.filter(edition=edition, retry=False).exclude(variant=ab_test.REST).order_by("position")
+    for variant in owed.order_by("variant").values_list("variant", flat=True).distinct():
+        for packed in owed.filter(variant=variant).values_list("numbers", flat=True).iterator(10):
+            rows = [row_id(campaign.organization_id, number) for number in unpack_numbers(bytes(packed))]
+            counts[variant] += settled.filter(subscriber__in=rows).count()
+            if counts[variant] >= totals.FLOOR:
+                break
+    return frozenset(place for place, many in counts.items() if many >= totals.FLOOR)

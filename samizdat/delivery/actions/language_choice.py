@@ -1,32 +1,15 @@
 """Which version of a letter a reader gets: at the release, and whenever they are tried again."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from samizdat.audience import recipients_sql
-from samizdat.audience.models import NUMBER_MASK, row_id
 from samizdat.campaigns.ab_test import marks_of
 from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.translations import frozen_in, people_by_place
-from samizdat.core import ab_test, languages
+from samizdat.core import ab_test
 from samizdat.core.mail.ledger import unpack_numbers
 from samizdat.delivery.actions.ab_test import totals_by_version
 from samizdat.delivery.models import Chunk
-
-
-def by_version(organization: int, versions: Sequence[str], numbers: Sequence[int]) -> dict[int, list[int]]:
-    """Place of a version -> who gets it, in the order of `numbers`: by the language that each of them has now.
-
-    versions: the languages of an edition by place. One query; 6 us a reader.
-    """
-    rows = recipients_sql.languages_of([row_id(organization, number) for number in numbers])
-    places = {language: languages.place_of(language, versions) or 0 for language in {code for _row, code in rows}}
-    place_by_number = {row & NUMBER_MASK: places[language] for row, language in rows}
-    by_place = defaultdict[int, list[int]](list)
-    for number in numbers:
-        by_place[place_by_number.get(number, 0)].append(number)
-    return by_place
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Release: a draft becomes an edition, its recipients become chunks, and only then may anything be sent."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -8,27 +8,21 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from samizdat.accounts.models import Organization, Person
-from samizdat.audience.condition_values import Asked
-from samizdat.audience.models import NUMBER_MASK
 from samizdat.audience.segments.errors import SegmentBroken
-from samizdat.audience.segments.members import MemberReader
 from samizdat.campaigns import ab_test as contests
 from samizdat.campaigns import approval, counted_links, translations
 from samizdat.campaigns.audience import reader_of
 from samizdat.campaigns.freezing import freeze
 from samizdat.campaigns.models import REPLACED, WELCOME, Campaign, Edition, is_gathered
 from samizdat.campaigns.opened import OpenedCampaign, open_campaign
-from samizdat.core import ab_test
 from samizdat.delivery import domain_ownership
 from samizdat.delivery.actions import copied_installation, digest_rounds, resend_unreached
-from samizdat.delivery.actions.chunks import write_chunks
-from samizdat.delivery.actions.count_floor import settle_what_counts
+from samizdat.delivery.actions.chunks import clear_half_made, cut_parts, owe, settle_what_counts
 from samizdat.delivery.actions.recipients import pages, stands_in_digest, warming, who_waits
 from samizdat.delivery.actions.wait_reasons import read_quiet
 from samizdat.delivery.engine.locks import only_release
 from samizdat.delivery.errors import BeingReleased, NobodyToWrite, NotReleasable, WrongPace
 from samizdat.delivery.models import Chunk, DigestRecipients
-from samizdat.delivery.sealed_chunks import carried_now
 from samizdat.events import chain
 from samizdat.events.actions import record
 
@@ -86,7 +80,8 @@ def release(
         if campaign.resend_of is not None:
             resend_unreached.check(campaign.resend_of, but=campaign)
         opened = open_campaign(campaign)
-        _check_test(opened, wave, max(at or now, now) + timedelta(minutes=hold_minutes))
+        leaves = max(at or now, now) + timedelta(minutes=hold_minutes)
+        contests.check_release(campaign, opened.draft, leaves, in_waves=bool(wave.percent))
         _check(opened, by, seen, now)  # Before anything is written, and again in the transaction that counts.
         clear_half_made(campaign)
         try:
@@ -94,10 +89,11 @@ def release(
             edition, asked = freeze(opened, now)
             seldom = who_waits(campaign, max(at or now, now))
             if campaign.test_share:
-                _cut_parts(opened, edition, pages(campaign, reader), seldom)
+                cut_parts(edition, pages(campaign, reader), seldom, campaign.test_share, len(opened.versions))
             domain_ownership.check_senders(opened)
             agreed = approval.agreed_people(campaign, opened.settings, asked)
-            frozen = owe(opened, edition, reader, now, wave.percent, seldom, asked, agreed)
+            newest = warming(campaign.organization_id, edition.message_id_domain, now)
+            frozen = owe(edition, pages(campaign, reader, newest), wave.percent, seldom, asked, agreed)
             _insist_on_shown(campaign, frozen, shown, seldom, now)
             if is_gathered(campaign):
                 digest_rounds.set_aside(campaign, seldom, asked)
@@ -152,58 +148,6 @@ def _changed() -> str:
     )
 
 
-def _check_test(opened: OpenedCampaign, wave: ReleaseWave, leaves: datetime) -> None:
-    """Errors: BadTest for one whose time does not go with the letter's."""
-    campaign = opened.campaign
-    if not campaign.test_share:
-        return
-    if campaign.welcome:
-        raise contests.BadTest(_("A welcome email can’t have an A/B test. Remove the test, then switch it on."), "way")
-    if campaign.ab_metric not in contests.ways(opened.draft):
-        sentence = _("This campaign no longer counts clicks. Choose another way to decide the winner.")
-        raise contests.BadTest(sentence, "way")
-    if wave.percent:
-        raise contests.BadTest(_("An A/B test already is a first batch. Choose one of the two."), "wave")
-    assert campaign.test_at is not None
-    if not contests.SOONEST <= campaign.test_at - leaves <= contests.LATEST:
-        sentence = _("The winner has to be decided between half an hour and two weeks after sending.")
-        raise contests.BadTest(sentence, "time")
-
-
-def _cut_parts(
-    opened: OpenedCampaign, edition: Edition, readers: Iterable[Sequence[int]], seldom: frozenset[int]
-) -> None:
-    """Writes into the edition who gets which version. Up to ab_test.COUNTED people the parts are counted out, so that
-    they are equal; that reads the audience once more.
-
-    Errors: BadTest where a version would go to nobody.
-    """
-    share, versions = opened.campaign.test_share, len(opened.versions)
-    draws: list[int] | None = []
-    left_out = {row & NUMBER_MASK for row in seldom}
-    for page in readers:
-        assert draws is not None
-        draws += [ab_test.draw(edition.pk, number) for number in page if number not in left_out]
-        if len(draws) > ab_test.COUNTED:
-            draws = None
-            break
-    if draws is not None and len(draws) * share // 100 < versions:
-        sentence = _("That’s too few people for a test: %(people)s. Make the test larger, or send one version.")
-        raise contests.BadTest(sentence % {"people": len(draws)}, "share")
-    edition.marks = ab_test.dump(ab_test.marks(draws, share, versions))
-    edition.save(update_fields=["marks"])
-
-
-def clear_half_made(campaign: Campaign) -> None:
-    """Takes away what a release left that was killed: its chunks in slices, then the edition."""
-    if not campaign.is_digest:
-        DigestRecipients.objects.filter(campaign=campaign).delete()
-    for edition in Edition.objects.filter(campaign=campaign).values_list("pk", flat=True):
-        while page := list(Chunk.objects.filter(edition=edition).values_list("pk", flat=True)[:100]):
-            Chunk.objects.filter(pk__in=page).delete()
-        Edition.objects.filter(pk=edition).delete()
-
-
 def _replace_others(campaign: Campaign, now: datetime, by: Person | None) -> None:
     """Of the welcome emails of a list one is on. Whoever waits for the one before still gets it, and then it ends."""
     list_, organization = campaign.list_id, campaign.organization
@@ -231,37 +175,6 @@ def _wave_columns(edition: Edition, wave: ReleaseWave) -> dict[str, object]:
         "canary_stop": wave.stop_above,
         "canary_state": "running" if rest else "",
     }
-
-
-def owe(
-    opened: OpenedCampaign,
-    edition: Edition,
-    reader: MemberReader | None,
-    now: datetime,
-    first: int,
-    seldom: frozenset[int],
-    asked: Asked,
-    agreed: approval.AgreedPeople | None,
-) -> int:
-    """Writes the chunks of everybody who may get this letter now, but for the rows of `seldom`. How many people.
-    Errors: NotApproved where a second person did not mean them. reader: its segment.
-
-    first: per cent of each page that go in the first wave; the others may not be claimed before it has passed. asked:
-    for which tags its conditions ask. agreed: whom a second person meant.
-    """
-    campaign, frozen, position = opened.campaign, 0, 0
-    newest = warming(campaign.organization_id, edition.message_id_domain, now)
-    left_out = {row & NUMBER_MASK for row in seldom}
-    for page in pages(campaign, reader, newest):
-        numbers = [number for number in page if number not in left_out] if left_out else page
-        tags = carried_now(campaign.organization_id, page, list(asked))
-        if agreed:
-            agreed.compare(page, tags.masks)
-        position += write_chunks(edition, position, numbers, first, tags)
-        frozen += len(numbers)
-    if agreed:
-        agreed.refuse_others()
-    return frozen
 
 
 def _make_sendable(

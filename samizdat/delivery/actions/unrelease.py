@@ -14,7 +14,7 @@ from samizdat.campaigns.models import COUNTERS, Campaign, Edition
 from samizdat.core.mail.ledger import CHUNK
 from samizdat.delivery import sealed_chunks
 from samizdat.delivery.actions import digest_rounds
-from samizdat.delivery.actions.releasing import clear_half_made
+from samizdat.delivery.actions.chunks import clear_half_made
 from samizdat.delivery.engine.locks import only_release
 from samizdat.delivery.errors import BeingReleased, WrongState
 from samizdat.delivery.queries import can_be_taken_back
