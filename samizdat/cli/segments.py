@@ -46,13 +46,13 @@ def segment_ls() -> None:
 def segment_show(name: str) -> None:
     """Show a segment as a sentence and as JSON, which `segment add` can read, here and elsewhere."""
     bootstrap.open_house()
-    from samizdat.audience.segments import describe, portable_json
+    from samizdat.audience.segments import lookup, portable_json
     from samizdat.campaigns.audience import names as naming
     from samizdat.core import segment
 
     row, tree = _opened(name)
     organization = row.organization
-    broken = describe.broken(organization, tree)
+    broken = lookup.broken(organization, tree)
     condition = segment.dump(tree) if broken else portable_json.dump(organization, tree)
     sentence = naming(organization, _word).sentence(tree)
     document = {"id": row.id, "name": name, "sentence": sentence, "condition": condition, "broken": broken}
@@ -68,7 +68,7 @@ def segment_count(name: str, list_name: str | None) -> None:
     bootstrap.open_house()
     from samizdat.audience.queries import list_named
     from samizdat.audience.segments.campaign_audience import reach_in
-    from samizdat.audience.segments.describe import check
+    from samizdat.audience.segments.lookup import check
     from samizdat.audience.segments.members import MemberReader, today_of
 
     row, tree = _opened(name)

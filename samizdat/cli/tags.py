@@ -97,7 +97,7 @@ def _numbers(organization: "Organization", file: str | None, segment: str | None
 def _of_segment(organization: "Organization", name: str) -> list[int]:
     from samizdat.audience.models import NUMBER_MASK
     from samizdat.audience.segments import lookup
-    from samizdat.audience.segments.describe import check
+    from samizdat.audience.segments.lookup import check
     from samizdat.audience.segments.members import MemberReader, today_of
     from samizdat.vault import keyring
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from samizdat.accounts.models import Organization
-from samizdat.audience.segments.describe import KNOWN
+from samizdat.audience.segments.lookup import KNOWN
 from samizdat.audience.segments.sql import About, SqlCondition, condition_sql
 from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.sql import EDITION_OF

@@ -87,7 +87,7 @@ def _checked(organization: Organization, name: str, tree: segment.Tree, besides:
     if not name:
         raise NoName(_("Enter a segment name."))
     describe.read(segment.dump(tree))  # Whoever built it: what could not be read again is not saved.
-    describe.check(organization, tree)
+    lookup.check(organization, tree)
     indices = lookup.name_indices(keyring.keys(organization), name)
     if Segment.objects.filter(organization=organization, name_index__in=indices).exclude(pk=besides).exists():
         raise _taken()

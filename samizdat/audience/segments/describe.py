@@ -1,4 +1,4 @@
-"""How a segment is said, what it needs, and whether that is still there."""
+"""How a segment is said, and read where it was typed."""
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -11,8 +11,8 @@ from samizdat import formatting
 from samizdat.accounts.models import Organization
 from samizdat.audience import tags_and_fields
 from samizdat.audience.list_details import list_name
-from samizdat.audience.models import List, Tag
-from samizdat.audience.segments.errors import SegmentBroken, SegmentRefused
+from samizdat.audience.models import List
+from samizdat.audience.segments.errors import SegmentRefused
 from samizdat.core import segment
 from samizdat.labels import field_label
 from samizdat.vault import keyring
@@ -85,48 +85,3 @@ class Names:
 
     def clause(self, leaf: segment.Tree, *, no: bool = False) -> str:
         return segment.clause(leaf, self, {key: _(text) for key, text in segment.WORDS.items()}, no=no)
-
-
-def _tags(organization: Organization, ids: set[int]) -> set[int]:
-    return {*Tag.objects.filter(organization=organization, id__in=ids, removed=False).values_list("id", flat=True)}
-
-
-def _lists(organization: Organization, ids: set[int]) -> set[int]:
-    return {*List.objects.filter(organization=organization, id__in=ids).values_list("id", flat=True)}
-
-
-def _fields(organization: Organization, numbers: set[int]) -> set[int]:
-    return {*organization.fields.filter(number__in=numbers, removed=None).values_list("number", flat=True)}
-
-
-# Kind -> those of these numbers that a segment may ask for. Who owns the rows of another kind adds it.
-KNOWN: dict[str, Callable[[Any, set[int]], set[int]]] = {"tag": _tags, "list": _lists, "field": _fields}
-
-
-def missing(organization: Organization, tree: segment.Tree) -> set[str]:
-    """Kinds of what the segment asks for and is not here any more: tag, list, field, campaign."""
-    wanted: dict[str, set[int]] = {}
-    for kind, number in segment.references(tree):
-        wanted.setdefault(kind, set()).add(number)
-    return {kind for kind, numbers in wanted.items() if KNOWN[kind](organization, numbers) < numbers}
-
-
-def broken(organization: Organization, tree: segment.Tree) -> str:
-    """Why the segment does not work any more, as a sentence; "" when it does."""
-    gone = missing(organization, tree)
-    sentences = {
-        "tag": _("This segment uses a tag that no longer exists. Change or remove that condition."),
-        "list": _("This segment uses a list that no longer exists. Change or remove that condition."),
-        "field": _("This segment uses a field that was deleted. Change or remove that condition."),
-        "campaign": _(
-            "This segment uses the recipients of a campaign, but they are no longer known. Change or remove that "
-            "condition."
-        ),
-    }
-    return next((sentence for kind, sentence in sentences.items() if kind in gone), "")
-
-
-def check(organization: Organization, tree: segment.Tree) -> None:
-    """Errors: SegmentBroken."""
-    if sentence := broken(organization, tree):
-        raise SegmentBroken(sentence)

@@ -16,14 +16,14 @@ from samizdat.accounts.models import Organization
 from samizdat.audience import queries
 from samizdat.audience.actions.segments import new_seed
 from samizdat.audience.errors import NoSuchList
-from samizdat.audience.segments import describe
+from samizdat.audience.segments import describe, lookup
 from samizdat.audience.segments.errors import SegmentRefused
 from samizdat.core import segment
 
 
 def dump(organization: Organization, tree: segment.Tree) -> dict[str, object]:
     """The segment with the names of this house. Errors: SegmentBroken, since what is gone has no name."""
-    describe.check(organization, tree)
+    lookup.check(organization, tree)
     known = describe.Names(organization, str)
     names = {
         "tag": known.tags,
@@ -62,7 +62,7 @@ def read(organization: Organization, data: object) -> segment.Tree:
         except segment.BadSegment as bad:
             raise describe.refused(bad) from None
     tree = describe.read(_numbered(organization, data, segment.DEEPEST))
-    describe.check(organization, tree)
+    lookup.check(organization, tree)
     return tree
 
 

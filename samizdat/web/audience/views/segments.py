@@ -14,7 +14,7 @@ from samizdat import dbclock
 from samizdat.audience import actions, filters, queries
 from samizdat.audience.errors import AudienceError
 from samizdat.audience.models import Segment
-from samizdat.audience.segments import describe, lookup
+from samizdat.audience.segments import lookup
 from samizdat.audience.segments.errors import SegmentRefused
 from samizdat.audience.segments.members import MemberReader, today_of
 from samizdat.campaigns.audience import drafts_to
@@ -39,7 +39,7 @@ def segments(request: DeskRequest) -> HttpResponse:
     """Every segment as a sentence."""
     segment_names = naming(request.organization, segment_word)
     rows = [
-        (view, segment_names.sentence(view.tree), describe.broken(request.organization, view.tree))
+        (view, segment_names.sentence(view.tree), lookup.broken(request.organization, view.tree))
         for view in lookup.segments(request.organization)
     ]
     return render(request, "web/audience/segments.html", {"rows": rows})
@@ -150,7 +150,7 @@ def _found(request: DeskRequest, root: segment_builder.BuilderNode) -> SegmentMa
         return SegmentMatch(problem=_("Complete this to see the count:"))
     except SegmentRefused as refused:
         return SegmentMatch(problem=str(refused))
-    if broken := describe.broken(organization, tree):
+    if broken := lookup.broken(organization, tree):
         return SegmentMatch(tree, broken)
     read_limits.ask_segment(request, tree)
     reader = MemberReader(organization, tree, today_of(organization, dbclock.asked()))
