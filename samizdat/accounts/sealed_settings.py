@@ -226,13 +226,9 @@ def leading(organization: Organization) -> Leading:
     take it from here and never from the row: whoever writes the database would have until the next look of `watch` to
     be led to. All is empty where the copy is gone, or is none of ours. An older one counts for nothing: the newest was
     noted beside the database."""
-    kept, noted = _opened(organization, bytes(organization.settings_sealed)), _noted(organization)
-    return noted if noted.sealed > kept.sealed else kept
-
-
-def _noted(organization: Organization) -> Leading:
-    copy = settings_note.noted(organization.pk)
-    return Leading() if copy in (b"", bytes(organization.settings_sealed)) else _opened(organization, copy)
+    copies = dict.fromkeys((bytes(organization.settings_sealed), settings_note.noted(organization.pk)))
+    opened = [_opened(organization, copy) for copy in copies if copy]
+    return max(opened, key=lambda settings: settings.sealed, default=Leading())
 
 
 def _opened(organization: Organization, copy: bytes) -> Leading:
