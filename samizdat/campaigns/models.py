@@ -168,15 +168,20 @@ class Campaign(models.Model):
         return consent.PURPOSES[self.purpose] == consent.APPEALS
 
     @property
+    def has_audience(self) -> bool:
+        """Whether its recipients are there when it is released: a welcome email goes to whoever confirms later."""
+        return not self.welcome
+
+    @property
     def has_own_recipients(self) -> bool:
         """A digest, what goes again to those who were missed, and a welcome email: to whom they were made for."""
-        return self.is_digest or self.resend_of_id is not None or bool(self.welcome)
+        return self.is_digest or self.resend_of_id is not None or not self.has_audience
 
 
 def goes_to_all(campaign: Campaign) -> bool:
     """To its whole list? What a few get is for them: in no archive, no feed and no digest."""
     to_all = campaign.tag_id is None and campaign.segment_id is None and campaign.resend_of_id is None
-    return to_all and not campaign.is_appeal and not campaign.welcome
+    return to_all and not campaign.is_appeal and campaign.has_audience
 
 
 def untouched(prefix: str = "") -> Q:

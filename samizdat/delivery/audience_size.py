@@ -33,8 +33,8 @@ class AudienceSize:
 
 def reach_of(campaign: Campaign, now: datetime) -> AudienceSize:
     """Who would get it, counted now. A segment that asks for what is sealed takes 3 us a subscriber of the list."""
-    if campaign.welcome:
-        return AudienceSize(0, 0, 0, 0)  # Whoever confirms later.
+    if not campaign.has_audience:
+        return AudienceSize(0, 0, 0, 0)
     try:
         reader = reader_of(campaign, now)
     except SegmentBroken as broken:

@@ -50,7 +50,7 @@ def _more(campaign: Campaign, draft: Draft, now: datetime, counted: bool) -> Ite
     if audience.details_of(campaign.list).archived:
         yield ContentProblem(0, "list_archived", {"list": audience.name_of(campaign.list)}, None, "stop", "to")
     yield from _unsigned(campaign.organization, draft)
-    if campaign.welcome:
+    if not campaign.has_audience:
         return
     yield from _second_today(campaign, now)
     if counted:

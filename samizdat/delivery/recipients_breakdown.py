@@ -61,8 +61,8 @@ def whom(campaign: Campaign, now: datetime, when: datetime | None = None) -> Rec
 
     A segment that asks for what is sealed takes 3 us a subscriber of the list.
     """
-    if campaign.welcome:
-        return RecipientsBreakdown(0, {}, 0)  # Whoever confirms later.
+    if not campaign.has_audience:
+        return RecipientsBreakdown(0, {}, 0)
     known = headcount.of(campaign.organization_id)
     without = _by_status(campaign, known)
     subscribed = known - sum(without.values())

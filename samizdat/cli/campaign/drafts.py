@@ -226,26 +226,24 @@ def _where(finding: "ContentFinding") -> str:
 def campaign_check(number: int, links: bool, accepted: tuple[str, ...]) -> None:
     """Check a campaign for problems and warnings: text, links, routes, the sender's domain."""
     campaign_row = campaign_numbered(number)
-    from samizdat.accounts.sealed_settings import leading
     from samizdat.campaigns.approval import standing
-    from samizdat.campaigns.drafts.draft import draft_of
     from samizdat.campaigns.opened import open_campaign
     from samizdat.campaigns.translations import versions
     from samizdat.cli.campaign.checks import looked, spelling_state
     from samizdat.delivery.actions.recipients import stands_in_digest
     from samizdat.delivery.queries import routes
 
-    draft, organization = draft_of(campaign_row), campaign_row.organization
+    opened, organization = open_campaign(campaign_row), campaign_row.organization
+    draft, settings = opened.draft, opened.settings
     flaws = looked(campaign_row, links, accepted).findings
     others = [(version.language, looked(version, links, accepted).findings) for version in versions(campaign_row)]
     signature, records = _sender_of(campaign_row, draft)
     live = [route for route in routes(organization) if route.state == "live"]
-    size, approval = size_of(campaign_row), standing(open_campaign(campaign_row), now=bootstrap.now())
-    kept = leading(organization)
-    unsaid = kept.requires_approval and approval.state != "given"
-    gathered = not size and stands_in_digest(campaign_row)
+    size, approval = size_of(campaign_row), standing(opened, now=bootstrap.now())
+    unsaid = settings.requires_approval and approval.state != "given"
+    gathered = not size and stands_in_digest(campaign_row, settings)
     stops = _stops(flaws, others, bool(live), bool(size) or gathered, unsaid)
-    bounces = kept.return_address or draft.from_email
+    bounces = settings.return_address or draft.from_email
     document = {
         "id": campaign_row.id,
         "ready": not stops,
@@ -255,7 +253,7 @@ def campaign_check(number: int, links: bool, accepted: tuple[str, ...]) -> None:
         "signing": {"by": signature.by, "selectors": signature.selectors, "sentence": signature.sentence},
         "routes": [route.name for route in live],
         "bounces_go_to": bounces,
-        "second_person": {"needed": kept.requires_approval, "state": approval.state},
+        "second_person": {"needed": settings.requires_approval, "state": approval.state},
     }
     if others:
         document["languages"] = {code: [flaw.document() for flaw in findings] for code, findings in others}

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from samizdat.accounts.sealed_settings import leading
+from samizdat.accounts.sealed_settings import Leading
 from samizdat.audience import recipients_sql
 from samizdat.audience.models import AGAIN, DIGEST, MONTHLY, NUMBER_MASK, List, Suppression, row_id
 from samizdat.audience.segments import campaign_audience as segmented
@@ -45,9 +45,9 @@ def who_waits(campaign: Campaign, when: datetime) -> frozenset[int]:
     )
 
 
-def stands_in_digest(campaign: Campaign) -> bool:
+def stands_in_digest(campaign: Campaign, settings: Leading) -> bool:
     """Does anybody get this letter in the digest that is gathered now? Without public pages no digest is made."""
-    if not is_gathered(campaign) or not leading(campaign.organization).public_url:
+    if not is_gathered(campaign) or not settings.public_url:
         return False
     round = List.objects.values_list("digest_round", flat=True).get(id=campaign.list_id)
     return bool(recipients_sql.digest_page(campaign.organization_id, campaign.list_id, round, 0, 1, suppressions=True))
@@ -90,8 +90,8 @@ def pages(campaign: Campaign, reader: MemberReader | None, newest: int = 0) -> I
     its segment.
     """
     suppressions = Suppression.objects.filter(organization=campaign.organization_id).exists()
-    if campaign.welcome:
-        return  # Whoever confirms later (welcome.owe).
+    if not campaign.has_audience:
+        return
     if campaign.is_digest:
         yield from _of_digest(campaign, suppressions)
         return
@@ -132,9 +132,7 @@ def _of_list(campaign: Campaign, newest: int, suppressions: bool) -> Iterator[li
 def spoken(campaign: Campaign, now: datetime, when: datetime) -> Counter[str]:
     """Language -> how many of those who get this letter, leaving at `when`, have it. Errors: SegmentBroken."""
     seldom = who_waits(campaign, when)
-    if campaign.welcome:
-        return Counter()
-    if campaign.segment_id is None and campaign.resend_of_id is None and not campaign.is_digest:
+    if campaign.segment_id is None and not campaign.has_own_recipients:
         where = campaign.organization_id, campaign.list_id, campaign.tag_id
         counts = Counter(recipients_sql.count_languages(*where, True, None, campaign.is_appeal))
         counts.subtract(

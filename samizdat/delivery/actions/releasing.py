@@ -67,7 +67,7 @@ def release(
     if campaign.version_of_id is not None:
         sentence = _("This is a translation. Send the campaign it belongs to, No. %(number)s.")
         raise NotReleasable(sentence % {"number": campaign.version_of_id})
-    if campaign.welcome and (at or hold_minutes or wave):
+    if not campaign.has_audience and (at or hold_minutes or wave):
         raise NotReleasable(_("A welcome email is switched on at once: it has no schedule and no first batch."))
     quiet = "none" if quiet.strip().lower() == "none" else read_quiet(quiet)
     wave = _checked(wave or ReleaseWave())
@@ -101,7 +101,7 @@ def release(
             raise NotReleasable(str(broken)) from broken
         # Where everybody wants it gathered nobody is owed it by itself: it is over as soon as it begins, and the digest
         # of its round has it.
-        if not frozen and not campaign.welcome and not stands_in_digest(campaign):
+        if not frozen and campaign.has_audience and not stands_in_digest(campaign, opened.settings):
             raise NobodyToWrite(
                 _("Nobody on this list can be emailed. Add subscribers with consent, or choose another list or tag.")
                 if campaign.segment is None

@@ -64,7 +64,7 @@ def checklist(
         *_every_flaw(request, opened, now),
         *_house(request, opened.settings),
         _routes(request, organization, domain_in(draft.from_email)),
-        _people(request, campaign, reach),
+        _people(request, opened, reach),
         _second_person(request, opened, standing),
         _test(organization, campaign),
         _bounces(request, opened),
@@ -143,8 +143,9 @@ def _routes(request: DeskRequest, organization: Organization, domain: str) -> Ch
     return CheckItem("good", _("All sending routes are working"), _("In this order: %(names)s.") % {"names": names})
 
 
-def _people(request: DeskRequest, campaign: Campaign, reach: RecipientsBreakdown) -> CheckItem:
-    if campaign.welcome:
+def _people(request: DeskRequest, opened: OpenedCampaign, reach: RecipientsBreakdown) -> CheckItem:
+    campaign = opened.campaign
+    if not campaign.has_audience:
         text = _("It goes only to those who confirm from now on. Consent is checked again just before it’s sent.")
         return CheckItem("good", _("Everyone has given consent"), text)
     if reach.broken:
@@ -154,7 +155,7 @@ def _people(request: DeskRequest, campaign: Campaign, reach: RecipientsBreakdown
         return CheckItem(
             "good", _("Everyone has given consent"), _("Consent is checked again just before each email is sent.")
         )
-    if stands_in_digest(campaign):
+    if stands_in_digest(campaign, opened.settings):
         return CheckItem("care", _("Sent in the digest only"), _gathered(campaign, reach))
     href = address(request.organization, "imports")
     return CheckItem(

@@ -173,7 +173,7 @@ def _send_facts(
         "seen": approval.bond_of(opened),
         "languages": spoken.who_gets_which(campaign, now),
         "rows": saying.rows(reach),
-        "list_name": audience.name_of(campaign.list),
+        "list_name": opened.sources.list_name,
         "audience": _audience(opened),
         "test": TestForm(initial={"to": sealed_people.email_of(request.person)}, prefix="test"),
         "domain": domain_in(draft.from_email),
