@@ -8,10 +8,14 @@ import pytest
 from samizdat.audience import actions as audience
 from samizdat.audience import queries
 from samizdat.audience.list_details import ListDetails
+from samizdat.audience.models import SUBSCRIBED, Subscription
+from samizdat.campaigns import actions as campaigns
+from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.models import Campaign, Edition
 from samizdat.core.crypto import tokens
 from samizdat.delivery import actions as delivery
 from samizdat.privacy import actions
+from samizdat.privacy.models import Renewal
 from samizdat.publicdb.models import Intake, Page
 from samizdat.vault import keyring
 from samizdat.worker.inbox import reconsent
@@ -87,3 +91,33 @@ def test_a_press_confirms_once_and_a_forged_one_nothing(lantern: Any, thursday: 
     assert audience.verdict(asked["ada"], thursday, NOW).reason == "confirmed"
     assert [entry.kind for entry in queries.card(asked["ada"], NOW).timeline] == ["confirmed", "given"]
     assert not Intake.objects.exists()
+
+
+def test_an_old_answer_brings_nobody_back_whatever_the_columns_say(
+    lantern: Any, thursday: Any, asked: dict[str, Any]
+) -> None:
+    """Ada said no in answer to that email; somebody else has a copy of it, and the database's columns."""
+    ada, later = asked["ada"], NOW + timedelta(days=3)
+    audience.unsubscribe(ada, thursday, way="one-click", now=NOW + timedelta(days=1))
+    Subscription.objects.filter(subscriber=ada.pk).update(status=SUBSCRIBED, mail_verdict=1)
+    say(lantern, "stay", token=asked["token"], purpose="stay", at=later.isoformat())
+    reconsent.take(later)
+    assert audience.verdict(ada, thursday, later).reason == "left"
+
+
+@pytest.mark.parametrize("over", ["closed", "closed by the week's end", "of another email"])
+def test_a_question_is_open_as_the_log_says(lantern: Any, thursday: Any, asked: dict[str, Any], over: str) -> None:
+    renewal, later = Renewal.objects.get(), NOW + timedelta(days=50)
+    if over == "closed":
+        actions.close(renewal, now=NOW + timedelta(days=2))
+    elif over == "of another email":
+        other = campaigns.create(lantern, thursday, Draft(subject="Next"), by=None, now=NOW)
+        Edition.objects.update(campaign=other)
+        Renewal.objects.update(letter=other)
+    else:
+        Campaign.objects.update(state="finished", finished=NOW)
+        actions.move_out(Renewal.objects.get(), now=NOW + timedelta(days=30))
+    Renewal.objects.update(state="asking", tag=renewal.tag_id)
+    say(lantern, "stay", token=asked["token"], purpose="stay", at=later.isoformat())
+    reconsent.take(later)
+    assert audience.verdict(asked["ada"], thursday, later).reason == "given"

@@ -26,7 +26,7 @@ from samizdat.accounts import pending_changes
 from samizdat.accounts.models import Organization, Person
 from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import actions as audience
-from samizdat.audience import bulk_insert, consent_records, consent_writer, queries, removal_limit
+from samizdat.audience import bulk_consent_writer, bulk_insert, consent_records, consent_writer, queries, removal_limit
 from samizdat.audience import sql as audience_sql
 from samizdat.audience.actions.consent import SUBSCRIBER_WAYS
 from samizdat.audience.list_totals import ListTotals
@@ -67,6 +67,7 @@ DRAFTED: EventKind = "reconsent.campaign_drafted"
 MOVED_OUT: EventKind = "reconsent.move_started"
 TAKEN_BACK: EventKind = "reconsent.move_undone"
 ENDED: EventKind = "reconsent.closed"
+PRESSED = (STARTED, CHOSEN, DRAFTED, MOVED_OUT, TAKEN_BACK, ENDED)
 _PRESSED: dict[str, tuple[EventKind, ...]] = {
     "counting": (STARTED,),
     "choosing": (CHOSEN,),
@@ -137,7 +138,7 @@ def begin_asking(renewal: Renewal, deadline: date, *, now: datetime, by: Person 
     with transaction.atomic():
         letter = _draft(renewal, deadline, now, by, again=False)
         _step(renewal, ("ready",), "asking", letter=letter, deadline=deadline)
-        record(DRAFTED, renewal.organization, about=renewal.pk, by=by, now=now)
+        record(DRAFTED, renewal.organization, about=renewal.pk, by=by, now=now, detail={"letter": letter.pk})
     return letter
 
 
@@ -155,6 +156,8 @@ def remind(renewal: Renewal, *, now: datetime, by: Person | None = None) -> Camp
     with transaction.atomic():
         reminder = _draft(renewal, renewal.deadline, now, by, again=True)
         _step(renewal, ("asking",), "asking", reminder=reminder)
+        detail = {"letter": renewal.letter_id, "reminder": reminder.pk}
+        record(DRAFTED, renewal.organization, about=renewal.pk, by=by, now=now, detail=detail)
     return reminder
 
 
@@ -310,13 +313,14 @@ def stay(organization: Organization, campaign: Campaign | None, subscriber: Subs
         return False
     rows = Renewal.objects.select_related("list", "organization").filter(organization=organization, list=campaign.list)
     renewal = rows.filter(state__in=("asking", "moving", "moved")).first()
-    if renewal is None or renewal.tag_id is None or campaign.pk not in (renewal.letter_id, renewal.reminder_id):
+    if renewal is None or renewal.tag_id is None or not _is_open(renewal, campaign, now):
         return False
     with transaction.atomic():
         row = consent_writer.lock(subscriber)
         if not SubscriberTag.objects.filter(subscriber=row, tag=renewal.tag_id).exists():
             return False
-        status = Subscription.objects.filter(subscriber=row, list=renewal.list).values_list("status", flat=True).first()
+        # By the records: the status beside them stands in the open.
+        status = bulk_consent_writer.statuses_of(renewal.list, [row.id], now)[row.id]
         if status != SUBSCRIBED and not (status == UNSUBSCRIBED and _moved_out(row, renewal.list)):
             return False
         with override(campaign.language):
@@ -324,6 +328,17 @@ def stay(organization: Organization, campaign: Campaign | None, subscriber: Subs
         audience.confirm(row, renewal.list, now=now, way="form", wording=words)
         consent_writer.retag(row, remove=[renewal.tag_id])
     return True
+
+
+def _is_open(renewal: Renewal, letter: Campaign, now: datetime) -> bool:
+    """Whether this email asks, and may be answered still, as the log says: the row stands in the open."""
+    drafted = events.about(renewal.organization, DRAFTED, renewal.pk)
+    last = events.last_about(renewal.organization, PRESSED, renewal.pk)
+    if drafted is None or last is None or letter.pk not in detail_of(drafted).values():
+        return False
+    # Nobody presses anything at the end of the week to undo, which the worker closes.
+    undone = _day(last.at) + timedelta(days=retention_rules.UNDO_DAYS)
+    return last.kind == DRAFTED or (last.kind == MOVED_OUT and _day(now) <= undone)
 
 
 def heard(list: int, subscriber: int) -> None:
@@ -340,8 +355,11 @@ def heard(list: int, subscriber: int) -> None:
 def _moved_out(row: Subscriber, list: List) -> bool:
     """Whether their last word about this list is that they did not answer: ours, and not theirs."""
     keys = keyring.keys(row.organization)
-    for _id, known, blob in reversed(audience_sql.consent_with_words([row.id])):
+    for _id, known, organization, blob, mark in reversed(audience_sql.digested_consent_of([row.id])):
         if known[1] in (list.id, None):
+            # A no whose words were exchanged is nobody's silence.
+            if consent_records.digest(organization, row.id, *known[1:], blob) != mark:
+                return False
             details = seal.unpack(keys.open(blob, *consent_records.RECORD, row.number)) if blob else {}
             return details.get(consent.REASON) == consent.NO_ANSWER
     return False
@@ -375,8 +393,7 @@ def work(number: int, now: Callable[[], datetime], stop: Callable[[], bool]) -> 
 def _is_asked_for(renewal: Renewal) -> bool:
     """The row stands in the open: its work is done where the log says last that somebody pressed for it, and for the
     people whom they chose."""
-    kinds = STARTED, CHOSEN, DRAFTED, MOVED_OUT, TAKEN_BACK, ENDED
-    last = events.last_about(renewal.organization, kinds, renewal.pk)
+    last = events.last_about(renewal.organization, PRESSED, renewal.pk)
     if last is None or last.kind not in _PRESSED[renewal.state]:
         return False
     if renewal.state == "counting":
