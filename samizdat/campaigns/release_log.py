@@ -11,6 +11,7 @@ from samizdat.events.actions import detail_of
 from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
 from samizdat.events.queries import about, follows, last_about
+from samizdat.vault.keyring import HasKeys
 
 _RELEASED: EventKind = "campaign.released"
 _FINISHED: EventKind = "campaign.finished"
@@ -42,6 +43,12 @@ def standing(edition: Edition) -> ReleaseStanding:
     finished = about(edition.organization, _FINISHED, edition.campaign_id)
     finished_since = finished is not None and (finished.id > release.id or follows(finished, release))
     return ReleaseStanding(True, finished_since, int(detail.get("logged", 0)))
+
+
+def is_unfinished(organization: HasKeys, campaign: int) -> bool:
+    """Whether it was released, and has neither ended nor been stopped since, whatever its row says."""
+    last = last_about(organization, (*_RELEASE, _FINISHED), campaign)
+    return last is not None and last.kind == _RELEASED
 
 
 def standing_in_whole_log(edition: Edition) -> ReleaseStanding:

@@ -342,6 +342,38 @@ def test_one_that_was_switched_off_comes_on_by_no_column(house: House) -> None:
     assert audience.verdict(ada, house.list, now()).reason == "confirmed", "and nobody's confirmation waits for that"
 
 
+def test_one_that_the_database_called_finished_is_replaced_and_switched_off_as_any(
+    house: House, server: ScriptedServer
+) -> None:
+    """Petr's number stood in the first one: an admin replaced it, and later switched the second one off."""
+    house.route(server)
+    first = switched_on(house, "Call Petr.\n")
+    Campaign.objects.filter(pk=first.pk).update(state="finished")
+    second = switched_on(house)
+    Campaign.objects.filter(pk=first.pk).update(state="sending", released=now() + timedelta(days=1))
+    confirmed(house, "ada@example.org")
+    assert (counts(first), counts(second)) == ({}, {"frozen": 1, "pending": 1})
+    Campaign.objects.filter(pk=first.pk).update(state="finished")
+    assert welcome.switch_off(house.list, now=now()) == 1
+    Campaign.objects.filter(pk=first.pk).update(state="sending")
+    with Running():
+        confirmed(house, "boris@example.org")
+    assert not server.messages and counts(first) == {}
+
+
+def test_one_that_waits_for_its_route_goes_to_nobody_once_it_is_off_whatever_its_row_said(
+    house: House, server: ScriptedServer
+) -> None:
+    first = switched_on(house)
+    confirmed(house, "ada@example.org")
+    Campaign.objects.filter(pk=first.pk).update(state="draft")
+    welcome.switch_off(house.list, now=now())
+    Campaign.objects.filter(pk=first.pk).update(state="sending")
+    house.route(server)
+    run_until_still(first.pk)
+    assert not server.messages
+
+
 def test_nobody_is_added_by_whoever_writes_the_database(house: House, server: ScriptedServer) -> None:
     house.people(1)
     house.route(server)

@@ -25,7 +25,7 @@ from samizdat.campaigns import edition_details, senders
 from samizdat.campaigns.drafts.copy import copy
 from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.models import WELCOME, Campaign, Edition
-from samizdat.campaigns.release_log import standing
+from samizdat.campaigns.release_log import is_unfinished, standing
 from samizdat.core import consent
 from samizdat.core.consent import LETTERS
 from samizdat.core.content.blocks import dumps, parse
@@ -35,11 +35,17 @@ from samizdat.delivery.actions.releasing import release
 from samizdat.delivery.actions.running import GOING, book_late, cancel
 from samizdat.delivery.errors import WrongState
 from samizdat.delivery.queries import next_position
-from samizdat.events.actions import record
+from samizdat.events.actions import detail_of, is_genuine, record
+from samizdat.events.kinds import EventKind
+from samizdat.events.models import Event
+from samizdat.events.queries import last_about
 from samizdat.vault import keyring
 from samizdat.vault.errors import VaultError
 
 log = logging.getLogger("samizdat.delivery")
+
+ON: EventKind = "list.welcome_on"
+OFF: EventKind = "list.welcome_off"
 
 # Whoever waited longer is not welcomed any more.
 LATEST = timedelta(days=7)
@@ -76,12 +82,12 @@ class Newcomers:
 
 
 def _owe(list_: List, numbers: list[int], now: datetime) -> None:
-    campaign = _going(list_).select_for_update(of=("self",)).first()
-    if campaign is None:
-        return
-    edition = Edition.objects.select_related("organization").get(campaign=campaign)
-    if not _is_genuine(edition, list_):
-        log.error("The welcome email of list %d is not what was released: the database was altered.", list_.id)
+    campaign = _going(list_).filter(pk=_on_by_log(list_)).select_for_update(of=("self",)).first()
+    if campaign is None and not _going(list_).exists():
+        return  # Switched off in this moment.
+    edition = Edition.objects.select_related("organization").filter(campaign=campaign).first() if campaign else None
+    if campaign is None or edition is None or not _is_genuine(edition, list_):
+        log.error("The welcome email of list %d is not what was switched on: the database was altered.", list_.id)
         return
     write_chunks(edition, next_position(edition.pk), numbers, owed=now.astimezone(UTC).date())
     more = {"frozen": F("frozen") + len(numbers), "pending": F("pending") + len(numbers)}
@@ -95,6 +101,22 @@ def _is_genuine(edition: Edition, list_: List) -> bool:
     except (SealError, VaultError):
         return False
     return details.welcome and details.list == list_.id and stands.goes and not stands.finished
+
+
+def _on_by_log(list_: List) -> int:
+    """The campaign that was switched on last and not off since, 0 for none: states stand in the open."""
+    event = last_about(list_.organization, (ON, OFF), list_.id)
+    try:
+        return int(detail_of(event).get("campaign", 0)) if event is not None and event.kind == ON else 0
+    except SealError:
+        return 0
+
+
+def _left_on(list_: List) -> list[int]:
+    """Campaigns of which the log says that they were switched on, and not that they ended."""
+    rows = Event.objects.select_related("organization").filter(organization=list_.organization_id, kind=ON)
+    numbers = {int(detail_of(event).get("campaign", 0)) for event in rows.filter(about=list_.id) if is_genuine(event)}
+    return sorted(number for number in numbers if is_unfinished(list_.organization, number))
 
 
 def _rows(list_: List) -> QuerySet[Campaign]:
@@ -185,15 +207,22 @@ def switch_on(campaign: Campaign, *, now: datetime, by: Person | None = None, se
 
 
 def switch_off(list_: List, *, now: datetime, by: Person | None = None) -> int:
-    """Nobody gets it any more; how many waited for it. Errors: WrongState where none is on."""
+    """Nobody gets it any more, nor one that a row said had ended and the log did not; how many waited for it. Errors:
+    WrongState where none is on."""
+    organization = list_.organization
     rows = _rows(list_).select_related("organization").filter(state__in=GOING)
     going, before = [*rows.order_by("pk")], status(list_).dropped
-    if not going:
+    hidden = set(_left_on(list_)) - {campaign.pk for campaign in going}
+    if not going and not hidden:
         raise WrongState(_("This list has no welcome email that is on."))
+    for number in sorted(hidden):
+        with transaction.atomic():
+            Campaign.objects.filter(organization=organization, pk=number).update(state="cancelled", changed=now)
+            record("campaign.cancelled", organization, now=now, by=by, about=number)
     for campaign in going:
         cancel(campaign, now=now, by=by)
     dropped = status(list_).dropped - before
-    record("list.welcome_off", list_.organization, now=now, by=by, about=list_.id, detail={"dropped": dropped})
+    record(OFF, organization, now=now, by=by, about=list_.id, detail={"dropped": dropped})
     return dropped
 
 
