@@ -30,9 +30,10 @@ NAMING = ("name", "postal_address", "language", "slug")
 GUARDED = (*LEADING, *NAMING, "requires_approval", "hostile_state")
 # Of these the first one waits for nobody, and nothing waits before there were readers. How many there ever were is
 # sealed beside the settings, of readers whether there were any: rows and events of all can be taken away for a moment.
-# Of merge fields it is the highest number, since none is given twice. Of roles it is how many events there are by which
+# Of merge fields it is the highest number, since none is given twice, and of subscribers' numbers the first one that
+# nobody has. Of roles it is how many events there are by which
 # somebody may have become an admin.
-COUNTED = ("routes", "domains", "readers", "fields", "roles", "forgotten")
+COUNTED = ("routes", "domains", "readers", "fields", "roles", "forgotten", "numbers")
 # Hosts that come along with exports: one each time that the public pages moved, and files can be made up.
 MOST_BROUGHT = 20
 
@@ -61,6 +62,10 @@ class Leading(Struct, frozen=True):
     fields: int | None = None
     roles: int | None = None
     forgotten: int | None = None
+    numbers: int | None = None
+    # Of the numbers of those who come one by one: where their block begins, how many of it were given out, in which
+    # order (audience/numbers).
+    block: tuple[int, int, str] = (0, 0, "")
     closed: dict[int, int] = {}  # Route -> the event that its server closed it.
     ended: dict[str, int] = {}  # Link that was used or withdrawn, by its kind and number -> seconds since 1970.
     default_sender: DefaultSender = DefaultSender()
@@ -128,6 +133,15 @@ def count_up_to(organization: Organization, what: str, number: int) -> None:
     kept = _leading_now(organization)
     if number > (getattr(kept, what) or 0):
         _seal_settings(organization, structs.replace(kept, **{what: number}))
+
+
+def number_block(organization: Organization) -> tuple[int, int, str]:
+    return _leading_now(organization).block
+
+
+def keep_number_block(organization: Organization, block: tuple[int, int, str]) -> None:
+    """Call it in a transaction that has locked the organization's row."""
+    _seal_settings(organization, structs.replace(_leading_now(organization), block=block))
 
 
 def keep_default_sender(organization: Organization, sender: DefaultSender) -> None:

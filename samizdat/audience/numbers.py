@@ -1,21 +1,29 @@
 """Subscriber numbers: reserved in blocks, given out shuffled, never given twice.
 
-A number stands in tokens and ledgers, so one that was erased is never used again. The order of numbers must not tell
-the order of rows in an old export or of sign-ups (design.md, section 4).
+A number stands in tokens, chunks and ledgers for a person, so one that was erased is never used again; and whoever
+writes the database must not choose who gets one. How far numbers were given out is therefore sealed with the settings
+(accounts/sealed_settings), of which the newest copy is noted beside the database: rows and records of somebody may be
+hidden for as long as a visitor signs up. The order of numbers must not tell the order of rows in an old export or of
+sign-ups (design.md, section 4).
 """
 
+import hashlib
 import os
 import random
+from collections import defaultdict
+from functools import lru_cache, partial
 
-from django.db.models import F
+from django.db import transaction
 
+from samizdat.accounts import sealed_settings
 from samizdat.accounts.models import Organization
-from samizdat.audience import sql
 from samizdat.audience.errors import NumbersUsedUp
 from samizdat.audience.models import NUMBER_MASK, ConsentRecord, Subscriber, row_id
 
 BLOCK = 5_000
-TRIES = 20
+# Reserved at once, of an import of many blocks, and by a process to which many come one by one: each time the settings
+# are sealed and noted.
+MOST_BLOCKS, MOST_HELD = 10, 64
 # The highest that an export of our own format may bring: four billion more can be given out above it.
 HIGHEST = NUMBER_MASK + 1 - (1 << 32)
 
@@ -30,55 +38,78 @@ class Numbers:
     def __init__(self, organization_id: int) -> None:
         self._organization = organization_id
         self._left: list[int] = []
+        self._reserved = range(0)
+        self._blocks = 1
 
     def take(self, count: int) -> list[int]:
         """`count` fresh numbers. Inside the caller's transaction; forget() when that is rolled back.
 
         Which of them goes to whom must be left to chance or to a keyed hash.
         """
-        taken = self._kept(count)
+        taken, self._left = self._left[:count], self._left[count:]
         missing = count - len(taken)
         if not missing:
             return taken
         size = max(BLOCK, missing)
-        start = _move_on(self._organization, size)
-        block = list(range(start, start + size))
+        block = list(self._reserve(size))
         if missing < size:  # Else all of them are given out together.
-            _chance().shuffle(block)
+            random.Random(os.urandom(16)).shuffle(block)
         self._left += block[missing:]
         return taken + block[:missing]
+
+    def _reserve(self, size: int) -> range:
+        if len(self._reserved) < size:
+            many = max(size, BLOCK * self._blocks)
+            start = _move_on(self._organization, many)
+            self._reserved, self._blocks = range(start, start + many), min(2 * self._blocks, MOST_BLOCKS)
+        block, self._reserved = self._reserved[:size], self._reserved[size:]
+        return block
 
     def forget(self) -> None:
         """After a rollback: the block may have been given back with it."""
         self._left.clear()
+        self._reserved, self._blocks = range(0), 1
 
-    def _kept(self, count: int) -> list[int]:
-        """At most `count` of those left over, without those that sign-ups have taken since (one_number)."""
-        taken: list[int] = []
-        if count and self._left:
-            # Sign-ups wait here until this transaction ends, so that none takes what is about to be written.
-            Organization.objects.select_for_update(no_key=True).values_list("id").get(id=self._organization)
-        while self._left and (wanted := count - len(taken)):
-            drawn, self._left = self._left[:wanted], self._left[wanted:]
-            ids = [row_id(self._organization, number) for number in drawn]
-            # Whoever signs up has a consent record, and it outlives them.
-            used = {subscriber & NUMBER_MASK for subscriber, _ in sql.consent_of(ids)}
-            taken += [number for number in drawn if number not in used]
-        return taken
+
+# (organization, its uid) -> numbers that this process has reserved for the next who come, and how many at once.
+_held: defaultdict[tuple[int, bytes], list[int]] = defaultdict(list)
+_at_once: defaultdict[tuple[int, bytes], int] = defaultdict(lambda: 1)
 
 
 def one_number(organization_id: int) -> int:
-    """A fresh number for one subscriber: any that is free in the newest block, so that sign-ups share a block."""
-    chance = _chance()
+    """A fresh number for one subscriber, of a block that all share who come one by one. In the caller's transaction."""
+    key = organization_id, bytes(Organization.objects.values_list("uid", flat=True).get(id=organization_id))
+    while True:
+        try:
+            number = _held[key].pop()
+        except IndexError:
+            number, *more = _next_of_block(organization_id, _at_once[key])
+            transaction.on_commit(partial(_hold, key, more))  # With a rollback they are given back.
+        if _is_free(row_id(organization_id, number)):  # As after a restore of an older database.
+            return number
+
+
+def _hold(key: tuple[int, bytes], numbers: list[int]) -> None:
+    _held[key] += numbers
+    _at_once[key] = min(2 * _at_once[key], MOST_HELD)
+
+
+def _next_of_block(organization_id: int, many: int) -> list[int]:
     # Not its key, in which every event of the organization has a share: whoever writes one holds the totals of a list
     # that this transaction comes to want.
-    Organization.objects.select_for_update(no_key=True).values_list("id").get(id=organization_id)
-    end = end_of(organization_id)
-    newest = range(max(1, end - BLOCK), end)
-    for number in chance.sample(newest, min(TRIES, len(newest))):
-        if _is_free(row_id(organization_id, number)):
-            return number
-    return chance.choice(range(start := _move_on(organization_id, BLOCK), start + BLOCK))
+    organization = Organization.objects.select_for_update(no_key=True).get(id=organization_id)
+    start, given, seed = sealed_settings.number_block(organization)
+    if not seed or given >= BLOCK:
+        start, given, seed = _move_on(organization_id, BLOCK), 0, os.urandom(16).hex()
+    drawn = [start + place for place in _order(seed, BLOCK)[given : given + many]]
+    sealed_settings.keep_number_block(organization, (start, given + len(drawn), seed))
+    return drawn
+
+
+@lru_cache(maxsize=8)
+def _order(seed: str, size: int) -> list[int]:
+    """Of a block: by a hash, so that a later version of Python knows the same order."""
+    return sorted(range(size), key=lambda place: hashlib.sha256(f"{seed} {place}".encode()).digest())
 
 
 def _is_free(subscriber_id: int) -> bool:
@@ -98,11 +129,10 @@ def end_of(organization_id: int) -> int:
 
 def _move_on(organization_id: int, size: int) -> int:
     """Errors: NumbersUsedUp."""
-    rows = Organization.objects.filter(id=organization_id, next_number__lte=NUMBER_MASK - size)
-    if not rows.update(next_number=F("next_number") + size):
+    organization = Organization.objects.select_for_update(no_key=True).get(id=organization_id)
+    start = max(organization.next_number, sealed_settings.how_many(organization, "numbers") or 1)
+    if start > NUMBER_MASK - size:
         raise NumbersUsedUp
-    return Organization.objects.values_list("next_number", flat=True).get(id=organization_id) - size
-
-
-def _chance() -> random.Random:
-    return random.Random(os.urandom(16))
+    Organization.objects.filter(id=organization_id).update(next_number=start + size)
+    sealed_settings.count_up_to(organization, "numbers", start + size)
+    return start

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from samizdat.audience import actions, consent_writer, consistency, queries
+from samizdat.accounts.models import Organization
+from samizdat.audience import actions, consent_writer, consistency, numbers, queries
 from samizdat.audience.errors import AddressErased, ListNameTaken, NoSuchList
-from samizdat.audience.models import ConsentRecord, Subscriber, Subscription, Suppression, Tag
+from samizdat.audience.models import NUMBER_MASK, ConsentRecord, Subscriber, Subscription, Suppression, Tag, row_id
 from samizdat.audience.numbers import one_number
 from samizdat.core import consent
 from samizdat.core.mail.address import BadAddress
@@ -297,6 +298,25 @@ def test_who_is_written_down_by_two_at_once_is_one(
     values = {"FNAME": "Augusta"}
     again = actions.add_subscriber(lantern, "ada@post.example", letter, consent="Again.", values=values, now=NOW)
     assert again.id == ada.id and queries.values_of(again)["FNAME"] == "Augusta"
+
+
+@pytest.mark.parametrize("way", ["a sign-up", "a file"])
+def test_nobody_gets_the_number_of_another_whose_rows_are_hidden_meanwhile(
+    ada: Any, lantern: Any, letter: Any, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """Chunks and approvals name people by number: whoever writes the database and signs up would get Ada's emails."""
+    monkeypatch.setattr(numbers, "BLOCK", 12)
+    ConsentRecord.objects.filter(subscriber=ada).update(subscriber_id=row_id(lantern.id, NUMBER_MASK))
+    Subscription.objects.filter(subscriber=ada).delete()
+    Subscriber.objects.filter(id=ada.id)._raw_delete("default")  # type: ignore[attr-defined]
+    drawn = set[int]()
+    for turn in range(40):
+        Organization.objects.filter(id=lantern.id).update(next_number=ada.number + 1 if way == "a sign-up" else 1)
+        if way == "a sign-up":
+            drawn.add(actions.sign_up(lantern, f"thief{turn}@evil.example", letter, wording="", now=NOW).number)
+        else:
+            drawn.update(numbers.Numbers(lantern.id).take(1))
+    assert ada.number not in drawn and len(drawn) == 40
 
 
 @pytest.mark.skipif("postgresql" not in os.environ.get("DATABASE_URL", ""), reason="SQLite has one writer")

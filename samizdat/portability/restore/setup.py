@@ -62,6 +62,7 @@ def begin(
         row.save(update_fields=["plan_sealed", "counts"])
         rows = Organization.objects.filter(pk=organization.pk, next_number__lte=highest)
         rows.update(next_number=highest + 1)
+        sealed_settings.count_up_to(organization, "numbers", highest + 1)
     keyring.forget_idle(-1)
     return row
 
