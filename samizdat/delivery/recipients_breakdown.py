@@ -54,6 +54,11 @@ class RecipientsBreakdown:
     back: date | None = None
     broken: str = ""
 
+    @property
+    def waiting(self) -> int:
+        """Who would get it, but for what recipients.waits says."""
+        return self.without.get("digest", 0) + self.without.get("monthly", 0)
+
 
 def whom(campaign: Campaign, now: datetime, when: datetime | None = None) -> RecipientsBreakdown:
     """Counted now, for a letter that leaves at `when`. It asks what a release asks: the same statuses, verdicts,

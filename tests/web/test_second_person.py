@@ -8,7 +8,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 
+from samizdat import dbclock
 from samizdat.accounts import locking
 from samizdat.accounts.actions import change_settings, give_role, remove_person
 from samizdat.accounts.models import Person
@@ -16,7 +18,7 @@ from samizdat.audience import actions as audience
 from samizdat.audience import queries
 from samizdat.audience.actions.rectification import LetterUnderWay
 from samizdat.audience.list_details import ListDetails
-from samizdat.audience.models import ConsentRecord, Subscriber, SubscriberTag, Tag
+from samizdat.audience.models import MONTHLY, ConsentRecord, Subscriber, SubscriberTag, Subscription, Tag
 from samizdat.campaigns import ab_test, approval, content, translations
 from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns.approval import NotApproved, agree, standing
@@ -430,6 +432,52 @@ def test_nobody_agrees_to_more_people_than_their_page_showed(strict: House, desk
     assert "The number of recipients has grown since you opened this page" in answer
     with pytest.raises(NotApproved):
         release(letter, now=NOW, by=strict.people["editor"])
+
+
+def test_nobody_is_added_whose_turn_it_is_not_only_while_somebody_counts(strict: House, desk: Desk) -> None:
+    """Who reads one email a month stands in the open: between page and press it is everybody whom the tag was given."""
+    for number in range(5):
+        audience.add_subscriber(strict.organization, f"r{number}@example.org", strict.list, consent=CONSENT, now=NOW)
+    letter, tag = _for_the_board(strict, agreed=False)
+    meant = [*SubscriberTag.objects.filter(tag=queries.tag_named(strict.organization, tag))]
+    _tag_in_the_database(strict, tag)
+    added = Subscription.objects.filter(list=strict.list).exclude(subscriber__in=[row.subscriber_id for row in meant])
+    page = desk("admin").get(_to(strict, "send", letter.pk)).content.decode()
+    shown = dict(re.findall(r'name="(seen|people|waiting)" value="(\w+)"', page))
+    assert (shown["people"], shown["waiting"]) == ("1", "0")
+    added.update(frequency=MONTHLY)
+    answer = desk("admin").post(_to(strict, "agree", letter.pk), shown, follow=True).content.decode()
+    assert "The number of recipients has grown since you opened this page" in answer
+    assert standing(open_campaign(letter)).state == "none"
+    added.update(frequency=0)
+    change_settings(strict.organization, by=None, now=NOW, requires_approval=False)
+
+    def held(execute: Any, sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
+        if sql.startswith("INSERT") and "delivery_chunk" in sql:
+            added.update(frequency=MONTHLY)
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(held), pytest.raises(NotReleasable, match="has grown"):
+        release(letter, now=NOW, by=strict.people["editor"], shown=1)
+
+
+def test_whom_the_page_names_as_waiting_may_be_agreed_to_and_get_it_once_it_is_their_turn(
+    strict: House, desk: Desk
+) -> None:
+    here, getting = strict.campaign, Subscription.objects.filter(list=strict.list, status=1, mail_verdict=1)
+    Subscription.objects.filter(pk=getting.first().pk).update(frequency=MONTHLY)
+    now, earlier = dbclock.now(), Campaign.objects.get(pk=here.pk)
+    earlier.pk, earlier.state, earlier.not_before = None, "finished", now  # The first of this month.
+    earlier.save(force_insert=True)
+    page = desk("admin").get(_to(strict, "send", here.pk)).content.decode()
+    shown = dict(re.findall(r'name="(seen|people|waiting)" value="(\w+)"', page))
+    assert shown["waiting"] == "1" and "1 more subscriber gets one email a month, or the digest." in page
+    desk("admin").post(_to(strict, "agree", here.pk), shown)
+    assert standing(open_campaign(here)).state == "given"
+    numbers = {"shown": int(shown["people"]), "waiting": int(shown["waiting"])}
+    release(here, now=now, by=strict.people["editor"], at=now + timedelta(days=40), **numbers)
+    here.refresh_from_db()
+    assert here.frozen == numbers["shown"] + 1
 
 
 # Each release draws others.

@@ -1,7 +1,7 @@
 """Whom a letter goes to: by pages, in their order, without those who get it gathered or read one letter a month."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -26,14 +26,18 @@ MOST_NEWEST = 100_000
 PAGE = 10 * CHUNK
 
 
-def who_waits(campaign: Campaign, when: datetime) -> frozenset[int]:
+# (subscriber row, frequency, digest turn)
+type Seldom = Sequence[tuple[int, int, int]]
+
+
+def who_waits(campaign: Campaign, when: datetime, seldom: Seldom | None = None) -> frozenset[int]:
     """Row ids of readers who get this letter, leaving at `when`, gathered in a digest, or who want one letter a month
     and it is not that one.
 
     That one is the first of the month, in the organization's zone, which goes to the whole list: whoever reads little
-    should not get what was meant for a few.
+    should not get what was meant for a few. `seldom`: seldom_on, where that was read already.
     """
-    seldom = [] if campaign.has_own_recipients else recipients_sql.seldom_of(campaign.list_id)
+    seldom = seldom_on(campaign) if seldom is None else seldom
     if not seldom:
         return frozenset()
     monthly, gathered = bool(waits(campaign, MONTHLY, when)), is_gathered(campaign)
@@ -43,6 +47,11 @@ def who_waits(campaign: Campaign, when: datetime) -> frozenset[int]:
         for row, often, turn in seldom
         if (monthly and often == MONTHLY) or (gathered and digest.in_digest(often, turn, round))
     )
+
+
+def seldom_on(campaign: Campaign) -> Seldom:
+    """Of its list, who does not want every letter by itself."""
+    return [] if campaign.has_own_recipients else recipients_sql.seldom_of(campaign.list_id)
 
 
 def stands_in_digest(campaign: Campaign, settings: Leading) -> bool:

@@ -18,7 +18,7 @@ from samizdat.campaigns.opened import OpenedCampaign, open_campaign
 from samizdat.delivery import domain_ownership
 from samizdat.delivery.actions import copied_installation, digest_rounds, resend_unreached
 from samizdat.delivery.actions.chunks import clear_half_made, cut_parts, owe, settle_what_counts
-from samizdat.delivery.actions.recipients import pages, stands_in_digest, warming, who_waits
+from samizdat.delivery.actions.recipients import pages, seldom_on, stands_in_digest, warming, who_waits
 from samizdat.delivery.actions.wait_reasons import read_quiet
 from samizdat.delivery.engine.locks import only_release
 from samizdat.delivery.errors import BeingReleased, NobodyToWrite, NotReleasable, WrongPace
@@ -53,12 +53,14 @@ def release(
     wave: ReleaseWave | None = None,
     seen: str = "",
     shown: int | None = None,
+    waiting: int = 0,
 ) -> Campaign:
     """Freezes the letter and whom it goes to. `at`: not before then; `hold_minutes`: time to think it over;
     `unsure`: "resend" or "hold" those whose answer is lost, else as the campaign has it. `quiet`: hours in which
     nothing leaves, "22:00-07:00 Europe/Riga"; "" for the organization's, "none" for none. `wave`: who gets it first.
     `seen`: approval.bond_of, as it was shown to whoever releases it; "" where nothing was. `shown`: how many recipients
-    it had there; the page counts sums that stand in the open, the release its people.
+    it had there, and `waiting`: how many more whose turn it was not; the page counts sums that stand in the open, the
+    release its people.
 
     Killed half way nothing is sendable, and the next release begins afresh. Errors: DeliveryError, and what
     campaigns.freezing.freeze raises.
@@ -87,14 +89,17 @@ def release(
         try:
             reader = reader_of(campaign, now, opened.segment)  # Before anything is written.
             edition, asked = freeze(opened, now)
-            seldom = who_waits(campaign, max(at or now, now))
+            # One reading for all that is asked of it: whose turn it is stands in the open.
+            choices = seldom_on(campaign)
+            seldom = who_waits(campaign, max(at or now, now), choices)
+            turned = who_waits(campaign, now, choices) - seldom
             if campaign.test_share:
                 cut_parts(edition, pages(campaign, reader), seldom, campaign.test_share, len(opened.versions))
             domain_ownership.check_senders(opened)
             agreed = approval.agreed_people(campaign, opened.settings, asked)
             newest = warming(campaign.organization_id, edition.message_id_domain, now)
             frozen = owe(edition, pages(campaign, reader, newest), wave.percent, seldom, asked, agreed)
-            _insist_on_shown(campaign, frozen, shown, seldom, now)
+            _insist_on_shown(frozen, shown, min(waiting, len(turned)))
             if is_gathered(campaign):
                 digest_rounds.set_aside(campaign, seldom, asked)
         except SegmentBroken as broken:
@@ -131,13 +136,10 @@ def _check(opened: OpenedCampaign, by: Person | None, seen: str, now: datetime, 
         raise NotReleasable(_changed())
 
 
-def _insist_on_shown(campaign: Campaign, frozen: int, shown: int | None, seldom: frozenset[int], now: datetime) -> None:
-    """Errors: NotReleasable where more would get it than the page said, but for a few who have just joined and those
-    who get few emails and whose turn comes until it leaves."""
-    if shown is None or frozen <= shown + shown // approval.NEWCOMERS:
-        return
-    turns = len(who_waits(campaign, now)) - len(seldom)
-    if frozen - turns > shown + shown // approval.NEWCOMERS:
+def _insist_on_shown(frozen: int, shown: int | None, turned: int) -> None:
+    """Errors: NotReleasable where more would get it than the page said, but for a few who have just joined. turned: who
+    waited there, and whose turn comes until it leaves."""
+    if shown is not None and frozen - turned > shown + shown // approval.NEWCOMERS:
         raise NotReleasable(approval.grown())
 
 

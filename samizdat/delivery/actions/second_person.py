@@ -13,8 +13,9 @@ from samizdat.delivery.actions.recipients import meant_by, who_waits
 from samizdat.delivery.sealed_chunks import carried_now
 
 
-def agree(campaign: Campaign, seen: str, shown: int, *, by: Person, now: datetime) -> None:
-    """seen: approval.bond_of, and shown: how many would get it, when they looked. Errors: NotADraft,
+def agree(campaign: Campaign, seen: str, shown: int, waiting: int = 0, *, by: Person, now: datetime) -> None:
+    """seen: approval.bond_of, shown: how many would get it, and waiting: how many more once it is their turn, when they
+    looked. The yes is for all of them: whose turn it is stands in the open. Errors: NotADraft,
     DraftChangedMeanwhile."""
     try:
         people = meant_by(campaign, now)
@@ -24,7 +25,10 @@ def agree(campaign: Campaign, seen: str, shown: int, *, by: Person, now: datetim
         would_get = sum(number not in waits for number in people)
     except SegmentBroken as broken:
         raise DraftChangedMeanwhile(str(broken)) from broken
-    if would_get > shown + shown // approval.NEWCOMERS:
+    if any(
+        many > named + named // approval.NEWCOMERS
+        for many, named in ((would_get, shown), (len(people), shown + waiting))
+    ):
         raise DraftChangedMeanwhile(approval.grown())
     masks = carried_now(campaign.organization_id, people, list(asked)).masks
     tags = {tag: [number for number, mask in masks.items() if mask >> place & 1] for place, tag in enumerate(asked)}

@@ -227,10 +227,11 @@ class CalendarForm(DeskForm):
 
 
 class AgreeForm(forms.Form):
-    """What the page showed: approval.bond_of, and how many people."""
+    """What the page showed: approval.bond_of, how many people, and how many more whose turn it is not."""
 
     seen = forms.CharField(required=False, max_length=64)
     people = forms.IntegerField(required=False, min_value=0)
+    waiting = forms.IntegerField(required=False, min_value=0)
 
 
 class TestForm(DeskForm):

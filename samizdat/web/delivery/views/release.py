@@ -116,7 +116,9 @@ def _released(request: DeskRequest, campaign: Campaign, form: ReleaseForm, now: 
             quiet=answers["quiet"],
             wave=form.first_wave(),
             seen=request.POST.get("seen", ""),
-            shown=params.number(request.POST.get("people", "")),
+            # A sum that is none, as whoever writes the database makes it, is nobody.
+            shown=(params.number(request.POST["people"]) or 0) if "people" in request.POST else None,
+            waiting=params.number(request.POST.get("waiting", "")) or 0,
         )
     except (DeliveryError, CampaignError) as refused:
         refuse(form, None, refused)
@@ -239,8 +241,8 @@ def agree(request: DeskRequest, campaign_id: int) -> HttpResponse:
     form = AgreeForm(request.POST)
     answers = form.cleaned_data if form.is_valid() else {}
     try:
-        seen, shown = answers.get("seen", ""), answers.get("people") or 0
-        second_person.agree(letter_at(request, campaign_id), seen, shown, by=request.person, now=dbclock.asked())
+        shown = answers.get("seen", ""), answers.get("people") or 0, answers.get("waiting") or 0
+        second_person.agree(letter_at(request, campaign_id), *shown, by=request.person, now=dbclock.asked())
     except CampaignError as refused:
         messages.error(request, str(refused))
     else:
