@@ -13,6 +13,7 @@ import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import inf
 from typing import Any, Protocol
 
 from django.db import transaction
@@ -24,7 +25,7 @@ from samizdat.accounts import roles, row_macs, sealed_settings
 from samizdat.accounts.errors import AccountError
 from samizdat.accounts.models import Organization, PendingChange, Person
 from samizdat.core.crypto.seal import SealError
-from samizdat.events import chain
+from samizdat.events import chain, walked_log
 from samizdat.events.actions import detail_of, is_genuine, record
 from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
@@ -44,6 +45,8 @@ SPEAKS = timedelta(days=1)
 # How long somebody has to be an admin before their approval counts: who became one since may be whoever asked.
 SEASONED = timedelta(hours=24)
 
+# Seconds in which the clock walks the log for one of them.
+WALKED = 1.0
 # By then an event is in the chain: the worker links new ones each ten seconds.
 LINKED = timedelta(minutes=10)
 
@@ -412,9 +415,10 @@ def _is_ours(row: PendingChange) -> bool:
     return _fits(row) and not _was_settled(row)
 
 
-def is_log_whole_since(row: HeldRow, asked: EventKind, now: datetime) -> bool:
+def is_log_whole_since(row: HeldRow, asked: EventKind, now: datetime, seconds: float = inf) -> bool | None:
     """Whether nothing was taken out of the log since something was asked for: what it does not say, such as that
-    somebody refused it, did not happen. For whoever does by itself what has waited: 35 us for each event since."""
+    somebody refused it, did not happen. For whoever does by itself what has waited. None: in that time not all of the
+    log was walked, and whoever asks again goes on from there."""
     event = last_about(row.organization, [asked], row.pk)
     if event is not None and event.position is None and row.created > now - LINKED:
         return True
@@ -422,7 +426,8 @@ def is_log_whole_since(row: HeldRow, asked: EventKind, now: datetime) -> bool:
         logged = int(detail_of(event).get("logged", 0)) if event is not None else 0
     except SealError:
         logged = 0
-    return chain.verify(row.organization, since=logged).whole  # All of the log where the event is gone.
+    # All of the log where the event is gone.
+    return walked_log.is_whole(row.organization, logged, row.pk, seconds)
 
 
 def _was_settled(row: PendingChange) -> bool:
@@ -457,7 +462,10 @@ def count(row: HeldRow, passed: timedelta, seen: Seen | None) -> float:
 
 def _do_late(row: PendingChange, now: datetime) -> None:
     """What cannot be done any more, such as a name that is taken by now, waits no longer."""
-    if not is_log_whole_since(row, ASKED, now):
+    whole = is_log_whole_since(row, ASKED, now, WALKED)
+    if whole is None:
+        return  # The clock comes again.
+    if not whole:
         log.error("A change that had waited for its day was not made: the log since it was asked for is not whole")
         _fail(row, now)
         return

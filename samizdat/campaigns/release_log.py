@@ -6,7 +6,7 @@ from typing import NamedTuple
 from django.db.models import Sum
 
 from samizdat.campaigns.models import Edition
-from samizdat.events import chain
+from samizdat.events import walked_log
 from samizdat.events.actions import detail_of
 from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
@@ -51,10 +51,12 @@ def is_unfinished(organization: HasKeys, campaign: int) -> bool:
     return last is not None and last.kind == _RELEASED
 
 
-def standing_in_whole_log(edition: Edition) -> ReleaseStanding:
-    """standing(), for whoever sends: what came after the release was not taken out of the log. About 8 us for each
-    consent record since, and 35 us for each event. Errors: VaultError, SealError."""
+def standing_in_whole_log(edition: Edition, since: int, seconds: float) -> ReleaseStanding | None:
+    """standing(), for whoever sends: what came after the release was not taken out of the log. None: in that time not
+    all of the log was walked, and whoever asks again goes on from there. `since`: where the walk may begin, for all
+    editions of the organization that are asked for. Errors: VaultError, SealError."""
     known = standing(edition)
-    if known.goes and not chain.verify(edition.organization, since=known.logged).whole:
-        return known._replace(goes=False)
-    return known
+    if not known.goes:
+        return known
+    whole = walked_log.is_whole(edition.organization, min(since, known.logged), edition.campaign_id, seconds)
+    return None if whole is None else known._replace(goes=whole)

@@ -40,6 +40,8 @@ from samizdat.vault import keyring
 
 log = logging.getLogger("samizdat.worker")
 
+# Seconds for walking the log: before a download begins, and while on SQLite nobody else can write.
+WALKED, WALKED_LOCKED = 2.0, 0.1
 # A file that nobody fetches is gone after a day.
 LIFETIME = timedelta(hours=24)
 # Seconds between two looks at whether somebody else has taken over, and two notes of how far it is.
@@ -112,13 +114,16 @@ def _new(
     assert wish.passphrase == (seal is not None)
     check(wish, plain=plain, reason=reason)
     keys = keyring.keys(organization)
+    # Before the transaction: a segment opens everybody for it, and on SQLite nobody else writes while one stands.
+    home = subscribers.ExportContext(organization)
+    bound = bound_selection.bind(organization, wish, now) if state == "held" else None
+    sample = canary.sample(home, wish.wanted, now, nobody=bound is not None and not bound.people)
     with transaction.atomic():
-        planted = canary.plant(subscribers.ExportContext(organization), by, wish.wanted, now)
+        planted = canary.plant(home, by, sample)
         row = Export.objects.create(
             organization=organization, format=wish.format, state=state, plain=plain, by=by, created=now,
             owner=ownership.myself() if state == "writing" else "", heartbeat=now,
         )  # fmt: skip
-        bound = bound_selection.bind(organization, wish, now) if state == "held" else None
         person, blind = (planted.person, planted.blind) if planted else (None, b"")
         details = ExportDetails(wish, reason.strip()[:1000], person, bound, blind, keys.index_version, seal)
         row.details_sealed = keys.seal_json(details, "export", "details", row.pk)
@@ -296,6 +301,9 @@ def fetch(row: Export, *, now: Clock, by: Person | None) -> Iterator[bytes]:
             "not_yours", _("Only the person who requested an unencrypted file can download it. Request your own.")
         )
     mine, at = secrets.token_hex(8), now()
+    # Before the transaction: on SQLite nobody else writes while one stands.
+    if permits.is_ours_in_whole_log(row, at, WALKED) is None:
+        raise _being_checked()
     with transaction.atomic():
         # WHERE is the lock: of three who press at once two are told so. A process that was killed gives nothing back.
         free = Q(owner="") | Q(heartbeat__lt=at - FETCHED_ALONE)
@@ -306,10 +314,18 @@ def fetch(row: Export, *, now: Clock, by: Person | None) -> Iterator[bytes]:
         fresh = Export.objects.select_related("organization", "by").get(pk=row.pk)
         # Its state and pieces could have been put back, and somebody else have been whoever asked for a moment.
         is_theirs = not fresh.plain or by == fresh.by
-        if not is_theirs or is_past(fresh, at) or not permits.is_ours_in_whole_log(fresh, at):
+        whole = permits.is_ours_in_whole_log(fresh, at, WALKED_LOCKED)
+        if whole is None:
+            raise _being_checked()
+        if not is_theirs or is_past(fresh, at) or not whole:
             raise _gone()
         record(permits.FETCHED, row.organization, about=row.pk, by=by, now=at)
     return _fetched(row, Export.objects.filter(pk=row.pk, state="ready", owner=mine), now, by)
+
+
+def _being_checked() -> ExportRefused:
+    sentence = _("This file is still being checked against the activity log. Wait a minute, then try again.")
+    return ExportRefused("checked", sentence)
 
 
 def _gone() -> ExportRefused:

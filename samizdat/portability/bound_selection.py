@@ -2,10 +2,14 @@
 subscribers it meant, sealed with the export. A segment, a tag or a list can be changed while the export is held, and an
 export of the board would be one of everybody, or of as many others."""
 
+import time
 import zlib
 from datetime import UTC, datetime
 from itertools import accumulate, pairwise
+from math import inf
 from typing import Any
+
+from django.utils.translation import gettext as _
 
 from samizdat.accounts.models import Organization
 from samizdat.audience.consistency import all_joined_since
@@ -13,18 +17,26 @@ from samizdat.audience.errors import AudienceError
 from samizdat.audience.models import NUMBER_MASK, row_id
 from samizdat.core import segment
 from samizdat.core.mail.ledger import pack_numbers, unpack_numbers
+from samizdat.portability.errors import ExportRefused
 from samizdat.portability.request import BoundSelection, ExportRequest
 from samizdat.portability.selection import SelectionFilter
 
 # A list grows while somebody waits for an approval. So many who came here since are no reason to ask anew: fewer than
 # anybody opens by hand in a minute (audience/read_limits.py).
 MORE, MORE_SHARE = 5, 20
+# Seconds of CPU in which it has to be known whom an export means: whoever asks waits for it.
+LONGEST = 20.0
+
+
+def _too_long() -> ExportRefused:
+    sentence = _("It takes too long to find who is in this segment. Use fewer conditions, or export a list.")
+    return ExportRefused("too_long", sentence)
 
 
 def bind(organization: Organization, wish: ExportRequest, now: datetime) -> BoundSelection:
-    """What is sealed. Errors: NoSuchSegment, SegmentBroken."""
-    ids = set() if is_of_all(wish) else _ids(organization, wish, now)
-    people = len(ids) or wish.wanted.count(organization, now)
+    """What is sealed. Errors: NoSuchSegment, SegmentBroken, ExportRefused where it takes too long."""
+    ids = set() if is_of_all(wish) else _ids(organization, wish, now, time.thread_time() + LONGEST)
+    people = wish.wanted.count(organization, now) if is_of_all(wish) else len(ids)
     return BoundSelection(people, _packed(ids), now.astimezone(UTC).date(), _condition(organization, wish))
 
 
@@ -51,11 +63,18 @@ def _condition(organization: Organization, wish: ExportRequest) -> dict[str, Any
     return None if wish.segment is None else segment.dump(wish.wanted.tree(organization))
 
 
-def _ids(organization: Organization, wish: ExportRequest, now: datetime) -> set[int]:
+def _ids(organization: Organization, wish: ExportRequest, now: datetime, until: float = inf) -> set[int]:
+    """until: of time.thread_time()."""
     wanted = [wish.wanted]
     if len(wish.lists) > 1 and wish.wanted.everybody:
         wanted = [SelectionFilter(on=number) for number in wish.lists]
-    return {id for each in wanted for page in each.ids(organization, now) for id in page}
+    ids: set[int] = set()
+    for each in wanted:
+        for page in each.ids(organization, now):
+            if time.thread_time() > until:
+                raise _too_long()
+            ids.update(page)
+    return ids
 
 
 def _packed(ids: set[int]) -> bytes:

@@ -54,10 +54,23 @@ class Canary:
         return self.person.number
 
 
-def plant(home: subscribers.ExportContext, by: Person | None, wanted: SelectionFilter, now: datetime) -> Canary | None:
+def sample(
+    home: subscribers.ExportContext, wanted: SelectionFilter, now: datetime, *, nobody: bool = False
+) -> list[subscribers.ExportedSubscriber]:
+    """Some readers of a file, for plant(). A segment is gone through until it has found them, so not inside of a
+    transaction; `nobody`: it is known to have none."""
+    chance = Random(secrets.randbits(128))
+    if wanted.everybody:
+        return _sample(home, chance)
+    ids = [] if nobody else wanted.some(home.organization, now, SAMPLE, chance)
+    return subscribers.whole(home, ids) if ids else []
+
+
+def plant(
+    home: subscribers.ExportContext, by: Person | None, sample: list[subscribers.ExportedSubscriber]
+) -> Canary | None:
     """A reader like the others of the file, made up; None where there is nobody to be like. Inside a transaction."""
     chance = Random(secrets.randbits(128))
-    sample = _sample(home, chance) if wanted.everybody else _some(home, wanted, now, chance)
     if not sample:
         return None
     like = _like(sample, chance)
@@ -121,13 +134,6 @@ def _sample(home: subscribers.ExportContext, chance: Random) -> list[subscribers
     if len(ids) < SAMPLE:
         ids = sorted({*ids, *audience_sql.subscribers_after(home.organization.id, home.start, home.end, SAMPLE)})
     return subscribers.whole(home, ids)
-
-
-def _some(
-    home: subscribers.ExportContext, wanted: SelectionFilter, now: datetime, chance: Random
-) -> list[subscribers.ExportedSubscriber]:
-    ids = wanted.some(home.organization, now, SAMPLE, chance)
-    return subscribers.whole(home, ids) if ids else []
 
 
 def _like(sample: list[subscribers.ExportedSubscriber], chance: Random) -> subscribers.ExportedSubscriber:

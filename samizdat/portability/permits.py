@@ -3,6 +3,7 @@ keys cannot have one made that waits for its approval, nor shorten its day, nor 
 is over."""
 
 from datetime import datetime
+from math import inf
 
 from samizdat.accounts import pending_changes, row_macs
 from samizdat.events.kinds import EventKind
@@ -37,9 +38,10 @@ def is_ours(row: Export) -> bool:
     return not events.exists()
 
 
-def is_ours_in_whole_log(row: Export, now: datetime) -> bool:
-    """is_ours(), for whoever makes a file or hands it out: nothing was taken out of the log since it was asked for."""
-    return is_ours(row) and pending_changes.is_log_whole_since(row, EXPORTED, now)
+def is_ours_in_whole_log(row: Export, now: datetime, seconds: float = inf) -> bool | None:
+    """is_ours(), for whoever makes a file or hands it out: nothing was taken out of the log since it was asked for.
+    None: in that time not all of the log was walked."""
+    return is_ours(row) and pending_changes.is_log_whole_since(row, EXPORTED, now, seconds)
 
 
 def _facts(row: Export) -> tuple[object, ...]:

@@ -5,10 +5,12 @@ import io
 import re
 import zipfile
 from datetime import timedelta
+from math import inf
 from typing import Any
 
 import pyrage
 import pytest
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -18,10 +20,12 @@ from samizdat.audience import actions as audience
 from samizdat.audience import queries
 from samizdat.audience.models import Segment, Subscriber, SubscriberTag
 from samizdat.audience.segments import lookup
+from samizdat.audience.segments.members import MemberReader
 from samizdat.core import segment
+from samizdat.events import walked_log
 from samizdat.events.actions import detail_of
 from samizdat.events.models import Event
-from samizdat.portability import actions, approval, recipient_keys
+from samizdat.portability import actions, approval, bound_selection, permits, recipient_keys
 from samizdat.portability.models import Export
 from samizdat.portability.request import ExportRequest, told_of
 from samizdat.portability.subscribers import ExportedSubscriber
@@ -179,6 +183,56 @@ def _held_segment(here: House, vera: Client, zoya: Client) -> Segment:
     page = zoya.get(at(here, newest().pk) + "held").content.decode()
     assert re.search(r"<dt>Subscribers in it</dt>\s*<dd>1</dd>", page) and "Approve export" in page
     return row
+
+
+def test_nobody_waits_to_write_while_an_export_is_looked_through(
+    here: House, vera: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On SQLite one transaction writes at a time: whom a segment means and a long log are looked at before it."""
+    zoya, depths, own = admin_since(here, "Zoya", 3), [], len(connection.atomic_blocks)
+    ids, is_whole = MemberReader.ids, walked_log.is_whole
+
+    def look(reader: MemberReader) -> Any:
+        depths.append(len(connection.atomic_blocks))
+        return ids(reader)
+
+    def walk(organization: Any, since: int, about: int, seconds: float = inf) -> bool | None:
+        depths.extend([len(connection.atomic_blocks)] if seconds > 0.5 else [])
+        return is_whole(organization, since, about, seconds)
+
+    monkeypatch.setattr(MemberReader, "ids", look)
+    monkeypatch.setattr(walked_log, "is_whole", walk)
+    _held_segment(here, vera, zoya)
+    zoya.post(at(here, newest().pk) + "held", {"answer": "agree"})
+    assert actions.run(newest().pk, now=timezone.now).state == "ready"
+    file = vera.post(at(here, newest().pk) + "fetch")
+    assert b"".join(file.streaming_content)  # type: ignore[attr-defined]
+    assert len(depths) >= 4
+    assert max(depths) == own
+
+
+def test_a_segment_that_takes_too_long_is_not_exported_and_says_what_to_do(
+    here: House, vera: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bound_selection, "LONGEST", -1.0)
+    tag = audience.tags_for(here.organization, ["board"])["board"]
+    row = audience.add_segment(here.organization, "The board", segment.TagCondition(tag), now=NOW, by=None)
+    last = newest().pk
+    page = vera.post(at(here), PLAIN | {"format": "csv", "segment": str(row.pk)}).content.decode()
+    assert "Use fewer conditions, or export a list." in page
+    assert newest().pk == last
+
+
+def test_a_file_whose_log_is_still_being_walked_is_there_a_minute_later(
+    here: House, vera: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vera.post(at(here), SEALED)
+    actions.run(newest().pk, now=timezone.now)
+    with monkeypatch.context() as patch:
+        patch.setattr(permits, "is_ours_in_whole_log", lambda *_of, **_options: None)
+        page = vera.post(at(here, newest().pk) + "fetch", follow=True).content.decode()
+        assert "still being checked against the activity log" in page
+    assert vera.post(at(here, newest().pk) + "fetch").status_code == 200
 
 
 def _more_readers(here: House) -> list[str]:

@@ -114,10 +114,10 @@ class MemberReader:
         return SegmentSearch(count, seen, None)
 
     def ids(self) -> Iterator[list[int]]:
-        """Row ids by rising number, page by page; no transaction stays open between them."""
+        """Row ids by rising number, page by page, also of pages in which there are none: whoever may not wait looks at
+        the clock between them. No transaction stays open there."""
         for page in self._pages(0):
-            if page.ids:
-                yield page.ids
+            yield page.ids
 
     def sample(self, limit: int, seconds: float = 0.2) -> list[int]:
         """The first few, or those that are found in that time."""

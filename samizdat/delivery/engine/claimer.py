@@ -7,8 +7,8 @@ the connection is gone, nothing more is fed (design.md, 6.3).
 import logging
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Collection
+from collections import defaultdict, deque
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from itertools import chain
 from typing import Any
@@ -64,6 +64,10 @@ AT_SPEED, CHUNKS_AT_SPEED = 5000.0, 2
 HOLD_CLAIMS = 30.0
 # Seconds; an edition and its keys are dropped when nothing of it was sent for so long (design.md, section 7).
 IDLE = 60.0
+
+# Seconds of each look around for walking logs, of all organizations together.
+WALKED = 0.25
+NOT_WALKED = release_log.ReleaseStanding(goes=False, finished=False)
 
 # Chunks that are read where somebody is tried again, before all of them are.
 NEWEST = 1000
@@ -475,18 +479,40 @@ class Claimer:
             known = before.get(row["edition__id"])
             if known and known[0] == newest.get(row["id"], 0):
                 self._standings[row["edition__id"]] = known
+        asked: dict[int, list[tuple[int, int]]] = defaultdict(list)  # Organization -> (edition, event)
         for row in rows:
             edition, event = row["edition__id"], newest.get(row["id"], 0)
             known = before.get(edition)
-            self._standings[edition] = known if known and known[0] == event else (event, self._standing_of(edition))
-            if not self._standings[edition][1].goes:
-                self._pause_altered(edition, "The release")
+            if known and known[0] == event:
+                self._standings[edition] = known
+            else:
+                asked[row["organization_id"]].append((edition, event))
+        for organization, editions in asked.items():
+            self._look_at_log_of(organization, editions, WALKED / len(asked))
+        for row in rows:
+            standing = self._standings[row["edition__id"]][1]
+            if not standing.goes and standing is not NOT_WALKED:
+                self._pause_altered(row["edition__id"], "The release")
 
-    def _standing_of(self, edition: int) -> release_log.ReleaseStanding:
+    def _look_at_log_of(self, organization: int, asked: Sequence[tuple[int, int]], seconds: float) -> None:
+        """A long log is walked in portions: until it's through its campaigns wait, and nobody else does."""
+        until = time.monotonic() + seconds
+        rows = Edition.objects.select_related("organization").only("campaign_id", "organization")
+        editions = rows.in_bulk([edition for edition, _event in asked])
         try:
-            return release_log.standing_in_whole_log(Edition.objects.select_related("organization").get(pk=edition))
-        except (VaultError, seal.SealError, Edition.DoesNotExist):  # Nobody can say it now.
-            return release_log.ReleaseStanding(goes=False, finished=False)
+            since = min(release_log.standing(edition).logged for edition in editions.values())
+        except (VaultError, seal.SealError, ValueError):
+            since = 0
+        for edition, event in asked:
+            standing: release_log.ReleaseStanding | None = None
+            try:
+                left = until - time.monotonic()
+                if left > 0:
+                    standing = release_log.standing_in_whole_log(editions[edition], since, left)
+            except (VaultError, seal.SealError, KeyError):  # Nobody can say it now.
+                standing = release_log.ReleaseStanding(goes=False, finished=False)
+            # Asked again in the next look around.
+            self._standings[edition] = (-1, NOT_WALKED) if standing is None else (event, standing)
 
     def _look_at_lane(
         self, organization: int, lane: OrganizationQueue, campaigns: list[SendingRow], now: datetime
