@@ -2,15 +2,17 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
 from samizdat.accounts.models import Organization
 from samizdat.audience import bulk_insert, consent_records, consent_writer, headcount, sql, suppression_log
 from samizdat.audience.list_totals import ListTotals
 from samizdat.audience.models import (
+    CLEANED,
     NONSUBSCRIBED,
     NUMBER_MASK,
+    UNSUBSCRIBED,
     ConsentRecord,
     DataQualityIssue,
     List,
@@ -105,6 +107,22 @@ def statuses_of(list_: List, ids: Sequence[int], now: datetime) -> dict[int, int
     """How they stand on a list by their records, whatever its row says."""
     known = _records_of(ids)
     return {id: consent_records.verdict_of(records, list_.id, now, None)[0] for id, records in known.items()}
+
+
+def on_list(list_: List, ids: Sequence[int], now: datetime, statuses: Collection[int]) -> list[int]:
+    """Those of them who can be taken off a list: who stand so by the records that we wrote, or by the column and have
+    not left by those records."""
+    known: dict[int, list[consent_records.Known]] = {id: [] for id in ids}
+    for id, entry in consent_records.genuine(sql.digested_consent_of(ids)):
+        known[id].append(entry)
+    logs = {id: consent_records.records(entries) for id, entries in known.items()}
+    by_records = {id: consent_records.verdict_of(log, list_.id, now, None)[0] for id, log in logs.items()}
+    by_column = {id for id, row in sql.pauses_of(ids, list_.id).items() if row[0] in statuses}
+    return [
+        id
+        for id in ids
+        if by_records[id] in statuses or (id in by_column and by_records[id] not in (UNSUBSCRIBED, CLEANED))
+    ]
 
 
 def take_off(list_: List, ids: Sequence[int]) -> None:

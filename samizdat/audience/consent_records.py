@@ -30,6 +30,7 @@ NO = frozenset(map(consent.KINDS.index, ENDING))
 
 # By which somebody may be written to: of these only what we wrote counts.
 _YES = frozenset(map(consent.KINDS.index, ("given", "confirmed", "returned", "undone")))
+_BY_DESK = consent.KINDS.index("withdrawn"), consent.WAYS.index("desk")
 
 # Which reason speaks for an address that has several.
 _REASONS = ("erased", "objected", "complaint", "manual", "bounce")
@@ -84,16 +85,60 @@ def with_index(kind: int, words: bytes, version: int, index: bytes) -> bytes:
 def believed(rows: Iterable[Digested]) -> Iterator[tuple[int, Known]]:
     """(subscriber, record) without each yes that we did not write, or that is another one over again: somebody without
     keys wrote it into the database. A no counts whoever wrote it."""
+    return _ours(rows, _YES)
+
+
+def genuine(rows: Iterable[Digested]) -> Iterator[tuple[int, Known]]:
+    """The same without each no that we did not write, too: what decides whether a no is news. Of a forged one, or of a
+    status in the open, that would be no answer: it is taken away again, and the real one was never recorded. A sign-up
+    says neither, and its words may be gone."""
+    return _ours(rows, _YES | NO)
+
+
+def _ours(rows: Iterable[Digested], checked: frozenset[int]) -> Iterator[tuple[int, Known]]:
     key, heading = _key(), _heading.pack
     seen: set[bytes] = set()
     for subscriber, known, organization, blob, mark in rows:
         _order, list_id, kind, purpose, way, day = known
-        if kind in _YES:
+        if kind in checked:
             text = heading(organization, subscriber, list_id or 0, kind, purpose, way) + day.encode() + blob
             if mark in seen or not hmac.compare_digest(hmac.digest(key, text, "sha256"), mark):
                 continue
             seen.add(mark)
         yield subscriber, known
+
+
+def is_recorded(rows: Iterable[Digested], no: Known) -> bool:
+    """Whether this no, of somebody whose records these are, is recorded already: the same, of the same day and way, and
+    no yes behind it. So somebody who says it again and again fills no table, and nobody's no depends on how they stand,
+    or seem to.
+
+    The desk's counts where others stand before it: one that ended something may be undone bulk work, and theirs is not.
+    """
+    _order, list_id, kind, purpose, way, day = no
+    rows = [row for row in rows if row[1][3] == purpose and (list_id is None or row[1][1] in (list_id, None))]
+    last_yes = max((_place(known) for _, known, *_proof in rows if known[2] in _YES), default=("", 0))
+    nos = [known for _, known in genuine(rows) if known[2] in NO and _place(known) > last_yes]
+    same = [known for known in nos if known[1:] == (list_id, kind, purpose, way, day)]
+    has_ended = same[:1] == nos[:1] and (kind, way) == _BY_DESK
+    return len(same) > has_ended
+
+
+def is_ours(row: Digested) -> bool:
+    """Whether we wrote this record as it stands."""
+    subscriber, (_order, list_id, kind, purpose, way, day), organization, blob, mark = row
+    return hmac.compare_digest(digest(organization, subscriber, list_id, kind, purpose, way, day, blob), mark)
+
+
+def _place(known: Known) -> tuple[str, int]:
+    return known[5], known[0]
+
+
+def standing(rows: Iterable[Digested], list_id: int, purpose: str, now: datetime) -> str:
+    """How somebody stands on a list, of consent.STATUSES, by the records that we wrote: what is asked before a no.
+    Whoever writes the database has a status say that there is nothing to leave."""
+    known = records(record for _, record in genuine(rows))
+    return consent.status(consent.may(known, list_id, purpose, now))
 
 
 def records(known: Iterable[Known]) -> list[consent.ConsentFact]:

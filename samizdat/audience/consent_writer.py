@@ -9,9 +9,8 @@ from django.db import IntegrityError, transaction
 
 from samizdat import dbclock
 from samizdat.accounts.models import Organization
-from samizdat.audience import bulk_insert, consent_records, headcount, open_signups, plaintext_fields, sql
+from samizdat.audience import bulk_insert, consent_records, headcount, limits, open_signups, plaintext_fields, sql
 from samizdat.audience.errors import NoSuchSubscriber, TooMuchText
-from samizdat.audience.limits import HEAVIEST_SUBSCRIBER
 from samizdat.audience.list_totals import ListTotals
 from samizdat.audience.models import (
     NUMBER_MASK,
@@ -154,6 +153,17 @@ def address_of(keys: OrganizationKeys, subscriber: Subscriber) -> str:
     return seal.pick(keys.open(bytes(subscriber.sealed), *consent_records.SUBSCRIBER, subscriber.number), seal.ADDRESS)
 
 
+def mailbox_of(keys: OrganizationKeys, subscriber: Subscriber) -> str:
+    """Where they are written to: their address, where it is that of their index, by which the suppression list is
+    asked. An older blob beside it has the mailbox that they left. Errors: NoSuchSubscriber."""
+    address = address_of(keys, subscriber)
+    if bytes(subscriber.email_index) not in keys.blinds(addresses.comparable(address)):
+        raise NoSuchSubscriber(
+            "The address of this subscriber was altered in the database. Compare subscriptions first."
+        )
+    return address
+
+
 def _comparable(keys: OrganizationKeys, subscriber: Subscriber) -> str | None:
     """What the blind index of a subscriber is made of; None where nothing opens."""
     try:
@@ -205,6 +215,8 @@ def write(
     """Writes facts about a locked subscriber and settles what follows from them, as of `now`. Of whoever has
     limits.RECORDS of them already only what ends something is written (`is_full`).
 
+    A no is given here however they stand: what is recorded already (consent_records.is_recorded) is left out.
+
     `sent_at`: when that was by the clock of the public pages, which may be wrong, or in the hands of somebody who lies.
     """
     keys = keyring.keys(subscriber.organization)
@@ -215,14 +227,13 @@ def write(
     agrees = any(fact.kind in consent.AGREEING for fact in facts)
     today = day_of([subscriber.id], moment.date(), agrees)[subscriber.id]
     day = today.isoformat()
+    asked, facts = facts, [*_new(subscriber, facts, day, now)]
     at = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
     address = _comparable(keys, subscriber)
     no = {} if address is None else consent_records.indexed(keys.index_version, keys.blind(address))
     rows = []
     for fact in facts:
-        kind, way = consent.KINDS.index(fact.kind), consent.WAYS.index(fact.way)
-        purpose = consent.PURPOSES.index(fact.purpose)
-        list_id = fact.list.id if fact.list else None
+        list_id, kind, purpose, way = _codes(fact)
         words = {consent.AT: at, **fact.words, **(no if fact.kind in consent_records.ENDING else {})}
         blob = keys.seal(seal.pack(words), *consent_records.RECORD, subscriber.number)
         columns = (subscriber.organization_id, subscriber.id, list_id, kind, purpose, way, day, blob)
@@ -230,10 +241,52 @@ def write(
     bulk_insert.insert_consent(rows)
     if any((fact.kind, fact.way) == ("asked", "form") for fact in facts):
         open_signups.keep([subscriber.id], today)
-    way = consent.WAYS.index(facts[-1].way) if facts else 0
-    if facts and (facts[-1].kind, facts[-1].way) in (("returned", "desk"), ("undone", "desk")):
+    way = consent.WAYS.index(asked[-1].way) if asked else 0
+    if asked and (asked[-1].kind, asked[-1].way) in (("returned", "desk"), ("undone", "desk")):
         way = UNDONE  # Nobody came: a leaving, or an objection, is taken back.
-    settle(subscriber, now, [fact.list for fact in facts if fact.list], way)
+    settle(subscriber, now, [fact.list for fact in asked if fact.list], way)
+
+
+def _codes(fact: ConsentFactRow) -> tuple[int | None, int, int, int]:
+    """(list, kind, purpose, way) as they are stored."""
+    kind, way = consent.KINDS.index(fact.kind), consent.WAYS.index(fact.way)
+    return fact.list.id if fact.list else None, kind, consent.PURPOSES.index(fact.purpose), way
+
+
+def _new(subscriber: Subscriber, facts: Sequence[ConsentFactRow], day: str, now: datetime) -> Iterator[ConsentFactRow]:
+    """Those that are not recorded already; of whoever has limits.RECORDS facts on record, those that end something."""
+    rows = None
+    for fact in facts:
+        if fact.kind in consent_records.ENDING:
+            rows = sql.digested_consent_of([subscriber.id]) if rows is None else rows
+            if consent_records.is_recorded(rows, (0, *_codes(fact), day)):
+                continue
+            if len(rows) >= limits.RECORDS and fact.list and has_gone(subscriber, fact.list, now, fact.purpose):
+                continue
+        yield fact
+
+
+def standing(subscriber: Subscriber, list: List, now: datetime, purpose: str = consent.LETTERS) -> str:
+    """How they stand on a list, of consent.STATUSES, whatever its row says (consent_records.standing)."""
+    return consent_records.standing(sql.digested_consent_of([subscriber.id]), list.id, purpose, now)
+
+
+def has_objected(subscriber: Subscriber) -> bool:
+    """Whether they objected to all mail and nothing has lifted that since, by the records that we wrote."""
+    rows = consent_records.genuine(sql.digested_consent_of([subscriber.id]))
+    facts = sorted(consent_records.records(known for _, known in rows), key=lambda fact: (fact.day, fact.order))
+    letters = [fact for fact in facts if fact.purpose == consent.LETTERS]
+    about = (fact for fact in reversed(letters) if fact.kind == "confirmed" or _is_of_all(fact))
+    return next((fact.kind for fact in about), "") == "objected"
+
+
+def _is_of_all(fact: consent.ConsentFact) -> bool:
+    return fact.list == consent.ALL_LISTS and fact.kind in ("objected", "undone")
+
+
+def has_gone(subscriber: Subscriber, list: List, now: datetime, purpose: str = consent.LETTERS) -> bool:
+    """Whether there is nothing left to leave, by the records that we wrote."""
+    return standing(subscriber, list, now, purpose) in ("unsubscribed", "cleaned")
 
 
 def is_full(subscriber: Subscriber) -> bool:
@@ -305,7 +358,7 @@ def retag(subscriber: Subscriber, add: Iterable[int] = (), remove: Iterable[int]
 
 def has_room(values: Mapping[int, str]) -> bool:
     """Whether these are no more than is kept of one subscriber."""
-    return len(seal.pack(values)) <= HEAVIEST_SUBSCRIBER
+    return len(seal.pack(values)) <= limits.HEAVIEST_SUBSCRIBER
 
 
 def insist_on_room(values: Mapping[int, str]) -> None:

@@ -68,8 +68,8 @@ def _reported(organization: Organization) -> set[int]:
 def _keep_away(organization: Organization, ids: list[int], now: datetime) -> None:
     keys, today = keyring.keys(organization), now.astimezone(UTC).date().isoformat()
     marks = {mark for id, record, blob in sql.consent_with_words(ids) for mark in _mark(keys, id, record, blob)}
-    stopped = {bytes(index) for index, why in sql.suppressions_by_blind(organization.id, _indexes(marks))}
-    rows = [(index, version, "erased", today) for index, version in sorted(marks) if index not in stopped]
+    # Whatever entries seem to be there.
+    rows = [(index, version, "erased", today) for index, version in sorted(marks)]
     suppression_log.write(organization, rows, now)
     # A file has brought some of them back already.
     people = sorted(row[1] for row in sql.subscribers_by_blind(organization.id, _indexes(marks)))

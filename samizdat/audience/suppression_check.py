@@ -91,6 +91,14 @@ class LoggedNos:
         }
 
 
+def logged_now(organization: Organization, now: datetime) -> LoggedNos:
+    """What the whole log says."""
+    nos = LoggedNos()
+    while not nos.go_on(organization, now):
+        continue
+    return nos
+
+
 def _entries(organization: Organization) -> set[SuppressionKey]:
     rows = Suppression.objects.filter(organization=organization).values_list("email_index", "reason")
     return {(bytes(index), reason) for index, reason in rows.iterator(chunk_size=5000)}
@@ -102,9 +110,7 @@ def put_right(organization: Organization, logged: LoggedNos, now: datetime) -> i
     missing, unknown, paused = _differing(organization, logged, now)
     if not (missing or unknown or paused):
         return 0
-    again = LoggedNos()
-    while not again.go_on(organization, now):
-        continue
+    again = logged_now(organization, now)
     still = _differing(organization, again, now)
     missing, unknown, paused = missing & still[0], unknown & still[1], paused & still[2]
     if total := len(missing) + len(unknown) + len(paused):

@@ -13,8 +13,9 @@ from django.db.models import QuerySet
 from samizdat.accounts.models import Organization
 from samizdat.audience import sql
 from samizdat.audience.models import Suppression
-from samizdat.events.actions import record
+from samizdat.events.actions import detail_of, is_genuine, record, whole_day
 from samizdat.events.kinds import EventKind
+from samizdat.events.models import Event
 
 WRITTEN: EventKind = "suppressions.written"
 DELETED: EventKind = "suppressions.deleted"
@@ -46,6 +47,19 @@ def say(kind: EventKind, organization: Organization, rows: Sequence[SuppressionR
         together[version, reason, day].append(index.hex())
     detail = {"rows": [[*alike, "".join(indexes)] for alike, indexes in together.items()]}
     record(kind, organization, now=now, detail=detail)
+
+
+def logged_today(organization: Organization, now: datetime) -> set[tuple[bytes, str]]:
+    """(index, reason) of what we wrote down today (UTC), and did not take off again. What is there already, or seems
+    to be, says nothing: whoever writes the database puts entries there before, and takes them away afterwards."""
+    rows = Event.objects.select_related("organization").filter(
+        organization=organization, kind__in=(WRITTEN, DELETED), at__gte=whole_day(now)
+    )
+    logged: set[tuple[bytes, str]] = set()
+    for event in filter(is_genuine, rows.order_by("id").iterator(chunk_size=100)):
+        keys = {(index, reason) for index, _version, reason, _day in rows_in(detail_of(event))}
+        logged = logged - keys if event.kind == DELETED else logged | keys
+    return logged
 
 
 def rows_in(detail: dict[str, Any]) -> Iterable[SuppressionRow]:

@@ -347,11 +347,7 @@ def subscribers_unsubscribe(address: str, name: str, purpose: str) -> None:
     left = sum(
         _for_each(address, lambda each: unsubscribe(_subscriber(each), where, way="desk", purpose=purpose, now=now))
     )
-    sentence = (
-        f"{left:,} unsubscribed from {name}{_APPEALS[purpose]}."
-        if left
-        else "They had already unsubscribed. Nothing was changed."
-    )
+    sentence = f"{left:,} unsubscribed from {name}{_APPEALS[purpose]}." if left else "They had already unsubscribed."
     say({"unsubscribed": left}, sentence)
 
 

@@ -35,6 +35,12 @@ def about(organization: HasKeys, kind: str, number: int) -> Event | None:
     return next(_ours(rows), None)
 
 
+def all_about(organization: HasKeys, kind: str, number: int) -> Iterator[Event]:
+    """The events of one kind about one row, that we wrote, the newest first."""
+    rows = Event.objects.select_related("organization").filter(organization_id=organization.id, kind=kind, about=number)
+    return _ours(rows)
+
+
 def last_about(organization: HasKeys, kinds: Iterable[str], number: int) -> Event | None:
     """The newest event of several kinds about one row, that we wrote: what became of it. None where another one stands
     behind it in the log: on PostgreSQL whoever writes the database has a later event get a lower number."""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from samizdat.audience import actions, queries
+from samizdat.audience import actions, consistency, queries
 from samizdat.audience.errors import ImportRefused
 from samizdat.audience.models import ConsentRecord, Import, ListTotal, Subscriber, Subscription, Suppression
 from samizdat.core import consent
@@ -623,3 +623,25 @@ def test_the_tags_of_an_import_are_put_on_everybody_in_it(bring: Any, tmp_path: 
     with pytest.raises(ImportRefused, match="at most 20"):
         actions.options_of(f"tag {n}" for n in range(21))
     assert_projections_hold(lantern, later(1))
+
+
+def test_a_no_of_a_file_counts_though_a_record_that_nobody_wrote_says_it_already(
+    bring: Any, export: Any, lantern: Any, letter: Any
+) -> None:
+    """Whoever writes the database lays it there before the import, and takes it away after it."""
+    ada = actions.add_subscriber(lantern, "ada@post.example", letter, consent="by telephone", now=NOW)
+    gone = "Ada@post.example,Ada,2019-01-01 10:00:00,,,,2020-05-05 10:00:00,,,SPAM"
+    bring(export("unsubscribed", gone))
+    genuine = ConsentRecord.objects.filter(subscriber=ada).latest("id")
+    copied = bytes(genuine.sealed)
+    genuine.delete()
+    consistency.mend_all(lantern, NOW)
+    assert queries.count(lantern, letter, "subscribed") == 1
+    forged = ConsentRecord.objects.create(
+        organization=lantern, subscriber=ada, list=letter, kind=genuine.kind, channel=genuine.channel,
+        day=genuine.day, sealed=copied, digest=bytes(32),
+    )  # fmt: skip
+    bring(export("unsubscribed", gone, name="11"), at=later(1))
+    forged.delete()
+    consistency.mend_all(lantern, later(1))
+    assert queries.count(lantern, letter, "unsubscribed") == 1

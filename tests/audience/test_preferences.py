@@ -81,7 +81,7 @@ def test_a_reader_changes_only_topics_that_the_list_offers(lantern: Any, ada: An
     told = FormFacts("F", "en", (thursday.id,), "I agree.", topics=(tags["Books"], tags["Trips"], 999_999))
     make_form(lantern, told, now=NOW)
     actions.add_tags(ada, ["Trips", "VIP"], now=NOW)
-    assert preferences.settings_of(ada, thursday).topics == [  # type: ignore[union-attr]
+    assert preferences.settings_of(ada, thursday, NOW).topics == [  # type: ignore[union-attr]
         (tags["Books"], "Books", False),
         (tags["Trips"], "Trips", True),
     ]
@@ -96,7 +96,7 @@ def test_what_a_reader_wishes_is_sealed_and_survives_other_changes(lantern: Any,
     preferences.prefer(ada, thursday, PreferenceChoice("monthly", wishes="dt", language="ru"), now=NOW)
     actions.change_values(ada, {"CITY": "Riga"}, now=NOW)
     ada.refresh_from_db()
-    found = preferences.settings_of(ada, thursday)
+    found = preferences.settings_of(ada, thursday, NOW)
     assert found is not None
     assert (found.often, found.wishes, found.language) == ("monthly", "td", "ru")
 

@@ -442,8 +442,7 @@ def _do(organization: Organization, plan: BulkPlan, ids: Sequence[int], now: dat
         return _retag(plan.tag or 0, ids, -1), (), ()
     if plan.action == REMOVE:
         list_ = _list(plan.list)
-        statuses = bulk_consent_writer.statuses_of(list_, ids, now)
-        leaving = [id for id in _standing(list_, ids, (PENDING, SUBSCRIBED)) if statuses[id] not in _GONE]
+        leaving = bulk_consent_writer.on_list(list_, ids, now, (PENDING, SUBSCRIBED))
         bulk_consent_writer.write(list_, leaving, "withdrawn", {consent.REASON: plan.words} if plan.words else {}, now)
         return leaving, (), ()
     if plan.action == MOVE:

@@ -6,16 +6,13 @@ from datetime import UTC, date, datetime, timedelta
 from django.db import transaction
 
 from samizdat.accounts.models import Organization, Person
-from samizdat.audience import bulk_consent_writer, consent_records, consent_writer, removal_limit, sql, suppression_log
+from samizdat.audience import consent_records, consent_writer, removal_limit, sql, suppression_log
 from samizdat.audience.actions.consent_texts import words_of
 from samizdat.audience.consent_writer import ConsentFactRow
 from samizdat.audience.list_details import open_details
 from samizdat.audience.models import (
-    PENDING,
-    STATUSES,
     SUBSCRIBED,
     UNSUBSCRIBED,
-    BulkAction,
     List,
     Subscriber,
     Subscription,
@@ -94,24 +91,25 @@ def unsubscribe(
     purpose: str = LETTERS,
     sent_at: datetime | None = None,
 ) -> bool:
-    """The subscriber leaves this list, with its appeals; or its appeals alone. False when they had left already:
-    nothing is written twice.
+    """The subscriber leaves this list, with its appeals; or its appeals alone. False when they had left already, by
+    their records; then their no is recorded all the same (once a day), as whatever undoes the other must not undo it.
 
     `letter`: which edition's link it was, `reason`: their own words. `sent_at`: when, by the clock of the public pages.
     Errors: NoSuchSubscriber, TooManyRemovals.
     """
     with removal_limit.limited(subscriber.organization, now=now, by=by):
         row = consent_writer.lock(subscriber)
-        if _gone(row, list, purpose, now):
-            if _is_news(row, list, way, purpose, now):
-                words = _words(reason=reason, letter=letter)
-                consent_writer.write(row, [ConsentFactRow("withdrawn", way, list, words, purpose)], now, sent_at)
-            return False
-        removal_limit.check(row.organization, [row.id], now=now, by=by)
+        had_left = consent_writer.has_gone(row, list, now, purpose)
+        if had_left and reason == consent.NO_ANSWER:
+            return False  # They said nothing.
+        if not had_left:
+            removal_limit.check(row.organization, [row.id], now=now, by=by)
         words = _words(reason=reason, letter=letter)
         consent_writer.write(row, [ConsentFactRow("withdrawn", way, list, words, purpose)], now, sent_at)
-        record("subscriber.left", row.organization, about=row.id, by=by, now=now, detail={"list": list.id, "way": way})
-        return True
+        if not had_left:
+            detail = {"list": list.id, "way": way}
+            record("subscriber.left", row.organization, about=row.id, by=by, now=now, detail=detail)
+        return not had_left
 
 
 def unsubscribe_from_all(subscriber: Subscriber, *, now: datetime, way: str = "desk", by: Person | None = None) -> int:
@@ -119,18 +117,26 @@ def unsubscribe_from_all(subscriber: Subscriber, *, now: datetime, way: str = "d
     Errors: NoSuchSubscriber, TooManyRemovals."""
     with removal_limit.limited(subscriber.organization, now=now, by=by):
         row = consent_writer.lock(subscriber)
-        held = Subscription.objects.filter(subscriber=row, status__in=(PENDING, SUBSCRIBED)).values("list")
-        lists = [*List.objects.filter(organization=row.organization_id, id__in=held).order_by("id")]
-        left = Subscription.objects.filter(subscriber=row, status=UNSUBSCRIBED).values("list")
-        for list in List.objects.filter(organization=row.organization_id, id__in=left).order_by("id"):
-            if _is_news(row, list, way, LETTERS, now):
-                consent_writer.write(row, [ConsentFactRow("withdrawn", way, list)], now)
-        if lists:
+        every = [(list, consent_writer.standing(row, list, now)) for list in every_list_of(row)]
+        held = [list for list, status in every if status in ("pending", "subscribed")]
+        if held:
             removal_limit.check(row.organization, [row.id], now=now, by=by)
-            consent_writer.write(row, [ConsentFactRow("withdrawn", way, list) for list in lists], now)
-            detail = {"lists": [list.id for list in lists], "way": way}
+        facts = [ConsentFactRow("withdrawn", way, list) for list, status in every if status != "nonsubscribed"]
+        if facts:
+            consent_writer.write(row, facts, now)
+        if held:
+            detail = {"lists": [list.id for list in held], "way": way}
             record("subscriber.left", row.organization, about=row.id, by=by, now=now, detail=detail)
-        return len(lists)
+        return len(held)
+
+
+def every_list_of(subscriber: Subscriber) -> list[List]:
+    """All lists that they ever had to do with: by their records as well, since a subscription can be away for a day."""
+    known = {record[1] for _, record in sql.consent_of([subscriber.id])}
+    known |= {*Subscription.objects.filter(subscriber=subscriber).values_list("list_id", flat=True)}
+    return [
+        *List.objects.filter(organization=subscriber.organization_id, id__in=[id for id in known if id]).order_by("id")
+    ]
 
 
 def agree_to_appeals(
@@ -202,7 +208,8 @@ def leave_again(
     with transaction.atomic():
         row = consent_writer.lock(subscriber)
         about = consent.PURPOSES.index(purpose)
-        known = [known for _, known in sql.consent_of([row.id]) if known[1] in (list.id, None)]
+        rows = consent_records.genuine(sql.digested_consent_of([row.id]))
+        known = [known for _, known in rows if known[1] in (list.id, None)]
         spoken = [entry for entry in known if entry[3] == about and entry[2] != _ASKED]
         if not spoken or (consent.KINDS[spoken[-1][2]], consent.WAYS[spoken[-1][4]]) != ("returned", "one-click"):
             return False
@@ -235,14 +242,6 @@ def verdict(subscriber: Subscriber, list: List, now: datetime, purpose: str = "n
     return consent.may(known, list.id, purpose, now, suppressed=reason)
 
 
-def _gone(subscriber: Subscriber, list: List, purpose: str, now: datetime) -> bool:
-    """Whether there is nothing left to leave. The status of a subscription speaks of letters alone."""
-    if purpose == "newsletter":
-        return _status(subscriber, list) in (UNSUBSCRIBED, STATUSES.index("cleaned"))
-    known = consent_records.records(record for _, record in sql.consent_of([subscriber.id]))
-    return consent.status(consent.may(known, list.id, purpose, now)) in ("unsubscribed", "cleaned")
-
-
 def has_left(subscriber: Subscriber, list: List, purpose: str = LETTERS) -> bool:
     if purpose == LETTERS:
         return _status(subscriber, list) == UNSUBSCRIBED
@@ -261,26 +260,6 @@ def appeals_asked(subscriber: Subscriber, list: List, day: date, now: datetime) 
     if not asked_for_appeals(subscriber, list, day, now):
         return ""
     return _asked_in(subscriber, list, APPEALS, day).get(consent.WORDING, "")
-
-
-def _is_news(row: Subscriber, list: List, way: str, purpose: str, now: datetime) -> bool:
-    """Whether it has to be known that somebody who had left says so in this way as well. Undoing the desk's deed must
-    not undo theirs; and undoing what links did not what they told the desk."""
-    by_desk = ("withdrawn", "objected")
-    if way in SUBSCRIBER_WAYS and any(bulk_consent_writer.last_by_desk(list, [row.id], kind) for kind in by_desk):
-        return True
-    if way not in BY_LINK and purpose == LETTERS and _may_come_back(row, list):
-        return True
-    known = consent_records.records(record for _, record in sql.consent_of([row.id]))
-    left = consent.leavings(known, list.id, purpose, now)
-    return way not in BY_LINK and bool(left) and all(withdrawal.way in BY_LINK for withdrawal in left)
-
-
-def _may_come_back(row: Subscriber, list: List) -> bool:
-    """Whether undoing bulk work could bring them back: it was the desk that took them off, and nobody said so since.
-    Work that nobody undoes any more leaves no row."""
-    works = BulkAction.objects.filter(organization=row.organization_id)
-    return works.exists() and bool(bulk_consent_writer.last_by_desk(list, [row.id], "withdrawn", once=True))
 
 
 def _left_by_link(subscriber: Subscriber, list: List, since: date, purpose: str, now: datetime) -> bool:

@@ -38,18 +38,21 @@ def words_for(list: List, language: str = "") -> str:
     return by_language.get(language[:2].lower()) or by_language[own] or next(filter(None, by_language.values()), "")
 
 
-def concern(subscriber: Subscriber, list: List) -> bool:
+def concern(subscriber: Subscriber, list: List, now: datetime) -> bool:
     """Whether they are asked for a yes to appeals of this list: they get its letters, and the house asks for it, or
     anything of that is on record about them, as where somebody at the desk noted it."""
-    if not Subscription.objects.filter(subscriber=subscriber, list=list, status=SUBSCRIBED).exists():
+    if consent_writer.standing(subscriber, list, now) != "subscribed":
         return False
     about = list.id, consent.PURPOSES.index(APPEALS)
-    spoke = any((known[1], known[3]) == about for _id, known in sql.consent_of([subscriber.id]))
+    known = [record for _id, record in sql.consent_of([subscriber.id]) if (record[1], record[3]) == about]
+    spoke = any(consent.KINDS[record[2]] != "withdrawn" for record in known)  # A no alone asks for nothing.
     return spoke or bool(words_for(list))
 
 
-def agreed(subscriber: Subscriber, list: List) -> bool:
-    return Subscription.objects.filter(subscriber=subscriber, list=list, fundraising_verdict=consent.YES).exists()
+def agreed(subscriber: Subscriber, list: List, now: datetime) -> bool:
+    """By the records that we wrote: what their settings show, and whether a no to appeals is one of somebody who had
+    agreed."""
+    return consent_writer.standing(subscriber, list, now, APPEALS) == "subscribed"
 
 
 def without(subscriber: Subscriber, lists: Iterable[List]) -> list[List]:

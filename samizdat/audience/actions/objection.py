@@ -40,8 +40,8 @@ def object_to_mail(
     """Nothing is written to them any more, for any purpose; only their own confirmation takes it back.
 
     A record for each purpose, and a suppression that outlives their row. `reason`: their words, sealed. False when they
-    had objected already. An address that is nobody's is suppressed all the same. Errors: BadAddress, NoSuchSubscriber,
-    TooManyRemovals.
+    had objected already, by their records; then it is recorded once more (once a day). An address that is nobody's is
+    suppressed all the same. Errors: BadAddress, NoSuchSubscriber, TooManyRemovals.
     """
     keys = keyring.keys(organization)
     with removal_limit.limited(organization, now=now, by=by):
@@ -53,16 +53,19 @@ def object_to_mail(
         if row is None:
             return suppress(organization, "objected", address=address, now=now, by=by)
         blinds = keys.blinds(addresses.comparable(consent_writer.address_of(keys, row)))
-        known = Suppression.objects.filter(organization=organization, email_index__in=blinds, reason="objected")
-        if known.exists():
-            return False
-        removal_limit.check(organization, [row.id], now=now, by=by)
-        keep_suppression(organization, keys, blinds[0], "objected", now)
+        had_objected = consent_writer.has_objected(row)
+        if not had_objected:
+            removal_limit.check(organization, [row.id], now=now, by=by)
+        if not _objections(row).exists() or not suppression_log.logged_today(organization, now) & {
+            (blind, "objected") for blind in blinds
+        }:
+            keep_suppression(organization, keys, blinds[0], "objected", now)
         words = {consent.REASON: reason.strip()} if reason.strip() else {}
         facts = [ConsentFactRow("objected", "desk", None, words, purpose) for purpose in consent.PURPOSES]
         consent_writer.write(row, facts, now)
-        record("subscriber.objected", organization, about=row.id, by=by, now=now)
-    return True
+        if not had_objected:  # Or a colleague would make an old one theirs, and lift it (is_liftable).
+            record("subscriber.objected", organization, about=row.id, by=by, now=now)
+    return not had_objected
 
 
 def is_liftable(subscriber: Subscriber, now: datetime) -> bool:

@@ -15,7 +15,6 @@ from samizdat.audience.consent_writer import ConsentFactRow
 from samizdat.audience.list_details import list_name
 from samizdat.audience.models import (
     FREQUENCIES,
-    STATUSES,
     SUBSCRIBED,
     List,
     Subscriber,
@@ -25,7 +24,8 @@ from samizdat.core import consent, pagination
 from samizdat.core.content import digest, reader_formats
 from samizdat.core.crypto import seal
 from samizdat.core.mail import address as addresses
-from samizdat.events.actions import record
+from samizdat.events import queries as events
+from samizdat.events.actions import detail_of, record
 from samizdat.vault import keyring
 
 # Days. Longer is leaving; and a process that is taken must not silence a list for good.
@@ -80,23 +80,24 @@ class Fewer:
     topics: frozenset[int]
 
 
-def settings_of(subscriber: Subscriber, list: List) -> ReaderPreferences | None:
-    """None where they have nothing to do with this list."""
+def settings_of(subscriber: Subscriber, list: List, now: datetime) -> ReaderPreferences | None:
+    """None where they have nothing to do with this list. How they stand is asked of their records: who reads here that
+    they have left takes nothing back."""
     keys = keyring.keys(subscriber.organization)
     row = Subscription.objects.filter(subscriber=subscriber, list=list).first()
     if row is None:
         return None
-    held = {*consent_writer.tags_of(subscriber)}
+    held, is_asked = {*consent_writer.tags_of(subscriber)}, fundraising_consent.concern(subscriber, list, now)
     return ReaderPreferences(
         list_name=list_name(keys, list),
-        status=STATUSES[row.status],
+        status=consent_writer.standing(subscriber, list, now),
         often=_often(row.frequency),
         until=row.paused,
         language=subscriber.language,
         wishes=reader_formats.known(consent_writer.values_of(keys, subscriber).get(seal.WISHES, "")),
         topics=[(number, name, number in held) for number, name in topics_of(list).items()],
         gathers=bool(list.digest_when),
-        appeals=row.fundraising_verdict == consent.YES if fundraising_consent.concern(subscriber, list) else None,
+        appeals=fundraising_consent.agreed(subscriber, list, now) if is_asked else None,
     )
 
 
@@ -170,15 +171,12 @@ def prefer(subscriber: Subscriber, list: List, choice: PreferenceChoice, *, now:
             *_looks(row, choice),
             *_topics(row, list, choice),
         ]
-        if changed:
+        pause = _paused(row, list)
+        is_news = "often" in changed or (choice.often == PAUSE and pause != _logged_pause(row, list))
+        if changed or is_news:
             consent_writer.settle(row, now)
-            record(
-                "subscriber.preferences_changed",
-                row.organization,
-                about=row.id,
-                now=now,
-                detail={"list": list.id, "changed": changed} | (_paused(row, list) if "often" in changed else {}),
-            )
+            detail = {"list": list.id, "changed": changed} | (pause if is_news else {})
+            record("subscriber.preferences_changed", row.organization, about=row.id, now=now, detail=detail)
         after, topics = often_of(row, list.id), frozenset(held - {*consent_writer.tags_of(row)})
     return Fewer(before, after, topics) if topics or _rank(after) > _rank(before) else None
 
@@ -187,6 +185,15 @@ def _paused(row: Subscriber, list: List) -> dict[str, str]:
     """For the log: until when; "" for no pause (audience/suppression_check.py)."""
     until = often_of(row, list.id)[1]
     return {"paused": until.isoformat() if until else ""}
+
+
+def _logged_pause(row: Subscriber, list: List) -> dict[str, str]:
+    """What the log says last of it. The column alone says nothing: whoever writes the database has the pause that they
+    ask for stand there before, and takes it away afterwards."""
+    for detail in map(detail_of, events.all_about(row.organization, "subscriber.preferences_changed", row.id)):
+        if detail.get("list") == list.id and "paused" in detail:
+            return {"paused": str(detail["paused"])}
+    return {"paused": ""}
 
 
 def _rank(often: tuple[str, date | None]) -> tuple[bool, date, bool]:

@@ -1,13 +1,13 @@
 """Another address for the same reader: they moved, or it was mistyped (GDPR, article 16)."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 
 from django.db import IntegrityError
 from django.utils.translation import gettext as _
 
 from samizdat.accounts.models import Organization, Person
-from samizdat.audience import consent_writer, removal_limit
+from samizdat.audience import consent_writer, removal_limit, suppression_check
 from samizdat.audience.actions.suppressions import keep_suppression
 from samizdat.audience.errors import AddressErased, AudienceError
 from samizdat.audience.models import Subscriber, Suppression
@@ -94,6 +94,11 @@ def correct_address(subscriber: Subscriber, address: str, *, now: datetime, by: 
 def _keep_own_decisions(
     organization: Organization, keys: OrganizationKeys, before: list[bytes], blind: bytes, now: datetime
 ) -> None:
+    """By the log as well: an entry can be away for the moment of the correction, and be nobody's afterwards."""
     rows = Suppression.objects.filter(organization=organization, email_index__in=before, reason__in=_OWN_DECISIONS)
-    for reason, day in rows.values_list("reason", "day"):
-        keep_suppression(organization, keys, blind, reason, now, day)
+    days = dict(rows.values_list("reason", "day"))
+    for (index, reason), (_version, day) in suppression_check.logged_now(organization, now).entries.items():
+        if index in before and reason in _OWN_DECISIONS:
+            days.setdefault(reason, date.fromisoformat(day))
+    for reason, day_of in days.items():
+        keep_suppression(organization, keys, blind, reason, now, day_of)

@@ -1,7 +1,7 @@
 """Addresses the organization never writes to, by blind index alone."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
@@ -29,7 +29,8 @@ def suppress(
     now: datetime,
     by: Person | None = None,
 ) -> bool:
-    """Never write to this address again. `reason` of SUPPRESSION_REASONS. False when it was suppressed for it already.
+    """Never write to this address again. `reason` of SUPPRESSION_REASONS. False when that was written down today
+    already: an entry on the list alone keeps nothing from being written (suppression_log.logged_today).
 
     The address need not be a subscriber's. Errors: BadAddress, NoSuchSubscriber, TooManyRemovals.
     """
@@ -38,7 +39,8 @@ def suppress(
     with removal_limit.limited(organization, now=now, by=by):
         row = _row(organization, keys, subscriber, address)
         blinds = _blinds(keys, row, address)
-        if Suppression.objects.filter(organization=organization, email_index__in=blinds, reason=reason).exists():
+        entries = Suppression.objects.filter(organization=organization, email_index__in=blinds, reason=reason)
+        if entries.exists() and suppression_log.logged_today(organization, now) & {(blind, reason) for blind in blinds}:
             return False
         if row is not None:
             removal_limit.check(organization, [row.id], now=now, by=by)
@@ -139,13 +141,13 @@ def suppress_many(
         except addresses.BadAddress as bad:
             if number > 1 or "@" in line:
                 taken.refused.append((number, bad.code))
-    wanted = sorted(known)
+    wanted, logged = sorted(known), suppression_log.logged_today(organization, now)
     if held.tells_too_much(organization, len(wanted), by):
         taken.waits = _ask(organization, wanted, reason, now=now, by=by)
         return taken
     for at in range(0, len(wanted), SLICE):
         with removal_limit.limited(organization, now=now, by=by):
-            _suppress_slice(organization, wanted[at : at + SLICE], reason, now, by, taken)
+            _suppress_slice(organization, wanted[at : at + SLICE], reason, logged, now, by, taken)
     return taken
 
 
@@ -164,9 +166,12 @@ def _ask(
 def suppress_approved(organization: Organization, details: PasteDetails, *, now: datetime, by: Person | None) -> None:
     """What waited: whom it takes off lists counts toward no day."""
     wanted, taken = details.addresses or [], SuppressionResult()
+    logged = suppression_log.logged_today(organization, now)
     for at in range(0, len(wanted), SLICE):
         with transaction.atomic():
-            _suppress_slice(organization, wanted[at : at + SLICE], details.reason, now, by, taken, approved=True)
+            _suppress_slice(
+                organization, wanted[at : at + SLICE], details.reason, logged, now, by, taken, approved=True
+            )
 
 
 def _address_in(line: str) -> str:
@@ -178,25 +183,29 @@ def _suppress_slice(
     organization: Organization,
     wanted: Sequence[str],
     reason: str,
+    logged: Collection[tuple[bytes, str]],
     now: datetime,
     by: Person | None,
     taken: SuppressionResult,
     *,
     approved: bool = False,
 ) -> None:
+    """What stands on the list is counted apart, and written down all the same, but for what was today (`logged`)."""
     keys = keyring.keys(organization)
     blinds = {blind: address for address in wanted for blind in keys.blinds(address)}
+    written = {blinds[blind] for blind, why in logged if why == reason and blind in blinds}
     stopped = {blinds[bytes(known_blind)] for known_blind, why in _known(organization, list(blinds)) if why == reason}
     new = [address for address in wanted if address not in stopped]
-    people = sorted(consent_writer.found_at(organization, keys, new))
-    sql.lock_subscribers(people)
+    unsaid = [address for address in wanted if address in stopped - written]
+    people, others = (sorted(consent_writer.found_at(organization, keys, some)) for some in (new, unsaid))
+    sql.lock_subscribers(sorted({*people, *others}))
     if not approved:
         removal_limit.check(organization, people, now=now, by=by)
     today = now.astimezone(UTC).date().isoformat()
-    rows = [(keys.blind(address), keys.index_version, reason, today) for address in new]
+    rows = [(keys.blind(address), keys.index_version, reason, today) for address in [*new, *unsaid]]
     # In the order of hashes: the newest lines of the list say who is here, and would say it of each pasted line.
     suppression_log.write(organization, sorted(rows), now)
-    bulk_consent_writer.settle_all(organization, people, now)
+    bulk_consent_writer.settle_all(organization, sorted({*people, *others}), now)
     taken.added += len(new)
     taken.known += len(stopped)
     taken.subscribers += len(people)

@@ -38,6 +38,7 @@ class KnownSubscriber:
     lists: dict[int, tuple[int, int]] = field(default_factory=dict)  # list -> (status, may)
     records: list[consent_records.Known] = field(default_factory=list)
     words: dict[int, bytes] = field(default_factory=dict)  # what is sealed of each record, by its number
+    forged: set[int] = field(default_factory=set)  # numbers of no's by an import that we did not write
 
     @property
     def number(self) -> int:
@@ -134,14 +135,18 @@ class KnownSubscribers:
         by_id = {person.id: person for person in people}
         for person in by_id.values():
             person.tags, person.lists, person.records, person.words = set(), {}, [], {}
+            person.forged = set()
         ids = list(by_id)
         for id, tag in sql.tags_of(ids):
             by_id[id].tags.add(tag)
         for id, list_id, status, may in sql.subscriptions_of(ids):
             by_id[id].lists[list_id] = (status, may)
-        for id, record, words in sql.consent_with_words(ids):
+        for row in sql.digested_consent_of(ids):
+            id, record, _organization, words, _proof = row
             by_id[id].records.append(record)
             by_id[id].words[record[0]] = words
+            if record[2] in _LEAVING and record[4] == consent_records.IMPORT and not consent_records.is_ours(row):
+                by_id[id].forged.add(record[0])
 
     def change(
         self, row: ParsedRow, person: KnownSubscriber, reason: str | None, tags: dict[str, int]
@@ -188,7 +193,8 @@ class KnownSubscribers:
         """A fact that was told before tells nothing new, whatever has become of the subscriber since: whoever came back
         after an import is not sent away again by the same file.
 
-        Compared is the day that the file told, which is sealed: the readable one is that of the import.
+        Compared is the day that the file told, which is sealed: the readable one is that of the import. Records of
+        others' making tell nothing: they would keep a no out, and be taken away again.
         """
         kind, _, ours, words = fact
         if ours and kind not in _LEAVING:  # The file names no time, so only a change is news.
@@ -198,7 +204,10 @@ class KnownSubscribers:
             (self._list, kind, consent_records.NEWSLETTER, consent_records.IMPORT),
             seal.pick(words, consent.AT)[:10],
         )
-        return any(record[1:5] == like and self._told(record[0], person) == day for record in person.records)
+        return any(
+            record[1:5] == like and self._told(record[0], person) == day and record[0] not in person.forged
+            for record in person.records
+        )
 
     def _told(self, record: int, person: KnownSubscriber) -> str:
         """The day that was told with a record; "" where none was."""
@@ -210,8 +219,9 @@ class KnownSubscribers:
         person = change.person
         status, may, since = self._verdict(change, self._list, reason)
         dead = any(fact[0] in _LEAVING for fact in change.facts) and status == _CLEANED
+        change.suppress = dead  # Whatever entry seems to be there.
         if dead and reason is None:
-            change.suppress, reason = True, "bounce"
+            reason = "bounce"
             status, may, since = self._verdict(change, self._list, reason)
         change.status = status
         if before is None:

@@ -447,7 +447,7 @@ def _tagged(ids: Sequence[int], tag: int) -> int:
 
 def _move(renewal: Renewal, now: datetime) -> None:
     ids = _carriers(renewal, MOVE)
-    here = _standing(renewal, ids, SUBSCRIBED)
+    here = bulk_consent_writer.on_list(renewal.list, ids, now, (SUBSCRIBED,))
     heard = _heard(renewal, here)
     for row in _people(renewal, heard).select_for_update().order_by("id"):
         consent_writer.retag(row, remove=[renewal.tag_id or 0])

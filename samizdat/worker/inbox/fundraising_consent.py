@@ -47,7 +47,7 @@ def tick(
 ) -> bool:
     """By the link of a letter, which others may have: so their mailbox is asked. True when the box may go."""
     for list_ in lists:
-        if fundraising_consent.concern(subscriber, list_):  # The one that their settings show.
+        if fundraising_consent.concern(subscriber, list_, now):  # The one that their settings show.
             asked = ConsentQuestion(subscriber, (list_,), number_for(list_, envelope.at), words_to(subscriber, list_))
             return ask(envelope, asked, memory, now)
     return True
@@ -111,7 +111,7 @@ def _mail(organization: Organization, asked: ConsentQuestion, now: datetime) -> 
     name = ", ".join(names) if all(names) else kept.name
     why = words["asks.asked"] % {"list": name, "words": asked.words}
     text = "\n\n".join((why, words["asks.press"], url, words["asks.otherwise"]))
-    to, subject = audience_queries.address_of(subscriber), words["asks.subject"] % {"list": service_mail.one_line(name)}
+    to, subject = audience_queries.mailbox_of(subscriber), words["asks.subject"] % {"list": service_mail.one_line(name)}
     # Before the mail: whoever opens it at once must not find a page that is not here yet.
     # The same state as of a sign-up of somebody new, or the public process would learn who is here.
     publicdb.set_token_state(token, "pending-asks")

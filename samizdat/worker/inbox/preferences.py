@@ -99,17 +99,17 @@ def _show(envelope: OpenedEnvelope, now: datetime) -> None:
     if not (len(secret) == 26 and secret.isalnum() and _is_token(token)):
         return
     proven = _proven(envelope, now)
-    shown = _sheet(proven) if proven else {"gone": True}
+    shown = _sheet(proven, now) if proven else {"gone": True}
     if shown is None:
         shown = {"gone": True}
     uid, text = bytes(envelope.organization.uid), json.dumps(shown, ensure_ascii=False)
     publicdb.lay_out(uid, tokens.spelled(token) + secret, text, hours=SHEET_HOURS, now=now, nonce=os.urandom(12))
 
 
-def _sheet(proven: Unsubscribe) -> dict[str, object] | None:
+def _sheet(proven: Unsubscribe, now: datetime) -> dict[str, object] | None:
     """What the page shows: of one list, without address, fields or days of consent."""
     for list_ in proven.lists:
-        settings = preferences.settings_of(proven.subscriber, list_)
+        settings = preferences.settings_of(proven.subscriber, list_, now)
         if settings is not None:
             return {
                 "list": list_.id,

@@ -25,7 +25,7 @@ from samizdat.audience.actions import forms, fundraising_consent, preferences
 from samizdat.audience.actions.consent import BY_LINK
 from samizdat.audience.actions.preferences import Fewer, PreferenceChoice
 from samizdat.audience.consent_records import CROWDS, FEWER, LEFT, RETURNED, purpose_in, what_in
-from samizdat.audience.models import SUBSCRIBED, List, ListTotal, Subscriber, Subscription
+from samizdat.audience.models import SUBSCRIBED, List, ListTotal, Subscriber
 from samizdat.campaigns.ab_test import count_leaving
 from samizdat.campaigns.edition_details import opened
 from samizdat.campaigns.models import Edition
@@ -235,8 +235,7 @@ def _proven(
         return Unsubscribe(envelope, subscriber, (edition.list,), token.edition, edition.appeal, edition.released)
     # An edition that is not known, since it was moved without its campaigns: a way out must still lead out, of every
     # list of theirs.
-    theirs = Subscription.objects.filter(subscriber=subscriber).values("list_id")
-    return Unsubscribe(envelope, subscriber, tuple(List.objects.filter(id__in=theirs)), token.edition)
+    return Unsubscribe(envelope, subscriber, tuple(audience.every_list_of(subscriber)), token.edition)
 
 
 def _edition(organization: Organization, number: int) -> SentEdition | None:
@@ -283,7 +282,9 @@ def leave_appeals(proven: Unsubscribe, now: datetime) -> None:
         _hold([proven])
         for list_ in proven.lists:
             leave = partial(audience.unsubscribe, way="form", now=now, sent_at=proven.at, purpose=consent.APPEALS)
-            if fundraising_consent.agreed(proven.subscriber, list_) and leave(proven.subscriber, list_):
+            # The first always: a no is recorded however they stand.
+            agreed = fundraising_consent.agreed(proven.subscriber, list_, now)
+            if leave(proven.subscriber, list_) and agreed:
                 left[list_.id, consent.APPEALS] = [proven.subscriber.number]
         _tell(proven.envelope.organization, LEFT, left, now)
 
