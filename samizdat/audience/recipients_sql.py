@@ -67,7 +67,7 @@ WHERE {which} EXISTS (
 def writable_as_json(appeal: bool) -> str:
     """SQLite: all comes in one row, since the module lets go of the interpreter for every row it fetches."""
     return _WRITABLE.format(
-        what="json_group_array(json_array(s.id, hex(s.sealed), s.provider))",
+        what="json_group_array(json_array(s.id, hex(s.sealed), s.provider, hex(s.email_index)))",
         source="json_each(%s) j CROSS JOIN audience_subscriber s ON s.id = j.value",
         which="",
         **_conditions(appeal, apart=""),
@@ -75,9 +75,9 @@ def writable_as_json(appeal: bool) -> str:
 
 
 def writable_rows(appeal: bool) -> str:
-    """PostgreSQL: (row id, blob, mailbox provider)."""
+    """PostgreSQL: (row id, blob, mailbox provider, index of the address)."""
     return _WRITABLE.format(
-        what="s.id, s.sealed, s.provider",
+        what="s.id, s.sealed, s.provider, s.email_index",
         source="audience_subscriber s",
         which="s.id = ANY(%s::bigint[]) AND",
         **_conditions(appeal, apart="OFFSET 0"),

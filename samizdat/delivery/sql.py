@@ -134,13 +134,13 @@ _SLICES_POSTGRESQL = tuple(
 @dataclass(frozen=True, slots=True)
 class ClaimedChunk:
     """A slice as the database has it at one instant. ours: the chunk was not taken from us by those who took us for
-    dead. goes_on: the campaign is sending, its organization unfenced. people: (row id, blob, mailbox provider) of those
-    who may be written to.
+    dead. goes_on: the campaign is sending, its organization unfenced. people: (row id, blob, mailbox provider, index of
+    the address) of those who may be written to.
     """
 
     ours: bool
     goes_on: bool
-    people: list[tuple[int, bytes, int]]
+    people: list[tuple[int, bytes, int, bytes]]
 
 
 def feed(
@@ -167,12 +167,14 @@ def feed(
             _SLICES_SQLITE[appeal], [edition, number_list(rows), list_id, round, round, organization]
         )
         return ClaimedChunk(
-            True, bool(goes_on), [(row, bytes.fromhex(blob), by) for row, blob, by in json.loads(slice_json)]
+            True,
+            bool(goes_on),
+            [(row, bytes.fromhex(blob), by, bytes.fromhex(index)) for row, blob, by, index in json.loads(slice_json)],
         )
     arguments = [unsliced, chunk, worker, size, edition, number_list(rows), list_id, round, round, organization]
     results = ask_prepared(_SLICES_POSTGRESQL[appeal], arguments)
     ours, goes_on = results[0][:2]
-    return ClaimedChunk(ours, goes_on, [(row, blob, by) for _, _, row, blob, by in results if row is not None])
+    return ClaimedChunk(ours, goes_on, [person for _, _, *person in results if person[0] is not None])
 
 
 def release_page(

@@ -91,8 +91,12 @@ class OrganizationKeys:
 
     def blinds(self, comparable: str) -> list[bytes]:
         """Under every index key, the current one first: during a rotation both are tried."""
-        versions = sorted(self.index, key=lambda version: version != self.index_version)
-        return [seal.blind(self.index[version], comparable) for version in versions]
+        return [seal.blind(self.index[version], comparable) for version in self.versions]
+
+    @property
+    def versions(self) -> list[int]:
+        """Of its index keys, the current one first."""
+        return sorted(self.index, key=lambda version: version != self.index_version)
 
     @property
     def own_links(self) -> dict[int, LinkKey]:

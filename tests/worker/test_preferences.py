@@ -251,6 +251,17 @@ def test_a_readers_data_lies_sealed_with_a_token_that_only_their_mailbox_has(
     assert all(b"ada@example.org" not in bytes(row.box) for row in PrivatePage.objects.all())
 
 
+def test_a_copy_of_their_data_goes_to_no_mailbox_that_they_left(
+    lantern: Any, thursday: Any, ada: Any, out: Path
+) -> None:
+    """As whoever writes the database has it, who puts an older blob of theirs back."""
+    older = Subscriber.objects.get(pk=ada.pk).sealed
+    audience.correct_address(ada, "ada@new.example", now=NOW)
+    Subscriber.objects.filter(pk=ada.pk).update(sealed=older)
+    ask(lantern, ada, "ask", what="data")
+    assert not mails(out)
+
+
 def test_the_copy_of_a_readers_data_goes_with_them(lantern: Any, thursday: Any, ada: Any, out: Path) -> None:
     """The house could make the token of that mail anew, so it would lie there for a week, open to both."""
     ask(lantern, ada, "ask", what="data")

@@ -42,7 +42,14 @@ from samizdat.audience.queries.subscriber_page import (
     card,
     letters_left_by,
 )
-from samizdat.audience.queries.subscribers import address_of, numbers_at, subscriber_at, subscriber_numbered, values_of
+from samizdat.audience.queries.subscribers import (
+    address_of,
+    mailbox_of,
+    numbers_at,
+    subscriber_at,
+    subscriber_numbered,
+    values_of,
+)
 from samizdat.audience.queries.suppressions import (
     SuppressionRow,
     reasons_of,
@@ -79,6 +86,7 @@ __all__ = [
     "list_named",
     "list_names",
     "lists",
+    "mailbox_of",
     "name_of",
     "numbers_at",
     "page",

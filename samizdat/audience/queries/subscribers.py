@@ -30,6 +30,11 @@ def address_of(subscriber: Subscriber) -> str:
     return consent_writer.address_of(keyring.keys(subscriber.organization), subscriber)
 
 
+def mailbox_of(subscriber: Subscriber) -> str:
+    """Their address, to write to it. Errors: NoSuchSubscriber where it is not that of their index."""
+    return consent_writer.mailbox_of(keyring.keys(subscriber.organization), subscriber)
+
+
 def values_of(subscriber: Subscriber) -> dict[str, str]:
     """Field tag -> text for every field of the organization, "" where they have none; EMAIL is their address."""
     keys = keyring.keys(subscriber.organization)

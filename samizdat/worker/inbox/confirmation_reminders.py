@@ -7,6 +7,7 @@ from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import actions as audience
 from samizdat.audience import queries
 from samizdat.audience.actions import forms, mailed_words
+from samizdat.audience.errors import AudienceError
 from samizdat.audience.models import List, Subscriber
 from samizdat.core.crypto import tokens
 from samizdat.core.mail.outcome import Deferred
@@ -41,6 +42,10 @@ def mail(event: Event, now: datetime) -> None:
     sender = service_senders.sender_for(lists[0]) if lists else None
     if sender is None or not leading(organization).public_url:
         return  # They said something meanwhile, or nobody knows from whom it would come.
+    try:
+        to = queries.mailbox_of(subscriber)
+    except AudienceError:
+        return
     keys = keyring.keys(organization)
     assert keys.link is not None
     token = tokens.make(keys.link, "confirm", number, subscriber.number)
@@ -54,7 +59,7 @@ def mail(event: Event, now: datetime) -> None:
         appeals,
     )
     publicdb.set_token_state(token, "pending-asks" if appeals else "pending")
-    outcome = service_mail.send(organization, sender, queries.address_of(subscriber), subject, text, now)
+    outcome = service_mail.send(organization, sender, to, subject, text, now)
     if isinstance(outcome, Deferred):
         raise NotMailedYet
 

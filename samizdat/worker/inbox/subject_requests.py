@@ -131,7 +131,7 @@ def _asked(envelope: OpenedEnvelope, now: datetime) -> SubjectRequest | None:
         except address.BadAddress:
             return None
         mark = preferences.mark_of(envelope.organization, wish)
-    return SubjectRequest(subscriber, proven.lists[0], what, audience_queries.address_of(subscriber), mark, wish)
+    return SubjectRequest(subscriber, proven.lists[0], what, audience_queries.mailbox_of(subscriber), mark, wish)
 
 
 def _allowed(envelope: OpenedEnvelope, now: datetime) -> SubjectRequest | None:
