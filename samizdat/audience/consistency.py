@@ -215,16 +215,16 @@ def _erased(organization: HasKeys, ids: set[int]) -> set[int]:
     if not (rest := ids - singly):
         return singly
     together = events.newest(organization, kinds=[ERASED_TOGETHER], limit=1)
-    told = [_erased_together(organization.id, event.id, bytes(event.digest)) for event in together]
-    return singly.union(*(rest & numbers for numbers in told))
+    numbered = [_erased_together(organization.id, event.id, bytes(event.digest)) for event in together]
+    return singly.union(*(rest & numbers for numbers in numbered))
 
 
 @lru_cache(maxsize=1)
 def _erased_together(organization: int, newest: int, _digest: bytes) -> frozenset[int]:
     """Rows of all who were erased with others, as the events up to the newest say."""
     rows = Event.objects.select_related("organization").filter(organization=organization, kind=ERASED_TOGETHER)
-    told = (detail_of(event)["numbers"] for event in rows.filter(id__lte=newest) if is_genuine(event))
-    return frozenset(row_id(organization, number) for numbers in told for number in numbers)
+    numbered = (detail_of(event)["numbers"] for event in rows.filter(id__lte=newest) if is_genuine(event))
+    return frozenset(row_id(organization, number) for numbers in numbered for number in numbers)
 
 
 def _forgotten(numbers: set[int]) -> set[int]:
