@@ -78,10 +78,13 @@ _at_once: defaultdict[tuple[int, bytes], int] = defaultdict(lambda: 1)
 
 def one_number(organization_id: int) -> int:
     """A fresh number for one subscriber, of a block that all share who come one by one. In the caller's transaction."""
-    key = organization_id, bytes(Organization.objects.values_list("uid", flat=True).get(id=organization_id))
+    uid, end = Organization.objects.values_list("uid", "next_number").get(id=organization_id)
+    key = organization_id, bytes(uid)
     while True:
         try:
             number = _held[key].pop()
+            if number >= end:
+                continue  # Reserved in a database of before, in place of which an older one was put.
         except IndexError:
             number, *more = _next_of_block(organization_id, _at_once[key])
             transaction.on_commit(partial(_hold, key, more))  # With a rollback they are given back.

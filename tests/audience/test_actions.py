@@ -300,6 +300,15 @@ def test_who_is_written_down_by_two_at_once_is_one(
     assert again.id == ada.id and queries.values_of(again)["FNAME"] == "Augusta"
 
 
+def test_numbers_that_were_reserved_in_another_state_of_the_database_are_given_to_nobody(
+    lantern: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where an older one is put in its place: what walks through everybody ends at the last number of that one."""
+    monkeypatch.setitem(numbers._held, (lantern.id, bytes(lantern.uid)), [999_999])
+    number = one_number(lantern.id)
+    assert number < numbers.end_of(lantern.id)
+
+
 @pytest.mark.parametrize("way", ["a sign-up", "a file"])
 def test_nobody_gets_the_number_of_another_whose_rows_are_hidden_meanwhile(
     ada: Any, lantern: Any, letter: Any, monkeypatch: pytest.MonkeyPatch, way: str
