@@ -4,7 +4,7 @@ The reader may have been taken over by a file. It holds no key, and it is not be
 an address in form and only fields of the plan is looked at here, and the index of the address is computed here.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from operator import itemgetter
@@ -151,23 +151,23 @@ class _Indexer:
         except (TypeError, ValueError, AttributeError, seal.SealError) as odd:
             raise ReadingBroke("an answer that no file has") from odd
 
-    def _rows(self, rows: Iterable[Any]) -> list[Any]:
-        current, older, layouts = self._current, self._older, self._layouts
-        comparable, provider, first, address_of = address.comparable, address.provider, seal.first, self._address
-        indexed: list[Any] = []
-        add: Callable[[Any], None] = indexed.append  # plain tuples, made in half the time
-        for plain, status, language, joined, tags, facts, line, again in rows:
-            if len(plain) > HEAVIEST_SUBSCRIBER or len(tags) > TAGS_EACH:
-                raise ValueError("more than a subscriber may have")
-            layout, mail = first(plain)
-            if layout not in layouts:
-                self._allow(layout)
-            compared = comparable(address_of(mail))
-            add(
-                (current(compared), plain, status, provider(mail[mail.rfind("@") + 1 :]), language[:8], joined, tags,
-                 facts, line, again, tuple([mark(compared) for mark in older]) if older else ())
-            )  # fmt: skip
-        return indexed
+    def _rows(self, rows: Sequence[Any]) -> list[Any]:
+        """Plain tuples, made in half the time."""
+        if any(len(row[0]) > HEAVIEST_SUBSCRIBER or len(row[4]) > TAGS_EACH for row in rows):
+            raise ValueError("more than a subscriber may have")
+        heads = [seal.first(row[0]) for row in rows]
+        for layout in {layout for layout, _mail in heads} - self._layouts:
+            self._allow(layout)
+        compared = address.comparables([mail for _layout, mail in heads])
+        older = zip(*(map(mark, compared) for mark in self._older), strict=True) if self._older else [()] * len(rows)
+        provider = address.provider
+        return [
+            (blind, plain, status, provider(mail[mail.rfind("@") + 1 :]), language[:8], joined, tags, facts, line,
+             again, earlier)
+            for (plain, status, language, joined, tags, facts, line, again), (_layout, mail), blind, earlier in zip(
+                rows, heads, map(self._current, compared), older, strict=True
+            )
+        ]  # fmt: skip
 
     def _allow(self, layout: bytes) -> None:
         """A row has an address first, and what the plan maps: other fields are ours, such as where their letters are
@@ -179,10 +179,5 @@ class _Indexer:
             self._layouts.add(layout)
 
     def _blinds(self, mail: str) -> tuple[bytes, ...]:
-        compared = address.comparable(self._address(mail))
+        compared = address.comparables([mail])[0]
         return self._current(compared), *[mark(compared) for mark in self._older]
-
-    def _address(self, mail: str) -> str:
-        if address.normalize(mail) != mail:
-            raise ValueError("an address that is not in form")
-        return mail

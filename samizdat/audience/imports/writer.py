@@ -440,6 +440,8 @@ def _tag_all(import_slice: ImportSlice, tags: tuple[str, ...]) -> None:
 def _refuse_repeats(import_slice: ImportSlice) -> None:
     """Each row that repeats an address is compared with all consent records of that person, while others wait for the
     database."""
+    if all(row[9] == NEW for row in import_slice.rows):
+        return
     met: Counter[bytes] = Counter()
     kept = []
     for row in import_slice.rows:

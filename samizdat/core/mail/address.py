@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 _SENTENCES = {
     "empty": "There is no address here. Write one like name@example.org.",
@@ -38,8 +39,11 @@ class BadAddress(ValueError):
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]++"  # atext of RFC 5322
 _LABEL = r"[a-z0-9]++(?:-++[a-z0-9]++)*+"
 
-# The way of 999 addresses in 1,000: already in form. Possessive, so that no input makes it slow.
-_plain = re.compile(rf"{_ATOM}(?:\.{_ATOM})*+@(?:{_LABEL}\.)++[a-z]{{2,}}").fullmatch
+# The way of 999 addresses in 1,000: already in form, without `=?`, and at 64 characters in all no part can be too long.
+# Possessive, so that no input makes it slow.
+_PLAIN = rf"(?!.*=\?)(?=.{{0,64}}$){_ATOM}(?:\.{_ATOM})*+@(?:{_LABEL}\.)++[a-z]{{2,}}"
+_plain = re.compile(_PLAIN).fullmatch
+_all_plain = re.compile(rf"(?:{_PLAIN}\n)*+", re.MULTILINE).fullmatch
 _local_ascii = re.compile(rf"{_ATOM}(?:\.{_ATOM})*+").fullmatch
 _domain_ascii = re.compile(rf"(?=.{{1,253}}\Z)(?:(?=[^.]{{1,63}}(?:\.|\Z)){_LABEL}(?:\.(?!\Z)|\Z)){{2,}}").fullmatch
 _control = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]").search
@@ -61,10 +65,7 @@ def normalize(text: str) -> str:
     stays as written (NFC); the domain becomes lower-case A-labels (UTS-46 non-transitional mapping,
     IDNA2008). Errors: BadAddress.
     """
-    # At 64 characters in all, no part can be too long; longer ones are measured below.
-    if len(text) <= 64 and _plain(text) and "=?" not in text:
-        return text
-    return _carefully(text)
+    return text if _plain(text) else _carefully(text)
 
 
 def _carefully(text: str) -> str:
@@ -227,6 +228,16 @@ def comparable(address: str) -> str:
     """
     lower = address.lower()
     return lower if lower.isascii() else unicodedata.normalize("NFC", lower)
+
+
+def comparables(addresses: Sequence[str]) -> list[str]:
+    """comparable() of many addresses, in a third of the time. Errors: ValueError where one is not normalized."""
+    text = "\n".join([*addresses, ""])
+    if text.count("\n") == len(addresses) and _all_plain(text):
+        return text.lower().splitlines()
+    if any(normalize(address) != address for address in addresses):
+        raise ValueError("an address that is not in form")
+    return list(map(comparable, addresses))
 
 
 def root(address: str) -> str:

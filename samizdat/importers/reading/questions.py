@@ -7,6 +7,7 @@ about as much as the look at how the file is written, and nothing for columns th
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
+from operator import itemgetter
 
 from samizdat.core.imports import (
     ADDRESS_LIST,
@@ -83,9 +84,8 @@ def count(
 def _counted(watched: list[ImportColumn], blocks: Iterable[list[list[str]]]) -> dict[int, SeenColumn]:
     seen = {column.index: SeenColumn() for column in watched}
     for rows in blocks:
-        columns = list(zip(*rows, strict=True))
-        for column in watched if columns else ():
-            cells = columns[column.index]
+        for column in watched if rows else ():
+            cells = list(map(itemgetter(column.index), rows))
             seen[column.index].add(asides(cells) if column.becomes == "address" else cells)
     return seen
 
