@@ -17,9 +17,9 @@ from PIL import Image
 
 from samizdat.core.content.blocks import dumps, to_html
 from samizdat.core.content.render import Content, fill, render
-from samizdat.core.content.templates import ImportedTemplate, LayoutChanges, WrittenRegion, arranged, take
 from samizdat.core.content.templates.blocks import read
-from samizdat.core.content.templates.layout import Region, parts_of, walk
+from samizdat.core.content.templates.import_template import ImportedTemplate, take
+from samizdat.core.content.templates.layout import LayoutChanges, Region, WrittenRegion, arranged, parts_of, walk
 from tests.browser import different, opened, pictured, started, violations
 from tests.core.blocks import EVERY_BLOCK, content
 

@@ -79,9 +79,6 @@ class AllThreadsBusy(Exception):
 
 
 LOOPBACK = ("127.0.0.1", "::1", "")
-# A year, said to whoever came by https: their browser asks this name by nothing else. Not for names below it, which may
-# be somebody else's.
-HSTS_SECONDS = 365 * 86400
 
 # What uvicorn must be told: no access log, nothing in the answer that tells which server this is, and no belief in
 # forwarded addresses.

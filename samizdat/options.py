@@ -9,6 +9,10 @@ from pathlib import Path
 
 from samizdat.core import private_networks
 
+# A year, said to whoever came by https: their browser asks this name by nothing else. Not for names below it, which may
+# be somebody else's.
+HSTS_SECONDS = 365 * 86400
+
 
 class BadOption(ValueError):
     """An option holds something that cannot be used; the sentence says what to put there."""

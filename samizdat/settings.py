@@ -6,8 +6,7 @@ from django.utils.csp import CSP
 from django.utils.translation import gettext_lazy as _
 
 from samizdat import databases
-from samizdat.asgi import HSTS_SECONDS
-from samizdat.options import data_folder, option
+from samizdat.options import HSTS_SECONDS, data_folder, option
 
 HERE = Path(__file__).parent
 DATA = data_folder()

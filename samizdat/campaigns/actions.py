@@ -36,7 +36,7 @@ from samizdat.core.content.blocks import dumps as dumps_document
 from samizdat.core.content.blocks import parse as parse_document
 from samizdat.core.content.blocks.comments import without
 from samizdat.core.content.blocks.mending import mended, mended_markdown
-from samizdat.core.content.templates import LayoutChanges
+from samizdat.core.content.templates.layout import LayoutChanges
 from samizdat.events.actions import record
 
 

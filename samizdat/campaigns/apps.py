@@ -16,11 +16,11 @@ class CampaignsConfig(AppConfig):
 
     def ready(self) -> None:
         from samizdat.accounts import pending_changes, public_site
-        from samizdat.audience.actions import rectification
+        from samizdat.audience import bound_addresses
 
         pending_changes.register(_kinds)
         public_site.register_look(_look)
-        rectification.keep_where(_is_bound)
+        bound_addresses.register(_is_bound)
 
 
 def _kinds() -> Mapping[str, Any]:

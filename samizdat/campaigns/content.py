@@ -33,7 +33,7 @@ from samizdat.core.content.blocks.schema import MAX_ANSWERS
 from samizdat.core.content.compile import CompileProof, compile_letter
 from samizdat.core.content.problems import ContentProblem, fill
 from samizdat.core.content.render import Content, conditions_of
-from samizdat.core.content.templates import dress_of
+from samizdat.core.content.templates.blocks import dress_of
 from samizdat.core.content.theme import Theme
 from samizdat.core.content.theme import ThemePicture as LetterPicture
 from samizdat.core.mail.address import BadAddress, domain, normalize

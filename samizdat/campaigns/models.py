@@ -7,7 +7,7 @@ from django.db.models import F, Q
 from msgspec import Struct
 
 from samizdat.core import consent
-from samizdat.core.content.templates import LayoutChanges
+from samizdat.core.content.templates.layout import LayoutChanges
 
 STATES = ("draft", "scheduled", "held", "sending", "paused", "waiting", "finished", "cancelled")
 WELCOME, REPLACED = 1, 2

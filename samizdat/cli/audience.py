@@ -445,7 +445,7 @@ def import_(
     If it was stopped, run it again: it continues.
     """
     bootstrap.open_house()
-    from samizdat.audience import actions
+    from samizdat.audience.imports import actions
 
     paths = [Path(file) for file in files if file != "-"]
     for path in paths:
@@ -510,7 +510,7 @@ def import_(
 
 
 def _is_own_export(path: Path) -> bool:
-    from samizdat.portability.read import is_export
+    from samizdat.portability.own_format import is_export
 
     if not path.is_file():
         return False

@@ -29,7 +29,7 @@ def template_import(file: str, name: str | None) -> None:
     """
     bootstrap.open_house()
     from samizdat.campaigns.templates.import_template import take_in
-    from samizdat.core.content.templates import MAX_ZIP
+    from samizdat.core.content.templates.template_zip import MAX_ZIP
 
     try:
         with Path(file).open("rb") as opened:

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from django.db import transaction
 
 from samizdat.accounts.models import Organization, Person
-from samizdat.audience.imports import planted_addresses
 from samizdat.audience.models import Import
 from samizdat.events import queries as events
 from samizdat.events.actions import detail_of, is_genuine, moment_of, record
@@ -21,11 +20,6 @@ SEEN: EventKind = "subscribers.export.canary_mailed.seen"
 # What nobody has minded for so long is no news any more; the log keeps it.
 TOLD_FOR = timedelta(days=90)
 MANY = 50
-
-
-def register() -> None:
-    """When Django starts."""
-    planted_addresses.register(planted_in_exports, turned_up_in)
 
 
 def with_planted(organization: Organization) -> Iterator[tuple[Export, ExportDetails]]:

@@ -24,6 +24,7 @@ from samizdat.core.crypto import seal
 from samizdat.core.mail import address as addresses
 from samizdat.portability import canary, subscribers
 from samizdat.portability.canary_alarms import with_planted
+from samizdat.portability.own_format import CONSENT, MANIFEST, SUBSCRIBERS
 from samizdat.portability.spreadsheet_cells import escaped
 from samizdat.portability.zip_stream import ZipWriter
 
@@ -32,9 +33,9 @@ FORMAT = "samizdat-export"
 # growth of lists as rows; letters, and what belongs to them, many to a file.
 VERSION = 4
 
-SUBSCRIBERS, SUBSCRIPTIONS = "subscribers.csv", "subscriptions.csv"
-CONSENT, SUPPRESSIONS = "consent.csv", "suppressions.csv"
-PLANTED, MANIFEST = "planted.json", "manifest.json"
+SUBSCRIPTIONS = "subscriptions.csv"
+SUPPRESSIONS = "suppressions.csv"
+PLANTED = "planted.json"
 # The newest ones go along: those of 13 years, where somebody exports every day.
 MOST_PLANTED = 5_000
 

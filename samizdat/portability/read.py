@@ -34,11 +34,11 @@ from samizdat.audience.models import FREQUENCIES, STATUSES, SUPPRESSION_REASONS,
 from samizdat.audience.numbers import HIGHEST
 from samizdat.audience.tags_and_fields import MOST_TAGS, FieldDefinition
 from samizdat.campaigns.templates.import_template import MOST_TEMPLATES
-from samizdat.core import bounded_json, consent, zip_limits
+from samizdat.core import bounded_json, consent
 from samizdat.core.crypto import canary, seal
 from samizdat.core.fields import KINDS
 from samizdat.core.mail import address as addresses
-from samizdat.portability import age_decryption, native, subscribers, unpack, value_limits
+from samizdat.portability import native, own_format, subscribers, unpack, value_limits
 from samizdat.portability.errors import ExportRefused
 from samizdat.portability.spreadsheet_cells import unescaped
 
@@ -62,9 +62,7 @@ ENTRIES = 200_000
 # Bytes of the manifest, which says a line of each file: more only where there are so many.
 SAYS, SAYS_OF_ONE = 1 << 20, 400
 CELL = 1 << 20
-DIRECTORY = 8 << 20  # bytes of a zip's directory: an entry has a hundred, a picture three of them
 ROW, COLUMNS = 8 << 20, 5_000  # characters of a row of a CSV file, of whose cells one has a million at most
-FIRST_MEMBER = b"lists.json"
 # Consent records of one subscriber, and what makes a page heavy however few people are in it: rows that come of them,
 # each with a hundred characters.
 MOST_RECORDS = 2 * RECORDS
@@ -76,41 +74,6 @@ LIST, FIELD, TAG, KEY = (1 << 32) - 1, 1 << 15, 1 << 62, (1 << 32) - 1
 ROUND = 1 << 30
 
 _SUBSCRIBER_ROW = ("number", "address", "language", "joined", "tags", "notes", "more")
-
-
-def is_ours(head: bytes) -> bool:
-    """Whether a file begins as our own exports do, also when the rest of it is missing."""
-    return head[:4] == b"PK\3\4" and head[30 : 30 + len(FIRST_MEMBER)] == FIRST_MEMBER
-
-
-def is_export(file: BinaryIO) -> bool:
-    """Whether a file is one of our own exports, sealed or not: by its first bytes, or, packed anew, by its names."""
-    head = file.read(64)
-    return age_decryption.is_sealed(head) or is_ours(head) or (head[:2] == b"PK" and has_our_names(file))
-
-
-def has_our_names(file: BinaryIO) -> bool:
-    """Whether a zip holds what ours hold."""
-    wanted = {native.MANIFEST, native.SUBSCRIBERS, native.CONSENT}
-    try:
-        return wanted <= {name for name in zip_limits.names(_directory(file)) if name in wanted}
-    except ExportRefused:
-        return False
-
-
-def _directory(file: BinaryIO) -> bytes:
-    """One that would fill the memory is none of ours. Errors: ExportRefused."""
-    size = file.seek(0, io.SEEK_END)
-    file.seek(max(0, size - zip_limits.TAIL))
-    directory_size = zip_limits.directory_bytes(file.read())
-    if directory_size is None:
-        raise torn()
-    if directory_size > DIRECTORY:
-        raise foreign()
-    file.seek(max(0, size - zip_limits.TAIL - directory_size))
-    directory = zip_limits.directory(file.read())
-    file.seek(0)
-    return directory
 
 
 @dataclass(slots=True)
@@ -140,7 +103,7 @@ class OpenedExport:
 
     def __init__(self, file: BinaryIO) -> None:
         self._stack = ExitStack()
-        _directory(file)
+        own_format.directory(file)
         try:
             self._box = self._stack.enter_context(unpack.ZipReader(file))
             self._infos = self._box.entries
@@ -152,8 +115,8 @@ class OpenedExport:
             raise
 
     def _read_tables(self) -> None:
-        if native.MANIFEST not in self._infos:
-            raise foreign()
+        if own_format.MANIFEST not in self._infos:
+            raise own_format.foreign()
         self.manifest = self._manifest()
         self._sha = {name: str(entry["sha256"]) for name, entry in self.manifest["files"].items()}
         self._insist_on_sizes()
@@ -172,10 +135,10 @@ class OpenedExport:
 
     def _manifest(self) -> dict[str, Any]:
         most = max(SAYS, SAYS_OF_ONE * len(self._infos))
-        if self._infos[native.MANIFEST].size > most:
-            raise foreign()
+        if self._infos[own_format.MANIFEST].size > most:
+            raise own_format.foreign()
         try:
-            manifest: dict[str, Any] = bounded_json.read(self._bytes(native.MANIFEST), VALUES)
+            manifest: dict[str, Any] = bounded_json.read(self._bytes(own_format.MANIFEST), VALUES)
             ours = manifest["format"] == native.FORMAT
             version, files, counts = value_limits.whole(manifest["version"]), manifest["files"], manifest["counts"]
             shaped = isinstance(files, dict) and isinstance(counts, dict)
@@ -184,9 +147,9 @@ class OpenedExport:
             )
             shaped = shaped and value_limits.whole(counts["subscribers"]) >= 0
         except (ValueError, KeyError, TypeError, AttributeError) as wrong:
-            raise foreign() from wrong
+            raise own_format.foreign() from wrong
         if not ours or not shaped:
-            raise foreign()
+            raise own_format.foreign()
         if version > native.VERSION:
             sentence = _(
                 "This export was made by a newer version of Samizdat. Update this installation, then import the file."
@@ -195,12 +158,12 @@ class OpenedExport:
         return manifest
 
     def _insist_on_sizes(self) -> None:
-        if set(self._sha) != set(self._infos) - {native.MANIFEST}:
-            raise altered(next(iter(set(self._sha) ^ (set(self._infos) - {native.MANIFEST}))))
-        needed = {native.SUBSCRIBERS, native.SUBSCRIPTIONS, native.CONSENT, native.SUPPRESSIONS}
+        if set(self._sha) != set(self._infos) - {own_format.MANIFEST}:
+            raise altered(next(iter(set(self._sha) ^ (set(self._infos) - {own_format.MANIFEST}))))
+        needed = {own_format.SUBSCRIBERS, native.SUBSCRIPTIONS, own_format.CONSENT, native.SUPPRESSIONS}
         needed |= {"lists.json", "tags.json", "fields.json"}
         if not needed <= set(self._infos):
-            raise foreign()
+            raise own_format.foreign()
         for name, entry in self.manifest["files"].items():
             if self._infos[name].size != entry["bytes"]:
                 raise altered(name)
@@ -282,15 +245,15 @@ class OpenedExport:
 
     def people(self) -> Iterator[IncomingSubscriber]:
         """Everybody but the planted one, in the order of the file. Errors: ExportRefused with file and line."""
-        with self._box.open(native.SUBSCRIBERS) as first:
-            subscribers = self._rows(native.SUBSCRIBERS, first)
+        with self._box.open(own_format.SUBSCRIBERS) as first:
+            subscribers = self._rows(own_format.SUBSCRIBERS, first)
             lists = _RowGroups(self._opened(native.SUBSCRIPTIONS), native.SUBSCRIPTIONS)
-            records = _RowGroups(self._opened(native.CONSENT), native.CONSENT)
+            records = _RowGroups(self._opened(own_format.CONSENT), own_format.CONSENT)
             suppressed = self._suppressed()
             known = {row["number"] for row in self.lists}
             tags, last, met = {row["number"] for row in self.tags}, -1, SeenAddresses()
             for line, row in subscribers:
-                with _line(native.SUBSCRIBERS, line):
+                with _line(own_format.SUBSCRIBERS, line):
                     subscriber = _coming(row, self.fields, tags)
                     assert subscriber.number > last
                     assert met.meet(_mark(subscriber.address), 0) is None
@@ -302,7 +265,7 @@ class OpenedExport:
                 for line, row in records.of(subscriber.number):
                     if len(subscriber.records) == MOST_RECORDS:
                         raise too_many_records(subscriber.number)
-                    with _line(native.CONSENT, line):
+                    with _line(own_format.CONSENT, line):
                         subscriber.records.append(_record(row, known))
                 with _line(native.SUBSCRIPTIONS, line):
                     assert len({of[0] for of in subscriber.lists}) == len(subscriber.lists)
@@ -558,19 +521,10 @@ def refused(broken: unpack.UnpackFailed) -> ExportRefused:
         case "busy":
             sentence = _("Another file is being opened with a passphrase. Try again in a minute.")
         case "foreign_file":
-            return foreign()
+            return own_format.foreign()
         case _:
-            return torn()
+            return own_format.torn()
     return ExportRefused(broken.code, sentence)
-
-
-def torn() -> ExportRefused:
-    return ExportRefused("torn_file", _("This export is damaged or incomplete. Copy it again from where it was made."))
-
-
-def foreign() -> ExportRefused:
-    sentence = _("This file isn’t in the Samizdat format. Import it into a list as a file from another service.")
-    return ExportRefused("foreign_file", sentence)
 
 
 def altered(name: str) -> ExportRefused:

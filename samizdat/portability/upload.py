@@ -24,7 +24,7 @@ from samizdat.audience.imports.documents import sealed
 from samizdat.audience.imports.reading.upload_file import PieceFile
 from samizdat.audience.models import Import
 from samizdat.events.actions import record
-from samizdat.portability import age_decryption, read, restore, subscribers, tables
+from samizdat.portability import age_decryption, own_format, read, restore, subscribers, tables
 from samizdat.portability.errors import ExportRefused
 from samizdat.portability.restore.documents import FoundList, RestoreDocument, RestoreReport, read_plan, read_report
 from samizdat.vault import keyring
@@ -37,7 +37,7 @@ GIVEN, OPENED = 0, 1
 
 def claim(row: Import, files: int) -> bool:
     """Whether an upload whose pieces are all here is one of our own exports; it is marked as one then."""
-    if files != 1 or not uploads.complete(row, 1) or not read.is_export(_file(row, GIVEN)):
+    if files != 1 or not uploads.complete(row, 1) or not own_format.is_export(_file(row, GIVEN)):
         return False
     return bool(Import.objects.filter(pk=row.pk, state="uploading").update(source=SOURCE))
 
@@ -135,9 +135,9 @@ def unseal(row: Import, secret: str, *, now: datetime, by: Person | None) -> Non
             row.pieces.filter(file=OPENED).delete()
             raise
     if OPENED not in _files(row):
-        raise read.torn()  # Nothing was sealed in it.
+        raise own_format.torn()  # Nothing was sealed in it.
     with _file(row, OPENED) as file:
-        ours = read.is_export(file)
+        ours = own_format.is_export(file)
     # Piece by piece, and not in the transaction below: half a gigabyte at once would hold up everybody else.
     row.pieces.filter(file=GIVEN).delete()
     other = {} if ours or row.list_id is None else _handed_over(row)

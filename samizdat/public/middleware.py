@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 from django.http import Http404, HttpRequest, HttpResponse
 
-from samizdat.asgi import HSTS_SECONDS
 from samizdat.logs import configure, where_it_broke
+from samizdat.options import HSTS_SECONDS
 
 log = logging.getLogger("samizdat.public")
 

@@ -32,8 +32,7 @@ from samizdat.campaigns.opened import open_campaign
 from samizdat.campaigns.queries import CampaignRow, campaign_of, drafts_with, newest, searched
 from samizdat.campaigns.templates import import_template, layout_store
 from samizdat.core.content.message import loads
-from samizdat.core.content.templates import LayoutChanges
-from samizdat.core.content.templates.layout import WrittenRegion
+from samizdat.core.content.templates.layout import LayoutChanges, WrittenRegion
 from samizdat.vault import keyring
 from tests.conftest import NOW
 

@@ -35,8 +35,9 @@ from samizdat.campaigns.templates.layout_store import arrangement_of
 from samizdat.core.content.blocks import dumps, parse
 from samizdat.core.content.blocks.merge_versions import numbered_body
 from samizdat.core.content.render import fill
-from samizdat.core.content.templates import LayoutChanges, TemplateRefused, WrittenRegion, take
-from samizdat.core.content.templates.layout import parts_of
+from samizdat.core.content.templates.import_template import take
+from samizdat.core.content.templates.layout import LayoutChanges, WrittenRegion, parts_of
+from samizdat.core.content.templates.notes import TemplateRefused
 from tests.conftest import NOW
 from tests.web.conftest import make_person, png
 

@@ -235,7 +235,7 @@ def test_a_picture_in_a_place_of_its_template_is_shown_by_the_letter(lantern: An
     from samizdat.campaigns.actions import create
     from samizdat.campaigns.drafts.draft import Draft
     from samizdat.campaigns.templates import import_template, layout
-    from samizdat.core.content.templates import WrittenRegion
+    from samizdat.core.content.templates.layout import WrittenRegion
 
     page = b"<table><tr><td mc:edit='head'>Head</td></tr><tr><td mc:edit='body'>Body</td></tr></table>"
     template = import_template.take_in(lantern, "Old one", page, by=None, now=NOW).template

@@ -21,8 +21,9 @@ from samizdat.core.content.blocks.reading import BadDocument, parse
 from samizdat.core.content.checks import TextPositions
 from samizdat.core.content.corrections import corrected
 from samizdat.core.content.render import Content, render, stylesheet
-from samizdat.core.content.templates import TemplateRefused, take
 from samizdat.core.content.templates.blocks import read
+from samizdat.core.content.templates.import_template import take
+from samizdat.core.content.templates.notes import TemplateRefused
 from samizdat.core.imports import ImportFailed
 from samizdat.importers.reading import text as texts
 

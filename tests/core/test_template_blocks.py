@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from samizdat.core.content.blocks import parse, to_html
-from samizdat.core.content.templates import take
 from samizdat.core.content.templates.blocks import dress_of, read
+from samizdat.core.content.templates.import_template import take
 from samizdat.core.content.templates.layout import LayoutChanges, Region, parts_of, walk
 from samizdat.core.content.templates.region_names import given, where
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from samizdat.core.content.templates import ImportedTemplate, take
+from samizdat.core.content.templates.import_template import ImportedTemplate, take
 
 PADDING = "&zwnj;&nbsp;&#847;&#8199;&shy;" * 200 + "\u200c\u00a0\u034f\u2007" * 200
 SHOWN = "<table width='600'><tr><td><div class='t'><p>Hello, short.</p></div></td></tr><tr><td>Foot</td></tr></table>"

@@ -11,8 +11,9 @@ import pytest
 from samizdat.core.content.blocks import dumps
 from samizdat.core.content.blocks.styles import PLAIN
 from samizdat.core.content.render import Content, fill, render
-from samizdat.core.content.templates import LayoutChanges, arranged, take
 from samizdat.core.content.templates.blocks import read
+from samizdat.core.content.templates.import_template import take
+from samizdat.core.content.templates.layout import LayoutChanges, arranged
 from tests.browser import different, opened, pictured, started, texts
 
 pytestmark = pytest.mark.browser

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from samizdat.core.content.templates import TemplateRefused
+from samizdat.core.content.templates.notes import TemplateRefused
 from samizdat.core.content.templates.template_zip import (
     TemplateArchive,
     is_zip,

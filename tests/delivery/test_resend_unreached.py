@@ -15,7 +15,7 @@ from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.templates import import_template
 from samizdat.campaigns.templates.layout_store import arrangement_of, sealed
-from samizdat.core.content.templates import LayoutChanges, WrittenRegion
+from samizdat.core.content.templates.layout import LayoutChanges, WrittenRegion
 from samizdat.core.mail import outcome
 from samizdat.core.mail.ledger import State
 from samizdat.delivery import sql as delivery_sql

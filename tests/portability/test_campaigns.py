@@ -32,7 +32,7 @@ from samizdat.campaigns.models import AnswerTotal, Campaign, Edition, LinkTotal,
 from samizdat.campaigns.released import released
 from samizdat.campaigns.templates import import_template
 from samizdat.campaigns.templates.layout_store import arrangement_of, save_as_template, sealed
-from samizdat.core.content.templates import LayoutChanges, WrittenRegion
+from samizdat.core.content.templates.layout import LayoutChanges, WrittenRegion
 from samizdat.core.mail.ledger import State
 from samizdat.delivery import actions as delivery
 from samizdat.delivery import dkim_keys

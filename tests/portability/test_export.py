@@ -24,7 +24,16 @@ from samizdat.core import bounded_json, consent, segment, zip_limits
 from samizdat.core.crypto.seal import SealBroken
 from samizdat.events.models import Event
 from samizdat.portability import actions as exporting
-from samizdat.portability import age_decryption, age_passphrase, canary_alarms, native, permits, read, unpack
+from samizdat.portability import (
+    age_decryption,
+    age_passphrase,
+    canary_alarms,
+    native,
+    own_format,
+    permits,
+    read,
+    unpack,
+)
 from samizdat.portability.errors import ExportRefused
 from samizdat.portability.models import Export, ExportPiece
 from samizdat.portability.parts import growth
@@ -738,7 +747,7 @@ def test_a_spoilt_export_is_one_sentence_and_nothing_is_written(
 def test_an_export_that_was_packed_anew_is_known_and_comes_back(audience: Any, vault: Any, tmp_path: Path) -> None:
     data = _changed(made(audience, ExportRequest("samizdat")), "", None)
     there, counts = in_another_house(data, tmp_path, vault)
-    assert read.is_export(io.BytesIO(data)) and counts["added"] == 3
+    assert own_format.is_export(io.BytesIO(data)) and counts["added"] == 3
 
 
 def test_what_was_cancelled_while_it_was_made_leaves_nothing(audience: Any) -> None:
@@ -868,7 +877,8 @@ def test_a_forged_export_is_read_to_its_end_before_a_row_is_written(
 def test_what_would_fill_memory_or_time_is_refused_before(
     audience: Any, tmp_path: Path, vault: Any, monkeypatch: pytest.MonkeyPatch, guard: str, most: int
 ) -> None:
-    monkeypatch.setattr(f"samizdat.portability.read.{guard}", most)
+    module = "own_format" if guard == "DIRECTORY" else "read"
+    monkeypatch.setattr(f"samizdat.portability.{module}.{guard}", most)
     monkeypatch.setattr("samizdat.portability.read.SAYS", 20 if guard == "SAYS_OF_ONE" else 1 << 20)
     data = made(audience, ExportRequest("samizdat"))
     if guard == "ROW":  # A cell may go on over lines, and each of these is short.
@@ -880,7 +890,7 @@ def test_what_would_fill_memory_or_time_is_refused_before(
 def bomb(name: str, text: bytes) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as box:
-        for other in {"lists.json", native.SUBSCRIBERS, native.CONSENT, native.MANIFEST} - {name}:
+        for other in {"lists.json", own_format.SUBSCRIBERS, own_format.CONSENT, own_format.MANIFEST} - {name}:
             box.writestr(other, "{}")
         box.writestr(name, text)
     return out.getvalue()
@@ -888,7 +898,7 @@ def bomb(name: str, text: bytes) -> bytes:
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    [(native.CONSENT, bytes(17 << 20)), (native.MANIFEST, b"[" + b"[]," * 400_000 + b"[]]")],
+    [(own_format.CONSENT, bytes(17 << 20)), (own_format.MANIFEST, b"[" + b"[]," * 400_000 + b"[]]")],
     ids=["one that unpacks a thousand times", "a manifest of nothing but brackets"],
 )
 def test_a_small_zip_that_becomes_gigabytes_takes_no_memory_of_the_worker(

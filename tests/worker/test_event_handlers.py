@@ -21,7 +21,7 @@ from samizdat.campaigns.models import Campaign, Edition, Picture
 from samizdat.campaigns.opened import open_campaign
 from samizdat.campaigns.released import released, web_versions
 from samizdat.campaigns.templates import import_template, layout
-from samizdat.core.content.templates import WrittenRegion
+from samizdat.core.content.templates.layout import WrittenRegion
 from samizdat.core.crypto import tokens
 from samizdat.events.actions import record
 from samizdat.events.models import Event, FollowUp

@@ -1,13 +1,12 @@
 """Another address for the same reader: they moved, or it was mistyped (GDPR, article 16)."""
 
-from collections.abc import Callable
 from datetime import date, datetime
 
 from django.db import IntegrityError
 from django.utils.translation import gettext as _
 
 from samizdat.accounts.models import Organization, Person
-from samizdat.audience import consent_writer, removal_limit, suppression_check
+from samizdat.audience import bound_addresses, consent_writer, removal_limit, suppression_check
 from samizdat.audience.actions.suppressions import keep_suppression
 from samizdat.audience.errors import AddressErased, AudienceError
 from samizdat.audience.models import Subscriber, Suppression
@@ -40,15 +39,6 @@ class LetterUnderWay(AudienceError):
         super().__init__(text)
 
 
-# (organization, number of a reader) -> whether a letter is on its way to the mailbox that they have now.
-_bound: list[Callable[[Organization, int], bool]] = []
-
-
-def keep_where(asked: Callable[[Organization, int], bool]) -> None:
-    """By an app that sends letters, when Django starts."""
-    _bound.append(asked)
-
-
 def correct_address(subscriber: Subscriber, address: str, *, now: datetime, by: Person | None = None) -> bool:
     """The address of this subscriber from now on. False when it is theirs already.
 
@@ -74,7 +64,7 @@ def correct_address(subscriber: Subscriber, address: str, *, now: datetime, by: 
                 raise AddressErased
             redirected = 0
             if misspelling.meant(held[seal.ADDRESS]) != wanted:
-                if by is not None and any(asked(organization, row.number) for asked in _bound):
+                if by is not None and bound_addresses.is_bound(organization, row.number):
                     raise LetterUnderWay
                 redirected = removal_limit.check_correction(organization, row.id, now=now, by=by)
             before = keys.blinds(addresses.comparable(held[seal.ADDRESS]))

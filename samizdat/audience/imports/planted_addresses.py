@@ -3,7 +3,7 @@
 Exports stand above the audience; they say here which addresses these are, and hear of those that were met.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from datetime import datetime
 
 from samizdat.accounts.models import Organization
@@ -11,7 +11,7 @@ from samizdat.audience.models import Import
 
 # Blind indices of all of an organization; raises the alarm for those of an import, and gives the exports' numbers.
 type FindPlanted = Callable[[Organization], frozenset[bytes]]
-type RaiseAlarms = Callable[[Import, Iterable[bytes], datetime], list[int]]
+type RaiseAlarms = Callable[[Import, Collection[bytes], datetime], list[int]]
 
 _registered: list[tuple[FindPlanted, RaiseAlarms]] = []
 
@@ -25,5 +25,5 @@ def all_of(organization: Organization) -> frozenset[bytes]:
     return frozenset().union(*(find(organization) for find, _raise in _registered))
 
 
-def raise_alarms(run: Import, blinds: Iterable[bytes], now: datetime) -> list[int]:
+def raise_alarms(run: Import, blinds: Collection[bytes], now: datetime) -> list[int]:
     return [number for _find, tell in _registered for number in tell(run, blinds, now)]

@@ -23,7 +23,7 @@ from samizdat.campaigns.templates import region_names
 from samizdat.campaigns.templates.layout_store import arrangement_of
 from samizdat.core import consent
 from samizdat.core.content.blocks.compare import ComparedPart, beginning, counted, differences, lines
-from samizdat.core.content.templates import LayoutChanges
+from samizdat.core.content.templates.layout import LayoutChanges
 from samizdat.vault import keyring
 
 NEWEST = 50

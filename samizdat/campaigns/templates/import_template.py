@@ -19,7 +19,8 @@ from samizdat.campaigns.media import image_processing, library, storage
 from samizdat.campaigns.models import Campaign, Template, TemplateText
 from samizdat.campaigns.queries import with_subjects
 from samizdat.core.content.problems import fill
-from samizdat.core.content.templates import SENTENCES, ImportedTemplate, Note, TemplateRefused, take
+from samizdat.core.content.templates.import_template import ImportedTemplate, take
+from samizdat.core.content.templates.notes import SENTENCES, Note, TemplateRefused
 from samizdat.core.content.templates.template_zip import (
     MAX_ZIP,
     MOST_BYTES,

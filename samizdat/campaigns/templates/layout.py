@@ -19,15 +19,17 @@ from samizdat.campaigns.models import Campaign, Template
 from samizdat.campaigns.templates import import_template, region_names
 from samizdat.campaigns.templates.layout_store import arrangement_of, insist_on_room, sealed, too_much
 from samizdat.core.content.render import cleaning
-from samizdat.core.content.templates import LayoutChanges, LayoutTooLong, WrittenRegion
 from samizdat.core.content.templates.blocks import read
 from samizdat.core.content.templates.layout import (
     MAX_COPIES,
     Hideable,
+    LayoutChanges,
+    LayoutTooLong,
     Part,
     Parts,
     Region,
     RepeatableRegion,
+    WrittenRegion,
     arranged_parts,
     find,
     parts_of,

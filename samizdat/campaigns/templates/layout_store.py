@@ -12,7 +12,7 @@ from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.media import storage
 from samizdat.campaigns.models import Campaign, Template, TemplateText
 from samizdat.campaigns.templates import import_template
-from samizdat.core.content.templates import LayoutChanges, LayoutTooLong, arranged, insist_on_size
+from samizdat.core.content.templates.layout import LayoutChanges, LayoutTooLong, arranged, insist_on_size
 from samizdat.vault import keyring
 
 

@@ -13,7 +13,7 @@ from samizdat.campaigns.templates import region_names
 from samizdat.campaigns.templates.layout import HideView, PartView, PlaceView, RepeatView, every_part
 from samizdat.campaigns.templates.layout_store import arrangement_of, insist_on_room
 from samizdat.core.content.blocks.compare import ComparedPart
-from samizdat.core.content.templates import LayoutChanges
+from samizdat.core.content.templates.layout import LayoutChanges
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ from samizdat.campaigns.templates.layout import TRIES, PlaceView
 from samizdat.core.content.blocks import BadDocument, Node, dumps, parse, to_html
 from samizdat.core.content.blocks.merge_versions import merge, numbered_body
 from samizdat.core.content.blocks.styles import PLAIN, BlockStyles
-from samizdat.core.content.templates import WrittenRegion, dress_of
-from samizdat.core.content.templates.blocks import read
+from samizdat.core.content.templates.blocks import dress_of, read
+from samizdat.core.content.templates.layout import WrittenRegion
 from samizdat.core.languages import direction
 
 # Elements that hold words, and nothing that is a block of its own.

@@ -39,7 +39,7 @@ from samizdat.campaigns.templates.layout_store import sealed as sealed_arrangeme
 from samizdat.core import consent, totals
 from samizdat.core.content.message import loads
 from samizdat.core.content.render import Content
-from samizdat.core.content.templates import LayoutChanges, LayoutTooLong, insist_on_size
+from samizdat.core.content.templates.layout import LayoutChanges, LayoutTooLong, insist_on_size
 from samizdat.dbclock import YEARS
 from samizdat.events.actions import record
 from samizdat.portability.parts import base

@@ -18,7 +18,7 @@ from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign, Comment, Correction, DraftRevision
 from samizdat.core import consent
-from samizdat.core.content.templates import LayoutChanges
+from samizdat.core.content.templates.layout import LayoutChanges
 from samizdat.portability.parts import base
 from samizdat.portability.parts.campaigns.campaigns import VERSION, edition_of, segment_here
 from samizdat.portability.parts.campaigns.extras import CampaignExtrasPart

@@ -13,8 +13,7 @@ from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Template, TemplateText
 from samizdat.campaigns.templates import import_template
-from samizdat.core.content.templates import LayoutChanges, insist_on_size
-from samizdat.core.content.templates.layout import MAX_ARRANGED
+from samizdat.core.content.templates.layout import MAX_ARRANGED, LayoutChanges, insist_on_size
 from samizdat.portability.parts import base
 from samizdat.portability.parts.campaigns.media import Pictures, insist_on_room, renamed_in
 from samizdat.portability.read import OpenedExport, altered

@@ -17,7 +17,8 @@ from samizdat.campaigns.models import Template
 from samizdat.campaigns.rendering import render as compiled
 from samizdat.campaigns.templates import gallery, import_template, layout
 from samizdat.core.content.render import Content
-from samizdat.core.content.templates import MAX_ZIP, arranged
+from samizdat.core.content.templates.layout import arranged
+from samizdat.core.content.templates.template_zip import MAX_ZIP
 from samizdat.web.campaigns import previews
 from samizdat.web.permissions import EVERYONE, WRITERS, deed, door, go
 from samizdat.web.request import DeskRequest
