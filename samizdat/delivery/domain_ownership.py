@@ -135,7 +135,10 @@ def claimed_before_release(edition: Edition) -> str:
     release = about(edition.organization, _RELEASED, edition.campaign_id)
     keys, organization = keyring.keys(edition.organization), edition.organization
     others = sealed_settings.of_others(organization)
-    versions: list[Edition | EditionVariant] = [edition, *EditionVariant.objects.filter(edition=edition)]
+    versions: list[Edition | EditionVariant] = [
+        edition,
+        *EditionVariant.objects.filter(edition=edition).defer("compiled_sealed"),
+    ]
     for version in versions:
         name = domain(normalize(opened(keys, version).from_email))
         above = {*dkim_keys.at_or_above(name)}
@@ -163,7 +166,7 @@ def _wrote_from(organization: Organization, name: str) -> bool:
         organization=organization, campaign__state="finished", campaign__version_of=None
     )
     keys = keyring.keys(organization)
-    for edition in rows.order_by("-created")[:LOOKED_AT]:
+    for edition in rows.defer("compiled_sealed").order_by("-created")[:LOOKED_AT]:
         with contextlib.suppress(SealError, BadAddress):
             sender = domain(normalize(opened(keys, edition).from_email))
             if sender == name and standing(edition).finished:

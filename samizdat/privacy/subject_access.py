@@ -113,7 +113,7 @@ def _notice(facts: PrivacyFacts, now: datetime, language: str) -> list[dict[str,
 def _letters(organization: Organization, subscriber: Subscriber) -> list[dict[str, object]]:
     """What was owed to them and became of it, the newest first. Older ones are totals in which they are not."""
     rows_of = Edition.objects.select_related("organization").filter(organization=organization)
-    editions = {edition.id: edition for edition in rows_of}
+    editions = {edition.id: edition for edition in rows_of.defer("compiled_sealed")}
     # By edition and number, which is the key: there is no index by number alone.
     rows = [
         row

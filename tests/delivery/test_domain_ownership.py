@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from msgspec.structs import replace
 
 from samizdat.accounts import actions as accounts
@@ -218,7 +220,10 @@ def test_a_campaign_that_went_out_from_another_organizations_domain_is_paused_wh
     campaign = release(_letter(house, "letter@bell.example"), now=NOW)
     assert due.pause_from_others(NOW) == 0, "nobody knows yet"
     bell.save(update_fields=["settings_sealed"])
-    assert due.pause_from_others(NOW) == 1
+    with CaptureQueriesContext(connection) as asked:
+        assert due.pause_from_others(NOW) == 1
+    texts = [query["sql"] for query in asked if "compiled_sealed" in query["sql"]]
+    assert not texts, "it would be all of all campaigns that wait, at once"
     campaign.refresh_from_db()
     assert campaign.state == "paused"
 
