@@ -6,6 +6,7 @@ from django.utils.translation import gettext as _
 
 from samizdat.audience.limits import HEAVIEST_SUBSCRIBER, RECORDS, TAGS_EACH
 from samizdat.core.imports import ImportPlan
+from samizdat.formatting import grouped
 
 
 class AudienceError(ValueError):
@@ -172,6 +173,17 @@ class TooManyAddresses(AudienceError):
 
     def __init__(self) -> None:
         super().__init__(_("You can add at most 50,000 addresses at once. Add them in several parts."))
+
+
+class SuppressionListFull(AudienceError):
+    code = "suppression_list_full"
+
+    def __init__(self, most: int) -> None:
+        sentence = _(
+            "Your suppression list can hold %(n)s addresses. Nothing was added: add only addresses of people who "
+            "might subscribe."
+        )
+        super().__init__(sentence % {"n": grouped(most)})
 
 
 class AddressesWait(AudienceError):

@@ -13,5 +13,8 @@ RECORDS = 500
 TAGS_EACH = 200
 # Characters of one value, and bytes of all that is kept of one subscriber (seal.pack): pages hold hundreds of them.
 LONGEST_VALUE, HEAVIEST_SUBSCRIBER = 10_000, 64 << 10
+# Addresses that are pasted into the suppression list, besides one for each subscriber: a comparison holds all of them,
+# 480 bytes each.
+SUPPRESSIONS = 200_000
 # Columns of all files of one import: the page that maps them offers every field for each.
 COLUMNS = 500

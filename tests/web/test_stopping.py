@@ -12,7 +12,7 @@ from django.utils import timezone
 from samizdat import dbclock
 from samizdat.accounts import pending_changes
 from samizdat.audience import actions, queries, read_limits, removal_limit
-from samizdat.audience.actions import bulk
+from samizdat.audience.actions import bulk, suppressions
 from samizdat.audience.actions.suppressions import MOST_WAITING, PasteDetails, suppress_many
 from samizdat.audience.filters import Filter
 from samizdat.audience.models import Subscriber, Subscription, Suppression
@@ -124,6 +124,16 @@ def test_an_organization_has_only_so_many_pastes_that_wait(here: House, desk: De
     assert "are waiting for an admin. Once they are approved or stopped, add more." in page
     assert pending_changes.waiting(here.organization).count() == MOST_WAITING
     assert "new0@paste3.example" in page, "nothing typed is lost"
+
+
+def test_the_suppression_list_has_an_end(here: House, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each comparison holds all of it in memory, beside the work of other organizations."""
+    monkeypatch.setattr(suppressions, "SUPPRESSIONS", 2)
+    most = 2 + Subscriber.objects.filter(organization=here.organization).count()
+    page = _paste(here, desk("admin"), [f"new{n}@post.example" for n in range(most + 1)])
+    assert f"Your suppression list can hold {most} addresses." in page and not Suppression.objects.exists()
+    _paste(here, desk("admin"), [f"new{n}@post.example" for n in range(most)])
+    assert Suppression.objects.count() == most
 
 
 def test_a_file_of_another_service_is_taken_in_its_encoding(here: House, desk: Desk) -> None:

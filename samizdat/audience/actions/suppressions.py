@@ -10,9 +10,10 @@ from msgspec import Struct
 
 from samizdat.accounts import pending_changes
 from samizdat.accounts.models import Organization, PendingChange, Person
-from samizdat.audience import bulk_consent_writer, consent_writer, removal_limit, sql, suppression_log
-from samizdat.audience.errors import AddressesWait, TooManyAddresses
+from samizdat.audience import bulk_consent_writer, consent_writer, headcount, removal_limit, sql, suppression_log
+from samizdat.audience.errors import AddressesWait, SuppressionListFull, TooManyAddresses
 from samizdat.audience.imports import held
+from samizdat.audience.limits import SUPPRESSIONS
 from samizdat.audience.models import SUPPRESSION_REASONS, Subscriber, Suppression, row_id
 from samizdat.core.mail import address as addresses
 from samizdat.events.actions import record
@@ -128,7 +129,8 @@ def suppress_many(
     list of subscribers says afterwards who of them is here: so it waits for an admin where a file of as many rows
     would.
 
-    Errors: AudienceError for more than MOST lines; TooManyRemovals, what stands before that slice is done.
+    Errors: AudienceError for more than MOST lines, or than the list holds; TooManyRemovals, what stands before that
+    slice is done.
     """
     assert reason in GIVEN
     lines = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
@@ -142,6 +144,9 @@ def suppress_many(
             if number > 1 or "@" in line:
                 taken.refused.append((number, bad.code))
     wanted, logged = sorted(known), suppression_log.logged_today(organization, now)
+    most = SUPPRESSIONS + headcount.of(organization.pk)
+    if Suppression.objects.filter(organization=organization).count() + len(wanted) > most:
+        raise SuppressionListFull(most)
     if held.tells_too_much(organization, len(wanted), by):
         taken.waits = _ask(organization, wanted, reason, now=now, by=by)
         return taken
