@@ -82,7 +82,7 @@ def _on_postgresql() -> Iterator[CatalogRow]:
         "publicdb": unquote(urlsplit(option("SAMIZDAT_GATE_URL")).username or ""),
         "roles": ROLES.replace("_", r"\_") + "%",
         "readable": [f"publicdb_{name}" for name in READABLE],
-        "tables": [name for kind, name in _ours("postgresql") if kind == "table"],
+        "tables": tables(),
     }
     with transaction.atomic(), connection.cursor() as cursor:
         # So names are written out with their schema, and no function or table that somebody put before one is used.
@@ -130,6 +130,11 @@ def _ours(vendor: str) -> dict[tuple[str, str], str]:
     """(Kind, name) -> text of all that our migrations make."""
     lines = (line.split("\t") for line in file(vendor).read_text().splitlines())
     return {(kind, name): text for kind, name, text in lines}
+
+
+def tables() -> list[str]:
+    """Names of all that our migrations make."""
+    return [name for kind, name in _ours(connection.vendor) if kind == "table"]
 
 
 def foreign() -> list[str]:

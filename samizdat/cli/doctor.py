@@ -3,6 +3,7 @@
 import os
 import shutil
 import stat
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -58,6 +59,7 @@ def _all_signs() -> Iterator[HealthCheck]:
     yield from _spelling()
     yield from _words()
     yield from _foreign()
+    yield from _indexes()
     yield from _forged_events()
     yield from _public_role()
     yield from _organizations()
@@ -171,6 +173,8 @@ _REMEDIES = {
 _DROP = "It can undo repairs, hide rows, and copy or delete later ones. If none of you created it, drop it."
 # As many are named.
 _NAMED = 20
+# Seconds in which indexes are looked at.
+INDEX_SECONDS = 10.0
 
 
 def _foreign() -> Iterator[HealthCheck]:
@@ -198,11 +202,28 @@ def _foreign() -> Iterator[HealthCheck]:
             "red",
             "database",
             (
-                f"In the last {ALTERED_DAYS} days it ran something that isn't ours; it was removed. If none of "
-                "you created it, someone else can write to the database: change its password, and check roles "
-                "and settings."
+                f"In the last {ALTERED_DAYS} days it ran something that isn't ours, or an index lacked rows; it was "
+                "removed or rebuilt. If none of you did it, someone else can write to the database: change its "
+                "password, and check roles and settings."
             ),
         )
+
+
+def _indexes() -> Iterator[HealthCheck]:
+    """SQLite: tables that don't match their indexes, as far as INDEX_SECONDS go; the worker looks at all of them."""
+    from django.db import connection
+
+    from samizdat.db import on_sqlite
+    from samizdat.worker.schedule import index_check
+
+    until = time.monotonic() + INDEX_SECONDS
+    path = str(connection.settings_dict["NAME"])
+    for name in index_check.damaged(path, lambda: time.monotonic() > until) if on_sqlite() else ():
+        sentence = (
+            f"An index of {at_terminal(name)} lacks rows, so a “no” or a cancellation can be overlooked. Restart "
+            "`serve`: it rebuilds the index. If the disk isn't broken, someone else can write to the database."
+        )
+        yield HealthCheck("red", "database", sentence)
 
 
 def _forged_events() -> Iterator[HealthCheck]:

@@ -15,7 +15,7 @@ from tests.conftest import NOW
 from tests.web.conftest import make_person, signed_in
 
 pytestmark = pytest.mark.django_db
-PAGE = "The database runs code that isn’t part of Samizdat"
+PAGE = "The database isn’t as Samizdat created it"
 
 # What sends people elsewhere again, each time after that was put back, deletes or copies what comes later.
 SQLITE = {

@@ -43,6 +43,14 @@ class _Going:
 
 
 _going: dict[int, _Going] = {}
+# Organizations that are compared once more, whatever day it was done.
+_anew: set[int] = set()
+
+
+def begin_anew() -> None:
+    """What was compared was not all there (index_check.py)."""
+    _going.clear()
+    _anew.update(Organization.objects.values_list("id", flat=True))
 
 
 def compare(now: datetime) -> None:
@@ -54,7 +62,7 @@ def compare(now: datetime) -> None:
         release = queries.last(organization, RELEASED)
         released = release.id if release is not None and (last is None or release.id > last.id) else 0
         is_of_today = last is not None and last.at.astimezone(UTC).date() >= now.astimezone(UTC).date()
-        if is_of_today and not asked and not released:
+        if is_of_today and not asked and not released and organization.id not in _anew:
             continue
         if not _go_on(organization, asked, released, now, until):
             return
@@ -86,4 +94,5 @@ def _go_on(organization: Organization, wish: int, released: int, now: datetime, 
         going.after = after or going.after
     tell(organization, going.subscribers, going.wrong, going.mended, now)
     del _going[organization.id]
+    _anew.discard(organization.id)
     return True

@@ -32,7 +32,14 @@ from samizdat.publicdb import actions as publicdb
 from samizdat.worker.inbox import clicks, preferences, reconsent
 from samizdat.worker.publishing import compare, publish, repair, unsigned
 from samizdat.worker.queue import enqueue, sender_slots, tasks
-from samizdat.worker.schedule import consistency_check, event_handlers, expire_signups, log_check, retention
+from samizdat.worker.schedule import (
+    consistency_check,
+    event_handlers,
+    expire_signups,
+    index_check,
+    log_check,
+    retention,
+)
 from samizdat.worker.stopping import stopping
 
 log = logging.getLogger("samizdat.worker")
@@ -179,6 +186,7 @@ SLOW: dict[str, Deed] = {
     "what nobody here has published": unsigned.throw_out,  # Before the letters, which miss it then.
     "roles that were written by other means": forged_rows.watch,
     "what the database runs by itself": database_catalog.watch,
+    "whether each index has all rows": index_check.look,
     "letters for the archive": publish.missing_letters,
     "uploads": audience.sweep_uploads,
     "what waits for an approval": held,

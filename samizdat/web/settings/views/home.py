@@ -137,11 +137,11 @@ def _rewound(organization: Organization, now: datetime) -> list[dict[str, str]]:
 
 
 def _foreign(request: DeskRequest, now: datetime) -> list[dict[str, str]]:
-    """For a week: the database runs what none of us wrote."""
+    """For a week: the database runs what none of us wrote, or an index of it lacks rows."""
     if request.role != "admin" or not database_catalog.alarming(request.organization, now):
         return []
     text = _("Someone else may be able to write to it. Ask your server admin to run `samizdat doctor` today.")
-    return [_need("stop", _("The database runs code that isn’t part of Samizdat"), text)]
+    return [_need("stop", _("The database isn’t as Samizdat created it"), text)]
 
 
 def _log(request: DeskRequest, now: datetime) -> list[dict[str, str]]:

@@ -1,0 +1,94 @@
+"""SQLite: whether each index has all rows of its table, at each start and once a day.
+
+What somebody said last, or what became of a campaign, is read along an index; the event log is checked along another
+one. Whoever writes the file takes a single entry out of one of them: then both are whole, and a no is overlooked. It
+is read by a connection of its own in a thread of its own, a table at a time (a million rows with three indexes take
+some five seconds), so nobody waits for it. What sqlite_stat1 has decides which of several whole indexes is asked, and
+so nothing but how long that takes.
+"""
+
+import logging
+import sqlite3
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from django.db import DatabaseError, connection
+
+from samizdat.accounts import database_catalog
+from samizdat.accounts.models import Organization
+from samizdat.db import on_sqlite
+from samizdat.events.actions import record
+from samizdat.worker.schedule import consistency_check
+from samizdat.worker.stopping import stopping
+
+log = logging.getLogger("samizdat.worker")
+
+# Steps of SQLite's machine after which it is asked whether to stop: some milliseconds.
+STEPS = 100_000
+
+
+class _Look(threading.Thread):
+    """One reading of all tables. `tables`: which don't match their indexes."""
+
+    def __init__(self, day: date) -> None:
+        super().__init__(name="indexes", daemon=True)
+        self.day = day
+        self.path = str(connection.settings_dict["NAME"])
+        self.tables: list[str] = []
+
+    def run(self) -> None:
+        self.tables = damaged(self.path, stopping.is_set)
+
+
+_look: _Look | None = None
+
+
+def look(now: datetime) -> None:
+    """Begins the reading of this process or of a day (UTC), and follows up what one found."""
+    global _look
+    if not on_sqlite() or (_look is not None and _look.is_alive()):
+        return
+    today = now.astimezone(UTC).date()
+    tables = _look.tables if _look is not None else []
+    if _look is None or _look.day < today:
+        _look = _Look(today)
+        _look.start()
+    else:
+        _look.tables = []
+    if tables:
+        rebuild(tables, now)
+
+
+def damaged(path: str, stop: Callable[[], bool]) -> list[str]:
+    """Our tables of the file which don't match their indexes; fewer where `stop()` ends it."""
+    if not Path(path).is_file():
+        return []
+    with closing(sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True)) as own:
+        own.set_progress_handler(stop, STEPS)
+        here = {name for (name,) in own.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        return [name for name in database_catalog.tables() if name in here and not _is_whole(own, name, stop)]
+
+
+def _is_whole(own: sqlite3.Connection, table: str, stop: Callable[[], bool]) -> bool:
+    try:
+        return own.execute(f'PRAGMA integrity_check("{table}")').fetchall() == [("ok",)]
+    except sqlite3.DatabaseError:
+        return stop()
+
+
+def rebuild(tables: list[str], now: datetime) -> None:
+    """Makes their indexes anew, says so, and has everybody compared again: who seemed to be subscribed is not."""
+    for name in tables:
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(f'REINDEX "{name}"')
+        except DatabaseError:
+            log.error("The indexes of %s can’t be rebuilt: restore a backup", name)
+    log.error("Indexes of the database lacked rows. Run: samizdat doctor")
+    for organization in Organization.objects.order_by("id"):
+        detail = {"names": [f"index of {name}" for name in tables[:20]]}
+        record(database_catalog.ALTERED, organization, now=now, detail=detail)
+    consistency_check.begin_anew()
