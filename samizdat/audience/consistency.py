@@ -73,7 +73,7 @@ def compared(organization: Organization) -> ComparedSubscriptions | None:
 def mend_all(organization: Organization, now: datetime, by: Person | None = None) -> tuple[ConsistencyResult, int]:
     """Compares at once and puts right what is wrong, by the records: what was found, and how many are right now."""
     checked, mended, after = ConsistencyResult(), 0, 0
-    suppression_check.put_right(organization, suppression_check.logged_now(organization, now), now)
+    suppression_check.look(organization, now)
     more: int | None = after
     while more is not None:
         page, more = check_page(organization, after, now)

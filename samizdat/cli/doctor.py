@@ -436,9 +436,9 @@ def _routes(name: str, routes: "list[RouteRow]") -> Iterator[HealthCheck]:
     for route in routes:
         yield from _barred(name, route, live)
         if route.is_altered:
-            why = "Nobody has approved it, and someone without keys marked it as approved in the database. "
+            why = "Nobody has approved or resumed it, and someone without keys wrote into the database that it is. "
             step = "It isn't used. Check who else can write to the database, and change its password. "
-            end = f"Then: samizdat route rm {route.name}"
+            end = f"Then: samizdat route rm {route.name}, or pause it again: samizdat route pause {route.name}"
             yield HealthCheck("red", f"{name}, route {route.name}", why + step + end)
             continue
         if route.state == "live":

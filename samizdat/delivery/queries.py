@@ -35,6 +35,7 @@ from samizdat.delivery.models import (
 )
 from samizdat.delivery.sealed_routes import open_address
 from samizdat.events.models import Event
+from samizdat.events.queries import last_about
 from samizdat.options import inner_networks
 from samizdat.vault import keyring
 from samizdat.vault.keyring import OrganizationKeys
@@ -244,7 +245,7 @@ def _row(route: Route, keys: OrganizationKeys, barred: tuple[BarRow, ...]) -> Ro
         warm_up=route.warm_up,
         barred=barred,
         waits=route.waits,
-        is_altered=is_held(route) and route.state != "waiting",
+        is_altered=(is_held(route) and route.state != "waiting") or _goes_though_paused(route),
     )
 
 
@@ -258,8 +259,8 @@ def _settings_of(route: Route) -> plugins.RouteSettings:
 
 def refuse_held(route: Route) -> None:
     """Whether it waits for an approval stands in its sealed settings as well: somebody who writes the database can say
-    that it lives, and put back one that was removed, of which the log is asked. Errors: BadRoute."""
-    if (is_held(route) and route.state != "waiting") or was_removed(route):
+    that it lives, and put back one that was removed or paused, of which the log is asked. Errors: BadRoute."""
+    if (is_held(route) and route.state != "waiting") or was_removed(route) or _goes_though_paused(route):
         raise plugins.BadRoute("held")
 
 
@@ -270,6 +271,14 @@ def is_held(route: Route) -> bool:
 def was_removed(route: Route) -> bool:
     events = Event.objects.filter(organization=route.organization_id, kind="route.removed", about=route.pk)
     return events.exists()
+
+
+def _goes_though_paused(route: Route) -> bool:
+    """Whether a person paused it, and its row says that it goes on though nobody resumed it."""
+    if route.state in ("paused", "removed"):
+        return False
+    last = last_about(route.organization, ("route.paused", "route.resumed"), route.pk)
+    return last is not None and last.kind == "route.paused"
 
 
 # A person sits in front of a test: the longest wait for a connection and for each answer, in seconds. A command that

@@ -1,6 +1,7 @@
 """Whoever writes the database and has no keys deletes a no; the nightly comparison puts it back and says so."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from samizdat.audience import actions as audience
 from samizdat.audience import consistency, suppression_check
 from samizdat.audience.actions import preferences, suppressions
 from samizdat.audience.models import Subscriber, Subscription, Suppression
+from samizdat.audience.queries import subscriber_at
 from samizdat.core import consent
 from samizdat.events import queries
 from samizdat.events.actions import detail_of, record
@@ -109,3 +111,16 @@ def test_what_another_was_writing_meanwhile_is_no_difference(lantern: Any, ada: 
     audience.suppress(lantern, "manual", subscriber=ada, now=NOW)
     record("list.changed", lantern, now=NOW)
     assert suppression_check.put_right(lantern, logged, NOW) == 0
+
+
+def test_who_was_erased_is_not_brought_back_by_a_file_while_their_entry_is_away(
+    lantern: Any, letter: Any, ada: Subscriber, tmp_path: Path
+) -> None:
+    """It is in the customer database's file each week, and the row would be put back after the campaign."""
+    audience.erase(lantern, subscriber=ada, now=NOW)
+    file = tmp_path / "crm.csv"
+    file.write_text("Email\nada@example.org\nboris@example.org\n")
+    Suppression.objects.all().delete()
+    audience.direct(lantern, letter, [str(file)], now=lambda: NOW, status="subscribed")
+    assert [subscriber_at(lantern, f"{name}@example.org") is not None for name in ("ada", "boris")] == [False, True]
+    assert [event.kind for event in queries.newest(lantern, kinds=[suppression_check.ALTERED])] != []

@@ -107,7 +107,7 @@ def test_a_route_that_waits_is_not_used_because_somebody_wrote_into_the_database
     evil.refresh_from_db()
     change_route(evil, now=NOW, by=vera, priority=2)
     [check] = [one for one in _routes("Lantern", queries.routes(guarded.organization)) if "evil" in one.subject]
-    assert check.state == "red" and "Nobody has approved it" in check.sentence
+    assert check.state == "red" and "Nobody has approved" in check.sentence
     infos = route_infos(guarded.organization.pk)
     assert [one.name for one in infos if one.state in ("live", "throttled")] == ["main"]
     with pytest.raises(plugins.BadRoute):
@@ -250,6 +250,18 @@ def test_a_living_route_that_was_removed_while_its_row_said_that_it_waits_still_
     Route.objects.filter(name="main").update(state="waiting")
     remove_route(_main(), now=NOW, by=vera)
     assert _evil(guarded, vera).state == "waiting"
+
+
+def test_a_paused_route_is_not_used_because_its_row_says_that_it_goes_on(guarded: House, vera: Person) -> None:
+    """Its provider hands lists over, so Vera paused it."""
+    old = add_route(guarded.organization, "old", "smtp://old.example:587", now=NOW - DAY)
+    pause_route(old, now=NOW, by=vera)
+    Route.objects.filter(pk=old.pk).update(state="live", reason="", priority=0)
+    old.refresh_from_db()
+    with pytest.raises(plugins.BadRoute):
+        queries.transport_of(old)
+    assert [row.is_altered for row in queries.routes(guarded.organization) if row.name == "old"] == [True]
+    assert queries.transport_of(resume_route(old, now=NOW, by=vera))
 
 
 def test_a_removed_route_is_not_used_because_its_row_was_put_back(guarded: House, vera: Person) -> None:

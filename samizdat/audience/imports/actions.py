@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from samizdat import plugins
 from samizdat.accounts import pending_changes
 from samizdat.accounts.models import Organization, Person
-from samizdat.audience import bulk_insert, missing_subscribers, removal_limit, sql, tags_and_fields
+from samizdat.audience import bulk_insert, missing_subscribers, removal_limit, sql, suppression_check, tags_and_fields
 from samizdat.audience.errors import ImportRefused, ImportTaken, TooManyRemovals, TooManyRows
 from samizdat.audience.imports import (
     column_memory,
@@ -559,6 +559,7 @@ def _bring(
     import_files = paths if paths is not None else _import_files(row)
     order = make_order(plan, import_files, fields, today, document.basis, document.place)
     order.size, stretch = document.cut
+    suppression_check.look(row.organization, now())
     missing_subscribers.look(row.organization, now())
     store = ImportWriter(
         row.organization, row.list_id, keys, begun, newest_record=document.newest_record, options=document.options
