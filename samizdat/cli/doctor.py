@@ -213,12 +213,12 @@ def _indexes() -> Iterator[HealthCheck]:
     """SQLite: tables that don't match their indexes, as far as INDEX_SECONDS go; the worker looks at all of them."""
     from django.db import connection
 
+    from samizdat.accounts import database_indexes
     from samizdat.db import on_sqlite
-    from samizdat.worker.schedule import index_check
 
     until = time.monotonic() + INDEX_SECONDS
     path = str(connection.settings_dict["NAME"])
-    for name in index_check.damaged(path, lambda: time.monotonic() > until) if on_sqlite() else ():
+    for name in database_indexes.damaged(path, lambda: time.monotonic() > until) if on_sqlite() else ():
         sentence = (
             f"An index of {at_terminal(name)} lacks rows, so a “no” or a cancellation can be overlooked. Restart "
             "`serve`: it rebuilds the index. If the disk isn't broken, someone else can write to the database."

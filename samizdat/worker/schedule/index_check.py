@@ -8,16 +8,12 @@ so nothing but how long that takes.
 """
 
 import logging
-import sqlite3
 import threading
-from collections.abc import Callable
-from contextlib import closing
 from datetime import UTC, date, datetime
-from pathlib import Path
 
 from django.db import DatabaseError, connection
 
-from samizdat.accounts import database_catalog
+from samizdat.accounts import database_catalog, database_indexes
 from samizdat.accounts.models import Organization
 from samizdat.db import on_sqlite
 from samizdat.events.actions import record
@@ -25,9 +21,6 @@ from samizdat.worker.schedule import consistency_check
 from samizdat.worker.stopping import stopping
 
 log = logging.getLogger("samizdat.worker")
-
-# Steps of SQLite's machine after which it is asked whether to stop: some milliseconds.
-STEPS = 100_000
 
 
 class _Look(threading.Thread):
@@ -40,7 +33,7 @@ class _Look(threading.Thread):
         self.tables: list[str] = []
 
     def run(self) -> None:
-        self.tables = damaged(self.path, stopping.is_set)
+        self.tables = database_indexes.damaged(self.path, stopping.is_set)
 
 
 _look: _Look | None = None
@@ -60,23 +53,6 @@ def look(now: datetime) -> None:
         _look.tables = []
     if tables:
         rebuild(tables, now)
-
-
-def damaged(path: str, stop: Callable[[], bool]) -> list[str]:
-    """Our tables of the file which don't match their indexes; fewer where `stop()` ends it."""
-    if not Path(path).is_file():
-        return []
-    with closing(sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True)) as own:
-        own.set_progress_handler(stop, STEPS)
-        here = {name for (name,) in own.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        return [name for name in database_catalog.tables() if name in here and not _is_whole(own, name, stop)]
-
-
-def _is_whole(own: sqlite3.Connection, table: str, stop: Callable[[], bool]) -> bool:
-    try:
-        return own.execute(f'PRAGMA integrity_check("{table}")').fetchall() == [("ok",)]
-    except sqlite3.DatabaseError:
-        return stop()
 
 
 def rebuild(tables: list[str], now: datetime) -> None:
