@@ -25,6 +25,7 @@ from samizdat.core import consent
 from samizdat.core.crypto import seal
 from samizdat.core.mail import address as addresses
 from samizdat.vault import keyring
+from samizdat.vault.keyring import OrganizationKeys
 
 _DESK = consent.WAYS.index("desk")
 
@@ -142,9 +143,21 @@ def take_off(list_: List, ids: Sequence[int]) -> None:
     totals.write()
 
 
-def erase(organization: Organization, ids: Sequence[int], now: datetime) -> None:
-    """What actions.subscribers.erase_locked does to one, of all of these locked subscribers. The caller writes the
-    event, which has the disk swept."""
+def _with_twins(organization: Organization, keys: OrganizationKeys, ids: Sequence[int]) -> list[int]:
+    """These subscribers and the unconfirmed sign-ups with their addresses, or the other way round."""
+    assert keys.ring is not None
+    opened, blinds = keys.ring.bound(*consent_records.SUBSCRIBER, keys.uid).open, []
+    for id, blob, _language, _joined, _blind in sql.subscribers_at(organization.id, ids):
+        plain = opened(blob, id & NUMBER_MASK)
+        waiting = bool(seal.pick(plain, seal.WAITING))
+        blinds += keys.blinds(consent_writer.index_text(seal.pick(plain, seal.ADDRESS), not waiting))
+    twins = [id for _blind, id, _blob, _language in sql.subscribers_by_blind(organization.id, blinds)]
+    return [*dict.fromkeys([*ids, *twins])]
+
+
+def erase(organization: Organization, ids: Sequence[int], now: datetime) -> list[int]:
+    """What actions.subscribers.erase_locked does to one, of all of these locked subscribers. Whose rows went: theirs
+    and those of sign-ups with their addresses. The caller writes the event, which has the disk swept."""
     keys, day = keyring.keys(organization), now.astimezone(UTC).date().isoformat()
     assert keys.data is not None and keys.ring is not None
     opened, sealed = (
@@ -153,7 +166,7 @@ def erase(organization: Organization, ids: Sequence[int], now: datetime) -> None
     )
     at = seal.pack({consent.AT: now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")})
     marks, records = [], []
-    rows_here = sql.subscribers_at(organization.id, ids)
+    rows_here = sql.subscribers_at(organization.id, _with_twins(organization, keys, ids))
     ids = [row[0] for row in rows_here]
     for id, blob, _language, _joined, _blind in rows_here:
         address = seal.pick(opened.open(blob, id & NUMBER_MASK), seal.ADDRESS)
@@ -173,7 +186,8 @@ def erase(organization: Organization, ids: Sequence[int], now: datetime) -> None
     sql.update_subscribers([(b"", "", id) for id in ids])
     Subscriber.objects.filter(id__in=ids).delete()
     headcount.add(organization.id, -len(marks))
-    suppression_log.write(organization, marks, now)
+    suppression_log.write(organization, [*dict.fromkeys(marks)], now)
+    return ids
 
 
 def _out_of_totals(ids: Sequence[int]) -> None:

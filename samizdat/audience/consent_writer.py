@@ -44,15 +44,24 @@ class ConsentFactRow:
     purpose: str = "newsletter"
 
 
-def find(organization: Organization, keys: OrganizationKeys, address: str, lock: bool = False) -> Subscriber | None:
+def index_text(address: str, waiting: bool = False) -> str:
+    """What the blind index of a (normalized) address is made of. A sign-up that waits for its confirmation has another
+    one: it is a row of its own, whoever else has the address (waiting.py)."""
+    return f"waiting\0{addresses.comparable(address)}" if waiting else addresses.comparable(address)
+
+
+def find(
+    organization: Organization, keys: OrganizationKeys, address: str, lock: bool = False, waiting: bool = False
+) -> Subscriber | None:
     """Who has this (normalized) address, under any index key, as their own sealed address says: whoever writes the
     database without a key puts the index of one person beside another one's row, whose no a yes would then undo.
 
-    `lock`: to write. Then whoever stands under the index without having the address gives it back."""
+    `lock`: to write. Then whoever stands under the index without having the address gives it back. `waiting`: their
+    unconfirmed sign-up instead."""
     rows = Subscriber.objects.select_for_update() if lock else Subscriber.objects
-    wanted, subscriber = addresses.comparable(address), None
+    wanted, subscriber = index_text(address, waiting), None
     for row in rows.filter(organization=organization, email_index__in=keys.blinds(wanted)).order_by("id"):
-        if _comparable(keys, row) == wanted:
+        if _index_text(keys, row) == wanted:
             subscriber = subscriber or row
         elif lock:
             put_index_right(keys, row)
@@ -69,12 +78,12 @@ def found_at(organization: Organization, keys: OrganizationKeys, comparable: Ite
 def put_index_right(keys: OrganizationKeys, row: Subscriber) -> bool:
     """Gives a locked row the index of its own sealed address. False where another row has that address and index as
     well: then both cannot be found by it. Who stands there by a wrong index loses it, until the next comparison."""
-    address = _comparable(keys, row)
-    blinds = keys.blinds(address) if address is not None else []
+    text = _index_text(keys, row)
+    blinds = keys.blinds(text) if text is not None else []
     rows = Subscriber.objects.select_for_update().filter(organization=row.organization_id, email_index__in=blinds)
-    is_free = address is not None
+    is_free = text is not None
     for other in rows.exclude(id=row.id).order_by("id"):
-        if _comparable(keys, other) == address:
+        if _index_text(keys, other) == text:
             is_free = False
         else:
             Subscriber.objects.filter(id=other.id).update(email_index=os.urandom(len(other.email_index)))
@@ -100,17 +109,18 @@ def find_or_create(
     language: str,
     today: date,
     way: str = "desk",
+    waiting: bool = False,
 ) -> tuple[Subscriber, bool]:
     """(the locked row, whether it was made now). On PostgreSQL somebody else may make it in this moment: a form is
     confirmed while a colleague writes them down; then that one is theirs."""
-    row = find(organization, keys, address, lock=True)
+    row = find(organization, keys, address, lock=True, waiting=waiting)
     if row is not None:
         return row, False
     try:
         with transaction.atomic():
-            return create(organization, keys, address, values, language, today, way), True
+            return create(organization, keys, address, values, language, today, way, waiting), True
     except IntegrityError:
-        row = find(organization, keys, address, lock=True)
+        row = find(organization, keys, address, lock=True, waiting=waiting)
         if row is None:
             raise
         return row, False
@@ -124,20 +134,22 @@ def create(
     language: str,
     today: date,
     way: str = "desk",
+    waiting: bool = False,
 ) -> Subscriber:
     """A new row for a normalized address. `way`: by which they come, of consent.WAYS."""
     number = one_number(organization.id)
     row = Subscriber(
         id=row_id(organization.id, number),
         organization=organization,
-        email_index=keys.blind(addresses.comparable(address)),
+        email_index=keys.blind(index_text(address, waiting)),
         index_version=keys.index_version,
         provider=addresses.provider(addresses.domain(address)),
         language=language[:8],
         joined=today,
         source=consent.WAYS.index(way),
     )
-    row.sealed = keys.seal(seal.pack({**values, seal.ADDRESS: address}), *consent_records.SUBSCRIBER, number)
+    held = {**values, seal.ADDRESS: address} | ({seal.WAITING: "1"} if waiting else {})
+    row.sealed = keys.seal(seal.pack(held), *consent_records.SUBSCRIBER, number)
     row.save(force_insert=True)
     headcount.add(organization.id, 1)
     plaintext_fields.write(row.id, values, plaintext_fields.columns(organization.id, keys))
@@ -156,35 +168,42 @@ def address_of(keys: OrganizationKeys, subscriber: Subscriber) -> str:
 def mailbox_of(keys: OrganizationKeys, subscriber: Subscriber) -> str:
     """Where they are written to: their address, where it is that of their index, by which the suppression list is
     asked. An older blob beside it has the mailbox that they left. Errors: NoSuchSubscriber."""
-    address = address_of(keys, subscriber)
-    if bytes(subscriber.email_index) not in keys.blinds(addresses.comparable(address)):
+    values = values_of(keys, subscriber)
+    text = index_text(values[seal.ADDRESS], seal.WAITING in values)
+    if bytes(subscriber.email_index) not in keys.blinds(text):
         raise NoSuchSubscriber(
             "The address of this subscriber was altered in the database. Compare subscriptions first."
         )
-    return address
+    return values[seal.ADDRESS]
 
 
-def _comparable(keys: OrganizationKeys, subscriber: Subscriber) -> str | None:
+def is_waiting(keys: OrganizationKeys, subscriber: Subscriber) -> bool:
+    """Whether this is an unconfirmed sign-up, which never counts as the subscriber of its address."""
+    return seal.WAITING in values_of(keys, subscriber)
+
+
+def _index_text(keys: OrganizationKeys, subscriber: Subscriber) -> str | None:
     """What the blind index of a subscriber is made of; None where nothing opens."""
     try:
-        return addresses.comparable(address_of(keys, subscriber))
+        values = values_of(keys, subscriber)
     except seal.SealError:
         return None
+    return index_text(values[seal.ADDRESS], seal.WAITING in values)
 
 
 def blinds_of(keys: OrganizationKeys, subscriber: Subscriber) -> list[bytes]:
     """Their blind index under every key, by the sealed address: what stands beside it is believed where that does not
     open alone."""
-    address = _comparable(keys, subscriber)
-    return [bytes(subscriber.email_index)] if address is None else keys.blinds(address)
+    text = _index_text(keys, subscriber)
+    return [bytes(subscriber.email_index)] if text is None else keys.blinds(text)
 
 
 def blinds_among(
     organization: Organization, keys: OrganizationKeys, ids: Sequence[int]
 ) -> Iterator[tuple[int, bytes, list[bytes]]]:
     """(subscriber, the index that stands there, blinds_of) of those of them who are here."""
-    for id, index, address in indexes_among(organization, keys, ids):
-        yield id, index, [index] if address is None else keys.blinds(address)
+    for id, index, text in indexes_among(organization, keys, ids):
+        yield id, index, [index] if text is None else keys.blinds(text)
 
 
 def indexes_among(
@@ -196,11 +215,12 @@ def indexes_among(
     opened = keys.ring.bound(*consent_records.SUBSCRIBER, keys.uid).open
     for id, blob, _language, _joined, index in sql.subscribers_at(organization.id, ids):
         try:
-            address = addresses.comparable(seal.pick(opened(bytes(blob), id & NUMBER_MASK), seal.ADDRESS))
+            plain = opened(bytes(blob), id & NUMBER_MASK)
         except seal.SealError:
             yield id, bytes(index), None
         else:
-            yield id, bytes(index), address
+            waiting = bool(seal.pick(plain, seal.WAITING))
+            yield id, bytes(index), index_text(seal.pick(plain, seal.ADDRESS), waiting)
 
 
 def suppressed(organization_id: int, blinds: Sequence[bytes]) -> str | None:
@@ -229,8 +249,8 @@ def write(
     day = today.isoformat()
     asked, facts = facts, [*_new(subscriber, facts, day, now)]
     at = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-    address = _comparable(keys, subscriber)
-    no = {} if address is None else consent_records.indexed(keys.index_version, keys.blind(address))
+    text = _index_text(keys, subscriber)
+    no = {} if text is None else consent_records.indexed(keys.index_version, keys.blind(text))
     rows = []
     for fact in facts:
         list_id, kind, purpose, way = _codes(fact)

@@ -33,6 +33,7 @@ DIFFER: EventKind = "subscribers.inconsistent"
 MEND: EventKind = "subscribers.repair_requested"
 FORGOTTEN: EventKind = "subscriber.forgotten"
 ERASED: EventKind = "subscriber.erased"
+MERGED: EventKind = "subscriber.merged"  # A sign-up whose row went (waiting.py).
 ERASED_TOGETHER: EventKind = "subscribers.erased"
 
 
@@ -209,8 +210,8 @@ def _gone(numbers: set[int]) -> set[int]:
 
 
 def _erased(organization: HasKeys, ids: set[int]) -> set[int]:
-    """Of these readers, those of whom an event of ours says that they were erased."""
-    rows = Event.objects.select_related("organization").filter(kind=ERASED, about__in=ids)
+    """Of these readers, those of whom an event of ours says that their row was taken away."""
+    rows = Event.objects.select_related("organization").filter(kind__in=(ERASED, MERGED), about__in=ids)
     singly = {event.about for event in filter(is_genuine, rows) if event.about}
     if not (rest := ids - singly):
         return singly

@@ -155,8 +155,12 @@ def _person(home: ExportContext, row: tuple[int, bytes, str, str, bytes]) -> Exp
 
 
 def _suppressions(home: ExportContext, people: dict[int, ExportedSubscriber]) -> None:
+    # Of an unconfirmed sign-up nothing is said but what was typed, whoever else has its address.
     whose = {
-        blind: id for id, person in people.items() for blind in home.keys.blinds(addresses.comparable(person.address))
+        blind: id
+        for id, person in people.items()
+        if seal.WAITING not in person.values
+        for blind in home.keys.blinds(addresses.comparable(person.address))
     }
     by_subscriber: dict[int, list[tuple[str, str]]] = defaultdict(list)
     for blind, reason, day in audience_sql.suppressions_with_days(home.organization.id, list(whose)):

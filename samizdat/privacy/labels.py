@@ -78,6 +78,7 @@ LOG: dict[EventKind, Word] = {
     "subscriber.objected": lazy("Your objection was recorded."),
     "subscriber.preferences_changed": lazy("You changed your preferences."),
     "subscriber.forgotten": lazy("A sign-up that wasn’t confirmed was deleted."),
+    "subscriber.merged": lazy("A sign-up was added to your record."),
     "subscriber.previewed": lazy("Our team previewed an email as you would get it."),
     "subscriber.status_repaired": lazy("Your status was corrected."),
 }

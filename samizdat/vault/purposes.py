@@ -14,6 +14,7 @@ PURPOSES: dict[str, tuple[str, ...]] = {
     "sessions": _DESK,  # What a session holds, sealed.
     "device cookies": _DESK,  # MACs of browsers that signed in before.
     "tries": _DESK,  # Hashes of what failed sign-ins are counted by.
+    "tries of an address": _DESK,  # Hashes by which they are found again.
     "invitations": _DESK,  # Hashes of their links.
     "address links": _BOTH,  # Hashes that links are made of, by which somebody confirms a new address of theirs.
     "set-up code": _DESK,

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from samizdat.accounts.actions import found_organization
-from samizdat.audience import headcount, queries
+from samizdat.audience import consent_writer, headcount, queries
 from samizdat.audience.actions import add_subscriber, bulk, new_list, sign_up, suppress, tags_for, unsubscribe
 from samizdat.audience.actions.bulk import ERASE, MOVE, REMOVE, TAG, UNTAG, BulkPlan, BulkRefused
 from samizdat.audience.actions.consent import settle_again, unsubscribe_from_all
+from samizdat.audience.consent_writer import ConsentFactRow
 from samizdat.audience.filters import Filter
 from samizdat.audience.models import (
     NONSUBSCRIBED,
@@ -138,7 +139,7 @@ def test_a_move_takes_along_who_agreed_and_nobody_who_left_the_other_list(
         add_subscriber(lantern, queries.address_of(one), other, consent="yes", now=NOW)
     unsubscribe(people[0], other, now=NOW, way="form")
     unsubscribe(people[5], letter, now=NOW)
-    sign_up(lantern, queries.address_of(people[6]), other, wording="yes", now=NOW)
+    consent_writer.write(people[6], [ConsentFactRow("asked", "import", other)], NOW)
     plan = BulkPlan(MOVE, Filter(), list=letter.id, to=other.id, words=WORDS)
     assert bulk.count(lantern, plan) == (12, 10)
     work = do(lantern, plan)

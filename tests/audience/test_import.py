@@ -446,7 +446,7 @@ def test_somebody_who_signs_up_while_their_slice_is_written_is_found_at_the_seco
 ) -> None:
     from samizdat.audience.imports.diff import KnownSubscribers
 
-    actions.sign_up(lantern, "ada@post.example", letter, wording="Weekly.", now=NOW)
+    actions.add_subscriber(lantern, "ada@post.example", letter, consent="Weekly.", now=NOW)
     find, looks = KnownSubscribers.find, []
 
     def blind_at_first(self: Any, rows: Any) -> Any:
@@ -464,7 +464,7 @@ def test_somebody_who_is_erased_while_their_row_is_compared_is_looked_for_again(
 ) -> None:
     from samizdat.audience import sql as audience_sql
 
-    row = actions.sign_up(lantern, "ada@post.example", letter, wording="Weekly.", now=NOW)
+    row = actions.add_subscriber(lantern, "ada@post.example", letter, consent="Weekly.", now=NOW)
     lock = audience_sql.lock_subscribers
 
     def too_late(ids: Any) -> bool:
@@ -492,7 +492,7 @@ def test_into_an_empty_house_nobody_is_looked_up_and_who_signs_up_meanwhile_is_m
 
     def signing_up(self: Any, made: Any) -> Any:
         monkeypatch.setattr(ImportWriter, "slice", slice)
-        actions.sign_up(lantern, "ada@post.example", letter, wording="Weekly.", now=NOW)
+        actions.add_subscriber(lantern, "ada@post.example", letter, consent="Weekly.", now=NOW)
         return slice(self, made)
 
     monkeypatch.setattr(KnownSubscribers, "find", counted)

@@ -79,8 +79,10 @@ def pressed(house: House, *links: str) -> None:
 
 
 def confirmed(house: House, address: str) -> Subscriber:
-    subscriber, link = signed_up(house, address)
+    _waiting, link = signed_up(house, address)
     pressed(house, link)
+    subscriber = audience_queries.subscriber_at(house.organization, address)
+    assert subscriber is not None
     return subscriber
 
 

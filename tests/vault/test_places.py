@@ -32,7 +32,19 @@ pytestmark = pytest.mark.django_db
 
 # Columns of bytes that are no blobs: hashes, marks, links of the chain, keys, numbers of subscribers.
 UNSEALED = {
-    *("uid", "email_index", "token_hash", "key_hash", "lane", "mac", "name_index", "digest", "link", "mark"),
+    *(
+        "uid",
+        "email_index",
+        "address_hash",
+        "token_hash",
+        "key_hash",
+        "lane",
+        "mac",
+        "name_index",
+        "digest",
+        "link",
+        "mark",
+    ),
     *("fingerprint", "provider", "group", "boot", "folder", "numbers"),
     *("wrapped", "public", "name"),
 }

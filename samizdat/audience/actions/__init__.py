@@ -64,6 +64,7 @@ from samizdat.audience.imports.actions import (
     start,
     sweep_uploads,
 )
+from samizdat.audience.waiting import is_answered, promote
 
 __all__ = [
     "AddressTaken",
@@ -103,6 +104,7 @@ __all__ = [
     "has_left",
     "inspect",
     "inspectable",
+    "is_answered",
     "leave_again",
     "left_out",
     "left_out_of",
@@ -113,6 +115,7 @@ __all__ = [
     "new_seed",
     "object_to_mail",
     "options_of",
+    "promote",
     "put_indexes_right",
     "put_wording",
     "read_plan",

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from django.db import transaction
 
 from samizdat.accounts.models import Person
-from samizdat.audience import consent_records, consent_writer, sql
+from samizdat.audience import consent_records, consent_writer, sql, waiting
 from samizdat.audience.actions import forms
 from samizdat.audience.actions.consent import verdict
 from samizdat.audience.actions.consent_texts import words_of
@@ -37,7 +37,7 @@ def ask_again(subscriber: Subscriber, list: List, *, now: datetime, by: Person |
     insist_open(list)
     with transaction.atomic():
         row = consent_writer.lock(subscriber)
-        if verdict(row, list, now).reason != "not_confirmed":
+        if verdict(row, list, now).reason != "not_confirmed" or waiting.is_answered(row, list):
             raise NothingWaits
         number = _number(row, list, now)
         _take_quota(row, now)
@@ -48,9 +48,9 @@ def ask_again(subscriber: Subscriber, list: List, *, now: datetime, by: Person |
 def _number(row: Subscriber, list: List, now: datetime) -> int:
     """What their link names: the sign-up that waits, else a question of today."""
     known = consent_records.records(known for _id, known in sql.consent_of([row.id]))
-    waiting = [day for day in consent.asked_on(known, list.id, now) if day > consent.last_day(now)]
-    if waiting:
-        return forms.number_asked(row, list, max(waiting)) or forms.dated(list.id, max(waiting))
+    days = [day for day in consent.asked_on(known, list.id, now) if day > consent.last_day(now)]
+    if days:
+        return forms.number_asked(row, list, max(days)) or forms.dated(list.id, max(days))
     by_form = any((fact.kind, fact.way, fact.list) == ("asked", "form", list.id) for fact in known)
     if by_form or consent_writer.is_full(row):
         raise NothingWaits  # Their week is over: another question would keep what a stranger typed.

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from django.db import transaction
 
 from samizdat.accounts.models import Organization, Person
-from samizdat.audience import consent_records, consent_writer, removal_limit, sql, suppression_log
+from samizdat.audience import consent_records, consent_writer, removal_limit, sql, suppression_log, waiting
 from samizdat.audience.actions.consent_texts import words_of
 from samizdat.audience.consent_writer import ConsentFactRow
 from samizdat.audience.list_details import open_details
@@ -62,7 +62,7 @@ def confirm(
     `wording`: what they agreed to by it; "" for the words that they had signed up to.
     """
     with transaction.atomic():
-        row = consent_writer.lock(subscriber)
+        row = waiting.promote(subscriber, now)
         if consent_writer.is_full(row) or open_details(keyring.keys(row.organization), list).archived:
             return verdict(row, list, now)
         blinds = consent_writer.blinds_of(keyring.keys(row.organization), row)

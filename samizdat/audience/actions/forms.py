@@ -375,7 +375,9 @@ def sign_up_by_form(
     address = addresses.normalize(address)
     with transaction.atomic():
         today = now.astimezone(UTC).date()
-        row, _made = consent_writer.find_or_create(organization, keys, address, {}, language, today, "form")
+        row, _made = consent_writer.find_or_create(
+            organization, keys, address, {}, language, today, "form", waiting=True
+        )
         number = number_of(view.id, view.facts, choices.lists, now.astimezone(UTC).date())
         values = {str(n): text for n, text in choices.values.items()}
         form_json = json.dumps({"values": values, "topics": choices.topics, "asked": number, "lists": choices.lists})

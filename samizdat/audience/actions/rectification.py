@@ -56,8 +56,8 @@ def correct_address(subscriber: Subscriber, address: str, *, now: datetime, by: 
             held = consent_writer.values_of(keys, row)
             if held[seal.ADDRESS] == wanted:
                 return False
-            blinds = keys.blinds(addresses.comparable(wanted))
-            other = consent_writer.find(organization, keys, wanted, lock=True)
+            blinds, waits = keys.blinds(addresses.comparable(wanted)), seal.WAITING in held
+            other = consent_writer.find(organization, keys, wanted, lock=True, waiting=waits)
             if other is not None and other.id != row.id:
                 raise AddressTaken
             if consent_writer.suppressed(organization.id, blinds) == "erased":
@@ -69,7 +69,8 @@ def correct_address(subscriber: Subscriber, address: str, *, now: datetime, by: 
                 redirected = removal_limit.check_correction(organization, row.id, now=now, by=by)
             before = keys.blinds(addresses.comparable(held[seal.ADDRESS]))
             _keep_own_decisions(organization, keys, before, blinds[0], now)
-            row.email_index, row.index_version = blinds[0], keys.index_version
+            row.email_index = keys.blind(consent_writer.index_text(wanted, waits))
+            row.index_version = keys.index_version
             row.provider = addresses.provider(addresses.domain(wanted))
             row.save(update_fields=["email_index", "index_version", "provider"])
             consent_writer.reseal(row, held | {seal.ADDRESS: wanted})

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from django.db import transaction
 
 from samizdat.accounts.models import Organization, Person
-from samizdat.audience import consent_writer, sql, tags_and_fields, value_limit
+from samizdat.audience import consent_writer, sql, tags_and_fields, value_limit, waiting
 from samizdat.audience.actions.consent_texts import words_of
 from samizdat.audience.actions.suppressions import keep_suppression
 from samizdat.audience.consent_writer import ConsentFactRow
@@ -47,7 +47,7 @@ def add_subscriber(
     with transaction.atomic():
         if purpose == APPEALS and not _reads(organization, keys, address, list):
             raise NotAReader
-        row = _there(organization, keys, address, values or {}, language, now, way, erased_may=False, by=by)
+        row = _there(organization, keys, address, values or {}, language, now, way, by=by)
         if consent_writer.is_full(row):
             raise TooManyRecords
         consent_writer.write(
@@ -89,7 +89,7 @@ def sign_up(
     insist_open(list)
     keys = keyring.keys(organization)
     with transaction.atomic():
-        row = _there(organization, keys, address, values or {}, language, now, way, erased_may=True)
+        row = _there(organization, keys, address, values or {}, language, now, way, signs_up=True)
         facts = [ConsentFactRow("asked", way, list, _wording(list, wording, way))]
         if appeals is not None:
             facts.append(ConsentFactRow("asked", way, list, _wording(list, appeals, way, APPEALS), APPEALS))
@@ -153,6 +153,7 @@ def erase(
         else:
             assert address is not None
             row = consent_writer.find(organization, keys, addresses.normalize(address), lock=True)
+            row = row or consent_writer.find(organization, keys, addresses.normalize(address), lock=True, waiting=True)
         if row is not None:
             erase_locked(row, now)
         else:
@@ -168,6 +169,9 @@ def erase_locked(row: Subscriber, now: datetime) -> None:
     """Takes a locked subscriber away and keeps the mark. The caller writes the event, which has the disk swept."""
     keys = keyring.keys(row.organization)
     blind = keys.blind(addresses.comparable(consent_writer.address_of(keys, row)))
+    if (other := waiting.twin(keys, row)) is not None:
+        consent_writer.remove(other)
+        record("subscriber.erased", row.organization, about=other.id, now=now)
     # One record at least outlives them, so that their number is known to have been used.
     consent_writer.write(row, [ConsentFactRow("objected", "desk", None)], now)
     consent_writer.remove(row)
@@ -183,18 +187,24 @@ def _there(
     now: datetime,
     way: str,
     *,
-    erased_may: bool,
+    signs_up: bool = False,
     by: Person | None = None,
 ) -> Subscriber:
-    """The locked row of an address, made if it is new; values are added to what they have."""
+    """The locked row of an address, made if it is new; values are added to what they have. `signs_up`: that of the
+    sign-up which waits for its confirmation; an erased address may."""
     address = addresses.normalize(address)
     blinds = keys.blinds(addresses.comparable(address))
-    if not erased_may and consent_writer.suppressed(organization.id, blinds) == "erased":
+    if not signs_up and consent_writer.suppressed(organization.id, blinds) == "erased":
         raise AddressErased
     numbers = tags_and_fields.fields_for(organization, keys, {tag: tag for tag in values})
     by_number = {numbers[tag]: text for tag, text in values.items() if text}
     today = now.astimezone(UTC).date()
-    row, created = consent_writer.find_or_create(organization, keys, address, by_number, language, today, way)
+    pending = None if signs_up else consent_writer.find(organization, keys, address, waiting=True)
+    if pending is not None:
+        waiting.promote(pending, now)  # A teammate adds them: their sign-up waits no longer beside it.
+    row, created = consent_writer.find_or_create(
+        organization, keys, address, by_number, language, today, way, waiting=signs_up
+    )
     if by_number and not created:
         held = consent_writer.values_of(keys, row)
         consent_writer.insist_on_room(held | by_number)

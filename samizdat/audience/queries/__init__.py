@@ -49,6 +49,7 @@ from samizdat.audience.queries.subscribers import (
     subscriber_at,
     subscriber_numbered,
     values_of,
+    waiting_at,
 )
 from samizdat.audience.queries.suppressions import (
     SuppressionRow,
@@ -104,5 +105,6 @@ __all__ = [
     "tags",
     "unmailed",
     "values_of",
+    "waiting_at",
     "with_addresses",
 ]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from samizdat.accounts.models import Organization
-from samizdat.audience import consent_writer, sql, tags_and_fields
+from samizdat.audience import consent_writer, sql, tags_and_fields, waiting
 from samizdat.audience.models import NUMBER_MASK, Subscriber, Tag, is_number, row_id
 from samizdat.core.crypto import seal
 from samizdat.core.mail import address as addresses
@@ -11,8 +11,16 @@ from samizdat.vault import keyring
 
 
 def subscriber_at(organization: Organization, address: str) -> Subscriber | None:
-    """Who has this address: the whole of it, in any case. Errors: BadAddress."""
-    return consent_writer.find(organization, keyring.keys(organization), addresses.normalize(address))
+    """Who has this address, or else the sign-up with it that waits for its confirmation: the whole of it, in any case.
+    Errors: BadAddress."""
+    known = consent_writer.find(organization, keyring.keys(organization), addresses.normalize(address))
+    return known or waiting.at(organization, address)
+
+
+def waiting_at(organization: Organization, address: str) -> Subscriber | None:
+    """The sign-up with this address that waits for its confirmation, whoever else has the address. Errors:
+    BadAddress."""
+    return waiting.at(organization, address)
 
 
 def numbers_at(organization: Organization, comparable: Iterable[str]) -> list[int]:

@@ -68,6 +68,7 @@ CONSENT_TIMES = 1
 NOTES = 2
 WISHES = 3  # how they want their letters: core/content/reader_formats
 MOVING = 4  # addresses they want to be written to, by blanks, until one of those mailboxes has said yes
+WAITING = 5  # "1": a sign-up by a form that its mailbox has not confirmed yet (audience/waiting.py)
 FIRST_FIELD = 16
 
 _VERSION = 1

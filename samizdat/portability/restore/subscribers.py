@@ -11,7 +11,7 @@ from msgspec.structs import astuple, replace
 
 from samizdat import db
 from samizdat.accounts.models import Organization, Person
-from samizdat.audience import bulk_insert, consent_records, open_signups, suppression_log
+from samizdat.audience import bulk_insert, consent_records, consent_writer, open_signups, suppression_log
 from samizdat.audience import sql as audience_sql
 from samizdat.audience.actions import forms
 from samizdat.audience.errors import ImportTaken
@@ -106,10 +106,12 @@ class SubscriberRestore:
         for person in page:
             id = row_id(organization, person.number)
             blind = keys.blind(addresses.comparable(person.address))
+            is_waiting = seal.WAITING in person.values
+            index = keys.blind(consent_writer.index_text(person.address, is_waiting))
             blob = self._seal(self._packed(person), person.number, os.urandom(seal.NONCE_BYTES))
             provider = addresses.provider(addresses.domain(person.address))
             subscribers.append(
-                (id, organization, blob, blind, keys.index_version, provider, person.language, person.joined)
+                (id, organization, blob, index, keys.index_version, provider, person.language, person.joined)
             )
             tags = sorted({self._tags[tag] for tag in person.tags})
             tagged += [(id, tag) for tag in tags]
@@ -121,7 +123,7 @@ class SubscriberRestore:
             if rows and rows[0][5]:
                 sources.setdefault(rows[0][5], []).append(id)
             known = tuple((place, row[2], *row[3:7]) for place, row in enumerate(rows))
-            reason = consent_records.foremost(of[0] for of in person.suppressed)
+            reason = None if is_waiting else consent_records.foremost(of[0] for of in person.suppressed)
             for list_id, since, wish, _status in person.lists:
                 here = self._lists[list_id]
                 status, may, day = self._verdict(known, here, reason, wish)

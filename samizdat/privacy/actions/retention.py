@@ -171,8 +171,7 @@ def _erase(list: List, ids: Sequence[int], days: int, now: datetime) -> int:
         rows = [_gone(list, status, days, now).filter(subscriber__in=ids) for status in _OVER]
         gone = sorted(id for subscriptions in rows for id in subscriptions.values_list("subscriber_id", flat=True))
         if gone:
-            bulk_consent_writer.erase(list.organization, gone, now)
-            numbers = [id & NUMBER_MASK for id in gone]
-            detail = {"numbers": numbers, "count": len(numbers)}
+            erased = bulk_consent_writer.erase(list.organization, gone, now)
+            detail = {"numbers": [id & NUMBER_MASK for id in erased], "count": len(gone)}
             record("subscribers.erased", list.organization, now=now, about=list.id, detail=detail)
     return len(gone)

@@ -67,4 +67,5 @@ def mail(event: Event, now: datetime) -> None:
 def _waits(subscriber: Subscriber, list_: List, day: date, now: datetime) -> bool:
     """Whether that sign-up can be confirmed, and no no of theirs or of the team came in between."""
     is_open = audience.verdict(subscriber, list_, now).reason == "not_confirmed"
+    is_open = is_open and not audience.is_answered(subscriber, list_)
     return is_open and audience.waits(list_, subscriber, day, now, now)

@@ -55,8 +55,8 @@ def tick(
 
 @dataclass(frozen=True, slots=True)
 class ConsentQuestion:
-    """One mail that asks. lists: whose letters they get; number: of the link; words: beside the box; language: of its
-    page, for who has told none."""
+    """One mail that asks. subscriber: or the sign-up that waits for its answer; lists: whose letters they get; number:
+    of the link; words: beside the box; language: of the mail, "" for theirs."""
 
     subscriber: Any
     lists: Sequence[Any]
@@ -68,7 +68,10 @@ class ConsentQuestion:
 def ask(envelope: OpenedEnvelope, asked: ConsentQuestion, memory: SignupMemory, now: datetime) -> bool:
     """True when the box may go."""
     question = due(envelope, asked, now)
-    return question is None or mail(envelope, question, memory, now)
+    if question is None:
+        return True
+    fundraising_consent.ask(question.subscriber, question.lists, question.words, question.number, now=envelope.at)
+    return mail(envelope, question, memory, now)
 
 
 def due(envelope: OpenedEnvelope, asked: ConsentQuestion, now: datetime) -> ConsentQuestion | None:
@@ -83,7 +86,6 @@ def due(envelope: OpenedEnvelope, asked: ConsentQuestion, now: datetime) -> Cons
 def mail(envelope: OpenedEnvelope, asked: ConsentQuestion, memory: SignupMemory, now: datetime) -> bool:
     """True when the box may go. memory: that of sign-ups, whose loop and limits these mails share."""
     organization = envelope.organization
-    fundraising_consent.ask(asked.subscriber, asked.lists, asked.words, asked.number, now=envelope.at)
     if not memory.may_send(organization.id):
         return False
     outcome = _mail(organization, asked, now)
@@ -103,7 +105,7 @@ def _mail(organization: Organization, asked: ConsentQuestion, now: datetime) -> 
     key = keyring.keys(organization).link
     assert key is not None
     token = tokens.make(key, PURPOSE, asked.number, subscriber.number)
-    words = phrases_override.words_to(subscriber.language or asked.language, kept.language)
+    words = phrases_override.words_to(asked.language or subscriber.language, kept.language)
     tongue = language_for(words.language)
     # The page behind the link speaks as the mail does, where it can.
     url = f"{base}/g/{token}" + (f"?{tongue}" if tongue != kept.language else "")
@@ -126,6 +128,8 @@ def proven(envelope: OpenedEnvelope, now: datetime) -> None:
     except tokens.BadToken:
         return
     subscriber = audience_queries.subscriber_numbered(envelope.organization, token.number)
+    if subscriber is not None and forms.day_in(token.edition) >= last_day(envelope.at):
+        subscriber = audience.promote(subscriber, now)
     if subscriber is not None and agree(envelope.organization, subscriber, token.edition, now, envelope.at):
         publicdb.set_token_state(text, "agreed")
 

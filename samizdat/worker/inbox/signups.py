@@ -16,6 +16,7 @@ from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import actions as audience
 from samizdat.audience import queries as audience_queries
 from samizdat.audience.actions import forms, mailed_words, signup_alarm
+from samizdat.audience.actions import fundraising_consent as appeals
 from samizdat.audience.actions.mail_quota import few_a_day, once_a_day, once_a_week, tell_unmailed
 from samizdat.audience.errors import AudienceError
 from samizdat.audience.list_details import ListDetails, insist_open
@@ -106,20 +107,21 @@ def _take(envelope: OpenedEnvelope, now: datetime) -> bool:
         # Before anything is written: whoever types an address in a thousand times leaves one trace of it. The same
         # traces of who gets it already, so that their rows don't tell; by another name, which holds no mail back.
         may_ask = _may_today(envelope, "confirm" if known is None else "confirmed", wanted, now)
+        # The same rows of everybody, of whom no mail goes to as well: a copy of the database tells no one who is here.
+        waiting = _asked(envelope, wanted, target) if may_ask else None
         if known is not None:
             # They get it already; whoever typed their address in learns nothing, and no mail is spent on it.
-            about = _about(envelope, known, target) if target.appeals and says else None
-            asked = about and fundraising_consent.due(envelope, about, now)
-            if asked:
-                return fundraising_consent.mail(envelope, asked, memory, now)
+            about = _about(known, waiting, target, envelope) if target.appeals and says and waiting else None
+            if about is not None:
+                return fundraising_consent.mail(envelope, about, memory, now)
             return _write(envelope, wanted, None, target, now, says=says, counts=may_ask)
-        if not may_ask:
+        if waiting is None:
             return True
-        subscriber = _asked(envelope, wanted, target) if _may_ask(envelope, wanted, now) else None
+        subscriber = waiting if _may_ask(envelope, wanted, now) else None
     except (address.BadAddress, AudienceError):
         return True
     if subscriber and not any(audience.waits(list_, subscriber, _day(envelope), now, now) for list_ in target.lists):
-        subscriber = None  # They get it already; whoever typed their address in learns nothing.
+        subscriber = None  # It was answered already.
     return _write(envelope, wanted, subscriber, target, now, says=says)
 
 
@@ -158,10 +160,15 @@ def _has_all(organization: Organization, wanted: str, target: SignupTarget) -> S
     return known if known is not None and subscriptions.count() == len(target.lists) else None
 
 
-def _about(envelope: OpenedEnvelope, known: Subscriber, target: SignupTarget) -> fundraising_consent.ConsentQuestion:
-    return fundraising_consent.ConsentQuestion(
-        known, target.lists, target.number, target.appeals, envelope.words.language[:8]
-    )
+def _about(
+    known: Subscriber, waiting: Subscriber, target: SignupTarget, envelope: OpenedEnvelope
+) -> fundraising_consent.ConsentQuestion | None:
+    """What is left to ask a subscriber about appeals, by the link of what waits. None: they agreed to all of it."""
+    lists = appeals.without(known, target.lists)
+    language = known.language or envelope.words.language[:8]
+    if not lists:
+        return None
+    return fundraising_consent.ConsentQuestion(waiting, lists, target.number, target.appeals, language)
 
 
 def _target(envelope: OpenedEnvelope) -> SignupTarget | None:
@@ -211,7 +218,7 @@ def _form_target(envelope: OpenedEnvelope, number: int) -> SignupTarget | None:
 
 def _asked(envelope: OpenedEnvelope, wanted: str, target: SignupTarget) -> Subscriber:
     """Their row, with the sign-up on record once however often its mail is tried, and by how many processes."""
-    known = audience_queries.subscriber_at(envelope.organization, wanted)
+    known = audience_queries.waiting_at(envelope.organization, wanted)
     if known is not None and _on_record(envelope, known, target):
         return known
     language, list_ = envelope.words.language[:8], target.lists[0]

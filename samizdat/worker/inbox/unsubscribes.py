@@ -662,8 +662,12 @@ def _pending(envelope: OpenedEnvelope, now: datetime) -> list[tuple[Subscriber, 
     about, day = forms.without_day(token.edition), forms.day_in(token.edition)
     numbers = forms.lists_asked(subscriber, token.edition) if about >> 32 else [about]
     lists = List.objects.filter(id__in=numbers, organization=envelope.organization).order_by("id")
-    return [
-        (subscriber, list_, token.edition)
-        for list_ in lists
-        if audience.waits(list_, subscriber, day, now, envelope.at)
-    ]
+
+    def waiting(whose: Subscriber) -> list[List]:
+        return [list_ for list_ in lists if audience.waits(list_, whose, day, now, envelope.at)]
+
+    if not waiting(subscriber):
+        return []
+    # Whoever has the address already may have said no since, or get the letters anyway.
+    subscriber = audience.promote(subscriber, now)
+    return [(subscriber, list_, token.edition) for list_ in waiting(subscriber)]

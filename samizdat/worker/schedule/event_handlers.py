@@ -68,6 +68,7 @@ FOLLOW_UPS: dict[EventKind, tuple[Deed, ...]] = {
     "subscriber.returned": (reconsent.back,),
     "subscriber.asked_again": (confirmation_reminders.mail,),
     "subscriber.forgotten": (sweep,),
+    "subscriber.merged": (sweep,),
     # A door asks for it: record("subscribers.left_undo", organization, about=number of the alarm's event, by=person).
     "subscribers.left_undo": (unsubscribes.undo,),
     "campaign.released": (publish.letter, publish.pictures),

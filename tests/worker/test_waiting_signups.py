@@ -1,0 +1,192 @@
+"""A sign-up is a row of its own until its mailbox confirms it: a copy of the database doesn't tell who subscribes."""
+
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.apps import apps
+
+from samizdat.accounts.models import Organization
+from samizdat.audience import actions as audience
+from samizdat.audience import data_quality, queries, waiting
+from samizdat.audience.actions import forms
+from samizdat.audience.consistency import changed_records, check_projections
+from samizdat.audience.list_details import ListDetails
+from samizdat.audience.models import ConsentRecord, DataQualityIssue, List, Subscriber, Subscription
+from samizdat.core.crypto import tokens
+from samizdat.events import chain
+from samizdat.events.models import Event
+from samizdat.vault import keyring
+from samizdat.worker.inbox import signups, unsubscribes
+from tests.conftest import NOW, TODAY
+from tests.worker.conftest import say, status
+from tests.worker.test_signups import mails
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("nothing_remembered")]
+
+ADA, BOB, EVE = "ada@example.org", "bob@example.org", "eve@evil.example"
+AN_HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def ada(lantern: Organization, thursday: List) -> Subscriber:
+    return audience.add_subscriber(lantern, ADA, thursday, consent="said so", now=NOW - timedelta(days=200))
+
+
+def _sign_up(lantern: Organization, list_: List, address: str, **words: Any) -> None:
+    said = {"address": address, "list": str(list_.id), "language": "en", "wording": "One story.", **words}
+    say(lantern, "signup", at=NOW.isoformat(), **said)
+    signups.take(NOW)
+
+
+def _press(lantern: Organization, list_: List, address: str, now: Any = NOW) -> None:
+    """The link in the mail that asks."""
+    keys, row = keyring.keys(lantern), waiting.at(lantern, address)
+    assert keys.link is not None
+    assert row is not None
+    token = tokens.make(keys.link, "confirm", forms.dated(list_.id, TODAY), row.number)
+    say(lantern, "confirm", token=token, at=now.isoformat())
+    unsubscribes.take(now)
+
+
+def _rows() -> Counter[str]:
+    models = [model for model in apps.get_models() if not model._meta.label.startswith(("publicdb", "sessions"))]
+    return Counter({model._meta.label: model._default_manager.using("default").count() for model in models})
+
+
+def _friday(lantern: Organization) -> List:
+    list_ = audience.new_list(
+        lantern, "the Friday Letter", now=NOW, details=ListDetails(from_email="letter@lantern.example")
+    )
+    audience.give_form(list_, "friday", now=NOW)
+    return list_
+
+
+def test_a_sign_up_leaves_the_same_rows_whether_or_not_somebody_has_the_address(
+    lantern: Organization, thursday: List, ada: Subscriber, out: Path
+) -> None:
+    gone = audience.add_subscriber(lantern, "gone@example.org", thursday, consent="said so", now=NOW)
+    audience.unsubscribe(gone, thursday, now=NOW)
+    audience.suppress(lantern, "complaint", address="angry@example.org", now=NOW)
+    audience.suppress(lantern, "manual", address="barred@example.org", now=NOW)
+    traces = {}
+    for address in (EVE, ADA, "gone@example.org", "angry@example.org", "barred@example.org", BOB):
+        before, last = _rows(), ConsentRecord.objects.latest("id").id
+        _sign_up(lantern, thursday, address)
+        who = ConsentRecord.objects.filter(id__gt=last).values_list("subscriber", flat=True)
+        assert ada.id not in who
+        assert gone.id not in who
+        traces[address] = _rows() - before
+    weekly = (
+        traces["angry@example.org"] - traces[EVE]
+    )  # That they are asked once a week, by a keyed hash: gone in a day.
+    assert weekly == Counter({"audience.MailQuota": 1})
+    traces["angry@example.org"] -= weekly
+    assert len({frozenset(trace.items()) for trace in traces.values()}) == 1
+    assert {mail["To"] for mail in mails(out)} == {EVE, BOB, "gone@example.org", "angry@example.org"}
+
+
+def test_a_sign_up_for_another_list_does_not_name_the_row_of_a_subscriber(
+    lantern: Organization, thursday: List, ada: Subscriber, out: Path
+) -> None:
+    friday, last = _friday(lantern), ConsentRecord.objects.latest("id").id
+    _sign_up(lantern, friday, ADA)
+    assert {*ConsentRecord.objects.filter(id__gt=last).values_list("subscriber", flat=True)} != {ada.id}
+    assert not Event.objects.filter(about=ada.id, kind="subscriber.confirmation_requested").exists()
+    assert [mail["To"] for mail in mails(out)] == [ADA]
+
+
+def test_who_subscribes_gets_another_list_once_their_mailbox_says_so(
+    lantern: Organization, thursday: List, ada: Subscriber, out: Path
+) -> None:
+    friday = _friday(lantern)
+    _sign_up(lantern, friday, ADA)
+    assert not Subscription.objects.filter(subscriber=ada, list=friday).exists()
+    _press(lantern, friday, ADA)
+    assert (status(ada, thursday), status(ada, friday)) == ("subscribed", "subscribed")
+    assert waiting.at(lantern, ADA) is None
+    assert check_projections(lantern, NOW).wrong == []
+    chain.append()
+    assert chain.verify(lantern, {"audience_consentrecord": changed_records}).whole
+
+
+def test_who_is_new_is_the_row_that_waited(lantern: Organization, thursday: List, out: Path) -> None:
+    _sign_up(lantern, thursday, BOB)
+    row = waiting.at(lantern, BOB)
+    assert row is not None
+    assert status(row, thursday) == "pending"
+    _press(lantern, thursday, BOB)
+    assert queries.subscriber_at(lantern, BOB) == row
+    assert status(row, thursday) == "subscribed"
+    assert waiting.at(lantern, BOB) is None
+    assert Subscriber.objects.filter(organization=lantern).count() == 1
+
+
+def test_an_old_link_brings_nobody_back_who_left_since(lantern: Organization, thursday: List, out: Path) -> None:
+    """They asked, got letters at another address that became this one, and left: then they press the first mail."""
+    _sign_up(lantern, thursday, BOB)
+    later = NOW + AN_HOUR
+    audience.add_subscriber(lantern, "robert@example.org", thursday, consent="said so", now=later)
+    robert = queries.subscriber_at(lantern, "robert@example.org")
+    assert robert is not None
+    audience.correct_address(robert, BOB, now=later)
+    audience.unsubscribe(robert, thursday, now=later + AN_HOUR)
+    _press(lantern, thursday, BOB, later + 2 * AN_HOUR)
+    assert status(robert, thursday) == "unsubscribed"
+
+
+def test_who_left_and_signs_up_again_comes_back(
+    lantern: Organization, thursday: List, ada: Subscriber, out: Path
+) -> None:
+    audience.unsubscribe(ada, thursday, now=NOW - AN_HOUR)
+    _sign_up(lantern, thursday, ADA)
+    assert status(ada, thursday) == "unsubscribed"
+    _press(lantern, thursday, ADA, NOW + AN_HOUR)
+    assert status(ada, thursday) == "subscribed"
+
+
+def test_a_teammate_who_adds_them_finds_the_sign_up_and_makes_no_second_row(
+    lantern: Organization, thursday: List, out: Path
+) -> None:
+    _sign_up(lantern, thursday, BOB)
+    row = waiting.at(lantern, BOB)
+    assert audience.add_subscriber(lantern, BOB, thursday, consent="said so", now=NOW + AN_HOUR) == row
+    assert status(row, thursday) == "subscribed"
+    assert Subscriber.objects.filter(organization=lantern).count() == 1
+
+
+@pytest.mark.parametrize("which", ["subscriber", "sign-up", "address"])
+def test_erasing_takes_the_subscriber_and_the_sign_up_of_an_address(
+    lantern: Organization, thursday: List, ada: Subscriber, out: Path, which: str
+) -> None:
+    _sign_up(lantern, _friday(lantern), ADA)
+    row = waiting.at(lantern, ADA)
+    assert row is not None
+    whom = {"subscriber": {"subscriber": ada}, "sign-up": {"subscriber": row}, "address": {"address": ADA}}[which]
+    audience.erase(lantern, now=NOW, **whom)
+    assert not Subscriber.objects.filter(organization=lantern).exists()
+    assert not ConsentRecord.objects.filter(organization=lantern).exclude(sealed=b"").exists()
+
+
+def test_nobody_is_shown_as_a_double_of_their_own_sign_up(
+    lantern: Organization, thursday: List, ada: Subscriber, out: Path
+) -> None:
+    _sign_up(lantern, thursday, "a.da+x@gmail.com")
+    _sign_up(lantern, thursday, "ada@gmial.com")
+    assert data_quality.scan(NOW, 60)
+    assert not DataQualityIssue.objects.exists()
+
+
+def test_what_waits_is_marked_under_its_seal(lantern: Organization, thursday: List, ada: Subscriber, out: Path) -> None:
+    """Whoever writes the database can't make a sign-up of somebody the subscriber, by giving it another index."""
+    _sign_up(lantern, thursday, ADA)
+    row = waiting.at(lantern, ADA)
+    assert row is not None
+    index = bytes(ada.email_index)
+    Subscriber.objects.filter(id=ada.id).update(email_index=bytes(16))
+    Subscriber.objects.filter(id=row.id).update(email_index=index)
+    assert queries.subscriber_at(lantern, ADA) is None
+    audience.put_indexes_right(lantern, check_projections(lantern, NOW).misindexed, now=NOW)
+    assert queries.subscriber_at(lantern, ADA) == ada
