@@ -27,8 +27,7 @@ from samizdat.campaigns.media.inline_images import carries
 from samizdat.campaigns.models import Campaign, TemplateText
 from samizdat.campaigns.queries import picture_url, pictures_named
 from samizdat.campaigns.rendering import TRIES, render
-from samizdat.campaigns.templates import import_template
-from samizdat.campaigns.templates.layout_store import source_for
+from samizdat.campaigns.templates.layout_store import source_for, text_of
 from samizdat.core.content.blocks.schema import MAX_ANSWERS
 from samizdat.core.content.compile import CompileProof, compile_letter
 from samizdat.core.content.problems import ContentProblem, fill
@@ -87,7 +86,7 @@ class ContentSources:
     def template_of(self, campaign: Campaign) -> TemplateText:
         number = campaign.template_id
         if number not in self.templates:
-            self.templates[number] = import_template.text_of(campaign.template)
+            self.templates[number] = text_of(campaign.template)
         return self.templates[number]
 
 

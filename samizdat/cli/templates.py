@@ -73,15 +73,15 @@ def template_ls() -> None:
 def template_rename(name: str, new: str) -> None:
     """Rename one of your templates. Campaigns keep using it."""
     own_template = _own(name)
-    from samizdat.campaigns.templates import import_template
+    from samizdat.campaigns.templates import import_template, layout_store
 
     try:
         import_template.rename(own_template, new, by=None, now=bootstrap.now())
     except CampaignError as refused:
         raise CommandFailed(str(refused), refused.code) from None
     say(
-        {"id": own_template.pk, "name": import_template.name_of(own_template)},
-        f"Renamed to {import_template.name_of(own_template)}.",
+        {"id": own_template.pk, "name": layout_store.name_of(own_template)},
+        f"Renamed to {layout_store.name_of(own_template)}.",
     )
 
 
@@ -93,9 +93,9 @@ def template_rm(name: str) -> None:
     stay.
     """
     own_template = _own(name)
-    from samizdat.campaigns.templates import import_template
+    from samizdat.campaigns.templates import import_template, layout_store
 
-    number, called = own_template.pk, import_template.name_of(own_template)
+    number, called = own_template.pk, layout_store.name_of(own_template)
     drafts = [campaign.pk for campaign, _subject in import_template.drafts_in(own_template)]
     losing = f" {len(drafts):,} drafts lose their design, and the text in its regions." if drafts else ""
     confirm(f"Remove the template {called}?{losing}")

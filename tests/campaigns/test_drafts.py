@@ -220,7 +220,7 @@ def test_a_picture_that_a_saved_template_shows_is_in_use(letter: Campaign, lante
     body = json.dumps({"type": "doc", "content": [{"type": "picture", "attrs": {"src": "ab" * 8, "alt": "The river"}}]})
     draft = LETTER.with_(format="blocks", body=body)
     written = actions.create(lantern, letter.list, draft, by=None, now=NOW)
-    layout_store.save_as_template(written, "River", by=None, now=NOW)
+    import_template.save_as_template(written, "River", by=None, now=NOW)
     actions.throw_away(written, by=None, now=NOW)
     assert [use.name for use in uses(lantern, ["ab" * 8])["ab" * 8]] == ["River"]
 

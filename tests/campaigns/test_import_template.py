@@ -26,6 +26,7 @@ from samizdat.campaigns.opened import open_campaign
 from samizdat.campaigns.templates import (
     import_template,
     layout,
+    layout_store,
     region_diff,
     region_editor,
     region_names,
@@ -338,7 +339,7 @@ def test_a_zip_brings_its_pictures_into_media_without_their_metadata(lantern: An
     (stored,) = lantern.pictures.all()
     assert b"Ada, 54" not in library.open_picture(stored)
     assert library.facts_of(stored).name == "river"
-    shown = import_template.source_of(report.template) + import_template.sample_of(report.template)
+    shown = layout_store.source_of(report.template) + layout_store.sample_of(report.template)
     assert shown.count(f"https://lantern.example/m/{stored.slug}.png") == 2
     assert report.pictures == 1 and any("torn" in note for note in report.notes)
     empty = Draft(subject="News", from_email="a@lantern.example")

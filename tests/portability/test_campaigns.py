@@ -30,8 +30,9 @@ from samizdat.campaigns.drafts.draft import Draft, draft_of
 from samizdat.campaigns.media import library
 from samizdat.campaigns.models import AnswerTotal, Campaign, Edition, LinkTotal, Picture, Template
 from samizdat.campaigns.released import released
-from samizdat.campaigns.templates import import_template
-from samizdat.campaigns.templates.layout_store import arrangement_of, save_as_template, sealed
+from samizdat.campaigns.templates import import_template, layout_store
+from samizdat.campaigns.templates.import_template import save_as_template
+from samizdat.campaigns.templates.layout_store import arrangement_of, sealed
 from samizdat.core.content.templates.layout import LayoutChanges, WrittenRegion
 from samizdat.core.mail.ledger import State
 from samizdat.delivery import actions as delivery
@@ -234,7 +235,7 @@ def test_letters_and_all_that_they_are_made_of_come_into_another_house(
         "A draft": "draft", "Sent": "finished", "Going": "finished", "Later": "draft",
     }  # fmt: skip
     draft = after["A draft"]
-    assert draft.tag == queries.tag_named(there, "press") and import_template.name_of(draft.template) == "Ours"  # type: ignore[arg-type]
+    assert draft.tag == queries.tag_named(there, "press") and layout_store.name_of(draft.template) == "Ours"  # type: ignore[arg-type]
     books = {name: status(after["Sent"])[name] for name in ("frozen", "accepted", "pending", "left_by_letter")}
     assert books == {"frozen": 1, "accepted": 1, "pending": 0, "left_by_letter": 1}
     assert (after["Going"].cancelled, after["Going"].pending) == (1, 0)
@@ -243,7 +244,7 @@ def test_letters_and_all_that_they_are_made_of_come_into_another_house(
     (picture,) = Picture.objects.filter(organization=there)
     assert library.open_picture(picture) == library.open_picture(Picture.objects.get(organization=written))
     assert library.facts_of(picture).name == "The river"
-    saved = import_template.text_of(Template.objects.filter(organization=there).latest("pk"))
+    saved = layout_store.text_of(Template.objects.filter(organization=there).latest("pk"))
     assert (saved.name, saved.format) == ("Saved", "markdown")
     assert picture.slug in saved.body and picture.slug in saved.places.texts["main"].html
     # Somebody of this house has its name already: texts and looks say the new one.

@@ -8,7 +8,7 @@ from samizdat.campaigns import actions
 from samizdat.campaigns.content import proof_of
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.models import Campaign
-from samizdat.campaigns.templates import import_template, layout, region_editor, starter_templates
+from samizdat.campaigns.templates import layout, layout_store, region_editor, starter_templates
 from samizdat.campaigns.templates.layout_store import arrangement_of
 from samizdat.core.content.render import fill
 from samizdat.events.models import Event
@@ -26,7 +26,7 @@ def order(page: str, *words: str) -> bool:
 
 def test_own_templates_come_first_then_starters_then_past_campaigns_to_duplicate(here: House, desk: Desk) -> None:
     page = desk("editor").get(_to(here, "new-campaign")).content.decode()
-    own = import_template.name_of(here.organization.templates.get(pk=here.template))
+    own = layout_store.name_of(here.organization.templates.get(pk=here.template))
     assert order(page, "Your templates", own, "Start from scratch", "Blank", "Newsletter", "Past campaigns")
     assert "The winter list" in page[page.index("Past campaigns") :] and "What the river took" not in page
     assert page.count('<svg class="thumb"') == page.count('name="begin"') >= 7, "each has a drawing"

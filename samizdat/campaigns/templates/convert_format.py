@@ -11,7 +11,7 @@ from samizdat.campaigns.content import content_of
 from samizdat.campaigns.drafts.draft import Draft, draft_of
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign
-from samizdat.campaigns.templates.import_template import sample_of
+from samizdat.campaigns.templates.layout_store import sample_of
 from samizdat.core.content.blocks import dumps, parse
 from samizdat.core.content.templates.convert_format import as_blocks, as_html, as_markdown
 from samizdat.core.languages import direction

@@ -13,7 +13,7 @@ from samizdat import formatting
 from samizdat.accounts.models import Organization
 from samizdat.campaigns.models import Template, TemplateText
 from samizdat.campaigns.templates import starter_templates
-from samizdat.campaigns.templates.import_template import text_of
+from samizdat.campaigns.templates.layout_store import text_of
 from samizdat.core.content.blocks.schema import Node
 from samizdat.core.content.thumbnail import Shape, blocks_of_html, drawing
 

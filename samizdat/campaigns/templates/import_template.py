@@ -1,4 +1,4 @@
-"""Templates of the organization's own: taken in from other services, named anew, removed."""
+"""Templates of the organization's own: taken in from other services, made of a letter, named anew, removed."""
 
 import html
 import time
@@ -14,10 +14,12 @@ from msgspec import structs
 from samizdat import limited_process
 from samizdat.accounts.models import Organization, Person
 from samizdat.audience import queries as audience
+from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import BadPicture, CampaignError
 from samizdat.campaigns.media import image_processing, library, storage
 from samizdat.campaigns.models import Campaign, Template, TemplateText
 from samizdat.campaigns.queries import with_subjects
+from samizdat.campaigns.templates.layout_store import arrangement_of, text_of
 from samizdat.core.content.problems import fill
 from samizdat.core.content.templates.import_template import ImportedTemplate, take
 from samizdat.core.content.templates.notes import SENTENCES, Note, TemplateRefused
@@ -180,6 +182,17 @@ def add(
     return template
 
 
+def save_as_template(campaign: Campaign, name: str, *, by: Person | None, now: datetime) -> Template:
+    """A template with the text of a campaign, its design, and what it made of its own template.
+
+    Errors: CampaignError.
+    """
+    draft = draft_of(campaign)
+    base = text_of(campaign.template) if campaign.template else TemplateText("", "", design=draft.design)
+    text = structs.replace(base, name=name, body=draft.body, format=draft.format, places=arrangement_of(campaign))
+    return add(campaign.organization, text, "template.saved", by=by, now=now)
+
+
 def rename(template: Template, name: str, *, by: Person | None, now: datetime) -> None:
     """Errors: CampaignError."""
     details = structs.replace(text_of(template), name=_checked(name))
@@ -199,28 +212,6 @@ def drafts_in(template: Template) -> list[tuple[Campaign, str]]:
     """Drafts that lose their frame with it, with their subjects; the newest first."""
     rows = with_subjects(Campaign.objects.filter(template=template, state="draft").order_by("-pk"))
     return [(row.campaign, row.subject) for row in rows]
-
-
-def name_of(template: Template) -> str:
-    return text_of(template).name
-
-
-def source_of(template: Template) -> str:
-    """As it was taken in, with our comments around the parts that a letter may fill (core/content/templates)."""
-    return text_of(template).source
-
-
-def sample_of(template: Template | None) -> str:
-    """HTML that stood where the letter goes: what a new letter begins with."""
-    return text_of(template).sample
-
-
-def text_of(template: Template | None) -> TemplateText:
-    """All that is kept of it; of the built-in one nothing."""
-    if template is None:
-        return TemplateText("", "")
-    keys = keyring.keys(template.organization)
-    return keys.open_json(template.sealed, "template", "source", template.pk, TemplateText)
 
 
 def _store(template: Template, stored: TemplateText, now: datetime) -> None:

@@ -16,8 +16,8 @@ from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import CampaignError, DraftChangedMeanwhile, NotADraft
 from samizdat.campaigns.media import storage
 from samizdat.campaigns.models import Campaign, Template
-from samizdat.campaigns.templates import import_template, region_names
-from samizdat.campaigns.templates.layout_store import arrangement_of, insist_on_room, sealed, too_much
+from samizdat.campaigns.templates import region_names
+from samizdat.campaigns.templates.layout_store import arrangement_of, insist_on_room, sealed, source_of, too_much
 from samizdat.core.content.render import cleaning
 from samizdat.core.content.templates.blocks import read
 from samizdat.core.content.templates.layout import (
@@ -120,7 +120,7 @@ def _change(
     for _try in range(TRIES):
         own, part = arrangement_of(campaign), None
         if campaign.template is not None:
-            part = find(parts_of(import_template.source_of(campaign.template)), own, key)
+            part = find(parts_of(source_of(campaign.template)), own, key)
         if not isinstance(part, kind):
             raise CampaignError(
                 _("The template of this campaign no longer has this block. Copy what you typed, then reload the page.")
@@ -235,12 +235,12 @@ def parts(campaign: Campaign) -> list[PartView]:
     """The parts of the letter's template that it can do something with, in the order of the page."""
     if campaign.template is None:
         return []
-    return _views(parts_of(import_template.source_of(campaign.template)), arrangement_of(campaign), "")
+    return _views(parts_of(source_of(campaign.template)), arrangement_of(campaign), "")
 
 
 def every_part(template: Template, own: LayoutChanges) -> list[PartView]:
     """The parts of a template as an arrangement has them, those inside of others behind them."""
-    return list(_flat(_views(parts_of(import_template.source_of(template)), own, "")))
+    return list(_flat(_views(parts_of(source_of(template)), own, "")))
 
 
 def outline(template: Template) -> list[str]:

@@ -1,19 +1,36 @@
-"""What a letter made of its template, as it is stored: sealed in the campaign's row; and templates made of letters."""
+"""Templates, and what a letter made of its template, as they are stored: sealed in their rows."""
 
 import re
-from datetime import datetime
 
 from django.utils.translation import gettext as _
-from msgspec import structs
 
-from samizdat.accounts.models import Person
-from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.media import storage
 from samizdat.campaigns.models import Campaign, Template, TemplateText
-from samizdat.campaigns.templates import import_template
 from samizdat.core.content.templates.layout import LayoutChanges, LayoutTooLong, arranged, insist_on_size
 from samizdat.vault import keyring
+
+
+def name_of(template: Template) -> str:
+    return text_of(template).name
+
+
+def source_of(template: Template) -> str:
+    """As it was taken in, with our comments around the parts that a letter may fill (core/content/templates)."""
+    return text_of(template).source
+
+
+def sample_of(template: Template | None) -> str:
+    """HTML that stood where the letter goes: what a new letter begins with."""
+    return text_of(template).sample
+
+
+def text_of(template: Template | None) -> TemplateText:
+    """All that is kept of it; of the built-in one nothing."""
+    if template is None:
+        return TemplateText("", "")
+    keys = keyring.keys(template.organization)
+    return keys.open_json(template.sealed, "template", "source", template.pk, TemplateText)
 
 
 def source_for(campaign: Campaign, source: str, base: str) -> str:
@@ -29,23 +46,10 @@ def source_for(campaign: Campaign, source: str, base: str) -> str:
 _OWN = re.compile(r"(?<=[\"'(])/m/(?=[0-9a-f]{8,40}\.[a-z]{3,4}\b)")
 
 
-def save_as_template(campaign: Campaign, name: str, *, by: Person | None, now: datetime) -> Template:
-    """A template with the text of a campaign, its design, and what it made of its own template.
-
-    Errors: CampaignError.
-    """
-    draft = draft_of(campaign)
-    base = (
-        import_template.text_of(campaign.template) if campaign.template else TemplateText("", "", design=draft.design)
-    )
-    text = structs.replace(base, name=name, body=draft.body, format=draft.format, places=arrangement_of(campaign))
-    return import_template.add(campaign.organization, text, "template.saved", by=by, now=now)
-
-
 def begin_as_saved(campaign: Campaign) -> None:
     """A new draft gets what the campaign that its template was saved from had made of it. Call it in the transaction in
     which the draft begins. Errors: StorageFull."""
-    places = import_template.text_of(campaign.template).places
+    places = text_of(campaign.template).places
     if places != LayoutChanges():
         campaign.places_sealed = blob = sealed(campaign, places)
         storage.insist_on_room_for_draft(campaign.organization, len(blob or b""))
@@ -57,7 +61,7 @@ def insist_on_room(template: Template | None, own: LayoutChanges) -> None:
     if template is None or own == LayoutChanges():
         return
     try:
-        insist_on_size(import_template.source_of(template), own)
+        insist_on_size(source_of(template), own)
     except LayoutTooLong:
         raise too_much() from None
 

@@ -11,7 +11,7 @@ from samizdat.accounts.models import Organization
 from samizdat.accounts.sealed_settings import leading
 from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.models import Template
-from samizdat.campaigns.templates.import_template import text_of
+from samizdat.campaigns.templates.layout_store import text_of
 from samizdat.core.content.blocks import Node, dumps, parse
 from samizdat.core.content.phrases import base
 from samizdat.core.content.templates.blocks import read

@@ -285,7 +285,7 @@ def save_template(request: DeskRequest, campaign_id: int) -> HttpResponse:
     name = request.POST.get("name", subject[: import_template.LONGEST_NAME])
     if request.method == "POST":
         try:
-            template = layout_store.save_as_template(campaign, name, by=request.person, now=timezone.now())
+            template = import_template.save_as_template(campaign, name, by=request.person, now=timezone.now())
         except CampaignError as error:
             refused = str(error)
         else:

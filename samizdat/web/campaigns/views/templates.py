@@ -15,7 +15,7 @@ from samizdat.campaigns.content import pictures_of
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Template
 from samizdat.campaigns.rendering import render as compiled
-from samizdat.campaigns.templates import gallery, import_template, layout
+from samizdat.campaigns.templates import gallery, import_template, layout, layout_store
 from samizdat.core.content.render import Content
 from samizdat.core.content.templates.layout import arranged
 from samizdat.core.content.templates.template_zip import MAX_ZIP
@@ -81,7 +81,7 @@ def template_preview(request: DeskRequest, template_id: int, kind: str) -> HttpR
 
 
 def _seen(template: Template, kind: str = "light") -> str:
-    organization, text = template.organization, import_template.text_of(template)
+    organization, text = template.organization, layout_store.text_of(template)
     content = Content(
         subject=leading(organization).name,
         body=text.body or text.sample or "<p>…</p>",
@@ -117,7 +117,7 @@ def one_template(request: DeskRequest, template_id: int) -> HttpResponse:
         return go(request, "one-template", template_id)
     facts = {
         "template": template,
-        "name": import_template.name_of(template),
+        "name": layout_store.name_of(template),
         "drafts": import_template.drafts_in(template),
         "wide": previews.too_wide(_seen(template)),
     }
