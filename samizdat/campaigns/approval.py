@@ -39,6 +39,7 @@ from samizdat.core.mail.ledger import pack_numbers, unpack_numbers
 from samizdat.events.actions import moment_of, record, whole_day
 from samizdat.events.models import Event
 from samizdat.vault import keyring
+from samizdat.vault.keyring import OrganizationKeys
 
 # One of so many may have come here since a yes.
 NEWCOMERS = 20
@@ -216,7 +217,7 @@ def bond_of(opened: OpenedCampaign, edition: Edition | None = None) -> str:
 
     Not who stands on the list: that is compared beside it (AgreedPeople), since readers come and go.
     """
-    campaign, (texts, is_hidden) = opened.campaign, _compiled(edition) if edition else _written(opened)
+    campaign, (texts, is_hidden) = opened.campaign, _compiled(edition, opened.keys) if edition else _written(opened)
     test = [campaign.test_share, campaign.ab_metric, campaign.test_at, opened.test_link]
     payload = {
         "texts": texts,
@@ -242,9 +243,8 @@ def _written(opened: OpenedCampaign) -> tuple[dict[str, str], bool]:
     return texts, opened.campaign.archive_hidden
 
 
-def _compiled(edition: Edition) -> tuple[dict[str, str], bool]:
+def _compiled(edition: Edition, keys: OrganizationKeys) -> tuple[dict[str, str], bool]:
     """The same of what was compiled: what stood there for a moment only is in it too."""
-    keys = keyring.keys(edition.organization)
     rows = {row.language or str(row.variant_no): row for row in EditionVariant.objects.filter(edition=edition)}
     others = {key: edition_details.opened(keys, row).made_from for key, row in rows.items()}
     letter = edition_details.opened(keys, edition)

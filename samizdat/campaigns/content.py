@@ -37,6 +37,8 @@ from samizdat.core.content.theme import Theme
 from samizdat.core.content.theme import ThemePicture as LetterPicture
 from samizdat.core.mail.address import BadAddress, domain, normalize
 from samizdat.formatting import regrouped
+from samizdat.vault import keyring
+from samizdat.vault.keyring import OrganizationKeys
 
 # A letter may say these before anybody came in whose name is known: they are empty then, like any missing name.
 ALWAYS = ("FNAME", "LNAME")
@@ -76,6 +78,7 @@ class ContentSources:
     """What all versions of a letter have from its organization and its list. fields: tag -> stand-in. templates: number
     -> what is kept of it, of those that were asked for."""
 
+    keys: OrganizationKeys
     settings: Leading
     fields: dict[str, str]
     list_name: str
@@ -94,6 +97,7 @@ def sources_of(campaign: Campaign) -> ContentSources:
     organization = campaign.organization
     settings = leading(organization)
     return ContentSources(
+        keyring.keys(organization),
         settings,
         {view.tag: view.default for view in audience.fields(organization)},
         audience.name_of(campaign.list),

@@ -28,6 +28,7 @@ from samizdat.core.content.render.counted_links import location
 from samizdat.core.crypto import tokens
 from samizdat.publicdb import actions as publicdb
 from samizdat.vault import keyring
+from samizdat.vault.keyring import OrganizationKeys
 
 # Characters of a question and of an answer as the public page and the report say them.
 LONGEST_QUESTION, LONGEST_ANSWER = 300, 200
@@ -75,9 +76,8 @@ def _nodes(node: Node) -> Iterator[Node]:
         yield from _nodes(child)
 
 
-def _frozen(edition: Edition) -> dict[int, EditionDetails]:
+def _frozen(edition: Edition, keys: OrganizationKeys) -> dict[int, EditionDetails]:
     """place of a version -> what was kept beside it at the release."""
-    keys = keyring.keys(edition.organization)
     rows = EditionVariant.objects.filter(edition=edition).order_by("variant_no")
     return {0: opened(keys, edition), **{row.variant_no: opened(keys, row) for row in rows}}
 
@@ -88,10 +88,11 @@ def lay_out(edition: Edition) -> None:
     links lead to that house.
     """
     targets: dict[str, dict[str, Any]] = {}
-    key = keyring.keys(edition.organization).links.get(edition.link_key)
+    keys = keyring.keys(edition.organization)
+    key = keys.links.get(edition.link_key)
     if key is None:
         return
-    versions = _frozen(edition)
+    versions = _frozen(edition, keys)
     counted = totals.load(versions[0].counted_places)
     for place, details in versions.items():
         codes = UrlCodes(key, edition.pk, place)
@@ -179,7 +180,7 @@ def pressed(edition: Edition) -> list[CountedPress]:
         sums.setdefault((row.variant_no, row.link), {})[row.day] = row.count
     return [
         CountedPress(place, url, sums.get((place, at), {}))
-        for place, details in _frozen(edition).items()
+        for place, details in _frozen(edition, keyring.keys(edition.organization)).items()
         for at, url in enumerate(details.counted)
     ]
 
@@ -199,6 +200,6 @@ def answers(edition: Edition) -> list[CountedQuestion]:
         CountedQuestion(
             place, asked.question, [(answer, sums.get((place, at), 0)) for at, answer in enumerate(asked.answers)]
         )
-        for place, details in _frozen(edition).items()
+        for place, details in _frozen(edition, keyring.keys(edition.organization)).items()
         if (asked := details.question)
     ]

@@ -22,7 +22,6 @@ from samizdat.core import ab_test, languages
 from samizdat.core.content.message import CompiledContent, dumps
 from samizdat.core.content.problems import ContentProblem
 from samizdat.core.mail.address import domain
-from samizdat.vault import keyring
 
 
 def freeze(opened: OpenedCampaign, now: datetime) -> tuple[Edition, Asked]:
@@ -38,7 +37,7 @@ def freeze(opened: OpenedCampaign, now: datetime) -> tuple[Edition, Asked]:
         raise BadLanguage(
             _("A campaign can have either an A/B test or translations. End the test, then add a translation.")
         )
-    keys, rules = keyring.keys(organization), rules_of(organization)
+    keys, rules = opened.keys, rules_of(organization)
     assert keys.link is not None
     number, slug = new_edition_number(), secrets.token_hex(10)
     letters = [

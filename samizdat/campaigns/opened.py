@@ -13,7 +13,7 @@ from samizdat.campaigns import ab_test, translations
 from samizdat.campaigns.content import ContentSources, OpenedVersion, open_version, sources_of
 from samizdat.campaigns.drafts.draft import Draft, draft_of
 from samizdat.campaigns.models import Campaign
-from samizdat.vault import keyring
+from samizdat.vault.keyring import OrganizationKeys
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,10 @@ class OpenedCampaign:
     versions: tuple[OpenedVersion, ...]
     segment: SavedSegment | None
     test_link: str
+
+    @property
+    def keys(self) -> OrganizationKeys:
+        return self.sources.keys
 
     @property
     def settings(self) -> Leading:
@@ -54,6 +58,6 @@ def open_campaign(campaign: Campaign) -> OpenedCampaign:
         campaign,
         sources,
         tuple(versions),
-        lookup.opened(keyring.keys(campaign.organization), goes_to) if goes_to else None,
+        lookup.opened(sources.keys, goes_to) if goes_to else None,
         ab_test.link_of(campaign) if campaign.test_share else "",
     )
