@@ -15,7 +15,7 @@ from samizdat.campaigns.content import OpenedVersion, compile_version, digest_of
 from samizdat.campaigns.counted_links import UrlCodes, question_in
 from samizdat.campaigns.edition_details import EditionDetails
 from samizdat.campaigns.errors import ContentHasProblems, NotADraft
-from samizdat.campaigns.models import Edition, EditionVariant, goes_to_all, new_edition_number
+from samizdat.campaigns.models import Edition, EditionVariant, new_edition_number
 from samizdat.campaigns.opened import OpenedCampaign
 from samizdat.campaigns.translations import BadLanguage
 from samizdat.core import ab_test, languages
@@ -90,7 +90,7 @@ def _compile(
         campaign=campaign.pk,
         list=campaign.list_id,
         purpose=campaign.purpose,
-        to_all=goes_to_all(campaign),
+        to_all=campaign.goes_to_all,
         unlisted=campaign.archive_hidden,
         welcome=bool(campaign.welcome),
         template=campaign.template_id or 0,

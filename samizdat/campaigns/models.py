@@ -177,36 +177,36 @@ class Campaign(models.Model):
         """A digest, what goes again to those who were missed, and a welcome email: to whom they were made for."""
         return self.is_digest or self.resend_of_id is not None or not self.has_audience
 
+    @property
+    def goes_to_all(self) -> bool:
+        """To its whole list? What a few get is for them: in no archive, no feed and no digest."""
+        to_all = self.tag_id is None and self.segment_id is None and self.resend_of_id is None
+        return to_all and not self.is_appeal and self.has_audience
 
-def goes_to_all(campaign: Campaign) -> bool:
-    """To its whole list? What a few get is for them: in no archive, no feed and no digest."""
-    to_all = campaign.tag_id is None and campaign.segment_id is None and campaign.resend_of_id is None
-    return to_all and not campaign.is_appeal and campaign.has_audience
+    @property
+    def is_untouched(self) -> bool:
+        """Nobody got anything of it, and nobody was tried: as of `untouched`."""
+        return self.frozen == self.pending + self.cancelled + self.suppressed
+
+    @property
+    def is_listed(self) -> bool:
+        """Does its web version stand in the archive and the feed? Else it is read by whoever has its address."""
+        return self.goes_to_all and not self.archive_hidden
+
+    @property
+    def is_gathered(self) -> bool:
+        """Does it stand in the digest of its list?"""
+        return self.goes_to_all and not self.is_digest
+
+    @property
+    def is_idle(self) -> bool:
+        """A welcome email that is on, and that nobody waits for."""
+        return self.welcome == WELCOME and self.state == "sending" and not self.pending + self.deferred
 
 
 def untouched(prefix: str = "") -> Q:
     """Letters of which nobody got anything, and nobody was tried. prefix: where their row stands, like "campaign__"."""
     return Q(**{f"{prefix}frozen": F(f"{prefix}pending") + F(f"{prefix}cancelled") + F(f"{prefix}suppressed")})
-
-
-def is_untouched(campaign: Campaign) -> bool:
-    """The same of one letter."""
-    return campaign.frozen == campaign.pending + campaign.cancelled + campaign.suppressed
-
-
-def is_listed(campaign: Campaign) -> bool:
-    """Does its web version stand in the archive and the feed? Else it is read by whoever has its address."""
-    return goes_to_all(campaign) and not campaign.archive_hidden
-
-
-def is_gathered(campaign: Campaign) -> bool:
-    """Does it stand in the digest of its list?"""
-    return goes_to_all(campaign) and not campaign.is_digest
-
-
-def is_idle(campaign: Campaign) -> bool:
-    """A welcome email that is on, and that nobody waits for."""
-    return campaign.welcome == WELCOME and campaign.state == "sending" and not campaign.pending + campaign.deferred
 
 
 def new_edition_number() -> int:

@@ -15,7 +15,7 @@ from samizdat.audience.errors import FieldRefused
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.edition_details import slug_of
 from samizdat.campaigns.errors import NoSuchCampaign
-from samizdat.campaigns.models import Campaign, Edition, Picture, Template, TemplateText, is_untouched, untouched
+from samizdat.campaigns.models import Campaign, Edition, Picture, Template, TemplateText, untouched
 from samizdat.core.content.message import CompiledContent, loads
 from samizdat.vault import keyring
 from samizdat.vault.keyring import OrganizationKeys
@@ -168,7 +168,7 @@ def public(prefix: str = "") -> Q:
 
 def is_public(campaign: Campaign) -> bool:
     """The same of one letter."""
-    return campaign.state == "finished" or (campaign.state in _ON_ITS_WAY and not is_untouched(campaign))
+    return campaign.state == "finished" or (campaign.state in _ON_ITS_WAY and not campaign.is_untouched)
 
 
 @lru_cache(1000)

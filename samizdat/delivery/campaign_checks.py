@@ -12,7 +12,7 @@ from samizdat.campaigns import checks
 from samizdat.campaigns.checks import CheckedContent
 from samizdat.campaigns.content import proof_of
 from samizdat.campaigns.drafts.draft import Draft, draft_of
-from samizdat.campaigns.models import Campaign, is_gathered
+from samizdat.campaigns.models import Campaign
 from samizdat.core.content.compile import CompileProof
 from samizdat.core.content.problems import ContentProblem
 from samizdat.core.mail.address import BadAddress, domain, normalize
@@ -81,7 +81,7 @@ def _second_today(campaign: Campaign, now: datetime) -> Iterator[ContentProblem]
         .exclude(pk__in=(campaign.pk, campaign.resend_of_id or 0))
         .exclude(state__in=("draft", "cancelled"))
     )
-    if is_gathered(campaign):
+    if campaign.is_gathered:
         others = others.filter(is_digest=False)
     other = others.filter(frozen__gt=0).order_by("-not_before").first()
     if other is not None:

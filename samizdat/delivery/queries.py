@@ -12,7 +12,7 @@ from django.db.models import F, Max, Min
 from samizdat import plugins
 from samizdat.accounts.models import Organization
 from samizdat.campaigns.drafts.draft import draft_of
-from samizdat.campaigns.models import COUNTERS, Campaign, Edition, is_untouched
+from samizdat.campaigns.models import COUNTERS, Campaign, Edition
 from samizdat.core.mail.address import PROVIDERS
 from samizdat.core.mail.ledger import STATES, LedgerTotals, State, books, unpack_numbers
 from samizdat.core.mail.outcome import ANSWERS, REASONS, WHO, filled, known_reason
@@ -544,7 +544,7 @@ def can_be_taken_back(campaign: Campaign) -> bool:
 def nobody_got(campaign: Campaign) -> bool:
     """Of one that is paused or stopped: no message has left, and none is on its way."""
     claimed = Chunk.objects.filter(edition__campaign=campaign, state=Chunk.CLAIMED)
-    return is_untouched(campaign) and not claimed.exists()
+    return campaign.is_untouched and not claimed.exists()
 
 
 def was_written_to(organization: Organization, number: int) -> bool:

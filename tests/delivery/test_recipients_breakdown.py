@@ -12,7 +12,6 @@ from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns import translations
 from samizdat.campaigns.drafts import copy, revisions
 from samizdat.campaigns.drafts.draft import Draft, draft_of
-from samizdat.campaigns.models import goes_to_all
 from samizdat.core import segment
 from samizdat.core.consent import APPEALS, LETTERS, PAUSED, YES
 from samizdat.delivery.actions import release
@@ -125,7 +124,7 @@ def test_an_appeal_goes_to_those_of_its_list_who_agreed_to_appeals(town: Town) -
     riga = town.letter(purpose=APPEALS, segment=audience.add_segment(town.organization, "Riga", tree, now=NOW))
     assert (reach_of(riga, NOW).unasked, _adds_up(riga)) == (3, without)
     # It is no letter to all: in no archive, in no digest, and not the one letter of the month.
-    assert not goes_to_all(appeal)
+    assert not appeal.goes_to_all
     assert whom(town.letter(), NOW).without.get("monthly") is None
 
 

@@ -16,7 +16,7 @@ from samizdat.campaigns import edition_details
 from samizdat.campaigns.archive.web_corrections import needs_approval
 from samizdat.campaigns.edition_details import EditionDetails
 from samizdat.campaigns.errors import CampaignError
-from samizdat.campaigns.models import Campaign, Edition, goes_to_all
+from samizdat.campaigns.models import Campaign, Edition
 from samizdat.campaigns.released import released
 from samizdat.events.actions import record
 from samizdat.events.kinds import EventKind
@@ -60,7 +60,7 @@ def _insist(to_all: bool) -> None:
 def keep(campaign: Campaign, listed: bool, *, by: Person | None, now: datetime) -> None:
     """As put, without asking anybody."""
     edition, details = _edition(campaign)
-    _insist(details.to_all if details else goes_to_all(campaign))
+    _insist(details.to_all if details else campaign.goes_to_all)
     with transaction.atomic():
         rows = Campaign.objects.filter(pk=campaign.pk, version_of=None).exclude(state="draft")
         if edition and details and rows.exists() and details.unlisted == listed:

@@ -40,12 +40,11 @@ def campaign_archive(number: int, listed: bool | None) -> None:
     campaign_row = campaign_numbered(number)
     from samizdat.campaigns import queries, translations
     from samizdat.campaigns.archive import listing
-    from samizdat.campaigns.models import is_listed
 
     whole = translations.whole(campaign_row)
     if listed is not None:
         listing.put(whole, listed, by=None, now=bootstrap.now())
-    document: dict[str, Any] = {"id": whole.pk, "listed": is_listed(whole), "public": queries.is_public(whole)}
+    document: dict[str, Any] = {"id": whole.pk, "listed": whole.is_listed, "public": queries.is_public(whole)}
     document["address"] = queries.web_address(whole)
     say(document, *_stands(document))
 

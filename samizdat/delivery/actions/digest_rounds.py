@@ -13,7 +13,7 @@ from django.db.models import F
 from samizdat.audience import recipients_sql
 from samizdat.audience.condition_values import Asked
 from samizdat.audience.models import NUMBER_MASK, List, row_id
-from samizdat.campaigns.models import Campaign, is_gathered
+from samizdat.campaigns.models import Campaign
 from samizdat.core.crypto.seal import SealBroken
 from samizdat.core.mail.ledger import pack_numbers, unpack_numbers
 from samizdat.delivery.actions.chunks import write_chunks
@@ -72,7 +72,7 @@ def enter_round(number: int) -> None:
     """A campaign begins to send: whether they get it by itself or gathered stands from here on. In the transaction that
     makes it sendable; the list is held, so that no round ends and nobody changes their mind meanwhile."""
     campaign = Campaign.objects.select_related("edition").get(pk=number)
-    if is_gathered(campaign) and not campaign.digest_round:
+    if campaign.is_gathered and not campaign.digest_round:
         list_ = List.objects.select_for_update(no_key=True).get(id=campaign.list_id)
         Campaign.objects.filter(pk=number, digest_round=0).update(digest_round=list_.digest_round)
         _owe_who_changed(campaign, list_.digest_round)

@@ -11,7 +11,7 @@ from samizdat.audience.models import AGAIN, DIGEST, MONTHLY, NUMBER_MASK, List, 
 from samizdat.audience.segments import campaign_audience as segmented
 from samizdat.audience.segments.members import MemberReader
 from samizdat.campaigns.audience import reader_of
-from samizdat.campaigns.models import Campaign, is_gathered
+from samizdat.campaigns.models import Campaign
 from samizdat.core.content import digest
 from samizdat.core.mail.ledger import CHUNK
 from samizdat.delivery import sql
@@ -40,7 +40,7 @@ def who_waits(campaign: Campaign, when: datetime, seldom: Seldom | None = None) 
     seldom = seldom_on(campaign) if seldom is None else seldom
     if not seldom:
         return frozenset()
-    monthly, gathered = bool(waits(campaign, MONTHLY, when)), is_gathered(campaign)
+    monthly, gathered = bool(waits(campaign, MONTHLY, when)), campaign.is_gathered
     round = List.objects.values_list("digest_round", flat=True).get(id=campaign.list_id)
     return frozenset(
         row
@@ -56,7 +56,7 @@ def seldom_on(campaign: Campaign) -> Seldom:
 
 def stands_in_digest(campaign: Campaign, settings: Leading) -> bool:
     """Does anybody get this letter in the digest that is gathered now? Without public pages no digest is made."""
-    if not is_gathered(campaign) or not settings.public_url:
+    if not campaign.is_gathered or not settings.public_url:
         return False
     round = List.objects.values_list("digest_round", flat=True).get(id=campaign.list_id)
     return bool(recipients_sql.digest_page(campaign.organization_id, campaign.list_id, round, 0, 1, suppressions=True))
@@ -68,9 +68,9 @@ def waits(campaign: Campaign, often: int, when: datetime) -> str:
     """
     if campaign.has_own_recipients:
         return ""  # It was theirs and did not come, or goes to whom it was made for.
-    if often in (DIGEST, AGAIN) and is_gathered(campaign):
+    if often in (DIGEST, AGAIN) and campaign.is_gathered:
         return "digest"
-    to_all = is_gathered(campaign) and _first_of_month(campaign, when)
+    to_all = campaign.is_gathered and _first_of_month(campaign, when)
     return "monthly" if often == MONTHLY and not to_all else ""
 
 

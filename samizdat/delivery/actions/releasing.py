@@ -13,7 +13,7 @@ from samizdat.campaigns import ab_test as contests
 from samizdat.campaigns import approval, counted_links, translations
 from samizdat.campaigns.audience import reader_of
 from samizdat.campaigns.freezing import freeze
-from samizdat.campaigns.models import REPLACED, WELCOME, Campaign, Edition, is_gathered
+from samizdat.campaigns.models import REPLACED, WELCOME, Campaign, Edition
 from samizdat.campaigns.opened import OpenedCampaign, open_campaign
 from samizdat.delivery import domain_ownership
 from samizdat.delivery.actions import copied_installation, digest_rounds, resend_unreached
@@ -100,7 +100,7 @@ def release(
             newest = warming(campaign.organization_id, edition.message_id_domain, now)
             frozen = owe(edition, pages(campaign, reader, newest), wave.percent, seldom, asked, agreed)
             _insist_on_shown(frozen, shown, min(waiting, len(turned)))
-            if is_gathered(campaign):
+            if campaign.is_gathered:
                 digest_rounds.set_aside(campaign, seldom, asked)
         except SegmentBroken as broken:
             raise NotReleasable(str(broken)) from broken

@@ -12,7 +12,7 @@ from samizdat.accounts.roles import has_role
 from samizdat.audience import sql as audience_sql
 from samizdat.audience.models import row_id
 from samizdat.campaigns import approval
-from samizdat.campaigns.models import Campaign, Edition, is_untouched
+from samizdat.campaigns.models import Campaign, Edition
 from samizdat.campaigns.opened import open_campaign
 from samizdat.core.crypto.seal import SealBroken
 from samizdat.core.mail import ledger, outcome
@@ -63,7 +63,7 @@ def pause_left_by(organization: Organization, person: int, *, now: datetime) -> 
         return
     rows = Campaign.objects.select_related("organization", "edition", "segment", "template")
     for campaign in rows.filter(organization=organization, state__in=("scheduled", "held", "waiting")).order_by("pk"):
-        if not is_untouched(campaign) or _let_go_by(campaign) != person or _is_approved(campaign, now):
+        if not campaign.is_untouched or _let_go_by(campaign) != person or _is_approved(campaign, now):
             continue
         with contextlib.suppress(WrongState):  # It has begun or ended meanwhile.
             states = (campaign.state,)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypedDict
 from django.db import IntegrityError, transaction
 
 from samizdat.campaigns.ab_test import marks_of
-from samizdat.campaigns.models import Campaign, Edition, is_untouched
+from samizdat.campaigns.models import Campaign, Edition
 from samizdat.campaigns.queries import is_welcome
 from samizdat.campaigns.translations import frozen_in
 from samizdat.core import ab_test
@@ -188,7 +188,7 @@ def _begin_letter(edition: int, account: _Account, now: datetime) -> None:
         return
     # Held, so that of two senders the second sees what the first has written.
     campaign = Campaign.objects.select_for_update(of=("self",)).select_related("organization").get(edition=edition)
-    if is_untouched(campaign):
+    if campaign.is_untouched:
         record("campaign.first_sent", campaign.organization, now=now, about=campaign.pk)
     else:
         _begun.add(edition)

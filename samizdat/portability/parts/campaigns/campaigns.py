@@ -31,7 +31,6 @@ from samizdat.campaigns.models import (
     Edition,
     EditionVariant,
     Folder,
-    goes_to_all,
     new_edition_number,
 )
 from samizdat.campaigns.templates.layout_store import arrangement_of
@@ -161,7 +160,7 @@ def _told(home: ExportContext, letter: Campaign) -> dict[str, object]:
         "folder": folders.name_of(home.organization, letter.folder) if letter.folder else None,
         "replies": letter.replies,
         "planned": letter.planned.isoformat() if letter.planned else None,
-        "unlisted": letter.archive_hidden or (letter.state in OVER + GOING and not goes_to_all(letter)),
+        "unlisted": letter.archive_hidden or (letter.state in OVER + GOING and not letter.goes_to_all),
         **{key: _told_moment(getattr(letter, name)) for name, key in MOMENTS.items()},
         "draft": structs.asdict(draft_of(letter)),
         "places": to_builtins(arrangement_of(letter), order="deterministic"),
@@ -422,7 +421,7 @@ def _make_edition(campaign: Campaign, letter: CampaignRecord, edition: _Edition)
         "campaign": campaign.pk,
         "list": campaign.list_id,
         "purpose": campaign.purpose,
-        "to_all": goes_to_all(campaign) and not _went_to_few(letter) and went_to_all,
+        "to_all": campaign.goes_to_all and not _went_to_few(letter) and went_to_all,
         "unlisted": campaign.archive_hidden,
         "template": campaign.template_id or 0,
         "imported": True,

@@ -28,7 +28,7 @@ from samizdat.campaigns.drafts.autosave import SaveResult
 from samizdat.campaigns.drafts.draft import Draft, draft_of
 from samizdat.campaigns.errors import CampaignError, DraftChangedMeanwhile
 from samizdat.campaigns.merge_tag_menu import offered
-from samizdat.campaigns.models import Campaign, goes_to_all
+from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.templates import convert_format, layout
 from samizdat.core.consent import PURPOSES
 from samizdat.core.content.blocks import BadDocument
@@ -82,7 +82,7 @@ def _form(request: DeskRequest, draft: Draft, campaign: Campaign) -> ComposeForm
         templates=queries.templates(organization),
         is_version=campaign.version_of_id is not None,
         is_again=campaign.resend_of_id is not None or bool(campaign.welcome),
-        is_to_few=not goes_to_all(campaign),
+        is_to_few=not campaign.goes_to_all,
     )
 
 

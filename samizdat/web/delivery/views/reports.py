@@ -22,7 +22,7 @@ from samizdat.audience import queries as audience
 from samizdat.campaigns.archive import listing, web_corrections
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import CampaignError, StorageFull
-from samizdat.campaigns.models import Campaign, goes_to_all, is_listed
+from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.queries import is_public, web_address
 from samizdat.core.mail.ledger import LedgerTotals
 from samizdat.delivery import actions, queries
@@ -70,7 +70,7 @@ def _archive(campaign: Campaign) -> dict[str, bool] | None:
         return None
     if campaign.state == "cancelled" and queries.nobody_got(campaign):
         return None
-    return {"listed": is_listed(campaign), "to_all": goes_to_all(campaign)}
+    return {"listed": campaign.is_listed, "to_all": campaign.goes_to_all}
 
 
 def _unreached(campaign: Campaign) -> dict[str, object] | None:

@@ -19,7 +19,6 @@ from samizdat.audience.actions import signup_alarm
 from samizdat.audience.consistency import compared
 from samizdat.audience.queries.lists import ListView
 from samizdat.campaigns import queries as campaigns
-from samizdat.campaigns.models import is_idle
 from samizdat.campaigns.queries import CampaignRow
 from samizdat.delivery import queries as delivery
 from samizdat.delivery.dkim_keys import domains
@@ -48,7 +47,7 @@ UNDER_WAY = ("scheduled", "held", "sending", "paused", "waiting")
 def home(request: DeskRequest) -> HttpResponse:
     organization, now = request.organization, timezone.now()
     lists, routes = audience.lists(organization), delivery.routes(organization)
-    going = [row for row in campaigns.newest(organization, UNDER_WAY, limit=20) if not is_idle(row.campaign)]
+    going = [row for row in campaigns.newest(organization, UNDER_WAY, limit=20) if not row.campaign.is_idle]
     drafts = campaigns.newest(organization, ("draft",), limit=3)
     ended = [row for row in campaigns.newest(organization, ("finished", "cancelled"), limit=20) if _went_out(row)][:3]
     names = {view.id: view.name for view in lists}
