@@ -89,6 +89,7 @@ def release(
         try:
             reader = reader_of(campaign, now, opened.segment)  # Before anything is written.
             edition, asked = freeze(opened, now)
+            agreed = approval.agreed_people(campaign, opened.settings, asked)
             # One reading for all that is asked of it: whose turn it is stands in the open.
             choices = seldom_on(campaign)
             seldom = who_waits(campaign, max(at or now, now), choices)
@@ -96,7 +97,6 @@ def release(
             if campaign.test_share:
                 cut_parts(edition, pages(campaign, reader), seldom, campaign.test_share, len(opened.versions))
             domain_ownership.check_senders(opened)
-            agreed = approval.agreed_people(campaign, opened.settings, asked)
             newest = warming(campaign.organization_id, edition.message_id_domain, now)
             frozen = owe(edition, pages(campaign, reader, newest), wave.percent, seldom, asked, agreed)
             _insist_on_shown(frozen, shown, min(waiting, len(turned)))
