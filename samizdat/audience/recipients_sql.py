@@ -36,6 +36,11 @@ _IS_SUPPRESSED = """EXISTS (
     ) {apart}
 )"""
 
+# That they ever chose something of their emails themselves: a pause among it, of which the log is asked then.
+_HAS_CHOSEN = """EXISTS (
+    SELECT 1 FROM events_event c WHERE c.about = s.id AND c.kind = 'subscriber.preferences_changed' {apart}
+)"""
+
 # Of an appeal, likewise: a yes to appeals for this list, and no no to them behind which none stands.
 _AGREES_TO_APPEALS = f"""EXISTS (
     SELECT 1 FROM audience_consentrecord y WHERE y.subscriber_id = u.subscriber_id AND y.kind IN ({_YES})
@@ -66,8 +71,9 @@ WHERE {which} EXISTS (
 
 def writable_as_json(appeal: bool) -> str:
     """SQLite: all comes in one row, since the module lets go of the interpreter for every row it fetches."""
+    chose = _HAS_CHOSEN.format(apart="")
     return _WRITABLE.format(
-        what="json_group_array(json_array(s.id, hex(s.sealed), s.provider, hex(s.email_index)))",
+        what=f"json_group_array(json_array(s.id, hex(s.sealed), s.provider, hex(s.email_index), {chose}))",
         source="json_each(%s) j CROSS JOIN audience_subscriber s ON s.id = j.value",
         which="",
         **_conditions(appeal, apart=""),
@@ -75,9 +81,9 @@ def writable_as_json(appeal: bool) -> str:
 
 
 def writable_rows(appeal: bool) -> str:
-    """PostgreSQL: (row id, blob, mailbox provider, index of the address)."""
+    """PostgreSQL: (row id, blob, mailbox provider, index of the address, whether they ever chose something)."""
     return _WRITABLE.format(
-        what="s.id, s.sealed, s.provider, s.email_index",
+        what=f"s.id, s.sealed, s.provider, s.email_index, {_HAS_CHOSEN.format(apart='OFFSET 0')}",
         source="audience_subscriber s",
         which="s.id = ANY(%s::bigint[]) AND",
         **_conditions(appeal, apart="OFFSET 0"),

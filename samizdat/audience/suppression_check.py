@@ -48,7 +48,7 @@ class LoggedNos:
         events = [*rows.filter(id__gt=self.after).order_by("id")[:PAGE]]
         for event in filter(is_genuine, events):
             if event.kind == CHOSEN:
-                self._take_choice(event)
+                self.take_choice(event)
             else:
                 self._take_entries(event)
         self.after = events[-1].id if events else self.after
@@ -61,7 +61,7 @@ class LoggedNos:
             else:
                 self.entries.setdefault((index, reason), (version, day))
 
-    def _take_choice(self, event: Event) -> None:
+    def take_choice(self, event: Event) -> None:
         detail = detail_of(event)
         if event.about is not None and "paused" in detail:
             self.pauses[event.about, detail["list"]] = detail["paused"]
@@ -103,6 +103,16 @@ def look(organization: Organization, now: datetime) -> None:
     """Before an import, for which the nightly comparison comes too late: who is suppressed stands on the list. Some
     20 us for each event of the suppression list, and of a choice."""
     put_right(organization, logged_now(organization, now), now)
+
+
+def paused(list_id: int, ids: Sequence[int], now: datetime) -> set[int]:
+    """Who of these subscribers paused this list and wants nothing yet, as the log says. Before an email, of those alone
+    who ever chose something; each of their choices takes some 20 us."""
+    logged, today = LoggedNos(), now.astimezone(UTC).date().isoformat()
+    chosen = Event.objects.select_related("organization").filter(about__in=ids, kind=CHOSEN, at__gte=now - PAUSES)
+    for event in filter(is_genuine, chosen.order_by("id")):
+        logged.take_choice(event)
+    return {id for id in ids if logged.pauses.get((id, list_id), "") > today}
 
 
 def _entries(organization: Organization) -> set[SuppressionKey]:

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
+from samizdat import dbclock
+from samizdat.audience import suppression_check
 from samizdat.audience.recipients_sql import release_rows, writable_as_json, writable_rows
 from samizdat.campaigns.sql import IS_SENDING, add_to_books
 from samizdat.core.mail import outcome
@@ -166,15 +168,25 @@ def feed(
         ((goes_on, slice_json),) = ask_prepared(
             _SLICES_SQLITE[appeal], [edition, number_list(rows), list_id, round, round, organization]
         )
-        return ClaimedChunk(
-            True,
-            bool(goes_on),
-            [(row, bytes.fromhex(blob), by, bytes.fromhex(index)) for row, blob, by, index in json.loads(slice_json)],
-        )
+        people = [
+            (row, bytes.fromhex(blob), by, bytes.fromhex(index), chose)
+            for row, blob, by, index, chose in json.loads(slice_json)
+        ]
+        return ClaimedChunk(True, bool(goes_on), _unpaused(list_id, people))
     arguments = [unsliced, chunk, worker, size, edition, number_list(rows), list_id, round, round, organization]
     results = ask_prepared(_SLICES_POSTGRESQL[appeal], arguments)
     ours, goes_on = results[0][:2]
-    return ClaimedChunk(ours, goes_on, [person for _, _, *person in results if person[0] is not None])
+    return ClaimedChunk(ours, goes_on, _unpaused(list_id, [row[2:] for row in results if row[2] is not None]))
+
+
+def _unpaused(
+    list_id: int, people: Sequence[tuple[int, bytes, int, bytes, bool]]
+) -> list[tuple[int, bytes, int, bytes]]:
+    """Those who have not paused: column and verdict of a pause stand in the open, so of who ever chose something the
+    log is asked."""
+    some = [person[0] for person in people if person[4]]
+    paused = suppression_check.paused(list_id, some, dbclock.now()) if some else frozenset()
+    return [person[:4] for person in people if person[0] not in paused]
 
 
 def release_page(

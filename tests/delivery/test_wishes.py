@@ -7,6 +7,7 @@ from typing import Any
 from samizdat.audience import queries as audience
 from samizdat.audience.actions import confirm, preferences
 from samizdat.audience.actions.preferences import PreferenceChoice
+from samizdat.audience.models import Subscription
 from samizdat.delivery import queries
 from samizdat.delivery.actions.recipients import who_waits
 from samizdat.delivery.engine.sender import run_campaign
@@ -52,3 +53,16 @@ def test_whoever_wants_one_letter_a_month_gets_the_first_to_the_whole_list(
     assert [len(who_waits(second, second.not_before + timedelta(days=days))) for days in (0, 40)] == [1, 0]
     wish(house, seldom, often="all")
     assert house.released().frozen == 2
+
+
+def test_who_paused_gets_nothing_though_the_columns_lost_it(house: House, server: ScriptedServer) -> None:
+    """Whoever writes the database takes it away for the hours of a campaign."""
+    usual, paused, over = house.people(3)
+    house.route(server)
+    today = datetime.now(UTC).date()
+    wish(house, paused, often="pause", until=today + timedelta(days=30))
+    wish(house, over, often="pause", until=today + timedelta(days=30))
+    wish(house, over, often="all")
+    Subscription.objects.update(paused=None, mail_verdict=1)
+    run_campaign(house.released().pk, 120)
+    assert {*server.counts()} == {usual, over}

@@ -2,7 +2,7 @@
 
 import os
 import struct
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -1042,3 +1042,24 @@ def test_a_process_meets_every_key_that_another_one_brought(
     moved_in(lantern, tokens.LinkKey(77, os.urandom(32)), vault)
     monkeypatch.setattr(keyring, "LOOK", -1.0)
     assert 77 in keyring.keys(lantern).links
+
+
+def test_a_choice_that_is_put_in_once_more_ends_no_later_pause(lantern: Any, thursday: Any, edition: Edition) -> None:
+    """Ada paused by mistake and took that back; later she paused for long. Somebody copied what she sent between."""
+    (ada,) = people(lantern, thursday, 1)
+    link, day = token(lantern, ada, edition.id, "preferences"), NOW.date()
+
+    def chose(often: str, at: datetime, until: str = "") -> None:
+        say(lantern, "prefer", token=link, purpose="preferences", often=often, until=until, at=at.isoformat())
+
+    chose("pause", NOW, (day + timedelta(days=30)).isoformat())
+    preferences.take_everything(NOW)
+    chose("all", NOW + timedelta(minutes=5))
+    copy = Intake.objects.values().get()
+    preferences.take_everything(NOW + timedelta(minutes=5))
+    assert Subscription.objects.get(subscriber=ada).paused is None
+    chose("pause", NOW + timedelta(hours=2), (day + timedelta(days=300)).isoformat())
+    preferences.take_everything(NOW + timedelta(hours=2))
+    Intake(**{**copy, "put_off": 0}).save(force_insert=True)
+    preferences.take_everything(NOW + timedelta(days=20))
+    assert Subscription.objects.get(subscriber=ada).paused == day + timedelta(days=300)

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from samizdat.accounts.models import Organization, Person
 from samizdat.audience import bulk_consent_writer, consent_writer
 from samizdat.audience.actions import forms, fundraising_consent
+from samizdat.audience.actions.consent import ONE_CLOCK
 from samizdat.audience.actions.suppressions import keep_suppression
 from samizdat.audience.consent_writer import ConsentFactRow
 from samizdat.audience.list_details import list_name
@@ -35,6 +36,9 @@ PAGE = 50
 
 # Wishes for another mailbox that are kept: one is mailed about in a day, and its links work for a week.
 MOST_WISHES = 9
+
+# In the event of a choice: when it was sent.
+SENT = "sent"
 
 PAUSE, OFTEN = "pause", ("all", "monthly", "digest")
 
@@ -157,13 +161,16 @@ def remarks(organization: Organization, view: forms.FormView) -> list[str]:
     return sentences
 
 
-def prefer(subscriber: Subscriber, list: List, choice: PreferenceChoice, *, now: datetime) -> Fewer | None:
+def prefer(
+    subscriber: Subscriber, list: List, choice: PreferenceChoice, *, now: datetime, sent_at: datetime | None = None
+) -> Fewer | None:
     """Writes what they chose, if they have anything to do with this list. Where fewer letters come after it: what
-    they had before. Errors: NoSuchSubscriber."""
+    they had before. `sent_at`: when, by the clock of the public pages; what was sent before another choice of this list
+    changes nothing, since somebody put it in once more. Errors: NoSuchSubscriber."""
     with transaction.atomic():
         row = consent_writer.lock(subscriber)
         subscription = Subscription.objects.filter(subscriber=row, list=list).first()
-        if subscription is None:
+        if subscription is None or (sent_at and _has_chosen_since(row, list, sent_at)):
             return None
         before, held = (_often(subscription.frequency), subscription.paused), {*consent_writer.tags_of(row)}
         changed = [
@@ -176,9 +183,17 @@ def prefer(subscriber: Subscriber, list: List, choice: PreferenceChoice, *, now:
         if changed or is_news:
             consent_writer.settle(row, now)
             detail = {"list": list.id, "changed": changed} | (pause if is_news else {})
+            detail |= {SENT: sent_at.isoformat()} if sent_at else {}
             record("subscriber.preferences_changed", row.organization, about=row.id, now=now, detail=detail)
         after, topics = often_of(row, list.id), frozenset(held - {*consent_writer.tags_of(row)})
     return Fewer(before, after, topics) if topics or _rank(after) > _rank(before) else None
+
+
+def _has_chosen_since(row: Subscriber, list: List, sent_at: datetime) -> bool:
+    """Whether they sent another choice of this list later, which the log has."""
+    details = map(detail_of, events.all_about(row.organization, "subscriber.preferences_changed", row.id))
+    last = next((detail[SENT] for detail in details if detail.get("list") == list.id and SENT in detail), None)
+    return last is not None and sent_at + ONE_CLOCK < datetime.fromisoformat(last)
 
 
 def _paused(row: Subscriber, list: List) -> dict[str, str]:

@@ -294,7 +294,7 @@ def prefer(proven: Unsubscribe, choice: PreferenceChoice, now: datetime) -> None
     group that has to reach its readers."""
     for list_ in proven.lists:
         with transaction.atomic():
-            fewer = preferences.prefer(proven.subscriber, list_, choice, now=now)
+            fewer = preferences.prefer(proven.subscriber, list_, choice, now=now, sent_at=proven.at)
             if fewer is not None:
                 chosen = {(list_.id, consent.LETTERS): [proven.subscriber.number]}
                 _tell(proven.envelope.organization, FEWER, chosen, now, {"fewer": _written(fewer)})
