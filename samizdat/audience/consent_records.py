@@ -7,6 +7,7 @@ written in their transaction.
 
 import hmac
 import struct
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 
@@ -108,22 +109,6 @@ def _ours(rows: Iterable[Digested], checked: frozenset[int]) -> Iterator[tuple[i
         yield subscriber, known
 
 
-def is_recorded(rows: Iterable[Digested], no: Known) -> bool:
-    """Whether this no, of somebody whose records these are, is recorded already: the same, of the same day and way, and
-    no yes behind it. So somebody who says it again and again fills no table, and nobody's no depends on how they stand,
-    or seem to.
-
-    The desk's counts where others stand before it: one that ended something may be undone bulk work, and theirs is not.
-    """
-    _order, list_id, kind, purpose, way, day = no
-    rows = [row for row in rows if row[1][3] == purpose and (list_id is None or row[1][1] in (list_id, None))]
-    last_yes = max((_place(known) for _, known, *_proof in rows if known[2] in _YES), default=("", 0))
-    nos = [known for _, known in genuine(rows) if known[2] in NO and _place(known) > last_yes]
-    same = [known for known in nos if known[1:] == (list_id, kind, purpose, way, day)]
-    has_ended = same[:1] == nos[:1] and (kind, way) == _BY_DESK
-    return len(same) > has_ended
-
-
 def is_ours(row: Digested) -> bool:
     """Whether we wrote this record as it stands."""
     subscriber, (_order, list_id, kind, purpose, way, day), organization, blob, mark = row
@@ -134,11 +119,57 @@ def _place(known: Known) -> tuple[str, int]:
     return known[5], known[0]
 
 
-def standing(rows: Iterable[Digested], list_id: int, purpose: str, now: datetime) -> str:
-    """How somebody stands on a list, of consent.STATUSES, by the records that we wrote: what is asked before a no.
-    Whoever writes the database has a status say that there is nothing to leave."""
-    known = records(record for _, record in genuine(rows))
-    return consent.status(consent.may(known, list_id, purpose, now))
+def of_lists(facts: Iterable[consent.ConsentFact]) -> Callable[[int], list[consent.ConsentFact]]:
+    """By the number of a list: what can speak for it, its own and what is said of all. Who is asked about fifty lists
+    goes through the records of each, and not fifty times through those of all."""
+    own: dict[int, list[consent.ConsentFact]] = defaultdict(list)
+    for fact in facts:
+        own[fact.list].append(fact)
+    return lambda list_id: [*own.get(list_id, ()), *own.get(consent.ALL_LISTS, ())]
+
+
+class GenuineConsent:
+    """All that is on record about one subscriber and that we wrote: read and verified once, whatever it is asked."""
+
+    def __init__(self, rows: Iterable[Digested]) -> None:
+        rows = list(rows)
+        self.rows = len(rows)
+        self._standings: dict[tuple[int, str, datetime], str] = {}
+        ours = [known for _, known in genuine(rows)]
+        self._facts = of_lists(records(ours))
+        self._nos = [known for known in ours if known[2] in NO]
+        self._yeses = [known for _, known, *_proof in rows if known[2] in _YES]
+
+    def standing(self, list_id: int, purpose: str, now: datetime) -> str:
+        """How they stand on a list, of consent.STATUSES: what is asked before a no. Whoever writes the database has a
+        status say that there is nothing to leave."""
+        asked = list_id, purpose, now
+        if asked not in self._standings:
+            self._standings[asked] = consent.status(consent.may(self._facts(list_id), *asked))
+        return self._standings[asked]
+
+    def has_gone(self, list_id: int, purpose: str, now: datetime) -> bool:
+        """Whether there is nothing left to leave."""
+        return self.standing(list_id, purpose, now) in ("unsubscribed", "cleaned")
+
+    def is_recorded(self, no: Known) -> bool:
+        """Whether this no of theirs is recorded already: the same, of the same day and way, and no yes behind it, be it
+        a forged one. So somebody who says it again and again fills no table, and nobody's no depends on how they stand,
+        or seem to.
+
+        The desk's counts where others stand before it: one that ended something may be undone bulk work, and theirs is
+        not.
+        """
+        _order, list_id, kind, purpose, way, day = no
+
+        def is_about_it(known: Known) -> bool:
+            return known[3] == purpose and (list_id is None or known[1] in (list_id, None))
+
+        last_yes = max((_place(known) for known in self._yeses if is_about_it(known)), default=("", 0))
+        nos = [known for known in self._nos if is_about_it(known) and _place(known) > last_yes]
+        same = [known for known in nos if known[1:] == (list_id, kind, purpose, way, day)]
+        has_ended = same[:1] == nos[:1] and (kind, way) == _BY_DESK
+        return len(same) > has_ended
 
 
 def records(known: Iterable[Known]) -> list[consent.ConsentFact]:

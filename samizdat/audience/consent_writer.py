@@ -230,14 +230,19 @@ def suppressed(organization_id: int, blinds: Sequence[bytes]) -> str | None:
 
 
 def write(
-    subscriber: Subscriber, facts: Iterable[ConsentFactRow], now: datetime, sent_at: datetime | None = None
+    subscriber: Subscriber,
+    facts: Iterable[ConsentFactRow],
+    now: datetime,
+    sent_at: datetime | None = None,
+    known: consent_records.GenuineConsent | None = None,
 ) -> None:
     """Writes facts about a locked subscriber and settles what follows from them, as of `now`. Of whoever has
     limits.RECORDS of them already only what ends something is written (`is_full`).
 
-    A no is given here however they stand: what is recorded already (consent_records.is_recorded) is left out.
+    A no is given here however they stand: what is recorded already (GenuineConsent.is_recorded) is left out.
 
     `sent_at`: when that was by the clock of the public pages, which may be wrong, or in the hands of somebody who lies.
+    `known`: what is on record, where it was read since they were locked.
     """
     keys = keyring.keys(subscriber.organization)
     facts = list(facts)
@@ -247,7 +252,7 @@ def write(
     agrees = any(fact.kind in consent.AGREEING for fact in facts)
     today = day_of([subscriber.id], moment.date(), agrees)[subscriber.id]
     day = today.isoformat()
-    asked, facts = facts, [*_new(subscriber, facts, day, now)]
+    asked, facts = facts, [*_new(subscriber, facts, day, now, known)]
     at = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
     text = _index_text(keys, subscriber)
     no = {} if text is None else consent_records.indexed(keys.index_version, keys.blind(text))
@@ -273,22 +278,31 @@ def _codes(fact: ConsentFactRow) -> tuple[int | None, int, int, int]:
     return fact.list.id if fact.list else None, kind, consent.PURPOSES.index(fact.purpose), way
 
 
-def _new(subscriber: Subscriber, facts: Sequence[ConsentFactRow], day: str, now: datetime) -> Iterator[ConsentFactRow]:
+def _new(
+    subscriber: Subscriber,
+    facts: Sequence[ConsentFactRow],
+    day: str,
+    now: datetime,
+    known: consent_records.GenuineConsent | None,
+) -> Iterator[ConsentFactRow]:
     """Those that are not recorded already; of whoever has limits.RECORDS facts on record, those that end something."""
-    rows = None
     for fact in facts:
         if fact.kind in consent_records.ENDING:
-            rows = sql.digested_consent_of([subscriber.id]) if rows is None else rows
-            if consent_records.is_recorded(rows, (0, *_codes(fact), day)):
+            known = known or genuine(subscriber)
+            if known.is_recorded((0, *_codes(fact), day)):
                 continue
-            if len(rows) >= limits.RECORDS and fact.list and has_gone(subscriber, fact.list, now, fact.purpose):
+            if known.rows >= limits.RECORDS and fact.list and known.has_gone(fact.list.id, fact.purpose, now):
                 continue
         yield fact
 
 
+def genuine(subscriber: Subscriber) -> consent_records.GenuineConsent:
+    return consent_records.GenuineConsent(sql.digested_consent_of([subscriber.id]))
+
+
 def standing(subscriber: Subscriber, list: List, now: datetime, purpose: str = consent.LETTERS) -> str:
-    """How they stand on a list, of consent.STATUSES, whatever its row says (consent_records.standing)."""
-    return consent_records.standing(sql.digested_consent_of([subscriber.id]), list.id, purpose, now)
+    """How they stand on a list, of consent.STATUSES, whatever its row says."""
+    return genuine(subscriber).standing(list.id, purpose, now)
 
 
 def has_objected(subscriber: Subscriber) -> bool:
@@ -302,11 +316,6 @@ def has_objected(subscriber: Subscriber) -> bool:
 
 def _is_of_all(fact: consent.ConsentFact) -> bool:
     return fact.list == consent.ALL_LISTS and fact.kind in ("objected", "undone")
-
-
-def has_gone(subscriber: Subscriber, list: List, now: datetime, purpose: str = consent.LETTERS) -> bool:
-    """Whether there is nothing left to leave, by the records that we wrote."""
-    return standing(subscriber, list, now, purpose) in ("unsubscribed", "cleaned")
 
 
 def is_full(subscriber: Subscriber) -> bool:
@@ -334,13 +343,13 @@ def settle(subscriber: Subscriber, now: datetime, lists: Iterable[List] = (), wa
     """
     keys = keyring.keys(subscriber.organization)
     believed = consent_records.believed(sql.digested_consent_of([subscriber.id]))
-    known = consent_records.records(record for _, record in believed)
+    facts_of = consent_records.of_lists(consent_records.records(record for _, record in believed))
     reason = suppressed(subscriber.organization_id, blinds_of(keys, subscriber))
     rows = {row.list_id: row for row in Subscription.objects.filter(subscriber=subscriber)}
     before = {list_id: row.status for list_id, row in rows.items()}
     after = {}
     for list_id in {*rows, *(list.id for list in lists)}:
-        paused = rows[list_id].paused if list_id in rows else None
+        paused, known = rows[list_id].paused if list_id in rows else None, facts_of(list_id)
         status, may, day = consent_records.verdict_of(known, list_id, now, reason, paused)
         since = day or (rows[list_id].since if list_id in rows else now.astimezone(UTC).date())
         asking = consent_records.asking_of(known, list_id, now)

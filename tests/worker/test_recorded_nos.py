@@ -217,7 +217,7 @@ ROOT = Path(__file__).parents[2] / "samizdat"
 # (module, function) that writes a no -> the name in NOS or NOS_TO_APPEALS by which it is tried above, or why it needs
 # none. Whoever writes another one adds it here, and there.
 WRITERS = {
-    ("audience/actions/consent.py", "unsubscribe"): "link",
+    ("audience/actions/consent.py", "unsubscribe_from"): "link",
     ("audience/actions/consent.py", "unsubscribe_from_all"): "desk, all lists",
     ("audience/actions/consent.py", "leave_again"): "return of many undone",
     ("audience/actions/objection.py", "object_to_mail"): "objection",

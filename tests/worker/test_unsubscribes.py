@@ -12,6 +12,7 @@ from samizdat.accounts.actions import found_organization
 from samizdat.accounts.models import Organization
 from samizdat.audience import actions as audience
 from samizdat.audience import numbers, queries
+from samizdat.audience import sql as audience_sql
 from samizdat.audience.actions import forms, settle_again
 from samizdat.audience.models import GROWTH, ConsentRecord, Growth, Subscription
 from samizdat.campaigns import edition_details
@@ -342,14 +343,14 @@ def test_one_who_cannot_be_taken_up_keeps_the_others_of_their_slice_not_waiting(
     lantern: Any, thursday: Any, edition: Edition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ada, boris = people(lantern, thursday, 2)
-    leave = audience.unsubscribe
+    leave = audience.unsubscribe_from
 
-    def unsubscribe(subscriber: Any, *args: Any, **more: Any) -> bool:
+    def unsubscribe(subscriber: Any, *args: Any, **more: Any) -> Any:
         if subscriber.number == boris.number:
             raise RuntimeError("nobody thought of this")
         return leave(subscriber, *args, **more)
 
-    monkeypatch.setattr(audience, "unsubscribe", unsubscribe)
+    monkeypatch.setattr(audience, "unsubscribe_from", unsubscribe)
     for reader in (boris, ada):
         say(lantern, "leave", token=token(lantern, reader, edition.id), purpose="leave")
     unsubscribes.take(NOW)
@@ -392,6 +393,48 @@ def test_where_the_edition_is_not_known_the_way_out_leads_out_of_every_list(lant
     say(lantern, "leave", token=token(lantern, ada, 999), purpose="leave")
     unsubscribes.take(NOW)
     assert status(ada, thursday) == "unsubscribed"
+
+
+@pytest.mark.parametrize("kind", ["leave", "back"])
+def test_who_leaves_all_lists_costs_as_many_looks_at_their_records_as_who_leaves_one(
+    lantern: Any, thursday: Any, edition: Edition, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """A file may bring a thousand records about somebody on fifty lists: read and settled for each list, they held the
+    database for five seconds a press."""
+    ada, boris = people(lantern, thursday, 2)
+    for number in range(4):
+        list_ = audience.new_list(lantern, f"List {number}", now=NOW)
+        audience.add_subscriber(lantern, "reader1@example.org", list_, consent="said so", now=NOW)
+    looked: list[Any] = []
+    for name in ("consent_of", "digested_consent_of", "consent_with_words"):
+        read = getattr(audience_sql, name)
+        monkeypatch.setattr(audience_sql, name, lambda ids, read=read: looked.append(ids) or read(ids))
+    looks = []
+    for reader, letter in ((ada, edition.id), (boris, 999)):
+        for purpose in dict.fromkeys(("leave", kind)):
+            say(lantern, purpose, token=token(lantern, reader, letter), purpose="leave")
+            looked.clear()
+            assert unsubscribes.take(NOW) == 1
+        looks.append(len(looked))
+    expected = "unsubscribed" if kind == "leave" else "subscribed"
+    assert {row.status for row in queries.card(boris, NOW).lists} == {expected}
+    assert 0 < looks[1] <= looks[0] + 1  # Which lists those are is asked as well.
+
+
+@pytest.mark.parametrize("kind", ["leave", "back"])
+def test_people_with_many_records_are_taken_up_in_transactions_of_their_own(
+    lantern: Any, thursday: Any, edition: Edition, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    readers = people(lantern, thursday, 3)
+    for reader in readers if kind == "back" else ():
+        audience.unsubscribe(reader, thursday, way="form", now=NOW)
+    monkeypatch.setattr(unsubscribes, "SLICE_RECORDS", 2 if kind == "leave" else 4)
+    held: list[int] = []
+    monkeypatch.setattr(audience_sql, "lock_subscribers", lambda ids: held.append(len(ids)))
+    for reader in readers:
+        say(lantern, kind, token=token(lantern, reader, edition.id), purpose="leave")
+    assert unsubscribes.take(NOW) == 3 and held == [2, 1]
+    assert {status(reader, thursday) for reader in readers} == {"unsubscribed" if kind == "leave" else "subscribed"}
 
 
 @pytest.mark.parametrize("column", ["list", "purpose", "campaign"])

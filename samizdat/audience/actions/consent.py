@@ -1,7 +1,8 @@
 """A subscriber confirms, leaves, and takes the leaving back: facts, and what they come to."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from types import MappingProxyType
 
 from django.db import transaction
 
@@ -38,6 +39,8 @@ _ASKED, _WITHDRAWN = map(consent.KINDS.index, ("asked", "withdrawn"))
 # So far apart the clocks of two machines with public pages may be.
 ONE_CLOCK = timedelta(minutes=1)
 
+# (subscriber, record, what is sealed of it): sql.consent_with_words().
+type Sealed = tuple[int, consent_records.Known, bytes]
 type Verdict = consent.Permission | consent.Refusal
 
 
@@ -97,19 +100,42 @@ def unsubscribe(
     `letter`: which edition's link it was, `reason`: their own words. `sent_at`: when, by the clock of the public pages.
     Errors: NoSuchSubscriber, TooManyRemovals.
     """
+    words = _words(reason=reason, letter=letter)
+    return bool(
+        unsubscribe_from(subscriber, [list], now=now, way=way, by=by, words=words, purpose=purpose, sent_at=sent_at)
+    )
+
+
+def unsubscribe_from(
+    subscriber: Subscriber,
+    lists: Sequence[List],
+    *,
+    now: datetime,
+    way: str = "desk",
+    by: Person | None = None,
+    words: Mapping[int, str] = MappingProxyType({}),
+    purpose: str = LETTERS,
+    sent_at: datetime | None = None,
+) -> list[List]:
+    """As unsubscribe(), of some lists with one look at their records and one write; those that they left by it.
+    `words`: what is sealed of it."""
     with removal_limit.limited(subscriber.organization, now=now, by=by):
         row = consent_writer.lock(subscriber)
-        had_left = consent_writer.has_gone(row, list, now, purpose)
-        if had_left and reason == consent.NO_ANSWER:
-            return False  # They said nothing.
-        if not had_left:
+        known = consent_writer.genuine(row)
+        held = [list for list in lists if not known.has_gone(list.id, purpose, now)]
+        if words.get(consent.REASON) == consent.NO_ANSWER:
+            lists = held  # Of the others they said nothing.
+        if not lists:
+            return []
+        if held:
             removal_limit.check(row.organization, [row.id], now=now, by=by)
-        words = _words(reason=reason, letter=letter)
-        consent_writer.write(row, [ConsentFactRow("withdrawn", way, list, words, purpose)], now, sent_at)
-        if not had_left:
-            detail = {"list": list.id, "way": way}
-            record("subscriber.left", row.organization, about=row.id, by=by, now=now, detail=detail)
-        return not had_left
+        facts = [ConsentFactRow("withdrawn", way, list, {**words}, purpose) for list in lists]
+        consent_writer.write(row, facts, now, sent_at, known)
+        if held:
+            left = [list.id for list in held]
+            detail = {"list": left[0]} if len(left) == 1 else {"lists": left}
+            record("subscriber.left", row.organization, about=row.id, by=by, now=now, detail=detail | {"way": way})
+        return held
 
 
 def unsubscribe_from_all(subscriber: Subscriber, *, now: datetime, way: str = "desk", by: Person | None = None) -> int:
@@ -117,13 +143,14 @@ def unsubscribe_from_all(subscriber: Subscriber, *, now: datetime, way: str = "d
     Errors: NoSuchSubscriber, TooManyRemovals."""
     with removal_limit.limited(subscriber.organization, now=now, by=by):
         row = consent_writer.lock(subscriber)
-        every = [(list, consent_writer.standing(row, list, now)) for list in every_list_of(row)]
+        known = consent_writer.genuine(row)
+        every = [(list, known.standing(list.id, LETTERS, now)) for list in every_list_of(row)]
         held = [list for list, status in every if status in ("pending", "subscribed")]
         if held:
             removal_limit.check(row.organization, [row.id], now=now, by=by)
         facts = [ConsentFactRow("withdrawn", way, list) for list, status in every if status != "nonsubscribed"]
         if facts:
-            consent_writer.write(row, facts, now)
+            consent_writer.write(row, facts, now, known=known)
         if held:
             detail = {"lists": [list.id for list in held], "way": way}
             record("subscriber.left", row.organization, about=row.id, by=by, now=now, detail=detail)
@@ -188,17 +215,40 @@ def undo_unsubscribe(
     the leaving that stands is not one by a link, of that day or later. `sent_at`: when they asked for it, by the clock
     of the public pages; what was sent before that leaving takes back an earlier one at most.
     """
+    of = [(list, purpose)]
+    return bool(undo_unsubscribe_from(subscriber, of, now=now, way=way, by=by, since=since, sent_at=sent_at))
+
+
+def undo_unsubscribe_from(
+    subscriber: Subscriber,
+    of: Iterable[tuple[List, str]],
+    *,
+    now: datetime,
+    way: str = "one-click",
+    by: Person | None = None,
+    since: date | None = None,
+    sent_at: datetime | None = None,
+) -> list[tuple[List, str]]:
+    """As undo_unsubscribe(), of some (list, purpose) with one look at their records and one write; those of which it
+    was taken back."""
     with transaction.atomic():
         row = consent_writer.lock(subscriber)
-        if consent_writer.is_full(row) or not has_left(row, list, purpose):
-            return False
-        if since and not _left_by_link(row, list, since, purpose, now):
-            return False
-        if sent_at and sent_at + ONE_CLOCK < _left_at(row, list, purpose):
-            return False
-        consent_writer.write(row, [ConsentFactRow("returned", way, list, purpose=purpose)], now)
-        record("subscriber.returned", row.organization, about=row.id, by=by, now=now, detail={"list": list.id})
-        return True
+        if consent_writer.is_full(row):
+            return []
+        back = [(list, purpose) for list, purpose in of if has_left(row, list, purpose)]
+        if back and (since or sent_at):
+            rows = sql.consent_with_words([row.id])
+            facts_of = consent_records.of_lists(consent_records.records(known for _, known, _blob in rows))
+            if since:
+                back = [left for left in back if _left_by_link(facts_of(left[0].id), *left, since, now)]
+            if sent_at:
+                back = [left for left in back if sent_at + ONE_CLOCK >= _left_at(row, rows, *left)]
+        if back:
+            facts = [ConsentFactRow("returned", way, list, purpose=purpose) for list, purpose in back]
+            consent_writer.write(row, facts, now)
+        for list, _purpose in back:
+            record("subscriber.returned", row.organization, about=row.id, by=by, now=now, detail={"list": list.id})
+        return back
 
 
 def leave_again(
@@ -262,18 +312,17 @@ def appeals_asked(subscriber: Subscriber, list: List, day: date, now: datetime) 
     return _asked_in(subscriber, list, APPEALS, day).get(consent.WORDING, "")
 
 
-def _left_by_link(subscriber: Subscriber, list: List, since: date, purpose: str, now: datetime) -> bool:
+def _left_by_link(known: Iterable[consent.ConsentFact], list: List, purpose: str, since: date, now: datetime) -> bool:
     """Whether all that was withdrawn since they got it last was withdrawn by a link, on that day or later: what stands,
     which is undone, and what was said again after it. Whoever can forge links lays one over somebody else's no.
     """
-    known = consent_records.records(record for _, record in sql.consent_of([subscriber.id]))
     left = consent.leavings(known, list.id, purpose, now)
     return bool(left) and all(withdrawal.way in BY_LINK and withdrawal.day >= since for withdrawal in left)
 
 
-def _left_at(subscriber: Subscriber, list: List, purpose: str) -> datetime:
+def _left_at(subscriber: Subscriber, rows: Sequence[Sealed], list: List, purpose: str) -> datetime:
     """When they left this list last, by the clock of the door that they left by."""
-    for held in _with_words(subscriber, (list.id, None), _WITHDRAWN, purpose):
+    for held in _with_words(subscriber, rows, (list.id, None), _WITHDRAWN, purpose):
         if consent.AT in held:
             return datetime.fromisoformat(held[consent.AT])
     return datetime.min.replace(tzinfo=UTC)
@@ -281,17 +330,23 @@ def _left_at(subscriber: Subscriber, list: List, purpose: str) -> datetime:
 
 def _asked_in(subscriber: Subscriber, list: List, purpose: str = LETTERS, day: date | None = None) -> dict[int, str]:
     """The words of their last sign-up for this list, or of that day, with their version, and when that was."""
-    held = next(_with_words(subscriber, (list.id,), _ASKED, purpose, day), {})
+    rows = sql.consent_with_words([subscriber.id])
+    held = next(_with_words(subscriber, rows, (list.id,), _ASKED, purpose, day), {})
     kept = {field: held[field] for field in (consent.WORDING, consent.VERSION, consent.LANGUAGE) if field in held}
     return kept | ({consent.ASKED_AT: held[consent.AT]} if consent.AT in held else {})
 
 
 def _with_words(
-    subscriber: Subscriber, lists: tuple[int | None, ...], kind: int, purpose: str, day: date | None = None
+    subscriber: Subscriber,
+    rows: Sequence[Sealed],
+    lists: tuple[int | None, ...],
+    kind: int,
+    purpose: str,
+    day: date | None = None,
 ) -> Iterator[dict[int, str]]:
     """What is sealed in their records of one kind about one of these lists, or in those of a day, the newest first."""
     keys, about = keyring.keys(subscriber.organization), (kind, consent.PURPOSES.index(purpose))
-    for _, (_number, of_list, *of, _way, its_day), blob in reversed(sql.consent_with_words([subscriber.id])):
+    for _, (_number, of_list, *of, _way, its_day), blob in reversed(rows):
         if of_list in lists and tuple(of) == about and blob and (day is None or its_day == day.isoformat()):
             yield seal.unpack(keys.open(blob, *consent_records.RECORD, subscriber.number))
 

@@ -49,10 +49,11 @@ def concern(subscriber: Subscriber, list: List, now: datetime) -> bool:
     return spoke or bool(words_for(list))
 
 
-def agreed(subscriber: Subscriber, list: List, now: datetime) -> bool:
-    """By the records that we wrote: what their settings show, and whether a no to appeals is one of somebody who had
-    agreed."""
-    return consent_writer.standing(subscriber, list, now, APPEALS) == "subscribed"
+def agreed(subscriber: Subscriber, lists: Iterable[List], now: datetime) -> set[int]:
+    """The numbers of those of these lists to whose appeals they agreed, by the records that we wrote: what their
+    settings show, and whether a no to appeals is one of somebody who had agreed."""
+    known = consent_writer.genuine(subscriber)
+    return {list.id for list in lists if known.standing(list.id, APPEALS, now) == "subscribed"}
 
 
 def without(subscriber: Subscriber, lists: Iterable[List]) -> list[List]:

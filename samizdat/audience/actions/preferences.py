@@ -101,7 +101,7 @@ def settings_of(subscriber: Subscriber, list: List, now: datetime) -> ReaderPref
         wishes=reader_formats.known(consent_writer.values_of(keys, subscriber).get(seal.WISHES, "")),
         topics=[(number, name, number in held) for number, name in topics_of(list).items()],
         gathers=bool(list.digest_when),
-        appeals=fundraising_consent.agreed(subscriber, list, now) if is_asked else None,
+        appeals=bool(fundraising_consent.agreed(subscriber, [list], now)) if is_asked else None,
     )
 
 

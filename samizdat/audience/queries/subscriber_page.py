@@ -124,8 +124,9 @@ def _opened(keys: OrganizationKeys, subscriber: Subscriber) -> list[tuple[consen
     return sorted(records, key=lambda pair: (pair[0][5], pair[0][0]))
 
 
-def letters_left_by(subscriber: Subscriber, list_: List, now: datetime) -> frozenset[str]:
-    """The editions by whose link they left this list, as their sealed records tell it (core/consent)."""
+def letters_left_by(subscriber: Subscriber, lists: Iterable[List], now: datetime) -> frozenset[tuple[int, str]]:
+    """(list, edition by whose link they left it), of each of these lists, as their sealed records tell it
+    (core/consent)."""
     keys = keyring.keys(subscriber.organization)
     rows = sql.consent_with_words([subscriber.id])
     records = consent_records.records(record for _, record, _ in rows)
@@ -133,8 +134,14 @@ def letters_left_by(subscriber: Subscriber, list_: List, now: datetime) -> froze
         replace(record, letter=_letter(keys, subscriber, blob)) if record.kind == "withdrawn" else record
         for record, (_, _, blob) in zip(records, rows, strict=True)
     ]
-    return frozenset().union(
-        *(consent.letters_left_by(letter_records, list_.id, purpose, now) for purpose in consent.PURPOSES)
+    # Most left by no letter yet, and nothing has to be folded.
+    purposes = {record.purpose for record in letter_records if record.letter}
+    facts_of = consent_records.of_lists(letter_records)
+    return frozenset(
+        (list_.id, letter)
+        for list_ in lists
+        for purpose in purposes
+        for letter in consent.letters_left_by(facts_of(list_.id), list_.id, purpose, now)
     )
 
 

@@ -7,7 +7,7 @@ do it raises an alarm, and is undone as one.
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -25,7 +25,7 @@ from samizdat.audience.actions import forms, fundraising_consent, preferences
 from samizdat.audience.actions.consent import BY_LINK
 from samizdat.audience.actions.preferences import Fewer, PreferenceChoice
 from samizdat.audience.consent_records import CROWDS, FEWER, LEFT, RETURNED, purpose_in, what_in
-from samizdat.audience.models import SUBSCRIBED, List, ListTotal, Subscriber
+from samizdat.audience.models import SUBSCRIBED, List, ListTotal, Subscriber, row_id
 from samizdat.campaigns.ab_test import count_leaving
 from samizdat.campaigns.edition_details import opened
 from samizdat.campaigns.models import Edition
@@ -44,11 +44,16 @@ from samizdat.worker.inbox.inbox import CLOCK_SLACK, LEAVING, OpenedEnvelope, ea
 
 # People of one transaction: about 100 ms on SQLite, where nobody else writes meanwhile.
 SLICE = 25
+# Consent records of these people; fewer people where they have more. Ordinary ones have five. Whoever brings along
+# people who have a thousand each keeps nobody waiting for longer than one of those takes.
+SLICE_RECORDS = 1_000
 
 # (edition, number of a reader) -> by how many the sum of its leavings moves.
 type Moved = Counter[tuple[int, int]]
 # Changes what a subscriber has on a list; whether there was anything to change.
 type Change = Callable[[Subscriber, List], bool]
+# The same of some lists or purposes at once; those that were changed.
+type Changes[T] = Callable[[Subscriber], Sequence[T]]
 
 # An alarm: more than this share of a list within an hour, and not just somebody's two aunts.
 ALARM_SHARE = 0.02
@@ -253,25 +258,45 @@ def _edition(organization: Organization, number: int) -> SentEdition | None:
 
 
 def _leave(envelopes: list[OpenedEnvelope], now: datetime) -> None:
+    proven = all_proven(envelopes)
+    for some in _cut(proven, _row_of):
+        _leave_together(some, now)
+    states = {consent.LETTERS: "left", consent.APPEALS: "left-appeals"}
+    _settle(envelopes, ((unsubscribe.envelope, states[unsubscribe.purpose]) for unsubscribe in proven))
+
+
+def _cut[T](items: Sequence[T], row_of: Callable[[T], int]) -> Iterator[Sequence[T]]:
+    """Those of one transaction each. row_of: the subscriber whom one is about."""
+    while items:
+        many = len(audience_sql.cut_by_records([row_of(item) for item in items[:SLICE]], SLICE_RECORDS))
+        yield items[:many]
+        items = items[many:]
+
+
+def _row_of(unsubscribe: Unsubscribe) -> int:
+    return int(unsubscribe.subscriber.id)
+
+
+def _leave_together(proven: Sequence[Unsubscribe], now: datetime) -> None:
     left: dict[tuple[int, str], list[int]] = defaultdict(list)
     moved: Moved = Counter()
-    organization = envelopes[0].organization
-    proven = all_proven(envelopes)
+    organization = proven[0].envelope.organization
     with transaction.atomic():
         _hold(proven)
         for unsubscribe in proven:
-            way = "one-click" if unsubscribe.envelope.words.way == "one-click" else "form"
-            for list_ in unsubscribe.lists:
-                leave = partial(
-                    audience.unsubscribe, way=way, now=now, sent_at=unsubscribe.at, letter=_letter(unsubscribe.edition)
-                )
-                leave = partial(leave, purpose=unsubscribe.purpose)
-                if _counted(unsubscribe.subscriber, list_, leave, moved, now):
-                    left[list_.id, unsubscribe.purpose].append(unsubscribe.subscriber.number)
+            leave = partial(
+                audience.unsubscribe_from,
+                lists=unsubscribe.lists,
+                way="one-click" if unsubscribe.envelope.words.way == "one-click" else "form",
+                now=now,
+                sent_at=unsubscribe.at,
+                words={consent.LETTER: str(unsubscribe.edition)} if unsubscribe.edition else {},
+                purpose=unsubscribe.purpose,
+            )
+            for list_ in _counted(unsubscribe.subscriber, unsubscribe.lists, leave, moved, now):
+                left[list_.id, unsubscribe.purpose].append(unsubscribe.subscriber.number)
         _tell(organization, LEFT, left, now)
         count_leaving(organization, moved)
-    states = {consent.LETTERS: "left", consent.APPEALS: "left-appeals"}
-    _settle(envelopes, ((unsubscribe.envelope, states[unsubscribe.purpose]) for unsubscribe in proven))
 
 
 def leave_appeals(proven: Unsubscribe, now: datetime) -> None:
@@ -280,11 +305,12 @@ def leave_appeals(proven: Unsubscribe, now: datetime) -> None:
     left: dict[tuple[int, str], list[int]] = {}
     with transaction.atomic():
         _hold([proven])
-        for list_ in proven.lists:
-            leave = partial(audience.unsubscribe, way="form", now=now, sent_at=proven.at, purpose=consent.APPEALS)
-            # The first always: a no is recorded however they stand.
-            agreed = fundraising_consent.agreed(proven.subscriber, list_, now)
-            if leave(proven.subscriber, list_) and agreed:
+        agreed = fundraising_consent.agreed(proven.subscriber, proven.lists, now)
+        # Of all of them: a no is recorded however they stand.
+        for list_ in audience.unsubscribe_from(
+            proven.subscriber, proven.lists, way="form", now=now, sent_at=proven.at, purpose=consent.APPEALS
+        ):
+            if list_.id in agreed:
                 left[list_.id, consent.APPEALS] = [proven.subscriber.number]
         _tell(proven.envelope.organization, LEFT, left, now)
 
@@ -325,59 +351,63 @@ def _read(before: list[str], after: list[str], topics: list[int]) -> Fewer:
     return Fewer(days[0], days[1], frozenset(topics))
 
 
-def _hold(proven: list[Unsubscribe]) -> None:
+def _hold(proven: Sequence[Unsubscribe]) -> None:
     """All of a slice before the first: else it holds a list's totals, and waits for a subscriber whom somebody at the
     desk holds, who waits for these totals."""
     audience_sql.lock_subscribers(sorted({unsubscribe.subscriber.id for unsubscribe in proven}))
 
 
-def _letter(edition: int) -> str:
-    return str(edition) if edition else ""
-
-
 def _back(envelopes: list[OpenedEnvelope], now: datetime) -> None:
     proven = all_proven(envelopes, today=now.astimezone(UTC).date())
+    back = [unsubscribe for some in _cut(proven, _row_of) for unsubscribe in _back_together(some, now)]
+    _settle(envelopes, ((unsubscribe.envelope, "back") for unsubscribe in back))
+
+
+def _back_together(proven: Sequence[Unsubscribe], now: datetime) -> list[Unsubscribe]:
+    """Those who are back."""
     moved: Moved = Counter()
     back = []
     returned: dict[tuple[int, str], list[int]] = defaultdict(list)
+    organization = proven[0].envelope.organization
     with transaction.atomic():
         _hold(proven)
         for unsubscribe in proven:
             # Who left before a letter was released did not leave by it, and never had its link.
             since = max(now - TAKES_BACK, unsubscribe.released or now - TAKES_BACK).astimezone(UTC).date()
-            change = partial(audience.undo_unsubscribe, way="one-click", now=now, since=since, sent_at=unsubscribe.at)
             # By the way out of an appeal they may have left either.
             purposes = consent.PURPOSES if unsubscribe.appeal else (consent.LETTERS,)
             left = [(list_, purpose) for list_ in unsubscribe.lists for purpose in purposes]
             left = [
                 (list_, purpose) for list_, purpose in left if audience.has_left(unsubscribe.subscriber, list_, purpose)
             ]
-            changed = [
-                of for of in left if _counted(unsubscribe.subscriber, of[0], partial(change, purpose=of[1]), moved, now)
-            ]
+            change = partial(
+                audience.undo_unsubscribe_from, of=left, way="one-click", now=now, since=since, sent_at=unsubscribe.at
+            )
+            changed = _counted(unsubscribe.subscriber, unsubscribe.lists, change, moved, now) if left else []
             # Done already, where the worker was killed before it could say so.
             if changed or not left:
                 back.append(unsubscribe)
             for list_, purpose in changed:
                 returned[list_.id, purpose].append(unsubscribe.subscriber.number)
-        _tell(envelopes[0].organization, RETURNED, returned, now)
-        count_leaving(envelopes[0].organization, moved)
-    _settle(envelopes, ((unsubscribe.envelope, "back") for unsubscribe in back))
+        _tell(organization, RETURNED, returned, now)
+        count_leaving(organization, moved)
+    return back
 
 
-def _counted(subscriber: Subscriber, list_: List, change: Change, moved: Moved, now: datetime) -> bool:
-    """Does the change; what it makes of the letters they left by goes into `moved`: (edition, subscriber) -> by how
-    many.
+def _counted[T](
+    subscriber: Subscriber, lists: Sequence[List], change: Changes[T], moved: Moved, now: datetime
+) -> Sequence[T]:
+    """Does the change of what they have on these lists; what it makes of the letters they left by goes into `moved`:
+    (edition, subscriber) -> by how many.
 
     Their consent records alone tell it, so nobody's click is kept, and what is done twice is counted once.
     """
-    before = audience_queries.letters_left_by(subscriber, list_, now)
-    if not change(subscriber, list_):
-        return False
-    after = audience_queries.letters_left_by(subscriber, list_, now)
-    moved.update((int(letter), subscriber.number) for letter in after - before)
-    moved.subtract((int(letter), subscriber.number) for letter in before - after)
-    return True
+    before = audience_queries.letters_left_by(subscriber, lists, now)
+    if changed := change(subscriber):
+        after = audience_queries.letters_left_by(subscriber, lists, now)
+        moved.update((int(letter), subscriber.number) for _list, letter in after - before)
+        moved.subtract((int(letter), subscriber.number) for _list, letter in before - after)
+    return changed
 
 
 def _settle(envelopes: list[OpenedEnvelope], proven: Iterable[tuple[OpenedEnvelope, str]]) -> None:
@@ -566,17 +596,21 @@ def undo_alarm(alarm: Event, *, by: Person | None, now: datetime) -> int:
     begin = min(datetime.strptime(group, "%Y-%m-%dT%H").replace(tzinfo=UTC) for group in groups)
     changes = _changes(alarm, list_, begin, by, now)
     back = 0
-    for start in range(0, len(changes), SLICE):
+    for some in _cut(changes, lambda of: row_id(organization.id, of[0])):
         moved: Moved = Counter()
         with transaction.atomic():
-            for number, change in changes[start : start + SLICE]:
+            for number, change in some:
                 subscriber = audience_queries.subscriber_numbered(organization, number)
                 if subscriber is not None:
-                    back += _counted(subscriber, list_, change, moved, now)
+                    back += len(_counted(subscriber, [list_], partial(_changed, change, list_), moved, now))
             count_leaving(organization, moved)
     detail = {"what": what, "groups": sorted(groups), "back": back, "purpose": purpose}
     record("subscribers.left_undone", organization, now=now, about=list_.id, by=by, detail=detail)
     return back
+
+
+def _changed(change: Change, list_: List, subscriber: Subscriber) -> list[List]:
+    return [list_] if change(subscriber, list_) else []
 
 
 def _changes(alarm: Event, list_: List, begin: datetime, by: Person | None, now: datetime) -> list[tuple[int, Change]]:
