@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from samizdat.accounts.actions import found_organization
-from samizdat.audience import consent_writer, headcount, queries
+from samizdat.audience import consent_writer, headcount, queries, sql
 from samizdat.audience.actions import add_subscriber, bulk, new_list, sign_up, suppress, tags_for, unsubscribe
 from samizdat.audience.actions.bulk import ERASE, MOVE, REMOVE, TAG, UNTAG, BulkPlan, BulkRefused
 from samizdat.audience.actions.consent import settle_again, unsubscribe_from_all
@@ -64,6 +64,23 @@ def carriers(tag: int) -> int:
 
 def statuses(person: Any) -> dict[str, str]:
     return {standing.name: standing.status for standing in queries.card(person, NOW).lists}
+
+
+@pytest.mark.parametrize("action", [REMOVE, ERASE])
+def test_people_with_many_records_are_changed_in_smaller_slices(
+    lantern: Any, letter: Any, people: list[Any], monkeypatch: pytest.MonkeyPatch, action: str
+) -> None:
+    """A file may bring a thousand records about each of 500: one transaction would hold the database for 8 seconds."""
+    monkeypatch.setattr(bulk, "SLICE_RECORDS", 2)
+    held: list[int] = []
+    hold = sql.hold_subscribers
+    monkeypatch.setattr(sql, "hold_subscribers", lambda of, ids: held.append(len(ids)) or hold(of, ids))
+    work = do(lantern, BulkPlan(action, Filter(), list=letter.id))
+    assert (work.state, work.changed, held) == ("finished", 12, [2] * 6)
+    assert_projections_hold(lantern, NOW)
+    if action == REMOVE:
+        assert undo(work).undone == 12
+        assert_projections_hold(lantern, NOW)
 
 
 def test_a_tag_is_given_to_all_who_fit_and_taken_back(lantern: Any, letter: Any, people: list[Any]) -> None:
