@@ -194,6 +194,15 @@ def limit(kind: int, most: int) -> None:
         resource.setrlimit(kind, (most, most))
 
 
+def raise_open_files(needed: int) -> int:
+    """This process may have so many files open, as far as the system lets it; returns how many."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return soft
+
+
 def lock_memory() -> None:
     """Nothing of ours is written to the swap. Not under a limit: there, whatever asked for more memory later would be
     refused it. Pages are locked as they are used; what is only mapped costs nothing."""

@@ -2,12 +2,16 @@
 
 import os
 import pty
+import resource
 import subprocess
 import sys
 
 import pytest
 
 from samizdat import processes
+from samizdat.delivery.engine import sender as engine
+from samizdat.worker.processes import child
+from samizdat.worker.processes import sender as child_sender
 
 SECRET = {"BACKUP_PASSPHRASE": "hunter2", "AWS_SECRET_ACCESS_KEY": "hunter2"}
 
@@ -100,3 +104,16 @@ print(before, after)
     )
     before, after = map(int, result.stdout.split())
     assert after < before / 2
+
+
+def test_a_sender_may_open_more_files_than_the_system_says_at_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two routes of 500 connections to servers that do not answer would leave none for the others."""
+    limits: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _kind: (1024, 524_288))
+    monkeypatch.setattr(resource, "setrlimit", lambda _kind, both: limits.append(both))
+    for name in ("_open_house", "_on_term", "LifeSign"):
+        monkeypatch.setattr(child, name, lambda *_what, **_more: None)
+    monkeypatch.setattr(child_sender, "surroundings", lambda *_what: {})
+    monkeypatch.setattr(engine, "run_sender", lambda _stop: None)
+    assert child._send("sender", None) == 0
+    assert limits == [(child.SENDER_FILES, 524_288)]

@@ -20,6 +20,9 @@ from samizdat.worker.stopping import stopping
 KEYS_VARIABLE, PULSE_VARIABLE = "SAMIZDAT_KEYS_FD", "SAMIZDAT_PULSE_FD"
 # Seconds a child has after TERM or after its supervisor's death; then it ends without ceremony.
 LAST = 9.5
+# Open files of a sender. A route has up to 500 connections, and systemd's default is 1,024: two routes to mail servers
+# that don't answer would leave none for the others.
+SENDER_FILES = 20_000
 # Between two signs of life.
 SIGN_SECONDS = 3.0
 
@@ -164,6 +167,7 @@ def _send(_role: str, _descriptor: int | None) -> int:
     from samizdat.delivery.engine.sender import run_sender
     from samizdat.worker.processes import sender
 
+    processes.raise_open_files(SENDER_FILES)
     stop = threading.Event()
     _on_term(stop.set)
     run_sender(stop, **sender.surroundings(stop, LifeSign()))
