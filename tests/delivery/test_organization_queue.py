@@ -1,5 +1,6 @@
 """What waits in a sender: nothing goes out on an answer about consent that is too old, whatever it waited for."""
 
+import asyncio
 import heapq
 import threading
 import time
@@ -12,6 +13,7 @@ import pytest
 from samizdat.core.mail.ledger import JournalNews, JournalRecord
 from samizdat.core.mail.outcome import Deferred, RouteVerdict
 from samizdat.delivery.actions.rate_budgets import RateAllowance
+from samizdat.delivery.engine import route_worker
 from samizdat.delivery.engine.batches import SLICE, BatchItem, Claim, MessageBatch
 from samizdat.delivery.engine.organization_queue import MOST_TOSSES, OrganizationQueue
 from samizdat.delivery.engine.route_worker import RouteRun
@@ -66,7 +68,7 @@ def route(number: int, barred: frozenset[str] = frozenset()) -> Any:
 @pytest.fixture
 def lane() -> Any:
     """With one route."""
-    sender: Any = SimpleNamespace(claimer=Inbox(), closing=False)
+    sender: Any = SimpleNamespace(claimer=Inbox(), closing=False, bytes_out=0)
     limiter: Any = None
     lane = OrganizationQueue(1, sender, limiter)
     lane.runs = [route(1)]
@@ -184,3 +186,50 @@ def test_the_journal_keeps_the_time_that_a_server_named(lane: OrganizationQueue)
     run = RouteRun(lane, info)
     run.tell(SimpleNamespace(key=one), Deferred(450, "4.2.0 try again in 2 hours", "recipient", "other", wait=7200))
     assert [(record.news, record.wait) for record in records] == [(JournalNews.DEFERRED, 120)]
+
+
+def run_of(lane: OrganizationQueue, monkeypatch: pytest.MonkeyPatch) -> RouteRun:
+    """A route with three emails of a megabyte to carry; no more than two fit."""
+    lane.sender.journal = SimpleNamespace(r=lambda _record: None)  # type: ignore[assignment]
+    lane.sender.recorder = SimpleNamespace()  # type: ignore[assignment]
+    lane.book = lambda *what, **_more: None  # type: ignore[method-assign]
+    monkeypatch.setattr(route_worker, "LEAST_BYTES", 1 << 20)
+    monkeypatch.setattr(route_worker, "LANE_BYTES", 2 << 20)
+    info: Any = SimpleNamespace(id=1, state="live", barred=frozenset(), allowance=RateAllowance(), signs=False)
+    run = RouteRun(lane, info)
+    lane.runs, lane.active = [run], run
+    claim = claim_of()
+    claim.opened.maker = lambda _values: b"x" * (1 << 20)
+    lane.slices.append(piece(0, 1, 2, 3, claim=claim))
+    return run
+
+
+def test_a_route_without_room_waits_until_an_email_has_its_outcome(
+    lane: OrganizationQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slow mail server of their own and pictures inside: what transports hold was 0.9 GB of one organization."""
+    run = run_of(lane, monkeypatch)
+
+    async def carry() -> None:
+        first, second = run.take(), run.take()
+        assert first is not None and second is not None and run.take() is None
+        more = asyncio.ensure_future(run.more())
+        done, _waiting = await asyncio.wait([more], timeout=0.05)
+        assert not done, "it waits, and does not ask again and again"
+        run.tell(first, Deferred(450, "4.2.0 busy", "recipient", "other"))
+        assert await more
+        third = run.take()
+        assert third is not None
+        for message in (second, third):
+            run.tell(message, Deferred(450, "4.2.0 busy", "recipient", "other"))
+        assert lane.bytes_out == lane.sender.bytes_out == 0
+
+    asyncio.run(carry())
+
+
+def test_an_organization_may_send_a_few_whatever_others_hold(
+    lane: OrganizationQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = run_of(lane, monkeypatch)
+    lane.sender.bytes_out = route_worker.SENDER_BYTES
+    assert run.take() is not None and run.take() is None

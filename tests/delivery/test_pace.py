@@ -6,9 +6,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from samizdat.core.mail import rate
 from samizdat.delivery import queries
 from samizdat.delivery.actions import change_route, rate_budgets
+from samizdat.delivery.engine import route_worker
+from samizdat.delivery.engine.route_worker import RouteRun
 from samizdat.delivery.engine.sender import run_campaign
 from samizdat.delivery.models import Chunk, ConnectionLease, ProviderPace, Retry, Route, RoutePace, Worker
 from tests.delivery.conftest import House, Running, run_until_still, until
@@ -280,3 +284,24 @@ def test_a_confirmation_counts_and_goes_ahead_of_a_campaign_whose_limit_is_used(
     assert rate_budgets.used(route, moment)[0].used == 1980
     assert [rate_budgets.send_first(route, moment) for _ in range(21)] == [True] * 20 + [False]
     assert rate_budgets.used(route, moment)[0].used == 2000
+
+
+def test_large_emails_go_out_a_few_at_a_time_whatever_the_route_allows(
+    house: House, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here one at a time: none has room beside another."""
+    house.people(12)
+    house.route(server)
+    monkeypatch.setattr(route_worker, "LEAST_BYTES", 1)
+    monkeypatch.setattr(route_worker, "LANE_BYTES", 1)
+    taken: list[int] = []
+    take = RouteRun.take
+
+    def counted(run: RouteRun) -> Any:
+        message = take(run)
+        taken.append(len(run.out))
+        return message
+
+    monkeypatch.setattr(RouteRun, "take", counted)
+    ended = run_campaign(house.released().pk, 120)
+    assert (ended["accepted"], max(taken)) == (12, 1)

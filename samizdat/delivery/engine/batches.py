@@ -53,6 +53,7 @@ class BatchItem:
     provider: int
     checked: float
     generation: int = -1
+    size: int = 0  # Bytes of the email while a transport has it.
 
 
 @dataclass(slots=True, eq=False)

@@ -52,6 +52,7 @@ class OrganizationQueue:
         self.runs: list[RouteRun] = []
         self.leaving: list[RouteRun] = []  # Closed or replaced, with something still in flight.
         self.active: RouteRun | None = None
+        self.bytes_out = 0  # Of its emails that transports have.
         self.alive = False  # Some route lives, perhaps one that waits.
         self.date = ""
         self._again: list[tuple[float, int, RouteRun, BatchItem]] = []

@@ -30,6 +30,10 @@ MOST_STRIKES = 2
 SPENT = 60.0
 # Seconds over which complaints of mailbox providers are compared: one of them, or all?
 LATELY = 60.0
+# Bytes of emails that transports may have at once: of one organization, and of all. An email has up to 1 MB of
+# pictures, a route 500 connections, and a transport copies what it writes: with a slow mail server of its own one
+# organization filled 0.9 GB. Whatever others hold, an organization may have LEAST_BYTES.
+LANE_BYTES, SENDER_BYTES, LEAST_BYTES = 32 << 20, 64 << 20, 2 << 20
 
 _ACCEPTED = outcomes.NUMBERS["accepted"]
 
@@ -42,6 +46,7 @@ class RouteQueue(BookingQueue, Protocol):
     slices: deque[MessageBatch]
     active: "RouteRun | None"
     date: str
+    bytes_out: int
 
     @property
     def rate(self) -> float: ...
@@ -119,6 +124,12 @@ class RouteRun:
         return self.able and item.claim.opened.domain not in self.barred
 
     @property
+    def has_room(self) -> bool:
+        """May a transport be given one more, by the bytes that they have?"""
+        mine = self.lane.bytes_out
+        return mine < LEAST_BYTES or (mine < LANE_BYTES and self.lane.sender.bytes_out < SENDER_BYTES)
+
+    @property
     def waits(self) -> bool:
         """Is the answer to each message waited for before anything of the next is sent?"""
         return self.learned_to_wait or self.info.waits
@@ -132,9 +143,9 @@ class RouteRun:
     # -- the feed ---------------------------------------------------------------------------------------------------
 
     def take(self) -> Message | None:
-        """The next message, made out at this moment; None when there is none or no token is left."""
+        """The next message, made out at this moment; None when there is none, or no token or room is left."""
         meter = self._meter
-        while self.open:
+        while self.open and self.has_room:
             if meter is not None and not meter.ready(time.monotonic()):
                 self._dry(meter)
                 return None
@@ -148,12 +159,21 @@ class RouteRun:
             message = self._make(item)
             if message is not None:
                 self.out.add(item)
+                self._count_bytes(item, len(message.content))
                 if meter is not None:
                     meter.use()
                     if not meter.asked and meter.left < meter.size / 2:
                         self._draw(meter)
                 return message
         return None
+
+    def _count_bytes(self, item: BatchItem, size: int) -> None:
+        """So many bytes of it are with the transport: 0 once it has an outcome."""
+        if not self.has_room:
+            self.event.set()
+        self.lane.bytes_out += size - item.size
+        self.lane.sender.bytes_out += size - item.size
+        item.size = size
 
     def _make(self, item: BatchItem) -> Message | None:
         addressed, opened = item.addressed, item.claim.opened
@@ -185,7 +205,7 @@ class RouteRun:
             wait = IDLE
             now = time.monotonic()
             if self.has_work:
-                wait = self._wait(now)
+                wait = self._wait(now) if self.has_room else IDLE
                 if wait <= 0:
                     return True
                 quiet_since = now
@@ -333,6 +353,7 @@ class RouteRun:
     def tell(self, message: Message, outcome: Outcome) -> None:
         item = message.key
         self.out.discard(item)
+        self._count_bytes(item, 0)
         if type(outcome) is Accepted:
             self.accepted += 1
             self._note(item, JournalNews.ACCEPTED, _ACCEPTED, outcome.code, 0)

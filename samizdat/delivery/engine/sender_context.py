@@ -92,6 +92,7 @@ class SenderContext:
         self.claimer = ClaimerInbox()
         self.worker: Worker | None = None
         self.closing = False
+        self.bytes_out = 0  # Of all emails that transports have and that have no outcome yet.
         self.error: BaseException | None = None
         self.called = asyncio.Event()
         self.loop: asyncio.AbstractEventLoop | None = None
