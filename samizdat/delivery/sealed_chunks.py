@@ -112,6 +112,20 @@ def _pages(edition: Edition, newest: int | None = None) -> Iterator[tuple[tuple[
             yield unpack_numbers(bytes(chunk.numbers)), tags
 
 
+def owes(edition: Edition, number: int) -> bool:
+    """Whether an edition is owed to this one: by the chunk alone that has them, and as it was sealed."""
+    opens, packed = opener(keyring.keys(edition.organization), edition.pk), number.to_bytes(8)
+    rows = Chunk.objects.filter(edition=edition, retry=False).only("position", "variant", "numbers", "digest_sealed")
+    for chunk in rows.iterator(chunk_size=100):
+        if packed in bytes(chunk.numbers) and number in unpack_numbers(bytes(chunk.numbers)):
+            try:
+                tags_in(opens, chunk)
+            except SealBroken:
+                continue
+            return True
+    return False
+
+
 class OwedNumbers:
     """Everybody whom an edition is owed to, in 8 bytes each, and in 9 or more who of them carries a tag that it asks
     for. whole: an altered chunk is an error, SealBroken; else nobody in it counts. newest: of so many chunks."""

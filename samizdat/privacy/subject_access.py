@@ -25,8 +25,10 @@ from samizdat.core.content import reader_formats
 from samizdat.core.mail.ledger import STATES
 from samizdat.core.mail.outcome import ANSWERS
 from samizdat.delivery.models import Delivery
+from samizdat.delivery.sealed_chunks import owes
 from samizdat.events.actions import record
 from samizdat.events.models import Event
+from samizdat.events.queries import about
 from samizdat.privacy import labels, legal_documents, retention_rules
 from samizdat.privacy.settings import PrivacyFacts, facts_of
 
@@ -120,7 +122,8 @@ def _letters(organization: Organization, subscriber: Subscriber) -> list[dict[st
         for ids in _few(list(editions), 500)
         for row in Delivery.objects.filter(edition_id__in=ids, number=subscriber.number)
     ]
-    subjects = {number: _subject(editions[number]) for number in {row.edition_id for row in rows}}
+    got = {row.edition_id for row in rows}
+    subjects = {number: _subject(editions[number], subscriber.number) for number in got}
     return [
         {
             "subject": subjects[row.edition_id],
@@ -133,10 +136,14 @@ def _letters(organization: Organization, subscriber: Subscriber) -> list[dict[st
     ]
 
 
-def _subject(edition: Edition) -> str:
-    """As it was released. Whoever writes the database can say of any draft that somebody got it."""
+def _subject(edition: Edition, number: int) -> str:
+    """As it was released. Whoever writes the database can say of any draft that somebody got it, and of what is
+    scheduled or went to others alone."""
     details = released(edition)
-    return details.subject if details else ""
+    if details is None:
+        return ""
+    has_begun = about(edition.organization, "campaign.first_sent", edition.campaign_id) is not None
+    return details.subject if details.imported or (has_begun and owes(edition, number)) else ""
 
 
 def _few(all_: list[int], many: int) -> list[list[int]]:

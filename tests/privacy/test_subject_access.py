@@ -65,6 +65,23 @@ def test_no_draft_is_told_to_who_got_it_by_the_database_alone(lantern: Any, lett
     assert [one["subject"] for one in letters] == ["", ""]
 
 
+@pytest.mark.parametrize("why", ["scheduled", "for others alone"])
+def test_no_subject_is_told_of_what_they_never_got(
+    lantern: Any, letter: Any, ada: Any, sent: Callable[..., Any], why: str
+) -> None:
+    if why == "scheduled":
+        written = Draft(subject="A raid is expected", from_email="letter@lantern.example", body="Leave.")
+        draft = create(lantern, letter, written, by=None, now=NOW)
+        edition = Edition.objects.get(campaign=release(draft, now=NOW, at=NOW + timedelta(days=3)))
+    else:
+        sent(letter)
+        edition = Edition.objects.get()
+        [ada] = people(lantern, letter, 1, name="boris")
+    Delivery.objects.create(edition=edition, number=ada.number, state=2, answer=0, code=250, day=NOW.date())
+    letters = subject_access.access_file(ada, now=NOW)["letters"]
+    assert [one["subject"] for one in letters] == [""]
+
+
 def _details(lantern: Any, letter: Any) -> bytes:
     """The seal of another edition."""
     written = Draft(subject="The winter list", from_email="letter@lantern.example", body="The water came at four.")
