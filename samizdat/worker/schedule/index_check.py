@@ -23,7 +23,7 @@ from samizdat.worker.stopping import stopping
 log = logging.getLogger("samizdat.worker")
 
 
-class _Look(threading.Thread):
+class _IndexReading(threading.Thread):
     """One reading of all tables. `tables`: which don't match their indexes."""
 
     def __init__(self, day: date) -> None:
@@ -36,7 +36,7 @@ class _Look(threading.Thread):
         self.tables = database_indexes.damaged(self.path, stopping.is_set)
 
 
-_look: _Look | None = None
+_look: _IndexReading | None = None
 
 
 def look(now: datetime) -> None:
@@ -47,7 +47,7 @@ def look(now: datetime) -> None:
     today = now.astimezone(UTC).date()
     tables = _look.tables if _look is not None else []
     if _look is None or _look.day < today:
-        _look = _Look(today)
+        _look = _IndexReading(today)
         _look.start()
     else:
         _look.tables = []
