@@ -36,8 +36,15 @@ def _too_long() -> ExportRefused:
 def bind(organization: Organization, wish: ExportRequest, now: datetime) -> BoundSelection:
     """What is sealed. Errors: NoSuchSegment, SegmentBroken, ExportRefused where it takes too long."""
     ids = set() if is_of_all(wish) else _ids(organization, wish, now, time.thread_time() + LONGEST)
-    people = wish.wanted.count(organization, now) if is_of_all(wish) else len(ids)
+    people = count(organization, wish, now) if is_of_all(wish) else len(ids)
     return BoundSelection(people, _packed(ids), now.astimezone(UTC).date(), _condition(organization, wish))
+
+
+def count(organization: Organization, wish: ExportRequest, now: datetime) -> int:
+    """How many it means now. Errors: as bind()."""
+    if wish.segment is None and len(wish.lists) <= 1:
+        return wish.wanted.count(organization, now)
+    return len(_ids(organization, wish, now, time.thread_time() + LONGEST))
 
 
 def holds(organization: Organization, wish: ExportRequest, bound: BoundSelection, now: datetime) -> bool:

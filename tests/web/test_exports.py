@@ -18,6 +18,7 @@ from samizdat.accounts import locking, pending_changes
 from samizdat.accounts.actions import add_person, give_role
 from samizdat.audience import actions as audience
 from samizdat.audience import queries
+from samizdat.audience import read_limits as audience_limits
 from samizdat.audience.models import Segment, Subscriber, SubscriberTag
 from samizdat.audience.segments import lookup
 from samizdat.audience.segments.members import MemberReader
@@ -221,6 +222,21 @@ def test_a_segment_that_takes_too_long_is_not_exported_and_says_what_to_do(
     page = vera.post(at(here), PLAIN | {"format": "csv", "segment": str(row.pk)}).content.decode()
     assert "Use fewer conditions, or export a list." in page
     assert newest().pk == last
+
+
+def test_what_a_field_says_is_not_asked_of_one_subscriber_after_the_other_by_tags(
+    here: House, vera: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A segment by a field and the tag of one subscriber: each of these numbers is an answer about one person."""
+    audience_limits.forget()
+    monkeypatch.setattr(audience_limits.dbclock, "ticks", lambda: 1000.0)
+    asks = segment.FieldCondition(here.field, "is", "Riga")
+    row = audience.add_segment(here.organization, "City", asks, now=NOW, by=None)
+    tags = audience.tags_for(here.organization, [f"t{n}" for n in range(audience_limits.AT_ONCE + 1)])
+    wish = PLAIN | {"format": "csv", "segment": str(row.pk), "sure": ""}
+    answers = [vera.post(at(here), wish | {"tag": str(tag)}).status_code for tag in tags.values()]
+    assert {*answers[: audience_limits.AT_ONCE]} == {200}
+    assert answers[-1] == 429
 
 
 def test_a_file_whose_log_is_still_being_walked_is_there_a_minute_later(

@@ -111,9 +111,10 @@ def _form(request: DeskRequest, data: QueryDict | None = None, chosen: _Chosen |
 def _ask(request: DeskRequest, wish: ExportRequest, reason: str) -> HttpResponse:
     """How many leave, and the last yes."""
     if wish.segment is not None:
-        read_limits.ask_segment(request, wish.wanted.tree(request.organization))
+        among = f"export {wish.lists} {wish.fit}"
+        read_limits.ask_segment(request, wish.wanted.tree(request.organization), among)
     facts = {
-        "found": wish.wanted.count(request.organization, timezone.now()),
+        "found": bound_selection.count(request.organization, wish, timezone.now()),
         "whom": _whom(request.organization, wish),
         "format": _format(wish.format),
         "keys": wish.recipients,
