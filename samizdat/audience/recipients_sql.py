@@ -73,7 +73,7 @@ def writable_as_json(appeal: bool) -> str:
     """SQLite: all comes in one row, since the module lets go of the interpreter for every row it fetches."""
     chose = _HAS_CHOSEN.format(apart="")
     return _WRITABLE.format(
-        what=f"json_group_array(json_array(s.id, hex(s.sealed), s.provider, hex(s.email_index), {chose}))",
+        what=f"json_group_array(json_array(s.id, hex(s.sealed), s.provider, {chose}))",
         source="json_each(%s) j CROSS JOIN audience_subscriber s ON s.id = j.value",
         which="",
         **_conditions(appeal, apart=""),
@@ -81,9 +81,9 @@ def writable_as_json(appeal: bool) -> str:
 
 
 def writable_rows(appeal: bool) -> str:
-    """PostgreSQL: (row id, blob, mailbox provider, index of the address, whether they ever chose something)."""
+    """PostgreSQL: (row id, blob, mailbox provider, whether they ever chose something)."""
     return _WRITABLE.format(
-        what=f"s.id, s.sealed, s.provider, s.email_index, {_HAS_CHOSEN.format(apart='OFFSET 0')}",
+        what=f"s.id, s.sealed, s.provider, {_HAS_CHOSEN.format(apart='OFFSET 0')}",
         source="audience_subscriber s",
         which="s.id = ANY(%s::bigint[]) AND",
         **_conditions(appeal, apart="OFFSET 0"),

@@ -136,13 +136,13 @@ _SLICES_POSTGRESQL = tuple(
 @dataclass(frozen=True, slots=True)
 class ClaimedChunk:
     """A slice as the database has it at one instant. ours: the chunk was not taken from us by those who took us for
-    dead. goes_on: the campaign is sending, its organization unfenced. people: (row id, blob, mailbox provider, index of
-    the address) of those who may be written to.
+    dead. goes_on: the campaign is sending, its organization unfenced. people: (row id, blob, mailbox provider) of those
+    who may be written to.
     """
 
     ours: bool
     goes_on: bool
-    people: list[tuple[int, bytes, int, bytes]]
+    people: list[tuple[int, bytes, int]]
 
 
 def feed(
@@ -168,10 +168,7 @@ def feed(
         ((goes_on, slice_json),) = ask_prepared(
             _SLICES_SQLITE[appeal], [edition, number_list(rows), list_id, round, round, organization]
         )
-        people = [
-            (row, bytes.fromhex(blob), by, bytes.fromhex(index), chose)
-            for row, blob, by, index, chose in json.loads(slice_json)
-        ]
+        people = [(row, bytes.fromhex(blob), by, chose) for row, blob, by, chose in json.loads(slice_json)]
         return ClaimedChunk(True, bool(goes_on), _unpaused(list_id, people))
     arguments = [unsliced, chunk, worker, size, edition, number_list(rows), list_id, round, round, organization]
     results = ask_prepared(_SLICES_POSTGRESQL[appeal], arguments)
@@ -179,14 +176,12 @@ def feed(
     return ClaimedChunk(ours, goes_on, _unpaused(list_id, [row[2:] for row in results if row[2] is not None]))
 
 
-def _unpaused(
-    list_id: int, people: Sequence[tuple[int, bytes, int, bytes, bool]]
-) -> list[tuple[int, bytes, int, bytes]]:
+def _unpaused(list_id: int, people: Sequence[tuple[int, bytes, int, bool]]) -> list[tuple[int, bytes, int]]:
     """Those who have not paused: column and verdict of a pause stand in the open, so of who ever chose something the
     log is asked."""
-    some = [person[0] for person in people if person[4]]
+    some = [person[0] for person in people if person[3]]
     paused = suppression_check.paused(list_id, some, dbclock.now()) if some else frozenset()
-    return [person[:4] for person in people if person[0] not in paused]
+    return [person[:3] for person in people if person[0] not in paused]
 
 
 def release_page(

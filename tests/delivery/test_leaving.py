@@ -10,25 +10,19 @@ from typing import Any
 import pytest
 from django.db import OperationalError
 
-from samizdat import dbclock
 from samizdat.audience import actions, queries
-from samizdat.audience.actions import preferences as wishes
-from samizdat.audience.errors import NoSuchSubscriber
-from samizdat.audience.models import Subscriber
 from samizdat.campaigns.models import Campaign
 from samizdat.core import consent
-from samizdat.core.crypto import seal, tokens
+from samizdat.core.crypto import tokens
 from samizdat.core.mail import rate
 from samizdat.delivery.actions import release
-from samizdat.delivery.engine.edition_loader import index_check
 from samizdat.delivery.engine.sender import run_campaign
-from samizdat.delivery.queries import status
 from samizdat.events.models import Event
 from samizdat.publicdb import actions as publicdb
 from samizdat.publicdb.models import Intake, Site
 from samizdat.worker.inbox import preferences, unsubscribes
 from samizdat.worker.publishing import publish
-from tests.delivery.conftest import House, Running, run_until_still, until
+from tests.delivery.conftest import House, Running, until
 from tests.smtp_server import ScriptedServer
 from tests.worker.conftest import seal_in
 
@@ -248,44 +242,3 @@ def test_another_group_of_the_house_sends_on(house: House, server: ScriptedServe
     house.people(5)
     house.route(server)
     assert run_campaign(house.released().pk, 120)["ended"] == "finished"
-
-
-def test_nobody_is_written_to_at_the_mailbox_that_they_left(house: House, server: ScriptedServer) -> None:
-    """Whoever writes the database puts Ada's older blob back for the time of a campaign: it opens, and the suppression
-    list was asked about her new address."""
-    now, organization = dbclock.now(), house.organization
-    ada, boris = (
-        actions.add_subscriber(organization, f"{name}@old.example", house.list, consent="By form.", now=now)
-        for name in ("ada", "boris")
-    )
-    house.route(server)
-    older = bytes(Subscriber.objects.get(pk=ada.pk).sealed)
-    wishes.ask_to_move(ada, "ada@new.example")
-    mark = wishes.mark_of(organization, "ada@new.example")
-    assert wishes.allow(ada, mark) == [] and wishes.move(ada, mark, now=now)
-    here = Subscriber.objects.get(pk=ada.pk).sealed
-    Subscriber.objects.filter(pk=ada.pk).update(sealed=older)
-    campaign = house.released()
-    run_until_still(campaign.pk)
-    assert [*server.counts()] == ["boris@old.example"]
-    counts = status(Campaign.objects.get(pk=campaign.pk))
-    assert (counts["state"], counts["accepted"], counts["suppressed"]) == ("finished", 1, 1)
-    Subscriber.objects.filter(pk=ada.pk).update(sealed=here)
-    run_until_still(house.released().pk)
-    assert server.counts() == {"ada@new.example": 1, "boris@old.example": 2}
-    ada = Subscriber.objects.get(pk=ada.pk)
-    assert queries.mailbox_of(ada) == "ada@new.example"
-    ada.sealed = older
-    with pytest.raises(NoSuchSubscriber):
-        queries.mailbox_of(ada)
-
-
-def test_an_index_under_a_former_key_is_that_of_the_address_too(house: House) -> None:
-    house.keys.index[7] = bytes(range(32))
-    is_index_of = index_check(house.keys)
-    former = seal.blind(house.keys.index[7], "ada@old.example")
-    del house.keys.index[7]
-    assert is_index_of(former, "Ada@old.example") and is_index_of(
-        house.keys.blind("ada@old.example"), "ada@old.example"
-    )
-    assert not is_index_of(former, "boris@old.example")

@@ -48,7 +48,6 @@ class LoadedEdition:
     signers: tuple[int, ...]
     letterer: ValueBuilder
     opener: seal.SealOpener
-    is_index_of: Callable[[bytes, str], bool]  # index_check()
     chunks: seal.SealOpener
     compiled: CompiledContent
     own: list[SigningKey]
@@ -118,26 +117,12 @@ def open_edition(number: int, variant: int = 0) -> LoadedEdition:
         signers=signers,
         letterer=ValueBuilder(edition.pk, place, keys.links[edition.link_key], fields, maker.needs),
         opener=keys.ring.bound("subscriber", "sealed", keys.uid),
-        is_index_of=index_check(keys),
         chunks=sealed_chunks.opener(keys, edition.pk),
         compiled=compiled,
         own=own,
         neutral=neutral,
         compared=tuple(compared for _tag, compared in edition_details.opened(keys, edition).asked),
     )
-
-
-def index_check(keys: OrganizationKeys) -> Callable[[bytes, str], bool]:
-    """Whether a blind index is that of an address, under any index key. The suppression list was asked by the index
-    alone: whoever puts an older blob beside it would have somebody written to at the mailbox that they left.
-    """
-    current, *others = [seal.blinder(keys.index[version]) for version in keys.versions]
-
-    def check(index: bytes, text: str) -> bool:
-        wanted = address.comparable(text)
-        return current(wanted) == index or any(blind(wanted) == index for blind in others)
-
-    return check
 
 
 def _version(edition: Edition, keys: OrganizationKeys, variant: int) -> tuple[CompiledContent, EditionDetails, str]:

@@ -21,7 +21,6 @@ from samizdat.delivery.engine.batches import (
     SLICE,
     SLICE_AT_SPEED,
     SLICE_SECONDS,
-    SUPPRESSED,
     UNMAKEABLE,
     BatchItem,
     MessageBatch,
@@ -171,28 +170,23 @@ class OrganizationQueue:
 
     def _open(self, piece: MessageBatch) -> None:
         """Opens the blobs and addresses the letters. Here and not in the claimer: two threads that both compute take
-        the interpreter from each other. Whose blob does not open cannot be written to, and holds nobody else up; nor
-        is it anybody whose blob has another address than the index by which the suppression list was asked.
+        the interpreter from each other. Whose blob does not open cannot be written to, and holds nobody else up.
         """
         opener, letterer = piece.claim.opened.opener, piece.claim.opened.letterer
         try:
-            people = [(number, opener.open(blob, number)) for number, blob, *_rest in piece.rows]
+            people = [(number, opener.open(blob, number)) for number, blob, _ in piece.rows]
             addressed = letterer.address(people)
         except seal.SealBroken:
             addressed = [message for row in piece.rows for message in self._open_one(piece, *row)]
         for message in addressed if piece.groups else ():
             message.values.update(piece.groups.get(message.number, {}))
-        rows, is_index_of = {row[0]: row for row in piece.rows}, piece.claim.opened.is_index_of
-        for message in addressed:
-            _, _, provider, index = rows[message.number]
-            item = BatchItem(piece.claim, message, provider, piece.checked)
-            if is_index_of(index, message.recipient):
-                piece.items.append(item)
-            else:
-                self.book(item, JournalNews.SUPPRESSED, SUPPRESSED)
+        providers = {number: provider for number, _, provider in piece.rows}
+        piece.items.extend(
+            BatchItem(piece.claim, message, providers[message.number], piece.checked) for message in addressed
+        )
         piece.rows = []
 
-    def _open_one(self, piece: MessageBatch, number: int, blob: bytes, provider: int, _index: bytes) -> list[Recipient]:
+    def _open_one(self, piece: MessageBatch, number: int, blob: bytes, provider: int) -> list[Recipient]:
         opened = piece.claim.opened
         try:
             return opened.letterer.address([(number, opened.opener.open(blob, number))])
