@@ -4,6 +4,8 @@ from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from typing import Any
 
+import pytest
+
 from samizdat.audience import queries as audience
 from samizdat.audience.actions import confirm, preferences
 from samizdat.audience.actions.preferences import PreferenceChoice
@@ -11,6 +13,7 @@ from samizdat.audience.models import Subscription
 from samizdat.delivery import queries
 from samizdat.delivery.actions.recipients import who_waits
 from samizdat.delivery.engine.sender import run_campaign
+from samizdat.vault import keyring, keyserver
 from tests.delivery.conftest import House
 from tests.smtp_server import ScriptedServer
 
@@ -66,3 +69,26 @@ def test_who_paused_gets_nothing_though_the_columns_lost_it(house: House, server
     Subscription.objects.update(paused=None, mail_verdict=1)
     run_campaign(house.released().pk, 120)
     assert {*server.counts()} == {usual, over}
+
+
+def test_a_sender_needs_no_other_keys_than_the_key_server_gives_it(
+    house: House, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What finds an address stays with app and worker: with their keys here, a test would not see that it is wanted."""
+    usual, paused, late = house.people(3)
+    wish(house, paused, often="pause", until=datetime.now(UTC).date() + timedelta(days=30))
+    wish(house, late, wishes="t")
+    house.route(server)
+    campaign = house.released()
+    kinds, labels = keyserver.ROLES["sender"]
+    keys, derive = keyring.keys(house.organization), keyring.derive
+    for kind in {"index", "boxes"} - {*kinds}:
+        monkeypatch.setattr(keys, kind, {})
+
+    def derived(label: str) -> bytes:
+        assert label in labels, label
+        return derive(label)
+
+    monkeypatch.setattr(keyring, "derive", derived)
+    assert run_campaign(campaign.pk, 120)["ended"] == "finished"
+    assert server.counts() == {usual: 1, late: 1}
