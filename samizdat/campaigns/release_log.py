@@ -51,12 +51,11 @@ def is_unfinished(organization: HasKeys, campaign: int) -> bool:
     return last is not None and last.kind == _RELEASED
 
 
-def standing_in_whole_log(edition: Edition, since: int, seconds: float) -> ReleaseStanding | None:
+def standing_in_whole_log(edition: Edition, seconds: float) -> ReleaseStanding | None:
     """standing(), for whoever sends: what came after the release was not taken out of the log. None: in that time not
-    all of the log was walked, and whoever asks again goes on from there. `since`: where the walk may begin, for all
-    editions of the organization that are asked for. Errors: VaultError, SealError."""
+    all of the log was walked, and whoever asks again goes on from there. Errors: VaultError, SealError."""
     known = standing(edition)
     if not known.goes:
         return known
-    whole = walked_log.is_whole(edition.organization, min(since, known.logged), edition.campaign_id, seconds)
+    whole = walked_log.is_whole(edition.organization, known.logged, edition.campaign_id, seconds)
     return None if whole is None else known._replace(goes=whole)

@@ -10,7 +10,6 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from math import inf
 
@@ -62,8 +61,7 @@ def is_whole(
         return _are_there(log.events.get(about, {}))
     finally:
         if log.walk.breaks:
-            with suppress(KeyError):
-                del _logs[organization.id]  # Once it was mended it is walked anew.
+            _logs.pop(organization.id, None)  # Once it was mended it is walked anew.
         log.lock.release()
 
 

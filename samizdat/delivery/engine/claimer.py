@@ -11,6 +11,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 from django.db import DatabaseError, connections
@@ -499,16 +500,13 @@ class Claimer:
         until = time.monotonic() + seconds
         rows = Edition.objects.select_related("organization").only("campaign_id", "organization")
         editions = rows.in_bulk([edition for edition, _event in asked])
-        try:
-            since = min(release_log.standing(edition).logged for edition in editions.values())
-        except (VaultError, seal.SealError, ValueError):
-            since = 0
-        for edition, event in asked:
+        # What was released first is asked for first: its walk passes the releases of the others.
+        for edition, event in sorted(asked, key=itemgetter(1)):
             standing: release_log.ReleaseStanding | None = None
             try:
                 left = until - time.monotonic()
                 if left > 0:
-                    standing = release_log.standing_in_whole_log(editions[edition], since, left)
+                    standing = release_log.standing_in_whole_log(editions[edition], left)
             except (VaultError, seal.SealError, KeyError):  # Nobody can say it now.
                 standing = release_log.ReleaseStanding(goes=False, finished=False)
             # Asked again in the next look around.
