@@ -59,7 +59,7 @@ def write(list_: List, ids: Sequence[int], kind: str, words: dict[int, str], now
 
 def _with_indexes(organization: Organization, ids: Sequence[int], kind: int, words: bytes) -> dict[int, bytes]:
     """Packed words of a no, each with the index of whoever it is about."""
-    if consent.KINDS[kind] not in consent_records.ENDING:
+    if kind not in consent_records.NO:
         return {}
     keys = keyring.keys(organization)
     return {

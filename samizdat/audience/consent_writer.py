@@ -177,11 +177,6 @@ def mailbox_of(keys: OrganizationKeys, subscriber: Subscriber) -> str:
     return values[seal.ADDRESS]
 
 
-def is_waiting(keys: OrganizationKeys, subscriber: Subscriber) -> bool:
-    """Whether this is an unconfirmed sign-up, which never counts as the subscriber of its address."""
-    return seal.WAITING in values_of(keys, subscriber)
-
-
 def _index_text(keys: OrganizationKeys, subscriber: Subscriber) -> str | None:
     """What the blind index of a subscriber is made of; None where nothing opens."""
     try:
@@ -254,7 +249,8 @@ def write(
     day = today.isoformat()
     asked, facts = facts, [*_new(subscriber, facts, day, now, known)]
     at = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-    text = _index_text(keys, subscriber)
+    ends = any(fact.kind in consent_records.ENDING for fact in facts)
+    text = _index_text(keys, subscriber) if ends else None
     no = {} if text is None else consent_records.indexed(keys.index_version, keys.blind(text))
     rows = []
     for fact in facts:

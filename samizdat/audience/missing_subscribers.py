@@ -83,7 +83,7 @@ def _indexes(marks: Iterable[tuple[bytes, int]]) -> list[bytes]:
 
 def _mark(keys: OrganizationKeys, id: int, entry: consent_records.Known, blob: bytes) -> list[tuple[bytes, int]]:
     """The index of their address and the version of its key, of a no that says it."""
-    if not blob or consent.KINDS[entry[2]] not in consent_records.ENDING:
+    if not blob or entry[2] not in consent_records.NO:
         return []
     try:
         words = seal.unpack(keys.open(blob, *consent_records.RECORD, id & NUMBER_MASK))

@@ -6,6 +6,7 @@ tell who subscribes, or which row is theirs. Only the confirmation makes it the 
 the one who is there.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import datetime
 
@@ -22,10 +23,6 @@ from samizdat.events.actions import record
 from samizdat.vault import keyring
 from samizdat.vault.keyring import OrganizationKeys
 
-# (number, list, kind, purpose, way, day), as sql.consent_of() gives them
-type AskedRecord = tuple[int, int, int, int, int, str]
-
-_ENDING = frozenset(map(consent.KINDS.index, consent_records.ENDING))
 _ASKED = (open_signups.ASKED, open_signups.FORM)
 
 
@@ -77,29 +74,32 @@ def is_answered(row: Subscriber, list: List) -> bool:
     if there is None:
         return False
     gets_it = Subscription.objects.filter(subscriber=there, list=list, status=SUBSCRIBED).exists()
-    return gets_it or not any(record[1] == list.id for record, _blob in _unanswered(row, there))
+    return gets_it or not any(asked == list.id for asked, _purpose, _blob in _unanswered(row, there))
 
 
 def _merge(keys: OrganizationKeys, row: Subscriber, there: Subscriber, now: datetime) -> None:
     """What was asked for, and no no has answered since, becomes a record of the subscriber; the sign-up's row goes."""
     asked = [*_unanswered(row, there)]
-    lists = List.objects.in_bulk({record[1] for record, _blob in asked})
-    for (_id, list_id, _kind, purpose, _way, _day), blob in asked:
+    lists = List.objects.in_bulk({list_id for list_id, _purpose, _blob in asked})
+    facts: dict[str, list[ConsentFactRow]] = defaultdict(list)  # By when it was: all that one form asked for together.
+    for list_id, purpose, blob in asked:
         words = seal.unpack(keys.open(blob, *consent_records.RECORD, row.number))
         fact = ConsentFactRow("asked", "form", lists[list_id], words, consent.PURPOSES[purpose])
-        consent_writer.write(there, [fact], now, sent_at=datetime.fromisoformat(words[consent.AT]))
+        facts[words[consent.AT]].append(fact)
+    for moment, some in facts.items():
+        consent_writer.write(there, some, now, sent_at=datetime.fromisoformat(moment))
     consent_writer.retag(there, consent_writer.tags_of(row))
     consent_writer.remove(row)
     record("subscriber.merged", row.organization, about=row.id, now=now)
 
 
-def _unanswered(row: Subscriber, there: Subscriber) -> Iterator[tuple[AskedRecord, bytes]]:
-    """The records of a sign-up, and what is sealed of each, after which the subscriber at its address said no no: in
-    the order of core/consent, by day and by number."""
-    noes = [record for _id, record in sql.consent_of([there.id]) if record[2] in _ENDING]
+def _unanswered(row: Subscriber, there: Subscriber) -> Iterator[tuple[int, int, bytes]]:
+    """(list, purpose, what is sealed of it) of the records of a sign-up after which the subscriber at its address said
+    no no: in the order of core/consent, by day and by number."""
+    noes = [record for _id, record in sql.consent_of([there.id]) if record[2] in consent_records.NO]
     for _id, (number, list_id, kind, purpose, way, day), blob in sql.consent_with_words([row.id]):
         if (kind, way) != _ASKED or not blob or list_id is None:
             continue
         about = [no for no in noes if no[1] in (None, list_id) and no[3] in (consent_records.NEWSLETTER, purpose)]
         if not any((no[5], no[0]) > (day, number) for no in about):
-            yield (number, list_id, kind, purpose, way, day), blob
+            yield list_id, purpose, blob

@@ -49,7 +49,6 @@ from samizdat.audience.queries.subscribers import (
     subscriber_at,
     subscriber_numbered,
     values_of,
-    waiting_at,
 )
 from samizdat.audience.queries.suppressions import (
     SuppressionRow,
@@ -58,6 +57,7 @@ from samizdat.audience.queries.suppressions import (
     stopped_by_reason,
     suppression_of,
 )
+from samizdat.audience.waiting import at as waiting_at
 
 __all__ = [
     "ConsentEntry",

@@ -17,12 +17,6 @@ def subscriber_at(organization: Organization, address: str) -> Subscriber | None
     return known or waiting.at(organization, address)
 
 
-def waiting_at(organization: Organization, address: str) -> Subscriber | None:
-    """The sign-up with this address that waits for its confirmation, whoever else has the address. Errors:
-    BadAddress."""
-    return waiting.at(organization, address)
-
-
 def numbers_at(organization: Organization, comparable: Iterable[str]) -> list[int]:
     """The numbers of those who have one of these addresses (address.comparable); at most 500 at a time."""
     return [id & NUMBER_MASK for id in consent_writer.found_at(organization, keyring.keys(organization), comparable)]
