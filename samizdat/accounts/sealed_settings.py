@@ -31,8 +31,7 @@ GUARDED = (*LEADING, *NAMING, "requires_approval", "hostile_state")
 # Of these the first one waits for nobody, and nothing waits before there were readers. How many there ever were is
 # sealed beside the settings, of readers whether there were any: rows and events of all can be taken away for a moment.
 # Of merge fields it is the highest number, since none is given twice, and of subscribers' numbers the first one that
-# nobody has. Of roles it is how many events there are by which
-# somebody may have become an admin.
+# nobody has. Of roles it is how many events there are by which somebody may have become an admin.
 COUNTED = ("routes", "domains", "readers", "fields", "roles", "forgotten", "numbers")
 # Hosts that come along with exports: one each time that the public pages moved, and files can be made up.
 MOST_BROUGHT = 20

@@ -24,6 +24,7 @@ from samizdat.vault.errors import KeyRefused, VaultError
 if TYPE_CHECKING:
     from samizdat.accounts.models import Organization
     from samizdat.delivery.queries import RouteRow
+    from samizdat.events.models import Event
 
 # Under this, the next import or backup may not fit.
 LITTLE_ROOM = 1024**3
@@ -337,11 +338,8 @@ def _host(organization: "Organization") -> Iterator[HealthCheck]:
 
 def _roles(organization: "Organization") -> Iterator[HealthCheck]:
     from samizdat.accounts import forged_rows
-    from samizdat.events.queries import last
 
-    since = bootstrap.now() - timedelta(days=ALTERED_DAYS)
-    altered = last(organization, forged_rows.ALTERED)
-    if altered is not None and altered.at > since:
+    if _lately(organization, forged_rows.ALTERED):
         yield HealthCheck(
             "red",
             organization.name,
@@ -352,8 +350,7 @@ def _roles(organization: "Organization") -> Iterator[HealthCheck]:
                 "can write to the database."
             ),
         )
-    forgery = last(organization, forged_rows.FORGED)
-    if forgery is not None and forgery.at > since:
+    if _lately(organization, forged_rows.FORGED):
         yield HealthCheck(
             "red",
             organization.name,
@@ -380,12 +377,18 @@ def _log(organization: "Organization") -> Iterator[HealthCheck]:
         )
 
 
-def _suppressions(organization: "Organization") -> Iterator[HealthCheck]:
-    from samizdat.audience import suppression_check
+def _lately(organization: "Organization", kind: str) -> "Event | None":
+    """The newest event of a kind that an admin is still shown."""
     from samizdat.events.queries import last
 
-    altered = last(organization, suppression_check.ALTERED)
-    if altered is not None and altered.at > bootstrap.now() - timedelta(days=ALTERED_DAYS):
+    event = last(organization, kind)
+    return event if event is not None and event.at > bootstrap.now() - timedelta(days=ALTERED_DAYS) else None
+
+
+def _suppressions(organization: "Organization") -> Iterator[HealthCheck]:
+    from samizdat.audience import suppression_check
+
+    if _lately(organization, suppression_check.ALTERED):
         yield HealthCheck(
             "red",
             organization.name,
@@ -400,10 +403,8 @@ def _suppressions(organization: "Organization") -> Iterator[HealthCheck]:
 def _missing(organization: "Organization") -> Iterator[HealthCheck]:
     from samizdat.audience import missing_subscribers
     from samizdat.events.actions import detail_of
-    from samizdat.events.queries import last
 
-    missing = last(organization, missing_subscribers.MISSING)
-    if missing is not None and missing.at > bootstrap.now() - timedelta(days=ALTERED_DAYS):
+    if missing := _lately(organization, missing_subscribers.MISSING):
         yield HealthCheck(
             "red",
             organization.name,
