@@ -74,6 +74,10 @@ def _stops(campaign: Campaign) -> set[str]:
     return {finding.code for finding in campaign_checks.look(campaign, NOW).findings if finding.severity == "stop"}
 
 
+def _claims(bell: Organization, thief: Person, claim: str) -> None:
+    {"host": _hosts, "signs": lambda row: _says_it_signs(row, thief), "proof": _proves}[claim](bell)
+
+
 def _is_stopped(house: House, sender: str = "letter@bell.example") -> bool:
     return "domain_anothers" in _stops(_letter(house, sender))
 
@@ -83,7 +87,7 @@ def test_a_letter_from_a_domain_that_another_organization_has_does_not_go(
     house: House, bell: Organization, thief: Person, claim: str
 ) -> None:
     house.people(1)
-    {"host": _hosts, "signs": lambda row: _says_it_signs(row, thief), "proof": _proves}[claim](bell)
+    _claims(bell, thief, claim)
     for sender in ("letter@bell.example", "letter@news.bell.example"):
         campaign = _letter(house, sender)
         assert "domain_anothers" in _stops(campaign)
@@ -112,7 +116,7 @@ def test_who_proves_a_domain_writes_from_it_whoever_else_claims_it(
     house: House, bell: Organization, thief: Person, claim: str
 ) -> None:
     house.people(1)
-    {"host": _hosts, "signs": lambda row: _says_it_signs(row, thief), "proof": _proves}[claim](bell)
+    _claims(bell, thief, claim)
     _proves(house.organization)
     assert release(_letter(house, "letter@bell.example"), now=NOW).frozen == 1
     assert _is_stopped(house, "letter@bell.example") is False
@@ -188,7 +192,7 @@ def test_a_domain_stays_another_organizations_while_its_rows_are_away_for_an_ins
     house: House, bell: Organization, thief: Person, claim: str, way: str
 ) -> None:
     house.people(1)
-    {"host": _hosts, "signs": lambda row: _says_it_signs(row, thief), "proof": _proves}[claim](bell)
+    _claims(bell, thief, claim)
     chain.append()
     database_progress.note()
     _away(bell, way)
