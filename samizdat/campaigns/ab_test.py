@@ -268,7 +268,7 @@ def count_leaving(organization: Organization, moved: Mapping[tuple[int, int], in
     actions.count_leaving(organization, moved)
     editions = {edition for edition, _reader in moved}
     rows = Edition.objects.filter(pk__in=editions, organization=organization).exclude(marks="")
-    for row in rows.order_by("pk"):
+    for row in rows.only("campaign", "marks").order_by("pk"):
         marks = ab_test.load(row.marks)
         versions = Counter[int]()
         for (edition, number), many in moved.items():

@@ -29,9 +29,9 @@ from samizdat.campaigns import edition_details
 from samizdat.campaigns.content import digest_of
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import CampaignError, DraftChangedMeanwhile, NotADraft
-from samizdat.campaigns.models import Approval, Campaign, Edition, EditionVariant
+from samizdat.campaigns.models import Approval, Campaign, Edition, EditionVariant, large
 from samizdat.campaigns.opened import OpenedCampaign, open_campaign
-from samizdat.campaigns.queries import CampaignRow
+from samizdat.campaigns.queries import AT_ONCE, CampaignRow, let_go
 from samizdat.core import segment
 from samizdat.core.content.problems import SENTENCES
 from samizdat.core.crypto.seal import SealBroken
@@ -245,10 +245,11 @@ def _written(opened: OpenedCampaign) -> tuple[dict[str, str], bool]:
 
 def _compiled(edition: Edition, keys: OrganizationKeys) -> tuple[dict[str, str], bool]:
     """The same of what was compiled: what stood there for a moment only is in it too."""
-    rows = {row.language or str(row.variant_no): row for row in EditionVariant.objects.filter(edition=edition)}
-    others = {key: edition_details.opened(keys, row).made_from for key, row in rows.items()}
+    others = EditionVariant.objects.filter(edition=edition).defer("compiled_sealed")
+    rows = {row.language or str(row.variant_no): row for row in others}
+    made_from = {key: edition_details.opened(keys, row).made_from for key, row in rows.items()}
     letter = edition_details.opened(keys, edition)
-    return {"": letter.made_from} | others, letter.unlisted
+    return {"": letter.made_from} | made_from, letter.unlisted
 
 
 def _segment(opened: OpenedCampaign) -> object:
@@ -337,6 +338,8 @@ def _is_agreed_to(campaign: Campaign) -> bool:
         return standing(open_campaign(campaign)).state == "given"
     except SealBroken:
         return False
+    finally:
+        let_go(campaign)
 
 
 def _seal_yes(
@@ -424,7 +427,7 @@ def is_bound(organization: Organization, number: int) -> bool:
     rows = Campaign.objects.select_related("organization").filter(organization=organization, state__in=_UNDER_WAY)
     settings = leading(organization)
     try:
-        return any(agreed.is_bound(number) for row in rows if (agreed := agreed_people(row, settings)))
+        return any(agreed.is_bound(number) for row in rows.defer(*large()) if (agreed := agreed_people(row, settings)))
     except SealBroken:
         return True
 
@@ -435,7 +438,10 @@ def waiting_for(organization: Organization, person: Person, now: datetime) -> It
     rows = Campaign.objects.select_related("organization", "segment", "template", "approval").filter(
         organization=organization, state="draft", approval__asked__isnull=False
     )
-    for campaign in rows.exclude(approval__asked_by=person).order_by("approval__asked")[:20]:
+    rows = rows.exclude(approval__asked_by=person).order_by("approval__asked")[:20]
+    for campaign in rows.iterator(chunk_size=AT_ONCE):
         given = _yes(campaign, campaign.approval)
         if given is None or standing(open_campaign(campaign), now=now).state != "given":
-            yield CampaignRow(campaign, draft_of(campaign).subject)
+            subject = draft_of(campaign).subject
+            let_go(campaign)
+            yield CampaignRow(campaign, subject)

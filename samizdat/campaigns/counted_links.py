@@ -21,6 +21,7 @@ from samizdat.accounts.public_site import publish as publish_place
 from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.edition_details import EditionDetails, Question, counted_versions, opened
 from samizdat.campaigns.models import AnswerTotal, Edition, EditionVariant, LinkTotal, ProcessedClickBatch
+from samizdat.campaigns.queries import AT_ONCE
 from samizdat.core import totals
 from samizdat.core.content.blocks.markup import answers_of
 from samizdat.core.content.blocks.schema import MAX_ANSWERS, Node
@@ -78,7 +79,7 @@ def _nodes(node: Node) -> Iterator[Node]:
 
 def _frozen(edition: Edition, keys: OrganizationKeys) -> dict[int, EditionDetails]:
     """place of a version -> what was kept beside it at the release."""
-    rows = EditionVariant.objects.filter(edition=edition).order_by("variant_no")
+    rows = EditionVariant.objects.filter(edition=edition).order_by("variant_no").defer("compiled_sealed")
     return {0: opened(keys, edition), **{row.variant_no: opened(keys, row) for row in rows}}
 
 
@@ -127,7 +128,7 @@ def add_up(organization: Organization, box: bytes, day: date, counts: Mapping[st
     asked = {edition for _purpose, edition, _number in pressed}
     editions = Edition.objects.select_related("organization").filter(organization=organization, pk__in=asked)
     editions = editions.defer("compiled_sealed")
-    counted = {edition.pk: counted_versions(edition) for edition in editions}
+    counted = {edition.pk: counted_versions(edition) for edition in editions.iterator(chunk_size=AT_ONCE)}
     with transaction.atomic():
         if not ProcessedClickBatch.objects.get_or_create(name=hashlib.sha256(box).digest())[1]:
             return

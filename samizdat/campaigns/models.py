@@ -209,6 +209,17 @@ def untouched(prefix: str = "") -> Q:
     return Q(**{f"{prefix}frozen": F(f"{prefix}pending") + F(f"{prefix}cancelled") + F(f"{prefix}suppressed")})
 
 
+def large(prefix: str = "") -> list[str]:
+    """Columns of a campaign that weigh up to megabytes: who reads several campaigns defers them. prefix: where their
+    row stands, like "campaign__"."""
+    return [f"{prefix}draft_sealed", f"{prefix}places_sealed"]
+
+
+def large_of_edition(prefix: str = "") -> list[str]:
+    """The same of an edition, and of a version of it."""
+    return [f"{prefix}compiled_sealed", f"{prefix}details_sealed"]
+
+
 def new_edition_number() -> int:
     return secrets.randbits(47)
 

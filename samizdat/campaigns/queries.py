@@ -1,7 +1,7 @@
 """Named reads of campaigns; the only way to fetch one on behalf of a person."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -15,7 +15,7 @@ from samizdat.audience.errors import FieldRefused
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.edition_details import slug_of
 from samizdat.campaigns.errors import NoSuchCampaign
-from samizdat.campaigns.models import Campaign, Edition, Picture, Template, TemplateText, untouched
+from samizdat.campaigns.models import Campaign, Edition, Picture, Template, TemplateText, large, untouched
 from samizdat.core.content.message import CompiledContent, loads
 from samizdat.vault import keyring
 from samizdat.vault.keyring import OrganizationKeys
@@ -44,10 +44,23 @@ def _light(rows: QuerySet[Campaign]) -> QuerySet[Campaign]:
 
 
 def _subject(row: Campaign) -> str:
-    """And lets go of the rest: who asks for it fetches it anew."""
     subject = draft_of(row).subject
-    del row.draft_sealed
+    let_go(row)
     return subject
+
+
+def let_go(row: Campaign) -> None:
+    """Of its text: who asks for it fetches it anew."""
+    for column in large():
+        row.__dict__.pop(column, None)
+
+
+def in_turn(rows: QuerySet[Campaign]) -> Iterator[Campaign]:
+    """Each campaign is fetched when its turn comes, and passed over where it is none of these any more: for whoever
+    writes meanwhile."""
+    for number in list(rows.values_list("pk", flat=True)):
+        if (row := rows.filter(pk=number).first()) is not None:
+            yield row
 
 
 def campaign_of(organization: Organization, number: int) -> Campaign:
@@ -126,7 +139,7 @@ def searched(
         seen, last, opened = seen + 1, row.pk, opened + sum(len(version.draft_sealed) for version in versions)
         draft = draft_of(row)
         subjects = [draft.subject, *(draft_of(version, draft).subject for version in versions[1:])]
-        del row.draft_sealed
+        let_go(row)
         if any(all(word.search(text.casefold()) for word in asked) for text in subjects):
             results.append(CampaignRow(row, draft.subject))
         if len(results) == PAGE or opened > OPENED:
@@ -206,7 +219,7 @@ def letters_under_way_with(organization: Organization, tag: str) -> list[Campaig
     letters = []
     for edition in editions.order_by("-pk").iterator(chunk_size=AT_ONCE):
         if any(tag in version.fields for version in compiled_versions(keys, edition)):
-            letters.append(CampaignRow(edition.campaign, draft_of(edition.campaign).subject))
+            letters.append(CampaignRow(edition.campaign, _subject(edition.campaign)))
     return letters
 
 
@@ -240,7 +253,7 @@ def drafts_with(organization: Organization, tag: str) -> list[CampaignRow]:
     results = []
     for row in rows.iterator(chunk_size=AT_ONCE):
         draft = draft_of(row)
-        del row.draft_sealed
+        let_go(row)
         if word.search("\n".join((draft.subject, draft.preheader, draft.body))):
             results.append(CampaignRow(row, draft.subject))
     return results

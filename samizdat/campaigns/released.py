@@ -49,6 +49,7 @@ def web_versions(edition: Edition, details: EditionDetails) -> list[WebVersion]:
     """The letter first, then its other languages; of a test the letter itself alone."""
     keys = keyring.keys(edition.organization)
     rows = EditionVariant.objects.filter(edition=edition).exclude(language="").order_by("variant_no")
+    rows = rows.defer("compiled_sealed")
     versions = [(0, "", details), *((row.variant_no, row.language, opened(keys, row)) for row in rows)]
     base, sent_to = leading(edition.organization).public_url, List.objects.select_related("organization")
     form = details_of(sent_to.get(id=details.list)).form_slug

@@ -7,6 +7,7 @@ from samizdat.audience import queries as audience
 from samizdat.audience.models import List
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.models import Campaign, Edition
+from samizdat.campaigns.queries import AT_ONCE
 from samizdat.campaigns.released import released
 from samizdat.core.mail.names import has_link
 
@@ -24,7 +25,8 @@ def sender_of(list_: List) -> tuple[str, str] | None:
     rows = Edition.objects.select_related("organization").filter(
         organization=list_.organization, campaign__state__in=SENT
     )
-    for sent in map(released, rows.order_by("-pk")[:LOOKED_AT]):
+    rows = rows.defer("compiled_sealed").order_by("-pk")[:LOOKED_AT]
+    for sent in map(released, rows.iterator(chunk_size=AT_ONCE)):
         if sent is not None and sent.from_email:
             # One from before names with links were refused is said to no stranger.
             return ("" if has_link(sent.from_name) else sent.from_name) or kept.name, sent.from_email

@@ -419,10 +419,11 @@ def _missing(organization: "Organization") -> Iterator[HealthCheck]:
 
 def _refused(organization: "Organization") -> Iterator[HealthCheck]:
     """Campaigns in which a mailbox provider refuses us."""
-    from samizdat.campaigns.models import Campaign
+    from samizdat.campaigns.models import Campaign, large
     from samizdat.delivery.queries import provider_refusals
 
-    for campaign in Campaign.objects.filter(organization=organization, state__in=("sending", "waiting", "paused")):
+    rows = Campaign.objects.filter(organization=organization, state__in=("sending", "waiting", "paused"))
+    for campaign in rows.defer(*large()):
         for row in provider_refusals(campaign):
             text = (
                 f"{at_terminal(row.sentence)} {row.waiting:,} are waiting. Then: samizdat campaign resume {campaign.pk}"

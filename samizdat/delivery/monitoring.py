@@ -9,7 +9,7 @@ from django.db.models import Count, Q, Sum
 from django.db.models.functions import Now
 
 from samizdat import db, dbclock
-from samizdat.campaigns.models import COUNTERS, Campaign
+from samizdat.campaigns.models import COUNTERS, Campaign, large
 from samizdat.core.mail import rate
 from samizdat.core.mail.address import PROVIDERS
 from samizdat.core.mail.ledger import STATES, unpack_numbers
@@ -163,7 +163,7 @@ def in_doubt() -> list[tuple[Campaign, int]]:
         .values("edition__campaign")
         .annotate(count=Count("number"))
     }
-    return [(row, row.unsure) for row in rows.select_related("organization") if not tried.get(row.pk)]
+    return [(row, row.unsure) for row in rows.select_related("organization").defer(*large()) if not tried.get(row.pk)]
 
 
 # --- metrics ---

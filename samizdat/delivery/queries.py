@@ -13,6 +13,7 @@ from samizdat import plugins
 from samizdat.accounts.models import Organization
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.models import COUNTERS, Campaign, Edition
+from samizdat.campaigns.queries import AT_ONCE, with_subjects
 from samizdat.core.mail.address import PROVIDERS
 from samizdat.core.mail.ledger import STATES, LedgerTotals, State, books, unpack_numbers
 from samizdat.core.mail.outcome import ANSWERS, REASONS, WHO, filled, known_reason
@@ -316,7 +317,8 @@ def sent_lately(campaign: Campaign, now: datetime) -> Campaign | None:
         return None
     rows = Campaign.objects.select_related("organization").filter(list=campaign.list_id, released__gte=now - LATELY)
     draft = draft_of(campaign)
-    for other in rows.exclude(pk=campaign.pk).exclude(state="cancelled", cancelled=F("frozen")).order_by("-released"):
+    rows = rows.exclude(pk=campaign.pk).exclude(state="cancelled", cancelled=F("frozen")).order_by("-released")
+    for other in rows.defer("places_sealed").iterator(chunk_size=AT_ONCE):
         if draft_of(other) == draft:
             return other
     return None
@@ -499,12 +501,12 @@ def deliveries_of(organization: Organization, number: int, limit: int = 20) -> l
     order = [*editions.values_list("id", flat=True)[:LETTERS_LOOKED_AT]]
     deliveries = {row.edition_id: row for row in Delivery.objects.filter(edition__in=order, number=number)}
     mine = [id for id in order if id in deliveries][:limit]
-    rows = Campaign.objects.select_related("organization", "edition").filter(edition__in=mine)
-    campaigns = {row.edition.id: row for row in rows}
+    campaigns = dict(editions.filter(pk__in=mine).values_list("pk", "campaign"))
+    subjects = {row.campaign.pk: row.subject for row in with_subjects(Campaign.objects.filter(edition__in=mine))}
     return [
-        Fate(campaigns[id].pk, draft_of(campaigns[id]).subject, deliveries[id].day, *_fate(deliveries[id]))
+        Fate(campaigns[id], subjects[campaigns[id]], deliveries[id].day, *_fate(deliveries[id]))
         for id in mine
-        if id in campaigns
+        if campaigns.get(id) in subjects
     ]
 
 

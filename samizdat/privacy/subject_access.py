@@ -19,6 +19,7 @@ from samizdat.audience import queries as audience
 from samizdat.audience.actions import preferences
 from samizdat.audience.models import Subscriber
 from samizdat.campaigns.models import Edition
+from samizdat.campaigns.queries import AT_ONCE
 from samizdat.campaigns.released import released
 from samizdat.core.consent import WAYS, Permission, Refusal
 from samizdat.core.content import reader_formats
@@ -115,15 +116,17 @@ def _notice(facts: PrivacyFacts, now: datetime, language: str) -> list[dict[str,
 def _letters(organization: Organization, subscriber: Subscriber) -> list[dict[str, object]]:
     """What was owed to them and became of it, the newest first. Older ones are totals in which they are not."""
     rows_of = Edition.objects.select_related("organization").filter(organization=organization)
-    editions = {edition.id: edition for edition in rows_of.defer("compiled_sealed")}
     # By edition and number, which is the key: there is no index by number alone.
     rows = [
         row
-        for ids in _few(list(editions), 500)
+        for ids in _few([*rows_of.values_list("pk", flat=True)], 500)
         for row in Delivery.objects.filter(edition_id__in=ids, number=subscriber.number)
     ]
-    got = {row.edition_id for row in rows}
-    subjects = {number: _subject(editions[number], subscriber.number) for number in got}
+    subjects = {
+        edition.pk: _subject(edition, subscriber.number)
+        for ids in _few(sorted({row.edition_id for row in rows}), 500)
+        for edition in rows_of.filter(pk__in=ids).defer("compiled_sealed").iterator(chunk_size=AT_ONCE)
+    }
     return [
         {
             "subject": subjects[row.edition_id],
@@ -133,6 +136,7 @@ def _letters(organization: Organization, subscriber: Subscriber) -> list[dict[st
             "code": row.code,
         }
         for row in sorted(rows, key=lambda row: (row.day, row.edition_id), reverse=True)
+        if row.edition_id in subjects
     ]
 
 

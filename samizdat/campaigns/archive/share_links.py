@@ -19,7 +19,7 @@ from samizdat.accounts.models import WRITERS, Person
 from samizdat.accounts.roles import has_role
 from samizdat.campaigns.approval import bond_of
 from samizdat.campaigns.errors import CampaignError
-from samizdat.campaigns.models import Campaign, ShareAnswer, ShareLink
+from samizdat.campaigns.models import Campaign, ShareAnswer, ShareLink, large
 from samizdat.campaigns.opened import open_campaign
 from samizdat.core.crypto import seal
 from samizdat.events.actions import record
@@ -156,7 +156,7 @@ def answer(link: ShareLink, *, name: str, text: str, yes: bool, mark: str, now: 
 
 def links(campaign: Campaign, now: datetime) -> list[LinkView]:
     """Those that still open."""
-    rows = ShareLink.objects.select_related("by", "campaign__organization")
+    rows = ShareLink.objects.select_related("by", "campaign__organization").defer(*large("campaign__"))
     rows = rows.filter(campaign=campaign, ended=False, until__gt=now).order_by("pk")
     return [LinkView(row.pk, _note(campaign, row), row.until, row.by) for row in rows if _holds(row)]
 

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from samizdat.accounts.models import Organization, Person
-from samizdat.campaigns.models import Campaign
+from samizdat.campaigns.models import Campaign, large
 from samizdat.delivery import copied_installation, database_progress
 from samizdat.delivery.errors import CopiedFolder, SendingLocked
 from samizdat.delivery.models import Retry
@@ -103,7 +103,7 @@ def would_send(organization: Organization) -> list[dict[str, Any]]:
     states = ("sending", "waiting", "held", "scheduled", "paused")
     rows = Campaign.objects.filter(organization=organization, state__in=states, edition__isnull=False)
     results = []
-    for row in rows.order_by("released", "pk"):
+    for row in rows.defer(*large()).order_by("released", "pk"):
         again = Retry.objects.filter(edition__campaign=row).count()
         waiting = row.pending + max(row.deferred, again)
         facts = {"id": row.pk, "state": row.state, "waiting": waiting, "accepted": row.accepted, "unsure": row.unsure}

@@ -13,7 +13,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F, Q, QuerySet, Sum
 
-from samizdat.campaigns.models import Campaign, Edition
+from samizdat.campaigns.models import Campaign, Edition, large
 from samizdat.core.mail.ledger import State, unpack_numbers
 from samizdat.delivery.models import Chunk, Delivery, DeliveryArchiveTotal, Retry, SmtpReply
 from samizdat.events.actions import record
@@ -29,7 +29,7 @@ def foldable(list_id: int, before: datetime) -> QuerySet[Campaign]:
     """
     over = Q(state="finished", finished__lt=before) | Q(state="cancelled", changed__lt=before)
     rows = Campaign.objects.filter(over, list=list_id, unsure=0, pending=0, deferred=0)
-    return rows.filter(edition__chunks__isnull=False).distinct().order_by("pk")
+    return rows.filter(edition__chunks__isnull=False).distinct().defer(*large()).order_by("pk")
 
 
 def unsettled(list_id: int, before: datetime) -> int:

@@ -25,8 +25,9 @@ from samizdat.campaigns.digest import STUCK, digest_draft
 from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.edition_details import EditionDetails
 from samizdat.campaigns.errors import CampaignError
-from samizdat.campaigns.models import Campaign, Edition, Template
+from samizdat.campaigns.models import Campaign, Edition, Template, large
 from samizdat.campaigns.opened import open_campaign
+from samizdat.campaigns.queries import in_turn
 from samizdat.campaigns.released import released_to
 from samizdat.core.content import digest
 from samizdat.delivery.actions import digest_rounds
@@ -62,7 +63,7 @@ def make_due(now: datetime) -> int:
             slow.add(list_.organization_id)
             _rests[list_.id] = time.monotonic() + REST
     released = 0
-    for campaign in _drafts().filter(reason="", organization__sending_locked=False):
+    for campaign in in_turn(_drafts().filter(reason="", organization__sending_locked=False)):
         released += bool(_try(partial(_send, campaign, now), failures))
     if failures:
         raise failures[0]
@@ -116,6 +117,7 @@ def how_many(list_: List) -> int:
 def _gathered(list_: List, round: int) -> QuerySet[Edition]:
     """The letters of a round, the oldest first."""
     rows = Edition.objects.filter(campaign__list=list_, campaign__digest_round=round, campaign__is_digest=False)
+    rows = rows.defer("compiled_sealed")
     return rows.exclude(campaign__state="cancelled").order_by("campaign__not_before", "pk")
 
 
@@ -127,6 +129,7 @@ def _close(list_: List, now: datetime) -> None:
     """
     round = list_.digest_round
     rows = _gathered(list_, round).select_related("organization", "campaign__organization", "campaign__list")
+    rows = rows.defer("compiled_sealed", *large("campaign__"))
     wanted = recipients_sql.digest_page(list_.organization_id, list_.id, round, 0, 1, suppressions=True)
     editions = [*rows] if wanted else []
     # List, round and state stand in the open: quoted is what was released to the whole list alone.

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import Min
 
 from samizdat.campaigns.ab_test import marks_of
-from samizdat.campaigns.models import WELCOME, Campaign, Edition
+from samizdat.campaigns.models import WELCOME, Campaign, Edition, large
 from samizdat.campaigns.translations import frozen_in
 from samizdat.core.crypto.seal import SealError
 from samizdat.core.mail.ledger import CHUNK, pack_numbers
@@ -38,7 +38,7 @@ def start_due(now: datetime) -> int:
         state__in=("scheduled", "held"), not_before__lte=now, organization__sending_locked=False
     )
     # Asked twice a second, and nearly always there is none: the columns of both tables are put together for one alone.
-    for campaign in rows.select_related("organization") if rows.exists() else ():
+    for campaign in rows.select_related("organization").defer(*large()) if rows.exists() else ():
         if clock_jumps.unsettled(now):
             break  # Set forward by mistake and back at once it would have gone out too early, or been too late.
         late = campaign.not_before is not None and now - campaign.not_before > LATE

@@ -8,8 +8,8 @@ from samizdat.accounts.models import Person
 from samizdat.audience.actions import archive_lists
 from samizdat.audience.errors import ListInUse
 from samizdat.audience.models import BulkAction, List
-from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.models import STATES, Campaign
+from samizdat.campaigns.queries import with_subjects
 
 ON_THEIR_WAY = tuple(state for state in STATES if state not in ("draft", "finished", "cancelled"))
 NAMED = 5
@@ -17,8 +17,8 @@ NAMED = 5
 
 def campaigns_to(list: List) -> list[str]:
     """Subjects of those that are scheduled, wait, are paused or being sent."""
-    rows = Campaign.objects.select_related("organization").filter(list=list, state__in=ON_THEIR_WAY, version_of=None)
-    return [draft_of(campaign).subject or "–" for campaign in rows.order_by("id")[:NAMED]]
+    rows = Campaign.objects.filter(list=list, state__in=ON_THEIR_WAY, version_of=None).order_by("id")
+    return [row.subject or "–" for row in with_subjects(rows[:NAMED])]
 
 
 def archive(list: List, *, now: datetime, by: Person | None = None) -> None:

@@ -13,7 +13,7 @@ from django.db.models import Q, QuerySet
 
 from samizdat import db
 from samizdat.accounts.models import Organization, Person
-from samizdat.campaigns.models import Campaign, Edition
+from samizdat.campaigns.models import Campaign, Edition, large, large_of_edition
 from samizdat.core.crypto import seal
 from samizdat.core.mail import refusals, retry_schedule
 from samizdat.core.mail.address import PROVIDERS
@@ -186,7 +186,7 @@ def of_editions(organization: int, editions: list[int]) -> SeenRefusals:
     refusals_seen = ProviderRefusal.objects.filter(edition__in=editions)
     if not refusals_seen.exists():
         return NOBODY
-    rows = list(refusals_seen.select_related("edition__organization"))
+    rows = list(refusals_seen.select_related("edition__organization").defer(*large_of_edition("edition__")))
     if not rows:
         return NOBODY  # Deleted in this moment.
     keys = keyring.keys(rows[0].edition.organization)
@@ -235,7 +235,7 @@ def _release(edition: int, now: datetime) -> int:
 def lift(campaign: Campaign, *, now: datetime, by: Person | None = None, provider: str = "") -> int:
     """The provider, or all that were put off in this campaign, is tried again. How many providers."""
     with transaction.atomic():
-        rows = ProviderRefusal.objects.filter(edition__campaign=campaign, lifted=None).select_related("edition")
+        rows = ProviderRefusal.objects.filter(edition__campaign=campaign, lifted=None)
         if provider:
             rows = rows.filter(digest=digest_of(campaign.organization, provider))
         editions = set(rows.values_list("edition", flat=True))
@@ -256,5 +256,6 @@ def accepts_again(organization: Organization, address: str, *, now: datetime, by
     rows = ProviderRefusal.objects.filter(
         edition__organization=organization, digest=digest_of(organization, provider), lifted=None
     )
-    for campaign in Campaign.objects.select_related("organization").filter(edition__in=rows.values("edition")):
+    campaigns = Campaign.objects.select_related("organization").filter(edition__in=rows.values("edition"))
+    for campaign in campaigns.defer(*large()):
         lift(campaign, now=now, by=by, provider=provider)

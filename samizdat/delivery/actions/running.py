@@ -12,8 +12,9 @@ from samizdat.accounts.roles import has_role
 from samizdat.audience import sql as audience_sql
 from samizdat.audience.models import row_id
 from samizdat.campaigns import approval
-from samizdat.campaigns.models import Campaign, Edition
+from samizdat.campaigns.models import Campaign, Edition, large
 from samizdat.campaigns.opened import open_campaign
+from samizdat.campaigns.queries import in_turn
 from samizdat.core.crypto.seal import SealBroken
 from samizdat.core.mail import ledger, outcome
 from samizdat.core.mail.ledger import CHUNK, JournalNews, State, unpack_numbers
@@ -50,7 +51,7 @@ def pause_released_by(organization: Organization, person: int, *, now: datetime,
     events = Event.objects.filter(organization=organization, kind="campaign.released", by=person)
     rows = Campaign.objects.select_related("organization").filter(organization=organization)
     rows = rows.filter(pk__in=events.values("about"), state__in=UNFINISHED)
-    for campaign in rows.exclude(state="paused").order_by("pk"):
+    for campaign in rows.exclude(state="paused").defer(*large()).order_by("pk"):
         with contextlib.suppress(WrongState):  # It has ended meanwhile.
             pause(campaign, now=now, by=by)
 
@@ -62,7 +63,8 @@ def pause_left_by(organization: Organization, person: int, *, now: datetime) -> 
     if sender is None or has_role(sender, organization, WRITERS):
         return
     rows = Campaign.objects.select_related("organization", "edition", "segment", "template")
-    for campaign in rows.filter(organization=organization, state__in=("scheduled", "held", "waiting")).order_by("pk"):
+    rows = rows.filter(organization=organization, state__in=("scheduled", "held", "waiting")).order_by("pk")
+    for campaign in in_turn(rows.defer("edition__compiled_sealed")):
         if not campaign.is_untouched or _let_go_by(campaign) != person or _is_approved(campaign, now):
             continue
         with contextlib.suppress(WrongState):  # It has begun or ended meanwhile.

@@ -24,7 +24,7 @@ from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns import edition_details, senders
 from samizdat.campaigns.drafts.copy import copy
 from samizdat.campaigns.drafts.draft import Draft
-from samizdat.campaigns.models import WELCOME, Campaign, Edition
+from samizdat.campaigns.models import WELCOME, Campaign, Edition, large
 from samizdat.campaigns.release_log import is_unfinished, standing
 from samizdat.core import consent
 from samizdat.core.consent import LETTERS
@@ -121,7 +121,8 @@ def _left_on(list_: List) -> list[int]:
 
 def _rows(list_: List) -> QuerySet[Campaign]:
     """All that the list had, drafts too."""
-    return Campaign.objects.filter(organization=list_.organization_id, list=list_, version_of=None, welcome__gt=0)
+    rows = Campaign.objects.filter(organization=list_.organization_id, list=list_, version_of=None, welcome__gt=0)
+    return rows.defer(*large())
 
 
 def _going(list_: List) -> QuerySet[Campaign]:
@@ -233,7 +234,7 @@ def drop_late(now: datetime) -> int:
     """Who has waited for seven days, since no route takes anything, gets none; how many."""
     count = 0
     rows = Campaign.objects.select_related("organization").filter(welcome__gt=0, state__in=GOING)
-    for campaign in rows.exclude(pending=0, deferred=0).order_by("pk"):
+    for campaign in rows.exclude(pending=0, deferred=0).defer(*large()).order_by("pk"):
         if dropped := book_late(campaign.pk, now - LATEST, now):
             detail = {"campaign": campaign.pk, "count": dropped}
             with transaction.atomic():

@@ -17,7 +17,7 @@ from django.db.models.functions import Now
 from samizdat import dbclock
 from samizdat.audience import sql as audience_sql
 from samizdat.audience.models import row_id
-from samizdat.campaigns.models import Campaign
+from samizdat.campaigns.models import Campaign, large_of_edition
 from samizdat.core.crypto import seal
 from samizdat.core.mail import ledger, outcome
 from samizdat.core.mail.ledger import JournalNews
@@ -126,7 +126,7 @@ def _cut_off_hung(worker: Worker) -> None:
 
 def take_over(worker: Worker) -> int:
     """Takes from the chunks of a dead worker on another machine what no slice has taken yet. How many messages."""
-    chunks = Chunk.objects.filter(worker=worker, state=Chunk.CLAIMED, unsliced__gt=0).select_related("edition")
+    chunks = Chunk.objects.filter(worker=worker, state=Chunk.CLAIMED, unsliced__gt=0)
     return sum(_take_untouched(chunk, worker) for chunk in chunks)
 
 
@@ -196,7 +196,8 @@ def recover_worker(worker: Worker, now: datetime) -> None:
     folded = ledger.fold(records)
     _book_answers(folded, now)
     exact = kept or (whole and bytes(worker.boot) == expected.boot)
-    for chunk in Chunk.objects.filter(worker=worker, state=Chunk.CLAIMED).select_related("edition__organization"):
+    chunks = Chunk.objects.filter(worker=worker, state=Chunk.CLAIMED).select_related("edition__organization")
+    for chunk in chunks.defer(*large_of_edition("edition__")):
         _free(chunk, folded, exact, worker, now)
     Worker.objects.filter(pk=worker.pk).update(ended=now)
     if here:

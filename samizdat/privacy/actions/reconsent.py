@@ -35,6 +35,7 @@ from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns import queries as campaigns_queries
 from samizdat.campaigns.drafts.draft import Draft, draft_of
 from samizdat.campaigns.models import Campaign
+from samizdat.campaigns.queries import AT_ONCE
 from samizdat.core import consent
 from samizdat.core.crypto import seal
 from samizdat.core.mail.ledger import State
@@ -296,7 +297,8 @@ def _sender(renewal: Renewal) -> dict[str, str]:
     details = queries.details_of(renewal.list)
     if details.from_email:
         return {"from_name": details.from_name, "from_email": details.from_email}
-    for campaign in Campaign.objects.filter(list=renewal.list).select_related("organization").order_by("-pk")[:20]:
+    rows = Campaign.objects.filter(list=renewal.list).select_related("organization").defer("places_sealed")
+    for campaign in rows.order_by("-pk")[:20].iterator(chunk_size=AT_ONCE):
         draft = draft_of(campaign)
         if draft.from_email:
             return {"from_name": draft.from_name, "from_email": draft.from_email}

@@ -8,6 +8,7 @@ from django.utils.translation import ngettext
 from samizdat.accounts.models import Organization
 from samizdat.audience import queries
 from samizdat.campaigns import approval
+from samizdat.campaigns.models import large
 from samizdat.delivery import service_senders
 from samizdat.privacy import breach_register
 from samizdat.privacy.actions import silent, why_not_yet
@@ -76,7 +77,8 @@ def _of_breach(request: DeskRequest, row: Breach) -> dict[str, str]:
 def _of_renewals(request: DeskRequest) -> list[dict[str, str]]:
     now, items = timezone.now(), []
     rows = Renewal.objects.select_related("organization", "list", "letter", "tag").filter(state="asking")
-    for row in rows.filter(organization=request.organization, deadline__lt=now.date()):
+    rows = rows.filter(organization=request.organization, deadline__lt=now.date()).defer(*large("letter__"))
+    for row in rows:
         if why_not_yet(row, now):
             continue
         values = {"list": queries.name_of(row.list), "n": count(silent(row))}

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from django.db import transaction
 
-from samizdat.campaigns.models import Edition
+from samizdat.campaigns.models import Edition, large, large_of_edition
 from samizdat.events.actions import detail_of
 from samizdat.events.models import Event
 from samizdat.privacy.actions import heard, stay
@@ -29,6 +29,7 @@ def _take_up(envelopes: list[OpenedEnvelope], now: datetime) -> int:
 def _take(envelopes: list[OpenedEnvelope], now: datetime) -> None:
     proven = all_proven(envelopes, ("stay",), now.astimezone(UTC).date())
     rows = Edition.objects.select_related("campaign__list", "campaign__organization")
+    rows = rows.defer(*large_of_edition(), *large("campaign__"))
     editions = {item.edition for item in proven}
     letters = {row.id: row.campaign for row in rows.filter(organization=envelopes[0].organization, id__in=editions)}
     with transaction.atomic():

@@ -24,6 +24,7 @@ from samizdat.accounts.pending_changes import ASKED
 from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import read_limits, removal_limit, value_limit
 from samizdat.audience.actions import signup_alarm
+from samizdat.campaigns.models import large_of_edition
 from samizdat.core.mail.address import PROVIDERS
 from samizdat.core.mail.outcome import Accepted, Deferred, Outcome
 from samizdat.core.mail.refusals import NAMES
@@ -72,6 +73,7 @@ def _due(now: datetime) -> list["_AdminAlert"]:
     locks = Event.objects.select_related("organization").filter(kind=LOCKED, at__gt=since)
     turned = Event.objects.select_related("organization").filter(kind__in=ROUTES, at__gt=since, by__isnull=False)
     refused = ProviderRefusal.objects.select_related("edition__organization").filter(since__gt=since, lifted=None)
+    refused = refused.defer(*large_of_edition("edition__"))
     alerts = [_told_of_export(row) for row in exports if _is_due(_of(row))]
     alerts += [_told_of_refusal(row) for row in refused if _is_due(_of(row))]
     alerts += [_told_of_change(row) for row in asked if _is_due(_of(row))]

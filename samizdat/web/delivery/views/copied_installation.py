@@ -6,8 +6,8 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from samizdat import dbclock
-from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.models import Campaign
+from samizdat.campaigns.queries import with_subjects
 from samizdat.delivery import actions, database_progress
 from samizdat.delivery.actions import copied_installation
 from samizdat.web.permissions import ADMINS, EVERYONE, door, go
@@ -25,10 +25,11 @@ def fence(request: DeskRequest) -> HttpResponse:
         messages.success(request, _("Sending is enabled on this installation again."))
         return go(request, "home")
     rows = copied_installation.would_send(organization)
-    campaigns_by_id = {row.pk: row for row in Campaign.objects.filter(pk__in=[row["id"] for row in rows])}
+    campaigns = with_subjects(Campaign.objects.filter(pk__in=[row["id"] for row in rows]))
+    campaigns_by_id = {row.campaign.pk: row for row in campaigns}
     facts = {
         "rows": [
-            {**row, "campaign": campaigns_by_id[row["id"]], "subject": draft_of(campaigns_by_id[row["id"]]).subject}
+            {**row, "campaign": campaigns_by_id[row["id"]].campaign, "subject": campaigns_by_id[row["id"]].subject}
             for row in rows
         ],
         "waiting": sum(row["waiting"] for row in rows if row["state"] != "paused"),
