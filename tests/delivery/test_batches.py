@@ -1,6 +1,7 @@
 """What is asked of the database at each slice, in the statement that reads whom it goes to."""
 
 import threading
+from collections import deque
 from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
@@ -16,9 +17,12 @@ from samizdat.campaigns.models import Campaign
 from samizdat.core.mail.ledger import JournalNews
 from samizdat.delivery import sql as delivery_sql
 from samizdat.delivery.actions import retry_due
+from samizdat.delivery.engine.batches import Claim
 from samizdat.delivery.engine.claimer import MOST_BACKLOG, Claimer
+from samizdat.delivery.engine.edition_loader import open_edition
 from samizdat.delivery.engine.results import SendResult, write
 from samizdat.delivery.engine.sender import run_campaign
+from samizdat.delivery.engine.sender_context import SenderContext
 from samizdat.delivery.models import Chunk, Retry, Worker
 from tests.conftest import NOW, TODAY
 from tests.delivery.conftest import FIRST_NUMBER, House
@@ -195,3 +199,30 @@ def test_with_a_full_disk_or_without_its_database_a_sender_feeds_nothing_more(wh
     sender.journal.full, sender.recorder.backlog = False, 0
     claimer._serve(SimpleNamespace(active=object(), organization=1))  # type: ignore[arg-type]
     assert asked
+
+
+def test_campaigns_that_are_opened_are_kept_as_long_as_they_are_not_too_large(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.people(1)
+    claimer, lane = a_claimer(), a_lane(house)
+    editions = [house.released().edition.pk for _ in range(4)]
+    opened = [open_edition(edition) for edition in editions]
+    monkeypatch.setattr("samizdat.delivery.engine.claimer.OPENED_BYTES", opened[0].size)
+    first = claimer._open(editions[0])
+    assert first is not None
+    claimer._claims[house.organization.id] = [Claim(1, False, first, deque([FIRST_NUMBER]))]
+    for edition in editions[1:]:
+        claimer._open(edition)
+    kept = {edition for edition, _variant in claimer._opened}
+    assert kept == {editions[0], *editions[2:]}, "what is sent, one more that fits, and what was opened last"
+    assert claimer._has_room(lane, editions[0])
+    assert not claimer._has_room(lane, editions[1]), "it waits until what is being sent of others weighs less"
+
+
+def a_claimer() -> Claimer:
+    return Claimer(SenderContext(threading.Event(), lambda: NOW, lambda _edition: True), bool, lambda _lane: None)
+
+
+def a_lane(house: House) -> Any:
+    return SimpleNamespace(organization=house.organization.id, wants=lambda _domain: True)

@@ -65,6 +65,9 @@ AT_SPEED, CHUNKS_AT_SPEED = 5000.0, 2
 HOLD_CLAIMS = 30.0
 # Seconds; an edition and its keys are dropped when nothing of it was sent for so long (design.md, section 7).
 IDLE = 60.0
+# Bytes of opened editions, as they were compiled, that nothing is sent of, and of those that an organization has chunks
+# of at a time: 300 campaigns with pictures inside whose quiet hours end together were 600 MB.
+OPENED_BYTES = 16 << 20
 
 # Seconds of each look around for walking logs, of all organizations together.
 WALKED = 0.25
@@ -289,6 +292,8 @@ class Claimer:
         if not self._sender.placed(edition):
             return None
         self._guard.check()
+        if not self._has_room(lane, edition):
+            return None
         if self._open(edition) is None:
             self._editions[lane.organization].remove(edition)
             return None
@@ -296,6 +301,12 @@ class Claimer:
         rows = sql.claim_chunks(edition, self._sender.worker.pk, self._sender.clock(), most)
         claims = [self._open_claim(lane, edition, row) for row in rows]
         return next((claim for claim in claims if claim is not None), None)
+
+    def _has_room(self, lane: OrganizationQueue, edition: int) -> bool:
+        """Or do the organization's other campaigns, of which we have chunks, weigh enough?"""
+        claims = self._claims.get(lane.organization, [])
+        opened = {id(claim.opened): claim.opened for claim in claims if lane.wants(claim.opened.domain)}.values()
+        return sum(other.size for other in opened if other.edition != edition) < OPENED_BYTES
 
     def _open_claim(self, lane: OrganizationQueue, edition: int, chunk: sql.TakenChunk) -> Claim | None:
         opened = self._open(edition, chunk.variant)
@@ -354,7 +365,8 @@ class Claimer:
         """An edition is opened once for its signing keys. One that does not open is paused, and the others go on."""
         entry = self._opened.get((edition, variant))
         try:
-            opened = entry[0] if entry and self._is_fresh(entry[0]) else open_edition(edition, variant)
+            is_kept = entry is not None and self._is_fresh(entry[0])
+            opened = entry[0] if entry and is_kept else open_edition(edition, variant)
         except Edition.DoesNotExist:
             return None  # Paused and taken back since the last look around.
         except (VaultError, seal.SealError, ValueError, LookupError) as error:
@@ -362,7 +374,19 @@ class Claimer:
             due.pause_unreadable(edition, self._sender.clock())
             return None
         self._opened[edition, variant] = opened, time.monotonic()
+        if not is_kept:
+            self._drop_large(opened)
         return opened
+
+    def _drop_large(self, but: LoadedEdition) -> None:
+        """Of those that nothing is sent of, the one that was used longest ago first, until the rest isn't too large."""
+        used = {id(claim.opened) for claims in self._claims.values() for claim in claims} | {id(but)}
+        free = [(last, key) for key, (opened, last) in self._opened.items() if id(opened) not in used]
+        size = sum(self._opened[key][0].size for _last, key in free)
+        for _last, key in sorted(free):
+            if size <= OPENED_BYTES:
+                return
+            size -= self._opened.pop(key)[0].size
 
     def _is_fresh(self, opened: LoadedEdition) -> bool:
         """Asked once between two looks around: chunks are claimed many times a second."""

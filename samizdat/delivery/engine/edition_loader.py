@@ -52,6 +52,7 @@ class LoadedEdition:
     compiled: CompiledContent
     own: list[SigningKey]
     neutral: str  # The subject of discreet letters.
+    size: int  # Bytes of what was compiled: some three times as many are in memory.
     compared: tuple[Compared, ...]  # Of each tag that its conditions ask for.
     variants: dict[tuple[str, bool], MessageMaker] = field(default_factory=dict)
 
@@ -96,7 +97,7 @@ def open_edition(number: int, variant: int = 0) -> LoadedEdition:
     keys = keyring.keys(edition.organization)
     signers = dkim_keys.active_keys(edition.organization_id)  # Before the keys: what changes in between is seen.
     own = dkim_keys.signing_keys(edition.organization, edition.message_id_domain)
-    compiled, details, language = _version(edition, keys, variant)
+    compiled, size, details, language = _version(edition, keys, variant)
     if details.campaign != edition.campaign_id:
         raise ValueError("This letter was frozen for another campaign, or by another version.")
     maker = MessageMaker(compiled)
@@ -121,13 +122,16 @@ def open_edition(number: int, variant: int = 0) -> LoadedEdition:
         compiled=compiled,
         own=own,
         neutral=neutral,
+        size=size,
         compared=tuple(compared for _tag, compared in edition_details.opened(keys, edition).asked),
     )
 
 
-def _version(edition: Edition, keys: OrganizationKeys, variant: int) -> tuple[CompiledContent, EditionDetails, str]:
-    """(compiled, details, language) of one version of a letter; of the rest of a test that is the one that won. "": the
-    campaign's language.
+def _version(
+    edition: Edition, keys: OrganizationKeys, variant: int
+) -> tuple[CompiledContent, int, EditionDetails, str]:
+    """(compiled, its bytes, details, language) of one version of a letter; of the rest of a test that is the one that
+    won. "": the campaign's language.
     """
     place = edition.campaign.test_winner if variant == REST else variant
     if place is None:
@@ -137,7 +141,8 @@ def _version(edition: Edition, keys: OrganizationKeys, variant: int) -> tuple[Co
         raise LookupError("There is no such version of this letter.")
     of, version = f" {place}" if place else "", row or edition
     compiled = loads(keys.open(version.compiled_sealed, "edition", f"compiled{of}", edition.pk))
-    return compiled, edition_details.opened(keys, version), row.language if row else ""
+    size = len(version.compiled_sealed)
+    return compiled, size, edition_details.opened(keys, version), row.language if row else ""
 
 
 def place_of(edition: Edition, details: EditionDetails, language: str = "") -> EditionUrls:
