@@ -6,8 +6,9 @@ the address goes to the suppression list as an erased one: no file brings it bac
 Looked at by the comparison, and of those with a no before each import, since that one would be too early for it.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 from django.db import transaction
 
@@ -53,11 +54,15 @@ def _put_indexes_right(organization: Organization, keys: OrganizationKeys, ids: 
 def report(organization: Organization, ids: Collection[int], now: datetime) -> int:
     """Keeps those of them who said no away, and writes down that they are missing: how many nobody had said yet."""
     new = sorted({id & NUMBER_MASK for id in ids} - _reported(organization))[:MOST] if ids else []
-    if new:
+    for some in sql.in_light_slices(new, partial(_rows_of, organization)) if new else ():
         with transaction.atomic():
-            _keep_away(organization, [row_id(organization.id, number) for number in new], now)
-            record(MISSING, organization, now=now, detail={"numbers": new, "count": len(new)})
+            _keep_away(organization, _rows_of(organization, some), now)
+            record(MISSING, organization, now=now, detail={"numbers": [*some], "count": len(some)})
     return len(new)
+
+
+def _rows_of(organization: Organization, numbers: Sequence[int]) -> list[int]:
+    return [row_id(organization.id, number) for number in numbers]
 
 
 def _reported(organization: Organization) -> set[int]:

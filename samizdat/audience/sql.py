@@ -1,6 +1,6 @@
 """The raw SQL over subscribers, their subscriptions and consent, a named query each. The rest goes through the ORM."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from functools import cache
 from typing import Any
@@ -170,6 +170,24 @@ def cut_by_records(subscribers: Sequence[int], most: int) -> Sequence[int]:
         if total > most and place:
             return subscribers[:place]
     return subscribers
+
+
+# Consent records of those who are settled in one transaction.
+SLICE_RECORDS = 10_000
+
+
+def in_light_slices[Item](
+    items: Sequence[Item], whose: Callable[[Sequence[Item]], Sequence[int]]
+) -> Iterator[Sequence[Item]]:
+    """Of items, those whose subscribers have not many more than SLICE_RECORDS consent records together, in their order.
+    whose: the subscribers of some."""
+    people = whose(items)
+    if len(items) > 1 and len(cut_by_records(people, SLICE_RECORDS)) < len(people):
+        half = len(items) // 2
+        yield from in_light_slices(items[:half], whose)
+        yield from in_light_slices(items[half:], whose)
+    else:
+        yield items
 
 
 def consent_with_words(

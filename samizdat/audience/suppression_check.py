@@ -3,9 +3,10 @@
 What is missing is put back, and what nobody wrote stays: a no wins.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from itertools import batched
 
 from django.db import transaction
@@ -28,18 +29,38 @@ PAGE = 500
 # Of one transaction.
 SLICE = 1000
 
-# (index, reason)
-type SuppressionKey = tuple[bytes, str]
+# Entries and pauses in memory at once: some 20 MB. Of more of them the log is walked again.
+AT_ONCE = 100_000
+# Beginnings of indexes, two bytes of each.
+BEGINNINGS = 1 << 16
+# Bytes of an index.
+INDEX = 16
+
+
+# Index and reason, one after the other: a third of the memory of a pair.
+type SuppressionKey = bytes
+
+
+def _key(index: bytes, reason: str) -> SuppressionKey:
+    return index + reason.encode()
+
+
+def _split(key: SuppressionKey) -> tuple[bytes, str]:
+    return key[:INDEX], key[INDEX:].decode()
 
 
 @dataclass(slots=True)
 class LoggedNos:
     """What the log says by one of its events: which entries the list has, and who paused until when, by (subscriber,
-    list). Two short values for each address that was ever suppressed are in memory meanwhile."""
+    list). Of indexes that begin from `begin` on and before `end` alone, and of subscribers by the end of their number:
+    where there are more than AT_ONCE of those, `end` is brought nearer."""
 
+    begin: int = 0
+    end: int = BEGINNINGS
     after: int = 0
-    entries: dict[SuppressionKey, tuple[int, str]] = field(default_factory=dict)
-    pauses: dict[tuple[int, int], str] = field(default_factory=dict)
+    # The version of the index's key and the day (proleptic ordinal), in one number.
+    entries: dict[SuppressionKey, int] = field(default_factory=dict)
+    pauses: dict[tuple[int, int], int] = field(default_factory=dict)  # Until which day; 0: they ended it.
 
     def go_on(self, organization: Organization, now: datetime) -> bool:
         """Reads a page of events more. Whether that was the last."""
@@ -51,36 +72,78 @@ class LoggedNos:
                 self.take_choice(event)
             else:
                 self._take_entries(event)
+            self._fit()
         self.after = events[-1].id if events else self.after
         return len(events) < PAGE
 
+    def rest(self) -> "LoggedNos | None":
+        """What comes behind it, as wide; None behind the last."""
+        width = self.end - self.begin
+        return LoggedNos(self.end, min(self.end + width, BEGINNINGS)) if self.end < BEGINNINGS else None
+
+    def _has(self, index: bytes) -> bool:
+        return self.begin <= int.from_bytes(index[:2]) < self.end
+
+    def _has_subscriber(self, id: int) -> bool:
+        return self.begin <= id % BEGINNINGS < self.end
+
+    def _fit(self) -> None:
+        while len(self.entries) + len(self.pauses) > AT_ONCE and self.end - self.begin > 1:
+            self.end = (self.begin + self.end) // 2
+            self.entries = {key: value for key, value in self.entries.items() if self._has(key)}
+            self.pauses = {key: value for key, value in self.pauses.items() if self._has_subscriber(key[0])}
+
     def _take_entries(self, event: Event) -> None:
         for index, version, reason, day in rows_in(detail_of(event)):
+            if not self._has(index):
+                continue
             if event.kind == DELETED:
-                self.entries.pop((index, reason), None)
+                self.entries.pop(_key(index, reason), None)
             else:
-                self.entries.setdefault((index, reason), (version, day))
+                self.entries.setdefault(_key(index, reason), version << 22 | date.fromisoformat(day).toordinal())
 
     def take_choice(self, event: Event) -> None:
+        if event.about is None or not self._has_subscriber(event.about):
+            return
         detail = detail_of(event)
-        if event.about is not None and "paused" in detail:
-            self.pauses[event.about, detail["list"]] = detail["paused"]
+        if "paused" in detail:
+            until = detail["paused"]
+            self.pauses[event.about, detail["list"]] = date.fromisoformat(until).toordinal() if until else 0
 
-    def missing_entries(self, organization: Organization) -> set[SuppressionKey]:
-        return self.entries.keys() - _entries(organization)
+    def entry(self, index: bytes, reason: str) -> tuple[int, date] | None:
+        """(version of the index's key, day)"""
+        value = self.entries.get(_key(index, reason))
+        return None if value is None else (value >> 22, date.fromordinal(value & 0x3FFFFF))
 
-    def unknown_entries(self, organization: Organization) -> set[SuppressionKey]:
-        return _entries(organization) - self.entries.keys()
+    def differing_entries(self, organization: Organization) -> tuple[set[SuppressionKey], set[SuppressionKey]]:
+        """(missing on the list, unknown to the log: AT_ONCE of them at most)"""
+        rows = Suppression.objects.filter(organization=organization)
+        if self.begin:
+            rows = rows.filter(email_index__gte=self.begin.to_bytes(2))
+        if self.end < BEGINNINGS:
+            rows = rows.filter(email_index__lt=self.end.to_bytes(2))
+        missing, unknown = {*self.entries}, set[SuppressionKey]()
+        for index, reason in rows.values_list("email_index", "reason").iterator(chunk_size=5000):
+            key = _key(bytes(index), reason)
+            if key in self.entries:
+                missing.discard(key)
+            elif len(unknown) < AT_ONCE:
+                unknown.add(key)
+        return missing, unknown
 
     def missing_pauses(self, organization: Organization, now: datetime) -> set[tuple[int, int]]:
         """Pauses that go on, of subscriptions which say that they are over sooner."""
-        today = now.astimezone(UTC).date().isoformat()
-        wanted = {key: date.fromisoformat(text) for key, text in self.pauses.items() if text > today}
+        today = now.astimezone(UTC).date().toordinal()
+        wanted = {key: until for key, until in self.pauses.items() if until > today}
         own = {"subscriber__gte": row_id(organization.id, 0), "subscriber__lt": row_id(organization.id + 1, 0)}
         rows = Subscription.objects.filter(paused__isnull=False, **own)
         columns = rows.values_list("subscriber_id", "list_id", "paused")
-        here = {(id, list_id): day or date.min for id, list_id, day in columns}
-        short = sorted(key for key, day in wanted.items() if here.get(key, date.min) < day)
+        here = {
+            (id, list_id): day.toordinal()
+            for id, list_id, day in columns.iterator(chunk_size=5000)
+            if day and (id, list_id) in wanted
+        }
+        short = sorted(key for key, until in wanted.items() if here.get(key, 0) < until)
         return {
             key
             for some in batched(short, SLICE)
@@ -91,9 +154,15 @@ class LoggedNos:
         }
 
 
-def logged_now(organization: Organization, now: datetime) -> LoggedNos:
-    """What the whole log says."""
-    nos = LoggedNos()
+def logged_now(organization: Organization, now: datetime) -> Iterator[LoggedNos]:
+    """What the whole log says, a portion of the indexes after the other."""
+    nos: LoggedNos | None = LoggedNos()
+    while nos is not None:
+        yield _walked(nos, organization, now)
+        nos = nos.rest()
+
+
+def _walked(nos: LoggedNos, organization: Organization, now: datetime) -> LoggedNos:
     while not nos.go_on(organization, now):
         continue
     return nos
@@ -102,82 +171,101 @@ def logged_now(organization: Organization, now: datetime) -> LoggedNos:
 def look(organization: Organization, now: datetime) -> None:
     """Before an import, for which the nightly comparison comes too late: who is suppressed stands on the list. Some
     20 us for each event of the suppression list, and of a choice."""
-    put_right(organization, logged_now(organization, now), now)
+    for logged in logged_now(organization, now):
+        put_right(organization, logged, now)
 
 
 def paused(list_id: int, ids: Sequence[int], now: datetime) -> set[int]:
     """Who of these subscribers paused this list and wants nothing yet, as the log says. Before an email, of those alone
     who ever chose something; each of their choices takes some 20 us."""
-    logged, today = LoggedNos(), now.astimezone(UTC).date().isoformat()
+    pauses, today = _pauses_of(ids, now), now.astimezone(UTC).date().toordinal()
+    return {id for id in ids if pauses.get((id, list_id), 0) > today}
+
+
+def _pauses_of(ids: Sequence[int], now: datetime) -> dict[tuple[int, int], int]:
+    logged = LoggedNos()
     chosen = Event.objects.select_related("organization").filter(about__in=ids, kind=CHOSEN, at__gte=now - PAUSES)
     for event in filter(is_genuine, chosen.order_by("id")):
         logged.take_choice(event)
-    return {id for id in ids if logged.pauses.get((id, list_id), "") > today}
-
-
-def _entries(organization: Organization) -> set[SuppressionKey]:
-    rows = Suppression.objects.filter(organization=organization).values_list("email_index", "reason")
-    return {(bytes(index), reason) for index, reason in rows.iterator(chunk_size=5000)}
+    return logged.pauses
 
 
 def put_right(organization: Organization, logged: LoggedNos, now: datetime) -> int:
-    """Puts back what is missing, and writes down what nobody wrote; an event says how much, and so does the answer.
-    What differs is so at a second look: another one may have been writing."""
+    """All steps of putting_right() at once; how much was put right."""
+    return sum(putting_right(organization, logged, now))
+
+
+def putting_right(organization: Organization, logged: LoggedNos, now: datetime) -> Iterator[int]:
+    """Puts back what is missing, and writes down what nobody wrote; an event says how much. After each step it yields
+    how much that was, for whoever has other things to do meanwhile. What differs is so at a second look: another one
+    may have been writing."""
     missing, unknown, paused = _differing(organization, logged, now)
     if not (missing or unknown or paused):
-        return 0
-    again = logged_now(organization, now)
+        return
+    again = LoggedNos(logged.begin, logged.end)
+    while not again.go_on(organization, now):
+        yield 0
     still = _differing(organization, again, now)
     missing, unknown, paused = missing & still[0], unknown & still[1], paused & still[2]
-    if total := len(missing) + len(unknown) + len(paused):
+    if missing or unknown or paused:
         detail = {"missing": len(missing), "unknown": len(unknown), "pauses": len(paused)}
         record(ALTERED, organization, now=now, detail=detail)
-    for some in batched(sorted(missing), SLICE):
-        _put_back(organization, again, some, now)
+    for entries in batched(sorted(missing), SLICE):
+        for some in sql.in_light_slices(entries, partial(_people_at, organization)):
+            _put_back(organization, again, some, now)
+            yield len(some)
     for those in batched(sorted(unknown), SLICE):
         _write_down(organization, {*those}, now)
-    for keys in batched(sorted(paused), SLICE):
-        _pause_again(organization, again, keys, now)
-    return total
+        yield len(those)
+    for pauses in batched(sorted(paused), SLICE):
+        for keys in sql.in_light_slices(pauses, _people_of):
+            _pause_again(organization, keys, now)
+            yield len(keys)
 
 
 def _differing(
     organization: Organization, logged: LoggedNos, now: datetime
 ) -> tuple[set[SuppressionKey], set[SuppressionKey], set[tuple[int, int]]]:
-    return (
-        logged.missing_entries(organization),
-        logged.unknown_entries(organization),
-        logged.missing_pauses(organization, now),
-    )
+    return (*logged.differing_entries(organization), logged.missing_pauses(organization, now))
+
+
+def _people_at(organization: Organization, keys: Sequence[SuppressionKey]) -> list[int]:
+    indexes = [_split(key)[0] for key in keys]
+    here = Subscriber.objects.filter(organization=organization, email_index__in=indexes)
+    return sorted(here.values_list("id", flat=True))
+
+
+def _people_of(keys: Sequence[tuple[int, int]]) -> list[int]:
+    return sorted({id for id, _list in keys})
 
 
 def _put_back(organization: Organization, logged: LoggedNos, keys: Sequence[SuppressionKey], now: datetime) -> None:
-    indexes = [index for index, _reason in keys]
-    here = Subscriber.objects.filter(organization=organization, email_index__in=indexes).values_list("id", flat=True)
     with transaction.atomic():
-        people = sorted(here)
+        people = _people_at(organization, keys)
         sql.lock_subscribers(people)
-        sql.insert_suppressions([(organization.id, *_row(logged, *key)) for key in keys])
+        sql.insert_suppressions([(organization.id, *_row(logged, *_split(key))) for key in keys])
         bulk_consent_writer.settle_all(organization, people, now)
 
 
 def _row(logged: LoggedNos, index: bytes, reason: str) -> SuppressionRow:
-    version, day = logged.entries[index, reason]
-    return index, version, reason, day
+    version, day = logged.entry(index, reason) or (1, date.min)
+    return index, version, reason, day.isoformat()
 
 
 def _write_down(organization: Organization, keys: set[SuppressionKey], now: datetime) -> None:
-    rows = Suppression.objects.filter(organization=organization, email_index__in=[index for index, _reason in keys])
+    rows = Suppression.objects.filter(organization=organization, email_index__in=[_split(key)[0] for key in keys])
     columns = rows.values_list("email_index", "index_version", "reason", "day")
     adopted = [(bytes(index), version, why, day.isoformat()) for index, version, why, day in columns]
-    say(WRITTEN, organization, [row for row in adopted if (row[0], row[2]) in keys], now)
+    say(WRITTEN, organization, [row for row in adopted if _key(row[0], row[2]) in keys], now)
 
 
-def _pause_again(organization: Organization, logged: LoggedNos, keys: Sequence[tuple[int, int]], now: datetime) -> None:
+def _pause_again(organization: Organization, keys: Sequence[tuple[int, int]], now: datetime) -> None:
     with transaction.atomic():
-        people = sorted({id for id, _list in keys})
+        people = _people_of(keys)
         sql.lock_subscribers(people)
-        for id, list_id in keys:
-            until = date.fromisoformat(logged.pauses[id, list_id])
-            Subscription.objects.filter(subscriber=id, list=list_id).update(paused=until)
+        pauses = _pauses_of(people, now)  # They may have chosen otherwise since the look.
+        for key in keys:
+            if until := pauses.get(key):
+                rows = Subscription.objects.filter(subscriber=key[0], list=key[1])
+                rows.update(paused=date.fromordinal(until))
         bulk_consent_writer.settle_all(organization, people, now)

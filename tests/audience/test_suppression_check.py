@@ -124,3 +124,25 @@ def test_who_was_erased_is_not_brought_back_by_a_file_while_their_entry_is_away(
     audience.direct(lantern, letter, [str(file)], now=lambda: NOW, status="subscribed")
     assert [subscriber_at(lantern, f"{name}@example.org") is not None for name in ("ada", "boris")] == [False, True]
     assert [event.kind for event in queries.newest(lantern, kinds=[suppression_check.ALTERED])] != []
+
+
+def test_a_long_list_is_compared_a_portion_at_a_time_and_all_of_it_comes_back(
+    lantern: Any, letter: Any, ada: Subscriber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(suppression_check, "AT_ONCE", 3)
+    text = "\n".join(f"reader{number}@example.org" for number in range(12))
+    suppressions.suppress_many(lantern, text, "manual", now=NOW)
+    suppressions.lift(lantern, "manual", address="reader3@example.org", now=NOW)
+    until = (NOW + timedelta(days=30)).date()
+    preferences.prefer(ada, letter, preferences.PreferenceChoice(preferences.PAUSE, until), now=NOW)
+    before = {*Suppression.objects.values_list("email_index", "index_version", "reason", "day")}
+    portions = [*suppression_check.logged_now(lantern, NOW)]
+    assert max(len(logged.entries) + len(logged.pauses) for logged in portions) <= 3
+    assert sum(len(logged.entries) for logged in portions) == len(before) == 11
+    Suppression.objects.all().delete()
+    Subscription.objects.update(paused=None)
+    said = compare(lantern)
+    assert sum(event.get("missing", 0) for event in said) == 11
+    assert sum(event.get("pauses", 0) for event in said) == 1
+    assert {*Suppression.objects.values_list("email_index", "index_version", "reason", "day")} == before
+    assert len(compare(lantern)) == len(said)

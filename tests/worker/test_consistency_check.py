@@ -1,14 +1,16 @@
 """Once a day subscriptions are compared with their records; a difference is said and nothing is changed."""
 
+import itertools
 import os
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from samizdat.audience import actions as audience
-from samizdat.audience import consistency
-from samizdat.audience.models import ConsentRecord, Subscriber, Subscription
+from samizdat.audience import consistency, suppression_check
+from samizdat.audience.models import ConsentRecord, Subscriber, Subscription, Suppression
 from samizdat.core import consent
 from samizdat.events import queries
 from samizdat.events.actions import detail_of, record
@@ -173,3 +175,36 @@ def test_what_was_asked_to_be_put_right_is_put_right_at_once(lantern: Any, reade
     assert consistency.check_projections(lantern, NOW).wrong == []
     consistency_check.compare(NOW)
     assert len(told(lantern, consistency_check.CHECKED)) == 2
+
+
+def test_putting_many_right_keeps_no_schedule_waiting(
+    lantern: Any, readers: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = itertools.count(0.0, 0.2)
+    monkeypatch.setattr(consistency_check, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr(consistency_check, "MENDED", 1)
+    Subscription.objects.update(status=2, mail_verdict=4)
+    record(consistency_check.MEND, lantern, now=NOW)
+    rights = []
+    while not told(lantern, consistency_check.CHECKED):
+        consistency_check.compare(NOW)
+        rights.append(Subscription.objects.filter(status=1).count())
+    assert rights[-1] == 5 and max(after - before for before, after in itertools.pairwise([0, *rights])) <= 2
+    assert told(lantern, consistency_check.CHECKED) == [{"subscribers": 5, "wrong": 5, "mended": 5}]
+
+
+def test_a_suppression_list_is_put_back_a_step_at_a_time(
+    lantern: Any, readers: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = itertools.count(0.0, 0.2)
+    for reader in readers:
+        audience.suppress(lantern, "manual", subscriber=reader, now=NOW)
+    Suppression.objects.all().delete()
+    monkeypatch.setattr(consistency_check, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr(suppression_check, "SLICE", 1)
+    there = []
+    while not told(lantern, consistency_check.CHECKED):
+        consistency_check.compare(NOW)
+        there.append(Suppression.objects.count())
+    assert there[-1] == 5 and max(after - before for before, after in itertools.pairwise([0, *there])) <= 2
+    assert told(lantern, suppression_check.ALTERED) == [{"missing": 5, "unknown": 0, "pauses": 0}]

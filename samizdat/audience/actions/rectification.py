@@ -1,6 +1,7 @@
 """Another address for the same reader: they moved, or it was mistyped (GDPR, article 16)."""
 
-from datetime import date, datetime
+from datetime import datetime
+from itertools import product
 
 from django.db import IntegrityError
 from django.utils.translation import gettext as _
@@ -88,8 +89,9 @@ def _keep_own_decisions(
     """By the log as well: an entry can be away for the moment of the correction, and be nobody's afterwards."""
     rows = Suppression.objects.filter(organization=organization, email_index__in=before, reason__in=_OWN_DECISIONS)
     days = dict(rows.values_list("reason", "day"))
-    for (index, reason), (_version, day) in suppression_check.logged_now(organization, now).entries.items():
-        if index in before and reason in _OWN_DECISIONS:
-            days.setdefault(reason, date.fromisoformat(day))
+    for logged in suppression_check.logged_now(organization, now):
+        for index, reason in product(before, _OWN_DECISIONS):
+            if (entry := logged.entry(index, reason)) is not None:
+                days.setdefault(reason, entry[1])
     for reason, day_of in days.items():
         keep_suppression(organization, keys, blind, reason, now, day_of)

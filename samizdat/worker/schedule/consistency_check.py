@@ -9,6 +9,7 @@ person has asked for it, it begins anew and puts right.
 """
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
@@ -16,7 +17,7 @@ from samizdat.accounts.models import Organization
 from samizdat.audience import missing_subscribers
 from samizdat.audience.actions import put_indexes_right, settle_again
 from samizdat.audience.consistency import CHECKED, DIFFER, MEND, check_page, tell
-from samizdat.audience.suppression_check import LoggedNos, put_right
+from samizdat.audience.suppression_check import LoggedNos, putting_right
 from samizdat.events import queries
 from samizdat.events.kinds import EventKind
 from samizdat.worker.stopping import stopping
@@ -26,6 +27,8 @@ __all__ = ["CHECKED", "DIFFER", "MEND", "compare"]
 RELEASED: EventKind = "campaign.released"
 # Of one round; a million subscribers take some thirty rounds (14 us each).
 SECONDS = 0.5
+# Put right between two looks at the time: a thousand of a page took the schedules of all ten seconds.
+MENDED = 10
 
 
 @dataclass(slots=True)
@@ -39,7 +42,10 @@ class _Going:
     subscribers: int = 0
     wrong: int = 0
     mended: int = 0
-    nos: LoggedNos | None = field(default_factory=LoggedNos)  # None: the suppression list is put right.
+    nos: LoggedNos | None = field(default_factory=LoggedNos)  # None: all of the suppression list is put right.
+    steps: Iterator[int] | None = None  # Of putting right what `nos` says.
+    wrong_left: list[int] = field(default_factory=list)  # Of the last page, who is yet to be put right.
+    is_last: bool = False  # Was that the last page?
 
 
 _going: dict[int, _Going] = {}
@@ -77,21 +83,25 @@ def _go_on(organization: Organization, wish: int, released: int, now: datetime, 
     while going.nos is not None:
         if stopping.is_set() or time.monotonic() > until:
             return False
-        if going.nos.go_on(organization, now):
-            put_right(organization, going.nos, now)
-            going.nos = None
-    after: int | None = going.after
-    while after is not None:
+        if going.steps is None:
+            if going.nos.go_on(organization, now):
+                going.steps = putting_right(organization, going.nos, now)
+        elif next(going.steps, None) is None:
+            going.steps, going.nos = None, going.nos.rest()
+    while going.wrong_left or not going.is_last:
         if stopping.is_set() or time.monotonic() > until:
             return False
+        if going.wrong_left:
+            some, going.wrong_left = going.wrong_left[:MENDED], going.wrong_left[MENDED:]
+            going.mended += settle_again(organization, some, now=now)
+            continue
         page, after = check_page(organization, going.after, now)
         going.subscribers += page.subscribers
         going.wrong += len(page.wrong)
         put_indexes_right(organization, page.misindexed, now=now)
         missing_subscribers.report(organization, page.missing, now)
-        if wish:
-            going.mended += settle_again(organization, page.wrong, now=now)
-        going.after = after or going.after
+        going.wrong_left = page.wrong if wish else []
+        going.after, going.is_last = after or going.after, after is None
     tell(organization, going.subscribers, going.wrong, going.mended, now)
     del _going[organization.id]
     _anew.discard(organization.id)
