@@ -10,7 +10,7 @@ one who is gone must not keep a change for ever. The command line is of whoever 
 """
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import inf
@@ -71,9 +71,10 @@ class ChangeRefused(AccountError):
 
 @dataclass(frozen=True, slots=True)
 class ChangeKind[Details]:
-    """details: what is sealed of it. says: the change in words. do: what is done once it may be. undo: what is taken
-    away where it is stopped. secret: fields of the details that are forgotten once it is settled. askers: roles that
-    may ask for it. outline: what it says to anybody but an admin, where its words tell who subscribes."""
+    """details: what is sealed of it. says: the change in words. do: what is done once it may be. portions: what is done
+    before, each in a transaction of its own, since in one it would keep others waiting; may be repeated. undo: what is
+    taken away where it is stopped. secret: fields of the details that are forgotten once it is settled. askers: roles
+    that may ask for it. outline: what it says to anybody but an admin, where its words tell who subscribes."""
 
     details: type[Details]
     says: Callable[[PendingChange, Details], str]
@@ -82,6 +83,7 @@ class ChangeKind[Details]:
     secret: tuple[str, ...] = ()
     askers: tuple[str, ...] = ("admin",)
     outline: Callable[[PendingChange, Details], str] | None = None
+    portions: Callable[[PendingChange, Details, datetime], Iterator[Callable[[], None]]] | None = None
 
 
 _loaders: list[Callable[[], Mapping[str, ChangeKind[Any]]]] = []
@@ -499,6 +501,8 @@ def _may_ask(row: PendingChange) -> bool:
 
 def _settle(row: PendingChange, state: str, now: datetime, by: Person | None, act: bool = True) -> bool:
     """Whether it waited until now. act: what follows from it is done."""
+    if act and state == "done":
+        _do_portions(row, now)
     with transaction.atomic():
         fresh = _locked(row)
         if fresh is None:
@@ -513,6 +517,19 @@ def _settle(row: PendingChange, state: str, now: datetime, by: Person | None, ac
         _forget_secrets(fresh)
     row.refresh_from_db()
     return True
+
+
+def _do_portions(row: PendingChange, now: datetime) -> None:
+    """While it waits: after a kill it still does, and is begun anew."""
+    kind = _kind(row.kind)
+    if kind.portions is None or not _fits(row):
+        return
+    for portion in kind.portions(row, details_of(row, kind.details), now):
+        with transaction.atomic():
+            fresh = _locked(row, details_sealed=row.details_sealed)
+            if fresh is None or _was_settled(fresh) or not _fits(fresh):
+                return
+            portion()
 
 
 def _altered() -> ChangeRefused:

@@ -1,5 +1,6 @@
 """Changes of many subscribers that wait for an approval (accounts/pending_changes.py): what they are."""
 
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from types import NoneType
 
@@ -182,8 +183,8 @@ def _outline_paste(_row: PendingChange, details: PasteDetails) -> str:
     return text % {"n": grouped(details.n)}
 
 
-def _do_paste(row: PendingChange, details: PasteDetails, now: datetime) -> None:
-    suppressions.suppress_approved(row.organization, details, now=now, by=row.by)
+def _paste_portions(row: PendingChange, details: PasteDetails, now: datetime) -> Iterator[Callable[[], None]]:
+    return suppressions.approved_slices(row.organization, details, now=now, by=row.by)
 
 
 def _say_words(_row: PendingChange, texts: list[str]) -> str:
@@ -210,7 +211,7 @@ KINDS = {
     suppressions.CHANGE: ChangeKind(
         PasteDetails,
         _say_paste,
-        _do_paste,
+        portions=_paste_portions,
         secret=("addresses",),
         askers=("admin", "editor"),
         outline=_outline_paste,

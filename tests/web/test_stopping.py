@@ -1,7 +1,8 @@
 """The stop list: who is on it and why, put there by hand, pasted or from a file, and taken off with a reason."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -12,6 +13,7 @@ from django.utils import timezone
 from samizdat import dbclock
 from samizdat.accounts import pending_changes
 from samizdat.audience import actions, queries, read_limits, removal_limit
+from samizdat.audience import sql as audience_sql
 from samizdat.audience.actions import bulk, suppressions
 from samizdat.audience.actions.suppressions import MOST_WAITING, PasteDetails, suppress_many
 from samizdat.audience.filters import Filter
@@ -290,3 +292,63 @@ def test_a_team_takes_few_addresses_off_in_a_day(here: House, desk: Desk) -> Non
     assert Event.objects.filter(kind="person.removal_limit_reached").exists(), "and the admins are told"
     actions.lift(here.organization, "complaint", address=last, now=timezone.now(), by=None)
     assert not Suppression.objects.exists(), "whoever has the machine is not counted"
+
+
+def test_a_long_paste_that_was_approved_is_taken_up_in_portions_and_goes_on_after_a_kill(
+    here: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(suppressions, "SLICE", 20)
+    text = "\n".join(f"old{n}@post.example" for n in range(50))
+    waits = suppress_many(here.organization, text, "bounce", now=NOW, by=here.people["editor"]).waits
+    assert waits is not None
+    genuine, slices = suppressions._suppress_slice, []
+
+    def killed(*args: Any, **values: Any) -> None:
+        slices.append(args)
+        if len(slices) == 3:
+            raise KeyboardInterrupt
+        genuine(*args, **values)
+
+    monkeypatch.setattr(suppressions, "_suppress_slice", killed)
+    with pytest.raises(KeyboardInterrupt):
+        pending_changes.approve(waits, now=NOW, by=None)
+    assert Suppression.objects.count() == 40, "each portion was a transaction of its own"
+    again = pending_changes.waiting(here.organization).get()
+    pending_changes.approve(again, now=NOW, by=None)
+    assert Suppression.objects.count() == 50 and not pending_changes.waiting(here.organization)
+    events = Event.objects.select_related("organization").filter(kind="suppressions.added").order_by("pk")
+    assert [detail_of(event)["added"] for event in events] == [20, 20, 10], "nothing is said twice"
+
+
+def test_a_paste_that_somebody_stops_while_it_is_taken_up_goes_no_further(
+    here: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(suppressions, "SLICE", 20)
+    text = "\n".join(f"old{n}@post.example" for n in range(50))
+    waits = suppress_many(here.organization, text, "bounce", now=NOW, by=here.people["editor"]).waits
+    assert waits is not None
+    genuine = suppressions.approved_slices
+
+    def stopped(*args: Any, **values: Any) -> Iterator[Callable[[], None]]:
+        for number, portion in enumerate(genuine(*args, **values)):
+            if number == 1:
+                pending_changes.stop(pending_changes.waiting(here.organization).get(), now=NOW, by=None)
+            yield portion
+
+    monkeypatch.setattr(suppressions, "approved_slices", stopped)
+    with pytest.raises(pending_changes.ChangeRefused):
+        pending_changes.approve(waits, now=NOW, by=None)
+    assert Suppression.objects.count() == 20
+
+
+def test_those_with_many_consent_records_are_put_on_the_list_a_few_at_a_time(
+    here: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What settles them grows with their records, and SQLite lets nobody else write meanwhile."""
+    readers = _readers(here, 5)
+    monkeypatch.setattr(audience_sql, "SLICE_RECORDS", 1)
+    taken = suppress_many(here.organization, "\n".join([*readers, "stranger@post.example"]), "bounce", now=NOW)
+    assert (taken.added, taken.subscribers) == (6, 5)
+    events = Event.objects.select_related("organization").filter(kind="suppressions.added")
+    assert max(detail_of(event)["subscribers"] for event in events) == 1
+    assert_projections_hold(here.organization, NOW)

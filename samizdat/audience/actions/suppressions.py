@@ -1,9 +1,11 @@
 """Addresses the organization never writes to, by blind index alone."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import partial
+from itertools import batched
 
 from django.db import transaction
 from msgspec import Struct
@@ -150,10 +152,16 @@ def suppress_many(
     if held.tells_too_much(organization, len(wanted), by):
         taken.waits = _ask(organization, wanted, reason, now=now, by=by)
         return taken
-    for at in range(0, len(wanted), SLICE):
+    for some in _slices(organization, wanted):
         with removal_limit.limited(organization, now=now, by=by):
-            _suppress_slice(organization, wanted[at : at + SLICE], reason, logged, now, by, taken)
+            _suppress_slice(organization, some, reason, logged, now, by, taken)
     return taken
+
+
+def _slices(organization: Organization, wanted: Sequence[str]) -> Iterator[Sequence[str]]:
+    keys = keyring.keys(organization)
+    for some in batched(wanted, SLICE):
+        yield from sql.in_light_slices(some, lambda part: sorted(consent_writer.found_at(organization, keys, part)))
 
 
 def _ask(
@@ -168,15 +176,15 @@ def _ask(
     return pending_changes.ask(organization, CHANGE, PasteDetails(len(wanted), here, reason, wanted), now=now, by=by)
 
 
-def suppress_approved(organization: Organization, details: PasteDetails, *, now: datetime, by: Person | None) -> None:
-    """What waited: whom it takes off lists counts toward no day."""
+def approved_slices(
+    organization: Organization, details: PasteDetails, *, now: datetime, by: Person | None
+) -> Iterator[Callable[[], None]]:
+    """What waited, each slice for a transaction of its own; what is done already is passed over. Whom it takes off
+    lists counts toward no day."""
     wanted, taken = details.addresses or [], SuppressionResult()
     logged = suppression_log.logged_today(organization, now)
-    for at in range(0, len(wanted), SLICE):
-        with transaction.atomic():
-            _suppress_slice(
-                organization, wanted[at : at + SLICE], details.reason, logged, now, by, taken, approved=True
-            )
+    for some in _slices(organization, wanted):
+        yield partial(_suppress_slice, organization, some, details.reason, logged, now, by, taken, approved=True)
 
 
 def _address_in(line: str) -> str:
