@@ -1,6 +1,7 @@
 """What the log says of a release: columns of a campaign and rows of its edition can be put back as they were."""
 
 from collections.abc import Collection
+from itertools import batched
 from typing import NamedTuple
 
 from django.db.models import Sum
@@ -18,6 +19,10 @@ _FINISHED: EventKind = "campaign.finished"
 _RELEASE: tuple[EventKind, ...] = (_RELEASED, "campaign.cancelled", "campaign.unreleased")
 
 
+# Campaigns of one query: more values than 65,535 (PostgreSQL) or 250,000 (SQLite) are an error.
+NAMED = 5_000
+
+
 class ReleaseStanding(NamedTuple):
     """goes: an edition was released, and neither stopped for good nor taken back since. finished: everybody whom it is
     owed to had a first try. logged: how long the log was before the release."""
@@ -28,10 +33,14 @@ class ReleaseStanding(NamedTuple):
 
 
 def newest(campaigns: Collection[int]) -> dict[int, int]:
-    """Campaign -> a number that is another one with each event that may change how its release stands. One query."""
-    rows = Event.objects.filter(about__in=campaigns, kind__in=(*_RELEASE, _FINISHED))
-    pairs = rows.values_list("about").annotate(all=Sum("id"))  # A later one may have a lower number.
-    return {number: int(events) for number, events in pairs if number is not None}
+    """Campaign -> a number that is another one with each event that may change how its release stands. One query for
+    NAMED of them."""
+    sums: dict[int, int] = {}
+    for some in batched(campaigns, NAMED):
+        rows = Event.objects.filter(about__in=some, kind__in=(*_RELEASE, _FINISHED))
+        pairs = rows.values_list("about").annotate(all=Sum("id"))  # A later one may have a lower number.
+        sums |= {number: int(events) for number, events in pairs if number is not None}
+    return sums
 
 
 def standing(edition: Edition) -> ReleaseStanding:

@@ -13,6 +13,7 @@ from django.db import connection
 from samizdat.accounts.models import Organization
 from samizdat.audience.actions import new_list
 from samizdat.audience.models import Subscription, Suppression, row_id
+from samizdat.campaigns import release_log
 from samizdat.campaigns.models import Campaign
 from samizdat.core.mail.ledger import JournalNews
 from samizdat.delivery import sql as delivery_sql
@@ -226,3 +227,10 @@ def a_claimer() -> Claimer:
 
 def a_lane(house: House) -> Any:
     return SimpleNamespace(organization=house.organization.id, wants=lambda _domain: True)
+
+
+def test_a_sender_asks_how_any_number_of_campaigns_stands(house: House) -> None:
+    house.people(1)
+    campaign = house.released()
+    others = range(10**9, 10**9 + 260_000)  # The databases take 65,535 and 250,000 values in a query.
+    assert [*release_log.newest([*others, campaign.pk])] == [campaign.pk]
