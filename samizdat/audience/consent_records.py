@@ -128,6 +128,10 @@ def of_lists(facts: Iterable[consent.ConsentFact]) -> Callable[[int], list[conse
     return lambda list_id: [*own.get(list_id, ()), *own.get(consent.ALL_LISTS, ())]
 
 
+def _is_of_all(fact: consent.ConsentFact) -> bool:
+    return fact.list == consent.ALL_LISTS and fact.kind in ("objected", "undone")
+
+
 class GenuineConsent:
     """All that is on record about one subscriber and that we wrote: read and verified once, whatever it is asked."""
 
@@ -136,6 +140,7 @@ class GenuineConsent:
         self.rows = len(rows)
         self._standings: dict[tuple[int, str, datetime], str] = {}
         ours = [known for _, known in genuine(rows)]
+        self._ours = ours
         self._facts = of_lists(records(ours))
         self._nos = [known for known in ours if known[2] in NO]
         self._yeses = [known for _, known, *_proof in rows if known[2] in _YES]
@@ -151,6 +156,13 @@ class GenuineConsent:
     def has_gone(self, list_id: int, purpose: str, now: datetime) -> bool:
         """Whether there is nothing left to leave."""
         return self.standing(list_id, purpose, now) in ("unsubscribed", "cleaned")
+
+    def has_objected(self) -> bool:
+        """Whether they objected to all mail and nothing has lifted that since."""
+        facts = sorted(records(self._ours), key=lambda fact: (fact.day, fact.order))
+        letters = [fact for fact in facts if fact.purpose == consent.LETTERS]
+        about = (fact for fact in reversed(letters) if fact.kind == "confirmed" or _is_of_all(fact))
+        return next((fact.kind for fact in about), "") == "objected"
 
     def is_recorded(self, no: Known) -> bool:
         """Whether this no of theirs is recorded already: the same, of the same day and way, and no yes behind it, be it

@@ -301,19 +301,6 @@ def standing(subscriber: Subscriber, list: List, now: datetime, purpose: str = c
     return genuine(subscriber).standing(list.id, purpose, now)
 
 
-def has_objected(subscriber: Subscriber) -> bool:
-    """Whether they objected to all mail and nothing has lifted that since, by the records that we wrote."""
-    rows = consent_records.genuine(sql.digested_consent_of([subscriber.id]))
-    facts = sorted(consent_records.records(known for _, known in rows), key=lambda fact: (fact.day, fact.order))
-    letters = [fact for fact in facts if fact.purpose == consent.LETTERS]
-    about = (fact for fact in reversed(letters) if fact.kind == "confirmed" or _is_of_all(fact))
-    return next((fact.kind for fact in about), "") == "objected"
-
-
-def _is_of_all(fact: consent.ConsentFact) -> bool:
-    return fact.list == consent.ALL_LISTS and fact.kind in ("objected", "undone")
-
-
 def is_full(subscriber: Subscriber) -> bool:
     """Whether so much is on record about them that no yes comes to it: each change reads all of it, for each list."""
     return bool(sql.crowded([subscriber.id]))

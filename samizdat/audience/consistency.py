@@ -19,7 +19,7 @@ from samizdat.audience.actions.suppressions import put_indexes_right
 from samizdat.audience.models import NUMBER_MASK, ConsentRecord, Subscriber, Subscription, row_id
 from samizdat.audience.open_signups import ASKED
 from samizdat.events import queries as events
-from samizdat.events.actions import detail_of, digest, is_genuine, record
+from samizdat.events.actions import detail_of, is_genuine, record
 from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
 from samizdat.vault import keyring
@@ -230,8 +230,8 @@ def _erased_together(organization: int, newest: int, _digest: bytes) -> frozense
 
 def _forgotten(numbers: set[int]) -> set[int]:
     """Of these readers, those of whom an event of ours says that words were erased."""
-    rows = Event.objects.filter(kind=FORGOTTEN, about__in=numbers)
-    return {event.about for event in rows if event.about and digest(event) == bytes(event.digest)}
+    rows = Event.objects.select_related("organization").filter(kind=FORGOTTEN, about__in=numbers)
+    return {event.about for event in filter(is_genuine, rows) if event.about}
 
 
 def _copied(subscribers: set[int]) -> set[int]:

@@ -26,13 +26,25 @@ type KnownEvents = dict[int, tuple[str, int | None]]
 
 
 @dataclass(slots=True)
-class _WalkedLog:
-    """From `start`, whose link this is, to where `walk` came. `back`: a walk that begins before, and is to meet it."""
+class _Stretch:
+    """Of a log, from `start`, whose link this is, to where `walk` came."""
 
     start: int
     link: bytes
     walk: chain.ChainWalk
-    back: tuple[int, bytes, chain.ChainWalk] | None = None
+
+    @classmethod
+    def begun(cls, organization: HasKeys, since: int) -> "_Stretch":
+        link = chain.link_at(organization, since) if since else bytes(32)
+        return cls(since, link, chain.ChainWalk(since, link))
+
+
+@dataclass(slots=True)
+class _WalkedLog:
+    """`back`: a walk that begins before, and is to meet this one."""
+
+    walked: _Stretch
+    back: _Stretch | None = None
     events: dict[int | None, KnownEvents] = field(default_factory=lambda: defaultdict(dict))  # By what they are about.
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -50,39 +62,36 @@ def is_whole(
     with _guard:
         log = _logs.get(organization.id)
         if log is None or not _stands(organization, log):
-            log = _logs[organization.id] = _begun(organization, since)
+            log = _logs[organization.id] = _WalkedLog(_Stretch.begun(organization, since))
     if not log.lock.acquire(timeout=-1 if seconds == inf else seconds):
         return None  # Somebody else walks, and it goes on for both.
     try:
         through = _go_on(organization, log, since, lambda: clock() >= until)
-        broken = any(place.last > since or place.reason == "place" for place in log.walk.breaks)
+        broken = any(place.last > since or place.reason == "place" for place in log.walked.walk.breaks)
         if broken or not through:
             return False if broken else None
         return _are_there(log.events.get(about, {}))
     finally:
-        if log.walk.breaks:
+        if log.walked.walk.breaks:
             _logs.pop(organization.id, None)  # Once it was mended it is walked anew.
         log.lock.release()
 
 
 def _stands(organization: HasKeys, log: _WalkedLog) -> bool:
     """Whether the log is still the one that was walked, and not of a restored database."""
-    ends = ((log.start, log.link), (log.walk.position, log.walk.link))
+    walked = log.walked
+    ends = ((walked.start, walked.link), (walked.walk.position, walked.walk.link))
     return all(not position or chain.link_at(organization, position) == link for position, link in ends)
-
-
-def _begun(organization: HasKeys, since: int) -> _WalkedLog:
-    link = chain.link_at(organization, since) if since else bytes(32)
-    return _WalkedLog(since, link, chain.ChainWalk(since, link))
 
 
 def _go_on(organization: HasKeys, log: _WalkedLog, since: int, is_over: Callable[[], bool]) -> bool:
     """Whether it is through: one look at least."""
     contents = {"events_event": lambda whose, numbers: _look(log, numbers)}
-    if since < log.start and not _go_back(organization, log, since, is_over, contents):
+    if since < log.walked.start and not _go_back(organization, log, since, is_over, contents):
         return False
-    while not log.walk.go_on(organization, contents, chain.SLICE):
-        if log.walk.breaks or is_over():
+    walk = log.walked.walk
+    while not walk.go_on(organization, contents, chain.SLICE):
+        if walk.breaks or is_over():
             return False
     return True
 
@@ -95,21 +104,20 @@ def _go_back(
     contents: dict[str, Callable[[HasKeys, list[int]], list[int]]],
 ) -> bool:
     """Walks what lies before, up to where the walk began. Whether the two have met."""
-    if log.back is None or since < log.back[0]:
-        link = chain.link_at(organization, since) if since else bytes(32)
-        log.back = since, link, chain.ChainWalk(since, link)
-    start, link, walk = log.back
-    while walk.position < log.start:
-        walk.go_on(organization, contents, min(chain.SLICE, log.start - walk.position))
+    if log.back is None or since < log.back.start:
+        log.back = _Stretch.begun(organization, since)
+    walk, ahead = log.back.walk, log.walked
+    while walk.position < ahead.start:
+        walk.go_on(organization, contents, min(chain.SLICE, ahead.start - walk.position))
         if walk.breaks:
-            log.walk.breaks |= walk.breaks
+            ahead.walk.breaks |= walk.breaks
             return False
-        if walk.position < log.start and is_over():
+        if walk.position < ahead.start and is_over():
             return False
-    if (walk.position, walk.link) != (log.start, log.link):
-        log.walk.breaks.add(chain.Break(log.start, log.start, "link"))
+    if (walk.position, walk.link) != (ahead.start, ahead.link):
+        ahead.walk.breaks.add(chain.Break(ahead.start, ahead.start, "link"))
         return False
-    log.start, log.link, log.back = start, link, None
+    ahead.start, ahead.link, log.back = log.back.start, log.back.link, None
     return True
 
 

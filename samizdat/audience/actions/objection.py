@@ -53,7 +53,8 @@ def object_to_mail(
         if row is None:
             return suppress(organization, "objected", address=address, now=now, by=by)
         blinds = keys.blinds(addresses.comparable(consent_writer.address_of(keys, row)))
-        had_objected = consent_writer.has_objected(row)
+        known = consent_writer.genuine(row)
+        had_objected = known.has_objected()
         if not had_objected:
             removal_limit.check(organization, [row.id], now=now, by=by)
         if not _objections(row).exists() or not suppression_log.logged_today(organization, now) & {
@@ -62,7 +63,7 @@ def object_to_mail(
             keep_suppression(organization, keys, blinds[0], "objected", now)
         words = {consent.REASON: reason.strip()} if reason.strip() else {}
         facts = [ConsentFactRow("objected", "desk", None, words, purpose) for purpose in consent.PURPOSES]
-        consent_writer.write(row, facts, now)
+        consent_writer.write(row, facts, now, known=known)
         if not had_objected:  # Or a colleague would make an old one theirs, and lift it (is_liftable).
             record("subscriber.objected", organization, about=row.id, by=by, now=now)
     return not had_objected
