@@ -23,6 +23,7 @@ from samizdat.campaigns.released import released, web_versions
 from samizdat.campaigns.templates import import_template, layout
 from samizdat.core.content.templates.layout import WrittenRegion
 from samizdat.core.crypto import tokens
+from samizdat.delivery.actions import due
 from samizdat.events.actions import record
 from samizdat.events.models import Event, FollowUp
 from samizdat.publicdb import actions as publicdb
@@ -275,6 +276,27 @@ def test_the_pictures_of_every_version_leave_the_seal_with_the_letter(campaign: 
     assert library.uses(campaign.organization, [picture.slug])[picture.slug][0].sent, "it lies in mailboxes"
     campaigns.throw_away(other, by=None, now=NOW)
     publish.edition_pictures(edition, NOW)
+    assert [row.slug for row in PublicPicture.objects.all()] == [picture.slug]
+
+
+@pytest.mark.parametrize("worker_was_off", [False, True])
+def test_pictures_of_a_scheduled_campaign_stay_sealed_until_it_is_about_to_begin(
+    campaign: Any, worker_was_off: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy of the disk tells nothing of what is going to be sent."""
+    monkeypatch.setattr(publish, "_put_out", set())
+    text, picture = _showing(campaign)
+    campaigns.save(campaign, text, version=campaign.version, by=None, now=NOW)
+    at = NOW + timedelta(days=1)
+    Campaign.objects.update(not_before=at)
+    let_go(campaign, "scheduled")
+    publish.due_pictures(at - publish.AHEAD - timedelta(minutes=1))
+    assert not PublicPicture.objects.exists()
+    if worker_was_off:
+        assert due.start_due(at) == 1
+        event_handlers.follow(at)
+    else:
+        publish.due_pictures(at - timedelta(minutes=9))
     assert [row.slug for row in PublicPicture.objects.all()] == [picture.slug]
 
 

@@ -4,8 +4,8 @@ import json
 import logging
 import time
 from collections import deque
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -50,6 +50,10 @@ REST = 600.0
 _rests: dict[int, float] = {}
 # Seconds of letters in one go, so that whatever else is due waits no longer, and how often each of an event is tried.
 SLICE, TRIES = 5.0, 3
+# How long before its time the pictures of a campaign are put out: mail servers fetch them when an email comes in.
+AHEAD = timedelta(minutes=10)
+# Editions that are about to begin and whose pictures this process has put out.
+_put_out: set[int] = set()
 # Of an event: editions to look at, and how often each was tried.
 _left: dict[int, deque[tuple[int, int]]] = {}
 
@@ -214,16 +218,31 @@ def _is_shown(edition: Edition) -> bool:
 
 
 def pictures(event: Event, now: datetime) -> None:
-    """The uploaded pictures that a letter shows; before its release or test they are sealed. Of a test those that it
-    showed: whoever writes the database has its event followed again, and by then the draft is another one."""
+    """The uploaded pictures that a letter shows; until it is about to begin, or tested, they are sealed. Of a test
+    those that it showed: whoever writes the database has its event followed again, and by then the draft is another."""
     if event.kind == "campaign.tested" and event.organization is not None:
         _publish_pictures(event.organization, detail_of(event).get(PICTURES, ()))
         return
     campaign = Campaign.objects.select_related("organization").filter(id=event.about or 0).first()
-    if campaign is None:
+    if campaign is None or (campaign.not_before and campaign.not_before > now + AHEAD):
         return
     if edition := _editions().filter(campaign=campaign).first():
         edition_pictures(edition, now)
+
+
+def due_pictures(now: datetime) -> None:
+    """Those of campaigns that are about to begin."""
+    rows = Edition.objects.filter(campaign__state__in=("scheduled", "held"), campaign__not_before__lte=now + AHEAD)
+    numbers = {*rows.filter(organization__sending_locked=False).values_list("id", flat=True)}
+    _put_out.intersection_update(numbers)
+    until = time.monotonic() + SLICE
+    for number in sorted(numbers - _put_out):
+        if _rests.get(number, 0.0) > time.monotonic():
+            continue
+        if _try(number, now, edition_pictures):
+            _put_out.add(number)
+        if time.monotonic() >= until:
+            break
 
 
 def picture_gone(event: Event, now: datetime) -> None:
@@ -317,13 +336,16 @@ def missing_letters(now: datetime) -> int:
     return len(missing)
 
 
-def _try(number: int, now: datetime, again: bool = False) -> bool:
-    """Shows the letter of an edition; False where that breaks: then it rests, and keeps no other behind it. One at a
-    time is fetched. again: passed over where all of it is there. Errors: DatabaseError, which all others would meet."""
+def _try(
+    number: int, now: datetime, show: Callable[[Edition, datetime], None] | None = None, *, again: bool = False
+) -> bool:
+    """Shows the letter of an edition, or what `show` puts out of it; False where that breaks: then it rests, and keeps
+    no other behind it. One at a time is fetched. again: passed over where all of it is there. Errors: DatabaseError,
+    which all others would meet."""
     edition = _editions().filter(id=number).first()
     try:
         if edition is not None and not (again and _is_shown(edition)):
-            limited_process.as_request(_show, edition, now)
+            limited_process.as_request(show or _show, edition, now)
     except DatabaseError:
         raise
     except Exception as error:

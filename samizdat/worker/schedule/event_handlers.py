@@ -72,6 +72,8 @@ FOLLOW_UPS: dict[EventKind, tuple[Deed, ...]] = {
     # A door asks for it: record("subscribers.left_undo", organization, about=number of the alarm's event, by=person).
     "subscribers.left_undo": (unsubscribes.undo,),
     "campaign.released": (publish.letter, publish.pictures),
+    "campaign.started": (publish.pictures,),
+    "campaign.resumed": (publish.pictures,),
     "campaign.first_sent": (publish.letter,),
     "campaign.cancelled": (publish.cancelled,),
     "campaign.unreleased": (publish.taken_back,),

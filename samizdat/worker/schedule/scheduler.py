@@ -188,6 +188,7 @@ SLOW: dict[str, Deed] = {
     "what the database runs by itself": database_catalog.watch,
     "whether each index has all rows": index_check.look,
     "letters for the archive": publish.missing_letters,
+    "pictures of campaigns that are about to begin": publish.due_pictures,
     "uploads": audience.sweep_uploads,
     "what waits for an approval": held,
     "exports that nobody fetched": exporting.sweep,
