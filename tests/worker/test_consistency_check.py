@@ -182,6 +182,7 @@ def test_putting_many_right_keeps_no_schedule_waiting(
 ) -> None:
     clock = itertools.count(0.0, 0.2)
     monkeypatch.setattr(consistency_check, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr(consistency_check, "SECONDS", 0.5)
     monkeypatch.setattr(consistency_check, "MENDED", 1)
     Subscription.objects.update(status=2, mail_verdict=4)
     record(consistency_check.MEND, lantern, now=NOW)
@@ -201,6 +202,7 @@ def test_a_suppression_list_is_put_back_a_step_at_a_time(
         audience.suppress(lantern, "manual", subscriber=reader, now=NOW)
     Suppression.objects.all().delete()
     monkeypatch.setattr(consistency_check, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr(consistency_check, "SECONDS", 0.5)
     monkeypatch.setattr(suppression_check, "SLICE", 1)
     there = []
     while not told(lantern, consistency_check.CHECKED):
