@@ -188,6 +188,7 @@ PORTIONS = (
     ),
     *("samizdat.worker.schedule.scheduler.CLEARING", "samizdat.worker.schedule.scheduler.LOOKING"),
     *("samizdat.audience.actions.bulk.LOOKING", "samizdat.audience.queries.subscriber_list.LOOKING"),
+    "samizdat.worker.publishing.publish.SLICE",
 )
 
 
