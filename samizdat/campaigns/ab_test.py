@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from msgspec import Struct, structs
 
 from samizdat.accounts.models import Organization, Person
-from samizdat.campaigns import actions, counted_links
+from samizdat.campaigns import actions, counted_links, sealed_clicks
 from samizdat.campaigns.drafts.draft import Draft, draft_of
 from samizdat.campaigns.errors import CampaignError, NotADraft
 from samizdat.campaigns.models import Campaign, Edition, Variant
@@ -89,19 +89,28 @@ def link_of(campaign: Campaign) -> str:
 
 
 def presses_of(campaign: Campaign) -> dict[int, int]:
-    """place of a version -> clicks that the test goes by, as they stand."""
-    return counted_links.presses(campaign.edition, link_of(campaign)) if campaign.ab_metric == "clicks" else {}
+    """place of a version -> clicks that the test goes by, as they stand; {} until enough people got each version."""
+    if campaign.ab_metric != "clicks":
+        return {}
+    presses = counted_links.presses(campaign.edition, link_of(campaign))
+    return presses if sealed_clicks.places_reached(campaign.edition) >= {*presses} else {}
+
+
+def presses_when_decided(campaign: Campaign) -> Mapping[int, int]:
+    """The same, when the test was decided."""
+    sums = sealed_clicks.sums_of(campaign.edition) if campaign.test_state in ("decided", "done") else None
+    return sums.decided if sums else {}
 
 
 def versions(campaign: Campaign) -> list[Version]:
     """All versions of a test, the letter itself first; none where there is no test."""
     keys = keyring.keys(campaign.organization)
     rows = Variant.objects.select_related("campaign", "letter__organization", "letter__template")
-    result = []
+    result, decided = [], presses_when_decided(campaign)
     for row in rows.filter(campaign=campaign).order_by("variant_no"):
         words = keys.open_json(row.sealed, "variant", "sealed", row.pk, VersionWords)
         change = VersionChange(**structs.asdict(words), letter=row.letter)
-        result.append(Version(row.variant_no, change, row.left, row.replies, row.presses))
+        result.append(Version(row.variant_no, change, row.left, row.replies, decided.get(row.variant_no, 0)))
     return result
 
 

@@ -2,26 +2,21 @@
 the sums.
 
 A code names an edition, a version, and a link or answer of it (core/crypto/tokens, purposes "click" and "answer"), so
-it is the same for all readers and made anew at any time. Nothing of a press is kept but one more in a sum.
+it is the same for all readers and made anew at any time. Nothing of a press is kept but one more in a sum, which is
+sealed (sealed_clicks.py).
 """
 
-import hashlib
 import json
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from django.db import transaction
-from django.db.models import F, Sum
-
-from samizdat.accounts.models import Organization
 from samizdat.accounts.public_site import publish as publish_place
+from samizdat.campaigns import sealed_clicks
 from samizdat.campaigns.drafts.draft import Draft
-from samizdat.campaigns.edition_details import EditionDetails, Question, counted_versions, opened
-from samizdat.campaigns.models import AnswerTotal, Edition, EditionVariant, LinkTotal, ProcessedClickBatch
-from samizdat.campaigns.queries import AT_ONCE
+from samizdat.campaigns.edition_details import Question, all_versions
+from samizdat.campaigns.models import Edition
 from samizdat.core import totals
 from samizdat.core.content.blocks.markup import answers_of
 from samizdat.core.content.blocks.schema import MAX_ANSWERS, Node
@@ -29,7 +24,6 @@ from samizdat.core.content.render.counted_links import location
 from samizdat.core.crypto import tokens
 from samizdat.publicdb import actions as publicdb
 from samizdat.vault import keyring
-from samizdat.vault.keyring import OrganizationKeys
 
 # Characters of a question and of an answer as the public page and the report say them.
 LONGEST_QUESTION, LONGEST_ANSWER = 300, 200
@@ -77,12 +71,6 @@ def _nodes(node: Node) -> Iterator[Node]:
         yield from _nodes(child)
 
 
-def _frozen(edition: Edition, keys: OrganizationKeys) -> dict[int, EditionDetails]:
-    """place of a version -> what was kept beside it at the release."""
-    rows = EditionVariant.objects.filter(edition=edition).order_by("variant_no").defer("compiled_sealed")
-    return {0: opened(keys, edition), **{row.variant_no: opened(keys, row) for row in rows}}
-
-
 def lay_out(edition: Edition) -> None:
     """Lets the public process know where counted links lead and what answers say, and of which it counts nothing. May
     be repeated; before anything of the letter leaves. One that came from another house without its keys has none: its
@@ -93,7 +81,7 @@ def lay_out(edition: Edition) -> None:
     key = keys.links.get(edition.link_key)
     if key is None:
         return
-    versions = _frozen(edition, keys)
+    versions = all_versions(edition)
     counted = totals.load(versions[0].counted_places)
     for place, details in versions.items():
         codes = UrlCodes(key, edition.pk, place)
@@ -110,46 +98,6 @@ def lay_out(edition: Edition) -> None:
 
 
 # --- sums ------------------------------------------------------------------------------------------------------------
-
-
-def add_up(organization: Organization, box: bytes, day: date, counts: Mapping[str, int]) -> None:
-    """Adds what a box of the public database says: code -> presses. Once for each box; codes that are not ours, and
-    those of versions that too few people got, are passed over.
-    """
-    keys = keyring.keys(organization)
-    pressed: Counter[tuple[str, int, int]] = Counter()
-    for code, count in counts.items():
-        for purpose in ("click", "answer"):
-            try:
-                token = tokens.read(keys.links, purpose, code)
-            except tokens.BadToken:
-                continue
-            pressed[purpose, token.edition, token.number] += count
-    asked = {edition for _purpose, edition, _number in pressed}
-    editions = Edition.objects.select_related("organization").filter(organization=organization, pk__in=asked)
-    editions = editions.defer("compiled_sealed")
-    counted = {edition.pk: counted_versions(edition) for edition in editions.iterator(chunk_size=AT_ONCE)}
-    with transaction.atomic():
-        if not ProcessedClickBatch.objects.get_or_create(name=hashlib.sha256(box).digest())[1]:
-            return
-        for (purpose, edition, number), count in sorted(pressed.items()):
-            if number >> 16 in counted.get(edition, ()):
-                _add(purpose, edition, number, day, count)
-
-
-def _add(purpose: str, edition: int, number: int, day: date, count: int) -> None:
-    place, at = number >> 16, number & 0xFFFF
-    if purpose == "click":
-        link_row, _new = LinkTotal.objects.get_or_create(edition_id=edition, variant_no=place, link=at, day=day)
-        LinkTotal.objects.filter(pk=link_row.pk).update(count=F("count") + count)
-    else:
-        row, _new = AnswerTotal.objects.get_or_create(edition_id=edition, variant_no=place, answer=at)
-        AnswerTotal.objects.filter(pk=row.pk).update(count=F("count") + count)
-
-
-def forget_boxes(boxes: Sequence[bytes]) -> None:
-    """These are gone from the public database."""
-    ProcessedClickBatch.objects.filter(name__in=[hashlib.sha256(box).digest() for box in boxes]).delete()
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,31 +124,31 @@ class CountedQuestion:
 
 def pressed(edition: Edition) -> list[CountedPress]:
     """Every counted link of every version, in the order of the letter, also those that nobody pressed."""
-    sums: dict[tuple[int, int], dict[date, int]] = {}
-    for row in LinkTotal.objects.filter(edition=edition).order_by("day"):
-        sums.setdefault((row.variant_no, row.link), {})[row.day] = row.count
+    sums = sealed_clicks.sums_of(edition)
     return [
-        CountedPress(place, url, sums.get((place, at), {}))
-        for place, details in _frozen(edition, keyring.keys(edition.organization)).items()
+        CountedPress(place, url, sums.days_of(place, at) if sums else {})
+        for place, details in all_versions(edition).items()
         for at, url in enumerate(details.counted)
     ]
 
 
 def presses(edition: Edition, url: str = "") -> dict[int, int]:
     """place of a version -> presses of all its links, or of this one alone."""
-    if url:
-        return {press.place: press.total for press in pressed(edition) if press.url == url}
-    rows = LinkTotal.objects.filter(edition=edition).values_list("variant_no").annotate(sum=Sum("count"))
-    return dict(rows)
+    sums: dict[int, int] = {}
+    for press in pressed(edition):
+        if url in ("", press.url):
+            sums[press.place] = sums.get(press.place, 0) + press.total
+    return sums
 
 
 def answers(edition: Edition) -> list[CountedQuestion]:
     """What was asked in each version, with the answers; [] where nothing was."""
-    sums = {(row.variant_no, row.answer): row.count for row in AnswerTotal.objects.filter(edition=edition)}
+    questions = {place: asked for place, details in all_versions(edition).items() if (asked := details.question)}
+    sums = sealed_clicks.sums_of(edition) if questions else None
+    counts = sums.answers if sums else {}
     return [
         CountedQuestion(
-            place, asked.question, [(answer, sums.get((place, at), 0)) for at, answer in enumerate(asked.answers)]
+            place, asked.question, [(answer, counts.get((place, at), 0)) for at, answer in enumerate(asked.answers)]
         )
-        for place, details in _frozen(edition, keyring.keys(edition.organization)).items()
-        if (asked := details.question)
+        for place, asked in questions.items()
     ]

@@ -81,6 +81,13 @@ def opened(keys: OrganizationKeys, row: Edition | EditionVariant) -> EditionDeta
     return details
 
 
+def all_versions(edition: Edition) -> dict[int, EditionDetails]:
+    """place of a version -> what was kept beside it at the release. Errors: SealBroken."""
+    keys = keyring.keys(edition.organization)
+    rows = EditionVariant.objects.filter(edition=edition).order_by("variant_no").defer("compiled_sealed")
+    return {0: opened(keys, edition), **{row.variant_no: opened(keys, row) for row in rows}}
+
+
 def counted_versions(edition: Edition) -> frozenset[int]:
     """Places of those whose clicks and answers are counted; of none where the seal does not hold."""
     try:

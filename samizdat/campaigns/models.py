@@ -244,35 +244,14 @@ class Edition(models.Model):
     created = models.DateTimeField()
 
 
-class LinkTotal(models.Model):
-    """How often a link of an edition was pressed on a day, by whomever: `link` numbers its counted addresses."""
+class EditionClicks(models.Model):
+    """Clicks of an edition and answers to its question, as sums and sealed: no column says whether there were any. Of
+    an edition whose versions reach the floor. `until`: each box of sums has this rewritten up to that day."""
 
-    edition = models.ForeignKey(Edition, models.CASCADE, related_name="link_totals")
-    variant_no = models.PositiveSmallIntegerField()  # The version that had it; 0 is the edition itself.
-    link = models.PositiveSmallIntegerField()
-    day = models.DateField()
-    count = models.PositiveBigIntegerField(default=0)
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["edition", "variant_no", "link", "day"], name="link_total_once")]
-
-
-class AnswerTotal(models.Model):
-    """How often an answer to the question of an edition was given, by whomever; not even when."""
-
-    edition = models.ForeignKey(Edition, models.CASCADE, related_name="answer_totals")
-    variant_no = models.PositiveSmallIntegerField()  # The version that asked; 0 is the edition itself.
-    answer = models.PositiveSmallIntegerField()
-    count = models.PositiveBigIntegerField(default=0)
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["edition", "variant_no", "answer"], name="answer_total_once")]
-
-
-class ProcessedClickBatch(models.Model):
-    """A box of sums that was added up and may still lie in the public database: it is not added up a second time."""
-
-    name = models.BinaryField(max_length=32, primary_key=True)
+    edition = models.OneToOneField(Edition, models.CASCADE, primary_key=True, related_name="+")
+    until = models.DateField()
+    sums_sealed = models.BinaryField()  # core/click_sums.py
+    reached_sealed = models.BinaryField(default=b"", db_default=b"")  # campaigns/sealed_clicks.Reached, of the sender.
 
 
 class Correction(models.Model):
@@ -310,8 +289,6 @@ class Variant(models.Model):
     letter = models.ForeignKey(Campaign, models.PROTECT, null=True, related_name="+")  # A draft with its other text.
     left = models.PositiveBigIntegerField(default=0)  # Of those who got it in the test, as Campaign.unsubscribes.
     replies = models.PositiveBigIntegerField(default=0)  # Counted by a person.
-    # Of its links that the test goes by, when it was decided: later the rest gets the same links.
-    presses = models.PositiveBigIntegerField(default=0, db_default=0)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["campaign", "variant_no"], name="variant_place_once")]

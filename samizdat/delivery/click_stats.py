@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from samizdat import formatting
 from samizdat.audience import queries as audience
-from samizdat.campaigns import ab_test, counted_links, translations
+from samizdat.campaigns import ab_test, counted_links, sealed_clicks, translations
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.edition_details import counted_versions
 from samizdat.campaigns.models import Campaign, Edition
@@ -89,12 +89,13 @@ def nobody(campaign: Campaign) -> set[int]:
 
 
 def too_few(campaign: Campaign) -> set[int]:
-    """Places of the versions whose clicks and answers are not counted, or that fewer than the floor got by now. What
-    became of them is not said, however high the sum is: whoever sends a letter to one reader and presses its link
-    twenty times would see the reader's press.
+    """Places of the versions whose clicks and answers are not counted, or that fewer than the floor got by now: by the
+    books, and by what the sender has sealed, since the books stand in the open. What became of them is not said,
+    however high the sum is: whoever sends a letter to one reader and presses its link twenty times would see the
+    reader's press.
     """
     edition = getattr(campaign, "edition", None)
-    counted = counted_versions(edition) if edition else frozenset()
+    counted = counted_versions(edition) & sealed_clicks.places_reached(edition) if edition else frozenset()
     return {place for place, many in _reached(campaign).items() if place not in counted or many < totals.FLOOR}
 
 

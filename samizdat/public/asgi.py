@@ -140,7 +140,7 @@ def make_application() -> Public:
     django.setup()
     from django.core.handlers.wsgi import WSGIHandler
 
-    from samizdat.public import cache
+    from samizdat.public import cache, clicks
     from samizdat.publicdb import actions, signed_rows
 
     cache.begin()
@@ -149,6 +149,7 @@ def make_application() -> Public:
         signed_rows.check_by(supervisor.checking_key())
     if connections["publicdb"].vendor == "sqlite" and supervisor:
         actions.hand_in_by(supervisor.hand_in)
+    clicks.tally.begin()
     return Public(WSGIHandler())
 
 

@@ -1,15 +1,17 @@
 """Presses of links that a letter has for all its readers alike: sums, and nothing of who pressed.
 
-A press is one more in a sum that this process has in memory. Once a minute the sums go into the intake, sealed like all
-that readers send, without a time of day. What a crash loses is a minute of presses.
+A press is one more in a sum that this process has in memory. At fixed times a box of sums of each organization goes
+into the intake, sealed like all that readers send: whether anybody pressed or not, and always as long, since whoever
+reads that database may have had one person alone get a letter. What a crash loses is a quarter of an hour of presses.
 """
 
 import logging
+import os
 import threading
-from collections import Counter
+import time
 from collections.abc import Callable
-from datetime import datetime
-from itertools import batched
+from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -28,10 +30,12 @@ from samizdat.vault.errors import VaultError
 
 log = logging.getLogger("samizdat.public")
 
-# Seconds between two boxes: so coarse that the order of boxes tells nothing of a reader's evening.
-PACE = 60.0
-# Sums of one box, which then has some 8 KB.
-MOST = 100
+# Seconds between two boxes of an organization, from midnight on.
+PACE = 900.0
+# Sums of one box, and its bytes, which have room for so many.
+MOST, SIZE = 100, 8192
+# Of one link in a box: seven digits.
+MOST_PRESSES = 9_999_999
 
 type Later = Callable[[float, Callable[[], None]], None]
 
@@ -47,50 +51,65 @@ class ClickTally:
 
     def __init__(self, later: Later = _later) -> None:
         self._later = later
-        self._sums: Counter[tuple[bytes, str, str]] = Counter()
-        self._rings = False  # Whether a timer is set: never two, or each minute there would be more of them.
+        self._name = os.urandom(8).hex()
+        self._last = 0  # Seconds of the box before: the worker knows by them which ones it has had.
+        self._sums: dict[bytes, dict[tuple[str, str], int]] = {}  # By organization: day and code -> presses.
         self._lock = threading.Lock()
+
+    def begin(self) -> None:
+        """From now on, at each full quarter of an hour."""
+        self._later(PACE - time.time() % PACE, self._ring)
 
     def add(self, place: Site, code: str, now: datetime) -> None:
         day = now.astimezone(ZoneInfo(place.zone)).date().isoformat()
         with self._lock:
-            self._sums[bytes(place.uid), day, code] += 1
-            begins, self._rings = not self._rings, True
-        if begins:
-            self._later(PACE, self._ring)
+            sums = self._sums.setdefault(bytes(place.uid), {})
+            sums[day, code] = sums.get((day, code), 0) + 1
 
     def _ring(self) -> None:
         try:
             self.flush()
         finally:
             connections.close_all()  # Of the timer's thread, which ends here.
-            with self._lock:
-                again = self._rings = bool(self._sums)
-            if again:
-                self._later(PACE, self._ring)
+            self.begin()
 
     def flush(self) -> None:
-        """Puts all sums into the intake. What cannot be written now is tried again a minute later."""
+        """Puts a box of each organization into the intake. What has no room in it waits for the next one, and so does
+        what cannot be written now."""
+        try:
+            places = queries.places_with_links()
+        except DatabaseError as error:
+            log.error("Presses of links could not be put down, and are tried again: %s", where_it_broke(error))
+            return
+        self._last = max(self._last + 1, int(time.time()))
+        at = datetime.fromtimestamp(self._last, UTC).isoformat()
+        for place in places:
+            day, counts = self._next(place)
+            payload = {"kind": "pressed", "process": self._name, "at": at, "day": day, "counts": counts}
+            try:
+                put(place, payload, SIZE)
+            except (DatabaseError, VaultError) as error:
+                log.error("Presses of links could not be put down, and are tried again: %s", where_it_broke(error))
+                continue
+            self._forget(place, day, counts)
+
+    def _next(self, place: Site) -> tuple[str, dict[str, int]]:
+        """The day of those that have waited longest, and as many of them as a box has room for."""
+        today = timezone.now().astimezone(ZoneInfo(place.zone)).date().isoformat()
         with self._lock:
-            sums, self._sums = self._sums, Counter()
-        boxes: dict[tuple[bytes, str], list[str]] = {}
-        for uid, day, code in sorted(sums):
-            boxes.setdefault((uid, day), []).append(code)
-        for (uid, day), codes in boxes.items():
-            for some in batched(codes, MOST):
-                counts = {code: sums[uid, day, code] for code in some}
-                try:
-                    _drop(uid, day, counts)
-                except (DatabaseError, VaultError) as error:
-                    log.error("Presses of links could not be put down, and are tried again: %s", where_it_broke(error))
-                    with self._lock:
-                        self._sums.update({(uid, day, code): count for code, count in counts.items()})
+            waiting = self._sums.get(bytes(place.uid), {})
+            day = min((day for day, _code in waiting), default=today)
+            some = islice(((code, count) for (of, code), count in waiting.items() if of == day), MOST)
+            return day, {code: min(count, MOST_PRESSES) for code, count in some}
 
-
-def _drop(uid: bytes, day: str, counts: dict[str, int]) -> None:
-    """One box, in no transaction of ours: this process may be one that only reads the database and hands over."""
-    if place := queries.place(uid):
-        put(place, {"kind": "pressed", "day": day, "counts": counts})
+    def _forget(self, place: Site, day: str, counts: dict[str, int]) -> None:
+        """Those that are in a box; who pressed meanwhile stays."""
+        with self._lock:
+            waiting = self._sums.get(bytes(place.uid), {})
+            for code, count in counts.items():
+                left = waiting.pop((day, code)) - count
+                if left:
+                    waiting[day, code] = left
 
 
 tally = ClickTally()

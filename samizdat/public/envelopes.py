@@ -72,19 +72,19 @@ def drop_into_slot(place: Site, kind: str, slots: int, **words: object) -> bool:
     return actions.drop_into_slot(place, _sealed(place, _said(kind, words)), kind, slots)
 
 
-def put(place: Site, payload: dict[str, Any]) -> None:
-    """Puts it in as it is, sealed."""
-    actions.drop_in(place, _sealed(place, payload), payload["kind"])
+def put(place: Site, payload: dict[str, Any], size: int) -> None:
+    """Puts it in as it is, sealed, filled up to so many bytes."""
+    actions.drop_in(place, _sealed(place, payload, size), payload["kind"])
 
 
 def _said(kind: str, words: Mapping[str, object]) -> dict[str, object]:
     return {"kind": kind, "at": timezone.now().isoformat(timespec="seconds"), **words}
 
 
-def _sealed(place: Site, payload: dict[str, object]) -> bytes:
+def _sealed(place: Site, payload: dict[str, object], size: int = STEP) -> bytes:
     """Layout: number of the box key (u32), then the box of core/crypto/seal."""
     text = json.dumps(payload, ensure_ascii=False).encode()
-    padded = text.ljust(-(-len(text) // STEP) * STEP)
+    padded = text.ljust(-(-len(text) // size) * size)
     number, key = boxes.of(bytes(place.uid))
     box = seal.seal_to(key, padded, info(bytes(place.uid)), os.urandom(32), os.urandom(12))
     return struct.pack(">I", number) + box

@@ -57,6 +57,11 @@ def place(uid: bytes) -> Site | None:
     return _first(Site.objects.filter(uid=uid))
 
 
+def places_with_links() -> list[Site]:
+    """Those of which links or answers lead here, whether they are counted or not."""
+    return list(ours(Site.objects.filter(pk__in=LinkTarget.objects.values("place")).order_by("pk")))
+
+
 def reachable(place: Site, host: str) -> bool:
     """Whether what letters point to answers here."""
     return place.host == host or _owner(host) is None

@@ -11,7 +11,7 @@ from samizdat.campaigns import ab_test as plans
 from samizdat.campaigns import actions
 from samizdat.campaigns.ab_test import BadTest, VersionChange
 from samizdat.campaigns.drafts.draft import draft_of
-from samizdat.campaigns.models import Campaign, LinkTotal, Variant
+from samizdat.campaigns.models import Campaign, Variant
 from samizdat.core.ab_test import REST, group
 from samizdat.core.mail.ledger import unpack_numbers
 from samizdat.delivery import queries
@@ -20,6 +20,7 @@ from samizdat.delivery.actions import choose, release
 from samizdat.delivery.actions.due import retry_due
 from samizdat.delivery.engine.sender import run_campaign
 from samizdat.delivery.models import Chunk, Retry
+from tests.clicks import clicked
 from tests.delivery.conftest import House, Running, until
 from tests.delivery.test_kills import Child, finish, one_identity_each
 from tests.delivery.test_sending import books_balance
@@ -30,7 +31,8 @@ def in_test(
     house: House, share: int = 40, way: str = "hand", changes: Any = None, link: str = "", **how: Any
 ) -> Campaign:
     now = dbclock.now()
-    campaign = house.draft(links="counted" if way == "clicks" else "direct")
+    counted = way == "clicks"
+    campaign = house.draft("[Read](https://paper.example/flood)", links="counted") if counted else house.draft()
     changes = changes or [VersionChange(subject="Other news")]
     plans.plan(campaign, changes, share=share, way=way, at=now + timedelta(hours=2), by=None, now=now, link=link)
     return release(campaign, now=now, **how)
@@ -97,8 +99,7 @@ def test_at_its_time_the_numbers_decide(house: House, server: ScriptedServer, wa
     Variant.objects.filter(campaign=campaign, variant_no=2).update(left=1, replies=3)
     if way == "clicks":
         today = dbclock.now().date()
-        for place, count in ((0, 2), (1, 3), (2, 5)):
-            LinkTotal.objects.create(edition=campaign.edition, variant_no=place, link=0, day=today, count=count)
+        clicked(campaign, [(place, 0, today, count) for place, count in ((0, 2), (1, 3), (2, 5))])
     Campaign.objects.filter(pk=campaign.pk).update(test_at=dbclock.now() - timedelta(minutes=1))
     assert run_campaign(campaign.pk, 120)["ended"] == "finished"
     campaign.refresh_from_db()
@@ -196,8 +197,7 @@ def test_clicks_of_one_link_decide_and_nothing_where_the_letter_counts_none(hous
         **told,
     )
     release(campaign, now=now)
-    for place, link, count in ((0, 0, 9), (0, 1, 1), (1, 1, 2)):
-        LinkTotal.objects.create(edition=campaign.edition, variant_no=place, link=link, day=now.date(), count=count)
+    clicked(campaign, [(place, link, now.date(), count) for place, link, count in ((0, 0, 9), (0, 1, 1), (1, 1, 2))])
     assert running.winner_of(campaign) == 1
     later = house.draft(body, links="counted")
     plans.plan(later, [VersionChange(subject="B")], at=now + timedelta(hours=2), now=now, **told)

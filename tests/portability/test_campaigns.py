@@ -22,13 +22,13 @@ from samizdat.audience import queries
 from samizdat.audience.actions.consent_texts import put_wording
 from samizdat.audience.errors import FormRefused
 from samizdat.audience.models import ConsentText, Import, ImportIdMap, List, Subscriber
-from samizdat.campaigns import ab_test, brand, edition_details, folders, translations
+from samizdat.campaigns import ab_test, brand, edition_details, folders, sealed_clicks, translations
 from samizdat.campaigns.actions import create, save
 from samizdat.campaigns.archive import web_corrections
 from samizdat.campaigns.drafts import comments, revisions
 from samizdat.campaigns.drafts.draft import Draft, draft_of
 from samizdat.campaigns.media import library
-from samizdat.campaigns.models import AnswerTotal, Campaign, Edition, LinkTotal, Picture, Template
+from samizdat.campaigns.models import Campaign, Edition, Picture, Template
 from samizdat.campaigns.released import released
 from samizdat.campaigns.templates import import_template, layout_store
 from samizdat.campaigns.templates.import_template import save_as_template
@@ -53,6 +53,7 @@ from samizdat.privacy.actions import retention
 from samizdat.publicdb.models import Page
 from samizdat.publicdb.models import PublicPicture as Shown
 from samizdat.worker.schedule.event_handlers import follow
+from tests.clicks import clicked
 from tests.conftest import NOW, PASSWORD, TODAY
 from tests.portability.test_export import _changed, in_another_house, made
 from tests.web.conftest import png
@@ -291,12 +292,11 @@ def full(written: Any) -> Any:
     Campaign.objects.filter(pk=draft.pk).update(planned=TODAY, archive_hidden=True, purpose=1)
     Campaign.objects.filter(pk=rows["Going"].pk).update(tag=draft.tag)
     web_corrections.correct(sent, "Hello.", "Good day.", by=None, now=NOW)
-    LinkTotal.objects.create(edition=sent.edition, variant_no=0, link=1, day=TODAY, count=44)
-    LinkTotal.objects.create(edition=sent.edition, variant_no=0, link=2, day=TODAY, count=9)
-    AnswerTotal.objects.create(edition=sent.edition, variant_no=0, answer=2, count=31)
-    AnswerTotal.objects.create(edition=sent.edition, variant_no=0, answer=1, count=9)
     with transaction.atomic():
-        edition_details.change(sent.edition, counted_places="0")
+        question = edition_details.Question("Thursdays?", ("Yes", "No", "Both"))
+        links = tuple(f"https://paper.example/{at}" for at in range(3))
+        edition_details.change(sent.edition, counted_places="0", counted=links, question=question)
+    clicked(sent, [(0, 1, TODAY, 44), (0, 2, TODAY, 9)], [(0, 2, 31), (0, 1, 9)])
     route = Route.objects.create(
         organization=written, name="relay", settings_sealed=b"", scheme="smtp", changed=NOW, state="live"
     )
@@ -326,13 +326,8 @@ def test_what_belongs_to_letters_comes_along_and_adds_up(full: Any, vault: Any, 
     ]
     assert "Good day." in web_copy_of(sent.edition)[1]
     # Neither what few pressed nor the day of it leaves the house; nor one more than others say.
-    assert LinkTotal.objects.values_list("variant_no", "link", "day", "count").get(edition=sent.edition) == (
-        0,
-        1,
-        TODAY,
-        40,
-    )
-    assert AnswerTotal.objects.values_list("variant_no", "answer", "count").get(edition=sent.edition) == (0, 2, 30)
+    sums = sealed_clicks.sums_of(sent.edition)
+    assert sums and (sums.days_of(0, 1), sums.days_of(0, 2)) == ({TODAY: 40}, {}) and sums.answers == {(0, 2): 30}
     was, now = report(before["Sent"]), report(sent)
     (route,) = Route.objects.filter(organization=there)
     assert route.state == "removed" and not route.settings_sealed

@@ -48,9 +48,37 @@ def test_it_leads_on_and_the_sum_has_no_time_and_no_reader(reader: Client, tally
     assert not Intake.objects.exists()
     tally.flush()
     [said] = opened()
-    assert said == {"kind": "pressed", "day": datetime.now(UTC).date().isoformat(), "counts": {CODE: 3}}
+    assert {*said} == {"kind", "process", "at", "day", "counts"}
+    assert (said["kind"], said["day"], said["counts"]) == ("pressed", datetime.now(UTC).date().isoformat(), {CODE: 3})
+
+
+def test_boxes_look_alike_whether_anybody_pressed_or_not(reader: Client, tally: clicks.ClickTally) -> None:
+    """Whoever reads this database may have had one person alone get the letter."""
+    more = [tokens.make(KEY, "click", 4, number) for number in range(1, 130)]
+    actions.publish_targets(UID, {code: {"to": TO} for code in more}, tokens.target_key(KEY))
     tally.flush()
-    assert Intake.objects.count() == 1
+    reader.get(f"/l/{CODE}")
+    tally.flush()
+    place, now = Site.objects.get(), datetime.now(UTC)
+    for code in more:
+        for _ in range(3):
+            tally.add(place, code, now)
+    tally.flush()
+    tally.flush()
+    tally.flush()
+    boxes = [len(bytes(row.box)) for row in Intake.objects.order_by("id")]
+    assert len(boxes) == 5 and len({*boxes}) == 1
+    counts = [said["counts"] for said in opened()]
+    assert counts[:2] == [{}, {CODE: 1}] and counts[4] == {} and (len(counts[2]), len(counts[3])) == (100, 29)
+    assert counts[2] | counts[3] == dict.fromkeys(more, 3)
+    times = [said["at"] for said in opened()]
+    assert times == sorted({*times}), "each is later than the one before"
+
+
+def test_a_group_without_links_has_no_box(reader: Client, tally: clicks.ClickTally) -> None:
+    publish(OTHER_UID, host="other.example")
+    tally.flush()
+    assert {bytes(row.place_id) for row in Intake.objects.all()} == {UID}
 
 
 def test_where_the_public_process_may_only_read_presses_are_handed_over_and_none_twice(
@@ -79,7 +107,8 @@ def test_where_the_public_process_may_only_read_presses_are_handed_over_and_none
             reader.get(f"/l/{code}")
         tally.flush()
         tally.flush()
-    assert sorted(handed, key=str) == sorted([{CODE: 1}, {other: 2}], key=str)
+        tally.flush()
+    assert handed == [{CODE: 1}, {other: 2}]
 
 
 def test_whoever_has_the_letter_and_writes_the_database_leads_nobody_elsewhere(
@@ -96,7 +125,7 @@ def test_a_link_of_a_letter_to_few_leads_on_and_counts_nothing(reader: Client, t
     actions.publish_targets(UID, {CODE: {"to": TO, "uncounted": True}}, tokens.target_key(KEY))
     assert reader.get(f"/l/{CODE}")["Location"] == TO
     tally.flush()
-    assert not Intake.objects.exists()
+    assert [said["counts"] for said in opened()] == [{}]
 
 
 @pytest.mark.usefixtures("tally")
@@ -125,23 +154,25 @@ def test_a_day_is_that_of_the_readers_zone(tally: clicks.ClickTally) -> None:
     assert opened()[0]["day"] == "2026-11-26"
 
 
-def test_presses_while_the_sums_are_put_down_set_one_timer_and_not_two(
-    lantern_place: bytes, monkeypatch: pytest.MonkeyPatch
+def test_boxes_come_at_full_quarters_of_an_hour_and_who_presses_meanwhile_is_in_the_next(
+    tally: clicks.ClickTally, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    timers: list[Any] = []
-    tally = clicks.ClickTally(later=lambda _seconds, deed: timers.append(deed))
+    timers: list[tuple[float, Any]] = []
+    tally = clicks.ClickTally(later=lambda seconds, deed: timers.append((seconds, deed)))
     place, now = Site.objects.get(), datetime(2026, 11, 25, 20, tzinfo=UTC)
-    put_down = clicks._drop
+    put_down = clicks.put
 
-    def pressed_meanwhile(*sums: Any) -> None:
+    def pressed_meanwhile(*box: Any) -> None:
         tally.add(place, CODE, now)
-        put_down(*sums)
+        put_down(*box)
 
-    monkeypatch.setattr(clicks, "_drop", pressed_meanwhile)
+    monkeypatch.setattr(clicks, "put", pressed_meanwhile)
     monkeypatch.setattr(clicks.connections, "close_all", lambda: None)  # The test's own.
-    tally.add(place, CODE, now)
-    for _minute in range(3):
-        [ring] = timers
+    monkeypatch.setattr(clicks.time, "time", lambda: datetime(2026, 11, 25, 20, 7, tzinfo=UTC).timestamp())
+    tally.begin()
+    for _quarter in range(3):
+        [(seconds, ring)] = timers
+        assert seconds == 8 * 60
         timers.clear()
         ring()
-    assert len(timers) == 1 and Intake.objects.count() == 3
+    assert len(timers) == 1 and [said["counts"] for said in opened()] == [{}, {CODE: 1}, {CODE: 1}]

@@ -81,6 +81,8 @@ READ = {
     "campaigns.campaign.places_sealed",
     "campaigns.campaign.test_link_sealed",
     "campaigns.checkresult.sealed",  # The campaign's, of which there is one row.
+    "campaigns.editionclicks.sums_sealed",  # The edition's, of which there is one row.
+    "campaigns.editionclicks.reached_sealed",
     "campaigns.correction.sealed",  # Its own number, and the edition's in the column's name.
     "campaigns.editionvariant.compiled_sealed",  # The edition's number, and the place in the column's name.
     "campaigns.editionvariant.details_sealed",

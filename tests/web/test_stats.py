@@ -12,15 +12,16 @@ from click.testing import CliRunner
 from django.db import transaction
 
 from samizdat.audience.actions import suppress
-from samizdat.campaigns import actions, edition_details, queries, translations
+from samizdat.campaigns import actions, edition_details, queries, sealed_clicks, translations
 from samizdat.campaigns.drafts.draft import draft_of
-from samizdat.campaigns.models import AnswerTotal, Campaign, Edition, EditionVariant, LinkTotal
+from samizdat.campaigns.models import Campaign, Edition, EditionVariant
 from samizdat.cli import bootstrap
 from samizdat.cli.__main__ import samizdat
 from samizdat.cli.campaign.status import status_of
 from samizdat.core.mail.ledger import State
 from samizdat.delivery.actions import release
 from samizdat.delivery.models import Chunk, VariantTotal
+from tests.clicks import clicked
 from tests.conftest import NOW
 from tests.web.conftest import House, make_campaign
 from tests.web.test_release import Desk, _to, quiet_names  # noqa: F401 - a fixture
@@ -107,11 +108,9 @@ def _counted(here: House, presses: list[dict[int, int]], people: int = 260) -> i
     campaign = release(Campaign.objects.get(pk=campaign.pk), now=NOW)
     Campaign.objects.filter(pk=campaign.pk).update(state="finished", pending=0, frozen=people, accepted=people)
     _count(campaign.edition, "0")
-    for link, days in enumerate(presses):
-        for day, count in days.items():
-            LinkTotal.objects.create(
-                edition=campaign.edition, variant_no=0, link=link, day=date(2026, 11, day), count=count
-            )
+    days = [(link, day, count) for link, days in enumerate(presses) for day, count in days.items()]
+    sealed_clicks.begin(campaign.edition, date(2026, 11, 24))
+    clicked(campaign, [(0, link, date(2026, 11, day), count) for link, day, count in days])
     return campaign.pk
 
 
@@ -180,10 +179,11 @@ def test_a_sum_moves_by_tens_and_days_of_few_presses_are_not_said(here: House, d
         return [row[1:] for row in rows if row[0].startswith("link")]
 
     assert said() == [["1: https://paper.example/0", "60"]]
-    LinkTotal.objects.filter(count=33).update(count=34)
+    campaign = Campaign.objects.select_related("edition").get(pk=number)
+    clicked(campaign, [(0, 0, date(2026, 11, 25), 1)])
     assert "By day" not in client.get(_to(here, "report", number)).content.decode()
     assert said() == [["1: https://paper.example/0", "70"]]
-    LinkTotal.objects.filter(count=34).update(count=43)
+    clicked(campaign, [(0, 0, date(2026, 11, 25), 9)])
     assert said() == [["1: https://paper.example/0", "70"]]
 
 
@@ -205,8 +205,7 @@ def test_answers_are_sums_and_a_small_one_is_not_said(here: House, desk: Desk) -
     edition = release(Campaign.objects.get(pk=campaign.pk), now=NOW).edition
     Campaign.objects.filter(pk=campaign.pk).update(state="finished", pending=0, frozen=260, accepted=260)
     _count(edition, "0")
-    for answer, count in enumerate((44, 19)):
-        AnswerTotal.objects.create(edition=edition, variant_no=0, answer=answer, count=count)
+    clicked(edition.campaign, answers=[(0, 0, 44), (0, 1, 19)])
     client = desk("viewer")
     shown = client.get(_to(here, "report", campaign.pk))
     assert shown.context["asked"][0]["total"] is None, "the sum would say what is not said"

@@ -2,16 +2,16 @@
 
 import json
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from msgspec import structs
 
 from samizdat.audience import actions as audience
-from samizdat.campaigns import ab_test, actions, counted_links, edition_details
+from samizdat.campaigns import ab_test, actions, counted_links, edition_details, sealed_clicks
 from samizdat.campaigns.drafts.draft import Draft
-from samizdat.campaigns.models import AnswerTotal, Campaign, Edition, LinkTotal, ProcessedClickBatch
+from samizdat.campaigns.models import Campaign, Edition, EditionClicks
 from samizdat.core.content.message import loads
 from samizdat.core.crypto import tokens
 from samizdat.core.crypto.seal import SealBroken
@@ -36,6 +36,11 @@ QUESTION = {
 }
 ONE, TWO = "https://paper.example/one", "https://paper.example/two"
 TODAY = NOW.date()
+
+
+def box(organization: Any, day: Any, counts: Any, at: datetime = NOW, process: str = "aa" * 8) -> None:
+    """As a public process puts it down."""
+    say(organization, "pressed", at=at.isoformat(), process=process, day=day, counts=counts)
 
 
 @pytest.fixture
@@ -74,18 +79,19 @@ def test_what_the_letter_says_is_found_in_the_publicdb_and_summed_by_link_versio
     for code, url in zip(first + second, [ONE, TWO] * 2, strict=True):
         found = queries.target(code, "lantern.example", tokens.target_key(keyring.keys(lantern).link))
         assert found is not None and found[1] == {"to": url}
-    say(lantern, "pressed", day=TODAY.isoformat(), counts={first[0]: 3, second[1]: 2})
-    say(lantern, "pressed", day=(TODAY - timedelta(days=1)).isoformat(), counts={first[0]: 4})
-    assert worker.take(NOW) == 2
+    later, tomorrow = NOW + timedelta(minutes=15), TODAY + timedelta(days=1)
+    box(lantern, TODAY.isoformat(), {first[0]: 3, second[1]: 2})
+    box(lantern, tomorrow.isoformat(), {first[0]: 4}, at=later)
+    assert worker.take(later) == 2
     told = {(one.place, one.url): dict(one.days) for one in counted_links.pressed(edition)}
     assert told == {
-        (0, ONE): {TODAY: 3, TODAY - timedelta(days=1): 4},
+        (0, ONE): {TODAY: 3, tomorrow: 4},
         (0, TWO): {},
         (1, ONE): {},
         (1, TWO): {TODAY: 2},
     }
     assert counted_links.presses(edition) == {0: 7, 1: 2} and counted_links.presses(edition, TWO) == {0: 0, 1: 2}
-    assert not Intake.objects.exists() and not ProcessedClickBatch.objects.exists()
+    assert not Intake.objects.exists()
 
 
 def test_forged_sums_and_days_do_nothing(lantern: Any, letter: Campaign) -> None:
@@ -94,26 +100,98 @@ def test_forged_sums_and_days_do_nothing(lantern: Any, letter: Campaign) -> None
     real, told = codes(edition, 0)[0], TODAY.isoformat()
     forged = tokens.make(keys.link, "leave", edition.pk, 0)
     elsewhere = tokens.make(keys.link, "click", 77, 0)
-    say(lantern, "pressed", day=told, counts={forged: 5, "a" * 52: 5, elsewhere: 5, real: -3})
-    say(lantern, "pressed", day=told, counts={real: "9"})
-    say(lantern, "pressed", day=told, counts=[real])
-    assert worker.take(NOW) == 1 and not Intake.objects.exists() and not LinkTotal.objects.exists()
-    say(lantern, "pressed", day="2031-01-01", counts={real: 1})
+    box(lantern, told, {forged: 5, "a" * 52: 5, elsewhere: 5, real: -3})
+    box(lantern, told, {real: "9"})
+    box(lantern, told, [real])
+    box(lantern, told, {real: 9}, at=NOW + timedelta(days=2))
+    box(lantern, told, {real: 9}, process="short")
+    say(lantern, "pressed", day=told, counts={real: 9})
+    assert worker.take(NOW) == 4 and not Intake.objects.exists() and not any(counted_links.presses(edition).values())
+    box(lantern, "2031-01-01", {real: 1}, at=NOW + timedelta(minutes=15))
     worker.take(NOW)
-    assert [row.day for row in LinkTotal.objects.all()] == [TODAY]
+    assert [press.days for press in counted_links.pressed(edition) if press.total] == [{TODAY: 1}]
 
 
 def test_a_crash_before_the_box_is_thrown_away_counts_nothing_twice(
     lantern: Any, letter: Campaign, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    say(lantern, "pressed", day=TODAY.isoformat(), counts={codes(letter.edition, 0)[0]: 3})
+    box(lantern, TODAY.isoformat(), {codes(letter.edition, 0)[0]: 3})
     with monkeypatch.context() as power:
         power.setattr(publicdb, "done_with", lambda _rows: (_ for _ in ()).throw(OSError))
         with pytest.raises(OSError):
             worker.take(NOW)
     assert worker.take(NOW) == 1
-    assert counted_links.presses(letter.edition) == {0: 3}
-    assert not ProcessedClickBatch.objects.exists()
+    assert counted_links.presses(letter.edition) == {0: 3, 1: 0}
+
+
+def test_a_box_that_is_put_in_again_counts_nothing(lantern: Any, letter: Campaign) -> None:
+    """By whoever writes the database: a box of the hour in which one reader clicked would become twenty clicks."""
+    code, later = codes(letter.edition, 0)[0], NOW + timedelta(minutes=15)
+    box(lantern, TODAY.isoformat(), {code: 1})
+    copied = [(row.place_id, bytes(row.box)) for row in Intake.objects.all()]
+    assert worker.take(NOW) == 1
+    box(lantern, TODAY.isoformat(), {code: 1}, at=later)
+    for at in range(30):
+        box(lantern, TODAY.isoformat(), {}, at=NOW - timedelta(hours=1), process=f"{at:016x}")
+    while worker.take(later):
+        pass
+    Intake.objects.bulk_create(Intake(place_id=place, box=sealed, kind="pressed") for place, sealed in copied * 3)
+    assert worker.take(later) == 3
+    assert counted_links.presses(letter.edition) == {0: 2, 1: 0}
+
+
+def test_the_database_looks_alike_whether_a_reader_clicked_or_not(lantern: Any, letter: Campaign) -> None:
+    """Whoever writes it may have had one reader alone get the letter that day."""
+    other = Edition.objects.get(pk=letter.edition.pk)
+    other.pk, other.archive_slug = other.pk + 1, ""
+    other.campaign = actions.create(lantern, letter.list, Draft(subject="Other"), by=None, now=NOW)
+    details = edition_details.opened(keyring.keys(lantern), letter.edition)
+    details = structs.replace(details, campaign=other.campaign.pk)
+    other.details_sealed = edition_details.sealed(keyring.keys(lantern), other.pk, details)
+    other.save(force_insert=True)
+    sealed_clicks.begin(other, TODAY)
+
+    def rows() -> dict[int, tuple[Any, ...]]:
+        return {
+            row.pk: (row.until, bytes(row.reached_sealed), bytes(row.sums_sealed))
+            for row in EditionClicks.objects.all()
+        }
+
+    def after(counts: dict[str, int], minutes: int) -> list[tuple[Any, ...]]:
+        """What a box has changed: of each edition its row but for the sums, their length, and whether they differ."""
+        before = rows()
+        box(lantern, TODAY.isoformat(), counts, at=NOW + timedelta(minutes=minutes))
+        assert worker.take(NOW + timedelta(minutes=minutes)) == 1
+        return [(pk, *row[:2], len(row[2]), row[2] != before[pk][2]) for pk, row in sorted(rows().items())]
+
+    nobody, somebody = after({}, 15), after({codes(letter.edition, 0)[0]: 1}, 30)
+    everybody = after(dict.fromkeys(codes(letter.edition, 0) + codes(letter.edition, 1), 119_999), 45)
+    assert nobody == somebody == everybody and [row[-1] for row in nobody] == [True, True]
+    assert counted_links.presses(letter.edition) == {0: 239_999, 1: 239_998}
+    assert {field.name for field in EditionClicks._meta.fields} == {"edition", "until", "sums_sealed", "reached_sealed"}
+
+
+def test_clicks_are_counted_for_sixty_days(lantern: Any, letter: Campaign) -> None:
+    code, last = codes(letter.edition, 0)[0], NOW + timedelta(days=60)
+    EditionClicks.objects.update(
+        reached_sealed=keyring.keys(lantern).seal(b"{}", "edition", "reached", letter.edition.pk)
+    )
+    box(lantern, last.date().isoformat(), {code: 1}, at=last)
+    worker.take(last)
+    box(lantern, last.date().isoformat(), {code: 1}, at=last + timedelta(days=1))
+    worker.take(last + timedelta(days=1))
+    assert counted_links.presses(letter.edition) == {0: 1, 1: 0}
+
+
+def test_what_waits_for_its_time_begins_its_sixty_days_then(lantern: Any, letter: Campaign) -> None:
+    code, day = codes(letter.edition, 0)[0], NOW + timedelta(days=50)
+    box(lantern, day.date().isoformat(), {}, at=day)
+    worker.take(day)
+    box(lantern, (day + timedelta(days=1)).date().isoformat(), {code: 1}, at=day + timedelta(days=1))
+    worker.take(day + timedelta(days=1))
+    assert [press.days for press in counted_links.pressed(letter.edition) if press.total] == [
+        {(day + timedelta(days=1)).date(): 1}
+    ]
 
 
 def test_a_letter_that_does_not_count_has_its_links_as_they_were_written(lantern: Any, thursday: Any) -> None:
@@ -142,11 +220,10 @@ def test_answers_to_a_question_are_summed_without_a_day(lantern: Any, thursday: 
     assert found[1] == {"question": "Thursdays?", "answer": "No", "language": "ru"}
     # On the web version anybody could answer, so there the answers lead nowhere.
     assert "/q/" not in web_copy_of(edition)[1]
-    say(lantern, "pressed", day=TODAY.isoformat(), counts={yes: 30, no: 2, "x": 9})
-    say(lantern, "pressed", day=TODAY.isoformat(), counts={no: 1})
-    worker.take(NOW)
+    box(lantern, TODAY.isoformat(), {yes: 30, no: 2, "x": 9})
+    box(lantern, TODAY.isoformat(), {no: 1}, at=NOW + timedelta(minutes=15))
+    worker.take(NOW + timedelta(minutes=15))
     assert counted_links.answers(edition) == [counted_links.CountedQuestion(0, "Thursdays?", [("Yes", 30), ("No", 3)])]
-    assert {field.name for field in AnswerTotal._meta.fields} == {"id", "edition", "variant_no", "answer", "count"}
 
 
 def test_whoever_writes_the_database_has_no_single_readers_click_counted(lantern: Any, thursday: Any) -> None:
@@ -159,8 +236,8 @@ def test_whoever_writes_the_database_has_no_single_readers_click_counted(lantern
     large = structs.replace(edition_details.opened(keyring.keys(lantern), edition), counted_places="0")
     sealed = edition_details.sealed(keyring.keys(lantern), edition.pk + 1, large)
     Edition.objects.filter(pk=edition.pk).update(details_sealed=sealed)  # Of a letter to many.
-    say(lantern, "pressed", day=TODAY.isoformat(), counts={code: 1})
-    assert worker.take(NOW) == 1 and not LinkTotal.objects.exists()
+    box(lantern, TODAY.isoformat(), {code: 1})
+    assert worker.take(NOW) == 1 and not EditionClicks.objects.exists()
     with pytest.raises(SealBroken):
         counted_links.lay_out(Edition.objects.get(pk=edition.pk))
     found = queries.target(code, "lantern.example", key)

@@ -83,12 +83,6 @@ class Migration(InitialMigration):
             ],
         ),
         migrations.CreateModel(
-            name='ProcessedClickBatch',
-            fields=[
-                ('name', models.BinaryField(max_length=32, primary_key=True, serialize=False)),
-            ],
-        ),
-        migrations.CreateModel(
             name='SeedList',
             fields=[
                 ('organization', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='+', serialize=False, to='accounts.organization')),
@@ -165,17 +159,6 @@ class Migration(InitialMigration):
             field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='campaigns', to='campaigns.folder'),
         ),
         migrations.CreateModel(
-            name='LinkTotal',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('variant_no', models.PositiveSmallIntegerField()),
-                ('link', models.PositiveSmallIntegerField()),
-                ('day', models.DateField()),
-                ('count', models.PositiveBigIntegerField(default=0)),
-                ('edition', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='link_totals', to='campaigns.edition')),
-            ],
-        ),
-        migrations.CreateModel(
             name='Picture',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -237,7 +220,6 @@ class Migration(InitialMigration):
                 ('sealed', models.BinaryField(default=b'')),
                 ('left', models.PositiveBigIntegerField(default=0)),
                 ('replies', models.PositiveBigIntegerField(default=0)),
-                ('presses', models.PositiveBigIntegerField(db_default=0, default=0)),
                 ('campaign', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='variants', to='campaigns.campaign')),
                 ('letter', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='campaigns.campaign')),
             ],
@@ -267,17 +249,13 @@ class Migration(InitialMigration):
             },
         ),
         migrations.CreateModel(
-            name='AnswerTotal',
+            name='EditionClicks',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('variant_no', models.PositiveSmallIntegerField()),
-                ('answer', models.PositiveSmallIntegerField()),
-                ('count', models.PositiveBigIntegerField(default=0)),
-                ('edition', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='answer_totals', to='campaigns.edition')),
+                ('edition', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='+', serialize=False, to='campaigns.edition')),
+                ('until', models.DateField()),
+                ('sums_sealed', models.BinaryField()),
+                ('reached_sealed', models.BinaryField(db_default=b'', default=b'')),
             ],
-            options={
-                'constraints': [models.UniqueConstraint(fields=('edition', 'variant_no', 'answer'), name='answer_total_once')],
-            },
         ),
         migrations.CreateModel(
             name='EditionVariant',
@@ -309,10 +287,6 @@ class Migration(InitialMigration):
         migrations.AddConstraint(
             model_name='folder',
             constraint=models.UniqueConstraint(fields=('organization', 'name_index'), name='folder_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='linktotal',
-            constraint=models.UniqueConstraint(fields=('edition', 'variant_no', 'link', 'day'), name='link_total_once'),
         ),
         migrations.AddIndex(
             model_name='picture',

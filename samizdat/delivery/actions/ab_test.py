@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from samizdat.accounts.models import Person
 from samizdat.campaigns import ab_test as campaigns
+from samizdat.campaigns import sealed_clicks
 from samizdat.campaigns.ab_test import Version
 from samizdat.campaigns.models import Campaign, Variant
 from samizdat.core import ab_test
@@ -87,8 +88,7 @@ def _decide(campaign: Campaign, place: int, now: datetime, by: Person | None = N
             pk=campaign.pk, test_state="running", state__in=("sending", "waiting", "paused")
         ).update(test_state="decided", test_winner=place, changed=now)
         if mine:
-            for variant_place, presses in campaigns.presses_of(campaign).items():
-                Variant.objects.filter(campaign=campaign, variant_no=variant_place).update(presses=presses)
+            sealed_clicks.decide(campaign.edition, place, campaigns.presses_of(campaign))
             detail = {"version": ab_test.NAMES[place], "by": campaign.ab_metric if by is None else "hand"}
             record("campaign.test_decided", campaign.organization, now=now, by=by, about=campaign.pk, detail=detail)
     return bool(mine)

@@ -7,6 +7,7 @@ get for their clicks and answers to be counted (core/totals).
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -14,7 +15,7 @@ from django.utils.translation import gettext as _
 from samizdat.audience import recipients_sql
 from samizdat.audience.condition_values import Asked
 from samizdat.audience.models import NUMBER_MASK, SUBSCRIBED, Subscription, row_id
-from samizdat.campaigns import edition_details, translations
+from samizdat.campaigns import edition_details, sealed_clicks, translations
 from samizdat.campaigns.ab_test import BadTest
 from samizdat.campaigns.approval import AgreedPeople
 from samizdat.campaigns.models import Campaign, Edition
@@ -197,6 +198,7 @@ def settle_what_counts(campaign: Campaign, edition: Edition, now: datetime) -> N
     if counted:
         with transaction.atomic():
             edition_details.change(edition, counted_places=totals.dump(counted))
+            sealed_clicks.begin(edition, now.astimezone(ZoneInfo(campaign.organization.timezone)).date())
 
 
 def _reaching(campaign: Campaign, edition: Edition, now: datetime) -> frozenset[int]:

@@ -1,5 +1,6 @@
 """Writes down what became of messages: rows, counters and totals in one transaction, harmless when repeated."""
 
+import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from typing import Any, NamedTuple, TypedDict
 
 from django.db import IntegrityError, transaction
 
+from samizdat.campaigns import sealed_clicks
 from samizdat.campaigns.ab_test import marks_of
 from samizdat.campaigns.models import Campaign, Edition
 from samizdat.campaigns.queries import is_welcome
@@ -21,6 +23,9 @@ from samizdat.delivery.models import Chunk, Retry, Worker
 from samizdat.delivery.queries import answer_column
 from samizdat.events.actions import record
 from samizdat.vault import keyring
+from samizdat.vault.errors import VaultError
+
+log = logging.getLogger("samizdat.delivery")
 
 # As `wait` of what is put off: its mailbox provider refuses us, so it waits until a person lifts that.
 HELD = -1
@@ -72,11 +77,18 @@ class _Account:
     spoken: Mapping[int, int] = field(default_factory=dict)
     variants: Counter[tuple[int, int]] = field(default_factory=Counter)
 
+    # Whom each version reached, while that is still noted (campaigns/sealed_clicks.py).
+    reached: dict[int, list[int]] | None = None
+
     def vary(self, result: SendResult, old: State, new: State) -> None:
-        if old == new or not (self.marks or self.spoken):
+        if old == new or not (self.marks or self.spoken or self.reached is not None):
             return
         number, marks = result.number, self.marks
         variant = ab_test.group(self.edition, number, marks) if marks else self.spoken.get(result.chunk, 0)
+        if self.reached is not None and new == State.ACCEPTED:
+            self.reached.setdefault(variant, []).append(number)
+        if not (marks or self.spoken):
+            return
         self.variants[variant, int(new)] += 1
         if old != State.PENDING:
             self.variants[variant, int(old)] -= 1
@@ -165,6 +177,7 @@ def _write(
 
 def _write_edition(edition: int, results: list[SendResult], now: datetime, trusting: bool) -> None:
     account = _Account(edition=edition, marks=marks_of(edition), spoken=_spoken(edition, results))
+    account.reached = None if edition in _reached else {}
     fresh = [result for result in results if trusting and not result.retry]
     known = [result for result in results if not trusting or result.retry]
     resend = _resends(edition) if any(result.news == JournalNews.UNSURE for result in results) else False
@@ -176,6 +189,22 @@ def _write_edition(edition: int, results: list[SendResult], now: datetime, trust
     _begin_letter(edition, account, now)
     _store(edition, account, now)
     _store_answers(edition, results)
+    _note_reached(edition, account)
+
+
+# Editions of which nobody more is noted, as far as this process knows: enough people got them, or nothing is counted.
+_reached: set[int] = set()
+
+
+def _note_reached(edition: int, account: _Account) -> None:
+    """Before clicks of a version are shown, so many people really got it. Last, and cheap once they did."""
+    if not account.reached:
+        return
+    try:
+        if not sealed_clicks.note_reached(edition, account.reached):
+            _reached.add(edition)
+    except VaultError as error:
+        log.warning("Who got campaign edition %d is not noted now (%s).", edition, type(error).__name__)
 
 
 # Editions of which somebody got something, as far as this process knows: asked no more.

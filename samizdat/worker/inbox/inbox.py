@@ -64,6 +64,7 @@ class EnvelopeWords(Struct, frozen=True):
     topics: tuple[int, ...] = ()
     values: dict[str, str] = {}
     # Of links that were pressed.
+    process: str = ""
     day: str = ""
     counts: dict[str, int] = {}
 

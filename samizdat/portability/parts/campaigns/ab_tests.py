@@ -6,16 +6,17 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct, convert, structs, to_builtins
 
 from samizdat.campaigns import ab_test as contests
+from samizdat.campaigns import sealed_clicks
 from samizdat.campaigns.models import Campaign, Variant
 from samizdat.core import ab_test, totals
 from samizdat.portability.parts import base
-from samizdat.portability.parts.campaigns.campaigns import NUMBER, OVER, CampaignsPart
+from samizdat.portability.parts.campaigns.campaigns import NUMBER, OVER, CampaignsPart, edition_of
 from samizdat.portability.parts.campaigns.extras import CampaignExtrasPart
 from samizdat.portability.subscribers import ExportContext
 from samizdat.portability.value_limits import Whole, moment
 from samizdat.vault import keyring
 
-SUMS = ("left", "replies", "presses")
+SUMS = ("left", "replies")
 LONGEST = 2_000
 
 
@@ -47,7 +48,9 @@ class Tests(CampaignExtrasPart):
     name = "tests"
 
     def rows(self, home: ExportContext, letter: Campaign) -> Iterator[dict[str, object]]:
-        versions = [_told(home, row) for row in Variant.objects.filter(campaign=letter).order_by("variant_no")]
+        rows = Variant.objects.filter(campaign=letter).order_by("variant_no")
+        presses = contests.presses_when_decided(letter)
+        versions = [_told(home, row, presses.get(row.variant_no, 0)) for row in rows]
         if versions:
             yield {
                 "share": letter.test_share,
@@ -80,13 +83,16 @@ class Tests(CampaignExtrasPart):
                 row = Variant.objects.create(campaign=letter, variant_no=place, letter_id=text, **sums)
                 row.sealed = keys.seal_json(version.words, "variant", "sealed", row.pk)
                 row.save(update_fields=["sealed"])
+            presses = {place: version.presses for place, version in enumerate(test.versions) if version.presses}
+            if presses and (edition := edition_of(letter)):
+                sealed_clicks.put(edition, decided=presses)
 
 
-def _told(home: ExportContext, row: Variant) -> dict[str, Any]:
+def _told(home: ExportContext, row: Variant, presses: int) -> dict[str, Any]:
     words = home.keys.open_json(row.sealed, "variant", "sealed", row.pk, contests.VersionWords)
-    sums = {name: getattr(row, name) for name in SUMS}
+    sums: dict[str, int] = {name: getattr(row, name) for name in SUMS}
     # As the report says them: what it keeps back leaves the house as none.
-    sums["presses"] = 0 if totals.is_few(row.presses) else totals.rounded(row.presses)
+    sums["presses"] = 0 if totals.is_few(presses) else totals.rounded(presses)
     return {"letter": row.letter_id, "words": to_builtins(words), **sums}
 
 
