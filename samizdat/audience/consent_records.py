@@ -115,6 +115,11 @@ def is_ours(row: Digested) -> bool:
     return hmac.compare_digest(digest(organization, subscriber, list_id, kind, purpose, way, day, blob), mark)
 
 
+def lists_on_record(rows: Iterable[Digested]) -> set[int | None]:
+    """Numbers of lists that a record of ours names."""
+    return {row[1][1] for row in rows if is_ours(row)}
+
+
 def _place(known: Known) -> tuple[str, int]:
     return known[5], known[0]
 

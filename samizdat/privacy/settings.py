@@ -26,6 +26,7 @@ class ListFacts:
     known: int  # In all statuses.
     left_days: int | None = None
     delivery_months: int | None = None
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ def facts_of(organization: Organization) -> PrivacyFacts:
                 known=view.total,
                 left_days=rules[view.id].left_days if view.id in rules else None,
                 delivery_months=rules[view.id].delivery_months if view.id in rules else None,
+                number=view.id,
             )
             for view in audience.lists(organization, archived=True)
         ],

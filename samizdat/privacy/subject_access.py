@@ -5,7 +5,7 @@ One document of plain values; as JSON for machines (article 20), as one HTML fil
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from django.utils.translation import override
 
 from samizdat.accounts.models import Organization, Person
 from samizdat.accounts.sealed_settings import leading
+from samizdat.audience import consent_records, sql
 from samizdat.audience import queries as audience
 from samizdat.audience.actions import preferences
 from samizdat.audience.models import Subscriber
@@ -36,12 +37,23 @@ from samizdat.privacy.settings import PrivacyFacts, facts_of
 LANGUAGES = legal_documents.LANGUAGES
 
 
-def access_file(subscriber: Subscriber, *, now: datetime, by: Person | None = None) -> dict[str, object]:
-    """The document. That it was made is written to the log, without what is in it."""
+def access_file(
+    subscriber: Subscriber, *, now: datetime, by: Person | None = None, by_link: bool = False
+) -> dict[str, object]:
+    """The document. That it was made is written to the log, without what is in it. by_link: nobody of the team looks at
+    it. Then it names no list that no record of ours and no form names, no field of others, and no tags: rows in the
+    open say who has one, so whoever writes the database could read the name of each in a copy of their own."""
     subscriber.refresh_from_db()
     organization = subscriber.organization
     card = audience.card(subscriber, now)
     facts = facts_of(organization)
+    if by_link:
+        known = consent_records.lists_on_record(sql.digested_consent_of([subscriber.id]))
+        lists = [row for row in card.lists if row.list_id in known]
+        timeline = [entry for entry in card.timeline if entry.list_id is None or entry.list_id in known]
+        card = replace(card, lists=lists, timeline=timeline)
+        facts.lists[:] = [row for row in facts.lists if row.number in known or row.form]
+        facts.fields[:] = [(tag, label) for tag, label in facts.fields if card.values.get(tag)]
     appeals = {subscription.list_id: verdict for subscription, verdict in card.fundraising}
     labels = {field.tag: field.label for field in audience.fields(organization)}
     record("subscriber.access_exported", organization, about=subscriber.id, by=by, now=now)
@@ -61,7 +73,7 @@ def access_file(subscriber: Subscriber, *, now: datetime, by: Person | None = No
             "mailbox": card.provider,
             "since": card.joined.isoformat(),
             "came_by": WAYS[subscriber.source],
-            "tags": card.tags,
+            "tags": None if by_link else card.tags,
             "notes": card.notes,
             "suppressed": card.suppressed or "",
             **_chosen(subscriber),

@@ -14,7 +14,7 @@ from samizdat.audience.actions import fundraising_consent, preferences
 from samizdat.audience.actions.forms import FormFacts, make_form
 from samizdat.audience.errors import AddressErased
 from samizdat.audience.list_details import ListDetails
-from samizdat.audience.models import Subscriber
+from samizdat.audience.models import ConsentRecord, Subscriber, SubscriberTag, Subscription
 from samizdat.campaigns.actions import create
 from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.models import Edition
@@ -51,6 +51,27 @@ def test_a_readers_file_holds_everything_and_nobody_elses(
     assert set(document["notice"]) == {"en", "ru"}
     assert "boris" not in json.dumps(document)
     assert Event.objects.filter(kind="subscriber.access_exported", about=ada.id).count() == 1
+
+
+def test_a_copy_by_link_names_no_list_and_no_tag_that_rows_in_the_open_say_alone(
+    lantern: Any, letter: Any, ada: Any
+) -> None:
+    """Whoever writes the database and has a subscription of their own would read the name of each in their copy."""
+    board = audience.new_list(lantern, "Detained, and their relatives", now=NOW)
+    boris = audience.add_subscriber(lantern, "boris@post.example", board, consent="So.", tags=["gave"], now=NOW)
+    secret = SubscriberTag.objects.get(subscriber=boris)
+    SubscriberTag.objects.create(subscriber=ada, tag_id=secret.tag_id)
+    Subscription.objects.create(subscriber=ada, list=board, status=4, mail_verdict=0, since=NOW.date())
+    [copied] = ConsentRecord.objects.filter(subscriber=ada)
+    copied.pk, copied.list = None, board
+    copied.save(force_insert=True)
+    document = subject_access.access_file(ada, now=NOW, by_link=True)
+    page = subject_access.as_html(document, "en")
+    assert "Detained" not in json.dumps(document) + page and "gave" not in json.dumps(document["about"]) + page
+    assert [row["list"] for row in document["lists"]] == ["The Thursday Letter"]
+    assert document["about"]["tags"] is None and "Ask us for them" in page and document["consent"]
+    staff = subject_access.access_file(ada, now=NOW)
+    assert staff["about"]["tags"] == ["fair", "gave"] and len(staff["lists"]) == 2
 
 
 def test_no_draft_is_told_to_who_got_it_by_the_database_alone(lantern: Any, letter: Any, ada: Any) -> None:

@@ -165,7 +165,7 @@ def _mail(envelope: OpenedEnvelope, wanted: SubjectRequest, now: datetime) -> bo
         return given_up(envelope, now)
     token = mailed_token(subscriber, what, now, wanted.mark)
     if what == "data":
-        text = json.dumps(access_file(subscriber, now=now), ensure_ascii=False, indent=1)
+        text = json.dumps(access_file(subscriber, now=now, by_link=True), ensure_ascii=False, indent=1)
         lay_out_data(subscriber, token, text, hours=DATA_HOURS, now=now)
     words = phrases_override.words_to(subscriber.language, kept.language)
     # The page behind the link speaks as the mail does, where it can.
