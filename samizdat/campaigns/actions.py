@@ -1,4 +1,4 @@
-"""Verbs that change campaigns: begin, save, throw away, freeze."""
+"""Verbs that change campaigns: begin, save, delete, freeze."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -205,7 +205,7 @@ def remove_flawed(campaign: Campaign, code: str, *, version: int, by: Person | N
     return save(campaign, draft, version=version, by=by, now=now)
 
 
-def throw_away(campaign: Campaign, *, by: Person | None, now: datetime) -> None:
+def delete_draft(campaign: Campaign, *, by: Person | None, now: datetime) -> None:
     """Deletes a draft. Errors: NotADraft, since what was sent stays on record; also for the text of another's test."""
     in_tests = Variant.objects.filter(letter=campaign)
     # A letter that was paused before anybody got it can be a draft again too.

@@ -247,7 +247,7 @@ def _say_whose(address: str) -> None:
     from samizdat.portability import actions
     from samizdat.portability.request import told_of
 
-    row = actions.whose(bootstrap.organization(), address, now=bootstrap.now())
+    row = actions.export_with_address(bootstrap.organization(), address, now=bootstrap.now())
     if row is None:
         raise CommandFailed(f"{address} is no marker address of an export from here.", "not_planted")
     from samizdat.accounts import sealed_people

@@ -352,7 +352,7 @@ def person_add(email: str, role: str, name: str, password_file: str | None) -> N
     if known is None and not password_file:
         token = actions.invite(organization, role, note=email, by=None, now=now)
         desk = leading(organization).desk_url
-        link = f"{desk or _served_at()}/come-in/{token}"
+        link = f"{desk or _served_at()}/invitation/{token}"
         if not desk:
             note(
                 "The app has no address yet, so the link only works on this server. Set it: samizdat "

@@ -373,7 +373,9 @@ def name_of(row: Export) -> str:
 # -- where an address came from ----------------------------------------------------------------------------------
 
 
-def whose(organization: Organization, address: str, *, now: datetime, by: Person | None = None) -> Export | None:
+def export_with_address(
+    organization: Organization, address: str, *, now: datetime, by: Person | None = None
+) -> Export | None:
     """Which export a planted address was in, on record as an alarm; None for any other address. Errors: BadAddress."""
     blinds = keyring.keys(organization).blinds(addresses.comparable(addresses.normalize(address)))
     export = canary_alarms.planted_in(organization, blinds)

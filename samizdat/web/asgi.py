@@ -211,7 +211,7 @@ class LetterLinks:
 
     def note(self, asked: WSGIEnvironment) -> None:
         """Once it was answered: a link that leads nowhere any more is one of those that nobody knows."""
-        if asked["PATH_INFO"].startswith("/letter/"):
+        if asked["PATH_INFO"].startswith("/shared/"):
             mark = self._mark(asked["PATH_INFO"].split("/")[2])
             self._organizations.pop(mark, None)
             if organization := asked.get(LETTER):
@@ -228,7 +228,7 @@ def _place(asked: WSGIEnvironment, workplaces: Workplaces | None, links: LetterL
     path = asked["PATH_INFO"]
     if workplaces is not None:
         return workplaces.asked_at(path), workplaces.person
-    return links.place(asked) if path.startswith("/letter/") else _place_outside(asked, "strangers")
+    return links.place(asked) if path.startswith("/shared/") else _place_outside(asked, "strangers")
 
 
 def _place_outside(asked: WSGIEnvironment, others: str) -> asgi.Place:

@@ -19,7 +19,7 @@ from samizdat.web.tour import TourPlace, place_of
 GROUPS = {
     "audience": ("subscribers", "lists", "segments", "fields", "imports", "exports", "tags", "forms"),
     "sending": ("routes", "domains"),
-    "settings": ("settings", "people", "activity", "rights"),
+    "settings": ("settings", "team", "activity", "privacy"),
 }
 
 

@@ -44,5 +44,5 @@ def _who(request: DeskRequest, event: Event) -> dict[str, str]:
         text = _("It was your account, on %(when)s. If it wasn’t you, change your password and tell the other admins.")
         return {"text": text % facts, "href": reverse("profile")}
     text = _("By %(who)s, on %(when)s. Ask them. If it wasn’t them, sign them out everywhere.")
-    page = ("colleague", event.by_id) if event.by else ("people",)
+    page = ("member", event.by_id) if event.by else ("team",)
     return {"text": text % facts, "href": address(request.organization, *page)}

@@ -162,7 +162,7 @@ def answer(request: DeskRequest, seconds: int) -> HttpResponse:
         "typed": resume_after_sign_in.typed_into(request),
         "home": home,
     }
-    return render(request, "web/too_fast.html", facts, status=429)
+    return render(request, "web/rate_limited.html", facts, status=429)
 
 
 def sentence(seconds: int) -> str:

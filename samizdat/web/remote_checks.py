@@ -19,4 +19,4 @@ def ask(request: DeskRequest, kind: str, about: int, then: str, **words: object)
     except remote_checks.TooMuchAsked as refused:
         messages.error(request, str(refused))
         return redirect(then)
-    return go(request, "question", asked.pk)
+    return go(request, "remote-check", asked.pk)

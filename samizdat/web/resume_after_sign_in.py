@@ -114,7 +114,7 @@ def after_sign_in(request: VisitorRequest, person: Person, held: str) -> HttpRes
 
 
 def page(request: VisitorRequest, typed: UnsentForm, status: int = 200) -> HttpResponse:
-    return render(request, "web/still_here.html", {"typed": typed}, status=status)
+    return render(request, "web/restore_typed.html", {"typed": typed}, status=status)
 
 
 def _sealed(owner: int, typed: UnsentForm, now: datetime) -> str:

@@ -467,7 +467,7 @@ def test_an_organization_keeps_its_own_list_of_hosts_that_do_not_open(lantern: A
 def test_a_draft_that_is_thrown_away_takes_its_checks_along(lantern: Any) -> None:
     campaign = letter(lantern, "Hello")
     results.accept(campaign, "a" * 18, by=None, now=NOW)
-    actions.throw_away(campaign, by=None, now=NOW)
+    actions.delete_draft(campaign, by=None, now=NOW)
     assert not CheckResult.objects.exists()
 
 

@@ -156,8 +156,8 @@ def test_a_draft_can_be_thrown_away_and_a_sent_letter_cannot(letter: Campaign) -
     sent = copy(letter, by=None, now=NOW)
     Campaign.objects.filter(pk=sent.pk).update(state="finished")
     with pytest.raises(NotADraft):
-        actions.throw_away(sent, by=None, now=NOW)
-    actions.throw_away(letter, by=None, now=NOW)
+        actions.delete_draft(sent, by=None, now=NOW)
+    actions.delete_draft(letter, by=None, now=NOW)
     assert not Campaign.objects.filter(pk=letter.pk).exists()
 
 
@@ -221,7 +221,7 @@ def test_a_picture_that_a_saved_template_shows_is_in_use(letter: Campaign, lante
     draft = LETTER.with_(format="blocks", body=body)
     written = actions.create(lantern, letter.list, draft, by=None, now=NOW)
     import_template.save_as_template(written, "River", by=None, now=NOW)
-    actions.throw_away(written, by=None, now=NOW)
+    actions.delete_draft(written, by=None, now=NOW)
     assert [use.name for use in uses(lantern, ["ab" * 8])["ab" * 8]] == ["River"]
 
 

@@ -22,7 +22,7 @@ def test_commands_are_named_as_this_one_was_called(here: House) -> None:
 def test_an_invitation_leads_to_where_the_desk_is_served(here: House) -> None:
     (here.data / "desk-address").write_text("http://127.0.0.1:8760")
     link = here.say("person", "add", "vera@lantern.example", "--role", "viewer")["invitation"]
-    assert link.startswith("http://127.0.0.1:8760/come-in/")
+    assert link.startswith("http://127.0.0.1:8760/invitation/")
 
 
 def test_the_only_admin_gets_a_new_password_on_the_machine(here: House) -> None:

@@ -434,7 +434,7 @@ def test_a_setting_that_cannot_be_is_refused_with_a_sentence(
 
 def test_a_person_is_invited_or_added(brought_in: House) -> None:
     assert (
-        "http://127.0.0.1:8000/come-in/"
+        "http://127.0.0.1:8000/invitation/"
         in brought_in.say("person", "add", "dmitri@lantern.example", "--role", "viewer")["invitation"]
     )
     people = brought_in.say("person", "ls")["people"]

@@ -220,7 +220,7 @@ def test_a_version_goes_where_its_letter_goes_and_along_with_its_copies(house: H
     copied = copy(again, by=None, now=dbclock.now())
     assert [one.language for one in translations.versions(copied)] == ["ru", "fa"]
     assert draft_of(translations.versions(copied)[0]).subject == "News in ru"
-    campaigns.throw_away(copied, by=None, now=dbclock.now())
+    campaigns.delete_draft(copied, by=None, now=dbclock.now())
     assert not Campaign.objects.filter(version_of=copied.pk).exists()
     got = set.union(*by_subject(server).values())
     left = [sum(number not in got for number in some) for some in ((4, 5, 6), (1, 2), (3, 7))]

@@ -389,9 +389,9 @@ def test_each_export_has_an_address_of_its_own_that_nobody_counts_and_the_house_
     found = [_planted(made(audience, ExportRequest("samizdat"))) for _ in range(3)]
     assert len(set(found)) == 3
     assert queries.count(audience) == before == Subscriber.objects.filter(organization=audience).count()
-    rows = [exporting.whose(audience, address, now=NOW) for address in found]
+    rows = [exporting.export_with_address(audience, address, now=NOW) for address in found]
     assert [row.pk for row in rows if row] == list(Export.objects.order_by("id").values_list("pk", flat=True))
-    assert exporting.whose(audience, "ada@post.example", now=NOW) is None
+    assert exporting.export_with_address(audience, "ada@post.example", now=NOW) is None
 
 
 def _planted(data: bytes) -> str:
@@ -466,17 +466,17 @@ def test_whoever_writes_the_database_makes_nobody_forget_a_planted_address(audie
     open_columns = [field.name for field in Export._meta.fields if isinstance(field, BinaryField)]
     open_columns.remove("details_sealed")
     Export.objects.update(**dict.fromkeys(open_columns, b""))
-    assert exporting.whose(audience, told_of(row).planted.address, now=NOW) == row
+    assert exporting.export_with_address(audience, told_of(row).planted.address, now=NOW) == row
     Export.objects.update(details_sealed=b"")
     with pytest.raises(SealBroken):
-        exporting.whose(audience, told_of(row).planted.address, now=NOW)
+        exporting.export_with_address(audience, told_of(row).planted.address, now=NOW)
 
 
 def test_a_house_that_moved_knows_what_was_planted_before(audience: Any, vault: Any, tmp_path: Path) -> None:
     made(audience, ExportRequest("csv"))
     planted = told_of(Export.objects.get()).planted.address
     there, _ = in_another_house(made(audience, ExportRequest("samizdat", keys=True)), tmp_path, vault)
-    found = exporting.whose(there, planted, now=NOW)
+    found = exporting.export_with_address(there, planted, now=NOW)
     assert found is not None
     assert (found.organization, found.format, found.state, found.created) == (there, "csv", "elsewhere", NOW)
 

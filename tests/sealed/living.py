@@ -211,7 +211,7 @@ class Life:
         """Everybody in a plain file, which is not fetched and thrown away again."""
         number = self.instance.python(ASKS)
         until(lambda: self.instance.python(MADE) == "ready")
-        assert desk.post(f"/exports/{number}/drop", {})[0] == 302
+        assert desk.post(f"/exports/{number}/delete", {})[0] == 302
         self.seen["export"] = self.instance.python(MADE)
 
     def states(self) -> list[str]:

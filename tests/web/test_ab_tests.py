@@ -107,13 +107,13 @@ def test_taken_back_it_has_its_test_still_and_a_text_in_use_is_not_thrown_away(h
     _readers(here, 7)
     other, client, number = make_campaign(here, "Another text"), desk("editor"), here.campaign.pk
     client.post(_to(here, "versions", number), _plan(here, **{"b-letter": str(other.pk), "b-subject": ""}))
-    page = client.post(_to(here, "throw-away", other.pk), {"word": "x"}, follow=True).content.decode()
+    page = client.post(_to(here, "delete-draft", other.pk), {"word": "x"}, follow=True).content.decode()
     assert "Remove it from that test first." in page
     client.post(_to(here, "send", number), {"when": "now"})
-    client.post(_to(here, "take-back", number))
+    client.post(_to(here, "undo-send", number))
     draft = Campaign.objects.get(pk=number, state="draft")
     assert [one.change.letter for one in ab_test.versions(draft)] == [None, other] and draft.test_share == 50
-    client.post(_to(here, "no-versions", draft.pk))
+    client.post(_to(here, "remove-versions", draft.pk))
     assert not ab_test.versions(draft)
 
 
@@ -132,13 +132,13 @@ def test_those_whom_it_did_not_reach_are_written_to_from_the_report(here: House,
     page = client.get(_to(here, "report", letter.pk)).content.decode()
     assert "Send to those who were missed" in page and "cancelled before it was sent to them" in page
     assert "Send to those who were missed" not in client.get(_to(here, "report", sent.pk)).content.decode()
-    client.post(_to(here, "write-again", letter.pk))
+    client.post(_to(here, "resend-unreached", letter.pk))
     draft = Campaign.objects.get(resend_of=letter)
     page = client.get(_to(here, "campaign", draft.pk)).content.decode()
     assert "Only to those the first campaign didn’t reach, if they still consent" in page and 'name="list"' not in page
     shown = client.get(_to(here, "send", draft.pk)).context["rows"]
     assert {row.word: row.count for row in shown}["the first email was accepted"] == 2
-    refused = client.post(_to(here, "write-again", sent.pk), follow=True).content.decode()
+    refused = client.post(_to(here, "resend-unreached", sent.pk), follow=True).content.decode()
     assert "This campaign is still being sent." in refused
 
 

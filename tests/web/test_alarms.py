@@ -47,7 +47,7 @@ def _leave(here: House, names: list[str], told: int) -> int:
 
 
 def _page(here: House, alarm: int) -> str:
-    return reverse("left-at-once", args=[here.organization.slug, alarm])
+    return reverse("mass-unsubscribe", args=[here.organization.slug, alarm])
 
 
 def _answers() -> Any:
@@ -74,7 +74,7 @@ def test_an_admin_brings_them_back_as_one_once_another_has_approved_it(here: Hou
         assert "The undo is waiting for another admin" in page and "resubscribe 3 subscribers" not in page
     assert not _answers().exists(), "one stolen session takes nobody's no back"
     change = pending_changes.waiting(here.organization).get()
-    zoya.post(reverse("settle-change", args=[here.organization.slug, change.pk]), {"answer": "approve"})
+    zoya.post(reverse("decide-change", args=[here.organization.slug, change.pk]), {"answer": "approve"})
     assert "Resubscribing them" in client.get(_page(here, alarm)).content.decode()
     assert [event.about for event in _answers()] == [alarm]
     unsubscribes.undo(_answers().get(), timezone.now())

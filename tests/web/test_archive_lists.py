@@ -38,7 +38,7 @@ def _draft_alone(here: House) -> None:
 def test_an_archived_list_is_in_no_menu_and_comes_back(here: House, desk: Desk) -> None:
     editor, name = desk("editor"), _name(here)
     _draft_alone(here)
-    choices = (_to(here, "new-campaign"), _to(here, "add-subscriber"), _to(here, "joining-forms"))
+    choices = (_to(here, "new-campaign"), _to(here, "add-subscriber"), _to(here, "signup-forms"))
     new_list(here.organization, "Alerts", now=NOW)
     assert all(name in editor.get(page).content.decode() for page in choices)
     page = _post(here, editor, "archive-list")
@@ -103,7 +103,7 @@ def test_a_list_is_deleted_by_typing_its_name_once_its_loss_was_counted(here: Ho
     bulk.run(work.id, timezone.now)
     assert admin.get(_to(here, "list", here.list.id)).status_code == 404
     assert _to(here, "list", here.list.id) not in admin.get(_to(here, "lists")).content.decode()
-    assert admin.get(_to(here, "one-bulk-work", work.id)).status_code == 200
+    assert admin.get(_to(here, "bulk-action", work.id)).status_code == 200
 
 
 def test_an_editor_and_a_viewer_delete_no_list(here: House, desk: Desk) -> None:

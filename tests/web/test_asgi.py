@@ -244,7 +244,7 @@ def test_what_somebody_asks_counts_for_the_organization_whose_page_it_is(
     found = works_for(client.get("/profile").wsgi_request.environ)
     assert found == Workplaces(ada.pk, {lantern.slug: lantern.pk, other.slug: other.pk})
     assert found.asked_at(f"/o/{other.slug}/media/add") == other.pk
-    for page in (f"/o/{lantern.slug}/", "/profile", "/o/", "/o/of-somebody-else/", f"/letter/{other.slug}"):
+    for page in (f"/o/{lantern.slug}/", "/profile", "/o/", "/o/of-somebody-else/", f"/shared/{other.slug}"):
         assert found.asked_at(page) == lantern.pk, page
     assert works_for(environ(_scope(path="/sign-in", headers=[]), None)) is None
     Membership.objects.filter(organization=other).update(locked=NOW)
@@ -259,7 +259,7 @@ def test_whoever_has_many_links_to_letters_takes_turns_as_one_organization() -> 
     links = LetterLinks()
 
     def opened(token: str, organization: int | None) -> Hashable:
-        asked = {"PATH_INFO": f"/letter/{token}"}
+        asked = {"PATH_INFO": f"/shared/{token}"}
         links.note(asked | ({LETTER: organization} if organization else {}))
         party, who = links.place(asked)
         assert who == token, "and within one they take turns by link"

@@ -102,7 +102,7 @@ def test_the_wait_is_told_and_never_shorter_than_it_is(seconds: int, told: str) 
 
 def test_a_stranger_is_offered_no_link_but_those_they_may_follow(vera: Any, client: Client) -> None:
     assert re.findall(r"<a [^>]*href", client.get("/sign-in").content.decode()) == []
-    for gone in ("/come-in/no-such-token", "/no-such-page"):
+    for gone in ("/invitation/no-such-token", "/no-such-page"):
         page = client.get(gone).content.decode()
         assert re.findall(r'<a [^>]*href="([^"]*)"', page) == ["/sign-in"], gone
 
@@ -194,7 +194,7 @@ def test_a_short_password_is_refused_beside_its_field(vera: Any, lantern: Any, c
 
 
 def test_an_empty_house_is_set_up_by_whoever_has_the_code(db: Any, vault: Any, client: Client) -> None:
-    assert client.get("/sign-in").headers["Location"] == "/set-up"
+    assert client.get("/sign-in").headers["Location"] == "/setup"
     answers = {
         "code": "wrong",
         "organization": "Northern Lantern",
@@ -203,11 +203,11 @@ def test_an_empty_house_is_set_up_by_whoever_has_the_code(db: Any, vault: Any, c
         "password": PASSWORD,
         "language": "en",
     }
-    assert client.post("/set-up", answers).status_code == 422
+    assert client.post("/setup", answers).status_code == 422
     assert not Organization.objects.exists()
     answers["code"] = first_run.code()
-    assert client.post("/set-up", answers, follow=True).redirect_chain[-1][0] == "/o/northern-lantern/"
-    assert client.get("/set-up").headers["Location"] == "/sign-in"
+    assert client.post("/setup", answers, follow=True).redirect_chain[-1][0] == "/o/northern-lantern/"
+    assert client.get("/setup").headers["Location"] == "/sign-in"
 
 
 def test_a_new_password_ends_every_other_session(vera: Any) -> None:
@@ -244,7 +244,7 @@ def test_somebody_with_two_organizations_chooses(here: House, there: House) -> N
 def test_the_last_admin_can_not_be_removed(here: House) -> None:
     vera = here.people["admin"]
     client = signed_in(vera)
-    answer = client.post(reverse("remove-colleague", args=[here.organization.slug, vera.pk]), follow=True)
+    answer = client.post(reverse("remove-member", args=[here.organization.slug, vera.pk]), follow=True)
     assert "You are the only admin" in answer.content.decode()
     assert Membership.objects.filter(person=vera).exists()
 
@@ -252,13 +252,13 @@ def test_the_last_admin_can_not_be_removed(here: House) -> None:
 def test_a_removed_colleague_is_out_at_once(here: House) -> None:
     clara = signed_in(here.people["editor"])
     vera = signed_in(here.people["admin"])
-    vera.post(reverse("remove-colleague", args=[here.organization.slug, here.people["editor"].pk]))
+    vera.post(reverse("remove-member", args=[here.organization.slug, here.people["editor"].pk]))
     assert clara.get(f"/o/{here.organization.slug}/").status_code == 302
 
 
 def test_an_invitation_link_is_shown_once(here: House) -> None:
     client = signed_in(here.people["admin"])
-    address = reverse("people", args=[here.organization.slug])
+    address = reverse("team", args=[here.organization.slug])
     made = client.post(address, {"role": "viewer", "note": "For Pavel"}).content.decode()
-    assert "/come-in/" in made
-    assert "/come-in/" not in client.get(address).content.decode()
+    assert "/invitation/" in made
+    assert "/invitation/" not in client.get(address).content.decode()

@@ -277,7 +277,7 @@ def test_a_letter_that_takes_too_long_says_so_and_cannot_go_out(
     monkeypatch.setattr(limited_process._Helper, "_answer", nothing)
     letter = here.campaign
     client = desk("editor")
-    for page in ("", "preview/light", "look/light", "alongside"):
+    for page in ("", "preview/light", "preview-frame/light", "sidebar"):
         shown = client.get(f"/o/{here.organization.slug}/campaigns/{letter.pk}/{page}")
         assert shown.status_code == 200
         assert "takes too long to prepare" in shown.content.decode(), page
@@ -334,7 +334,7 @@ def test_what_takes_too_long_says_so_on_each_page_and_changes_nothing(
         convert_format.switch(letter, "html", by=None, now=NOW)
     letter.refresh_from_db()
     assert draft_of(letter) == before
-    assert "takes too long to prepare" in client.get(f"{base}/settings/letters/light").content.decode()
+    assert "takes too long to prepare" in client.get(f"{base}/settings/branding/light").content.decode()
     Campaign.objects.filter(pk=here.sent.pk).update(state="finished", pending=0, accepted=1)
     here.sent.refresh_from_db()
     with pytest.raises(NoCorrection, match="takes too long"):

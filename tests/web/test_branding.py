@@ -12,7 +12,7 @@ pytestmark = pytest.mark.django_db
 
 def test_an_editor_looks_first_and_then_saves(here: Any, desk: Any) -> None:
     client = desk("editor")
-    page = f"/o/{here.organization.slug}/settings/letters"
+    page = f"/o/{here.organization.slug}/settings/branding"
     chosen = asdict(brand.USUAL) | {"button": "#7A1F5C", "footer": "Printed in Riga"}
     looked = client.post(page, chosen | {"look": "1"}).content.decode()
     assert "light?" in looked

@@ -172,16 +172,16 @@ def pages(here: House) -> list[str]:
         to("campaign", here.campaign.pk),
         to("campaign", here.campaign.pk) + f"?as={here.ada.number}",
         to("history", here.campaign.pk),
-        to("version", here.campaign.pk, 1),
+        to("draft-version", here.campaign.pk, 1),
         to("templates"),
-        to("one-template", here.template),
-        to("places", _framed(here)),
-        to("throw-away", here.campaign.pk),
-        to("look", here.campaign.pk),
-        to("look", here.campaign.pk) + "?view=aloud&as=all",
+        to("template", here.template),
+        to("regions", _framed(here)),
+        to("delete-draft", here.campaign.pk),
+        to("preview-page", here.campaign.pk),
+        to("preview-page", here.campaign.pk) + "?view=aloud&as=all",
         to("media") + f"?for={here.campaign.pk}",
-        to("one-picture", here.picture.slug),
-        to("cut-picture", here.picture.slug),
+        to("media-item", here.picture.slug),
+        to("crop-picture", here.picture.slug),
         to("remove-picture", here.picture.slug),
         to("send", here.campaign.pk) + "?look=1",
         to("report", here.sent.pk),
@@ -191,17 +191,17 @@ def pages(here: House) -> list[str]:
         to("add-subscriber"),
         to("subscriber", here.ada.number),
         to("erase", here.ada.number),
-        to("left-at-once", here.alarm),
-        to("differ"),
+        to("mass-unsubscribe", here.alarm),
+        to("consistency"),
         to("lists"),
         to("list", here.list.pk),
         to("fields"),
         to("edit-subscriber", here.ada.number),
         to("bulk") + "?provider=other",
-        to("one-bulk-work", here.work),
-        to("stop-list"),
+        to("bulk-action", here.work),
+        to("suppressions"),
         to("growth"),
-        to("odd"),
+        to("data-quality"),
         to("field", here.field),
         to("remove-field", here.field),
         to("segments"),
@@ -213,11 +213,11 @@ def pages(here: House) -> list[str]:
         to("exports"),
         to("export", here.export.pk),
         to("export", _ready_export(here).pk),
-        to("rights"),
-        to("list-keeping", here.list.pk),
-        to("renewal", here.list.pk),
-        to("notice"),
-        to("reader-rights", here.ada.number),
+        to("privacy"),
+        to("list-retention", here.list.pk),
+        to("reconsent", here.list.pk),
+        to("privacy-notice"),
+        to("subscriber-privacy", here.ada.number),
         to("breaches"),
         to("breach", here.breach),
         to("routes"),
@@ -228,8 +228,8 @@ def pages(here: House) -> list[str]:
         to("sending-domain", _keys_in_all_states(here)),
         to("retire-key", here.key.domain_id, here.key.pk),
         to("remove-domain", here.key.domain_id),
-        to("people"),
-        to("colleague", here.people["viewer"].pk),
+        to("team"),
+        to("member", here.people["viewer"].pk),
         to("settings"),
         "/profile",
         "/keyboard",
@@ -275,7 +275,12 @@ def test_a_long_name_without_spaces_scrolls_no_page_sideways(browser: Any, serve
     add_tags(here.ada, [f"{number} volunteers at the river" for number in range(5)], now=NOW)
     letter, to = make_campaign(here, "Ж" * 190), here.organization.slug
     names = (("home",), ("send", letter.pk), ("lists",), ("list", here.list.pk), ("subscribers",), ("exports",))
-    names += (("rights",), ("renewal", here.list.pk), ("list-keeping", here.list.pk), ("subscriber", here.ada.number))
+    names += (
+        ("privacy",),
+        ("reconsent", here.list.pk),
+        ("list-retention", here.list.pk),
+        ("subscriber", here.ada.number),
+    )
     with window(browser, here.people["admin"], served) as (page, _):
         paths = [reverse(name, args=[to, *rest]) for name, *rest in names]
         wrong = [finding for path in paths for finding in _look(page, path, ROOM)]
@@ -320,7 +325,7 @@ def test_pages_for_strangers_violate_nothing_either(browser: Any, served: str, h
     token = invite(here.organization, "viewer", note="", by=here.people["admin"], now=timezone.now())
     letter = share(here.campaign, "", now=timezone.now(), by=here.people["admin"])
     with window(browser, None, served, viewport=PHONE) as (page, complaints):
-        paths = ("/sign-in", f"/come-in/{token}", f"/letter/{letter}")
+        paths = ("/sign-in", f"/invitation/{token}", f"/shared/{letter}")
         wrong = [finding for path in paths for finding in _look(page, path)]
     assert not wrong, "\n".join(wrong)
     assert complaints == []
@@ -334,7 +339,7 @@ def test_a_viewer_and_a_russian_page_violate_nothing(browser: Any, served: str, 
     seen = [
         path
         for path in pages(here)
-        if not path.endswith(("/new", "/add", "/cut", "/erase", "/remove", "/retire", "/stop", "/throw-away"))
+        if not path.endswith(("/new", "/add", "/crop", "/erase", "/remove", "/retire", "/stop", "/delete"))
     ]
     with window(browser, dmitri, served, viewport=PHONE) as (page, _complaints):
         wrong = [finding for path in seen[1:] for finding in _look(page, path, ROOM)] + _look(page, seen[0])
@@ -491,12 +496,12 @@ def test_single_letters_do_nothing_while_somebody_types(browser: Any, served: st
 @pytest.mark.once
 def test_a_link_is_copied_by_its_button(browser: Any, served: str, here: House) -> None:
     with window(browser, here.people["admin"], served, permissions=["clipboard-read", "clipboard-write"]) as (page, _c):
-        page.goto(reverse("people", args=[here.organization.slug]))
+        page.goto(reverse("team", args=[here.organization.slug]))
         page.fill("#f-note", "For Pavel")
         page.click("text=Create link")
         page.click("text=Copy link")
         page.wait_for_selector("text=Copied")
-        assert "/come-in/" in page.evaluate("navigator.clipboard.readText()")
+        assert "/invitation/" in page.evaluate("navigator.clipboard.readText()")
 
 
 @pytest.mark.once

@@ -41,7 +41,7 @@ def test_those_ticked_are_asked_about_tagged_and_untagged(here: House, desk: Des
     assert "Done" in done and "Can be undone until" in done
     assert queries.card(here.ada, NOW).tags == ["spring", "volunteer"]
     work = BulkAction.objects.latest("id")
-    assert "Undone" in client.post(_to(here, "undo-bulk-work", work.pk), follow=True).content.decode()
+    assert "Undone" in client.post(_to(here, "undo-bulk-action", work.pk), follow=True).content.decode()
     assert queries.card(here.ada, NOW).tags == ["volunteer"]
 
 
@@ -100,7 +100,7 @@ def test_an_editor_alone_does_not_erase_the_list(here: House, desk: Desk) -> Non
     assert _waiting(here).state == "waiting", "an editor may ask for it"
     assert "1 change is waiting for approval" in admin.get(_to(here, "home")).content.decode()
     late = add_subscriber(here.organization, "late@post.example", here.list, consent="yes", now=NOW)
-    admin.post(_to(here, "settle-change", _waiting(here).pk), {"answer": "approve"})
+    admin.post(_to(here, "decide-change", _waiting(here).pk), {"answer": "approve"})
     work = BulkAction.objects.latest("id")
     bulk.run(work.pk, timezone.now)
     work.refresh_from_db()
@@ -117,7 +117,7 @@ def test_no_more_are_erased_than_were_approved(here: House, desk: Desk) -> None:
     desk("editor").post(_to(here, "bulk"), ALL | {"tag": str(tag)})
     for person in people[25:]:
         add_tags(person, ["old"], now=NOW, by=None)
-    desk("admin").post(_to(here, "settle-change", _waiting(here).pk), {"answer": "approve"})
+    desk("admin").post(_to(here, "decide-change", _waiting(here).pk), {"answer": "approve"})
     bulk.run(BulkAction.objects.latest("id").pk, timezone.now)
     assert Subscriber.objects.count() == len(people) - 25
 
@@ -137,15 +137,15 @@ def test_an_approval_is_of_the_work_that_was_asked_for_and_of_no_other_one_that_
     other.pk = agreed.pk
     BulkAction.objects.filter(pk=agreed.pk).update(plan_sealed=bulk._sealed(other, plan))
     change = PendingChange.objects.get(about=agreed.pk)
-    desk("admin").post(_to(here, "settle-change", change.pk), {"answer": "approve"})
+    desk("admin").post(_to(here, "decide-change", change.pk), {"answer": "approve"})
     assert BulkAction.objects.get(pk=agreed.pk).state == "waiting"
 
 
 def test_an_admin_stops_an_erasing_that_waits_and_so_does_whoever_asked(here: House, desk: Desk) -> None:
     _many(here, 30)
     for stop in (
-        lambda work: desk("admin").post(_to(here, "settle-change", _waiting(here).pk), {"answer": "stop"}),
-        lambda work: desk("editor").post(_to(here, "stop-bulk-work", work.pk)),
+        lambda work: desk("admin").post(_to(here, "decide-change", _waiting(here).pk), {"answer": "stop"}),
+        lambda work: desk("editor").post(_to(here, "stop-bulk-action", work.pk)),
     ):
         desk("editor").post(_to(here, "bulk"), ALL)
         work = BulkAction.objects.latest("id")
@@ -201,7 +201,7 @@ def test_an_editor_alone_empties_no_list(here: House, desk: Desk, deed: str) -> 
     bulk.run(BulkAction.objects.latest("id").pk, timezone.now)
     assert queries.count(here.organization, here.list, "subscribed") == 31
     late = add_subscriber(here.organization, "late@post.example", here.list, consent="yes", now=NOW)
-    admin.post(_to(here, "settle-change", _waiting(here).pk), {"answer": "approve"})
+    admin.post(_to(here, "decide-change", _waiting(here).pk), {"answer": "approve"})
     bulk.run(BulkAction.objects.latest("id").pk, timezone.now)
     assert Subscription.objects.get(list=here.list, status=SUBSCRIBED).subscriber == late
 
@@ -253,9 +253,9 @@ def test_a_forged_form_does_nothing(here: House, desk: Desk) -> None:
 def test_another_organization_sees_and_undoes_nothing(here: House, there: House, desk: Desk) -> None:
     plan = bulk.BulkPlan(bulk.REMOVE, bulk.Filter(), list=there.list.id)
     work = bulk.begin(there.organization, plan, now=NOW)
-    for name in ("one-bulk-work", "undo-bulk-work", "stop-bulk-work"):
+    for name in ("bulk-action", "undo-bulk-action", "stop-bulk-action"):
         client = desk("admin")
-        ask = client.get if name == "one-bulk-work" else client.post
+        ask = client.get if name == "bulk-action" else client.post
         assert ask(_to(here, name, work.pk)).status_code == 404
     form = {"deed": "remove", "do-list": str(there.list.id), "sure": "1", "counted": "1"}
     assert desk("admin").post(_to(here, "bulk"), form).status_code == 422
@@ -263,7 +263,7 @@ def test_another_organization_sees_and_undoes_nothing(here: House, there: House,
 
 def test_long_work_shows_how_far_it_is_and_can_be_stopped(here: House, desk: Desk) -> None:
     work = bulk.begin(here.organization, bulk.BulkPlan(bulk.REMOVE, bulk.Filter(), list=here.list.id), now=NOW)
-    client, page = desk("editor"), _to(here, "one-bulk-work", work.pk)
+    client, page = desk("editor"), _to(here, "bulk-action", work.pk)
     assert "0 of 1. You can close this page; it keeps running" in client.get(page).content.decode()
-    assert "Stopped" in client.post(_to(here, "stop-bulk-work", work.pk), follow=True).content.decode()
-    assert "Remove from list" in client.get(_to(here, "bulk-works")).content.decode()
+    assert "Stopped" in client.post(_to(here, "stop-bulk-action", work.pk), follow=True).content.decode()
+    assert "Remove from list" in client.get(_to(here, "bulk-actions")).content.decode()

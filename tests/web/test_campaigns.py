@@ -93,7 +93,7 @@ def test_two_people_do_not_overwrite_each_other(here: House, desk: Desk) -> None
 def test_it_saves_itself_and_the_checks_are_asked_for_afterwards(here: House, desk: Desk) -> None:
     page = desk("editor").post(_to(here, "autosave", here.campaign.pk), _answers(here, subject="")).content.decode()
     assert 'name="version" value="2"' in page
-    assert "Must fix" in desk("editor").get(_to(here, "alongside", here.campaign.pk)).content.decode()
+    assert "Must fix" in desk("editor").get(_to(here, "sidebar", here.campaign.pk)).content.decode()
     typed = _answers(here, body="Another text.\n")
     again = desk("admin").post(_to(here, "autosave", here.campaign.pk), typed).content.decode()
     assert "Not saved: a colleague changed the text too" in again
@@ -197,9 +197,9 @@ def test_copying_and_throwing_away(here: House, desk: Desk) -> None:
     answer = client.post(_to(here, "copy-campaign", here.sent.pk))
     made = Campaign.objects.order_by("-pk")[0]
     assert answer.headers["Location"] == _to(here, "campaign", made.pk)
-    client.post(_to(here, "throw-away", made.pk))
+    client.post(_to(here, "delete-draft", made.pk))
     assert not Campaign.objects.filter(pk=made.pk).exists()
-    client.post(_to(here, "throw-away", here.sent.pk))
+    client.post(_to(here, "delete-draft", here.sent.pk))
     assert Campaign.objects.filter(pk=here.sent.pk).exists()
 
 

@@ -35,13 +35,13 @@ def _row() -> PendingChange:
 def test_a_stolen_session_of_an_admin_changes_nothing_for_a_day(here: House, vera: Client) -> None:
     admin_since(here, "Zoya", 3)
     clara, house = here.people["editor"], here.organization
-    page = vera.post(_to(here, "colleague", clara.pk), {"role": "admin"}, follow=True).content.decode()
+    page = vera.post(_to(here, "member", clara.pk), {"role": "admin"}, follow=True).content.decode()
     assert "Waiting for another admin: Clara gets the role: admin" in page
     vera.post(_to(here, "settings"), _settings(here, public_url="https://evil.example"))
-    link = vera.post(_to(here, "people"), {"role": "admin", "note": "Thief"}).content.decode()
+    link = vera.post(_to(here, "team"), {"role": "admin", "note": "Thief"}).content.decode()
     assert "It works once another admin approves it, or after a day unless someone stops it" in link
-    assert vera.get(_to(here, "people")).content.decode().count("waiting for approval</a>") == 1
-    came = Client().get(link[link.index("/come-in/") :].split("<")[0])
+    assert vera.get(_to(here, "team")).content.decode().count("waiting for approval</a>") == 1
+    came = Client().get(link[link.index("/invitation/") :].split("<")[0])
     assert (came.status_code, "This invitation is waiting for an admin’s approval" in came.content.decode()) == (
         403,
         True,
@@ -93,10 +93,10 @@ def test_what_a_waiting_setting_replaces_is_told_from_the_sealed_copy(here: Hous
 
 def test_whose_mailbox_refuses_to_be_told_stands_at_the_change_and_on_the_first_page(here: House, vera: Client) -> None:
     admin_since(here, "Zoya", 3)
-    vera.post(_to(here, "colleague", here.people["editor"].pk), {"role": "admin"})
+    vera.post(_to(here, "member", here.people["editor"].pk), {"role": "admin"})
     now = timezone.now()
     pending_changes.refuse(_row(), pending_changes.others(here.organization, here.people["admin"], now), now)
-    for page in ("changes", "home"):
+    for page in ("pending-changes", "home"):
         text = vera.get(_to(here, page)).content.decode()
         assert "Zoya couldn’t be notified: their mailbox rejects email." in text
     assert pending_changes.until(_row(), now) >= now + timedelta(days=8)
@@ -104,7 +104,7 @@ def test_whose_mailbox_refuses_to_be_told_stands_at_the_change_and_on_the_first_
 
 def test_everybody_who_keeps_the_house_sees_it_at_once_and_stops_it_with_one_press(here: House, vera: Client) -> None:
     zoya = admin_since(here, "Zoya", 3)
-    vera.post(_to(here, "colleague", here.people["editor"].pk), {"role": "admin"})
+    vera.post(_to(here, "member", here.people["editor"].pk), {"role": "admin"})
     steps = (
         (zoya, "Approve or stop"),
         (vera, "Wait or withdraw"),
@@ -115,32 +115,32 @@ def test_everybody_who_keeps_the_house_sees_it_at_once_and_stops_it_with_one_pre
         assert "1 change is waiting for approval" in home and step in home
         assert ("Approve or stop" in home, "You requested:" in home) == (who is zoya, who is vera)
     assert "waiting for approval" not in signed_in(here.people["editor"]).get(_to(here, "home")).content.decode()
-    page = zoya.get(_to(here, "changes")).content.decode()
+    page = zoya.get(_to(here, "pending-changes")).content.decode()
     assert "Clara gets the role: admin" in page and "Approve" in page and "Stop change" in page
-    said = zoya.post(_to(here, "settle-change", _row().pk), {"answer": "stop"}, follow=True).content.decode()
+    said = zoya.post(_to(here, "decide-change", _row().pk), {"answer": "stop"}, follow=True).content.decode()
     assert "Stopped. Nothing was changed." in said and "stopped" in said
     assert Membership.objects.get(person=here.people["editor"]).role == "editor"
 
 
 def test_another_admin_approves_and_whoever_asked_can_only_withdraw(here: House, vera: Client) -> None:
     zoya = admin_since(here, "Zoya", 3)
-    vera.post(_to(here, "colleague", here.people["editor"].pk), {"role": "admin"})
-    mine = vera.get(_to(here, "changes")).content.decode()
+    vera.post(_to(here, "member", here.people["editor"].pk), {"role": "admin"})
+    mine = vera.get(_to(here, "pending-changes")).content.decode()
     assert "Revoke" in mine and 'value="approve"' not in mine
-    vera.post(_to(here, "settle-change", _row().pk), {"answer": "approve"})
+    vera.post(_to(here, "decide-change", _row().pk), {"answer": "approve"})
     assert _row().state == "waiting"
-    zoya.post(_to(here, "settle-change", _row().pk), {"answer": "approve"})
+    zoya.post(_to(here, "decide-change", _row().pk), {"answer": "approve"})
     assert Membership.objects.get(person=here.people["editor"]).role == "admin"
 
 
 def test_the_only_admin_reads_when_it_is_done(here: House, vera: Client) -> None:
-    page = vera.post(_to(here, "colleague", here.people["editor"].pk), {"role": "admin"}, follow=True).content.decode()
+    page = vera.post(_to(here, "member", here.people["editor"].pk), {"role": "admin"}, follow=True).content.decode()
     assert "If nobody approves or stops it, it takes effect on" in page
     asked = _row().created
     pending_changes.notice(_row(), here.people["admin"], asked, by_mail=True)
     pending_changes.wait(asked + timedelta(days=1), timedelta(days=1))
     assert Membership.objects.get(person=here.people["editor"]).role == "admin"
-    assert "nobody: the waiting time passed" in vera.get(_to(here, "changes")).content.decode()
+    assert "nobody: the waiting time passed" in vera.get(_to(here, "pending-changes")).content.decode()
 
 
 def test_a_second_domain_signs_nothing_before_it_is_approved(here: House, vera: Client) -> None:
@@ -155,7 +155,7 @@ def test_a_second_domain_signs_nothing_before_it_is_approved(here: House, vera: 
     assert "is waiting for another admin’s approval" in page
     key.refresh_from_db()
     assert key.state == "published"
-    zoya.post(_to(here, "settle-change", _row().pk), {"answer": "stop"})
+    zoya.post(_to(here, "decide-change", _row().pk), {"answer": "stop"})
     assert not SendingDomain.objects.filter(name="evil.example").exists()
 
 
@@ -208,23 +208,25 @@ def test_who_was_signed_out_of_one_group_comes_in_again_by_signing_in(here: Hous
 def test_a_thief_who_signs_the_other_admin_out_again_and_again_is_told_to_stop(here: House, vera: Client) -> None:
     zoya = admin_since(here, "Zoya", 3)
     number = Membership.objects.exclude(person__in=here.people.values()).get(organization=here.organization).person_id
-    vera.post(_to(here, "colleague", here.people["editor"].pk), {"role": "admin"})
+    vera.post(_to(here, "member", here.people["editor"].pk), {"role": "admin"})
     for _press in range(sign_out.MOST):
-        vera.post(_to(here, "sign-out-colleague", number))
+        vera.post(_to(here, "sign-out-member", number))
     assert zoya.get(_to(here, "home")).status_code == 302
     zoya = signed_in(Person.objects.get(pk=number))
-    assert "3 times today" in vera.post(_to(here, "sign-out-colleague", number), follow=True).content.decode()
-    zoya.post(_to(here, "settle-change", _row().pk), {"answer": "stop"})
+    assert "3 times today" in vera.post(_to(here, "sign-out-member", number), follow=True).content.decode()
+    zoya.post(_to(here, "decide-change", _row().pk), {"answer": "stop"})
     assert _row().state == "stopped"
 
 
 def test_a_change_that_no_mail_told_of_says_so_until_another_admin_looks(here: House, vera: Client) -> None:
     zoya = admin_since(here, "Zoya", 3)
-    vera.post(_to(here, "colleague", here.people["editor"].pk), {"role": "admin"})
+    vera.post(_to(here, "member", here.people["editor"].pk), {"role": "admin"})
     for who in (vera, signed_in(here.people["viewer"])):
-        assert "No other admin has been notified by email yet" in who.get(_to(here, "changes")).content.decode()
+        assert "No other admin has been notified by email yet" in who.get(_to(here, "pending-changes")).content.decode()
     zoya.get(_to(here, "home"))
-    assert "No other admin has been notified by email yet" not in vera.get(_to(here, "changes")).content.decode()
+    assert (
+        "No other admin has been notified by email yet" not in vera.get(_to(here, "pending-changes")).content.decode()
+    )
     assert _row().noticed
 
 
@@ -257,7 +259,7 @@ def test_a_thousand_cards_are_not_opened_in_a_minute(here: House, desk: Desk, st
 
 def test_who_opens_somebody_edits_and_saves_has_opened_one(here: House, desk: Desk, still: list[float]) -> None:
     clara, number = desk("editor"), here.ada.number
-    pages = [_to(here, name, number) for name in ("subscriber", "edit-subscriber", "reader-rights", "erase")]
+    pages = [_to(here, name, number) for name in ("subscriber", "edit-subscriber", "subscriber-privacy", "erase")]
     for page in pages * read_limits.AT_ONCE:
         assert clara.get(page).status_code == 200
     edit = _to(here, "edit-subscriber", number)
@@ -266,13 +268,13 @@ def test_who_opens_somebody_edits_and_saves_has_opened_one(here: House, desk: De
     assert not Event.objects.filter(kind=read_limits.ALARM).exists()
 
 
-@pytest.mark.parametrize("door", ["reader-rights", "add-subscriber", "paste"])
+@pytest.mark.parametrize("door", ["subscriber-privacy", "add-subscriber", "paste"])
 def test_nobody_is_asked_for_by_hundreds_through_a_form_that_tells_who_is_here(
     here: House, desk: Desk, still: list[float], door: str
 ) -> None:
     """As an address of one's own dummy, as a new subscriber, or as a file of one address."""
     clara = desk("editor")
-    page = _to(here, door, *([here.ada.number] if door == "reader-rights" else []))
+    page = _to(here, door, *([here.ada.number] if door == "subscriber-privacy" else []))
     text = {"list": here.list.pk, "consent": "Told me so.", "purpose": "newsletter"}
 
     def ask(address: str) -> int:
@@ -289,7 +291,9 @@ def test_who_corrects_and_adds_a_few_is_kept_from_nothing(here: House, desk: Des
     clara = desk("editor")
     for n in range(10):
         assert (
-            clara.post(_to(here, "reader-rights", here.ada.number), {"address": f"ada{n}@post.example"}).status_code
+            clara.post(
+                _to(here, "subscriber-privacy", here.ada.number), {"address": f"ada{n}@post.example"}
+            ).status_code
             == 302
         )
     assert not Event.objects.filter(kind=read_limits.ALARM).exists()
@@ -357,9 +361,9 @@ def test_the_admins_are_told_once_who_it_was(here: House, desk: Desk, still: lis
     page = desk("admin").get(_to(here, "home")).content.decode()
     assert "Subscribers were opened faster than anyone can read" in page and "Dmitri" in page
     assert "faster than anyone can read" not in dmitri.get(_to(here, "home")).content.decode()
-    colleague = _to(here, "colleague", here.people["viewer"].pk)
+    colleague = _to(here, "member", here.people["viewer"].pk)
     assert colleague in page
-    desk("admin").post(_to(here, "sign-out-colleague", here.people["viewer"].pk))
+    desk("admin").post(_to(here, "sign-out-member", here.people["viewer"].pk))
     assert dmitri.get(cards[0]).status_code == 302
 
 
@@ -385,7 +389,7 @@ def test_a_letter_made_out_for_one_after_the_other_shows_no_more_addresses_than_
         add_subscriber(here.organization, f"one{n}@lantern.example", here.list, consent="yes", now=NOW)
         for n in range(read_limits.AT_ONCE + 5)
     ]
-    clara, frame = desk("editor"), _to(here, "look-frame", here.campaign.pk, "light")
+    clara, frame = desk("editor"), _to(here, "preview-frame", here.campaign.pk, "light")
     seen = [clara.get(frame, {"as": one.number}).status_code for one in others]
     assert seen == [200] * read_limits.AT_ONCE + [429] * 5
     opened = Event.objects.filter(kind="subscriber.previewed")
@@ -414,7 +418,7 @@ def test_a_list_of_strangers_is_not_asked_for_subscribers_one_by_one(
     here: House, desk: Desk, still: list[float]
 ) -> None:
     clara = desk("editor")
-    forms = {"subscribers": "q", "stop-list": "look-address"}
+    forms = {"subscribers": "q", "suppressions": "look-address"}
     for page, field in forms.items():
         read_limits.forget()
         tried = [{field: f"nobody{n}@reader.example"} for n in range(read_limits.AT_ONCE + 5)]
@@ -428,7 +432,7 @@ def test_typos_and_doubles_cost_what_they_show_and_nothing_the_second_time(
     for n in range(40):
         add_subscriber(here.organization, f"one{n}@gmial.com", here.list, consent="yes", now=NOW)
     assert data_quality.scan(NOW, 9)
-    clara, page = desk("editor"), _to(here, "odd")
+    clara, page = desk("editor"), _to(here, "data-quality")
     first = clara.get(page)
     assert [clara.get(page).status_code for _again in range(5)] == [200] * 5
     seen, before = 1, first.context["before"]
@@ -459,14 +463,14 @@ def test_a_route_that_a_stolen_session_adds_carries_nothing_and_the_page_says_wh
     page = vera.post(_to(here, "routes"), _route_answers("evil", "127.0.0.1:1"), follow=True).content.decode()
     assert "Waiting for another admin: A new route, evil, sends emails through smtp://thief@127.0.0.1:1" in page
     page = vera.get(_to(here, "routes")).content.decode()
-    assert "Waiting for approval" in page and page.count(_to(here, "changes")) >= 2
+    assert "Waiting for approval" in page and page.count(_to(here, "pending-changes")) >= 2
     made = Route.objects.get(name="evil")
     refused = vera.post(_to(here, "resume-route", made.pk), follow=True).content.decode()
     assert "evil is waiting for another admin’s approval" in refused
     refused = vera.post(_to(here, "pause-route", made.pk), follow=True).content.decode()
     assert "evil is waiting for another admin’s approval" in refused
     assert Route.objects.get(name="evil").state == "waiting"
-    zoya.post(_to(here, "settle-change", _row().pk), {"answer": "approve"})
+    zoya.post(_to(here, "decide-change", _row().pk), {"answer": "approve"})
     assert Route.objects.get(name="evil").state == "live"
 
 
@@ -497,7 +501,7 @@ def test_a_colleague_is_locked_and_unlocked_on_their_page_and_every_admin_reads_
     zoya, clara = admin_since(here, "Zoya", 3), desk("editor")
     person = here.people["editor"]
     assert clara.get(_to(here, "home")).status_code == 200
-    page = vera.post(_to(here, "lock-colleague", person.pk), follow=True).content.decode()
+    page = vera.post(_to(here, "lock-member", person.pk), follow=True).content.decode()
     assert "Clara was locked and signed out everywhere." in page and "Unlock" in page
     assert clara.get(_to(here, "home")).status_code == 302
     refused = Client().post("/sign-in", {"email": "clara@lantern.example", "password": PASSWORD})
@@ -505,14 +509,14 @@ def test_a_colleague_is_locked_and_unlocked_on_their_page_and_every_admin_reads_
     for who in (vera, zoya):
         assert "Clara is locked" in who.get(_to(here, "home")).content.decode()
     assert event_handlers.FOLLOW_UPS[locking.LOCKED]
-    zoya.post(_to(here, "unlock-colleague", person.pk))
+    zoya.post(_to(here, "unlock-member", person.pk))
     assert signed_in(person).get(_to(here, "home")).status_code == 200
 
 
 def test_of_two_admins_none_locks_the_other_and_reads_what_to_do_instead(here: House, vera: Client) -> None:
     admin_since(here, "Zoya", 3)
     zoya = Membership.objects.filter(organization=here.organization, role="admin").latest("pk").person_id
-    page = vera.post(_to(here, "lock-colleague", zoya), follow=True).content.decode()
+    page = vera.post(_to(here, "lock-member", zoya), follow=True).content.decode()
     assert "Nobody would be left to unlock Zoya" in page and "samizdat person lock" in page
 
 

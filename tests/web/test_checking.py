@@ -25,7 +25,7 @@ def _to(here: House, name: str, *args: object) -> str:
 
 def test_the_editor_is_offered_every_tag_that_the_letter_can_say(here: House, desk: Desk) -> None:
     add_tags(here.ada, ["Topics: Law"], now=NOW)
-    told = desk("editor").get(_to(here, "tags", here.campaign.pk)).json()["tags"]
+    told = desk("editor").get(_to(here, "merge-tags", here.campaign.pk)).json()["tags"]
     by_tag = {one["tag"]: one for one in told}
     assert by_tag["{{ FNAME }}"]["mailchimp"] == "*|FNAME|*" and by_tag["{{ FNAME }}"]["label"]
     assert by_tag["{{ unsubscribe }}"]["group"] == "reader"

@@ -101,7 +101,7 @@ def test_parts_of_a_template_and_what_letters_begin_with_leave_no_error(browser:
     actions.save(letter, draft_of(letter), version=letter.version, by=here.people["editor"], now=NOW, template=template)
     letter.refresh_from_db()
     key = next(part.key for part in layout.parts(letter) if part.kind == "place")
-    place = reverse("place", args=[here.organization.slug, letter.pk])
+    place = reverse("region", args=[here.organization.slug, letter.pk])
     with window(browser, here.people["editor"], served) as (page, complaints):
         for way in ("blocks", "html"):
             page.goto(f"{place}?key={key}&in={way}")

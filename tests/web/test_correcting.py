@@ -64,9 +64,9 @@ def test_the_web_copy_says_that_it_was_corrected_and_the_edition_stays(here: Hou
     page.refresh_from_db()
     assert page.title == "What the river took" and page.corrected == NOW.date()
     assert bytes(Edition.objects.get(campaign=letter).compiled_sealed) == sent
-    shown = desk("viewer").get(_to(here, "correct-letter", letter.pk)).content.decode()
+    shown = desk("viewer").get(_to(here, "correct-campaign", letter.pk)).content.decode()
     assert "rivr" in shown and "Clara" in shown
-    answer = desk("editor").post(_to(here, "correct-letter", letter.pk), {"wrong": "nowhere", "right": ""})
+    answer = desk("editor").post(_to(here, "correct-campaign", letter.pk), {"wrong": "nowhere", "right": ""})
     assert answer.status_code == 422 and 'id="f-wrong_error"' in answer.content.decode()
     assert [(slip.text.wrong, slip.text.right) for slip in corrections(letter.edition)] == [("rivr", "river")]
 
@@ -90,17 +90,17 @@ def test_where_two_people_release_one_alone_rewrites_no_letter(here: House, desk
     here.organization.requires_approval = True
     here.organization.save(update_fields=["requires_approval"])
     keep_settings(here.organization, {"requires_approval": True})
-    page = _to(here, "correct-letter", here.sent.pk)
+    page = _to(here, "correct-campaign", here.sent.pk)
     slip = {"wrong": "the water came", "right": "confirm at https://evil.example"}
     shown = desk("editor").post(page, slip, follow=True).content.decode()
     assert "Waiting for another admin" in shown and "evil.example" in shown
     assert not corrections(here.sent.edition)
     row = pending_changes.waiting(here.organization).get()
-    desk("admin").post(_to(here, "settle-change", row.pk), {"answer": "stop"})
+    desk("admin").post(_to(here, "decide-change", row.pk), {"answer": "stop"})
     assert not corrections(here.sent.edition)
     desk("editor").post(page, slip | {"right": "Good day"})
     row = pending_changes.waiting(here.organization).get()
-    answer = desk("admin").post(_to(here, "settle-change", row.pk), {"answer": "approve"}, follow=True)
+    answer = desk("admin").post(_to(here, "decide-change", row.pk), {"answer": "approve"}, follow=True)
     assert "Approved and done" in answer.content.decode()
     assert [(one.text.right, one.by) for one in corrections(here.sent.edition)] == [("Good day", here.people["editor"])]
 

@@ -45,10 +45,10 @@ def test_typos_and_doubles_are_found_and_shown(here: House, add: Any, desk: Desk
     ]
     doubles = {row.number: row.other for row in data_quality.newest(here.organization, "double")}
     assert doubles == {dotted.number: plain.number, twin.number: other.number, other.number: twin.number}
-    assert "eve@<wbr>gmail" in desk("editor").get(_to(here, "odd")).content.decode()
-    page = desk("viewer").get(_to(here, "odd")).content.decode()
+    assert "eve@<wbr>gmail" in desk("editor").get(_to(here, "data-quality")).content.decode()
+    page = desk("viewer").get(_to(here, "data-quality")).content.decode()
     assert "eve@" not in page and "address hidden" in page and "<form" not in page.partition("<main")[2]
-    shown = desk("editor").get(_to(here, "odd") + "?kind=double").content.decode()
+    shown = desk("editor").get(_to(here, "data-quality") + "?kind=double").content.decode()
     assert "o<wbr>.l<wbr>.ga+news@" in shown and "?kind=typo" in shown
     stored = repr([*DataQualityIssue.objects.values()])
     assert "gmail" not in stored and "olga" not in stored
@@ -150,7 +150,7 @@ def test_a_typo_is_corrected_where_nobody_was_written_to(here: House, add: Any, 
 def test_what_was_left_as_it_is_is_not_shown_again(here: House, add: Any, desk: Desk) -> None:
     eve = add("eve@gmial.com")
     scan()
-    client, page = desk("editor"), _to(here, "settle-oddity", eve.number)
+    client, page = desk("editor"), _to(here, "accept-address", eve.number)
     assert client.post(page, {"kind": "color"}).status_code == 404
     client.post(page, {"kind": "typo"})
     scan(later(1))

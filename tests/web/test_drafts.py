@@ -119,7 +119,7 @@ def test_an_older_save_of_a_part_of_a_template_changes_nothing_either(
     key = next(part.key for part in layout.parts(letter) if part.kind == "place")
     for serial, text in ((2, "<p>At five.</p>"), (1, "<p>At fi</p>")):
         asked = {"key": key, "format": "html", "body": text, "version": "2", "page": f"{'cd' * 12}{serial:08x}"}
-        desk("editor").post(_to(here, "autosave-place", letter.pk), asked)
+        desk("editor").post(_to(here, "autosave-region", letter.pk), asked)
     letter.refresh_from_db()
     assert "At five." in layout.place(letter, key).html  # type: ignore[union-attr]
 
@@ -154,10 +154,10 @@ def test_a_text_that_was_saved_over_says_by_whom(here: House, desk: Desk, letter
     actions.save(letter, draft_of(letter), version=1, by=here.people["editor"], now=NOW, template=template)
     key = next(part.key for part in layout.parts(letter) if part.kind == "place")
     own = {
-        "place": "You changed this block in another tab too",
+        "region": "You changed this block in another tab too",
         "campaign": "You also changed this text in another tab",
     }
-    for name, typed in (("place", {"key": key}), ("campaign", answers(here, letter, template=template.pk))):
+    for name, typed in (("region", {"key": key}), ("campaign", answers(here, letter, template=template.pk))):
         letter.refresh_from_db()
         typed = typed | {"format": "html", "version": str(letter.version)}
         desk(who).post(_to(here, name, letter.pk), typed | {"body": "<p>At five.</p>", "page": "a" * 32})
@@ -196,11 +196,11 @@ def test_a_text_whose_place_is_gone_is_shown_to_be_copied(
 ) -> None:
     """A part of a template that was removed, and a letter that a colleague released meanwhile."""
     typed = {"key": "head", "format": format_, "body": body(head="At five.") if format_ == "blocks" else "<p>At five."}
-    gone = desk("editor").post(_to(here, "place", letter.pk), typed)
+    gone = desk("editor").post(_to(here, "region", letter.pk), typed)
     assert gone.status_code == 422 and "At five." in gone.content.decode()
     assert "The template of this campaign no longer has this block" in gone.content.decode()
     Campaign.objects.filter(pk=letter.pk).update(state="held")
-    for name in ("place", "campaign"):
+    for name in ("region", "campaign"):
         late = desk("editor").post(_to(here, name, letter.pk), answers(here, letter) | typed)
         assert late.status_code == 422 and "At five." in late.content.decode()
         assert "This campaign is no longer a draft. Copy your text" in late.content.decode()
@@ -217,7 +217,7 @@ def test_broken_blocks_are_refused_with_a_sentence_and_change_nothing(
 
 
 def test_who_else_is_here_is_told_by_name(here: House, desk: Desk, letter: Campaign) -> None:
-    address = _to(here, "here", letter.pk)
+    address = _to(here, "presence", letter.pk)
     assert desk("admin").post(address).json()["others"] == ""
     told = desk("editor").post(address).json()
     assert told["others"].startswith("Vera is editing this too") and told["version"] == 1
@@ -236,7 +236,7 @@ def test_a_history_that_is_too_long_to_be_compared_says_so_and_holds_nobody_up(
         actions.save(letter, draft, version=letter.version, by=None, now=NOW + timedelta(hours=number))
     number = letter.version - 1
     for page, words in (
-        (_to(here, "version", letter.pk, number), "The rest is too long to compare."),
+        (_to(here, "draft-version", letter.pk, number), "The rest is too long to compare."),
         (_to(here, "history", letter.pk), "too long to compare"),
     ):
         assert words in desk("viewer").get(page).content.decode()
@@ -245,7 +245,7 @@ def test_a_history_that_is_too_long_to_be_compared_says_so_and_holds_nobody_up(
         raise limited_process.TooMuch
 
     monkeypatch.setattr(limited_process, "work", busy)
-    assert "too long to compare" in desk("viewer").get(_to(here, "version", letter.pk, number)).content.decode()
+    assert "too long to compare" in desk("viewer").get(_to(here, "draft-version", letter.pk, number)).content.decode()
 
 
 def test_the_history_says_who_changed_what_and_brings_it_back(here: House, desk: Desk, letter: Campaign) -> None:
@@ -253,13 +253,13 @@ def test_the_history_says_who_changed_what_and_brings_it_back(here: House, desk:
     autosave.save(letter, draft_of(letter).with_(body=body(head="At noon.")), version=1, by=vera, now=NOW)
     page = desk("viewer").get(_to(here, "history", letter.pk)).content.decode()
     assert "Vera" in page and "Clara" in page and "+" in page
-    old = desk("editor").get(_to(here, "version", letter.pk, 1)).content.decode()
+    old = desk("editor").get(_to(here, "draft-version", letter.pk, 1)).content.decode()
     assert "<del>" in old and "Restore" in old
-    assert "Restore" not in desk("viewer").get(_to(here, "version", letter.pk, 1)).content.decode()
+    assert "Restore" not in desk("viewer").get(_to(here, "draft-version", letter.pk, 1)).content.decode()
     desk("editor").post(_to(here, "restore-version", letter.pk, 1))
     letter.refresh_from_db()
     assert "The water came at four." in draft_of(letter).body and letter.version == 3
-    assert desk("editor").get(_to(here, "version", letter.pk, 77)).status_code == 404
+    assert desk("editor").get(_to(here, "draft-version", letter.pk, 77)).status_code == 404
 
 
 def test_a_comment_stands_at_its_block_and_is_settled(here: House, desk: Desk, letter: Campaign) -> None:
@@ -269,7 +269,7 @@ def test_a_comment_stands_at_its_block_and_is_settled(here: House, desk: Desk, l
     page = desk("viewer").get(_to(here, "campaign", letter.pk)).content.decode()
     assert "Was it not five?" in page and "1. The water came at four." in page and 'data-block="head"' in page
     (view,) = comments.comments(letter)
-    part = client.post(_to(here, "settle-comment", letter.pk, view.number), headers={"HX-Request": "true"})
+    part = client.post(_to(here, "resolve-comment", letter.pk, view.number), headers={"HX-Request": "true"})
     assert "Reopen" in part.content.decode() and "<html" not in part.content.decode()
     assert (
         "Write a comment first"
@@ -291,13 +291,13 @@ def test_a_block_in_a_column_can_be_commented_on_too(here: House, desk: Desk, le
 
 def test_a_preview_shows_what_is_typed_and_saves_nothing(here: House, desk: Desk, letter: Campaign) -> None:
     typed = answers(here, letter, body=body(head="Typed now <script>", tail="zz"), at="1")
-    answer = desk("editor").post(_to(here, "typed", letter.pk, "light"), typed)
+    answer = desk("editor").post(_to(here, "preview-unsaved", letter.pk, "light"), typed)
     page = answer.content.decode()
     assert "Typed now &lt;script&gt;" in page and '<span id="here"></span>' in page and "zzhere" not in page
     assert "sandbox" in answer.headers["Content-Security-Policy"]
     letter.refresh_from_db()
     assert letter.version == 1
-    broken = desk("editor").post(_to(here, "typed", letter.pk, "light"), typed | {"body": "{"})
+    broken = desk("editor").post(_to(here, "preview-unsaved", letter.pk, "light"), typed | {"body": "{"})
     assert broken.status_code == 200 and "<script" not in broken.content.decode()
 
 

@@ -158,7 +158,7 @@ def test_a_plain_one_is_made_once_another_admin_agrees(here: House, vera: Client
     zoya, fresh, home = admin_since(here, "Zoya", 3), admin_since(here, "Fresh", 0), f"/o/{here.organization.slug}/"
     assert b"A second admin must approve before" in vera.post(at(here), {**PLAIN, "sure": ""}).content
     vera.post(at(here), PLAIN)
-    held = at(here, newest().pk) + "held"
+    held = at(here, newest().pk) + "review"
     assert newest().state == "held" and newest().pk not in actions.waiting(timezone.now())
     assert b"A second admin must approve" in vera.get(home).content
     assert b"An unencrypted export of your subscribers is waiting for your approval" in zoya.get(home).content
@@ -181,7 +181,7 @@ def _held_segment(here: House, vera: Client, zoya: Client) -> Segment:
     audience.add_tags(here.ada, ["board"], now=NOW, by=None)
     row = audience.add_segment(here.organization, "The board", segment.TagCondition(tag), now=NOW, by=None)
     vera.post(at(here), PLAIN | {"format": "csv", "segment": str(row.pk)})
-    page = zoya.get(at(here, newest().pk) + "held").content.decode()
+    page = zoya.get(at(here, newest().pk) + "review").content.decode()
     assert re.search(r"<dt>Subscribers in it</dt>\s*<dd>1</dd>", page) and "Approve export" in page
     return row
 
@@ -204,7 +204,7 @@ def test_nobody_waits_to_write_while_an_export_is_looked_through(
     monkeypatch.setattr(MemberReader, "ids", look)
     monkeypatch.setattr(walked_log, "is_whole", walk)
     _held_segment(here, vera, zoya)
-    zoya.post(at(here, newest().pk) + "held", {"answer": "agree"})
+    zoya.post(at(here, newest().pk) + "review", {"answer": "agree"})
     assert actions.run(newest().pk, now=timezone.now).state == "ready"
     file = vera.post(at(here, newest().pk) + "fetch")
     assert b"".join(file.streaming_content)  # type: ignore[attr-defined]
@@ -265,7 +265,7 @@ def test_whoever_agreed_to_an_export_of_the_board_did_not_agree_to_one_of_everyb
 ) -> None:
     zoya = admin_since(here, "Zoya", 3)
     row = _held_segment(here, vera, zoya)
-    known, held = lookup.opened(keyring.keys(here.organization), row), at(here, newest().pk) + "held"
+    known, held = lookup.opened(keyring.keys(here.organization), row), at(here, newest().pk) + "review"
     tree = known.tree
     for _turn in range(times):
         tree = segment.Not(tree)
@@ -283,7 +283,7 @@ def test_other_people_behind_the_same_tag_are_not_those_another_admin_agreed_to(
     boris = Subscriber.objects.filter(organization=here.organization).exclude(pk=here.ada.pk).get()
     SubscriberTag.objects.filter(subscriber=here.ada).delete()
     audience.add_tags(boris, ["board"], now=NOW, by=None)
-    page = zoya.post(at(here, newest().pk) + "held", {"answer": "agree"}, follow=True).content.decode()
+    page = zoya.post(at(here, newest().pk) + "review", {"answer": "agree"}, follow=True).content.decode()
     assert "The subscribers in this export have changed since it was requested" in page and newest().state == "held"
 
 
@@ -291,7 +291,7 @@ def test_who_is_not_in_it_any_more_keeps_no_export_from_an_approval(here: House,
     zoya = admin_since(here, "Zoya", 3)
     _held_segment(here, vera, zoya)
     SubscriberTag.objects.filter(subscriber=here.ada).delete()
-    zoya.post(at(here, newest().pk) + "held", {"answer": "agree"})
+    zoya.post(at(here, newest().pk) + "review", {"answer": "agree"})
     assert actions.run(newest().pk, now=timezone.now).state == "ready" and told_of(newest()).bound is None
 
 
@@ -301,7 +301,7 @@ def test_many_who_come_into_an_export_around_its_approval_are_not_in_a_file(
 ) -> None:
     zoya = admin_since(here, "Zoya", 3)
     _held_segment(here, vera, zoya)
-    held = at(here, newest().pk) + "held"
+    held = at(here, newest().pk) + "review"
     if when == "before":
         _more_readers(here)
         zoya.post(held, {"answer": "agree"})
@@ -330,14 +330,14 @@ def test_a_list_that_grows_a_little_while_it_waits_is_exported_all_the_same(here
     zoya = admin_since(here, "Zoya", 3)
     vera.post(at(here), PLAIN | {"list": str(here.list.pk)})
     audience.add_subscriber(here.organization, "new@lantern.example", here.list, consent="yes", now=timezone.now())
-    zoya.post(at(here, newest().pk) + "held", {"answer": "agree"})
+    zoya.post(at(here, newest().pk) + "review", {"answer": "agree"})
     assert actions.run(newest().pk, now=timezone.now).state == "ready"
 
 
 def test_a_plain_file_is_downloaded_by_nobody_but_who_asked_for_it(here: House, vera: Client) -> None:
     zoya = admin_since(here, "Zoya", 3)
     vera.post(at(here), PLAIN)
-    zoya.post(at(here, newest().pk) + "held", {"answer": "agree"})
+    zoya.post(at(here, newest().pk) + "review", {"answer": "agree"})
     actions.run(newest().pk, now=timezone.now)
     page = at(here, newest().pk)
     assert b"Only the person who requested it can download it" in zoya.get(page).content
@@ -349,7 +349,7 @@ def test_a_plain_file_is_downloaded_by_nobody_but_who_asked_for_it(here: House, 
 def test_what_looks_ahead_of_a_person_approves_no_export(here: House, vera: Client) -> None:
     zoya = admin_since(here, "Zoya", 3)
     vera.post(at(here), PLAIN)
-    assert zoya.head(at(here, newest().pk) + "held").status_code == 200
+    assert zoya.head(at(here, newest().pk) + "review").status_code == 200
     assert newest().state == "held"
 
 
@@ -359,12 +359,12 @@ def test_whose_mailbox_refuses_to_be_told_of_a_held_export_stands_on_its_page(he
     approval.refuse(
         newest(), pending_changes.others(here.organization, here.people["admin"], timezone.now()), timezone.now()
     )
-    for page in (at(here, newest().pk) + "held", f"/o/{here.organization.slug}/"):
+    for page in (at(here, newest().pk) + "review", f"/o/{here.organization.slug}/"):
         assert "Zoya couldn’t be notified: their mailbox rejects email.".encode() in vera.get(page).content
-    assert zoya.get(at(here, newest().pk) + "held").status_code == 200
+    assert zoya.get(at(here, newest().pk) + "review").status_code == 200
     assert (
         "couldn’t be notified: their mailbox rejects email".encode()
-        not in vera.get(at(here, newest().pk) + "held").content
+        not in vera.get(at(here, newest().pk) + "review").content
     ), "they have seen it"
 
 
@@ -395,7 +395,7 @@ def test_a_plain_one_that_nobody_agrees_to_is_over_after_a_week(here: House, ver
 
 def test_whoever_works_here_stops_a_plain_one_before_it_is_made(here: House, vera: Client) -> None:
     vera.post(at(here), PLAIN)
-    clara, held = signed_in(here.people["editor"]), at(here, newest().pk) + "held"
+    clara, held = signed_in(here.people["editor"]), at(here, newest().pk) + "review"
     assert held.encode() in clara.get(f"/o/{here.organization.slug}/").content
     clara.post(held, {"answer": "stop"})
     assert newest().state == "over" and only_the_address(told_of(newest()).planted)
@@ -414,7 +414,7 @@ def test_a_plain_one_is_told_to_every_other_admin_until_they_have_seen_it(here: 
     actions.direct(here.organization, ExportRequest("csv"), io.BytesIO(), reason="From the shell.", now=timezone.now)
     assert b"From the shell." in vera.get(home).content
     for export in Export.objects.all():
-        zoya.post(at(here, export.pk) + "seen")
+        zoya.post(at(here, export.pk) + "dismiss")
     assert b"An unencrypted export of your subscribers was created" not in zoya.get(home).content
 
 
@@ -425,7 +425,7 @@ def test_a_sealed_one_is_told_to_the_other_admins_too_with_its_key(here: House, 
     assert AGE_KEY.encode() in zoya.get(home).content
     assert b"An encrypted export of your subscribers was created" not in vera.get(home).content
     assert b"whose key it is" in zoya.get(at(here, here.export.pk)).content
-    zoya.post(at(here, here.export.pk) + "seen")
+    zoya.post(at(here, here.export.pk) + "dismiss")
     assert b"An encrypted export of your subscribers was created" not in zoya.get(home).content
 
 
@@ -441,23 +441,23 @@ def test_the_editor_has_no_such_page_and_the_viewer_no_buttons(here: House) -> N
 
 def test_a_planted_address_leads_to_its_export(here: House, vera: Client) -> None:
     planted = told_of(here.export).planted.address
-    found = vera.post(at(here, "whose")[:-1], {"whose-address": planted})
+    found = vera.post(at(here, "trace")[:-1], {"trace-address": planted})
     assert found.headers["Location"] == at(here, here.export.pk)
     zoya, home = admin_since(here, "Zoya", 3), f"/o/{here.organization.slug}/"
     assert b"Leak alert: a marker address from an export turned up" in zoya.get(home).content
     assert b"found and looked up here" in zoya.get(at(here, here.export.pk)).content
-    zoya.post(at(here, here.export.pk) + "seen")
+    zoya.post(at(here, here.export.pk) + "dismiss")
     assert b"Leak alert: a marker address from an export turned up" not in zoya.get(home).content
     assert (
         "This isn’t a marker address from any of your exports".encode()
-        in vera.post(at(here, "whose")[:-1], {"whose-address": "x@y.example"}).content
+        in vera.post(at(here, "trace")[:-1], {"trace-address": "x@y.example"}).content
     )
     assert planted.encode() not in vera.get(at(here, here.export.pk)).content
 
 
 def test_what_is_not_wanted_any_more_is_forgotten(here: House, vera: Client) -> None:
     actions.run(here.export.pk, now=lambda: NOW)
-    vera.post(at(here, here.export.pk) + "drop")
+    vera.post(at(here, here.export.pk) + "delete")
     assert newest().state == "over" and not here.export.pieces.exists()
 
 
@@ -471,7 +471,7 @@ def test_a_sealed_export_to_a_thiefs_own_key_needs_another_admin(here: House, ve
     zoya, home = admin_since(here, "Zoya", 3), f"/o/{here.organization.slug}/"
     assert "This key hasn’t been approved yet".encode() in vera.post(at(here), {**STOLEN, "sure": ""}).content
     vera.post(at(here), STOLEN)
-    row, held = newest(), at(here, newest().pk) + "held"
+    row, held = newest(), at(here, newest().pk) + "review"
     assert row.state == "held" and row.pk not in actions.waiting(timezone.now())
     assert str(THIEF.to_public()).encode() in zoya.get(held).content
     assert b"An export to a new key is waiting for your approval" in zoya.get(home).content
@@ -488,7 +488,7 @@ def test_a_sealed_export_to_a_thiefs_own_key_needs_another_admin(here: House, ve
 def test_a_key_that_another_admin_approved_needs_nobody_from_then_on(here: House, vera: Client) -> None:
     zoya = admin_since(here, "Zoya", 3)
     vera.post(at(here), STOLEN)
-    zoya.post(at(here, newest().pk) + "held", {"answer": "agree"})
+    zoya.post(at(here, newest().pk) + "review", {"answer": "agree"})
     assert newest().state == "asked"
     vera.post(at(here), STOLEN)
     assert newest().state == "asked" and newest().agreed_by is None
@@ -551,7 +551,7 @@ def test_a_yes_to_an_export_of_a_few_does_not_make_its_key_known_unless_it_says_
 
 
 def _held(here: House) -> str:
-    return at(here, newest().pk) + "held"
+    return at(here, newest().pk) + "review"
 
 
 def test_what_the_command_line_sealed_to_is_known_at_the_desk(here: House, vera: Client) -> None:
@@ -583,9 +583,9 @@ def test_a_file_by_a_passphrase_waits_as_one_to_a_new_key_and_opens_by_what_was_
     words, row = _shown(answer.content.decode()), newest()
     assert len(words.replace("-", "")) == 25 and answer.headers["Cache-Control"] == "no-store"
     assert (row.state, row.plain) == ("held", False)
-    assert "Export with a passphrase is waiting" in zoya.get(at(here, row.pk) + "held").content.decode()
+    assert "Export with a passphrase is waiting" in zoya.get(at(here, row.pk) + "review").content.decode()
     assert "An export with a passphrase is waiting" in zoya.get(f"/o/{here.organization.slug}/").content.decode()
-    zoya.post(at(here, row.pk) + "held", {"answer": "agree", "knows-key": "1"})
+    zoya.post(at(here, row.pk) + "review", {"answer": "agree", "knows-key": "1"})
     assert actions.run(row.pk, now=timezone.now).state == "ready"
     assert "run this and enter the passphrase" in vera.get(at(here, row.pk)).content.decode()
     data = b"".join(vera.post(at(here, row.pk) + "fetch").streaming_content)  # type: ignore[attr-defined]
@@ -608,10 +608,10 @@ def test_a_file_by_a_passphrase_that_is_stopped_or_fails_leaves_nothing_that_ope
 ) -> None:
     zoya = admin_since(here, "Zoya", 3)
     vera.post(at(here), BY_PASSPHRASE)
-    vera.post(at(here, newest().pk) + "held", {"answer": "stop"})
+    vera.post(at(here, newest().pk) + "review", {"answer": "stop"})
     assert (newest().state, told_of(newest()).passphrase_seal) == ("over", None)
     vera.post(at(here), BY_PASSPHRASE)
-    zoya.post(at(here, newest().pk) + "held", {"answer": "agree"})
+    zoya.post(at(here, newest().pk) + "review", {"answer": "agree"})
     monkeypatch.setenv("SAMIZDAT_STORAGE", "0")
     assert actions.run(newest().pk, now=timezone.now).state == "failed"
     assert told_of(newest()).passphrase_seal is None

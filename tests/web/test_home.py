@@ -86,7 +86,7 @@ def test_a_fenced_house_says_so_first(here: House, desk: Desk) -> None:
 def test_what_a_copy_would_send_is_shown_to_all_and_released_by_an_admin(here: House, desk: Desk) -> None:
     here.organization.sending_locked = True
     here.organization.save(update_fields=["sending_locked"])
-    page = reverse("fence", args=[here.organization.slug])
+    page = reverse("on-hold", args=[here.organization.slug])
     assert page in desk("editor").get(reverse("campaigns", args=[here.organization.slug])).content.decode()
     seen = desk("editor").get(page).content.decode()
     assert "would be sent" in seen and "Send from here" not in seen
@@ -114,7 +114,7 @@ def test_no_page_of_a_copy_says_that_a_campaign_goes_out(here: House, desk: Desk
     assert "On hold" in report and "Sending</span>" not in report and "Next retry" not in report
     planned = client.get(reverse("report", args=[slug, here.campaign.pk])).content.decode()
     assert "but sending is paused" in planned and "sends at" not in planned
-    waits = client.get(reverse("fence", args=[slug])).content.decode()
+    waits = client.get(reverse("on-hold", args=[slug])).content.decode()
     assert "scheduled for " in waits and "since " in waits and "Since" not in waits
 
 
@@ -218,7 +218,7 @@ def test_a_status_that_its_records_do_not_say_is_a_flaw_until_it_is_put_right(he
 
     consistency.tell(here.organization, 2000, 3, 0, NOW)
     flaw = "The status of 3 subscribers doesn’t match the consent records"
-    page = reverse("differ", args=[here.organization.slug])
+    page = reverse("consistency", args=[here.organization.slug])
     assert flaw in (home := desk("viewer").get(_home(here.organization)).content.decode()) and page in home
     assert desk("editor").post(page).status_code == 403
     assert "Don’t send until this is fixed." in desk("editor").get(page).content.decode()
@@ -241,7 +241,7 @@ def test_import_and_export_are_one_place_in_the_menu(here: House, desk: Desk) ->
 
 
 @pytest.mark.parametrize(
-    ("page", "group"), [("home", "Audience"), ("lists", "Audience"), ("routes", "Sending"), ("people", "Settings")]
+    ("page", "group"), [("home", "Audience"), ("lists", "Audience"), ("routes", "Sending"), ("team", "Settings")]
 )
 def test_the_group_of_this_page_stands_open_in_the_menu(here: House, desk: Desk, page: str, group: str) -> None:
     shown = desk("admin").get(reverse(page, args=[here.organization.slug])).content.decode()

@@ -83,7 +83,7 @@ def _asked() -> int:
 
 def _settle(here: House, client: Client, answer: str) -> None:
     change = pending_changes.waiting(here.organization).get()
-    client.post(_to(here, "settle-change", change.pk), {"answer": answer})
+    client.post(_to(here, "decide-change", change.pk), {"answer": answer})
 
 
 @pytest.mark.parametrize("status", ["unsubscribed", "cleaned", "complaint"])
@@ -192,7 +192,7 @@ def test_an_import_stops_where_the_day_is_full_and_goes_on_from_there(
     _settle(here, desk("admin"), "stop")
     row.refresh_from_db()
     assert row.state == "stopped"
-    page = editor.post(_to(here, "go-on", row.pk), follow=True).content.decode()
+    page = editor.post(_to(here, "resume-import", row.pk), follow=True).content.decode()
     assert (_run(row).state, _written_to(here)) == ("held", before - 20)
     _settle(here, desk("admin"), "approve")
     assert (_run(row).state, _written_to(here)) == ("finished", before - 30), page
@@ -346,7 +346,7 @@ def test_more_rows_than_were_counted_are_not_written_before_an_admin_agrees_to_t
     _press(here, editor, row, **{"s-0": "unsubscribed"})
     assert (row.state, _run(row).state) == ("waiting", "held")
     assert Subscription.objects.count() == before
-    assert "101 rows are imported into" in desk("admin").get(_to(here, "changes")).content.decode()
+    assert "101 rows are imported into" in desk("admin").get(_to(here, "pending-changes")).content.decode()
     _settle(here, desk("admin"), "approve")
     assert (_run(row).state, Subscription.objects.count()) == ("finished", before + 101)
 
@@ -412,7 +412,10 @@ def test_what_waits_does_not_say_to_an_editor_how_many_of_a_file_are_on_lists(he
     page = _press(here, editor, row)
     assert row.state == "held" and _asked() == 1
     assert f"{len(suspects) + 1} rows are imported into" in page and "removed from lists by" not in page
-    assert "1 subscriber is removed from lists by an import" in desk("admin").get(_to(here, "changes")).content.decode()
+    assert (
+        "1 subscriber is removed from lists by an import"
+        in desk("admin").get(_to(here, "pending-changes")).content.decode()
+    )
 
 
 def test_an_editor_brings_in_a_few_alone_and_anybody_before_somebody_is_here(

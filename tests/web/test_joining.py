@@ -42,19 +42,19 @@ def test_an_editor_makes_a_form_changes_it_and_switches_it_off(here: House, desk
     client = desk("editor")
     tags = actions.tags_for(here.organization, ["Books"])
     words = _words(here, topics=[tags["Books"]], appeals="Ask me for <money>.")
-    page = client.post(_to(here, "joining-forms"), words, follow=True).content.decode()
+    page = client.post(_to(here, "signup-forms"), words, follow=True).content.decode()
     assert "Form created." in page
     (made,) = _made(here)
     assert f"https://lantern.example/f/{made.slug}" in page
     assert forms.facts_of(made).topics == (tags["Books"],)
     assert "&lt;input type=&quot;checkbox&quot; name=&quot;appeals&quot; value=&quot;1&quot;&gt; Ask me for" in page
-    client.post(_to(here, "joining-form", made.id), _words(here, title="All of our letters"))
+    client.post(_to(here, "signup-form", made.id), _words(here, title="All of our letters"))
     assert forms.view_of(made).facts.title == "Our letters", "as this row was read"
     made.refresh_from_db()
     assert forms.view_of(made).facts.title == "All of our letters"
-    assert "All of our letters" in client.get(_to(here, "joining-forms")).content.decode()
-    client.post(_to(here, "remove-joining-form", made.id))
-    assert client.get(_to(here, "joining-form", made.id)).status_code == 404
+    assert "All of our letters" in client.get(_to(here, "signup-forms")).content.decode()
+    client.post(_to(here, "remove-signup-form", made.id))
+    assert client.get(_to(here, "signup-form", made.id)).status_code == 404
 
 
 def test_a_form_whose_mails_have_no_sender_yet_is_said_where_somebody_sees_it(lantern: Any) -> None:
@@ -63,7 +63,7 @@ def test_a_form_whose_mails_have_no_sender_yet_is_said_where_somebody_sees_it(la
     home = reverse("home", args=[lantern.slug])
     assert "Sign-ups are waiting for a sender" not in client.get(home).content.decode()
     words = {"title": "Weekly", "language": "en", "wording": "I want it.", "lists": [list_.id]}
-    form = client.post(reverse("joining-forms", args=[lantern.slug]), words, follow=True).content.decode()
+    form = client.post(reverse("signup-forms", args=[lantern.slug]), words, follow=True).content.decode()
     assert "there is neither yet. Ask an admin to set a bounce address" in form
     assert "Sign-ups are waiting for a sender" in client.get(home).content.decode()
     tell_unmailed({(lantern.id, "sender"): 1})
@@ -72,7 +72,7 @@ def test_a_form_whose_mails_have_no_sender_yet_is_said_where_somebody_sees_it(la
     assert "1 sign-up is waiting for a sender" in client.get(home).content.decode(), "a draft is not asked for one"
     change_settings(lantern, return_address="back@lantern.example", by=None, now=NOW)
     tell_unmailed({(lantern.id, "route"): 1_204})
-    for page in (home, *(reverse(name, args=[lantern.slug]) for name in ("lists", "joining-forms"))):
+    for page in (home, *(reverse(name, args=[lantern.slug]) for name in ("lists", "signup-forms"))):
         shown = client.get(page).content.decode()
         assert "1,204 sign-ups are waiting for a sending route" in shown and "waiting for a sender" not in shown
         assert (
@@ -89,7 +89,7 @@ def test_a_standard_field_is_called_in_the_language_of_the_form(lantern: Any) ->
 
 
 def test_the_markup_for_another_site_runs_and_loads_nothing(here: House, desk: Desk) -> None:
-    desk("editor").post(_to(here, "joining-forms"), _words(here))
+    desk("editor").post(_to(here, "signup-forms"), _words(here))
     view = forms.view_of(_made(here)[0])
     from samizdat.web.audience.views.signup_forms import embedded
 
@@ -103,7 +103,7 @@ def test_the_markup_for_another_site_runs_and_loads_nothing(here: House, desk: D
     "change", [{"title": ""}, {"wording": ""}, {"lists": []}, {"lists": [1]}, {"wording": "x" * 700}]
 )
 def test_what_cannot_be_is_said_and_nothing_is_made(here: House, desk: Desk, change: dict[str, object]) -> None:
-    answer = desk("editor").post(_to(here, "joining-forms"), _words(here) | change)
+    answer = desk("editor").post(_to(here, "signup-forms"), _words(here) | change)
     assert answer.status_code == 422
     assert not _made(here)
 
@@ -111,9 +111,9 @@ def test_what_cannot_be_is_said_and_nothing_is_made(here: House, desk: Desk, cha
 def test_a_viewer_looks_and_changes_nothing(here: House, desk: Desk) -> None:
     made = forms.make_form(here.organization, forms.FormFacts("F", "en", (here.list.id,), "I agree."), now=NOW)
     client = desk("viewer")
-    assert client.get(_to(here, "joining-form", made.id)).status_code == 200
-    assert client.post(_to(here, "joining-form", made.id), _words(here)).status_code == 403
-    assert client.post(_to(here, "remove-joining-form", made.id)).status_code == 403
+    assert client.get(_to(here, "signup-form", made.id)).status_code == 200
+    assert client.post(_to(here, "signup-form", made.id), _words(here)).status_code == 403
+    assert client.post(_to(here, "remove-signup-form", made.id)).status_code == 403
 
 
 def test_the_page_of_a_reader_who_pauses_says_until_when(here: House, desk: Desk) -> None:
@@ -168,7 +168,7 @@ def test_the_page_of_a_form_says_which_choices_do_not_fit_on_its_public_page(her
     shape = actions.FieldShape("choice", choices=tuple(f"{n} {'Ж' * 30}" for n in range(120)))
     actions.add_field(here.organization, tag="TOWN", label="Town", default="", shape=shape, now=NOW)
     number = next(one.number for one in queries.fields(here.organization) if one.tag == "TOWN")
-    page = desk("editor").post(_to(here, "joining-forms"), _words(here, asked=[number], required=[]), follow=True)
+    page = desk("editor").post(_to(here, "signup-forms"), _words(here, asked=[number], required=[]), follow=True)
     assert "“Town” has 120 choices, more than fits on a public page of 14 KB" in page.content.decode()
 
 

@@ -38,7 +38,7 @@ def test_a_letter_for_its_address_alone_is_listed_nowhere_until_somebody_says_so
     _follow()
     page = Page.objects.get(edition=letter.edition.pk)
     assert not page.listed
-    report, press = _to(here, "report", letter.pk), _to(here, "list-letter", letter.pk)
+    report, press = _to(here, "report", letter.pk), _to(here, "campaign-listing", letter.pk)
     assert (
         "Unlisted: only people with the link from the email can read it" in desk("viewer").get(report).content.decode()
     )
@@ -63,7 +63,7 @@ def test_where_a_second_person_agrees_to_letters_nobody_alone_shows_one_to_every
     release(here.campaign, now=NOW, by=here.people["editor"])
     leave_to_one(here.campaign)
     change_settings(here.organization, by=None, now=NOW, requires_approval=True)
-    press = _to(here, "list-letter", here.campaign.pk)
+    press = _to(here, "campaign-listing", here.campaign.pk)
     desk("editor").post(press, {"listed": "yes"})
     (change,) = pending_changes.waiting(here.organization)
     assert pending_changes.sentence_of(change) == f"“{draft_of(here.campaign).subject}” is added to the public archive"

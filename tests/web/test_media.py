@@ -73,7 +73,7 @@ def test_a_script_gets_what_came_in_as_json_and_lists_the_library(here: House, d
 
 
 def test_a_description_is_asked_for_until_somebody_gives_one_or_says_it_is_decoration(here: House, desk: Desk) -> None:
-    client, page = desk("editor"), _to(here, "one-picture", here.picture.slug)
+    client, page = desk("editor"), _to(here, "media-item", here.picture.slug)
     assert 'id="describe"' in client.get(_to(here, "media")).content.decode()
     assert client.post(page, {"name": "River", "alt": " "}).status_code == 422
     client.post(page, {"name": "River", "alt": "A boat on the river", "then": "library"})
@@ -83,7 +83,7 @@ def test_a_description_is_asked_for_until_somebody_gives_one_or_says_it_is_decor
 
 
 def test_a_cut_by_shape_or_by_numbers_says_what_it_weighs(here: House, desk: Desk) -> None:
-    client, page = desk("editor"), _to(here, "cut-picture", here.picture.slug)
+    client, page = desk("editor"), _to(here, "crop-picture", here.picture.slug)
     form = {"shape": "square", "focus": "right", "width": 600, "kind": "jpeg", "quality": 50}
     answer = client.post(page, form, follow=True)
     made = Picture.objects.order_by("-pk")[0]
@@ -111,7 +111,7 @@ def test_a_picture_is_put_into_a_draft_of_any_format_and_removed_only_knowingly_
     for format, body in bodies.items():
         letter = make_campaign(here, format)
         save(letter, draft_of(letter).with_(format=format, body=body), version=letter.version, by=by, now=NOW)
-        client.post(_to(here, "put-picture-in", letter.pk, picture.slug))
+        client.post(_to(here, "insert-picture", letter.pk, picture.slug))
         letter.refresh_from_db()
         assert picture.slug in draft_of(letter).body
         shown = client.get(_to(here, "preview", letter.pk, "off")).content.decode()

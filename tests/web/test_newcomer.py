@@ -91,7 +91,7 @@ def test_a_newcomer_gets_from_an_invitation_to_a_scheduled_letter(
     page = context.new_page()
     hand = Hand(page)
     with translation.override(language):
-        page.goto(f"/come-in/{token}")
+        page.goto(f"/invitation/{token}")
         hand.fill("#f-name", "Olga")
         hand.fill("#f-email", OLGA)
         hand.fill("#f-password", PASSWORD)

@@ -41,7 +41,7 @@ def _of_organization(pattern: URLPattern) -> bool:
 OWN = {"start", "organizations", "profile", "password", "keyboard", "choose-notices"}
 OWN |= {"change-address", "confirm-address", "end-sessions"}
 # Of whoever has the link of a letter: tests/web/test_preview.py.
-BY_LINK = {"shared-letter", "shared-frame"}
+BY_LINK = {"shared-campaign", "shared-frame"}
 INSIDE = [pattern for pattern in PATTERNS if _of_organization(pattern)]
 
 
@@ -66,7 +66,7 @@ def test_every_address_says_who_may_come_in(pattern: URLPattern) -> None:
 
 def test_only_these_pages_are_open_to_strangers() -> None:
     unlocked = {pattern.name for pattern in PATTERNS if pattern.callback.door["open"]}  # type: ignore[attr-defined]
-    assert unlocked == {"sign-in", "sign-out", "language", "set-up", "invitation", "shown-picture", *BY_LINK}
+    assert unlocked == {"sign-in", "sign-out", "language", "setup", "invitation", "shown-picture", *BY_LINK}
 
 
 def test_a_stranger_is_sent_to_the_sign_in_page_and_changes_nothing(here: House, client: Client) -> None:
@@ -245,8 +245,9 @@ def test_whoever_leafs_through_addresses_is_stopped_on_every_page_that_shows_one
         for pattern in INSIDE:
             if role in pattern.callback.door[do]:  # type: ignore[attr-defined]
                 crawl.look(pattern.name or "", method, _address(pattern, ours))
-    assert {"subscriber", "reader-rights", "edit-subscriber", "reader-file", "odd"} <= crawl.shown
-    assert {"look-frame", "preview", "typed", "campaign", "alongside"} <= crawl.shown, "letters made out for someone"
+    assert {"subscriber", "subscriber-privacy", "edit-subscriber", "subscriber-data", "data-quality"} <= crawl.shown
+    previews = {"preview-frame", "preview", "preview-unsaved"}
+    assert previews | {"campaign", "sidebar"} <= crawl.shown, "letters made out for someone"
     assert crawl.unpaid <= IN_BULK
 
 
@@ -269,7 +270,7 @@ def test_no_form_that_is_stopped_for_the_pace_loses_what_was_typed(
                 again = _stopped(client, to, told, monkeypatch)
                 stopped |= {pattern.name} if again is not None else set()
                 lost |= {(pattern.name, name) for name in told if not _stands(again, told, name)}
-    asked = {"edit-subscriber", "erase", "reader-rights", "subscribers", "stop-list"}
+    asked = {"edit-subscriber", "erase", "subscriber-privacy", "subscribers", "suppressions"}
     assert asked <= stopped, asked - stopped
     assert not lost
 
@@ -298,10 +299,10 @@ def _stands(forms: list[Any] | None, told: dict[str, Any], name: str) -> bool:
 
 # What one stolen password of an editor must not open: people, keys, ways out, the list as a file.
 ADMINS_ALONE = {
-    "exports", "fetch-export", "whose", "people", "colleague", "remove-colleague", "withdraw-invitation", "settings",
+    "exports", "fetch-export", "trace-address", "team", "member", "remove-member", "withdraw-invitation", "settings",
     "routes", "edit-route", "remove-route", "sending-domain", "activate-keys", "rotate-keys", "remove-domain",
-    "breaches", "list-keeping", "remove-field", "settle-change", "sign-out-colleague", "forget-key",
-    "lock-colleague", "unlock-colleague",
+    "breaches", "list-retention", "remove-field", "decide-change", "sign-out-member", "forget-key",
+    "lock-member", "unlock-member",
 }  # fmt: skip
 
 

@@ -41,7 +41,7 @@ def _text(answer: Any) -> str:
 
 def test_a_letter_is_made_out_to_a_reader_to_somebody_with_everything_or_with_nothing(here: House, desk: Desk) -> None:
     client, letter = desk("editor"), make_campaign(here, "River", BODY)
-    page = _to(here, "look", letter.pk)
+    page = _to(here, "preview-page", letter.pk)
 
     def said(who: str) -> str:
         return _text(client.get(page, {"view": "text", "as": who}))
@@ -50,10 +50,10 @@ def test_a_letter_is_made_out_to_a_reader_to_somebody_with_everything_or_with_no
     assert "Dear Maria of Riga" in said("all") and "We meet in Riga." in said("all")
     assert "Dear Ada of somewhere" in said(f"No. {here.ada.number:,}")
     assert "No subscriber has this address or number" in said("4711")
-    frame = client.get(_to(here, "look-frame", letter.pk, "inverted"), {"as": "all"})
+    frame = client.get(_to(here, "preview-frame", letter.pk, "inverted"), {"as": "all"})
     assert "Dear Maria" in _text(frame) and "invert(1)" in _text(frame)
     assert "Dear friend" in _text(desk("viewer").get(page, {"view": "text", "as": str(here.ada.number)}))
-    assert client.get(_to(here, "look-frame", letter.pk, "loud")).status_code == 404
+    assert client.get(_to(here, "preview-frame", letter.pk, "loud")).status_code == 404
 
 
 def test_the_reading_order_and_the_weight_are_told(here: House, desk: Desk) -> None:
@@ -61,7 +61,7 @@ def test_the_reading_order_and_the_weight_are_told(here: House, desk: Desk) -> N
     body = '<h1>The river</h1><p>Dear friend</p><a href="https://a.example">The report</a><img src="/m/map.png">'
     draft = draft_of(letter).with_(format="html", body=body)
     save(letter, draft, version=letter.version, by=here.people["editor"], now=NOW)
-    page = _text(desk("viewer").get(_to(here, "look", letter.pk), {"view": "aloud"}))
+    page = _text(desk("viewer").get(_to(here, "preview-page", letter.pk), {"view": "aloud"}))
     order = [page.index(said) for said in ("heading 1", "The river", "Dear friend", "The report", "map.png")]
     assert order == sorted(order)
     assert "1 image has no alt text." in page
@@ -80,7 +80,7 @@ def test_tests_go_to_everybody_who_is_ticked_once(here: House, desk: Desk, monke
 
     monkeypatch.setattr(remote_checks, "send_test", send)
     client, dmitri = desk("editor"), here.people["viewer"]
-    client.post(_to(here, "keep-seeds", here.campaign.pk), {"seeds": "one@a.example\nfull@a.example\n"})
+    client.post(_to(here, "save-seeds", here.campaign.pk), {"seeds": "one@a.example\nfull@a.example\n"})
     ticked = {"to": ["me", str(dmitri.pk), "seeds", "99999"], "others": "ONE@a.example\ntwo@a.example"}
     page = _text(client.post(_to(here, "send-tests", here.campaign.pk), ticked, follow=True))
     assert sent == [f"{who}@lantern.example" for who in ("clara", "dmitri")] + [
@@ -92,7 +92,7 @@ def test_tests_go_to_everybody_who_is_ticked_once(here: House, desk: Desk, monke
     assert "Select at least one recipient." in _text(
         client.post(_to(here, "send-tests", here.campaign.pk), follow=True)
     )
-    wrong = client.post(_to(here, "keep-seeds", here.campaign.pk), {"seeds": "a@x.example\nno"}, follow=True)
+    wrong = client.post(_to(here, "save-seeds", here.campaign.pk), {"seeds": "a@x.example\nno"}, follow=True)
     assert "a@x.example\nno</textarea>" in wrong.content.decode().replace("\r", ""), "what was typed is still there"
     assert "Line 2" in _text(wrong) and len(seed_list.seeds(here.organization)) == 2
 
@@ -125,12 +125,12 @@ def test_somebody_outside_reads_and_answers_without_a_cookie_until_the_link_is_w
     yes = {"mark": mark, "name": "Olga", "text": "Good.", "answer": "yes"}
     assert "Answer sent" in _text(outside.post(address, yes, follow=True))
     assert outside.post(address, {"mark": mark, "text": " ", "answer": "words"}).status_code == 422
-    shown = _text(editor.get(_to(here, "look", here.campaign.pk)))
+    shown = _text(editor.get(_to(here, "preview-page", here.campaign.pk)))
     assert "Olga" in shown and "approves" in shown and "Good." in shown
     assert "Good." in _text(editor.get(_to(here, "campaign", here.campaign.pk))), "beside the text as well"
     letter = here.campaign
     save(letter, draft_of(letter).with_(body="New"), version=letter.version, by=here.people["editor"], now=NOW)
-    assert "approved an earlier version" in _text(editor.get(_to(here, "look", letter.pk)))
+    assert "approved an earlier version" in _text(editor.get(_to(here, "preview-page", letter.pk)))
     late = outside.post(address, yes)
     assert late.status_code == 409 and 'value="Olga"' in _text(late)
     assert not outside.cookies
@@ -144,7 +144,7 @@ def test_somebody_outside_reads_and_answers_without_a_cookie_until_the_link_is_w
 def test_a_letter_is_seen_as_a_subscriber_by_their_address_which_stands_in_no_link(here: House, desk: Desk) -> None:
     address = reverse("preview-as", args=[here.organization.slug, here.campaign.pk])
     answer = desk("editor").post(address, {"as": " ADA@lantern.example ", "view": "desk"})
-    assert answer.headers["Location"].endswith(f"/look?view=desk&as={here.ada.number}")
+    assert answer.headers["Location"].endswith(f"/preview?view=desk&as={here.ada.number}")
     assert Event.objects.filter(kind="subscribers.searched").count() == 1
     for asked in ("nobody@lantern.example", "@", "Ada", "%", "🌻@x", "9" * 400):
         there = desk("editor").post(address, {"as": asked, "view": "desk"}).headers["Location"]
@@ -167,6 +167,6 @@ def test_addresses_are_not_tried_out_in_the_preview_faster_than_anybody_reads(
 def test_readers_of_a_letter_that_a_link_shows_take_turns_in_its_organization(here: House) -> None:
     letter = make_campaign(here, "River", BODY)
     token = share_links.share(letter, "For Pavel", now=timezone.now(), by=None)
-    answer = Client().get(f"/letter/{token}")
+    answer = Client().get(f"/shared/{token}")
     assert answer.status_code == 200 and answer.wsgi_request.environ[LETTER] == here.organization.pk
-    assert LETTER not in Client().get("/letter/made-up").wsgi_request.environ
+    assert LETTER not in Client().get("/shared/made-up").wsgi_request.environ

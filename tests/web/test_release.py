@@ -158,7 +158,7 @@ def last_sunday(month: int) -> date:
 
 
 def test_the_time_is_shown_in_the_readers_zone_and_in_the_editors_own(here: House, desk: Desk) -> None:
-    client, address = desk("editor"), _to(here, "when", here.campaign.pk)
+    client, address = desk("editor"), _to(here, "schedule", here.campaign.pk)
     back, forward = last_sunday(10), last_sunday(3)
     chosen = {"when": "later", "day": back.isoformat(), "time": "03:30"}
     assert "for you" not in client.get(address, chosen).content.decode()
@@ -175,7 +175,7 @@ def test_the_time_is_shown_in_the_readers_zone_and_in_the_editors_own(here: Hous
 def test_when_the_last_email_leaves_is_estimated_where_a_limit_or_the_last_campaign_says_how_fast_it_goes(
     here: House, desk: Desk
 ) -> None:
-    client, address = desk("editor"), _to(here, "when", here.campaign.pk)
+    client, address = desk("editor"), _to(here, "schedule", here.campaign.pk)
     day = (timezone.now() + timedelta(days=3)).astimezone(RIGA).date()
     chosen = {"when": "later", "day": day.isoformat(), "time": "10:00", "people": "3600"}
 
@@ -204,7 +204,7 @@ def test_the_button_says_what_pressing_it_does(here: House, desk: Desk) -> None:
     assert '<span class="if-now">Send now</span>' in page
     day = (timezone.now() + timedelta(days=3)).astimezone(RIGA).date()
     chosen = {"when": "later", "day": day.isoformat(), "time": "10:00", "wave": "10"}
-    part = client.get(_to(here, "when", here.campaign.pk), chosen).content.decode()
+    part = client.get(_to(here, "schedule", here.campaign.pk), chosen).content.decode()
     assert f'hx-swap-oob="true">Schedule for {day:%a} {day.day} {day:%b}, 10:00</span>' in part
     assert "until the first email is sent" in part and "first batch of 10%" in part
 
@@ -228,7 +228,7 @@ def test_the_fields_of_the_time_are_sent_with_the_button_in_the_summary(here: Ho
 @pytest.mark.once
 @pytest.mark.parametrize("day", ["0001-01-01", "1999-12-31", "9999-12-31"])
 def test_a_slip_in_the_year_is_a_sentence(here: House, desk: Desk, day: str) -> None:
-    answer = desk("editor").get(_to(here, "when", here.campaign.pk), {"when": "later", "day": day, "time": "00:00"})
+    answer = desk("editor").get(_to(here, "schedule", here.campaign.pk), {"when": "later", "day": day, "time": "00:00"})
     assert "Check the year: it must be from" in answer.content.decode()
 
 
@@ -358,7 +358,7 @@ def test_lost_answers_are_settled_by_ticks_and_not_offered_where_it_is_over(here
 
     Delivery.objects.create(edition=here.sent.edition, number=here.ada.number, state=4, answer=0, day=NOW.date())
     Campaign.objects.filter(pk=here.sent.pk).update(pending=F("pending") - 1, unsure=1, state="finished")
-    client, address, report = desk("editor"), _to(here, "unsure", here.sent.pk), _to(here, "report", here.sent.pk)
+    client, address, report = desk("editor"), _to(here, "unconfirmed", here.sent.pk), _to(here, "report", here.sent.pk)
     assert address in client.get(report).content.decode()
     page = client.get(address).content.decode()
     assert _to(here, "subscriber", here.ada.number) in page and "ada@" not in page
@@ -431,14 +431,14 @@ def test_what_has_not_left_yet_is_taken_back_as_the_draft_that_it_was(here: Hous
     client.post(_to(here, "send", letter.pk), {"when": "now"})
     client.post(_to(here, "pause", letter.pk))
     assert "Undo send" in client.get(_to(here, "report", letter.pk)).content.decode()
-    page = client.post(_to(here, "take-back", letter.pk), follow=True)
+    page = client.post(_to(here, "undo-send", letter.pk), follow=True)
     assert page.request["PATH_INFO"] == _to(here, "campaign", letter.pk)
     assert "Back to draft: nobody got it." in page.content.decode()
     letter.refresh_from_db()
     assert (letter.state, letter.frozen, letter.pending) == ("draft", 0, 0)
     assert client.get(_to(here, "live", letter.pk)).headers["HX-Refresh"] == "true"
     assert (commenting.comments(letter), entries(letter)) == (comments, history)
-    client.post(_to(here, "take-back", here.sent.pk))
+    client.post(_to(here, "undo-send", here.sent.pk))
     here.sent.refresh_from_db()
     assert here.sent.state == "sending"
 
@@ -473,7 +473,7 @@ def test_what_is_sent_now_can_be_undone_for_as_long_as_was_chosen(
 
 def test_the_summary_says_the_undo_window_that_is_chosen(here: House, desk: Desk) -> None:
     def summary(undo: str) -> str:
-        answer = desk("editor").get(_to(here, "when", here.campaign.pk), {"when": "now", "undo": undo})
+        answer = desk("editor").get(_to(here, "schedule", here.campaign.pk), {"when": "now", "undo": undo})
         return " ".join(answer.content.decode().split())
 
     assert "for 30 minutes" in summary("30") and "30-minute undo" in summary("30")
@@ -579,7 +579,7 @@ def test_a_letter_that_waits_says_why_and_until_when(here: House, desk: Desk, la
 
 def test_a_letter_without_a_subject_is_called_so_on_the_way_out(here: House, desk: Desk) -> None:
     letter = campaigns.create(here.organization, here.list, Draft("", body="Words."), by=None, now=NOW)
-    for name in ("send", "versions", "throw-away"):
+    for name in ("send", "versions", "delete-draft"):
         words = "<bdi>no subject</bdi>" if name == "send" else "“no subject”"
         assert words in desk("editor").get(_to(here, name, letter.pk)).content.decode(), name
 

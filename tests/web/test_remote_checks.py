@@ -74,7 +74,7 @@ def test_nobody_but_who_asked_sees_the_answer(here: House, there: House, desk: D
     assert clara.get(page).headers["Location"] == _to(here, "routes")
     assert "The route is working" not in clara.get(_to(here, "home")).content.decode()
     asked = RemoteCheck.objects.get()
-    other = reverse("question", args=[there.organization.slug, asked.pk])
+    other = reverse("remote-check", args=[there.organization.slug, asked.pk])
     assert signed_in(there.people["admin"]).get(other).status_code == 404
 
 
@@ -162,7 +162,7 @@ def test_a_test_email_leaves_by_the_worker(here: House, desk: Desk) -> None:
     page = client.post(_to(here, "test-campaign", here.campaign.pk), {"test-to": "clara@lantern.example"}).headers[
         "Location"
     ]
-    assert "/questions/" in page
+    assert "/remote-checks/" in page
     remote_checks.answer_all(here.organization.pk, timezone.now)
     assert "Test sent to clara@lantern.example." in client.get(page, follow=True).content.decode()
 

@@ -204,8 +204,8 @@ NOT_KEPT = {
 def test_whatever_is_typed_into_any_form_is_offered_again_after_signing_in(here: House) -> None:
     """Every page of the desk and every form on it in which one can type. What is secret is not carried along."""
     leave_to_one(here.sent)  # Only what is on the web is corrected there.
-    looked_at = [*pages(here), *(_to(here, *page) for page in (("correct-letter", here.sent.pk), ("branding",)))]
-    looked_at += [_to(here, *page) for page in (("joining-form", here.form), ("writing-rules",))]
+    looked_at = [*pages(here), *(_to(here, *page) for page in (("correct-campaign", here.sent.pk), ("branding",)))]
+    looked_at += [_to(here, *page) for page in (("signup-form", here.form), ("writing-rules",))]
     client, seen, unmarked = signed_in(here.people["admin"]), set[tuple[str, str]](), list[str]()
     for address in looked_at:
         page = client.get(address).content.decode()
@@ -242,8 +242,11 @@ def _is_offered_again(to: str, hidden: dict[str, str], fields: dict[str, str], w
 
 def test_a_preview_in_a_frame_stays_as_it_is_when_the_session_ends(here: House) -> None:
     """No page to sign in inside of the preview, and none that says no: nothing is answered."""
-    for address in (_to(here, "preview", here.campaign.pk, "dark"), _to(here, "typed", here.campaign.pk, "light")):
-        ask = Client().post if "typed" in address else Client().get
+    for address in (
+        _to(here, "preview", here.campaign.pk, "dark"),
+        _to(here, "preview-unsaved", here.campaign.pk, "light"),
+    ):
+        ask = Client().post if "unsaved" in address else Client().get
         assert ask(address, headers={"Sec-Fetch-Dest": "iframe"}).status_code == 204
         assert ask(address).status_code in (302, 403)
 

@@ -25,11 +25,11 @@ from tests.web.conftest import House, signed_in
 
 
 def address(here: House, rest: str) -> str:
-    return f"/o/{here.organization.slug}/rights/{rest}"
+    return f"/o/{here.organization.slug}/privacy/{rest}"
 
 
 def test_what_would_go_is_shown_before_anything_is_switched_on(here: House) -> None:
-    admin, page = signed_in(here.people["admin"]), address(here, f"lists/{here.list.pk}/keeping")
+    admin, page = signed_in(here.people["admin"]), address(here, f"lists/{here.list.pk}/retention")
     asked = {"left_days": "30", "delivery_months": ""}
     shown = admin.post(page, asked)
     assert shown.status_code == 200 and b"What would be deleted" in shown.content
@@ -72,30 +72,30 @@ def test_one_session_has_nobody_erased_sooner_and_everybody_kept_longer_at_once(
 @pytest.mark.parametrize("wrong", ["0", "-1", "99999999999999999999", "seven", "3.5"])
 def test_a_rule_that_is_none_is_refused_beside_its_field(here: House, wrong: str) -> None:
     admin = signed_in(here.people["admin"])
-    refused = admin.post(address(here, f"lists/{here.list.pk}/keeping"), {"left_days": wrong, "on": "1"})
+    refused = admin.post(address(here, f"lists/{here.list.pk}/retention"), {"left_days": wrong, "on": "1"})
     assert refused.status_code == 422
     assert actions.rules_of(here.list) == actions.RetentionRules()
 
 
 def test_an_editor_may_look_at_the_rules_and_not_change_them(here: House) -> None:
-    editor, page = signed_in(here.people["editor"]), address(here, f"lists/{here.list.pk}/keeping")
+    editor, page = signed_in(here.people["editor"]), address(here, f"lists/{here.list.pk}/retention")
     assert editor.get(page).status_code == 200
     assert editor.post(page, {"left_days": "30", "on": "1"}).status_code == 403
 
 
-@pytest.mark.parametrize("which", ["record", "notice"])
-def test_a_paper_is_shown_and_given_in_both_languages(here: House, which: str) -> None:
+@pytest.mark.parametrize(("which", "name"), [("record", "processing-record"), ("notice", "privacy-notice")])
+def test_a_paper_is_shown_and_given_in_both_languages(here: House, which: str, name: str) -> None:
     viewer = signed_in(here.people["viewer"])
     for language, word in (("en", "The Thursday Letter"), ("ru", "Составлено")):
         assert word in viewer.get(address(here, f"{which}?language={language}")).content.decode()
         file = viewer.get(address(here, f"{which}/text?language={language}"))
-        assert file.headers["Content-Disposition"].endswith(f'{which}-{language}.md"')
+        assert file.headers["Content-Disposition"].endswith(f'{name}-{language}.md"')
         assert file.content.decode().startswith("# ")
     assert viewer.get(address(here, f"{which}?language=%27--")).status_code == 200
 
 
 def test_a_readers_file_is_given_by_post_and_written_to_the_log(here: House) -> None:
-    editor, page = signed_in(here.people["editor"]), address(here, f"readers/{here.ada.number}/file")
+    editor, page = signed_in(here.people["editor"]), address(here, f"subscribers/{here.ada.number}/data")
     assert editor.get(page).status_code == 405
     document = json.loads(editor.post(page, {"form": "json"}).content)
     assert document["about"]["address"] == "ada@lantern.example"
@@ -104,7 +104,7 @@ def test_a_readers_file_is_given_by_post_and_written_to_the_log(here: House) -> 
 
 
 def test_a_readers_address_is_corrected_and_a_taken_one_is_refused(here: House) -> None:
-    editor, page = signed_in(here.people["editor"]), address(here, f"readers/{here.ada.number}/")
+    editor, page = signed_in(here.people["editor"]), address(here, f"subscribers/{here.ada.number}/")
     for wrong in ("boris@lantern.example", "nobody", ""):
         assert editor.post(page, {"address": wrong}).status_code == 422
     assert editor.post(page, {"address": "ada@new.example"}).status_code == 302
@@ -141,12 +141,14 @@ def _reader(here: House, at: str) -> Subscriber:
 def _corrected(here: House, client: Client, reader: Subscriber) -> Any:
     read_limits.forget()
     form = {"address": f"other{reader.number}@evil.example"}
-    return client.post(address(here, f"readers/{reader.number}/"), form)
+    return client.post(address(here, f"subscribers/{reader.number}/"), form)
 
 
 def test_a_readers_objection_ends_every_letter(here: House) -> None:
     editor = signed_in(here.people["editor"])
-    assert editor.post(address(here, f"readers/{here.ada.number}/objects"), {"o-reason": "Stop."}).status_code == 302
+    assert (
+        editor.post(address(here, f"subscribers/{here.ada.number}/objection"), {"o-reason": "Stop."}).status_code == 302
+    )
     assert audience.verdict(here.ada, here.list, NOW).reason == "suppressed:objected"
     assert (
         "Objected to all email"
@@ -167,7 +169,7 @@ def test_a_yes_to_appeals_is_shown_and_withdrawn_apart(here: House) -> None:
 
 
 def test_a_list_is_asked_again_from_counting_to_the_letter(here: House) -> None:
-    editor, page = signed_in(here.people["editor"]), address(here, f"lists/{here.list.pk}/ask-again")
+    editor, page = signed_in(here.people["editor"]), address(here, f"lists/{here.list.pk}/reconsent")
     assert editor.post(page, {"step": "count"}).status_code == 302
     assert b"Counting" in editor.get(page).content
     worked()
@@ -207,7 +209,12 @@ def test_every_page_is_there_in_russian_too(here: House) -> None:
     editor.language = "ru"
     editor.save(update_fields=["language"])
     client = signed_in(editor)
-    for rest in ("", f"lists/{here.list.pk}/keeping", f"lists/{here.list.pk}/ask-again", f"readers/{here.ada.number}/"):
+    for rest in (
+        "",
+        f"lists/{here.list.pk}/retention",
+        f"lists/{here.list.pk}/reconsent",
+        f"subscribers/{here.ada.number}/",
+    ):
         page = client.get(address(here, rest)).content.decode()
         assert "Данные и приватность" in page
 
@@ -237,11 +244,11 @@ def test_a_breach_is_written_down_counted_and_its_notices_drafted(here: House) -
 
 def test_an_objection_that_a_colleague_wrote_down_is_taken_back_by_two_admins_within_a_week(here: House) -> None:
     editor, admin, now = signed_in(here.people["editor"]), signed_in(here.people["admin"]), timezone.now()
-    page, lift = (address(here, f"readers/{here.ada.number}/{rest}") for rest in ("", "objects/lift"))
-    editor.post(address(here, f"readers/{here.ada.number}/objects"))
+    page, lift = (address(here, f"subscribers/{here.ada.number}/{rest}") for rest in ("", "objection/lift"))
+    editor.post(address(here, f"subscribers/{here.ada.number}/objection"))
     only = b"Only their own confirmation can undo it"
-    assert b"objects/lift" not in editor.get(page).content and only in editor.get(page).content
-    assert b"objects/lift" in admin.get(page).content and only not in admin.get(page).content
+    assert b"objection/lift" not in editor.get(page).content and only in editor.get(page).content
+    assert b"objection/lift" in admin.get(page).content and only not in admin.get(page).content
     assert editor.post(lift).status_code == 403
     assert "recorded by a teammate, is withdrawn" in admin.post(lift, follow=True).content.decode()
     assert queries.card(here.ada, now).suppressed == "objected"

@@ -304,7 +304,7 @@ def test_the_preview_is_paused_while_somebody_is_signed_out_and_says_so_and_goes
         expect(frame.locator("body")).to_contain_text("Before.")
         expect(page.locator(SAID)).to_contain_text("Saved ")
         asked = list[str]()
-        page.on("request", lambda request: asked.append(request.url) if "/typed/" in request.url else None)
+        page.on("request", lambda request: asked.append(request.url) if "/preview-unsaved/" in request.url else None)
         Session.objects.filter(person=clara).delete()
         if how == "out and in in another tab":
             sign_in_elsewhere(page, served)
@@ -390,14 +390,14 @@ def test_a_part_of_a_template_is_saved_when_it_is_left(browser: Any, served: str
     actions.save(letter, draft_of(letter), version=letter.version, by=here.people["editor"], now=NOW, template=template)
     letter.refresh_from_db()
     key = next(part.key for part in layout.parts(letter) if part.kind == "place")
-    path = reverse("place", args=[here.organization.slug, letter.pk])
+    path = reverse("region", args=[here.organization.slug, letter.pk])
     with opened(browser, served, here, f"{path}?key={key}&in=html") as page:
         page.click("#f-body")
         type_on(page, 3)
         until(lambda: "2Nobody" in layout.place(Campaign.objects.get(pk=letter.pk), key).html)
         page.keyboard.type("The end.")
         page.click("text=Back to all blocks")
-        page.wait_for_url("**/places")
+        page.wait_for_url("**/regions")
         assert "The end." in layout.place(Campaign.objects.get(pk=letter.pk), key).html
 
 

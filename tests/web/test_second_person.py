@@ -51,14 +51,14 @@ def test_a_letter_waits_until_somebody_else_agreed(here: House, desk: Desk) -> N
     page = clara.get(address).content.decode()
     assert "Not approved yet" in page and "btn final" not in page
     assert clara.post(address, {"when": "now"}).status_code == 422
-    clara.post(_to(here, "ask-second", here.campaign.pk))
+    clara.post(_to(here, "request-approval", here.campaign.pk))
     asked = clara.get(address).content.decode()
     assert "Clara requested approval: " in asked and "Request approval" not in asked
     waits = "“What the river took” is waiting for approval"
     assert waits in vera.get(_to(here, "home")).content.decode()
     assert waits not in clara.get(_to(here, "home")).content.decode()
     vera.post(
-        _to(here, "agree", here.campaign.pk), {"seen": approval.bond_of(open_campaign(here.campaign)), "people": "10"}
+        _to(here, "approve", here.campaign.pk), {"seen": approval.bond_of(open_campaign(here.campaign)), "people": "10"}
     )
     assert waits not in vera.get(_to(here, "home")).content.decode()
     given = vera.get(address).content.decode()
@@ -194,7 +194,7 @@ def test_a_yes_is_to_what_the_page_showed_and_not_to_what_stands_when_it_is_pres
     page = desk("admin").get(_to(strict, "send", strict.campaign.pk)).content.decode()
     shown = dict(re.findall(r'name="(seen|people)" value="(\w+)"', page))
     audience.rename_list(strict.campaign.list, "Confirm at once", now=NOW, by=strict.people["editor"])
-    answer = desk("admin").post(_to(strict, "agree", strict.campaign.pk), shown, follow=True).content.decode()
+    answer = desk("admin").post(_to(strict, "approve", strict.campaign.pk), shown, follow=True).content.decode()
     assert "The campaign was changed since you opened this page" in answer
     assert standing(open_campaign(strict.campaign)).state == "none"
 
@@ -409,7 +409,7 @@ def test_what_the_page_counts_and_who_gets_it_are_the_same_people(strict: House,
     page = desk("admin").get(_to(strict, "send", letter.pk)).content.decode()
     shown = dict(re.findall(r'name="(seen|people)" value="(\w+)"', page))
     assert shown["people"] == "1"
-    answer = desk("admin").post(_to(strict, "agree", letter.pk), shown, follow=True).content.decode()
+    answer = desk("admin").post(_to(strict, "approve", letter.pk), shown, follow=True).content.decode()
     assert "The number of recipients has grown since you opened this page" in answer
     assert standing(open_campaign(letter)).state == "none"
     change_settings(strict.organization, by=None, now=NOW, requires_approval=False)
@@ -428,7 +428,7 @@ def test_nobody_agrees_to_more_people_than_their_page_showed(strict: House, desk
     assert shown["people"] == "1"
     boris = audience.add_subscriber(strict.organization, "boris@example.org", strict.list, consent=CONSENT, now=NOW)
     audience.add_tags(boris, [tag], now=NOW, by=strict.people["editor"])
-    answer = desk("admin").post(_to(strict, "agree", letter.pk), shown, follow=True).content.decode()
+    answer = desk("admin").post(_to(strict, "approve", letter.pk), shown, follow=True).content.decode()
     assert "The number of recipients has grown since you opened this page" in answer
     with pytest.raises(NotApproved):
         release(letter, now=NOW, by=strict.people["editor"])
@@ -446,7 +446,7 @@ def test_nobody_is_added_whose_turn_it_is_not_only_while_somebody_counts(strict:
     shown = dict(re.findall(r'name="(seen|people|waiting)" value="(\w+)"', page))
     assert (shown["people"], shown["waiting"]) == ("1", "0")
     added.update(frequency=MONTHLY)
-    answer = desk("admin").post(_to(strict, "agree", letter.pk), shown, follow=True).content.decode()
+    answer = desk("admin").post(_to(strict, "approve", letter.pk), shown, follow=True).content.decode()
     assert "The number of recipients has grown since you opened this page" in answer
     assert standing(open_campaign(letter)).state == "none"
     added.update(frequency=0)
@@ -472,7 +472,7 @@ def test_whom_the_page_names_as_waiting_may_be_agreed_to_and_get_it_once_it_is_t
     page = desk("admin").get(_to(strict, "send", here.pk)).content.decode()
     shown = dict(re.findall(r'name="(seen|people|waiting)" value="(\w+)"', page))
     assert shown["waiting"] == "1" and "1 more subscriber gets one email a month, or the digest." in page
-    desk("admin").post(_to(strict, "agree", here.pk), shown)
+    desk("admin").post(_to(strict, "approve", here.pk), shown)
     assert standing(open_campaign(here)).state == "given"
     numbers = {"shown": int(shown["people"]), "waiting": int(shown["waiting"])}
     release(here, now=now, by=strict.people["editor"], at=now + timedelta(days=40), **numbers)
@@ -570,7 +570,9 @@ def test_a_yes_to_what_somebody_changed_meanwhile_is_none(strict: House, desk: D
     with pytest.raises(DraftChangedMeanwhile):
         agree(letter, seen, by=strict.people["admin"], now=NOW)
     page = (
-        desk("admin").post(_to(strict, "agree", letter.pk), {"seen": "x", "people": "10"}, follow=True).content.decode()
+        desk("admin")
+        .post(_to(strict, "approve", letter.pk), {"seen": "x", "people": "10"}, follow=True)
+        .content.decode()
     )
     assert "Read it again, then approve." in page
     assert approval.standing(open_campaign(letter)).state == "none"

@@ -59,7 +59,7 @@ def test_letters_stand_side_by_side_and_small_numbers_are_not_said(here: House, 
 
 def test_a_report_is_had_as_a_file_without_small_numbers(here: House, desk: Desk) -> None:
     number = _sent(here, "Flood", 2000, 19, 40)
-    rows = _cells(desk("viewer").get(_to(here, "report-file", number)))
+    rows = _cells(desk("viewer").get(_to(here, "report-csv", number)))
     assert ["campaign", "accepted", "2000"] in rows and ["campaign", "bounced", "<20"] in rows
     assert ["campaign", "unsubscribed", "40"] in rows
     Campaign.objects.filter(pk=number).update(unsubscribes=3)
@@ -121,7 +121,7 @@ def test_clicks_are_sums_and_a_small_one_is_not_said(here: House, desk: Desk) ->
     text = client.get(_to(here, "report", number)).content.decode()
     assert "https://paper.example/0" in text and "Totals only" in text
     assert text.count("not enough data") == 1 and "or who clicked: clicks per link are totals" in text
-    rows = [row[1:] for row in _cells(client.get(_to(here, "report-file", number))) if row[0].startswith("link")]
+    rows = [row[1:] for row in _cells(client.get(_to(here, "report-csv", number))) if row[0].startswith("link")]
     assert rows == [
         ["1: https://paper.example/0", "460"],
         ["2: https://paper.example/1", "<20"],
@@ -165,7 +165,7 @@ def test_of_a_letter_to_few_no_press_is_said_however_many_there_are(here: House,
     client = desk("admin")
     text = client.get(_to(here, "report", number)).content.decode()
     assert text.count("not enough data") == 2 and "By day" not in text
-    rows = [row[1:] for row in _cells(client.get(_to(here, "report-file", number))) if row[0].startswith("link")]
+    rows = [row[1:] for row in _cells(client.get(_to(here, "report-csv", number))) if row[0].startswith("link")]
     assert rows == [["1: https://paper.example/0", "<20"], ["2: https://paper.example/1", "<20"]]
 
 
@@ -175,7 +175,7 @@ def test_a_sum_moves_by_tens_and_days_of_few_presses_are_not_said(here: House, d
     number, client = _counted(here, [{24: 31, 25: 33}]), desk("viewer")
 
     def said() -> list[list[str]]:
-        rows = _cells(client.get(_to(here, "report-file", number)))
+        rows = _cells(client.get(_to(here, "report-csv", number)))
         return [row[1:] for row in rows if row[0].startswith("link")]
 
     assert said() == [["1: https://paper.example/0", "60"]]
@@ -210,7 +210,7 @@ def test_answers_are_sums_and_a_small_one_is_not_said(here: House, desk: Desk) -
     shown = client.get(_to(here, "report", campaign.pk))
     assert shown.context["asked"][0]["total"] is None, "the sum would say what is not said"
     assert "Thursdays?" in shown.content.decode() and shown.content.decode().count("not enough data") == 1
-    rows = [row for row in _cells(client.get(_to(here, "report-file", campaign.pk))) if row[0] == "answer"]
+    rows = [row for row in _cells(client.get(_to(here, "report-csv", campaign.pk))) if row[0] == "answer"]
     assert rows == [["answer", "Yes", "40"], ["answer", "No", "<20"], ["answer", "'=Both()", "0"]]
 
 
@@ -231,7 +231,7 @@ def test_a_version_that_nobody_got_has_no_links_and_no_question_in_the_report(he
     client = desk("viewer")
     page = client.get(_to(here, "report", campaign.pk)).content.decode()
     assert "Thursdays in en?" in page and "Thursdays in fa?" not in page and "paper.example/1" not in page
-    assert "paper.example/1" not in client.get(_to(here, "report-file", campaign.pk)).content.decode()
+    assert "paper.example/1" not in client.get(_to(here, "report-csv", campaign.pk)).content.decode()
 
 
 def _in_languages(here: House, people: dict[str, int]) -> int:
@@ -264,7 +264,7 @@ def test_by_language_numbers_add_up_and_none_is_of_fewer_than_twenty(here: House
     assert (told["few"]["name"], told["few"]["people"]) == ("Persian, Georgian, Russian", 77)
     assert told["few"]["counts"] == [("accepted", 74), ("bounced", 3)]
     assert told["totals"] == [("accepted", 473), ("bounced", 4)]
-    rows = [row[1:] for row in _cells(client.get(_to(here, "report-file", number))) if row[0] == "language"]
+    rows = [row[1:] for row in _cells(client.get(_to(here, "report-csv", number))) if row[0] == "language"]
     assert rows == [
         ["English: accepted", "399"],
         ["English: bounced", "<20"],
@@ -286,7 +286,7 @@ def test_of_two_languages_of_which_one_is_of_few_nothing_is_said_apart(here: Hou
     page = client.get(_to(here, "report", number))
     assert [one.get("people") for one in page.context["languages"]["rows"]] == [None, None]
     assert "not enough data" in page.content.decode()
-    assert not [row for row in _cells(client.get(_to(here, "report-file", number))) if row[0] == "language"]
+    assert not [row for row in _cells(client.get(_to(here, "report-csv", number))) if row[0] == "language"]
 
 
 @pytest.mark.django_db
@@ -297,7 +297,7 @@ def test_replies_are_what_somebody_counted_and_complaints_what_is_known(here: Ho
     assert "Not counted yet" in page and "Complaints (all campaigns)" in page
     client.post(_to(here, "count-replies", number), {"replies": "7"})
     assert "fewer than 20" in desk("viewer").get(_to(here, "report", number)).content.decode()
-    assert ["campaign", "replies", "<20"] in _cells(client.get(_to(here, "report-file", number)))
+    assert ["campaign", "replies", "<20"] in _cells(client.get(_to(here, "report-csv", number)))
     client.post(_to(here, "count-replies", number), {"replies": "31"})
     heads, *rows = _cells(client.get(_to(here, "compare") + "?as=csv"))
     assert [row[heads.index("replies")] for row in rows if row[1] == "Counted"] == ["31"]

@@ -35,14 +35,14 @@ def _to(here: House, name: str, *args: object) -> str:
 def test_pasted_addresses_go_on_the_stop_list_and_whoever_is_here_gets_nothing_more(here: House, desk: Desk) -> None:
     text = "Email,Name\r\nADA@lantern.example, Ada\r\n\r\nstranger@post.example\r\nno address\r\nADA@lantern.example"
     form = {"addresses": text, "reason": "complaint"}
-    shown = desk("editor").post(_to(here, "stop-addresses"), form, follow=True).content.decode()
+    shown = desk("editor").post(_to(here, "add-suppressions"), form, follow=True).content.decode()
     assert "2 addresses are on the suppression list. <" in shown.replace("list.<", "list. <")
     assert "among them" not in shown, "of a few that would be asking for one"
     assert "1 line has no address and was skipped (line 5)." in shown
     assert queries.card(here.ada, NOW).suppressed == "complaint" and f"/subscribers/{here.ada.number}/" in shown
     assert_projections_hold(here.organization, NOW)
     assert detail_of(Event.objects.get(kind="suppressions.added"))["added"] == 2
-    again = desk("editor").post(_to(here, "stop-addresses"), form, follow=True).content.decode()
+    again = desk("editor").post(_to(here, "add-suppressions"), form, follow=True).content.decode()
     assert "2 addresses are on the suppression list." in again, "of a few it would say who complained before"
     assert "already there" not in again and Suppression.objects.count() == 2
     assert "ada@" not in again.casefold() and "stranger" not in again
@@ -55,7 +55,7 @@ def test_of_many_pasted_addresses_the_page_says_how_many_are_here_and_its_lines_
     for address in people:
         actions.add_subscriber(here.organization, address, here.list, consent="yes", now=NOW)
     form = {"addresses": "\n".join(people), "reason": "manual"}
-    shown = desk("editor").post(_to(here, "stop-addresses"), form, follow=True).content.decode()
+    shown = desk("editor").post(_to(here, "add-suppressions"), form, follow=True).content.decode()
     assert "20 addresses added to the suppression list. Subscribers among them: 20." in shown
     blinds = [bytes(blind) for blind in Suppression.objects.order_by("id").values_list("email_index", flat=True)]
     assert blinds == sorted(blinds)
@@ -65,7 +65,7 @@ def test_the_stop_list_is_not_asked_for_subscribers_by_pasting_one_after_the_oth
     here: House, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dbclock, "ticks", lambda: 1000.0)
-    client, page = desk("editor"), _to(here, "stop-addresses")
+    client, page = desk("editor"), _to(here, "add-suppressions")
 
     def paste(addresses: str) -> int:
         return client.post(page, {"addresses": addresses, "reason": "manual"}).status_code
@@ -85,13 +85,13 @@ def test_a_list_with_many_who_had_left_is_put_on_the_stop_list_without_an_alarm(
         reader = actions.add_subscriber(here.organization, address, here.list, consent="yes", now=NOW)
         actions.unsubscribe(reader, here.list, now=NOW)
     form = {"addresses": "\n".join(people), "reason": "bounce"}
-    assert desk("admin").post(_to(here, "stop-addresses"), form).status_code == 302
+    assert desk("admin").post(_to(here, "add-suppressions"), form).status_code == 302
     assert not Event.objects.filter(kind=read_limits.ALARM).exists()
 
 
 def _paste(here: House, client: Client, addresses: Sequence[str]) -> str:
     form = {"addresses": "\n".join(addresses), "reason": "complaint"}
-    return client.post(_to(here, "stop-addresses"), form, follow=True).content.decode()
+    return client.post(_to(here, "add-suppressions"), form, follow=True).content.decode()
 
 
 def test_what_an_editor_pastes_of_many_waits_for_an_admin_as_a_file_would(here: House, desk: Desk) -> None:
@@ -103,9 +103,9 @@ def test_what_an_editor_pastes_of_many_waits_for_an_admin_as_a_file_would(here: 
     assert "among them" not in page and not Suppression.objects.exists()
     change = pending_changes.waiting(here.organization).get()
     assert "41 addresses are added to the suppression list, 21 subscribers among them" in (
-        admin.get(_to(here, "changes")).content.decode()
+        admin.get(_to(here, "pending-changes")).content.decode()
     )
-    admin.post(_to(here, "settle-change", change.pk), {"answer": "approve"})
+    admin.post(_to(here, "decide-change", change.pk), {"answer": "approve"})
     assert Suppression.objects.count() == 41
     assert_projections_hold(here.organization, timezone.now())
     change.refresh_from_db()
@@ -139,14 +139,14 @@ def test_the_suppression_list_has_an_end(here: House, desk: Desk, monkeypatch: p
 
 
 def test_a_file_of_another_service_is_taken_in_its_encoding(here: House, desk: Desk) -> None:
-    page, client = _to(here, "stop-addresses"), desk("editor")
+    page, client = _to(here, "add-suppressions"), desk("editor")
     for raw in ("Почта;Имя\none@post.example;Аня\n".encode("cp1251"), "two@post.example\n".encode("utf-16")):
         client.post(page, {"file": SimpleUploadedFile("out.csv", raw), "reason": "bounce"})
     assert queries.stopped_by_reason(here.organization) == {"bounce": 2}
 
 
 def test_what_is_no_list_of_addresses_is_refused_with_a_sentence(here: House, desk: Desk) -> None:
-    page, client = _to(here, "stop-addresses"), desk("editor")
+    page, client = _to(here, "add-suppressions"), desk("editor")
     for form in (
         {"addresses": "", "reason": "manual"},
         {"addresses": "nobody", "reason": "manual"},
@@ -162,12 +162,12 @@ def test_what_is_no_list_of_addresses_is_refused_with_a_sentence(here: House, de
 
 def test_an_address_is_looked_up_and_taken_off_with_a_reason(here: House, desk: Desk) -> None:
     actions.suppress(here.organization, "manual", subscriber=here.ada, now=NOW)
-    client, page = desk("editor"), _to(here, "stop-list")
+    client, page = desk("editor"), _to(here, "suppressions")
     found = client.post(page, {"look-address": "ada@lantern.example"}).content.decode()
     assert "added manually" in found and "Remove from suppression list" in found
     form = {"address": "ada@lantern.example", "reason": "manual"}
-    assert client.post(_to(here, "lift-stop"), form).status_code == 422
-    client.post(_to(here, "lift-stop"), form | {"why": "She wrote to us."})
+    assert client.post(_to(here, "lift-suppression"), form).status_code == 422
+    client.post(_to(here, "lift-suppression"), form | {"why": "She wrote to us."})
     assert queries.card(here.ada, NOW).suppressed is None
     event = Event.objects.get(kind="subscriber.unsuppressed")
     assert detail_of(event)["why"] == "She wrote to us." and b"wrote" not in bytes(event.detail)
@@ -180,7 +180,7 @@ def _readers(here: House, many: int) -> list[str]:
     return addresses
 
 
-@pytest.mark.parametrize("deed", ["unsubscribe", "suppress", "reader-objects"])
+@pytest.mark.parametrize("deed", ["unsubscribe", "suppress", "subscriber-objection"])
 def test_nobody_ends_a_list_one_by_one(here: House, desk: Desk, deed: str) -> None:
     addresses = _readers(here, removal_limit.ALONE_A_DAY + 2)
     editor, before = desk("editor"), _written_to(here)
@@ -198,7 +198,7 @@ def test_nobody_ends_a_list_one_by_one(here: House, desk: Desk, deed: str) -> No
     last = queries.subscriber_at(here.organization, addresses[-1])
     assert last is not None
     bulk.run(bulk.begin(here.organization, _removal(here, last), now=timezone.now()).id, timezone.now)
-    editor.post(reverse("reader-objects", args=[here.organization.slug, last.number]))
+    editor.post(reverse("subscriber-objection", args=[here.organization.slug, last.number]))
     assert queries.reasons_of(here.organization, addresses[-1]) == ["objected"]
 
 
@@ -213,11 +213,11 @@ def _removal(here: House, subscriber: Subscriber) -> bulk.BulkPlan:
 def test_a_pasted_stop_list_of_more_readers_than_a_team_takes_off_alone_is_refused(here: House, desk: Desk) -> None:
     addresses = _readers(here, removal_limit.ALONE_A_DAY + 1)
     form = {"addresses": "\n".join([*addresses, "stranger@post.example"]), "reason": "complaint"}
-    page = desk("editor").post(_to(here, "stop-addresses"), form)
+    page = desk("editor").post(_to(here, "add-suppressions"), form)
     assert page.status_code == 422 and "under Bulk actions, where an admin approves it" in page.content.decode()
     assert not Suppression.objects.exists()
     form["addresses"] = "\n".join([*addresses[1:], *(f"stranger{n}@post.example" for n in range(10))])
-    desk("editor").post(_to(here, "stop-addresses"), form)
+    desk("editor").post(_to(here, "add-suppressions"), form)
     assert Suppression.objects.count() == removal_limit.ALONE_A_DAY + 10
     assert bulk.needs_approval(here.organization, 1, now=timezone.now(), by=here.people["admin"], action=bulk.REMOVE)
 
@@ -225,19 +225,19 @@ def test_a_pasted_stop_list_of_more_readers_than_a_team_takes_off_alone_is_refus
 def test_nobody_at_the_desk_takes_back_that_somebody_was_erased(here: House, desk: Desk) -> None:
     actions.erase(here.organization, subscriber=here.ada, now=NOW)
     client = desk("admin")
-    found = client.post(_to(here, "stop-list"), {"look-address": "ada@lantern.example"}).content.decode()
+    found = client.post(_to(here, "suppressions"), {"look-address": "ada@lantern.example"}).content.decode()
     assert (
         "Only subscribers can undo this themselves, by signing up and confirming" in found
         and "Remove from suppression list" not in found
     )
     form = {"address": "ada@lantern.example", "reason": "erased", "why": "I say so."}
-    assert client.post(_to(here, "lift-stop"), form).status_code == 422
+    assert client.post(_to(here, "lift-suppression"), form).status_code == 422
     assert queries.reasons_of(here.organization, "ada@lantern.example") == ["erased"]
 
 
 def test_the_list_is_paged_and_a_viewer_sees_it_without_buttons(here: House, desk: Desk) -> None:
     suppress_many(here.organization, "\n".join(f"r{n}@post.example" for n in range(60)), "bounce", now=NOW)
-    client, page = desk("viewer"), _to(here, "stop-list")
+    client, page = desk("viewer"), _to(here, "suppressions")
     shown = client.get(page).content.decode()
     assert shown.count("no subscriber") == 50 and "before=" in shown and "<textarea" not in shown
     last = min(Suppression.objects.values_list("id", flat=True)) + 10
@@ -276,7 +276,7 @@ def test_taking_addresses_off_tells_of_no_more_than_looking_them_up(
     client, statuses = desk("editor"), list[int]()
     for number in range(read_limits.AT_ONCE + 2):
         form = {"address": f"suspect{number}@post.example", "reason": "complaint", "why": "They asked."}
-        statuses.append(client.post(_to(here, "lift-stop"), form).status_code)
+        statuses.append(client.post(_to(here, "lift-suppression"), form).status_code)
     assert statuses[0] == 302 and statuses[-1] == 429
 
 
@@ -287,7 +287,7 @@ def test_a_team_takes_few_addresses_off_in_a_day(here: House, desk: Desk) -> Non
     for address in some:
         actions.lift(here.organization, "complaint", address=address, now=timezone.now(), by=here.people["editor"])
     form = {"address": last, "reason": "complaint", "why": "They asked."}
-    page = desk("editor").post(_to(here, "lift-stop"), form, follow=True).content.decode()
+    page = desk("editor").post(_to(here, "lift-suppression"), form, follow=True).content.decode()
     assert "20 addresses off the suppression list per day" in page and Suppression.objects.count() == 1
     assert Event.objects.filter(kind="person.removal_limit_reached").exists(), "and the admins are told"
     actions.lift(here.organization, "complaint", address=last, now=timezone.now(), by=None)

@@ -163,7 +163,7 @@ def test_a_viewer_sees_no_buttons(here: House, desk: Desk) -> None:
         ("lists",),
         ("campaigns",),
         ("routes",),
-        ("people",),
+        ("team",),
     ):
         main = desk("viewer").get(_to(here, name, *args)).content.decode().split("<main", 1)[1]
         assert 'method="post"' not in main, name
@@ -327,7 +327,7 @@ def test_a_list_is_made_renamed_and_not_made_twice(here: House, desk: Desk) -> N
 
 
 def test_a_sign_up_form_is_switched_on_with_its_words_and_off(here: House, desk: Desk) -> None:
-    client, address = desk("editor"), _to(here, "sign-up-form", here.list.pk)
+    client, address = desk("editor"), _to(here, "list-signup-form", here.list.pk)
     assert client.post(address, {"form-wording": ""}).status_code == 422
     client.post(address, {"form-wording": "Send me the Thursday Letter once a week."})
     here.list.refresh_from_db()

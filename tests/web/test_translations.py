@@ -57,7 +57,7 @@ def test_a_language_begins_with_the_text_and_is_written_by_itself(here: House, d
     sought = client.get(_to(here, "campaigns"), {"q": "унесла"}).content.decode()
     assert "What the river took, again" in sought and "also: Russian" in sought  # Found by any of its subjects.
     assert client.get(_to(here, "history", russian.pk)).status_code == 200
-    assert client.get(_to(here, "look", russian.pk)).status_code == 200
+    assert client.get(_to(here, "preview-page", russian.pk)).status_code == 200
     refused = client.post(address, _typed(Campaign.objects.get(pk=russian.pk), then="language", language_new="ru"))
     assert refused.headers["Location"] == address and "already" in client.get(address).content.decode()
 
@@ -90,7 +90,7 @@ def test_the_send_page_counts_who_gets_which_and_checks_each(here: House, desk: 
     page = client.get(_to(here, "report", russian.pk))
     told = [(one["name"], one["subject"], one.get("people")) for one in page.context["languages"]["rows"]]
     assert told == [("English", "What the river took, again", None), ("Russian", "Река", None)], "two of each are few"
-    client.post(_to(here, "take-back", here.campaign.pk))
+    client.post(_to(here, "undo-send", here.campaign.pk))
     russian.refresh_from_db()
     again = translations.whole(russian)
     assert (again.pk, again.state, russian.state) == (here.campaign.pk, "draft", "draft")
@@ -113,7 +113,7 @@ def test_a_second_persons_yes_is_to_every_language(here: House, russian: Campaig
 def test_somebody_outside_sees_every_language(here: House, desk: Desk, russian: Campaign) -> None:
     campaigns.save(russian, draft_of(russian).with_(subject="Река"), version=1, by=None, now=NOW)
     page = desk("editor").post(_to(here, "share", russian.pk), {"note": "for Pavel"}).content.decode()
-    path = "/letter/" + page.split("/letter/")[1].split("<")[0]
+    path = "/shared/" + page.split("/shared/")[1].split("<")[0]
     page = desk("editor").get(path).content.decode()
     assert "What the river took, again" in page and "in=ru" in page
     assert "Река" in desk("editor").get(path + "?in=ru").content.decode()

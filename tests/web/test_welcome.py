@@ -95,10 +95,10 @@ def test_its_text_needs_a_second_person_where_the_organization_asks_for_that(her
     draft = written(here)
     seen = bond_of(open_campaign(draft))
     assert clara.post(_to(here, "send", draft.pk), {"seen": seen}).status_code == 422
-    clara.post(_to(here, "ask-second", draft.pk))
+    clara.post(_to(here, "request-approval", draft.pk))
     page = vera.get(_to(here, "send", draft.pk)).content.decode()
     assert "The approval covers its text." in page
-    vera.post(_to(here, "agree", draft.pk), {"seen": seen, "people": "0"})
+    vera.post(_to(here, "approve", draft.pk), {"seen": seen, "people": "0"})
     assert clara.post(_to(here, "send", draft.pk), {"seen": seen}).status_code == 302
     assert welcome.status(here.list).state == "on"
 

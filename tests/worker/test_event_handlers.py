@@ -274,7 +274,7 @@ def test_the_pictures_of_every_version_leave_the_seal_with_the_letter(campaign: 
     edition = let_go(campaign)
     PublicPicture.objects.all().delete()
     assert library.uses(campaign.organization, [picture.slug])[picture.slug][0].sent, "it lies in mailboxes"
-    campaigns.throw_away(other, by=None, now=NOW)
+    campaigns.delete_draft(other, by=None, now=NOW)
     publish.edition_pictures(edition, NOW)
     assert [row.slug for row in PublicPicture.objects.all()] == [picture.slug]
 

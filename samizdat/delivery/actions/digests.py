@@ -204,7 +204,7 @@ def _send(campaign: Campaign, now: datetime) -> bool:
     except BeingReleased:
         return False
     except NobodyToWrite:
-        campaigns.throw_away(campaign, by=None, now=now)
+        campaigns.delete_draft(campaign, by=None, now=now)
         return False
     except (CampaignError, DeliveryError):
         _leave_to_a_person(campaign, now)

@@ -1,6 +1,5 @@
 """Release: a draft becomes an edition, its recipients become chunks, and only then may anything be sent."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -41,6 +40,35 @@ class ReleaseWave:
     stop_above: float = 5.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What was asked of `release`; its docstring says what they mean."""
+
+    now: datetime
+    by: Person | None
+    at: datetime | None
+    hold_minutes: int
+    unsure: str | None
+    quiet: str
+    wave: ReleaseWave
+    seen: str
+    shown: int | None
+    waiting: int
+
+    @property
+    def leaves(self) -> datetime:
+        return max(self.at or self.now, self.now) + timedelta(minutes=self.hold_minutes)
+
+    @property
+    def start(self) -> tuple[str, datetime]:
+        """The state it gets, and when it may begin."""
+        if self.at is not None and self.at > self.now:
+            return "scheduled", self.at
+        if self.hold_minutes > 0:
+            return "held", self.now + timedelta(minutes=self.hold_minutes)
+        return "sending", self.now
+
+
 def release(
     campaign: Campaign,
     *,
@@ -73,66 +101,78 @@ def release(
         raise NotReleasable(_("A welcome email is switched on at once: it has no schedule and no first batch."))
     quiet = "none" if quiet.strip().lower() == "none" else read_quiet(quiet)
     wave = _checked(wave or ReleaseWave())
-    with only_release(campaign.pk) as ours:
-        if not ours:
+    request = _Request(now, by, at, hold_minutes, unsure, quiet, wave, seen, shown, waiting)
+    with only_release(campaign.pk) as is_ours:
+        if not is_ours:
             raise BeingReleased(_("This campaign is being prepared for sending. Reload the page in a minute."))
         campaign.refresh_from_db()
-        if campaign.state != "draft":
-            raise NotReleasable(_("This campaign is already sent or scheduled. Duplicate it to send it again."))
-        if campaign.resend_of is not None:
-            resend_unreached.check(campaign.resend_of, but=campaign)
-        opened = open_campaign(campaign)
-        leaves = max(at or now, now) + timedelta(minutes=hold_minutes)
-        contests.check_release(campaign, opened.draft, leaves, in_waves=bool(wave.percent))
-        _check(opened, by, seen, now)  # Before anything is written, and again in the transaction that counts.
-        clear_half_made(campaign)
-        try:
-            reader = reader_of(campaign, now, opened.segment)  # Before anything is written.
-            edition, asked = freeze(opened, now)
-            agreed = approval.agreed_people(campaign, opened.settings, asked)
-            # One reading for all that is asked of it: whose turn it is stands in the open.
-            choices = seldom_on(campaign)
-            seldom = who_waits(campaign, max(at or now, now), choices)
-            turned = who_waits(campaign, now, choices) - seldom
-            if campaign.test_share:
-                cut_parts(edition, pages(campaign, reader), seldom, campaign.test_share, len(opened.versions))
-            domain_ownership.check_senders(opened)
-            newest = warming(campaign.organization_id, edition.message_id_domain, now)
-            frozen = owe(edition, pages(campaign, reader, newest), wave.percent, seldom, asked, agreed)
-            _insist_on_shown(frozen, shown, min(waiting, len(turned)))
-            if campaign.is_gathered:
-                digest_rounds.set_aside(campaign, seldom, asked)
-        except SegmentBroken as broken:
-            raise NotReleasable(str(broken)) from broken
-        # Where everybody wants it gathered nobody is owed it by itself: it is over as soon as it begins, and the digest
-        # of its round has it.
-        if not frozen and campaign.has_audience and not stands_in_digest(campaign, opened.settings):
-            raise NobodyToWrite(
-                _("Nobody on this list can be emailed. Add subscribers with consent, or choose another list or tag.")
-                if campaign.segment is None
-                else _("Nobody in this segment can be emailed on this list. Choose another segment or list.")
-            )
-        settle_what_counts(campaign, edition, now)
-        columns = {
-            "quiet_hours": quiet,
-            **_wave_columns(edition, wave),
-            "test_state": "running" if edition.marks else "",
-        }
-        counted_links.lay_out(edition)  # Before anything can leave, so that the first reader finds their links.
-        unsure = unsure or campaign.unsure_policy
-        _make_sendable(opened, edition, frozen, now, by, at, hold_minutes, unsure, columns, seen, agreed)
+        _release(campaign, request)
     campaign.refresh_from_db()
     return campaign
 
 
-def _check(opened: OpenedCampaign, by: Person | None, seen: str, now: datetime, edition: Edition | None = None) -> None:
+def _release(campaign: Campaign, request: _Request) -> None:
+    """Alone with it. Nothing is written before all that may refuse it has been asked, but for what nobody sends."""
+    opened = _opened(campaign, request)
+    clear_half_made(campaign)
+    try:
+        edition, frozen, agreed = _freeze(opened, request)
+    except SegmentBroken as broken:
+        raise NotReleasable(str(broken)) from broken
+    # Where everybody wants it gathered nobody is owed it by itself: it is over as soon as it begins, and the digest
+    # of its round has it.
+    if not frozen and campaign.has_audience and not stands_in_digest(campaign, opened.settings):
+        raise NobodyToWrite(
+            _("Nobody on this list can be emailed. Add subscribers with consent, or choose another list or tag.")
+            if campaign.segment is None
+            else _("Nobody in this segment can be emailed on this list. Choose another segment or list.")
+        )
+    settle_what_counts(campaign, edition, request.now)
+    counted_links.lay_out(edition)  # Before anything can leave, so that the first reader finds their links.
+    _make_sendable(opened, edition, frozen, request, agreed)
+
+
+def _opened(campaign: Campaign, request: _Request) -> OpenedCampaign:
+    """Errors: NotReleasable and what the checks of a release raise."""
+    if campaign.state != "draft":
+        raise NotReleasable(_("This campaign is already sent or scheduled. Duplicate it to send it again."))
+    if campaign.resend_of is not None:
+        resend_unreached.check(campaign.resend_of, but=campaign)
+    opened = open_campaign(campaign)
+    contests.check_release(campaign, opened.draft, request.leaves, in_waves=bool(request.wave.percent))
+    _check(opened, request)  # Before anything is written, and again in the transaction that counts.
+    return opened
+
+
+def _freeze(opened: OpenedCampaign, request: _Request) -> tuple[Edition, int, approval.AgreedPeople | None]:
+    """Its edition and the chunks of its people: how many they are, and whom a second person meant."""
+    campaign, now = opened.campaign, request.now
+    reader = reader_of(campaign, now, opened.segment)  # Before anything is written.
+    edition, asked = freeze(opened, now)
+    agreed = approval.agreed_people(campaign, opened.settings, asked)
+    # One reading for all that is asked of it: whose turn it is stands in the open.
+    choices = seldom_on(campaign)
+    seldom = who_waits(campaign, max(request.at or now, now), choices)
+    turned = who_waits(campaign, now, choices) - seldom
+    if campaign.test_share:
+        cut_parts(edition, pages(campaign, reader), seldom, campaign.test_share, len(opened.versions))
+    domain_ownership.check_senders(opened)
+    newest = warming(campaign.organization_id, edition.message_id_domain, now)
+    frozen = owe(edition, pages(campaign, reader, newest), request.wave.percent, seldom, asked, agreed)
+    _insist_on_shown(frozen, request.shown, min(request.waiting, len(turned)))
+    if campaign.is_gathered:
+        digest_rounds.set_aside(campaign, seldom, asked)
+    return edition, frozen, agreed
+
+
+def _check(opened: OpenedCampaign, request: _Request, edition: Edition | None = None) -> None:
     """edition: what was compiled of it by now."""
     if opened.sources.list_details.archived:
         sentence = _("The list “%(list)s” is archived. Choose another list, or restore this one.")
         raise NotReleasable(sentence % {"list": opened.sources.list_name})
     bond = approval.bond_of(opened, edition)
-    approval.check(opened, by, bond, now=now)
-    if seen and bond != seen:
+    approval.check(opened, request.by, bond, now=request.now)
+    if request.seen and bond != request.seen:
         raise NotReleasable(_changed())
 
 
@@ -180,28 +220,14 @@ def _wave_columns(edition: Edition, wave: ReleaseWave) -> dict[str, object]:
 
 
 def _make_sendable(
-    opened: OpenedCampaign,
-    edition: Edition,
-    frozen: int,
-    now: datetime,
-    by: Person | None,
-    at: datetime | None,
-    hold_minutes: int,
-    unsure: str,
-    columns: Mapping[str, object],
-    seen: str,
-    agreed: approval.AgreedPeople | None,
+    opened: OpenedCampaign, edition: Edition, frozen: int, request: _Request, agreed: approval.AgreedPeople | None
 ) -> None:
     """The one transaction that counts. The version is the lock: a draft saved meanwhile is not what was frozen."""
     campaign, others = opened.campaign, [version.campaign for version in opened.translations]
-    if at is not None and at > now:
-        state, due = "scheduled", at
-    elif hold_minutes > 0:
-        state, due = "held", now + timedelta(minutes=hold_minutes)
-    else:
-        state, due = "sending", now
+    now, (state, due) = request.now, request.start
+    columns = _wave_columns(edition, request.wave)
     with transaction.atomic():
-        _check(opened, by, seen, now, edition)
+        _check(opened, request, edition)
         if agreed:
             Organization.objects.select_for_update(no_key=True).get(pk=campaign.organization_id)
             agreed.refuse_corrected()
@@ -216,7 +242,9 @@ def _make_sendable(
             not_before=due,
             frozen=frozen,
             pending=frozen,
-            unsure_policy=unsure,
+            unsure_policy=request.unsure or campaign.unsure_policy,
+            quiet_hours=request.quiet,
+            test_state="running" if edition.marks else "",
             released=now,
             changed=now,
             **columns,
@@ -226,14 +254,14 @@ def _make_sendable(
         if campaign.is_digest:
             DigestRecipients.objects.filter(campaign=campaign).delete()
         if campaign.welcome:
-            _replace_others(campaign, now, by)
+            _replace_others(campaign, now, request.by)
         if state == "sending":
             digest_rounds.enter_round(campaign.pk)
         record(
             "campaign.released",
             campaign.organization,
             now=now,
-            by=by,
+            by=request.by,
             about=campaign.pk,
             detail={
                 "edition": edition.pk,

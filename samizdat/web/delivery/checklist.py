@@ -104,7 +104,7 @@ def _house(request: DeskRequest, settings: Leading) -> list[CheckItem]:
     items, href = [], address(organization, "settings") if request.role == "admin" else ""
     if organization.sending_locked:
         text = labels.campaign_reason("fenced")
-        see = address(organization, "fence")
+        see = address(organization, "on-hold")
         items.append(CheckItem("stop", _("Sending is on hold"), text, see, _("Show what’s waiting")))
     if not settings.public_url:
         text = _("Nobody can unsubscribe without an address for your public pages. An admin can set it under Settings.")

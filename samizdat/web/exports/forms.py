@@ -105,7 +105,7 @@ class ExportForm(DeskForm):
         )
 
 
-class WhoseForm(DeskForm):
+class TraceForm(DeskForm):
     """An address that turned up somewhere."""
 
     address = AddressField(
@@ -114,7 +114,7 @@ class WhoseForm(DeskForm):
     )
 
     def __init__(self, data: FormData = None, files: FormFiles = None, **options: Unpack[FormOptions]) -> None:
-        options["prefix"] = "whose"
+        options["prefix"] = "trace"
         super().__init__(data, files, **options)
         self.fields["address"].widget.attrs["autocomplete"] = "off"
 

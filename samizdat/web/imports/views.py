@@ -379,7 +379,7 @@ def cancel_import(request: DeskRequest, import_id: int) -> HttpResponse:
 
 
 @deed(WRITERS)
-def go_on(request: DeskRequest, import_id: int) -> HttpResponse:
+def resume_import(request: DeskRequest, import_id: int) -> HttpResponse:
     """A stopped import goes on where it was."""
     row = _import(request, import_id)
     if row.source == arriving.SOURCE:

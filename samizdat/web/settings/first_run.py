@@ -23,4 +23,4 @@ def code() -> str:
 def announce() -> None:
     """Prints the code where the desk was started."""
     if is_new():
-        print(f"Nobody can sign in yet. Open /set-up in the browser; the set-up code is {code()}", file=sys.stderr)
+        print(f"Nobody can sign in yet. Open /setup in the browser; the set-up code is {code()}", file=sys.stderr)

@@ -85,7 +85,7 @@ def _of_renewals(request: DeskRequest) -> list[dict[str, str]]:
         text = _("%(n)s didn’t answer. Remove them from the list, or close it.")
         title = _("The time to answer for “%(list)s” has passed")
         items.append(
-            _need("care", title % values, text % values, address(request.organization, "renewal", row.list_id))
+            _need("care", title % values, text % values, address(request.organization, "reconsent", row.list_id))
         )
     return items
 

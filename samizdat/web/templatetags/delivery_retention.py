@@ -8,6 +8,6 @@ from samizdat.delivery import queries
 register = template.Library()
 
 
-@register.inclusion_tag("web/rights/folded.html")
+@register.inclusion_tag("web/privacy/folded.html")
 def folded_note(campaign: Campaign) -> dict[str, object]:
     return {"day": queries.folded(campaign) if campaign.state in ("finished", "cancelled") else None}

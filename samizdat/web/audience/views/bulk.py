@@ -149,7 +149,7 @@ def _ask(request: DeskRequest, plan: bulk.BulkPlan, form: BulkActionForm, word: 
             request.organization, changed, now=dbclock.asked(), by=request.person, action=plan.action
         ),
     }
-    return render(request, "web/audience/bulk_sure.html", facts, status=422 if word.errors else 200)
+    return render(request, "web/audience/bulk_confirm.html", facts, status=422 if word.errors else 200)
 
 
 def _question(request: DeskRequest, plan: bulk.BulkPlan, many: int) -> str:
@@ -189,7 +189,7 @@ def _begin(request: DeskRequest, plan: bulk.BulkPlan) -> HttpResponse:
     bulk.run(work.id, timezone.now, seconds=AT_ONCE)
     if change := bulk.CHANGES.get(work.action):
         tell_waiting(request, change, work.id)
-    return go(request, "one-bulk-work", work.id)
+    return go(request, "bulk-action", work.id)
 
 
 def _work(request: DeskRequest, number: int) -> BulkAction:
@@ -201,7 +201,7 @@ def _work(request: DeskRequest, number: int) -> BulkAction:
 
 
 @door(see=EVERYONE)
-def one_bulk_work(request: DeskRequest, work_id: int) -> HttpResponse:
+def show_bulk_action(request: DeskRequest, work_id: int) -> HttpResponse:
     """How far it is; live while it goes on."""
     work = _work(request, work_id)
     plan = bulk.plan_of(work)
@@ -216,11 +216,11 @@ def one_bulk_work(request: DeskRequest, work_id: int) -> HttpResponse:
         "until": work.begun + bulk.UNDO,
         "about": _question(request, plan, work.expected).rstrip("?"),
     }
-    return render(request, "web/audience/bulk_work.html", facts)
+    return render(request, "web/audience/bulk_action.html", facts)
 
 
 @door(see=EVERYONE)
-def bulk_works(request: DeskRequest) -> HttpResponse:
+def list_bulk_actions(request: DeskRequest) -> HttpResponse:
     """The newest, and which of them can be undone."""
     now = timezone.now()
     rows = BulkAction.objects.select_related("organization", "by").filter(organization=request.organization)
@@ -233,11 +233,11 @@ def bulk_works(request: DeskRequest) -> HttpResponse:
         }
         for work in rows.order_by("-id")[:NEWEST]
     ]
-    return render(request, "web/audience/bulk_works.html", {"works": works})
+    return render(request, "web/audience/bulk_actions.html", {"works": works})
 
 
 @deed(WRITERS)
-def undo_bulk_work(request: DeskRequest, work_id: int) -> HttpResponse:
+def undo_bulk_action(request: DeskRequest, work_id: int) -> HttpResponse:
     work = _work(request, work_id)
     try:
         bulk.undo(work, now=timezone.now(), by=request.person)
@@ -245,11 +245,11 @@ def undo_bulk_work(request: DeskRequest, work_id: int) -> HttpResponse:
         messages.error(request, str(refused))
     else:
         bulk.run(work.id, timezone.now, seconds=AT_ONCE)
-    return go(request, "one-bulk-work", work_id)
+    return go(request, "bulk-action", work_id)
 
 
 @deed(WRITERS)
-def stop_bulk_work(request: DeskRequest, work_id: int) -> HttpResponse:
+def stop_bulk_action(request: DeskRequest, work_id: int) -> HttpResponse:
     if bulk.stop(_work(request, work_id), now=timezone.now(), by=request.person):
         messages.success(request, _("Stopped. Changes already made are kept."))
-    return go(request, "one-bulk-work", work_id)
+    return go(request, "bulk-action", work_id)

@@ -23,7 +23,7 @@ PAGE = 15
 
 
 @door(see=EVERYONE)
-def odd(request: DeskRequest) -> HttpResponse:
+def overview(request: DeskRequest) -> HttpResponse:
     """Typos first, or doubles. Their addresses are opened, so that is written to the log."""
     organization = request.organization
     kind = request.GET.get("kind", "") if request.GET.get("kind", "") in ODDITIES else ODDITIES[0]
@@ -42,17 +42,17 @@ def odd(request: DeskRequest) -> HttpResponse:
         "counts": data_quality.count(organization),
         "day": data_quality.looked_through(organization),
     }
-    return render(request, "web/audience/odd.html", facts)
+    return render(request, "web/audience/data_quality.html", facts)
 
 
 @deed(WRITERS)
-def settle_oddity(request: DeskRequest, number: int) -> HttpResponse:
+def accept_address(request: DeskRequest, number: int) -> HttpResponse:
     """It is right as it is."""
     kind = request.POST.get("kind", "")
     if kind not in ODDITIES or not data_quality.settle(request.organization, number, kind):
         raise Http404
     messages.success(request, _("Ignored. It won’t be shown again."))
-    return go(request, "odd")
+    return go(request, "data-quality")
 
 
 @deed(WRITERS)
@@ -77,4 +77,4 @@ def correct_typo(request: DeskRequest, number: int) -> HttpResponse:
             data_quality.settle(request.organization, number, "typo")
             messages.success(request, _("Address corrected."))
             return go(request, "subscriber", number)
-    return go(request, "odd")
+    return go(request, "data-quality")

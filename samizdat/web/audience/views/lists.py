@@ -193,7 +193,7 @@ def delete(request: DeskRequest, list_id: int) -> HttpResponse:
                 return go(request, "lists")
             bulk.run(work.id, timezone.now, seconds=AT_ONCE)
             tell_waiting(request, bulk.CHANGES[bulk.REMOVE], work.id)
-            return go(request, "one-bulk-work", work.id)
+            return go(request, "bulk-action", work.id)
     people = archive_lists.people_of(mailing_list)
     facts = {
         "view": _view(request, mailing_list),

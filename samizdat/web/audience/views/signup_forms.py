@@ -37,14 +37,14 @@ def forms(request: DeskRequest) -> HttpResponse:
         else:
             messages.success(request, _("Form created."))
             tell_waiting(request, mailed_words.CHANGE, sign_up_form.id)
-            return go(request, "joining-form", sign_up_form.id)
+            return go(request, "signup-form", sign_up_form.id)
     facts = {
         "found": actions.forms_of(request.organization),
         "form": form,
         "base": leading(request.organization).public_url,
     }
     facts["waiting"] = of_forms(request) if request.role in WRITERS else []
-    return render(request, "web/audience/joining.html", facts, status=422 if form.errors else 200)
+    return render(request, "web/audience/signup_forms.html", facts, status=422 if form.errors else 200)
 
 
 @door(see=EVERYONE, do=WRITERS)
@@ -61,19 +61,19 @@ def one_form(request: DeskRequest, form_id: int) -> HttpResponse:
         else:
             messages.success(request, _("Saved."))
             tell_waiting(request, mailed_words.CHANGE, form_id)
-            return go(request, "joining-form", form_id)
+            return go(request, "signup-form", form_id)
     base = leading(request.organization).public_url
     address = f"{base}/f/{view.slug}" if base else ""
     facts = {"view": view, "form": form, "address": address, "markup": embedded(view, address) if address else ""}
     facts["remarks"] = [*_mute(request.organization), *remarks(request.organization, view)]
-    return render(request, "web/audience/joining_form.html", facts, status=422 if form.errors else 200)
+    return render(request, "web/audience/signup_form.html", facts, status=422 if form.errors else 200)
 
 
 @deed(WRITERS)
 def remove_form(request: DeskRequest, form_id: int) -> HttpResponse:
     actions.remove_form(_found(request, form_id), now=timezone.now(), by=request.person)
     messages.success(request, _("Form unpublished. Anyone with its address sees that it’s closed."))
-    return go(request, "joining-forms")
+    return go(request, "signup-forms")
 
 
 def _mute(organization: Organization) -> list[object]:

@@ -234,7 +234,7 @@ def erase(request: DeskRequest, number: int) -> HttpResponse:
 
 
 @door(see=EVERYONE, do=ADMINS)
-def left_at_once(request: DeskRequest, alarm_id: int) -> HttpResponse:
+def review_mass_unsubscribe(request: DeskRequest, alarm_id: int) -> HttpResponse:
     """Unusually many left at once: the numbers, and an admin's decision about them as one."""
     leaving_alarm, now = alarms.leaving_at(request.organization, alarm_id, timezone.now()), dbclock.asked()
     if request.method == "POST":
@@ -242,13 +242,13 @@ def left_at_once(request: DeskRequest, alarm_id: int) -> HttpResponse:
             leaving_alarms.keep(leaving_alarm.alarm, now=now, by=request.person)
         else:
             _undo_leaving(request, leaving_alarm.alarm, now)
-        return go(request, "left-at-once", alarm_id)
+        return go(request, "mass-unsubscribe", alarm_id)
     by = name_in(request.organization, leaving_alarm.answer.by) if leaving_alarm.answer else ""
     before, did, rest = alarms.figures(leaving_alarm.what, leaving_alarm.appeals)
     rows = [labels.LabelRow(before, leaving_alarm.before), labels.LabelRow(did, leaving_alarm.left, minus=True)]
     facts = {"leaving": leaving_alarm, "rows": rows, "rest": rest, "by": by}
     facts["title"] = alarms.title(leaving_alarm.what, leaving_alarm.appeals, leaving_alarm.span)
-    return render(request, "web/audience/left_at_once.html", facts)
+    return render(request, "web/audience/mass_unsubscribe.html", facts)
 
 
 def _undo_leaving(request: DeskRequest, alarm: Event, now: datetime) -> None:
@@ -262,10 +262,10 @@ def _undo_leaving(request: DeskRequest, alarm: Event, now: datetime) -> None:
 
 
 @door(see=EVERYONE, do=ADMINS)
-def differ(request: DeskRequest) -> HttpResponse:
+def show_consistency(request: DeskRequest) -> HttpResponse:
     """What the nightly comparison found; POST has it put right by the worker."""
     if request.method == "POST":
         with transaction.atomic():
             record(consistency.MEND, request.organization, now=timezone.now(), by=request.person)
-        return go(request, "differ")
-    return render(request, "web/audience/differ.html", {"seen": consistency.compared(request.organization)})
+        return go(request, "consistency")
+    return render(request, "web/audience/consistency.html", {"seen": consistency.compared(request.organization)})

@@ -27,7 +27,7 @@ A_GROUP = 20
 
 
 @door(see=EVERYONE, do=WRITERS)
-def stop_list(request: DeskRequest) -> HttpResponse:
+def show_suppressions(request: DeskRequest) -> HttpResponse:
     """Counts and the newest lines. POST looks one whole address up: it stands in no URL."""
     form, result = StopLookForm(request.POST or None, prefix="look"), None
     if form.is_valid():
@@ -61,12 +61,12 @@ def _page(request: DeskRequest, look: StopLookForm, result: object, add: Suppres
         "total": sum(counts.values()),
     }
     bad = any(form.is_bound and form.errors for form in (look, add, lift))
-    return render(request, "web/audience/stop_list.html", facts, status=422 if bad else 200)
+    return render(request, "web/audience/suppressions.html", facts, status=422 if bad else 200)
 
 
 @deed(WRITERS)
 @takes_files(lambda request: MemoryUploadHandler(request, limit=LARGEST))
-def stop_addresses(request: DeskRequest) -> HttpResponse:
+def add_suppressions(request: DeskRequest) -> HttpResponse:
     """Puts pasted addresses, and those of a file, on the stop list. It tells who of them is here, as looking them up
     does: so it is counted alike. Errors: TooFast."""
     form = SuppressForm(request.POST, request.FILES)
@@ -92,7 +92,7 @@ def stop_addresses(request: DeskRequest) -> HttpResponse:
                 waits(request, taken.waits)
             else:
                 _say(request, taken)
-            return go(request, "stop-list")
+            return go(request, "suppressions")
     return _page(request, StopLookForm(prefix="look"), None, form, LiftForm())
 
 
@@ -126,7 +126,7 @@ def _say(request: DeskRequest, taken: SuppressionResult) -> None:
 
 
 @deed(WRITERS)
-def lift_stop(request: DeskRequest) -> HttpResponse:
+def lift_suppression(request: DeskRequest) -> HttpResponse:
     """Takes one address off, for one reason, and keeps why."""
     form = LiftForm(request.POST)
     if not form.is_valid():
@@ -148,9 +148,9 @@ def lift_stop(request: DeskRequest) -> HttpResponse:
         )
     except TooManyRemovals as refused:
         messages.error(request, str(refused))
-        return go(request, "stop-list")
+        return go(request, "suppressions")
     if lifted:
         messages.success(request, _("Address removed from the suppression list."))
     else:
         messages.warning(request, _("The address wasn’t on the suppression list for that reason. Search for it again."))
-    return go(request, "stop-list")
+    return go(request, "suppressions")

@@ -93,7 +93,7 @@ def _forms(request: DeskRequest, campaign: Campaign) -> tuple[list[ChangeForm], 
 
 
 @deed(WRITERS)
-def no_versions(request: DeskRequest, campaign_id: int) -> HttpResponse:
+def remove_versions(request: DeskRequest, campaign_id: int) -> HttpResponse:
     """The letter goes as it is, to everybody."""
     campaign = letter_at(request, campaign_id)
     try:

@@ -290,24 +290,24 @@ def save_template(request: DeskRequest, campaign_id: int) -> HttpResponse:
             refused = str(error)
         else:
             messages.success(request, _("Template saved. Find it under New campaign."))
-            return go(request, "one-template", template.pk)
+            return go(request, "template", template.pk)
     facts = {"campaign": campaign, "subject": subject_of(draft_of(campaign)), "name": name, "refused": refused}
     return render(request, "web/campaigns/save_template.html", facts, status=422 if refused else 200)
 
 
 @door(see=WRITERS, do=WRITERS)
-def throw_away(request: DeskRequest, campaign_id: int) -> HttpResponse:
+def delete_draft(request: DeskRequest, campaign_id: int) -> HttpResponse:
     campaign = letter_at(request, campaign_id)
     if request.method == "POST":
         try:
-            actions.throw_away(campaign, by=request.person, now=timezone.now())
+            actions.delete_draft(campaign, by=request.person, now=timezone.now())
         except CampaignError as refused:
             messages.error(request, str(refused))
             return go(request, "campaign", campaign_id)
         messages.success(request, _("Draft deleted."))
         return go(request, "campaigns")
     return render(
-        request, "web/campaigns/throw_away.html", {"campaign": campaign, "subject": subject_of(draft_of(campaign))}
+        request, "web/campaigns/delete_draft.html", {"campaign": campaign, "subject": subject_of(draft_of(campaign))}
     )
 
 

@@ -176,11 +176,11 @@ def _then(request: DeskRequest, campaign: Campaign) -> HttpResponse:
     if request.POST.get("then") == "send":
         return go(request, "send", translations.whole(campaign).pk)
     if request.POST.get("then") == "look":
-        return go(request, "look", campaign.pk)
+        return go(request, "preview-page", campaign.pk)
     if request.POST.get("then") == "template":
         return go(request, "save-template", translations.whole(campaign).pk)
     if request.POST.get("then") == "tests":
-        return go(request, "look", campaign.pk, anchor="tests")
+        return go(request, "preview-page", campaign.pk, anchor="tests")
     if request.POST.get("then") == "language":
         return _add_language(request, campaign)
     mails = request.POST.get("then") == "test"
@@ -434,10 +434,10 @@ def _envelope(campaign: Campaign, stored: SaveResult) -> str:
 
 
 @door(see=WRITERS)
-def alongside(request: DeskRequest, campaign_id: int) -> HttpResponse:
+def show_sidebar(request: DeskRequest, campaign_id: int) -> HttpResponse:
     """What stands beside a letter and depends on its text: checks, and the plain part."""
     return render(
-        request, "web/campaigns/parts/alongside.html", _compose_facts(request, campaign_at(request, campaign_id))
+        request, "web/campaigns/parts/sidebar.html", _compose_facts(request, campaign_at(request, campaign_id))
     )
 
 
@@ -450,7 +450,7 @@ def preview(request: DeskRequest, campaign_id: int, kind: str) -> HttpResponse:
 
 
 @deed(WRITERS)
-def typed(request: DeskRequest, campaign_id: int, kind: str) -> HttpResponse:
+def preview_unsaved(request: DeskRequest, campaign_id: int, kind: str) -> HttpResponse:
     """The same of what is being typed. Nothing is saved by looking."""
     campaign = campaign_at(request, campaign_id)
     typed = {name: request.POST.get(name, "") for name in LOOKED_AT}

@@ -26,7 +26,7 @@ BESIDE = 12
 
 
 @door(see=WRITERS, do=WRITERS)
-def here(request: DeskRequest, campaign_id: int) -> HttpResponse:
+def report_presence(request: DeskRequest, campaign_id: int) -> HttpResponse:
     """Who else has the draft open, and its version. A GET only looks, and gives a page that was signed out a token."""
     campaign, now = campaign_at(request, campaign_id), timezone.now()
     if request.method == "POST":
@@ -48,7 +48,7 @@ def _others(names: list[str]) -> str:
 
 
 @door(see=EVERYONE)
-def past(request: DeskRequest, campaign_id: int) -> HttpResponse:
+def show_history(request: DeskRequest, campaign_id: int) -> HttpResponse:
     """Every sitting of a draft: day, who, and how many words came and went. Beside the letter the newest of them."""
     campaign = campaign_at(request, campaign_id)
     names = names_of(request.organization)
@@ -113,7 +113,7 @@ def comment(request: DeskRequest, campaign_id: int) -> HttpResponse:
 
 
 @deed(WRITERS)
-def settle_comment(request: DeskRequest, campaign_id: int, comment_id: int) -> HttpResponse:
+def resolve_comment(request: DeskRequest, campaign_id: int, comment_id: int) -> HttpResponse:
     campaign = campaign_at(request, campaign_id)
     done = request.POST.get("open") != "1"
     comments.resolve(campaign, comment_id, by=request.person, now=timezone.now(), done=done)

@@ -83,7 +83,7 @@ def _document(request: DeskRequest, view: PictureView) -> dict[str, object]:
         "url": view.url,
         "thumb": address(request.organization, "picture-thumb", picture.slug),
         "shown": address(request.organization, "picture", picture.slug),
-        "page": address(request.organization, "one-picture", picture.slug),
+        "page": address(request.organization, "media-item", picture.slug),
     }
 
 
@@ -178,7 +178,7 @@ def one_picture(request: DeskRequest, slug: str) -> HttpResponse:
     if form.is_valid():
         pictures.describe(picture, **form.cleaned_data, now=timezone.now(), by=request.person)
         messages.success(request, _("Saved."))
-        return go(request, "media") if request.POST.get("then") == "library" else go(request, "one-picture", slug)
+        return go(request, "media") if request.POST.get("then") == "library" else go(request, "media-item", slug)
     facts = {
         "view": pictures.view_of(picture),
         "picture": picture,
@@ -191,7 +191,7 @@ def one_picture(request: DeskRequest, slug: str) -> HttpResponse:
 
 
 @door(see=WRITERS, do=WRITERS)
-def cut_picture(request: DeskRequest, slug: str) -> HttpResponse:
+def crop_picture(request: DeskRequest, slug: str) -> HttpResponse:
     """Cut, made smaller, pressed: another picture comes of it."""
     picture = picture_at(request, slug)
     size = pictures.whole_size(pictures.origin_of(picture))
@@ -205,7 +205,7 @@ def cut_picture(request: DeskRequest, slug: str) -> HttpResponse:
             text = _("Created: %(before)s before, %(after)s now. The old image is kept.")
             weights = {"before": weight_word(picture), "after": weight_word(new_picture)}
             messages.success(request, text % weights)
-            return go(request, "one-picture", new_picture.slug)
+            return go(request, "media-item", new_picture.slug)
     facts = {"view": pictures.view_of(picture), "picture": picture, "size": size, "form": form}
     return render(request, "web/media/cut.html", facts, status=422 if form.errors else 200)
 
@@ -271,7 +271,7 @@ def shown_picture(request: DeskRequest, token: str) -> HttpResponse:
 
 
 @deed(WRITERS)
-def put_in(request: DeskRequest, campaign_id: int, slug: str) -> HttpResponse:
+def insert_picture(request: DeskRequest, campaign_id: int, slug: str) -> HttpResponse:
     """The picture at the end of a draft, by whoever has no script or likes buttons."""
     letter = campaign_at(request, campaign_id)
     try:

@@ -32,7 +32,7 @@ from samizdat.web.request import DeskRequest
 
 
 @door(see=EVERYONE)
-def look(request: DeskRequest, campaign_id: int) -> HttpResponse:
+def preview_page(request: DeskRequest, campaign_id: int) -> HttpResponse:
     return _page(request, campaign_at(request, campaign_id))
 
 
@@ -68,7 +68,7 @@ def _page(request: DeskRequest, campaign: Campaign, link: str = "", status: int 
         "ticked": request.POST.getlist("to") or ["me"],
         **(_to_whom(request, campaign) if request.role in WRITERS else {}),
     }
-    return render(request, "web/campaigns/look.html", facts, status=status)
+    return render(request, "web/campaigns/preview.html", facts, status=status)
 
 
 # What the page asks for where nobody has that number or address.
@@ -83,7 +83,7 @@ def preview_as(request: DeskRequest, campaign_id: int) -> HttpResponse:
     place = {} if request.POST.get("page") == "campaign" else {"view": request.POST.get("view", "")[:20]}
     if asked:
         place["as"] = str(read_limits.asked_for(request, asked) or NOBODY)
-    return go(request, "look" if "view" in place else "campaign", campaign.pk, query=urlencode(place))
+    return go(request, "preview-page" if "view" in place else "campaign", campaign.pk, query=urlencode(place))
 
 
 def _reader(request: DeskRequest, proof: CompileProof) -> tuple[preview_modes.PreviewReader, str]:
@@ -105,7 +105,7 @@ def _to_whom(request: DeskRequest, campaign: Campaign) -> dict[str, object]:
 
 
 @door(see=EVERYONE)
-def look_frame(request: DeskRequest, campaign_id: int, kind: str) -> HttpResponse:
+def preview_frame(request: DeskRequest, campaign_id: int, kind: str) -> HttpResponse:
     """The letter by itself, for the frame of that page."""
     campaign, now = campaign_at(request, campaign_id), timezone.now()
     reader, _asked = _reader(request, proof_of(campaign, now))
@@ -133,7 +133,7 @@ def send_tests(request: DeskRequest, campaign_id: int) -> HttpResponse:
                 request, _("A test with a subscriber’s own data goes only to you and to teammates who write campaigns.")
             )
             return _page(request, campaign, status=422)
-    then = f"{address(request.organization, 'look', campaign_id)}#tests"
+    then = f"{address(request.organization, 'preview-page', campaign_id)}#tests"
     number = reader.number if reader is not None else 0
     return ask(
         request, "test", campaign.pk, then, to=addresses, letters=[(campaign.pk, 0)], reader=number, several=True
@@ -165,7 +165,7 @@ def _addresses(request: DeskRequest) -> list[str]:
 
 
 @deed(WRITERS)
-def keep_seeds(request: DeskRequest, campaign_id: int) -> HttpResponse:
+def save_seeds(request: DeskRequest, campaign_id: int) -> HttpResponse:
     campaign = campaign_at(request, campaign_id)
     lines = request.POST.get("seeds", "")[:20_000].splitlines()
     try:
@@ -176,7 +176,7 @@ def keep_seeds(request: DeskRequest, campaign_id: int) -> HttpResponse:
     else:
         text = ngettext("%(n)s test recipient saved.", "%(n)s test recipients saved.", len(kept))
         messages.success(request, text % {"n": len(kept)})
-    return go(request, "look", campaign_id, anchor="tests")
+    return go(request, "preview-page", campaign_id, anchor="tests")
 
 
 # -- somebody outside --
@@ -187,13 +187,13 @@ def share(request: DeskRequest, campaign_id: int) -> HttpResponse:
     """Makes a link and shows it, once: there is nothing to look it up in."""
     campaign = letter_at(request, campaign_id)
     if request.method != "POST":
-        return go(request, "look", campaign_id, anchor="share")
+        return go(request, "preview-page", campaign_id, anchor="share")
     try:
         token = share_links.share(campaign, request.POST.get("note", ""), now=timezone.now(), by=request.person)
     except CampaignError as refused:
         messages.error(request, str(refused))
-        return go(request, "look", campaign_id, anchor="share")
-    path = reverse("shared-letter", args=[token])
+        return go(request, "preview-page", campaign_id, anchor="share")
+    path = reverse("shared-campaign", args=[token])
     # Whoever works on the machine itself has another name for the desk than the rest of the world.
     desk = leading(request.organization).desk_url.rstrip("/")
     return _page(request, campaign, f"{desk}{path}" if desk else request.build_absolute_uri(path))
@@ -205,4 +205,4 @@ def end_share(request: DeskRequest, campaign_id: int, share_id: int) -> HttpResp
     if not share_links.withdraw(campaign, share_id, now=timezone.now(), by=request.person):
         raise Http404
     messages.success(request, _("Link revoked."))
-    return go(request, "look", campaign_id, anchor="share")
+    return go(request, "preview-page", campaign_id, anchor="share")

@@ -29,7 +29,7 @@ WAYS = tuple(way for way in FORMATS if way[0] != "markdown")
 
 
 @door(see=EVERYONE, do=WRITERS)
-def places(request: DeskRequest, campaign_id: int) -> HttpResponse:
+def show_regions(request: DeskRequest, campaign_id: int) -> HttpResponse:
     """All parts of the template; a button for each thing that can be done with one."""
     campaign = campaign_at(request, campaign_id)
     if request.method == "POST":
@@ -37,10 +37,10 @@ def places(request: DeskRequest, campaign_id: int) -> HttpResponse:
             _do(campaign, request.POST, request.person)
         except CampaignError as refused:
             messages.error(request, str(refused))
-        return go(request, "places", campaign_id, anchor=request.POST.get("at", "")[:20])
+        return go(request, "regions", campaign_id, anchor=request.POST.get("at", "")[:20])
     may = request.role in WRITERS and campaign.state == "draft"
     facts = {"campaign": campaign, "parts": layout.parts(campaign), "may": may}
-    return render(request, "web/campaigns/places.html", facts)
+    return render(request, "web/campaigns/regions.html", facts)
 
 
 def _do(campaign: Campaign, asked: QueryDict, by: Person | None) -> None:
@@ -60,7 +60,7 @@ def _do(campaign: Campaign, asked: QueryDict, by: Person | None) -> None:
 
 
 @door(see=WRITERS, do=WRITERS)
-def place(request: DeskRequest, campaign_id: int) -> HttpResponse:
+def edit_region(request: DeskRequest, campaign_id: int) -> HttpResponse:
     """One place, in the block editor or as HTML."""
     campaign = campaign_at(request, campaign_id)
     key = request.POST.get("key", request.GET.get("key", ""))
@@ -105,15 +105,15 @@ def place(request: DeskRequest, campaign_id: int) -> HttpResponse:
         "still": comments_panel.still("html", there.html),
         "editor": editor_strings.facts(offered(request.organization, campaign.language)),
     }
-    return render(request, "web/campaigns/place.html", facts, status=422 if wrong else 200)
+    return render(request, "web/campaigns/region.html", facts, status=422 if wrong else 200)
 
 
 def _no_place(request: DeskRequest, campaign: Campaign) -> HttpResponse:
     """The template, or this part of it, was removed; or the letter was released."""
     if request.method != "POST":
         messages.error(request, _("The template of this campaign has no such block. Reload the page."))
-        return go(request, "places", campaign.pk)
-    places = address(request.organization, "places", campaign.pk)
+        return go(request, "regions", campaign.pk)
+    places = address(request.organization, "regions", campaign.pk)
     gone = _("The template of this campaign no longer has this block. Copy what you typed before you continue.")
     return comments_panel.unsaved(request, places, gone if campaign.state == "draft" else "")
 
@@ -143,16 +143,16 @@ def _written(request: DeskRequest, campaign: Campaign, key: str, placed: region_
         messages.warning(
             request, _("A block was edited twice at the same time. Both versions are in the email: keep one.")
         )
-        return redirect(f"{reverse('place', args=[request.organization.slug, campaign.pk])}?{urlencode({'key': key})}")
+        return redirect(f"{reverse('region', args=[request.organization.slug, campaign.pk])}?{urlencode({'key': key})}")
     if placed.merged and not placed.is_own:
         messages.success(request, _("A colleague edited this campaign too. It contains both your changes."))
     else:
         messages.success(request, _("Saved."))
-    return go(request, "places", campaign.pk)
+    return go(request, "regions", campaign.pk)
 
 
 @deed(WRITERS)
-def autosave_place(request: DeskRequest, campaign_id: int) -> HttpResponse:
+def autosave_region(request: DeskRequest, campaign_id: int) -> HttpResponse:
     """Saves a place while somebody writes in it."""
     campaign = campaign_at(request, campaign_id)
     key, way, problem, placed = request.POST.get("key", ""), request.POST.get("format", ""), "", None

@@ -49,7 +49,7 @@ def _by_link(view: Callable[..., HttpResponseBase]) -> View:
 
 
 @_by_link
-def shared_letter(request: DeskRequest, link: ShareLink, token: str) -> HttpResponse:
+def shared_campaign(request: DeskRequest, link: ShareLink, token: str) -> HttpResponse:
     problem = status = None
     if request.method == "POST":
         try:

@@ -37,7 +37,7 @@ def _facts(request: DeskRequest) -> dict[str, Any]:
 
 @deed(WRITERS)
 @takes_files(lambda request: MemoryUploadHandler(request, limit=MAX_ZIP + 1))
-def take_in(request: DeskRequest) -> HttpResponse:
+def upload_template(request: DeskRequest) -> HttpResponse:
     """Answers with what became of the file, which is told once."""
     file = request.FILES.get("file")
     if handler_of(request, MemoryUploadHandler).too_large:
@@ -54,7 +54,7 @@ def take_in(request: DeskRequest) -> HttpResponse:
         return _refused(request, str(refused))
     facts = {"report": report, "name": name, "parts": layout.outline(report.template)}
     facts["wide"] = previews.too_wide(_seen(report.template))
-    return render(request, "web/template_taken.html", facts)
+    return render(request, "web/template_imported.html", facts)
 
 
 def _refused(request: DeskRequest, why: str) -> HttpResponse:
@@ -114,7 +114,7 @@ def one_template(request: DeskRequest, template_id: int) -> HttpResponse:
             messages.error(request, str(refused))
         else:
             messages.success(request, _("Saved."))
-        return go(request, "one-template", template_id)
+        return go(request, "template", template_id)
     facts = {
         "template": template,
         "name": layout_store.name_of(template),

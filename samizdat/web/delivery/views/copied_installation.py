@@ -15,7 +15,7 @@ from samizdat.web.request import DeskRequest
 
 
 @door(see=EVERYONE, do=ADMINS)
-def fence(request: DeskRequest) -> HttpResponse:
+def show_on_hold(request: DeskRequest) -> HttpResponse:
     """What would be sent; POST lets it go."""
     organization = request.organization
     if not organization.sending_locked:
@@ -36,4 +36,4 @@ def fence(request: DeskRequest) -> HttpResponse:
         "missing": database_progress.missing(),
         "may_release": request.role in ADMINS,
     }
-    return render(request, "web/fence.html", facts)
+    return render(request, "web/on_hold.html", facts)

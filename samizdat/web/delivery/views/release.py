@@ -143,7 +143,7 @@ def _times(
 
 
 @door(see=EVERYONE)
-def when(request: DeskRequest, campaign_id: int) -> HttpResponse:
+def show_schedule(request: DeskRequest, campaign_id: int) -> HttpResponse:
     """The time that is being chosen, as the readers and the writer have it, and what follows from it in the summary."""
     campaign, now = letter_at(request, campaign_id), dbclock.asked()
     form = ReleaseForm(request.GET, people=0, zone=ZoneInfo(request.organization.timezone), now=now)
@@ -223,7 +223,7 @@ def domain_cards(request: DeskRequest, campaign_id: int) -> HttpResponse:
 
 
 @deed(WRITERS)
-def ask(request: DeskRequest, campaign_id: int) -> HttpResponse:
+def request_approval(request: DeskRequest, campaign_id: int) -> HttpResponse:
     """Asks for a second person's yes."""
     campaign = letter_at(request, campaign_id)
     try:
@@ -236,7 +236,7 @@ def ask(request: DeskRequest, campaign_id: int) -> HttpResponse:
 
 
 @deed(WRITERS)
-def agree(request: DeskRequest, campaign_id: int) -> HttpResponse:
+def approve(request: DeskRequest, campaign_id: int) -> HttpResponse:
     """The second person's yes, to what their page showed."""
     form = AgreeForm(request.POST)
     answers = form.cleaned_data if form.is_valid() else {}

@@ -29,7 +29,7 @@ TELL: dict[str, Callable[[Any, RemoteCheck, dict[str, Any]], None]] = {
 
 
 @door(see=EVERYONE)
-def question(request: DeskRequest, question_id: int) -> HttpResponse:
+def show_remote_check(request: DeskRequest, question_id: int) -> HttpResponse:
     """Waits; then on to the page where it was asked, with what was found out. Only whoever asked is told."""
     rows = RemoteCheck.objects.select_related("organization").filter(organization=request.organization)
     remote_check = rows.filter(pk=question_id).exclude(kind="links").first()
@@ -42,7 +42,7 @@ def question(request: DeskRequest, question_id: int) -> HttpResponse:
         messages.error(request, _("No answer. If this continues, ask your server admin to run: samizdat doctor."))
         return redirect(then)
     if remote_check.done is None:
-        response = render(request, "web/question.html", {"then": then})
+        response = render(request, "web/remote_check.html", {"then": then})
         response["Refresh"] = str(AGAIN)
         return response
     answer = remote_checks.answer_of(remote_check)

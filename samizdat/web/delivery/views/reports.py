@@ -105,10 +105,10 @@ def correct(request: DeskRequest, campaign_id: int) -> HttpResponse:
         else:
             if web_corrections.needs_approval(campaign, request.person):
                 tell_waiting(request, web_corrections.CHANGE, campaign.pk)
-                return go(request, "correct-letter", campaign_id)
+                return go(request, "correct-campaign", campaign_id)
             done = ngettext("Fixed in %(n)s place.", "Fixed in %(n)s places.", places) % {"n": count(places)}
             messages.success(request, done + " " + _("The web version shows it within a few minutes."))
-            return go(request, "correct-letter", campaign_id)
+            return go(request, "correct-campaign", campaign_id)
     slips = [(slip, name_in(campaign.organization, slip.by)) for slip in web_corrections.corrections(campaign.edition)]
     facts = {"campaign": campaign, "subject": draft_of(campaign).subject, "form": form, "slips": slips}
     facts["waits"] = web_corrections.needs_approval(campaign, request.person)
@@ -116,7 +116,7 @@ def correct(request: DeskRequest, campaign_id: int) -> HttpResponse:
 
 
 @deed(WRITERS)
-def list_letter(request: DeskRequest, campaign_id: int) -> HttpResponse:
+def change_listing(request: DeskRequest, campaign_id: int) -> HttpResponse:
     """Into the archive, or out of it."""
     campaign, listed = letter_at(request, campaign_id), request.POST.get("listed") == "yes"
     try:
@@ -132,7 +132,7 @@ def list_letter(request: DeskRequest, campaign_id: int) -> HttpResponse:
 
 
 @deed(WRITERS)
-def write_again(request: DeskRequest, campaign_id: int) -> HttpResponse:
+def resend(request: DeskRequest, campaign_id: int) -> HttpResponse:
     """A draft to those whom it did not reach."""
     campaign = letter_at(request, campaign_id)
     try:
@@ -312,14 +312,14 @@ def resume(request: DeskRequest, campaign_id: int) -> HttpResponse:
 
 
 @deed(WRITERS)
-def take_back(request: DeskRequest, campaign_id: int) -> HttpResponse:
+def undo_send(request: DeskRequest, campaign_id: int) -> HttpResponse:
     """Before the first message has left: the release is undone, and the letter is a draft again."""
     done = _("Back to draft: nobody got it. Comments and history are kept.")
     return _move(request, campaign_id, actions.take_back, done)
 
 
 @deed(WRITERS)
-def settle(request: DeskRequest, campaign_id: int) -> HttpResponse:
+def resolve_unconfirmed(request: DeskRequest, campaign_id: int) -> HttpResponse:
     how = "hold" if request.POST.get("how") == "hold" else "resend"
     done = _("They won’t be resent.") if how == "hold" else _("They’ll be resent with the same Message-ID.")
     return _move(request, campaign_id, lambda campaign, **who: actions.settle(campaign, how, **who), done)

@@ -31,7 +31,7 @@ def unsure(request: DeskRequest, campaign_id: int) -> HttpResponse:
         return go(request, "campaign", campaign_id)
     if request.method == "POST":
         _settle(request, campaign)
-        return go(request, "unsure", campaign_id)
+        return go(request, "unconfirmed", campaign_id)
     doubts = queries.in_doubt(campaign, _number(request.GET.get("after", "")) or 0, PAGE + 1)
     people = _people(request.organization, [doubt.number for doubt in doubts[:PAGE]])
     again = actions.written_again(campaign)
@@ -43,7 +43,7 @@ def unsure(request: DeskRequest, campaign_id: int) -> HttpResponse:
         "written_again": again,
         "may_settle": request.role in WRITERS and campaign.state != "cancelled",
     }
-    return render(request, "web/campaigns/unsure.html", facts)
+    return render(request, "web/campaigns/unconfirmed.html", facts)
 
 
 def _number(text: str) -> int | None:

@@ -37,7 +37,7 @@ from samizdat.web import labels, read_limits
 from samizdat.web.audience import subscriber_filters
 from samizdat.web.audience.views.bulk import filter_of, whom_of
 from samizdat.web.base_form import refuse
-from samizdat.web.exports.forms import FORMATS, ExportForm, WhoseForm
+from samizdat.web.exports.forms import FORMATS, ExportForm, TraceForm
 from samizdat.web.permissions import ADMINS, EVERYONE, KEEPERS, WRITERS, address, deed, door, go
 from samizdat.web.request import DeskRequest
 from samizdat.web.settings.views.pending_changes import untold
@@ -84,7 +84,7 @@ def exports(request: DeskRequest) -> HttpResponse:
             if words:
                 return render(request, "web/exports/passphrase.html", {"row": row, "passphrase": words})
             return go(request, "export", row.pk)
-    return _page(request, form, WhoseForm(), chosen=chosen)
+    return _page(request, form, TraceForm(), chosen=chosen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,11 +159,11 @@ def _whom(organization: Organization, wish: ExportRequest) -> str:
 
 
 def _page(
-    request: DeskRequest, form: ExportForm, whose: WhoseForm, result: Any = None, chosen: _Chosen | None = None
+    request: DeskRequest, form: ExportForm, trace: TraceForm, result: Any = None, chosen: _Chosen | None = None
 ) -> HttpResponse:
     facts = {
         "form": form,
-        "whose": whose,
+        "trace": trace,
         "found": result,
         "chosen": chosen,
         # The names that audience/parts/whom.html carries along.
@@ -173,7 +173,7 @@ def _page(
         "known": recipient_keys.known(request.organization) if request.role == "admin" else [],
         "earlier": [(row, _name(row), _format(row.format)) for row in queries.exports(request.organization)],
     }
-    wrong = form.errors or whose.errors
+    wrong = form.errors or trace.errors
     return render(request, "web/exports/exports.html", facts, status=422 if wrong else 200)
 
 
@@ -188,12 +188,12 @@ def _format(name: str) -> str:
 
 
 @deed(ADMINS)
-def whose(request: DeskRequest) -> HttpResponse:
+def trace_address(request: DeskRequest) -> HttpResponse:
     """Which export an address was planted in. Posted, so that it stands in no address of a page."""
-    form = WhoseForm(request.POST)
+    form = TraceForm(request.POST)
     if form.is_valid():
         try:
-            row = actions.whose(
+            row = actions.export_with_address(
                 request.organization, form.cleaned_data["address"], now=timezone.now(), by=request.person
             )
         except BadAddress as wrong:
@@ -233,7 +233,7 @@ def _held_facts(request: DeskRequest, row: Export) -> dict[str, Any]:
 
 
 @door(see=EVERYONE, do=WRITERS)
-def held(request: DeskRequest, export_id: int) -> HttpResponse:
+def review_export(request: DeskRequest, export_id: int) -> HttpResponse:
     """One that is held before it is made: another admin says yes, or whoever works here stops it."""
     row = _export(request, export_id)
     if row.state != "held":
@@ -241,7 +241,7 @@ def held(request: DeskRequest, export_id: int) -> HttpResponse:
     if request.method != "POST":  # HEAD as well: what looks ahead of a person agrees to nothing.
         facts = _held_facts(request, row) | {"whom": _whom(request.organization, actions.wish_of(row))}
         facts["changed"] = not actions.is_as_asked(row, timezone.now())
-        return render(request, "web/exports/held.html", facts | {"format": _format(row.format)})
+        return render(request, "web/exports/review.html", facts | {"format": _format(row.format)})
     if request.POST.get("answer") == "stop":
         actions.cancel(row, now=timezone.now(), by=request.person)
         messages.success(request, _("Stopped. No file was created."))
@@ -251,7 +251,7 @@ def held(request: DeskRequest, export_id: int) -> HttpResponse:
         approval.agree(row, now=dbclock.asked(), by=request.person, knows_key=knows_key)
     except ExportRefused as refused:
         messages.error(request, str(refused))
-        return go(request, "held-export", row.pk)
+        return go(request, "review-export", row.pk)
     return go(request, "export", row.pk)
 
 
@@ -260,7 +260,7 @@ def export(request: DeskRequest, export_id: int) -> HttpResponse:
     """One export, by how far it is."""
     row = _export(request, export_id)
     if row.state == "held":
-        return go(request, "held-export", row.pk)
+        return go(request, "review-export", row.pk)
     return render(request, "web/exports/export.html", _facts(request, row))
 
 
@@ -331,7 +331,7 @@ def fetch(request: DeskRequest, export_id: int) -> HttpResponseBase:
 
 
 @deed(ADMINS)
-def drop(request: DeskRequest, export_id: int) -> HttpResponse:
+def delete_export(request: DeskRequest, export_id: int) -> HttpResponse:
     """Not wanted any more."""
     actions.cancel(_export(request, export_id), now=timezone.now(), by=request.person)
     messages.success(request, _("File deleted. Nothing of it is kept here."))
@@ -353,7 +353,7 @@ def forget_key(request: DeskRequest, known_key_id: int) -> HttpResponse:
 
 
 @deed(ADMINS)
-def seen(request: DeskRequest, export_id: int) -> HttpResponse:
+def dismiss_export(request: DeskRequest, export_id: int) -> HttpResponse:
     """An admin has read that a plain file was made, or that its planted address turned up."""
     row, now = _export(request, export_id), timezone.now()
     if row in queries.unseen(request.organization, request.person, now):
@@ -426,7 +426,7 @@ def _held_need(request: DeskRequest, row: Export) -> dict[str, str]:
         "text": " ".join(
             filter(None, (_held_text(row.plain, facts["agree"], facts["alone"]) % values, facts["untold"]))
         ),
-        "href": address(request.organization, "held-export", row.pk),
+        "href": address(request.organization, "review-export", row.pk),
         "link": _("Review"),
     }
 

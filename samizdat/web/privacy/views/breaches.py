@@ -41,7 +41,7 @@ def all_breaches(request: DeskRequest) -> HttpResponse:
             return go(request, "breach", breach.pk)
     rows = Breach.objects.filter(organization=organization).order_by("-noticed")
     page = {"form": form, "rows": [(row, breach_register.KINDS[row.kind], *_left(row, now)) for row in rows[:50]]}
-    return render(request, "web/rights/breaches.html", page, status=422 if form.errors else 200)
+    return render(request, "web/privacy/breaches.html", page, status=422 if form.errors else 200)
 
 
 def _people(organization: Organization) -> list[tuple[int, str]]:
@@ -105,7 +105,7 @@ def breach(request: DeskRequest, breach_id: int) -> HttpResponse:
             ),
         ],
     }
-    return render(request, "web/rights/breach.html", page, status=422 if form.errors else 200)
+    return render(request, "web/privacy/breach.html", page, status=422 if form.errors else 200)
 
 
 def _found(request: DeskRequest, breach_id: int) -> Breach:

@@ -23,7 +23,7 @@ from samizdat.web.privacy.forms.privacy import CorrectForm, ObjectForm, Retentio
 from samizdat.web.request import DeskRequest
 from samizdat.web.settings.views.pending_changes import tell_waiting, waits
 
-PAPERS = {"record": legal_documents.record_of_processing, "notice": legal_documents.privacy_notice}
+PAPERS = {"processing-record": legal_documents.record_of_processing, "privacy-notice": legal_documents.privacy_notice}
 
 
 @door(see=EVERYONE)
@@ -32,7 +32,7 @@ def overview(request: DeskRequest) -> HttpResponse:
     rules = [
         *zip(queries.lists(request.organization, archived=True), facts_of(request.organization).lists, strict=True)
     ]
-    return render(request, "web/rights/overview.html", {"rules": rules, **_fixed()})
+    return render(request, "web/privacy/overview.html", {"rules": rules, **_fixed()})
 
 
 def _fixed() -> dict[str, object]:
@@ -54,7 +54,7 @@ def _list(request: DeskRequest, list_id: int) -> List:
 
 
 @door(see=EVERYONE, do=ADMINS)
-def list_keeping(request: DeskRequest, list_id: int) -> HttpResponse:
+def list_retention(request: DeskRequest, list_id: int) -> HttpResponse:
     """How long a list keeps things. The first POST shows what would go; the second, with `on`, switches it on."""
     mailing_list, now = _list(request, list_id), timezone.now()
     standing = actions.rules_of(mailing_list)
@@ -71,9 +71,9 @@ def list_keeping(request: DeskRequest, list_id: int) -> HttpResponse:
             else:
                 if change is not None:
                     waits(request, change)
-                    return go(request, "list-keeping", list_id)
+                    return go(request, "list-retention", list_id)
                 messages.success(request, _("Saved. Applied every night, starting tonight."))
-                return go(request, "list-keeping", list_id)
+                return go(request, "list-retention", list_id)
         else:
             going = actions.preview(mailing_list, rules, now)
             held = actions.needs_approval(mailing_list, rules, request.person)
@@ -86,23 +86,23 @@ def list_keeping(request: DeskRequest, list_id: int) -> HttpResponse:
         "rules": standing,
         **_fixed(),
     }
-    return render(request, "web/rights/keeping.html", page, status=422 if form.errors else 200)
+    return render(request, "web/privacy/retention.html", page, status=422 if form.errors else 200)
 
 
 # -- papers -----------------------------------------------------------------------------------------------------
 
 
 @door(see=EVERYONE)
-def paper(request: DeskRequest, which: str) -> HttpResponse:
+def show_document(request: DeskRequest, which: str) -> HttpResponse:
     """One paper in one language: to read, to copy, to keep."""
     language = _language(request)
     drafted = PAPERS[which](facts_of(request.organization), timezone.localdate(), language)
     page = {"paper": drafted, "file": f"{which}-file", "language": language, "text": legal_documents.as_text(drafted)}
-    return render(request, "web/rights/paper.html", page)
+    return render(request, "web/privacy/document.html", page)
 
 
 @door(see=EVERYONE)
-def paper_file(request: DeskRequest, which: str) -> HttpResponse:
+def document_file(request: DeskRequest, which: str) -> HttpResponse:
     """The same as a Markdown file."""
     language = _language(request)
     drafted = PAPERS[which](facts_of(request.organization), timezone.localdate(), language)
@@ -131,7 +131,7 @@ def _numbered(request: DeskRequest, number: int) -> Subscriber:
 
 
 @door(see=WRITERS, do=WRITERS)
-def reader(request: DeskRequest, number: int) -> HttpResponse:
+def subscriber_privacy(request: DeskRequest, number: int) -> HttpResponse:
     """What one reader may ask for. POST corrects their address."""
     subscriber, now = read_limits.subscriber(request, number), timezone.now()
     card = queries.card(subscriber, now)
@@ -144,7 +144,7 @@ def reader(request: DeskRequest, number: int) -> HttpResponse:
             refuse(form, "address", refused)
         else:
             messages.success(request, _("Corrected."))
-            return go(request, "reader-rights", number)
+            return go(request, "subscriber-privacy", number)
     page = {
         "card": card,
         "form": form,
@@ -153,11 +153,11 @@ def reader(request: DeskRequest, number: int) -> HttpResponse:
         "gone": retention_rules.gone_from_backups(timezone.localdate()),
         **_fixed(),
     }
-    return render(request, "web/rights/reader.html", page, status=422 if form.errors else 200)
+    return render(request, "web/privacy/subscriber.html", page, status=422 if form.errors else 200)
 
 
 @deed(WRITERS)
-def reader_file(request: DeskRequest, number: int) -> HttpResponse:
+def subscriber_data(request: DeskRequest, number: int) -> HttpResponse:
     """Their file, as JSON or as a page; by POST, since it is written to the log."""
     subscriber = _numbered(request, number)
     read_limits.show(request, [number])
@@ -171,7 +171,7 @@ def reader_file(request: DeskRequest, number: int) -> HttpResponse:
 
 
 @deed(WRITERS)
-def reader_objects(request: DeskRequest, number: int) -> HttpResponse:
+def record_objection(request: DeskRequest, number: int) -> HttpResponse:
     """The reader wants no mail at all."""
     subscriber, now = _numbered(request, number), timezone.now()
     form = ObjectForm(request.POST, prefix="o")
@@ -197,4 +197,4 @@ def lift_objection(request: DeskRequest, number: int) -> HttpResponse:
         tell_waiting(request, objection.CHANGE, subscriber.id)
         if is_lifted:
             messages.success(request, _("Objection withdrawn."))
-    return go(request, "reader-rights", number)
+    return go(request, "subscriber-privacy", number)

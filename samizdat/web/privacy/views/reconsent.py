@@ -34,7 +34,7 @@ def _list(request: DeskRequest, list_id: int) -> List:
 
 
 @door(see=EVERYONE, do=WRITERS)
-def renewal(request: DeskRequest, list_id: int) -> HttpResponse:
+def request_reconsent(request: DeskRequest, list_id: int) -> HttpResponse:
     """Where the newest renewal of a list stands, and the one next step. Each POST names its step in `step`."""
     mailing_list, now = _list(request, list_id), timezone.now()
     newest = _newest(mailing_list)
@@ -47,9 +47,12 @@ def renewal(request: DeskRequest, list_id: int) -> HttpResponse:
                 refuse(form, "deadline", refused)
             else:
                 messages.error(request, str(refused))
-                return go(request, "renewal", list_id)
+                return go(request, "reconsent", list_id)
     return render(
-        request, "web/rights/renewal.html", _page(mailing_list, newest, form, now), status=422 if form.errors else 200
+        request,
+        "web/privacy/reconsent.html",
+        _page(mailing_list, newest, form, now),
+        status=422 if form.errors else 200,
     )
 
 
@@ -62,7 +65,7 @@ def _step(request: DeskRequest, list_: List, newest: Renewal | None, form: Deadl
     step, by = request.POST.get("step", ""), request.person
     if step == "count":
         actions.count_consent(list_, now=now, by=by)
-        return go(request, "renewal", list_.id)
+        return go(request, "reconsent", list_.id)
     if newest is None:
         raise Http404
     if step == "recount":
@@ -80,7 +83,7 @@ def _step(request: DeskRequest, list_: List, newest: Renewal | None, form: Deadl
         tell_waiting(request, reconsent.CHANGE, newest.pk)
     else:
         raise Http404
-    return go(request, "renewal", list_.id)
+    return go(request, "reconsent", list_.id)
 
 
 def _page(list_: List, newest: Renewal | None, form: DeadlineForm, now: datetime) -> dict[str, object]:

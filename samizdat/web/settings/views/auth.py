@@ -59,7 +59,7 @@ def organizations(request: DeskRequest) -> HttpResponse:
 @open_door
 def sign_in(request: DeskRequest) -> HttpResponse:
     if first_run.is_new():
-        return redirect("set-up")
+        return redirect("setup")
     form = SignInForm(request.POST or None)
     onward = request.POST.get("next", request.GET.get("next", ""))
     held = request.POST.get(resume_after_sign_in.HELD, "")
@@ -167,7 +167,7 @@ def set_up(request: DeskRequest) -> HttpResponse:
         if person is not None:
             login(request, person, "samizdat.accounts.backend.BlindIndexBackend")
             return _remembered(redirect("/"), person)
-    return render(request, "web/set_up.html", {"form": form}, status=422 if form.errors else 200)
+    return render(request, "web/setup.html", {"form": form}, status=422 if form.errors else 200)
 
 
 def _begin(form: SetUpForm) -> Person | None:

@@ -158,7 +158,7 @@ def _needs(
     """What cannot go on without a person, the worst first."""
     organization, items = request.organization, []
     if organization.sending_locked:
-        see = address(organization, "fence")
+        see = address(organization, "on-hold")
         items.append(
             _need("stop", _("Sending is on hold"), labels.campaign_reason("fenced"), see, _("Show what’s waiting"))
         )
@@ -185,7 +185,7 @@ def _needs(
     for alarm in alarms.unanswered(organization, now)[:2]:
         title = alarms.title(*alarms.about(alarm))
         text = _("On %(when)s. If they didn’t do this themselves, an admin can undo it.")
-        href = address(organization, "left-at-once", alarm.pk)
+        href = address(organization, "mass-unsubscribe", alarm.pk)
         items.append(_need("care", title, text % {"when": moment(alarm.at)}, href, _("Review")))
     for alarm in signup_alarm.alarms(organization, now):
         title, text = _signups_words(signup_alarm.is_about_data(alarm))
@@ -232,7 +232,7 @@ def _differing(organization: Organization) -> list[dict[str, str]]:
         seen.wrong,
     )
     text = _("Statuses are being fixed. This takes a minute.") if seen.asked else _("Fix it to match the records.")
-    return [_need("stop", title % {"n": count(seen.wrong)}, text, address(organization, "differ"), _("Review"))]
+    return [_need("stop", title % {"n": count(seen.wrong)}, text, address(organization, "consistency"), _("Review"))]
 
 
 def _refused(organization: Organization, row: CampaignRow) -> list[dict[str, str]]:

@@ -34,7 +34,7 @@ def waiting_changes(request: DeskRequest) -> HttpResponse:
         "waiting": [_facts(request, row, now, may) for row in rows],
         "settled": [_settled(request, row) for row in settled.exclude(state="waiting").order_by("-id")[:SHOWN]],
     }
-    return render(request, "web/changes.html", facts)
+    return render(request, "web/pending_changes.html", facts)
 
 
 def _facts(request: DeskRequest, row: PendingChange, now: datetime, may: bool) -> dict[str, object]:
@@ -85,7 +85,7 @@ def _name(row: PendingChange, person: Person | None) -> str:
 
 
 @deed(ADMINS)
-def settle_change(request: DeskRequest, change_id: int) -> HttpResponse:
+def decide_change(request: DeskRequest, change_id: int) -> HttpResponse:
     """One press: `answer` says which."""
     rows = PendingChange.objects.select_related("organization", "by").filter(organization=request.organization)
     row = rows.filter(pk=change_id).first()
@@ -98,7 +98,7 @@ def settle_change(request: DeskRequest, change_id: int) -> HttpResponse:
         messages.error(request, str(refused))
     else:
         messages.success(request, _("Approved and done.") if approves else _("Stopped. Nothing was changed."))
-    return go(request, "changes")
+    return go(request, "pending-changes")
 
 
 def waits(request: DeskRequest, row: PendingChange) -> None:
@@ -145,5 +145,5 @@ def needs(request: DeskRequest) -> list[dict[str, str]]:
     kind, link = "care", _("Wait or withdraw") if is_own else _("Review")
     if request.role == "admin" and not is_own:
         kind, link = ("stop", _("Approve or stop")) if yes else ("care", _("Stop"))
-    href = address(request.organization, "changes")
+    href = address(request.organization, "pending-changes")
     return [{"kind": kind, "title": title, "text": text, "href": href, "link": link}]

@@ -56,7 +56,7 @@ from samizdat.web.templatetags.desk import moment
 
 
 @door(see=KEEPERS, do=ADMINS)
-def colleagues(request: DeskRequest) -> HttpResponse:
+def list_members(request: DeskRequest) -> HttpResponse:
     """Who works here; POST invites somebody and shows their link once."""
     form, link, held = InviteForm(request.POST or None), "", False
     if form.is_valid():
@@ -72,7 +72,7 @@ def colleagues(request: DeskRequest) -> HttpResponse:
         "held": held,
         "changes": pending_changes.waiting(request.organization).count(),
     }
-    return render(request, "web/people.html", facts, status=422 if form.errors else 200)
+    return render(request, "web/team.html", facts, status=422 if form.errors else 200)
 
 
 def _open_invitations(organization: Organization) -> list[dict[str, object]]:
@@ -96,7 +96,7 @@ def withdraw_invitation(request: DeskRequest, invitation_id: int) -> HttpRespons
         raise Http404
     actions.withdraw_invitation(invitation, by=request.person, now=timezone.now())
     messages.success(request, _("Link revoked."))
-    return go(request, "people")
+    return go(request, "team")
 
 
 def _member(request: DeskRequest, person_id: int) -> queries.TeamMember:
@@ -107,7 +107,7 @@ def _member(request: DeskRequest, person_id: int) -> queries.TeamMember:
 
 
 @door(see=ADMINS, do=ADMINS)
-def colleague(request: DeskRequest, person_id: int) -> HttpResponse:
+def show_member(request: DeskRequest, person_id: int) -> HttpResponse:
     """The role of a colleague, and the way to remove them."""
     member = _member(request, person_id)
     form = RoleForm(request.POST or None, initial={"role": member.role})
@@ -120,24 +120,24 @@ def colleague(request: DeskRequest, person_id: int) -> HttpResponse:
             refuse(form, "role", refused)
         else:
             _say(request, waiting, _("Role changed."))
-            return go(request, "people")
-    return render(request, "web/colleague.html", {"member": member, "form": form}, status=422 if form.errors else 200)
+            return go(request, "team")
+    return render(request, "web/member.html", {"member": member, "form": form}, status=422 if form.errors else 200)
 
 
 @deed(ADMINS)
-def remove_colleague(request: DeskRequest, person_id: int) -> HttpResponse:
+def remove_member(request: DeskRequest, person_id: int) -> HttpResponse:
     member = _member(request, person_id)
     try:
         waiting = actions.remove_person(member.person, request.organization, by=request.person, now=timezone.now())
     except AccountError as refused:
         messages.error(request, str(refused))
-        return go(request, "colleague", person_id)
+        return go(request, "member", person_id)
     _say(request, waiting, _("Removed from the team and signed out everywhere."))
-    return redirect("/") if member.person.id == request.person.id else go(request, "people")
+    return redirect("/") if member.person.id == request.person.id else go(request, "team")
 
 
 @deed(ADMINS)
-def sign_out_colleague(request: DeskRequest, person_id: int) -> HttpResponse:
+def sign_out_member(request: DeskRequest, person_id: int) -> HttpResponse:
     """Ends all sessions of a person: a stolen one is of no use any more, and their password still is."""
     member = _member(request, person_id)
     try:
@@ -146,17 +146,17 @@ def sign_out_colleague(request: DeskRequest, person_id: int) -> HttpResponse:
         messages.error(request, str(refused))
     else:
         messages.success(request, _("%(name)s was signed out everywhere.") % {"name": member.name})
-    return redirect("/") if member.person.id == request.person.id else go(request, "colleague", person_id)
+    return redirect("/") if member.person.id == request.person.id else go(request, "member", person_id)
 
 
 @deed(ADMINS)
-def lock_colleague(request: DeskRequest, person_id: int) -> HttpResponse:
+def lock_member(request: DeskRequest, person_id: int) -> HttpResponse:
     """At once, and told to all admins; another one undoes it."""
     return _locked(request, person_id, locking.lock, _("%(name)s was locked and signed out everywhere."))
 
 
 @deed(ADMINS)
-def unlock_colleague(request: DeskRequest, person_id: int) -> HttpResponse:
+def unlock_member(request: DeskRequest, person_id: int) -> HttpResponse:
     return _locked(request, person_id, locking.unlock, _("%(name)s can sign in again."))
 
 
@@ -168,7 +168,7 @@ def _locked(request: DeskRequest, person_id: int, verb: Callable[..., None], don
         messages.error(request, str(refused))
     else:
         messages.success(request, done % {"name": member.name})
-    return go(request, "colleague", person_id)
+    return go(request, "member", person_id)
 
 
 def needs(request: DeskRequest) -> list[dict[str, str]]:
@@ -184,7 +184,7 @@ def needs(request: DeskRequest) -> list[dict[str, str]]:
             "kind": "care",
             "title": title % {"name": member.name},
             "text": text % {"when": moment(member.locked)},
-            "href": address(request.organization, "colleague", member.person.pk),
+            "href": address(request.organization, "member", member.person.pk),
             "link": _("Review"),
         }
         for member in queries.members(request.organization)
