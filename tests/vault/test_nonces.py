@@ -104,7 +104,7 @@ def test_no_two_boxes_of_readers_share_a_key(lantern: Any, monkeypatch: pytest.M
     publish(lantern)
     place = Site.objects.get(uid=bytes(lantern.uid))
     for _ in range(2):
-        envelopes.put(place, {"kind": "leave"})
+        envelopes.put(place, {"kind": "leave"}, 1024)
     boxes = [bytes(row.box)[struct.calcsize(">I") :] for row in Intake.objects.all()]
     assert len({box[1:33] for box in boxes}) == len({box[33:45] for box in boxes}) == 2
     # A key that everybody knows would be another's, too.
