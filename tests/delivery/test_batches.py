@@ -1,5 +1,6 @@
 """What is asked of the database at each slice, in the statement that reads whom it goes to."""
 
+import json
 import threading
 from collections import deque
 from dataclasses import replace
@@ -11,11 +12,14 @@ import pytest
 from django.db import connection
 
 from samizdat.accounts.models import Organization
+from samizdat.audience import recipients_sql
 from samizdat.audience.actions import new_list
-from samizdat.audience.models import Subscription, Suppression, row_id
+from samizdat.audience.models import ConsentRecord, Subscription, Suppression, row_id
 from samizdat.campaigns import release_log
 from samizdat.campaigns.models import Campaign
+from samizdat.core import consent
 from samizdat.core.mail.ledger import JournalNews
+from samizdat.db import number_list, on_sqlite
 from samizdat.delivery import sql as delivery_sql
 from samizdat.delivery.actions import retry_due
 from samizdat.delivery.engine.batches import Claim
@@ -25,6 +29,7 @@ from samizdat.delivery.engine.results import SendResult, write
 from samizdat.delivery.engine.sender import run_campaign
 from samizdat.delivery.engine.sender_context import SenderContext
 from samizdat.delivery.models import Chunk, Retry, Worker
+from samizdat.events.models import Event
 from tests.conftest import NOW, TODAY
 from tests.delivery.conftest import FIRST_NUMBER, House
 from tests.smtp_server import ScriptedServer
@@ -79,6 +84,84 @@ def test_who_left_this_list_and_reads_another_is_in_no_slice(house: House, ada: 
     other = new_list(house.organization, "Courts", now=NOW)
     Subscription.objects.filter(subscriber=ada).update(list=other)
     assert [row for row, *_ in fed(house).people] == [ada + 1]
+
+
+# --- what a slice asks of somebody with a long history ---
+
+
+def _left(house: House, ada: int, many: int, purpose: int = 0) -> None:
+    """They left this list so often, then came back to another one, and at last to this."""
+    other = new_list(house.organization, f"Courts {many}", now=NOW)
+    no, yes = consent.KINDS.index("withdrawn"), consent.KINDS.index("confirmed")
+    history = [(house.list, no, 9)] * many + [(other, yes, 5)] * many + [(house.list, yes, 1)]
+    ConsentRecord.objects.all().delete()
+    ConsentRecord.objects.bulk_create(
+        ConsentRecord(
+            organization=house.organization,
+            subscriber_id=ada,
+            list=list_,
+            kind=kind,
+            channel=1,
+            purpose=purpose,
+            day=TODAY - timedelta(days=days),
+            digest=bytes(32),
+        )
+        for list_, kind, days in history
+    )
+
+
+def _declined_appeals(house: House, ada: int, many: int) -> None:
+    Subscription.objects.update(fundraising_verdict=1)
+    _left(house, ada, many, purpose=consent.PURPOSES.index(consent.APPEALS))
+
+
+def _complained(house: House, ada: int, many: int) -> None:
+    """Their suppression was lifted so often before it began as often, and once after it."""
+    Event.objects.filter(about=ada).delete()
+    kinds = ["subscriber.unsuppressed"] * many + ["subscriber.suppressed"] * many + ["subscriber.unsuppressed"]
+    Event.objects.bulk_create(
+        Event(organization=house.organization, kind=kind, about=ada, at=NOW, digest=bytes(32)) for kind in kinds
+    )
+
+
+@pytest.mark.parametrize("history", [_left, _declined_appeals, _complained])
+def test_who_left_and_came_back_a_hundred_times_gets_it_and_keeps_no_slice_waiting(
+    house: House, ada: int, history: Any
+) -> None:
+    costs = []
+    for many in (100, 400):
+        history(house, ada, many)
+        people, cost = _steps(house, ada, appeal=history is _declined_appeals)
+        assert people == [ada]
+        costs.append(cost)
+    assert costs[1] < 8 * costs[0], "four times the records, and not sixteen times the work"
+
+
+def _steps(house: House, ada: int, appeal: bool) -> tuple[list[int], int]:
+    """Who of a slice of one may be emailed, and how many steps (SQLite) or rows (PostgreSQL) that takes."""
+    values, steps = [number_list([ada]), house.list.id, -1, -1, house.organization.id], 0
+
+    def step() -> None:
+        nonlocal steps
+        steps += 1
+
+    with connection.cursor() as cursor:
+        if on_sqlite():
+            connection.connection.set_progress_handler(step, 10)
+            cursor.execute(f"SELECT ({recipients_sql.writable_as_json(appeal)})", values)
+            people = [row[0] for row in json.loads(cursor.fetchall()[0][0])]
+            connection.connection.set_progress_handler(None, 0)
+            return people, steps
+        cursor.execute(recipients_sql.writable_rows(appeal), values)
+        people = [row[0] for row in cursor.fetchall()]
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {recipients_sql.writable_rows(appeal)}", values)
+        return people, _rows(cursor.fetchall()[0][0][0]["Plan"])
+
+
+def _rows(plan: dict[str, Any]) -> int:
+    """That a plan went through, with those that it left out."""
+    looked_at = plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)
+    return int(looked_at * plan["Actual Loops"]) + sum(map(_rows, plan.get("Plans", [])))
 
 
 def _pause() -> None:
