@@ -121,6 +121,24 @@ def test_who_uses_what_was_imported_does_not_write_to_it(instance: Instance) -> 
     assert answer["code"]
 
 
+IMPORTED = """
+import json, sys
+from samizdat.worker.processes import zygote
+zygote.import_everything()
+print(json.dumps(sorted(sys.modules)))
+"""
+
+
+def test_nothing_is_in_memory_for_all_that_helpers_alone_use(instance: Instance) -> None:
+    """Pictures are decoded and letters rendered in processes of their own; nobody uses Django's admin."""
+    environment = instance.environment | {"DJANGO_SETTINGS_MODULE": "samizdat.settings"}
+    command = [sys.executable, "-c", IMPORTED]
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "samizdat.core.content.render" in json.loads(done.stdout)
+    for name in ("PIL.Image", "css_inline", "mjml", "nh3", "django.contrib.admin"):
+        assert name not in json.loads(done.stdout)
+
+
 NOTES_IMPORTS = """
 import os, signal, sys
 def begin():

@@ -11,12 +11,15 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
-
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
-from PIL.ImageFile import ImageFile
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from samizdat.core.content.compile import ImageKind
+
+if TYPE_CHECKING:  # A helper alone decodes: what only knows of pictures is spared the 3 MB of it.
+    from PIL.Image import Image
+    from PIL.ImageCms import ImageCmsProfile
+    from PIL.ImageFile import ImageFile
 
 LARGEST_FILE = 10 * 1024 * 1024
 # Wider than twice the letter's 600 px shows no difference and costs a slow line dearly.
@@ -83,7 +86,7 @@ class Unusable(Exception):
 
 
 type Box = tuple[int, int, int, int]  # left, top, right, bottom, in points
-type Step = Callable[[Image.Image], Image.Image]
+type Step = Callable[[Image], Image]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +138,7 @@ def take(data: bytes) -> ProcessedImage:
 def remake(data: bytes, cut: CropBox) -> tuple[ProcessedShot, bytes]:
     """Another picture made from this one, and its thumb."""
 
-    def step(image: Image.Image) -> Image.Image:
+    def step(image: "Image") -> "Image":
         return _fitted(image.crop(_inside(cut.box, image.size)) if cut.box else image, cut.width)
 
     with _opened(data) as image:
@@ -177,8 +180,7 @@ def _inside(box: Box, size: tuple[int, int]) -> Box:
 
 # What the decoder trips over in files that are torn, misnamed or made to hurt it.
 _TRIPS = (
-    UnidentifiedImageError,
-    OSError,
+    OSError,  # And Pillow's UnidentifiedImageError.
     ValueError,
     SyntaxError,
     EOFError,
@@ -191,7 +193,9 @@ _TRIPS = (
 
 
 @contextmanager
-def _opened(data: bytes) -> Iterator[ImageFile]:
+def _opened(data: bytes) -> "Iterator[ImageFile]":
+    from PIL import Image
+
     many = _("The image has more than %(limit)s million pixels. Make it smaller and upload it again.")
     try:
         with Image.open(io.BytesIO(data), formats=list(FORMATS)) as image:
@@ -206,56 +210,68 @@ def _opened(data: bytes) -> Iterator[ImageFile]:
         raise Unusable(_("We can’t read this image. Save it as JPEG, PNG, GIF or WebP.")) from broken
 
 
-def _kind(image: Image.Image) -> str:
+def _kind(image: "Image") -> str:
     """Cameras put a second view behind the first and call it MPO; the first is a JPEG like any other."""
     return "JPEG" if image.format == "MPO" else str(image.format)
 
 
-def _moves(image: Image.Image) -> bool:
+def _moves(image: "Image") -> bool:
     return _kind(image) != "JPEG" and bool(getattr(image, "is_animated", False))
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def _upright(image: "Image") -> "Image":
+    from PIL import ImageOps
+
     ImageOps.exif_transpose(image, in_place=True)
-    upright: Image.Image = image
+    upright: Image = image
     return upright
 
 
-_SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+@cache
+def _srgb() -> "ImageCmsProfile":
+    from PIL import ImageCms
+
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+
+
 # Mode of a picture -> the space that its profile must be of, and its mode in sRGB.
 _COLORED = {"RGB": ("RGB", "RGB"), "RGBA": ("RGB", "RGBA"), "CMYK": ("CMYK", "RGB")}
 
 
-def _in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+def _in_srgb(image: "Image", profile: bytes | None) -> "Image":
     """The same colors in the space that every screen takes for granted: the profile goes with all that is not pixels.
 
     A profile that cannot be read, or is of another kind than the picture, is as if there were none.
     """
     if not profile or image.mode not in _COLORED:
         return image
+    from PIL import ImageCms
+
     space, mode = _COLORED[image.mode]
     try:
         own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if own.profile.xcolor_space.strip() != space:
             return image
-        turned = ImageCms.profileToProfile(image, own, _SRGB, outputMode=mode)
+        turned = ImageCms.profileToProfile(image, own, _srgb(), outputMode=mode)
     except (ImageCms.PyCMSError, OSError, ValueError):
         return image
     return turned or image
 
 
-def _fitted(image: Image.Image, width: int) -> Image.Image:
+def _fitted(image: "Image", width: int) -> "Image":
     """At most so wide, and ten times as high."""
     scale = min(width / image.width, width * 10 / image.height)
     if scale >= 1:
         return image
     if image.mode in ("P", "1"):  # These have no shades between two points.
         image = image.convert("RGBA" if "transparency" in image.info else "RGB")
+    from PIL.Image import Resampling
+
     size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
-    return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
+    return image.resize(size, Resampling.LANCZOS, reducing_gap=2.0)
 
 
-def _still(image: Image.Image, kind: str, quality: int = QUALITY) -> ProcessedShot:
+def _still(image: "Image", kind: str, quality: int = QUALITY) -> ProcessedShot:
     bare = image.copy()
     # What Pillow keeps in .info (EXIF, XMP, comments, profiles) would be written again.
     kept: dict[Any, Any] = (
@@ -281,17 +297,19 @@ def _options(kind: str, quality: int) -> dict[str, object]:
             return {"optimize": True}
 
 
-def _on_white(image: Image.Image) -> Image.Image:
+def _on_white(image: "Image") -> "Image":
     """JPEG knows no transparency: what was clear becomes white, not black."""
     if "transparency" not in image.info and image.mode not in ("RGBA", "LA", "PA", "P"):
         return image.convert("RGB")
     clear = image.convert("RGBA")
-    ground = Image.new("RGB", clear.size, "white")
+    from PIL.Image import new
+
+    ground = new("RGB", clear.size, "white")
     ground.paste(clear, mask=clear.getchannel("A"))
     return ground
 
 
-def _thumb(image: Image.Image) -> bytes:
+def _thumb(image: "Image") -> bytes:
     small = image.convert("RGBA")
     small.thumbnail(THUMB)
     small.info = {}
@@ -300,13 +318,13 @@ def _thumb(image: Image.Image) -> bytes:
     return out.getvalue()
 
 
-def _first(image: Image.Image, step: Step = lambda frame: frame) -> bytes:
+def _first(image: "Image", step: Step = lambda frame: frame) -> bytes:
     """The thumb of a moving picture: what it begins with, whichever frame was read last."""
     image.seek(0)
     return _thumb(step(image.convert("RGBA")))
 
 
-def _moving(image: Image.Image, kind: str, step: Step) -> ProcessedShot:
+def _moving(image: "Image", kind: str, step: Step) -> ProcessedShot:
     frames, waits = [], []
     for frame in _frames(image):
         waits.append(int(frame.info.get("duration") or 100))
@@ -318,7 +336,7 @@ def _moving(image: Image.Image, kind: str, step: Step) -> ProcessedShot:
     return ProcessedShot(out.getvalue(), FORMATS[kind], frames[0].size)
 
 
-def _frames(image: Image.Image) -> Iterator[Image.Image]:
+def _frames(image: "Image") -> "Iterator[Image]":
     """Each frame, counted as it comes: a file of 10 MB may hold a million, and a frame may be larger than the first."""
     points = number = 0
     while True:

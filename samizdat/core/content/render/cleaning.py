@@ -2,8 +2,6 @@
 
 import re
 
-import nh3
-
 MAX_NESTING = 200  # HTML parsers slow down with the square of the depth, and tables overflow them at thousands
 
 VOID = frozenset(["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"])
@@ -233,6 +231,8 @@ def clean(body: str, *, outlook: bool, ours: re.Pattern[str] | None = None) -> s
 
     Comments stay when they are Outlook's conditions (if wanted) or hold one of our tokens.
     """
+    import nh3
+
     body = nh3.clean(body, strip_comments=False, attribute_filter=_harmless, **_CLEANER)  # type: ignore[arg-type]
     body = _IMAGE.sub(_no_pixel, body)
 

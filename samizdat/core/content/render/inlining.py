@@ -11,8 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
-
-import css_inline
+from typing import TYPE_CHECKING
 
 from samizdat.core.content.render.cleaning import spelled_out
 from samizdat.core.content.render.stylesheet import (
@@ -29,6 +28,9 @@ from samizdat.core.content.render.stylesheet import (
     selectors,
     specificity,
 )
+
+if TYPE_CHECKING:
+    import css_inline
 
 # Selectors times elements. A large real template has a million.
 MOST_MATCHES = 5_000_000
@@ -399,6 +401,8 @@ def _group(group: _RuleGroup) -> str:
 
 
 @lru_cache(maxsize=1)
-def _inliner() -> css_inline.CSSInliner:
+def _inliner() -> "css_inline.CSSInliner":
+    import css_inline  # In processes that render, and in none of the others.
+
     # Nothing is fetched, whatever a pasted document links to.
     return css_inline.CSSInliner(keep_style_tags=False, load_remote_stylesheets=False)

@@ -11,9 +11,6 @@ from importlib.resources import files
 from typing import Literal, Protocol
 from urllib.parse import urlsplit
 
-import css_inline
-import mjml
-
 from samizdat.core.content import merge
 from samizdat.core.content.blocks.reading import BadDocument, dumps, parse
 from samizdat.core.content.blocks.schema import Node as Document
@@ -372,6 +369,8 @@ class ContentRenderer:
             return ""
         # The engine writes attribute values in Rust's debug form: `\` doubled, rare characters as \u{…}.
         # So it gets to see neither, and what it adds by itself is undone.
+        import mjml
+
         hidden = self.token.pattern.replace(r"(\d+)q", "c")
         source = re.sub(r"[^\x00-\x7e]|\\", lambda odd: f"{hidden}{ord(odd[0]):x}q", source)
         try:
@@ -384,6 +383,8 @@ class ContentRenderer:
 
     def _finish(self, page: str, framed: bool) -> str:
         """Inline, take apart, clean, put together again."""
+        import css_inline
+
         if cleaning.nesting(page) > cleaning.MAX_NESTING:
             self._flaw("body_deep", limit=str(cleaning.MAX_NESTING))
             return ""
