@@ -5,7 +5,7 @@ from pathlib import Path
 from django.utils.csp import CSP
 from django.utils.translation import gettext_lazy as _
 
-from samizdat import databases
+from samizdat import databases, queue_types
 from samizdat.options import HSTS_SECONDS, data_folder, option
 
 HERE = Path(__file__).parent
@@ -20,6 +20,7 @@ DATABASES = {"default": databases.house(DATA), "publicdb": databases.publicdb(DA
 DATABASE_ROUTERS = ["samizdat.databases.PublicDbRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+queue_types.patch_few()
 INSTALLED_APPS = [
     "samizdat.events",
     "samizdat.accounts",

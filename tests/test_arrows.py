@@ -95,11 +95,24 @@ INSIDE = {
     "public/middleware.py": "Django is configured by it.",
     "public/tokens.py": "With the supervisor's keys alone; tests and demos have others.",
     "web/static_files.py": "It is imported before Django is set up.",
+    "queue_types.py": "It is imported before Django is set up.",
     "plugins.py": "Importers and readers are loaded by whoever reads a file.",
     "worker/processes/*": "A child sets Django up once it has given up what it may not keep.",
 }
 # Libraries that one of the two databases, one of the processes or one seldom step needs.
-LATE = {"dns", "django_tasks_db", "openpyxl", "procrastinate", "psycopg", "uvicorn", "uvloop"}
+LATE = {
+    "PIL",
+    "css_inline",
+    "dns",
+    "django_tasks_db",
+    "mjml",
+    "nh3",
+    "openpyxl",
+    "procrastinate",
+    "psycopg",
+    "uvicorn",
+    "uvloop",
+}
 
 
 @pytest.mark.once

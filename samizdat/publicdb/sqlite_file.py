@@ -252,7 +252,7 @@ def _rows(model: type[Model], old: sqlite3.Connection) -> Iterator[tuple[object,
             return
 
 
-def _fits(field: Field[object, object], value: object) -> bool:
+def _fits(field: "Field[object, object]", value: object) -> bool:
     if value is None:
         return field.null
     kind = "BinaryField" if field.column == "place_id" else field.get_internal_type()
