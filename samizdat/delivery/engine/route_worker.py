@@ -169,10 +169,11 @@ class RouteRun:
 
     def _count_bytes(self, item: BatchItem, size: int) -> None:
         """So many bytes of it are with the transport: 0 once it has an outcome."""
-        if not self.has_room:
+        lane, more = self.lane, size - item.size
+        if lane.bytes_out >= LEAST_BYTES and not self.has_room:
             self.event.set()
-        self.lane.bytes_out += size - item.size
-        self.lane.sender.bytes_out += size - item.size
+        lane.bytes_out += more
+        lane.sender.bytes_out += more
         item.size = size
 
     def _make(self, item: BatchItem) -> Message | None:

@@ -254,11 +254,11 @@ class _Watched:
     def ended(self) -> str:
         """Why there is no point in waiting any longer; empty while there is one."""
         campaign = self.campaign
-        campaign.refresh_from_db(fields=["state", "reason"])
-        campaign.organization.refresh_from_db(fields=["sending_locked"])
+        asked = Campaign.objects.values_list("state", "reason", "organization__sending_locked")
+        campaign.state, campaign.reason, is_locked = asked.get(pk=campaign.pk)
         if campaign.state == "finished":
             return "finished"
-        if campaign.organization.sending_locked:
+        if is_locked:
             return "fenced"
         if campaign.state == "waiting" and campaign.reason in ("", "no_route", "barred"):
             return self._no_route()
