@@ -9,6 +9,10 @@ WORDINGS = 5_000
 # Consent records of one subscriber: statuses on all lists are computed from all of them at each change, in one
 # transaction. With so many, a no is recorded and a yes isn't; so there are never twice as many.
 RECORDS = 500
+# Choices in the preference centre that are written down of one subscriber in a day (UTC): whoever has a link of theirs
+# presses it as often as they like, and with their own keys has as many links as they like. Behind it only what means
+# fewer emails counts, which nobody does twice.
+CHOICES = 100
 # Tags of one subscriber: each is a row of its own, and a file of 5 MB can give a hundred people ten thousand.
 TAGS_EACH = 200
 # Characters of one value, and bytes of all that is kept of one subscriber (seal.pack): pages hold hundreds of them.

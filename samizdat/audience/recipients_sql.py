@@ -42,9 +42,10 @@ _IS_SUPPRESSED = """EXISTS (
     ) {apart}
 )"""
 
-# That they ever chose something of their emails themselves: a pause among it, of which the log is asked then.
-_HAS_CHOSEN = """EXISTS (
-    SELECT 1 FROM events_event c WHERE c.about = s.id AND c.kind = 'subscriber.preferences_changed' {apart}
+# The newest event of what they chose of their emails themselves: a pause among it, maybe (choice_log.paused).
+_NEWEST_CHOICE = """(
+    SELECT c.id FROM events_event c WHERE c.about = s.id AND c.kind = 'subscriber.preferences_changed'
+    ORDER BY c.id DESC LIMIT 1
 )"""
 
 # Of an appeal, likewise: a yes to appeals for this list, and no no to them behind which none stands.
@@ -80,9 +81,8 @@ WHERE {which} EXISTS (
 
 def writable_as_json(appeal: bool) -> str:
     """SQLite: all comes in one row, since the module lets go of the interpreter for every row it fetches."""
-    chose = _HAS_CHOSEN.format(apart="")
     return _WRITABLE.format(
-        what=f"json_group_array(json_array(s.id, hex(s.sealed), s.provider, {chose}))",
+        what=f"json_group_array(json_array(s.id, hex(s.sealed), s.provider, {_NEWEST_CHOICE}))",
         source="json_each(%s) j CROSS JOIN audience_subscriber s ON s.id = j.value",
         which="",
         **_conditions(appeal, apart=""),
@@ -90,9 +90,9 @@ def writable_as_json(appeal: bool) -> str:
 
 
 def writable_rows(appeal: bool) -> str:
-    """PostgreSQL: (row id, blob, mailbox provider, whether they ever chose something)."""
+    """PostgreSQL: (row id, blob, mailbox provider, newest event of what they chose, if any)."""
     return _WRITABLE.format(
-        what=f"s.id, s.sealed, s.provider, {_HAS_CHOSEN.format(apart='OFFSET 0')}",
+        what=f"s.id, s.sealed, s.provider, {_NEWEST_CHOICE}",
         source="audience_subscriber s",
         which="s.id = ANY(%s::bigint[]) AND",
         **_conditions(appeal, apart="OFFSET 0"),

@@ -5,7 +5,7 @@ What is missing is put back, and what nobody wrote stays: a no wins.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from functools import partial
 from itertools import batched
 
@@ -13,7 +13,8 @@ from django.db import transaction
 from django.db.models import Q
 
 from samizdat.accounts.models import Organization
-from samizdat.audience import bulk_consent_writer, sql
+from samizdat.audience import bulk_consent_writer, choice_log, sql
+from samizdat.audience.choice_log import CHOSEN, PAUSES
 from samizdat.audience.models import Subscriber, Subscription, Suppression, row_id
 from samizdat.audience.suppression_log import DELETED, WRITTEN, SuppressionRow, rows_in, say
 from samizdat.events.actions import detail_of, is_genuine, record
@@ -21,10 +22,7 @@ from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
 
 ALTERED: EventKind = "suppressions.altered"
-CHOSEN: EventKind = "subscriber.preferences_changed"
 
-# Nobody pauses for longer (actions/preferences.LONGEST_PAUSE), so older events have no say.
-PAUSES = timedelta(days=400)
 PAGE = 500
 # Of one transaction.
 SLICE = 1000
@@ -60,7 +58,8 @@ class LoggedNos:
     after: int = 0
     # The version of the index's key and the day (proleptic ordinal), in one number.
     entries: dict[SuppressionKey, int] = field(default_factory=dict)
-    pauses: dict[tuple[int, int], int] = field(default_factory=dict)  # Until which day; 0: they ended it.
+    pauses: dict[tuple[int, int], int] = field(default_factory=dict)  # Until which day.
+    _paused: dict[int, list[int]] = field(default_factory=dict)  # By subscriber, which lists.
 
     def go_on(self, organization: Organization, now: datetime) -> bool:
         """Reads a page of events more. Whether that was the last."""
@@ -92,6 +91,7 @@ class LoggedNos:
             self.end = (self.begin + self.end) // 2
             self.entries = {key: value for key, value in self.entries.items() if self._has(key)}
             self.pauses = {key: value for key, value in self.pauses.items() if self._has_subscriber(key[0])}
+            self._paused = {id: lists for id, lists in self._paused.items() if self._has_subscriber(id)}
 
     def _take_entries(self, event: Event) -> None:
         for index, version, reason, day in rows_in(detail_of(event)):
@@ -105,10 +105,11 @@ class LoggedNos:
     def take_choice(self, event: Event) -> None:
         if event.about is None or not self._has_subscriber(event.about):
             return
-        detail = detail_of(event)
-        if "paused" in detail:
-            until = detail["paused"]
-            self.pauses[event.about, detail["list"]] = date.fromisoformat(until).toordinal() if until else 0
+        pauses = choice_log.pauses_in(event)
+        for list_id in self._paused.pop(event.about, ()):
+            self.pauses.pop((event.about, list_id), None)
+        self.pauses |= {(event.about, list_id): until.toordinal() for list_id, until in pauses.items()}
+        self._paused |= {event.about: [*pauses]} if pauses else {}
 
     def entry(self, index: bytes, reason: str) -> tuple[int, date] | None:
         """(version of the index's key, day)"""
@@ -175,19 +176,13 @@ def look(organization: Organization, now: datetime) -> None:
         put_right(organization, logged, now)
 
 
-def paused(list_id: int, ids: Sequence[int], now: datetime) -> set[int]:
-    """Who of these subscribers paused this list and wants nothing yet, as the log says. Before an email, of those alone
-    who ever chose something; each of their choices takes some 20 us."""
-    pauses, today = _pauses_of(ids, now), now.astimezone(UTC).date().toordinal()
-    return {id for id in ids if pauses.get((id, list_id), 0) > today}
-
-
-def _pauses_of(ids: Sequence[int], now: datetime) -> dict[tuple[int, int], int]:
-    logged = LoggedNos()
-    chosen = Event.objects.select_related("organization").filter(about__in=ids, kind=CHOSEN, at__gte=now - PAUSES)
-    for event in filter(is_genuine, chosen.order_by("id")):
-        logged.take_choice(event)
-    return logged.pauses
+def _pauses_of(ids: Sequence[int]) -> dict[tuple[int, int], date]:
+    return {
+        (event.about, list_id): until
+        for event in choice_log.believed(ids)
+        if event.about is not None
+        for list_id, until in choice_log.pauses_in(event).items()
+    }
 
 
 def put_right(organization: Organization, logged: LoggedNos, now: datetime) -> int:
@@ -263,9 +258,9 @@ def _pause_again(organization: Organization, keys: Sequence[tuple[int, int]], no
     with transaction.atomic():
         people = _people_of(keys)
         sql.lock_subscribers(people)
-        pauses = _pauses_of(people, now)  # They may have chosen otherwise since the look.
+        pauses = _pauses_of(people)  # They may have chosen otherwise since the look.
         for key in keys:
             if until := pauses.get(key):
                 rows = Subscription.objects.filter(subscriber=key[0], list=key[1])
-                rows.update(paused=date.fromordinal(until))
+                rows.update(paused=until)
         bulk_consent_writer.settle_all(organization, people, now)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from django.db import connection
 
 from samizdat import dbclock
-from samizdat.audience import suppression_check
+from samizdat.audience import choice_log
 from samizdat.audience.recipients_sql import release_rows, writable_as_json, writable_rows
 from samizdat.campaigns.sql import IS_SENDING, add_to_books
 from samizdat.core.mail import outcome
@@ -168,7 +168,7 @@ def feed(
         ((goes_on, slice_json),) = ask_prepared(
             _SLICES_SQLITE[appeal], [edition, number_list(rows), list_id, round, round, organization]
         )
-        people = [(row, bytes.fromhex(blob), by, chose) for row, blob, by, chose in json.loads(slice_json)]
+        people = [(row, bytes.fromhex(blob), by, newest) for row, blob, by, newest in json.loads(slice_json)]
         return ClaimedChunk(True, bool(goes_on), _unpaused(list_id, people))
     arguments = [unsliced, chunk, worker, size, edition, number_list(rows), list_id, round, round, organization]
     results = ask_prepared(_SLICES_POSTGRESQL[appeal], arguments)
@@ -176,11 +176,11 @@ def feed(
     return ClaimedChunk(ours, goes_on, _unpaused(list_id, [row[2:] for row in results if row[2] is not None]))
 
 
-def _unpaused(list_id: int, people: Sequence[tuple[int, bytes, int, bool]]) -> list[tuple[int, bytes, int]]:
+def _unpaused(list_id: int, people: Sequence[tuple[int, bytes, int, int | None]]) -> list[tuple[int, bytes, int]]:
     """Those who have not paused: column and verdict of a pause stand in the open, so of who ever chose something the
     log is asked."""
-    some = [person[0] for person in people if person[3]]
-    paused = suppression_check.paused(list_id, some, dbclock.now()) if some else frozenset()
+    newest = {person[0]: person[3] for person in people if person[3] is not None}
+    paused = choice_log.paused(list_id, newest, dbclock.now()) if newest else frozenset()
     return [person[:3] for person in people if person[0] not in paused]
 
 

@@ -35,7 +35,7 @@ class Event(models.Model):
             # The newest of a rare kind, among hundreds of thousands of readers who left: home asks for it each time.
             models.Index(fields=["organization", "kind", "-id"], name="event_kind"),
             # `about` first: a report asks for all kinds that begin with "campaign.", and LIKE uses no index on SQLite.
-            models.Index(fields=["about", "kind"], name="event_about"),
+            models.Index(fields=["about", "kind", "id"], name="event_about"),
         ]
 
 

@@ -6,14 +6,16 @@ from typing import Any
 
 import pytest
 
-from samizdat.audience import actions, consistency, queries
+from samizdat.audience import actions, choice_log, consistency, queries, suppression_check
 from samizdat.audience.actions import preferences
 from samizdat.audience.actions.forms import FormFacts, make_form
 from samizdat.audience.actions.preferences import PreferenceChoice
 from samizdat.audience.models import Subscription
 from samizdat.core import consent
 from samizdat.delivery import sql as delivery_sql
+from samizdat.events.models import Event
 from tests.conftest import NOW, TODAY
+from tests.events_read import events_read
 
 pytestmark = pytest.mark.django_db
 
@@ -50,6 +52,64 @@ def test_whoever_pauses_gets_nothing_until_that_day_and_the_desk_says_why(
     assert preferences.end_pauses(NOW + timedelta(days=29)) == 0
     assert preferences.end_pauses(NOW + timedelta(days=30)) == 1
     assert may(ada, thursday) == "yes"
+
+
+def test_who_presses_all_day_writes_so_many_events_and_their_pause_still_counts(
+    ada: Any, thursday: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each press of a link is an event, and whoever has one presses it as often as they like."""
+    monkeypatch.setattr(choice_log, "CHOICES", 4)
+    chosen = Event.objects.filter(kind=choice_log.CHOSEN)
+    for _ in range(5):
+        for language in ("en", "de"):
+            preferences.prefer(ada, thursday, PreferenceChoice("all", language=language), now=NOW)
+    assert chosen.count() == 4
+    preferences.prefer(ada, thursday, PreferenceChoice("pause", UNTIL, language="fr"), now=NOW)
+    preferences.prefer(ada, thursday, PreferenceChoice("pause", UNTIL - timedelta(days=1)), now=NOW)
+    preferences.prefer(ada, thursday, PreferenceChoice("all"), now=NOW)
+    ada.refresh_from_db()
+    assert (may(ada, thursday), ada.language, chosen.count()) == ("paused", "de", 5)
+    preferences.prefer(ada, thursday, PreferenceChoice("all"), now=NOW + timedelta(days=1))
+    assert may(ada, thursday) == "yes", "another day"
+
+
+def test_topics_that_somebody_drops_after_a_day_of_presses_are_dropped_and_none_is_added(
+    lantern: Any, ada: Any, thursday: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choice_log, "CHOICES", 0)
+    tags = actions.tags_for(lantern, ["Books", "Trips"])
+    make_form(lantern, FormFacts("F", "en", (thursday.id,), "I agree.", topics=(*tags.values(),)), now=NOW)
+    actions.add_tags(ada, ["Trips"], now=NOW)
+    choice = PreferenceChoice(topics=frozenset({tags["Books"]}), offered=frozenset(tags.values()))
+    preferences.prefer(ada, thursday, choice, now=NOW)
+    assert queries.card(ada, NOW).tags == []
+
+
+def test_a_choice_reads_no_history(lantern: Any, ada: Any, thursday: Any) -> None:
+    """Of every list that they never chose anything of, it was all of it, while nobody else could write."""
+    friday = actions.new_list(lantern, "Friday", now=NOW)
+    actions.add_subscriber(lantern, "ada@example.org", friday, consent="said so", now=NOW)
+    preferences.prefer(ada, friday, PreferenceChoice("pause", UNTIL), now=NOW, sent_at=NOW)
+    for number in range(100):
+        at = NOW + timedelta(days=number // 50)
+        preferences.prefer(ada, thursday, PreferenceChoice(language=("de", "fr")[number % 2]), now=at, sent_at=at)
+    with events_read() as read:
+        preferences.prefer(ada, thursday, PreferenceChoice("pause", UNTIL), now=at, sent_at=at)
+        old = PreferenceChoice("all", language="en")
+        preferences.prefer(ada, friday, old, now=at, sent_at=NOW - timedelta(days=1))
+    assert len(read) <= 20
+    assert (may(ada, friday), may(ada, thursday)) == ("paused", "paused"), "what was said of a list long ago is known"
+
+
+def test_a_pause_behind_a_choice_of_another_list_is_put_back(lantern: Any, ada: Any, thursday: Any) -> None:
+    friday = actions.new_list(lantern, "Friday", now=NOW)
+    actions.add_subscriber(lantern, "ada@example.org", friday, consent="said so", now=NOW)
+    preferences.prefer(ada, thursday, PreferenceChoice("pause", UNTIL), now=NOW)
+    preferences.prefer(ada, friday, PreferenceChoice("pause", UNTIL), now=NOW)
+    preferences.prefer(ada, friday, PreferenceChoice("all"), now=NOW)
+    Subscription.objects.filter(subscriber=ada).update(paused=None, mail_verdict=consent.YES)
+    suppression_check.look(lantern, NOW)
+    assert (may(ada, thursday), may(ada, friday)) == ("paused", "yes")
 
 
 @pytest.mark.parametrize("until", [TODAY, TODAY - timedelta(days=1), TODAY + timedelta(days=401), date.max])

@@ -9,12 +9,14 @@ import pytest
 from samizdat.audience import queries as audience
 from samizdat.audience.actions import confirm, preferences
 from samizdat.audience.actions.preferences import PreferenceChoice
+from samizdat.audience.choice_log import CHOSEN
 from samizdat.audience.models import Subscription
 from samizdat.delivery import queries
 from samizdat.delivery.actions.recipients import who_waits
 from samizdat.delivery.engine.sender import run_campaign
 from samizdat.vault import keyring, keyserver
 from tests.delivery.conftest import House
+from tests.events_read import events_read, long_history
 from tests.smtp_server import ScriptedServer
 
 
@@ -69,6 +71,37 @@ def test_who_paused_gets_nothing_though_the_columns_lost_it(house: House, server
     Subscription.objects.update(paused=None, mail_verdict=1)
     run_campaign(house.released().pk, 120)
     assert {*server.counts()} == {usual, over}
+
+
+def test_who_has_a_long_history_of_choices_holds_no_send_up(house: House, server: ScriptedServer) -> None:
+    """One person of one organization presses a link for an hour, and no sender may read all of that."""
+    usual, paused, eager = house.people(3)
+    house.route(server)
+    for address in (paused, eager):
+        found = audience.subscriber_at(house.organization, address)
+        assert found is not None
+        assert long_history(house.organization, CHOSEN, found.id, datetime.now(UTC), doublings=16) > 50_000
+    wish(house, paused, often="pause", until=datetime.now(UTC).date() + timedelta(days=30))
+    wish(house, eager, language="de")
+    Subscription.objects.update(paused=None, mail_verdict=1)
+    campaign = house.released()
+    with events_read() as read:
+        run_campaign(campaign.pk, 120)
+    assert {*server.counts()} == {usual, eager}
+    assert read.count(CHOSEN) <= 4
+
+
+def test_nobody_is_written_to_whose_last_choice_is_none_of_ours(house: House, server: ScriptedServer) -> None:
+    """Whoever writes the database lays many events over a pause."""
+    usual, paused = house.people(2)
+    house.route(server)
+    wish(house, paused, often="pause", until=datetime.now(UTC).date() + timedelta(days=30))
+    found = audience.subscriber_at(house.organization, paused)
+    assert found is not None
+    long_history(house.organization, CHOSEN, found.id, datetime.now(UTC), doublings=4)
+    Subscription.objects.update(paused=None, mail_verdict=1)
+    run_campaign(house.released().pk, 120)
+    assert {*server.counts()} == {usual}
 
 
 def test_a_sender_needs_no_other_keys_than_the_key_server_gives_it(

@@ -8,10 +8,11 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from samizdat.accounts.models import Organization, Person
-from samizdat.audience import bulk_consent_writer, consent_writer
+from samizdat.audience import bulk_consent_writer, choice_log, consent_writer
 from samizdat.audience.actions import forms, fundraising_consent
 from samizdat.audience.actions.consent import ONE_CLOCK
 from samizdat.audience.actions.suppressions import keep_suppression
+from samizdat.audience.choice_log import LoggedChoices
 from samizdat.audience.consent_writer import ConsentFactRow
 from samizdat.audience.list_details import list_name
 from samizdat.audience.models import (
@@ -25,8 +26,7 @@ from samizdat.core import consent, pagination
 from samizdat.core.content import digest, reader_formats
 from samizdat.core.crypto import seal
 from samizdat.core.mail import address as addresses
-from samizdat.events import queries as events
-from samizdat.events.actions import detail_of, record
+from samizdat.events.actions import record
 from samizdat.vault import keyring
 
 # Days. Longer is leaving; and a process that is taken must not silence a list for good.
@@ -36,9 +36,6 @@ PAGE = 50
 
 # Wishes for another mailbox that are kept: one is mailed about in a day, and its links work for a week.
 MOST_WISHES = 9
-
-# In the event of a choice: when it was sent.
-SENT = "sent"
 
 PAUSE, OFTEN = "pause", ("all", "monthly", "digest")
 
@@ -166,49 +163,55 @@ def prefer(
 ) -> Fewer | None:
     """Writes what they chose, if they have anything to do with this list. Where fewer letters come after it: what
     they had before. `sent_at`: when, by the clock of the public pages; what was sent before another choice of this list
-    changes nothing, since somebody put it in once more. Errors: NoSuchSubscriber."""
+    changes nothing, since somebody put it in once more. Behind limits.CHOICES in a day only what means fewer emails is
+    done. Errors: NoSuchSubscriber."""
     with transaction.atomic():
         row = consent_writer.lock(subscriber)
-        subscription = Subscription.objects.filter(subscriber=row, list=list).first()
-        if subscription is None or (sent_at and _has_chosen_since(row, list, sent_at)):
+        subscription, logged = Subscription.objects.filter(subscriber=row, list=list).first(), choice_log.last(row)
+        if subscription is None or (sent_at and _has_chosen_since(logged, list, sent_at)):
             return None
+        if logged.is_full(now):
+            choice = _fewer_of(row, subscription, choice)
         before, held = (_often(subscription.frequency), subscription.paused), {*consent_writer.tags_of(row)}
         changed = [
             *_how_often(row, subscription, choice, now),
             *_looks(row, choice),
             *_topics(row, list, choice),
         ]
+        # What the log says last of a pause, too. The column alone says nothing: whoever writes the database has the
+        # pause that they ask for stand there before, and takes it away afterwards.
         pause = _paused(row, list)
-        is_news = "often" in changed or (choice.often == PAUSE and pause != _logged_pause(row, list))
+        is_news = "often" in changed or (choice.often == PAUSE and pause != logged.pauses.get(list.id, ""))
         if changed or is_news:
             consent_writer.settle(row, now)
-            detail = {"list": list.id, "changed": changed} | (pause if is_news else {})
-            detail |= {SENT: sent_at.isoformat()} if sent_at else {}
-            record("subscriber.preferences_changed", row.organization, about=row.id, now=now, detail=detail)
+            logged = logged.with_pause(list.id, pause) if is_news else logged
+            logged = logged.with_sent(list.id, sent_at) if sent_at else logged
+            logged.write(row, list.id, changed, now)
         after, topics = often_of(row, list.id), frozenset(held - {*consent_writer.tags_of(row)})
     return Fewer(before, after, topics) if topics or _rank(after) > _rank(before) else None
 
 
-def _has_chosen_since(row: Subscriber, list: List, sent_at: datetime) -> bool:
+def _has_chosen_since(logged: LoggedChoices, list: List, sent_at: datetime) -> bool:
     """Whether they sent another choice of this list later, which the log has."""
-    details = map(detail_of, events.all_about(row.organization, "subscriber.preferences_changed", row.id))
-    last = next((detail[SENT] for detail in details if detail.get("list") == list.id and SENT in detail), None)
+    last = logged.sent.get(list.id)
     return last is not None and sent_at + ONE_CLOCK < datetime.fromisoformat(last)
 
 
-def _paused(row: Subscriber, list: List) -> dict[str, str]:
-    """For the log: until when; "" for no pause (audience/suppression_check.py)."""
+def _fewer_of(row: Subscriber, subscription: Subscription, choice: PreferenceChoice) -> PreferenceChoice:
+    """What of a choice means fewer emails."""
+    often, before = choice.often, (_often(subscription.frequency), subscription.paused)
+    if often == PAUSE:
+        is_less = _rank((before[0], choice.until)) >= _rank(before)
+    else:
+        is_less = _rank((often, None)) > _rank(before)
+    topics = None if choice.topics is None else choice.topics & {*consent_writer.tags_of(row)}
+    return PreferenceChoice(often if is_less else "", choice.until, topics=topics, offered=choice.offered)
+
+
+def _paused(row: Subscriber, list: List) -> str:
+    """For the log: until when; "" for no pause."""
     until = often_of(row, list.id)[1]
-    return {"paused": until.isoformat() if until else ""}
-
-
-def _logged_pause(row: Subscriber, list: List) -> dict[str, str]:
-    """What the log says last of it. The column alone says nothing: whoever writes the database has the pause that they
-    ask for stand there before, and takes it away afterwards."""
-    for detail in map(detail_of, events.all_about(row.organization, "subscriber.preferences_changed", row.id)):
-        if detail.get("list") == list.id and "paused" in detail:
-            return {"paused": str(detail["paused"])}
-    return {"paused": ""}
+    return until.isoformat() if until else ""
 
 
 def _rank(often: tuple[str, date | None]) -> tuple[bool, date, bool]:
@@ -231,8 +234,8 @@ def put_back(subscriber: Subscriber, list: List, fewer: Fewer, *, now: datetime,
                 changed |= bool([*_how_often(row, subscription, choice, now)])
         if changed:
             consent_writer.settle(row, now)
-            detail = {"list": list.id, "changed": ["often"]} | _paused(row, list)
-            record("subscriber.preferences_changed", row.organization, about=row.id, by=by, now=now, detail=detail)
+            logged = choice_log.last(row).with_pause(list.id, _paused(row, list))
+            logged.write(row, list.id, ["often"], now, by)
     return bool(changed)
 
 

@@ -81,7 +81,7 @@ class Migration(InitialMigration):
         ),
         migrations.AddIndex(
             model_name='event',
-            index=models.Index(fields=['about', 'kind'], name='event_about'),
+            index=models.Index(fields=['about', 'kind', 'id'], name='event_about'),
         ),
         migrations.AddConstraint(
             model_name='followup',
