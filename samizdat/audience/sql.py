@@ -160,6 +160,11 @@ def crowded(subscribers: Sequence[int]) -> set[int]:
     return {row[0] for row in rows}
 
 
+def count_records(subscriber: int) -> int:
+    """Consent records of one subscriber."""
+    return fetch_numbers("SELECT COUNT(*) FROM audience_consentrecord WHERE subscriber_id = %s", [subscriber])[0]
+
+
 def cut_by_records(subscribers: Sequence[int], most: int) -> Sequence[int]:
     """The first of these who have so many consent records together; at least one."""
     query = "SELECT subscriber_id, COUNT(*) FROM audience_consentrecord"

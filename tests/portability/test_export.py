@@ -274,7 +274,7 @@ def test_a_sign_up_that_waits_goes_along_and_is_forgotten_there_or_confirmed(
     assert zoya is not None and boris is not None and signed_up is not None
     number = forms.number_of(view.id, view.facts, (letter.id,), NOW.date())
     actions.confirm(signed_up, here, now=NOW, signed_up=NOW.date())
-    forms.take_told(zoya, here, number, now=NOW)
+    forms.take_told(zoya, [here], number, now=NOW)
     zoya.refresh_from_db()
     # Numbers of tags are other ones there: what a reader chose is what they get.
     assert queries.values_of(zoya)["CITY"] == "zoyaville" and queries.card(zoya, NOW).tags == ["monthly"]

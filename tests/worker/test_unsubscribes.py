@@ -437,6 +437,60 @@ def test_people_with_many_records_are_taken_up_in_transactions_of_their_own(
     assert {status(reader, thursday) for reader in readers} == {"unsubscribed" if kind == "leave" else "subscribed"}
 
 
+def confirmation_links(organization: Any, lists: list[Any], names: list[str]) -> list[str]:
+    """Of sign-ups by a form for these lists, a link each."""
+    numbers = tuple(list_.id for list_ in lists)
+    made = forms.make_form(organization, forms.FormFacts("Our letters", "en", numbers, "Yes."), now=NOW)
+    asked, choices = forms.number_of(made.id, forms.facts_of(made), numbers, TODAY), forms.FormChoices(numbers, {}, ())
+    rows = [
+        forms.sign_up_by_form(organization, f"{name}@example.org", forms.view_of(made), choices, now=NOW)
+        for name in names
+    ]
+    return [tokens.make(keyring.keys(organization).link, "confirm", asked, row.number) for row in rows]
+
+
+def test_who_confirms_four_lists_costs_as_many_looks_at_their_records_as_who_confirms_one(
+    lantern: Any, thursday: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file may bring hundreds of records about somebody: read and settled for each list of a form, they held the
+    database for a fifth of a second a press."""
+    here = audience.new_list(lantern, "Here", now=NOW)
+    people(lantern, here, 2)
+    lists = [thursday, *(audience.new_list(lantern, f"List {number}", now=NOW) for number in range(3))]
+    (of_ada,) = confirmation_links(lantern, lists[:1], ["reader0"])
+    (of_boris,) = confirmation_links(lantern, lists, ["reader1"])
+    looked: list[Any] = []
+    for name in ("consent_of", "digested_consent_of", "consent_with_words"):
+        read = getattr(audience_sql, name)
+        monkeypatch.setattr(audience_sql, name, lambda ids, read=read: looked.append(ids) or read(ids))
+    looks = []
+    for link in (of_ada, of_boris):
+        looked.clear()
+        say(lantern, "confirm", token=link)
+        assert unsubscribes.take(NOW) == 1
+        looks.append(len(looked))
+    boris = queries.subscriber_at(lantern, "reader1@example.org")
+    assert {status(boris, list_) for list_ in [here, *lists]} == {"subscribed"}
+    assert looks[1] == looks[0] > 0
+
+
+def test_whoever_has_many_records_confirms_in_a_transaction_of_their_own(
+    lantern: Any, thursday: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ["ada", "boris", "cleo"]
+    monkeypatch.setattr(unsubscribes, "SLICE_RECORDS", 3)  # Each has two: asked, and confirmed.
+    held: list[int] = []
+    settle = unsubscribes._settle
+    monkeypatch.setattr(unsubscribes, "_settle", lambda taken, proven: held.append(len(taken)) or settle(taken, proven))
+    links = confirmation_links(lantern, [thursday], names)
+    for link in links:
+        say(lantern, "confirm", token=link)
+    assert unsubscribes.take(NOW) == 3 and held == [2, 1]
+    readers = [queries.subscriber_at(lantern, f"{name}@example.org") for name in names]
+    assert [status(reader, thursday) for reader in readers] == ["subscribed"] * 3
+    assert {token_state(link) for link in links} == {"confirmed"} and not Intake.objects.exists()
+
+
 @pytest.mark.parametrize("column", ["list", "purpose", "campaign"])
 def test_who_leaves_leaves_the_list_of_their_letter_wherever_the_database_leads_it(
     lantern: Any, thursday: Any, edition: Edition, column: str

@@ -3,9 +3,11 @@
 from samizdat.audience.actions.confirmation_reminders import ask_again
 from samizdat.audience.actions.consent import (
     agree_to_appeals,
+    agree_to_appeals_of,
     appeals_asked,
     asked_for_appeals,
     confirm,
+    confirm_all,
     every_list_of,
     has_left,
     leave_again,
@@ -18,7 +20,7 @@ from samizdat.audience.actions.consent import (
     verdict,
 )
 from samizdat.audience.actions.consent_texts import put_wording, wordings
-from samizdat.audience.actions.expire_signups import asked, forget_unconfirmed, waits
+from samizdat.audience.actions.expire_signups import asked, forget_unconfirmed, waiting_among, waits
 from samizdat.audience.actions.fields import (
     FieldShape,
     FieldUse,
@@ -78,6 +80,7 @@ __all__ = [
     "add_subscriber",
     "add_tags",
     "agree_to_appeals",
+    "agree_to_appeals_of",
     "appeals_asked",
     "ask_again",
     "asked",
@@ -92,6 +95,7 @@ __all__ = [
     "clear_removed",
     "clear_removed_tags",
     "confirm",
+    "confirm_all",
     "correct_address",
     "count_values",
     "direct",
@@ -142,6 +146,7 @@ __all__ = [
     "unsubscribe_from",
     "unsubscribe_from_all",
     "verdict",
+    "waiting_among",
     "waits",
     "wordings",
 ]

@@ -64,22 +64,52 @@ def confirm(
     well, they confirm both; another day's was perhaps a stranger's, and is forgotten (actions/forgetting).
     `wording`: what they agreed to by it; "" for the words that they had signed up to.
     """
+    return confirm_all(
+        subscriber, [list], now=now, way=way, by=by, wording=wording, signed_up=signed_up, sent_at=sent_at
+    )[list.id]
+
+
+def confirm_all(
+    subscriber: Subscriber,
+    lists: Sequence[List],
+    *,
+    now: datetime,
+    way: str = "form",
+    by: Person | None = None,
+    wording: str = "",
+    signed_up: date | None = None,
+    sent_at: datetime | None = None,
+) -> dict[int, Verdict]:
+    """As confirm(), of some lists with one look at their records and one write; by list."""
     with transaction.atomic():
         row = waiting.promote(subscriber, now)
-        if consent_writer.is_full(row) or open_details(keyring.keys(row.organization), list).archived:
-            return verdict(row, list, now)
-        blinds = consent_writer.blinds_of(keyring.keys(row.organization), row)
-        lifted = Suppression.objects.filter(organization=row.organization_id, email_index__in=blinds)
-        lifted = lifted.filter(reason__in=LIFTED_BY_CONFIRMATION)
-        suppression_log.delete(row.organization, lifted, now)
-        words = words_of(list, wording) if wording else _asked_in(row, list, day=signed_up)
-        facts = [ConsentFactRow("confirmed", way, list, words)]
-        if signed_up is not None and asked_for_appeals(row, list, signed_up, now):
-            words = _asked_in(row, list, APPEALS, signed_up)
+        keys = keyring.keys(row.organization)
+        is_full = consent_writer.is_full(row)
+        written = [] if is_full else [list for list in lists if not open_details(keys, list).archived]
+        if written:
+            blinds = consent_writer.blinds_of(keys, row)
+            lifted = Suppression.objects.filter(organization=row.organization_id, email_index__in=blinds)
+            lifted = lifted.filter(reason__in=LIFTED_BY_CONFIRMATION)
+            suppression_log.delete(row.organization, lifted, now)
+            consent_writer.write(row, _confirmations(row, written, way, wording, signed_up, now), now, sent_at)
+        for list in written:
+            record("subscriber.confirmed", row.organization, about=row.id, by=by, now=now, detail={"list": list.id})
+        return verdicts(row, lists, now)
+
+
+def _confirmations(
+    row: Subscriber, lists: Iterable[List], way: str, wording: str, signed_up: date | None, now: datetime
+) -> list[ConsentFactRow]:
+    """Of each list, and of its appeals where that sign-up asked for them."""
+    rows, facts = sql.consent_with_words([row.id]), []
+    facts_of = consent_records.of_lists(consent_records.records(known for _, known, _blob in rows))
+    for list in lists:
+        words = words_of(list, wording) if wording else _asked_in(row, rows, list, day=signed_up)
+        facts.append(ConsentFactRow("confirmed", way, list, words))
+        if signed_up is not None and signed_up in consent.asked_on(facts_of(list.id), list.id, now, APPEALS):
+            words = _asked_in(row, rows, list, APPEALS, signed_up)
             facts.append(ConsentFactRow("confirmed", way, list, words, APPEALS))
-        consent_writer.write(row, facts, now, sent_at)
-        record("subscriber.confirmed", row.organization, about=row.id, by=by, now=now, detail={"list": list.id})
-        return verdict(row, list, now)
+    return facts
 
 
 def unsubscribe(
@@ -183,21 +213,47 @@ def agree_to_appeals(
     `asked`: the day (UTC) of the request that their link answers: in its words, and not where nothing of that day
     waits.
     """
+    agreed = agree_to_appeals_of(
+        subscriber, [list], now=now, way=way, by=by, wording=wording, asked=asked, sent_at=sent_at
+    )
+    return bool(agreed)
+
+
+def agree_to_appeals_of(
+    subscriber: Subscriber,
+    lists: Iterable[List],
+    *,
+    now: datetime,
+    way: str = "form",
+    by: Person | None = None,
+    wording: str = "",
+    asked: date | None = None,
+    sent_at: datetime | None = None,
+) -> list[List]:
+    """As agree_to_appeals(), of some lists with one look at their records and one write; those to whose appeals they
+    agreed by it."""
     with transaction.atomic():
         row = consent_writer.lock(subscriber)
-        held = Subscription.objects.filter(subscriber=row, list=list).first()
-        if held is None or held.status != SUBSCRIBED or held.fundraising_verdict == consent.YES:
-            return False
         if consent_writer.is_full(row):
-            return False
-        if asked is not None and not asked_for_appeals(row, list, asked, now):
-            return False
-        words = _asked_in(row, list, APPEALS, asked) if asked else words_of(list, wording, APPEALS)
+            return []
+        mine = Subscription.objects.filter(subscriber=row, status=SUBSCRIBED)
+        gets = {*mine.exclude(fundraising_verdict=consent.YES).values_list("list_id", flat=True)}
+        wanted = [list for list in lists if list.id in gets]
+        rows = sql.consent_with_words([row.id]) if wanted else []
+        if asked is not None:
+            facts_of = consent_records.of_lists(consent_records.records(known for _, known, _blob in rows))
+            wanted = [list for list in wanted if asked in consent.asked_on(facts_of(list.id), list.id, now, APPEALS)]
         kind = "confirmed" if way in SUBSCRIBER_WAYS else "given"
-        consent_writer.write(row, [ConsentFactRow(kind, way, list, words, APPEALS)], now, sent_at)
-        detail = {"list": list.id, "purpose": APPEALS}
-        record("subscriber.fundraising_agreed", row.organization, about=row.id, by=by, now=now, detail=detail)
-        return True
+        facts = []
+        for list in wanted:
+            words = _asked_in(row, rows, list, APPEALS, asked) if asked else words_of(list, wording, APPEALS)
+            facts.append(ConsentFactRow(kind, way, list, words, APPEALS))
+        if facts:
+            consent_writer.write(row, facts, now, sent_at)
+        for list in wanted:
+            detail = {"list": list.id, "purpose": APPEALS}
+            record("subscriber.fundraising_agreed", row.organization, about=row.id, by=by, now=now, detail=detail)
+        return wanted
 
 
 def undo_unsubscribe(
@@ -285,11 +341,18 @@ def settle_again(organization: Organization, numbers: Iterable[int], *, now: dat
 
 def verdict(subscriber: Subscriber, list: List, now: datetime, purpose: str = "newsletter") -> Verdict:
     """May we write to this subscriber, with the reason: core/consent over all that is on record."""
+    return verdicts(subscriber, [list], now, purpose)[list.id]
+
+
+def verdicts(
+    subscriber: Subscriber, lists: Iterable[List], now: datetime, purpose: str = "newsletter"
+) -> dict[int, Verdict]:
+    """As verdict(), of some lists with one look at their records; by list."""
     rows = consent_records.believed(sql.digested_consent_of([subscriber.id]))
-    known = consent_records.records(record for _, record in rows)
+    facts_of = consent_records.of_lists(consent_records.records(record for _, record in rows))
     blinds = consent_writer.blinds_of(keyring.keys(subscriber.organization), subscriber)
     reason = consent_writer.suppressed(subscriber.organization_id, blinds)
-    return consent.may(known, list.id, purpose, now, suppressed=reason)
+    return {list.id: consent.may(facts_of(list.id), list.id, purpose, now, suppressed=reason) for list in lists}
 
 
 def has_left(subscriber: Subscriber, list: List, purpose: str = LETTERS) -> bool:
@@ -309,7 +372,8 @@ def appeals_asked(subscriber: Subscriber, list: List, day: date, now: datetime) 
     """The words about appeals of that sign-up, which confirming it confirms as well; "" where it asked for none."""
     if not asked_for_appeals(subscriber, list, day, now):
         return ""
-    return _asked_in(subscriber, list, APPEALS, day).get(consent.WORDING, "")
+    rows = sql.consent_with_words([subscriber.id])
+    return _asked_in(subscriber, rows, list, APPEALS, day).get(consent.WORDING, "")
 
 
 def _left_by_link(known: Iterable[consent.ConsentFact], list: List, purpose: str, since: date, now: datetime) -> bool:
@@ -328,9 +392,10 @@ def _left_at(subscriber: Subscriber, rows: Sequence[Sealed], list: List, purpose
     return datetime.min.replace(tzinfo=UTC)
 
 
-def _asked_in(subscriber: Subscriber, list: List, purpose: str = LETTERS, day: date | None = None) -> dict[int, str]:
+def _asked_in(
+    subscriber: Subscriber, rows: Sequence[Sealed], list: List, purpose: str = LETTERS, day: date | None = None
+) -> dict[int, str]:
     """The words of their last sign-up for this list, or of that day, with their version, and when that was."""
-    rows = sql.consent_with_words([subscriber.id])
     held = next(_with_words(subscriber, rows, (list.id,), _ASKED, purpose, day), {})
     kept = {field: held[field] for field in (consent.WORDING, consent.VERSION, consent.LANGUAGE) if field in held}
     return kept | ({consent.ASKED_AT: held[consent.AT]} if consent.AT in held else {})

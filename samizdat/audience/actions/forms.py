@@ -436,13 +436,13 @@ def number_asked(subscriber: Subscriber, list_: List, day: date) -> int | None:
     return None
 
 
-def take_told(subscriber: Subscriber, list_: List, number: int, *, now: datetime) -> None:
-    """What they typed when they asked for this list becomes theirs, once they have confirmed it. Errors:
-    NoSuchSubscriber."""
+def take_told(subscriber: Subscriber, lists: Iterable[List], number: int, *, now: datetime) -> None:
+    """What they typed when they asked for these lists becomes theirs, once they have confirmed them: it was one form.
+    Errors: NoSuchSubscriber."""
     with transaction.atomic():
         row = consent_writer.lock(subscriber)
-        keys = keyring.keys(row.organization)
-        asked = (entry for about, entry in _told(keys, row) if about == list_.id and entry.get("asked") == number)
+        keys, ids = keyring.keys(row.organization), {list_.id for list_ in lists}
+        asked = (entry for about, entry in _told(keys, row) if about in ids and entry.get("asked") == number)
         answers: dict[str, Any] = next(asked, {})
         if not answers:
             return

@@ -141,4 +141,4 @@ def agree(organization: Organization, subscriber: Subscriber, number: int, now: 
         return False
     numbers = forms.lists_asked(subscriber, number, APPEALS) if about >> 32 else [about]
     lists = List.objects.filter(id__in=numbers, organization=organization).order_by("id")
-    return sum(audience.agree_to_appeals(subscriber, list_, now=now, sent_at=sent_at, asked=day) for list_ in lists) > 0
+    return bool(audience.agree_to_appeals_of(subscriber, lists, now=now, sent_at=sent_at, asked=day))

@@ -120,7 +120,7 @@ def _take(envelope: OpenedEnvelope, now: datetime) -> bool:
         subscriber = waiting if _may_ask(envelope, wanted, now) else None
     except (address.BadAddress, AudienceError):
         return True
-    if subscriber and not any(audience.waits(list_, subscriber, _day(envelope), now, now) for list_ in target.lists):
+    if subscriber and not audience.waiting_among(target.lists, subscriber, _day(envelope), now, now):
         subscriber = None  # It was answered already.
     return _write(envelope, wanted, subscriber, target, now, says=says)
 

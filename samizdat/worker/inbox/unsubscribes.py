@@ -651,57 +651,82 @@ def _was_undone(alarm: Event, groups: list[str], raised: Mapping[str, object]) -
 # -- confirming -------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class _Confirmation:
+    """number: in the token. lists: those that were asked for with it and still waited when they pressed."""
+
+    envelope: OpenedEnvelope
+    subscriber: Subscriber
+    lists: Sequence[List]
+    number: int
+
+
 def _confirm(envelopes: list[OpenedEnvelope], now: datetime) -> None:
-    confirmed = []
+    while envelopes:
+        taken, confirmed = _confirm_together(envelopes, now)
+        _settle(taken, ((envelope, "confirmed") for envelope in confirmed))
+        envelopes = envelopes[len(taken) :]
+
+
+def _confirm_together(
+    envelopes: list[OpenedEnvelope], now: datetime
+) -> tuple[list[OpenedEnvelope], list[OpenedEnvelope]]:
+    """The first of them in one transaction: these, and which of them confirmed something. Whose sign-up it is, and so
+    how much is on record, is only known once it is a part of the subscriber who has its address."""
+    taken, confirmed, records = [], [], 0
     with transaction.atomic():
         newcomers = welcome.Newcomers()
         for envelope in envelopes:
+            taken.append(envelope)
             pending = _pending(envelope, now)
-            for subscriber, list_, number in pending:
-                day, is_first = forms.day_in(number), newcomers.is_first(subscriber, list_)
-                verdict = audience.confirm(subscriber, list_, way="form", now=now, sent_at=envelope.at, signed_up=day)
-                forms.take_told(subscriber, list_, number, now=now)
-                if is_first and isinstance(verdict, Permission):
-                    newcomers.add(subscriber, list_)
-            if pending:
-                _agree(pending[0], now, envelope.at)
+            if pending is None:
+                continue
+            if pending.lists:
+                _take_in(pending, newcomers, now)
                 confirmed.append(envelope)
+            records += audience_sql.count_records(pending.subscriber.id)
+            if records > SLICE_RECORDS:
+                break
         newcomers.owe(now)
-    _settle(envelopes, ((envelope, "confirmed") for envelope in confirmed))
+    return taken, confirmed
 
 
-def _agree(confirmed: tuple[Subscriber, List, int], now: datetime, sent_at: datetime) -> None:
-    """Their sign-up may have asked for the appeals of lists that they had before, too: its mail said so."""
-    subscriber, _list, number = confirmed
+def _take_in(pending: _Confirmation, newcomers: welcome.Newcomers, now: datetime) -> None:
+    subscriber, number, sent_at = pending.subscriber, pending.number, pending.envelope.at
+    first = [list_ for list_ in pending.lists if newcomers.is_first(subscriber, list_)]
+    verdicts = audience.confirm_all(
+        subscriber, pending.lists, way="form", now=now, sent_at=sent_at, signed_up=forms.day_in(number)
+    )
+    forms.take_told(subscriber, pending.lists, number, now=now)
+    for list_ in first:
+        if isinstance(verdicts[list_.id], Permission):
+            newcomers.add(subscriber, list_)
+    # Their sign-up may have asked for the appeals of lists that they had before, too: its mail said so.
     if forms.without_day(number) >> 32:
         appeals.agree(subscriber.organization, subscriber, number, now, sent_at)
 
 
-def _pending(envelope: OpenedEnvelope, now: datetime) -> list[tuple[Subscriber, List, int]]:
-    """(subscriber, list, number in the token) of a confirm token, for each list that was asked for with it and still
-    waited when they pressed. An old link confirms nothing: somebody who has left since must not come back because a
+def _pending(envelope: OpenedEnvelope, now: datetime) -> _Confirmation | None:
+    """What a confirm token confirms. None for an old link: somebody who has left since must not come back because a
     mail is pressed again.
     """
     keys = keyring.keys(envelope.organization)
     try:
         token = tokens.read(keys.links, "confirm", envelope.words.token)
     except tokens.BadToken:
-        return []
+        return None
     if not keys.believes(token, forms.day_in(token.edition), now.astimezone(UTC).date()):
-        return []
+        return None
     subscriber = audience_queries.subscriber_numbered(envelope.organization, token.number)
     if subscriber is None:
-        return []
+        return None
     # By a form, also one that was removed since: they were asked, and answer.
     about, day = forms.without_day(token.edition), forms.day_in(token.edition)
     numbers = forms.lists_asked(subscriber, token.edition) if about >> 32 else [about]
     lists = List.objects.filter(id__in=numbers, organization=envelope.organization).order_by("id")
-
-    def waiting(whose: Subscriber) -> list[List]:
-        return [list_ for list_ in lists if audience.waits(list_, whose, day, now, envelope.at)]
-
-    if not waiting(subscriber):
-        return []
+    if not audience.waiting_among(lists, subscriber, day, now, envelope.at):
+        return None
     # Whoever has the address already may have said no since, or get the letters anyway.
     subscriber = audience.promote(subscriber, now)
-    return [(subscriber, list_, token.edition) for list_ in waiting(subscriber)]
+    waiting = audience.waiting_among(lists, subscriber, day, now, envelope.at)
+    return _Confirmation(envelope, subscriber, waiting, token.edition)
