@@ -5,7 +5,7 @@ category, {% if tagged "Volunteer" %} for any tag by its whole name. Sealed fiel
 carries a tag is readable by number.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from samizdat.accounts.models import Organization
 from samizdat.audience import tags_and_fields
@@ -18,16 +18,22 @@ type Compared = tuple[tuple[str, str], ...]
 type Asked = dict[int, Compared]
 
 
-def names(organization: Organization) -> dict[str, str]:
+def known_tags(organization: Organization) -> dict[int, str]:
+    """Id -> name; there may be thousands of them."""
+    return tags_and_fields.all_tags(organization, keyring.keys(organization))
+
+
+def names(tags: Mapping[int, str]) -> dict[str, str]:
     """What a letter may ask for, in the shape of Content.fields: each category of groups, and each tag."""
-    known = tags_and_fields.all_tags(organization, keyring.keys(organization)).values()
+    known = tags.values()
     categories = {name.split(": ", 1)[0] for name in known if ": " in name}
     field_names = {f"{GROUPS}{category}" for category in categories} | {f"{TAGGED}{name.casefold()}" for name in known}
     return dict.fromkeys(field_names, "")
 
 
-def asked(organization: Organization, conditions: Iterable[MergeCondition]) -> Asked:
-    """Tag id -> (name of the condition, group) for the tags that the conditions of a letter ask for."""
+def asked(conditions: Iterable[MergeCondition], known: Callable[[], Mapping[int, str]]) -> Asked:
+    """Tag id -> (name of the condition, group) for the tags that the conditions of a letter ask for. known: the names
+    of tags, which are opened only where one is asked for."""
     wanted: dict[str, set[tuple[str, str]]] = {}
     for condition in conditions:
         if condition.name.startswith(GROUPS):
@@ -37,10 +43,8 @@ def asked(organization: Organization, conditions: Iterable[MergeCondition]) -> A
                 wanted.setdefault(whole.casefold(), set()).add((condition.name, group))
     if not wanted:
         return {}
-    known = tags_and_fields.all_tags(organization, keyring.keys(organization))
-    return {
-        id: tuple(sorted(wanted[name.casefold()])) for id, name in sorted(known.items()) if name.casefold() in wanted
-    }
+    tags = sorted(known().items())
+    return {id: tuple(sorted(wanted[name.casefold()])) for id, name in tags if name.casefold() in wanted}
 
 
 def carried(rows: Iterable[int], tags: Sequence[int]) -> dict[int, int]:

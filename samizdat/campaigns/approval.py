@@ -212,8 +212,8 @@ class ApprovalStatus:
 
 def bond_of(opened: OpenedCampaign, edition: Edition | None = None) -> str:
     """A digest of all that a yes is given to: what is written, all that the letter is made from besides (its frame,
-    the stand-ins of fields, the names and addresses in it), and whom it goes to. edition: the texts as they were
-    compiled; else as they are now.
+    the stand-ins of fields, the names and addresses in it, whose values its merge tags say), and whom it goes to.
+    edition: the texts as they were compiled; else as they are now.
 
     Not who stands on the list: that is compared beside it (AgreedPeople), since readers come and go.
     """
@@ -239,7 +239,7 @@ def bond_of(opened: OpenedCampaign, edition: Edition | None = None) -> str:
 def _written(opened: OpenedCampaign) -> tuple[dict[str, str], bool]:
     """OpenedVersion.key -> digest of the letter, or of the version of it. And whether the archive has it not, which is
     part of whom it goes to."""
-    texts = {version.key: digest_of(version.draft, version.content) for version in opened.versions}
+    texts = {version.key: digest_of(version) for version in opened.versions}
     return texts, opened.campaign.archive_hidden
 
 

@@ -30,8 +30,9 @@ from samizdat.campaigns.rendering import TRIES, render
 from samizdat.campaigns.templates.layout_store import source_for, text_of
 from samizdat.core.content.blocks.schema import MAX_ANSWERS
 from samizdat.core.content.compile import CompileProof, compile_letter
+from samizdat.core.content.merge import MergeCondition
 from samizdat.core.content.problems import ContentProblem, fill
-from samizdat.core.content.render import Content, conditions_of
+from samizdat.core.content.render import Content, conditions_of, merges_of
 from samizdat.core.content.templates.blocks import dress_of
 from samizdat.core.content.theme import Theme
 from samizdat.core.content.theme import ThemePicture as LetterPicture
@@ -75,16 +76,19 @@ class ContentFinding:
 
 @dataclass(frozen=True, slots=True)
 class ContentSources:
-    """What all versions of a letter have from its organization and its list. fields: tag -> stand-in. templates: number
-    -> what is kept of it, of those that were asked for."""
+    """What all versions of a letter have from its organization and its list. fields: tag -> stand-in; numbers: tag ->
+    whose values it says. templates: number -> what is kept of it, of those that were asked for."""
 
+    organization: Organization
     keys: OrganizationKeys
     settings: Leading
     fields: dict[str, str]
+    numbers: dict[str, int]
     list_name: str
     list_details: ListDetails
     look: Theme
     templates: dict[int | None, TemplateText] = field(default_factory=dict)
+    _tags: dict[int, str] = field(default_factory=dict)
 
     def template_of(self, campaign: Campaign) -> TemplateText:
         number = campaign.template_id
@@ -92,14 +96,22 @@ class ContentSources:
             self.templates[number] = text_of(campaign.template)
         return self.templates[number]
 
+    def known_tags(self) -> dict[int, str]:
+        """Id -> name, as they were when it was first asked."""
+        if not self._tags:
+            self._tags.update(condition_values.known_tags(self.organization))
+        return self._tags
+
 
 def sources_of(campaign: Campaign) -> ContentSources:
     organization = campaign.organization
-    settings = leading(organization)
+    settings, fields = leading(organization), audience.fields(organization)
     return ContentSources(
+        organization,
         keyring.keys(organization),
         settings,
-        {view.tag: view.default for view in audience.fields(organization)},
+        {view.tag: view.default for view in fields},
+        {view.tag: view.number for view in fields},
         audience.name_of(campaign.list),
         audience.details_of(campaign.list),
         look_of(organization, settings),
@@ -117,9 +129,13 @@ class OpenedVersion:
     campaign: Campaign
     draft: Draft
     content: Content
-    settings: Leading
+    sources: ContentSources
     variant_no: int = 0
     language: str = ""
+
+    @property
+    def settings(self) -> Leading:
+        return self.sources.settings
 
     @property
     def key(self) -> str:
@@ -140,7 +156,7 @@ def open_version(
     already."""
     sources = sources or sources_of(campaign)
     content = _content(campaign, draft, frame or campaign, sources)
-    return OpenedVersion(campaign, draft, content, sources.settings, variant_no, language)
+    return OpenedVersion(campaign, draft, content, sources, variant_no, language)
 
 
 def compile_version(
@@ -198,7 +214,7 @@ def _content(campaign: Campaign, draft: Draft, frame: Campaign, sources: Content
         unsubscribe_mailbox=bool(settings.unsubscribe_mailbox),
         neutral_url=f"{base}/a/",
         signup_url=f"{base}/f/{details.page_slug}" if base and details.page_slug else "",
-        fields=dict.fromkeys(ALWAYS, "") | sources.fields | _groups(organization, draft, template),
+        fields=dict.fromkeys(ALWAYS, "") | sources.fields | _groups(sources, draft, template),
         pictures=pictures_of(organization, base, draft.body) if draft.format == "blocks" else {},
         look=sources.look.in_design(design),
         design=design,
@@ -218,14 +234,23 @@ def with_urls(content: Content, archive_slug: str, codes: UrlCodes | None = None
     )
 
 
-def digest_of(draft: Draft, content: Content) -> str:
+def digest_of(version: OpenedVersion) -> str:
     """Of all that a letter, or a version of it, is made from: what is written, its frame, the stand-ins of fields, the
-    names and addresses in it. Not of the codes in it and of where it is read on the web: each release draws others.
+    names and addresses in it, and whose values its merge tags and conditions stand for: fields are renamed, tags made
+    anew. Not of the codes in it and of where it is read on the web: each release draws others.
     """
-    content = replace(content, archive_url="", answers=())
-    # A field without a stand-in says nothing, so a new one asks nobody again.
+    sources, content = version.sources, replace(version.content, archive_url="", answers=())
+    # A field without a stand-in that it doesn't say changes nothing, so a new one asks nobody again.
     texts = {tag: text for tag, text in content.fields.items() if text}
-    payload = {"draft": structs.asdict(draft), "content": asdict(content) | {"fields": texts}}
+    merges = merges_of(content)
+    payload = {
+        "draft": structs.asdict(version.draft),
+        "content": asdict(content) | {"fields": texts},
+        "says": {item.name: sources.numbers[item.name] for item in merges if item.name in sources.numbers},
+        "asks": condition_values.asked(
+            (item for item in merges if isinstance(item, MergeCondition)), sources.known_tags
+        ),
+    }
     return hashlib.sha256(json.dumps(payload, sort_keys=True, ensure_ascii=False, default=str).encode()).hexdigest()
 
 
@@ -245,17 +270,18 @@ def pictures_of(organization: Organization, base: str, body: str) -> dict[str, L
     }
 
 
-def _groups(organization: Organization, draft: Draft, template: str) -> dict[str, str]:
+def _groups(sources: ContentSources, draft: Draft, template: str) -> dict[str, str]:
     """Groups and tags that conditions may ask for; opened only where one does, for there may be thousands of them."""
     texts = (draft.subject, draft.preheader, draft.body, template)
     asks = any("INTERESTED:" in text or "tagged" in text for text in texts)
-    return condition_values.names(organization) if asks else {}
+    return condition_values.names(sources.known_tags()) if asks else {}
 
 
 def values_of(subscriber: Subscriber, proof: CompileProof) -> dict[str, str]:
     """What a letter says and asks of one subscriber: their fields, and their groups where its conditions ask for
     them."""
-    tags = condition_values.asked(subscriber.organization, conditions_of(proof.letter))
+    known = partial(condition_values.known_tags, subscriber.organization)
+    tags = condition_values.asked(conditions_of(proof.letter), known)
     return audience.values_of(subscriber) | condition_values.values_now(subscriber.id, tags)
 
 

@@ -52,6 +52,8 @@ class EditionDetails(Struct, frozen=True, omit_defaults=True):
     # Tags that conditions in it or its other versions ask for, and what each is compared as.
     asked: tuple[tuple[int, tuple[tuple[str, str], ...]], ...] = ()
     made_from: str = ""  # content.digest_of what was compiled.
+    # Its merge tags, and the number of the field that each stood for at the release: it is filled in by these.
+    fields: tuple[tuple[str, int], ...] = ()
     welcome: bool = False  # Released to whoever confirms from then on.
     # Versions that enough settled people get, by place: of the others no click and no answer is counted (core/totals).
     counted_places: str = ""

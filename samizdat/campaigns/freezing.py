@@ -1,6 +1,7 @@
 """An opened campaign becomes an edition: compiled in all its versions, never to change again."""
 
 import secrets
+from dataclasses import replace
 from datetime import datetime
 
 from django.db import transaction
@@ -44,7 +45,7 @@ def freeze(opened: OpenedCampaign, now: datetime) -> tuple[Edition, Asked]:
         _compile(version, UrlCodes(keys.link, number, version.variant_no), slug, rules, now)
         for version in opened.versions
     ]
-    asked = tag_conditions.of_compiled(organization, [letter for letter, _details in letters])
+    asked = tag_conditions.of_compiled(opened, [letter for letter, _details in letters])
     spoken = [languages.normal(campaign.language), *(version.language for version in opened.translations)]
     edition = Edition(
         id=number,
@@ -82,6 +83,7 @@ def _compile(
     if proof.compiled is None or stopping:
         raise _flawed(version, (*proof.flaws, *stopping))
     draft, campaign = version.draft, version.campaign.version_of or version.campaign
+    numbers = version.sources.numbers
     envelope = {**structs.asdict(draft), "body": "", "links": proof.compiled.links}
     details = EditionDetails(
         **envelope,
@@ -97,7 +99,8 @@ def _compile(
         language=version.campaign.language,
         # Of the versions of a test there is no web copy.
         content=with_urls(version.content, slug) if version.language or not version.variant_no else None,
-        made_from=digest_of(draft, proof.content),
+        made_from=digest_of(replace(version, content=proof.content)),
+        fields=tuple((tag, numbers[tag]) for tag in proof.compiled.fields if tag in numbers),
     )
     return proof.compiled, details
 

@@ -46,7 +46,8 @@ def _conditions(organization: Organization) -> list[dict[str, str]]:
     for view in audience.fields(organization):
         label = _("only for subscribers with: %(field)s") % {"field": view.label or view.tag}
         entries.append(_entry("condition", f"{{% if {view.tag} %}}…{{% endif %}}", "", label))
-    names = sorted(name for name in condition_values.names(organization) if name.startswith(GROUPS))
+    known = condition_values.names(condition_values.known_tags(organization))
+    names = sorted(name for name in known if name.startswith(GROUPS))
     for name in names[:MOST_GROUPS]:
         label = _("only for some groups in: %(category)s") % {"category": name.removeprefix(GROUPS)}
         written = f"*|{name}:…|*…*|END:INTERESTED|*"

@@ -15,7 +15,9 @@ from msgspec.structs import replace
 from samizdat.accounts import forged_rows, settings_note
 from samizdat.accounts.actions import change_settings
 from samizdat.accounts.models import Organization
+from samizdat.audience import actions as audience
 from samizdat.audience.actions import archive_lists
+from samizdat.audience.models import Subscriber
 from samizdat.campaigns import calendar, translations
 from samizdat.campaigns import content as letters
 from samizdat.campaigns.actions import create
@@ -46,6 +48,7 @@ from samizdat.delivery.actions import (
 from samizdat.delivery.actions.due import next_due
 from samizdat.delivery.actions.releasing import ReleaseWave
 from samizdat.delivery.engine.claimer import Claimer
+from samizdat.delivery.engine.edition_loader import open_edition
 from samizdat.delivery.engine.results import SendResult, write
 from samizdat.delivery.engine.sender_context import SenderContext
 from samizdat.delivery.errors import BeingReleased, NobodyToWrite, NotReleasable, SendingLocked, WrongState
@@ -55,6 +58,21 @@ from samizdat.vault.keyring import OrganizationKeys
 from tests.delivery.conftest import House, killed
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+
+
+def test_a_released_letter_says_the_fields_that_it_was_released_with(house: House) -> None:
+    """Also where no field had the merge tag yet, as before the first import of names."""
+    audience.change_field(house.organization, house.field, tag="CITY", label="", default="", now=NOW)
+    house.people(1)
+    letter = release(
+        house.draft("From *|CITY|*, *|FNAME|*: [out]({{ unsubscribe }})"), now=NOW, at=NOW + timedelta(days=1)
+    )
+    audience.change_field(house.organization, house.field, tag="FNAME", label="", default="", now=NOW)
+    audience.add_field(house.organization, "CITY", "", now=NOW)
+    loaded = open_edition(letter.edition.pk)
+    row = Subscriber.objects.get(organization=house.organization)
+    [recipient] = loaded.letterer.address([(row.number, loaded.opener.open(bytes(row.sealed), row.number))])
+    assert recipient.values["CITY"] == f"Reader {row.number}" and "FNAME" not in recipient.values
 
 
 def test_release_freezes_exactly_those_who_may_be_written_to(house: House) -> None:

@@ -13,7 +13,7 @@ from django.db import connection
 from samizdat import dbclock
 from samizdat.accounts import locking
 from samizdat.accounts.actions import change_settings, give_role, remove_person
-from samizdat.accounts.models import Person
+from samizdat.accounts.models import Organization, Person
 from samizdat.audience import actions as audience
 from samizdat.audience import queries
 from samizdat.audience.actions.rectification import LetterUnderWay
@@ -172,7 +172,7 @@ def test_a_change_asks_again_and_the_release_itself_refuses(strict: House, what:
     assert letter.state == "draft"
 
 
-@pytest.mark.parametrize("what", ["stand-in", "postal address", "name", "list", "reminder"])
+@pytest.mark.parametrize("what", ["stand-in", "renamed fields", "postal address", "name", "list", "reminder"])
 def test_whatever_else_the_letter_says_is_agreed_to_as_well(strict: House, what: str) -> None:
     letter, home, clara = strict.campaign, strict.organization, strict.people["editor"]
     agree(letter, approval.bond_of(open_campaign(letter)), by=strict.people["admin"], now=NOW)
@@ -180,6 +180,12 @@ def test_whatever_else_the_letter_says_is_agreed_to_as_well(strict: House, what:
     if what == "stand-in":
         first = next(view for view in queries.fields(home) if view.tag == "FNAME")
         audience.change_field(home, first.number, tag="FNAME", label=first.label, default=evil, now=NOW, by=clara)
+    elif what == "renamed fields":
+        first = next(view for view in queries.fields(home) if view.tag == "FNAME")
+        remark = audience.add_field(home, "REMARK", "", default=first.default, now=NOW)
+        assert standing(open_campaign(letter)).state == "given", "a new field that it doesn't say asks nobody again"
+        _rename(home, first.number, "OLD", first.default)
+        _rename(home, remark, "FNAME", first.default)
     elif what in ("postal address", "name"):
         change_settings(home, by=None, now=NOW, **{what.replace(" ", "_"): evil})
     elif what == "list":
@@ -390,6 +396,45 @@ def test_who_carries_a_tag_that_the_text_asks_for_is_part_of_the_yes(
         release(letter, now=NOW, by=clara)
     (audience.remove_tags if what == "given" else audience.add_tags)(boris, ["volunteer"], now=NOW, by=clara)
     assert release(letter, now=NOW, by=clara).state == "sending"
+
+
+def test_a_passage_for_all_but_a_tag_is_agreed_to_again_once_the_tag_is_gone(strict: House) -> None:
+    """Its carriers would read it as well."""
+    letter, clara = strict.campaign, strict.people["editor"]
+    ada = Subscriber.objects.get(pk=strict.ada.pk)
+    audience.add_tags(ada, ["Group: Board", "Group: Press"], now=NOW)
+    text = "News. *|INTERESTED:Group:Board|*Yes.*|ELSE:|*The board knows nothing.*|END:INTERESTED|*"
+    campaigns.save(
+        letter, draft_of(letter).with_(body=text, format="markdown"), version=letter.version, by=clara, now=NOW
+    )
+    letter = Campaign.objects.get(pk=letter.pk)
+    second_person.agree(letter, approval.bond_of(open_campaign(letter)), 20, by=strict.people["admin"], now=NOW)
+    audience.remove_tag(queries.tag_named(strict.organization, "Group: Board"), now=NOW, by=clara)
+    with pytest.raises(NotApproved, match="changed since"):
+        release(letter, now=NOW, by=clara)
+
+
+def test_a_passage_for_a_few_is_agreed_to_again_once_its_field_is_another_one(strict: House, desk: Desk) -> None:
+    letter, home = strict.campaign, strict.organization
+    team, kind = (audience.add_field(home, tag, "", now=NOW) for tag in ("TEAM", "KIND"))
+    written = draft_of(letter).with_(body="News. *|IF:TEAM=board|*We meet at 7.*|END:IF|*", format="markdown")
+    campaigns.save(letter, written, version=letter.version, by=strict.people["editor"], now=NOW)
+    letter = Campaign.objects.get(pk=letter.pk)
+    agree(letter, approval.bond_of(open_campaign(letter)), by=strict.people["admin"], now=NOW)
+    page = desk("editor").get(_to(strict, "send", letter.pk)).content.decode()
+    _rename(home, team, "OLD")
+    _rename(home, kind, "TEAM")
+    assert standing(open_campaign(letter)).state == "changed"
+    change_settings(home, by=None, now=NOW, requires_approval=False)
+    shown = dict(re.findall(r'name="(seen|people)" value="(\w+)"', page))
+    answer = desk("editor").post(_to(strict, "send", letter.pk), shown | {"when": "now"}).content.decode()
+    assert "The campaign was changed while it was being prepared" in answer, "nor is it what the page showed"
+    letter.refresh_from_db()
+    assert letter.state == "draft"
+
+
+def _rename(home: Organization, number: int, tag: str, default: str = "") -> None:
+    audience.change_field(home, number, tag=tag, label="", default=default, now=NOW)
 
 
 def _tag_in_the_database(here: House, name: str) -> None:

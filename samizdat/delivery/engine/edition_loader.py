@@ -7,7 +7,6 @@ from typing import Any
 
 from samizdat import phrases_override, plugins
 from samizdat.accounts import sealed_settings
-from samizdat.audience import queries as audience
 from samizdat.audience.condition_values import Compared
 from samizdat.campaigns import edition_details
 from samizdat.campaigns.edition_details import EditionDetails, slug_of
@@ -103,7 +102,6 @@ def open_edition(number: int, variant: int = 0) -> LoadedEdition:
     maker = MessageMaker(compiled)
     neutral = phrases_override.words(language or edition.campaign.language)["frame.neutral"]
     assert keys.ring is not None
-    fields = {view.tag: view.number for view in audience.fields(edition.organization)}
     place = place_of(edition, details, language)
     return LoadedEdition(
         edition=edition.pk,
@@ -116,7 +114,7 @@ def open_edition(number: int, variant: int = 0) -> LoadedEdition:
         maker=maker,
         signing=SigningMaker(compiled, own) if own else maker,
         signers=signers,
-        letterer=ValueBuilder(edition.pk, place, keys.links[edition.link_key], fields, maker.needs),
+        letterer=ValueBuilder(edition.pk, place, keys.links[edition.link_key], dict(details.fields), maker.needs),
         opener=keys.ring.bound("subscriber", "sealed", keys.uid),
         chunks=sealed_chunks.opener(keys, edition.pk),
         compiled=compiled,

@@ -13,11 +13,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Literal
 
-from samizdat.core.content.merge import MergeCondition
+from samizdat.core.content import merge
+from samizdat.core.content.blocks.comments import marked, without_comments
+from samizdat.core.content.blocks.reading import BadDocument, parse
+from samizdat.core.content.merge import MergeCondition, MergeTag
 from samizdat.core.content.message import ESCAPES, FALL_BACK, ValueSlot, default_value, says_field
 from samizdat.core.content.render.blocks import Blocks
 from samizdat.core.content.render.content import Content, Piece, RenderedContent, TemplateEdge, tidy
 from samizdat.core.content.render.renderer import ContentRenderer
+from samizdat.core.content.render.stylesheet import uncommented
 from samizdat.core.dates import php_date
 from samizdat.core.fields import in_letter
 
@@ -30,6 +34,7 @@ __all__ = [
     "archive_html",
     "conditions_of",
     "fill",
+    "merges_of",
     "php_date",
     "render",
     "settle",
@@ -82,6 +87,22 @@ def conditions_of(letter: RenderedContent) -> list[MergeCondition]:
     """All that the letter asks of a reader."""
     pieces = (*letter.subject, *letter.html, *letter.text)
     return [piece.condition for piece in pieces if isinstance(piece, TemplateEdge) and piece.condition]
+
+
+def merges_of(content: Content) -> list[MergeTag | MergeCondition]:
+    """All that its sources may say or ask of a reader, as the chain reads them, but without the chain: 1 ms. What the
+    web copy alone has, or nobody, is in it too."""
+    content = tidy(content)
+    in_html, body = content.format == "html", content.body
+    if content.format == "blocks":
+        try:
+            body = marked(without_comments(parse(body))).source
+        except BadDocument:
+            body = ""  # It can't be sent.
+    lines = ((text, False) for text in (content.subject, content.preheader, content.to_name))
+    sources = [*lines, (uncommented(body) if in_html else body, in_html), (uncommented(content.template), True)]
+    trees = (merge.parse(source, content.fields, comments=comments) for source, comments in sources)
+    return [item for tree in trees for item in merge.walk(tree.nodes)]
 
 
 def archive_html(content: Content, *, now: datetime) -> str:

@@ -180,7 +180,9 @@ def _edition(home: ExportContext, edition: Edition) -> dict[str, object]:
     def opened(row: Edition | EditionVariant, of: str = "") -> dict[str, object]:
         compiled = home.keys.open(row.compiled_sealed, "edition", f"compiled{of}", edition.pk)
         # Of which its web copies are made stands in the draft beside it.
-        details = structs.replace(edition_details.opened(home.keys, row), content=None, counted_places="", asked=())
+        details = structs.replace(
+            edition_details.opened(home.keys, row), content=None, counted_places="", asked=(), fields=()
+        )
         return {"compiled": base64.b64encode(compiled).decode(), "details": to_builtins(details)}
 
     return {
