@@ -477,13 +477,23 @@ def test_kills_lose_nobody_and_nobody_has_it_twice(house: House, server: Scripte
     server.latency = 0.02
     house.route(server, connections=3)
     campaign, everybody = switched_on(house), []
-    deaths = ("after S", "after a claim", "before a result is written", "before R", "after a chunk is let go")
-    for place, step in enumerate(deaths):
-        addresses = [f"reader{place}-{number}@example.org" for number in range(24)]
-        everybody += addresses
+
+    def confirm(count: int) -> None:
+        addresses = [f"reader{len(everybody) + place}@example.org" for place in range(count)]
+        everybody.extend(addresses)
         pressed(house, *(signed_up(house, address)[1] for address in addresses))
+
+    def died(child: Child) -> bool:
+        """A sender that got its whole work done in fewer steps has some more to do: how many it takes is the
+        machine's affair."""
+        if not child.ended and not counts(campaign).get("pending"):
+            confirm(3)
+        return child.ended
+
+    for step in ("after S", "after a claim", "before a result is written", "before R", "after a chunk is let go"):
+        confirm(24)
         child = Child(die=[step, 3])
-        until(lambda child=child: child.ended)
+        until(lambda child=child: died(child))
         child.kill()
         books_balance(campaign)
     child = Child()
