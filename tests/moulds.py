@@ -85,6 +85,78 @@ class Rows:
                 cursor.executemany(statement, rows)
 
 
+class Change:
+    """What somebody did to the rows of house and public database, to be done again in a part of the time: rows that
+    are new, and those that are others now, which must be what they were then."""
+
+    def __init__(self) -> None:
+        self._before = _rows()
+        self._new: list[tuple[str, str, list[Any]]] = []
+        self._others: list[tuple[str, str, str, Any, Any, Any]] = []
+
+    def is_over(self) -> bool:
+        """The rows are what they shall be. False where some are gone: that is not done again."""
+        from django.db import connections
+
+        for place, (columns, rows) in _rows().items():
+            alias, name = place
+            before = self._before.get(place, (columns, []))[1]
+            new, gone = [row for row in rows if row not in before], [row for row in before if row not in rows]
+            quoted = list(map(connections[alias].ops.quote_name, columns))
+            with connections[alias].cursor() as cursor:
+                key = connections[alias].introspection.get_primary_key_columns(cursor, name) or columns
+            numbers = [columns.index(column) for column in key]
+            where = " AND ".join(f"{quoted[number]} = %s" for number in numbers)
+            read = f"SELECT {', '.join(quoted)} FROM {name} WHERE {where}"
+            write = f"UPDATE {name} SET {', '.join(f'{column} = %s' for column in quoted)} WHERE {where}"
+            for old in gone:
+                now = [row for row in new if [row[number] for number in numbers] == [old[number] for number in numbers]]
+                if not now:
+                    return False
+                new.remove(now[0])
+                self._others.append((alias, read, write, [old[number] for number in numbers], old, now[0]))
+            if new:
+                places = ", ".join(["%s"] * len(columns))
+                self._new.append((alias, f"INSERT INTO {name} ({', '.join(quoted)}) VALUES ({places})", new))
+        self._before = {}
+        return True
+
+    def do_again(self) -> bool:
+        """False, and nothing is changed, where the rows are not as they were then."""
+        from django.db import IntegrityError, connections, transaction
+
+        for alias, read, _write, key, old, _now in self._others:
+            with connections[alias].cursor() as cursor:
+                cursor.execute(read, key)
+                if cursor.fetchall() != [old]:
+                    return False
+        try:
+            with transaction.atomic(), transaction.atomic(using="publicdb"):
+                for alias, _read, write, key, _old, now in self._others:
+                    with connections[alias].cursor() as cursor:
+                        cursor.execute(write, [*now, *key])
+                for alias, statement, rows in self._new:
+                    with connections[alias].cursor() as cursor:
+                        cursor.executemany(statement, rows)
+        except IntegrityError:
+            return False
+        return True
+
+
+def _rows() -> dict[tuple[str, str], tuple[list[str], list[Any]]]:
+    """Alias and table of both databases -> its columns and rows."""
+    from django.db import connections
+
+    found = {}
+    for alias in ("default", "publicdb"):
+        with connections[alias].cursor() as cursor:
+            names = set(connections[alias].introspection.table_names(cursor)) - WRITTEN_BY_MIGRATIONS
+            for name in sorted(names):
+                cursor.execute(f"SELECT * FROM {connections[alias].ops.quote_name(name)}")
+                found[alias, name] = [column[0] for column in cursor.description], cursor.fetchall()
+    return found
+
+
 def _filled(connection: Any) -> Iterator[tuple[str, list[Any]]]:
     """Each table with rows, as the statement that puts them back and the rows."""
     with connection.cursor() as cursor:

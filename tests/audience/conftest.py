@@ -22,11 +22,14 @@ TAILS = {
 
 
 @pytest.fixture
-def letter(lantern: Any) -> Any:
+def letter(lantern: Any, remembered: Callable[..., Any]) -> Any:
     """The Thursday Letter, a list with nobody on it."""
     from samizdat.audience.actions import new_list
 
-    return new_list(lantern, "The Thursday Letter", now=NOW)
+    def begin() -> Any:
+        return new_list(lantern, "The Thursday Letter", now=NOW)
+
+    return remembered(begin, lantern)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Bulk work: counted before, done in slices that survive a kill, undone without undoing what people did themselves."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -35,15 +36,24 @@ WORDS = "Asked for it at the meeting in May."
 
 
 @pytest.fixture
-def people(lantern: Any, letter: Any, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+def people(lantern: Any, letter: Any, remembered: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Twelve readers; every third reads Russian. Slices of five."""
     monkeypatch.setattr(bulk, "SLICES", dict.fromkeys(bulk.SLICES, 5))
-    return [
-        add_subscriber(
-            lantern, f"r{place}@post.example", letter, consent="yes", now=NOW, language="ru" if place % 3 == 0 else "en"
-        )
-        for place in range(12)
-    ]
+
+    def added() -> list[Any]:
+        return [
+            add_subscriber(
+                lantern,
+                f"r{place}@post.example",
+                letter,
+                consent="yes",
+                now=NOW,
+                language="ru" if place % 3 == 0 else "en",
+            )
+            for place in range(12)
+        ]
+
+    return remembered(added, lantern, letter)
 
 
 def do(lantern: Any, plan: BulkPlan, at: Any = NOW) -> BulkAction:

@@ -1,6 +1,7 @@
 """Filters of the desk: what they find is what looking at everybody would find, page by page, and each look is short."""
 
 import random
+from collections.abc import Callable
 from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any
@@ -23,36 +24,40 @@ LANGUAGES = ("ru", "en", "")
 
 
 @pytest.fixture
-def crowd(lantern: Any, letter: Any) -> list[Any]:
+def crowd(lantern: Any, letter: Any, remembered: Callable[..., Any]) -> list[Any]:
     """Forty people of all sorts on two lists."""
-    chance, second = random.Random(7), new_list(lantern, "Court Diary", now=NOW)
-    people = []
-    for place in range(40):
-        row = add_subscriber(
-            lantern,
-            f"reader{place}@{chance.choice(HOSTS)}",
-            chance.choice((letter, second)),
-            consent="said so",
-            way=chance.choice(("desk", "form", "api")),
-            tags=chance.sample(("volunteer", "monthly", "few"), k=chance.randrange(3)),
-            language=chance.choice(LANGUAGES),
-            now=NOW - timedelta(days=chance.randrange(30)),
-        )
-        if place % 4 == 0:
-            other = second if Subscription.objects.get(subscriber=row).list_id == letter.id else letter
-            add_subscriber(
-                lantern, f"reader{place}@{queries.address_of(row).partition('@')[2]}", other, consent="yes", now=NOW
+
+    def gathered() -> list[Any]:
+        chance, second = random.Random(7), new_list(lantern, "Court Diary", now=NOW)
+        people = []
+        for place in range(40):
+            row = add_subscriber(
+                lantern,
+                f"reader{place}@{chance.choice(HOSTS)}",
+                chance.choice((letter, second)),
+                consent="said so",
+                way=chance.choice(("desk", "form", "api")),
+                tags=chance.sample(("volunteer", "monthly", "few"), k=chance.randrange(3)),
+                language=chance.choice(LANGUAGES),
+                now=NOW - timedelta(days=chance.randrange(30)),
             )
-        if place % 5 == 0:
-            unsubscribe(row, letter, now=NOW)
-        if place % 3 == 0:
-            agree_to_appeals(row, letter, wording="Now and then.", now=NOW)
-        if place % 7 == 0:
-            suppress(lantern, chance.choice(("manual", "bounce")), subscriber=row, now=NOW)
-        people.append(Subscriber.objects.get(id=row.id))
-    stranger = new_list(lantern, "Nobody's", now=NOW)
-    assert stranger.id
-    return people
+            if place % 4 == 0:
+                other = second if Subscription.objects.get(subscriber=row).list_id == letter.id else letter
+                add_subscriber(
+                    lantern, f"reader{place}@{queries.address_of(row).partition('@')[2]}", other, consent="yes", now=NOW
+                )
+            if place % 5 == 0:
+                unsubscribe(row, letter, now=NOW)
+            if place % 3 == 0:
+                agree_to_appeals(row, letter, wording="Now and then.", now=NOW)
+            if place % 7 == 0:
+                suppress(lantern, chance.choice(("manual", "bounce")), subscriber=row, now=NOW)
+            people.append(Subscriber.objects.get(id=row.id))
+        stranger = new_list(lantern, "Nobody's", now=NOW)
+        assert stranger.id
+        return people
+
+    return remembered(gathered, lantern, letter)
 
 
 def fits(person: Any, asked: Filter, subscriptions: list[Any], tags: set[int]) -> bool:

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import zipfile
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -61,35 +62,39 @@ from tests.web_copies import web_copy_of
 
 
 @pytest.fixture
-def written(lantern: Any) -> Any:
+def written(lantern: Any, remembered: Callable[..., Any]) -> Any:
     """A reader, a letter that went to them, one on its way, one for later, and a draft with a picture in a template."""
-    list_ = audience.new_list(lantern, "The Thursday Letter", now=NOW)
-    audience.add_subscriber(lantern, "ada@post.example", list_, consent="At the fair.", tags=["press"], now=NOW)
-    change_settings(lantern, by=None, now=NOW, public_url="https://lantern.example", quiet_hours="22:00-07:00")
-    picture = library.take_in(lantern, png(), NOW, name="The river")
-    template = import_template.take_in(
-        lantern, "Ours", b"<html><body>*|MC:SUBJECT|*</body></html>", by=None, now=NOW
-    ).template
-    brand.keep(lantern, brand.BrandSettings(link="#003366", logo=picture.slug), by=None, now=NOW)
-    retention.retain(list_, retention.RetentionRules(left_days=400), now=NOW)
 
-    def letter(subject: str, **how: Any) -> Campaign:
-        words = Draft(
-            subject=subject,
-            from_name="Lantern",
-            from_email="letter@lantern.example",
-            body=f"Hello.\n\n![]({library.url_of(lantern, picture)})\n",
-        )
-        return create(lantern, list_, words, by=None, now=NOW, **how)
+    def work() -> None:
+        list_ = audience.new_list(lantern, "The Thursday Letter", now=NOW)
+        audience.add_subscriber(lantern, "ada@post.example", list_, consent="At the fair.", tags=["press"], now=NOW)
+        change_settings(lantern, by=None, now=NOW, public_url="https://lantern.example", quiet_hours="22:00-07:00")
+        picture = library.take_in(lantern, png(), NOW, name="The river")
+        template = import_template.take_in(
+            lantern, "Ours", b"<html><body>*|MC:SUBJECT|*</body></html>", by=None, now=NOW
+        ).template
+        brand.keep(lantern, brand.BrandSettings(link="#003366", logo=picture.slug), by=None, now=NOW)
+        retention.retain(list_, retention.RetentionRules(left_days=400), now=NOW)
 
-    draft = letter("A draft", template=template, tag=queries.tag_named(lantern, "press"))
-    draft.places_sealed = sealed(draft, LayoutChanges({"main": WrittenRegion(f"<p>{picture.slug}</p>")}))
-    draft.save(update_fields=["places_sealed"])
-    sent, going = (delivery.release(letter(subject), now=NOW) for subject in ("Sent", "Going"))
-    over = {"state": "finished", "accepted": 1, "pending": 0, "finished": NOW, "unsubscribes": 1}
-    Campaign.objects.filter(pk=sent.pk).update(**over)
-    delivery.release(letter("Later"), now=NOW, at=NOW + timedelta(days=2))
-    letter("To those not reached", resend_of=going)
+        def letter(subject: str, **how: Any) -> Campaign:
+            words = Draft(
+                subject=subject,
+                from_name="Lantern",
+                from_email="letter@lantern.example",
+                body=f"Hello.\n\n![]({library.url_of(lantern, picture)})\n",
+            )
+            return create(lantern, list_, words, by=None, now=NOW, **how)
+
+        draft = letter("A draft", template=template, tag=queries.tag_named(lantern, "press"))
+        draft.places_sealed = sealed(draft, LayoutChanges({"main": WrittenRegion(f"<p>{picture.slug}</p>")}))
+        draft.save(update_fields=["places_sealed"])
+        sent, going = (delivery.release(letter(subject), now=NOW) for subject in ("Sent", "Going"))
+        over = {"state": "finished", "accepted": 1, "pending": 0, "finished": NOW, "unsubscribes": 1}
+        Campaign.objects.filter(pk=sent.pk).update(**over)
+        delivery.release(letter("Later"), now=NOW, at=NOW + timedelta(days=2))
+        letter("To those not reached", resend_of=going)
+
+    remembered(work, lantern)
     return lantern
 
 

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import zipfile
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -54,21 +55,25 @@ WORDING = "I want the Thursday Letter."
 
 
 @pytest.fixture
-def audience(lantern: Any, letter: Any) -> Any:
+def audience(lantern: Any, letter: Any, remembered: Callable[..., Any]) -> Any:
     """Ada confirmed and has a tag, Boris left, Elena's mailbox is dead, Galina was erased; a second list with Ada."""
-    other = actions.new_list(lantern, "Courts, weekly", now=NOW, details=ListDetails(reminder="You asked."))
-    ada = actions.add_subscriber(
-        lantern, "ada@post.example", letter, consent=WORDING, now=NOW, values={"FNAME": "=Ada", "CITY": "Riga\nLV"},
-        tags=["monthly", 'Книга, "том" 2'], language="ru",
-    )  # fmt: skip
-    actions.confirm(ada, letter, now=NOW, wording=WORDING)
-    actions.add_subscriber(lantern, "ada@post.example", other, consent="By letter.", now=NOW)
-    boris = actions.add_subscriber(lantern, "boris@post.example", letter, consent="At the fair.", now=NOW)
-    actions.unsubscribe(boris, letter, now=NOW, reason="too many")
-    elena = actions.add_subscriber(lantern, "+elena@post.example", letter, consent="At the fair.", now=NOW)
-    actions.suppress(lantern, "bounce", subscriber=elena, now=NOW)
-    actions.add_subscriber(lantern, "galina@post.example", letter, consent="At the fair.", now=NOW)
-    actions.erase(lantern, address="galina@post.example", now=NOW)
+
+    def gathered() -> None:
+        other = actions.new_list(lantern, "Courts, weekly", now=NOW, details=ListDetails(reminder="You asked."))
+        ada = actions.add_subscriber(
+            lantern, "ada@post.example", letter, consent=WORDING, now=NOW, values={"FNAME": "=Ada", "CITY": "Riga\nLV"},
+            tags=["monthly", 'Книга, "том" 2'], language="ru",
+        )  # fmt: skip
+        actions.confirm(ada, letter, now=NOW, wording=WORDING)
+        actions.add_subscriber(lantern, "ada@post.example", other, consent="By letter.", now=NOW)
+        boris = actions.add_subscriber(lantern, "boris@post.example", letter, consent="At the fair.", now=NOW)
+        actions.unsubscribe(boris, letter, now=NOW, reason="too many")
+        elena = actions.add_subscriber(lantern, "+elena@post.example", letter, consent="At the fair.", now=NOW)
+        actions.suppress(lantern, "bounce", subscriber=elena, now=NOW)
+        actions.add_subscriber(lantern, "galina@post.example", letter, consent="At the fair.", now=NOW)
+        actions.erase(lantern, address="galina@post.example", now=NOW)
+
+    remembered(gathered, lantern, letter)
     return lantern
 
 

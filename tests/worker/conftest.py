@@ -214,18 +214,21 @@ def peopled(tmp_path: Path) -> Iterator[Instance]:
 
 
 @pytest.fixture
-def thursday(lantern: Any) -> Any:
+def thursday(lantern: Any, remembered: Callable[..., Any]) -> Any:
     """The Thursday Letter with its form, published."""
     from samizdat.audience import actions as audience
     from samizdat.worker.publishing import publish
 
-    list_ = audience.new_list(
-        lantern, "the Thursday Letter", now=NOW, details=ListDetails(from_email="letter@lantern.example")
-    )
-    audience.give_form(list_, "thursday", now=NOW)
-    publish.publish_place(lantern)
-    publish.list_as_form(list_)
-    return list_
+    def begin() -> Any:
+        list_ = audience.new_list(
+            lantern, "the Thursday Letter", now=NOW, details=ListDetails(from_email="letter@lantern.example")
+        )
+        audience.give_form(list_, "thursday", now=NOW)
+        publish.publish_place(lantern)
+        publish.list_as_form(list_)
+        return list_
+
+    return remembered(begin, lantern)
 
 
 @pytest.fixture
