@@ -71,6 +71,7 @@ class Rows:
         from django.db import connection
 
         self._kept = list(_filled(connection))
+        self._script = _script(connection, self._kept)
 
     def __len__(self) -> int:
         return sum(len(rows) for _statement, rows in self._kept)
@@ -80,9 +81,33 @@ class Rows:
         from django.db import connection, transaction
 
         # In one piece: a row may come before the one that it points to.
-        with transaction.atomic(), connection.cursor() as cursor:
-            for statement, rows in self._kept:
-                cursor.executemany(statement, rows)
+        with transaction.atomic():
+            _put(connection, self._kept, self._script)
+
+
+def _put(connection: Any, kept: list[tuple[str, list[Any]]], script: str) -> None:
+    with connection.cursor() as cursor:
+        if script:
+            cursor.execute(script)
+            return
+        for statement, rows in kept:
+            cursor.executemany(statement, rows)
+
+
+def _script(connection: Any, kept: list[tuple[str, list[Any]]]) -> str:
+    """All in one question to PostgreSQL, with the values in it: a row at a time it is asked two hundred. "" on SQLite,
+    which is no server."""
+    if connection.vendor != "postgresql":
+        return ""
+    statements = []
+    with connection.cursor() as cursor:
+        for statement, rows in kept:
+            head, places = statement.split(" VALUES ")
+            values = ", ".join([places] * len(rows))
+            statements.append(
+                cursor.cursor.mogrify(f"{head} VALUES {values}", [value for row in rows for value in row])
+            )
+    return ";\n".join(statements)
 
 
 class Change:
@@ -91,7 +116,8 @@ class Change:
 
     def __init__(self) -> None:
         self._before = _rows()
-        self._new: list[tuple[str, str, list[Any]]] = []
+        self._new: dict[str, list[tuple[str, list[Any]]]] = {}
+        self._scripts: dict[str, str] = {}
         self._others: list[tuple[str, str, str, Any, Any, Any]] = []
 
     def is_over(self) -> bool:
@@ -117,7 +143,9 @@ class Change:
                 self._others.append((alias, read, write, [old[number] for number in numbers], old, now[0]))
             if new:
                 places = ", ".join(["%s"] * len(columns))
-                self._new.append((alias, f"INSERT INTO {name} ({', '.join(quoted)}) VALUES ({places})", new))
+                statement = f"INSERT INTO {name} ({', '.join(quoted)}) VALUES ({places})"
+                self._new.setdefault(alias, []).append((statement, new))
+        self._scripts = {alias: _script(connections[alias], new) for alias, new in self._new.items()}
         self._before = {}
         return True
 
@@ -135,9 +163,8 @@ class Change:
                 for alias, _read, write, key, _old, now in self._others:
                     with connections[alias].cursor() as cursor:
                         cursor.execute(write, [*now, *key])
-                for alias, statement, rows in self._new:
-                    with connections[alias].cursor() as cursor:
-                        cursor.executemany(statement, rows)
+                for alias, new in self._new.items():
+                    _put(connections[alias], new, self._scripts[alias])
         except IntegrityError:
             return False
         return True
