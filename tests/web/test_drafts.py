@@ -124,6 +124,21 @@ def test_an_older_save_of_a_part_of_a_template_changes_nothing_either(
     assert "At five." in layout.place(letter, key).html  # type: ignore[union-attr]
 
 
+def test_links_in_a_part_of_a_template_are_completed_as_in_the_email(
+    here: House, desk: Desk, letter: Campaign
+) -> None:
+    template = here.organization.templates.get(pk=here.template)
+    actions.save(letter, draft_of(letter), version=1, by=here.people["editor"], now=NOW, template=template)
+    key = next(part.key for part in layout.parts(letter) if part.kind == "place")
+    linked = {"type": "text", "text": "More", "marks": [{"type": "link", "attrs": {"href": "lantern.example/more"}}]}
+    text = json.dumps({"type": "doc", "content": [{"type": "paragraph", "attrs": {"id": "one1"}, "content": [linked]}]})
+    asked = {"key": key, "format": "blocks", "body": text, "version": "2", "page": f"{'cd' * 12}{1:08x}"}
+    answer = desk("editor").post(_to(here, "autosave-place", letter.pk), asked).content.decode()
+    letter.refresh_from_db()
+    assert 'href="https://lantern.example/more"' in layout.place(letter, key).html  # type: ignore[union-attr]
+    assert 'id="completed"' in answer and "https://lantern.example/more" in answer, "the open editor shows it too"
+
+
 def test_a_block_that_both_changed_is_shown_to_both(here: House, desk: Desk, letter: Campaign) -> None:
     address = _to(here, "autosave", letter.pk)
     desk("admin").post(address, answers(here, letter, body=body(head="At five.", tail="Yours")))

@@ -17,6 +17,7 @@ from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.templates import layout
 from samizdat.campaigns.templates.layout import TRIES, PlaceView
 from samizdat.core.content.blocks import BadDocument, Node, dumps, parse, to_html
+from samizdat.core.content.blocks.mending import mended
 from samizdat.core.content.blocks.merge_versions import merge, numbered_body
 from samizdat.core.content.blocks.styles import PLAIN, BlockStyles
 from samizdat.core.content.templates.blocks import dress_of, read
@@ -47,13 +48,15 @@ class PlaceOvertaken(CampaignError):
 @dataclass(frozen=True, slots=True)
 class EditedRegion:
     """What is stored in a place now, as blocks or as HTML. `merged`: it is not what was sent; `doubled`: blocks that
-    were changed twice, which stand there twice. `is_own`: one person did all of it.
+    were changed twice, which stand there twice. `is_own`: one person did all of it. `completed`: links were mended, so
+    that the page that was sent has others.
     """
 
     body: str
     merged: bool = False
     doubled: int = 0
     is_own: bool = False
+    completed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +123,9 @@ def _wanted(
         if base is not None:
             raise PlaceOvertaken(base.is_own)
         return WrittenRegion(layout.cleaned(body)), EditedRegion(body)
-    try:
-        document = parse(body)
-    except BadDocument as bad:
-        raise CampaignError(findings((bad.flaw,))[0].sentence) from None
+    document, sent = _completed(body)
+    if there is not None and sent == blocks_of(there).body:
+        return there.own, EditedRegion(sent)  # Looking alone makes no own words, and completes none of the template's.
     mine = blocks = dumps(document)
     doubled = 0
     if there is not None and base is not None:
@@ -133,13 +135,25 @@ def _wanted(
         merged = merge(began, _blocks(mine), current, lambda: secrets.token_hex(5))
         document = parse(json.dumps({"type": "doc", "content": merged.blocks}))
         blocks, doubled = dumps(document), len(merged.doubled)
-    placed = EditedRegion(blocks, blocks != mine, doubled, base is not None and base.is_own)
+    is_own = base is not None and base.is_own
+    placed = EditedRegion(blocks, blocks != mine, doubled, is_own, completed=blocks == mine != sent)
     if there is not None and blocks == blocks_of(there).body:
-        return there.own, placed  # Looking alone makes no own words.
+        return there.own, placed
     html = _html(campaign, there, document, blocks)
     if there is not None and not html.strip() and not there.html.strip():
         return there.own, placed  # An empty line to write in is nothing yet.
     return WrittenRegion(html, blocks), placed
+
+
+def _completed(body: str) -> tuple[Node, str]:
+    """The document with its links completed, and its one spelling before. Errors: CampaignError."""
+    try:
+        document = parse(body)
+        sent = dumps(document)
+        # Read again, because completed links are longer.
+        return parse(dumps(mended(document))), sent
+    except BadDocument as bad:
+        raise CampaignError(findings((bad.flaw,))[0].sentence) from None
 
 
 def _blocks(body: str) -> list[Node]:
