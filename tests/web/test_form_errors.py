@@ -5,6 +5,7 @@ from django import forms
 from django.utils import translation
 
 from samizdat.web.base_form import DeskForm
+from samizdat.web.templatetags.desk import errors
 
 
 class _Form(DeskForm):
@@ -43,3 +44,13 @@ def test_it_is_said_in_the_language_of_whoever_typed_it() -> None:
         assert _Form(GOOD | {"name": "Newspaper"}).errors["name"] == [
             "Поле «Name» слишком длинное: знаков 9, а помещается 5. Сократите."
         ]
+
+
+class _Radio(DeskForm):
+    format = forms.ChoiceField(label="Format", choices=[("csv", "CSV"), ("xlsx", "Excel")], widget=forms.RadioSelect)
+
+
+def test_the_summary_leads_to_the_first_of_several_radio_buttons() -> None:
+    form = _Radio({})
+    ((anchor, _text),) = errors(form)["found"]  # type: ignore[misc]
+    assert f'id="{anchor}"' in str(form["format"])

@@ -250,11 +250,16 @@ def errors(form: BaseForm | None) -> dict[str, object]:
     problems = []
     if form is not None and form.is_bound:
         problems = [
-            (form[name].id_for_label if name != "__all__" else "", text)
+            (_anchor(form[name]) if name != "__all__" else "", text)
             for name, texts in form.errors.items()
             for text in texts
         ]
     return {"found": problems}
+
+
+def _anchor(bound: BoundField) -> str:
+    """Django names no input where several radio buttons are one field: its first is meant."""
+    return bound.id_for_label or f"{bound.auto_id}_0"
 
 
 @register.inclusion_tag("web/parts/sum.html")

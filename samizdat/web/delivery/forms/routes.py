@@ -200,7 +200,8 @@ class RouteForm(DeskForm):
         """A page that comes back with errors shows no password: whoever typed one must know that it is gone."""
         for name in (field_of(ask) for ask in self._asked if ask.secret):
             if self.errors and self.data.get(name) and name not in self.errors:
-                self.add_error(name, _("Enter it again: this page never shows it."))
+                sentence = _("Enter “%(field)s” again: this page never shows it.")
+                self.add_error(name, sentence % {"field": self[name].label})
 
     def kept(self) -> dict[str, str]:
         """Options of the route that this form does not ask for."""
