@@ -205,12 +205,14 @@ def failed(request: HttpRequest) -> HttpResponse:
 
 
 def _sentence(request: HttpRequest, status: int, sentence: Callable[[], str]) -> HttpResponse:
-    """In the language of the group whose host it is; without a page around it when even the public database cannot be
-    asked."""
+    """What happened, as the heading, and what to do. In the language of the group whose host it is; without a page
+    around it when even the public database cannot be asked."""
     try:
         place = cache.place_of_host(host_of(request))
         language = place.language if place else "en"
         with override(language):
-            return page_of(request, place, language, "sentence", {"sentence": sentence()}, status=status)
+            title, _stop, following = sentence().partition(". ")
+            facts = {"title": title, "following": following}
+            return page_of(request, place, language, "sentence", facts, status=status)
     except Exception:
         return HttpResponse(sentence() + "\n", status=500, content_type="text/plain; charset=utf-8")

@@ -56,6 +56,8 @@ def _dressed(tokens: list[Token]) -> list[Token]:
             token.children = _linked(token.children or [])
         elif token.type in ("fence", "code_block"):
             token = _raw(f'<pre class="scroll" tabindex="0"><code>{_escaped(token.content)}</code></pre>\n')
+        elif token.type == "th_open" and not tokens[position + 1].content:
+            token.tag = tokens[position + 2].tag = "td"  # The corner over the names of the rows is no heading.
         if token.type == "table_open":
             token.attrs["class"] = "table"
             dressed.append(_raw('<div class="scroll" tabindex="0">'))

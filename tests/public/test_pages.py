@@ -146,7 +146,8 @@ class TestLeaving:
     def test_what_is_no_leave_token_is_one_sentence(self, reader: Client, bad: str) -> None:
         for answer in (reader.get(f"/u/{bad}"), reader.post(f"/u/{bad}", ONE_CLICK, FORM)):
             assert answer.status_code == 404
-            assert "Copy the whole link" in answer.content.decode()
+            page = answer.content.decode()
+            assert "<h1>Page not found</h1>" in page and "<p>Copy the whole link from the email.</p>" in page
         assert not Intake.objects.exists()
 
     def test_the_box_tells_nothing_by_its_length(self, reader: Client) -> None:

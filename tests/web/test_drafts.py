@@ -124,9 +124,7 @@ def test_an_older_save_of_a_part_of_a_template_changes_nothing_either(
     assert "At five." in layout.place(letter, key).html  # type: ignore[union-attr]
 
 
-def test_links_in_a_part_of_a_template_are_completed_as_in_the_email(
-    here: House, desk: Desk, letter: Campaign
-) -> None:
+def test_links_in_a_part_of_a_template_are_completed_as_in_the_email(here: House, desk: Desk, letter: Campaign) -> None:
     template = here.organization.templates.get(pk=here.template)
     actions.save(letter, draft_of(letter), version=1, by=here.people["editor"], now=NOW, template=template)
     key = next(part.key for part in layout.parts(letter) if part.kind == "place")

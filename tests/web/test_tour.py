@@ -77,6 +77,10 @@ def test_help_is_in_the_menu_and_offers_the_tour_and_the_handbook(here: House, d
         assert name in handbook.pages()
 
 
+def test_no_table_of_the_handbook_has_a_heading_without_words() -> None:
+    assert [name for name in handbook.pages() if "<th></th>" in handbook.read(name).body] == []
+
+
 def test_the_report_of_the_tour_is_one_in_which_a_route_took_over(here: House, desk: Desk) -> None:
     from samizdat.campaigns.models import Campaign, Edition
     from samizdat.delivery.models import Route, RouteTotal
