@@ -34,7 +34,7 @@ def recipient(text: str) -> object:
         return pyrage.x25519.Recipient.from_str(text)
     except pyrage.RecipientError:
         sentence = _(
-            "“%(key)s” isn’t an age key. Create one with age-keygen and enter its public key: it begins with age1."
+            "“%(key)s” isn’t an age key. Create one with `age-keygen` and enter its public key: it begins with age1."
         )
         raise ExportRefused("bad_recipient", sentence % {"key": text[:80]}) from None
 

@@ -509,7 +509,7 @@ def refused(broken: unpack.UnpackFailed) -> ExportRefused:
             sentence = _("This passphrase doesn’t open the file, or the file is damaged. Enter it again.")
             return ExportRefused("other_key", sentence)
         case "bad_identity":
-            sentence = _("This isn’t an age key file. Use the file that age-keygen wrote.")
+            sentence = _("This isn’t an age key file. Use the file that `age-keygen` wrote.")
         case "too_large":
             sentence = _(
                 "More than 16 MB are encrypted with a passphrase. Open the file with `age -d`, then import it."

@@ -5,7 +5,7 @@ from django import forms
 from django.utils import translation
 
 from samizdat.web.base_form import DeskForm
-from samizdat.web.templatetags.desk import errors
+from samizdat.web.templatetags.desk import commands, errors
 
 
 class _Form(DeskForm):
@@ -54,3 +54,7 @@ def test_the_summary_leads_to_the_first_of_several_radio_buttons() -> None:
     form = _Radio({})
     ((anchor, _text),) = errors(form)["found"]  # type: ignore[misc]
     assert f'id="{anchor}"' in str(form["format"])
+
+
+def test_a_command_in_a_sentence_is_code_and_nothing_of_it_is_markup() -> None:
+    assert commands("Run `age-keygen -o <file>`.") == "Run <code>age-keygen -o &lt;file&gt;</code>."

@@ -78,6 +78,7 @@ def test_its_report_says_what_it_is(here: House, desk: Desk) -> None:
     page = desk("viewer").get(_to(here, "report", campaign.pk)).content.decode()
     assert "everyone who confirms their subscription to this list gets it, once" in page
     assert "as a digest" not in page
+    assert "Switched on. The text is locked." in page and "recipients are locked" not in page
 
 
 def test_a_viewer_only_looks(here: House, desk: Desk) -> None:

@@ -39,9 +39,7 @@ class ExportForm(DeskForm):
         required=False,
         max_length=20_000,
         widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false", "autocomplete": "off", "class": "mono"}),
-        help_text=lazy(
-            "One per line, beginning with age1. This command creates one and shows it: age-keygen -o key.txt"
-        ),
+        help_text=lazy("One per line, beginning with age1. `age-keygen -o key.txt` creates one and shows it."),
     )
     keys = forms.BooleanField(
         label=lazy("Include link keys"),

@@ -97,7 +97,7 @@ def upload(request: DeskRequest, started: Any, handler: PieceUploadHandler) -> H
     if handler.refusal:
         refusal = handler.refusal
     elif handler.too_large:
-        refusal = _("The files are larger than 500 MB together. Import them on the server with “samizdat import”.")
+        refusal = _("The files are larger than 500 MB together. Import them on the server with `samizdat import`.")
     elif not files:
         refusal = _("Choose a file first.")
     elif len(files) > MOST_FILES:

@@ -10,7 +10,7 @@ from django.template import Context
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateformat import format as date_format
-from django.utils.html import escape, format_html, format_html_join
+from django.utils.html import conditional_escape, escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
@@ -56,6 +56,12 @@ def breakable(address: str) -> SafeString:
     """An address or host that may break behind its @ and before its dots, where eyes expect it, and not in a word."""
     broken = re.sub(r"(?<=@)|(?=\.)", "<wbr>", escape(marked(address)))
     return mark_safe(f"<bdi>{broken}</bdi>")  # noqa: S308 - escaped first
+
+
+@register.filter
+def commands(text: object) -> SafeString:
+    """A sentence with what it has between backticks as code: commands, as sentences of the command line write them."""
+    return mark_safe(re.sub(r"`([^`]+)`", r"<code>\1</code>", conditional_escape(text)))  # noqa: S308 - escaped first
 
 
 @register.simple_tag(takes_context=True)

@@ -130,10 +130,8 @@ def lift_suppression(request: DeskRequest) -> HttpResponse:
     """Takes one address off, for one reason, and keeps why."""
     form = LiftForm(request.POST)
     if not form.is_valid():
-        answers = form.data
-        result = {"address": answers.get("address", ""), "reasons": []}
-        if "address" not in form.errors:
-            result = _reasons(request, form.cleaned_data["address"])
+        address = form.cleaned_data.get("address")
+        result = _reasons(request, address) if address else None
         return _page(request, StopLookForm(prefix="look"), result, SuppressForm(), form)
     answers = form.cleaned_data
     read_limits.count(request)  # It tells whether the address stood there, as a look does.

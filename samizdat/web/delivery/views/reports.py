@@ -196,7 +196,7 @@ def _facts(request: DeskRequest, campaign: Campaign) -> dict[str, Any]:
         "answers": seen.answers,
         "next_due": None if request.organization.sending_locked else seen.next_due,
         "gone": waits_for(campaign) if campaign.state in LIVE else [],
-        "timeline": [_moment(event) for event in reversed(seen.timeline)],
+        "timeline": [_moment(event, campaign) for event in reversed(seen.timeline)],
         "sent_from": _sent_from(campaign, seen.timeline),
         "reason": labels.why_held(campaign),
         "can_be_taken_back": queries.can_be_taken_back(campaign),
@@ -254,11 +254,13 @@ def _providers(providers: list[tuple[str, dict[str, int]]]) -> dict[str, object]
     return {"heads": heads, "rows": rows, "totals": [*zip(heads, totals, strict=True)], "total": sum(totals)}
 
 
-def _moment(event: Event) -> dict[str, Any]:
+def _moment(event: Event, campaign: Campaign) -> dict[str, Any]:
     shape, sentence = labels.EVENTS.get(event.kind, ("", event.kind))
     detail = detail_of(event)
     text = str(sentence)
-    if event.kind == "campaign.released" and detail.get("frozen"):
+    if event.kind == "campaign.released" and campaign.welcome:
+        text = _("Switched on. The text is locked.")
+    elif event.kind == "campaign.released" and detail.get("frozen"):
         text = ngettext(
             "Scheduled. Text and recipients are locked: %(n)s recipient.",
             "Scheduled. Text and recipients are locked: %(n)s recipients.",

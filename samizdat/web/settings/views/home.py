@@ -139,7 +139,7 @@ def _foreign(request: DeskRequest, now: datetime) -> list[dict[str, str]]:
     """For a week: the database runs what none of us wrote, or an index of it lacks rows."""
     if request.role != "admin" or not database_catalog.alarming(request.organization, now):
         return []
-    text = _("Someone else may be able to write to it. Ask your server admin to run “samizdat doctor” today.")
+    text = _("Someone else may be able to write to it. Ask your server admin to run `samizdat doctor` today.")
     return [_need("stop", _("The database isn’t as Samizdat created it"), text)]
 
 
@@ -148,7 +148,7 @@ def _log(request: DeskRequest, now: datetime) -> list[dict[str, str]]:
     last = events.last(request.organization, log_breaks.ALTERED) if request.role == "admin" else None
     if last is None or last.at <= now - log_breaks.SHOWN:
         return []
-    text = _("Someone else may be able to write to the database. Ask your server admin to run “samizdat doctor” today.")
+    text = _("Someone else may be able to write to the database. Ask your server admin to run `samizdat doctor` today.")
     return [_need("stop", _("Events or consent records were deleted or changed in the database"), text)]
 
 
