@@ -118,7 +118,7 @@ def test_after_an_error_all_that_was_typed_stands_there_and_the_password_is_aske
     form, text = answer.context["form"], answer.content.decode()
     assert answer.status_code == 422 and SECRET not in text
     assert {name: form[name].value() for name in typed} == typed
-    assert "Enter it again" in text
+    assert "Enter “Password” again: this page never shows it." in text
 
 
 @pytest.mark.parametrize(("scheme", "plug"), sorted(plugins.transports().items()))
