@@ -155,7 +155,7 @@ _GAPS = " \xa0\u202f,"
 def answer(request: DeskRequest, seconds: int) -> HttpResponse:
     title, home = _("Too many subscribers opened"), address(request.organization, "home")
     if request.method != "POST":
-        return says(request, title, sentence(seconds), 429, home, _("Home"))
+        return says(request, title, sentence(seconds), 429, home)
     facts = {
         "title": title,
         "sentence": sentence(seconds),
