@@ -131,7 +131,7 @@ def test_links_in_a_part_of_a_template_are_completed_as_in_the_email(here: House
     linked = {"type": "text", "text": "More", "marks": [{"type": "link", "attrs": {"href": "lantern.example/more"}}]}
     text = json.dumps({"type": "doc", "content": [{"type": "paragraph", "attrs": {"id": "one1"}, "content": [linked]}]})
     asked = {"key": key, "format": "blocks", "body": text, "version": "2", "page": f"{'cd' * 12}{1:08x}"}
-    answer = desk("editor").post(_to(here, "autosave-place", letter.pk), asked).content.decode()
+    answer = desk("editor").post(_to(here, "autosave-region", letter.pk), asked).content.decode()
     letter.refresh_from_db()
     assert 'href="https://lantern.example/more"' in layout.place(letter, key).html  # type: ignore[union-attr]
     assert 'id="completed"' in answer and "https://lantern.example/more" in answer, "the open editor shows it too"
