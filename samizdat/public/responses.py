@@ -212,7 +212,7 @@ def _sentence(request: HttpRequest, status: int, sentence: Callable[[], str]) ->
         language = place.language if place else "en"
         with override(language):
             title, _stop, following = sentence().partition(". ")
-            facts = {"title": title, "following": following}
+            facts: dict[str, object] = {"title": title, "following": following}
             return page_of(request, place, language, "sentence", facts, status=status)
     except Exception:
         return HttpResponse(sentence() + "\n", status=500, content_type="text/plain; charset=utf-8")
