@@ -61,7 +61,7 @@ def breakable(address: str) -> SafeString:
 @register.filter
 def commands(text: object) -> SafeString:
     """A sentence with what it has between backticks as code: commands, as sentences of the command line write them."""
-    return mark_safe(re.sub(r"`([^`]+)`", r"<code>\1</code>", conditional_escape(text)))  # noqa: S308 - escaped first
+    return mark_safe(re.sub(r"`([^`]+)`", r"<code>\1</code>", conditional_escape(str(text))))  # noqa: S308 - escaped first
 
 
 @register.simple_tag(takes_context=True)
