@@ -5,7 +5,7 @@ from samizdat.audience.actions.consent import (
     agree_to_appeals,
     agree_to_appeals_of,
     appeals_asked,
-    asked_for_appeals,
+    asked_among,
     confirm,
     confirm_all,
     every_list_of,
@@ -20,7 +20,7 @@ from samizdat.audience.actions.consent import (
     verdict,
 )
 from samizdat.audience.actions.consent_texts import put_wording, wordings
-from samizdat.audience.actions.expire_signups import asked, forget_unconfirmed, waiting_among, waits
+from samizdat.audience.actions.expire_signups import forget_unconfirmed, waiting_among, waits
 from samizdat.audience.actions.fields import (
     FieldShape,
     FieldUse,
@@ -83,8 +83,7 @@ __all__ = [
     "agree_to_appeals_of",
     "appeals_asked",
     "ask_again",
-    "asked",
-    "asked_for_appeals",
+    "asked_among",
     "begin_upload",
     "cancel",
     "change_field",

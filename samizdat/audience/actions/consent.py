@@ -1,6 +1,6 @@
 """A subscriber confirms, leaves, and takes the leaving back: facts, and what they come to."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from types import MappingProxyType
 
@@ -103,10 +103,11 @@ def _confirmations(
     """Of each list, and of its appeals where that sign-up asked for them."""
     rows, facts = sql.consent_with_words([row.id]), []
     facts_of = consent_records.of_lists(consent_records.records(known for _, known, _blob in rows))
+    with_appeals = _asked_of(facts_of, lists, signed_up, now, APPEALS) if signed_up else []
     for list in lists:
         words = words_of(list, wording) if wording else _asked_in(row, rows, list, day=signed_up)
         facts.append(ConsentFactRow("confirmed", way, list, words))
-        if signed_up is not None and signed_up in consent.asked_on(facts_of(list.id), list.id, now, APPEALS):
+        if list in with_appeals:
             words = _asked_in(row, rows, list, APPEALS, signed_up)
             facts.append(ConsentFactRow("confirmed", way, list, words, APPEALS))
     return facts
@@ -242,7 +243,7 @@ def agree_to_appeals_of(
         rows = sql.consent_with_words([row.id]) if wanted else []
         if asked is not None:
             facts_of = consent_records.of_lists(consent_records.records(known for _, known, _blob in rows))
-            wanted = [list for list in wanted if asked in consent.asked_on(facts_of(list.id), list.id, now, APPEALS)]
+            wanted = _asked_of(facts_of, wanted, asked, now, APPEALS)
         kind = "confirmed" if way in SUBSCRIBER_WAYS else "given"
         facts = []
         for list in wanted:
@@ -362,15 +363,24 @@ def has_left(subscriber: Subscriber, list: List, purpose: str = LETTERS) -> bool
     return Subscription.objects.filter(subscriber=subscriber, list=list, fundraising_verdict=left).exists()
 
 
-def asked_for_appeals(subscriber: Subscriber, list: List, day: date, now: datetime) -> bool:
-    """Whether their sign-up of that day (UTC) asked for appeals as well, and nothing has answered that since."""
+def asked_among(
+    lists: Iterable[List], subscriber: Subscriber, day: date, now: datetime, purpose: str = LETTERS
+) -> list[List]:
+    """Those of these lists for which, or for whose appeals, their sign-up of that day (UTC) asked, and nothing has
+    answered that since."""
     known = consent_records.records(record for _, record in sql.consent_of([subscriber.id]))
-    return day in consent.asked_on(known, list.id, now, APPEALS)
+    return _asked_of(consent_records.of_lists(known), lists, day, now, purpose)
+
+
+def _asked_of(
+    facts_of: Callable[[int], list[consent.ConsentFact]], lists: Iterable[List], day: date, now: datetime, purpose: str
+) -> list[List]:
+    return [list for list in lists if day in consent.asked_on(facts_of(list.id), list.id, now, purpose)]
 
 
 def appeals_asked(subscriber: Subscriber, list: List, day: date, now: datetime) -> str:
     """The words about appeals of that sign-up, which confirming it confirms as well; "" where it asked for none."""
-    if not asked_for_appeals(subscriber, list, day, now):
+    if not asked_among([list], subscriber, day, now, APPEALS):
         return ""
     rows = sql.consent_with_words([subscriber.id])
     return _asked_in(subscriber, rows, list, APPEALS, day).get(consent.WORDING, "")

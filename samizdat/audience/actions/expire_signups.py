@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 
 from samizdat.audience import consent_records, consent_writer, sql
-from samizdat.audience.actions.consent import verdicts
+from samizdat.audience.actions.consent import asked_among, verdicts
 from samizdat.audience.list_totals import ListTotals
 from samizdat.audience.models import ConsentRecord, List, SignUp, Subscriber, Subscription
 from samizdat.audience.open_signups import ASKED, FORM
@@ -78,18 +78,6 @@ def waiting_among(
     asks = asked_among(lists, subscriber, day, now) if day >= last_day(sent_at) else []
     verdicts_of = verdicts(subscriber, asks, now) if asks else {}
     return [list for list in asks if not isinstance(verdicts_of[list.id], consent.Permission)]
-
-
-def asked(list: List, subscriber: Subscriber, day: date, now: datetime) -> bool:
-    """Whether a sign-up of that day is on record, and nothing has answered it since."""
-    return bool(asked_among([list], subscriber, day, now))
-
-
-def asked_among(lists: Iterable[List], subscriber: Subscriber, day: date, now: datetime) -> list[List]:
-    """The lists of which that is so, with one look at their records."""
-    known = consent_records.records(known for _id, known in sql.consent_of([subscriber.id]))
-    facts_of = consent_records.of_lists(known)
-    return [list for list in lists if day in consent.asked_on(facts_of(list.id), list.id, now)]
 
 
 def _held(ids: Sequence[int]) -> Mapping[int, Sequence[Held]]:

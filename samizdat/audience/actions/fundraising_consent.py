@@ -11,7 +11,7 @@ from samizdat.accounts.models import Person
 from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import consent_writer, sql
 from samizdat.audience.actions import forms, mailed_words
-from samizdat.audience.actions.consent import asked_for_appeals
+from samizdat.audience.actions.consent import asked_among
 from samizdat.audience.actions.lists import change_list
 from samizdat.audience.models import SUBSCRIBED, List, Subscriber, Subscription
 from samizdat.audience.queries import details_of
@@ -68,7 +68,7 @@ def ask(subscriber: Subscriber, lists: Iterable[List], words: str, number: int, 
     however often its mail is tried. Errors: NoSuchSubscriber."""
     with transaction.atomic():
         row, lists, today = consent_writer.lock(subscriber), [*lists], now.astimezone(UTC).date()
-        if all(asked_for_appeals(row, list_, today, now) for list_ in lists):
+        if len(asked_among(lists, row, today, now, APPEALS)) == len(lists):
             return
         consent_writer.write(row, forms.asking(lists, words, number), now)
         for list_ in lists:

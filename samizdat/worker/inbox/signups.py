@@ -240,7 +240,8 @@ def _asked(envelope: OpenedEnvelope, wanted: str, target: SignupTarget) -> Subsc
 def _on_record(envelope: OpenedEnvelope, known: Subscriber, target: SignupTarget) -> bool:
     if target.view is not None and not forms.lists_asked(known, target.number):
         return False
-    return all(audience.asked(list_, known, _day(envelope), envelope.at) for list_ in target.lists)
+    asked = audience.asked_among(target.lists, known, _day(envelope), envelope.at)
+    return len(asked) == len(target.lists)
 
 
 def _wording_read(list_: List, details: ListDetails, purpose: str, read: str) -> str:
@@ -292,8 +293,8 @@ def _write(
     token = tokens.make(keys.link, "confirm", target.number, subscriber.number)
     words = phrases_override.words_to(envelope.words.language, leading(envelope.organization).language)
     # What is on record for this day, which a box ticked later does not change.
-    asks = any(audience.asked_for_appeals(subscriber, list_, _day(envelope), now) for list_ in target.lists)
-    appeal_words = target.appeals if asks else ""
+    asked = audience.asked_among(target.lists, subscriber, _day(envelope), now, APPEALS)
+    appeal_words = target.appeals if asked else ""
     subject, text = composed(envelope.organization, target.name, token, words, appeal_words)
     # Before the mail: by it the page knows that the link is ours.
     if says:
