@@ -2,7 +2,7 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 
 from samizdat.accounts.models import Organization
@@ -108,6 +108,12 @@ def statuses_of(list_: List, ids: Sequence[int], now: datetime) -> dict[int, int
     """How they stand on a list by their records, whatever its row says."""
     known = _records_of(ids)
     return {id: consent_records.verdict_of(records, list_.id, now, None)[0] for id, records in known.items()}
+
+
+def statuses_among(lists: Iterable[List], id: int, now: datetime) -> dict[List, int]:
+    """The same of one subscriber, on some lists with one look at their records."""
+    facts_of = consent_records.of_lists(_records_of([id])[id])
+    return {list_: consent_records.verdict_of(facts_of(list_.id), list_.id, now, None)[0] for list_ in lists}
 
 
 def on_list(list_: List, ids: Sequence[int], now: datetime, statuses: Collection[int]) -> list[int]:

@@ -13,6 +13,7 @@ import pytest
 from samizdat.accounts.actions import found_organization
 from samizdat.audience import actions as audience
 from samizdat.audience import queries
+from samizdat.audience import sql as audience_sql
 from samizdat.audience.actions import preferences, signup_alarm
 from samizdat.audience.actions.forms import FormFacts, make_form
 from samizdat.audience.consent_writer import reseal, values_of
@@ -71,6 +72,32 @@ def mails(folder: Path) -> dict[str, str]:
 
 def linked(text: str) -> str:
     return re.search(r"https://lantern\.example/[deno]/([a-z2-7]{52})", text)[1]  # type: ignore[index]
+
+
+def test_a_choice_for_all_lists_costs_as_many_looks_at_their_records_as_one_for_a_list(
+    lantern: Any, thursday: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file may bring hundreds of records about somebody on fifty lists: settled for each list, they held the
+    database for a second a press."""
+    ada, boris = (
+        audience.add_subscriber(lantern, f"{name}@example.org", thursday, consent="s", now=NOW)
+        for name in ("ada", "boris")
+    )
+    lists = [thursday]
+    for number in range(4):
+        lists.append(audience.new_list(lantern, f"List {number}", now=NOW))
+        audience.add_subscriber(lantern, "boris@example.org", lists[-1], consent="s", now=NOW)
+    looked: list[Any] = []
+    read = audience_sql.digested_consent_of
+    monkeypatch.setattr(audience_sql, "digested_consent_of", lambda ids: looked.append(ids) or read(ids))
+    looks = []
+    for reader in (ada, boris):
+        looked.clear()
+        ask(lantern, reader, "prefer", often="pause", until=(TODAY + timedelta(days=30)).isoformat())
+        choosing.take(NOW)
+        looks.append(len(looked))
+    assert [may(boris, list_) for list_ in lists] == ["paused"] * 5
+    assert looks[1] == looks[0] > 0
 
 
 def test_many_who_choose_fewer_emails_are_an_alarm_and_get_as_many_again(lantern: Any, thursday: Any) -> None:

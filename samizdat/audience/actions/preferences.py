@@ -165,30 +165,56 @@ def prefer(
     they had before. `sent_at`: when, by the clock of the public pages; what was sent before another choice of this list
     changes nothing, since somebody put it in once more. Behind limits.CHOICES in a day only what means fewer emails is
     done. Errors: NoSuchSubscriber."""
+    return prefer_all(subscriber, [list], choice, now=now, sent_at=sent_at).get(list.id)
+
+
+def prefer_all(
+    subscriber: Subscriber,
+    lists: Iterable[List],
+    choice: PreferenceChoice,
+    *,
+    now: datetime,
+    sent_at: datetime | None = None,
+) -> dict[int, Fewer]:
+    """As prefer(), of some lists with one look at their records; by list."""
+    fewer, is_paused_otherwise = {}, False
     with transaction.atomic():
         row = consent_writer.lock(subscriber)
-        subscription, logged = Subscription.objects.filter(subscriber=row, list=list).first(), choice_log.last(row)
-        if subscription is None or (sent_at and _has_chosen_since(logged, list, sent_at)):
-            return None
-        if logged.is_full(now):
-            choice = _fewer_of(row, subscription, choice)
-        before, held = (_often(subscription.frequency), subscription.paused), {*consent_writer.tags_of(row)}
-        changed = [
-            *_how_often(row, subscription, choice, now),
-            *_looks(row, choice),
-            *_topics(row, list, choice),
-        ]
-        # What the log says last of a pause, too. The column alone says nothing: whoever writes the database has the
-        # pause that they ask for stand there before, and takes it away afterwards.
-        pause = _paused(row, list)
-        is_news = "often" in changed or (choice.often == PAUSE and pause != logged.pauses.get(list.id, ""))
-        if changed or is_news:
+        for list in lists:
+            less, is_news = _prefer(row, list, choice, now, sent_at)
+            is_paused_otherwise |= is_news
+            if less is not None:
+                fewer[list.id] = less
+        if is_paused_otherwise:
             consent_writer.settle(row, now)
-            logged = logged.with_pause(list.id, pause) if is_news else logged
-            logged = logged.with_sent(list.id, sent_at) if sent_at else logged
-            logged.write(row, list.id, changed, now)
-        after, topics = often_of(row, list.id), frozenset(held - {*consent_writer.tags_of(row)})
-    return Fewer(before, after, topics) if topics or _rank(after) > _rank(before) else None
+    return fewer
+
+
+def _prefer(
+    row: Subscriber, list: List, choice: PreferenceChoice, now: datetime, sent_at: datetime | None
+) -> tuple[Fewer | None, bool]:
+    """What prefer() returns, and whether their pause is to be looked at."""
+    subscription, logged = Subscription.objects.filter(subscriber=row, list=list).first(), choice_log.last(row)
+    if subscription is None or (sent_at and _has_chosen_since(logged, list, sent_at)):
+        return None, False
+    if logged.is_full(now):
+        choice = _fewer_of(row, subscription, choice)
+    before, held = (_often(subscription.frequency), subscription.paused), {*consent_writer.tags_of(row)}
+    changed = [
+        *_how_often(row, subscription, choice, now),
+        *_looks(row, choice),
+        *_topics(row, list, choice),
+    ]
+    # What the log says last of a pause, too. The column alone says nothing: whoever writes the database has the pause
+    # that they ask for stand there before, and takes it away afterwards.
+    pause = _paused(row, list)
+    is_news = "often" in changed or (choice.often == PAUSE and pause != logged.pauses.get(list.id, ""))
+    if changed or is_news:
+        logged = logged.with_pause(list.id, pause) if is_news else logged
+        logged = logged.with_sent(list.id, sent_at) if sent_at else logged
+        logged.write(row, list.id, changed, now)
+    after, topics = often_of(row, list.id), frozenset(held - {*consent_writer.tags_of(row)})
+    return Fewer(before, after, topics) if topics or _rank(after) > _rank(before) else None, is_news
 
 
 def _has_chosen_since(logged: LoggedChoices, list: List, sent_at: datetime) -> bool:
@@ -400,7 +426,7 @@ def _confirmed(list: List) -> ConsentFactRow:
 
 def _agreed_lists(row: Subscriber, now: datetime) -> list[List]:
     """By their records as well: a status that whoever writes the database changed must become no yes of theirs."""
-    statuses = {list_: bulk_consent_writer.statuses_of(list_, [row.id], now)[row.id] for list_ in lists_of(row)}
+    statuses = bulk_consent_writer.statuses_among(lists_of(row), row.id, now)
     return [list_ for list_, status in statuses.items() if status == SUBSCRIBED]
 
 

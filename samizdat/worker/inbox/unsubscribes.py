@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
+from itertools import batched
 from types import MappingProxyType
 from typing import Any
 
@@ -47,6 +48,8 @@ SLICE = 25
 # Consent records of these people; fewer people where they have more. Ordinary ones have five. Whoever brings along
 # people who have a thousand each keeps nobody waiting for longer than one of those takes.
 SLICE_RECORDS = 1_000
+# Lists of a choice that is of all of theirs.
+SLICE_LISTS = 10
 
 # (edition, number of a reader) -> by how many the sum of its leavings moves.
 type Moved = Counter[tuple[int, int]]
@@ -318,12 +321,12 @@ def leave_appeals(proven: Unsubscribe, now: datetime) -> None:
 def prefer(proven: Unsubscribe, choice: PreferenceChoice, now: datetime) -> None:
     """They chose how often, or which topics. Of fewer letters it is told who: a pause is no better than leaving, for a
     group that has to reach its readers."""
-    for list_ in proven.lists:
+    for lists in batched(proven.lists, SLICE_LISTS):
         with transaction.atomic():
-            fewer = preferences.prefer(proven.subscriber, list_, choice, now=now, sent_at=proven.at)
-            if fewer is not None:
-                chosen = {(list_.id, consent.LETTERS): [proven.subscriber.number]}
-                _tell(proven.envelope.organization, FEWER, chosen, now, {"fewer": _written(fewer)})
+            fewer = preferences.prefer_all(proven.subscriber, lists, choice, now=now, sent_at=proven.at)
+            for list_id, less in fewer.items():
+                chosen = {(list_id, consent.LETTERS): [proven.subscriber.number]}
+                _tell(proven.envelope.organization, FEWER, chosen, now, {"fewer": _written(less)})
 
 
 def _tell(
