@@ -4,8 +4,9 @@ The list itself stands in no chain: whoever writes the database could delete fro
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import batched
 from typing import Any
 
 from django.db.models import QuerySet
@@ -13,12 +14,20 @@ from django.db.models import QuerySet
 from samizdat.accounts.models import Organization
 from samizdat.audience import sql
 from samizdat.audience.models import Suppression
+from samizdat.core.crypto import seal
 from samizdat.events.actions import detail_of, is_genuine, record, whole_day
 from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
+from samizdat.vault import keyring
 
 WRITTEN: EventKind = "suppressions.written"
 DELETED: EventKind = "suppressions.deleted"
+
+# Events of a day that are asked whether something was written down on it, and events in memory at once: some have
+# thousands of entries.
+LOOKED, AT_ONCE = 500, 20
+# Indexes that are asked for one by one.
+FEW = 8
 
 # (index, its key's version, reason, day)
 type SuppressionRow = tuple[bytes, int, str, str]
@@ -46,20 +55,75 @@ def say(kind: EventKind, organization: Organization, rows: Sequence[SuppressionR
     for index, version, reason, day in rows:
         together[version, reason, day].append(index.hex())
     detail = {"rows": [[*alike, "".join(indexes)] for alike, indexes in together.items()]}
-    record(kind, organization, now=now, detail=detail)
+    indexes = {row[0] for row in rows}
+    about = _mark(indexes.pop()) if len(indexes) == 1 else _mark_of_many(organization)
+    record(kind, organization, now=now, about=about, detail=detail)
 
 
-def logged_today(organization: Organization, now: datetime) -> set[tuple[bytes, str]]:
-    """(index, reason) of what we wrote down today (UTC), and did not take off again. What is there already, or seems
-    to be, says nothing: whoever writes the database puts entries there before, and takes them away afterwards."""
-    rows = Event.objects.select_related("organization").filter(
-        organization=organization, kind__in=(WRITTEN, DELETED), at__gte=whole_day(now)
-    )
-    logged: set[tuple[bytes, str]] = set()
-    for event in filter(is_genuine, rows.order_by("id").iterator(chunk_size=100)):
-        keys = {(index, reason) for index, _version, reason, _day in rows_in(detail_of(event))}
-        logged = logged - keys if event.kind == DELETED else logged | keys
-    return logged
+def _mark(index: bytes) -> int:
+    """What an event of one entry is about: no number of a row, and nothing that the index tells without our key."""
+    return -1 - int.from_bytes(seal.keyed_hash(keyring.derive("suppression marks"), index.hex())[:7])
+
+
+def _mark_of_many(organization: Organization) -> int:
+    return -(1 << 57) - organization.id
+
+
+def logged_today(organization: Organization, now: datetime, indexes: Collection[bytes]) -> set[tuple[bytes, str]]:
+    """(index, reason) of what we wrote down today (UTC) of these, and did not take off again. What is there already, or
+    seems to be, says nothing: whoever writes the database puts entries there before, and takes them away afterwards.
+
+    Of the newest LOOKED events of a place alone, since it is asked where nobody else can write: what stands behind them
+    is written down once more, which changes nothing.
+    """
+    newest = [some for place in _places(organization, indexes) for some in _ids(place, whole_day(now))]
+    decided: dict[tuple[bytes, str], bool] = {}
+    for event in _events(sorted(newest, reverse=True)):
+        for index, _version, reason, _day in _rows_of(event, indexes):
+            decided.setdefault((index, reason), event.kind == WRITTEN)
+    return {key for key, stands in decided.items() if stands}
+
+
+def logged_days(organization: Organization, indexes: Collection[bytes]) -> dict[tuple[bytes, str], str]:
+    """(index, reason) -> the day, of what the whole log says of these: not for a transaction, since of entries that
+    were written together it reads all there ever were, some 40 us an event."""
+    ids = [some for place in _places(organization, indexes) for some in place.values_list("id", flat=True)]
+    days: dict[tuple[bytes, str], str] = {}
+    for event in _events(sorted(ids)):
+        for index, _version, reason, day in _rows_of(event, indexes):
+            if event.kind == DELETED:
+                days.pop((index, reason), None)
+            else:
+                days.setdefault((index, reason), day)
+    return days
+
+
+def _places(organization: Organization, indexes: Collection[bytes]) -> list[QuerySet[Event]]:
+    """The events that can name these: of few by what they are about, each by an index of its own, since SQLite walks
+    through the whole log where several are asked for in order."""
+    if len(indexes) > FEW:
+        return [Event.objects.filter(organization=organization, kind=kind) for kind in (WRITTEN, DELETED)]
+    marks = [_mark_of_many(organization), *map(_mark, indexes)]
+    return [Event.objects.filter(about=mark, kind=kind) for mark in marks for kind in (WRITTEN, DELETED)]
+
+
+def _ids(place: QuerySet[Event], since: datetime) -> list[int]:
+    return [id for id, at in place.order_by("-id").values_list("id", "at")[:LOOKED] if at >= since]
+
+
+def _events(ids: Iterable[int]) -> Iterator[Event]:
+    """Those that we wrote, in this order."""
+    for some in batched(ids, AT_ONCE):
+        rows = Event.objects.select_related("organization").in_bulk(some)
+        yield from (rows[id] for id in some if id in rows and is_genuine(rows[id]))
+
+
+def _rows_of(event: Event, indexes: Collection[bytes]) -> Iterable[SuppressionRow]:
+    detail = detail_of(event)
+    if len(indexes) <= FEW:  # Most events name none of a few, and some name thousands.
+        texts = [index.hex() for index in indexes]
+        detail = {"rows": [row for row in detail.get("rows", ()) if any(text in row[-1] for text in texts)]}
+    return (row for row in rows_in(detail) if row[0] in indexes)
 
 
 def rows_in(detail: dict[str, Any]) -> Iterable[SuppressionRow]:

@@ -19,7 +19,7 @@ from samizdat.events.models import Event
 from samizdat.vault.keyring import HasKeys
 
 # Of many, and nothing waits for what they don't say.
-_PASSED_OVER = ("subscriber.", "subscribers.left", "tag.")
+_PASSED_OVER = ("subscriber.", "subscribers.left", "suppressions.", "tag.")
 
 # Kind and place of an event, by its number.
 type KnownEvents = dict[int, tuple[str, int | None]]

@@ -25,6 +25,7 @@ PURPOSES: dict[str, tuple[str, ...]] = {
     "events": _BOTH,  # Details of events of no organization, sealed.
     "consent records": _BOTH,  # Digests of them.
     "log": _ALL,  # Digests of events.
+    "suppression marks": _BOTH,  # Hashes of indexes, by which an event of one suppression is looked up.
     "chain": _ALL,  # Links of the chain over events and consent records.
     "log files": _DESK,  # Signatures of logs that were downloaded.
     "public pages": _BOTH,  # Signatures of the public database's rows; the public process gets what checks them.

@@ -1,5 +1,6 @@
 """Whoever writes the database and has no keys deletes a no; the nightly comparison puts it back and says so."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -7,15 +8,17 @@ from typing import Any
 import pytest
 
 from samizdat.audience import actions as audience
-from samizdat.audience import consistency, suppression_check
+from samizdat.audience import consistency, suppression_check, suppression_log
 from samizdat.audience.actions import preferences, suppressions
 from samizdat.audience.models import Subscriber, Subscription, Suppression
 from samizdat.audience.queries import subscriber_at
 from samizdat.core import consent
 from samizdat.events import queries
 from samizdat.events.actions import detail_of, record
+from samizdat.events.kinds import SENTENCES
 from samizdat.events.models import Event
 from tests.conftest import NOW
+from tests.events_read import events_read
 
 pytestmark = pytest.mark.django_db
 
@@ -102,7 +105,76 @@ def test_what_the_log_says_of_it_is_sealed_and_tells_the_day_alone(lantern: Any,
     audience.suppress(lantern, "complaint", subscriber=ada, now=NOW)
     event = Event.objects.get(kind="suppressions.written")
     assert bytes(ada.email_index) not in bytes(event.detail) and bytes(ada.email_index).hex() in str(detail_of(event))
-    assert event.about is None and event.at.time().isoformat() == "00:00:00"
+    assert event.at.time().isoformat() == "00:00:00"
+    marked = abs(event.about or 0).to_bytes(16).lstrip(b"\0")
+    assert marked[:3] not in bytes(ada.email_index), "by what it is about nobody finds the index"
+
+
+def test_a_no_is_written_once_more_where_so_much_was_written_that_day_that_nobody_looks_through_it(
+    lantern: Any, ada: Subscriber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(suppression_log, "LOOKED", 4)
+    day = NOW.date().isoformat()
+    suppressions.suppress_many(lantern, "ada@example.org\nboris@example.org\n", "manual", now=NOW)
+    for number in range(5):
+        suppression_log.write(lantern, [(bytes([number]) * 16, 1, "erased", day)], NOW)
+    assert not audience.suppress(lantern, "manual", subscriber=ada, now=NOW), "those of others one by one hide nothing"
+    for number in range(5):
+        suppression_log.write(lantern, [(bytes([number, place]) * 8, 1, "erased", day) for place in range(2)], NOW)
+    assert [audience.suppress(lantern, "manual", subscriber=ada, now=NOW) for _ in range(2)] == [True, False]
+    assert compare(lantern) == []
+
+
+def test_what_was_written_among_many_and_lifted_again_is_known_of_the_day(lantern: Any, ada: Subscriber) -> None:
+    text = "ada@example.org\nboris@example.org\n"
+    assert suppressions.suppress_many(lantern, text, "manual", now=NOW).added == 2
+    assert not audience.suppress(lantern, "manual", subscriber=ada, now=NOW)
+    audience.lift(lantern, "manual", subscriber=ada, now=NOW)
+    Suppression.objects.create(organization=lantern, email_index=ada.email_index, reason="manual", day=NOW.date())
+    assert audience.suppress(lantern, "manual", subscriber=ada, now=NOW), "another program put it there"
+    assert suppressions.suppress_many(lantern, text, "manual", now=NOW).known == 2
+
+
+def test_a_press_reads_no_long_history_while_nobody_else_can_write(
+    lantern: Any, letter: Any, ada: Subscriber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many events as they like are written by visitors and by neighbors, and each press kept all others waiting."""
+    monkeypatch.setattr(suppression_log, "LOOKED", 10)
+    audience.suppress(lantern, "complaint", subscriber=ada, now=NOW)
+    day, own = NOW.date().isoformat(), [kind for kind in SENTENCES if kind.startswith("subscriber.")]
+    for number in range(60):
+        index = bytes([number]) * 16
+        suppression_log.write(lantern, [(index, 1, "erased", day)], NOW)
+        suppression_log.write(lantern, [(bytes([number, place]) * 8, 1, "erased", day) for place in range(2)], NOW)
+        preferences.prefer(ada, letter, preferences.PreferenceChoice(language=("de", "fr")[number % 2]), now=NOW)
+        for kind in own if number < 40 else ():
+            if kind != preferences.choice_log.CHOSEN:
+                record(kind, lantern, about=ada.id, now=NOW)
+    until = NOW.date() + timedelta(days=60)
+    presses: dict[str, Callable[[], object]] = {
+        "suppress": lambda: audience.suppress(lantern, "manual", subscriber=ada, now=NOW),
+        "suppress again": lambda: audience.suppress(lantern, "manual", subscriber=ada, now=NOW),
+        "suppress an address": lambda: audience.suppress(lantern, "manual", address="ada@example.org", now=NOW),
+        "paste": lambda: suppressions.suppress_many(lantern, "ada@example.org", "manual", now=NOW),
+        "lift": lambda: audience.lift(lantern, "manual", subscriber=ada, now=NOW),
+        "object": lambda: audience.object_to_mail(lantern, subscriber=ada, now=NOW),
+        "object again": lambda: audience.object_to_mail(lantern, address="ada@example.org", now=NOW),
+        "correct": lambda: audience.correct_address(ada, "ada@new.example", now=NOW),
+        "pause": lambda: preferences.prefer(
+            ada, letter, preferences.PreferenceChoice("pause", until), now=NOW, sent_at=NOW
+        ),
+        "confirm": lambda: audience.confirm(ada, letter, now=NOW),
+        "leave": lambda: audience.unsubscribe_from(ada, [letter], way="form", now=NOW, sent_at=NOW),
+        "leave everything": lambda: audience.unsubscribe_from_all(ada, now=NOW),
+        "come back": lambda: audience.undo_unsubscribe(ada, letter, now=NOW),
+        "erase": lambda: audience.erase(lantern, subscriber=ada, now=NOW),
+    }
+    many = {}
+    for name, press in presses.items():
+        with events_read(only_locked=True) as read:
+            press()
+        many[name] = len(read)
+    assert {name: count for name, count in many.items() if count > 30} == {}
 
 
 def test_what_another_was_writing_meanwhile_is_no_difference(lantern: Any, ada: Subscriber) -> None:

@@ -49,6 +49,7 @@ OF_THE_WORKER = (
     "events",
     "consent records",
     "log",
+    "suppression marks",
     "chain",
     "public pages",
     "location",

@@ -57,9 +57,8 @@ def object_to_mail(
         had_objected = known.has_objected()
         if not had_objected:
             removal_limit.check(organization, [row.id], now=now, by=by)
-        if not _objections(row).exists() or not suppression_log.logged_today(organization, now) & {
-            (blind, "objected") for blind in blinds
-        }:
+        logged = suppression_log.logged_today(organization, now, blinds)
+        if not _objections(row).exists() or "objected" not in {why for _, why in logged}:
             keep_suppression(organization, keys, blinds[0], "objected", now)
         words = {consent.REASON: reason.strip()} if reason.strip() else {}
         facts = [ConsentFactRow("objected", "desk", None, words, purpose) for purpose in consent.PURPOSES]

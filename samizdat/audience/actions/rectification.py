@@ -1,13 +1,13 @@
 """Another address for the same reader: they moved, or it was mistyped (GDPR, article 16)."""
 
-from datetime import datetime
+from datetime import date, datetime
 from itertools import product
 
 from django.db import IntegrityError
 from django.utils.translation import gettext as _
 
 from samizdat.accounts.models import Organization, Person
-from samizdat.audience import bound_addresses, consent_writer, removal_limit, suppression_check
+from samizdat.audience import bound_addresses, consent_writer, removal_limit, suppression_log
 from samizdat.audience.actions.suppressions import keep_suppression
 from samizdat.audience.errors import AddressErased, AudienceError
 from samizdat.audience.models import Subscriber, Suppression
@@ -51,6 +51,8 @@ def correct_address(subscriber: Subscriber, address: str, *, now: datetime, by: 
     wanted = addresses.normalize(address)
     organization = subscriber.organization
     keys = keyring.keys(organization)
+    before = keys.blinds(addresses.comparable(consent_writer.address_of(keys, subscriber)))
+    logged = suppression_log.logged_days(organization, before)
     try:
         with removal_limit.limited(organization, now=now, by=by):
             row = consent_writer.lock(subscriber)
@@ -68,8 +70,9 @@ def correct_address(subscriber: Subscriber, address: str, *, now: datetime, by: 
                 if by is not None and bound_addresses.is_bound(organization, row.number):
                     raise LetterUnderWay
                 redirected = removal_limit.check_correction(organization, row.id, now=now, by=by)
-            before = keys.blinds(addresses.comparable(held[seal.ADDRESS]))
-            _keep_own_decisions(organization, keys, before, blinds[0], now)
+            if before != (before := keys.blinds(addresses.comparable(held[seal.ADDRESS]))):  # Corrected meanwhile.
+                logged = suppression_log.logged_days(organization, before)
+            _keep_own_decisions(organization, keys, before, blinds[0], logged, now)
             row.email_index = keys.blind(consent_writer.index_text(wanted, waits))
             row.index_version = keys.index_version
             row.provider = addresses.provider(addresses.domain(wanted))
@@ -84,14 +87,18 @@ def correct_address(subscriber: Subscriber, address: str, *, now: datetime, by: 
 
 
 def _keep_own_decisions(
-    organization: Organization, keys: OrganizationKeys, before: list[bytes], blind: bytes, now: datetime
+    organization: Organization,
+    keys: OrganizationKeys,
+    before: list[bytes],
+    blind: bytes,
+    logged: dict[tuple[bytes, str], str],
+    now: datetime,
 ) -> None:
     """By the log as well: an entry can be away for the moment of the correction, and be nobody's afterwards."""
     rows = Suppression.objects.filter(organization=organization, email_index__in=before, reason__in=_OWN_DECISIONS)
     days = dict(rows.values_list("reason", "day"))
-    for logged in suppression_check.logged_now(organization, now):
-        for index, reason in product(before, _OWN_DECISIONS):
-            if (entry := logged.entry(index, reason)) is not None:
-                days.setdefault(reason, entry[1])
+    for index, reason in product(before, _OWN_DECISIONS):
+        if day := logged.get((index, reason)):
+            days.setdefault(reason, date.fromisoformat(day))
     for reason, day_of in days.items():
         keep_suppression(organization, keys, blind, reason, now, day_of)

@@ -43,7 +43,7 @@ def suppress(
         row = _row(organization, keys, subscriber, address)
         blinds = _blinds(keys, row, address)
         entries = Suppression.objects.filter(organization=organization, email_index__in=blinds, reason=reason)
-        if entries.exists() and suppression_log.logged_today(organization, now) & {(blind, reason) for blind in blinds}:
+        if entries.exists() and reason in {why for _, why in suppression_log.logged_today(organization, now, blinds)}:
             return False
         if row is not None:
             removal_limit.check(organization, [row.id], now=now, by=by)
@@ -145,7 +145,8 @@ def suppress_many(
         except addresses.BadAddress as bad:
             if number > 1 or "@" in line:
                 taken.refused.append((number, bad.code))
-    wanted, logged = sorted(known), suppression_log.logged_today(organization, now)
+    wanted = sorted(known)
+    logged = _logged_today(organization, wanted, now)
     most = SUPPRESSIONS + headcount.of(organization.pk)
     if Suppression.objects.filter(organization=organization).count() + len(wanted) > most:
         raise SuppressionListFull(most)
@@ -182,9 +183,16 @@ def approved_slices(
     """What waited, each slice for a transaction of its own; what is done already is passed over. Whom it takes off
     lists counts toward no day."""
     wanted, taken = details.addresses or [], SuppressionResult()
-    logged = suppression_log.logged_today(organization, now)
+    logged = _logged_today(organization, wanted, now)
     for some in _slices(organization, wanted):
         yield partial(_suppress_slice, organization, some, details.reason, logged, now, by, taken, approved=True)
+
+
+def _logged_today(organization: Organization, wanted: Sequence[str], now: datetime) -> set[tuple[bytes, str]]:
+    keys = keyring.keys(organization)
+    return suppression_log.logged_today(
+        organization, now, {blind for address in wanted for blind in keys.blinds(address)}
+    )
 
 
 def _address_in(line: str) -> str:
