@@ -18,6 +18,9 @@ from samizdat.events.actions import is_genuine
 from samizdat.events.models import Event
 from samizdat.vault.keyring import HasKeys
 
+# Rows between two looks at the time: some 20 ms. A sender that walks feeds nobody meanwhile.
+PORTION = 500
+
 # Of many, and nothing waits for what they don't say.
 _PASSED_OVER = ("subscriber.", "subscribers.left", "suppressions.", "tag.")
 
@@ -90,7 +93,7 @@ def _go_on(organization: HasKeys, log: _WalkedLog, since: int, is_over: Callable
     if since < log.walked.start and not _go_back(organization, log, since, is_over, contents):
         return False
     walk = log.walked.walk
-    while not walk.go_on(organization, contents, chain.SLICE):
+    while not walk.go_on(organization, contents, PORTION):
         if walk.breaks or is_over():
             return False
     return True
@@ -108,7 +111,7 @@ def _go_back(
         log.back = _Stretch.begun(organization, since)
     walk, ahead = log.back.walk, log.walked
     while walk.position < ahead.start:
-        walk.go_on(organization, contents, min(chain.SLICE, ahead.start - walk.position))
+        walk.go_on(organization, contents, min(PORTION, ahead.start - walk.position))
         if walk.breaks:
             ahead.walk.breaks |= walk.breaks
             return False

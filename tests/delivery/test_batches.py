@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections import deque
 from dataclasses import replace
 from datetime import timedelta
@@ -302,6 +303,24 @@ def test_campaigns_that_are_opened_are_kept_as_long_as_they_are_not_too_large(
     assert kept == {editions[0], *editions[2:]}, "what is sent, one more that fits, and what was opened last"
     assert claimer._has_room(lane, editions[0])
     assert not claimer._has_room(lane, editions[1]), "it waits until what is being sent of others weighs less"
+
+
+def test_who_waited_for_what_another_organization_needs_is_fed_after_another_look_at_what_readers_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Behind a long log the look before it was too old, and nobody at all was fed until that log was through."""
+    claimer, steps = a_claimer(), list[Any]()
+
+    def look() -> None:
+        steps.append("look")
+        claimer._looked = time.monotonic()
+
+    monkeypatch.setattr(claimer, "_look_at_intake", look)
+    monkeypatch.setattr(claimer, "_serve", steps.append)
+    claimer._wanting = {1: "lantern", 2: "bell"}  # type: ignore[dict-item]
+    claimer._looked = time.monotonic() - 1.5
+    claimer._feed()
+    assert steps == ["look", "lantern", "bell"]
 
 
 def a_claimer() -> Claimer:

@@ -20,6 +20,7 @@ AT_ONCE = 0.0
 @pytest.fixture(autouse=True)
 def portions(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(chain, "SLICE", 4)
+    monkeypatch.setattr(walked_log, "PORTION", 4)
     walked_log._logs.clear()
     yield
     walked_log._logs.clear()
@@ -54,6 +55,25 @@ def test_however_many_ask_a_log_is_walked_once(lantern: Organization, places: li
     assert len(set(places)) == length
     # The last portion of each walk is looked at for what comes behind it, and no more.
     assert len(places) <= 2 * length
+
+
+def test_somebody_in_a_hurry_walks_some_hundred_rows_before_they_look_at_the_time(
+    lantern: Organization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sender feeds nobody meanwhile, and on a slow machine thousands of rows take longer than a look at the intake
+    is good for."""
+    monkeypatch.undo()
+    rows: list[int] = []
+    genuine = chain.ChainWalk.go_on
+
+    def go_on(walk: chain.ChainWalk, organization: Organization, contents: Any, many: int) -> bool:
+        rows.append(many)
+        return genuine(walk, organization, contents, many)
+
+    monkeypatch.setattr(chain.ChainWalk, "go_on", go_on)
+    _log(lantern)
+    walked_log.is_whole(lantern, 0, ABOUT, seconds=0.0)
+    assert rows and max(rows) <= 500
 
 
 def test_who_may_not_wait_hears_that_it_is_not_walked_yet_and_asks_again(lantern: Organization) -> None:

@@ -26,6 +26,7 @@ from samizdat.privacy import actions, legal_documents, subject_access
 from samizdat.privacy.settings import facts_of
 from tests.audience.checks import assert_projections_hold
 from tests.conftest import NOW
+from tests.events_read import events_read, long_history
 from tests.privacy.conftest import people
 
 pytestmark = pytest.mark.django_db
@@ -130,6 +131,14 @@ def test_a_readers_file_holds_what_they_chose_and_not_how_many_others_there_are(
     ):
         assert words in page
     assert "record on all lists" not in page
+
+
+def test_a_long_history_is_read_by_its_days_and_kinds_alone(ada: Any) -> None:
+    """Its details were a gigabyte in the worker and at the desk."""
+    many = long_history(ada.organization, "subscriber.preferences_changed", ada.id, NOW, doublings=10)
+    with events_read() as read:
+        log: Any = subject_access.access_file(ada, now=NOW)["log"]
+    assert len(log) >= many > 20 > len(read)
 
 
 @pytest.mark.parametrize("language", ["en", "ru"])

@@ -69,6 +69,9 @@ IDLE = 60.0
 # of at a time: 300 campaigns with pictures inside whose quiet hours end together were 600 MB.
 OPENED_BYTES = 16 << 20
 
+# Seconds; so old a look at the intake is made anew before anybody is fed. Less than rate.UNTAKEN_SEEN.
+LOOK_AGAIN = 1.0
+
 # Seconds of each look around for walking logs, of all organizations together.
 WALKED = 0.25
 NOT_WALKED = release_log.ReleaseStanding(goes=False, finished=False)
@@ -116,6 +119,7 @@ class Claimer:
         self._known_refusing: dict[int, object] = {}
         self._fresh: set[tuple[int, tuple[int, ...]]] = set()  # Keys that were looked at since the last look around.
         self._untaken = rate.IntakeBacklog[int]()
+        self._looked = 0.0
         self._thread = threading.Thread(target=self._run, name="claimer", daemon=True)
 
     def start(self) -> None:
@@ -174,11 +178,18 @@ class Claimer:
         while self._inbox.wanted:
             organization = self._inbox.wanted.popleft()
             self._wanting[organization] = self._lanes[organization]
-        for lane in list(self._wanting.values()):
-            self._serve(lane)
+        self._feed()
         self._close_claims()
 
     # -- slices -----------------------------------------------------------------------------------------------------
+
+    def _feed(self) -> None:
+        for lane in list(self._wanting.values()):
+            # What came before, a long log or the slice of another organization, may have taken longer than a look is
+            # good for.
+            if time.monotonic() - self._looked > LOOK_AGAIN:
+                self._look_at_intake()
+            self._serve(lane)
 
     def _serve(self, lane: OrganizationQueue) -> None:
         sender = self._sender
@@ -464,7 +475,7 @@ class Claimer:
 
     def _look_at_intake(self) -> None:
         """Has what readers sent been taken up? Where it has not, what was fed goes back as well."""
-        now = time.monotonic()
+        now = self._looked = time.monotonic()
         try:
             by_uid = publicdb.untaken()
         except DatabaseError:
