@@ -281,7 +281,7 @@ def furnish(organization: Any, made: Any, people: int) -> None:
     from datetime import UTC, datetime
 
     from samizdat.accounts.models import Organization
-    from samizdat.audience import bulk_insert, headcount
+    from samizdat.audience import bulk_insert, headcount, sealed_subscribers
     from samizdat.audience.models import Subscriber, Subscription, row_id
     from samizdat.core.crypto import seal
     from samizdat.vault import keyring
@@ -291,11 +291,9 @@ def furnish(organization: Any, made: Any, people: int) -> None:
         rows = []
         for number in range(first, min(first + 5000, people + 1)):
             address = f"reader{number}@mail{number % 50}.example"
-            blob = keys.seal(seal.pack({seal.ADDRESS: address}), "subscriber", "sealed", number)
-            id = row_id(organization.id, number)
-            rows.append(
-                Subscriber(id=id, organization=organization, sealed=blob, email_index=keys.blind(address), joined=today)
-            )
+            id, index = row_id(organization.id, number), keys.blind(address)
+            blob = sealed_subscribers.sealed(keys, {seal.ADDRESS: address}, number, index)
+            rows.append(Subscriber(id=id, organization=organization, sealed=blob, email_index=index, joined=today))
         Subscriber.objects.bulk_create(rows)
         headcount.add(organization.id, len(rows))
         Subscription.objects.bulk_create(

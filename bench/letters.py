@@ -61,7 +61,7 @@ class Bench:
 
     def _add(self, people: int, domains: int) -> None:
         from samizdat.accounts.models import Organization
-        from samizdat.audience import headcount
+        from samizdat.audience import headcount, sealed_subscribers
         from samizdat.audience.models import Subscriber, Subscription, row_id
         from samizdat.core.crypto import seal
 
@@ -71,13 +71,13 @@ class Bench:
             rows = []
             for number in range(first, min(first + 5000, people + 1)):
                 address = f"leserin{number}@mail{number % domains}.example"
-                plain = seal.pack({seal.ADDRESS: address, self.field: f"Ada {number}"})
+                values, index = {seal.ADDRESS: address, self.field: f"Ada {number}"}, self.keys.blind(address)
                 rows.append(
                     Subscriber(
                         id=row_id(self.organization.id, number),
                         organization=self.organization,
-                        sealed=self.keys.seal(plain, "subscriber", "sealed", number),
-                        email_index=self.keys.blind(address),
+                        sealed=sealed_subscribers.sealed(self.keys, values, number, index),
+                        email_index=index,
                         joined=today,
                     )
                 )

@@ -6,7 +6,15 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 
 from samizdat.accounts.models import Organization
-from samizdat.audience import bulk_insert, consent_records, consent_writer, headcount, sql, suppression_log
+from samizdat.audience import (
+    bulk_insert,
+    consent_records,
+    consent_writer,
+    headcount,
+    sealed_subscribers,
+    sql,
+    suppression_log,
+)
 from samizdat.audience.list_totals import ListTotals
 from samizdat.audience.models import (
     CLEANED,
@@ -64,7 +72,7 @@ def _with_indexes(organization: Organization, ids: Sequence[int], kind: int, wor
     keys = keyring.keys(organization)
     return {
         id: consent_records.with_index(kind, words, keys.index_version, keys.blind(address))
-        for id, _index, address in consent_writer.indexes_among(organization, keys, ids)
+        for id, _index, address, _is_marked in consent_writer.indexes_among(organization, keys, ids)
         if address is not None
     }
 
@@ -151,8 +159,7 @@ def take_off(list_: List, ids: Sequence[int]) -> None:
 
 def _with_twins(organization: Organization, keys: OrganizationKeys, ids: Sequence[int]) -> list[int]:
     """These subscribers and the unconfirmed sign-ups with their addresses, or the other way round."""
-    assert keys.ring is not None
-    opened, blinds = keys.ring.bound(*consent_records.SUBSCRIBER, keys.uid).open, []
+    opened, blinds = sealed_subscribers.opener(keys).open, []
     for id, blob, _language, _joined, _blind in sql.subscribers_at(organization.id, ids):
         plain = opened(blob, id & NUMBER_MASK)
         waiting = bool(seal.pick(plain, seal.WAITING))
@@ -165,11 +172,8 @@ def erase(organization: Organization, ids: Sequence[int], now: datetime) -> list
     """What actions.subscribers.erase_locked does to one, of all of these locked subscribers. Whose rows went: theirs
     and those of sign-ups with their addresses. The caller writes the event, which has the disk swept."""
     keys, day = keyring.keys(organization), now.astimezone(UTC).date().isoformat()
-    assert keys.data is not None and keys.ring is not None
-    opened, sealed = (
-        keys.ring.bound(*consent_records.SUBSCRIBER, keys.uid),
-        keys.data.bound(*consent_records.RECORD, keys.uid).seal,
-    )
+    assert keys.data is not None
+    opened, sealed = sealed_subscribers.opener(keys), keys.data.bound(*consent_records.RECORD, keys.uid).seal
     at = seal.pack({consent.AT: now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")})
     marks, records = [], []
     rows_here = sql.subscribers_at(organization.id, _with_twins(organization, keys, ids))

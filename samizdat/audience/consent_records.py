@@ -16,8 +16,7 @@ from samizdat.core.crypto import seal
 from samizdat.events.kinds import EventKind
 from samizdat.vault import keyring
 
-# Tables and columns as the seal knows them: part of every blob's associated data, for ever.
-SUBSCRIBER = ("subscriber", "sealed")
+# Table and column as the seal knows them: part of every blob's associated data, for ever.
 RECORD = ("consent", "sealed")
 
 NEWSLETTER = consent.PURPOSES.index(consent.LETTERS)

@@ -1,5 +1,6 @@
 """One subscriber at a time: find the row, write facts about the subscriber, and bring the projections up to them."""
 
+import contextlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +10,17 @@ from django.db import IntegrityError, transaction
 
 from samizdat import dbclock
 from samizdat.accounts.models import Organization
-from samizdat.audience import bulk_insert, consent_records, headcount, limits, open_signups, plaintext_fields, sql
+from samizdat.audience import (
+    address_log,
+    bulk_insert,
+    consent_records,
+    headcount,
+    limits,
+    open_signups,
+    plaintext_fields,
+    sealed_subscribers,
+    sql,
+)
 from samizdat.audience.errors import NoSuchSubscriber, TooMuchText
 from samizdat.audience.list_totals import ListTotals
 from samizdat.audience.models import (
@@ -77,7 +88,8 @@ def found_at(organization: Organization, keys: OrganizationKeys, comparable: Ite
 
 def put_index_right(keys: OrganizationKeys, row: Subscriber) -> bool:
     """Gives a locked row the index of its own sealed address. False where another row has that address and index as
-    well: then both cannot be found by it. Who stands there by a wrong index loses it, until the next comparison."""
+    well: then both cannot be found by it. Who stands there by a wrong index loses it, until the next comparison; who
+    has an address that the log denies, for good."""
     text = _index_text(keys, row)
     blinds = keys.blinds(text) if text is not None else []
     rows = Subscriber.objects.select_for_update().filter(organization=row.organization_id, email_index__in=blinds)
@@ -90,7 +102,9 @@ def put_index_right(keys: OrganizationKeys, row: Subscriber) -> bool:
     row.email_index = blinds[0] if is_free else os.urandom(len(row.email_index))
     row.index_version = keys.index_version
     row.save(update_fields=["email_index", "index_version"])
-    return is_free
+    if is_free:
+        reseal(row, values_of(keys, row))
+    return is_free or text is None
 
 
 def lock(subscriber: Subscriber) -> Subscriber:
@@ -138,10 +152,11 @@ def create(
 ) -> Subscriber:
     """A new row for a normalized address. `way`: by which they come, of consent.WAYS."""
     number = one_number(organization.id)
+    index = keys.blind(index_text(address, waiting))
     row = Subscriber(
         id=row_id(organization.id, number),
         organization=organization,
-        email_index=keys.blind(index_text(address, waiting)),
+        email_index=index,
         index_version=keys.index_version,
         provider=addresses.provider(addresses.domain(address)),
         language=language[:8],
@@ -149,7 +164,7 @@ def create(
         source=consent.WAYS.index(way),
     )
     held = {**values, seal.ADDRESS: address} | ({seal.WAITING: "1"} if waiting else {})
-    row.sealed = keys.seal(seal.pack(held), *consent_records.SUBSCRIBER, number)
+    row.sealed = sealed_subscribers.sealed(keys, held, number, index)
     row.save(force_insert=True)
     headcount.add(organization.id, 1)
     plaintext_fields.write(row.id, values, plaintext_fields.columns(organization.id, keys))
@@ -158,30 +173,38 @@ def create(
 
 def values_of(keys: OrganizationKeys, subscriber: Subscriber) -> dict[int, str]:
     """All that is sealed about them, by field number; seal.ADDRESS is the address."""
-    return seal.unpack(keys.open(bytes(subscriber.sealed), *consent_records.SUBSCRIBER, subscriber.number))
+    return seal.unpack(sealed_subscribers.opened(keys, subscriber.sealed, subscriber.number))
 
 
 def address_of(keys: OrganizationKeys, subscriber: Subscriber) -> str:
-    return seal.pick(keys.open(bytes(subscriber.sealed), *consent_records.SUBSCRIBER, subscriber.number), seal.ADDRESS)
+    return seal.pick(sealed_subscribers.opened(keys, subscriber.sealed, subscriber.number), seal.ADDRESS)
 
 
 def mailbox_of(keys: OrganizationKeys, subscriber: Subscriber) -> str:
     """Where they are written to: their address, where it is that of their index, by which the suppression list is
-    asked. An older blob beside it has the mailbox that they left. Errors: NoSuchSubscriber."""
+    asked, and the last that the log has of them. An older blob, or row, has the mailbox that they left. Errors:
+    NoSuchSubscriber."""
     values = values_of(keys, subscriber)
     text = index_text(values[seal.ADDRESS], seal.WAITING in values)
-    if bytes(subscriber.email_index) not in keys.blinds(text):
+    if bytes(subscriber.email_index) not in keys.blinds(text) or has_older_address(keys, subscriber, values):
         raise NoSuchSubscriber(
             "The address of this subscriber was altered in the database. Compare subscriptions first."
         )
     return values[seal.ADDRESS]
 
 
+def has_older_address(keys: OrganizationKeys, subscriber: Subscriber, values: Mapping[int, str]) -> bool:
+    """Whether what is sealed of them has an address that they had before, as the log says."""
+    return bool(address_log.denied(keys, {subscriber.id: values[seal.ADDRESS]}))
+
+
 def _index_text(keys: OrganizationKeys, subscriber: Subscriber) -> str | None:
-    """What the blind index of a subscriber is made of; None where nothing opens."""
+    """What the blind index of a subscriber is made of; None where nothing opens, or an address that they had before."""
     try:
         values = values_of(keys, subscriber)
     except seal.SealError:
+        return None
+    if has_older_address(keys, subscriber, values):
         return None
     return index_text(values[seal.ADDRESS], seal.WAITING in values)
 
@@ -197,25 +220,28 @@ def blinds_among(
     organization: Organization, keys: OrganizationKeys, ids: Sequence[int]
 ) -> Iterator[tuple[int, bytes, list[bytes]]]:
     """(subscriber, the index that stands there, blinds_of) of those of them who are here."""
-    for id, index, text in indexes_among(organization, keys, ids):
+    for id, index, text, _is_marked in indexes_among(organization, keys, ids):
         yield id, index, [index] if text is None else keys.blinds(text)
 
 
 def indexes_among(
     organization: Organization, keys: OrganizationKeys, ids: Sequence[int]
-) -> Iterator[tuple[int, bytes, str | None]]:
-    """(subscriber, the index that stands there, what it is made of) of those of them who are here; None where nothing
-    opens."""
-    assert keys.ring is not None
-    opened = keys.ring.bound(*consent_records.SUBSCRIBER, keys.uid).open
-    for id, blob, _language, _joined, index in sql.subscribers_at(organization.id, ids):
-        try:
-            plain = opened(bytes(blob), id & NUMBER_MASK)
-        except seal.SealError:
-            yield id, bytes(index), None
-        else:
-            waiting = bool(seal.pick(plain, seal.WAITING))
-            yield id, bytes(index), index_text(seal.pick(plain, seal.ADDRESS), waiting)
+) -> list[tuple[int, bytes, str | None, bool]]:
+    """(subscriber, the index that stands there, what it is made of, whether it is sealed with their values) of those of
+    them who are here; None where nothing opens, or an address that they had before."""
+    opened, plains = sealed_subscribers.opener(keys).open_with_tail, dict[int, tuple[bytes, bytes]]()
+    here = sql.subscribers_at(organization.id, ids)
+    for id, blob, *_rest in here:
+        with contextlib.suppress(seal.SealError):
+            plains[id] = opened(bytes(blob), id & NUMBER_MASK)
+    held = {id: seal.pick(plain, seal.ADDRESS) for id, (plain, _mark) in plains.items()}
+    for id in address_log.denied(keys, held):
+        del held[id]
+    texts = {id: index_text(text, bool(seal.pick(plains[id][0], seal.WAITING))) for id, text in held.items()}
+    return [
+        (id, bytes(index), texts.get(id), id not in plains or bytes(index).startswith(plains[id][1]))
+        for id, _blob, _language, _joined, index in here
+    ]
 
 
 def suppressed(organization_id: int, blinds: Sequence[bytes]) -> str | None:
@@ -381,7 +407,9 @@ def insist_on_room(values: Mapping[int, str]) -> None:
 
 def reseal(subscriber: Subscriber, values: Mapping[int, str]) -> None:
     keys = keyring.keys(subscriber.organization)
-    subscriber.sealed = keys.seal(seal.pack(values), *consent_records.SUBSCRIBER, subscriber.number)
+    blinds = keys.blinds(index_text(values[seal.ADDRESS], seal.WAITING in values))
+    index = sealed_subscribers.own_index(subscriber.email_index, blinds)
+    subscriber.sealed = sealed_subscribers.sealed(keys, values, subscriber.number, index)
     subscriber.save(update_fields=["sealed"])
 
     plaintext_fields.write(subscriber.id, values, plaintext_fields.columns(subscriber.organization_id, keys))

@@ -141,9 +141,10 @@ def _wrong(organization: Organization, ids: list[int], now: datetime) -> tuple[l
         known[id].append(entry)
     keys = keyring.keys(organization)
     here = [*consent_writer.indexes_among(organization, keys, ids)]
-    unreadable = {id for id, _index, address in here if address is None}
-    indexes = [(id, index, [index] if address is None else keys.blinds(address)) for id, index, address in here]
+    unreadable = {id for id, _index, text, _is_marked in here if text is None}
+    indexes = [(id, index, [index] if text is None else keys.blinds(text)) for id, index, text, _is_marked in here]
     misindexed = {id for id, index, blinds in indexes if index not in blinds}
+    misindexed |= {id for id, _index, text, is_marked in here if text is not None and not is_marked}
     reasons = _suppressed(organization, {blind: id for id, _index, blinds in indexes for blind in blinds})
     logs = {id: consent_records.records(held) for id, held in known.items()}
     resting = Subscription.objects.filter(subscriber__in=ids, paused__isnull=False)

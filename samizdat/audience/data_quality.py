@@ -14,7 +14,7 @@ from typing import Any
 from django.db import transaction
 
 from samizdat.accounts.models import Organization
-from samizdat.audience import consent_records, consent_writer, sql
+from samizdat.audience import consent_writer, sealed_subscribers, sql
 from samizdat.audience.models import (
     DOUBLE,
     NUMBER_MASK,
@@ -74,8 +74,7 @@ def look_again(organization: Organization) -> None:
 
 def _look(organization: Organization, rows: Sequence[tuple[int, Any]]) -> None:
     keys = keyring.keys(organization)
-    assert keys.ring is not None
-    opened = keys.ring.bound(*consent_records.SUBSCRIBER, keys.uid).open
+    opened = sealed_subscribers.opener(keys).open
     typos, marks = [], {}
     for id, blob in rows:
         plain = opened(bytes(blob), id & NUMBER_MASK)

@@ -1,4 +1,5 @@
-"""Subscribers whose row is gone from the database, or holds nothing that opens, though nobody erased them.
+"""Subscribers whose row is gone from the database, or holds nothing that opens, though nobody erased them; or it has an
+address that was corrected since, as the log says.
 
 Whoever writes the database would delete the row of somebody who left, and the next file that names them would bring
 them back as somebody new. So the sealed words of each no have the keyed index of their address (consent.INDEX). By it
@@ -13,7 +14,7 @@ from functools import partial
 from django.db import transaction
 
 from samizdat.accounts.models import Organization
-from samizdat.audience import bulk_consent_writer, consent_records, consent_writer, sql, suppression_log
+from samizdat.audience import address_log, bulk_consent_writer, consent_records, consent_writer, sql, suppression_log
 from samizdat.audience.models import NUMBER_MASK, Subscriber, row_id
 from samizdat.core import consent
 from samizdat.core.crypto import seal
@@ -36,9 +37,9 @@ def look(organization: Organization, now: datetime) -> None:
     keys, after, end = keyring.keys(organization), row_id(organization.id, 0), row_id(organization.id + 1, 0)
     while ids := sql.who_said_no(after, end, PAGE):
         here = [*consent_writer.indexes_among(organization, keys, ids)]
-        misindexed = [id for id, index, address in here if address is not None and index not in keys.blinds(address)]
+        misindexed = [id for id, index, text, _mark in here if text is not None and index not in keys.blinds(text)]
         _put_indexes_right(organization, keys, misindexed)
-        unreadable = [id for id, _index, address in here if address is None]
+        unreadable = [id for id, _index, text, _mark in here if text is None]
         report(organization, [*sql.without_row(after, ids[-1]), *unreadable], now)
         after = ids[-1]
 
@@ -72,7 +73,10 @@ def _reported(organization: Organization) -> set[int]:
 
 def _keep_away(organization: Organization, ids: list[int], now: datetime) -> None:
     keys, today = keyring.keys(organization), now.astimezone(UTC).date().isoformat()
-    marks = {mark for id, record, blob in sql.consent_with_words(ids) for mark in _mark(keys, id, record, blob)}
+    noes = [(id, mark) for id, record, blob in sql.consent_with_words(ids) for mark in _mark(keys, id, record, blob)]
+    # Who was corrected since, at the address that they have now as well.
+    last = address_log.last_indexes([*{id for id, _mark in noes}])
+    marks = {mark for _id, mark in noes} | {(index, keys.index_version) for index in last.values()}
     # Whatever entries seem to be there.
     rows = [(index, version, "erased", today) for index, version in sorted(marks)]
     suppression_log.write(organization, rows, now)

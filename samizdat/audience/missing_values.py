@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from samizdat.audience import consent_records
+from samizdat.audience import sealed_subscribers
 from samizdat.audience.models import NUMBER_MASK, List, Tag
 from samizdat.audience.segments import sql
 from samizdat.audience.segments.members import MemberReader
@@ -49,8 +49,7 @@ def look(
     this language is counted.
     """
     keys = keyring.keys(list.organization)
-    assert keys.ring is not None
-    opened, pick = keys.ring.bound(*consent_records.SUBSCRIBER, keys.uid).open, seal.pick
+    opened, pick = sealed_subscribers.opener(keys).open, seal.pick
     decides = reader.decider() if reader and reader.sealed else None
     query, values = _query(list, tag, reader)
     empty, unfit, of, seen = dict.fromkeys(fields, 0), dict.fromkeys(fields, 0), 0, 0

@@ -48,6 +48,9 @@ _NEWEST_CHOICE = """(
     ORDER BY c.id DESC LIMIT 1
 )"""
 
+# The newest event that says another address of them (address_log.elsewhere).
+_NEWEST_ADDRESS = _NEWEST_CHOICE.replace("preferences_changed", "address_changed")
+
 # Of an appeal, likewise: a yes to appeals for this list, and no no to them behind which none stands.
 _AGREES_TO_APPEALS = f"""EXISTS (
     SELECT 1 FROM audience_consentrecord y WHERE y.subscriber_id = u.subscriber_id AND y.kind IN ({_YES})
@@ -81,8 +84,9 @@ WHERE {which} EXISTS (
 
 def writable_as_json(appeal: bool) -> str:
     """SQLite: all comes in one row, since the module lets go of the interpreter for every row it fetches."""
+    columns = f"s.id, hex(s.sealed), s.provider, hex(s.email_index), {_NEWEST_CHOICE}, {_NEWEST_ADDRESS}"
     return _WRITABLE.format(
-        what=f"json_group_array(json_array(s.id, hex(s.sealed), s.provider, {_NEWEST_CHOICE}))",
+        what=f"json_group_array(json_array({columns}))",
         source="json_each(%s) j CROSS JOIN audience_subscriber s ON s.id = j.value",
         which="",
         **_conditions(appeal, apart=""),
@@ -90,9 +94,10 @@ def writable_as_json(appeal: bool) -> str:
 
 
 def writable_rows(appeal: bool) -> str:
-    """PostgreSQL: (row id, blob, mailbox provider, newest event of what they chose, if any)."""
+    """PostgreSQL: (row id, blob, mailbox provider, index of the address, newest event of what they chose, if any, and
+    of their address)."""
     return _WRITABLE.format(
-        what=f"s.id, s.sealed, s.provider, {_NEWEST_CHOICE}",
+        what=f"s.id, s.sealed, s.provider, s.email_index, {_NEWEST_CHOICE}, {_NEWEST_ADDRESS}",
         source="audience_subscriber s",
         which="s.id = ANY(%s::bigint[]) AND",
         **_conditions(appeal, apart="OFFSET 0"),

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable
 
 from samizdat.accounts.models import Organization
-from samizdat.audience import consent_records, numbers, sql, tags_and_fields
+from samizdat.audience import numbers, sealed_subscribers, sql, tags_and_fields
 from samizdat.audience.filters import FilterPage
 from samizdat.audience.models import NUMBER_MASK, row_id
 from samizdat.core.crypto import seal
@@ -40,14 +40,13 @@ class TextSearch:
 
     def __init__(self, organization: Organization, text: str) -> None:
         keys = keyring.keys(organization)
-        assert keys.ring is not None
         words = unicodedata.normalize("NFC", bare(text)).split()[:WORDS]
         words = [word[:LETTERS] for word in words]
         # The longest one rules out the most.
         self._words = [_holder(word) for word in sorted(words, key=len, reverse=True)]
         self._columns = [seal.ADDRESS, *tags_and_fields.name_fields(organization, keys)]
         self._organization = organization.id
-        self._opened = keys.ring.bound(*consent_records.SUBSCRIBER, keys.uid).open
+        self._opened = sealed_subscribers.opener(keys).open
         self._end = row_id(organization.id, numbers.end_of(organization.id))
 
     def look(self, below: int | None, limit: int, seconds: float) -> FilterPage:

@@ -410,9 +410,10 @@ def _missing(organization: "Organization") -> Iterator[HealthCheck]:
             organization.name,
             (
                 f"In the last {ALTERED_DAYS} days subscribers went missing from the database, or their data was made "
-                f"unreadable: {detail_of(missing).get('count', 0)}. Nobody erased them. Those who had unsubscribed "
-                "were put on the suppression list. Restore the others from a backup, check who else can write to the "
-                "database, and change its password."
+                f"unreadable or put back with an address corrected since: {detail_of(missing).get('count', 0)}. "
+                "Nobody did that in the app. Those who had unsubscribed were put on the suppression list. Restore the "
+                "others from a backup or correct their address again, check who else can write to the database, and "
+                "change its password."
             ),
         )
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from django.db import connection
 
 from samizdat import dbclock
-from samizdat.audience import choice_log
+from samizdat.audience import address_log, choice_log
 from samizdat.audience.recipients_sql import release_rows, writable_as_json, writable_rows
 from samizdat.campaigns.sql import IS_SENDING, add_to_books
 from samizdat.core.mail import outcome
@@ -136,13 +136,13 @@ _SLICES_POSTGRESQL = tuple(
 @dataclass(frozen=True, slots=True)
 class ClaimedChunk:
     """A slice as the database has it at one instant. ours: the chunk was not taken from us by those who took us for
-    dead. goes_on: the campaign is sending, its organization unfenced. people: (row id, blob, mailbox provider) of those
-    who may be written to.
+    dead. goes_on: the campaign is sending, its organization unfenced. people: (row id, blob, mailbox provider, index of
+    the address) of those who may be written to.
     """
 
     ours: bool
     goes_on: bool
-    people: list[tuple[int, bytes, int]]
+    people: list[tuple[int, bytes, int, bytes]]
 
 
 def feed(
@@ -168,20 +168,27 @@ def feed(
         ((goes_on, slice_json),) = ask_prepared(
             _SLICES_SQLITE[appeal], [edition, number_list(rows), list_id, round, round, organization]
         )
-        people = [(row, bytes.fromhex(blob), by, newest) for row, blob, by, newest in json.loads(slice_json)]
-        return ClaimedChunk(True, bool(goes_on), _unpaused(list_id, people))
+        people = [
+            (row, bytes.fromhex(blob), by, bytes.fromhex(index), choice, moved)
+            for row, blob, by, index, choice, moved in json.loads(slice_json)
+        ]
+        return ClaimedChunk(True, bool(goes_on), _as_logged(list_id, people))
     arguments = [unsliced, chunk, worker, size, edition, number_list(rows), list_id, round, round, organization]
     results = ask_prepared(_SLICES_POSTGRESQL[appeal], arguments)
     ours, goes_on = results[0][:2]
-    return ClaimedChunk(ours, goes_on, _unpaused(list_id, [row[2:] for row in results if row[2] is not None]))
+    return ClaimedChunk(ours, goes_on, _as_logged(list_id, [row[2:] for row in results if row[2] is not None]))
 
 
-def _unpaused(list_id: int, people: Sequence[tuple[int, bytes, int, int | None]]) -> list[tuple[int, bytes, int]]:
-    """Those who have not paused: column and verdict of a pause stand in the open, so of who ever chose something the
-    log is asked."""
-    newest = {person[0]: person[3] for person in people if person[3] is not None}
-    paused = choice_log.paused(list_id, newest, dbclock.now()) if newest else frozenset()
-    return [person[:3] for person in people if person[0] not in paused]
+def _as_logged(
+    list_id: int, people: Sequence[tuple[int, bytes, int, bytes, int | None, int | None]]
+) -> list[tuple[int, bytes, int, bytes]]:
+    """Those who have not paused, and whose row has no address that they had before: columns and verdict stand in the
+    open, so of who ever chose something, or was corrected, the log is asked."""
+    choices = {person[0]: person[4] for person in people if person[4] is not None}
+    moved = {person[5]: person[3] for person in people if person[5] is not None}
+    kept_away = choice_log.paused(list_id, choices, dbclock.now()) if choices else set[int]()
+    kept_away |= address_log.elsewhere(moved) if moved else set[int]()
+    return [person[:4] for person in people if person[0] not in kept_away]
 
 
 def release_page(

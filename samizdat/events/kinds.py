@@ -434,7 +434,7 @@ SENTENCES: dict[EventKind, Promise] = {
     "subscribers.left_kept": lazy("Mass unsubscribe kept by an admin."),
     "subscribers.left_undo": lazy("Undoing a mass unsubscribe requested."),
     "subscribers.left_undone": lazy("Mass unsubscribe undone."),
-    "subscribers.missing": lazy("Subscribers are missing from the database, and nobody erased them."),
+    "subscribers.missing": lazy("Subscribers are missing from the database, or have a former address again."),
     "subscribers.read_limit_reached": lazy("A teammate opened unusually many subscribers."),
     "subscribers.repair_requested": lazy("Repair of subscribers’ statuses requested."),
     "subscribers.returned": lazy("Subscribers resubscribed."),

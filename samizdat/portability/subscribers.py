@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import structs
 
 from samizdat.accounts.models import Organization
-from samizdat.audience import consent_records, plaintext_fields, tags_and_fields
+from samizdat.audience import consent_records, plaintext_fields, sealed_subscribers, tags_and_fields
 from samizdat.audience import sql as audience_sql
 from samizdat.audience.list_details import list_name, open_details
 from samizdat.audience.models import NUMBER_MASK, Field, List, Subscription, row_id
@@ -70,7 +70,7 @@ class ExportContext:
         self.list_names = _list_names(self.keys, self.lists.values())
         self.tags = tags_and_fields.all_tags(organization, self.keys)
         self.fields = fields_of(organization, self.keys)
-        self.open = self.keys.ring.bound(*consent_records.SUBSCRIBER, self.keys.uid).open
+        self.open = sealed_subscribers.opener(self.keys).open
         self.open_record = self.keys.ring.bound(*consent_records.RECORD, self.keys.uid).open
 
     def words(self, blob: bytes, number: int) -> dict[int, str]:

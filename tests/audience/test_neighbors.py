@@ -14,7 +14,14 @@ from django.test.utils import CaptureQueriesContext
 
 from samizdat.accounts.actions import found_organization
 from samizdat.accounts.models import Organization
-from samizdat.audience import actions, consent_records, consent_writer, consistency, data_quality, queries
+from samizdat.audience import (
+    actions,
+    consent_writer,
+    consistency,
+    data_quality,
+    queries,
+    sealed_subscribers,
+)
 from samizdat.audience import sql as audience_sql
 from samizdat.audience.actions import bulk
 from samizdat.audience.errors import AudienceError
@@ -141,7 +148,7 @@ def stray(neighbors: Any) -> tuple[Any, Any, Any, Any]:
     actions.add_tags(theirs, ["friends"], now=NOW)
     taken = {*Subscriber.objects.filter(organization=mine).values_list("id", flat=True)}
     number = next(number for number in range(1, 5_000) if row_id(mine.pk, number) not in taken)
-    keys, held = keyring.keys(other), consent_records.SUBSCRIBER
+    keys, held = keyring.keys(other), sealed_subscribers.COLUMN
     sealed = keys.seal(keys.open(bytes(theirs.sealed), *held, theirs.number), *held, number)
     for model in (SubscriberTag, Subscription):
         model.objects.filter(subscriber=theirs.id).update(subscriber=row_id(mine.pk, number))

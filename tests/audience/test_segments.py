@@ -9,8 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from samizdat import db
-from samizdat.audience import bulk_insert
-from samizdat.audience import consent_records as records
+from samizdat.audience import bulk_insert, sealed_subscribers
 from samizdat.audience import numbers as numbers_
 from samizdat.audience import sql as audience_sql
 from samizdat.audience.actions import (
@@ -150,8 +149,8 @@ class World:
             deliver(number, got, [one.number for one in self.people if one.number not in got][:3])
 
     def blob(self, one: SubscriberFacts) -> bytes:
-        plain = seal.pack({seal.ADDRESS: f"no{one.number}@post.example", **one.fields})
-        return self.keys.seal(plain, *records.SUBSCRIBER, one.number)
+        values = {seal.ADDRESS: f"no{one.number}@post.example", **one.fields}
+        return sealed_subscribers.sealed(self.keys, values, one.number, bytes(16))
 
     def write_readable(self) -> None:
         for row in Field.objects.filter(organization=self.organization, readable=True):

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from samizdat.audience import consent_records, queries, text_search
+from samizdat.audience import queries, sealed_subscribers, text_search
 from samizdat.audience.actions import add_field, add_subscriber
+from samizdat.audience.consent_writer import values_of
 from samizdat.audience.models import NUMBER_MASK, Subscriber
 from samizdat.audience.text_search import TextSearch
-from samizdat.core.crypto import seal
 from samizdat.vault import keyring
 from tests.conftest import NOW
 
@@ -142,9 +142,9 @@ def test_who_has_a_book_in_a_field_is_found_by_name_and_costs_no_more_than_other
     values = {"FNAME": "Борис", "LNAME": "Книга", "CITY": "Рига"}
     row = add_subscriber(lantern, "boris@post.example", letter, consent="yes", values=values, now=NOW)
     keys = keyring.keys(lantern)
-    plain = seal.unpack(keys.open(row.sealed, *consent_records.SUBSCRIBER, row.number))
-    book = seal.pack(plain | {900: "е" * 99_000})
-    Subscriber.objects.filter(pk=row.pk).update(sealed=keys.seal(book, *consent_records.SUBSCRIBER, row.number))
+    book = values_of(keys, row) | {900: "е" * 99_000}
+    blob = sealed_subscribers.sealed(keys, book, row.number, bytes(row.email_index))
+    Subscriber.objects.filter(pk=row.pk).update(sealed=blob)
     assert found(lantern, "борис книга") == [row.number]
     assert found(lantern, "е" * 254 + "x") == []
     assert max(looked_through) <= text_search.SHORT

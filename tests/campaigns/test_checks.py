@@ -15,7 +15,7 @@ import pytest
 from samizdat.accounts.actions import change_settings, found_organization
 from samizdat.accounts.models import Organization
 from samizdat.audience import actions as audience
-from samizdat.audience import missing_values
+from samizdat.audience import missing_values, sealed_subscribers
 from samizdat.audience.actions import new_list
 from samizdat.audience.models import Subscriber, Tag, row_id
 from samizdat.campaigns import ab_test, actions, brand, translations
@@ -335,8 +335,8 @@ def test_readers_without_a_value_are_counted_in_pieces(lantern: Any, monkeypatch
     Organization.objects.update(next_number=house.number(addresses[-1]) + 1)
     for address, name in zip(addresses, ("", "", "", "closed: evil.example"), strict=False):
         number = house.number(address)
-        plain = seal.pack({seal.ADDRESS: address} | ({house.field: name} if name else {}))
-        blob = house.keys.seal(plain, "subscriber", "sealed", number)
+        values = {seal.ADDRESS: address} | ({house.field: name} if name else {})
+        blob = sealed_subscribers.sealed(house.keys, values, number, house.keys.blind(address))
         Subscriber.objects.filter(id=row_id(lantern.id, number)).update(sealed=blob)
     house.leave(addresses[0])
     campaign = letter(lantern, 'Dear {{ FNAME | default: "friend" }}', list=house.list)

@@ -32,20 +32,20 @@ class House:
 
     def people(self, count: int, domains: int = 7) -> list[str]:
         """So many more subscribers who agreed; their addresses, in the order of their numbers."""
-        from samizdat.audience import headcount
+        from samizdat.audience import headcount, sealed_subscribers
         from samizdat.audience.models import Subscriber, Subscription, row_id
 
         first = FIRST_NUMBER + Subscriber.objects.count()
         addresses = [f"reader{number}@mail{number % domains}.example" for number in range(first, first + count)]
         rows = []
         for number, address in enumerate(addresses, start=first):
-            plain = seal.pack({seal.ADDRESS: address, self.field: f"Reader {number}"})
+            values, index = {seal.ADDRESS: address, self.field: f"Reader {number}"}, self.keys.blind(address)
             rows.append(
                 Subscriber(
                     id=row_id(self.organization.id, number),
                     organization=self.organization,
-                    sealed=self.keys.seal(plain, "subscriber", "sealed", number),
-                    email_index=self.keys.blind(address),
+                    sealed=sealed_subscribers.sealed(self.keys, values, number, index),
+                    email_index=index,
                     provider=number % 3,
                     joined=TODAY,
                 )

@@ -34,6 +34,7 @@ def now() -> datetime:
 
 def people_at(house: House, domain: str, count: int) -> list[str]:
     """So many more subscribers with mailboxes at one domain."""
+    from samizdat.audience import sealed_subscribers
     from samizdat.audience.models import Subscriber, row_id
     from samizdat.core.mail import address as addresses
 
@@ -42,9 +43,9 @@ def people_at(house: House, domain: str, count: int) -> list[str]:
     for number in numbers:
         address = f"reader{number}@{domain}"
         row = Subscriber.objects.get(pk=row_id(house.organization.id, number))
-        plain = seal.pack({seal.ADDRESS: address, house.field: f"Reader {number}"})
-        row.sealed = house.keys.seal(plain, "subscriber", "sealed", number)
+        values = {seal.ADDRESS: address, house.field: f"Reader {number}"}
         row.email_index, row.provider = house.keys.blind(address), addresses.provider(domain)
+        row.sealed = sealed_subscribers.sealed(house.keys, values, number, row.email_index)
         row.save(update_fields=["sealed", "email_index", "provider"])
         found.append(address)
     return found

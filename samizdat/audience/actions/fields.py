@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from msgspec import structs
 
 from samizdat.accounts.models import Organization, Person
-from samizdat.audience import consent_records, consent_writer, plaintext_fields, sql, tags_and_fields
+from samizdat.audience import consent_writer, plaintext_fields, sealed_subscribers, sql, tags_and_fields
 from samizdat.audience.errors import FieldRefused
 from samizdat.audience.limits import FIELDS
 from samizdat.audience.models import Field, Import, Subscriber, row_id
@@ -246,15 +246,12 @@ def _clear_slice(row: Field, now: datetime) -> bool:
     keys = keyring.keys(organization)
     with transaction.atomic():
         row = Field.objects.select_for_update().get(pk=row.pk)
-        subscribers = _slice(organization.id, row.cleared)
+        subscribers, opened = _slice(organization.id, row.cleared), sealed_subscribers.opener(keys).open_with_tail
+        blobs = ((subscriber, *opened(bytes(subscriber.sealed), subscriber.number)) for subscriber in subscribers)
         rows = [
-            (
-                keys.seal(seal.pack(held), *consent_records.SUBSCRIBER, subscriber.number),
-                subscriber.language,
-                subscriber.id,
-            )
-            for subscriber in subscribers
-            if row.number in (held := consent_writer.values_of(keys, subscriber)) and held.pop(row.number)
+            (sealed_subscribers.sealed(keys, held, subscriber.number, mark), subscriber.language, subscriber.id)
+            for subscriber, plain, mark in blobs
+            if row.number in (held := seal.unpack(plain)) and held.pop(row.number)
         ]
         if rows:
             sql.update_subscribers(rows)
@@ -287,8 +284,7 @@ class FieldUse:
 def count_values(organization: Organization, number: int, *, after: int = 0, seconds: float = 1.0) -> FieldUse:
     """Looks through the blobs, for so many seconds: how many have a value is written nowhere."""
     keys = keyring.keys(organization)
-    assert keys.ring is not None
-    opened = keys.ring.bound(*consent_records.SUBSCRIBER, keys.uid).open
+    opened = sealed_subscribers.opener(keys).open
     until = time.monotonic() + seconds
     at, end, having, seen = row_id(organization.id, after), row_id(organization.id + 1, 0), 0, 0
     while True:

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from samizdat.accounts.models import Organization, Person
-from samizdat.audience import bulk_consent_writer, choice_log, consent_writer
+from samizdat.audience import address_log, bulk_consent_writer, choice_log, consent_writer
 from samizdat.audience.actions import forms, fundraising_consent
 from samizdat.audience.actions.consent import ONE_CLOCK
 from samizdat.audience.actions.suppressions import keep_suppression
@@ -394,7 +394,8 @@ def move(subscriber: Subscriber, mark: int, *, now: datetime) -> bool:
             keep_suppression(organization, keys, blind, "erased", now)
             if other is not None:
                 consent_writer.settle(row, now)
-        record("subscriber.address_changed", organization, about=row.id, now=now)
+        detail = address_log.detail_for(keys, address if other is None else before)
+        record("subscriber.address_changed", organization, about=row.id, now=now, detail=detail)
     return True
 
 

@@ -7,7 +7,7 @@ from django.db import IntegrityError
 from django.utils.translation import gettext as _
 
 from samizdat.accounts.models import Organization, Person
-from samizdat.audience import bound_addresses, consent_writer, removal_limit, suppression_log
+from samizdat.audience import address_log, bound_addresses, consent_writer, removal_limit, suppression_log
 from samizdat.audience.actions.suppressions import keep_suppression
 from samizdat.audience.errors import AddressErased, AudienceError
 from samizdat.audience.models import Subscriber, Suppression
@@ -57,7 +57,7 @@ def correct_address(subscriber: Subscriber, address: str, *, now: datetime, by: 
         with removal_limit.limited(organization, now=now, by=by):
             row = consent_writer.lock(subscriber)
             held = consent_writer.values_of(keys, row)
-            if held[seal.ADDRESS] == wanted:
+            if held[seal.ADDRESS] == wanted and not consent_writer.has_older_address(keys, row, held):
                 return False
             blinds, waits = keys.blinds(addresses.comparable(wanted)), seal.WAITING in held
             other = consent_writer.find(organization, keys, wanted, lock=True, waiting=waits)
@@ -78,9 +78,9 @@ def correct_address(subscriber: Subscriber, address: str, *, now: datetime, by: 
             row.provider = addresses.provider(addresses.domain(wanted))
             row.save(update_fields=["email_index", "index_version", "provider"])
             consent_writer.reseal(row, held | {seal.ADDRESS: wanted})
-            consent_writer.settle(row, now)
-            detail = {"redirected": redirected}
+            detail = {"redirected": redirected} | address_log.detail_for(keys, wanted)
             record("subscriber.address_changed", organization, about=row.id, by=by, now=now, detail=detail)
+            consent_writer.settle(row, now)
     except IntegrityError as taken:  # Somebody took it between the look and the write.
         raise AddressTaken from taken
     return True

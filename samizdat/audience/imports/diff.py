@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from samizdat.accounts.models import Organization
-from samizdat.audience import consent_records, limits, sql
+from samizdat.audience import consent_records, limits, sealed_subscribers, sql
 from samizdat.audience.imports.reading.parse import NEW, Fact
 from samizdat.audience.imports.stretches import ParsedRow
 from samizdat.audience.models import NUMBER_MASK, PENDING, STATUSES, SUBSCRIBED
@@ -104,7 +104,7 @@ class KnownSubscribers:
         self._today = now.astimezone(UTC).date().isoformat()
         self.misindexed: list[int] = []
         self._blind = seal.blinder(keys.index[keys.index_version])
-        self._open = keys.ring.bound(*consent_records.SUBSCRIBER, keys.uid).open
+        self._open = sealed_subscribers.opener(keys).open
         self._open_record = keys.ring.bound(*consent_records.RECORD, keys.uid).open
 
     def find(self, rows: Iterable[ParsedRow]) -> dict[bytes, KnownSubscriber]:

@@ -17,6 +17,7 @@ from samizdat.audience import (
     consent_records,
     consent_writer,
     plaintext_fields,
+    sealed_subscribers,
     sql,
     suppression_log,
     tags_and_fields,
@@ -29,6 +30,7 @@ from samizdat.audience.imports.stretches import ImportSlice, ParsedRow
 from samizdat.audience.list_totals import ListTotals
 from samizdat.audience.models import CLEANED, STATUSES, Subscriber, row_id
 from samizdat.audience.numbers import Numbers
+from samizdat.audience.sealed_subscribers import MARK
 from samizdat.core import consent
 from samizdat.core.crypto import seal
 from samizdat.vault.keyring import OrganizationKeys
@@ -69,7 +71,7 @@ class ImportWriter:
         # Into an empty house nobody has to be looked up. Whoever signs up meanwhile is met by the index of addresses:
         # the slice fails, and is looked at again (`forget`).
         self._nobody = len(keys.index) == 1 and not Subscriber.objects.filter(organization=organization).exists()
-        self._seal = keys.data.bound(*consent_records.SUBSCRIBER, keys.uid).seal
+        self._seal = sealed_subscribers.sealer(keys).seal
         self._seal_record = keys.data.bound(*consent_records.RECORD, keys.uid).seal
         self._tags: dict[str, int] = {}
         self._numbers = Numbers(organization.id)
@@ -214,8 +216,8 @@ class ImportWriter:
         numbers = sorted(self._numbers.take(len(rows)))
         base, sealed = row_id(organization, 0), self._seal
         bulk_insert.insert_subscribers(
-            (base + number, organization, sealed(plain, number, nonce), blind, version, provider, language, today)
-            for (blind, plain, _, provider, language, _, _, _, _, _, _), number, nonce in zip(
+            (base + at, organization, sealed(plain, at, nonce, blind[:MARK]), blind, version, provider, language, today)
+            for (blind, plain, _, provider, language, _, _, _, _, _, _), at, nonce in zip(
                 rows, numbers, _nonces(len(rows)), strict=True
             )
         )
@@ -384,7 +386,11 @@ class ImportWriter:
         nonces = _nonces(len(changes))
         sql.update_subscribers(
             [
-                (self._seal(change.plain, change.person.number, next(nonces)), change.language, change.person.id)
+                (
+                    self._seal(change.plain, change.person.number, next(nonces), change.person.blind[:MARK]),
+                    change.language,
+                    change.person.id,
+                )
                 for change in changes
                 if change.plain is not None
             ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from samizdat.accounts.models import Organization
-from samizdat.audience import consent_records, sql, tags_and_fields
+from samizdat.audience import sealed_subscribers, sql, tags_and_fields
 from samizdat.audience.filters import Filter, Search
 from samizdat.audience.list_details import list_name
 from samizdat.audience.models import NUMBER_MASK, STATUSES, List, ListTotal, Subscriber, Subscription, TagTotal, row_id
@@ -149,8 +149,7 @@ def with_addresses(organization: Organization, rows: list[SubscriberRow]) -> lis
 def _opened(organization: Organization, ids: list[int]) -> Iterator[tuple[Subscriber, str, str]]:
     """Those who are still there, in this order, with address and name."""
     keys = keyring.keys(organization)
-    assert keys.ring is not None
-    open_blob = keys.ring.bound(*consent_records.SUBSCRIBER, keys.uid).open
+    open_blob = sealed_subscribers.opener(keys).open
     names = tags_and_fields.name_fields(organization, keys)
     people = {row.id: row for row in Subscriber.objects.filter(organization=organization, id__in=ids)}
     for row in filter(None, map(people.get, ids)):

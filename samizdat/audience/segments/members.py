@@ -12,7 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from samizdat.accounts.models import Organization
-from samizdat.audience import consent_records
+from samizdat.audience import sealed_subscribers
 from samizdat.audience.models import NUMBER_MASK, Field
 from samizdat.audience.plaintext_fields import PlaintextColumn, column, is_chosen
 from samizdat.audience.segments import sql
@@ -72,8 +72,7 @@ class MemberReader:
 
     def decider(self) -> Callable[[int, bytes, tuple[bool, ...]], bool]:
         """(row id, blob, answers to asks()) -> are they in it?"""
-        assert self._keys.ring is not None
-        opened = self._keys.ring.bound(*consent_records.SUBSCRIBER, self._keys.uid).open
+        opened = sealed_subscribers.opener(self._keys).open
         decide, pick = self._split.decide, seal.pick
         rest = self.tree.parts if isinstance(self.tree, segment.All) else (self.tree,)
         sealed = [part for part in rest if segment.is_sealed(part, self._is_sealed)]

@@ -38,6 +38,8 @@ Packed values (version 1), what stands inside a subscriber's blob:
     3   6 each  field number (u16), end of its value (u32, counted from the first byte of the values)
     3+6c       the values, UTF-8, one after the other, in the order of their field numbers
 
+    Behind them, in the same blob: the first 8 bytes of the blind index of the address (audience/sealed_subscribers.py)
+
 Nonces are random: with 96 bits, 2**32 blobs under one data key keep the chance of a repeat below 2**-32
 (NIST SP 800-38D, section 8.3), which is 4,000 rewrites of a million subscribers between two rotations.
 """
@@ -136,8 +138,9 @@ def padded(plain: bytes) -> bytes:
     return plain + b"\x80".ljust(bucket - len(plain) % bucket, b"\0")
 
 
-def _unpadded(plain: bytes) -> bytes:
-    end = plain.rfind(b"\x80")
+def _unpadded(plain: bytes, tail: int = 0) -> bytes:
+    """Without its last bytes, where something of that length was sealed behind it."""
+    end = plain.rfind(b"\x80") - tail
     if end < 0:
         raise SealBroken()
     return plain[:end]
@@ -215,13 +218,13 @@ class SubscriberSealer:
         self._encrypt = key._aead.encrypt
         self._prefix = _prefix(table, column, organization)
 
-    def seal(self, plain: bytes, number: int, nonce: bytes) -> bytes:
-        """Blob of ``plain`` for row ``number``. ``nonce``: 12 random bytes; NotSealable for another
-        length."""
+    def seal(self, plain: bytes, number: int, nonce: bytes, tail: bytes = b"") -> bytes:
+        """Blob of ``plain`` for row ``number``, with a ``tail`` behind it (SealOpener). ``nonce``: 12 random bytes;
+        NotSealable for another length."""
         if len(nonce) != 12:
             raise NotSealable(_NONCE)
         try:
-            return self._head + nonce + self._encrypt(nonce, padded(plain), self._prefix + _u64.pack(number))
+            return self._head + nonce + self._encrypt(nonce, padded(plain + tail), self._prefix + _u64.pack(number))
         except struct.error:
             raise NotSealable(_NO_ROW) from None
 
@@ -250,30 +253,49 @@ class KeyRing:
             raise KeyMissing(number)
         return self.keys[number]
 
-    def bound(self, table: str, column: str, organization: bytes) -> SealOpener:
+    def bound(self, table: str, column: str, organization: bytes, tail: int = 0) -> SealOpener:
         """For many rows of one column: an Opener that has the fixed part of the associated data ready."""
-        return SealOpener(self, table, column, organization)
+        return SealOpener(self, table, column, organization, tail)
 
 
 class SealOpener:
-    """Opens one column of one organization, whatever key of the ring sealed it."""
+    """Opens one column of one organization, whatever key of the ring sealed it. ``tail``: how many bytes were sealed
+    behind each value."""
 
-    __slots__ = ("_decrypt", "_prefix", "_ring")
+    __slots__ = ("_decrypt", "_prefix", "_ring", "_tail")
 
-    def __init__(self, ring: KeyRing, table: str, column: str, organization: bytes) -> None:
+    def __init__(self, ring: KeyRing, table: str, column: str, organization: bytes, tail: int = 0) -> None:
         self._ring = ring
+        self._tail = tail
         self._decrypt: dict[bytes, Callable[[bytes, bytes, bytes], bytes]] = {
             key.head: key._aead.decrypt for key in ring.keys.values()
         }
         self._prefix = _prefix(table, column, organization)
 
     def open(self, blob: bytes, number: int) -> bytes:
-        """What was sealed for row ``number``. Errors: SealBroken, KeyMissing."""
+        """What was sealed for row ``number``, without the tail. Errors: SealBroken, KeyMissing."""
         try:
-            return _unpadded(self._decrypt[blob[:3]](blob[3:15], blob[15:], self._prefix + _u64.pack(number)))
+            plain = self._decrypt[blob[:3]](blob[3:15], blob[15:], self._prefix + _u64.pack(number))
         except (KeyError, InvalidTag, ValueError, struct.error):
-            self._ring.key_of(blob)  # says KeyMissing where that is the cause
-            raise SealBroken() from None
+            raise self._why(blob) from None
+        return _unpadded(plain, self._tail)
+
+    def open_with_tail(self, blob: bytes, number: int) -> tuple[bytes, bytes]:
+        """(what was sealed for row ``number``, its tail). Errors: SealBroken, KeyMissing."""
+        try:
+            plain = self._decrypt[blob[:3]](blob[3:15], blob[15:], self._prefix + _u64.pack(number))
+        except (KeyError, InvalidTag, ValueError, struct.error):
+            raise self._why(blob) from None
+        whole = _unpadded(plain)
+        end = len(whole) - self._tail
+        if end < 0:
+            raise SealBroken()
+        return whole[:end], whole[end:]
+
+    def _why(self, blob: bytes) -> SealError:
+        """Why it did not open. Errors: KeyMissing, where that is the cause."""
+        self._ring.key_of(blob)
+        return SealBroken()
 
 
 # -- values of a subscriber ----------------------------------------

@@ -16,7 +16,7 @@ SLICE_AT_SPEED = 0.05
 MOST_SLICE = 500
 SLICE_SECONDS = 5.0
 
-UNMAKEABLE = outcomes.NUMBERS["unmakeable"]
+UNMAKEABLE, SUPPRESSED = outcomes.NUMBERS["unmakeable"], outcomes.NUMBERS["suppressed"]
 
 
 @dataclass(slots=True, eq=False)
@@ -58,10 +58,11 @@ class BatchItem:
 
 @dataclass(slots=True, eq=False)
 class MessageBatch:
-    """A few people of a chunk who may be written to: (number, sealed blob, provider) each, then items."""
+    """A few people of a chunk who may be written to: (number, sealed blob, provider, index of the address) each, then
+    items."""
 
     claim: Claim
-    rows: list[tuple[int, bytes, int]]
+    rows: list[tuple[int, bytes, int, bytes]]
     checked: float
     items: deque[BatchItem] = field(default_factory=deque)
     groups: dict[int, dict[str, str]] = field(default_factory=dict)  # By number: what conditions on groups ask.

@@ -35,7 +35,7 @@ from samizdat.delivery import (
 from samizdat.delivery.actions import copied_installation as fencing
 from samizdat.delivery.actions import due, rate_budgets, route_refusals, routes, wait_reasons
 from samizdat.delivery.engine import locks, recovery, rewound_database
-from samizdat.delivery.engine.batches import SLICE, Claim, MessageBatch
+from samizdat.delivery.engine.batches import SLICE, SUPPRESSED, Claim, MessageBatch
 from samizdat.delivery.engine.edition_loader import LoadedEdition, open_edition, route_infos
 from samizdat.delivery.engine.heartbeat import Heartbeat
 from samizdat.delivery.engine.organization_queue import OrganizationQueue
@@ -79,7 +79,6 @@ NOT_WALKED = release_log.ReleaseStanding(goes=False, finished=False)
 # Chunks that are read where somebody is tried again, before all of them are.
 NEWEST = 1000
 
-_SUPPRESSED = outcome.NUMBERS["suppressed"]
 _UNMAKEABLE = outcome.NUMBERS["unmakeable"]
 
 
@@ -279,14 +278,14 @@ class Claimer:
             return MessageBatch(claim, [], checked)
         if not fed.goes_on:
             return None
-        allowed = {row & NUMBER_MASK: (row & NUMBER_MASK, blob, provider) for row, blob, provider in fed.people}
+        allowed = {row & NUMBER_MASK: (row & NUMBER_MASK, blob, by, index) for row, blob, by, index in fed.people}
         for number in numbers:
             if number not in allowed:
-                self._book(claim, number, JournalNews.SUPPRESSED, _SUPPRESSED, 0)
+                self._book(claim, number, JournalNews.SUPPRESSED, SUPPRESSED, 0)
         claim.sliced += len(allowed)
         # In the order of the chunk: in a warm-up the newest come first.
         people = [allowed[number] for number in numbers if number in allowed]
-        tags = [(number, claim.tags.masks.get(number, 0)) for number, _, _ in people] if opened.compared else []
+        tags = [(number, claim.tags.masks.get(number, 0)) for number, *_rest in people] if opened.compared else []
         groups = {number: condition_values.values(mask, opened.compared) for number, mask in tags if mask}
         return MessageBatch(claim, people, checked, groups=groups)
 

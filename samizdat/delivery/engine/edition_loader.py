@@ -7,6 +7,7 @@ from typing import Any
 
 from samizdat import phrases_override, plugins
 from samizdat.accounts import sealed_settings
+from samizdat.audience import sealed_subscribers
 from samizdat.audience.condition_values import Compared
 from samizdat.campaigns import edition_details
 from samizdat.campaigns.edition_details import EditionDetails, slug_of
@@ -115,7 +116,7 @@ def open_edition(number: int, variant: int = 0) -> LoadedEdition:
         signing=SigningMaker(compiled, own) if own else maker,
         signers=signers,
         letterer=ValueBuilder(edition.pk, place, keys.links[edition.link_key], dict(details.fields), maker.needs),
-        opener=keys.ring.bound("subscriber", "sealed", keys.uid),
+        opener=sealed_subscribers.opener(keys),
         chunks=sealed_chunks.opener(keys, edition.pk),
         compiled=compiled,
         own=own,

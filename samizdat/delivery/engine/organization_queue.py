@@ -21,6 +21,7 @@ from samizdat.delivery.engine.batches import (
     SLICE,
     SLICE_AT_SPEED,
     SLICE_SECONDS,
+    SUPPRESSED,
     UNMAKEABLE,
     BatchItem,
     MessageBatch,
@@ -170,30 +171,48 @@ class OrganizationQueue:
 
     def _open(self, piece: MessageBatch) -> None:
         """Opens the blobs and addresses the letters. Here and not in the claimer: two threads that both compute take
-        the interpreter from each other. Whose blob does not open cannot be written to, and holds nobody else up.
+        the interpreter from each other.
         """
-        opener, letterer = piece.claim.opened.opener, piece.claim.opened.letterer
+        people, letterer = self._opened(piece), piece.claim.opened.letterer
         try:
-            people = [(number, opener.open(blob, number)) for number, blob, _ in piece.rows]
             addressed = letterer.address(people)
         except seal.SealBroken:
-            addressed = [message for row in piece.rows for message in self._open_one(piece, *row)]
+            addressed = [message for person in people for message in self._address_one(piece, *person)]
         for message in addressed if piece.groups else ():
             message.values.update(piece.groups.get(message.number, {}))
-        providers = {number: provider for number, _, provider in piece.rows}
+        providers = {number: provider for number, _blob, provider, _index in piece.rows}
         piece.items.extend(
             BatchItem(piece.claim, message, providers[message.number], piece.checked) for message in addressed
         )
         piece.rows = []
 
-    def _open_one(self, piece: MessageBatch, number: int, blob: bytes, provider: int) -> list[Recipient]:
-        opened = piece.claim.opened
+    def _opened(self, piece: MessageBatch) -> list[tuple[int, bytes]]:
+        """(number, values) of those who can be written to. Whose blob does not open cannot, and holds nobody else up;
+        nor can who has an older one, with an address that is none of the index by which the suppression list was asked.
+        """
+        people, opened = [], piece.claim.opened.opener.open_with_tail
+        for number, blob, _provider, index in piece.rows:
+            try:
+                plain, mark = opened(blob, number)
+            except seal.SealBroken:
+                self._book_unsent(piece, number, JournalNews.REFUSED, UNMAKEABLE)
+                continue
+            if index.startswith(mark):
+                people.append((number, plain))
+            else:
+                self._book_unsent(piece, number, JournalNews.SUPPRESSED, SUPPRESSED)
+        return people
+
+    def _address_one(self, piece: MessageBatch, number: int, plain: bytes) -> list[Recipient]:
         try:
-            return opened.letterer.address([(number, opened.opener.open(blob, number))])
+            return piece.claim.opened.letterer.address([(number, plain)])
         except seal.SealBroken:
-            item = BatchItem(piece.claim, Recipient(number, "", "", {}), provider, piece.checked)
-            self.book(item, JournalNews.REFUSED, UNMAKEABLE)
+            self._book_unsent(piece, number, JournalNews.REFUSED, UNMAKEABLE)
             return []
+
+    def _book_unsent(self, piece: MessageBatch, number: int, news: JournalNews, answer: int) -> None:
+        provider = next(row[2] for row in piece.rows if row[0] == number)
+        self.book(BatchItem(piece.claim, Recipient(number, "", "", {}), provider, piece.checked), news, answer)
 
     def give_back(self, items: Any) -> None:
         """Unsent and unbegun: to the claimer, which asks for consent again before they return."""

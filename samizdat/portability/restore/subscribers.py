@@ -11,7 +11,14 @@ from msgspec.structs import astuple, replace
 
 from samizdat import db
 from samizdat.accounts.models import Organization, Person
-from samizdat.audience import bulk_insert, consent_records, consent_writer, open_signups, suppression_log
+from samizdat.audience import (
+    bulk_insert,
+    consent_records,
+    consent_writer,
+    open_signups,
+    sealed_subscribers,
+    suppression_log,
+)
 from samizdat.audience import sql as audience_sql
 from samizdat.audience.actions import forms
 from samizdat.audience.errors import ImportTaken
@@ -45,7 +52,7 @@ class SubscriberRestore:
         self.row = self._taken(row)
         keys = self._keys = keyring.keys(organization)
         assert keys.data is not None
-        self._seal = keys.data.bound(*consent_records.SUBSCRIBER, keys.uid).seal
+        self._seal = sealed_subscribers.sealer(keys).seal
         self._seal_record = keys.data.bound(*consent_records.RECORD, keys.uid).seal
         places = read_plan(self.row).places
         assert places is not None
@@ -108,7 +115,8 @@ class SubscriberRestore:
             blind = keys.blind(addresses.comparable(person.address))
             is_waiting = seal.WAITING in person.values
             index = keys.blind(consent_writer.index_text(person.address, is_waiting))
-            blob = self._seal(self._packed(person), person.number, os.urandom(seal.NONCE_BYTES))
+            nonce = os.urandom(seal.NONCE_BYTES)
+            blob = self._seal(self._packed(person), person.number, nonce, index[: sealed_subscribers.MARK])
             provider = addresses.provider(addresses.domain(person.address))
             subscribers.append(
                 (id, organization, blob, index, keys.index_version, provider, person.language, person.joined)

@@ -1,0 +1,63 @@
+"""Which address somebody has since it was corrected, as the log says.
+
+An older row of theirs opens, with an index that belongs to it. So each such event says the keyed index of the address
+that they have by then, sealed, and the newest is believed before what stands in the row.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from django.db.models import Max, QuerySet
+
+from samizdat.core.mail import address as addresses
+from samizdat.events import queries as events
+from samizdat.events.actions import detail_of, is_genuine
+from samizdat.events.kinds import EventKind
+from samizdat.events.models import Event
+from samizdat.vault.keyring import OrganizationKeys
+
+CHANGED: EventKind = "subscriber.address_changed"
+_INDEX = "index"
+
+
+def detail_for(keys: OrganizationKeys, address: str) -> dict[str, str]:
+    """For the detail of the event: the index of their address from now on."""
+    return {_INDEX: keys.blind(addresses.comparable(address)).hex()}
+
+
+def last_indexes(ids: Sequence[int]) -> dict[int, bytes]:
+    """The index of the last address of those of them who ever got another one. Some 20 us for each of those."""
+    newest = Event.objects.filter(kind=CHANGED, about__in=ids).values("about").annotate(newest=Max("id"))
+    last = dict[int, bytes]()
+    for event in _events(newest.values_list("newest", flat=True)):
+        ours = event if is_genuine(event) else _ours(event)
+        if ours is not None and ours.about is not None and (index := _index_in(ours)):
+            last[ours.about] = index
+    return last
+
+
+def elsewhere(rows: Mapping[int, bytes]) -> set[int]:
+    """Of these subscribers, each by the newest event of their address, with the index of their row: who has another one
+    by the log. Where the event is none of ours nobody can say it, and nothing is sent."""
+    return {
+        event.about
+        for event in _events(rows)
+        if event.about is not None and not (is_genuine(event) and _index_in(event) == rows[event.id])
+    }
+
+
+def denied(keys: OrganizationKeys, held: Mapping[int, str]) -> set[int]:
+    """Of these subscribers, by row, with the addresses that are sealed of them: whose is one that they had before."""
+    last = last_indexes([*held])
+    return {id for id, index in last.items() if index not in keys.blinds(addresses.comparable(held[id]))}
+
+
+def _events(numbers: Iterable[int]) -> QuerySet[Event]:
+    return Event.objects.select_related("organization").filter(id__in=[*numbers])
+
+
+def _ours(event: Event) -> Event | None:
+    return events.about(event.organization, CHANGED, event.about) if event.organization and event.about else None
+
+
+def _index_in(event: Event) -> bytes:
+    return bytes.fromhex(detail_of(event).get(_INDEX, ""))
