@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from samizdat.audience import actions, choice_log, consistency, queries, suppression_check
 from samizdat.audience.actions import preferences
@@ -71,6 +73,22 @@ def test_who_presses_all_day_writes_so_many_events_and_their_pause_still_counts(
     assert (may(ada, thursday), ada.language, chosen.count()) == ("paused", "de", 5)
     preferences.prefer(ada, thursday, PreferenceChoice("all"), now=NOW + timedelta(days=1))
     assert may(ada, thursday) == "yes", "another day"
+
+
+def test_a_press_too_many_looks_at_no_list(
+    lantern: Any, ada: Any, thursday: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A link whose edition is not known here is of all of their lists, and can be pressed without end."""
+    monkeypatch.setattr(choice_log, "CHOICES", 0)
+    lists = [thursday, *(actions.new_list(lantern, name, now=NOW) for name in ("Friday", "Saturday", "Sunday"))]
+    for list_ in lists[1:]:
+        actions.add_subscriber(lantern, "ada@example.org", list_, consent="said so", now=NOW)
+    asked = []
+    for some in (lists[:1], lists):
+        with CaptureQueriesContext(connection) as queries_of:
+            preferences.prefer_all(ada, some, PreferenceChoice("all", language="de", topics=frozenset()), now=NOW)
+        asked.append(len(queries_of))
+    assert asked[0] == asked[1]
 
 
 def test_topics_that_somebody_drops_after_a_day_of_presses_are_dropped_and_none_is_added(

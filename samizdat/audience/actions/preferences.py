@@ -180,6 +180,8 @@ def prefer_all(
     fewer, is_paused_otherwise = {}, False
     with transaction.atomic():
         row = consent_writer.lock(subscriber)
+        if choice_log.last(row).is_full(now) and not _may_lessen(choice):
+            return {}
         for list in lists:
             less, is_news = _prefer(row, list, choice, now, sent_at)
             is_paused_otherwise |= is_news
@@ -221,6 +223,10 @@ def _has_chosen_since(logged: LoggedChoices, list: List, sent_at: datetime) -> b
     """Whether they sent another choice of this list later, which the log has."""
     last = logged.sent.get(list.id)
     return last is not None and sent_at + ONE_CLOCK < datetime.fromisoformat(last)
+
+
+def _may_lessen(choice: PreferenceChoice) -> bool:
+    return choice.often not in ("", "all") or bool(choice.offered - (choice.topics or frozenset()))
 
 
 def _fewer_of(row: Subscriber, subscription: Subscription, choice: PreferenceChoice) -> PreferenceChoice:
