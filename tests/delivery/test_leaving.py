@@ -185,7 +185,7 @@ def test_a_database_that_does_not_answer_keeps_what_subscribers_chose_and_the_se
         raise OperationalError("database is locked")
 
     with monkeypatch.context() as patch:
-        patch.setattr("samizdat.audience.actions.preferences.prefer", locked)
+        patch.setattr("samizdat.audience.actions.preferences.prefer_all", locked)
         with pytest.raises(OperationalError):
             preferences.take_everything(datetime.now(UTC))
     assert bytes(house.organization.uid) in publicdb.untaken()
