@@ -1,10 +1,12 @@
 """Release, schedules, and what stands in the database's own rules."""
 
+import math
 import threading
 from binascii import a2b_qp
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -45,8 +47,9 @@ from samizdat.delivery.actions import (
     take_back,
     unrelease,
 )
-from samizdat.delivery.actions.due import next_due
+from samizdat.delivery.actions.due import finish_cancelled, in_turns, next_due
 from samizdat.delivery.actions.releasing import ReleaseWave
+from samizdat.delivery.engine import claimer
 from samizdat.delivery.engine.claimer import Claimer
 from samizdat.delivery.engine.edition_loader import open_edition
 from samizdat.delivery.engine.results import SendResult, write
@@ -560,6 +563,48 @@ def test_cancelling_before_anything_was_sent_books_everybody_at_once(house: Hous
     assert start_due(NOW + timedelta(minutes=10)) == 0
     with pytest.raises(WrongState):
         cancel(campaign, now=NOW)
+
+
+def test_a_large_cancelled_campaign_is_booked_in_portions(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By whoever presses the button as well as by the thread that feeds every organization."""
+    house.people(1700)
+    campaign = release(house.draft(), now=NOW, hold_minutes=5)
+    cancel(campaign, now=NOW, seconds=0)
+    assert (campaign.state, campaign.cancelled, campaign.pending) == ("cancelled", 500, 1200)
+    monkeypatch.setattr(claimer, "ASIDE", 0)
+    feeding = Claimer(SenderContext(threading.Event(), lambda: NOW, lambda _edition: True), bool, lambda _lane: None)
+    for name in ("_look_at_clock", "_settle", "_look_at_intake", "_look_at_campaigns"):
+        monkeypatch.setattr(feeding, name, lambda *_: None)
+    monkeypatch.setattr(feeding._sender, "recorder", SimpleNamespace(alive=True), raising=False)
+    feeding._tick()
+    campaign.refresh_from_db()
+    assert campaign.cancelled == 1000 and feeding._booking, "it goes on at the next look"
+    assert finish_cancelled(NOW)
+    campaign.refresh_from_db()
+    assert (campaign.cancelled, campaign.pending) == (1700, 0)
+    assert queries.recount(campaign) == queries.report(campaign).books
+
+
+def test_many_second_tries_are_put_into_chunks_in_portions(house: House) -> None:
+    house.people(1200)
+    edition = house.released().edition.pk
+    for chunk in Chunk.objects.order_by("pk"):
+        numbers = unpack_numbers(bytes(chunk.numbers))
+        write([SendResult(edition, chunk.pk, number, JournalNews.DEFERRED) for number in numbers], NOW)
+    later = NOW + timedelta(days=1)
+    assert [retry_due(later, 0), retry_due(later, 0), retry_due(later)] == [500, 500, 200]
+
+
+def test_one_organization_with_much_to_do_keeps_no_other_waiting() -> None:
+    order = []
+
+    def work(name: str, portions: int) -> Iterator[int]:
+        for _ in range(portions):
+            order.append(name)
+            yield 1
+
+    assert in_turns([(1, work("many", 50)), (1, work("many", 50)), (2, work("few", 1))], math.inf) == (101, True)
+    assert order.index("few") < 2
 
 
 @pytest.mark.parametrize("owed", ["pending", "deferred"])

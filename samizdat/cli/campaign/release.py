@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from math import inf
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -275,7 +276,7 @@ def campaign_cancel(number: int) -> None:
 
     if row.state not in ("finished", "cancelled"):  # Those are refused below; there is nothing to be sure about.
         confirm(f"Cancel campaign {number}? This can't be undone.")
-    say_changed(actions.cancel(row, now=bootstrap.now()))
+    say_changed(actions.cancel(row, now=bootstrap.now(), seconds=inf))
 
 
 @campaign.command("resolve")

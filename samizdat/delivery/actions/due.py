@@ -1,7 +1,11 @@
 """What time does: schedules begin, retries come due, campaigns end. Guarded, so it may be called at any time."""
 
 import logging
+import random
+import time
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from math import inf
 
 from django.db import transaction
 from django.db.models import Min
@@ -14,7 +18,7 @@ from samizdat.core.mail.ledger import CHUNK, pack_numbers
 from samizdat.delivery import clock_jumps, domain_ownership, sql
 from samizdat.delivery.actions.digest_rounds import enter_round
 from samizdat.delivery.actions.language_choice import of_one_version
-from samizdat.delivery.actions.running import book_cancelled
+from samizdat.delivery.actions.running import cancelled_portions
 from samizdat.delivery.actions.wait_reasons import WaitReason
 from samizdat.delivery.models import Chunk, Retry, Route
 from samizdat.delivery.queries import next_position
@@ -66,32 +70,52 @@ def next_due(now: datetime) -> datetime | None:
     return now + AGAIN if earliest is not None and earliest <= now else earliest
 
 
-def finish_cancelled(now: datetime) -> None:
-    """Books what senders have given back since a campaign was cancelled."""
-    for campaign in (
-        Campaign.objects.filter(state="cancelled").exclude(pending=0, deferred=0).values_list("pk", flat=True)
-    ):
-        book_cancelled(campaign, now)
+def in_turns(portions: Iterable[tuple[int, Iterator[int]]], seconds: float) -> tuple[int, bool]:
+    """What the portions of each organization have done, one after the other in turns, for so many seconds: the sum,
+    and whether that is all. portions: (organization, its work); where time is up, chance decides who is first next."""
+    until, count = time.monotonic() + seconds, 0
+    turns: dict[int, list[Iterator[int]]] = {}
+    for organization, work in portions:
+        turns.setdefault(organization, []).append(work)
+    waiting = random.sample(list(turns.values()), len(turns))
+    while waiting:
+        for works in [*waiting]:
+            done = next(works[0], None)
+            if done is None:
+                works.pop(0)
+            count += done or 0
+            if not works:
+                waiting.remove(works)
+            if time.monotonic() > until:
+                return count, not waiting
+    return count, True
 
 
-def retry_due(now: datetime) -> int:
-    """Retries whose time has come go into chunks of their own. How many messages."""
-    count = 0
+def finish_cancelled(now: datetime, seconds: float = inf) -> bool:
+    """Books what is still owed of cancelled campaigns, for so many seconds. Whether that is all."""
+    rows = Campaign.objects.filter(state="cancelled").exclude(pending=0, deferred=0).values_list("organization", "pk")
+    return in_turns(((organization, cancelled_portions(campaign, now)) for organization, campaign in rows), seconds)[1]
+
+
+def retry_due(now: datetime, seconds: float = inf) -> int:
+    """Retries whose time has come go into chunks of their own, for so many seconds. How many messages."""
     if not Retry.objects.filter(due__lte=now, chunk=None).exists():
         return 0  # Nearly always, and asked in half the time.
     editions = (
         Retry.objects.filter(
             due__lte=now, chunk=None, edition__campaign__state="sending", edition__organization__sending_locked=False
         )
-        .values_list("edition", flat=True)
+        .values_list("edition__organization", "edition")
         .distinct()
     )
-    for edition in list(editions):
-        while moved := _chunk_retries(edition, now):
-            count += moved
-            if moved < CHUNK and not marks_of(edition) and not frozen_in(edition):
-                break
-    return count
+    return in_turns([(organization, _retries(edition, now)) for organization, edition in editions], seconds)[0]
+
+
+def _retries(edition: int, now: datetime) -> Iterator[int]:
+    while moved := _chunk_retries(edition, now):
+        yield moved
+        if moved < CHUNK and not marks_of(edition) and not frozen_in(edition):
+            return
 
 
 def _chunk_retries(edition: int, now: datetime) -> int:

@@ -55,6 +55,8 @@ log = logging.getLogger("samizdat.sender")
 # Seconds between two looks at campaigns, routes and the clock. While no campaign sends or waits, each second is asked
 # whether anything was written or is due, and else there is a look after so many.
 TICK, QUIET = 0.5, 60.0
+# Of a look around, for second tries and for cancelled campaigns: this thread feeds every organization.
+ASIDE = 0.1
 # Results that are not in the database yet; above this nothing new is fed.
 MOST_BACKLOG = 6000
 # Where a chunk is gone in a tenth of a second, two are claimed at a time: what a power cut leaves in doubt is still no
@@ -110,6 +112,7 @@ class Claimer:
         self._next_forgetting = 0.0
         self._changes = database_changes.DatabaseChanges(QUIET)
         self._due: datetime | None = None  # When a campaign or route is, while none sends or waits.
+        self._booking = False  # Is there a cancelled campaign that is not booked yet?
         self.at_work = True  # Is there a campaign that sends or waits?
         self._domains: dict[tuple[int, str], rate_budgets.WarmUp] = {}
         self._domain_back: dict[int, int] = {}  # Drawn for a domain, and not sent: given back with the next draw.
@@ -170,9 +173,9 @@ class Claimer:
         self._write_condemned()
         self._write_put_off()
         if time.monotonic() >= self._next_tick:
-            self._next_tick = time.monotonic() + (TICK if self.at_work else wakeups.until_next())
+            self._next_tick = time.monotonic() + (TICK if self.at_work or self._booking else wakeups.until_next())
             self._drop_idle()
-            if self._changes.has_news() or self.at_work or self._is_due():
+            if self._changes.has_news() or self.at_work or self._booking or self._is_due():
                 self._tick()
         while self._inbox.wanted:
             organization = self._inbox.wanted.popleft()
@@ -447,8 +450,8 @@ class Claimer:
         self._idle.clear()
         self._fresh.clear()
         due.start_due(now)
-        due.retry_due(now)
-        due.finish_cancelled(now)
+        due.retry_due(now, ASIDE)
+        self._booking = not due.finish_cancelled(now, ASIDE)
         routes.wake_due(now)
         forgets = time.monotonic() >= self._next_forgetting
         recovery.recover_dead(now, mine=self._sender.worker.pk if self._sender.worker else None, forgets=forgets)

@@ -113,6 +113,10 @@ def follow(now: datetime) -> None:
         continue
 
 
+def second_tries(now: datetime) -> None:
+    delivery.retry_due(now, CLEARING)
+
+
 def removed_fields(now: datetime) -> None:
     audience.clear_removed(now, CLEARING, stopping.is_set)
 
@@ -179,7 +183,7 @@ SLOW: dict[str, Deed] = {
     "campaigns from domains of others": due.pause_from_others,
     "digests": digests.make_due,
     "welcome emails that wait too long": welcome.drop_late,
-    "second tries": delivery.retry_due,
+    "second tries": second_tries,
     "how accounts stand at their providers": provider_status.ask_standings,
     "organizations for the public database": publish.missing_places,
     "what the public pages show": compare.compare,
