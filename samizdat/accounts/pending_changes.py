@@ -10,9 +10,12 @@ one who is gone must not keep a change for ever. The command line is of whoever 
 """
 
 import logging
+import random
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from math import inf
 from typing import Any, Protocol
 
@@ -47,11 +50,15 @@ SEASONED = timedelta(hours=24)
 
 # Seconds in which the clock walks the log for one of them.
 WALKED = 1.0
+# So many wait in an organization at most: more than a team looks at in the days that they wait.
+MOST = 200
 # By then an event is in the chain: the worker links new ones each ten seconds.
 LINKED = timedelta(minutes=10)
 
 # Row, and what is known of who was told -> seconds that one process has counted of it.
 Seen = dict[tuple[int, datetime | None, datetime | None], float]
+# Row -> how much has passed that nothing was counted of.
+Missed = dict[int, timedelta]
 
 ASKED: EventKind = "change.requested"
 DONE: EventKind = "change.applied"
@@ -67,6 +74,10 @@ _GIVING = ("person.role_changed", "person.unlocked")
 
 class ChangeRefused(AccountError):
     code = "change_refused"
+
+
+class TooManyWaiting(ChangeRefused):
+    code = "too_many_waiting"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,13 +166,18 @@ def ask(
     about: int | None = None,
     now: datetime,
     by: Person | None,
+    always: bool = False,
 ) -> PendingChange:
-    """The same asked again is the one that waits already: its day does not begin anew."""
+    """The same asked again is the one that waits already: its day does not begin anew. always: also beyond MOST, where
+    nobody is there to be refused. Errors: TooManyWaiting."""
     with transaction.atomic():
         Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
         for row in waiting(organization).filter(kind=kind, about=about):
             if details_of(row, type(details)) == details:
                 return row
+        if not always and waiting(organization).count() >= MOST:
+            sentence = _("%(n)s changes are already pending. Approve or stop some of them under Team, then try again.")
+            raise TooManyWaiting(sentence % {"n": MOST})
         row = PendingChange.objects.create(
             organization=organization, kind=kind, about=about, by=by, created=now, details_sealed=b""
         )
@@ -201,13 +217,31 @@ def others(organization: Organization, asker: Person | None, now: datetime) -> l
     return [row.person for row in rows if row.person != asker and row.since and row.since <= now - SEASONED]
 
 
-def is_alone(organization: Organization, asker: Person | None, now: datetime) -> bool:
+class KnownAdmins:
+    """Those of an organization at one moment, looked up when they are first asked for."""
+
+    def __init__(self, organization: Organization, now: datetime) -> None:
+        self._organization, self._now = organization, now
+
+    @cached_property
+    def approving(self) -> list[Person]:
+        return others(self._organization, None, self._now)
+
+    @cached_property
+    def by_log(self) -> set[int | None] | None:
+        return _admins_by_log(self._organization, self._now)
+
+
+def is_alone(
+    organization: Organization, asker: Person | None, now: datetime, admins: KnownAdmins | None = None
+) -> bool:
     """Whether there is nobody whose approval counts. One whom the log knows as an admin, and no row, was taken out of
     the database: a change then waits until they are back. So it does where the log lacks an event by which somebody may
     have become one."""
-    if others(organization, asker, now):
+    admins = admins or KnownAdmins(organization, now)
+    if any(person != asker for person in admins.approving):
         return False
-    known = _admins_by_log(organization, now)
+    known = admins.by_log
     return known is not None and not known - {asker.pk if asker else None}
 
 
@@ -274,9 +308,9 @@ def until(row: HeldRow, now: datetime) -> datetime:
     return max(since + span, now + span - waited)
 
 
-def counts(row: HeldRow, now: datetime) -> bool:
+def counts(row: HeldRow, now: datetime, admins: KnownAdmins | None = None) -> bool:
     """Whether its time runs: somebody else knows of it, or there is nobody else."""
-    return row.noticed is not None or is_refused(row, now) or is_alone(row.organization, row.by, now)
+    return row.noticed is not None or is_refused(row, now) or is_alone(row.organization, row.by, now, admins)
 
 
 def is_refused(row: HeldRow, now: datetime) -> bool:
@@ -378,18 +412,36 @@ def settle_about(organization: Organization, kind: str, about: int, *, now: date
         _settle(row, "done", now, by, act=False)
 
 
-def wait(now: datetime, passed: timedelta, seen: Seen | None = None) -> None:
+def wait(
+    now: datetime, passed: timedelta, seen: Seen | None = None, missed: Missed | None = None, seconds: float = inf
+) -> None:
     """Counts the time that passed, by a clock that nobody can set, since the last call; what has waited long enough is
-    done. seen: as in `count`."""
-    rows = PendingChange.objects.select_related("organization", "by").filter(state="waiting")
-    for row in rows.order_by("id"):
-        if not _may_ask(row):
-            _settle(row, "stopped", now, None)  # Whoever asked is none any more who may, or is locked.
-        elif not _is_ours(row):
-            log.error("A change that waited was written by somebody who has no keys; it was dropped.")
-            _fail(row, now)
-        elif counts(row, now):
-            _wait_on(row, now, count(row, passed, seen))
+    done. seen: as in `count`. seconds: of this look; organizations are in no order, and what it did not come to is
+    noted in `missed`, for the next."""
+    until = time.monotonic() + seconds
+    missed = {} if missed is None else missed
+    before = {**missed}
+    missed.clear()
+    rows = PendingChange.objects.filter(state="waiting").order_by()
+    organizations = [*Organization.objects.filter(pk__in=rows.values("organization"))]
+    for organization in random.sample(organizations, len(organizations)):
+        admins = KnownAdmins(organization, now)
+        for row in sorted(waiting(organization), key=lambda row: row.pk not in before):
+            since = passed + before.get(row.pk, timedelta())
+            if time.monotonic() > until:
+                missed[row.pk] = since
+            else:
+                _look_at(row, now, since, seen, admins)
+
+
+def _look_at(row: PendingChange, now: datetime, passed: timedelta, seen: Seen | None, admins: KnownAdmins) -> None:
+    if not _may_ask(row):
+        _settle(row, "stopped", now, None)  # Whoever asked is none any more who may, or is locked.
+    elif not _is_ours(row):
+        log.error("A change that waited was written by somebody who has no keys; it was dropped.")
+        _fail(row, now)
+    elif counts(row, now, admins):
+        _wait_on(row, now, count(row, passed, seen))
 
 
 def _wait_on(row: PendingChange, now: datetime, waited: float) -> None:

@@ -13,9 +13,11 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone, translation
+from django.utils.translation import gettext as _
 
 from samizdat.accounts import queries, sign_out
 from samizdat.accounts.models import Organization, Person
+from samizdat.accounts.pending_changes import TooManyWaiting
 from samizdat.logs import where_it_broke
 from samizdat.web import read_limits, resume_after_sign_in
 from samizdat.web.asgi import PERSON
@@ -74,6 +76,8 @@ class DeskMiddleware:
         """A broken page is logged by file and line alone; Django's own log would carry the address of the page."""
         if isinstance(error, read_limits.TooFast):
             return read_limits.answer(request, error.seconds)
+        if isinstance(error, TooManyWaiting):
+            return read_limits.refusal(request, _("Too many pending changes"), str(error), 409)
         if not isinstance(error, (Http404, PermissionDenied)):
             log.error("A page broke: %s", where_it_broke(error))
         return None

@@ -153,16 +153,21 @@ _GAPS = " \xa0\u202f,"
 
 
 def answer(request: DeskRequest, seconds: int) -> HttpResponse:
-    title, home = _("Too many subscribers opened"), address(request.organization, "home")
+    return refusal(request, _("Too many subscribers opened"), sentence(seconds), 429)
+
+
+def refusal(request: DeskRequest, title: str, sentence: str, status: int) -> HttpResponse:
+    """A page of its own, with what was typed."""
+    home = address(request.organization, "home")
     if request.method != "POST":
-        return says(request, title, sentence(seconds), 429, home)
+        return says(request, title, sentence, status, home)
     facts = {
         "title": title,
-        "sentence": sentence(seconds),
+        "sentence": sentence,
         "typed": resume_after_sign_in.typed_into(request),
         "home": home,
     }
-    return render(request, "web/rate_limited.html", facts, status=429)
+    return render(request, "web/rate_limited.html", facts, status=status)
 
 
 def sentence(seconds: int) -> str:

@@ -73,6 +73,52 @@ def test_an_admin_makes_no_admin_alone_and_removes_and_demotes_no_other(
     assert [row.kind for row in pending_changes.waiting(house)] == ["role", "role", "removal"]
 
 
+def _ask(house: Any, by: Person, many: int) -> None:
+    """So many invitations wait."""
+    for _ in range(many):
+        actions.invite(house, "editor", note="", by=by, now=NOW)
+
+
+def test_only_so_many_changes_wait_in_an_organization(
+    house: Any, vera: Person, clara: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pending_changes, "MOST", 2)
+    _ask(house, vera, 2)
+    with pytest.raises(AccountError, match="2 changes are already pending"):
+        _ask(house, vera, 1)
+    assert Invitation.objects.count() == 2
+    pending_changes.stop(pending_changes.waiting(house)[0], now=NOW, by=vera)
+    assert actions.give_role(clara, house, "admin", by=vera, now=NOW)
+
+
+def test_a_round_looks_at_some_of_many_changes_and_each_gets_its_day(house: Any, vera: Person) -> None:
+    """Those it didn't come to are the first of the next round, and no hour of theirs is lost."""
+    _ask(house, vera, 3)
+    seen: pending_changes.Seen = {}
+    missed: pending_changes.Missed = {}
+    pending_changes.wait(NOW, MINUTE, seen)
+    pending_changes.wait(NOW, MINUTE, seen, missed, seconds=-1)
+    assert len(missed) == 3
+    pending_changes.wait(NOW, MINUTE, seen, missed)
+    waited = pending_changes.waiting(house).values_list("waited_seconds", flat=True)
+    assert [*waited] == [120.0] * 3 and not missed
+
+
+def test_who_is_an_admin_is_read_from_the_log_once_in_a_round(
+    house: Any, vera: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _ask(house, vera, 3)
+    genuine, looks = pending_changes._admins_by_log, []
+
+    def counted(*how: Any) -> Any:
+        looks.append(how)
+        return genuine(*how)
+
+    monkeypatch.setattr(pending_changes, "_admins_by_log", counted)
+    pending_changes.wait(NOW, MINUTE, {})
+    assert len(looks) == 1
+
+
 @pytest.mark.parametrize("sent_away", [actions.remove_person, locking.lock])
 def test_whoever_was_sent_away_does_not_come_back_by_a_role_that_was_asked_for_before(
     house: Any, vera: Person, zoya: Person, clara: Person, sent_away: Any

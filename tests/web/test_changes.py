@@ -13,6 +13,7 @@ from samizdat.accounts.models import Membership, Organization, PendingChange, Pe
 from samizdat.audience import data_quality, read_limits, removal_limit
 from samizdat.audience.actions import add_subscriber
 from samizdat.delivery.actions import add_route
+from samizdat.delivery.models import SendingDomain
 from samizdat.events.actions import record
 from samizdat.events.models import Event
 from samizdat.web.audience.views.data_quality import PAGE
@@ -50,6 +51,20 @@ def test_a_stolen_session_of_an_admin_changes_nothing_for_a_day(here: House, ver
     assert house.public_url == "https://lantern.example"
     assert Membership.objects.filter(organization=house, role="admin").count() == 2
     assert [row.kind for row in pending_changes.waiting(house)] == ["role", "setting", "invitation"]
+
+
+def test_where_too_many_changes_wait_the_page_says_so_and_nothing_typed_is_lost(
+    here: House, vera: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pending_changes, "MOST", 0)
+    settings = vera.post(_to(here, "settings"), _settings(here, public_url="https://new.example"))
+    domain = vera.post(_to(here, "domains"), {"name": "new.example", "kinds": "ed25519"})
+    assert (settings.status_code, domain.status_code) == (422, 409)
+    for page in (settings, domain):
+        text = page.content.decode()
+        assert "Approve or stop some of them under Team" in text and "new.example" in text
+    assert not pending_changes.waiting(here.organization).exists()
+    assert not SendingDomain.objects.filter(name="new.example").exists()
 
 
 def test_an_admin_who_saves_asks_for_no_setting_that_somebody_wrote_into_the_database(
@@ -144,8 +159,6 @@ def test_the_only_admin_reads_when_it_is_done(here: House, vera: Client) -> None
 
 
 def test_a_second_domain_signs_nothing_before_it_is_approved(here: House, vera: Client) -> None:
-    from samizdat.delivery.models import SendingDomain
-
     zoya = admin_since(here, "Zoya", 3)
     vera.post(_to(here, "domains"), {"name": "evil.example", "kinds": "ed25519"})
     made = SendingDomain.objects.get(name="evil.example")

@@ -526,7 +526,7 @@ def _hold(
     with transaction.atomic():
         if Import.objects.filter(id=row.id, owner=row.owner).update(state="held", owner="", problem=""):
             rows = (look.counts or {}).get("rows", 0)
-            held.ask(row, document, max(least, look.taken_off), now=now, by=row.by, rows=rows)
+            held.ask(row, document, max(least, look.taken_off), now=now, by=row.by, rows=rows, always=True)
 
 
 def _begun(row: Import, document: ImportDocument) -> ImportDocument:

@@ -45,12 +45,21 @@ def counts_rows(organization: Organization, by: Person | None) -> bool:
     return by is not None and not has_role(by, organization, ("admin",)) and pending_changes.held(organization, by)
 
 
-def ask(row: Import, document: ImportDocument, many: int, *, now: datetime, by: Person | None, rows: int = 0) -> None:
-    """Call it in the transaction that takes the row into the state "held"."""
+def ask(
+    row: Import,
+    document: ImportDocument,
+    many: int,
+    *,
+    now: datetime,
+    by: Person | None,
+    rows: int = 0,
+    always: bool = False,
+) -> None:
+    """Call it in the transaction that takes the row into the state "held". always: as of pending_changes.ask."""
     asked = replace(document, go=0, may_remove=0, asked=many, wait=(wait := secrets.token_hex(8)))
     Import.objects.filter(pk=row.pk).update(**sealed(row, "plan", asked))
     details = RemovalDetails(many, row.list_id, rows, wait)
-    pending_changes.ask(row.organization, CHANGE, details, about=row.pk, now=now, by=by)
+    pending_changes.ask(row.organization, CHANGE, details, about=row.pk, now=now, by=by, always=always)
 
 
 def begin_approved(waiting: Import, details: RemovalDetails, now: datetime) -> None:

@@ -86,6 +86,7 @@ class SchedulerRound:
         self.at: float | None = None
         self.exports: pending_changes.Seen = {}
         self.changes: pending_changes.Seen = {}
+        self.missed: pending_changes.Missed = {}
 
 
 _looked = SchedulerRound()
@@ -98,7 +99,7 @@ def held(now: datetime, looked: SchedulerRound | None = None) -> None:
     mine.at = at
     pending_changes.note_readers()
     approval.wait(now, passed, mine.exports)
-    pending_changes.wait(now, passed, mine.changes)
+    pending_changes.wait(now, passed, mine.changes, mine.missed, LOOKING)
 
 
 def bulk_work(now: datetime) -> None:
