@@ -29,7 +29,7 @@ ENDING = frozenset({"withdrawn", "objected", "cleaned"})
 NO = frozenset(map(consent.KINDS.index, ENDING))
 
 # By which somebody may be written to: of these only what we wrote counts.
-_YES = frozenset(map(consent.KINDS.index, ("given", "confirmed", "returned", "undone")))
+YES = frozenset(map(consent.KINDS.index, ("given", "confirmed", "returned", "undone")))
 _BY_DESK = consent.KINDS.index("withdrawn"), consent.WAYS.index("desk")
 
 # Which reason speaks for an address that has several.
@@ -85,14 +85,14 @@ def with_index(kind: int, words: bytes, version: int, index: bytes) -> bytes:
 def believed(rows: Iterable[Digested]) -> Iterator[tuple[int, Known]]:
     """(subscriber, record) without each yes that we did not write, or that is another one over again: somebody without
     keys wrote it into the database. A no counts whoever wrote it."""
-    return _ours(rows, _YES)
+    return _ours(rows, YES)
 
 
 def genuine(rows: Iterable[Digested]) -> Iterator[tuple[int, Known]]:
     """The same without each no that we did not write, too: what decides whether a no is news. Of a forged one, or of a
     status in the open, that would be no answer: it is taken away again, and the real one was never recorded. A sign-up
     says neither, and its words may be gone."""
-    return _ours(rows, _YES | NO)
+    return _ours(rows, YES | NO)
 
 
 def _ours(rows: Iterable[Digested], checked: frozenset[int]) -> Iterator[tuple[int, Known]]:
@@ -147,7 +147,7 @@ class GenuineConsent:
         self._ours = ours
         self._facts = of_lists(records(ours))
         self._nos = [known for known in ours if known[2] in NO]
-        self._yeses = [known for _, known, *_proof in rows if known[2] in _YES]
+        self._yeses = [known for _, known, *_proof in rows if known[2] in YES]
 
     def standing(self, list_id: int, purpose: str, now: datetime) -> str:
         """How they stand on a list, of consent.STATUSES: what is asked before a no. Whoever writes the database has a

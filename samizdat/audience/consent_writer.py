@@ -103,7 +103,10 @@ def put_index_right(keys: OrganizationKeys, row: Subscriber) -> bool:
     row.index_version = keys.index_version
     row.save(update_fields=["email_index", "index_version"])
     if is_free:
-        reseal(row, values_of(keys, row))
+        values = values_of(keys, row)
+        if text == index_text(values[seal.ADDRESS]):  # What waited is confirmed.
+            values.pop(seal.WAITING, None)
+        reseal(row, values)
     return is_free or text is None
 
 
@@ -206,7 +209,14 @@ def _index_text(keys: OrganizationKeys, subscriber: Subscriber) -> str | None:
         return None
     if has_older_address(keys, subscriber, values):
         return None
-    return index_text(values[seal.ADDRESS], seal.WAITING in values)
+    return index_text(values[seal.ADDRESS], seal.WAITING in values and not _who_agreed([subscriber.id]))
+
+
+def _who_agreed(ids: Sequence[int]) -> set[int]:
+    """Of these, by whose blob they wait for their confirmation, those with a yes on record: it is an older one, whose
+    index is on no suppression list."""
+    known = consent_records.believed(sql.digested_consent_of(ids))
+    return {id for id, entry in known if entry[2] in consent_records.YES}
 
 
 def blinds_of(keys: OrganizationKeys, subscriber: Subscriber) -> list[bytes]:
@@ -237,7 +247,9 @@ def indexes_among(
     held = {id: seal.pick(plain, seal.ADDRESS) for id, (plain, _mark) in plains.items()}
     for id in address_log.denied(keys, held):
         del held[id]
-    texts = {id: index_text(text, bool(seal.pick(plains[id][0], seal.WAITING))) for id, text in held.items()}
+    waiting = {id for id in held if seal.pick(plains[id][0], seal.WAITING)}
+    waiting -= _who_agreed([*waiting]) if waiting else set()
+    texts = {id: index_text(text, id in waiting) for id, text in held.items()}
     return [
         (id, bytes(index), texts.get(id), id not in plains or bytes(index).startswith(plains[id][1]))
         for id, _blob, _language, _joined, index in here

@@ -11,8 +11,9 @@ from samizdat.accounts.models import Organization
 from samizdat.audience import actions, consistency, missing_subscribers, queries
 from samizdat.audience.actions import preferences, put_indexes_right
 from samizdat.audience.actions.fields import clear_removed
+from samizdat.audience.actions.suppressions import suppress_many
 from samizdat.audience.errors import AddressErased, NoSuchSubscriber
-from samizdat.audience.models import Subscriber, Suppression
+from samizdat.audience.models import Subscriber, Subscription, Suppression
 from samizdat.campaigns.models import Campaign
 from samizdat.delivery.engine.sender import run_campaign
 from samizdat.delivery.queries import status
@@ -148,3 +149,19 @@ def test_what_is_cleared_of_an_older_copy_makes_it_no_newer(house: House, ada: S
     assert clear_removed(NOW, 60)
     assert columns(ada, "sealed") != older
     assert sent() == ({"boris@post.example"}, 1)
+
+
+def test_nobody_is_made_a_sign_up_again_by_which_no_suppression_is_seen(
+    house: House, ada: Subscriber, sent: Sent
+) -> None:
+    """An unconfirmed sign-up has an index of its own; Eve confirmed, and complained since."""
+    eve = actions.sign_up(house.organization, "eve@post.example", house.list, wording="News.", now=NOW)
+    older = columns(eve, "sealed")
+    actions.confirm(eve, house.list, now=NOW)
+    suppress_many(house.organization, "eve@post.example", "complaint", now=NOW)
+    put_back(eve, older)
+    assert consistency.check_projections(house.organization, NOW).wrong == [eve.number]
+    compare(house.organization)
+    assert consistency.check_projections(house.organization, NOW).wrong == []
+    Subscription.objects.filter(subscriber=eve.pk).update(mail_verdict=1)
+    assert sent()[0] == {"boris@post.example", "ada@old.example"}
