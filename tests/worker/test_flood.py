@@ -128,7 +128,7 @@ def test_what_was_put_off_is_not_opened_again_before_its_time_and_comes_after_wh
         raise ValueError
 
     with monkeypatch.context() as patch:
-        patch.setattr("samizdat.audience.actions.preferences.prefer", broken)
+        patch.setattr("samizdat.audience.actions.preferences.prefer_all", broken)
         for _ in range(3):
             press(lantern, boris, "prefer", often="monthly")
         preferences.take_everything(NOW)

@@ -292,7 +292,7 @@ def _change_text(organization: Organization, waits: bool) -> str:
         _("To see the change and who requested it, open Team in Samizdat. Any admin can stop it there.")
         if waits
         else _("To see the change and who requested it, open Team in Samizdat."),
-        *where(organization, "changes"),
+        *where(organization, "pending-changes"),
         _("If no one approves or stops it, it takes effect after a day. If it was requested from your account but "
           "not by you, stop it and change your password.")
         if waits
@@ -340,7 +340,7 @@ def _limit_text(organization: Organization, what: str) -> str:
         "To see who it is, open Home in Samizdat. Ask them. If it wasn’t them, sign them out everywhere under "
         "Team, and have them change their password."
     )
-    return _alarm_text(organization, what, todo, "people")
+    return _alarm_text(organization, what, todo, "team")
 
 
 def _signups_text(organization: Organization) -> str:
@@ -377,7 +377,7 @@ def _lock_text(organization: Organization) -> str:
         _("Someone locked an account of the %(name)s team. It’s blocked, and campaigns it sent or scheduled are "
           "paused.") % named(organization),
         _("To see whose account it is, open Team in Samizdat. Any other admin can unlock it there."),
-        *where(organization, "people"),
+        *where(organization, "team"),
     ]  # fmt: skip
     return "\n\n".join(paragraphs) + "\n"
 
