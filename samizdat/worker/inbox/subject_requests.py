@@ -142,8 +142,8 @@ def _allowed(envelope: OpenedEnvelope, now: datetime) -> SubjectRequest | None:
         return None
     subscriber, mark = result
     lists, to = preferences.lists_of(subscriber), preferences.wish_of(subscriber, mark)
-    if not lists or not to or audience_queries.suppression_of(envelope.organization, to) in ("manual", "objected"):
-        return None  # Its owner or the organization decided that; a form does not undo it.
+    if not lists or not to:
+        return None
     _forget(subscriber, preferences.allow(subscriber, mark), now)
     publicdb.set_token_state(text, "allowed")
     return SubjectRequest(subscriber, lists[0], "move", to, mark)
@@ -174,6 +174,11 @@ def _mail(envelope: OpenedEnvelope, wanted: SubjectRequest, now: datetime) -> bo
     subject, lines = _mail_of(words, what, kept.name, url, _hinted(wanted.wish))
     # Before the mail: whoever opens it at once must not find a page that is not here yet.
     publicdb.set_token_state(token, f"asked-{what}")
+    if what == "move" and audience_queries.suppression_of(organization, wanted.to) in ("manual", "objected"):
+        # Its owner or the organization decided that; a form does not undo it. Nothing but the mail is left out, and it
+        # is counted: whoever wants to move to an address does not learn by it that somebody there said no.
+        signups.memory.wrote(organization.id, about_data=True)
+        return True
     return _carried(organization, sender, wanted.to, subject, lines, now) or given_up(envelope, now)
 
 
