@@ -97,7 +97,8 @@ def test_twenty_readers_join_confirm_change_pause_leave_and_are_erased(site: InP
     assert not Subscriber.objects.exists()
     assert {queries.suppression_of(lantern, address) for address in addresses} == {"erased"}
     assert not Intake.objects.exists()
-    assert MailQuota.objects.count() == 6 * len(addresses), (
-        "one page and one mail to confirm, by address and by mailbox, one mail to erase, to somebody who had left"
+    assert MailQuota.objects.count() == 8 * len(addresses), (
+        "one page and one mail to confirm, by address and by mailbox, one sign-up, whether they are asked this "
+        "week, one mail to erase, to somebody who had left"
     )
     assert max(walk.weights.values()) + len(style.sheet("").encode()) <= 14 * 1024

@@ -11,7 +11,7 @@ from django.apps import apps
 from samizdat.accounts.models import Organization
 from samizdat.audience import actions as audience
 from samizdat.audience import data_quality, queries, waiting
-from samizdat.audience.actions import forms
+from samizdat.audience.actions import forms, mail_quota
 from samizdat.audience.consistency import changed_records, check_projections
 from samizdat.audience.list_details import ListDetails
 from samizdat.audience.models import ConsentRecord, DataQualityIssue, List, Subscriber, Subscription
@@ -79,13 +79,35 @@ def test_a_sign_up_leaves_the_same_rows_whether_or_not_somebody_has_the_address(
         assert ada.id not in who
         assert gone.id not in who
         traces[address] = _rows() - before
-    weekly = (
-        traces["angry@example.org"] - traces[EVE]
-    )  # That they are asked once a week, by a keyed hash: gone in a day.
-    assert weekly == Counter({"audience.MailQuota": 1})
-    traces["angry@example.org"] -= weekly
     assert len({frozenset(trace.items()) for trace in traces.values()}) == 1
     assert {mail["To"] for mail in mails(out)} == {EVE, BOB, "gone@example.org", "angry@example.org"}
+
+
+def test_no_spelling_of_an_address_tells_whether_somebody_has_it(
+    lantern: Organization, thursday: List, out: Path
+) -> None:
+    audience.add_subscriber(lantern, "ada@gmail.com", thursday, consent="said so", now=NOW)
+    traces = {}
+    for name in ("ada", "bob"):
+        before, traces[name] = _rows(), []
+        for spelled in (f"{name}+1", f"{name}+2", name, f"{name}+3", f"{name}+4"):
+            _sign_up(lantern, thursday, f"{spelled}@gmail.com")
+            traces[name].append(_rows() - before)
+    assert traces["ada"] == traces["bob"]
+    assert traces["bob"][-1]["audience.SignUp"] == mail_quota.A_DAY
+
+
+def test_a_sign_up_for_a_second_list_tells_nothing_of_who_gets_the_first(
+    lantern: Organization, thursday: List, ada: Subscriber, out: Path
+) -> None:
+    friday, traces = _friday(lantern), {}
+    for address in (ADA, BOB):
+        before = _rows()
+        for list_ in (thursday, thursday, friday):
+            _sign_up(lantern, list_, address)
+        traces[address] = _rows() - before
+    assert traces[ADA] == traces[BOB]
+    assert {mail["To"] for mail in mails(out)} == {ADA, BOB}
 
 
 def test_a_sign_up_for_another_list_does_not_name_the_row_of_a_subscriber(

@@ -6,6 +6,7 @@ is a row.
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -103,21 +104,19 @@ def _take(envelope: OpenedEnvelope, now: datetime) -> bool:
         for list_ in target.lists if target.view is None else ():
             insist_open(list_)
         says = _may_say(envelope, wanted, now)
-        known = _has_all(envelope.organization, wanted, target)
-        # Before anything is written: whoever types an address in a thousand times leaves one trace of it. The same
-        # traces of who gets it already, so that their rows don't tell; by another name, which holds no mail back.
-        may_ask = _may_today(envelope, "confirm" if known is None else "confirmed", wanted, now)
-        # The same rows of everybody, of whom no mail goes to as well: a copy of the database tells no one who is here.
-        waiting = _asked(envelope, wanted, target) if may_ask else None
-        if known is not None:
-            # They get it already; whoever typed their address in learns nothing, and no mail is spent on it.
-            about = _about(known, waiting, target, envelope) if target.appeals and says and waiting else None
-            if about is not None:
-                return fundraising_consent.mail(envelope, about, memory, now)
-            return _write(envelope, wanted, None, target, now, says=says, counts=may_ask)
-        if waiting is None:
+        # By what was typed alone, before anybody is looked for: a copy of the database tells no one who is here, and
+        # whoever types an address in a thousand times leaves few traces of it.
+        if not few_a_day(envelope.organization, "sign-up", wanted, envelope.row, now):
             return True
-        subscriber = waiting if _may_ask(envelope, wanted, now) else None
+        known = _has_all(envelope.organization, wanted, target)
+        # The same rows of everybody, of whom no mail goes to as well.
+        waiting = _asked(envelope, wanted, target)
+        may_ask = _may_ask(envelope, wanted, known, now)
+        # They get it already; whoever typed their address in learns nothing, and no mail is spent on it.
+        about = _about(known, waiting, target, envelope) if known and target.appeals and says else None
+        if about is not None:
+            return fundraising_consent.mail(envelope, about, memory, now)
+        subscriber = waiting if may_ask else None
     except (address.BadAddress, AudienceError):
         return True
     if subscriber and not audience.waiting_among(target.lists, subscriber, _day(envelope), now, now):
@@ -139,15 +138,23 @@ def _may_today(envelope: OpenedEnvelope, what: str, wanted: str, now: datetime) 
     return few_a_day(envelope.organization, what, wanted, envelope.row, now)
 
 
-def _may_ask(envelope: OpenedEnvelope, wanted: str, now: datetime) -> bool:
-    """Who said no to all mail comes back by a form of their own accord, and is not asked each time a stranger types
-    their address."""
-    reason = audience_queries.suppression_of(envelope.organization, wanted)
-    if reason == "manual":
-        return False  # Somebody of the organization decided that; a form does not undo it.
-    if reason not in WANT_NO_MAIL:
-        return True
-    return once_a_week(envelope.organization, f"confirm {address.comparable(wanted)}", envelope.row, now)
+def _may_ask(envelope: OpenedEnvelope, wanted: str, known: Subscriber | None, now: datetime) -> bool:
+    """Whether a mail asks them. It leaves three rows whatever it says. Who said no to all mail comes back by a form of
+    their own accord, and is not asked each time a stranger types their address. known: who gets it already."""
+    organization, box = envelope.organization, envelope.row
+    reason, confirm = audience_queries.suppression_of(organization, wanted), f"confirm {address.comparable(wanted)}"
+
+    def draw(may: bool, share: Callable[..., bool], *what: str) -> bool:
+        may = may and share(organization, *what, box, now)
+        if not may:
+            (once_a_week if share is once_a_week else once_a_day)(organization, f"unused {what} {box}", box, now)
+        return may
+
+    # Somebody of the organization decided what is "manual"; a form does not undo it.
+    may = draw(known is None and reason != "manual", once_a_day, confirm)
+    may = draw(may, few_a_day, "confirm", wanted)
+    weekly = draw(may and reason in WANT_NO_MAIL, once_a_week, confirm)
+    return may and (weekly or reason not in WANT_NO_MAIL)
 
 
 def _has_all(organization: Organization, wanted: str, target: SignupTarget) -> Subscriber | None:
@@ -267,11 +274,10 @@ def _write(
     target: SignupTarget,
     now: datetime,
     says: bool,
-    counts: bool = True,
 ) -> bool:
     """subscriber: None for whom nothing is mailed. What a public process that was taken may read is the same of them:
-    the state of a link that nobody has. And they count toward the mails of an hour, where a mail would go (counts):
-    else the next sign-up would wait only if the one before was mailed."""
+    the state of a link that nobody has. And they count toward the mails of an hour, or the next sign-up would wait only
+    if the one before was mailed."""
     if not memory.may_send(envelope.organization.id):
         return False
     sender = service_senders.sender_for(target.lists[0])
@@ -287,8 +293,7 @@ def _write(
         if says:
             drawn = keys.blind(f"drawn\0{target.number} {address.comparable(wanted)}")
             publicdb.set_drawn_state(drawn, _waiting(target.appeals))
-        if counts:
-            memory.wrote(envelope.organization.id)
+        memory.wrote(envelope.organization.id)
         return True
     token = tokens.make(keys.link, "confirm", target.number, subscriber.number)
     words = phrases_override.words_to(envelope.words.language, leading(envelope.organization).language)
