@@ -195,14 +195,14 @@ def test_letters_that_a_link_shows_keep_nobody_from_signing_in(vault: Any) -> No
     going_on = threading.Event()
 
     def answered(asked: dict[str, Any], start: Callable[..., object]) -> Iterable[bytes]:
-        if asked["PATH_INFO"].startswith("/letter/"):
+        if asked["PATH_INFO"].startswith("/shared/"):
             going_on.wait(60)
         return wsgi(asked, start)
 
     with listening(DeskApplication(answered, threads=2)) as port, contextlib.ExitStack() as stack:
         stack.callback(going_on.set)
-        stack.enter_context(holding(port, 20, asked_for(HERE, "/letter/token")))
-        stack.enter_context(holding(port, 20, asking(cookie, "/letter/token")))
+        stack.enter_context(holding(port, 20, asked_for(HERE, "/shared/token")))
+        stack.enter_context(holding(port, 20, asking(cookie, "/shared/token")))
         for who in ("", cookie):
             assert page(port, "/sign-in", cookie=who) == 200
 
@@ -851,7 +851,7 @@ def hung(application: Any, *said: bytes) -> Iterator[None]:
 
 @pytest.mark.parametrize(
     ("made", "said"),
-    [(public, [asked_for(HERE, "/")]), (desk, [asked_for(HERE, "/"), asked_for(HERE, "/letter/x")])],
+    [(public, [asked_for(HERE, "/")]), (desk, [asked_for(HERE, "/"), asked_for(HERE, "/shared/x")])],
     ids=["public pages", "desk"],
 )
 def test_threads_that_all_hang_give_no_sign_of_life(
@@ -873,5 +873,5 @@ def test_a_desk_of_which_one_organization_holds_its_part_for_long_still_lives(mo
 
 def test_a_desk_that_answers_others_lives_however_long_some_work() -> None:
     application = desk()
-    with hung(application, asked_for(HERE, "/"), asked_for(HERE, "/letter/x")):
+    with hung(application, asked_for(HERE, "/"), asked_for(HERE, "/shared/x")):
         assert application.moves
