@@ -16,6 +16,7 @@ from samizdat.audience.consistency import changed_records, check_projections
 from samizdat.audience.list_details import ListDetails
 from samizdat.audience.models import ConsentRecord, DataQualityIssue, List, Subscriber, Subscription
 from samizdat.core.crypto import tokens
+from samizdat.delivery.models import Route, RoutePace
 from samizdat.events import chain
 from samizdat.events.models import Event
 from samizdat.vault import keyring
@@ -108,6 +109,20 @@ def test_a_sign_up_for_a_second_list_tells_nothing_of_who_gets_the_first(
         traces[address] = _rows() - before
     assert traces[ADA] == traces[BOB]
     assert {mail["To"] for mail in mails(out)} == {ADA, BOB}
+
+
+def test_what_a_route_has_used_tells_of_no_sign_up_whether_it_was_mailed(
+    lantern: Organization, thursday: List, ada: Subscriber, out: Path
+) -> None:
+    Route.objects.update(limits="100/h,500/d")
+    audience.suppress(lantern, "manual", address="barred@example.org", now=NOW)
+    used = {}
+    for address in (EVE, ADA, "barred@example.org"):
+        RoutePace.objects.all().delete()
+        _sign_up(lantern, thursday, address)
+        used[address] = RoutePace.objects.get().spent
+    assert {*used.values()} == {used[EVE]}
+    assert [mail["To"] for mail in mails(out)] == [EVE]
 
 
 def test_a_sign_up_for_another_list_does_not_name_the_row_of_a_subscriber(

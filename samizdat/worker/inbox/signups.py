@@ -276,8 +276,8 @@ def _write(
     says: bool,
 ) -> bool:
     """subscriber: None for whom nothing is mailed. What a public process that was taken may read is the same of them:
-    the state of a link that nobody has. And they count toward the mails of an hour, or the next sign-up would wait only
-    if the one before was mailed."""
+    the state of a link that nobody has. And they count toward the mails of an hour and the limits of a route, or what
+    is used of them would tell whether the one before was mailed."""
     if not memory.may_send(envelope.organization.id):
         return False
     sender = service_senders.sender_for(target.lists[0])
@@ -293,6 +293,7 @@ def _write(
         if says:
             drawn = keys.blind(f"drawn\0{target.number} {address.comparable(wanted)}")
             publicdb.set_drawn_state(drawn, _waiting(target.appeals))
+        service_mail.count_unsent(envelope.organization, sender[1], now)
         memory.wrote(envelope.organization.id)
         return True
     token = tokens.make(keys.link, "confirm", target.number, subscriber.number)

@@ -134,6 +134,11 @@ def carry(
     return outcome
 
 
+def count_unsent(organization: Organization, sender: str, now: datetime) -> None:
+    """Counts a mail that does not go as one that `carry` sent: what a route has used must not tell who is mailed."""
+    next(_with_room(organization, address.domain(address.normalize(sender)), now), None)
+
+
 def leads_out(organization: Organization) -> bool:
     """Whether any route, in whatever state, hands mail on by itself."""
     rows = Route.objects.filter(organization=organization).exclude(state__in=("waiting", "removed"))
