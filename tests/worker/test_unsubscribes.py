@@ -1,5 +1,6 @@
 """What readers sent in is proven again, done once, and much leaving raises an alarm (design.md, section 7)."""
 
+import json
 import os
 import struct
 from datetime import date, datetime, timedelta
@@ -14,7 +15,7 @@ from samizdat.audience import actions as audience
 from samizdat.audience import numbers, queries
 from samizdat.audience import sql as audience_sql
 from samizdat.audience.actions import forms, settle_again
-from samizdat.audience.models import GROWTH, ConsentRecord, Growth, Subscription
+from samizdat.audience.models import GROWTH, SUBSCRIBED, ConsentRecord, Growth, Subscription
 from samizdat.campaigns import edition_details
 from samizdat.campaigns.edition_details import EditionDetails
 from samizdat.campaigns.models import Campaign, Edition
@@ -22,6 +23,7 @@ from samizdat.core import consent
 from samizdat.core.crypto import tokens
 from samizdat.events.actions import detail_of, record, whole_day
 from samizdat.events.models import Event, FollowUp
+from samizdat.privacy.subject_access import access_file
 from samizdat.publicdb import actions as publicdb
 from samizdat.publicdb.models import Form, Intake, Site
 from samizdat.publicdb.queries import token_state
@@ -393,6 +395,24 @@ def test_where_the_edition_is_not_known_the_way_out_leads_out_of_every_list(lant
     say(lantern, "leave", token=token(lantern, ada, 999), purpose="leave")
     unsubscribes.take(NOW)
     assert status(ada, thursday) == "unsubscribed"
+
+
+@pytest.mark.parametrize("spoiled", [False, True])
+def test_a_list_that_somebody_wrote_beside_a_subscriber_is_not_named_to_them_once_they_left_it(
+    lantern: Any, thursday: Any, edition: Edition, spoiled: bool
+) -> None:
+    """By a link whose email is not known, or whose seal somebody spoiled, they leave every list of theirs."""
+    secret = audience.new_list(lantern, "Detained, and their relatives", now=NOW)
+    (mallory,) = people(lantern, thursday, 1)
+    Subscription.objects.create(
+        subscriber=mallory, list=secret, status=SUBSCRIBED, mail_verdict=consent.YES, since=TODAY
+    )
+    if spoiled:
+        Edition.objects.filter(id=edition.id).update(details_sealed=b"spoiled")
+    say(lantern, "leave", token=token(lantern, mallory, edition.id if spoiled else 999), purpose="leave")
+    unsubscribes.take(NOW)
+    assert (status(mallory, thursday), status(mallory, secret)) == ("unsubscribed", "nonsubscribed")
+    assert "Detained" not in json.dumps(access_file(mallory, now=NOW, by_link=True))
 
 
 @pytest.mark.parametrize("kind", ["leave", "back"])

@@ -189,9 +189,9 @@ def unsubscribe_from_all(subscriber: Subscriber, *, now: datetime, way: str = "d
 
 
 def every_list_of(subscriber: Subscriber) -> list[List]:
-    """All lists that they ever had to do with: by their records as well, since a subscription can be away for a day."""
-    known = {record[1] for _, record in sql.consent_of([subscriber.id])}
-    known |= {*Subscription.objects.filter(subscriber=subscriber).values_list("list_id", flat=True)}
+    """All lists that a record of ours names of them, wherever their rows are: a subscription can be away for a day, and
+    one that somebody wrote into the database must not become a record of ours, by which it is named to them."""
+    known = consent_records.lists_on_record(sql.digested_consent_of([subscriber.id]))
     return [
         *List.objects.filter(organization=subscriber.organization_id, id__in=[id for id in known if id]).order_by("id")
     ]
