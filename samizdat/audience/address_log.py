@@ -4,9 +4,9 @@ An older row of theirs opens, with an index that belongs to it. So each such eve
 that they have by then, sealed, and the newest is believed before what stands in the row.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from django.db.models import Max, QuerySet
+from django.db.models import Max
 
 from samizdat.core.mail import address as addresses
 from samizdat.events import queries as events
@@ -27,20 +27,20 @@ def detail_for(keys: OrganizationKeys, address: str) -> dict[str, str]:
 def last_indexes(ids: Sequence[int]) -> dict[int, bytes]:
     """The index of the last address of those of them who ever got another one. Some 20 us for each of those."""
     newest = Event.objects.filter(kind=CHANGED, about__in=ids).values("about").annotate(newest=Max("id"))
-    last = dict[int, bytes]()
-    for event in _events(newest.values_list("newest", flat=True)):
-        ours = event if is_genuine(event) else _ours(event)
-        if ours is not None and ours.about is not None and (index := _index_in(ours)):
-            last[ours.about] = index
-    return last
+    return {
+        event.about: index
+        for event in events.believed(newest.values_list("newest", flat=True))
+        if event.about is not None and (index := _index_in(event))
+    }
 
 
 def elsewhere(rows: Mapping[int, bytes]) -> set[int]:
     """Of these subscribers, each by the newest event of their address, with the index of their row: who has another one
     by the log. Where the event is none of ours nobody can say it, and nothing is sent."""
+    newest = Event.objects.select_related("organization").filter(id__in=[*rows])
     return {
         event.about
-        for event in _events(rows)
+        for event in newest
         if event.about is not None and not (is_genuine(event) and _index_in(event) == rows[event.id])
     }
 
@@ -49,14 +49,6 @@ def denied(keys: OrganizationKeys, held: Mapping[int, str]) -> set[int]:
     """Of these subscribers, by row, with the addresses that are sealed of them: whose is one that they had before."""
     last = last_indexes([*held])
     return {id for id, index in last.items() if index not in keys.blinds(addresses.comparable(held[id]))}
-
-
-def _events(numbers: Iterable[int]) -> QuerySet[Event]:
-    return Event.objects.select_related("organization").filter(id__in=[*numbers])
-
-
-def _ours(event: Event) -> Event | None:
-    return events.about(event.organization, CHANGED, event.about) if event.organization and event.about else None
 
 
 def _index_in(event: Event) -> bytes:

@@ -52,11 +52,14 @@ class LoggedChoices:
 
     def write(
         self, row: Subscriber, list_id: int, changed: Sequence[str], now: datetime, by: Person | None = None
-    ) -> None:
-        """Records a choice of a list, after which they stand so, in the transaction of the change."""
-        state = {"pauses": [*self.pauses.items()], "sent": [*self.sent.items()], "n": self._written_today(now) + 1}
+    ) -> "LoggedChoices":
+        """Records a choice of a list, after which they stand so, in the transaction of the change. As last() would
+        have them then."""
+        written = self._written_today(now) + 1
+        state = {"pauses": [*self.pauses.items()], "sent": [*self.sent.items()], "n": written}
         detail = {"list": list_id, "changed": [*changed], **state}
         record(CHOSEN, row.organization, about=row.id, by=by, now=now, detail=detail)
+        return replace(self, day=now.astimezone(UTC).date(), written=written)
 
 
 def last(row: Subscriber) -> LoggedChoices:
@@ -97,8 +100,4 @@ def newest_of(ids: Sequence[int]) -> dict[int, int]:
 
 def believed(ids: Sequence[int]) -> Iterator[Event]:
     """Of each of these subscribers the newest event of what they chose that we wrote."""
-    for event in Event.objects.select_related("organization").filter(id__in=[*newest_of(ids).values()]):
-        if is_genuine(event):
-            yield event
-        elif event.organization and (ours := events.about(event.organization, CHOSEN, event.about or 0)):
-            yield ours
+    return events.believed(newest_of(ids).values())
