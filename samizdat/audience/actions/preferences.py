@@ -180,10 +180,11 @@ def prefer_all(
     fewer, is_paused_otherwise = {}, False
     with transaction.atomic():
         row = consent_writer.lock(subscriber)
-        if choice_log.last(row).is_full(now) and not _may_lessen(choice):
+        logged = choice_log.last(row)
+        if logged.is_full(now) and not _may_lessen(choice):
             return {}
         for list in lists:
-            less, is_news = _prefer(row, list, choice, now, sent_at)
+            less, is_news, logged = _prefer(row, list, choice, logged, now, sent_at)
             is_paused_otherwise |= is_news
             if less is not None:
                 fewer[list.id] = less
@@ -193,12 +194,17 @@ def prefer_all(
 
 
 def _prefer(
-    row: Subscriber, list: List, choice: PreferenceChoice, now: datetime, sent_at: datetime | None
-) -> tuple[Fewer | None, bool]:
-    """What prefer() returns, and whether their pause is to be looked at."""
-    subscription, logged = Subscription.objects.filter(subscriber=row, list=list).first(), choice_log.last(row)
+    row: Subscriber,
+    list: List,
+    choice: PreferenceChoice,
+    logged: LoggedChoices,
+    now: datetime,
+    sent_at: datetime | None,
+) -> tuple[Fewer | None, bool, LoggedChoices]:
+    """What prefer() returns, whether their pause is to be looked at, and what the log says then. logged: by now."""
+    subscription = Subscription.objects.filter(subscriber=row, list=list).first()
     if subscription is None or (sent_at and _has_chosen_since(logged, list, sent_at)):
-        return None, False
+        return None, False, logged
     if logged.is_full(now):
         choice = _fewer_of(row, subscription, choice)
     before, held = (_often(subscription.frequency), subscription.paused), {*consent_writer.tags_of(row)}
@@ -214,9 +220,10 @@ def _prefer(
     if changed or is_news:
         logged = logged.with_pause(list.id, pause) if is_news else logged
         logged = logged.with_sent(list.id, sent_at) if sent_at else logged
-        logged.write(row, list.id, changed, now)
+        logged = logged.write(row, list.id, changed, now)
     after, topics = often_of(row, list.id), frozenset(held - {*consent_writer.tags_of(row)})
-    return Fewer(before, after, topics) if topics or _rank(after) > _rank(before) else None, is_news
+    fewer = Fewer(before, after, topics) if topics or _rank(after) > _rank(before) else None
+    return fewer, is_news, logged
 
 
 def _has_chosen_since(logged: LoggedChoices, list: List, sent_at: datetime) -> bool:
