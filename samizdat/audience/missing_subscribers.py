@@ -55,7 +55,7 @@ def _put_indexes_right(organization: Organization, keys: OrganizationKeys, ids: 
 def report(organization: Organization, ids: Collection[int], now: datetime) -> int:
     """Keeps those of them who said no away, and writes down that they are missing: how many nobody had said yet."""
     new = sorted({id & NUMBER_MASK for id in ids} - _reported(organization))[:MOST] if ids else []
-    for some in sql.in_light_slices(new, partial(_rows_of, organization)) if new else ():
+    for some in sql.in_light_slices(new, partial(_rows_of, organization)):
         with transaction.atomic():
             _keep_away(organization, _rows_of(organization, some), now)
             record(MISSING, organization, now=now, detail={"numbers": [*some], "count": len(some)})

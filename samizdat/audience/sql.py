@@ -191,7 +191,7 @@ def in_light_slices[Item](
         half = len(items) // 2
         yield from in_light_slices(items[:half], whose)
         yield from in_light_slices(items[half:], whose)
-    else:
+    elif items:
         yield items
 
 
