@@ -18,7 +18,7 @@ from msgspec import Struct, structs
 
 from samizdat.accounts.models import Organization
 from samizdat.campaigns.edition_details import all_versions, counted_versions
-from samizdat.campaigns.models import Edition, EditionClicks
+from samizdat.campaigns.models import Edition, EditionClicks, large_of_edition
 from samizdat.core import ab_test, click_sums, totals
 from samizdat.core.click_sums import ClickSums
 from samizdat.core.crypto import tokens
@@ -109,7 +109,7 @@ def places_reached(edition: Edition) -> frozenset[int]:
 def note_reached(edition: int, people: Mapping[int, Sequence[int]]) -> bool:
     """Adds who got which version (core/ab_test.REST: the rest). In a transaction. Whether there is more to note."""
     row = EditionClicks.objects.select_for_update(of=("self",)).select_related("edition__organization")
-    row = row.defer("edition__compiled_sealed", "edition__details_sealed")
+    row = row.defer(*large_of_edition("edition__"))
     clicks = row.filter(edition=edition).first()
     if clicks is None:
         return False

@@ -13,7 +13,7 @@ from samizdat.accounts.roles import has_role
 from samizdat.audience import sql as audience_sql
 from samizdat.audience.models import row_id
 from samizdat.campaigns import approval
-from samizdat.campaigns.models import Campaign, Edition, large
+from samizdat.campaigns.models import Campaign, Edition, large, large_of_edition
 from samizdat.campaigns.opened import open_campaign
 from samizdat.campaigns.queries import in_turn
 from samizdat.core.crypto.seal import SealBroken
@@ -179,7 +179,7 @@ def book_cancelled(campaign_id: int, now: datetime, seconds: float) -> None:
 
 def cancelled_portions(campaign_id: int, now: datetime) -> Iterator[int]:
     """Books it chunk by chunk, each when it is asked for. How many people."""
-    edition = Edition.objects.defer("compiled_sealed", "details_sealed").filter(campaign=campaign_id).first()
+    edition = Edition.objects.defer(*large_of_edition()).filter(campaign=campaign_id).first()
     if edition is None:
         return
     ready, last = Chunk.objects.filter(edition=edition, state=Chunk.READY).order_by("pk"), 0
