@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
+from itertools import batched
 from typing import Any
 
 from django.template.loader import render_to_string
@@ -131,12 +132,12 @@ def _letters(organization: Organization, subscriber: Subscriber) -> list[dict[st
     # By edition and number, which is the key: there is no index by number alone.
     rows = [
         row
-        for ids in _few([*rows_of.values_list("pk", flat=True)], 500)
+        for ids in batched(rows_of.values_list("pk", flat=True), 500)
         for row in Delivery.objects.filter(edition_id__in=ids, number=subscriber.number)
     ]
     subjects = {
         edition.pk: _subject(edition, subscriber.number)
-        for ids in _few(sorted({row.edition_id for row in rows}), 500)
+        for ids in batched(sorted({row.edition_id for row in rows}), 500)
         for edition in rows_of.filter(pk__in=ids).defer("compiled_sealed").iterator(chunk_size=AT_ONCE)
     }
     return [
@@ -160,10 +161,6 @@ def _subject(edition: Edition, number: int) -> str:
         return ""
     has_begun = about(edition.organization, "campaign.first_sent", edition.campaign_id) is not None
     return details.subject if details.imported or (has_begun and owes(edition, number)) else ""
-
-
-def _few(all_: list[int], many: int) -> list[list[int]]:
-    return [all_[at : at + many] for at in range(0, len(all_), many)]
 
 
 def _log(organization: Organization, subscriber: Subscriber) -> list[dict[str, str]]:
