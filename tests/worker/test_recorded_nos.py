@@ -36,13 +36,13 @@ pytestmark = pytest.mark.django_db
 
 EVE = "eve@example.org"
 LEFT, PAUSED_UNTIL = consent.REASONS.index("left"), NOW.date() + timedelta(days=60)
-# What a record says that whoever writes the database puts beside Eve: of every way in which she can say no.
+# What a record says that whoever writes the database puts beside Eve: of every way in which a subscriber can say no.
 FORGED = [("withdrawn", way) for way in ("form", "one-click", "desk")] + [("objected", "desk")]
 
 
 @pytest.fixture
 def eve(lantern: Any, thursday: Any) -> Subscriber:
-    """She gets the letters, and agreed to appeals."""
+    """Eve gets the letters, and agreed to appeals."""
     eve = audience.add_subscriber(lantern, EVE, thursday, consent="By form.", now=NOW)
     assert audience.agree_to_appeals(eve, thursday, now=NOW)
     return eve
@@ -142,7 +142,7 @@ def test_a_no_to_appeals_stands_though_it_seemed_to_be_said_before(no: str, thur
 
 @pytest.mark.parametrize("no", ["link", "button of a mailbox", "desk", "desk, all lists"])
 def test_a_no_stands_though_the_yes_before_it_was_away_for_the_day(no: str, thursday: Any, eve: Subscriber) -> None:
-    """She had left once and came back; for a day only the leaving is to be seen, which we wrote."""
+    """Eve had left once and came back; for a day only the leaving is to be seen, which we wrote."""
     day = NOW - timedelta(days=9)
     ConsentRecord.objects.update(day=(day - timedelta(days=1)).date())
     audience.unsubscribe(eve, thursday, way="form", now=day)

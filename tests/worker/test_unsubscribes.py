@@ -1162,7 +1162,7 @@ def test_a_process_meets_every_key_that_another_one_brought(
 
 
 def test_a_choice_that_is_put_in_once_more_ends_no_later_pause(lantern: Any, thursday: Any, edition: Edition) -> None:
-    """Ada paused by mistake and took that back; later she paused for long. Somebody copied what she sent between."""
+    """Ada paused by mistake and took that back; later Ada paused for long. Somebody copied what was sent between."""
     (ada,) = people(lantern, thursday, 1)
     link, day = token(lantern, ada, edition.id, "preferences"), NOW.date()
 
