@@ -1,4 +1,5 @@
-"""A subscriber asks for their emails at another address: what their own page shows tells nothing of who has it."""
+"""A subscriber asks for their emails at another address: what their own page shows, and what is
+counted beside it, tells nothing of who has it."""
 
 from typing import Any
 
@@ -6,7 +7,10 @@ import pytest
 
 from samizdat import dbclock
 from samizdat.audience import actions as audience
+from samizdat.audience.actions import signup_alarm
 from samizdat.audience.actions.suppressions import suppress
+from samizdat.delivery.actions import rate_budgets
+from samizdat.delivery.models import Route
 from tests.worker.test_journeys import InProcess, site
 
 __all__ = ["site"]
@@ -16,8 +20,8 @@ MALLORY, EVE = "mallory@evil.example", "eve@example.org"
 
 
 @pytest.mark.parametrize("eve", ["nobody", "subscribed", "unsubscribed", "objected", "manual"])
-def test_the_page_that_allows_another_mailbox_looks_the_same_whoever_has_it(
-    lantern: Any, thursday: Any, site: InProcess, eve: str
+def test_what_allows_another_mailbox_looks_and_counts_the_same_whoever_has_it(
+    lantern: Any, thursday: Any, site: InProcess, eve: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = dbclock.now()
     audience.add_subscriber(lantern, MALLORY, thursday, consent="said so", now=now)
@@ -34,7 +38,14 @@ def test_the_page_that_allows_another_mailbox_looks_the_same_whoever_has_it(
     site.work()
     own = site.mail(MALLORY, "o")
     assert "<button" in site.get(f"/o/{own}")[1]
+    route = Route.objects.get()
+    Route.objects.update(limits="100/h,500/d")
+    monkeypatch.setattr(signup_alarm, "FEW", 2)
+    monkeypatch.setattr(signup_alarm, "EVERY", 1)
     assert site.post(f"/o/{own}", {})[0] == 200
     site.work()
     assert "<button" not in site.get(f"/o/{own}")[1]
     assert bool(site.mail(EVE, "n")) == (eve not in ("objected", "manual"))
+    route.refresh_from_db()
+    assert [share.used for share in rate_budgets.used(route, now)] == [1, 1], "as a copy of the database says"
+    assert len(signup_alarm.alarms(lantern, now)) == 1, "of two mails"

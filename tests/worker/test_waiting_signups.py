@@ -11,7 +11,7 @@ from django.apps import apps
 from samizdat.accounts.models import Organization
 from samizdat.audience import actions as audience
 from samizdat.audience import data_quality, queries, waiting
-from samizdat.audience.actions import forms, mail_quota
+from samizdat.audience.actions import forms, fundraising_consent, mail_quota, signup_alarm
 from samizdat.audience.consistency import changed_records, check_projections
 from samizdat.audience.list_details import ListDetails
 from samizdat.audience.models import ConsentRecord, DataQualityIssue, List, Subscriber, Subscription
@@ -123,6 +123,27 @@ def test_what_a_route_has_used_tells_of_no_sign_up_whether_it_was_mailed(
         used[address] = RoutePace.objects.get().spent
     assert {*used.values()} == {used[EVE]}
     assert [mail["To"] for mail in mails(out)] == [EVE]
+
+
+@pytest.mark.parametrize(("address", "appeals"), [(EVE, ""), (ADA, ""), (ADA, "Ask me."), ("barred@example.org", "")])
+def test_an_alarm_of_many_sign_ups_comes_with_the_same_one_whoever_it_is_of(
+    lantern: Organization,
+    thursday: List,
+    ada: Subscriber,
+    out: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    address: str,
+    appeals: str,
+) -> None:
+    """An alarm is an event, and how many events there are stands in the open."""
+    monkeypatch.setattr(signup_alarm, "FEW", 2)
+    monkeypatch.setattr(signup_alarm, "EVERY", 1)
+    fundraising_consent.put_words(thursday, "Ask me.", now=NOW)
+    audience.suppress(lantern, "manual", address="barred@example.org", now=NOW)
+    _sign_up(lantern, thursday, BOB)
+    assert signup_alarm.alarms(lantern, NOW) == []
+    _sign_up(lantern, thursday, address, appeals=appeals)
+    assert len(signup_alarm.alarms(lantern, NOW)) == 1
 
 
 def test_a_sign_up_for_another_list_does_not_name_the_row_of_a_subscriber(

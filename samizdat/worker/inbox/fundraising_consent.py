@@ -90,7 +90,7 @@ def mail(envelope: OpenedEnvelope, asked: ConsentQuestion, memory: SignupMemory,
         return False
     outcome = _mail(organization, asked, now)
     if isinstance(outcome, Accepted | Unsure):
-        memory.wrote(organization.id)
+        memory.count(organization, now)
     return isinstance(outcome, Accepted | Unsure | Refused) or given_up(envelope, now)
 
 

@@ -4,7 +4,10 @@ import time
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
+from samizdat.accounts.models import Organization
+from samizdat.audience.actions import signup_alarm
 from samizdat.options import confirmations_an_hour
 from samizdat.worker.inbox.inbox import MOST
 
@@ -66,5 +69,10 @@ class SignupMemory:
         """Of those."""
         return sum(is_about_data for _at, is_about_data in self.sent.get(organization, ()))
 
-    def wrote(self, organization: int, *, about_data: bool = False) -> None:
-        self.sent.setdefault(organization, deque()).append((time.monotonic(), about_data))
+    def count(self, organization: Organization, now: datetime, *, about_data: bool = False) -> None:
+        """One more mail; too many in an hour are an alarm. One that is left out for who somebody is counts alike, or
+        the alarm would tell that."""
+        self.sent.setdefault(organization.id, deque()).append((time.monotonic(), about_data))
+        mailed = self.mailed(organization.id)
+        if mailed >= signup_alarm.FEW:
+            signup_alarm.look(organization, mailed, self.about_data(organization.id), now)

@@ -16,7 +16,7 @@ from samizdat.accounts.models import Organization
 from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import actions as audience
 from samizdat.audience import queries as audience_queries
-from samizdat.audience.actions import forms, mailed_words, signup_alarm
+from samizdat.audience.actions import forms, mailed_words
 from samizdat.audience.actions import fundraising_consent as appeals
 from samizdat.audience.actions.mail_quota import few_a_day, once_a_day, once_a_week, tell_unmailed
 from samizdat.audience.errors import AudienceError
@@ -294,7 +294,7 @@ def _write(
             drawn = keys.blind(f"drawn\0{target.number} {address.comparable(wanted)}")
             publicdb.set_drawn_state(drawn, _waiting(target.appeals))
         service_mail.count_unsent(envelope.organization, sender[1], now)
-        memory.wrote(envelope.organization.id)
+        memory.count(envelope.organization, now)
         return True
     token = tokens.make(keys.link, "confirm", target.number, subscriber.number)
     words = phrases_override.words_to(envelope.words.language, leading(envelope.organization).language)
@@ -308,8 +308,7 @@ def _write(
     outcome = service_mail.send(envelope.organization, sender, wanted, subject, text, now)
     match outcome:
         case Accepted() | Unsure():
-            memory.wrote(envelope.organization.id)
-            look_for_alarm(envelope.organization, memory, now)
+            memory.count(envelope.organization, now)
             return True
         case Refused():
             return True  # No such mailbox: the request is forgotten with the other unconfirmed ones.
@@ -320,13 +319,6 @@ def _write(
 
 def _waiting(appeals: str) -> str:
     return "pending-asks" if appeals else "pending"
-
-
-def look_for_alarm(organization: Organization, memory: SignupMemory, now: datetime) -> None:
-    """After each mail."""
-    mailed = memory.mailed(organization.id)
-    if mailed >= signup_alarm.FEW:
-        signup_alarm.look(organization, mailed, memory.about_data(organization.id), now)
 
 
 def composed(

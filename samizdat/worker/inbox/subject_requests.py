@@ -177,7 +177,8 @@ def _mail(envelope: OpenedEnvelope, wanted: SubjectRequest, now: datetime) -> bo
     if what == "move" and audience_queries.suppression_of(organization, wanted.to) in ("manual", "objected"):
         # Its owner or the organization decided that; a form does not undo it. Nothing but the mail is left out, and it
         # is counted: whoever wants to move to an address does not learn by it that somebody there said no.
-        signups.memory.wrote(organization.id, about_data=True)
+        service_mail.count_unsent(organization, sender[1], now)
+        signups.memory.count(organization, now, about_data=True)
         return True
     return _carried(organization, sender, wanted.to, subject, lines, now) or given_up(envelope, now)
 
@@ -201,6 +202,5 @@ def _carried(
     """Whether it may be forgotten: taken, or refused for good."""
     outcome = service_mail.send(organization, sender, to, subject, "\n\n".join(lines) + "\n", now)
     if isinstance(outcome, Accepted | Unsure):
-        signups.memory.wrote(organization.id, about_data=True)
-        signups.look_for_alarm(organization, signups.memory, now)
+        signups.memory.count(organization, now, about_data=True)
     return isinstance(outcome, Accepted | Unsure | Refused)
