@@ -415,6 +415,25 @@ def test_a_list_that_somebody_wrote_beside_a_subscriber_is_not_named_to_them_onc
     assert "Detained" not in json.dumps(access_file(mallory, now=NOW, by_link=True))
 
 
+@pytest.mark.parametrize("spoiled", [False, True])
+def test_by_a_link_whose_email_is_not_known_they_choose_for_the_lists_on_record_and_no_other(
+    lantern: Any, thursday: Any, edition: Edition, spoiled: bool
+) -> None:
+    """The page of such a link is headed by the organization, so a pause there is of all that they get."""
+    friday, written = (audience.new_list(lantern, name, now=NOW) for name in ("The Friday Letter", "Written"))
+    (ada,) = people(lantern, thursday, 1)
+    audience.add_subscriber(lantern, queries.mailbox_of(ada), friday, consent="said so", now=NOW)
+    Subscription.objects.create(subscriber=ada, list=written, status=SUBSCRIBED, mail_verdict=consent.YES, since=TODAY)
+    if spoiled:
+        Edition.objects.filter(id=edition.id).update(details_sealed=b"spoiled")
+    link = token(lantern, ada, edition.id if spoiled else 999, "preferences")
+    until = TODAY + timedelta(days=30)
+    say(lantern, "prefer", token=link, purpose="preferences", often="pause", until=until.isoformat())
+    preferences.take(NOW)
+    paused = dict(Subscription.objects.filter(subscriber=ada).values_list("list__id", "paused"))
+    assert paused == {thursday.id: until, friday.id: until, written.id: None}
+
+
 @pytest.mark.parametrize("kind", ["leave", "back"])
 def test_who_leaves_all_lists_costs_as_many_looks_at_their_records_as_who_leaves_one(
     lantern: Any, thursday: Any, edition: Edition, monkeypatch: pytest.MonkeyPatch, kind: str

@@ -242,7 +242,7 @@ def _proven(
     if edition is not None:
         return Unsubscribe(envelope, subscriber, (edition.list,), token.edition, edition.appeal, edition.released)
     # An edition that is not known, since it was moved without its campaigns: a way out must still lead out, of every
-    # list of theirs.
+    # list of theirs; and a pause is of them all, since the page names no list.
     return Unsubscribe(envelope, subscriber, tuple(audience.every_list_of(subscriber)), token.edition)
 
 
