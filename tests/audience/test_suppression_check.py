@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from samizdat.accounts.actions import add_person
 from samizdat.audience import actions as audience
 from samizdat.audience import consistency, suppression_check, suppression_log
 from samizdat.audience.actions import preferences, suppressions
@@ -17,7 +18,7 @@ from samizdat.events import queries
 from samizdat.events.actions import detail_of, record
 from samizdat.events.kinds import SENTENCES
 from samizdat.events.models import Event
-from tests.conftest import NOW
+from tests.conftest import NOW, PASSWORD, TODAY
 from tests.events_read import events_read
 
 pytestmark = pytest.mark.django_db
@@ -175,6 +176,31 @@ def test_a_press_reads_no_long_history_while_nobody_else_can_write(
             press()
         many[name] = len(read)
     assert {name: count for name, count in many.items() if count > 30} == {}
+
+
+def test_a_teammates_press_opens_no_day_of_removals_while_nobody_else_can_write(
+    lantern: Any, letter: Any, ada: Subscriber
+) -> None:
+    """One session pastes addresses and puts typos right as often as it likes, and each press kept all others
+    waiting."""
+    clara = add_person("clara@lantern.example", password=PASSWORD, today=TODAY)
+    boris = audience.add_subscriber(lantern, "boris@example.org", letter, consent="said so", now=NOW)
+    left = audience.add_subscriber(lantern, "left@gmial.com", letter, consent="said so", now=NOW)
+    audience.unsubscribe(left, letter, now=NOW)
+    for number in range(40):
+        suppressions.suppress_many(lantern, f"stranger{number}@example.org", "manual", now=NOW, by=clara)
+        audience.correct_address(left, f"left@g{('mail', 'mial')[number % 2]}.com", now=NOW, by=clara)
+    presses: dict[str, Callable[[], object]] = {
+        "correct": lambda: audience.correct_address(ada, "ada@new.example", now=NOW, by=clara),
+        "suppress": lambda: audience.suppress(lantern, "manual", subscriber=ada, now=NOW, by=clara),
+        "object": lambda: audience.object_to_mail(lantern, subscriber=boris, now=NOW, by=clara),
+    }
+    many = {}
+    for name, press in presses.items():
+        with events_read(only_locked=True) as read:
+            press()
+        many[name] = len(read)
+    assert {name: count for name, count in many.items() if count > 5} == {}
 
 
 def test_what_another_was_writing_meanwhile_is_no_difference(lantern: Any, ada: Subscriber) -> None:

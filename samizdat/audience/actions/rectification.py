@@ -65,11 +65,10 @@ def correct_address(subscriber: Subscriber, address: str, *, now: datetime, by: 
                 raise AddressTaken
             if consent_writer.suppressed(organization.id, blinds) == "erased":
                 raise AddressErased
-            redirected = 0
             if misspelling.meant(held[seal.ADDRESS]) != wanted:
                 if by is not None and bound_addresses.is_bound(organization, row.number):
                     raise LetterUnderWay
-                redirected = removal_limit.check_correction(organization, row.id, now=now, by=by)
+                removal_limit.check_correction(organization, row.id, now=now, by=by)
             if before != (before := keys.blinds(addresses.comparable(held[seal.ADDRESS]))):  # Corrected meanwhile.
                 logged = suppression_log.logged_days(organization, before)
             _keep_own_decisions(organization, keys, before, blinds[0], logged, now)
@@ -78,7 +77,7 @@ def correct_address(subscriber: Subscriber, address: str, *, now: datetime, by: 
             row.provider = addresses.provider(addresses.domain(wanted))
             row.save(update_fields=["email_index", "index_version", "provider"])
             consent_writer.reseal(row, held | {seal.ADDRESS: wanted})
-            detail = {"redirected": redirected} | address_log.detail_for(keys, wanted)
+            detail = address_log.detail_for(keys, wanted)
             record("subscriber.address_changed", organization, about=row.id, by=by, now=now, detail=detail)
             consent_writer.settle(row, now)
     except IntegrityError as taken:  # Somebody took it between the look and the write.

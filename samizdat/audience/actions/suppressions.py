@@ -232,7 +232,9 @@ def _suppress_slice(
     taken.subscribers += len(people)
     if new:
         detail = {"reason": reason, "added": len(new), "approved" if approved else "subscribers": len(people)}
-        record("suppressions.added", organization, by=by, now=now, detail=detail)
+        # Whom an admin agreed to, and nobody, count toward no day.
+        about = removal_limit.NOBODY if approved or not people else None
+        record("suppressions.added", organization, about=about, by=by, now=now, detail=detail)
 
 
 def _known(organization: Organization, blinds: Sequence[bytes]) -> Sequence[tuple[bytes, str]]:
