@@ -23,9 +23,9 @@ from samizdat.vault import keyring
 WRITTEN: EventKind = "suppressions.written"
 DELETED: EventKind = "suppressions.deleted"
 
-# Events of a day that are asked whether something was written down on it, and events in memory at once: some have
-# thousands of entries.
-LOOKED, AT_ONCE = 500, 20
+# Events of a day that are asked whether something was written down on it, and of all days for a correction: some
+# 40 us each. Events in memory at once: some have thousands of entries.
+LOOKED, LOOKED_BACK, AT_ONCE = 500, 2_000, 20
 # Indexes that are asked for one by one.
 FEW = 8
 
@@ -85,9 +85,9 @@ def logged_today(organization: Organization, now: datetime, indexes: Collection[
 
 
 def logged_days(organization: Organization, indexes: Collection[bytes]) -> dict[tuple[bytes, str], str]:
-    """(index, reason) -> the day, of what the whole log says of these: not for a transaction, since of entries that
-    were written together it reads all there ever were, some 40 us an event."""
-    ids = [some for place in _places(organization, indexes) for some in place.values_list("id", flat=True)]
+    """(index, reason) -> the day, of what the newest LOOKED_BACK events of a place say of these: not for a transaction.
+    What was written with many others before those is on the list alone, where each night's comparison puts it back."""
+    ids = [id for place in _places(organization, indexes) for id in _newest(place)]
     days: dict[tuple[bytes, str], str] = {}
     for event in _events(sorted(ids)):
         for index, _version, reason, day in _rows_of(event, indexes):
@@ -96,6 +96,10 @@ def logged_days(organization: Organization, indexes: Collection[bytes]) -> dict[
             else:
                 days.setdefault((index, reason), day)
     return days
+
+
+def _newest(place: QuerySet[Event]) -> Iterable[int]:
+    return place.order_by("-id").values_list("id", flat=True)[:LOOKED_BACK]
 
 
 def _places(organization: Organization, indexes: Collection[bytes]) -> list[QuerySet[Event]]:

@@ -12,7 +12,7 @@ from samizdat.audience import actions as audience
 from samizdat.audience import consistency, suppression_check, suppression_log
 from samizdat.audience.actions import preferences, suppressions
 from samizdat.audience.models import Subscriber, Subscription, Suppression
-from samizdat.audience.queries import subscriber_at
+from samizdat.audience.queries import reasons_of, subscriber_at
 from samizdat.core import consent
 from samizdat.events import queries
 from samizdat.events.actions import detail_of, record
@@ -176,6 +176,31 @@ def test_a_press_reads_no_long_history_while_nobody_else_can_write(
             press()
         many[name] = len(read)
     assert {name: count for name, count in many.items() if count > 30} == {}
+
+
+def test_a_correction_reads_few_of_the_suppressions_that_were_written_together(
+    lantern: Any, ada: Subscriber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(suppression_log, "LOOKED_BACK", 10)
+    for number in range(60):
+        suppressions.suppress_many(lantern, f"a{number}@example.org\nb{number}@example.org", "manual", now=NOW)
+    suppressions.suppress_many(lantern, "ada@example.org\nboris@example.org", "manual", now=NOW)
+    Suppression.objects.filter(email_index=ada.email_index).delete()
+    with events_read() as read:
+        audience.correct_address(ada, "ada@new.example", now=NOW)
+    assert read.count(suppression_log.WRITTEN) == 10
+    assert reasons_of(lantern, "ada@new.example") == ["manual"], "of the newest though its entry is away"
+
+
+def test_a_correction_while_somebody_else_makes_one_keeps_what_was_decided_of_the_address_between(
+    lantern: Any, ada: Subscriber
+) -> None:
+    seen = Subscriber.objects.get(id=ada.id)
+    audience.suppress(lantern, "complaint", address="ada@between.example", now=NOW)
+    audience.correct_address(ada, "ada@between.example", now=NOW)
+    Suppression.objects.all().delete()
+    assert audience.correct_address(seen, "ada@new.example", now=NOW)
+    assert reasons_of(lantern, "ada@new.example") == ["complaint"]
 
 
 def test_a_teammates_press_opens_no_day_of_removals_while_nobody_else_can_write(

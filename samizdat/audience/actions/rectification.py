@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from itertools import product
 
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from samizdat.accounts.models import Organization, Person
@@ -49,39 +49,48 @@ def correct_address(subscriber: Subscriber, address: str, *, now: datetime, by: 
     Errors: BadAddress, AddressTaken, AddressErased, NoSuchSubscriber, TooManyCorrections, LetterUnderWay.
     """
     wanted = addresses.normalize(address)
+    try:
+        while (is_changed := _correct(subscriber, wanted, now, by)) is None:
+            with transaction.atomic():
+                subscriber = consent_writer.lock(subscriber)
+    except IntegrityError as taken:  # Somebody took it between the look and the write.
+        raise AddressTaken from taken
+    return is_changed
+
+
+def _correct(subscriber: Subscriber, wanted: str, now: datetime, by: Person | None) -> bool | None:
+    """As correct_address(); None where somebody else corrected it since it was read. What the log has of the old
+    address is read before the transaction, in which nobody else can write."""
     organization = subscriber.organization
     keys = keyring.keys(organization)
     before = keys.blinds(addresses.comparable(consent_writer.address_of(keys, subscriber)))
     logged = suppression_log.logged_days(organization, before)
-    try:
-        with removal_limit.limited(organization, now=now, by=by):
-            row = consent_writer.lock(subscriber)
-            held = consent_writer.values_of(keys, row)
-            if held[seal.ADDRESS] == wanted and not consent_writer.has_older_address(keys, row, held):
-                return False
-            blinds, waits = keys.blinds(addresses.comparable(wanted)), seal.WAITING in held
-            other = consent_writer.find(organization, keys, wanted, lock=True, waiting=waits)
-            if other is not None and other.id != row.id:
-                raise AddressTaken
-            if consent_writer.suppressed(organization.id, blinds) == "erased":
-                raise AddressErased
-            if misspelling.meant(held[seal.ADDRESS]) != wanted:
-                if by is not None and bound_addresses.is_bound(organization, row.number):
-                    raise LetterUnderWay
-                removal_limit.check_correction(organization, row.id, now=now, by=by)
-            if before != (before := keys.blinds(addresses.comparable(held[seal.ADDRESS]))):  # Corrected meanwhile.
-                logged = suppression_log.logged_days(organization, before)
-            _keep_own_decisions(organization, keys, before, blinds[0], logged, now)
-            row.email_index = keys.blind(consent_writer.index_text(wanted, waits))
-            row.index_version = keys.index_version
-            row.provider = addresses.provider(addresses.domain(wanted))
-            row.save(update_fields=["email_index", "index_version", "provider"])
-            consent_writer.reseal(row, held | {seal.ADDRESS: wanted})
-            detail = address_log.detail_for(keys, wanted)
-            record("subscriber.address_changed", organization, about=row.id, by=by, now=now, detail=detail)
-            consent_writer.settle(row, now)
-    except IntegrityError as taken:  # Somebody took it between the look and the write.
-        raise AddressTaken from taken
+    with removal_limit.limited(organization, now=now, by=by):
+        row = consent_writer.lock(subscriber)
+        held = consent_writer.values_of(keys, row)
+        if held[seal.ADDRESS] == wanted and not consent_writer.has_older_address(keys, row, held):
+            return False
+        if before != keys.blinds(addresses.comparable(held[seal.ADDRESS])):
+            return None
+        blinds, waits = keys.blinds(addresses.comparable(wanted)), seal.WAITING in held
+        other = consent_writer.find(organization, keys, wanted, lock=True, waiting=waits)
+        if other is not None and other.id != row.id:
+            raise AddressTaken
+        if consent_writer.suppressed(organization.id, blinds) == "erased":
+            raise AddressErased
+        if misspelling.meant(held[seal.ADDRESS]) != wanted:
+            if by is not None and bound_addresses.is_bound(organization, row.number):
+                raise LetterUnderWay
+            removal_limit.check_correction(organization, row.id, now=now, by=by)
+        _keep_own_decisions(organization, keys, before, blinds[0], logged, now)
+        row.email_index = keys.blind(consent_writer.index_text(wanted, waits))
+        row.index_version = keys.index_version
+        row.provider = addresses.provider(addresses.domain(wanted))
+        row.save(update_fields=["email_index", "index_version", "provider"])
+        consent_writer.reseal(row, held | {seal.ADDRESS: wanted})
+        detail = address_log.detail_for(keys, wanted)
+        record("subscriber.address_changed", organization, about=row.id, by=by, now=now, detail=detail)
+        consent_writer.settle(row, now)
     return True
 
 
