@@ -46,6 +46,8 @@ WALKED, WALKED_LOCKED = 2.0, 0.1
 LIFETIME = timedelta(hours=24)
 # Seconds between two looks at whether somebody else has taken over, and two notes of how far it is.
 NOTED = timedelta(seconds=1)
+# So many of an organization wait for a yes, or for their day, at most: the worker looks at each in every round.
+MOST_HELD = 20
 # Whoever has taken no piece of a file for so long keeps nobody else from it.
 FETCHED_ALONE = timedelta(minutes=1)
 
@@ -113,12 +115,17 @@ def _new(
     plain = wish.is_plain
     assert wish.passphrase == (seal is not None)
     check(wish, plain=plain, reason=reason)
+    if state == "held":
+        _insist_few_wait(organization)
     keys = keyring.keys(organization)
     # Before the transaction: a segment opens everybody for it, and on SQLite nobody else writes while one stands.
     home = subscribers.ExportContext(organization)
     bound = bound_selection.bind(organization, wish, now) if state == "held" else None
     sample = canary.sample(home, wish.wanted, now, nobody=bound is not None and not bound.people)
     with transaction.atomic():
+        if state == "held":
+            Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
+            _insist_few_wait(organization)
         planted = canary.plant(home, by, sample)
         row = Export.objects.create(
             organization=organization, format=wish.format, state=state, plain=plain, by=by, created=now,
@@ -140,6 +147,14 @@ def _new(
         }
         record(permits.EXPORTED, organization, about=row.pk, by=by, now=now, detail=detail)
     return row
+
+
+def _insist_few_wait(organization: Organization) -> None:
+    """Before everybody is counted for another one, and once more where nobody else asks for one. Errors:
+    ExportRefused."""
+    if Export.objects.filter(organization=organization, state="held").count() >= MOST_HELD:
+        sentence = _("%(n)s exports are already pending. Approve or stop some of them, then try again.")
+        raise ExportRefused("too_many_held", sentence % {"n": MOST_HELD})
 
 
 def wish_of(row: Export) -> ExportRequest:

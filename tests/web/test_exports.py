@@ -175,6 +175,22 @@ def test_a_plain_one_is_made_once_another_admin_agrees(here: House, vera: Client
     assert b"An unencrypted export of your subscribers was created" in fresh.get(home).content
 
 
+def test_an_organization_has_only_so_many_exports_that_wait(
+    here: House, vera: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker looks at each of them in every round, and one session asks for as many as it likes."""
+    monkeypatch.setattr(actions, "MOST_HELD", 2)
+    admin_since(here, "Zoya", 3)
+    pages = [vera.post(at(here), PLAIN, follow=True).content.decode() for _ in range(3)]
+    refused = "2 exports are already pending. Approve or stop some of them, then try again."
+    assert [refused in page for page in pages] == [False, False, True]
+    assert "The auditor asks for it." in pages[2], "nothing that was typed is lost"
+    assert Export.objects.filter(state="held").count() == 2
+    vera.post(at(here, newest().pk) + "review", {"answer": "stop"})
+    vera.post(at(here), PLAIN)
+    assert Export.objects.filter(state="held").count() == 2
+
+
 def _held_segment(here: House, vera: Client, zoya: Client) -> Segment:
     """A plain export of a segment that has one subscriber in it is asked for."""
     tag = audience.tags_for(here.organization, ["board"])["board"]
