@@ -14,14 +14,16 @@ from samizdat.audience import data_quality, queries, waiting
 from samizdat.audience.actions import forms, fundraising_consent, mail_quota, signup_alarm
 from samizdat.audience.consistency import changed_records, check_projections
 from samizdat.audience.list_details import ListDetails
-from samizdat.audience.models import ConsentRecord, DataQualityIssue, List, Subscriber, Subscription
+from samizdat.audience.models import ConsentRecord, DataQualityIssue, List, MailQuota, Subscriber, Subscription
 from samizdat.core.crypto import tokens
+from samizdat.delivery.actions import add_route, rate_budgets
 from samizdat.delivery.models import Route, RoutePace
 from samizdat.events import chain
 from samizdat.events.models import Event
 from samizdat.vault import keyring
 from samizdat.worker.inbox import signups, unsubscribes
 from tests.conftest import NOW, TODAY
+from tests.smtp_server import ScriptedServer
 from tests.worker.conftest import say, status
 from tests.worker.test_signups import mails
 
@@ -123,6 +125,38 @@ def test_what_a_route_has_used_tells_of_no_sign_up_whether_it_was_mailed(
         used[address] = RoutePace.objects.get().spent
     assert {*used.values()} == {used[EVE]}
     assert [mail["To"] for mail in mails(out)] == [EVE]
+
+
+@pytest.mark.parametrize("address", [EVE, ADA, "barred@example.org"])
+def test_a_mailbox_that_asks_for_patience_uses_no_more_of_a_route_than_nobody(
+    lantern: Organization, thursday: List, ada: Subscriber, address: str
+) -> None:
+    audience.suppress(lantern, "manual", address="barred@example.org", now=NOW)
+    with ScriptedServer() as gone:
+        add_route(lantern, "main", gone.url, now=NOW)
+    with ScriptedServer() as server:
+        server.on("rcpt", "450 4.2.0 Greylisted, try again later", times=1)
+        add_route(lantern, "spare", server.url, now=NOW)
+        Route.objects.update(limits="100/h,500/d")
+        _sign_up(lantern, thursday, address)
+        signups.memory.tries.clear()  # Some seconds later.
+        signups.take(NOW + timedelta(seconds=10))
+        assert len(server.messages) == (address == EVE)
+    used = [rate_budgets.used(route, NOW)[0].used for route in Route.objects.order_by("id")]
+    assert sorted(used) == [0, 1]
+
+
+def test_no_mark_of_a_mail_is_the_same_on_two_days(
+    lantern: Organization, thursday: List, ada: Subscriber, out: Path
+) -> None:
+    """Else a copy of the second day tells of which sign-ups a mail went out on both."""
+    audience.suppress(lantern, "complaint", address="angry@example.org", now=NOW)
+    for address in (EVE, ADA, "angry@example.org"):
+        for at in (NOW, NOW + timedelta(days=1)):
+            say(lantern, "signup", at=at.isoformat(), address=address, list=str(thursday.id), wording="One story.")
+            signups.take(at)
+    marks = list(MailQuota.objects.values_list("mark", flat=True))
+    assert len({bytes(mark) for mark in marks}) == len(marks)
 
 
 @pytest.mark.parametrize(("address", "appeals"), [(EVE, ""), (ADA, ""), (ADA, "Ask me."), ("barred@example.org", "")])

@@ -1,7 +1,7 @@
 """At most one mail a day of each kind to one mailbox, whoever asks for it and however often; and how many cannot go."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from django.db import transaction
 
@@ -21,14 +21,16 @@ def once_a_day(organization: Organization, what: str, box: int, now: datetime) -
     `box`: the row of the public database that asks. The same one asking again is a second try of the same mail, and
     may.
     """
-    keys = keyring.keys(organization)
+    day = now.astimezone(UTC).date()
     row, _made = MailQuota.objects.get_or_create(
-        organization=organization,
-        mark=keys.blind(f"mailed\0{what}"),
-        day=now.astimezone(UTC).date(),
-        defaults={"box": box},
+        organization=organization, mark=_mark(organization, what, day), day=day, defaults={"box": box}
     )
     return row.box == box
+
+
+def _mark(organization: Organization, what: str, day: date) -> bytes:
+    """Another one each day: whoever has a copy of two days does not see that somebody was mailed on both."""
+    return keyring.keys(organization).blind(f"mailed\0{day} {what}")
 
 
 def once_a_week(organization: Organization, what: str, box: int, now: datetime) -> bool:
@@ -45,9 +47,9 @@ def few_a_day(organization: Organization, what: str, to: str, box: int, now: dat
 
 def few_in_all(organization: Organization, what: str, most: int, box: int, now: datetime) -> bool:
     """Whether one more mail of a kind may go today, to whomever. box: as of once_a_day."""
-    keys = keyring.keys(organization)
-    names = {keys.blind(f"mailed\0{what} {number}"): f"{what} {number}" for number in range(most)}
-    rows = MailQuota.objects.filter(organization=organization, day=now.astimezone(UTC).date(), mark__in=list(names))
+    day = now.astimezone(UTC).date()
+    names = {_mark(organization, f"{what} {number}", day): f"{what} {number}" for number in range(most)}
+    rows = MailQuota.objects.filter(organization=organization, day=day, mark__in=list(names))
     boxes = {bytes(mark): taken for mark, taken in rows.values_list("mark", "box")}
     if box in boxes.values():
         return True

@@ -135,8 +135,9 @@ def give_back(route: int, allowance: RateAllowance, back: int, now: datetime) ->
         _write(route, rate.give_back(allowance.limits, spent, now.timestamp(), back, allowance.today(now)))
 
 
-def send_first(route: Route, now: datetime) -> bool:
-    """One confirmation or test is to go by this route, ahead of any campaign: it is counted and waits for nothing.
+def send_first(route: Route, now: datetime, *, counts: bool = True) -> bool:
+    """One confirmation or test is to go by this route, ahead of any campaign: it is counted, where it `counts`, and
+    waits for nothing.
 
     False, and nothing counted: an hour's or a day's limit is used up to the last one.
     """
@@ -145,7 +146,7 @@ def send_first(route: Route, now: datetime) -> bool:
         return True
     with _held(route.pk) as spent:
         drawn = rate.draw(allowance.limits, spent, now.timestamp(), 1, allowance.today(now), first=True)
-        if drawn.count:
+        if drawn.count and counts:
             _write(route.pk, drawn.spent)
     return bool(drawn.count)
 

@@ -86,17 +86,15 @@ def due(envelope: OpenedEnvelope, asked: ConsentQuestion, now: datetime) -> Cons
 def mail(envelope: OpenedEnvelope, asked: ConsentQuestion, memory: SignupMemory, now: datetime) -> bool:
     """True when the box may go. memory: that of sign-ups, whose loop and limits these mails share."""
     organization = envelope.organization
-    if not memory.may_send(organization.id):
+    if not memory.may_send(organization.id, envelope.row):
         return False
-    outcome = _mail(organization, asked, now)
-    if isinstance(outcome, Accepted | Unsure):
-        memory.count(organization, now)
+    outcome = _mail(envelope, asked, memory, now)
     return isinstance(outcome, Accepted | Unsure | Refused) or given_up(envelope, now)
 
 
-def _mail(organization: Organization, asked: ConsentQuestion, now: datetime) -> Outcome | None:
+def _mail(envelope: OpenedEnvelope, asked: ConsentQuestion, memory: SignupMemory, now: datetime) -> Outcome | None:
     """None where the list has no sender yet, or nobody knows where the link would lead."""
-    subscriber, lists = asked.subscriber, asked.lists
+    organization, subscriber, lists = envelope.organization, asked.subscriber, asked.lists
     sender = service_senders.sender_for(lists[0])
     kept = leading(organization)
     base = kept.public_url
@@ -117,7 +115,8 @@ def _mail(organization: Organization, asked: ConsentQuestion, now: datetime) -> 
     # Before the mail: whoever opens it at once must not find a page that is not here yet.
     # The same state as of a sign-up of somebody new, or the public process would learn who is here.
     publicdb.set_token_state(token, "pending-asks")
-    return service_mail.send(organization, sender, to, subject, f"{text}\n", now)
+    counts = memory.first_try(organization, envelope.row, now)
+    return service_mail.send(organization, sender, to, subject, f"{text}\n", now, counts=counts)
 
 
 def proven(envelope: OpenedEnvelope, now: datetime) -> None:

@@ -19,10 +19,11 @@ STUCK = 3
 
 @dataclass(slots=True)
 class SignupMemory:
-    """What this process remembers of mails: tries by box, times by organization, and whether each was about somebody's
-    data; what holds up a box (organization, why), and what was told of that last."""
+    """What this process remembers of mails: tries by box, boxes that were counted, times by organization, and whether
+    each was about somebody's data; what holds up a box (organization, why), and what was told of that last."""
 
     tries: dict[int, tuple[int, float]] = field(default_factory=dict)
+    counted: set[int] = field(default_factory=set)
     sent: dict[int, deque[tuple[float, bool]]] = field(default_factory=dict)
     held: dict[int, tuple[int, str]] = field(default_factory=dict)
     counts: Mapping[tuple[int, str], int] | None = None
@@ -38,6 +39,7 @@ class SignupMemory:
 
     def forget(self, row: int) -> None:
         self.tries.pop(row, None)
+        self.counted.discard(row)
 
     def hold(self, row: int, organization: int, why: str) -> None:
         if len(self.held) > MOST:
@@ -55,11 +57,12 @@ class SignupMemory:
         tried = {row: self.tries.get(row, (0, 0.0))[0] for row in held}
         return Counter(of for row, of in held.items() if of[1] == "sender" or tried[row] >= STUCK)
 
-    def may_send(self, organization: int) -> bool:
+    def may_send(self, organization: int, row: int) -> bool:
+        """Also once more, where the mail of this box was counted."""
         times = self.sent.setdefault(organization, deque())
         while times and time.monotonic() - times[0][0] > 3600:
             times.popleft()
-        return len(times) < confirmations_an_hour()
+        return row in self.counted or len(times) < confirmations_an_hour()
 
     def mailed(self, organization: int) -> int:
         """In the last hour, as far as `may_send` has looked."""
@@ -69,10 +72,16 @@ class SignupMemory:
         """Of those."""
         return sum(is_about_data for _at, is_about_data in self.sent.get(organization, ()))
 
-    def count(self, organization: Organization, now: datetime, *, about_data: bool = False) -> None:
-        """One more mail; too many in an hour are an alarm. One that is left out for who somebody is counts alike, or
-        the alarm would tell that."""
+    def first_try(self, organization: Organization, row: int, now: datetime, *, about_data: bool = False) -> bool:
+        """Counts the mail of a box, once and however it ends: too many in an hour are an alarm. One that is left out
+        for who somebody is counts alike, or the alarm would tell that. False: it was counted before."""
+        if row in self.counted:
+            return False
+        if len(self.counted) > MOST:
+            self.counted.clear()
+        self.counted.add(row)
         self.sent.setdefault(organization.id, deque()).append((time.monotonic(), about_data))
         mailed = self.mailed(organization.id)
         if mailed >= signup_alarm.FEW:
             signup_alarm.look(organization, mailed, self.about_data(organization.id), now)
+        return True

@@ -278,7 +278,7 @@ def _write(
     """subscriber: None for whom nothing is mailed. What a public process that was taken may read is the same of them:
     the state of a link that nobody has. And they count toward the mails of an hour and the limits of a route, or what
     is used of them would tell whether the one before was mailed."""
-    if not memory.may_send(envelope.organization.id):
+    if not memory.may_send(envelope.organization.id, envelope.row):
         return False
     sender = service_senders.sender_for(target.lists[0])
     if not leading(envelope.organization).public_url:
@@ -293,8 +293,8 @@ def _write(
         if says:
             drawn = keys.blind(f"drawn\0{target.number} {address.comparable(wanted)}")
             publicdb.set_drawn_state(drawn, _waiting(target.appeals))
-        service_mail.count_unsent(envelope.organization, sender[1], now)
-        memory.count(envelope.organization, now)
+        if memory.first_try(envelope.organization, envelope.row, now):
+            service_mail.count_unsent(envelope.organization, sender[1], now)
         return True
     token = tokens.make(keys.link, "confirm", target.number, subscriber.number)
     words = phrases_override.words_to(envelope.words.language, leading(envelope.organization).language)
@@ -305,13 +305,11 @@ def _write(
     # Before the mail: by it the page knows that the link is ours.
     if says:
         publicdb.set_token_state(token, _waiting(appeal_words))
-    outcome = service_mail.send(envelope.organization, sender, wanted, subject, text, now)
+    counts = memory.first_try(envelope.organization, envelope.row, now)
+    outcome = service_mail.send(envelope.organization, sender, wanted, subject, text, now, counts=counts)
     match outcome:
-        case Accepted() | Unsure():
-            memory.count(envelope.organization, now)
-            return True
-        case Refused():
-            return True  # No such mailbox: the request is forgotten with the other unconfirmed ones.
+        case Accepted() | Unsure() | Refused():
+            return True  # Without such a mailbox the request is forgotten with the other unconfirmed ones.
         case Deferred(scope=scope) if scope in service_mail.NOT_THE_RECIPIENT:
             memory.hold(envelope.row, envelope.organization.id, "route")
     return given_up(envelope, now)

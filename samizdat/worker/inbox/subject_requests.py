@@ -15,7 +15,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from samizdat import phrases_override
-from samizdat.accounts.models import Organization
 from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import queries as audience_queries
 from samizdat.audience.actions import preferences
@@ -102,7 +101,7 @@ def _take(envelope: OpenedEnvelope, now: datetime) -> bool:
     if wanted.wish:
         # What the mail speaks of is what they want, so it is written only where a mail goes.
         preferences.ask_to_move(wanted.subscriber, wanted.wish)
-    if not signups.memory.may_send(envelope.organization.id):
+    if not signups.memory.may_send(envelope.organization.id, envelope.row):
         return False
     return _mail(envelope, wanted, now)
 
@@ -177,10 +176,10 @@ def _mail(envelope: OpenedEnvelope, wanted: SubjectRequest, now: datetime) -> bo
     if what == "move" and audience_queries.suppression_of(organization, wanted.to) in ("manual", "objected"):
         # Its owner or the organization decided that; a form does not undo it. Nothing but the mail is left out, and it
         # is counted: whoever wants to move to an address does not learn by it that somebody there said no.
-        service_mail.count_unsent(organization, sender[1], now)
-        signups.memory.count(organization, now, about_data=True)
+        if signups.memory.first_try(organization, envelope.row, now, about_data=True):
+            service_mail.count_unsent(organization, sender[1], now)
         return True
-    return _carried(organization, sender, wanted.to, subject, lines, now) or given_up(envelope, now)
+    return _carried(envelope, sender, wanted.to, subject, lines, now) or given_up(envelope, now)
 
 
 def _mail_of(words: PhraseTable, what: str, name: str, url: str, new: str) -> tuple[str, Iterable[str]]:
@@ -197,10 +196,12 @@ def _hinted(address: str) -> str:
 
 
 def _carried(
-    organization: Organization, sender: tuple[str, str], to: str, subject: str, lines: Iterable[str], now: datetime
+    envelope: OpenedEnvelope, sender: tuple[str, str], to: str, subject: str, lines: Iterable[str], now: datetime
 ) -> bool:
     """Whether it may be forgotten: taken, or refused for good."""
-    outcome = service_mail.send(organization, sender, to, subject, "\n\n".join(lines) + "\n", now)
-    if isinstance(outcome, Accepted | Unsure):
-        signups.memory.count(organization, now, about_data=True)
+    counts, text = (
+        signups.memory.first_try(envelope.organization, envelope.row, now, about_data=True),
+        "\n\n".join(lines),
+    )
+    outcome = service_mail.send(envelope.organization, sender, to, subject, f"{text}\n", now, counts=counts)
     return isinstance(outcome, Accepted | Unsure | Refused)

@@ -71,6 +71,8 @@ def send(
     states: Sequence[str] = ("live",),
     local: bool = True,
     mark: str = "",
+    *,
+    counts: bool = True,
 ) -> Outcome:
     """One plain mail by `carry`. What cannot be made today cannot be made tomorrow either: Refused."""
     try:
@@ -81,7 +83,7 @@ def send(
     bounces = leading(organization).return_address
     bounces = "" if domain_ownership.claimed(organization, bounces, proven=True) else bounces
     message = plugins.Message(1, 0, bounces, to, content, utf8=not to.isascii())
-    return carry(organization, message, sender[1], now, states, local)
+    return carry(organization, message, sender[1], now, states, local, counts=counts)
 
 
 def one_line(text: str) -> str:
@@ -117,15 +119,19 @@ def carry(
     now: datetime,
     states: Sequence[str] = ("live",),
     local: bool = True,
+    *,
+    counts: bool = True,
 ) -> Outcome:
     """By the first route that takes it, of those in one of these states, in the order of states and of priority;
     Deferred when none does. sender: that of From. local: also by one that leads nowhere by itself.
 
-    It goes ahead of any campaign and is counted. A route whose limit is used up to the last one comes after the others.
+    It goes ahead of any campaign. counts: it uses one of the first route's limit, whichever takes it; a mail that is
+    tried again does not. A route whose limit is used up to the last one comes after the others.
     """
     outcome: Outcome = Deferred(0, "", "route")
     until = time.monotonic() + ALTOGETHER
-    for route in _with_room(organization, address.domain(address.normalize(sender)), now, states, local):
+    domain = address.domain(address.normalize(sender))
+    for route in _with_room(organization, domain, now, states, local, counts=counts):
         if (left := until - time.monotonic()) <= 0:
             break
         outcome = _by(route, replace(message, content=signed(route, sender, message.content)), min(CARRY, left))
@@ -146,9 +152,16 @@ def leads_out(organization: Organization) -> bool:
 
 
 def _with_room(
-    organization: Organization, domain: str, now: datetime, states: Sequence[str] = ("live",), local: bool = True
+    organization: Organization,
+    domain: str,
+    now: datetime,
+    states: Sequence[str] = ("live",),
+    local: bool = True,
+    *,
+    counts: bool = True,
 ) -> Iterator[Route]:
-    """Those that do not take the sender's domain come last."""
+    """Those that do not take the sender's domain come last. Only of the first is anything used: a mail that is not
+    sent uses as much, and what was used must not tell them apart (count_unsent)."""
     full = []
     rows = Route.objects.filter(organization=organization, state__in=states).select_related("organization")
     rows = rows if local else rows.exclude(scheme__in=LOCAL)
@@ -158,7 +171,8 @@ def _with_room(
     for route in routes:
         if domain in barred.get(route.pk, ()):
             full.append(route)
-        elif send_first(route, now):
+        elif send_first(route, now, counts=counts):
+            counts = False
             yield route
         else:
             full.append(route)
