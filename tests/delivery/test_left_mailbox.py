@@ -165,3 +165,22 @@ def test_nobody_is_made_a_sign_up_again_by_which_no_suppression_is_seen(
     assert consistency.check_projections(house.organization, NOW).wrong == []
     Subscription.objects.filter(subscriber=eve.pk).update(mail_verdict=1)
     assert sent()[0] == {"boris@post.example", "ada@old.example"}
+
+
+@pytest.mark.parametrize("no", ["unsubscribed", "objected", "complaint", "erased", "manual"])
+def test_who_said_no_gets_nothing_by_the_sign_up_that_somebody_typed_for_them(
+    house: House, ada: Subscriber, sent: Sent, no: str
+) -> None:
+    """It is a row of its own, with no no among its records, until its mailbox has spoken."""
+    lantern = house.organization
+    if no == "unsubscribed":
+        actions.unsubscribe(ada, house.list, now=NOW)
+    elif no == "objected":
+        actions.object_to_mail(lantern, subscriber=ada, now=NOW)
+    elif no == "erased":
+        actions.erase(lantern, now=NOW, subscriber=ada)
+    else:
+        actions.suppress(lantern, no, address="ada@old.example", now=NOW)
+    waiting = actions.sign_up(lantern, "ada@old.example", house.list, wording="News.", now=NOW)
+    Subscription.objects.filter(subscriber=waiting.pk).update(status=1, mail_verdict=1)
+    assert sent() == ({"boris@post.example"}, 1)

@@ -188,16 +188,18 @@ class OrganizationQueue:
 
     def _opened(self, piece: MessageBatch) -> list[tuple[int, bytes]]:
         """(number, values) of those who can be written to. Whose blob does not open cannot, and holds nobody else up;
-        nor can who has an older one, with an address that is none of the index by which the suppression list was asked.
+        nor can who has an older one, with an address that is none of the index by which the suppression list was asked,
+        or who has not confirmed their sign-up: no no of the subscriber at its address is asked of its row.
         """
         people, opened = [], piece.claim.opened.opener.open_with_tail
         for number, blob, _provider, index in piece.rows:
             try:
                 plain, mark = opened(blob, number)
+                is_confirmed = not seal.pick(plain, seal.WAITING)
             except seal.SealBroken:
                 self._book_unsent(piece, number, JournalNews.REFUSED, UNMAKEABLE)
                 continue
-            if index.startswith(mark):
+            if is_confirmed and index.startswith(mark):
                 people.append((number, plain))
             else:
                 self._book_unsent(piece, number, JournalNews.SUPPRESSED, SUPPRESSED)
