@@ -15,7 +15,7 @@ from typing import Any
 from samizdat.accounts.public_site import publish as publish_place
 from samizdat.campaigns import sealed_clicks
 from samizdat.campaigns.drafts.draft import Draft
-from samizdat.campaigns.edition_details import Question, all_versions
+from samizdat.campaigns.edition_details import EditionDetails, Question, all_versions
 from samizdat.campaigns.models import Edition
 from samizdat.core import totals
 from samizdat.core.content.blocks.markup import answers_of
@@ -76,25 +76,27 @@ def lay_out(edition: Edition) -> None:
     be repeated; before anything of the letter leaves. One that came from another house without its keys has none: its
     links lead to that house.
     """
-    targets: dict[str, dict[str, Any]] = {}
     keys = keyring.keys(edition.organization)
     key = keys.links.get(edition.link_key)
     if key is None:
         return
     versions = all_versions(edition)
     counted = totals.load(versions[0].counted_places)
-    for place, details in versions.items():
-        codes = UrlCodes(key, edition.pk, place)
-        uncounted = {} if place in counted else {"uncounted": True}
-        for at, url in enumerate(details.counted):
-            targets[codes.click(at)] = {"to": location(url)} | uncounted
-        asked = details.question or Question("", ())
-        for at, answer in enumerate(asked.answers):
-            shown = {"question": asked.question, "answer": answer, "language": asked.language}
-            targets[codes.answer(at)] = shown | uncounted
-    if targets:
+    if any(details.counted or details.question for details in versions.values()):
         publish_place(edition.organization)  # A public database that was lost may not know it yet.
+    for place, details in versions.items():
+        targets = _targets(UrlCodes(key, edition.pk, place), details, is_counted=place in counted)
         publicdb.publish_targets(bytes(edition.organization.uid), targets, tokens.target_key(key))
+
+
+def _targets(codes: UrlCodes, details: EditionDetails, *, is_counted: bool) -> dict[str, dict[str, Any]]:
+    """What the links and answers of a version lead to, by their codes."""
+    uncounted = {} if is_counted else {"uncounted": True}
+    asked = details.question or Question("", ())
+    shown = {"question": asked.question, "language": asked.language}
+    links = {codes.click(at): {"to": location(url)} | uncounted for at, url in enumerate(details.counted)}
+    answers = {codes.answer(at): shown | {"answer": answer} | uncounted for at, answer in enumerate(asked.answers)}
+    return links | answers
 
 
 # --- sums ------------------------------------------------------------------------------------------------------------

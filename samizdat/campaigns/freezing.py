@@ -22,6 +22,7 @@ from samizdat.campaigns.translations import BadLanguage
 from samizdat.core import ab_test, languages
 from samizdat.core.content.message import CompiledContent, dumps
 from samizdat.core.content.problems import ContentProblem
+from samizdat.core.content.render.counted_links import MOST
 from samizdat.core.mail.address import domain
 
 
@@ -45,6 +46,8 @@ def freeze(opened: OpenedCampaign, now: datetime) -> tuple[Edition, Asked]:
         _compile(version, UrlCodes(keys.link, number, version.variant_no), slug, rules, now)
         for version in opened.versions
     ]
+    if sum(len(details.counted) for _letter, details in letters) > MOST:
+        raise flaws_error((ContentProblem(0, "links_many", {"limit": f"{MOST:,}"}, place="letter"),))
     asked = tag_conditions.of_compiled(opened, [letter for letter, _details in letters])
     spoken = [languages.normal(campaign.language), *(version.language for version in opened.translations)]
     edition = Edition(

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import batched
 from typing import Any
 
 from django.db import ProgrammingError, connections, transaction
@@ -55,6 +56,8 @@ HOLDING = ("", "leave", "back", "confirm", "prefer", "proven")
 SLOT_TRIES = 8
 # Sign-ups of a place that were put off and take no slot any more. What waits beyond keeps its own.
 WAITING = 1000
+# Links of letters that are written in one transaction.
+TARGETS = 200
 _random = secrets.SystemRandom()
 
 
@@ -192,12 +195,32 @@ def publish_targets(uid: bytes, targets: Mapping[str, dict[str, object]], key: b
     """code in a letter's address -> what it leads to: {"to": web address}.
 
     Each is sealed with its code, so what a letter links to can lie here before anybody has the letter, and with `key`
-    (tokens.target_key), so nobody who has the letter and writes the database leads its readers elsewhere.
+    (tokens.target_key), so nobody who has the letter and writes the database leads its readers elsewhere. A portion is
+    made before it is written: on SQLite whoever unsubscribes meanwhile waits for the end of a transaction. What is
+    there as it should be is passed over, so one that was killed goes on.
     """
-    with transaction.atomic(using="publicdb"):
-        for code, target in targets.items():
-            box = sealed_page.close(code, json.dumps(target, ensure_ascii=False), os.urandom(12), key)
-            _write(LinkTarget(name=sealed_page.name(code), place_id=uid, box=box))
+    for portion in batched(targets.items(), TARGETS):
+        named = {sealed_page.name(code): (code, target) for code, target in portion}
+        there = signed_rows.ours(LinkTarget.objects.filter(name__in=[*named], place_id=uid))
+        as_it_is = {bytes(row.name) for row in there if _leads(row, *named[bytes(row.name)], key)}
+        rows = [
+            signed_rows.signed(LinkTarget(name=name, place_id=uid, box=_boxed(code, target, key)))
+            for name, (code, target) in named.items()
+            if name not in as_it_is
+        ]
+        columns = ["place", "box", "signature"]
+        LinkTarget.objects.bulk_create(rows, update_conflicts=True, unique_fields=["name"], update_fields=columns)
+
+
+def _boxed(code: str, target: dict[str, object], key: bytes) -> bytes:
+    return sealed_page.close(code, json.dumps(target, ensure_ascii=False), os.urandom(12), key)
+
+
+def _leads(row: LinkTarget, code: str, target: dict[str, object], key: bytes) -> bool:
+    try:
+        return bool(json.loads(sealed_page.read(code, bytes(row.box), key)) == target)
+    except (seal.SealBroken, ValueError):
+        return False
 
 
 def publish_picture(uid: bytes, slug: str, kind: str, data: bytes) -> None:

@@ -6,11 +6,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connections, transaction
+from django.test.utils import CaptureQueriesContext
 from msgspec import structs
 
 from samizdat.audience import actions as audience
-from samizdat.campaigns import ab_test, actions, counted_links, edition_details, sealed_clicks
+from samizdat.campaigns import ab_test, actions, counted_links, edition_details, freezing, sealed_clicks
 from samizdat.campaigns.drafts.draft import Draft
+from samizdat.campaigns.errors import ContentHasProblems
 from samizdat.campaigns.models import Campaign, Edition, EditionClicks
 from samizdat.core.content.message import loads
 from samizdat.core.crypto import tokens
@@ -18,7 +21,7 @@ from samizdat.core.crypto.seal import SealBroken
 from samizdat.delivery import actions as delivery
 from samizdat.publicdb import actions as publicdb
 from samizdat.publicdb import queries
-from samizdat.publicdb.models import Intake
+from samizdat.publicdb.models import Intake, LinkTarget
 from samizdat.vault import keyring
 from samizdat.worker.inbox import clicks as worker
 from tests.conftest import NOW
@@ -92,6 +95,45 @@ def test_what_the_letter_says_is_found_in_the_publicdb_and_summed_by_link_versio
     }
     assert counted_links.presses(edition) == {0: 7, 1: 2} and counted_links.presses(edition, TWO) == {0: 0, 1: 2}
     assert not Intake.objects.exists()
+
+
+def test_links_of_a_letter_are_written_a_few_in_a_transaction_and_a_killed_release_goes_on(
+    letter: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On SQLite whoever unsubscribes waits for the end of each."""
+    monkeypatch.setattr(publicdb, "TARGETS", 1)
+    LinkTarget.objects.all().delete()
+    with transaction.atomic(using="publicdb"), CaptureQueriesContext(connections["publicdb"]) as begun:
+        counted_links.lay_out(letter.edition)
+    written = [query["sql"] for query in begun if query["sql"].startswith("INSERT") and "linktarget" in query["sql"]]
+    assert LinkTarget.objects.count() == len(written) == 4
+    kept = LinkTarget.objects.order_by("name").last()
+    LinkTarget.objects.exclude(pk=kept.pk).delete()
+    counted_links.lay_out(letter.edition)
+    assert LinkTarget.objects.count() == 4 and LinkTarget.objects.get(pk=kept.pk).box == kept.box
+    LinkTarget.objects.update(signature=b"")
+    counted_links.lay_out(letter.edition)
+    key = tokens.target_key(keyring.keys(letter.organization).link)
+    assert all(queries.target(code, "lantern.example", key) for code in codes(letter.edition, 0))
+
+
+def test_a_letter_of_more_links_than_are_counted_is_not_released_and_says_what_to_do(
+    lantern: Any, thursday: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All versions together: each is bytes that are written 96 times a day."""
+    monkeypatch.setattr(freezing, "MOST", 3)
+    for number in range(5):
+        audience.add_subscriber(lantern, f"ada{number}@post.example", thursday, consent="So.", now=NOW)
+    draft = Draft("News", "", "Lantern", "letter@lantern.example", "", f"[One]({ONE}) [two]({TWO})", links="counted")
+    campaign = actions.create(lantern, thursday, draft, by=None, now=NOW)
+    at, versions = NOW + timedelta(hours=1), [ab_test.VersionChange(subject="B")]
+    ab_test.plan(campaign, versions, share=80, way="replies", at=at, by=None, now=NOW)
+    with pytest.raises(ContentHasProblems, match="Clicks on more than 3 links .* don’t count clicks"):
+        delivery.release(campaign, now=NOW)
+    assert not Edition.objects.exists() and not LinkTarget.objects.exists()
+    monkeypatch.setattr(freezing, "MOST", 4)
+    delivery.release(campaign, now=NOW)
+    assert LinkTarget.objects.count() == 4
 
 
 def test_forged_sums_and_days_do_nothing(lantern: Any, letter: Campaign) -> None:

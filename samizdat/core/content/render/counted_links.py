@@ -18,8 +18,9 @@ from samizdat.core.content.render.conditions import is_whole, with_conditions
 from samizdat.core.content.render.content import Piece, RenderedContent
 from samizdat.core.mail.address import BadAddress, domain, normalize
 
-# Characters; browsers cut longer addresses. And links of one letter, as many as its codes can number.
-LONGEST, MOST = 2000, 65_535
+# Characters; browsers cut longer addresses. And links of one letter, all versions together: twelve languages of 160.
+# More would be megabytes of sums that are written 96 times a day; its codes could number 65,535 of each version.
+LONGEST, MOST = 2000, 2_000
 
 # The addresses that may be counted, in the order of the letter -> by which each of them is to be reached.
 type Through = Callable[[Sequence[str]], Mapping[str, str]]
@@ -46,11 +47,11 @@ _ADDRESS = re.compile(r"\s*(?:(?:https?://|www\.)\S.*|[\w.-]+\.[^\W\d_]{2,}(?:/\
 
 
 def countable(letter: RenderedContent, own: str) -> tuple[str, ...]:
-    """Addresses of the body that may be counted, each once. own: the address of the organization's public pages, whose
-    links (ways out, web versions, forms) are never counted.
+    """Addresses of the body that may be counted, each once, and one more than MOST where there are too many. own: the
+    address of the organization's public pages, whose links (ways out, web versions, forms) are never counted.
     """
     urls = (link for link in _links(letter.html, own) if isinstance(link, str))
-    return tuple(dict.fromkeys(urls))[:MOST]
+    return tuple(dict.fromkeys(urls))[: MOST + 1]
 
 
 def direct(letter: RenderedContent, own: str) -> tuple[UncountedLink, ...]:
