@@ -7,10 +7,13 @@ sum is shown or decides anything, the sender has noted so many different people 
 """
 
 import logging
+import math
 import struct
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import batched
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
@@ -27,6 +30,9 @@ from samizdat.vault import keyring
 from samizdat.vault.keyring import OrganizationKeys
 
 log = logging.getLogger("samizdat.campaigns")
+
+# Editions of a transaction that adds up: of as many links as one may count they are a quarter of a second.
+TOGETHER = 10
 
 
 class Reached(Struct, frozen=True):
@@ -45,6 +51,10 @@ class ClickBox:
     seconds: int
     day: date
     counts: Mapping[str, int]
+
+
+type Press = tuple[str, int, int]  # purpose, number of core/crypto/tokens, how often
+type Presses = dict[int, list[Press]]  # By edition.
 
 
 def _opened(keys: OrganizationKeys, row: EditionClicks) -> ClickSums:
@@ -141,36 +151,48 @@ def _versions(keys: OrganizationKeys, row: EditionClicks) -> Iterable[int]:
         return ()
 
 
-def add_up(organization: Organization, boxes: Sequence[ClickBox], now: datetime) -> None:
+def add_up(
+    organization: Organization, boxes: Sequence[ClickBox], now: datetime, after: int = 0, seconds: float = math.inf
+) -> int | None:
     """Adds what boxes say. Each once, whenever it is repeated; codes that are not ours, and those of versions that too
     few people get, are passed over. All editions that still count are written, also those of which no box says
-    anything."""
-    keys = keyring.keys(organization)
+    anything, some at a time: others wait for the end of a transaction.
+
+    From the edition behind `after` on, for so many seconds at least. Returns the edition to go on behind; None: all of
+    them have it.
+    """
+    keys, until = keyring.keys(organization), time.monotonic() + seconds
     read = [(box, _read(keys, box)) for box in sorted(boxes, key=lambda box: box.seconds)]
     today = now.astimezone(ZoneInfo(organization.timezone)).date()
-    with transaction.atomic():
-        rows = EditionClicks.objects.select_for_update(of=("self",)).filter(edition__organization=organization)
-        for row in rows.filter(until__gte=today).order_by("pk").iterator(chunk_size=100):
-            try:
-                sums = _opened(keys, row)
-            except SealBroken:
-                log.error("The sums of clicks of edition %d were altered in the database by other means", row.pk)
-                continue
-            if not row.reached_sealed:
-                sums.first = max(sums.first, today)  # Nobody has got it yet.
-            for box, presses in read:
-                if sums.takes(box.process, box.seconds):
-                    _add(sums, presses.get(row.pk, ()), box.day)
-            row.until, row.sums_sealed = _until(sums.first), _sealed(keys, row.pk, sums)
-            row.save(update_fields=["until", "sums_sealed"])
+    rows = EditionClicks.objects.filter(edition__organization=organization, until__gte=today, pk__gt=after)
+    for some in batched(rows.order_by("pk").values_list("pk", flat=True), TOGETHER):
+        with transaction.atomic():
+            for row in EditionClicks.objects.select_for_update().filter(pk__in=some).order_by("pk"):
+                _add_boxes(keys, row, read, today)
+        if time.monotonic() >= until:
+            return some[-1]
+    return None
 
 
-type Press = tuple[str, int, int]  # purpose, number of core/crypto/tokens, how often
+def _add_boxes(
+    keys: OrganizationKeys, row: EditionClicks, read: Sequence[tuple[ClickBox, Presses]], today: date
+) -> None:
+    try:
+        sums = _opened(keys, row)
+    except SealBroken:
+        log.error("The sums of clicks of edition %d were altered in the database by other means", row.pk)
+        return
+    if not row.reached_sealed:
+        sums.first = max(sums.first, today)  # Nobody has got it yet.
+    for box, presses in read:
+        if sums.takes(box.process, box.seconds):
+            _add(sums, presses.get(row.pk, ()), box.day)
+    row.until, row.sums_sealed = _until(sums.first), _sealed(keys, row.pk, sums)
+    row.save(update_fields=["until", "sums_sealed"])
 
 
-def _read(keys: OrganizationKeys, box: ClickBox) -> dict[int, list[Press]]:
-    """By edition."""
-    presses: dict[int, list[Press]] = {}
+def _read(keys: OrganizationKeys, box: ClickBox) -> Presses:
+    presses: Presses = {}
     for code, count in box.counts.items():
         for purpose in ("click", "answer"):
             try:

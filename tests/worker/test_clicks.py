@@ -24,6 +24,7 @@ from samizdat.publicdb import queries
 from samizdat.publicdb.models import Intake, LinkTarget
 from samizdat.vault import keyring
 from samizdat.worker.inbox import clicks as worker
+from samizdat.worker.inbox import inbox
 from tests.conftest import NOW
 from tests.web_copies import web_copy_of
 from tests.worker.conftest import say
@@ -128,7 +129,7 @@ def test_a_letter_of_more_links_than_are_counted_is_not_released_and_says_what_t
     campaign = actions.create(lantern, thursday, draft, by=None, now=NOW)
     at, versions = NOW + timedelta(hours=1), [ab_test.VersionChange(subject="B")]
     ab_test.plan(campaign, versions, share=80, way="replies", at=at, by=None, now=NOW)
-    with pytest.raises(ContentHasProblems, match="Clicks on more than 3 links .* don’t count clicks"):
+    with pytest.raises(ContentHasProblems, match=r"Clicks on more than 3 links .* don’t count clicks"):
         delivery.release(campaign, now=NOW)
     assert not Edition.objects.exists() and not LinkTarget.objects.exists()
     monkeypatch.setattr(freezing, "MOST", 4)
@@ -184,14 +185,7 @@ def test_a_box_that_is_put_in_again_counts_nothing(lantern: Any, letter: Campaig
 
 def test_the_database_looks_alike_whether_a_reader_clicked_or_not(lantern: Any, letter: Campaign) -> None:
     """Whoever writes it may have had one reader alone get the letter that day."""
-    other = Edition.objects.get(pk=letter.edition.pk)
-    other.pk, other.archive_slug = other.pk + 1, ""
-    other.campaign = actions.create(lantern, letter.list, Draft(subject="Other"), by=None, now=NOW)
-    details = edition_details.opened(keyring.keys(lantern), letter.edition)
-    details = structs.replace(details, campaign=other.campaign.pk)
-    other.details_sealed = edition_details.sealed(keyring.keys(lantern), other.pk, details)
-    other.save(force_insert=True)
-    sealed_clicks.begin(other, TODAY)
+    another_edition(letter)
 
     def rows() -> dict[int, tuple[Any, ...]]:
         return {
@@ -211,6 +205,53 @@ def test_the_database_looks_alike_whether_a_reader_clicked_or_not(lantern: Any, 
     assert nobody == somebody == everybody and [row[-1] for row in nobody] == [True, True]
     assert counted_links.presses(letter.edition) == {0: 239_999, 1: 239_998}
     assert {field.name for field in EditionClicks._meta.fields} == {"edition", "until", "sums_sealed", "reached_sealed"}
+
+
+def test_the_sums_of_many_letters_are_written_a_few_at_a_time_and_in_their_order(
+    lantern: Any, letter: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another organization may have as many as it likes: on SQLite all others wait for a transaction's end, and for
+    their turn."""
+    monkeypatch.setattr(sealed_clicks, "TOGETHER", 1)
+    monkeypatch.setattr(worker, "SECONDS", 0)
+    other, code = another_edition(letter), codes(letter.edition, 0)[0]
+    quarter = timedelta(minutes=15)
+    older = min(other, letter.edition, key=lambda edition: edition.pk)
+    before = bytes(EditionClicks.objects.get(pk=max(other.pk, letter.edition.pk)).sums_sealed)
+    box(lantern, TODAY.isoformat(), {code: 3})
+    assert worker.take(NOW) == 0 and Intake.objects.count() == 1
+    assert bytes(EditionClicks.objects.exclude(pk=older.pk).get().sums_sealed) == before, "its turn is the next one"
+    box(lantern, TODAY.isoformat(), {code: 4}, at=NOW + quarter)
+    for _turn in range(5):
+        inbox.waits.clear()
+        worker.take(NOW + quarter)
+    assert not Intake.objects.exists() and not worker._begun
+    assert counted_links.presses(letter.edition) == {0: 7, 1: 0}
+
+
+def test_whose_letters_have_more_links_than_can_be_added_up_fills_no_disk_with_clicks(
+    lantern: Any, letter: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "SECONDS", 0)
+    monkeypatch.setattr(worker, "WAITING", 2)
+    for number in range(5):
+        box(lantern, TODAY.isoformat(), {}, at=NOW + timedelta(minutes=15 * number))
+        worker.take(NOW + timedelta(hours=2))
+        another_edition(letter)
+    assert Intake.objects.count() <= 3
+    worker._begun.clear()
+
+
+def another_edition(letter: Campaign) -> Edition:
+    """Of the same organization, whose clicks are counted."""
+    other, keys = Edition.objects.get(pk=letter.edition.pk), keyring.keys(letter.organization)
+    other.pk, other.archive_slug = Edition.objects.order_by("-pk")[0].pk + 1, ""
+    other.campaign = actions.create(letter.organization, letter.list, Draft(subject="Other"), by=None, now=NOW)
+    details = structs.replace(edition_details.opened(keys, letter.edition), campaign=other.campaign.pk)
+    other.details_sealed = edition_details.sealed(keys, other.pk, details)
+    other.save(force_insert=True)
+    sealed_clicks.begin(other, TODAY)
+    return other
 
 
 def test_clicks_are_counted_for_sixty_days(lantern: Any, letter: Campaign) -> None:

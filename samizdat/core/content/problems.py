@@ -152,8 +152,8 @@ SENTENCES: dict[str, str] = {
     "uncounted_words": "The link %(url)s shows its own address, so it stays direct and isn’t counted: filters "
     "treat a shown address that leads elsewhere as fraud. Give the link a text to count it.",
     "uncounted_odd": "The link %(url)s isn’t suited to a redirect, so it stays direct and isn’t counted.",
-    "links_many": "Clicks on more than %(limit)s links would be counted, in all versions together. Remove some links, or "
-    "don’t count clicks.",
+    "links_many": "Clicks on more than %(limit)s links would be counted, in all versions together. Remove some links, "
+    "or don’t count clicks.",
     "link_dead": "The link %(url)s doesn’t work: %(why)s. Correct or remove it.",
     "link_moved": "The link %(url)s redirects to %(to)s. Link directly to that page if it’s the one you mean.",
     "link_inside": "The link %(url)s leads into a private network that subscribers can’t reach. Link to a public page.",
