@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from django.db import connection
 
 from samizdat.accounts.actions import add_person, change_settings, give_role
 from samizdat.accounts.models import Person
+from samizdat.audience import recipients_sql
 from samizdat.audience.actions import change_field, change_list, rename_list
 from samizdat.audience.actions.digests import set_digest
 from samizdat.audience.actions.lists import tags_for
@@ -27,7 +29,7 @@ from samizdat.cli.campaign.drafts import campaign_check
 from samizdat.core.content.digest import FREQUENCIES
 from samizdat.core.mail.ledger import pack_numbers
 from samizdat.delivery import actions, queries
-from samizdat.delivery.actions import digests
+from samizdat.delivery.actions import digest_rounds, digests, due
 from samizdat.delivery.actions.digests import make_due, waits_for
 from samizdat.delivery.actions.recipients import waits
 from samizdat.delivery.engine.sender import run_campaign
@@ -138,6 +140,79 @@ def test_whoever_leaves_the_digest_before_a_frozen_letter_begins_gets_it_by_itse
     assert (ended["frozen"], ended["accepted"], DigestRecipients.objects.count()) == (2, 2, 0)
     close(house, server)
     assert got(server) == {always: ["News"], leaves: ["News"], stays: ["digest"]}
+
+
+def test_readers_who_were_set_aside_are_owed_a_letter_in_portions_and_a_kill_loses_none(
+    house: House, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each portion is a transaction of its own: while one goes on nobody else writes on SQLite."""
+    monkeypatch.setattr(digest_rounds, "PAGE", 2)
+    always, *gather = house.people(6)
+    house.route(server)
+    for one in gather:
+        wish(house, one, often="digest")
+    close(house, server)
+    later = house.released(at=datetime.now(UTC) + timedelta(hours=2))
+    set_digest(house.list, "", now=datetime.now(UTC))
+    close(house, server)
+    Campaign.objects.filter(pk=later.pk).update(not_before=datetime.now(UTC))
+    genuine, portions = digest_rounds.write_chunks, []
+
+    def killed(*args: Any, **values: Any) -> int:
+        portions.append(args)
+        if len(portions) == 2:
+            raise KeyboardInterrupt
+        return genuine(*args, **values)
+
+    actions.start_due(datetime.now(UTC))
+    monkeypatch.setattr(digest_rounds, "write_chunks", killed)
+    with pytest.raises(KeyboardInterrupt):
+        due.owe_set_aside()
+    later.refresh_from_db()
+    assert (later.frozen, later.pending, DigestRecipients.objects.count()) == (3, 3, 2)
+    assert due.owe_set_aside()
+    assert run_campaign(later.pk, 120)["accepted"] == 6
+    assert got(server) == {one: ["News"] for one in (always, *gather)}
+
+
+def test_a_letter_is_not_over_and_no_digest_is_made_while_its_readers_are_still_asked(
+    house: House, server: ScriptedServer
+) -> None:
+    (reader,) = house.people(1)
+    house.route(server)
+    wish(house, reader, often="digest")
+    close(house, server)
+    later = house.released(at=datetime.now(UTC) + timedelta(hours=2))
+    Campaign.objects.filter(pk=later.pk).update(not_before=datetime.now(UTC))
+    actions.start_due(datetime.now(UTC))
+    assert not actions.finish_if_done(later.pk, datetime.now(UTC))
+    assert (waits_for(List.objects.get()), close(house, server)) == ("going", None)
+    assert due.owe_set_aside() and actions.finish_if_done(later.pk, datetime.now(UTC))
+    close(house, server)
+    assert got(server) == {reader: ["digest"]}
+
+
+def test_whom_a_digest_is_for_is_read_before_its_round_ends_and_not_in_that_transaction(
+    house: House, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gather = house.people(5)
+    house.route(server)
+    for one in gather:
+        wish(house, one, often="digest")
+    close(house, server)
+    run_campaign(house.released().pk, 120)
+    around, inside = len(connection.atomic_blocks), []
+    genuine = recipients_sql.digest_page
+
+    def read(*args: Any, **values: Any) -> list[int]:
+        inside.append(len(connection.atomic_blocks) > around)
+        return genuine(*args, **values)
+
+    monkeypatch.setattr(digest_rounds, "PAGE", 2)
+    monkeypatch.setattr(recipients_sql, "digest_page", read)
+    close(house, server)
+    assert len(inside) > 3 and not any(inside)
+    assert got(server) == {one: ["digest"] for one in gather}
 
 
 def test_a_second_try_comes_by_itself_whatever_the_reader_chose_since(house: House, server: ScriptedServer) -> None:

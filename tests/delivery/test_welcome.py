@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ from samizdat.campaigns.queries import is_public
 from samizdat.core.crypto import tokens
 from samizdat.core.mail.ledger import pack_numbers
 from samizdat.delivery import actions
-from samizdat.delivery.actions import welcome
+from samizdat.delivery.actions import running, welcome
 from samizdat.delivery.actions.second_person import agree
 from samizdat.delivery.errors import NotReleasable
 from samizdat.delivery.models import Chunk, MinuteTotal, Retry
@@ -212,6 +213,30 @@ def test_after_seven_days_it_is_dropped_and_counted(house: House, server: Script
     house.route(server)
     run_until_still(campaign.pk)
     assert server.counts() == {audience_queries.address_of(boris): 1}
+
+
+def test_many_are_dropped_in_portions_and_after_a_kill_the_rest(
+    house: House, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign = switched_on(house)
+    for name in ("ada", "boris", "clara"):
+        confirmed(house, f"{name}@example.org")
+    late = now() + timedelta(days=8)
+    assert welcome.drop_late(late, seconds=0) == 1, "the others in the next look"
+    genuine, portions = running._cancel_chunk, []
+
+    def killed(*args: Any) -> int:
+        portions.append(args)
+        if len(portions) == 2:
+            raise KeyboardInterrupt
+        return genuine(*args)
+
+    monkeypatch.setattr(running, "_cancel_chunk", killed)
+    with pytest.raises(KeyboardInterrupt):
+        welcome.drop_late(late)
+    assert counts(campaign) == {"frozen": 3, "pending": 1, "cancelled": 2}
+    assert welcome.drop_late(late) == 1
+    assert counts(campaign) == {"frozen": 3, "cancelled": 3}
 
 
 def test_one_that_was_tried_and_put_off_is_dropped_after_seven_days(house: House, server: ScriptedServer) -> None:

@@ -5,15 +5,16 @@ gathered now; they are set aside, and asked once more when it begins, which may 
 """
 
 import logging
-from collections.abc import Collection
+import time
+from collections.abc import Collection, Iterator
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from samizdat.audience import recipients_sql
 from samizdat.audience.condition_values import Asked
 from samizdat.audience.models import NUMBER_MASK, List, row_id
-from samizdat.campaigns.models import Campaign
+from samizdat.campaigns.models import Campaign, Edition, large, large_of_edition
 from samizdat.core.crypto.seal import SealBroken
 from samizdat.core.mail.ledger import pack_numbers, unpack_numbers
 from samizdat.delivery.actions.chunks import write_chunks
@@ -23,6 +24,9 @@ from samizdat.delivery.sealed_chunks import CarriedTags, carried_now
 from samizdat.vault import keyring
 
 PAGE = 5_000
+# Seconds of whoever presses the button: some 100,000 people.
+AT_ONCE = 1.0
+_GOING = ("sending", "waiting", "paused")
 
 log = logging.getLogger("samizdat.delivery")
 
@@ -46,17 +50,19 @@ def numbers_of(campaign: Campaign) -> list[tuple[int, ...]]:
     return [numbers for numbers, _tags in _pages(campaign)]
 
 
-def _pages(campaign: Campaign) -> list[tuple[tuple[int, ...], CarriedTags]]:
-    keys, pages = keyring.keys(campaign.organization), []
+def _pages(campaign: Campaign) -> Iterator[tuple[tuple[int, ...], CarriedTags]]:
     for page in DigestRecipients.objects.filter(campaign=campaign).order_by("pk"):
-        try:
-            packed = keys.open(page.numbers, "digestrecipients", _column(campaign), page.pk)
-        except SealBroken:
-            log.error("Readers set aside with campaign %d were altered in the database by other means", campaign.pk)
-            continue
-        numbers = unpack_numbers(packed[2 : (end := 2 + 8 * int.from_bytes(packed[:2]))])
-        pages.append((numbers, CarriedTags.unpacked(numbers, packed[end:])))
-    return pages
+        yield _opened(campaign, page)
+
+
+def _opened(campaign: Campaign, page: DigestRecipients) -> tuple[tuple[int, ...], CarriedTags]:
+    try:
+        packed = keyring.keys(campaign.organization).open(page.numbers, "digestrecipients", _column(campaign), page.pk)
+    except SealBroken:
+        log.error("Readers set aside with campaign %d were altered in the database by other means", campaign.pk)
+        return (), CarriedTags()
+    numbers = unpack_numbers(packed[2 : (end := 2 + 8 * int.from_bytes(packed[:2]))])
+    return numbers, CarriedTags.unpacked(numbers, packed[end:])
 
 
 def _column(campaign: Campaign) -> str:
@@ -69,22 +75,52 @@ def aside_of(campaign: Campaign) -> list[list[int]]:
 
 
 def enter_round(number: int) -> None:
-    """A campaign begins to send: whether they get it by itself or gathered stands from here on. In the transaction that
-    makes it sendable; the list is held, so that no round ends and nobody changes their mind meanwhile."""
-    campaign = Campaign.objects.select_related("edition").get(pk=number)
+    """A campaign begins to send: of which round it is stands from here on, so whether they get it by itself or
+    gathered. In the transaction that makes it sendable; the list is held, so that no round ends meanwhile. Whoever was
+    set aside is owed it afterwards, in portions: nobody comes into the digest of a round that has begun, and none is
+    made of it before."""
+    campaign = Campaign.objects.defer(*large()).get(pk=number)
     if campaign.is_gathered and not campaign.digest_round:
         list_ = List.objects.select_for_update(no_key=True).get(id=campaign.list_id)
         Campaign.objects.filter(pk=number, digest_round=0).update(digest_round=list_.digest_round)
-        _owe_who_changed(campaign, list_.digest_round)
 
 
-def _owe_who_changed(campaign: Campaign, round: int) -> None:
-    """Whoever was set aside and is in no digest of this round gets the letter by itself."""
-    for aside, tags in _pages(campaign):
-        rows = [row_id(campaign.organization_id, number) for number in aside]
-        numbers = [row & NUMBER_MASK for row in recipients_sql.singly_among(campaign.list_id, round, rows)]
+def begun() -> QuerySet[DigestRecipients]:
+    """Pages of letters that have begun, whose readers are not asked yet."""
+    letters = {"campaign__is_digest": False, "campaign__digest_round__gt": 0, "campaign__state__in": _GOING}
+    return DigestRecipients.objects.filter(**letters)
+
+
+def portions(number: int) -> Iterator[int]:
+    """Page by page, each in a transaction of its own when it is asked for: whoever was set aside with this campaign
+    and is in no digest of its round is owed it by itself. How many people."""
+    while (count := _owe_page(number)) is not None:
+        yield count
+
+
+def _owe_page(number: int) -> int | None:
+    with transaction.atomic():
+        # Every sender's clock and the worker's do this at once: the campaign's row is the lock between them.
+        campaign = Campaign.objects.select_related("organization").select_for_update(of=("self",)).defer(*large())
+        letter = campaign.get(pk=number)
+        page = begun().filter(campaign=letter).order_by("pk").first()
+        if page is None:
+            return None
+        aside, tags = _opened(letter, page)
+        rows = [row_id(letter.organization_id, number) for number in aside]
+        numbers = [row & NUMBER_MASK for row in recipients_sql.singly_among(letter.list_id, letter.digest_round, rows)]
         if numbers:
-            write_chunks(campaign.edition, next_position(campaign.edition.pk), numbers, tags=tags)
+            edition = Edition.objects.select_related("organization").defer(*large_of_edition()).get(campaign=letter)
+            write_chunks(edition, next_position(edition.pk), numbers, tags=tags)
             more = {"frozen": F("frozen") + len(numbers), "pending": F("pending") + len(numbers)}
-            Campaign.objects.filter(pk=campaign.pk).update(**more)
-    DigestRecipients.objects.filter(campaign=campaign).delete()
+            Campaign.objects.filter(pk=letter.pk).update(**more)
+        page.delete()
+    return len(numbers)
+
+
+def owe(number: int) -> None:
+    """For a second of whoever presses the button; what is left is the clock's."""
+    until = time.monotonic() + AT_ONCE
+    for _people in portions(number):
+        if time.monotonic() > until:
+            return

@@ -6,7 +6,8 @@ and a person does it.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from array import array
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from zoneinfo import ZoneInfo
@@ -106,7 +107,10 @@ def waits_for(list_: List) -> str:
     letters = _gathered(list_, list_.digest_round)
     if letters.filter(campaign__state="paused").exists():
         return "paused"
-    return "going" if letters.filter(campaign__pending__gt=0).exists() else ""
+    is_going = letters.filter(campaign__pending__gt=0).exists()
+    # Whom they are owed by themselves is not asked of all who were set aside yet.
+    is_going = is_going or digest_rounds.begun().filter(campaign__list=list_).exists()
+    return "going" if is_going else ""
 
 
 def how_many(list_: List) -> int:
@@ -124,8 +128,8 @@ def _gathered(list_: List, round: int) -> QuerySet[Edition]:
 def _close(list_: List, now: datetime) -> None:
     """The next round begins, and the one that ends has a digest, if there is a letter in it and somebody wants it.
 
-    Letters are read before the transaction; where another one began meanwhile, the next look makes the digest. Whom it
-    is for is written down with its end: nothing is asked about a round that is over.
+    Letters and readers are read before the transaction; where another letter began meanwhile, the next look makes the
+    digest. Whom it is for is written down with its end: nothing is asked about a round that is over.
     """
     round = list_.digest_round
     rows = _gathered(list_, round).select_related("organization", "campaign__organization", "campaign__list")
@@ -137,6 +141,7 @@ def _close(list_: List, now: datetime) -> None:
     # Asked before they are quoted and once more after it: what they say may be changed while they are read.
     agreed = _are_agreed_to(list_, letters)
     draft = limited_process.as_request(digest_draft, list_, letters, now) if letters else None
+    pages = [*_readers(list_)] if draft else []
     with transaction.atomic():
         held = List.objects.select_for_update(no_key=True).get(id=list_.id)
         there = [*rows.all()]
@@ -147,7 +152,7 @@ def _close(list_: List, now: datetime) -> None:
             agreed = agreed and _are_agreed_to(
                 list_, [(again[edition.pk], details) for edition, details in letters if edition.pk in again]
             )
-            _write(list_, draft, [details for _edition, details in letters], now, agreed)
+            _write(list_, draft, [details for _edition, details in letters], pages, now, agreed)
         List.objects.filter(id=list_.id).update(digest_round=round + 1)
         recipients_sql.round_ends(list_.id, everybody=not held.digest_when)
         _put_off(held, now)
@@ -160,7 +165,14 @@ def _are_agreed_to(list_: List, letters: Sequence[tuple[Edition, EditionDetails]
     return framed and approval.are_agreed_to(list_.organization, [edition.campaign for edition, _details in letters])
 
 
-def _write(list_: List, draft: Draft, letters: Sequence[EditionDetails], now: datetime, agreed: bool) -> None:
+def _write(
+    list_: List,
+    draft: Draft,
+    letters: Sequence[EditionDetails],
+    pages: Sequence[Sequence[int]],
+    now: datetime,
+    agreed: bool,
+) -> None:
     newest = letters[-1]
     campaign = campaigns.create(
         list_.organization,
@@ -176,15 +188,18 @@ def _write(list_: List, draft: Draft, letters: Sequence[EditionDetails], now: da
     Campaign.objects.filter(pk=campaign.pk).update(is_digest=True, digest_round=list_.digest_round)
     if agreed:
         approval.agree_to_digest(campaign, now=now)
-    _set_readers_aside(campaign, list_)
+    for rows in pages:
+        digest_rounds.set_aside(campaign, rows)
     record("digest.created", list_.organization, about=campaign.pk, now=now, detail={"letters": len(letters)})
 
 
-def _set_readers_aside(campaign: Campaign, list_: List) -> None:
+def _readers(list_: List) -> Iterator[array[int]]:
+    """The rows of those whom the round that ends gathers for, by pages. Read before the transaction that ends it, while
+    which nobody else writes: nobody comes into a digest whose round has begun, and who may get it is asked again."""
     after = 0
     where = list_.organization_id, list_.id, list_.digest_round
     while rows := recipients_sql.digest_page(*where, after, digest_rounds.PAGE, suppressions=True):
-        digest_rounds.set_aside(campaign, rows)
+        yield array("q", rows)
         after = rows[-1]
 
 

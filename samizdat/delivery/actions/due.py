@@ -16,11 +16,11 @@ from samizdat.campaigns.translations import frozen_in
 from samizdat.core.crypto.seal import SealError
 from samizdat.core.mail.ledger import CHUNK, pack_numbers
 from samizdat.delivery import clock_jumps, domain_ownership, sql
-from samizdat.delivery.actions.digest_rounds import enter_round
+from samizdat.delivery.actions import digest_rounds
 from samizdat.delivery.actions.language_choice import of_one_version
 from samizdat.delivery.actions.running import cancelled_portions
 from samizdat.delivery.actions.wait_reasons import WaitReason
-from samizdat.delivery.models import Chunk, Retry, Route
+from samizdat.delivery.models import Chunk, DigestRecipients, Retry, Route
 from samizdat.delivery.queries import next_position
 from samizdat.delivery.sending_row import SendingRow
 from samizdat.events.actions import record
@@ -56,7 +56,7 @@ def start_due(now: datetime) -> int:
                 record(kind, campaign.organization, now=now, about=campaign.pk)
                 begun += not late
             if changed and not late:
-                enter_round(campaign.pk)
+                digest_rounds.enter_round(campaign.pk)
     return begun
 
 
@@ -89,6 +89,15 @@ def in_turns(portions: Iterable[tuple[int, Iterator[int]]], seconds: float) -> t
             if time.monotonic() > until:
                 return count, not waiting
     return count, True
+
+
+def owe_set_aside(seconds: float = inf) -> bool:
+    """Whoever was set aside with a letter that has begun is owed it where no digest brings it, for so many seconds.
+    Whether that is all."""
+    if not DigestRecipients.objects.exists():
+        return True  # Nearly always.
+    rows = digest_rounds.begun().values_list("campaign__organization", "campaign").distinct()
+    return in_turns([(organization, digest_rounds.portions(campaign)) for organization, campaign in rows], seconds)[1]
 
 
 def finish_cancelled(now: datetime, seconds: float = inf) -> bool:
@@ -154,6 +163,7 @@ def finish_if_done(campaign_id: int, now: datetime) -> bool:
                 pk=campaign_id, state__in=("sending", "waiting"), pending=0, deferred=0, edition__isnull=False
             )
             .exclude(welcome=WELCOME)  # It waits for whoever confirms next.
+            .exclude(pk__in=digest_rounds.begun().filter(campaign=campaign_id).values("campaign"))
             .exclude(edition__in=Retry.objects.filter(edition__campaign=campaign_id).values("edition"))
             .exclude(
                 edition__in=Chunk.objects.filter(

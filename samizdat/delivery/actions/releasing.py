@@ -130,6 +130,8 @@ def _release(campaign: Campaign, request: _Request) -> None:
     settle_what_counts(campaign, edition, request.now)
     counted_links.lay_out(edition)  # Before anything can leave, so that the first reader finds their links.
     _make_sendable(opened, edition, frozen, request, agreed)
+    if campaign.is_gathered:
+        digest_rounds.owe(campaign.pk)
 
 
 def _opened(campaign: Campaign, request: _Request) -> OpenedCampaign:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 
 from django.db import connection, transaction
+from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext as _
 
 from samizdat.accounts.models import WRITERS, Organization, Person
@@ -20,8 +21,7 @@ from samizdat.core.crypto.seal import SealBroken
 from samizdat.core.mail import ledger, outcome
 from samizdat.core.mail.ledger import CHUNK, JournalNews, State, unpack_numbers
 from samizdat.delivery import sql
-from samizdat.delivery.actions import copied_installation
-from samizdat.delivery.actions.digest_rounds import enter_round
+from samizdat.delivery.actions import copied_installation, digest_rounds
 from samizdat.delivery.actions.language_choice import of_one_version
 from samizdat.delivery.actions.route_refusals import lift
 from samizdat.delivery.engine import locks, recovery
@@ -107,7 +107,8 @@ def resume(campaign: Campaign, *, now: datetime, by: Person | None = None) -> Ca
         state = "scheduled" if ahead else "sending"
         _move(campaign, ("paused",), state, "", "campaign.resumed", now, by, sentence)
         if not ahead:
-            enter_round(campaign.pk)
+            digest_rounds.enter_round(campaign.pk)
+    digest_rounds.owe(campaign.pk)
     return campaign
 
 
@@ -190,18 +191,18 @@ def cancelled_portions(campaign_id: int, now: datetime) -> Iterator[int]:
         yield booked
 
 
-def book_late(campaign_id: int, before: datetime, now: datetime) -> int:
-    """Books who has been owed a welcome email since a day before then, whether it was tried or not. How many people."""
-    edition, count = Edition.objects.get(campaign=campaign_id), 0
-    ready = Chunk.objects.filter(edition=edition, state=Chunk.READY).order_by("pk")
-    for chunk in ready.filter(retry=False, owed__lt=before.astimezone(UTC).date()):
-        count += _cancel_chunk(edition, chunk, now)
-    for chunk in ready.filter(retry=True):
-        if not Retry.objects.filter(edition=edition, chunk=chunk, first__gte=before).exists():
-            count += _cancel_chunk(edition, chunk, now)
+def late_portions(campaign_id: int, before: datetime, now: datetime) -> Iterator[int]:
+    """Books who has been owed a welcome email since a day before then, whether it was tried or not, chunk by chunk,
+    each in a transaction of its own when it is asked for. How many people."""
+    edition = Edition.objects.defer(*large_of_edition()).get(campaign=campaign_id)
+    ready, day = Chunk.objects.filter(edition=edition, state=Chunk.READY).order_by("pk"), before.astimezone(UTC).date()
+    young = Retry.objects.filter(edition=edition, chunk=OuterRef("pk"), first__gte=before)
+    late, last = ready.filter(Q(retry=False, owed__lt=day) | Q(retry=True) & ~Exists(young)), 0
+    while chunk := late.filter(pk__gt=last).first():
+        yield _cancel_chunk(edition, chunk, now)
+        last = chunk.pk
     while booked := _cancel_waiting(edition, now, before):
-        count += booked
-    return count
+        yield booked
 
 
 def _cancel_chunk(edition: Edition, chunk: Chunk, now: datetime) -> int:

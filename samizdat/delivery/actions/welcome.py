@@ -6,9 +6,11 @@ Nobody has it twice, since the consent records say who confirmed before, as long
 """
 
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from math import inf
 
 from django.db import transaction
 from django.db.models import F, QuerySet, Sum
@@ -31,8 +33,9 @@ from samizdat.core.consent import LETTERS
 from samizdat.core.content.blocks import dumps, parse
 from samizdat.core.crypto.seal import SealError
 from samizdat.delivery.actions.chunks import write_chunks
+from samizdat.delivery.actions.due import in_turns
 from samizdat.delivery.actions.releasing import release
-from samizdat.delivery.actions.running import GOING, book_late, cancel
+from samizdat.delivery.actions.running import GOING, cancel, late_portions
 from samizdat.delivery.errors import WrongState
 from samizdat.delivery.queries import next_position
 from samizdat.events.actions import detail_of, is_genuine, record
@@ -46,6 +49,7 @@ log = logging.getLogger("samizdat.delivery")
 
 ON: EventKind = "list.welcome_on"
 OFF: EventKind = "list.welcome_off"
+DROPPED: EventKind = "list.welcome_dropped"
 
 # Whoever waited longer is not welcomed any more.
 LATEST = timedelta(days=7)
@@ -230,14 +234,22 @@ def switch_off(list_: List, *, now: datetime, by: Person | None = None) -> int:
 # -- the clock ------------------------------------------------------------------------------------------------------
 
 
-def drop_late(now: datetime) -> int:
-    """Who has waited for seven days, since no route takes anything, gets none; how many."""
-    count = 0
-    rows = Campaign.objects.select_related("organization").filter(welcome__gt=0, state__in=GOING)
-    for campaign in rows.exclude(pending=0, deferred=0).defer(*large()).order_by("pk"):
-        if dropped := book_late(campaign.pk, now - LATEST, now):
-            detail = {"campaign": campaign.pk, "count": dropped}
-            with transaction.atomic():
-                record("list.welcome_dropped", campaign.organization, now=now, about=campaign.list_id, detail=detail)
-            count += dropped
-    return count
+def drop_late(now: datetime, seconds: float = inf) -> int:
+    """Who has waited for seven days, since no route takes anything, gets none, for so many seconds; how many."""
+    rows = Campaign.objects.filter(welcome__gt=0, state__in=GOING).exclude(pending=0, deferred=0)
+    going = [*rows.select_related("organization").defer(*large()).order_by("pk")]
+    dropped = Counter[int]()
+
+    def portions(campaign: Campaign) -> Iterator[int]:
+        for people in late_portions(campaign.pk, now - LATEST, now):
+            dropped[campaign.pk] += people
+            yield people
+
+    try:
+        return in_turns([(campaign.organization_id, portions(campaign)) for campaign in going], seconds)[0]
+    finally:
+        for campaign in going:
+            if count := dropped[campaign.pk]:
+                detail = {"campaign": campaign.pk, "count": count}
+                with transaction.atomic():
+                    record(DROPPED, campaign.organization, now=now, about=campaign.list_id, detail=detail)

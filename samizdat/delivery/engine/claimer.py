@@ -112,7 +112,9 @@ class Claimer:
         self._next_forgetting = 0.0
         self._changes = database_changes.DatabaseChanges(QUIET)
         self._due: datetime | None = None  # When a campaign or route is, while none sends or waits.
-        self._booking = False  # Is there a cancelled campaign that is not booked yet?
+        self._booking = (
+            False  # Is there a cancelled campaign that is not booked yet, or one whose readers are not all owed?
+        )
         self.at_work = True  # Is there a campaign that sends or waits?
         self._domains: dict[tuple[int, str], rate_budgets.WarmUp] = {}
         self._domain_back: dict[int, int] = {}  # Drawn for a domain, and not sent: given back with the next draw.
@@ -450,8 +452,9 @@ class Claimer:
         self._idle.clear()
         self._fresh.clear()
         due.start_due(now)
+        are_all_owed = due.owe_set_aside(ASIDE)
         due.retry_due(now, ASIDE)
-        self._booking = not due.finish_cancelled(now, ASIDE)
+        self._booking = not (due.finish_cancelled(now, ASIDE) and are_all_owed)
         routes.wake_due(now)
         forgets = time.monotonic() >= self._next_forgetting
         recovery.recover_dead(now, mine=self._sender.worker.pk if self._sender.worker else None, forgets=forgets)

@@ -114,6 +114,14 @@ def follow(now: datetime) -> None:
         continue
 
 
+def set_aside(now: datetime) -> None:
+    due.owe_set_aside(CLEARING)
+
+
+def late_welcomes(now: datetime) -> None:
+    welcome.drop_late(now, CLEARING)
+
+
 def second_tries(now: datetime) -> None:
     delivery.retry_due(now, CLEARING)
 
@@ -181,9 +189,10 @@ QUICK: dict[str, Deed] = {
 # Every ten seconds.
 SLOW: dict[str, Deed] = {
     "campaigns that are due": delivery.start_due,
+    "readers who were set aside": set_aside,
     "campaigns from domains of others": due.pause_from_others,
     "digests": digests.make_due,
-    "welcome emails that wait too long": welcome.drop_late,
+    "welcome emails that wait too long": late_welcomes,
     "second tries": second_tries,
     "how accounts stand at their providers": provider_status.ask_standings,
     "organizations for the public database": publish.missing_places,
