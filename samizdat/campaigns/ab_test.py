@@ -15,11 +15,12 @@ from django.utils.translation import gettext as _
 from msgspec import Struct, structs
 
 from samizdat.accounts.models import Organization, Person
-from samizdat.campaigns import actions, counted_links, sealed_clicks
+from samizdat.campaigns import actions, counted_links, edition_details, sealed_clicks
 from samizdat.campaigns.drafts.draft import Draft, draft_of
 from samizdat.campaigns.errors import CampaignError, NotADraft
 from samizdat.campaigns.models import Campaign, Edition, Variant
 from samizdat.core import ab_test
+from samizdat.core.crypto.seal import SealBroken
 from samizdat.core.mail.address import BadAddress, domain, normalize
 from samizdat.events.actions import record
 from samizdat.vault import keyring
@@ -88,11 +89,23 @@ def link_of(campaign: Campaign) -> str:
     return keys.open_json(campaign.test_link_sealed, "campaign", "test link", campaign.pk, TestLink).url
 
 
+def decided_by(campaign: Campaign) -> tuple[str, str]:
+    """How a released test is decided, and the link whose clicks do it, "" for all: as its edition was sealed. By hand
+    where the seal does not hold."""
+    row = Edition.objects.select_related("organization").defer("compiled_sealed").filter(campaign=campaign).first()
+    try:
+        details = edition_details.opened(keyring.keys(campaign.organization), row) if row else None
+    except SealBroken:
+        details = None
+    return (details.test_way, details.test_link) if details and details.test_way else ("hand", "")
+
+
 def presses_of(campaign: Campaign) -> dict[int, int]:
     """place of a version -> clicks that the test goes by, as they stand; {} until enough people got each version."""
-    if campaign.ab_metric != "clicks":
+    way, link = decided_by(campaign)
+    if way != "clicks":
         return {}
-    presses = counted_links.presses(campaign.edition, link_of(campaign))
+    presses = counted_links.presses(campaign.edition, link)
     return presses if sealed_clicks.places_reached(campaign.edition) >= {*presses} else {}
 
 

@@ -57,6 +57,10 @@ class EditionDetails(Struct, frozen=True, omit_defaults=True):
     welcome: bool = False  # Released to whoever confirms from then on.
     # Versions that enough settled people get, by place: of the others no click and no answer is counted (core/totals).
     counted_places: str = ""
+    # How its test is decided (core/ab_test.WAYS), and by which link alone: whoever writes the database would have a
+    # test that a person decides decided by clicks.
+    test_way: str = ""
+    test_link: str = ""
 
 
 def slug_of(edition: Edition, language: str) -> str:

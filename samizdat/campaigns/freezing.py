@@ -68,7 +68,8 @@ def freeze(opened: OpenedCampaign, now: datetime) -> tuple[Edition, Asked]:
             if place:
                 row = EditionVariant(edition=edition, variant_no=place, language=version.language)
             else:
-                details = structs.replace(details, asked=tuple(asked.items()))
+                way = campaign.ab_metric if campaign.test_share else ""
+                details = structs.replace(details, asked=tuple(asked.items()), test_way=way, test_link=opened.test_link)
             of = f" {place}" if place else ""
             row.compiled_sealed = keys.seal(dumps(letter), "edition", f"compiled{of}", number)
             row.details_sealed = edition_details.sealed(keys, number, details, of)

@@ -29,6 +29,11 @@ def rounded(count: int) -> int:
     return count if count >= EXACT else (count + STEP // 2) // STEP * STEP
 
 
+def shown(count: int) -> int:
+    """What a report says of a sum: none of a small one."""
+    return 0 if is_few(count) else rounded(count)
+
+
 def spans(days: Mapping[date, int]) -> list[Span]:
     """(first day, last day, presses): days of fewer than the floor stand together with those beside them, so that none
     of the small numbers can be worked out of the sum. [] where all together are fewer.

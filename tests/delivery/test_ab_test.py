@@ -1,6 +1,6 @@
 """A test of versions: a part by chance gets them, nobody gets two, the rest gets the winner, and the books add up."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email import message_from_bytes
 from typing import Any
 
@@ -19,7 +19,9 @@ from samizdat.delivery.actions import ab_test as running
 from samizdat.delivery.actions import choose, release
 from samizdat.delivery.actions.due import retry_due
 from samizdat.delivery.engine.sender import run_campaign
+from samizdat.delivery.errors import WrongState
 from samizdat.delivery.models import Chunk, Retry
+from samizdat.events.models import Event
 from tests.clicks import clicked
 from tests.delivery.conftest import House, Running, until
 from tests.delivery.test_kills import Child, finish, one_identity_each
@@ -99,12 +101,12 @@ def test_at_its_time_the_numbers_decide(house: House, server: ScriptedServer, wa
     Variant.objects.filter(campaign=campaign, variant_no=2).update(left=1, replies=3)
     if way == "clicks":
         today = dbclock.now().date()
-        clicked(campaign, [(place, 0, today, count) for place, count in ((0, 2), (1, 3), (2, 5))])
+        clicked(campaign, [(place, 0, today, count) for place, count in ((0, 20), (1, 30), (2, 50))])
     Campaign.objects.filter(pk=campaign.pk).update(test_at=dbclock.now() - timedelta(minutes=1))
     assert run_campaign(campaign.pk, 120)["ended"] == "finished"
     campaign.refresh_from_db()
     assert (campaign.test_winner, campaign.test_state) == (2, "done")
-    assert [one.presses for one in plans.versions(campaign)] == ([2, 3, 5] if way == "clicks" else [0, 0, 0])
+    assert [one.presses for one in plans.versions(campaign)] == ([20, 30, 50] if way == "clicks" else [0, 0, 0])
     assert {name: len(people) for name, people in subjects(server).items()} == {"News": 8, "Third": 12}
     assert parts_add_up(campaign) == {"A": 4, "B": 4, "C": 4, "": 8}
 
@@ -197,7 +199,7 @@ def test_clicks_of_one_link_decide_and_nothing_where_the_letter_counts_none(hous
         **told,
     )
     release(campaign, now=now)
-    clicked(campaign, [(place, link, now.date(), count) for place, link, count in ((0, 0, 9), (0, 1, 1), (1, 1, 2))])
+    clicked(campaign, [(place, link, now.date(), count) for place, link, count in ((0, 0, 90), (0, 1, 20), (1, 1, 30))])
     assert running.winner_of(campaign) == 1
     later = house.draft(body, links="counted")
     plans.plan(later, [VersionChange(subject="B")], at=now + timedelta(hours=2), now=now, **told)
@@ -222,3 +224,56 @@ def test_a_version_that_nobody_would_get_and_a_time_that_is_over_stop_the_releas
     with pytest.raises(BadTest, match="half an hour"):
         in_test(house, at=now + timedelta(hours=3))
     assert not Chunk.objects.exists()
+
+
+def _waits(house: House, campaign: Campaign, **columns: object) -> tuple[bool, datetime | None, bool]:
+    """Its test is looked at once its time is over, by these columns of its row."""
+    Chunk.objects.filter(edition__campaign=campaign).exclude(variant=REST).update(state=Chunk.DONE)
+    Campaign.objects.filter(pk=campaign.pk).update(test_at=dbclock.now() - timedelta(minutes=1), **columns)
+    row = {"id": campaign.pk, "edition__id": campaign.edition.pk, "test_state": "running"}
+    fresh = Campaign.objects.get(pk=campaign.pk)
+    return running.waits_for({**row, "ab_metric": fresh.ab_metric, "test_at": fresh.test_at}, dbclock.now())  # type: ignore[typeddict-item]
+
+
+@pytest.mark.usefixtures("low_floor")
+@pytest.mark.parametrize("way", ["hand", "unsubscribes"])
+def test_whoever_writes_the_database_has_no_test_decided_by_clicks_that_was_to_be_decided_otherwise(
+    house: House, way: str
+) -> None:
+    """Which version won stands in the open; of clicks it would tell what one subscriber pressed."""
+    house.people(20)
+    campaign = house.draft("[Read](https://paper.example/flood)", links="counted")
+    now = dbclock.now()
+    told: Any = {"share": 60, "way": way, "at": now + timedelta(hours=2), "by": None, "now": now}
+    plans.plan(campaign, [VersionChange(subject="B")], **told)
+    campaign = release(campaign, now=now)
+    clicked(campaign, [(1, 0, now.date(), 50)])
+    _waits(house, campaign, ab_metric="clicks")
+    campaign.refresh_from_db()
+    assert campaign.test_winner == (None if way == "hand" else 0)
+
+
+@pytest.mark.usefixtures("low_floor")
+def test_clicks_that_the_report_does_not_tell_apart_decide_nothing(house: House) -> None:
+    house.people(20)
+    campaign, today = in_test(house, way="clicks", share=60), dbclock.now().date()
+    clicked(campaign, [(0, 0, today, 36), (1, 0, today, 42)])
+    assert running.winner_of(campaign) == 0
+    clicked(campaign, [(1, 0, today, 5)])
+    assert running.winner_of(campaign) == 1
+
+
+@pytest.mark.usefixtures("low_floor")
+def test_a_test_is_decided_once_whatever_the_database_says_of_it_later(house: House) -> None:
+    house.people(20)
+    campaign = in_test(house, way="clicks", share=60)
+    Campaign.objects.filter(pk=campaign.pk).update(state="sending")
+    choose(campaign, 0, now=dbclock.now())
+    clicked(campaign, [(1, 0, dbclock.now().date(), 50)])
+    _waits(house, campaign, test_state="running", test_winner=None)
+    campaign.refresh_from_db()
+    assert (campaign.test_state, campaign.test_winner) == ("decided", 0)
+    Campaign.objects.filter(pk=campaign.pk).update(test_state="running")
+    with pytest.raises(WrongState, match="already decided"):
+        choose(campaign, 1, now=dbclock.now())
+    assert Event.objects.filter(kind="campaign.test_decided").count() == 1

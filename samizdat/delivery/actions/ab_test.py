@@ -14,14 +14,18 @@ from samizdat.campaigns import ab_test as campaigns
 from samizdat.campaigns import sealed_clicks
 from samizdat.campaigns.ab_test import Version
 from samizdat.campaigns.models import Campaign, Variant
-from samizdat.core import ab_test
+from samizdat.core import ab_test, totals
 from samizdat.core.mail.ledger import STATES, State
 from samizdat.delivery import clock_jumps
 from samizdat.delivery.actions import copied_installation
 from samizdat.delivery.errors import WrongState
 from samizdat.delivery.models import Chunk, Retry, VariantTotal
 from samizdat.delivery.sending_row import SendingRow
-from samizdat.events.actions import record
+from samizdat.events.actions import detail_of, record
+from samizdat.events.kinds import EventKind
+from samizdat.events.queries import last_about
+
+DECIDED: EventKind = "campaign.test_decided"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,29 +41,30 @@ def parts(campaign: Campaign) -> list[TestGroup]:
     """Every version with its books, and the rest; together they are the books of the campaign. [] for no test."""
     if not campaign.test_state:
         return []
-    totals = totals_by_version(campaign)
+    by_version = totals_by_version(campaign)
     groups: list[TestGroup] = []
     for version in campaigns.versions(campaign):
-        counts = totals.get(version.place, {})
+        counts = by_version.get(version.place, {})
         groups.append(TestGroup(version, sum(counts.values()), counts))
-    rest = totals.get(ab_test.REST, {})
+    rest = by_version.get(ab_test.REST, {})
     return [*groups, TestGroup(None, sum(rest.values()), rest)]
 
 
 def totals_by_version(campaign: Campaign) -> dict[int, dict[str, int]]:
     """Version (or core/ab_test.REST) -> state -> how many, of those that are not nought."""
-    totals: dict[int, dict[str, int]] = {}
+    by_version: dict[int, dict[str, int]] = {}
     for row in VariantTotal.objects.filter(edition__campaign=campaign, count__gt=0):
-        totals.setdefault(row.variant, {})[STATES[row.state]] = row.count
+        by_version.setdefault(row.variant, {})[STATES[row.state]] = row.count
     chunks = Chunk.objects.filter(edition__campaign=campaign, retry=False, remaining__gt=0)
     for variant, left in chunks.values_list("variant").annotate(sum=Sum("remaining")):
-        totals.setdefault(variant, {})[STATES[State.PENDING]] = left
-    return totals
+        by_version.setdefault(variant, {})[STATES[State.PENDING]] = left
+    return by_version
 
 
 def winner_of(campaign: Campaign) -> int:
-    """The version that wins by the numbers as they stand."""
-    presses = campaigns.presses_of(campaign)
+    """The version that wins by the numbers as they stand; clicks are rounded as the report shows them, since who wins
+    stands in the open."""
+    presses = {place: totals.shown(count) for place, count in campaigns.presses_of(campaign).items()}
     scores = {
         version.place: ab_test.VersionScore(
             part.counts.get("accepted", 0), version.replies, version.left, presses.get(version.place, 0)
@@ -67,7 +72,7 @@ def winner_of(campaign: Campaign) -> int:
         for part in parts(campaign)
         if (version := part.version) is not None
     }
-    return ab_test.winner(scores, campaign.ab_metric)
+    return ab_test.winner(scores, campaigns.decided_by(campaign)[0])
 
 
 def choose(campaign: Campaign, place: int, *, now: datetime, by: Person | None = None) -> Campaign:
@@ -82,16 +87,25 @@ def choose(campaign: Campaign, place: int, *, now: datetime, by: Person | None =
 
 
 def _decide(campaign: Campaign, place: int, now: datetime, by: Person | None = None) -> bool:
-    """The winner is on record before the first of the rest may be claimed; a kill after that changes nothing of it."""
+    """The winner is on record before the first of the rest may be claimed; a kill after that changes nothing of it. A
+    test is decided once, whatever its row says later."""
     with transaction.atomic():
-        mine = Campaign.objects.filter(
-            pk=campaign.pk, test_state="running", state__in=("sending", "waiting", "paused")
-        ).update(test_state="decided", test_winner=place, changed=now)
-        if mine:
+        rows = Campaign.objects.filter(pk=campaign.pk, test_state="running", state__in=("sending", "waiting", "paused"))
+        before = _decided(campaign)
+        mine = rows.update(test_state="decided", test_winner=place if before is None else before, changed=now)
+        if mine and before is None:
             sealed_clicks.decide(campaign.edition, place, campaigns.presses_of(campaign))
-            detail = {"version": ab_test.NAMES[place], "by": campaign.ab_metric if by is None else "hand"}
-            record("campaign.test_decided", campaign.organization, now=now, by=by, about=campaign.pk, detail=detail)
-    return bool(mine)
+            way = campaigns.decided_by(campaign)[0] if by is None else "hand"
+            detail = {"version": ab_test.NAMES[place], "by": way, "edition": campaign.edition.pk}
+            record(DECIDED, campaign.organization, now=now, by=by, about=campaign.pk, detail=detail)
+    return bool(mine) and before is None
+
+
+def _decided(campaign: Campaign) -> int | None:
+    """Which version won the test of this edition, as the log says; None where it was not decided yet."""
+    event = last_about(campaign.organization, (DECIDED,), campaign.pk)
+    detail = detail_of(event) if event else {}
+    return ab_test.NAMES.index(detail["version"]) if detail.get("edition") == campaign.edition.pk else None
 
 
 def waits_for(row: SendingRow, now: datetime) -> tuple[bool, datetime | None, bool]:
@@ -112,6 +126,8 @@ def waits_for(row: SendingRow, now: datetime) -> tuple[bool, datetime | None, bo
     settled = clock_jumps.patient_until(now) if over else None
     if over and settled is None:
         campaign = Campaign.objects.select_related("organization").get(pk=row["id"])
+        if campaigns.decided_by(campaign)[0] == "hand":
+            return True, None, False
         _decide(campaign, winner_of(campaign), now)
         return False, None, Campaign.objects.filter(pk=row["id"], test_state="decided").exists()
     if Retry.objects.filter(edition=row["edition__id"]).exists():
