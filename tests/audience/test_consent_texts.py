@@ -89,15 +89,15 @@ def test_who_leaves_the_letters_leaves_the_appeals_and_does_not_come_back_to_the
     def asking() -> str:
         return consent.REASONS[Subscription.objects.get(subscriber=ada, list=letter).fundraising_verdict]
 
-    assert actions.agree_to_appeals(ada, letter, wording="Ask me.", now=NOW)
-    assert not actions.agree_to_appeals(ada, letter, now=NOW)
+    assert actions.agree_to_appeals_of(ada, [letter], wording="Ask me.", now=NOW)
+    assert not actions.agree_to_appeals_of(ada, [letter], now=NOW)
     assert asking() == "yes"
     bring(export("unsubscribed", "ada@post.example,Ada,2020-01-01 10:00:00"))
     assert asking() == "left"
-    assert not actions.agree_to_appeals(ada, letter, now=NOW)
+    assert not actions.agree_to_appeals_of(ada, [letter], now=NOW)
     actions.add_subscriber(lantern, "ada@post.example", letter, consent="Again.", now=later(1))
     assert asking() == "left"
-    assert actions.agree_to_appeals(ada, letter, now=later(1))
+    assert actions.agree_to_appeals_of(ada, [letter], now=later(1))
     assert asking() == "yes"
     bulk_consent_writer.write(letter, [ada.id], "withdrawn", {}, later(2))
     assert asking() == "left"

@@ -11,7 +11,15 @@ from msgspec import convert, to_builtins
 from msgspec.structs import replace
 
 from samizdat.audience import filters, filters_sql, queries
-from samizdat.audience.actions import add_subscriber, agree_to_appeals, erase, new_list, suppress, tags_for, unsubscribe
+from samizdat.audience.actions import (
+    add_subscriber,
+    agree_to_appeals_of,
+    erase,
+    new_list,
+    suppress,
+    tags_for,
+    unsubscribe,
+)
 from samizdat.audience.filters import ANY, Filter, Search
 from samizdat.audience.models import STATUSES, Subscriber, SubscriberTag, Subscription
 from samizdat.core import consent
@@ -49,7 +57,7 @@ def crowd(lantern: Any, letter: Any, remembered: Callable[..., Any]) -> list[Any
             if place % 5 == 0:
                 unsubscribe(row, letter, now=NOW)
             if place % 3 == 0:
-                agree_to_appeals(row, letter, wording="Now and then.", now=NOW)
+                agree_to_appeals_of(row, [letter], wording="Now and then.", now=NOW)
             if place % 7 == 0:
                 suppress(lantern, chance.choice(("manual", "bounce")), subscriber=row, now=NOW)
             people.append(Subscriber.objects.get(id=row.id))

@@ -45,7 +45,7 @@ def reasons(subscriber: Any) -> list[str]:
 def test_whoever_pauses_gets_nothing_until_that_day_and_the_desk_says_why(
     lantern: Any, ada: Any, thursday: Any
 ) -> None:
-    preferences.prefer(ada, thursday, PreferenceChoice("pause", UNTIL), now=NOW)
+    preferences.prefer_all(ada, [thursday], PreferenceChoice("pause", UNTIL), now=NOW)
     assert (may(ada, thursday), reasons(ada)) == ("paused", ["paused"])
     assert queries.card(ada, NOW).lists[0].verdict.record.day == UNTIL  # type: ignore[union-attr]
     assert delivery_sql.release_page(lantern.id, thursday.id, None, 0, 10, False) == []
@@ -64,14 +64,14 @@ def test_who_presses_all_day_writes_so_many_events_and_their_pause_still_counts(
     chosen = Event.objects.filter(kind=choice_log.CHOSEN)
     for _ in range(5):
         for language in ("en", "de"):
-            preferences.prefer(ada, thursday, PreferenceChoice("all", language=language), now=NOW)
+            preferences.prefer_all(ada, [thursday], PreferenceChoice("all", language=language), now=NOW)
     assert chosen.count() == 4
-    preferences.prefer(ada, thursday, PreferenceChoice("pause", UNTIL, language="fr"), now=NOW)
-    preferences.prefer(ada, thursday, PreferenceChoice("pause", UNTIL - timedelta(days=1)), now=NOW)
-    preferences.prefer(ada, thursday, PreferenceChoice("all"), now=NOW)
+    preferences.prefer_all(ada, [thursday], PreferenceChoice("pause", UNTIL, language="fr"), now=NOW)
+    preferences.prefer_all(ada, [thursday], PreferenceChoice("pause", UNTIL - timedelta(days=1)), now=NOW)
+    preferences.prefer_all(ada, [thursday], PreferenceChoice("all"), now=NOW)
     ada.refresh_from_db()
     assert (may(ada, thursday), ada.language, chosen.count()) == ("paused", "de", 5)
-    preferences.prefer(ada, thursday, PreferenceChoice("all"), now=NOW + timedelta(days=1))
+    preferences.prefer_all(ada, [thursday], PreferenceChoice("all"), now=NOW + timedelta(days=1))
     assert may(ada, thursday) == "yes", "another day"
 
 
@@ -99,7 +99,7 @@ def test_topics_that_somebody_drops_after_a_day_of_presses_are_dropped_and_none_
     make_form(lantern, FormFacts("F", "en", (thursday.id,), "I agree.", topics=(*tags.values(),)), now=NOW)
     actions.add_tags(ada, ["Trips"], now=NOW)
     choice = PreferenceChoice(topics=frozenset({tags["Books"]}), offered=frozenset(tags.values()))
-    preferences.prefer(ada, thursday, choice, now=NOW)
+    preferences.prefer_all(ada, [thursday], choice, now=NOW)
     assert queries.card(ada, NOW).tags == []
 
 
@@ -107,14 +107,14 @@ def test_a_choice_reads_no_history(lantern: Any, ada: Any, thursday: Any) -> Non
     """Of every list that they never chose anything of, it was all of it, while nobody else could write."""
     friday = actions.new_list(lantern, "Friday", now=NOW)
     actions.add_subscriber(lantern, "ada@example.org", friday, consent="said so", now=NOW)
-    preferences.prefer(ada, friday, PreferenceChoice("pause", UNTIL), now=NOW, sent_at=NOW)
+    preferences.prefer_all(ada, [friday], PreferenceChoice("pause", UNTIL), now=NOW, sent_at=NOW)
     for number in range(100):
         at = NOW + timedelta(days=number // 50)
-        preferences.prefer(ada, thursday, PreferenceChoice(language=("de", "fr")[number % 2]), now=at, sent_at=at)
+        preferences.prefer_all(ada, [thursday], PreferenceChoice(language=("de", "fr")[number % 2]), now=at, sent_at=at)
     with events_read() as read:
-        preferences.prefer(ada, thursday, PreferenceChoice("pause", UNTIL), now=at, sent_at=at)
+        preferences.prefer_all(ada, [thursday], PreferenceChoice("pause", UNTIL), now=at, sent_at=at)
         old = PreferenceChoice("all", language="en")
-        preferences.prefer(ada, friday, old, now=at, sent_at=NOW - timedelta(days=1))
+        preferences.prefer_all(ada, [friday], old, now=at, sent_at=NOW - timedelta(days=1))
     assert len(read) <= 20
     assert (may(ada, friday), may(ada, thursday)) == ("paused", "paused"), "what was said of a list long ago is known"
 
@@ -122,9 +122,9 @@ def test_a_choice_reads_no_history(lantern: Any, ada: Any, thursday: Any) -> Non
 def test_a_pause_behind_a_choice_of_another_list_is_put_back(lantern: Any, ada: Any, thursday: Any) -> None:
     friday = actions.new_list(lantern, "Friday", now=NOW)
     actions.add_subscriber(lantern, "ada@example.org", friday, consent="said so", now=NOW)
-    preferences.prefer(ada, thursday, PreferenceChoice("pause", UNTIL), now=NOW)
-    preferences.prefer(ada, friday, PreferenceChoice("pause", UNTIL), now=NOW)
-    preferences.prefer(ada, friday, PreferenceChoice("all"), now=NOW)
+    preferences.prefer_all(ada, [thursday], PreferenceChoice("pause", UNTIL), now=NOW)
+    preferences.prefer_all(ada, [friday], PreferenceChoice("pause", UNTIL), now=NOW)
+    preferences.prefer_all(ada, [friday], PreferenceChoice("all"), now=NOW)
     Subscription.objects.filter(subscriber=ada).update(paused=None, mail_verdict=consent.YES)
     suppression_check.look(lantern, NOW)
     assert (may(ada, thursday), may(ada, friday)) == ("paused", "yes")
@@ -132,12 +132,12 @@ def test_a_pause_behind_a_choice_of_another_list_is_put_back(lantern: Any, ada: 
 
 @pytest.mark.parametrize("until", [TODAY, TODAY - timedelta(days=1), TODAY + timedelta(days=401), date.max])
 def test_a_pause_is_no_way_to_silence_a_list_for_good(ada: Any, thursday: Any, until: date) -> None:
-    preferences.prefer(ada, thursday, PreferenceChoice("pause", until), now=NOW)
+    preferences.prefer_all(ada, [thursday], PreferenceChoice("pause", until), now=NOW)
     assert may(ada, thursday) == "yes"
 
 
 def test_leaving_ends_what_a_pause_says_and_an_import_does_not_end_it(lantern: Any, ada: Any, thursday: Any) -> None:
-    preferences.prefer(ada, thursday, PreferenceChoice("pause", UNTIL), now=NOW)
+    preferences.prefer_all(ada, [thursday], PreferenceChoice("pause", UNTIL), now=NOW)
     actions.unsubscribe(ada, thursday, now=NOW)
     assert may(ada, thursday) == "left"
     actions.undo_unsubscribe(ada, thursday, now=NOW)
@@ -147,7 +147,7 @@ def test_leaving_ends_what_a_pause_says_and_an_import_does_not_end_it(lantern: A
 def test_a_file_that_tells_of_another_yes_does_not_end_a_pause(
     lantern: Any, ada: Any, thursday: Any, tmp_path: Path
 ) -> None:
-    preferences.prefer(ada, thursday, PreferenceChoice("pause", UNTIL), now=NOW)
+    preferences.prefer_all(ada, [thursday], PreferenceChoice("pause", UNTIL), now=NOW)
     path = tmp_path / "subscribed_members_export_1.csv"
     path.write_text("Email Address,OPTIN_TIME,CONFIRM_TIME\nada@example.org,2020-01-01 10:00:00,2020-01-02 10:00:00\n")
     assert actions.direct(lantern, thursday, [str(path)], now=lambda: NOW).counts["updated"] == 1
@@ -164,14 +164,14 @@ def test_a_reader_changes_only_topics_that_the_list_offers(lantern: Any, ada: An
         (tags["Trips"], "Trips", True),
     ]
     chosen = frozenset({tags["Books"], tags["VIP"]})
-    preferences.prefer(ada, thursday, PreferenceChoice(topics=chosen), now=NOW)
+    preferences.prefer_all(ada, [thursday], PreferenceChoice(topics=chosen), now=NOW)
     assert queries.card(ada, NOW).tags == ["Books", "Trips", "VIP"], "their page did not show Trips"
-    preferences.prefer(ada, thursday, PreferenceChoice(topics=chosen, offered=frozenset(tags.values())), now=NOW)
+    preferences.prefer_all(ada, [thursday], PreferenceChoice(topics=chosen, offered=frozenset(tags.values())), now=NOW)
     assert queries.card(ada, NOW).tags == ["Books", "VIP"]
 
 
 def test_what_a_reader_wishes_is_sealed_and_survives_other_changes(lantern: Any, ada: Any, thursday: Any) -> None:
-    preferences.prefer(ada, thursday, PreferenceChoice("monthly", wishes="dt", language="ru"), now=NOW)
+    preferences.prefer_all(ada, [thursday], PreferenceChoice("monthly", wishes="dt", language="ru"), now=NOW)
     actions.change_values(ada, {"CITY": "Riga"}, now=NOW)
     ada.refresh_from_db()
     found = preferences.settings_of(ada, thursday, NOW)

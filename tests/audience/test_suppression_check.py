@@ -92,13 +92,13 @@ def test_a_row_that_nobody_wrote_stays_and_is_said_once(lantern: Any, ada: Subsc
 
 def test_a_pause_that_was_emptied_is_put_back_until_its_day(lantern: Any, letter: Any, ada: Subscriber) -> None:
     until = NOW.date() + timedelta(days=60)
-    preferences.prefer(ada, letter, preferences.PreferenceChoice(preferences.PAUSE, until), now=NOW)
+    preferences.prefer_all(ada, [letter], preferences.PreferenceChoice(preferences.PAUSE, until), now=NOW)
     assert compare(lantern) == []
     Subscription.objects.update(mail_verdict=MAY, paused=None)
     assert compare(lantern) == [{"pauses": 1}]
     row = Subscription.objects.get(subscriber=ada)
     assert (row.paused, row.mail_verdict) == (until, consent.REASONS.index("paused"))
-    preferences.prefer(ada, letter, preferences.PreferenceChoice("all"), now=NOW)
+    preferences.prefer_all(ada, [letter], preferences.PreferenceChoice("all"), now=NOW)
     assert len(compare(lantern)) == 1, "who ended it themselves has ended it"
 
 
@@ -147,7 +147,7 @@ def test_a_press_reads_no_long_history_while_nobody_else_can_write(
         index = bytes([number]) * 16
         suppression_log.write(lantern, [(index, 1, "erased", day)], NOW)
         suppression_log.write(lantern, [(bytes([number, place]) * 8, 1, "erased", day) for place in range(2)], NOW)
-        preferences.prefer(ada, letter, preferences.PreferenceChoice(language=("de", "fr")[number % 2]), now=NOW)
+        preferences.prefer_all(ada, [letter], preferences.PreferenceChoice(language=("de", "fr")[number % 2]), now=NOW)
         for kind in own if number < 40 else ():
             if kind != preferences.choice_log.CHOSEN:
                 record(kind, lantern, about=ada.id, now=NOW)
@@ -161,8 +161,8 @@ def test_a_press_reads_no_long_history_while_nobody_else_can_write(
         "object": lambda: audience.object_to_mail(lantern, subscriber=ada, now=NOW),
         "object again": lambda: audience.object_to_mail(lantern, address="ada@example.org", now=NOW),
         "correct": lambda: audience.correct_address(ada, "ada@new.example", now=NOW),
-        "pause": lambda: preferences.prefer(
-            ada, letter, preferences.PreferenceChoice("pause", until), now=NOW, sent_at=NOW
+        "pause": lambda: preferences.prefer_all(
+            ada, [letter], preferences.PreferenceChoice("pause", until), now=NOW, sent_at=NOW
         ),
         "confirm": lambda: audience.confirm(ada, letter, now=NOW),
         "leave": lambda: audience.unsubscribe_from(ada, [letter], way="form", now=NOW, sent_at=NOW),
@@ -257,7 +257,7 @@ def test_a_long_list_is_compared_a_portion_at_a_time_and_all_of_it_comes_back(
     suppressions.suppress_many(lantern, text, "manual", now=NOW)
     suppressions.lift(lantern, "manual", address="reader3@example.org", now=NOW)
     until = (NOW + timedelta(days=30)).date()
-    preferences.prefer(ada, letter, preferences.PreferenceChoice(preferences.PAUSE, until), now=NOW)
+    preferences.prefer_all(ada, [letter], preferences.PreferenceChoice(preferences.PAUSE, until), now=NOW)
     before = {*Suppression.objects.values_list("email_index", "index_version", "reason", "day")}
     portions = [*suppression_check.logged_now(lantern, NOW)]
     assert max(len(logged.entries) + len(logged.pauses) for logged in portions) <= 3

@@ -409,7 +409,7 @@ def test_a_letter_that_asks_for_money_is_told_to_be_an_appeal_where_readers_agre
     campaign = letter(lantern, "Help us: [give](https://boosty.to/lantern)")
     assert "donation_to_all" not in codes(campaign)
     ada = audience.add_subscriber(lantern, "ada@post.example", campaign.list, consent="Said so.", now=NOW)
-    audience.agree_to_appeals(ada, campaign.list, wording="Ask me.", now=NOW)
+    audience.agree_to_appeals_of(ada, [campaign.list], wording="Ask me.", now=NOW)
     assert "donation_to_all" in codes(campaign)
     actions.save(campaign, draft_of(campaign), version=1, by=None, now=NOW, purpose="fundraising")
     assert "donation_to_all" not in codes(campaign)

@@ -129,9 +129,9 @@ def test_who_takes_no_appeals_gets_none_though_their_verdict_was_written_for_the
         for name in ("ada", "eve", "cleo")
     )
     for subscriber in (ada, eve):
-        audience.agree_to_appeals(subscriber, house.list, now=now)
+        audience.agree_to_appeals_of(subscriber, [house.list], now=now)
     audience.unsubscribe(ada, house.list, purpose=consent.APPEALS, now=now)
-    audience.agree_to_appeals(ada, house.list, now=now)
+    audience.agree_to_appeals_of(ada, [house.list], now=now)
     audience.unsubscribe(eve, house.list, purpose=consent.APPEALS, now=now)
     house.route(server)
     Subscription.objects.update(fundraising_verdict=1)

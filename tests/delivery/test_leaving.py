@@ -141,7 +141,7 @@ def test_what_subscribers_choose_in_the_preference_center_holds_an_appeal_until_
         subscriber = queries.subscriber_at(house.organization, address)
         assert subscriber is not None
         actions.confirm(subscriber, house.list, now=datetime.now(UTC))
-        actions.agree_to_appeals(subscriber, house.list, way="desk", wording="Will give.", now=datetime.now(UTC))
+        actions.agree_to_appeals_of(subscriber, [house.list], way="desk", wording="Will give.", now=datetime.now(UTC))
     house.route(server)
     draft = house.draft()
     draft.purpose = consent.PURPOSES.index(consent.APPEALS)

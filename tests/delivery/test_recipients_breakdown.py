@@ -113,7 +113,7 @@ def _tag(town: Town) -> Any:
 
 def test_an_appeal_goes_to_those_of_its_list_who_agreed_to_appeals(town: Town) -> None:
     for name in ("zoe", "seldom", "untold", "manual", "untagged"):
-        assert audience.agree_to_appeals(town.people[name], town.list, wording="Ask me.", now=NOW)
+        assert audience.agree_to_appeals_of(town.people[name], [town.list], wording="Ask me.", now=NOW)
     town.row("untold").update(mail_verdict=YES)
     without = {"not_listed": 1, "unsubscribed": 1, "unasked": 3, "suppressed:manual": 1, "stopped": 1, "monthly": 1}
     appeal = town.letter(purpose=APPEALS)

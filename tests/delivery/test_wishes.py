@@ -24,7 +24,7 @@ def wish(house: House, address: str, **choice: Any) -> None:
     found = audience.subscriber_at(house.organization, address)
     assert found is not None
     confirm(found, house.list, now=datetime.now(UTC))
-    preferences.prefer(found, house.list, PreferenceChoice(**choice), now=datetime.now(UTC))
+    preferences.prefer_all(found, [house.list], PreferenceChoice(**choice), now=datetime.now(UTC))
 
 
 def test_every_reader_gets_it_as_they_want_it_or_not_now(house: House, server: ScriptedServer) -> None:

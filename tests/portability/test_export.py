@@ -508,7 +508,9 @@ def test_csv_and_workbook_have_a_row_each_and_no_formula(audience: Any) -> None:
     import openpyxl
 
     ada = queries.subscriber_at(audience, "ada@post.example")
-    assert actions.agree_to_appeals(ada, queries.list_named(audience, "The Thursday Letter"), wording="Yes.", now=NOW)
+    assert actions.agree_to_appeals_of(
+        ada, [queries.list_named(audience, "The Thursday Letter")], wording="Yes.", now=NOW
+    )
     with zipfile.ZipFile(io.BytesIO(made(audience, ExportRequest("csv")))) as box:
         text = box.read("subscribers.csv").decode("utf-8-sig")
     rows = list(csv.reader(io.StringIO(text, newline="")))
@@ -804,7 +806,7 @@ def test_what_a_reader_chose_about_their_letters_comes_along(audience: Any, vaul
     letter = queries.list_named(audience, "The Thursday Letter")
     day = (NOW + timedelta(days=30)).date()
     Subscription.objects.filter(subscriber=ada, list=letter).update(paused=day, frequency=1)
-    assert actions.agree_to_appeals(ada, letter, wording="Ask me.", now=NOW)
+    assert actions.agree_to_appeals_of(ada, [letter], wording="Ask me.", now=NOW)
     there, _ = in_another_house(made(audience, ExportRequest("samizdat")), tmp_path, vault)
     row = Subscription.objects.get(
         subscriber=queries.subscriber_at(there, "ada@post.example"),

@@ -116,7 +116,7 @@ def test_a_readers_file_holds_what_they_chose_and_not_how_many_others_there_are(
     lantern: Any, letter: Any, ada: Any
 ) -> None:
     chosen = preferences.PreferenceChoice("pause", NOW.date() + timedelta(days=9), wishes="td")
-    preferences.prefer(ada, letter, chosen, now=NOW)
+    preferences.prefer_all(ada, [letter], chosen, now=NOW)
     preferences.ask_to_move(ada, "ada@new.example")
     document = subject_access.access_file(ada, now=NOW)
     about = document["about"]
@@ -231,7 +231,7 @@ def test_the_papers_name_appeals_by_what_the_house_really_asks_for(lantern: Any,
         return legal_documents.as_text(legal_documents.privacy_notice(facts_of(lantern), NOW.date(), "en"))
 
     assert "nobody is asked to" in said()
-    audience.agree_to_appeals(ada, letter, way="desk", wording="Will give.", now=NOW)
+    audience.agree_to_appeals_of(ada, [letter], way="desk", wording="Will give.", now=NOW)
     assert "Sending fundraising appeals to subscribers who agreed" in said() and "nobody is asked" not in said()
     fundraising_consent.put_words(letter, "Ask me for money.", now=NOW)
     assert "with “The Thursday Letter”: “Ask me for money.”" in said()

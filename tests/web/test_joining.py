@@ -118,7 +118,7 @@ def test_a_viewer_looks_and_changes_nothing(here: House, desk: Desk) -> None:
 
 def test_the_page_of_a_reader_who_pauses_says_until_when(here: House, desk: Desk) -> None:
     until = (timezone.now() + timedelta(days=30)).date()
-    preferences.prefer(here.ada, here.list, preferences.PreferenceChoice("pause", until), now=timezone.now())
+    preferences.prefer_all(here.ada, [here.list], preferences.PreferenceChoice("pause", until), now=timezone.now())
     page = desk("editor").get(_to(here, "subscriber", here.ada.number)).content.decode()
     assert "Emails paused until" in page
 
@@ -131,7 +131,7 @@ def test_before_a_letter_leaves_the_desk_says_whom_it_spares(here: House, desk: 
         added = actions.add_subscriber(
             here.organization, f"{local}@example.org", here.list, consent="said so", now=timezone.now()
         )
-        preferences.prefer(added, here.list, choice, now=timezone.now())
+        preferences.prefer_all(added, [here.list], choice, now=timezone.now())
     Campaign.objects.filter(pk=here.sent.pk).update(released=timezone.now(), not_before=timezone.now())
     page = desk("editor").get(_to(here, "send", here.campaign.pk)).content.decode()
     assert "paused by the subscriber" in page
@@ -174,7 +174,7 @@ def test_the_page_of_a_form_says_which_choices_do_not_fit_on_its_public_page(her
 
 def test_the_page_of_a_subscriber_says_how_they_want_their_letters(here: House, desk: Desk) -> None:
     choice = preferences.PreferenceChoice("monthly", wishes="td")
-    preferences.prefer(here.ada, here.list, choice, now=NOW)
+    preferences.prefer_all(here.ada, [here.list], choice, now=NOW)
     page = desk("editor").get(_to(here, "subscriber", here.ada.number)).content.decode()
     assert "plain text only; neutral subject and sender name; " in page
     assert "only the first email of each month" in page

@@ -596,7 +596,7 @@ def test_an_appeal_is_chosen_under_audience_and_says_whom_it_leaves_out(here: Ho
     said = client.get(send).content.decode()
     assert "no consent to fundraising appeals" in said and "goes only to those who agreed to appeals" in said
     assert client.post(send, {"when": "now"}).status_code == 422  # Nobody has.
-    audience.agree_to_appeals(here.ada, here.list, wording="Ask me.", now=NOW)
+    audience.agree_to_appeals_of(here.ada, [here.list], wording="Ask me.", now=NOW)
     assert client.post(send, {"when": "now"}).status_code == 302
     here.campaign.refresh_from_db()
     assert here.campaign.frozen == 1

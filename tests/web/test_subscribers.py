@@ -384,7 +384,7 @@ def test_those_who_fit_are_counted_exactly(here: House, desk: Desk) -> None:
 
 
 def test_who_agreed_to_appeals_is_found_and_something_can_be_done_to_them(here: House, desk: Desk) -> None:
-    actions.agree_to_appeals(here.ada, here.list, wording="Now and then.", now=NOW)
+    actions.agree_to_appeals_of(here.ada, [here.list], wording="Now and then.", now=NOW)
     asked = f"?list={here.list.id}&appeals=yes"
     shown = desk("editor").get(_to(here, "subscribers") + asked).content.decode()
     assert "Fundraising appeals: agreed" in shown and '<input type="hidden" name="appeals" value="yes">' in shown

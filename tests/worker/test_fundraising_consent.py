@@ -282,7 +282,7 @@ def test_taking_appeals_back_for_many_at_once_is_an_alarm_and_undone_as_one(lant
         audience.add_subscriber(lantern, f"r{n}@example.org", thursday, consent="said so", now=NOW) for n in range(5)
     ]
     for one in readers[:4]:
-        audience.agree_to_appeals(one, thursday, way="desk", wording="Will give.", now=NOW)
+        audience.agree_to_appeals_of(one, [thursday], way="desk", wording="Will give.", now=NOW)
     for one in readers:
         choose(one, "prefer", often="all", appeals="no")
     assert [standing(thursday, f"r{n}@example.org")[1] for n in range(5)] == ["left"] * 5

@@ -44,7 +44,7 @@ FORGED = [("withdrawn", way) for way in ("form", "one-click", "desk")] + [("obje
 def eve(lantern: Any, thursday: Any) -> Subscriber:
     """Eve gets the letters, and agreed to appeals."""
     eve = audience.add_subscriber(lantern, EVE, thursday, consent="By form.", now=NOW)
-    assert audience.agree_to_appeals(eve, thursday, now=NOW)
+    assert audience.agree_to_appeals_of(eve, [thursday], now=NOW)
     return eve
 
 

@@ -201,7 +201,7 @@ def test_who_was_taken_off_at_the_desk_is_not_brought_back_by_a_leaving_laid_ove
     released(edition, days=300)
     released_for(edition, purpose)
     ada = audience.add_subscriber(lantern, "ada@example.org", thursday, consent="s", now=NOW - timedelta(days=400))
-    audience.agree_to_appeals(ada, thursday, wording="Ask me.", now=NOW - timedelta(days=400))
+    audience.agree_to_appeals_of(ada, [thursday], wording="Ask me.", now=NOW - timedelta(days=400))
     long_ago = NOW - timedelta(days=200)
     audience.unsubscribe(ada, thursday, way="desk", reason=reason, purpose=purpose, now=long_ago)
     only = {"only": "appeals"} if purpose == consent.APPEALS else {}
@@ -1003,7 +1003,7 @@ def appeal(lantern: Any, thursday: Any, edition: Edition) -> Edition:
 def givers(lantern: Any, thursday: Any, count: int) -> list[Any]:
     readers = people(lantern, thursday, count)
     for reader in readers:
-        audience.agree_to_appeals(reader, thursday, wording="Ask me.", now=NOW)
+        audience.agree_to_appeals_of(reader, [thursday], wording="Ask me.", now=NOW)
     return readers
 
 
@@ -1037,7 +1037,7 @@ def test_by_the_link_of_an_appeal_nobody_comes_back_to_appeals_that_they_left_wi
 ) -> None:
     ada, boris = people(lantern, thursday, 2)
     for reader in (ada, boris):  # Of appeals they said nothing themselves.
-        audience.agree_to_appeals(reader, thursday, way="desk", wording="On paper.", now=NOW)
+        audience.agree_to_appeals_of(reader, [thursday], way="desk", wording="On paper.", now=NOW)
     say(lantern, "leave", token=token(lantern, ada, appeal.id), purpose="leave", way="one-click")
     unsubscribes.take(NOW)
     audience.unsubscribe(boris, thursday, way="desk", now=NOW)

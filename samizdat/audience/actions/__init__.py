@@ -2,7 +2,6 @@
 
 from samizdat.audience.actions.confirmation_reminders import ask_again
 from samizdat.audience.actions.consent import (
-    agree_to_appeals,
     agree_to_appeals_of,
     appeals_asked,
     asked_among,
@@ -79,7 +78,6 @@ __all__ = [
     "add_segment",
     "add_subscriber",
     "add_tags",
-    "agree_to_appeals",
     "agree_to_appeals_of",
     "appeals_asked",
     "ask_again",

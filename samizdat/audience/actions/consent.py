@@ -197,29 +197,6 @@ def every_list_of(subscriber: Subscriber) -> list[List]:
     ]
 
 
-def agree_to_appeals(
-    subscriber: Subscriber,
-    list: List,
-    *,
-    now: datetime,
-    way: str = "form",
-    by: Person | None = None,
-    wording: str = "",
-    asked: date | None = None,
-    sent_at: datetime | None = None,
-) -> bool:
-    """A reader of this list agrees to appeals for money as well, in these words. False when they have already, or do
-    not get its letters. Errors: NoSuchSubscriber.
-
-    `asked`: the day (UTC) of the request that their link answers: in its words, and not where nothing of that day
-    waits.
-    """
-    agreed = agree_to_appeals_of(
-        subscriber, [list], now=now, way=way, by=by, wording=wording, asked=asked, sent_at=sent_at
-    )
-    return bool(agreed)
-
-
 def agree_to_appeals_of(
     subscriber: Subscriber,
     lists: Iterable[List],
@@ -231,8 +208,13 @@ def agree_to_appeals_of(
     asked: date | None = None,
     sent_at: datetime | None = None,
 ) -> list[List]:
-    """As agree_to_appeals(), of some lists with one look at their records and one write; those to whose appeals they
-    agreed by it."""
+    """A reader of these lists agrees to appeals for money as well, in these words: with one look at their records and
+    one write. Those to whose appeals they agreed by it: not where they had already, or don't get the letters. Errors:
+    NoSuchSubscriber.
+
+    `asked`: the day (UTC) of the request that their link answers: in its words, and not where nothing of that day
+    waits.
+    """
     with transaction.atomic():
         row = consent_writer.lock(subscriber)
         if consent_writer.is_full(row):

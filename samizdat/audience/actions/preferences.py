@@ -158,16 +158,6 @@ def remarks(organization: Organization, view: forms.FormView) -> list[str]:
     return sentences
 
 
-def prefer(
-    subscriber: Subscriber, list: List, choice: PreferenceChoice, *, now: datetime, sent_at: datetime | None = None
-) -> Fewer | None:
-    """Writes what they chose, if they have anything to do with this list. Where fewer letters come after it: what
-    they had before. `sent_at`: when, by the clock of the public pages; what was sent before another choice of this list
-    changes nothing, since somebody put it in once more. Behind limits.CHOICES in a day only what means fewer emails is
-    done. Errors: NoSuchSubscriber."""
-    return prefer_all(subscriber, [list], choice, now=now, sent_at=sent_at).get(list.id)
-
-
 def prefer_all(
     subscriber: Subscriber,
     lists: Iterable[List],
@@ -176,7 +166,10 @@ def prefer_all(
     now: datetime,
     sent_at: datetime | None = None,
 ) -> dict[int, Fewer]:
-    """As prefer(), of some lists with one look at their records; by list."""
+    """Writes what they chose for these lists, as far as they have anything to do with them, with one look at their
+    records. By list: what they had before, where fewer letters come after it. `sent_at`: when, by the clock of the
+    public pages; what was sent before another choice of a list changes nothing there, since somebody put it in once
+    more. Behind limits.CHOICES in a day only what means fewer emails is done. Errors: NoSuchSubscriber."""
     fewer, is_paused_otherwise = {}, False
     with transaction.atomic():
         row = consent_writer.lock(subscriber)
@@ -201,7 +194,8 @@ def _prefer(
     now: datetime,
     sent_at: datetime | None,
 ) -> tuple[Fewer | None, bool, LoggedChoices]:
-    """What prefer() returns, whether their pause is to be looked at, and what the log says then. logged: by now."""
+    """What prefer_all() returns of this list, whether their pause is to be looked at, and what the log says then.
+    logged: what it says by now."""
     subscription = Subscription.objects.filter(subscriber=row, list=list).first()
     if subscription is None or (sent_at and _has_chosen_since(logged, list, sent_at)):
         return None, False, logged
