@@ -30,6 +30,7 @@ from samizdat.accounts.errors import (
 )
 from samizdat.accounts.models import COLOR, ROLES, Invitation, Membership, Organization, PendingChange, Person, Session
 from samizdat.accounts.public_site import host_of, is_proven
+from samizdat.accounts.roles import people_at
 from samizdat.core import jurisdictions
 from samizdat.core.crypto import seal
 from samizdat.core.mail import address, rate
@@ -275,14 +276,14 @@ def _quiet_hours(text: str) -> str:
 
 def add_person(email: str, *, name: str = "", password: str | None = None, language: str = "en", today: date) -> Person:
     """Someone who may sign in. Errors: BadAddress, AlreadyHere, PasswordWeak."""
-    index = sealed_people.index_of(email)
-    if Person.objects.filter(email_index=index).exists():
+    if people_at(sealed_people.index_of(email)).exists():
         raise AlreadyHere(_("A teammate with this address already exists. Change their role instead."))
     return _new_person(email, name, password, language, today)
 
 
 def _new_person(email: str, name: str, password: str | None, language: str, today: date) -> Person:
-    person = Person(email_index=sealed_people.index_of(email), language=language, created=today)
+    person = Person(language=language, created=today)
+    person.email_hash = sealed_people.hash_of(sealed_people.index_of(email), person.pk)
     person.set_unusable_password()
     if password is not None:
         check_password(password, person)
@@ -315,7 +316,7 @@ def set_password(person: Person, password: str) -> None:
 def reset_password(person: Person, password: str) -> None:
     """By whoever has the machine: nobody waits any more, whoever tried the old one. Errors: PasswordWeak."""
     set_password(person, password)
-    throttle.forget_all(bytes(person.email_index))
+    throttle.forget_all(sealed_people.index_of_person(person))
 
 
 def give_role(
@@ -423,7 +424,7 @@ def join(token: str, person: Person, *, now: datetime) -> Organization:
     """Turns an invitation into a role of somebody who is signed in. Errors: InvitationGone, AlreadyHere."""
     with transaction.atomic():
         invitation = _use(token, now)
-        _refuse_member(invitation.organization, bytes(person.email_index))
+        _refuse_member(invitation.organization, sealed_people.index_of_person(person))
         _let_in(person, invitation, now)
     return invitation.organization
 
@@ -442,7 +443,7 @@ def _use(token: str, now: datetime) -> Invitation:
 def _refuse_member(organization: Organization, index: bytes) -> None:
     """In one organization an address is one person: the command line finds them by it. Errors: AlreadyHere."""
     Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)  # Of two at once, the second waits.
-    if roles.memberships(organization=organization, person__email_index=index):
+    if roles.members_at(index, organization):
         raise AlreadyHere(_("This organization already has a teammate with this address. Sign in instead."))
 
 

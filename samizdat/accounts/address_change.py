@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from samizdat.accounts import passwords, roles, sealed_people
 from samizdat.accounts.errors import AccountError, AlreadyHere
 from samizdat.accounts.models import AddressChange, Organization, Person, Session
+from samizdat.accounts.roles import people_at
 from samizdat.core.crypto import seal
 from samizdat.events.actions import record
 from samizdat.events.kinds import EventKind
@@ -70,9 +71,10 @@ def confirm(person: Person, token: str, *, now: datetime) -> None:
             raise AccountError(
                 _("Another account at this address has the same password. Change your password, then try again.")
             )
-        person.email_index, person.password = index, passwords.bound(person.pk, details.stretched)
+        person.email_hash = sealed_people.hash_of(index, person.pk)
+        person.password = passwords.bound(person.pk, details.stretched)
         person.email_sealed = sealed_people.seal_text(details.email, "email", person.pk)
-        person.save(update_fields=["email_index", "email_sealed", "password"])
+        person.save(update_fields=["email_hash", "email_sealed", "password"])
         Session.objects.filter(person=person).delete()
         AddressChange.objects.filter(pk=row.pk).update(confirmed=True)
         for member in roles.memberships(person=person):
@@ -112,13 +114,12 @@ def _held(person: Person) -> str:
 def _refuse_taken(person: Person, index: bytes) -> None:
     """In one organization an address is one person. Errors: AlreadyHere."""
     for member in roles.memberships(person=person):
-        others = roles.memberships(organization=member.organization, person__email_index=index)
-        if any(other.person_id != person.pk for other in others):
+        if any(other.person_id != person.pk for other in roles.members_at(index, member.organization)):
             raise AlreadyHere(_("A teammate with this address already exists. Enter another address."))
 
 
 def _is_anothers(person: Person, index: bytes, stretched: str) -> bool:
     """Whether another account at the address has this password, too: nobody could tell which of them signs in. Asked of
     whoever has the mailbox alone, since it says whether a password is somebody's."""
-    others = Person.objects.filter(email_index=index, is_active=True).exclude(pk=person.pk)
+    others = people_at(index).filter(is_active=True).exclude(pk=person.pk)
     return any(other.holds(stretched) for other in others)

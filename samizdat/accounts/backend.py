@@ -12,7 +12,7 @@ from samizdat.accounts import devices, passwords, sealed_people, throttle
 from samizdat.accounts.errors import AccountLocked
 from samizdat.accounts.models import Person
 from samizdat.accounts.password_queues import queues
-from samizdat.accounts.roles import who_may_sign_in
+from samizdat.accounts.roles import people_at, who_may_sign_in
 from samizdat.core.mail.address import BadAddress
 
 
@@ -44,7 +44,7 @@ def owner(index: bytes, password: str, now: datetime, device: str = "") -> Perso
 
 
 def _looked_at(index: bytes, password: str, now: datetime, device: str) -> Person | None:
-    accounts = list(Person.objects.filter(email_index=index, is_active=True).order_by("pk"))
+    accounts = list(people_at(index).filter(is_active=True).order_by("pk"))
     known = next((person for person in accounts if devices.is_known(device, person, now)), None)
     lane = throttle.lane(index, device if known else "")
     throttle.check(lane, now)
@@ -83,7 +83,7 @@ def _is_old(person: Person) -> bool:
 def is_current_password(person: Person, password: str, apart: str) -> bool:
     """Asked of somebody who is signed in. What is wrong counts in this session (`apart`) alone: whoever stole another
     one shuts them out of nothing. Errors: Throttled, Crowded."""
-    now, index = timezone.now(), bytes(person.email_index)
+    now, index = timezone.now(), sealed_people.index_of_person(person)
     lane = throttle.lane(index, apart)
     throttle.check(lane, now)
     with queues.turn(known=True):

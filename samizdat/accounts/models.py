@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext_lazy as _
 
-from samizdat.accounts import passwords
+from samizdat.accounts import passwords, sealed_people
 
 ROLES = ("admin", "editor", "viewer")
 WRITERS = ("admin", "editor")  # Who may do more than look.
@@ -60,13 +60,14 @@ def drawn_number() -> int:
 
 
 class Person(AbstractBaseUser):
-    """Someone who signs in. Their address is sealed under the instance key and found by a blind index. An address may
-    have several accounts, of different organizations (docs/team.md)."""
+    """Someone who signs in. Their address is sealed under the instance key and found by a keyed hash of it and of their
+    number: an address may have several accounts, of different organizations (docs/team.md), and whoever has a copy of
+    the database and makes one themselves does not see which others are at that address."""
 
     # Drawn and not counted: roles, approvals, sessions and passwords are bound to this number. Whoever writes the
     # database can set a sequence back, so that somebody new gets the number, and with it the role, of an admin.
     id = models.BigIntegerField(primary_key=True, default=drawn_number, editable=False)
-    email_index = models.BinaryField(max_length=16, db_index=True)
+    email_hash = models.BinaryField(max_length=16)
     email_sealed = models.BinaryField()
     name_sealed = models.BinaryField()
     language = models.CharField(max_length=8, default="en")
@@ -88,11 +89,13 @@ class Person(AbstractBaseUser):
     REQUIRED_FIELDS = []
 
     def set_password(self, raw_password: str | None) -> None:
-        """Needs the number of the row, so save it before."""
+        """Needs the number of the row and their sealed address, so save it before."""
         if raw_password is None:
             self.set_unusable_password()
         else:
-            self.password = passwords.bound(self.pk, passwords.stretched(bytes(self.email_index), raw_password))
+            self.password = passwords.bound(
+                self.pk, passwords.stretched(sealed_people.index_of_person(self), raw_password)
+            )
 
     def holds(self, stretched: str) -> bool:
         """Whether what a password was stretched to is of theirs (passwords.py)."""
@@ -100,10 +103,10 @@ class Person(AbstractBaseUser):
 
     def check_password(self, raw_password: str | None) -> bool:
         """By the figures it was kept with; where they are others today it is kept anew."""
-        index = bytes(self.email_index)
-        if not self.has_usable_password() or not self.holds(
-            passwords.stretched(index, raw_password or "", like=self.password)
-        ):
+        if not self.has_usable_password():
+            return False
+        index = sealed_people.index_of_person(self)
+        if not self.holds(passwords.stretched(index, raw_password or "", like=self.password)):
             return False
         if not passwords.is_of_now(self.password):
             self.set_password(raw_password)

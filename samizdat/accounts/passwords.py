@@ -23,11 +23,11 @@ def stretched(index: bytes, password: str, like: str = "") -> str:
 
 
 def bound(person: int, stretched: str) -> str:
-    """As it is kept: figures and salt stay readable. Around the hash and not before it, or each account would need one
-    of its own."""
+    """As it is kept: figures stay readable. Around the hash and not before it, or each account would need one of its
+    own. The salt is the same of all accounts at an address, so another one takes its place."""
     assert person is not None
-    readable, _dollar, _hash = stretched.rpartition("$")
-    return f"{readable}${_keyed('person', str(person), stretched)}"
+    figures, _salt, _hash = stretched.rsplit("$", 2)
+    return f"{figures}${_keyed('no salt', str(person))[:22]}${_keyed('person', str(person), stretched)}"
 
 
 def is_of_now(kept: str) -> bool:

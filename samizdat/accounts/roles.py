@@ -5,7 +5,7 @@ from datetime import datetime
 
 from django.db.models import Exists, OuterRef, QuerySet
 
-from samizdat.accounts import row_macs, sealed_settings
+from samizdat.accounts import row_macs, sealed_people, sealed_settings
 from samizdat.accounts.models import Invitation, Membership, Organization, Person
 
 
@@ -63,6 +63,19 @@ def end_invitation(organization: Organization, number: int, now: datetime) -> bo
 def memberships(**wanted: object) -> list[Membership]:
     """Those that hold, with person and organization; locked ones, too."""
     return [row for row in rows(**wanted) if holds(row)]
+
+
+def people_at(index: bytes) -> QuerySet[Person]:
+    """Whoever has an account at an address (sealed_people.index_of). All are asked, since what finds them is another
+    value beside each."""
+    hashes = Person.objects.values_list("pk", "email_hash").iterator(chunk_size=5000)
+    return Person.objects.filter(pk__in=sealed_people.numbers_at(index, hashes))
+
+
+def members_at(index: bytes, organization: Organization) -> list[Membership]:
+    """Those of an organization at an address that hold."""
+    rows = Membership.objects.filter(organization=organization).values_list("person", "person__email_hash")
+    return memberships(organization=organization, person__in=sealed_people.numbers_at(index, rows))
 
 
 def has_role(person: Person, organization: Organization, roles: Collection[str]) -> bool:

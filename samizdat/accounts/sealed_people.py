@@ -1,8 +1,10 @@
 """What is sealed about a person, under a key of the instance: their address and their name."""
 
+import hmac
 import os
+from collections.abc import Iterable
+from typing import Any, Protocol
 
-from samizdat.accounts.models import Person
 from samizdat.core.crypto import seal
 from samizdat.core.mail import address
 from samizdat.vault import keyring
@@ -10,13 +12,36 @@ from samizdat.vault import keyring
 _INSTANCE = bytes(16)
 
 
+class SealedPerson(Protocol):
+    """A row of models.Person, which uses this module."""
+
+    pk: Any
+    email_sealed: Any
+    name_sealed: Any
+
+
 def index_of(email: str) -> bytes:
-    """Blind index of an address, for finding a person without storing it in the clear."""
+    """Stands for an address, and nowhere in the database: it would be the same beside each account at it."""
     return seal.blind(keyring.derive("people index"), address.comparable(address.normalize(email)))
 
 
-def has_address(person: Person, email: str) -> bool:
-    """Whether they sign in by this address as it is sealed: the index beside it may be another one's."""
+def index_of_person(person: SealedPerson) -> bytes:
+    """Errors: seal.SealError."""
+    return index_of(email_of(person))
+
+
+def hash_of(index: bytes, number: int) -> bytes:
+    """By which the person with this number is found at the address of this index."""
+    return seal.keyed_hash(keyring.derive("people hashes"), f"{number} {index.hex()}")[:16]
+
+
+def numbers_at(index: bytes, hashes: Iterable[tuple[int, bytes | memoryview]]) -> list[int]:
+    """Which of these persons (number, hash) are at an address. It takes a microsecond for each, whoever they are."""
+    return [number for number, kept in hashes if hmac.compare_digest(bytes(kept), hash_of(index, number))]
+
+
+def has_address(person: SealedPerson, email: str) -> bool:
+    """Whether they sign in by this address as it is sealed."""
     try:
         held = address.normalize(email_of(person))
     except (seal.SealError, address.BadAddress):
@@ -39,10 +64,10 @@ def _key() -> seal.Key:
     return seal.Key(1, keyring.derive("people"))
 
 
-def email_of(person: Person) -> str:
+def email_of(person: SealedPerson) -> str:
     return open_text(person.email_sealed, "email", person.pk)
 
 
-def name_of(person: Person) -> str:
+def name_of(person: SealedPerson) -> str:
     """What colleagues see: their name, or the part of their address before the @."""
     return open_text(person.name_sealed, "name", person.pk) or email_of(person).split("@")[0]

@@ -7,7 +7,8 @@ _DESK, _BOTH, _ALL = ("desk",), ("desk", "worker"), ("desk", "worker", "sender")
 PURPOSES: dict[str, tuple[str, ...]] = {
     "django secret": _BOTH,  # What Django signs.
     "people": _BOTH,  # Addresses and names of people who sign in, sealed.
-    "people index": _DESK,  # Blind indexes of those addresses.
+    "people index": _DESK,  # What stands for one of those addresses, in memory alone.
+    "people hashes": _DESK,  # Hashes by which accounts are found, each with its number.
     "password pepper": _DESK,
     "grants": _BOTH,  # MACs of what a row grants.
     "session keys": _DESK,  # Hashes of what the cookie says.

@@ -58,13 +58,26 @@ def test_one_address_is_one_person(clara: Person) -> None:
         actions.add_person("CLARA@lantern.example", password=PASSWORD, today=TODAY)
 
 
+def test_a_copy_does_not_tell_which_accounts_are_at_one_address(clara: Person, lantern: Any) -> None:
+    """Anybody's organization can invite an address and open the link themselves."""
+    planted = actions._new_person("clara@lantern.example", "Mallory", "an attacker's own phrase", "en", TODAY)
+    kept = {
+        person.pk: {*map(str, (bytes(person.email_hash), bytes(person.email_sealed))), *person.password.split("$")[4:]}
+        for person in (clara, planted)
+    }
+    assert not kept[clara.pk] & kept[planted.pk]
+    authenticate = BlindIndexBackend().authenticate
+    assert authenticate(None, email="clara@lantern.example", password=PASSWORD) == clara
+    assert authenticate(None, email="clara@lantern.example", password="an attacker's own phrase") == planted
+
+
 def test_the_command_line_takes_nobody_for_another_whose_index_was_written_beside_them(
     clara: Person, lantern: Any
 ) -> None:
     """Who writes the database would get the role, or the new password, that is meant for the other one."""
     other = actions.add_person("x@evil.example", password=PASSWORD, today=TODAY)
-    Person.objects.filter(pk=clara.pk).update(email_index=other.email_index)
-    Person.objects.filter(pk=other.pk).update(email_index=clara.email_index)
+    Person.objects.filter(pk=clara.pk).update(email_hash=other.email_hash)
+    Person.objects.filter(pk=other.pk).update(email_hash=clara.email_hash)
     assert instance._at_address("clara@lantern.example") is None
     with pytest.raises(CommandFailed):
         instance._member(lantern, "x@evil.example")

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 
 def happen(organization: Any, *kinds: str) -> list[Event]:
-    by = Person.objects.get_or_create(email_index=bytes(16), defaults={"created": TODAY})[0]
+    by = Person.objects.get_or_create(email_hash=bytes(16), defaults={"created": TODAY})[0]
     return [record(kind, organization, now=NOW, about=7, by=by, detail={"say": kind}) for kind in kinds]
 
 

@@ -35,6 +35,7 @@ UNSEALED = {
     *(
         "uid",
         "email_index",
+        "email_hash",
         "address_hash",
         "token_hash",
         "key_hash",

@@ -157,7 +157,7 @@ def test_a_row_or_event_that_somebody_wrote_mails_nobody(
 ) -> None:
     forged = Event.objects.create(organization=lantern, kind="route.dead", about=1, at=NOW, digest=bytes(32))
     ours = record("route.dead", lantern, now=NOW, about=3)
-    stranger = Person.objects.create(email_index=bytes(16), created=NOW.date())
+    stranger = Person.objects.create(email_hash=bytes(16), created=NOW.date())
     for event, person in ((forged, team["vera"]), (ours, stranger), (ours, team["dmitri"])):
         Notice.objects.create(event=event, person=person)
     assert notices.take(NOW, lantern.pk) == 0

@@ -21,7 +21,7 @@ class Migration(InitialMigration):
             fields=[
                 ('id', models.BigIntegerField(default=samizdat.accounts.models.drawn_number, editable=False, primary_key=True, serialize=False)),
                 ('password', models.CharField(max_length=128, verbose_name='password')),
-                ('email_index', models.BinaryField(db_index=True, max_length=16)),
+                ('email_hash', models.BinaryField(max_length=16)),
                 ('email_sealed', models.BinaryField()),
                 ('name_sealed', models.BinaryField()),
                 ('language', models.CharField(default='en', max_length=8)),
