@@ -116,7 +116,8 @@ def _mail(envelope: OpenedEnvelope, asked: ConsentQuestion, memory: SignupMemory
     # The same state as of a sign-up of somebody new, or the public process would learn who is here.
     publicdb.set_token_state(token, "pending-asks")
     counts = memory.first_try(organization, envelope.row, now)
-    return service_mail.send(organization, sender, to, subject, f"{text}\n", now, counts=counts)
+    with memory.timed(organization.id):
+        return service_mail.send(organization, sender, to, subject, f"{text}\n", now, counts=counts)
 
 
 def proven(envelope: OpenedEnvelope, now: datetime) -> None:

@@ -1,8 +1,10 @@
 """What slows down mails to new readers that fail. A worker that is begun anew tries all of them at once."""
 
+import contextlib
+import secrets
 import time
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -15,16 +17,20 @@ from samizdat.worker.inbox.inbox import MOST
 WAITS = (5, 30, 120, 600)
 # Tries of a mail that is stuck: half a minute.
 STUCK = 3
+# Of so many mails of an organization it is remembered how long they took; nobody waits longer than so many seconds.
+TIMED, LONGEST = 20, 5.0
 
 
 @dataclass(slots=True)
 class SignupMemory:
     """What this process remembers of mails: tries by box, boxes that were counted, times by organization, and whether
-    each was about somebody's data; what holds up a box (organization, why), and what was told of that last."""
+    each was about somebody's data; how long the last ones of an organization took; what holds up a box (organization,
+    why), and what was told of that last."""
 
     tries: dict[int, tuple[int, float]] = field(default_factory=dict)
     counted: set[int] = field(default_factory=set)
     sent: dict[int, deque[tuple[float, bool]]] = field(default_factory=dict)
+    took: dict[int, deque[float]] = field(default_factory=dict)
     held: dict[int, tuple[int, str]] = field(default_factory=dict)
     counts: Mapping[tuple[int, str], int] | None = None
 
@@ -67,6 +73,19 @@ class SignupMemory:
     def mailed(self, organization: int) -> int:
         """In the last hour, as far as `may_send` has looked."""
         return len(self.sent.get(organization, ()))
+
+    @contextlib.contextmanager
+    def timed(self, organization: int) -> Iterator[None]:
+        """Around a mail that is sent."""
+        began = time.monotonic()
+        yield
+        self.took.setdefault(organization, deque(maxlen=TIMED)).append(time.monotonic() - began)
+
+    def take_as_long(self, organization: int) -> None:
+        """In place of a mail that is not sent: as long as one of the last. The mails of a lane follow each other, and
+        whoever has two of them sent sees how long it took what they asked for in between."""
+        if took := list(self.took.get(organization, ())):
+            time.sleep(min(secrets.choice(took), LONGEST))
 
     def about_data(self, organization: int) -> int:
         """Of those."""

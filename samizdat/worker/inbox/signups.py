@@ -295,6 +295,7 @@ def _write(
             publicdb.set_drawn_state(drawn, _waiting(target.appeals))
         if memory.first_try(envelope.organization, envelope.row, now):
             service_mail.count_unsent(envelope.organization, sender[1], now)
+            memory.take_as_long(envelope.organization.id)
         return True
     token = tokens.make(keys.link, "confirm", target.number, subscriber.number)
     words = phrases_override.words_to(envelope.words.language, leading(envelope.organization).language)
@@ -306,7 +307,8 @@ def _write(
     if says:
         publicdb.set_token_state(token, _waiting(appeal_words))
     counts = memory.first_try(envelope.organization, envelope.row, now)
-    outcome = service_mail.send(envelope.organization, sender, wanted, subject, text, now, counts=counts)
+    with memory.timed(envelope.organization.id):
+        outcome = service_mail.send(envelope.organization, sender, wanted, subject, text, now, counts=counts)
     match outcome:
         case Accepted() | Unsure() | Refused():
             return True  # Without such a mailbox the request is forgotten with the other unconfirmed ones.

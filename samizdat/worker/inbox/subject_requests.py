@@ -178,6 +178,7 @@ def _mail(envelope: OpenedEnvelope, wanted: SubjectRequest, now: datetime) -> bo
         # is counted: whoever wants to move to an address does not learn by it that somebody there said no.
         if signups.memory.first_try(organization, envelope.row, now, about_data=True):
             service_mail.count_unsent(organization, sender[1], now)
+            signups.memory.take_as_long(organization.id)
         return True
     return _carried(envelope, sender, wanted.to, subject, lines, now) or given_up(envelope, now)
 
@@ -203,5 +204,6 @@ def _carried(
         signups.memory.first_try(envelope.organization, envelope.row, now, about_data=True),
         "\n\n".join(lines),
     )
-    outcome = service_mail.send(envelope.organization, sender, to, subject, f"{text}\n", now, counts=counts)
+    with signups.memory.timed(envelope.organization.id):
+        outcome = service_mail.send(envelope.organization, sender, to, subject, f"{text}\n", now, counts=counts)
     return isinstance(outcome, Accepted | Unsure | Refused)
