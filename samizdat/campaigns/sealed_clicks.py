@@ -10,7 +10,7 @@ import logging
 import math
 import struct
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import batched
@@ -93,27 +93,54 @@ def _until(first: date) -> date:
     return first + timedelta(days=click_sums.DAYS)
 
 
-def sums_of(edition: Edition) -> ClickSums | None:
-    """None where nothing is counted, or not what was sealed."""
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What is known of one edition, of the row whose two sealed values these are; None where a seal does not hold."""
+
+    sealed: tuple[bytes, bytes]
+    sums: ClickSums | None
+    reached: Reached | None
+
+
+def _known(edition: Edition) -> _Opened | None:
+    """Opened once as long as it is not written anew: a page asks the same edition five times. None where nothing is
+    counted."""
     row = EditionClicks.objects.filter(edition=edition).first()
-    try:
-        return _opened(keyring.keys(edition.organization), row) if row else None
-    except SealBroken:
-        log.error("The sums of clicks of edition %d were altered in the database by other means", edition.pk)
+    if row is None:
         return None
+    known: _Opened | None = edition.__dict__.get("_clicks")
+    sealed = bytes(row.sums_sealed), bytes(row.reached_sealed)
+    if known is None or known.sealed != sealed:
+        keys = keyring.keys(edition.organization)
+        known = _Opened(sealed, _if_whole(_opened, keys, row), _if_whole(_reached, keys, row))
+        edition.__dict__["_clicks"] = known
+    return known
+
+
+def _if_whole[T](
+    opening: Callable[[OrganizationKeys, EditionClicks], T], keys: OrganizationKeys, row: EditionClicks
+) -> T | None:
+    try:
+        return opening(keys, row)
+    except SealBroken:
+        log.error("The sums of clicks of edition %d were altered in the database by other means", row.edition_id)
+        return None
+
+
+def sums_of(edition: Edition) -> ClickSums | None:
+    """None where nothing is counted, or not what was sealed. To be read alone."""
+    known = _known(edition)
+    return known.sums if known else None
 
 
 def places_reached(edition: Edition) -> frozenset[int]:
     """Versions that at least so many different people got as the floor asks for: their servers said so to the sender,
     which has sealed it. The rest of a test counts for the version that won."""
-    keys, row = keyring.keys(edition.organization), EditionClicks.objects.filter(edition=edition).first()
-    if row is None:
+    known = _known(edition)
+    if known is None or known.sums is None or known.reached is None:
         return frozenset()
-    try:
-        winner, done = _opened(keys, row).winner, _reached(keys, row).done
-    except SealBroken:
-        return frozenset()
-    return frozenset(winner if place == ab_test.REST and winner is not None else place for place in done)
+    winner = known.sums.winner
+    return frozenset(winner if place == ab_test.REST and winner is not None else place for place in known.reached.done)
 
 
 def note_reached(edition: int, people: Mapping[int, Sequence[int]]) -> bool:

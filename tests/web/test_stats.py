@@ -188,6 +188,15 @@ def test_a_sum_moves_by_tens_and_days_of_few_presses_are_not_said(here: House, d
 
 
 @pytest.mark.django_db
+def test_a_report_opens_the_sums_of_its_clicks_once(here: House, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    number, client = _counted(here, [{24: 230}]), desk("viewer")
+    genuine, opened = sealed_clicks._opened, []
+    monkeypatch.setattr(sealed_clicks, "_opened", lambda *row: opened.append(row) or genuine(*row))
+    assert client.get(_to(here, "report", number)).status_code == 200
+    assert len(opened) == 1
+
+
+@pytest.mark.django_db
 def test_a_letter_whose_clicks_are_not_counted_says_why(here: House, desk: Desk) -> None:
     number = _counted(here, [{}])
     _count(Edition.objects.get(campaign=number), "")
