@@ -1,5 +1,7 @@
 """Reasons as codes, in the words of the command line."""
 
+import shlex
+
 QUIET = "HH:MM-HH:MM [ZONE]"  # How quiet hours are written.
 
 # Of a letter to people who all want a digest: nobody is owed it by itself.
@@ -97,5 +99,5 @@ def campaign_reason(code: str) -> str:
 def at_terminal(sentence: str, route: str = "NAME") -> str:
     """A sentence of the app, about this route if about any, for somebody who has no buttons."""
     for phrase, here in _IN_THE_APP:
-        sentence = sentence.replace(phrase, here.format(route=route))
+        sentence = sentence.replace(phrase, here.format(route=shlex.quote(route)))
     return sentence

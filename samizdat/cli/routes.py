@@ -1,5 +1,6 @@
 """route add, edit, ls, test, pause, resume, rm."""
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -69,13 +70,14 @@ def route_add(name: str, url: str, password_file: str | None, signs: str, untest
     if untested:
         say(
             _added(route_row),
-            f"Route {route_row.name} added, not tested. Test it: samizdat route test {route_row.name} --to -",
+            f"Route {route_row.name} added, not tested. Test it: {_test(route_row)}",
         )
         return
     tested = probe_route(route_row, now=bootstrap.now())
     if tested.ok:
         say(
-            _added(route_row), f"Route {route_row.name} added. Send a test: samizdat route test {route_row.name} --to -"
+            _added(route_row),
+            f"Route {route_row.name} added. Send a test: {_test(route_row)}",
         )
     elif tested.state == "throttled":
         sentence = f"Route {route_row.name} added, but not in use yet. {at_terminal(tested.sentence, route_row.name)}"
@@ -83,8 +85,13 @@ def route_add(name: str, url: str, password_file: str | None, signs: str, untest
     else:
         why = at_terminal(tested.sentence, route_row.name)
         sentence = f"Route {route_row.name} added, but it isn't used. {why} Fix it with: "
-        command = f"samizdat route edit {route_row.name}, then samizdat route test {route_row.name} --to -"
+        command = f"samizdat route edit {shlex.quote(route_row.name)}, then {_test(route_row)}"
         raise CommandFailed(sentence + command, "route_test", _added(route_row))
+
+
+def _test(route: "Route") -> str:
+    """The command, to be copied."""
+    return f"samizdat route test {shlex.quote(route.name)} --to -"
 
 
 def _added(route: "Route") -> dict[str, object]:
@@ -129,9 +136,7 @@ def route_edit(
     say(
         document | {"changed": {change.word: {"before": change.before, "after": change.after} for change in changes}},
         *lines,
-        f"Test it: samizdat route test {route_row.name} --to -"
-        if lines
-        else f"{route_row.name} already has these settings.",
+        f"Test it: {_test(route_row)}" if lines else f"{route_row.name} already has these settings.",
     )
 
 
@@ -145,13 +150,25 @@ def route_ls() -> None:
     """The sending routes and their status."""
     bootstrap.open_house()
     from samizdat.delivery.queries import routes
+    from samizdat.labels import route_state
 
     rows = routes(bootstrap.organization())
     say(
         {"routes": [_document(row) for row in rows]},
         *table(
-            ("id", "priority", "name", "way", "limit", "state", "reason"),
-            [(str(r.id), r.priority, r.name, r.scheme, r.limits or "none", r.state, r.reason) for r in rows],
+            ("id", "priority", "name", "way", "limit", "status", "reason"),
+            [
+                (
+                    str(r.id),
+                    r.priority,
+                    r.name,
+                    r.scheme,
+                    r.limits or "none",
+                    route_state(r.state, r.reason).lower(),
+                    r.reason,
+                )
+                for r in rows
+            ],
         ),
         *(f"{row.name}: {at_terminal(_why(row), row.name)}" for row in rows if row.sentence),
         *(f"{row.name} can't send from {bar.domain}: {_why(bar)}" for row in rows for bar in row.barred),
@@ -213,8 +230,8 @@ def _standing(route: "Route") -> str:
     return {
         "dead": " It isn't used until it answers.",
         "throttled": " It is throttled for a while.",
-        "waiting": f" It is waiting for approval: samizdat route resume {route.name}",
-        "paused": f" It is still paused: samizdat route resume {route.name}",
+        "waiting": f" It is waiting for approval: samizdat route resume {shlex.quote(route.name)}",
+        "paused": f" It is still paused: samizdat route resume {shlex.quote(route.name)}",
     }.get(route.state, "")
 
 

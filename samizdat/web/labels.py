@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as lazy
 from django.utils.translation import ngettext, pgettext, pgettext_lazy
 
 from samizdat import formatting
+from samizdat import labels as shared
 from samizdat.accounts.models import PendingChange
 from samizdat.campaigns.models import Campaign
 from samizdat.core.mail import address, outcome, refusals
@@ -63,16 +64,7 @@ SUBSCRIPTION_STATES: dict[str, tuple[str, Word]] = {
     "nonsubscribed": ("none", pgettext_lazy("subscription", "No consent")),
 }
 
-ROUTE_STATES: dict[str, tuple[str, Word]] = {
-    "live": ("good", pgettext_lazy("route", "Working")),
-    # It lives again after it was condemned, and has taken nothing yet.
-    "again": ("work", pgettext_lazy("route", "Retrying")),
-    "paused": ("", pgettext_lazy("route", "Paused")),
-    "waiting": ("care", pgettext_lazy("route", "Waiting for approval")),
-    "throttled": ("care", pgettext_lazy("route", "Throttled by provider")),
-    "dead": ("stop", pgettext_lazy("route", "Not working")),
-    "removed": ("none", pgettext_lazy("route", "Removed")),
-}
+ROUTE_SHAPES = {"live": "good", "again": "work", "paused": "", "waiting": "care", "throttled": "care", "dead": "stop"}
 
 KEY_STATES: dict[str, tuple[str, Word]] = {
     "new": ("", pgettext_lazy("signing key", "New")),
@@ -353,9 +345,9 @@ def subscription_state(name: str) -> tuple[str, str]:
     return shape, str(word)
 
 
-def route_state(name: str) -> tuple[str, str]:
-    shape, word = ROUTE_STATES.get(name, ("none", name))
-    return shape, str(word)
+def route_state(name: str, reason: str = "") -> tuple[str, str]:
+    shape = ROUTE_SHAPES.get("again" if name == "live" and reason else name, "none")
+    return shape, shared.route_state(name, reason)
 
 
 def import_state(name: str) -> tuple[str, str]:

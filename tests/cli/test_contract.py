@@ -1,5 +1,6 @@
 """The command line is a contract: others' scripts lean on these words, documents and exit codes."""
 
+import shlex
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -223,10 +224,18 @@ def test_a_route_whose_test_fails_rests_until_a_test_goes_well(house: House) -> 
     house.say("route", "rm", "shelf")
 
 
+def test_a_route_with_blanks_in_its_name_is_tested_by_the_command_that_is_printed(house: House) -> None:
+    said = house("route", "add", "Local mail", f"folder://{house.folder}/out").out
+    words = shlex.split(said[said.index("route test") :])
+    assert words == ["route", "test", "Local mail", "--to", "-"]
+    house.say("route", "rm", "Local mail", "--yes")
+
+
 def test_a_route_to_a_missing_folder_is_told_what_to_run_and_not_what_to_press(house: House) -> None:
     added = house("route", "add", "gone", f"folder://{house.folder}/nowhere")
     assert added.code == 1
     told = house("route", "ls").out
+    assert "not working" in told and "dead" not in told, "the word of the app"
     for said in (added.err, told):
         assert "then run: samizdat route test gone --to -" in said and "press" not in said
     assert "of this house" not in told

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.html import escape
 
 from samizdat import plugins
+from samizdat.accounts import sealed_settings
 from samizdat.campaigns.models import Campaign
 from samizdat.cli.routes import route_add
 from samizdat.core.mail.outcome import RouteVerdict
@@ -63,7 +64,7 @@ def test_every_way_out_can_be_chosen_with_what_it_asks_or_names_the_command(
     assert offered[scheme] and form["scheme"].value() == scheme
     assert [field.name for field in form.asked] == [field_of(ask) for ask in plug.at_desk()]
     assert all(field.label in shown.content.decode() for field in form.asked)
-    everywhere = {"scheme", "name", "priority", "connections", *UNITS, "warm_up", "signs"}
+    everywhere = {"scheme", "sender", "name", "priority", "connections", *UNITS, "warm_up", "signs"}
     assert set(form.fields) == everywhere | {field_of(ask) for ask in plug.at_desk()}
 
 
@@ -94,7 +95,7 @@ def test_another_server_has_nothing_that_the_provider_before_had_filled_in(here:
     assert [filled[name].value() for name in names] == ["SendGrid", "smtp.sendgrid.net:587", "apikey", "us"]
     typed = {name: filled[name].value() for name in names} | {"signs": "provider"}
     own = client.post(page, {"scheme": "smtps", "choose": "1", **typed}).context["form"]
-    assert [own[name].value() or "" for name in names] == ["", "", "", "us"]
+    assert [own[name].value() or "" for name in names] == ["Mail server", "", "", "us"]
 
 
 def test_a_route_is_added_by_its_provider_with_limits_as_numbers(here: House, desk: Desk) -> None:
@@ -478,10 +479,51 @@ def test_an_admin_reaches_nothing_inside_and_whoever_runs_the_server_may_allow_i
         answers = {"scheme": "smtp+plain", "name": "second", "where": where, "priority": "20"}
         told = desk("admin").post(_to(here, "routes"), answers, follow=True).content.decode()
         assert "inside this server" in told and server.connected == 0
-        made = Route.objects.get(organization=here.organization, name="second")
-        assert (made.state, made.reason) == ("dead", "inside")
         monkeypatch.setenv("SAMIZDAT_INNER_NETWORKS", "127.0.0.1")
-        assert actions.probe_route(made, now=NOW).ok
+        desk("admin").post(_to(here, "routes"), answers)
+        made = Route.objects.get(organization=here.organization, name="second")
+        assert made.state == "live" and server.connected > 0
+
+
+@pytest.mark.usefixtures("unguarded")
+def test_a_refused_address_inside_leaves_no_route_and_comes_back_as_it_was_typed_with_what_to_run(
+    here: House, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SAMIZDAT_INNER_NETWORKS")
+    client, before = desk("admin"), Route.objects.count()
+    chosen = client.get(_to(here, "routes"), {"scheme": "smtp+plain"}).content.decode()
+    assert "SAMIZDAT_INNER_NETWORKS=&quot;127.0.0.1&quot; ./run serve" in chosen, "said before anything is refused"
+    answers = {"scheme": "smtp", "name": "Office server", "where": "127.0.0.2:25", "user": "a", "priority": "20"}
+    answer = client.post(_to(here, "routes"), answers | {"password": SECRET}, follow=True)
+    shown = answer.content.decode()
+    form = answer.context["form"]
+    assert Route.objects.count() == before and Route.objects.filter(state="dead").count() == 0
+    assert (form["name"].value(), form["where"].value()) == ("Office server", "127.0.0.2:25")
+    assert "SAMIZDAT_INNER_NETWORKS=&quot;127.0.0.2&quot; ./run serve" in shown and SECRET not in shown
+    assert "./run route add &#x27;Office server&#x27; smtp://a@127.0.0.2:25" in shown
+    again = client.get(answer.request["PATH_INFO"]).content.decode()
+    assert "Office server" in again, "loaded again, it is the same page"
+
+
+def test_a_route_has_a_name_before_anybody_types_one(here: House, desk: Desk) -> None:
+    client, page = desk("admin"), _to(here, "routes")
+    assert client.get(page, {"scheme": "smtp"}).context["form"]["name"].value() == "Mail server"
+    actions.add_route(here.organization, "Brevo", "smtp+plain://127.0.0.1:1", now=NOW)
+    typed = {"scheme": "brevo", "choose": "1", "name": "Mail server", "where": "", "priority": "3"}
+    assert client.post(page, typed).context["form"]["name"].value() == "Brevo 2"
+
+
+@pytest.mark.usefixtures("unguarded")
+def test_the_sender_address_is_asked_once_with_the_first_route(here: House, desk: Desk) -> None:
+    client, page = desk("admin"), _to(here, "routes")
+    with ScriptedServer() as server:
+        answers = {"scheme": "smtp+plain", "name": "second", "where": server.url[13:], "priority": "20"}
+        wrong = client.post(page, answers | {"sender": "news@samizdat@example.org"})
+        assert wrong.status_code == 422 and not Route.objects.filter(name="second").exists()
+        client.post(page, answers | {"sender": "news@example.org"})
+    here.organization.refresh_from_db()
+    assert sealed_settings.leading(here.organization).default_sender.email == "news@example.org"
+    assert "sender" not in client.get(page).context["form"].fields
 
 
 @pytest.mark.usefixtures("unguarded")

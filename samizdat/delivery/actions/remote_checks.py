@@ -23,7 +23,7 @@ from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign
 from samizdat.core.mail.address import BadAddress
 from samizdat.delivery.actions import domains, outside_tests
-from samizdat.delivery.actions.routes import probe_route, probe_waiting
+from samizdat.delivery.actions.routes import probe_route, probe_waiting, remove_route
 from samizdat.delivery.actions.testing import send_probe, send_test
 from samizdat.delivery.campaign_checks import look
 from samizdat.delivery.errors import DeliveryError
@@ -171,9 +171,15 @@ def _route_of(question: RemoteCheck) -> Route:
 
 
 def _probe(question: RemoteCheck, words: Mapping[str, object], now: datetime) -> dict[str, object]:
-    """Of the settings that are in force, or of those that wait for an approval."""
+    """Of the settings that are in force, or of those that wait for an approval. A route that was added a moment ago and
+    leads inside the server's own network is removed again: it could never be used, and its name would be taken."""
     route = _route_of(question)
-    return asdict(probe_waiting(route) if words.get("waiting") else probe_route(route, now=now, by=question.by))
+    if words.get("waiting"):
+        return asdict(probe_waiting(route))
+    tested = probe_route(route, now=now, by=question.by)
+    if words.get("added") and tested.reason == "inside":
+        remove_route(route, now=now, by=question.by)
+    return asdict(tested)
 
 
 def _letter(question: RemoteCheck, words: dict[str, Any], now: datetime) -> dict[str, object]:

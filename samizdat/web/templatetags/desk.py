@@ -180,8 +180,7 @@ def language_word(code: str) -> str:
 
 @register.simple_tag
 def route_state(name: str, reason: str = "") -> SafeString:
-    """With a reason a live route is one that was condemned for it, and has taken nothing since."""
-    return state(*words.route_state("again" if name == "live" and reason else name))
+    return state(*words.route_state(name, reason))
 
 
 @register.simple_tag

@@ -1,6 +1,7 @@
 """A way out."""
 
-from collections.abc import Iterator
+import shlex
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any, Unpack
@@ -14,6 +15,7 @@ from samizdat import plugins
 from samizdat.core.mail import rate as pace
 from samizdat.delivery.actions import routes as actions
 from samizdat.delivery.queries import WayOut
+from samizdat.options import inner_networks
 from samizdat.web.base_form import DeskForm, FormData, FormFiles, FormOptions
 from samizdat.web.labels import SIGNERS
 from samizdat.web.settings.forms.team import AddressField
@@ -142,20 +144,24 @@ class RouteForm(DeskForm):
         *,
         way: WayOut | None = None,
         scheme: str = "",
+        taken: Collection[str] = (),
+        asks_sender: bool = False,
         **options: Unpack[FormOptions],
     ) -> None:
         """`way`: the delivery.queries.WayOut of a route that is there already. `scheme`: the provider or the kind that
-        somebody chose. With `choose` in the data nothing is checked yet: the fields follow what was chosen."""
+        somebody chose. `taken`: names of the other routes. `asks_sender`: also where new campaigns come from. With
+        `choose` in the data nothing is checked yet: the fields follow what was chosen."""
         self._way = way
+        self._taken = taken
         offered = [name for _group, rows in choices() for name, _label in rows]
         chosen = str((data or {}).get("scheme", scheme) or scheme or (provider_of(way) if way else ""))
         self.chosen = chosen if chosen in offered else kinds()[0][0]
-        initial = _initial(way) if way is not None else _filled_in(self.provider, {})
+        initial = _initial(way) if way is not None else _filled_in(self.provider, {}, taken)
         if data and "choose" in data:
             # Who signs follows from the provider: what the one before had filled in would be wrong for this one.
             names = {"where", "user", *self.base_fields} - {"signs"}
             typed = {name: data[name] for name in names if name in data}
-            initial, data = initial | _filled_in(self.provider, typed), None
+            initial, data = initial | _filled_in(self.provider, typed, taken), None
         options["initial"] = initial | {"scheme": self.chosen}
         super().__init__(data, files, **options)
         self._asked: list[plugins.RouteField] = []
@@ -170,6 +176,15 @@ class RouteForm(DeskForm):
                 self.fields[field_of(ask)].help_text = KEPT
             if way is not None and ask.choices:  # written by hand it may be EU as well
                 self.initial[ask.name] = way.settings.options.get(ask.name, ask.default).lower()
+
+        if asks_sender and way is None:
+            self.fields["sender"] = self.dressed(
+                AddressField(
+                    label=_("Sender address"),
+                    required=False,
+                    help_text=_("New campaigns come from it. You can change it in each one and under Settings."),
+                )
+            )
 
     @property
     def provider(self) -> plugins.RouteProvider | None:
@@ -189,12 +204,39 @@ class RouteForm(DeskForm):
     @property
     def shared(self) -> list[forms.BoundField]:
         """What is asked of every route."""
-        return [self[name] for name in ("name", "priority", "signs")]
+        return [self[name] for name in ("sender", "name", "priority", "signs") if name in self.fields]
 
     @property
     def limits(self) -> list[forms.BoundField]:
         """How fast the route may send."""
         return [self[name] for name in (*UNITS, "connections")]
+
+    def typed(self) -> dict[str, str]:
+        """What was typed, without its secrets, to show it again."""
+        secrets = {field_of(ask) for ask in self._asked if ask.secret}
+        return {name: str(self.data[name]) for name in self.fields if name in self.data and name not in secrets}
+
+    @property
+    def is_own_server(self) -> bool:
+        """Whether it may be a mail server of the organization's own."""
+        return self.provider is None and any(ask.name == "host" for ask in self._asked)
+
+    @property
+    def inner_allowed(self) -> str:
+        """Private addresses and networks that a route added here may lead to; "": none."""
+        return ", ".join(map(str, inner_networks()))
+
+    @property
+    def inner_commands(self) -> tuple[str, str]:
+        """What whoever runs the server types there for a mail server inside: to add it, or to have it allowed here."""
+        where, user = (str(self[name].value() or "") if name in self.fields else "" for name in ("where", "user"))
+        account = quote(user, safe="") + "@" if user else ""
+        url = f"{self._scheme}://{account}{where or '127.0.0.1:25'}"
+        name = str(self["name"].value() or "") or _("Mail server")
+        host = where.rpartition(":")[0].strip("[]")
+        allowed = host if host and all(sign in "0123456789abcdef.:" for sign in host.lower()) else "127.0.0.1"
+        add = shlex.join(["./run", "route", "add", name, url])
+        return add, f'SAMIZDAT_INNER_NETWORKS="{allowed}" ./run serve'
 
     def ask_secret_again(self) -> None:
         """A page that comes back with errors shows no password: whoever typed one must know that it is gone."""
@@ -274,19 +316,27 @@ def _said() -> Iterator[None]:
         raise forms.ValidationError(_(bad.sentence).format(**bad.values)) from None
 
 
-def _filled_in(provider: plugins.RouteProvider | None, typed: dict[str, Any]) -> dict[str, Any]:
+def _free(label: str, taken: Collection[str]) -> str:
+    """A name for the route: the label, with a number where there is one of that name."""
+    names = (f"{label} {number}" for number in range(2, len(taken) + 3))
+    return next(name for name in (label, *names) if name not in taken)
+
+
+def _filled_in(provider: plugins.RouteProvider | None, typed: dict[str, Any], taken: Collection[str]) -> dict[str, Any]:
     """What was typed, and what the provider fills in; what another provider had filled in goes."""
     known = plugins.route_providers().values()
+    own_server = _("Mail server")
     filled = {
-        "name": {other.label for other in known},
+        "name": {_free(label, taken) for label in (own_server, *(other.label for other in known))},
         "where": {other.where for other in known},
         "user": {other.user for other in known},
     }
     kept = {name: value for name, value in typed.items() if value not in filled.get(name, ())}
+    kept["name"] = kept.get("name") or _free(provider.label if provider else own_server, taken)
     if provider is None:
         return kept
     own = {"where": provider.where, "user": provider.user, "signs": actions.SIGNERS[provider.signs]}
-    return kept | {name: value for name, value in own.items() if value} | {"name": kept.get("name") or provider.label}
+    return kept | {name: value for name, value in own.items() if value}
 
 
 def _initial(way: WayOut) -> dict[str, Any]:

@@ -19,8 +19,8 @@ from samizdat.web.request import DeskRequest
 # Seconds after which the page asks again by itself, with script and without.
 AGAIN = 2
 
-# Each has the request, the question, and what its answer says.
-TELL: dict[str, Callable[[Any, RemoteCheck, dict[str, Any]], None]] = {
+# Each has the request, the question, and what its answer says; and may show a page of its own.
+TELL: dict[str, Callable[[Any, RemoteCheck, dict[str, Any]], HttpResponse | None]] = {
     "probe": routes.tell_probe,
     "letter": routes.tell_letter,
     "records": domains.tell_records,
@@ -48,6 +48,5 @@ def show_remote_check(request: DeskRequest, question_id: int) -> HttpResponse:
     answer = remote_checks.answer_of(remote_check)
     if answer.get("refused"):
         messages.error(request, answer["refused"])
-    else:
-        TELL[remote_check.kind](request, remote_check, answer)
-    return redirect(then)
+        return redirect(then)
+    return TELL[remote_check.kind](request, remote_check, answer) or redirect(then)

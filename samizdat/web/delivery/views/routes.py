@@ -4,21 +4,23 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from samizdat import dbclock
-from samizdat.accounts import pending_changes, sealed_people
+from samizdat.accounts import pending_changes, sealed_people, sealed_settings
+from samizdat.accounts.default_sender import DefaultSender
 from samizdat.accounts.models import Organization
 from samizdat.delivery import actions, queries
-from samizdat.delivery.actions import rate_budgets, remote_checks, route_changes
+from samizdat.delivery.actions import default_senders, rate_budgets, remote_checks, route_changes
 from samizdat.delivery.actions.routes import RouteChange, RouteTest
 from samizdat.delivery.actions.testing import TestResult
-from samizdat.delivery.errors import DeliveryError
+from samizdat.delivery.errors import DeliveryError, SenderRefused
 from samizdat.delivery.models import RemoteCheck, Route
 from samizdat.web import labels
-from samizdat.web.base_form import refuse
+from samizdat.web.base_form import FormData, refuse
 from samizdat.web.delivery.forms.routes import ProbeForm, RouteForm
 from samizdat.web.permissions import ADMINS, KEEPERS, address, deed, door, go
 from samizdat.web.remote_checks import ask
@@ -30,28 +32,56 @@ from samizdat.web.templatetags.desk import moment
 @door(see=KEEPERS, do=ADMINS)
 def routes(request: DeskRequest) -> HttpResponse:
     """The ways out in the order they are tried; POST adds one and tries it."""
-    form = RouteForm(request.POST or None, scheme=request.GET.get("scheme", ""))
+    form = _new_route_form(request, request.POST or None)
     if form.is_valid():
-        answers, now = form.cleaned_data, dbclock.asked()
         try:
-            route = actions.add_route(
-                request.organization,
-                answers["name"],
-                form.url() or "",
-                priority=answers["priority"],
-                rate=form.rate,
-                connections=answers["connections"],
-                warm_up=answers["warm_up"],
-                password=answers["password"] or None,
-                signs=answers["signs"] is not False,
-                now=now,
-                by=request.person,
-            )
+            route = _added(request, form)
         except (DeliveryError, ValueError) as refused:
-            refuse(form, getattr(refused, "field", "where"), refused)
+            refuse(form, _field(refused), refused)
         else:
             tell_waiting(request, route_changes.ROUTE, route.pk)
-            return _try_saved(request, route)
+            then = address(request.organization, "routes")
+            return ask(request, "probe", route.pk, then, saved=True, added=True, typed=form.typed())
+    return _routes_page(request, form)
+
+
+def _new_route_form(request: DeskRequest, data: FormData) -> RouteForm:
+    organization = request.organization
+    return RouteForm(
+        data,
+        scheme=request.GET.get("scheme", ""),
+        taken=[route.name for route in queries.routes(organization)],
+        asks_sender=not sealed_settings.leading(organization).default_sender.email,
+    )
+
+
+def _field(refused: Exception) -> str:
+    return "sender" if isinstance(refused, SenderRefused) else getattr(refused, "field", "where")
+
+
+def _added(request: DeskRequest, form: RouteForm) -> Route:
+    """The route, and the sender of new campaigns where one was given. Errors: DeliveryError, ValueError."""
+    answers, now = form.cleaned_data, dbclock.asked()
+    with transaction.atomic():
+        if answers.get("sender"):
+            sender = DefaultSender(email=answers["sender"])
+            default_senders.set_for_organization(request.organization, sender, now=now, by=request.person)
+        return actions.add_route(
+            request.organization,
+            answers["name"],
+            form.url() or "",
+            priority=answers["priority"],
+            rate=form.rate,
+            connections=answers["connections"],
+            warm_up=answers["warm_up"],
+            password=answers["password"] or None,
+            signs=answers["signs"] is not False,
+            now=now,
+            by=request.person,
+        )
+
+
+def _routes_page(request: DeskRequest, form: RouteForm) -> HttpResponse:
     form.ask_secret_again()
     facts = {
         "waiting": _waiting(request.organization, dbclock.asked()),
@@ -137,21 +167,28 @@ def _try_saved(request: DeskRequest, route: Route) -> HttpResponse:
     return ask(request, "probe", route.pk, address(request.organization, "routes"), saved=True)
 
 
-def tell_probe(request: DeskRequest, question: RemoteCheck, answer: dict[str, Any]) -> None:
-    """One that was just saved and does not answer rests from the beginning: it must not slow a letter down."""
-    route, found_out = _route(request, question.about), RouteTest(**answer)
-    if remote_checks.words_of(question).get("waiting"):
+def tell_probe(request: DeskRequest, question: RemoteCheck, answer: dict[str, Any]) -> HttpResponse | None:
+    """One that was just saved and does not answer rests from the beginning: it must not slow a letter down. The form of
+    one that was removed again (remote_checks.py) comes back with what was typed."""
+    found_out, asked = RouteTest(**answer), remote_checks.words_of(question)
+    if asked.get("added") and found_out.reason == "inside":
+        form = _new_route_form(request, asked["typed"])
+        refuse(form, "where", labels.tested(found_out, asked["typed"].get("name", "")))
+        return _routes_page(request, form)
+    route = _route(request, question.about)
+    if asked.get("waiting"):
         sentence = _("Pending settings of %(name)s tested: %(sentence)s")
         facts = {"name": route.name, "sentence": labels.tested(found_out, route.name)}
         (messages.success if found_out.ok else messages.error)(request, sentence % facts)
-        return
+        return None
     _tell(request, found_out, route)
-    if remote_checks.words_of(question).get("saved") and not found_out.ok and route.state != "waiting":
+    if asked.get("saved") and not found_out.ok and route.state != "waiting":
         if route.until:
             sentence = _("Route %(name)s is saved but not working. We’ll retry automatically. Press Test to check now.")
         else:
             sentence = _("Route %(name)s is saved but not in use until it answers. Fix the problem, then press Test.")
         messages.warning(request, sentence % {"name": route.name})
+    return None
 
 
 def tell_letter(request: DeskRequest, question: RemoteCheck, answer: dict[str, Any]) -> None:
