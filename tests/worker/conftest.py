@@ -231,6 +231,16 @@ def thursday(lantern: Any, remembered: Callable[..., Any]) -> Any:
     return remembered(begin, lantern)
 
 
+@pytest.fixture(autouse=True)
+def alarms_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether many leave is looked at each time, and not each ten seconds."""
+    from samizdat.worker.inbox import leaving_alarm
+
+    monkeypatch.setattr(leaving_alarm, "EVERY", 0.0)
+    monkeypatch.setattr(leaving_alarm, "_due", {})
+    monkeypatch.setattr(leaving_alarm, "_looked", {})
+
+
 @pytest.fixture
 def nothing_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the loop of sign-ups remembers of its mails lasts as long as its process."""

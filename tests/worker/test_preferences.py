@@ -120,7 +120,7 @@ def test_many_who_choose_fewer_emails_are_an_alarm_and_get_as_many_again(lantern
     ask(lantern, readers[3], "prefer", often="monthly")
     choosing.take(NOW)
     alarm = Event.objects.get(kind="subscribers.left_alarm")
-    assert (detail_of(alarm)["what"], detail_of(alarm)["left"]) == ("fewer", 3)
+    assert (detail_of(alarm)["what"], detail_of(alarm)["left"]) == ("fewer", 4)
     assert unsubscribes.undo_alarm(alarm, by=None, now=NOW) == 3
     assert [may(one, thursday) for one in readers] == ["yes"] * 6
     assert preferences.often_of(readers[1], thursday.id) == ("all", None)

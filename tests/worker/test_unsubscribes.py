@@ -30,10 +30,20 @@ from samizdat.publicdb.queries import token_state
 from samizdat.vault import keyring
 from samizdat.vault.errors import KeyRefused
 from samizdat.web.settings import alarms
-from samizdat.worker.inbox import clicks, inbox, preferences, reconsent, signups, subject_requests, unsubscribes
+from samizdat.worker.inbox import (
+    clicks,
+    inbox,
+    leaving_alarm,
+    preferences,
+    reconsent,
+    signups,
+    subject_requests,
+    unsubscribes,
+)
 from samizdat.worker.publishing import publish
 from samizdat.worker.schedule import event_handlers
 from tests.conftest import NOW, TODAY
+from tests.events_read import events_read
 from tests.worker.conftest import moved_in, say, seal_in, status
 
 pytestmark = pytest.mark.django_db
@@ -662,6 +672,32 @@ def test_a_mass_leaving_undone_is_taken_from_the_report(lantern: Any, thursday: 
     for _ in range(2):
         unsubscribes.undo_alarm(alarm, by=None, now=NOW)
         assert left_by(edition) == 0
+
+
+def test_whoever_leaves_reads_nothing_of_those_who_left_before(lantern: Any, thursday: Any, edition: Any) -> None:
+    """Nobody else writes on SQLite while somebody leaves, and an alarm is no reason to wait."""
+    readers = [audience.add_subscriber(lantern, f"r{n}@example.org", thursday, consent="s", now=NOW) for n in range(8)]
+    with events_read(only_locked=True) as read:
+        for reader in readers:
+            say(lantern, "leave", token=token(lantern, reader, edition.id), purpose="leave", way="one-click")
+            unsubscribes.take(NOW)
+    assert "subscribers.left" not in read
+    assert Event.objects.filter(kind="subscribers.left_alarm").count() == 1
+
+
+def test_whether_many_leave_a_list_is_looked_at_each_ten_seconds(
+    lantern: Any, thursday: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[Any] = []
+    monkeypatch.setattr(leaving_alarm, "EVERY", 10.0)
+    monkeypatch.setattr(leaving_alarm, "_alarm", lambda crowd, *_rest: looks.append(crowd))
+    clock = iter(range(0, 1_000, 3))
+    monkeypatch.setattr(leaving_alarm.time, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr(leaving_alarm, "SECONDS", 5.0)
+    for _second in range(6):
+        leaving_alarm.due(lantern, "left", thursday.id, "letters", "2026-11-30T12")
+        leaving_alarm.look(NOW)
+    assert 1 < len(looks) < 6
 
 
 def test_what_was_taken_up_before_a_kill_counts_no_second_time(

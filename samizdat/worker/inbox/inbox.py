@@ -99,6 +99,8 @@ _keyless: dict[int, float] = {}
 BATCH, SMALL = 100, 10
 # Before everything else, and in the order they came.
 LEAVING = ("leave", "back")
+# People of one transaction: about 100 ms on SQLite, where nobody else writes meanwhile.
+SLICE = 25
 # Batches of one call; then whoever called shows that it goes on.
 TURNS = 20
 # Of the boxes that were put off so many are looked at for due ones each time, in turn.

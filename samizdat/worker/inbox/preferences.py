@@ -27,7 +27,7 @@ from samizdat.events.models import Event
 from samizdat.logs import where_it_broke
 from samizdat.publicdb import actions as publicdb
 from samizdat.vault import keyring
-from samizdat.worker.inbox import fundraising_consent, unsubscribes
+from samizdat.worker.inbox import fundraising_consent, leaving_alarm, unsubscribes
 from samizdat.worker.inbox.inbox import LEAVING, TURNS, OpenedEnvelope, batch, given_up, in_batches, sort_in
 from samizdat.worker.inbox.unsubscribes import Unsubscribe, all_proven, leave_appeals
 from samizdat.worker.stopping import stopping
@@ -51,6 +51,7 @@ def take_everything(now: datetime) -> int:
     So who fills the public database with one kind keeps the others waiting for a batch of it, and leaving for no more
     than one of each. After some turns whoever called shows that it goes on.
     """
+    leaving_alarm.look(now)  # Of those before: nobody waits for it.
     if publicdb.is_intake_empty():  # As it mostly is: one question in place of nine.
         return 0
     done = 0
@@ -69,7 +70,9 @@ def take_everything(now: datetime) -> int:
 def take(now: datetime) -> int:
     """Takes up asking to see, choosing and mailed links alone; returns how many are done with."""
     sort_in(now)
-    return in_batches(now, KINDS, take_up)
+    done = in_batches(now, KINDS, take_up)
+    leaving_alarm.look(now)
+    return done
 
 
 def take_up(envelopes: list[OpenedEnvelope], now: datetime) -> int:

@@ -9,8 +9,8 @@ from samizdat.events.actions import detail_of
 from samizdat.events.models import Event
 from samizdat.privacy.actions import heard, stay
 from samizdat.publicdb import actions as publicdb
-from samizdat.worker.inbox.inbox import OpenedEnvelope, each, in_batches
-from samizdat.worker.inbox.unsubscribes import SLICE, all_proven
+from samizdat.worker.inbox.inbox import SLICE, OpenedEnvelope, each, in_batches
+from samizdat.worker.inbox.unsubscribes import all_proven
 
 
 def take(now: datetime) -> int:

@@ -5,28 +5,25 @@ and whoever holds real tokens can at most make people leave, come back within a 
 do it raises an alarm, and is undone as one.
 """
 
-import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from functools import partial
 from itertools import batched
 from types import MappingProxyType
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
 
 from samizdat.accounts.models import Organization, Person
 from samizdat.audience import actions as audience
 from samizdat.audience import queries as audience_queries
 from samizdat.audience import sql as audience_sql
 from samizdat.audience.actions import forms, fundraising_consent, preferences
-from samizdat.audience.actions.consent import BY_LINK
 from samizdat.audience.actions.preferences import Fewer, PreferenceChoice
 from samizdat.audience.consent_records import CROWDS, FEWER, LEFT, RETURNED, purpose_in, what_in
-from samizdat.audience.models import SUBSCRIBED, List, ListTotal, Subscriber, row_id
+from samizdat.audience.models import List, Subscriber, row_id
 from samizdat.campaigns.ab_test import count_leaving
 from samizdat.campaigns.edition_details import opened
 from samizdat.campaigns.models import Edition
@@ -35,16 +32,16 @@ from samizdat.core.consent import Permission
 from samizdat.core.crypto import tokens
 from samizdat.core.crypto.seal import SealBroken
 from samizdat.delivery.actions import welcome
-from samizdat.events.actions import detail_of, is_genuine, moment_of, record, whole_day
+from samizdat.events.actions import detail_of, is_genuine, record
 from samizdat.events.models import Event
 from samizdat.publicdb import actions as publicdb
 from samizdat.vault import keyring
 from samizdat.vault.models import VaultKey
 from samizdat.worker.inbox import fundraising_consent as appeals
-from samizdat.worker.inbox.inbox import CLOCK_SLACK, LEAVING, OpenedEnvelope, each, in_batches, sort_in
+from samizdat.worker.inbox import leaving_alarm
+from samizdat.worker.inbox.inbox import LEAVING, SLICE, OpenedEnvelope, each, in_batches, sort_in
+from samizdat.worker.inbox.leaving_alarm import TAKES_BACK
 
-# People of one transaction: about 100 ms on SQLite, where nobody else writes meanwhile.
-SLICE = 25
 # Consent records of these people; fewer people where they have more. Ordinary ones have five. Whoever brings along
 # people who have a thousand each keeps nobody waiting for longer than one of those takes.
 SLICE_RECORDS = 1_000
@@ -58,43 +55,8 @@ type Change = Callable[[Subscriber, List], bool]
 # The same of some lists or purposes at once; those that were changed.
 type Changes[T] = Callable[[Subscriber], Sequence[T]]
 
-# An alarm: more than this share of a list within an hour, and not just somebody's two aunts.
-ALARM_SHARE = 0.02
-ALARM_LEAST = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """More than `share` of a list, and at least `least` people, within `span` are an alarm."""
-
-    name: str
-    span: timedelta
-    share: float
-    least: int
-
-
-# Whoever goes slowly stays below the first of them, and would have half of a list in a day. A letter makes 0.1 to 1 %
-# leave, a bad one to a list that was long silent 3 %.
-WINDOWS = (
-    Window("hour", timedelta(hours=1), ALARM_SHARE, ALARM_LEAST),
-    Window("day", timedelta(days=1), 0.1, 6),
-    Window("week", timedelta(days=7), 0.2, 10),
-)
-# Where so many leave as a rule, an alarm takes this many times what is usual; but what is usual can be forged as well,
-# by going slowly for a month, so it takes no more than twice the share.
-ALARM_TIMES, ALARM_SHARE_MOST = 2, 2
-USUAL = timedelta(days=28)
-# Who comes back by a link has mostly left by mistake. More than this share of those who left within TAKES_BACK, and
-# somebody else may press for them: by the hour they would be few. Whoever makes people leave as well would make that
-# share small, so more than the second share of the whole list are an alarm however many left.
-ALARM_RETURNED = 0.2
-ALARM_RETURNED_OF_LIST = 0.01
-
 KINDS = (*LEAVING, "confirm")
 LEAVING_PURPOSES = ("leave", "preferences")
-# So long the link by which they left takes them back. It lies in their mailbox and in those it was forwarded to for
-# ever, and a public process that was taken can make one for everybody who ever left. The pages say a week.
-TAKES_BACK = timedelta(days=8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +95,9 @@ def take(now: datetime) -> int:
     what subscribers choose (worker/inbox/preferences.take_everything). Signing up sends mail and has its own loop
     (worker/inbox/signups.py)."""
     sort_in(now)
-    return in_batches(now, LEAVING, take_up) + in_batches(now, ("confirm",), take_up)
+    done = in_batches(now, LEAVING, take_up) + in_batches(now, ("confirm",), take_up)
+    leaving_alarm.look(now)
+    return done
 
 
 def take_up(envelopes: list[OpenedEnvelope], now: datetime) -> int:
@@ -336,12 +300,13 @@ def _tell(
     now: datetime,
     more: Mapping[str, object] = MappingProxyType({}),
 ) -> None:
-    """(list, purpose) -> numbers of those who did it: who they were, so that it can be undone, and the alarm."""
-    group = group_of(now)
+    """(list, purpose) -> numbers of those who did it: who they were, so that it can be undone. Whether they are too
+    many is looked at later, where nobody waits for it."""
+    group = leaving_alarm.group_of(now)
     for (list_id, purpose), numbers in who.items():
         detail = {"group": group, "numbers": numbers, "count": len(numbers), "purpose": purpose, **more}
         record(CROWDS[what], organization, now=now, about=list_id, detail=detail)
-        _alarm(organization, what, list_id, purpose, group, now)
+        leaving_alarm.due(organization, what, list_id, purpose, group)
 
 
 def _written(fewer: Fewer) -> list[object]:
@@ -421,161 +386,7 @@ def _settle(envelopes: list[OpenedEnvelope], proven: Iterable[tuple[OpenedEnvelo
         publicdb.done_with(envelope.row for envelope in envelopes)
 
 
-# -- the alarm --------------------------------------------------------------------------------------------------
-
-
-def group_of(now: datetime) -> str:
-    """Those who leave in one clock hour are one group: what an alarm names and what is undone together."""
-    return now.astimezone(UTC).strftime("%Y-%m-%dT%H")
-
-
-def _alarm(organization: Organization, what: str, list_id: int, purpose: str, group: str, now: datetime) -> None:
-    """Says that unusually many leave a list, or its appeals, come back, or choose fewer letters: of each hour once."""
-    if what == RETURNED:
-        detail = _too_many_returned(organization, list_id, purpose, group, now)
-    else:
-        detail = _too_many(organization, what, list_id, purpose, group, now)
-    if detail:
-        record("subscribers.left_alarm", organization, now=now, about=list_id, detail=detail)
-
-
-def _too_many(
-    organization: Organization, what: str, list_id: int, purpose: str, group: str, now: datetime
-) -> dict[str, object] | None:
-    """What an alarm says, of the shortest window in which there are too many. Groups that were told are not counted
-    again: they have an alarm, by which they are undone."""
-    still = _still(list_id, purpose)
-    for window in WINDOWS:
-        since = now - window.span
-        # Each event tells of a slice at most, of fewer letters of one: on most days none has to be opened.
-        most = _events(organization, what, list_id, since).count() * (1 if what == FEWER else SLICE)
-        if most < window.least or most <= window.share * still:
-            continue
-        known_groups = _told(organization, what, list_id, purpose, since)
-        if group in known_groups:
-            return None
-        did = _since(organization, what, list_id, purpose, since)
-        did = {other_group: numbers for other_group, numbers in did.items() if other_group not in known_groups}
-        count = _people(did)
-        of = still if what == FEWER else still + count
-        if count >= window.least and count > _limit(window, of, _usual(organization, what, list_id, purpose, since)):
-            groups = sorted({*did, group})
-            return _raised(what, groups, count, of, purpose) | {"window": window.name}
-    return None
-
-
-def _told(organization: Organization, what: str, list_id: int, purpose: str, since: datetime) -> set[str]:
-    """Groups that alarms named."""
-    alarms = _alarms_of(organization, what, list_id, purpose, since - timedelta(hours=1))
-    return {group for _alarm, detail in alarms for group in detail["groups"]}
-
-
-def _limit(window: Window, of: int, usual: Mapping[int, int]) -> float:
-    """How many may do it in a window without an alarm. usual: days back -> people."""
-    days = window.span.days
-    share = window.share * of
-    if not days:
-        return share
-    stretches: Counter[int] = Counter()
-    for back, many in usual.items():
-        stretches[back // days] += many
-    fullest = sum(many for _stretch, many in stretches.most_common(3)) / 3
-    return max(share, min(ALARM_TIMES * fullest, ALARM_SHARE_MOST * share))
-
-
-def _usual(organization: Organization, what: str, list_id: int, purpose: str, until: datetime) -> dict[int, int]:
-    """Days before `until` -> how many left the list by a link. Nothing else is counted by the day."""
-    if (what, purpose) != (LEFT, consent.LETTERS):
-        return {}
-    last = until.astimezone(UTC).date() - timedelta(days=1)
-    grown = audience_queries.growth(organization, last - USUAL, last, List.objects.get(id=list_id))
-    left: Counter[int] = Counter()
-    for row in grown:
-        if row.way in BY_LINK:
-            left[(last - row.day).days] += row.left
-    return left
-
-
-def _too_many_returned(
-    organization: Organization, list_id: int, purpose: str, group: str, now: datetime
-) -> dict[str, Any] | None:
-    since = now - TAKES_BACK
-    for alarm, detail in _alarms_of(organization, RETURNED, list_id, purpose, since - timedelta(hours=1)):
-        if group in detail["groups"]:
-            return None
-        since = max(since, alarm.at)  # Those before it were told.
-    did = _since(organization, RETURNED, list_id, purpose, since)
-    count = _people(did)
-    if count < ALARM_LEAST:
-        return None
-    many = count >= WINDOWS[1].least and count > ALARM_RETURNED_OF_LIST * _still(list_id, purpose)
-    enough = count / ALARM_RETURNED
-    of = max(count, _people(_since(organization, LEFT, list_id, purpose, now - TAKES_BACK, enough)))
-    if many or count > ALARM_RETURNED * of:
-        return _raised(RETURNED, sorted({*did, group}), count, of, purpose)
-    return None
-
-
-def _raised(what: str, groups: list[str], count: int, of: int, purpose: str) -> dict[str, object]:
-    return {"what": what, "groups": groups, "left": count, "of": of, "purpose": purpose}
-
-
-def _alarms_of(
-    organization: Organization, what: str, list_id: int, purpose: str, since: datetime
-) -> Iterator[tuple[Event, dict[str, Any]]]:
-    rows = Event.objects.select_related("organization").filter(
-        organization=organization, kind="subscribers.left_alarm", about=list_id, at__gte=since
-    )
-    for alarm in filter(is_genuine, rows):
-        detail = detail_of(alarm)
-        if (what_in(detail), purpose_in(detail)) == (what, purpose):
-            yield alarm, detail
-
-
-def _people(groups: Mapping[str, list[int]]) -> int:
-    """One who left, came back and left again is no crowd."""
-    return len({number for numbers in groups.values() for number in numbers})
-
-
-def _still(list_id: int, purpose: str) -> int:
-    """How many have not left."""
-    if purpose == consent.APPEALS:
-        return audience_sql.count_asking(list_id, None)
-    return ListTotal.objects.filter(list_id=list_id, status=SUBSCRIBED).values_list("count", flat=True).first() or 0
-
-
-def _since(
-    organization: Organization, what: str, list_id: int, purpose: str, since: datetime, enough: float = math.inf
-) -> dict[str, list[int]]:
-    """Numbers of those who did it since then, by group; of `enough` of them."""
-    by_group: dict[str, list[int]] = defaultdict(list)
-    people: set[int] = set()
-    for detail in _details(organization, what, list_id, since):
-        if purpose_in(detail) == purpose:
-            by_group[str(detail["group"])] += detail["numbers"]
-            people |= {*detail["numbers"]}
-            if len(people) >= enough:
-                break
-    return by_group
-
-
-def _details(organization: Organization, what: str, list_id: int, since: datetime) -> Iterator[dict[str, Any]]:
-    """What the events of those who did it since then say. The newest first, so that a busy day is not opened whole for
-    each hour of it."""
-    events = _events(organization, what, list_id, since).order_by("-id").iterator(chunk_size=100)
-    for event in filter(is_genuine, events):
-        moment = moment_of(event)
-        if moment < since - CLOCK_SLACK:
-            break
-        if moment >= since:
-            yield detail_of(event)
-
-
-def _events(organization: Organization, what: str, list_id: int, since: datetime) -> QuerySet[Event]:
-    # The column tells the day alone.
-    return Event.objects.select_related("organization").filter(
-        organization=organization, kind=CROWDS[what], about=list_id, at__gte=whole_day(since)
-    )
+# -- undoing what an alarm told of ------------------------------------------------------------------------------
 
 
 def undo(event: Event, now: datetime) -> None:
@@ -621,7 +432,9 @@ def _changes(alarm: Event, list_: List, begin: datetime, by: Person | None, now:
     organization, detail = _organization(alarm), detail_of(alarm)
     what, groups, purpose = what_in(detail), detail["groups"], purpose_in(detail)
     if what == FEWER:  # The newest first: each is undone to what it changed.
-        entries = [entry for entry in _details(organization, what, list_.id, begin) if entry["group"] in groups]
+        entries = [
+            entry for entry in leaving_alarm.details(organization, what, list_.id, begin) if entry["group"] in groups
+        ]
         back = partial(preferences.put_back, now=now, by=by)
         return [
             (number, partial(back, fewer=_read(*entry["fewer"]))) for entry in entries for number in entry["numbers"]
@@ -630,7 +443,7 @@ def _changes(alarm: Event, list_: List, begin: datetime, by: Person | None, now:
     if what == LEFT:
         # Whoever told the desk as well that they leave was heard by somebody: that no was not made by a link.
         change = partial(audience.undo_unsubscribe, way="desk", now=now, by=by, purpose=purpose, since=date.min)
-    did = _since(organization, what, list_.id, purpose, begin)
+    did = leaving_alarm.groups_since(organization, what, list_.id, purpose, begin)
     numbers = dict.fromkeys(number for group in sorted(groups) for number in did.get(group, []))
     return [(number, change) for number in numbers]
 

@@ -1,0 +1,277 @@
+"""Whether unusually many leave a list, come back to it or choose fewer emails, by links.
+
+Somebody may have everybody's links: a public process that was taken over, or whoever has the emails. An alarm names the
+groups (clock hours) in which they did it, and an admin undoes it for all of them at once. It is looked at outside of
+any transaction and behind those who leave: a list of many, or fifty lists, would keep all others waiting.
+"""
+
+import logging
+import math
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from samizdat.accounts.models import Organization
+from samizdat.audience import queries as audience_queries
+from samizdat.audience import sql as audience_sql
+from samizdat.audience.actions.consent import BY_LINK
+from samizdat.audience.consent_records import CROWDS, FEWER, LEFT, RETURNED, purpose_in, what_in
+from samizdat.audience.models import SUBSCRIBED, List, ListTotal
+from samizdat.core import consent
+from samizdat.events.actions import detail_of, is_genuine, moment_of, record, whole_day
+from samizdat.events.models import Event
+from samizdat.logs import where_it_broke
+from samizdat.worker.inbox.inbox import CLOCK_SLACK, SLICE
+
+log = logging.getLogger("samizdat.worker")
+
+# Seconds between two looks at one crowd, and of one round of looks.
+EVERY, SECONDS = 10.0, 1.0
+
+# An alarm: more than this share of a list within an hour, and not just somebody's two aunts.
+ALARM_SHARE = 0.02
+ALARM_LEAST = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """More than `share` of a list, and at least `least` people, within `span` are an alarm."""
+
+    name: str
+    span: timedelta
+    share: float
+    least: int
+
+
+# Whoever goes slowly stays below the first of them, and would have half of a list in a day. A letter makes 0.1 to 1 %
+# leave, a bad one to a list that was long silent 3 %.
+WINDOWS = (
+    Window("hour", timedelta(hours=1), ALARM_SHARE, ALARM_LEAST),
+    Window("day", timedelta(days=1), 0.1, 6),
+    Window("week", timedelta(days=7), 0.2, 10),
+)
+# Where so many leave as a rule, an alarm takes this many times what is usual; but what is usual can be forged as well,
+# by going slowly for a month, so it takes no more than twice the share.
+ALARM_TIMES, ALARM_SHARE_MOST = 2, 2
+USUAL = timedelta(days=28)
+# Who comes back by a link has mostly left by mistake. More than this share of those who left within TAKES_BACK, and
+# somebody else may press for them: by the hour they would be few. Whoever makes people leave as well would make that
+# share small, so more than the second share of the whole list are an alarm however many left.
+ALARM_RETURNED = 0.2
+ALARM_RETURNED_OF_LIST = 0.01
+# So long the link by which they left takes them back. It lies in their mailbox and in those it was forwarded to for
+# ever, and a public process that was taken can make one for everybody who ever left. The pages say a week.
+TAKES_BACK = timedelta(days=8)
+
+
+def group_of(now: datetime) -> str:
+    """Those who leave in one clock hour are one group: what an alarm names and what is undone together."""
+    return now.astimezone(UTC).strftime("%Y-%m-%dT%H")
+
+
+class Crowd(NamedTuple):
+    """Those who do the same to one list. what: LEFT, RETURNED or FEWER."""
+
+    organization: int
+    what: str
+    list_id: int
+    purpose: str
+
+
+_lock = threading.Lock()
+# Crowds that somebody joined since they were looked at -> the newest group; when each was looked at last.
+_due: dict[Crowd, str] = {}
+_looked: dict[Crowd, float] = {}
+
+
+def due(organization: Organization, what: str, list_id: int, purpose: str, group: str) -> None:
+    """Somebody did it. A process that is killed before it looks forgets that; the next one who does it is enough."""
+    with _lock:
+        _due[Crowd(organization.id, what, list_id, purpose)] = group
+
+
+def look(now: datetime) -> None:
+    """Says of crowds that they are unusually large. Each is looked at every ten seconds at most, the one first that has
+    waited longest, and for a second altogether: a busy week of a list takes about one to read."""
+    began = time.monotonic()
+    while time.monotonic() < began + SECONDS and (crowd := _next(began)):
+        with _lock:
+            group = _due.pop(crowd, None)
+            _looked[crowd] = time.monotonic()
+        try:
+            if group is not None:  # Else another thread looks.
+                _alarm(crowd, group, now)
+        except Exception as error:  # What readers sent is taken up all the same.
+            log.error("Whether unusually many unsubscribe could not be looked at: %s", where_it_broke(error))
+
+
+def _next(now: float) -> Crowd | None:
+    with _lock:
+        for crowd in [crowd for crowd, at in _looked.items() if at + EVERY <= now and crowd not in _due]:
+            del _looked[crowd]
+        waiting = [crowd for crowd in _due if _looked.get(crowd, -math.inf) + EVERY <= now]
+    return min(waiting, key=lambda crowd: _looked.get(crowd, -math.inf), default=None)
+
+
+def _alarm(crowd: Crowd, group: str, now: datetime) -> None:
+    """Says that unusually many leave a list, or its appeals, come back, or choose fewer letters: of each hour once."""
+    organization = Organization.objects.filter(id=crowd.organization).first()
+    if organization is None:
+        return
+    about = crowd.what, crowd.list_id, crowd.purpose
+    if crowd.what == RETURNED:
+        detail = _too_many_returned(organization, crowd.list_id, crowd.purpose, group, now)
+    else:
+        detail = _too_many(organization, *about, group, now)
+    if not detail:
+        return
+    with transaction.atomic():
+        List.objects.select_for_update(no_key=True).get(id=crowd.list_id)  # Of two processes one says it.
+        if group not in _told(organization, *about, now - timedelta(hours=1)):
+            record("subscribers.left_alarm", organization, now=now, about=crowd.list_id, detail=detail)
+
+
+def _too_many(
+    organization: Organization, what: str, list_id: int, purpose: str, group: str, now: datetime
+) -> dict[str, object] | None:
+    """What an alarm says, of the shortest window in which there are too many. Groups that were told are not counted
+    again: they have an alarm, by which they are undone."""
+    still = _still(list_id, purpose)
+    for window in WINDOWS:
+        since = now - window.span
+        # Each event tells of a slice at most, of fewer letters of one: on most days none has to be opened.
+        most = _events(organization, what, list_id, since).count() * (1 if what == FEWER else SLICE)
+        if most < window.least or most <= window.share * still:
+            continue
+        known_groups = _told(organization, what, list_id, purpose, since)
+        if group in known_groups:
+            return None
+        did = groups_since(organization, what, list_id, purpose, since)
+        did = {other_group: numbers for other_group, numbers in did.items() if other_group not in known_groups}
+        count = _people(did)
+        of = still if what == FEWER else still + count
+        if count >= window.least and count > _limit(window, of, _usual(organization, what, list_id, purpose, since)):
+            groups = sorted({*did, group})
+            return _raised(what, groups, count, of, purpose) | {"window": window.name}
+    return None
+
+
+def _told(organization: Organization, what: str, list_id: int, purpose: str, since: datetime) -> set[str]:
+    """Groups that alarms named."""
+    alarms = _alarms_of(organization, what, list_id, purpose, since - timedelta(hours=1))
+    return {group for _alarm, detail in alarms for group in detail["groups"]}
+
+
+def _limit(window: Window, of: int, usual: Mapping[int, int]) -> float:
+    """How many may do it in a window without an alarm. usual: days back -> people."""
+    days = window.span.days
+    share = window.share * of
+    if not days:
+        return share
+    stretches: Counter[int] = Counter()
+    for back, many in usual.items():
+        stretches[back // days] += many
+    fullest = sum(many for _stretch, many in stretches.most_common(3)) / 3
+    return max(share, min(ALARM_TIMES * fullest, ALARM_SHARE_MOST * share))
+
+
+def _usual(organization: Organization, what: str, list_id: int, purpose: str, until: datetime) -> dict[int, int]:
+    """Days before `until` -> how many left the list by a link. Nothing else is counted by the day."""
+    if (what, purpose) != (LEFT, consent.LETTERS):
+        return {}
+    last = until.astimezone(UTC).date() - timedelta(days=1)
+    grown = audience_queries.growth(organization, last - USUAL, last, List.objects.get(id=list_id))
+    left: Counter[int] = Counter()
+    for row in grown:
+        if row.way in BY_LINK:
+            left[(last - row.day).days] += row.left
+    return left
+
+
+def _too_many_returned(
+    organization: Organization, list_id: int, purpose: str, group: str, now: datetime
+) -> dict[str, Any] | None:
+    since = now - TAKES_BACK
+    for alarm, detail in _alarms_of(organization, RETURNED, list_id, purpose, since - timedelta(hours=1)):
+        if group in detail["groups"]:
+            return None
+        since = max(since, alarm.at)  # Those before it were told.
+    did = groups_since(organization, RETURNED, list_id, purpose, since)
+    count = _people(did)
+    if count < ALARM_LEAST:
+        return None
+    many = count >= WINDOWS[1].least and count > ALARM_RETURNED_OF_LIST * _still(list_id, purpose)
+    enough = count / ALARM_RETURNED
+    of = max(count, _people(groups_since(organization, LEFT, list_id, purpose, now - TAKES_BACK, enough)))
+    if many or count > ALARM_RETURNED * of:
+        return _raised(RETURNED, sorted({*did, group}), count, of, purpose)
+    return None
+
+
+def _raised(what: str, groups: list[str], count: int, of: int, purpose: str) -> dict[str, object]:
+    return {"what": what, "groups": groups, "left": count, "of": of, "purpose": purpose}
+
+
+def _alarms_of(
+    organization: Organization, what: str, list_id: int, purpose: str, since: datetime
+) -> Iterator[tuple[Event, dict[str, Any]]]:
+    rows = Event.objects.select_related("organization").filter(
+        organization=organization, kind="subscribers.left_alarm", about=list_id, at__gte=since
+    )
+    for alarm in filter(is_genuine, rows):
+        detail = detail_of(alarm)
+        if (what_in(detail), purpose_in(detail)) == (what, purpose):
+            yield alarm, detail
+
+
+def _people(groups: Mapping[str, list[int]]) -> int:
+    """One who left, came back and left again is no crowd."""
+    return len({number for numbers in groups.values() for number in numbers})
+
+
+def _still(list_id: int, purpose: str) -> int:
+    """How many have not left."""
+    if purpose == consent.APPEALS:
+        return audience_sql.count_asking(list_id, None)
+    return ListTotal.objects.filter(list_id=list_id, status=SUBSCRIBED).values_list("count", flat=True).first() or 0
+
+
+def groups_since(
+    organization: Organization, what: str, list_id: int, purpose: str, since: datetime, enough: float = math.inf
+) -> dict[str, list[int]]:
+    """Numbers of those who did it since then, by group; of `enough` of them."""
+    by_group: dict[str, list[int]] = defaultdict(list)
+    people: set[int] = set()
+    for detail in details(organization, what, list_id, since):
+        if purpose_in(detail) == purpose:
+            by_group[str(detail["group"])] += detail["numbers"]
+            people |= {*detail["numbers"]}
+            if len(people) >= enough:
+                break
+    return by_group
+
+
+def details(organization: Organization, what: str, list_id: int, since: datetime) -> Iterator[dict[str, Any]]:
+    """What the events of those who did it since then say. The newest first, so that a busy day is not opened whole for
+    each hour of it."""
+    events = _events(organization, what, list_id, since).order_by("-id").iterator(chunk_size=100)
+    for event in filter(is_genuine, events):
+        moment = moment_of(event)
+        if moment < since - CLOCK_SLACK:
+            break
+        if moment >= since:
+            yield detail_of(event)
+
+
+def _events(organization: Organization, what: str, list_id: int, since: datetime) -> QuerySet[Event]:
+    # The column tells the day alone.
+    return Event.objects.select_related("organization").filter(
+        organization=organization, kind=CROWDS[what], about=list_id, at__gte=whole_day(since)
+    )
