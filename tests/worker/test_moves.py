@@ -49,3 +49,22 @@ def test_what_allows_another_mailbox_looks_and_counts_the_same_whoever_has_it(
     route.refresh_from_db()
     assert [share.used for share in rate_budgets.used(route, now)] == [1, 1], "as a copy of the database says"
     assert len(signup_alarm.alarms(lantern, now)) == 1, "of two mails"
+
+
+def test_who_complained_is_asked_once_a_week_whoever_wants_to_move_there(
+    lantern: Any, thursday: Any, site: InProcess
+) -> None:
+    now = dbclock.now()
+    row = audience.add_subscriber(lantern, EVE, thursday, consent="said so", now=now)
+    suppress(lantern, "complaint", subscriber=row, now=now)
+    mine = [f"mallory{n}@evil.example" for n in range(2)]
+    for address in mine:
+        audience.add_subscriber(lantern, address, thursday, consent="said so", now=now)
+    pages = site.preferences(mine)
+    for address, eve in zip(mine, (EVE, "eve+again@example.org"), strict=True):
+        assert site.post(f"/p/{pages[address]}", {"do": "move", "email": eve})[0] == 200
+        site.work()
+        assert site.post(f"/o/{site.mail(address, 'o')}", {})[0] == 200
+        site.work()
+    assert site.mail(EVE, "n")
+    assert not site.mail("eve+again@example.org", "n")

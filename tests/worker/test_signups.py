@@ -481,6 +481,21 @@ def test_who_objected_is_asked_once_a_week_whether_they_come_back(lantern: Any, 
     assert len(mails(out)) == 2
 
 
+@pytest.mark.parametrize(("no", "asked"), [("objected", 1), ("complaint", 1), ("manual", 0)])
+def test_who_said_no_is_asked_once_a_week_however_their_mailbox_is_spelled(
+    lantern: Any, thursday: Any, out: Path, no: str, asked: int
+) -> None:
+    mia = audience.add_subscriber(lantern, "mia@gmail.com", thursday, consent="said so", now=NOW)
+    if no == "objected":
+        audience.object_to_mail(lantern, subscriber=mia, now=NOW)
+    else:
+        audience.suppress(lantern, no, subscriber=mia, now=NOW)
+    for spelled in ("mia+1@gmail.com", "m.ia@gmail.com", "mia+2@gmail.com"):
+        ask(lantern, thursday, spelled)
+        signups.take(NOW)
+    assert len(mails(out)) == asked
+
+
 def test_many_more_sign_ups_than_usual_are_told_to_admins_once(
     lantern: Any, thursday: Any, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

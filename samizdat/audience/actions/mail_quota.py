@@ -12,6 +12,8 @@ from samizdat.vault import keyring
 
 # Mails of a kind in a day to one mailbox under several spellings: some people do use them.
 A_DAY = 3
+# Reasons on the suppression list of whoever wants no mail at all.
+WANT_NO_MAIL = ("complaint", "erased", "objected")
 
 
 def once_a_day(organization: Organization, what: str, box: int, now: datetime) -> bool:
@@ -37,6 +39,15 @@ def once_a_week(organization: Organization, what: str, box: int, now: datetime) 
     """The same of a week, from Monday on."""
     sunday = now.astimezone(UTC) + timedelta(days=6 - now.astimezone(UTC).weekday())
     return once_a_day(organization, f"{what} weekly", box, sunday)
+
+
+def may_come_back(organization: Organization, to: str, reason: str | None, box: int, now: datetime) -> bool:
+    """Whether a mail may ask who is suppressed for this reason: whoever said no to all mail comes back of their own
+    accord, so they are asked once a week, however strangers spell their mailbox. One row is left of everybody."""
+    if reason in WANT_NO_MAIL and once_a_week(organization, f"confirm {address.root(to)}", box, now):
+        return True
+    once_a_week(organization, f"unused week {box}", box, now)
+    return reason not in WANT_NO_MAIL
 
 
 def few_a_day(organization: Organization, what: str, to: str, box: int, now: datetime) -> bool:

@@ -13,9 +13,13 @@ from samizdat.vault import keyring
 
 
 def suppression_of(organization: Organization, address: str) -> str | None:
-    """The foremost reason for which an address is suppressed, whoever has it. Errors: BadAddress."""
-    blinds = keyring.keys(organization).blinds(addresses.comparable(addresses.normalize(address)))
-    return consent_writer.suppressed(organization.id, blinds)
+    """The foremost reason for which an address is suppressed, whoever has it, or the mailbox that it most likely leads
+    to: ada+news@ where ada@ said no. Errors: BadAddress."""
+    keys, normalized = keyring.keys(organization), addresses.normalize(address)
+    spelled = {addresses.comparable(normalized), addresses.root(normalized)}
+    return consent_writer.suppressed(
+        organization.id, [blind for text in sorted(spelled) for blind in keys.blinds(text)]
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from samizdat.audience import actions as audience
 from samizdat.audience import queries as audience_queries
 from samizdat.audience.actions import forms, mailed_words
 from samizdat.audience.actions import fundraising_consent as appeals
-from samizdat.audience.actions.mail_quota import few_a_day, once_a_day, once_a_week, tell_unmailed
+from samizdat.audience.actions.mail_quota import few_a_day, may_come_back, once_a_day, tell_unmailed
 from samizdat.audience.errors import AudienceError
 from samizdat.audience.list_details import ListDetails, insist_open
 from samizdat.audience.models import SUBSCRIBED, List, Subscriber, Subscription
@@ -40,8 +40,6 @@ from samizdat.worker.mail import service_mail
 log = logging.getLogger("samizdat.worker")
 
 KINDS = ("signup",)
-# Reasons on the stop list of whoever wants no mail at all: asked once a week whether they come back.
-WANT_NO_MAIL = ("complaint", "erased", "objected")
 
 memory = SignupMemory()
 
@@ -139,22 +137,20 @@ def _may_today(envelope: OpenedEnvelope, what: str, wanted: str, now: datetime) 
 
 
 def _may_ask(envelope: OpenedEnvelope, wanted: str, known: Subscriber | None, now: datetime) -> bool:
-    """Whether a mail asks them. It leaves three rows whatever it says. Who said no to all mail comes back by a form of
-    their own accord, and is not asked each time a stranger types their address. known: who gets it already."""
+    """Whether a mail asks them. It leaves three rows whatever it says. known: who gets it already."""
     organization, box = envelope.organization, envelope.row
     reason, confirm = audience_queries.suppression_of(organization, wanted), f"confirm {address.comparable(wanted)}"
 
     def draw(may: bool, share: Callable[..., bool], *what: str) -> bool:
         may = may and share(organization, *what, box, now)
         if not may:
-            (once_a_week if share is once_a_week else once_a_day)(organization, f"unused {what} {box}", box, now)
+            once_a_day(organization, f"unused {what} {box}", box, now)
         return may
 
     # Somebody of the organization decided what is "manual"; a form does not undo it.
     may = draw(known is None and reason != "manual", once_a_day, confirm)
     may = draw(may, few_a_day, "confirm", wanted)
-    weekly = draw(may and reason in WANT_NO_MAIL, once_a_week, confirm)
-    return may and (weekly or reason not in WANT_NO_MAIL)
+    return may_come_back(organization, wanted, reason if may else None, box, now) and may
 
 
 def _has_all(organization: Organization, wanted: str, target: SignupTarget) -> Subscriber | None:

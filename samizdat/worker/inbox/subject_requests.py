@@ -18,7 +18,7 @@ from samizdat import phrases_override
 from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import queries as audience_queries
 from samizdat.audience.actions import preferences
-from samizdat.audience.actions.mail_quota import few_a_day, few_in_all, once_a_day
+from samizdat.audience.actions.mail_quota import few_a_day, few_in_all, may_come_back, once_a_day
 from samizdat.audience.errors import AudienceError
 from samizdat.audience.models import Subscriber
 from samizdat.core.content.phrases import PhraseTable, language_for
@@ -173,14 +173,22 @@ def _mail(envelope: OpenedEnvelope, wanted: SubjectRequest, now: datetime) -> bo
     subject, lines = _mail_of(words, what, kept.name, url, _hinted(wanted.wish))
     # Before the mail: whoever opens it at once must not find a page that is not here yet.
     publicdb.set_token_state(token, f"asked-{what}")
-    if what == "move" and audience_queries.suppression_of(organization, wanted.to) in ("manual", "objected"):
-        # Its owner or the organization decided that; a form does not undo it. Nothing but the mail is left out, and it
-        # is counted: whoever wants to move to an address does not learn by it that somebody there said no.
+    if what == "move" and not _may_come_here(envelope, wanted, now):
+        # Nothing but the mail is left out, and it is counted: whoever wants to move to an address does not learn by it
+        # that somebody there said no.
         if signups.memory.first_try(organization, envelope.row, now, about_data=True):
             service_mail.count_unsent(organization, sender[1], now)
             signups.memory.take_as_long(organization.id)
         return True
     return _carried(envelope, sender, wanted.to, subject, lines, now) or given_up(envelope, now)
+
+
+def _may_come_here(envelope: OpenedEnvelope, wanted: SubjectRequest, now: datetime) -> bool:
+    """Whether the mailbox that they want to move to is asked. Its owner or the organization decided what is "objected"
+    or "manual"; a form does not undo it."""
+    reason = audience_queries.suppression_of(envelope.organization, wanted.to)
+    may = may_come_back(envelope.organization, wanted.to, reason, envelope.row, now)
+    return may and reason not in ("manual", "objected")
 
 
 def _mail_of(words: PhraseTable, what: str, name: str, url: str, new: str) -> tuple[str, Iterable[str]]:
