@@ -540,6 +540,14 @@ def too_many(name: str, most: int) -> ExportRefused:
     return ExportRefused("too_many_entries", sentence % {"file": name, "most": f"{most:,}"})
 
 
+def too_many_of_campaign(name: str, most: int) -> ExportRefused:
+    sentence = _(
+        "%(file)s in this export has more than %(most)s entries for one campaign. Remove some where it was made, "
+        "export again."
+    )
+    return ExportRefused("too_many_entries", sentence % {"file": name, "most": f"{most:,}"})
+
+
 def too_many_records(number: int) -> ExportRefused:
     sentence = _(
         "Subscriber %(number)s in this export has more than %(most)s consent records. Erase this subscriber where the "

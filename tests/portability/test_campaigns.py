@@ -29,7 +29,7 @@ from samizdat.campaigns.archive import web_corrections
 from samizdat.campaigns.drafts import comments, revisions
 from samizdat.campaigns.drafts.draft import Draft, draft_of
 from samizdat.campaigns.media import library
-from samizdat.campaigns.models import Campaign, Edition, Picture, Template
+from samizdat.campaigns.models import Campaign, Comment, Edition, Picture, Template
 from samizdat.campaigns.released import released
 from samizdat.campaigns.templates import import_template, layout_store
 from samizdat.campaigns.templates.import_template import save_as_template
@@ -40,13 +40,16 @@ from samizdat.delivery import actions as delivery
 from samizdat.delivery import dkim_keys
 from samizdat.delivery.actions import digest_rounds, digests, domains
 from samizdat.delivery.engine.edition_loader import open_edition
-from samizdat.delivery.models import MinuteTotal, ProviderTotal, Route, RouteTotal
+from samizdat.delivery.models import MinuteTotal, ProviderTotal, Route, RouteTotal, SmtpReply
 from samizdat.delivery.queries import report, status
 from samizdat.portability import read
 from samizdat.portability.canary_alarms import planted_in_exports
 from samizdat.portability.errors import ExportRefused
 from samizdat.portability.parts import base
-from samizdat.portability.parts.campaigns import campaigns
+from samizdat.portability.parts import delivery as delivery_part
+from samizdat.portability.parts.campaigns import campaigns, extras
+from samizdat.portability.parts.campaigns.drafts import Comments
+from samizdat.portability.parts.delivery import TOTALS
 from samizdat.portability.parts.retention import RetentionPart
 from samizdat.portability.request import ExportRequest
 from samizdat.portability.restore.keys import take_hosts
@@ -488,6 +491,22 @@ def test_a_return_killed_between_two_letters_goes_on_behind_the_last(
     assert not ImportIdMap.objects.exists()
 
 
+ANSWER = {"route": "relay", "answer": "accepted", "code": 250, "text": "Ok", "count": 1}
+
+
+def with_details(edition: Any, **details: Any) -> Any:
+    return edition | {"details": edition["details"] | details}
+
+
+def with_versions(edition: Any, places: list[int]) -> Any:
+    version = {"compiled": edition["compiled"], "details": edition["details"], "language": "", "people": 1}
+    return edition | {"variants": [version | {"place": place} for place in places]}
+
+
+def question(answers: int) -> Any:
+    return {"question": "Thursdays?", "answers": ["Yes"] * answers}
+
+
 @pytest.mark.parametrize(
     ("name", "spoil"),
     [
@@ -501,11 +520,19 @@ def test_a_return_killed_between_two_letters_goes_on_behind_the_last(
         ("letters/", lambda told: told | {"books": told["books"] | {"frozen": 7}}),
         ("letters/", lambda told: told | {"edition": {"number": 1}}),
         ("letters/", lambda told: told | {"edition": told["edition"] | {"archive_slug": "../lantern/index"}}),
+        (
+            "letters/",
+            lambda told: told | {"edition": with_details(told["edition"], counted=["https://a.example/"] * 2_001)},
+        ),
+        ("letters/", lambda told: told | {"edition": with_details(told["edition"], question=question(7))}),
+        ("letters/", lambda told: told | {"edition": with_versions(told["edition"], [*range(1, 13)])}),
+        ("letters/", lambda told: told | {"edition": with_versions(told["edition"], [1, 1])}),
         ("letters/", lambda told: []),
         ("letters/", lambda told: told | {"version": -1}),
         ("results/", lambda told: told | {"routes": [{"route": "relay"}]}),
         ("results/", lambda told: told | {"versions": [{"version": 1, "state": "flying", "count": 1}]}),
         ("results/", lambda told: told | {"letter": "1"}),
+        ("results/", lambda told: told | {"answers": [ANSWER] * 1_001}),
     ],
 )
 def test_a_forged_letter_or_picture_is_refused_before_anybody_is_written(
@@ -524,6 +551,84 @@ def test_a_forged_letter_or_picture_is_refused_before_anybody_is_written(
     assert refused.value.code == "altered_file"
     there = Organization.objects.order_by("-pk")[0]
     assert Subscriber.objects.count() == people and not Campaign.objects.filter(organization=there).exists()
+
+
+@pytest.mark.usefixtures("low_floor")
+@pytest.mark.parametrize(
+    ("name", "most"), [("comments", 1_000), ("corrections", 100), ("answers", 72), ("tests", 1), ("results", 1)]
+)
+def test_a_file_with_more_of_one_letter_than_anybody_has_is_refused_before_a_row_is_written(
+    full: Any, vault: Any, tmp_path: Path, name: str, most: int
+) -> None:
+    """All of it would come in while others wait."""
+    data = forged(made(full, ExportRequest("samizdat")), f"{name}/1.json", lambda rows: rows[:1] * (most + 1))
+    with pytest.raises(ExportRefused, match=f"{name}/1.json in this export has more than {most:,} entries for one"):
+        in_another_house(data, tmp_path, vault)
+    there = Organization.objects.order_by("-pk")[0]
+    assert not Campaign.objects.filter(organization=there).exists()
+
+
+def test_a_file_cannot_say_its_letters_in_turns_to_have_more_of_each(full: Any, vault: Any, tmp_path: Path) -> None:
+    data = made(full, ExportRequest("samizdat"))
+    data = forged(data, "comments/1.json", lambda rows: [*rows, rows[0] | {"letter": 0}, *rows])
+    with pytest.raises(ExportRefused, match=r"comments/1.json in this export was changed"):
+        in_another_house(data, tmp_path, vault)
+
+
+def test_a_file_with_more_routes_than_anybody_has_is_refused(full: Any, vault: Any, tmp_path: Path) -> None:
+    """Each name would be a row, made in one transaction."""
+    routes = [{"route": f"relay {at}", "scheme": "smtp", **dict.fromkeys(TOTALS, 1)} for at in range(1_001)]
+    data = made(full, ExportRequest("samizdat"))
+    data = forged(data, "results/1.json", lambda rows: [row | {"routes": routes} for row in rows])
+    with pytest.raises(ExportRefused, match=r"results/1.json in this export has more than 1,000 entries"):
+        in_another_house(data, tmp_path, vault)
+
+
+def test_what_belongs_to_a_letter_comes_in_a_few_rows_at_a_time_and_a_killed_import_goes_on(
+    full: Any, vault: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On SQLite nobody signs in or unsubscribes while a transaction writes."""
+    from samizdat.portability.restore import bring_back
+
+    for number in range(6):
+        comments.say(letters_of(full)["A draft"], comments.CommentText(str(number)), by=None, now=NOW)
+    data, make, portions = made(full, ExportRequest("samizdat")), Comments.make, list[int]()
+    monkeypatch.setattr(extras, "SLICE", extras.LETTER + 2)
+
+    def killed(self: Comments, letter: Campaign, rows: list[Any], places: base.Places) -> None:
+        if len(portions) == 2:
+            raise KeyboardInterrupt
+        make(self, letter, rows, places)
+        portions.append(len(rows))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Comments, "make", killed)
+        with pytest.raises(KeyboardInterrupt):
+            in_another_house(data, tmp_path, vault)
+    there = Import.objects.get().organization
+    assert portions == [2, 2] and Comment.objects.filter(campaign__organization=there).count() == 4
+    assert bring_back(there, tmp_path / "export.zip", now=lambda: NOW)["comments"] == 7
+    said = sorted(view.words.text for view in comments.comments(letters_of(there)["A draft"]))
+    assert said == ["0", "1", "2", "3", "4", "5", "Too long?"]
+
+
+def test_what_servers_said_of_a_letter_comes_in_portions_and_adds_up(
+    full: Any, vault: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [ANSWER | {"text": f"Queued as {at}", "route": f"relay {at % 3}"} for at in range(7)]
+    minutes = [{"route": "relay", "minute": (NOW + at * timedelta(minutes=1)).isoformat()} for at in range(5)]
+    minutes = [minute | {"accepted": 1, "refused": 0} for minute in minutes]
+    data = made(full, ExportRequest("samizdat"))
+    data = forged(data, "results/1.json", lambda rows: [row | {"answers": texts, "minutes": minutes} for row in rows])
+    monkeypatch.setattr(delivery_part, "PIECES", delivery_part.PIECES | {"answers": 2, "minutes": 2})
+    monkeypatch.setattr(extras, "SLICE", 1)
+    there, counts = in_another_house(data, tmp_path, vault)
+    assert counts["results"] == 2
+    edition = letters_of(there)["Sent"].edition
+    assert SmtpReply.objects.filter(edition=edition).count() == 7
+    assert MinuteTotal.objects.filter(edition=edition).count() == 5
+    assert Route.objects.filter(organization=there).count() == 4
+    assert RouteTotal.objects.get(edition=edition).accepted == 1
 
 
 @pytest.mark.parametrize(

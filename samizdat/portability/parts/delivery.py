@@ -8,6 +8,7 @@ import re
 import secrets
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import batched
 from typing import Any
 
 from samizdat.audience import sql as audience_sql
@@ -33,14 +34,23 @@ from samizdat.delivery.queries import answer_column
 from samizdat.portability.parts import base
 from samizdat.portability.parts.campaigns.campaigns import GOING, OVER, edition_of
 from samizdat.portability.parts.campaigns.extras import CampaignExtrasPart
+from samizdat.portability.read import OpenedExport, too_many
 from samizdat.portability.subscribers import ExportContext
 from samizdat.portability.value_limits import moment, whole
 from samizdat.vault import keyring
+from samizdat.vault.keyring import OrganizationKeys
 
 ROUTES = "routes"  # The part of base.Places that knows them by their names there.
 TOTALS = ("accepted", "refused", "deferred", "unsure")
 LONGEST = 4_000  # characters of a server's own words
 _SAID = ("accepted", "refused")
+# Routes of all letters, and texts of a letter: those that were said most.
+MOST_ROUTES, MOST_ANSWERS = 1_000, 1_000
+BY_ROUTE = ("routes", "minutes", "answers")
+# Entries that are written at once, and what they count as (extras.SLICE). Of providers and versions a row has all:
+# what is added up may not be cut.
+PIECE = 100
+PIECES = {"routes": 50, "minutes": 500, "answers": 100, "readers": digest_rounds.PAGE}
 
 
 class DeliveryPart(CampaignExtrasPart):
@@ -48,6 +58,7 @@ class DeliveryPart(CampaignExtrasPart):
     `readers`, by number."""
 
     name = "results"
+    weight = PIECE
 
     def rows(self, home: ExportContext, letter: Campaign) -> Iterator[dict[str, object]]:
         edition = edition_of(letter)
@@ -70,15 +81,33 @@ class DeliveryPart(CampaignExtrasPart):
             "minutes": _once([_minute(row) for row in payload["minutes"]], "route", "minute"),
             "providers": [_total(row, "provider") for row in payload["providers"]],
             "versions": [_total(row, "version") for row in payload["versions"]],
-            "answers": [_answer(row) for row in payload["answers"]],
+            "answers": _at_most(MOST_ANSWERS, [_answer(row) for row in payload["answers"]]),
         }
+
+    def check(self, opened: OpenedExport) -> int:
+        count, routes = 0, set[str]()
+        for file, letters in self._files(opened):
+            for row in (row for rows in letters.values() for row in rows):
+                count += 1
+                routes.update(part["route"] for kind in BY_ROUTE for part in row.get(kind, ()))
+            if len(routes) > MOST_ROUTES:
+                raise too_many(f"{self.name}/{file}.json", MOST_ROUTES)
+        return count
+
+    def pieces(self, row: dict[str, Any]) -> list[dict[str, Any]]:
+        """Of each kind some entries; routes first, since they tell of what scheme they were."""
+        return [
+            {kind: [*some]}
+            for kind, entries in row.items()
+            for some in (batched(entries, PIECES[kind]) if kind in PIECES else [entries])
+        ]
 
     def make(self, letter: Campaign, rows: list[dict[str, Any]], places: base.Places) -> None:
         edition = edition_of(letter)
         for row in rows:
             if "readers" in row and letter.is_digest and letter.state == "draft":
                 _set_aside(letter, row["readers"])
-            elif "routes" in row and edition is not None:
+            elif "readers" not in row and edition is not None:
                 _make(edition, row, places)
 
 
@@ -120,6 +149,8 @@ def _versions(letter: Campaign, edition: Edition) -> list[dict[str, object]]:
 
 
 def _answers(home: ExportContext, edition: Edition) -> list[dict[str, object]]:
+    """A server may put a number of its own into each: those that were said most."""
+    rows = SmtpReply.objects.filter(edition=edition).select_related("route").order_by("-count", "pk")
     return [
         {
             "route": row.route.name,
@@ -130,7 +161,7 @@ def _answers(home: ExportContext, edition: Edition) -> list[dict[str, object]]:
             ).decode()[:LONGEST],
             "count": row.count,
         }
-        for row in SmtpReply.objects.filter(edition=edition).select_related("route").order_by("pk")
+        for row in sorted(rows[:MOST_ANSWERS], key=lambda row: row.pk)
     ]
 
 
@@ -147,6 +178,12 @@ def _readers(letter: Campaign, edition: Edition | None) -> list[int]:
 
 def _once(rows: list[dict[str, object]], *columns: str) -> list[dict[str, object]]:
     if len({tuple(row[name] for name in columns) for row in rows}) < len(rows):
+        raise ValueError
+    return rows
+
+
+def _at_most(most: int, rows: list[dict[str, object]]) -> list[dict[str, object]]:
+    if len(rows) > most:
         raise ValueError
     return rows
 
@@ -194,30 +231,38 @@ def _answer(row: dict[str, Any]) -> dict[str, object]:
 
 
 def _make(edition: Edition, payload: dict[str, Any], places: base.Places) -> None:
-    schemes = {row["route"]: row["scheme"] for row in payload["routes"]}
-    names = sorted({row["route"] for kind in ("routes", "minutes", "answers") for row in payload[kind]})
+    """Of the kinds that are in it."""
+    schemes = {row["route"]: row["scheme"] for row in payload.get("routes", ())}
+    names = sorted({row["route"] for kind in BY_ROUTE for row in payload.get(kind, ())})
     here = {name: _route_here(name, schemes.get(name, ""), places) for name in names}
-    keys = keyring.keys(edition.organization)
-    for row in payload["routes"]:
-        sums = {name: row[name] for name in TOTALS}
-        RouteTotal.objects.create(edition=edition, route_id=here[row["route"]], **sums)
+    RouteTotal.objects.bulk_create(
+        RouteTotal(edition=edition, route_id=here[row["route"]], **{name: row[name] for name in TOTALS})
+        for row in payload.get("routes", ())
+    )
     MinuteTotal.objects.bulk_create(
         MinuteTotal(
             edition=edition, route_id=here[row["route"]], minute=row["minute"], **{name: row[name] for name in _SAID}
         )
-        for row in payload["minutes"]
+        for row in payload.get("minutes", ())
     )
-    for provider, state, count in _summed(payload["providers"]):
-        ProviderTotal.objects.create(edition=edition, provider=provider, state=state, count=count)
-    for variant, state, count in _summed(payload["versions"]):
-        VariantTotal.objects.create(edition=edition, variant=variant, state=state, count=count)
-    for row in payload["answers"]:
-        # Told apart by chance: no server will say it of this letter again.
-        route, digest = here[row["route"]], secrets.token_bytes(16)
-        place = {"edition": edition, "route_id": route, "digest": digest}
-        sealed = keys.seal(row["text"].encode(), "answer", answer_column(route, digest), edition.pk)
-        values = {name: row[name] for name in ("answer", "code", "count")}
-        SmtpReply.objects.create(**place, **values, text_sealed=sealed)
+    ProviderTotal.objects.bulk_create(
+        ProviderTotal(edition=edition, provider=provider, state=state, count=count)
+        for provider, state, count in _summed(payload.get("providers", ()))
+    )
+    VariantTotal.objects.bulk_create(
+        VariantTotal(edition=edition, variant=variant, state=state, count=count)
+        for variant, state, count in _summed(payload.get("versions", ()))
+    )
+    keys = keyring.keys(edition.organization)
+    SmtpReply.objects.bulk_create(_reply(keys, edition, here[row["route"]], row) for row in payload.get("answers", ()))
+
+
+def _reply(keys: OrganizationKeys, edition: Edition, route: int, row: Mapping[str, Any]) -> SmtpReply:
+    # Told apart by chance: no server will say it of this letter again.
+    digest = secrets.token_bytes(16)
+    sealed = keys.seal(row["text"].encode(), "answer", answer_column(route, digest), edition.pk)
+    values = {name: row[name] for name in ("answer", "code", "count")}
+    return SmtpReply(edition=edition, route_id=route, digest=digest, **values, text_sealed=sealed)
 
 
 def _summed(rows: Iterable[tuple[int, int, int]]) -> list[tuple[int, int, int]]:

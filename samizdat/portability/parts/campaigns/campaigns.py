@@ -35,9 +35,11 @@ from samizdat.campaigns.models import (
 )
 from samizdat.campaigns.templates.layout_store import arrangement_of
 from samizdat.campaigns.templates.layout_store import sealed as sealed_arrangement
-from samizdat.core import consent, totals
+from samizdat.core import ab_test, consent, languages, totals
+from samizdat.core.content.blocks.schema import MAX_ANSWERS
 from samizdat.core.content.message import loads
 from samizdat.core.content.render import Content
+from samizdat.core.content.render.counted_links import MOST
 from samizdat.core.content.templates.layout import LayoutChanges, LayoutTooLong, insist_on_size
 from samizdat.dbclock import YEARS
 from samizdat.events.actions import record
@@ -313,7 +315,22 @@ def _checked(letter: CampaignRecord) -> CampaignRecord:
     fits = letter.state in STATES and letter.purpose in consent.PURPOSES
     if not fits or letter.books["frozen"] != sum(letter.books[name] for name in COUNTERS):
         raise ValueError
+    if letter.edition:
+        _insist_on_limits(letter.edition)
     return structs.replace(letter, draft=actions.checked(letter.draft))
+
+
+def _insist_on_limits(edition: _Edition) -> None:
+    """Those of a release: each version, link and answer costs everybody time, each quarter of an hour. Errors:
+    ValueError."""
+    places = {variant.place for variant in edition.variants}
+    details = [version.details for version in (edition, *edition.variants)]
+    if len(places) < len(edition.variants) or len(details) > max(languages.MOST, ab_test.MOST):
+        raise ValueError
+    if sum(len(each.counted) for each in details) > MOST:
+        raise ValueError
+    if any(len(each.question.answers) > MAX_ANSWERS for each in details if each.question):
+        raise ValueError
 
 
 def _moments(letter: CampaignRecord) -> dict[str, datetime | None]:

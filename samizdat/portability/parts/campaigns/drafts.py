@@ -53,6 +53,8 @@ class History(CampaignExtrasPart):
     """A draft as it stood after each save that is kept: `number`, `at`, `draft`, `chosen`, `places`."""
 
     name = "history"
+    # At most 340 of a campaign that is saved each day, and one for each day before (revisions.thin).
+    most, weight = 2_000, 10
 
     def rows(self, home: ExportContext, letter: Campaign) -> Iterator[dict[str, object]]:
         numbers = DraftRevision.objects.filter(campaign=letter).order_by("number").values_list("number", flat=True)
@@ -106,6 +108,7 @@ class Comments(CampaignExtrasPart):
     """What colleagues said: `at`, `resolved` (a time, or null), `text`, `block`, `quote`, `other`."""
 
     name = "comments"
+    most = 2 * comments.MOST  # Two who comment at once may be one more.
 
     def rows(self, home: ExportContext, letter: Campaign) -> Iterator[dict[str, object]]:
         for row in Comment.objects.filter(campaign=letter).order_by("pk"):
@@ -128,6 +131,7 @@ class Corrections(CampaignExtrasPart):
     """Slips mended on the web copy: `at`, `wrong`, `right`."""
 
     name = "corrections"
+    most = 2 * web_corrections.MOST
 
     def rows(self, home: ExportContext, letter: Campaign) -> Iterator[dict[str, object]]:
         for row in Correction.objects.filter(edition__campaign=letter).order_by("pk"):
@@ -136,7 +140,8 @@ class Corrections(CampaignExtrasPart):
 
     def read(self, payload: dict[str, Any]) -> tuple[datetime, web_corrections.CorrectedText]:
         words = convert(payload, web_corrections.CorrectedText)
-        if web_corrections.is_bad_address(words.right):
+        longest = max(len(words.wrong), len(words.right))
+        if web_corrections.is_bad_address(words.right) or longest > web_corrections.LONGEST:
             raise ValueError
         return moment(payload["at"]), words
 

@@ -6,8 +6,10 @@ from typing import Any
 from samizdat.campaigns import sealed_clicks
 from samizdat.campaigns.edition_details import counted_versions
 from samizdat.campaigns.models import Campaign
-from samizdat.core import totals
-from samizdat.core.click_sums import ClickSums
+from samizdat.core import languages, totals
+from samizdat.core.click_sums import DAYS, ClickSums
+from samizdat.core.content.blocks.schema import MAX_ANSWERS
+from samizdat.core.content.render.counted_links import MOST
 from samizdat.portability.parts import base
 from samizdat.portability.parts.campaigns.campaigns import edition_of
 from samizdat.portability.parts.campaigns.extras import CampaignExtrasPart
@@ -43,6 +45,7 @@ class Clicks(_Sums):
     """How often a link was pressed: `place` of the version, `link`, `day` (the last of a span), `count`."""
 
     name, numbers, days = "clicks", ("place", "link"), ("day",)
+    most = MOST * DAYS
 
     def entries(self, letter: Campaign, sums: ClickSums, place: int) -> Iterator[dict[str, object]]:
         for link in range(sums.versions[place][0]):
@@ -63,6 +66,7 @@ class Answers(_Sums):
     """How often an answer was given: `place` of the version, `answer`, `count`."""
 
     name, numbers = "answers", ("place", "answer")
+    most = languages.MOST * MAX_ANSWERS
 
     def entries(self, letter: Campaign, sums: ClickSums, place: int) -> Iterator[dict[str, object]]:
         for answer in range(sums.versions[place][1]):
