@@ -26,6 +26,7 @@ from samizdat.vault import keyring
 from samizdat.vault.keyring import HasKeys
 
 PAGE = 2_000
+PAGE_INDEXES = 20_000  # Each address has one for each key that came with an export.
 PAGE_RECORDS = 50_000  # 15 MB; fewer people where they have more
 
 CHECKED: EventKind = "subscribers.checked"
@@ -117,8 +118,9 @@ def check_page(organization: Organization, after: int, now: datetime) -> tuple[C
     """One page of the comparison: subscribers whose number follows `after`, and the number to go on from; None at the
     end."""
     begin, end = row_id(organization.id, after), row_id(organization.id + 1, 0)
-    ids = sql.subscribers_after(organization.id, begin, end, PAGE)
-    whole = len(ids) < PAGE
+    most = min(PAGE, max(1, PAGE_INDEXES // len(keyring.keys(organization).index)))
+    ids = sql.subscribers_after(organization.id, begin, end, most)
+    whole = len(ids) < most
     if len(few := sql.cut_by_records(ids, PAGE_RECORDS)) < len(ids):
         ids, whole = list(few), False
     wrong, misindexed, unreadable = _wrong(organization, ids, now)

@@ -344,6 +344,33 @@ def test_no_file_takes_the_links_of_another_organization(audience: Any, vault: A
     assert owners[key.number] == bytes(audience.uid).hex(), "and whose letters they are says where the links lead"
 
 
+@pytest.mark.parametrize(("kind", "most"), [("links", 300), ("index", 20)])
+def test_an_export_brings_no_more_keys_than_an_organization_is_looked_after_with(
+    audience: Any, vault: Any, tmp_path: Path, kind: str, most: int
+) -> None:
+    """Each address is looked for by all keys of the index, and the public process is told all keys of links."""
+    from samizdat.accounts.models import Organization
+    from samizdat.audience.models import List
+    from samizdat.portability.restore import bring_back
+
+    data = made(audience, ExportRequest("samizdat", keys=True))
+
+    def with_keys(count: int) -> bytes:
+        def spoil(text: bytes) -> bytes:
+            keys = json.loads(text)
+            more = [{"number": 7_000 + at, "secret": f"{at:064x}"} for at in range(count - len(keys[kind]))]
+            return json.dumps(keys | {kind: keys[kind] + more}).encode()
+
+        return _forged(data, "keys.json", spoil)
+
+    with pytest.raises(ExportRefused, match=r"more than 300 link keys or 20 index keys. Export again"):
+        in_another_house(with_keys(most), tmp_path, vault)  # It has one of its own.
+    there = Organization.objects.get(slug="harbour-bell")
+    assert not List.objects.filter(organization=there).exists()
+    (tmp_path / "export.zip").write_bytes(with_keys(most - 1))
+    assert bring_back(there, tmp_path / "export.zip", now=lambda: NOW)["added"] == 3
+
+
 def test_a_plain_export_takes_no_keys_unless_it_is_told_to(audience: Any) -> None:
     with zipfile.ZipFile(io.BytesIO(made(audience, ExportRequest("samizdat")))) as box:
         assert "keys.json" not in box.namelist()

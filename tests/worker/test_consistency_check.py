@@ -14,6 +14,7 @@ from samizdat.audience.models import ConsentRecord, Subscriber, Subscription, Su
 from samizdat.core import consent
 from samizdat.events import queries
 from samizdat.events.actions import detail_of, record
+from samizdat.vault import keyring
 from samizdat.worker.schedule import consistency_check, scheduler
 from samizdat.worker.stopping import stopping
 from tests.conftest import NOW
@@ -136,6 +137,17 @@ def test_it_goes_on_in_the_next_round_where_it_was(
         consistency_check.compare(NOW)
     assert len(set(pages)) == 3
     assert told(lantern, consistency_check.CHECKED) == [{"subscribers": 5, "wrong": 0}]
+
+
+def test_a_page_has_fewer_people_where_each_has_an_index_for_each_of_many_keys(
+    lantern: Any, readers: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keys came with exports: 2,000 people with 5,000 indexes each were gigabytes."""
+    monkeypatch.setattr(consistency, "PAGE_INDEXES", 4)
+    keyring.keys(lantern).index |= {7: bytes(32)}
+    result, after = consistency.check_page(lantern, 0, NOW)
+    assert result.subscribers == 2 and after == sorted(reader.number for reader in readers)[1]
+    assert consistency.check_projections(lantern, NOW).subscribers == 5
 
 
 def test_a_stopping_process_leaves_it_for_the_next(

@@ -3,15 +3,19 @@
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
+from django.utils.translation import gettext as _
+
 from samizdat.accounts.models import Organization
 from samizdat.accounts.sealed_settings import MOST_BROUGHT, bring_hosts
 from samizdat.portability import read, value_limits
+from samizdat.portability.errors import ExportRefused
 from samizdat.portability.restore.documents import WrappedKeys
 from samizdat.vault import keyring
 from samizdat.vault.models import VaultKey
 
-# One each time that somebody changed keys; those of the index are counted on from here in 15 bits.
-MOST_KEYS = 10_000
+# Of an organization, all exports together. Each move adds one of both; each address is looked for by all keys of the
+# index, and the public process is told all keys of links.
+MOST_LINKS, MOST_INDEX = 300, 20
 
 
 def take_keys(
@@ -63,6 +67,14 @@ def _is_anothers(organization: Organization, number: int, secret: bytes) -> bool
     return any(other.secret != secret for other in others)
 
 
+def _too_many() -> ExportRefused:
+    sentence = _(
+        "With the keys in this export, the organization would have more than %(links)s link keys or %(index)s index "
+        "keys. Export again without link keys."
+    )
+    return ExportRefused("too_many_keys", sentence % {"links": MOST_LINKS, "index": MOST_INDEX})
+
+
 def _new_keys(
     organization: Organization, opened: read.OpenedExport
 ) -> tuple[list[tuple[str, int, bytes]], dict[int, int]]:
@@ -74,12 +86,13 @@ def _new_keys(
         links = {value_limits.whole(row["number"], read.KEY): bytes.fromhex(row["secret"]) for row in payload["links"]}
         index = {value_limits.whole(row["number"], read.KEY): bytes.fromhex(row["secret"]) for row in payload["index"]}
         assert all(len(secret) == 32 for secret in (*links.values(), *index.values()))
-        assert len(links) + len(index) <= MOST_KEYS
     except (AssertionError, KeyError, TypeError, ValueError) as wrong:
         raise read.altered("keys.json") from wrong
+    mine = keyring.keys(organization)
+    if len({*links, *mine.links}) > MOST_LINKS or len({*index.values(), *mine.index.values()}) > MOST_INDEX:
+        raise _too_many()
     if any(_is_anothers(organization, number, secret) for number, secret in links.items()):
         raise read.altered("keys.json")
-    mine = keyring.keys(organization)
     new = [("link", number, secret) for number, secret in links.items() if number not in mine.links]
     versions: dict[int, int] = {}
     free = max(mine.index) + 1
