@@ -27,7 +27,7 @@ from samizdat.campaigns.errors import (
 from samizdat.campaigns.freezing import freeze
 from samizdat.campaigns.media import storage
 from samizdat.campaigns.media.library import uses
-from samizdat.campaigns.models import Campaign, DraftRevision, Edition, Picture, TemplateText
+from samizdat.campaigns.models import Campaign, DraftRevision, Edition, EditionClicks, Picture, TemplateText
 from samizdat.campaigns.opened import open_campaign
 from samizdat.campaigns.queries import CampaignRow, campaign_of, drafts_with, newest, searched
 from samizdat.campaigns.templates import import_template, layout_store
@@ -264,6 +264,18 @@ def test_locked_copies_of_campaigns_count_toward_storage(
         link_key=1,
         created=NOW,
     )
+    with pytest.raises(StorageFull):
+        storage.insist_on_room(lantern, 0)
+
+
+def test_sums_of_clicks_count_toward_storage(letter: Campaign, lantern: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are 240 bytes for each link, from the release on."""
+    monkeypatch.setenv("SAMIZDAT_STORAGE", "1")
+    edition = Edition.objects.create(
+        organization=lantern, campaign=letter, compiled_sealed=b"", details_sealed=b"", link_key=1, created=NOW
+    )
+    storage.insist_on_room(lantern, 0)
+    EditionClicks.objects.create(edition=edition, until=NOW.date(), sums_sealed=b"x" * 1_200_000)
     with pytest.raises(StorageFull):
         storage.insist_on_room(lantern, 0)
 

@@ -36,7 +36,8 @@ def used(organization: Organization) -> int:
     clicks = EditionClicks.objects.filter(edition__organization=organization)
     sums = (
         *((pictures, length), (templates, Length("sealed")), (campaigns, draft), (versions, Length("sealed"))),
-        *((editions, locked), (variants, locked), (clicks, Length("sums_sealed"))),
+        *((editions, locked), (variants, locked)),
+        (clicks, Length("sums_sealed")),
     )
     return sum(rows.aggregate(n=Sum(bytes_))["n"] or 0 for rows, bytes_ in sums)
 
