@@ -24,12 +24,14 @@ SQLITE_INIT = (
 PUBLICDB_INIT = "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; PRAGMA mmap_size=0;"
 # The public process reads; what readers send it hands to the supervisor.
 PUBLIC_INIT = "PRAGMA query_only=ON; PRAGMA cache_size=-65536; PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY;"
+# Django's, strict about types.
+SQLITE_ENGINE = "samizdat.sqlite"
 PUBLICDB_ENGINE = "samizdat.publicdb.sqlite"
 
 
 def sqlite(path: Path) -> dict[str, Any]:
     return {
-        "ENGINE": "django.db.backends.sqlite3",
+        "ENGINE": SQLITE_ENGINE,
         "NAME": str(path),
         "OPTIONS": {"timeout": BUSY_TIMEOUT, "transaction_mode": "IMMEDIATE", "init_command": SQLITE_INIT},
         "ATOMIC_REQUESTS": False,

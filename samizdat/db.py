@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 from django.db import connection, connections
 
+from samizdat.sqlite.base import NO_DAY, is_day
+
 
 def migrated(alias: str) -> list[tuple[str, str]]:
     """(app, name) of each migration that a database has; none where it has no tables yet."""
@@ -31,6 +33,14 @@ def moment(value: datetime | None) -> str | None:
 
 def on_sqlite() -> bool:
     return connection.vendor == "sqlite"
+
+
+def day_text(column: str, otherwise: str | None = None) -> str:
+    """SQL: a day as text. `otherwise`: on SQLite, of a column that doesn't hold a day as we write it, and which SQL
+    would compare otherwise than it reads; an SQL expression."""
+    if not on_sqlite():
+        return f"CAST({column} AS varchar(10))"
+    return f"CASE WHEN {is_day(column)} THEN {column} ELSE {otherwise or f"'{NO_DAY}'"} END"
 
 
 def number_list(numbers: Iterable[int | None]) -> str:

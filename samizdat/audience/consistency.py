@@ -4,11 +4,14 @@ The worker writes CHECKED once a day, and DIFFER before it where something was w
 next comparison begins at once and puts right what it finds, by the records. Events tell counts, never who.
 """
 
-from collections.abc import Iterable
+import hmac
+import struct
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import lru_cache
 from itertools import batched
+from typing import Any
 
 from django.db import transaction
 
@@ -180,9 +183,7 @@ def changed_records(organization: HasKeys, ids: list[int]) -> list[int]:
     erased has no say any more; an event tells that its reader was erased, or it is a sign-up and one tells that they
     were forgotten."""
     rows = list(ConsentRecord.objects.filter(id__in=ids).values_list("id", *_DIGESTED))
-    unlike = [
-        (id, columns[1], columns[3], columns[-1]) for id, *columns, digest in rows if _digest(*columns) != bytes(digest)
-    ]
+    unlike = [(id, columns[1], columns[3], columns[-1]) for id, *columns, digest in rows if not _fits(columns, digest)]
     emptied = {whose for _id, whose, _kind, blob in unlike if not blob}
     gone, forgotten = _erased(organization, _gone(emptied)), _forgotten(emptied)
     erased = {
@@ -202,7 +203,7 @@ def all_joined_since(ids: Iterable[int], day: date) -> bool:
 
 def _joined_since(ids: set[int], day: date) -> bool:
     rows = ConsentRecord.objects.filter(subscriber__in=ids).values_list(*_DIGESTED)
-    genuine = [columns for *columns, digest in rows if _digest(*columns) == bytes(digest)]
+    genuine = [columns for *columns, digest in rows if _fits(columns, digest)]
     are_new = len(genuine) == len(rows) and all(columns[6] >= day for columns in genuine)
     return are_new and ids == {columns[1] for columns in genuine}
 
@@ -248,7 +249,13 @@ def _copied(subscribers: set[int]) -> set[int]:
     return copies
 
 
-def _digest(
-    organization: int, subscriber: int, list_id: int | None, kind: int, purpose: int, way: int, day: date, blob: bytes
-) -> bytes:
-    return consent_records.digest(organization, subscriber, list_id, kind, purpose, way, day.isoformat(), bytes(blob))
+def _fits(columns: Sequence[Any], digest: bytes) -> bool:
+    """Whether a digest is that of these values: of none that are of other types than we write, which SQLite keeps."""
+    organization, subscriber, list_id, kind, purpose, way, day, blob = columns
+    try:
+        computed = consent_records.digest(
+            organization, subscriber, list_id, kind, purpose, way, day.isoformat(), bytes(blob)
+        )
+        return hmac.compare_digest(computed, bytes(digest))
+    except (TypeError, struct.error):
+        return False

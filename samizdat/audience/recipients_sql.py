@@ -5,8 +5,10 @@ from typing import Any
 
 from django.db import connection
 
+from samizdat.audience.sql import BEHIND_ALL
 from samizdat.core import consent
 from samizdat.db import among, fetch_numbers, number_list, on_sqlite
+from samizdat.sqlite.base import is_day
 
 # Of an appeal for money: who agreed to those as well.
 ASKED_FOR_MONEY = "AND u.fundraising_verdict = 1"
@@ -20,13 +22,13 @@ _YES = ", ".join(str(consent.KINDS.index(kind)) for kind in ("given", "confirmed
 # each no compared with each yes would keep the senders of all organizations waiting.
 _HAS_LEFT = f"""EXISTS (
     SELECT 1 FROM (
-        SELECT n.day, n.id FROM audience_consentrecord n
+        SELECT {{day}} AS day, n.id FROM audience_consentrecord n
         WHERE n.subscriber_id = u.subscriber_id AND n.kind IN ({_NO}) AND (n.list_id = u.list_id OR n.list_id IS NULL)
-        AND (n.purpose = 0 OR n.kind = {consent.KINDS.index("cleaned")}) ORDER BY n.day DESC, n.id DESC LIMIT 1
+        AND (n.purpose = 0 OR n.kind = {consent.KINDS.index("cleaned")}) ORDER BY 1 DESC, n.id DESC LIMIT 1
     ) AS last WHERE NOT EXISTS (
         SELECT 1 FROM audience_consentrecord y
         WHERE y.subscriber_id = u.subscriber_id AND y.kind IN ({_YES}) AND (y.list_id = u.list_id OR y.list_id IS NULL)
-        AND (y.day > last.day OR (y.day = last.day AND y.id > last.id)) {{apart}}
+        AND (y.day > last.day OR (y.day = last.day AND y.id > last.id)) {{dated}} {{apart}}
     ) {{apart}}
 )"""
 
@@ -57,13 +59,13 @@ _AGREES_TO_APPEALS = f"""EXISTS (
     AND y.purpose = 1 AND (y.list_id = u.list_id OR y.list_id IS NULL) {{apart}}
 ) AND NOT EXISTS (
     SELECT 1 FROM (
-        SELECT n.day, n.id FROM audience_consentrecord n
+        SELECT {{day}} AS day, n.id FROM audience_consentrecord n
         WHERE n.subscriber_id = u.subscriber_id AND n.kind IN ({_NO}) AND n.purpose = 1
-        AND (n.list_id = u.list_id OR n.list_id IS NULL) ORDER BY n.day DESC, n.id DESC LIMIT 1
+        AND (n.list_id = u.list_id OR n.list_id IS NULL) ORDER BY 1 DESC, n.id DESC LIMIT 1
     ) AS last WHERE NOT EXISTS (
         SELECT 1 FROM audience_consentrecord y WHERE y.subscriber_id = u.subscriber_id AND y.kind IN ({_YES})
         AND y.purpose = 1 AND (y.list_id = u.list_id OR y.list_id IS NULL)
-        AND (y.day > last.day OR (y.day = last.day AND y.id > last.id)) {{apart}}
+        AND (y.day > last.day OR (y.day = last.day AND y.id > last.id)) {{dated}} {{apart}}
     ) {{apart}}
 )"""
 
@@ -105,8 +107,16 @@ def writable_rows(appeal: bool) -> str:
 
 
 def _conditions(appeal: bool, apart: str) -> dict[str, str]:
-    asked = f"{ASKED_FOR_MONEY} AND {_AGREES_TO_APPEALS.format(apart=apart)}" if appeal else ""
-    has_left = f"({_HAS_LEFT} OR {_IS_SUPPRESSED})".format(apart=apart)
+    # Whoever writes SQLite's file has a day say the same and come before or behind every other: then a no is the last
+    # word, a yes none. PostgreSQL holds days alone.
+    on_file = on_sqlite()
+    parts = {
+        "apart": apart,
+        "day": f"CASE WHEN {is_day('n.day')} THEN n.day ELSE '{BEHIND_ALL}' END" if on_file else "n.day",
+        "dated": f"AND {is_day('y.day')}" if on_file else "",
+    }
+    asked = f"{ASKED_FOR_MONEY} AND {_AGREES_TO_APPEALS.format(**parts)}" if appeal else ""
+    has_left = f"({_HAS_LEFT} OR {_IS_SUPPRESSED})".format(**parts)
     return {"apart": apart, "has_left": has_left, "asked": asked}
 
 

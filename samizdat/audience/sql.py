@@ -12,6 +12,7 @@ from samizdat.audience.models import row_id
 from samizdat.core import consent
 from samizdat.db import (
     among,
+    day_text,
     delete_slice,
     fetch_binary,
     fetch_numbers,
@@ -22,6 +23,7 @@ from samizdat.db import (
     plain_cursor,
     update_many,
 )
+from samizdat.sqlite.base import NO_DAY
 
 # Days are texts (YYYY-MM-DD) here: at a million rows their making and comparing counts.
 
@@ -30,6 +32,16 @@ BLIND = 16
 # What a consent record says in the chain, by its number.
 RECORD_DIGEST = "SELECT digest FROM audience_consentrecord WHERE id = %s"
 _NO = ", ".join(str(consent.KINDS.index(kind)) for kind in ("withdrawn", "objected", "cleaned"))
+
+
+# Behind all days on which somebody says something.
+BEHIND_ALL = "9000-01-01"
+
+
+def _day_of_record() -> str:
+    """The day of a consent record. Of one that isn't written as we write it a no is the last word, a yes none: the
+    nightly check of the log reports it."""
+    return day_text("day", f"CASE WHEN kind IN ({_NO}) THEN '{BEHIND_ALL}' ELSE '{NO_DAY}' END")
 
 
 # -- look-ups --
@@ -103,13 +115,13 @@ def subscriptions_of(subscribers: Sequence[int]) -> list[tuple[int, int, int, in
 
 def statuses_since(subscribers: Sequence[int]) -> list[tuple[int, int, int, str]]:
     """(subscriber, list, status, day since when)."""
-    columns = "subscriber_id, list_id, status, CAST(since AS varchar(10))"
+    columns = f"subscriber_id, list_id, status, {day_text('since')}"
     return _by_number(f"SELECT {columns} FROM audience_subscription", subscribers)
 
 
 def facets_of(subscribers: Sequence[int]) -> list[tuple[int, int, str, int, str]]:
     """(id, provider, language, source, day of joining): what the index of filters has of them."""
-    columns = "id, provider, language, source, CAST(joined AS varchar(10))"
+    columns = f"id, provider, language, source, {day_text('joined')}"
     query = f"SELECT {columns} FROM audience_subscriber WHERE {among('id')}"
     return fetch_rows(query, [number_list(subscribers)])
 
@@ -125,8 +137,7 @@ def consent_of(
 ) -> list[tuple[int, tuple[int, int | None, int, int, int, str]]]:
     """(subscriber, (id, list, kind, purpose, way, day)) in the order of writing."""
     rows = _by_number(
-        "SELECT subscriber_id, id, list_id, kind, purpose, channel, CAST(day AS varchar(10)) "
-        "FROM audience_consentrecord",
+        f"SELECT subscriber_id, id, list_id, kind, purpose, channel, {_day_of_record()} FROM audience_consentrecord",
         subscribers,
         "ORDER BY id",
     )
@@ -200,7 +211,7 @@ def consent_with_words(
 ) -> list[tuple[int, tuple[int, int | None, int, int, int, str], bytes]]:
     """consent_of() with what is sealed of each record: (subscriber, record, blob)."""
     rows = _by_number(
-        "SELECT subscriber_id, id, list_id, kind, purpose, channel, CAST(day AS varchar(10)), sealed "
+        f"SELECT subscriber_id, id, list_id, kind, purpose, channel, {_day_of_record()}, sealed "
         "FROM audience_consentrecord",
         subscribers,
         "ORDER BY id",
@@ -213,7 +224,7 @@ def digested_consent_of(
 ) -> list[tuple[int, tuple[int, int | None, int, int, int, str], int, bytes, bytes]]:
     """consent_of() with what its digest is of: (subscriber, record, organization, blob, digest)."""
     rows = _by_number(
-        "SELECT subscriber_id, id, list_id, kind, purpose, channel, CAST(day AS varchar(10)), organization_id, sealed, "
+        f"SELECT subscriber_id, id, list_id, kind, purpose, channel, {_day_of_record()}, organization_id, sealed, "
         "digest FROM audience_consentrecord",
         subscribers,
         "ORDER BY id",
@@ -494,7 +505,7 @@ def sweep_after_erasing() -> bool:
 def subscribers_page(organization: int, after: int, end: int, limit: int) -> list[tuple[int, bytes, str, str]]:
     """(id, blob, language, joined) by rising id."""
     return fetch_rows(
-        "SELECT id, sealed, language, CAST(joined AS varchar(10)) FROM audience_subscriber "
+        f"SELECT id, sealed, language, {day_text('joined')} FROM audience_subscriber "
         "WHERE id > %s AND id < %s AND organization_id = %s ORDER BY id LIMIT %s",
         [after, end, organization, limit],
     )
@@ -503,7 +514,7 @@ def subscribers_page(organization: int, after: int, end: int, limit: int) -> lis
 def subscribers_at(organization: int, ids: Sequence[int]) -> list[tuple[int, bytes, str, str, bytes]]:
     """(id, blob, language, joined, blind) of those that are there."""
     return fetch_rows(
-        "SELECT id, sealed, language, CAST(joined AS varchar(10)), email_index FROM audience_subscriber "
+        f"SELECT id, sealed, language, {day_text('joined')}, email_index FROM audience_subscriber "
         f"WHERE {among('id')} AND organization_id = %s",
         [number_list(ids), organization],
     )
@@ -521,7 +532,7 @@ def tags_between(after: int, last: int) -> list[tuple[int, int]]:
 def subscriptions_between(after: int, last: int, more: Sequence[str] = ()) -> list[tuple[Any, ...]]:
     """(subscriber, list, status, since, and the columns `more`)."""
     return fetch_rows(
-        f"SELECT subscriber_id, list_id, status, CAST(since AS varchar(10)) {_also(more)} FROM audience_subscription "
+        f"SELECT subscriber_id, list_id, status, {day_text('since')} {_also(more)} FROM audience_subscription "
         "WHERE subscriber_id > %s AND subscriber_id <= %s ORDER BY subscriber_id, list_id",
         [after, last],
     )
@@ -530,7 +541,7 @@ def subscriptions_between(after: int, last: int, more: Sequence[str] = ()) -> li
 def subscriptions_with(ids: Sequence[int], more: Sequence[str] = ()) -> list[tuple[Any, ...]]:
     """The same of these subscribers."""
     return fetch_rows(
-        f"SELECT subscriber_id, list_id, status, CAST(since AS varchar(10)) {_also(more)} FROM audience_subscription "
+        f"SELECT subscriber_id, list_id, status, {day_text('since')} {_also(more)} FROM audience_subscription "
         f"WHERE {among('subscriber_id')} ORDER BY subscriber_id, list_id",
         [number_list(ids)],
     )
@@ -543,7 +554,7 @@ def _also(columns: Sequence[str]) -> str:
 def consent_between(after: int, last: int) -> list[tuple[int, int | None, int, int, int, str, bytes]]:
     """(subscriber, list, kind, purpose, way, day, blob), those of each subscriber in the order of writing."""
     return fetch_rows(
-        "SELECT subscriber_id, list_id, kind, purpose, channel, CAST(day AS varchar(10)), sealed "
+        f"SELECT subscriber_id, list_id, kind, purpose, channel, {_day_of_record()}, sealed "
         "FROM audience_consentrecord WHERE subscriber_id > %s AND subscriber_id <= %s ORDER BY subscriber_id, id",
         [after, last],
     )
@@ -561,7 +572,7 @@ def subscribed_after(list_id: int, status: int, after: int, limit: int) -> list[
 def suppressions_page(organization: int, after: int, limit: int) -> list[tuple[int, bytes, int, str, str, int | None]]:
     """(row, blind, index version, reason, day, subscriber who has the address) by rising row."""
     return fetch_rows(
-        "SELECT p.id, p.email_index, p.index_version, p.reason, CAST(p.day AS varchar(10)), "
+        f"SELECT p.id, p.email_index, p.index_version, p.reason, {day_text('p.day')}, "
         "(SELECT s.id FROM audience_subscriber s "
         "WHERE s.organization_id = p.organization_id AND s.email_index = p.email_index) "
         "FROM audience_suppression p WHERE p.organization_id = %s AND p.id > %s ORDER BY p.id LIMIT %s",
@@ -571,7 +582,7 @@ def suppressions_page(organization: int, after: int, limit: int) -> list[tuple[i
 
 def suppressions_with_days(organization: int, blinds: Sequence[bytes]) -> list[tuple[bytes, str, str]]:
     """(blind, reason, day) of those that are suppressed."""
-    query = "SELECT email_index, reason, CAST(day AS varchar(10)) AS day FROM audience_suppression"
+    query = f"SELECT email_index, reason, {day_text('day')} AS day FROM audience_suppression"
     return _by_blind(query, organization, blinds)
 
 
@@ -655,7 +666,7 @@ def pauses_of(subscribers: Sequence[int], list_id: int) -> dict[int, Any]:
     """Subscriber -> (status, may, since as text, paused until or None) on one list."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT subscriber_id, status, mail_verdict, CAST(since AS varchar(10)), CAST(paused AS varchar(10)) "
+            f"SELECT subscriber_id, status, mail_verdict, {day_text('since')}, {day_text('paused')} "
             f"FROM audience_subscription WHERE {among('subscriber_id')} AND list_id = %s",
             [number_list(subscribers), list_id],
         )

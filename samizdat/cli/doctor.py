@@ -203,15 +203,16 @@ def _foreign() -> Iterator[HealthCheck]:
             "red",
             "database",
             (
-                f"In the last {ALTERED_DAYS} days it ran something that isn't ours, or an index lacked rows; it was "
-                "removed or rebuilt. If none of you did it, someone else can write to the database: change its "
-                "password, and check roles and settings."
+                f"In the last {ALTERED_DAYS} days it ran something that isn't ours, an index lacked rows, or a "
+                "value was changed; it was removed, rebuilt, or counts for nothing. If none of you did it, someone "
+                "else can write to the database: change its password, and check roles and settings."
             ),
         )
 
 
 def _indexes() -> Iterator[HealthCheck]:
-    """SQLite: tables that don't match their indexes, as far as INDEX_SECONDS go; the worker looks at all of them."""
+    """SQLite: tables that don't match their indexes or hold values of another form, as far as INDEX_SECONDS go; the
+    worker looks at all of them."""
     from django.db import connection
 
     from samizdat.accounts import database_indexes
@@ -219,9 +220,12 @@ def _indexes() -> Iterator[HealthCheck]:
 
     until = time.monotonic() + INDEX_SECONDS
     path = str(connection.settings_dict["NAME"])
-    for name in database_indexes.damaged(path, lambda: time.monotonic() > until) if on_sqlite() else ():
+    for name, misshapen in database_indexes.damaged(path, lambda: time.monotonic() > until) if on_sqlite() else ():
         sentence = (
-            f"An index of {at_terminal(name)} lacks rows, so a “no” or a cancellation can be overlooked. Restart "
+            f"A value in {at_terminal(name)} isn't written as Samizdat writes it, and counts for nothing. Someone else "
+            "can write to the database. Run: samizdat log check. Restore the table from a backup."
+            if misshapen
+            else f"An index of {at_terminal(name)} lacks rows, so a “no” or a cancellation can be overlooked. Restart "
             "`serve`: it rebuilds the index. If the disk isn't broken, someone else can write to the database."
         )
         yield HealthCheck("red", "database", sentence)

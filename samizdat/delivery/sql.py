@@ -19,6 +19,7 @@ from samizdat.db import (
     add_counts,
     among,
     ask_prepared,
+    day_text,
     execute_all,
     fetch_numbers,
     moment,
@@ -250,7 +251,7 @@ def doubtful(edition: int, after: int, limit: int) -> list[tuple[int, str]]:
     """(number, day) of its unsure messages, those behind `after`."""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"""SELECT d.number, CAST(d.day AS varchar(10)) FROM delivery_delivery d
+            f"""SELECT d.number, {day_text("d.day")} FROM delivery_delivery d
             WHERE d.edition_id = %s AND {_NOT_ACCEPTED} AND d.state = 4 AND d.number > %s
             ORDER BY d.number LIMIT %s""",
             [edition, after, limit],

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from urllib.parse import quote
 
-from django.db.backends.sqlite3 import base
+from samizdat.sqlite import base
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
