@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from samizdat.accounts import locking
 from samizdat.accounts.actions import add_person, found_organization, give_role, remove_person
@@ -15,6 +16,7 @@ from samizdat.campaigns.drafts.draft import Draft, draft_of, sealed
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign, SeedList, ShareAnswer, ShareLink
 from samizdat.core.crypto.seal import SealError
+from samizdat.db import on_sqlite
 from tests.conftest import NOW, PASSWORD, TODAY
 
 pytestmark = pytest.mark.django_db
@@ -53,6 +55,22 @@ def test_a_link_opens_for_seven_days_unless_it_is_withdrawn_or_the_letter_leaves
     Campaign.objects.filter(pk=letter.pk).update(state="sending")
     with pytest.raises(share_links.LinkGone):
         share_links.opened(second, NOW)
+
+
+@pytest.mark.skipif(not on_sqlite(), reason="PostgreSQL holds nothing but times in a column of times")
+@pytest.mark.parametrize("ends", ["at", "after now"])
+def test_a_link_whose_end_is_written_otherwise_opens_nothing(letter: Any, ends: str) -> None:
+    """In full-width digits a time comes behind every other for SQL, and was read as the same."""
+    token = share_links.share(letter, "For Pavel", now=NOW, by=None)
+    wide = "replace(until, '2', '２')" if ends == "at" else "replace(until, '2026', '９９９９')"
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA ignore_check_constraints = ON")
+        cursor.execute(f"UPDATE campaigns_sharelink SET until = {wide}")
+        cursor.execute("PRAGMA ignore_check_constraints = OFF")
+    for now in (NOW, NOW + timedelta(days=30)):
+        with pytest.raises(share_links.LinkGone):
+            share_links.opened(token, now)
+        assert share_links.links(letter, now) == []
 
 
 @pytest.mark.parametrize("how", ["locked", "removed", "a viewer by now"])

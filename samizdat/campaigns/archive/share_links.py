@@ -113,8 +113,8 @@ def withdraw(campaign: Campaign, number: int, *, now: datetime, by: Person | Non
 def opened(token: str, now: datetime) -> ShareLink:
     """The link of a token, with its campaign. Errors: LinkGone."""
     rows = ShareLink.objects.select_related("campaign__organization", "campaign__list", "campaign__template", "by")
-    link = rows.filter(token_hash=_hash(token), ended=False, until__gt=now).first()
-    if link is None or link.campaign.state not in OPEN_STATES or not _holds(link):
+    link = rows.filter(token_hash=_hash(token)).first()
+    if link is None or link.campaign.state not in OPEN_STATES or not _holds(link, now):
         raise LinkGone(_("This link has expired. Ask the person who gave it to you for a new one."))
     return link
 
@@ -158,7 +158,7 @@ def links(campaign: Campaign, now: datetime) -> list[LinkView]:
     """Those that still open."""
     rows = ShareLink.objects.select_related("by", "campaign__organization").defer(*large("campaign__"))
     rows = rows.filter(campaign=campaign, ended=False, until__gt=now).order_by("pk")
-    return [LinkView(row.pk, _note(campaign, row), row.until, row.by) for row in rows if _holds(row)]
+    return [LinkView(row.pk, _note(campaign, row), row.until, row.by) for row in rows if _holds(row, now)]
 
 
 def answers(campaign: Campaign) -> list[AnswerView]:
@@ -187,11 +187,12 @@ def _mac(row: ShareLink) -> bytes:
     return row_macs.mac(*_of(row))
 
 
-def _holds(row: ShareLink) -> bool:
-    """Also only as long as whoever made it may write: what they may no longer read, their links don't show either."""
+def _holds(row: ShareLink, now: datetime) -> bool:
+    """By what the MAC is of, not by what SQL compares. Also only as long as whoever made it may write: what they may no
+    longer read, their links don't show either."""
     may = row.by is None or has_role(row.by, row.campaign.organization, WRITERS)
     ended = sealed_settings.has_ended(row.campaign.organization, f"preview {row.pk}")
-    return may and not ended and row_macs.fits(row.mac, *_of(row))
+    return may and not (ended or row.ended) and row.until > now and row_macs.fits(row.mac, *_of(row))
 
 
 def _hash(token: str) -> bytes:
