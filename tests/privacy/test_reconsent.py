@@ -11,7 +11,7 @@ from samizdat.accounts import pending_changes
 from samizdat.audience import actions as audience
 from samizdat.audience import queries, removal_limit
 from samizdat.audience.list_details import ListDetails
-from samizdat.audience.models import SubscriberTag, Subscription
+from samizdat.audience.models import ConsentRecord, SubscriberTag, Subscription
 from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns.content import proof_of
 from samizdat.campaigns.drafts.draft import draft_of
@@ -365,6 +365,30 @@ def test_a_late_answer_brings_back_who_was_moved_out_and_nobody_who_left(
     worked(asked, AFTER + timedelta(days=8))
     assert Renewal.objects.get(pk=asked.pk).state == "closed"
     assert not actions.stay(lantern, asked.letter, many["brought"][0], now=AFTER)
+
+
+@pytest.mark.parametrize("how", ["link", "undo"])
+@pytest.mark.parametrize("put_back", [True, False])
+def test_who_left_is_not_brought_back_though_the_day_of_their_no_was_another_for_a_while(
+    lantern: Any, letter: Any, many: Any, asked: Renewal, how: str, put_back: bool
+) -> None:
+    """Then they seemed to be subscribed when the others were moved out, and were moved out like these."""
+    own = sorted(many["brought"], key=lambda row: row.id)[3]
+    audience.confirm(own, letter, now=NOW - timedelta(days=10), way="form", wording="Yes.")
+    audience.unsubscribe(own, letter, now=NOW + timedelta(days=1), way="one-click")
+    no = ConsentRecord.objects.filter(subscriber=own).order_by("pk").last()
+    ConsentRecord.objects.filter(pk=no.pk).update(day=date(2000, 1, 1))
+    actions.move_out(asked, now=AFTER)
+    renewal = worked(asked, AFTER)
+    assert ConsentRecord.objects.filter(subscriber=own, pk__gt=no.pk).exists(), "a silence stands behind it"
+    if put_back:
+        ConsentRecord.objects.filter(pk=no.pk).update(day=no.day)
+    if how == "link":
+        assert not actions.stay(lantern, asked.letter, own, now=AFTER)
+    else:
+        actions.take_back(renewal, now=AFTER + timedelta(days=1))
+        worked(renewal, AFTER + timedelta(days=1))
+    assert statuses(letter)[own.id] == "unsubscribed"
 
 
 def test_the_reminder_goes_to_those_who_have_not_answered(

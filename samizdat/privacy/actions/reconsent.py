@@ -323,7 +323,7 @@ def stay(organization: Organization, campaign: Campaign | None, subscriber: Subs
             return False
         # By the records: the status beside them stands in the open.
         status = bulk_consent_writer.statuses_of(renewal.list, [row.id], now)[row.id]
-        if status != SUBSCRIBED and not (status == UNSUBSCRIBED and _moved_out(row, renewal.list)):
+        if status != SUBSCRIBED and not (status == UNSUBSCRIBED and _moved_out(row, renewal.list, now)):
             return False
         with override(campaign.language):
             words = _("Yes, I want to keep getting “%(list)s”.") % {"list": queries.name_of(renewal.list)}
@@ -354,17 +354,21 @@ def heard(list: int, subscriber: int) -> None:
             consent_writer.retag(row, remove=[renewal.tag_id or 0])
 
 
-def _moved_out(row: Subscriber, list: List) -> bool:
-    """Whether their last word about this list is that they did not answer: ours, and not theirs."""
-    keys = keyring.keys(row.organization)
-    for _id, known, organization, blob, mark in reversed(audience_sql.digested_consent_of([row.id])):
-        if known[1] in (list.id, None):
-            # A no whose words were exchanged is nobody's silence.
-            if consent_records.digest(organization, row.id, *known[1:], blob) != mark:
-                return False
-            details = seal.unpack(keys.open(blob, *consent_records.RECORD, row.number)) if blob else {}
-            return details.get(consent.REASON) == consent.NO_ANSWER
-    return False
+def _moved_out(row: Subscriber, list: List, now: datetime) -> bool:
+    """Whether their last word about this list is that they did not answer: ours, and not theirs. Whoever had left
+    before, or by a no that somebody changed since, has said no."""
+    keys, rows = keyring.keys(row.organization), audience_sql.digested_consent_of([row.id])
+    about = [digested for digested in rows if digested[1][1] in (list.id, None)]
+    noes = [digested for digested in about if digested[1][2] in consent_records.NO]
+    # A no whose words were exchanged is nobody's silence.
+    if not noes or noes[-1] is not about[-1] or not all(map(consent_records.is_ours, noes)):
+        return False
+    _id, silence, _organization, blob, _mark = about[-1]
+    details = seal.unpack(keys.open(blob, *consent_records.RECORD, row.number)) if blob else {}
+    if details.get(consent.REASON) != consent.NO_ANSWER:
+        return False
+    before = consent_records.records(known for _, known in consent_records.believed(rows) if known != silence)
+    return consent_records.verdict_of(before, list.id, now, None)[0] == SUBSCRIBED
 
 
 # -- the worker's part ------------------------------------------------------------------------------------------
@@ -496,7 +500,7 @@ def _undo(renewal: Renewal, now: datetime) -> None:
     left = _standing(renewal, ids, UNSUBSCRIBED)
     for row in _people(renewal, left).select_related("organization").order_by("id"):
         # Who left of their own accord, before or since, stays away.
-        if _moved_out(row, renewal.list) and audience.undo_unsubscribe(row, renewal.list, now=now, way="desk"):
+        if _moved_out(row, renewal.list, now) and audience.undo_unsubscribe(row, renewal.list, now=now, way="desk"):
             renewal.returned += 1
     _went_on(renewal, ids, MOVE, "closing")
 
