@@ -18,6 +18,8 @@ FORMATS = {
     "en": {"day": "j F Y", "short": "j M Y", "time": "H:i", "moment": "D j M, H:i", "today": "l, j F"},
     "ru": {"day": "j E Y", "short": "d.m.Y", "time": "H:i", "moment": "D j E, H:i", "today": "l, j E"},
 }
+# «в понедельник», «во вторник»: a day of the week after its preposition, from Monday on.
+_RUSSIAN_ON = ("в понедельник", "во вторник", "в среду", "в четверг", "в пятницу", "в субботу", "в воскресенье")
 # Languages for which Django has no name, or none in Russian: what they are called, and what they call themselves.
 _LANGUAGES = {
     "zh": (lazy("Chinese"), "中文"),
@@ -105,3 +107,17 @@ def shaped(value: date | datetime | None, shape: str) -> str:
     if formats is None and shape == "day":
         return date_format(local, get_format("DATE_FORMAT", language))
     return date_format(local, (formats or FORMATS["en"])[shape])
+
+
+def on(value: datetime | None) -> str:
+    """A moment in the middle of a sentence, with its prepositions: on Tue 1 Dec at 09:00, во вторник 1 декабря в 09:00.
+    "" for none."""
+    if not value:
+        return ""
+    local = timezone.localtime(value)
+    language = (get_language() or "en").split("-")[0]
+    if language == "ru":
+        return f"{_RUSSIAN_ON[local.weekday()]} {date_format(local, 'j E')} в {date_format(local, 'H:i')}"
+    if language == "en":
+        return f"on {date_format(local, 'D j M')} at {date_format(local, 'H:i')}"
+    return shaped(value, "moment")

@@ -225,7 +225,8 @@ def test_a_route_whose_test_fails_rests_until_a_test_goes_well(house: House) -> 
 
 
 def test_a_route_with_blanks_in_its_name_is_tested_by_the_command_that_is_printed(house: House) -> None:
-    said = house("route", "add", "Local mail", f"folder://{house.folder}/out").out
+    (house.folder / "local").mkdir()
+    said = house("route", "add", "Local mail", f"folder://{house.folder}/local").out
     words = shlex.split(said[said.index("route test") :])
     assert words == ["route", "test", "Local mail", "--to", "-"]
     house.say("route", "rm", "Local mail", "--yes")

@@ -396,7 +396,7 @@ def test_the_whole_way_to_a_release_without_any_script(browser: Any, served: str
         page.click("button.final")
         expect(page.locator("main")).to_contain_text("Undo window")
         page.click("text=Undo send")
-        expect(page.locator("main")).to_contain_text("nobody got it")
+        expect(page.locator("main")).to_contain_text("Nobody has received it")
         expect(page.locator("#f-subject")).to_have_value("Without script")
 
 

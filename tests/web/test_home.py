@@ -6,11 +6,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from samizdat.audience import actions, queries
+from samizdat.audience.models import Import
 from samizdat.delivery import actions as delivery
 from samizdat.web import charts
 from samizdat.web.settings.views.home import _greeting
@@ -29,16 +31,15 @@ def test_a_new_house_teaches_its_first_steps(lantern: Any) -> None:
     page = signed_in(vera).get(_home(lantern)).content.decode()
     steps = [
         "Create your organization",
-        "Create list",
         "Import your subscribers",
         "Connect a sending provider",
-        "Verify your sending domain",
         "Set the address of your public pages",
         "Write your first campaign",
+        "Verify your sending domain",
     ]
     places = [page.index(f"<h3>{step}") for step in steps]
     assert places == sorted(places)
-    assert "2 of 7 done" in page, "the organization is there, and in this one the address"
+    assert "2 of 6 done" in page, "the organization is there, and in this one the address"
     assert page.count("btn primary") == 1, "one step is the next"
 
 
@@ -48,7 +49,7 @@ def test_every_empty_page_teaches_one_step(lantern: Any) -> None:
         page = client.get(reverse(name, args=[lantern.slug])).content.decode()
         assert 'class="empty"' in page, name
     assert (
-        "Name the one to import them into; you can rename it later"
+        "Subscribers see it when they unsubscribe."
         in client.get(reverse("imports", args=[lantern.slug])).content.decode()
     )
     assert "No lists yet" in client.get(reverse("new-campaign", args=[lantern.slug])).content.decode()
@@ -129,10 +130,54 @@ def test_a_database_that_went_back_in_time_is_said_at_home_with_its_counts(here:
     assert "The database is from an earlier point in time" in page and "1,200 answers were recorded again" in page
 
 
-def test_a_first_list_leads_on_to_the_import(lantern: Any) -> None:
+def _next(page: str) -> str:
+    """The step that a page offers, with where its button leads."""
+    step = re.search(r'id="h-next">\s*Next: ([^<]+?)\s*</h2>.*?href="([^"]+)"', page, re.S)
+    return f"{step[1]}: {step[2]}" if step else ""
+
+
+def test_each_step_of_setting_up_leads_on_to_the_next(lantern: Any) -> None:
     client = signed_in(make_person("Vera", "vera@lantern.example", lantern, "admin"))
-    answer = client.post(reverse("lists", args=[lantern.slug]), {"name": "Thursday", "then": "import"})
-    assert answer.headers["Location"] == reverse("imports", args=[lantern.slug])
+    to = {name: reverse(name, args=[lantern.slug]) for name in ("lists", "imports", "routes", "new-campaign")}
+    assert _next(client.get(to["lists"]).content.decode()) == "", "nothing is finished there yet"
+    mailing_list = actions.new_list(lantern, "Thursday", now=NOW)
+    assert _next(client.get(to["lists"]).content.decode()) == f"Import your subscribers: {to['imports']}"
+    actions.add_subscriber(lantern, "ada@post.example", mailing_list, consent="They asked for it.", now=NOW)
+    assert _next(client.get(to["lists"]).content.decode()) == f"Connect a sending provider: {to['routes']}"
+    delivery.add_route(lantern, "relay", "smtp+plain://127.0.0.1:1", now=NOW)
+    routes = client.get(to["routes"]).content.decode()
+    assert _next(routes) == f"Write your first campaign: {to['new-campaign']}", "the domain can wait"
+
+
+def test_the_first_import_creates_its_list(lantern: Any) -> None:
+    client = signed_in(make_person("Vera", "vera@lantern.example", lantern, "admin"))
+    upload, people = reverse("upload", args=[lantern.slug]), b"email\nolga@post.example\n"
+    unnamed = client.post(upload, {"name": " ", "files": [SimpleUploadedFile("people.csv", people, "text/csv")]})
+    assert unnamed.status_code == 422 and not queries.lists(lantern)
+    client.post(upload, {"name": "Thursday", "files": [SimpleUploadedFile("people.csv", people, "text/csv")]})
+    (mailing_list,) = queries.lists(lantern)
+    row = Import.objects.latest("pk")
+    assert (mailing_list.name, row.list_id, row.state) == ("Thursday", mailing_list.id, "reading")
+
+
+def test_a_first_file_that_is_refused_leaves_no_list_and_keeps_the_name(lantern: Any) -> None:
+    client = signed_in(make_person("Vera", "vera@lantern.example", lantern, "admin"))
+    upload = reverse("upload", args=[lantern.slug])
+    empty = client.post(upload, {"name": "Thursday", "files": [SimpleUploadedFile("people.csv", b"", "text/csv")]})
+    assert not queries.lists(lantern) and 'value="Thursday"' in empty.content.decode()
+
+
+def test_an_import_goes_into_a_new_list_beside_the_others(here: House, desk: Desk) -> None:
+    client, slug = desk("editor"), here.organization.slug
+    people = SimpleUploadedFile("people.csv", b"email\nolga@post.example\n", "text/csv")
+    client.post(reverse("upload", args=[slug]), {"files": [people]})
+    row = actions.inspect(Import.objects.latest("pk").pk, now=timezone.now)
+    page = reverse("import", args=[slug, row.pk])
+    client.post(page, {"u-0": "1", "s-0": "subscribed", "list": "new", "new-list": "", "then": "start"})
+    assert len(queries.lists(here.organization)) == 1, "a list without a name is none"
+    client.post(page, {"u-0": "1", "s-0": "subscribed", "list": "new", "new-list": "Friday", "then": "start"})
+    row.refresh_from_db()
+    assert row.list is not None and queries.name_of(row.list) == "Friday"
 
 
 def _rows(client: Client, organization: Any) -> list[str]:

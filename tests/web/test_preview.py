@@ -82,7 +82,9 @@ def test_tests_go_to_everybody_who_is_ticked_once(here: House, desk: Desk, monke
     client, dmitri = desk("editor"), here.people["viewer"]
     client.post(_to(here, "save-seeds", here.campaign.pk), {"seeds": "one@a.example\nfull@a.example\n"})
     ticked = {"to": ["me", str(dmitri.pk), "seeds", "99999"], "others": "ONE@a.example\ntwo@a.example"}
-    page = _text(client.post(_to(here, "send-tests", here.campaign.pk), ticked, follow=True))
+    answer = client.post(_to(here, "send-tests", here.campaign.pk), ticked, follow=True)
+    assert 'class="toasts' in answer.content.decode().partition('id="tests"')[2], "where the button was pressed"
+    page = _text(answer)
     assert sent == [f"{who}@lantern.example" for who in ("clara", "dmitri")] + [
         "ONE@a.example",
         "full@a.example",

@@ -12,6 +12,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone, translation
 
+from samizdat import formatting
 from samizdat.accounts import pending_changes
 from samizdat.audience import actions as audience
 from samizdat.campaigns import actions as campaigns
@@ -109,6 +110,61 @@ def test_it_is_scheduled_in_the_readers_own_zone(here: House, desk: Desk) -> Non
     here.campaign.refresh_from_db()
     assert here.campaign.state == "scheduled"
     assert here.campaign.not_before == datetime.combine(day, time(10), RIGA)
+
+
+def _filled_in(client: Client, address: str) -> dict[str, str]:
+    """What the form of the page has before anybody types."""
+    form = client.get(address).context["form"]
+    day, at = form["day"].value(), form["time"].value()
+    return {"day": f"{day:%Y-%m-%d}", "time": f"{at:%H:%M}", "suggested": form["suggested"].value()}
+
+
+def test_one_press_schedules_for_tomorrow_at_nine_in_the_readers_zone(here: House, desk: Desk) -> None:
+    client, address = desk("editor"), _to(here, "send", here.campaign.pk)
+    client.post(address, _filled_in(client, address) | {"when": "later"})
+    here.campaign.refresh_from_db()
+    tomorrow = (timezone.now().astimezone(RIGA) + timedelta(days=1)).date()
+    assert (here.campaign.state, here.campaign.not_before) == ("scheduled", datetime.combine(tomorrow, time(9), RIGA))
+
+
+def test_the_time_that_was_filled_in_keeps_nobody_from_sending_now(here: House, desk: Desk) -> None:
+    client, address = desk("editor"), _to(here, "send", here.campaign.pk)
+    filled = _filled_in(client, address)
+    assert client.post(address, filled | {"when": "now", "time": "11:11"}).status_code == 422, "somebody typed that"
+    client.post(address, filled | {"when": "now"})
+    here.campaign.refresh_from_db()
+    assert here.campaign.state == "held"
+
+
+def test_a_cancelled_schedule_keeps_its_day_and_time_in_the_form(here: House, desk: Desk) -> None:
+    client, address = desk("editor"), _to(here, "send", here.campaign.pk)
+    day = (timezone.now() + timedelta(days=5)).astimezone(RIGA).date()
+    client.post(address, {"when": "later", "day": day.isoformat(), "time": "17:45"})
+    report, listed = (client.get(_to(here, *page)) for page in (("report", here.campaign.pk), ("campaigns",)))
+    assert "Cancel schedule" in report.content.decode() and "Undo send" not in report.content.decode()
+    assert f'action="{_to(here, "undo-send", here.campaign.pk)}"' in listed.content.decode()
+    assert "Schedule cancelled." in client.post(_to(here, "undo-send", here.campaign.pk), follow=True).content.decode()
+    page = client.get(address)
+    form = page.context["form"]
+    assert (form["when"].value(), form["day"].value(), form["time"].value()) == ("later", day, time(17, 45))
+    assert "17:45" in page.content.decode().split('id="press"')[1].split("</span>")[0]
+
+
+def test_the_next_schedule_is_filled_in_with_the_time_of_day_of_the_last(here: House, desk: Desk) -> None:
+    from samizdat.campaigns.drafts.copy import copy
+
+    client, draft = desk("editor"), copy(here.campaign, by=here.people["editor"], now=timezone.now())
+    day = (timezone.now() + timedelta(days=5)).astimezone(RIGA).date()
+    client.post(_to(here, "send", here.campaign.pk), {"when": "later", "day": day.isoformat(), "time": "17:45"})
+    assert _filled_in(client, _to(here, "send", draft.pk))["time"] == "17:45"
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", "on Tue 1 Dec at 09:00"), ("ru", "во вторник 1 декабря в 09:00")]
+)
+def test_a_moment_in_a_sentence_has_its_prepositions(language: str, words: str) -> None:
+    with translation.override(language):
+        assert formatting.on(datetime(2026, 12, 1, 9, tzinfo=UTC)) == words
 
 
 @pytest.mark.parametrize(
@@ -433,7 +489,7 @@ def test_what_has_not_left_yet_is_taken_back_as_the_draft_that_it_was(here: Hous
     assert "Undo send" in client.get(_to(here, "report", letter.pk)).content.decode()
     page = client.post(_to(here, "undo-send", letter.pk), follow=True)
     assert page.request["PATH_INFO"] == _to(here, "campaign", letter.pk)
-    assert "Back to draft: nobody got it." in page.content.decode()
+    assert "It’s a draft again. Nobody has received it" in page.content.decode()
     letter.refresh_from_db()
     assert (letter.state, letter.frozen, letter.pending) == ("draft", 0, 0)
     assert client.get(_to(here, "live", letter.pk)).headers["HX-Refresh"] == "true"

@@ -39,7 +39,9 @@ def take_back(campaign: Campaign, *, now: datetime, by: Person | None = None) ->
                 _set_readers_aside(held, edition)
             _undo(held, now)
             translations.reopen(held, now)
-            detail = {"edition": edition.pk}
+            detail: dict[str, object] = {"edition": edition.pk}
+            if held.state == "scheduled" and held.not_before:
+                detail["at"] = held.not_before.isoformat()  # For the form of its next schedule.
             record("campaign.unreleased", held.organization, now=now, by=by, about=held.pk, detail=detail)
         clear_half_made(campaign)
     campaign.refresh_from_db()

@@ -6,6 +6,7 @@ from itertools import chain
 from typing import Any
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -15,7 +16,8 @@ from msgspec.structs import asdict
 
 from samizdat.accounts.models import Organization
 from samizdat.audience import actions, queries
-from samizdat.audience.errors import AudienceError
+from samizdat.audience.actions import mailed_words
+from samizdat.audience.errors import AudienceError, NoName
 from samizdat.audience.imports import held
 from samizdat.audience.imports.documents import ImportProblem, ImportReport, Sample
 from samizdat.audience.imports.row_errors import sentence_of
@@ -26,6 +28,7 @@ from samizdat.labels import field_label
 from samizdat.portability import upload as arriving
 from samizdat.web import labels, params, read_limits
 from samizdat.web.audience.forms.audience import ListForm
+from samizdat.web.base_form import sentences
 from samizdat.web.csv_lines import csv_lines
 from samizdat.web.exports.views import restores
 from samizdat.web.imports import plans
@@ -42,13 +45,18 @@ GOING = ("uploading", "reading", "waiting", "running")
 @door(see=EVERYONE)
 def imports(request: DeskRequest) -> HttpResponse:
     """The first step, and what was brought in before."""
+    return _imports_page(request, ListForm())
+
+
+def _imports_page(request: DeskRequest, form: ListForm) -> HttpResponse:
+    """form: of the list that the first import creates."""
     facts = {
         "lists": queries.lists(request.organization),
-        "form": ListForm(),
+        "form": form,
         "services": plans.services(),
         "earlier": [(row, ", ".join(actions.read_plan(row).names)) for row in queries.imports(request.organization)],
     }
-    return render(request, "web/imports/choose.html", facts)
+    return render(request, "web/imports/choose.html", facts, status=422 if form.is_bound else 200)
 
 
 def _takes_pieces(view: View) -> View:
@@ -79,6 +87,8 @@ def _takes_pieces(view: View) -> View:
 
 def _refused(request: DeskRequest, sentence: str) -> HttpResponse:
     messages.error(request, sentence)
+    if "name" in request.POST:  # of a new list: it stays in the form
+        return _imports_page(request, ListForm(request.POST))
     return go(request, "imports")
 
 
@@ -92,8 +102,7 @@ def _likely(organization: Organization, lists: list[ListView]) -> List:
 @deed(WRITERS)
 @_takes_pieces
 def upload(request: DeskRequest, started: Any, handler: PieceUploadHandler) -> HttpResponse:
-    files = request.FILES.getlist("files")
-    refusal = ""
+    files, form, refusal = request.FILES.getlist("files"), ListForm(request.POST), ""
     if handler.refusal:
         refusal = handler.refusal
     elif handler.too_large:
@@ -102,11 +111,20 @@ def upload(request: DeskRequest, started: Any, handler: PieceUploadHandler) -> H
         refusal = _("Choose a file first.")
     elif len(files) > MOST_FILES:
         refusal = _("Too many files at once. Put them into one ZIP file.")
-    elif not arriving.claim(started, len(files)) and started.list_id is None:
-        refusal = _("This isn’t an export in Samizdat format. Create a list first, then import the file into it.")
-    elif not (refusal := _too_fast(request)):
+    elif not (needs_list := not arriving.claim(started, len(files)) and started.list_id is None):
+        refusal = _too_fast(request)
+    elif "name" not in request.POST:
+        refusal = _("This isn’t an export in Samizdat format. Choose the file above, with a name for its list.")
+    elif not form.is_valid():
+        refusal = sentences(form)
+    else:
+        refusal = _too_fast(request)
+    if not refusal:
         try:
-            actions.finish_upload(started, [file.name or "" for file in files], now=timezone.now())
+            with transaction.atomic():
+                if needs_list:
+                    _into_new_list(request, started, form.cleaned_data["name"])
+                actions.finish_upload(started, [file.name or "" for file in files], now=timezone.now())
         except AudienceError as refused:
             refusal = str(refused)
     if refusal:
@@ -114,6 +132,20 @@ def upload(request: DeskRequest, started: Any, handler: PieceUploadHandler) -> H
     response = go(request, "import", started.pk)
     response.upload_taken = True  # type: ignore[attr-defined]
     return response
+
+
+def _into_new_list(request: DeskRequest, started: Import, name: str) -> None:
+    """The first list of an organization comes with its first import. Errors: AudienceError."""
+    mailing_list = _new_list(request, name)
+    started.list = mailing_list
+    started.save(update_fields=["list"])
+
+
+def _new_list(request: DeskRequest, name: str) -> List:
+    """Errors: AudienceError."""
+    mailing_list = actions.new_list(request.organization, name, now=timezone.now(), by=request.person)
+    tell_waiting(request, mailed_words.CHANGE, mailing_list.id)
+    return mailing_list
 
 
 def _too_fast(request: DeskRequest) -> str:
@@ -174,10 +206,7 @@ def _decide(request: DeskRequest, row: Import) -> HttpResponse:
     if row.state != "found" or not plan:
         return go(request, "import", row.pk)
     try:
-        chosen = queries.list_by_id(request.organization, params.number(request.POST.get("list", "")) or 0)
-    except AudienceError:
-        chosen = None
-    try:
+        chosen = _chosen(request)
         changed = plans.read(plan, request.POST)
         unseen = plans.has_unseen_words(changed)
         other = chosen is not None and chosen.id != row.list_id
@@ -201,6 +230,19 @@ def _decide(request: DeskRequest, row: Import) -> HttpResponse:
     except AudienceError as refused:
         messages.error(request, str(refused))
     return go(request, "import", row.pk)
+
+
+def _chosen(request: DeskRequest) -> List | None:
+    """The list in the form, which may be a new one; None: as before. Errors: AudienceError."""
+    if request.POST.get("list") == "new":
+        form = ListForm({"name": request.POST.get("new-list", "")})
+        if not form.is_valid():
+            raise NoName(sentences(form))
+        return _new_list(request, form.cleaned_data["name"])
+    try:
+        return queries.list_by_id(request.organization, params.number(request.POST.get("list", "")) or 0)
+    except AudienceError:
+        return None
 
 
 def _start(request: DeskRequest, row: Import) -> None:

@@ -98,6 +98,11 @@ def moment(value: datetime | None) -> str:
 
 
 @register.filter
+def on(value: datetime | None) -> str:
+    return formatting.on(value)
+
+
+@register.filter
 def logged(value: date | datetime) -> str:
     """The moment with its year: a log is read years later."""
     text = formatting.shaped(value, "short")

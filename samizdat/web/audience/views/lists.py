@@ -48,7 +48,7 @@ def lists(request: DeskRequest) -> HttpResponse:
         else:
             messages.success(request, _("List created."))
             tell_waiting(request, mailed_words.CHANGE, mailing_list.id)
-            return go(request, "imports") if request.POST.get("then") == "import" else go(request, "lists")
+            return go(request, "lists")
     waiting = of_forms(request) if request.role in WRITERS else []
     every = queries.lists(request.organization, archived=True)
     facts = {

@@ -263,6 +263,8 @@ class ReleaseForm(DeskForm):
     time = forms.TimeField(
         label=lazy("Time"), required=False, widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M")
     )
+    # What day and time were filled in with: nobody chose them who sends now.
+    suggested = forms.CharField(required=False, max_length=20, widget=forms.HiddenInput)
     unsure = forms.ChoiceField(
         label=lazy("If the outcome is unknown"),
         choices=[
@@ -398,13 +400,17 @@ class ReleaseForm(DeskForm):
         answers["at"] = None
         if answers.get("when") == "later":
             self._read_time(answers)
-        elif answers.get("day") or answers.get("time"):
+        elif (answers.get("day") or answers.get("time")) and not self._is_suggested(answers):
             self.add_error(
                 "when", _("A time is entered, but “Send now” is selected. Choose “Schedule”, or clear the time.")
             )
         if self.asks_number and "number" not in self.errors:
             self._check_number(answers)
         return answers
+
+    def _is_suggested(self, answers: dict[str, Any]) -> bool:
+        day, at = answers.get("day"), answers.get("time")
+        return bool(day and at) and answers.get("suggested") == f"{day:%Y-%m-%d} {at:%H:%M}"
 
     def _check_number(self, answers: dict[str, Any]) -> None:
         """Of the time that was chosen: whoever wants one letter a month may get it then, and not now."""

@@ -4,7 +4,7 @@ from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -133,7 +133,7 @@ def send_tests(request: DeskRequest, campaign_id: int) -> HttpResponse:
                 request, _("A test with a subscriber’s own data goes only to you and to teammates who write campaigns.")
             )
             return _page(request, campaign, status=422)
-    then = f"{address(request.organization, 'preview-page', campaign_id)}#tests"
+    then = f"{address(request.organization, 'preview-page', campaign_id)}?tested=1#tests"
     number = reader.number if reader is not None else 0
     return ask(
         request, "test", campaign.pk, then, to=addresses, letters=[(campaign.pk, 0)], reader=number, several=True
@@ -176,7 +176,7 @@ def save_seeds(request: DeskRequest, campaign_id: int) -> HttpResponse:
     else:
         text = ngettext("%(n)s test recipient saved.", "%(n)s test recipients saved.", len(kept))
         messages.success(request, text % {"n": len(kept)})
-    return go(request, "preview-page", campaign_id, anchor="tests")
+    return redirect(f"{address(request.organization, 'preview-page', campaign_id)}?tested=1#tests")
 
 
 # -- somebody outside --

@@ -25,6 +25,7 @@ from samizdat.delivery.actions import second_person, welcome
 from samizdat.delivery.audience_size import counts_long
 from samizdat.delivery.errors import DeliveryError
 from samizdat.delivery.recipients_breakdown import RecipientsBreakdown, whom
+from samizdat.delivery.suggested_time import suggested_time
 from samizdat.web import params, read_limits
 from samizdat.web.audience.segment_labels import segment_word
 from samizdat.web.base_form import DeskForm, refuse, sentences
@@ -87,12 +88,14 @@ def _welcome(request: DeskRequest, campaign: Campaign, now: datetime) -> HttpRes
 
 def _form(request: DeskRequest, campaign: Campaign, reach: RecipientsBreakdown, now: datetime) -> ReleaseForm:
     organization = request.organization
+    proposed, was_scheduled = suggested_time(campaign, now)
+    initial = {"day": proposed.date(), "time": proposed.time(), "suggested": f"{proposed:%Y-%m-%d %H:%M}"}
     form = ReleaseForm(
         request.POST or None,
         people=reach.may,
         zone=ZoneInfo(organization.timezone),
         now=now,
-        initial={"quiet": organization.quiet_hours},
+        initial=initial | {"quiet": organization.quiet_hours, "when": "later" if was_scheduled else "now"},
         people_at=lambda at: whom(campaign, now, at).may,
     )
     lately = queries.sent_lately(campaign, now)
@@ -132,6 +135,8 @@ def _times(
     """When it would go: at a time that was chosen, or after the hold; and when the last of so many emails leaves."""
     answers = form.cleaned_data if form.is_bound and not form.errors else {}
     at = answers.get("at")
+    if not form.is_bound and form.initial.get("when") == "later":
+        at = dbclock.in_zone(form.initial["day"], form.initial["time"], ZoneInfo(request.organization.timezone))
     leaves = at or now + timedelta(minutes=form.undo_window)
     return {
         "at": at,

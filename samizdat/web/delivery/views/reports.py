@@ -316,7 +316,9 @@ def resume(request: DeskRequest, campaign_id: int) -> HttpResponse:
 @deed(WRITERS)
 def undo_send(request: DeskRequest, campaign_id: int) -> HttpResponse:
     """Before the first message has left: the release is undone, and the letter is a draft again."""
-    done = _("Back to draft: nobody got it. Comments and history are kept.")
+    done = _("It’s a draft again. Nobody has received it; comments and history are kept.")
+    if letter_at(request, campaign_id).state == "scheduled":
+        done = _("Schedule cancelled. It’s a draft again and keeps its day and time, comments and history.")
     return _move(request, campaign_id, actions.take_back, done)
 
 

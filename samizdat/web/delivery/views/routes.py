@@ -83,10 +83,12 @@ def _added(request: DeskRequest, form: RouteForm) -> Route:
 
 def _routes_page(request: DeskRequest, form: RouteForm) -> HttpResponse:
     form.ask_secret_again()
+    rows = queries.routes(request.organization)
     facts = {
         "waiting": _waiting(request.organization, dbclock.asked()),
         "needs_nobody": route_changes.all_dropped(request.organization, dbclock.asked()),
-        "routes": queries.routes(request.organization),
+        "routes": rows,
+        "is_any_working": any(row.state in ("live", "throttled") for row in rows),
         "form": form,
         "paces": _paces(request.organization, dbclock.asked()),
         "warming": [

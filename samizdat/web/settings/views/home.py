@@ -13,7 +13,6 @@ from django.utils.translation import ngettext
 
 from samizdat.accounts import database_catalog, sealed_people
 from samizdat.accounts.models import Organization
-from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import queries as audience
 from samizdat.audience.actions import signup_alarm
 from samizdat.audience.consistency import compared
@@ -21,7 +20,6 @@ from samizdat.audience.queries.lists import ListView
 from samizdat.campaigns import queries as campaigns
 from samizdat.campaigns.queries import CampaignRow
 from samizdat.delivery import queries as delivery
-from samizdat.delivery.dkim_keys import domains
 from samizdat.delivery.engine import rewound_database
 from samizdat.delivery.queries import RouteRow
 from samizdat.events import log_breaks
@@ -30,6 +28,7 @@ from samizdat.events.actions import detail_of
 from samizdat.web import labels, limit_alarms
 from samizdat.web.charts import SizeChart, size_chart
 from samizdat.web.exports.views import exports
+from samizdat.web.first_steps import first_steps
 from samizdat.web.permissions import EVERYONE, address, door
 from samizdat.web.request import DeskRequest
 from samizdat.web.settings import alarms, reminders
@@ -53,7 +52,8 @@ def home(request: DeskRequest) -> HttpResponse:
     names = {view.id: view.name for view in lists}
     going.sort(key=_when)
     needs = _needs(request, routes, going, ended, now)
-    steps = [] if going or ended else _first_steps(request, lists, routes, bool(drafts))
+    draft = drafts[0].campaign if drafts else None
+    steps = [] if going or ended else first_steps(request, lists, routes, draft)
     facts = {
         "now": now,
         "greeting": _greeting(timezone.localtime(now).hour, sealed_people.name_of(request.person)),
@@ -62,7 +62,7 @@ def home(request: DeskRequest) -> HttpResponse:
         "next": [(row, names.get(row.campaign.list_id, "")) for row in [*going, *drafts]],
         "last": ended,
         "steps": steps,
-        "steps_done": sum(bool(step["done"]) for step in steps),
+        "steps_done": sum(step.done for step in steps),
         "size": _size(organization, lists, timezone.localdate()),
     }
     return render(request, "web/home.html", facts)
@@ -296,69 +296,4 @@ def _promises(organization: Organization, lists: list[ListView], routes: list[Ro
         ("good", _("Encryption"), _("unreadable without the key file")),
         ("none", _("Recovery"), _("copy the data folder and key file")),
         ("good", _("Account"), _("no restrictions")),
-    ]
-
-
-def _first_steps(
-    request: DeskRequest, lists: list[ListView], routes: list[RouteRow], has_draft: bool
-) -> list[dict[str, object]]:
-    """What a new organization still needs, in order."""
-    organization, admin = request.organization, request.role == "admin"
-    people = sum(view.total for view in lists)
-    imported = ngettext("%(n)s subscriber so far", "%(n)s subscribers so far", people) % {"n": count(people)}
-    steps = [
-        (True, _("Create your organization"), leading(organization).name, "home", False, ""),
-        (bool(lists), _("Create list"), _("People subscribe to a list."), "lists", True, _("Create")),
-        (
-            people > 0,
-            _("Import your subscribers"),
-            imported if people else _("From an export file of any service, or one by one."),
-            "imports",
-            True,
-            _("Import"),
-        ),
-        (
-            bool(routes),
-            _("Connect a sending provider"),
-            _("Use the SMTP login of any provider, or your own mail server."),
-            "routes",
-            admin,
-            _("Connect"),
-        ),
-        (
-            any(domain.active for domain in domains(organization)),
-            _("Verify your sending domain"),
-            _("Add DNS records, so that Gmail and others accept your email. Takes about 10 minutes."),
-            "domains",
-            admin,
-            _("Verify domain"),
-        ),
-        (
-            bool(leading(organization).public_url),
-            _("Set the address of your public pages"),
-            _("Unsubscribe links start with it."),
-            "settings",
-            admin,
-            _("Set address"),
-        ),
-        (
-            has_draft,
-            _("Write your first campaign"),
-            _("Preview it, send yourself a test, then send."),
-            "new-campaign",
-            True,
-            _("Write"),
-        ),
-    ]
-    first = next((place for place, step in enumerate(steps) if not step[0] and step[4]), None)
-    return [
-        {
-            "done": done,
-            "next": place == first,
-            "title": title,
-            "text": text,
-            "link": link,
-            "href": address(organization, name) if may else "",
-        }
-        for place, (done, title, text, name, may, link) in enumerate(steps)
     ]

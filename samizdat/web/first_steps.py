@@ -1,0 +1,107 @@
+"""What a new organization still has to do before its first campaign is sent, for Home and for the end of each step."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from samizdat import formatting
+from samizdat.accounts.sealed_settings import leading
+from samizdat.audience import queries as audience
+from samizdat.audience.queries.lists import ListView
+from samizdat.campaigns import queries as campaigns
+from samizdat.campaigns.models import Campaign
+from samizdat.delivery import queries as delivery
+from samizdat.delivery.dkim_keys import domains
+from samizdat.delivery.queries import RouteRow
+from samizdat.web.permissions import address
+from samizdat.web.request import DeskRequest
+
+# Of a campaign that was never more than prepared.
+UNSENT = ("draft", "cancelled")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line. href: "" for whoever may not take it; next: the first that is open, and sending does not wait for one
+    that can_wait."""
+
+    done: bool
+    title: str
+    text: str
+    href: str
+    link: str
+    can_wait: bool = False
+    next: bool = False
+
+
+def next_step(request: DeskRequest) -> Step | None:
+    """The one to offer when another was finished; None once a campaign was scheduled or sent, or where only an admin
+    can go on."""
+    organization = request.organization
+    if any(many for state, many in campaigns.counts(organization).items() if state not in UNSENT):
+        return None
+    drafts = campaigns.newest(organization, ("draft",), limit=1)
+    steps = first_steps(
+        request, audience.lists(organization), delivery.routes(organization), drafts[0].campaign if drafts else None
+    )
+    return next((step for step in steps if step.next), None)
+
+
+def first_steps(
+    request: DeskRequest, lists: Sequence[ListView], routes: Sequence[RouteRow], draft: Campaign | None
+) -> list[Step]:
+    """All of them, in order."""
+    organization, is_admin = request.organization, request.role == "admin"
+    steps = [
+        Step(True, _("Create your organization"), leading(organization).name, "", ""),
+        _import(request, sum(view.total for view in lists)),
+        Step(
+            any(route.state in ("live", "throttled") for route in routes),
+            _("Connect a sending provider"),
+            _("Use the SMTP login of any provider, or your own mail server."),
+            address(organization, "routes") if is_admin else "",
+            _("Connect"),
+        ),
+        Step(
+            bool(leading(organization).public_url),
+            _("Set the address of your public pages"),
+            _("Unsubscribe links start with it."),
+            address(organization, "settings") if is_admin else "",
+            _("Set address"),
+        ),
+        _campaign(request, draft),
+        Step(
+            any(domain.active for domain in domains(organization)),
+            _("Verify your sending domain"),
+            _("Add DNS records, so that Gmail and others accept your email. Takes about 10 minutes."),
+            address(organization, "domains") if is_admin else "",
+            _("Verify domain"),
+            can_wait=True,
+        ),
+    ]
+    open_ = sorted((step for step in steps if not step.done and step.href), key=lambda step: step.can_wait)
+    return [replace(step, next=step in open_[:1]) for step in steps]
+
+
+def _import(request: DeskRequest, people: int) -> Step:
+    many = ngettext("%(n)s subscriber so far", "%(n)s subscribers so far", people)
+    text = _("From an export file of any service. Your list is created on the way.")
+    return Step(
+        people > 0,
+        _("Import your subscribers"),
+        many % {"n": formatting.grouped(people)} if people else text,
+        address(request.organization, "imports"),
+        _("Import"),
+    )
+
+
+def _campaign(request: DeskRequest, draft: Campaign | None) -> Step:
+    """Done when it is scheduled or sent, and then none of the steps is shown any more."""
+    text = _("Preview it, send yourself a test, then send.")
+    if draft is None:
+        href = address(request.organization, "new-campaign")
+        return Step(False, _("Write your first campaign"), text, href, _("Write"))
+    href = address(request.organization, "campaign", draft.pk)
+    return Step(False, _("Send your first campaign"), text, href, _("Continue"))
