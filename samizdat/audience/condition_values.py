@@ -1,21 +1,30 @@
-"""Groups and tags of readers, as the conditions of a letter ask for them.
+"""Groups and tags of readers, as the conditions of a letter ask for them, and fields where they are decided beforehand.
 
 Interest groups of Mailchimp come in as tags, "Topics: Law". *|INTERESTED:Topics:Law|* asks for the groups of a
-category, {% if tagged "Volunteer" %} for any tag by its whole name. Sealed fields have nothing to do with it: who
-carries a tag is readable by number.
+category, {% if tagged "Volunteer" %} for any tag by its whole name. Who carries a tag is readable by number.
+
+Of a letter that a second person agreed to, whether a condition on a field holds is decided with its release as well
+(of_fields): else whoever may edit a subscriber chooses afterwards who reads what.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from hashlib import sha256
 
 from samizdat.accounts.models import Organization
-from samizdat.audience import tags_and_fields
-from samizdat.audience.models import SubscriberTag
+from samizdat.audience import sealed_subscribers, tags_and_fields
+from samizdat.audience.models import NUMBER_MASK, Subscriber, SubscriberTag
 from samizdat.core.content.merge import GROUPS, TAGGED, MergeCondition, escaped_group, split_groups
+from samizdat.core.content.message import CompiledContent, ConditionalParts, one_line
+from samizdat.core.crypto import seal
 from samizdat.vault import keyring
 
 # What conditions compare for who carries a tag: (name of the condition, group).
 type Compared = tuple[tuple[str, str], ...]
 type Asked = dict[int, Compared]
+
+# Begins the name of a condition that was decided beforehand, as no merge tag does; what it holds is HELD.
+_DECIDED, HELD = "=", "1"
 
 
 def known_tags(organization: Organization) -> dict[int, str]:
@@ -47,17 +56,71 @@ def asked(conditions: Iterable[MergeCondition], known: Callable[[], Mapping[int,
     return {id: tuple(sorted(wanted[name.casefold()])) for id, name in tags if name.casefold() in wanted}
 
 
-def carried(rows: Iterable[int], tags: Sequence[int]) -> dict[int, int]:
-    """Row id -> which of these tags they carry, the first as the lowest bit; without those who carry none."""
-    if not tags:
-        return {}
-    places = {tag: 1 << place for place, tag in enumerate(tags)}
+def key_of(name: str) -> int:
+    """Of something that is no tag, but is asked for in their place: below zero."""
+    return -1 - int.from_bytes(sha256(name.encode()).digest()[:6])
+
+
+def of_fields(conditions: Iterable[MergeCondition], numbers: Mapping[str, int]) -> Asked:
+    """Key -> (name that a condition on a field gets where it is decided beforehand, HELD). numbers: merge field tag ->
+    number in every blob."""
+    names = {_name(numbers[it.name], it) for it in conditions if it.name in numbers}
+    return dict(sorted((key_of(name), ((name, HELD),)) for name in names))
+
+
+def _name(number: int, condition: MergeCondition) -> str:
+    return f"{_DECIDED}{number} {condition.operator} {condition.value}"
+
+
+def decided(compiled: CompiledContent, compared: Iterable[Compared], numbers: Mapping[str, int]) -> CompiledContent:
+    """The same letter, with those conditions on fields that were decided at its release asking for the answer of then.
+    numbers: as of of_fields."""
+    names = {name for pairs in compared for name, _group in pairs if name.startswith(_DECIDED)}
+
+    def asks(condition: MergeCondition | None) -> MergeCondition | None:
+        name = _name(numbers[condition.name], condition) if condition and condition.name in numbers else ""
+        return MergeCondition(name, "has") if name in names else condition
+
+    choices = [tuple((asks(it), first, last) for it, first, last in choice.branches) for choice in compiled.choices]
+    return replace(compiled, choices=tuple(map(ConditionalParts, choices))) if names else compiled
+
+
+def carried(organization: keyring.HasKeys, rows: Sequence[int], asked: Asked) -> dict[int, int]:
+    """Row id -> which of the tags asked for they carry, and which conditions on fields hold for them, the first as the
+    lowest bit; without those for whom it is none. With fields 10 us and more for each of them, and nothing holds for
+    whom the database has something that doesn't open."""
+    places = {key: 1 << place for place, key in enumerate(asked)}
     by_row: dict[int, int] = {}
-    for row, tag in SubscriberTag.objects.filter(subscriber__in=list(rows), tag__in=list(tags)).values_list(
-        "subscriber_id", "tag_id"
-    ):
+    tags = [key for key in asked if key > 0]
+    pairs = SubscriberTag.objects.filter(subscriber__in=rows, tag__in=tags).values_list("subscriber_id", "tag_id")
+    for row, tag in pairs if tags else ():
         by_row[row] = by_row.get(row, 0) | places[tag]
+    fields = [(places[key], pairs[0][0]) for key, pairs in asked.items() if pairs and pairs[0][0][0] == _DECIDED]
+    return _with_fields(organization, rows, fields, by_row) if fields else by_row
+
+
+def _with_fields(
+    organization: keyring.HasKeys, rows: Sequence[int], fields: Sequence[tuple[int, str]], by_row: dict[int, int]
+) -> dict[int, int]:
+    """fields: (bit, name as of _name)."""
+    conditions = [(bit, *_read(name)) for bit, name in fields]
+    numbers = {number for _bit, number, _condition in conditions}
+    opened = sealed_subscribers.opener(keyring.keys(organization)).open
+    for row, blob in Subscriber.objects.filter(id__in=rows).values_list("id", "sealed").iterator():
+        try:
+            plain = opened(bytes(blob), row & NUMBER_MASK)
+            values = {number: one_line(seal.pick(plain, number)) for number in numbers}
+        except seal.SealError:
+            continue
+        mask = sum(bit for bit, number, condition in conditions if condition.holds(values[number]))
+        if mask:
+            by_row[row] = by_row.get(row, 0) | mask
     return by_row
+
+
+def _read(name: str) -> tuple[int, MergeCondition]:
+    number, operator, value = name.removeprefix(_DECIDED).split(" ", 2)
+    return int(number), MergeCondition("", operator, value)
 
 
 def values(carried: int, compared: Sequence[Compared]) -> dict[str, str]:
@@ -69,6 +132,7 @@ def values(carried: int, compared: Sequence[Compared]) -> dict[str, str]:
     return {name: ",".join(them) for name, them in groups.items()}
 
 
-def values_now(row: int, asked: Asked) -> dict[str, str]:
+def values_now(subscriber: Subscriber, asked: Asked) -> dict[str, str]:
     """The same of what a subscriber carries at this moment."""
-    return values(carried([row], list(asked)).get(row, 0), list(asked.values()))
+    mask = carried(subscriber.organization, [subscriber.id], asked).get(subscriber.id, 0)
+    return values(mask, list(asked.values()))

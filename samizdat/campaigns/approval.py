@@ -54,15 +54,26 @@ COUNTS_FOR = timedelta(days=30)
 # In place of a person's number: who made the digest, and nobody edited it since.
 DIGEST = 0
 
+NOTHING: Mapping[Any, Any] = MappingProxyType({})
+
 
 class NotApproved(CampaignError):
     code = "not_approved"
 
 
 class AgreedTag(Struct, frozen=True):
-    """A tag that conditions ask for, and its carriers among those who would have got the letter: as of ApprovalYes."""
+    """A tag that conditions ask for, and its carriers among those who would have got the letter: as of ApprovalYes.
+    Below zero (condition_values.key_of): a condition on a field, and for whom it held."""
 
     tag: int
+    count: int
+    people: bytes
+
+
+class AgreedLanguage(Struct, frozen=True):
+    """A version of the letter, and who would have got that one: as of ApprovalYes."""
+
+    language: str
     count: int
     people: bytes
 
@@ -81,6 +92,7 @@ class ApprovalYes(Struct, frozen=True):
     people: bytes | None = None
     tags: tuple[AgreedTag, ...] = ()
     draw: tuple[int, int] = (0, 0)
+    languages: tuple[AgreedLanguage, ...] = ()
 
 
 def _drawn(numbers: Collection[int], count: int, draw: tuple[int, int]) -> Collection[int]:
@@ -132,15 +144,28 @@ class _AgreedNumbers:
 
 class AgreedPeople:
     """Whom a yes was given for, and who else would get the letter, or what it says to a tag, by now: one person brings
-    many into a list or gives them a tag, and tags stand in the open in the database. A list grows meanwhile, so one of
-    twenty may be new. asked: tags that its conditions ask for."""
+    many into a list, gives them a tag, a value or a language, and tags and languages stand in the open in the database.
+    A list grows meanwhile, so one of twenty may be new. asked: as of condition_values.Asked."""
+
+    _new_languages = False
 
     def __init__(self, campaign: Campaign, given: ApprovalYes, asked: Iterable[int] = ()) -> None:
         self._campaign, self._at = campaign, given.at
         corrected = self._known_corrections = self._corrected()
         self._people = _AgreedNumbers(given.count or 0, given.people, given.draw, corrected)
-        self._by_tag = {row.tag: _AgreedNumbers(row.count, row.people, given.draw, corrected) for row in given.tags}
-        self._tags = [self._by_tag.get(tag) for tag in asked]
+        # What a field shows to more than half of them is for nobody alone, so another mailbox changes nothing.
+        half = (given.count or 0) // 2
+        self._by_tag = {
+            row.tag: _AgreedNumbers(
+                row.count, row.people, given.draw, frozenset() if row.tag < 0 and row.count > half else corrected
+            )
+            for row in given.tags
+        }
+        self._for_few = [self._by_tag[row.tag] for row in given.tags if row.tag > 0 or row.count <= half]
+        self._asked = [*asked]
+        self._by_language = {
+            row.language: _AgreedNumbers(row.count, row.people, given.draw, frozenset()) for row in given.languages
+        }
 
     def _corrected(self) -> set[int]:
         """Who is written to at another address since, because a person at the desk says so: another mailbox."""
@@ -153,9 +178,7 @@ class AgreedPeople:
     def is_bound(self, number: int) -> bool:
         """Whether nobody else may get it, or what it says to a tag, in place of this reader."""
         for_few = self._campaign.tag_id or self._campaign.segment_id or self._people.agreed < NEWCOMERS
-        return bool(for_few and self._people.may_hold(number)) or any(
-            tag.holds(number) for tag in self._by_tag.values()
-        )
+        return bool(for_few and self._people.may_hold(number)) or any(tag.holds(number) for tag in self._for_few)
 
     def refuse_corrected(self) -> None:
         """Whom somebody gave another mailbox while the letter was frozen: this looked before. In the transaction that
@@ -163,31 +186,58 @@ class AgreedPeople:
         if any(self.is_bound(number) for number in self._corrected() - self._known_corrections):
             raise NotApproved(_others())
 
-    def compare(self, numbers: Sequence[int], tags: Mapping[int, int]) -> None:
-        """tags: number -> which of those asked for they carry, the first as the lowest bit."""
+    def compare(
+        self, numbers: Sequence[int], tags: Mapping[int, int], languages: Mapping[str, Sequence[int]] = NOTHING
+    ) -> None:
+        """tags: number -> which of those asked for they carry, the first as the lowest bit. languages: who of them gets
+        which version."""
         self._people.compare(numbers)
-        for place, agreed in enumerate(self._tags):
+        for place, tag in enumerate(self._asked):
             carriers = {number for number in numbers if tags.get(number, 0) >> place & 1}
-            if agreed is not None:
-                agreed.compare(carriers, [number for number in numbers if number not in carriers])
+            if tag in self._by_tag:
+                self._by_tag[tag].compare(carriers, [number for number in numbers if number not in carriers])
+        for language, readers in languages.items():
+            if language in self._by_language:
+                self._by_language[language].compare(readers)
+            else:
+                self._new_languages = True
 
     def refuse_others(self) -> None:
         """Errors: NotApproved."""
         to_all = self._campaign.tag_id is None and self._campaign.segment_id is None
         if self._people.grew or not (to_all or self._joined_since(self._people.others)):
             raise NotApproved(_others())
-        if any(tag is None or tag.grew or tag.shrank or not self._joined_since(tag.others) for tag in self._tags):
+        changed = [tag for tag in self._asked if self._has_changed(self._by_tag.get(tag))]
+        if any(tag > 0 for tag in changed):
             raise NotApproved(
                 _(
                     "A tag that decides who sees part of this campaign has changed since it was "
                     "approved. Request approval again."
                 )
             )
+        if changed:
+            raise NotApproved(
+                _(
+                    "A field that decides who sees part of this campaign has changed since it was "
+                    "approved. Request approval again."
+                )
+            )
+        versions = self._by_language.values()
+        if self._new_languages or any(not self._joined_since(version.others) for version in versions):
+            raise NotApproved(
+                _("A subscriber’s language has changed since this campaign was approved. Request approval again.")
+            )
+
+    def _has_changed(self, tag: _AgreedNumbers | None) -> bool:
+        return tag is None or tag.grew or tag.shrank or not self._joined_since(tag.others)
 
     def _joined_since(self, others: Iterable[int]) -> bool:
-        """Whoever was here before and has the tag, or is in the segment, only now was not meant."""
-        since, organization = self._at.astimezone(UTC).date(), self._campaign.organization_id
-        return all_joined_since((row_id(organization, number) for number in others), since)
+        """Whoever was here before and has the tag, or is in the segment, only now was not meant. Who joined on the day
+        of the yes is known by its people alone."""
+        since, organization, others = self._at.astimezone(UTC).date(), self._campaign.organization_id, [*others]
+        return not any(map(self._people.holds, others)) and all_joined_since(
+            (row_id(organization, number) for number in others), since
+        )
 
 
 def _others() -> str:
@@ -299,10 +349,11 @@ def agree(
     now: datetime,
     people: Sequence[int] | None = None,
     tags: Mapping[int, Sequence[int]] | None = None,
+    languages: Mapping[str, Sequence[int]] = NOTHING,
 ) -> None:
     """Yes to what they have looked at; seen: bond_of, when it was shown. people: numbers of those who would get it;
-    tags: of those among them who carry each tag that its conditions ask for. Errors: NotADraft,
-    DraftChangedMeanwhile."""
+    tags: of those among them who carry each tag that its conditions ask for, or for whom what they ask of a field
+    holds; languages: of those who get each version. Errors: NotADraft, DraftChangedMeanwhile."""
     with transaction.atomic():
         # The row is held, so that nobody saves between the look and the yes.
         held = Campaign.objects.select_for_update(of=("self",)).select_related("organization", "segment", "template")
@@ -312,7 +363,7 @@ def agree(
             raise DraftChangedMeanwhile(
                 _("The campaign was changed since you opened this page. Read it again, then approve.")
             )
-        _seal_yes(campaign, seen, by.pk, now, people, tags or {})
+        _seal_yes(campaign, seen, by.pk, now, people, tags or {}, languages)
         record("campaign.approved", campaign.organization, now=now, by=by, about=campaign.pk)
 
 
@@ -348,12 +399,14 @@ def _seal_yes(
     by: int,
     now: datetime,
     people: Sequence[int] | None = None,
-    tags: Mapping[int, Sequence[int]] = MappingProxyType({}),
+    tags: Mapping[int, Sequence[int]] = NOTHING,
+    languages: Mapping[str, Sequence[int]] = NOTHING,
 ) -> None:
     draw = 1 + secrets.randbelow(PRIME - 1), secrets.randbelow(PRIME)
     agreed = tuple(AgreedTag(tag, len(carriers), _kept(carriers, draw)) for tag, carriers in tags.items())
     count, kept = (None, None) if people is None else (len(people), _kept(people, draw))
-    given = ApprovalYes(bond, by, now, count, kept, agreed, draw)
+    versions = tuple(AgreedLanguage(code, len(them), _kept(them, draw)) for code, them in languages.items())
+    given = ApprovalYes(bond, by, now, count, kept, agreed, draw, versions)
     sealed = keyring.keys(campaign.organization).seal_json(given, "approval", "yes", campaign.pk)
     Approval.objects.update_or_create(campaign=campaign, defaults={"yes_sealed": sealed})
 

@@ -282,7 +282,7 @@ def values_of(subscriber: Subscriber, proof: CompileProof) -> dict[str, str]:
     them."""
     known = partial(condition_values.known_tags, subscriber.organization)
     tags = condition_values.asked(conditions_of(proof.letter), known)
-    return audience.values_of(subscriber) | condition_values.values_now(subscriber.id, tags)
+    return audience.values_of(subscriber) | condition_values.values_now(subscriber, tags)
 
 
 def _to_name(fields: dict[str, str]) -> str:

@@ -49,7 +49,8 @@ class EditionDetails(Struct, frozen=True, omit_defaults=True):
     language: str = ""
     content: Content | None = None  # What its web copy is made of; of the versions of a test there is none.
     imported: bool = False  # It came in with an export as over: its release stands in another log.
-    # Tags that conditions in it or its other versions ask for, and what each is compared as.
+    # What conditions in it or its other versions ask for (tags, and as of condition_values.of_fields fields), and what
+    # each is compared as.
     asked: tuple[tuple[int, tuple[tuple[str, str], ...]], ...] = ()
     made_from: str = ""  # content.digest_of what was compiled.
     # Its merge tags, and the number of the field that each stood for at the release: it is filled in by these.

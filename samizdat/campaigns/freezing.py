@@ -27,7 +27,7 @@ from samizdat.core.mail.address import domain
 
 
 def freeze(opened: OpenedCampaign, now: datetime) -> tuple[Edition, Asked]:
-    """The edition, with its other versions beside it, and the tags that conditions in them ask for. Errors:
+    """The edition, with its other versions beside it, and what conditions in them ask for (tag_conditions). Errors:
     ContentHasProblems, which says in which version; NotADraft, BadLanguage.
 
     An edition left behind by a release that was killed before it counted anybody is made anew.
@@ -49,7 +49,6 @@ def freeze(opened: OpenedCampaign, now: datetime) -> tuple[Edition, Asked]:
     if sum(len(details.counted) for _letter, details in letters) > MOST:
         raise flaws_error((ContentProblem(0, "links_many", {"limit": f"{MOST:,}"}, place="letter"),))
     asked = tag_conditions.of_compiled(opened, [letter for letter, _details in letters])
-    spoken = [languages.normal(campaign.language), *(version.language for version in opened.translations)]
     edition = Edition(
         id=number,
         campaign=campaign,
@@ -57,7 +56,7 @@ def freeze(opened: OpenedCampaign, now: datetime) -> tuple[Edition, Asked]:
         link_key=keys.link.number,
         message_id_domain=domain(opened.draft.from_email.strip()),
         archive_slug=slug,
-        languages=languages.dump(spoken) if opened.translations else "",
+        languages=languages.dump(versions_of(opened)) if opened.translations else "",
         created=now,
     )
     with transaction.atomic():
@@ -75,6 +74,11 @@ def freeze(opened: OpenedCampaign, now: datetime) -> tuple[Edition, Asked]:
             row.details_sealed = edition_details.sealed(keys, number, details, of)
             row.save(force_insert=True)
     return edition, asked
+
+
+def versions_of(opened: OpenedCampaign) -> tuple[str, ...]:
+    """The languages of a letter and its translations, by place."""
+    return (languages.normal(opened.campaign.language), *(version.language for version in opened.translations))
 
 
 def _compile(

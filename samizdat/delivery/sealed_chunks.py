@@ -1,6 +1,7 @@
 """Whom an edition is owed to: what stands in its chunks is sealed to edition and position, so that whoever writes the
 database adds nobody and exchanges nobody. In the same seal stands which tags each of them carried at the release, of
-those that the letter's conditions ask for: nobody who is given a tag later reads what was for its carriers alone.
+those that the letter's conditions ask for: nobody who is given a tag later reads what was for its carriers alone. Where
+a second person agreed, conditions on fields stand there like tags: whether each held.
 
 A chunk of later tries has no seal, for its rows are made as servers answer: of it those go whom a sealed one holds.
 """
@@ -13,7 +14,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import batched
 
+from samizdat.accounts.models import Organization
 from samizdat.audience import condition_values
+from samizdat.audience.condition_values import Asked
 from samizdat.audience.models import NUMBER_MASK, row_id
 from samizdat.campaigns.models import Edition
 from samizdat.core.crypto.seal import SealBroken, SealError, SealOpener
@@ -59,11 +62,10 @@ class CarriedTags:
         return cls(8 * width, {number: mask for number, mask in zip(numbers, masks, strict=False) if mask})
 
 
-def carried_now(organization: int, numbers: Sequence[int], asked: Sequence[int]) -> CarriedTags:
-    """asked: tags, in their order."""
+def carried_now(organization: Organization, numbers: Sequence[int], asked: Asked) -> CarriedTags:
     masks: dict[int, int] = {}
     for some in batched(numbers if asked else (), 5_000):
-        by_row = condition_values.carried([row_id(organization, number) for number in some], asked)
+        by_row = condition_values.carried(organization, [row_id(organization.pk, number) for number in some], asked)
         masks |= {row & NUMBER_MASK: mask for row, mask in by_row.items()}
     return CarriedTags(len(asked), masks)
 

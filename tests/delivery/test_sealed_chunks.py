@@ -7,18 +7,21 @@ import pytest
 from django.db import transaction
 from django.db.models import F
 
-from samizdat.audience.actions import new_list, tags_for
-from samizdat.audience.models import SubscriberTag, Subscription, row_id
-from samizdat.campaigns import edition_details
+from samizdat.accounts.actions import add_person, change_settings, give_role
+from samizdat.audience.actions import change_values, fields_for, new_list, tags_for
+from samizdat.audience.models import Subscriber, SubscriberTag, Subscription, row_id
+from samizdat.campaigns import approval, edition_details
 from samizdat.campaigns.drafts.copy import copy
 from samizdat.campaigns.models import Campaign, Edition
+from samizdat.campaigns.opened import open_campaign
 from samizdat.core import consent
 from samizdat.core.mail.ledger import State, pack_numbers, unpack_numbers
-from samizdat.delivery.actions import cancel, release, resend, start_due, take_back
+from samizdat.delivery.actions import cancel, release, resend, second_person, start_due, take_back
 from samizdat.delivery.engine import recovery
 from samizdat.delivery.engine.sender import run_campaign
 from samizdat.delivery.models import Chunk, Delivery, Retry
 from samizdat.events.models import Event
+from tests.conftest import PASSWORD, TODAY
 from tests.delivery.conftest import House, run_until_still
 from tests.delivery.test_wishes import wish
 from tests.smtp_server import ScriptedServer
@@ -214,6 +217,43 @@ def test_what_is_for_a_tag_is_read_by_those_who_carried_it_at_the_release(
             server.on("rcpt", "450 4.2.1 greylisted, come back", recipient=address, times=1)
     if when == "cut in two":
         _cut_in_two(letter)
+    _send_now(letter)
+    Retry.objects.update(due=now())
+    run_campaign(letter.pk, 120)
+    assert {*server.counts()} == {*readers}
+    assert _who_reads_of_pavel(server) == {board}
+
+
+def _join_team(house: House, address: str, team: str) -> None:
+    fields_for(house.organization, {"TEAM": "Team"})
+    row = row_id(house.organization.id, house.number(address))
+    change_values(Subscriber.objects.get(id=row), {"TEAM": team}, now=now())
+
+
+@pytest.mark.parametrize("when", ["at first", "at a later try", "in a digest's round"])
+def test_what_somebody_approved_for_a_field_is_read_by_those_who_had_it_at_the_release(
+    house: House, server: ScriptedServer, when: str
+) -> None:
+    change_settings(house.organization, by=None, now=now(), requires_approval=True)
+    olga = add_person("olga@lantern.example", name="Olga", password=PASSWORD, today=TODAY)
+    give_role(olga, house.organization, "admin", by=None, now=now())
+    *_others, board, mallory = readers = house.people(4)
+    house.route(server)
+    _join_team(house, board, "board")
+    letter = house.draft("Dear readers.\n\n*|IF:TEAM=board|*We meet at 7, ask for Pavel.*|ELSE:|*Bye.*|END:IF|*\n")
+    if when == "in a digest's round":
+        for address in (board, mallory):
+            wish(house, address, often="digest")
+    second_person.agree(letter, approval.bond_of(open_campaign(letter)), 4, 2, by=olga, now=now())
+    release(letter, now=now(), hold_minutes=30)
+    _join_team(house, board, "")
+    _join_team(house, mallory, "board")
+    if when == "in a digest's round":
+        for address in (board, mallory):
+            wish(house, address, often="")
+    if when == "at a later try":
+        for address in (board, mallory):
+            server.on("rcpt", "450 4.2.1 greylisted, come back", recipient=address, times=1)
     _send_now(letter)
     Retry.objects.update(due=now())
     run_campaign(letter.pk, 120)

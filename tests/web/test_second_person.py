@@ -16,7 +16,7 @@ from samizdat.accounts.actions import change_settings, give_role, remove_person
 from samizdat.accounts.models import Organization, Person
 from samizdat.audience import actions as audience
 from samizdat.audience import queries
-from samizdat.audience.actions.rectification import LetterUnderWay
+from samizdat.audience.actions.rectification import LetterUnderWay, correct_address
 from samizdat.audience.list_details import ListDetails
 from samizdat.audience.models import MONTHLY, ConsentRecord, Subscriber, SubscriberTag, Subscription, Tag
 from samizdat.campaigns import ab_test, approval, content, translations
@@ -395,6 +395,50 @@ def test_who_carries_a_tag_that_the_text_asks_for_is_part_of_the_yes(
     with pytest.raises(NotApproved, match="A tag that decides who sees part"):
         release(letter, now=NOW, by=clara)
     (audience.remove_tags if what == "given" else audience.add_tags)(boris, ["volunteer"], now=NOW, by=clara)
+    assert release(letter, now=NOW, by=clara).state == "sending"
+
+
+@pytest.mark.parametrize("named", [approval.NAMED, 0])
+def test_for_whom_a_condition_on_a_field_holds_is_part_of_the_yes(
+    strict: House, named: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(approval, "NAMED", named)
+    letter, clara, olga = strict.campaign, strict.people["editor"], strict.people["admin"]
+    boris = audience.add_subscriber(strict.organization, "boris@example.org", strict.list, consent=CONSENT, now=NOW)
+    audience.add_field(strict.organization, "TEAM", "", now=NOW)
+    written = draft_of(letter).with_(body="News. *|IF:TEAM=board|*We meet at 7.*|END:IF|*", format="markdown")
+    campaigns.save(letter, written, version=letter.version, by=clara, now=NOW)
+    letter = Campaign.objects.get(pk=letter.pk)
+    second_person.agree(letter, approval.bond_of(open_campaign(letter)), 20, by=olga, now=NOW)
+    audience.change_values(boris, {"TEAM": "board"}, now=NOW)
+    with pytest.raises(NotApproved, match="A field that decides who sees part"):
+        release(letter, now=NOW, by=clara)
+    audience.change_values(boris, {"TEAM": "the readers"}, now=NOW)
+    assert release(letter, now=NOW, by=clara).state == "sending", "what changes nothing of who reads it is no matter"
+
+
+def test_which_of_its_languages_each_of_them_reads_is_part_of_the_yes(strict: House) -> None:
+    letter, clara = strict.campaign, strict.people["editor"]
+    translations.add(letter, "uk", by=clara, now=NOW)
+    letter = Campaign.objects.get(pk=letter.pk)
+    second_person.agree(letter, approval.bond_of(open_campaign(letter)), 20, by=strict.people["admin"], now=NOW)
+    Subscriber.objects.filter(pk=strict.ada.pk).update(language="uk")
+    with pytest.raises(NotApproved, match="A subscriber’s language has changed"):
+        release(letter, now=NOW, by=clara)
+    Subscriber.objects.filter(pk=strict.ada.pk).update(language="de")
+    assert release(letter, now=NOW, by=clara).state == "sending", "they get the same version as before"
+
+
+def test_a_field_that_most_have_keeps_nobody_from_correcting_an_address(strict: House) -> None:
+    letter, clara, home = strict.campaign, strict.people["editor"], strict.organization
+    for number in range(20):
+        new = audience.add_subscriber(home, f"r{number}@example.org", strict.list, consent=CONSENT, now=NOW)
+        audience.change_values(new, {"FNAME": "Rita"}, now=NOW)
+    written = draft_of(letter).with_(body="*|IF:FNAME|*Dear *|FNAME|*,*|END:IF|* news.", format="markdown")
+    campaigns.save(letter, written, version=letter.version, by=clara, now=NOW)
+    letter = Campaign.objects.get(pk=letter.pk)
+    second_person.agree(letter, approval.bond_of(open_campaign(letter)), 30, by=strict.people["admin"], now=NOW)
+    correct_address(new, "rita@example.org", now=NOW, by=clara)
     assert release(letter, now=NOW, by=clara).state == "sending"
 
 

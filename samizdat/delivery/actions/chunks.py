@@ -54,15 +54,15 @@ def owe(
     Errors: NotApproved where a second person did not mean them. pages: recipients.pages, as they are read.
 
     first: per cent of each page that go in the first wave; the others may not be claimed before it has passed. asked:
-    for which tags its conditions ask. agreed: whom a second person meant.
+    for which tags its conditions ask, and what of fields. agreed: whom a second person meant.
     """
-    frozen, position = 0, 0
+    frozen, position, spoken = 0, 0, languages.load(edition.languages)
     left_out = {row & NUMBER_MASK for row in seldom}
     for page in pages:
         numbers = [number for number in page if number not in left_out] if left_out else page
-        tags = carried_now(edition.organization_id, page, list(asked))
+        tags = carried_now(edition.organization, page, asked)
         if agreed:
-            agreed.compare(page, tags.masks)
+            agreed.compare(page, tags.masks, languages_read(edition.organization_id, spoken, page))
         position += write_chunks(edition, position, numbers, first, tags)
         frozen += len(numbers)
     if agreed:
@@ -155,6 +155,12 @@ def _by_language(organization: int, versions: Sequence[str], numbers: Sequence[i
     for number in numbers:
         by_place[place_by_number.get(number, 0)].append(number)
     return by_place
+
+
+def languages_read(organization: int, versions: Sequence[str], numbers: Sequence[int]) -> dict[str, list[int]]:
+    """Language of a version -> who gets that one now. Nothing for a letter in one language."""
+    by_place = _by_language(organization, versions, numbers) if versions else {}
+    return {language: by_place.get(place, []) for place, language in enumerate(versions)}
 
 
 def cut_parts(

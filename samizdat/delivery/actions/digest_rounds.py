@@ -32,14 +32,14 @@ log = logging.getLogger("samizdat.delivery")
 
 
 def set_aside(campaign: Campaign, rows: Collection[int], asked: Asked | None = None) -> None:
-    """Remembers subscriber rows with a campaign (DigestRecipients); asked: of which tags its conditions ask."""
+    """Remembers subscriber rows with a campaign (DigestRecipients); asked: what its conditions ask of them."""
     numbers = sorted(row & NUMBER_MASK for row in rows)
     keys = keyring.keys(campaign.organization)
     for at in range(0, len(numbers), PAGE):
         with transaction.atomic():
             page = DigestRecipients.objects.create(campaign=campaign, numbers=b"")
             some = numbers[at : at + PAGE]
-            tags = carried_now(campaign.organization_id, some, list(asked or ()))
+            tags = carried_now(campaign.organization, some, asked or {})
             packed = len(some).to_bytes(2) + pack_numbers(some) + tags.packed(some)
             page.numbers = keys.seal(packed, "digestrecipients", _column(campaign), page.pk)
             page.save(update_fields=["numbers"])

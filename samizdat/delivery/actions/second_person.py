@@ -7,8 +7,10 @@ from samizdat.audience.models import NUMBER_MASK
 from samizdat.audience.segments.errors import SegmentBroken
 from samizdat.campaigns import approval, tag_conditions
 from samizdat.campaigns.errors import DraftChangedMeanwhile
+from samizdat.campaigns.freezing import versions_of
 from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.opened import open_campaign
+from samizdat.delivery.actions.chunks import languages_read
 from samizdat.delivery.actions.recipients import meant_by, who_waits
 from samizdat.delivery.sealed_chunks import carried_now
 
@@ -19,7 +21,8 @@ def agree(campaign: Campaign, seen: str, shown: int, waiting: int = 0, *, by: Pe
     DraftChangedMeanwhile."""
     try:
         people = meant_by(campaign, now)
-        asked = tag_conditions.of_draft(open_campaign(campaign), now)
+        opened = open_campaign(campaign)
+        asked = tag_conditions.of_draft(opened, now)
         # Not by the sums that the page counts, which stand in the open: by those who are sealed into the yes.
         waits = {row & NUMBER_MASK for row in who_waits(campaign, now)}
         would_get = sum(number not in waits for number in people)
@@ -30,6 +33,8 @@ def agree(campaign: Campaign, seen: str, shown: int, waiting: int = 0, *, by: Pe
         for many, named in ((would_get, shown), (len(people), shown + waiting))
     ):
         raise DraftChangedMeanwhile(approval.grown())
-    masks = carried_now(campaign.organization_id, people, list(asked)).masks
+    masks = carried_now(campaign.organization, people, asked).masks
     tags = {tag: [number for number, mask in masks.items() if mask >> place & 1] for place, tag in enumerate(asked)}
-    approval.agree(campaign, seen, by=by, now=now, people=people, tags=tags)
+    spoken = versions_of(opened) if opened.translations else ()
+    read = languages_read(campaign.organization_id, spoken, people)
+    approval.agree(campaign, seen, by=by, now=now, people=people, tags=tags, languages=read)

@@ -7,7 +7,7 @@ from typing import Any
 
 from samizdat import phrases_override, plugins
 from samizdat.accounts import sealed_settings
-from samizdat.audience import sealed_subscribers
+from samizdat.audience import condition_values, sealed_subscribers
 from samizdat.audience.condition_values import Compared
 from samizdat.campaigns import edition_details
 from samizdat.campaigns.edition_details import EditionDetails, slug_of
@@ -53,7 +53,7 @@ class LoadedEdition:
     own: list[SigningKey]
     neutral: str  # The subject of discreet letters.
     size: int  # Bytes of what was compiled: some three times as many are in memory.
-    compared: tuple[Compared, ...]  # Of each tag that its conditions ask for.
+    compared: tuple[Compared, ...]  # Of each tag that its conditions ask for, and what was decided of fields.
     variants: dict[tuple[str, bool], MessageMaker] = field(default_factory=dict)
 
     def maker_for(self, wishes: str, signs: bool) -> MessageMaker:
@@ -98,6 +98,8 @@ def open_edition(number: int, variant: int = 0) -> LoadedEdition:
     signers = dkim_keys.active_keys(edition.organization_id)  # Before the keys: what changes in between is seen.
     own = dkim_keys.signing_keys(edition.organization, edition.message_id_domain)
     compiled, size, details, language = _version(edition, keys, variant)
+    compared = tuple(pairs for _key, pairs in edition_details.opened(keys, edition).asked)
+    compiled = condition_values.decided(compiled, compared, dict(details.fields))
     if details.campaign != edition.campaign_id:
         raise ValueError("This letter was frozen for another campaign, or by another version.")
     maker = MessageMaker(compiled)
@@ -122,7 +124,7 @@ def open_edition(number: int, variant: int = 0) -> LoadedEdition:
         own=own,
         neutral=neutral,
         size=size,
-        compared=tuple(compared for _tag, compared in edition_details.opened(keys, edition).asked),
+        compared=compared,
     )
 
 
