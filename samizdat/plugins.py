@@ -100,8 +100,10 @@ def importers() -> "dict[str, type[Importer]]":
 def route_providers() -> "dict[str, RouteProvider]":
     """The sending providers that transports know, by name, as they are listed."""
     plugs = dict.fromkeys(transports().values())
-    providers = [provider for plug in plugs for provider in plug.providers]
-    return {provider.name: provider for provider in sorted(providers, key=lambda provider: provider.label.lower())}
+    providers = sorted((provider for plug in plugs for provider in plug.providers), key=lambda each: each.label.lower())
+    by_name = {provider.name: provider for provider in providers}
+    assert len(by_name) == len(providers), "Two transports have a provider of the same name."
+    return by_name
 
 
 def transport(scheme: str) -> "type[BaseTransport]":

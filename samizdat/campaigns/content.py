@@ -201,7 +201,7 @@ def _content(campaign: Campaign, draft: Draft, frame: Campaign, sources: Content
         from_name=draft.from_name,
         from_address=_ascii(draft.from_email),
         reply_to=_ascii(draft.reply_to) if draft.reply_to else "",
-        to_name=_to_name(sources.fields),
+        to_name=_to_header_name(sources.fields),
         template=template,
         language=campaign.language,
         organization=settings.name,
@@ -285,7 +285,7 @@ def values_of(subscriber: Subscriber, proof: CompileProof) -> dict[str, str]:
     return audience.values_of(subscriber) | condition_values.values_now(subscriber, tags)
 
 
-def _to_name(fields: dict[str, str]) -> str:
+def _to_header_name(fields: dict[str, str]) -> str:
     return " ".join(f"*|{tag}|*" for tag in ("FNAME", "LNAME") if tag in fields)
 
 

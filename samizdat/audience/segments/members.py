@@ -35,7 +35,7 @@ def today_of(organization: Organization, now: datetime) -> date:
 
 
 class MemberReader:
-    """A segment of one organization, ready to be asked on one day. `tree` was checked (names.check)."""
+    """A segment of one organization, ready to be asked on one day. `tree` was checked (lookup.check)."""
 
     def __init__(self, organization: Organization, tree: segment.Tree, today: date) -> None:
         self.organization, self.tree, self.today = organization, tree, today

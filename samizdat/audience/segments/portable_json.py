@@ -67,7 +67,7 @@ def read(organization: Organization, data: object) -> segment.Tree:
 
 
 def _numbered(organization: Organization, data: object, depth: int) -> object:
-    """Numbers where there are names. What is no condition is left for names.read to refuse."""
+    """Numbers where there are names. What is no condition is left for describe.read to refuse."""
     if depth == 0 or not isinstance(data, dict) or len(data) != 1:
         return data
     ((name, value),) = data.items()

@@ -421,7 +421,7 @@ def dated(field: str, letters: str, language: str) -> str:
     return f"{field}|{language}|{letters}"
 
 
-def default_value(name: str, values: Mapping[str, str]) -> str:
+def value_of_slot(name: str, values: Mapping[str, str]) -> str:
     """The value of a slot's name, also of one of `dated`."""
     field, bar, asked = name.partition("|")
     if not bar:
@@ -475,7 +475,7 @@ class MessageMaker:
         for name, other in self._aliases:
             complete[name] = get(name) or get(other, "")
         for name in self._days:
-            complete[name] = default_value(name, values)
+            complete[name] = value_of_slot(name, values)
         for name, key in self._read:
             complete[key] = in_letter(complete.get(name) or "")
         if self._to_name:

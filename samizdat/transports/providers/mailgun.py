@@ -7,14 +7,11 @@ Bounces go to Mailgun and not to the return address: it writes an envelope of it
 """
 
 import base64
-import json
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
-from samizdat.core.mail.outcome import OK, Accepted, Deferred, Outcome, Refused, RouteVerdict, Unsure, judge, scrub
-from samizdat.transports import base
+from samizdat.core.mail.outcome import OK, Outcome, RouteVerdict
 from samizdat.transports.base import (
     HOST,
     BadRoute,
@@ -25,20 +22,16 @@ from samizdat.transports.base import (
     RouteProvider,
     RouteSettings,
     is_one_address,
-    reply_text,
 )
 from samizdat.transports.crew import ConnectionCrew, ConnectionLost, unmakeable
-from samizdat.transports.http import Endpoint, HttpPool, HttpReply, no_finishing, read_endpoint, seconds_asked
+from samizdat.transports.http import Endpoint, HttpPool, HttpReply, no_finishing, read_endpoint
+from samizdat.transports.http_api import HttpApi, document
 from samizdat.transports.smtp_client.server import make_context
 
 HOSTS = {"us": "api.mailgun.net", "eu": "api.eu.mailgun.net"}
-ACCEPTED = Accepted(200)
-
-# Seconds that a route rests whose answers cannot be read.
-UNREADABLE = 300
 
 
-class MailgunTransport(base.Transport):
+class MailgunTransport(HttpApi):
     """Mailgun's raw-MIME interface."""
 
     name = "mailgun"
@@ -168,51 +161,3 @@ class MailgunTransport(base.Transport):
             f'{field}"message"; filename="letter.eml"\r\nContent-Type: application/octet-stream\r\n\r\n'
         )
         return head.encode() + content, f"\r\n--{self.boundary}--\r\n".encode()
-
-    def read(self, answer: HttpReply, recipient: str) -> tuple[Outcome, RouteVerdict]:
-        """What an answer means. Raises Lost for a yes that was cut off."""
-        payload = document(answer)
-        text = self.clean(words_of(payload, answer), recipient)
-        if 200 <= answer.status < 300:
-            return self.read_yes(answer, payload, text)
-        outcome, verdict = judge("http", answer.status, text)
-        if verdict.reason == "bad_answer":  # 3xx: the key goes to nobody else
-            verdict = RouteVerdict("throttled", "bad_answer", {}, UNREADABLE)
-        wait = seconds_asked(answer, text)
-        if wait is not None and isinstance(outcome, Deferred):
-            outcome = replace(outcome, wait=wait)
-            verdict = replace(verdict, wait=wait) if verdict.state == "throttled" else verdict
-        if isinstance(outcome, Refused) and outcome.scope == "recipient" and not recipient.isascii():
-            outcome = replace(outcome, scope="message", answer="utf8")
-        return outcome, replace(verdict, values={"host": self.place.name, "answer": reply_text(answer.status, text)})
-
-    def read_yes(self, answer: HttpReply, payload: object, text: str) -> tuple[Outcome, RouteVerdict]:
-        """A yes names the letter. What begins like one and does not may be one all the same: unsure, the route rests.
-
-        Deferred would be a guess: if it is their new way of saying yes, everybody would get each letter many times.
-        """
-        if isinstance(payload, dict) and isinstance(payload.get("id"), str) and payload["id"]:
-            return ACCEPTED, OK
-        values = {"host": self.place.name, "answer": reply_text(answer.status, text)}
-        if not answer.whole and not answer.is_page:
-            raise ConnectionLost("its answer was cut off", RouteVerdict("throttled", "bad_answer", values, UNREADABLE))
-        reason = "web_page" if answer.is_page else "bad_answer"
-        return Unsure("an answer that makes no sense"), RouteVerdict("throttled", reason, values, UNREADABLE)
-
-    def clean(self, text: str, recipient: str) -> str:
-        """For books and sentences: without the key, should somebody send it back, and without their address."""
-        return scrub(text.replace(self.route.password, "…"), recipient)
-
-
-def document(answer: HttpReply) -> Any:
-    """The body as JSON; None when it is none."""
-    try:
-        return json.loads(answer.body)
-    except (ValueError, RecursionError):
-        return None
-
-
-def words_of(payload: Any, answer: HttpReply) -> str:
-    """What the answer says: its `message`, or all of it when that stands elsewhere in this version."""
-    said_so = payload.get("message") if isinstance(payload, dict) else None
-    return said_so if isinstance(said_so, str) and said_so else answer.text

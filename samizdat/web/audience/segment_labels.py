@@ -24,7 +24,7 @@ REASONS: dict[str, Word] = {
 
 
 def segment_word(kind: str, code: str) -> str:
-    """A language, mailbox provider or verdict, as segments.names.Names asks for them."""
+    """A language, mailbox provider or verdict, as segments.describe.Names asks for them."""
     if kind == "language":
         return formatting.language(code)
     if kind == "provider":

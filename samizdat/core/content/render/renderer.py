@@ -138,7 +138,7 @@ class ContentRenderer:
             _joined(self._plain(self.subject)),
             html_pieces,
             text_pieces,
-            self._to_name(),
+            self._to_header_name(),
             tuple(sorted(self.used - PERSONAL - {""})),
             _links(html_pieces),
             tuple(sorted(self.flaws, key=lambda flaw: (flaw.place != "subject", flaw.place, flaw.line))),
@@ -208,7 +208,7 @@ class ContentRenderer:
             return ""  # one inside of the other would never end
         return self.known.get(tag.name) or tag.default or ""
 
-    def _to_name(self) -> tuple[str | ValueSlot, ...]:
+    def _to_header_name(self) -> tuple[str | ValueSlot, ...]:
         nodes = self._nodes(self.content.to_name, "to", comments=False)
         if any(isinstance(node, IfBlock) for node in nodes):
             self._flaw("if_unread", place="to", tag=self.content.to_name[:60])

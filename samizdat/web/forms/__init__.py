@@ -1,1 +1,0 @@
-"""What the desk asks. A form reads and says what is wrong with it; it changes nothing."""
