@@ -23,6 +23,8 @@ _TIME = (
     "{0} IS datetime(substr({0},1,19)) || substr({0},20) AND (length({0}) = 19 "
     "OR (substr({0},20) GLOB '.[0-9][0-9][0-9][0-9][0-9][0-9]' AND substr({0},20) <> '.000000'))"
 )
+# Before them: of "now" SQLite says in a condition that it cannot be asked, and no more.
+_IS_DATED = "{0} GLOB '[0-9]*' AND "
 _OF_TYPE = "typeof({0}) IN ('{1}','null')"
 _TYPES = {
     "BigIntegerField": "integer",
@@ -43,8 +45,8 @@ def checks() -> dict[str, str]:
     column = '"%(column)s"'
     ours = {name: _OF_TYPE.format(column, kind) for name, kind in _TYPES.items()} | {
         "BooleanField": f"{column} IN (0,1)",
-        "DateField": _DAY.format(column),
-        "DateTimeField": _TIME.format(column),
+        "DateField": (_IS_DATED + _DAY).format(column),
+        "DateTimeField": (_IS_DATED + _TIME).format(column),
     }
     theirs = base.DatabaseWrapper.data_type_check_constraints
     return {name: " AND ".join([*filter(None, [theirs.get(name)]), ours[name]]) for name in ours}

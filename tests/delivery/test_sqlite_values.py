@@ -36,6 +36,7 @@ DAYS = {
     "digits": "replace(replace(day, '1', '１'), '2', '２')",
     "week": "strftime('%G-W%V-%u', day)",
     "behind": "day || char(0)",
+    "now": "'now'",
     "spaced": "day || ' '",
 }
 TIMES = {
@@ -46,6 +47,7 @@ TIMES = {
     "letter": "replace(at, ' ', 'T')",
     "zeros": "substr(at, 1, 19) || '.000000'",
     "behind": "at || char(0)",
+    "now": "'now'",
 }
 
 
@@ -126,11 +128,12 @@ def test_an_event_whose_time_is_written_otherwise_is_none_of_ours(house: House, 
     assert chain.verify(house.organization).reason == "digest"
 
 
-def test_values_that_somebody_wrote_otherwise_are_reported_and_mended_by_nobody(house: House) -> None:
+@pytest.mark.parametrize("form", DAYS)
+def test_values_that_somebody_wrote_otherwise_are_reported_and_mended_by_nobody(house: House, form: str) -> None:
     actions.add_subscriber(house.organization, "ada@old.example", house.list, consent="By form.", now=JOINED)
     assert not list(doctor._indexes())
     with unchecked():
-        execute(f"UPDATE audience_consentrecord SET day = {DAYS['number']}")
+        execute(f"UPDATE audience_consentrecord SET day = {DAYS[form]}")
     [sign] = doctor._indexes()
     assert sign.state == "red" and "A value in audience_consentrecord isn't written as" in sign.sentence
     index_check.look(dbclock.now())
