@@ -78,21 +78,29 @@ class ClickSums:
         return b"".join(parts)
 
 
+_VERSIONS = _head.size + PROCESSES * _box.size
+
+
+def versions(data: bytes) -> dict[int, tuple[int, int]]:
+    """place -> (links, answers), without a look at the cells. Errors: as load()."""
+    rows = (_version.unpack_from(data, _VERSIONS + 1 + row * _version.size) for row in range(data[_VERSIONS]))
+    return {place: (links, answers) for place, links, answers in rows}
+
+
 def load(data: bytes) -> ClickSums:
     """Errors: struct.error, IndexError for bytes that dump() did not write."""
     first, winner, before = _head.unpack_from(data)
     boxes = [_box.unpack_from(data, _head.size + at * _box.size) for at in range(PROCESSES)]
-    at = _head.size + PROCESSES * _box.size
-    rows = [_version.unpack_from(data, at + 1 + row * _version.size) for row in range(data[at])]
+    at, rows = _VERSIONS, versions(data)
     sums = ClickSums(
         date.fromordinal(first),
-        {place: (links, answers) for place, links, answers in rows},
+        rows,
         None if winner == NOBODY else winner,
         before,
         {process: seconds for process, seconds in boxes if seconds},
     )
     at += 1 + data[at] * _version.size
-    for place, links, answers in rows:
+    for place, (links, answers) in rows.items():
         decided, *cells = struct.unpack_from(f">{1 + links * DAYS + answers}I", data, at)
         at += 4 * (1 + len(cells))
         if decided:

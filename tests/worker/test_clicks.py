@@ -1,5 +1,6 @@
 """From a released letter to the sums of its links: one address for all readers, each box added up once."""
 
+import itertools
 import json
 import re
 from datetime import datetime, timedelta
@@ -275,6 +276,27 @@ def test_what_waits_for_its_time_begins_its_sixty_days_then(lantern: Any, letter
     assert [press.days for press in counted_links.pressed(letter.edition) if press.total] == [
         {(day + timedelta(days=1)).date(): 1}
     ]
+
+
+def test_a_letter_that_was_canceled_before_anybody_got_it_is_not_added_up_for_good(
+    lantern: Any, letter: Campaign
+) -> None:
+    """Its sixty days would never begin. Of one that somebody got, and of one that waits, they are counted."""
+
+    def is_written() -> bool:
+        before = bytes(EditionClicks.objects.get().sums_sealed)
+        at = NOW + timedelta(minutes=15 * next(quarters))
+        box(lantern, TODAY.isoformat(), {}, at=at)
+        assert worker.take(at) == 1
+        return bytes(EditionClicks.objects.get().sums_sealed) != before
+
+    quarters = itertools.count()
+    assert is_written()
+    Campaign.objects.filter(pk=letter.pk).update(state="cancelled")
+    assert not is_written()
+    with transaction.atomic():
+        sealed_clicks.note_reached(letter.edition.pk, {0: [1]})
+    assert is_written()
 
 
 def test_a_letter_that_does_not_count_has_its_links_as_they_were_written(lantern: Any, thursday: Any) -> None:

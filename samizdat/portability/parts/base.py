@@ -6,6 +6,7 @@ then taken again: what it did stands in `Places`, written in the transaction of 
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import batched
 from typing import Any, NamedTuple, Protocol
 
 from samizdat.accounts.models import Organization
@@ -14,6 +15,8 @@ from samizdat.portability.read import OpenedExport
 from samizdat.portability.subscribers import ExportContext
 from samizdat.portability.zip_stream import ZipWriter
 from samizdat.vault import keyring
+
+COPIED = 500
 
 
 class ExportPart(Protocol):
@@ -70,11 +73,14 @@ class Places:
         Import.objects.filter(pk=self.row.pk).update(heartbeat=self.now, tries=0)
 
 
-def take_over(begun: Import, row: Import) -> None:
-    """What was brought in by one import counts as brought in by another, which goes on."""
-    for entry in _told(begun):
-        ImportIdMap.objects.create(bringing=row, details_sealed=_sealed(row, entry))
-    begun.places.all().delete()
+def copy_places(begun: Import, row: Import) -> None:
+    """What was brought in by one import counts as brought in by another, which is to go on. May be repeated. Some
+    hundred entries a transaction: there is one for each letter, and on SQLite all others wait for its end."""
+    row.places.all().delete()
+    for entries in batched(_told(begun), COPIED):
+        ImportIdMap.objects.bulk_create(
+            ImportIdMap(bringing=row, details_sealed=_sealed(row, entry)) for entry in entries
+        )
 
 
 def _told(row: Import) -> list[_Entry]:

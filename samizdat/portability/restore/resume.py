@@ -57,13 +57,14 @@ def take_over(begun: Import, row: Import) -> None:
         **sealed(row, "plan", plan), "counts": begun.counts, "row_no": begun.row_no,
         "fingerprint": bytes(begun.fingerprint), "list": begun.list_id, "rows_total": begun.rows_total,
     }  # fmt: skip
+    base.copy_places(begun, row)
     with transaction.atomic():
         left = Import.objects.filter(pk=begun.pk, owner=begun.owner)
         if not left.update(state="failed", problem="gone_on", fingerprint=os.urandom(32), row_no=0):
             raise ImportTaken
         if not Import.objects.filter(pk=row.pk, owner=row.owner).update(**done):
             raise ImportTaken
-        base.take_over(begun, row)
+        begun.places.all().delete()
 
 
 def finish_unchanged(row: Import, counts: dict[str, int], now: datetime) -> None:
