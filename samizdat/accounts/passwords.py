@@ -9,6 +9,7 @@ a keyed hash of it, so whoever copies the database cannot begin to guess.
 import base64
 import json
 
+from django.contrib.auth import password_validation
 from django.contrib.auth.password_validation import CommonPasswordValidator, MinimumLengthValidator
 from django.utils.translation import gettext as _
 
@@ -65,3 +66,9 @@ class NotCommon(CommonPasswordValidator):
 
     def get_error_message(self) -> str:
         return _("This password is one of the first that attackers try. Use four or five words of your own.")
+
+
+def shortest() -> int:
+    """Characters that a password has at least."""
+    checks = password_validation.get_default_password_validators()
+    return next(check.min_length for check in checks if isinstance(check, LongEnough))

@@ -48,7 +48,7 @@ def init(name: str, email: str, password_file: str | None, key_copy: str | None,
     """Install: create the data folder, the key file, the organization and its first admin."""
     normalize(email)
     copy_to = _copy_to(key_copy) if key_copy not in (None, "none") else None
-    password = partial(read_password, password_file, f"Password for {email}: ")
+    password = partial(read_password, password_file, f"Password for {email}")
     organization, person_is_new, key_is_new = _make(name, email, password, options)
     asked = key_copy is None and _can_ask()
     copy = _second_copy(copy_to, ask=asked) if key_is_new else None
@@ -164,24 +164,34 @@ def _found(name: str, email: str, password: Callable[[], str], options: dict[str
         known = _at_address(email)
         wanted = None if known else password()
         organization = actions.found_organization(name, source=source, today=now.date(), now=now, **options)
-        person = known or actions.add_person(email, password=wanted, language=options["language"], today=now.date())
+        # Their language is that of the page on which they first sign in.
+        person = known or actions.add_person(email, password=wanted, language="", today=now.date())
         actions.give_role(person, organization, "admin", by=None, now=now)
     return organization, known is None
 
 
 def read_password(file: str | None, question: str) -> str:
-    """From the file's first line, or asked for twice. Failed where nobody can be asked."""
+    """From the file's first line, or asked for twice, and again until it is long enough. question: without the length,
+    which is said with it. Failed where nobody can be asked."""
     if file:
         return first_line(file)
     if not _can_ask():
         raise CommandFailed("Enter the password with --password-file.", "no_password")
-    try:
-        first, again = getpass.getpass(question), getpass.getpass("Repeat the password: ")
-    except EOFError as gone:
-        raise CommandFailed("No password entered. Run this again, or use --password-file.", "no_password") from gone
-    if again != first:
-        raise CommandFailed("The passwords don't match. Run this again.", "password_differs")
-    return first
+    from samizdat.accounts.actions import check_password
+    from samizdat.accounts.errors import PasswordWeak
+    from samizdat.accounts.passwords import shortest
+
+    while True:
+        try:
+            first = getpass.getpass(f"{question} (at least {shortest()} characters): ")
+            check_password(first)
+            if getpass.getpass("Repeat the password: ") == first:
+                return first
+            note("The passwords don't match. Enter both again.")
+        except PasswordWeak as weak:
+            note(str(weak))
+        except EOFError as gone:
+            raise CommandFailed("No password entered. Run this again, or use --password-file.", "no_password") from gone
 
 
 def _can_ask() -> bool:
@@ -422,7 +432,7 @@ def person_password(email: str, password_file: str | None) -> None:
 
     organization = bootstrap.organization()
     known = _member(organization, email)
-    actions.reset_password(known, read_password(password_file, f"New password for {email}: "))
+    actions.reset_password(known, read_password(password_file, f"New password for {email}"))
     record("person.password_reset", organization, now=bootstrap.now(), by=None, about=known.pk)
     say({"person": known.pk}, f"Password changed. {email} was signed out everywhere.")
 

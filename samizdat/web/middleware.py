@@ -50,7 +50,8 @@ class DeskMiddleware:
         if user.is_authenticated:
             request.person = user
             request.environ[PERSON] = True
-            translation.activate(user.language)
+            if user.language:
+                translation.activate(user.language)
             request.LANGUAGE_CODE = translation.get_language()
         try:
             response = self.get_response(request)

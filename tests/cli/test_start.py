@@ -23,6 +23,20 @@ def test_nobody_answers_when_asked_for_a_password(monkeypatch: pytest.MonkeyPatc
         read_password(None, "Password: ")
 
 
+def test_a_password_that_is_too_short_is_asked_for_again_and_the_length_is_said_before(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    typed = iter(["short", "four unrelated words", "four unrelated worms", *["four unrelated words"] * 2])
+    asked: list[str] = []
+    monkeypatch.setattr("samizdat.cli.instance.settings", lambda: SimpleNamespace(json=False))
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr("getpass.getpass", lambda question: [asked.append(question), next(typed)][1])
+    assert read_password(None, "Password for ada@lantern.example") == "four unrelated words"
+    assert asked[0] == "Password for ada@lantern.example (at least 14 characters): "
+    said = capsys.readouterr().err
+    assert "shorter than 14 characters" in said and "don't match" in said
+
+
 @pytest.fixture(scope="module")
 def lived(house: House) -> House:
     """A list, a way out, a letter, and files to bring in."""

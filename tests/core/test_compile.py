@@ -240,7 +240,7 @@ def test_a_subject_with_tags_stands_in_title_label_and_text_with_its_conditions(
         ({"subject": "*|NOBODY|*"}, "tag_unknown"),
         ({"from_name": "Ada\nBcc: x@y.org"}, "name_lines"),
         ({"from_name": "x" * 200}, "name_long"),
-        ({"from_address": ""}, "from_bad"),
+        ({"from_address": ""}, "from_empty"),
         ({"from_address": "ada"}, "from_bad"),
         ({"from_address": "a@b.org\r\nBcc: c@d.org"}, "from_bad"),
         ({"from_address": "a@b.org\n"}, "from_bad"),

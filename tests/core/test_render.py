@@ -175,7 +175,7 @@ def test_styles_are_inline_and_style_elements_are_for_phones_and_dark_mode(desig
 def test_russian_letters_have_russian_footers() -> None:
     source = page("Привет", language="ru", list_name="Письмо в четверг")
     assert 'lang="ru"' in source
-    assert "Вы получаете это письмо, потому что подписаны на рассылку «Письмо в четверг»" in source
+    assert "Вы получаете это письмо, потому что подписаны на «Письмо в четверг»" in source
     assert ">Отписаться</a>" in source
 
 

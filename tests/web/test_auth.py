@@ -230,6 +230,18 @@ def test_name_language_and_theme_are_each_persons_own(vera: Any) -> None:
     assert "js/keys.js" not in page
 
 
+def test_who_never_chose_a_language_keeps_that_of_the_sign_in_page(vera: Any) -> None:
+    vera.language = ""
+    vera.save(update_fields=["language"])
+    client = Client(headers={"accept-language": "ru"})
+    assert "Войти" in client.get("/sign-in").content.decode()
+    home = client.post("/sign-in", {"email": "vera@lantern.example", "password": PASSWORD}, follow=True)
+    assert '<html lang="ru"' in home.content.decode()
+    vera.refresh_from_db()
+    assert vera.language == "ru"
+    assert '<html lang="ru"' in client.get("/profile", headers={"accept-language": "en"}).content.decode()
+
+
 def test_somebody_with_two_organizations_chooses(here: House, there: House) -> None:
     from samizdat.accounts.actions import give_role
 

@@ -41,3 +41,8 @@ def test_a_domain_whose_keys_wait_is_named_with_what_to_do(here: House, desk: De
     row.delete()
     page = desk("admin").get(address).content.decode()
     assert "An admin can add it under Domains" in page
+
+
+def test_a_missing_dkim_signature_is_warned_of_once(here: House, desk: Desk) -> None:
+    page = desk("editor").get(reverse("send", args=[here.organization.slug, here.campaign.pk])).content.decode()
+    assert "Not signed with DKIM" in page and "aren’t signed with DKIM, so large" not in page

@@ -14,6 +14,7 @@ from django.utils import timezone
 from samizdat.audience import actions, queries
 from samizdat.audience.models import Import
 from samizdat.delivery import actions as delivery
+from samizdat.options import key_file
 from samizdat.web import charts
 from samizdat.web.settings.views.home import _greeting
 from tests.conftest import NOW
@@ -128,6 +129,12 @@ def test_a_database_that_went_back_in_time_is_said_at_home_with_its_counts(here:
     )
     page = desk("admin").get(_home(here.organization)).content.decode()
     assert "The database is from an earlier point in time" in page and "1,200 answers were recorded again" in page
+
+
+def test_an_admin_of_a_new_house_sees_which_key_file_to_copy_and_how(lantern: Any) -> None:
+    people = {role: make_person(role, f"{role}@lantern.example", lantern, role) for role in ("admin", "editor")}
+    pages = {role: signed_in(person).get(_home(lantern)).content.decode() for role, person in people.items()}
+    assert f"cp {key_file()} /media/usb/" in pages["admin"] and str(key_file()) not in pages["editor"]
 
 
 def _next(page: str) -> str:

@@ -176,7 +176,9 @@ def _sender_flaws(content: Content) -> list[ContentProblem]:
     if len(content.from_name) > MAX_NAME:
         values = {"size": f"{len(content.from_name):,}", "limit": f"{MAX_NAME}"}
         flaws.append(ContentProblem(1, "name_long", values, place="from"))
-    if not _may_send(content.from_address):
+    if not content.from_address.strip():
+        flaws.append(ContentProblem(1, "from_empty", {}, place="from"))
+    elif not _may_send(content.from_address):
         flaws.append(ContentProblem(1, "from_bad", {"address": _shown(content.from_address)}, place="from"))
     if content.reply_to and not _may_send(content.reply_to):
         flaws.append(ContentProblem(1, "reply_bad", {"address": _shown(content.reply_to)}, place="reply_to"))

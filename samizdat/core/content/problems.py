@@ -204,6 +204,7 @@ SENTENCES: dict[str, str] = {
     "name_link": "The sender name contains an address, which mail programs turn into a link, or invisible "
     "characters. Use a plain name, such as Lantern.",
     "name_long": "The sender name has %(size)s characters; the limit is %(limit)s. Shorten it.",
+    "from_empty": "There’s no sender address yet. Enter one.",
     "from_bad": "%(address)s can’t be used as the sender address. Enter one like news@example.org.",
     "reply_bad": "%(address)s can’t be used as the reply-to address. Enter one like news@example.org.",
     "list_id_bad": "%(value)s isn’t a valid list ID. Write it like a host name: thursday.lists.example.org.",

@@ -92,10 +92,12 @@ def _flaws(request: DeskRequest, version: OpenedVersion, now: datetime) -> Check
         title = ngettext("%(n)s problem to fix", "%(n)s problems to fix", len(checks.stops)) % {"n": len(checks.stops)}
         first, *more = (check.finding.sentence for check in checks.stops)
         return CheckItem("stop", title, first, href, _("Fix"), tuple(more))
-    if checks.cares:
-        title = ngettext("%(n)s warning", "%(n)s warnings", len(checks.cares))
-        first, *more = (check.finding.sentence for check in checks.cares)
-        return CheckItem("care", title % {"n": len(checks.cares)}, first, href, _("Review"), tuple(more))
+    # Whether it is signed has a line of its own.
+    cares = [check.finding.sentence for check in checks.cares if check.finding.code != "no_signature"]
+    if cares:
+        title = ngettext("%(n)s warning", "%(n)s warnings", len(cares))
+        first, *more = cares
+        return CheckItem("care", title % {"n": len(cares)}, first, href, _("Review"), tuple(more))
     return CheckItem("good", _("No problems to fix"), _("Unsubscribe link, plain text, headers and merge tags: OK."))
 
 

@@ -299,7 +299,9 @@ class ReleaseForm(DeskForm):
         required=False,
         min_value=1,
         max_value=99,
-        help_text=lazy("This many of every hundred get it first; the rest wait. Leave empty to send to all at once."),
+        help_text=lazy(
+            "This share of the recipients gets it first; the rest wait. Leave empty to send to all at once."
+        ),
     )
     wave_hold = forms.IntegerField(
         label=lazy("Wait after it, minutes"), required=False, min_value=0, max_value=LONGEST_HOLD, initial=30

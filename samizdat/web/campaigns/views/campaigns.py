@@ -131,6 +131,8 @@ def _shown(rows: list[CampaignRow], group: str, folder: int | None, counts: Mapp
     """Which rows of how many the page has."""
     first = queries.place_in_list(rows[0], GROUPS[group], folder)
     last = first + len(rows) - 1
+    if folder is None and first == 1 and last == _count(counts, group):
+        return ""  # All of them are on this page.
     if folder is not None:
         return _("%(first)s to %(last)s.") % {"first": formatting.grouped(first), "last": formatting.grouped(last)}
     values = {"first": first, "last": last, "all": _count(counts, group)}

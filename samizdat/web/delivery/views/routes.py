@@ -272,6 +272,8 @@ def remove_route(request: DeskRequest, route_id: int) -> HttpResponse:
         except DeliveryError as refused:
             messages.error(request, str(refused))
         else:
-            messages.success(request, _("Route %(name)s was removed and its password deleted.") % {"name": route.name})
+            messages.success(
+                request, _("Route “%(name)s” was removed and its settings deleted.") % {"name": route.name}
+            )
         return go(request, "routes")
     return render(request, "web/routes/remove.html", {"route": route})

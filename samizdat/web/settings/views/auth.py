@@ -76,6 +76,7 @@ def sign_in(request: DeskRequest) -> HttpResponse:
             refuse(form, None, locked)
         else:
             if person is not None:
+                _keep_language(person)
                 login(request, person)
                 onto = _typed_before(request, person, held) or redirect(_safe(request, onward))
                 return _remembered(onto, person)
@@ -87,6 +88,14 @@ def sign_in(request: DeskRequest) -> HttpResponse:
         "device": request.GET.get(DEVICE, request.POST.get(DEVICE, "")),
     }
     return render(request, "web/sign_in.html", facts, status=200 if not form.errors else 422)
+
+
+def _keep_language(person: Person) -> None:
+    """Of the page on which somebody first signed in, where nobody chose one for them: what they could read there, they
+    read from then on."""
+    if not person.language:
+        person.language = translation.get_language() or settings.LANGUAGE_CODE
+        person.save(update_fields=["language"])
 
 
 def _remembered(response: HttpResponse, person: Person) -> HttpResponse:

@@ -1,5 +1,6 @@
 """The first page: what needs somebody, the five promises, what goes out next, what became of the last letters."""
 
+import shlex
 from collections import Counter
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -25,6 +26,7 @@ from samizdat.delivery.queries import RouteRow
 from samizdat.events import log_breaks
 from samizdat.events import queries as events
 from samizdat.events.actions import detail_of
+from samizdat.options import key_file
 from samizdat.web import labels, limit_alarms
 from samizdat.web.charts import SizeChart, size_chart
 from samizdat.web.exports.views import exports
@@ -62,6 +64,7 @@ def home(request: DeskRequest) -> HttpResponse:
         "next": [(row, names.get(row.campaign.list_id, "")) for row in [*going, *drafts]],
         "last": ended,
         "steps": steps,
+        "key_copy": shlex.join(["cp", str(key_file()), "/media/usb/"]) if request.role == "admin" else "",
         "steps_done": sum(step.done for step in steps),
         "size": _size(organization, lists, timezone.localdate()),
     }
@@ -285,7 +288,7 @@ def _promises(organization: Organization, lists: list[ListView], routes: list[Ro
     live = sum(route.state == "live" for route in routes)
     through = "good" if routes and live == len(routes) else "care" if live else "stop"
     fact = (
-        _("%(live)s of %(all)s routes working") % {"live": count(live), "all": count(len(routes))}
+        _("routes working: %(live)s of %(all)s") % {"live": count(live), "all": count(len(routes))}
         if routes
         else _("no route yet")
     )
