@@ -22,6 +22,10 @@ LIGHT = {"with_subjects", "_light", "in_turn"}
 
 # Functions that may, with the reason.
 KNOWN = {
+    "campaigns.approval._compiled": "the versions of one edition",
+    "campaigns.edition_details.all_versions": "those of one edition",
+    "campaigns.released.web_versions": "those of one edition",
+    "delivery.domain_ownership.claimed_before_release": "the versions of one edition",
     "campaigns.ab_test.versions": "those of one campaign, which have a limit, with the drafts of their texts",
     "campaigns.media.storage.used": "sums alone, made by the database",
     "campaigns.translations.versions": "those of one campaign, by language",
@@ -48,6 +52,12 @@ def _chain(node: ast.expr) -> tuple[ast.expr, list[tuple[str, ast.Call | None]]]
     return node, names[::-1]
 
 
+def _keeps_details(name: str, call: ast.Call | None) -> bool:
+    """defer("compiled_sealed") leaves the details of an edition, with all its texts."""
+    named = {arg.value for arg in call.args if isinstance(arg, ast.Constant)} if call else set()
+    return name == "defer" and call is not None and len(call.args) == 1 and named == {"compiled_sealed"}
+
+
 class _Function:
     def __init__(self, node: ast.FunctionDef) -> None:
         self.node = node
@@ -65,7 +75,7 @@ class _Function:
 
     def is_whole(self, node: ast.expr, names: list[tuple[str, ast.Call | None]], depth: int = 0) -> bool:
         """Are all columns of its rows read?"""
-        if NARROWS & {name for name, _call in names}:
+        if NARROWS & {name for name, call in names if not _keeps_details(name, call)}:
             return False
         parent = self.parents.get(node)
         if isinstance(parent, ast.IfExp):

@@ -1,7 +1,7 @@
 """What a digest says: of each letter its subject, its first lines, and where it stands on the web."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from html.parser import HTMLParser
@@ -29,23 +29,29 @@ _BARE = "<!doctype html><html><head><title></title></head><body>{{ content }}</b
 _MARKS = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~&:@^=$%])")
 
 
-def digest_draft(list_: List, letters: Sequence[tuple[Edition, EditionDetails]], now: datetime) -> Draft:
-    """A letter of the newest one's sender and language. `letters`: at least one, the oldest first. Errors:
-    limited_process.TooMuch."""
-    newest = letters[-1][1]
-    language = newest.language
+def digest_draft(
+    list_: List,
+    newest: tuple[Edition, EditionDetails],
+    others: Iterable[tuple[Edition, EditionDetails]],
+    now: datetime,
+) -> Draft:
+    """A letter of the newest one's sender and language. others: the newer first; none is held once it is quoted.
+    Errors: limited_process.TooMuch."""
+    edition, details = newest
+    language = details.language
     words = phrases_override.words(language)
     there = now.astimezone(ZoneInfo(list_.organization.timezone))
     day = php_date(usual(language), there, language)
     subject = words["digest.subject"] % {"list": audience.name_of(list_), "day": day}
-    parts = [_part(edition, details, now, words["digest.more"]) for edition, details in letters]
+    parts = [_part(edition, details, now, words["digest.more"])]
+    parts += [_part(*letter, now, words["digest.more"]) for letter in others]
     return Draft(
         subject=_unmerged(subject),
         preheader="",
-        from_name=newest.from_name,
-        from_email=newest.from_email,
-        reply_to=newest.reply_to,
-        body="\n\n".join([_plain(words["digest.why"]), *parts]) + "\n",
+        from_name=details.from_name,
+        from_email=details.from_email,
+        reply_to=details.reply_to,
+        body="\n\n".join([_plain(words["digest.why"]), *reversed(parts)]) + "\n",
         format="markdown",
     )
 

@@ -5,7 +5,7 @@ put an edition beside another draft, so no draft is read for them and no column 
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from samizdat.accounts.sealed_settings import leading
@@ -79,7 +79,11 @@ def _placed(content: Content, base: str, form: str | None, slug: str) -> Content
     )
 
 
-def released_to(list_: List, editions: Sequence[Edition]) -> list[tuple[Edition, EditionDetails]]:
-    """Those of these editions that were released to the whole list."""
-    pairs = [(edition, released(edition)) for edition in editions]
-    return [(edition, details) for edition, details in pairs if details and details.to_all and details.list == list_.id]
+def released_to(list_: List, editions: Iterable[Edition]) -> Iterator[tuple[Edition, EditionDetails]]:
+    """Those of these editions that were released to the whole list. One is opened at a time: each weighs up to a
+    megabyte."""
+    for edition in editions:
+        details = released(edition)
+        edition.__dict__.pop("details_sealed", None)
+        if details and details.to_all and details.list == list_.id:
+            yield edition, details

@@ -22,6 +22,7 @@ from samizdat.accounts.sealed_settings import Leading
 from samizdat.campaigns.edition_details import opened
 from samizdat.campaigns.models import Edition, EditionVariant
 from samizdat.campaigns.opened import OpenedCampaign
+from samizdat.campaigns.queries import AT_ONCE
 from samizdat.campaigns.release_log import standing
 from samizdat.core.content.problems import SENTENCES
 from samizdat.core.crypto.seal import SealError
@@ -166,7 +167,8 @@ def _wrote_from(organization: Organization, name: str) -> bool:
         organization=organization, campaign__state="finished", campaign__version_of=None
     )
     keys = keyring.keys(organization)
-    for edition in rows.defer("compiled_sealed").order_by("-created")[:LOOKED_AT]:
+    rows = rows.defer("compiled_sealed").order_by("-created")[:LOOKED_AT]
+    for edition in rows.iterator(chunk_size=AT_ONCE):
         with contextlib.suppress(SealError, BadAddress):
             sender = domain(normalize(opened(keys, edition).from_email))
             if sender == name and standing(edition).finished:

@@ -1,5 +1,6 @@
 """Letters gathered for those who want a digest: each of them once, by itself or gathered."""
 
+import gc
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from typing import Any
@@ -16,11 +17,13 @@ from samizdat.audience.actions.digests import set_digest
 from samizdat.audience.actions.lists import tags_for
 from samizdat.audience.list_details import ListDetails
 from samizdat.audience.models import List, ListTotal, Subscriber, SubscriberTag, Subscription
+from samizdat.campaigns import digest as digest_module
 from samizdat.campaigns.actions import create, save
 from samizdat.campaigns.approval import NotApproved, agree, bond_of
 from samizdat.campaigns.archive import listing
 from samizdat.campaigns.digest import STUCK
 from samizdat.campaigns.drafts.draft import draft_of
+from samizdat.campaigns.edition_details import EditionDetails
 from samizdat.campaigns.models import Approval, Campaign, Edition
 from samizdat.campaigns.opened import open_campaign
 from samizdat.campaigns.templates import import_template
@@ -283,6 +286,42 @@ def test_a_digest_names_its_letters_and_leads_to_them(house: House, server: Scri
     assert "bread costs more, and [so] do eggs" in text
     assert f"https://lantern.example/a/{letter.edition.archive_slug}" in text
     assert "Reader" not in text
+
+
+def test_of_the_letters_that_a_digest_quotes_one_is_held_at_a_time(
+    house: House, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (gathers,) = house.people(1)
+    house.route(server)
+    wish(house, gathers, often="digest")
+    close(house, server)
+    for _each in range(8):
+        house.released()
+    genuine, held = digest_module._part, list[int]()
+
+    def quotes(*what: Any) -> str:
+        held.append(sum(isinstance(thing, EditionDetails) for thing in gc.get_objects()))
+        return genuine(*what)
+
+    monkeypatch.setattr(digest_module, "_part", quotes)
+    before = sum(isinstance(thing, EditionDetails) for thing in gc.get_objects())
+    assert close(house, server)
+    assert len(held) == 8 and max(held) <= before + 3, "the newest, this one, and the one before it"
+
+
+def test_a_digest_quotes_the_newest_letters_of_a_round_that_has_too_many(
+    house: House, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(digests, "MOST", 2)
+    (gathers,) = house.people(1)
+    house.route(server)
+    wish(house, gathers, often="digest")
+    close(house, server)
+    for name in ("first", "second", "third"):
+        actions.release(house.draft(f"This is the {name} one."), now=datetime.now(UTC))
+    assert close(house, server)
+    text = server.messages[-1].content
+    assert b"first" not in text and text.index(b"second") < text.index(b"third")
 
 
 def test_letters_to_a_few_are_not_gathered(house: House) -> None:

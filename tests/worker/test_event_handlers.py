@@ -337,14 +337,14 @@ def test_a_letter_that_takes_too_long_keeps_no_other_from_the_web_and_rests(
 def test_digests_and_pictures_are_made_of_letters_within_limits(campaign: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     edition = let_go(campaign)
     details = released(edition)
-    assert details is not None and digest_draft(campaign.list, [(edition, details)], NOW).body
+    assert details is not None and digest_draft(campaign.list, (edition, details), (), NOW).body
 
     def busy(*_args: Any, **_how: Any) -> Any:
         raise limited_process.TooMuch
 
     monkeypatch.setattr(limited_process, "work", busy)
     with pytest.raises(limited_process.TooMuch):
-        digest_draft(campaign.list, [(edition, details)], NOW)
+        digest_draft(campaign.list, (edition, details), (), NOW)
     with pytest.raises(limited_process.TooMuch):
         publish.edition_pictures(edition, NOW)
 

@@ -7,7 +7,8 @@ and a person does it.
 
 import time
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from zoneinfo import ZoneInfo
@@ -26,7 +27,7 @@ from samizdat.campaigns.digest import STUCK, digest_draft
 from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.edition_details import EditionDetails
 from samizdat.campaigns.errors import CampaignError
-from samizdat.campaigns.models import Campaign, Edition, Template, large
+from samizdat.campaigns.models import Campaign, Edition, Template, large, large_of_edition
 from samizdat.campaigns.opened import open_campaign
 from samizdat.campaigns.queries import in_turn
 from samizdat.campaigns.released import released_to
@@ -43,6 +44,9 @@ HOLD = 30
 # Seconds until a digest whose letters take too long is tried again, and when that is, by its list.
 REST = 600.0
 _rests: dict[int, float] = {}
+
+# Letters of a round that its digest quotes, the newest: all are looked at once more in the transaction that ends it.
+MOST = 300
 
 # What the log says of a digest once a person has to release it.
 _LATER: tuple[EventKind, ...] = ("campaign.released", "campaign.unreleased", "digest.release_failed")
@@ -119,9 +123,9 @@ def how_many(list_: List) -> int:
 
 
 def _gathered(list_: List, round: int) -> QuerySet[Edition]:
-    """The letters of a round, the oldest first."""
+    """The letters of a round, the oldest first; without their texts, of which each weighs up to a megabyte."""
     rows = Edition.objects.filter(campaign__list=list_, campaign__digest_round=round, campaign__is_digest=False)
-    rows = rows.defer("compiled_sealed")
+    rows = rows.defer(*large_of_edition())
     return rows.exclude(campaign__state="cancelled").order_by("campaign__not_before", "pk")
 
 
@@ -131,16 +135,14 @@ def _close(list_: List, now: datetime) -> None:
     Letters and readers are read before the transaction; where another letter began meanwhile, the next look makes the
     digest. Whom it is for is written down with its end: nothing is asked about a round that is over.
     """
-    round = list_.digest_round
+    round, quoted = list_.digest_round, list[_QuotedLetter]()
     rows = _gathered(list_, round).select_related("organization", "campaign__organization", "campaign__list")
-    rows = rows.defer("compiled_sealed", *large("campaign__"))
+    rows = rows.defer(*large_of_edition(), *large("campaign__")).reverse()[:MOST]
     wanted = recipients_sql.digest_page(list_.organization_id, list_.id, round, 0, 1, suppressions=True)
     editions = [*rows] if wanted else []
-    # List, round and state stand in the open: quoted is what was released to the whole list alone.
-    letters = released_to(list_, editions)
-    # Asked before they are quoted and once more after it: what they say may be changed while they are read.
-    agreed = _are_agreed_to(list_, letters)
-    draft = limited_process.as_request(digest_draft, list_, letters, now) if letters else None
+    letters = _one_by_one(list_, editions, quoted)
+    newest = next(letters, None)
+    draft = limited_process.as_request(digest_draft, list_, newest, letters, now) if newest else None
     pages = [*_readers(list_)] if draft else []
     with transaction.atomic():
         held = List.objects.select_for_update(no_key=True).get(id=list_.id)
@@ -148,32 +150,54 @@ def _close(list_: List, now: datetime) -> None:
         if held.digest_round != round or (wanted and there != editions) or waits_for(held):
             return
         if draft is not None:
-            again = {edition.pk: edition for edition in there}
-            agreed = agreed and _are_agreed_to(
-                list_, [(again[edition.pk], details) for edition, details in letters if edition.pk in again]
-            )
-            _write(list_, draft, [details for _edition, details in letters], pages, now, agreed)
+            again = {edition.pk: edition.campaign for edition in there}
+            agreed = all(letter.is_agreed_to and _is_agreed_to(again[letter.edition], letter) for letter in quoted)
+            _write(list_, draft, quoted, pages, now, agreed)
         List.objects.filter(id=list_.id).update(digest_round=round + 1)
         recipients_sql.round_ends(list_.id, everybody=not held.digest_when)
         _put_off(held, now)
 
 
-def _are_agreed_to(list_: List, letters: Sequence[tuple[Edition, EditionDetails]]) -> bool:
+@dataclass(slots=True)
+class _QuotedLetter:
+    """What is known of a letter once its texts are let go."""
+
+    edition: int
+    template: int
+    language: str
+    unlisted: bool
+    is_agreed_to: bool = False
+
+
+def _one_by_one(
+    list_: List, editions: Iterable[Edition], quoted: list[_QuotedLetter]
+) -> Iterator[tuple[Edition, EditionDetails]]:
+    """Those of a round, each opened when its turn comes, and noted in `quoted`. List, round and state stand in the
+    open: quoted is what was released to the whole list alone."""
+    for edition, details in released_to(list_, editions):
+        letter = _QuotedLetter(edition.pk, details.template, details.language, details.unlisted)
+        # Asked before it is quoted and once more after it: what it says may be changed while it is read.
+        letter.is_agreed_to = _is_agreed_to(edition.campaign, letter)
+        quoted.append(letter)
+        yield edition, details
+
+
+def _is_agreed_to(campaign: Campaign, letter: _QuotedLetter) -> bool:
     """In the frame that the digest takes over: a letter is compared with what its column says, the digest takes what
     was released."""
-    framed = all((edition.campaign.template_id or 0) == details.template for edition, details in letters)
-    return framed and approval.are_agreed_to(list_.organization, [edition.campaign for edition, _details in letters])
+    framed = (campaign.template_id or 0) == letter.template
+    return framed and approval.are_agreed_to(campaign.organization, [campaign])
 
 
 def _write(
     list_: List,
     draft: Draft,
-    letters: Sequence[EditionDetails],
+    letters: Sequence[_QuotedLetter],
     pages: Sequence[Sequence[int]],
     now: datetime,
     agreed: bool,
 ) -> None:
-    newest = letters[-1]
+    newest = letters[0]
     campaign = campaigns.create(
         list_.organization,
         list_,

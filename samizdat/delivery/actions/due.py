@@ -12,6 +12,7 @@ from django.db.models import Min
 
 from samizdat.campaigns.ab_test import marks_of
 from samizdat.campaigns.models import WELCOME, Campaign, Edition, large
+from samizdat.campaigns.queries import AT_ONCE
 from samizdat.campaigns.translations import frozen_in
 from samizdat.core.crypto.seal import SealError
 from samizdat.core.mail.ledger import CHUNK, pack_numbers
@@ -204,7 +205,7 @@ def pause_from_others(now: datetime) -> int:
     one may have been older ones for an instant."""
     paused = 0
     rows = Edition.objects.filter(campaign__state__in=("sending", "waiting")).select_related("organization")
-    for edition in rows.defer("compiled_sealed"):
+    for edition in rows.defer("compiled_sealed").iterator(chunk_size=AT_ONCE):
         try:
             name = domain_ownership.claimed_before_release(edition)
         except (VaultError, SealError):
