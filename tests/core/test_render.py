@@ -702,3 +702,13 @@ def test_a_link_that_takes_a_readers_address_or_their_unsubscribe_link_elsewhere
     assert found("https://survey.example/?e=*|EMAIL|*&amp;n=*|FNAME|*") == ["care link_takes_value"] * 2
     for fine in "*|UNSUB|*", "*|ARCHIVE|*", "https://lantern.example/join?e=*|EMAIL|*", "https://survey.example/":
         assert found(fine) == [], fine
+
+
+def test_an_address_that_only_stands_far_before_a_tag_takes_nothing_along() -> None:
+    """Whatever is 2,000 characters before it, and however long the address is that does."""
+    for more in range(25):
+        far = "https://t.co/ " * 150 + "y" * more
+        made = letter(f"<p>{far} *|UPDATE_PROFILE|* <a href='*|UNSUB|*'>Leave</a></p>", format="html")
+        assert not [flaw for flaw in made.flaws if flaw.code.startswith("link_takes")]
+    long = letter(f'<p><a href="https://evil.example/?{"y" * 3_000}&amp;u=*|UNSUB|*">News</a></p>', format="html")
+    assert [flaw.code for flaw in long.flaws if flaw.code.startswith("link_takes")] == ["link_takes_link"]

@@ -598,9 +598,9 @@ class ContentRenderer:
 
     def _look_where_it_leads(self, tag: MergeTag, page: str, start: int) -> None:
         """An address of another host that takes along whose letter it is, or the link by which they unsubscribe."""
-        address = page[max(page.rfind('"', 0, start), start - 2_000) + 1 : start]
-        host = _HOST.match(address)
-        if host is None or tag.name == "ARCHIVE_URL" or address.startswith(f"{self.content.website or '-'}/"):
+        begin = page.rfind('"', 0, start) + 1  # However far: what begins elsewhere is the middle of some other text.
+        host = _HOST.match(page, begin, start)
+        if host is None or tag.name == "ARCHIVE_URL" or page.startswith(f"{self.content.website or '-'}/", begin):
             return
         if tag.name in _OWN_LINKS:
             self._flaw("link_takes_link", tag.line, tag=tag.written, host=host[1])
