@@ -16,6 +16,7 @@ from samizdat.audience.models import Import
 from samizdat.delivery import actions as delivery
 from samizdat.options import key_file
 from samizdat.web import charts
+from samizdat.web.imports import views as imports_page
 from samizdat.web.settings.views.home import _greeting
 from tests.conftest import NOW
 from tests.web.conftest import House, make_person, signed_in
@@ -299,3 +300,12 @@ def test_the_group_of_this_page_stands_open_in_the_menu(here: House, desk: Desk,
     shown = desk("admin").get(reverse(page, args=[here.organization.slug])).content.decode()
     menu = shown.split('<nav class="side"', 1)[1].split("</nav>", 1)[0]
     assert re.findall(r"<details open>\s*<summary>\s*(\w+)", menu) == [group]
+
+
+def test_the_page_of_imports_opens_the_newest_alone(here: House, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each plan weighs up to hundreds of kilobytes, and anybody on a team may upload thousands of files."""
+    monkeypatch.setattr(imports_page, "LISTED", 2)
+    rows = [actions.begin_upload(here.organization, here.list, now=NOW, by=None) for _each in range(3)]
+    page = desk("editor").get(reverse("imports", args=[here.organization.slug])).content.decode()
+    links = [reverse("import", args=[here.organization.slug, row.pk]) in page for row in rows]
+    assert links == [False, True, True]

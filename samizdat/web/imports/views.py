@@ -39,6 +39,7 @@ from samizdat.web.uploads import PIECE, PieceUploadHandler
 
 LARGEST = 500 * 1024 * 1024
 MOST_FILES = 20
+LISTED = 50
 GOING = ("uploading", "reading", "waiting", "running")
 
 
@@ -54,9 +55,19 @@ def _imports_page(request: DeskRequest, form: ListForm) -> HttpResponse:
         "lists": queries.lists(request.organization),
         "form": form,
         "services": plans.services(),
-        "earlier": [(row, ", ".join(actions.read_plan(row).names)) for row in queries.imports(request.organization)],
+        "earlier": [*_earlier(request)],
     }
     return render(request, "web/imports/choose.html", facts, status=422 if form.is_bound else 200)
+
+
+def _earlier(request: DeskRequest) -> Iterator[tuple[Import, str]]:
+    """The newest ones with the names of their files. Each plan weighs up to some hundred kilobytes: few are held at a
+    time."""
+    rows = queries.imports(request.organization).select_related("organization").defer("report_sealed")[:LISTED]
+    for row in rows.iterator(chunk_size=5):
+        names = ", ".join(actions.read_plan(row).names)
+        del row.plan_sealed
+        yield row, names
 
 
 def _takes_pieces(view: View) -> View:
