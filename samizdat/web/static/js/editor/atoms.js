@@ -39,7 +39,7 @@ export function fields(name, node, editor, getPos) {
   return { dom, show: (next) => shows.forEach((show) => show(next.attrs)) };
 }
 
-function here(editor, pos) {
+export function here(editor, pos) {
   const { state, view } = editor;
   if (state.selection instanceof NodeSelection && state.selection.from === pos) return;
   view.dispatch(state.tr.setSelection(NodeSelection.create(state.doc, pos)));

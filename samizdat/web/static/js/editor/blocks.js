@@ -8,7 +8,7 @@ import { face } from "./faces.js";
 import { ATOMS, BLOCKS } from "./schema.js";
 import { kind, make, say, tell } from "./words.js";
 
-const { NodeSelection, Plugin, PluginKey, TextSelection } = pm.state;
+const { NodeSelection, Plugin, TextSelection } = pm.state;
 const { closeHistory } = pm.history;
 const { Decoration, DecorationSet } = pm.view;
 
@@ -296,9 +296,7 @@ export function focus(editor, pos) {
 
 // Ids for those that have none or share one, and the frame around the block with the caret.
 export function keeping() {
-  const key = new PluginKey("keeping");
   return new Plugin({
-    key,
     appendTransaction: (transactions, _before, state) =>
       transactions.some((one) => one.docChanged) ? named(state.tr, state.doc) : null,
     props: {

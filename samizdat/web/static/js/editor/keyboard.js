@@ -44,7 +44,7 @@ function staying() {
     pointed = false;
     if (chosen(view) && view.hasFocus() && !view.composing) view.focus();
   };
-  const pointerdown = () => void (pointed = true);
+  const pointerdown = (_view, { target }) => void (pointed = !target.closest(".face"));
   const createSelectionBetween = ({ state }, _anchor, head) =>
     chosen({ state }) && !pointed && head.pos <= Selection.atStart(state.doc).from ? state.selection : null;
   return new Plugin({ props: { handleDOMEvents: { keydown, pointerdown }, createSelectionBetween } });

@@ -6,6 +6,7 @@ import { keys, tabs } from "./keyboard.js";
 import { look } from "./look.js";
 import { clean } from "./paste.js";
 import { open } from "./pictures.js";
+import { steady } from "./pointer.js";
 import { schema } from "./schema.js";
 import { typing } from "./slash.js";
 import { follow } from "./together.js";
@@ -58,6 +59,7 @@ function begin(page) {
   // No form is open before somebody comes to its block.
   frame.addEventListener("focusin", () => frame.classList.add("touched", "active"));
   frame.addEventListener("focusout", ({ relatedTarget }) => frame.contains(relatedTarget) || frame.classList.remove("active"));
+  steady(editor, frame);
   // The tools stand over the block before: out of sight while somebody types, until a mouse or an arrow asks for them.
   editor.view.dom.addEventListener("beforeinput", () => frame.classList.add("typing"));
   for (const name of ["pointermove", "pointerdown", "keyup"]) frame.addEventListener(name, ({ key = "Arrow" }) => /^(Arrow|Page|Home|End|Esc|F10)/.test(key) && frame.classList.remove("typing"));
