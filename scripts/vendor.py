@@ -36,13 +36,17 @@ export { Bold } from "@tiptap/extension-bold";
 export { Italic } from "@tiptap/extension-italic";
 export { HardBreak } from "@tiptap/extension-hard-break";
 export { Text } from "@tiptap/extension-text";
-export { Gapcursor } from "@tiptap/extensions/gap-cursor";
 export { UndoRedo } from "@tiptap/extensions/undo-redo";
-import * as history from "@tiptap/pm/history";
-import * as model from "@tiptap/pm/model";
-import * as state from "@tiptap/pm/state";
-import * as view from "@tiptap/pm/view";
-export const pm = { history, model, state, view };
+import { closeHistory } from "@tiptap/pm/history";
+import { Node as DocumentNode } from "@tiptap/pm/model";
+import { NodeSelection, Plugin, PluginKey, Selection, TextSelection } from "@tiptap/pm/state";
+import { Decoration, DecorationSet } from "@tiptap/pm/view";
+export const pm = {
+  history: { closeHistory },
+  model: { Node: DocumentNode },
+  state: { NodeSelection, Plugin, PluginKey, Selection, TextSelection },
+  view: { Decoration, DecorationSet },
+};
 """
 NOTES = """
 `editor.js` holds TipTap (MIT, Copyright (c) 2025 Tiptap GmbH, `editor.LICENSE`) and ProseMirror (MIT, Copyright (C)
@@ -69,7 +73,15 @@ def editor() -> bytes:
         wanted = [f"esbuild@{ESBUILD}", *(f"@tiptap/{part}@{TIPTAP}" for part in PARTS)]
         flags = ["--before", DAY, "--no-audit", "--no-fund", "--silent"]
         subprocess.run(["npm", "install", *flags, *wanted], cwd=folder, check=True, stdout=subprocess.DEVNULL)
-        build = ["--bundle", "--format=esm", "--minify", "--target=esnext", "--drop:console", "--legal-comments=none"]
+        build = [
+            "--bundle",
+            "--format=esm",
+            "--minify",
+            "--charset=utf8",
+            "--target=esnext",
+            "--drop:console",
+            "--legal-comments=none",
+        ]
         command = ["node_modules/.bin/esbuild", "entry.js", *build, "--log-level=error", "--outfile=editor.js"]
         subprocess.run(command, cwd=folder, check=True)
         return (Path(folder) / "editor.js").read_bytes()

@@ -30,6 +30,7 @@ from samizdat.campaigns.freezing import freeze
 from samizdat.campaigns.models import Campaign, CheckResult
 from samizdat.campaigns.opened import open_campaign
 from samizdat.campaigns.templates import starter_templates
+from samizdat.core.content.blocks import dumps
 from samizdat.core.content.blocks.merge_versions import numbered_body
 from samizdat.core.crypto import seal
 from samizdat.delivery.campaign_checks import look
@@ -51,12 +52,12 @@ def codes(campaign: Campaign) -> set[str]:
 # --- starter templates ---
 
 
-def test_a_starter_as_it_came_has_no_text_yet_and_none_of_its_placeholders_is_a_problem(lantern: Organization) -> None:
+def test_a_starter_as_it_came_is_sample_text_and_none_of_its_placeholders_is_a_problem(lantern: Organization) -> None:
     list_ = new_list(lantern, "News", now=NOW)
     for name in starter_templates.NAMES:
         fresh = letter(lantern, numbered_body(starter_templates.body_of(name, "en")), format="blocks", list=list_)
         found = [finding for finding in look(fresh, NOW).findings if finding.place in ("block", "body")]
-        assert [(finding.code, finding.severity) for finding in found] == [("body_empty", "stop")], name
+        assert [(finding.code, finding.severity) for finding in found] == [("body_sample", "stop")], name
         with pytest.raises(ContentHasProblems):
             freeze(open_campaign(fresh), NOW)
 
@@ -64,7 +65,32 @@ def test_a_starter_as_it_came_has_no_text_yet_and_none_of_its_placeholders_is_a_
 def test_once_something_is_written_each_placeholder_that_is_left_is_named(lantern: Organization) -> None:
     body = starter_templates.body_of("letter", "en").replace("Your headline: what this email is about", "The river")
     found = codes(letter(lantern, body, format="blocks"))
-    assert {"left_over", "picture_none", "button_empty"} <= found and "body_empty" not in found
+    assert {"left_over", "picture_none", "button_empty"} <= found and "body_sample" not in found
+
+
+def test_headings_of_a_starter_are_named_like_its_paragraphs(lantern: Organization) -> None:
+    list_ = new_list(lantern, "News", now=NOW)
+    for language, title in (("en", "Headline of the main story"), ("ru", "Заголовок главной истории")):
+        body = starter_templates.body_of("digest", language).replace(title, "The river")
+        campaign = letter(lantern, body, format="blocks", list=list_)
+        left = [finding.sentence for finding in look(campaign, NOW).findings if finding.code == "left_over"]
+        assert len(left) == 4, left
+
+
+def test_a_digest_with_words_picture_and_button_has_no_findings_of_its_own(lantern: Organization) -> None:
+    """Whoever fills in what is there is done: nothing in it has to be found and deleted."""
+    document = starter_templates.document_of("digest", "en")
+    heading, intro, _picture, button, columns = document["content"]
+    kinds = [block["type"] for block in document["content"]]
+    assert kinds == ["heading", "paragraph", "picture", "button", "columns"]
+    for number, text in enumerate(
+        (heading, intro, *(cell for column in columns["content"] for cell in column["content"]))
+    ):
+        text["content"][0]["text"] = f"The river rose by {number} meters."
+    button["attrs"]["link"] = "https://example.org/river"
+    body = dumps({**document, "content": [heading, intro, button, columns]})
+    found = look(letter(lantern, body, format="blocks"), NOW).findings
+    assert not [finding.sentence for finding in found if finding.place in ("block", "body")]
 
 
 # --- the network ---

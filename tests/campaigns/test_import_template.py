@@ -130,7 +130,7 @@ def test_a_letter_in_a_foreign_template_begins_with_its_sample_and_fills_its_pla
     assert "Mine" in fill(proof_of(copy(letter, by=None, now=NOW), NOW).letter.html, {})
     blocks = begun.with_(format="blocks", body=starter_templates.body_of("digest", "en"))
     actions.save(letter, blocks, version=letter.version, by=None, now=NOW)
-    assert "The week in five minutes" in fill(proof_of(letter, NOW).letter.html, {})
+    assert "Headline of the main story" in fill(proof_of(letter, NOW).letter.html, {})
     layout.write(letter, "header_image", None, now=NOW)
     assert layout.place(letter, "header_image").own is None
     with pytest.raises(CampaignError, match="The template of this campaign no longer has this block"):

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from samizdat.campaigns.templates.starter_templates import body_of
+from samizdat.core.content.blocks import parse
 from tests.browser import started
 from tests.web.conftest import House
 from tests.web.test_block_editor import make, paragraph, written
@@ -86,4 +88,51 @@ def test_a_press_below_open_fields_selects_nothing_and_puts_the_caret_there(
         page.keyboard.press("End")
         page.keyboard.type("!")
         assert written(page)[1]["content"][0]["text"] == "Above the river!"
+        assert not complaints
+
+
+def test_ctrl_a_chooses_the_block_first_and_then_everything(browser: Any, served: str, here: House) -> None:
+    _letter, path = make(here, paragraph("Above the river"), paragraph("Below the river"))
+    with window(browser, here.people["editor"], served) as (page, complaints):
+        page.goto(path)
+        page.locator(".prose", has_text="Below").click()
+        page.keyboard.press("Control+a")
+        page.keyboard.type("Here")
+        assert [block["content"][0]["text"] for block in written(page)] == ["Above the river", "Here"]
+        page.keyboard.press("Control+a")
+        page.keyboard.press("Control+a")
+        page.keyboard.type("All")
+        assert [block["content"][0]["text"] for block in written(page)] == ["All"]
+        assert not complaints
+
+
+@pytest.mark.parametrize("touch", [False, True], ids=["mouse", "touch"])
+def test_what_is_typed_takes_the_place_of_a_starters_words(browser: Any, served: str, here: House, touch: bool) -> None:
+    _letter, path = make(here, *parse(body_of("digest", "en"))["content"])
+    options = {"viewport": PHONE, "has_touch": True, "is_mobile": True} if touch else {}
+    with window(browser, here.people["editor"], served, **options) as (page, complaints):
+        page.goto(path)
+        # By Tab from the field before, by pointer from block to block, in columns too.
+        page.focus("#f-preheader")
+        page.keyboard.press("Tab")
+        page.keyboard.type("The river")
+        for old in ("What happened and why", "Headline of the second", "Headline of the third"):
+            place = page.locator(".blk > :is(.prose, .title)", has_text=old)
+            page.touchscreen.tap(*middle(place)) if touch else press(page, place)
+            page.wait_for_function("words => document.getSelection().toString().startsWith(words)", arg=old)
+            page.keyboard.type("Water")
+        blocks = written(page)
+        assert [blocks[0]["content"][0]["text"], blocks[1]["content"][0]["text"]] == ["The river", "Water"]
+        assert [column["content"][0]["content"][0]["text"] for column in blocks[4]["content"]] == ["Water", "Water"]
+        # What somebody has written is theirs: there a press only puts the caret.
+        place = page.locator(".title", has_text="The river")
+        page.touchscreen.tap(*middle(place)) if touch else press(page, place)
+        expect(page.locator(".blk.on")).to_contain_text("The river")
+        assert page.evaluate("document.getSelection().isCollapsed")
+        # And a second press into a sample is the browser's own: one word of it can be changed.
+        press(page, page.locator(".columns .prose").first)
+        assert page.evaluate("document.getSelection().toString()") == "What happened, in two sentences."
+        if not touch:
+            press(page, page.locator(".columns .prose").first)
+            assert page.evaluate("document.getSelection().toString()") in ("", "happened")
         assert not complaints

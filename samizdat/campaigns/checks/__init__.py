@@ -113,7 +113,7 @@ def look(
         *more,
     ]
     if draft.format == "blocks" and is_untouched(draft.body):
-        problems = [*_EMPTY, *(flaw for flaw in problems if flaw.place not in _IN_TEXT)]
+        problems = [*_SAMPLE, *(flaw for flaw in problems if flaw.place not in _IN_TEXT)]
     waits = {
         "links": bool(broken_links.unasked(reading, known, now)),
         "spelling": bool(spelling.unchecked(campaign.organization.pk, spelling.texts(reading))),
@@ -125,8 +125,8 @@ def look(
 
 
 SLOW = ContentProblem(1, "letter_slow", {}, place="letter")
-# A starter template as it came is an email without a text: nobody has to be told what each of its placeholders lacks.
-_EMPTY = (ContentProblem(1, "body_empty", place="block"),)
+# Of a starter template as it came nobody has to be told what each of its placeholders lacks.
+_SAMPLE = (ContentProblem(0, "body_sample"),)
 _IN_TEXT = ("body", "block")
 
 
@@ -182,7 +182,7 @@ def stops(
     """What keeps a letter from going out besides its compiling: asked by the engine itself, not by a form."""
     campaign, draft, settings = version.campaign, version.draft, version.settings
     checked = _core(campaign, reading_of(campaign, draft, proof, now, settings, rules), proof, TRIES)
-    unwritten = _EMPTY if draft.format == "blocks" and is_untouched(draft.body) else ()
+    unwritten = _SAMPLE if draft.format == "blocks" and is_untouched(draft.body) else ()
     problems = [*checked, *_altered(campaign.organization, settings), *_named(draft)]
     problems += unwritten
     return tuple(flaw for flaw in problems if flaw.severity == "stop")

@@ -50,6 +50,7 @@ SENTENCES: dict[str, str] = {
     "tagged_unknown": "No subscriber has the tag “%(group)s”. Check the spelling.",
     # the letter
     "body_empty": "There is no text yet. Write the email.",
+    "body_sample": "The text is still the template’s sample text. Replace it with your own.",
     "body_long": "The text has %(size)s characters; the limit is %(limit)s. Move part of it to a web page.",
     "letter_slow": "This campaign takes too long to prepare. Try again in a minute. If that doesn’t help, look for "
     "a character that is repeated thousands of times, or shorten the text.",

@@ -5,6 +5,7 @@ import json
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
+from samizdat.core.content.checks.first_words import samples
 from samizdat.core.content.theme import FONTS, Theme
 
 
@@ -238,6 +239,7 @@ def look(theme: Theme) -> str:
     )
 
 
-def facts(offered: list[dict[str, str]]) -> dict[str, str]:
+def facts(offered: list[dict[str, str]], body: str = "") -> dict[str, str]:
     """What the editor's element carries besides."""
-    return {"words": words(), "fields": json.dumps(offered, ensure_ascii=False)}
+    texts = {"fields": offered, "samples": samples(body)}
+    return {"words": words()} | {name: json.dumps(value, ensure_ascii=False) for name, value in texts.items()}

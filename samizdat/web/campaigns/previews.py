@@ -54,7 +54,7 @@ FIELDS = {
 
 
 # What an email lacks that nobody has begun to write.
-_UNWRITTEN = frozenset({"body_empty", "subject_empty"})
+_UNWRITTEN = frozenset({"body_empty", "body_sample", "subject_empty"})
 
 
 def framed(page: str | None) -> HttpResponse:
@@ -93,7 +93,7 @@ class Checks:
     def is_unwritten(self) -> bool:
         """Nothing is written yet: what stops it is no mistake of anybody, and nothing is marked red."""
         codes = {check.finding.code for check in self.stops}
-        return "body_empty" in codes and codes <= _UNWRITTEN
+        return bool(codes - {"subject_empty"}) and codes <= _UNWRITTEN
 
 
 def checks(proof: CompileProof, draft: Draft, looked: CheckedContent | None = None) -> Checks:

@@ -61,7 +61,7 @@ def _state(row: Campaign, now: datetime) -> tuple[str, str]:
     codes = [flaw.code for flaw in (*proof.flaws, *stopping) if flaw.severity == "stop"]
     if not codes:
         return "good", _("ready to send")
-    if {"subject_empty", "body_empty"} & set(codes):
+    if {"subject_empty", "body_empty", "body_sample"} & set(codes):
         return "stop", _("not written yet")
     return "stop", ngettext("%(n)s problem to fix", "%(n)s problems to fix", len(codes)) % {"n": len(codes)}
 

@@ -1,6 +1,7 @@
 """What the starter templates say to whoever writes (templates/starters): subscribers should never see it."""
 
 import json
+from collections.abc import Iterator
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
@@ -16,18 +17,16 @@ PLACEHOLDERS = (
     "Потом скажите, почему это важно для читателя",
     "Закончите одним делом:",
     # digest
-    "Three or four stories, the most important one first.",
-    "What happened and why it matters.",
+    "Headline of the main story",
+    "What happened and why it matters, in three or four sentences.",
+    "Headline of the second story",
+    "Headline of the third story",
     "What happened, in two sentences.",
-    "Date: what’s on.",
-    "A number and what it means.",
-    "A quote, and who said it.",
-    "Три-четыре истории, самая важная первой.",
-    "Что случилось и почему это важно.",
+    "Заголовок главной истории",
+    "Что случилось и почему это важно, в трёх-четырёх предложениях.",
+    "Заголовок второй истории",
+    "Заголовок третьей истории",
     "Что случилось, в двух предложениях.",
-    "Дата: что будет.",
-    "Число и что оно значит.",
-    "Цитата и кто это сказал.",
     # appeal
     "What’s needed and by when",
     "Tell the story of one person or one day.",
@@ -36,6 +35,8 @@ PLACEHOLDERS = (
     "Расскажите об одном человеке или об одном дне.",
     "На что пойдут деньги, сколько уже есть и сколько не хватает.",
     # event
+    "Headline: come on Friday",
+    "Заголовок: приходите в пятницу",
     "Who’s speaking, about what, and who it’s for.",
     "Name of the event",
     "Where: street, floor, entrance",
@@ -69,10 +70,39 @@ def is_untouched(body: str) -> bool:
 _HEADLINES = tuple(json.dumps(words, ensure_ascii=False)[1:-1] for words in PLACEHOLDERS)
 
 
+def samples(body: str) -> list[str]:
+    """Which lines and paragraphs of a draft in blocks are, word for word, those of a starter template."""
+    if not any(words in body for words in _HEADLINES):
+        return []
+    try:
+        texts = _texts(json.loads(body))
+    except (ValueError, RecursionError):
+        return []
+    return sorted(_sample_texts().intersection(texts))
+
+
 @lru_cache(maxsize=1)
 def _starters() -> frozenset[str]:
+    return frozenset(map(_bare, _bodies()))
+
+
+@lru_cache(maxsize=1)
+def _sample_texts() -> frozenset[str]:
+    return frozenset(text for body in _bodies() for text in _texts(json.loads(body)))
+
+
+def _bodies() -> Iterator[str]:
     folder = files("samizdat.core").joinpath("templates/starters")
-    return frozenset(_bare(file.read_text("utf-8")) for file in folder.iterdir() if file.name.endswith(".json"))
+    return (file.read_text("utf-8") for file in folder.iterdir() if file.name.endswith(".json"))
+
+
+def _texts(node: Any) -> Iterator[str]:
+    """The words of each paragraph and heading, without marks and line breaks."""
+    children = node.get("content", ()) if isinstance(node, dict) else ()
+    if any(child.get("type") == "text" for child in children):
+        yield "".join(child.get("text", "") for child in children)
+    for child in children:
+        yield from _texts(child)
 
 
 def _bare(body: str) -> str:

@@ -288,14 +288,37 @@ export function focus(editor, pos) {
   const field = node.isAtom ? (dom?.querySelector(".form :is(input, select, textarea, button)") ?? dom?.querySelector(".blk-bar [tabindex='0']")) : null;
   if (field) field.focus();
   else editor.view.focus();
+  replacing(editor);
   dom?.scrollIntoView?.({ block: "nearest" });
+  return true;
+}
+
+let samples = []; // texts of a starter
+
+// The words of a starter are chosen as a whole when somebody comes to them: what is typed takes their place.
+export function replacing({ view }) {
+  const { selection, doc, tr } = view.state;
+  const { parent } = selection.$from;
+  if (!selection.empty || !samples.includes(parent.textContent)) return;
+  view.dispatch(tr.setSelection(TextSelection.create(doc, selection.$from.start(), selection.$from.end())));
+}
+
+// All the words of the block with the caret. False where they are chosen, or where there are none.
+export function chooseWords({ state, view }) {
+  const { from, to } = state.selection;
+  const here = blockAt(state);
+  if (!here || here.node.isAtom) return false;
+  const words = TextSelection.between(state.doc.resolve(here.pos + 1), state.doc.resolve(here.pos + here.node.nodeSize - 1));
+  if (to > words.to || to - from === words.to - words.from) return false;
+  view.dispatch(state.tr.setSelection(words));
   return true;
 }
 
 // -- what the page keeps true by itself --
 
 // Ids for those that have none or share one, and the frame around the block with the caret.
-export function keeping() {
+export function keeping(page) {
+  samples = JSON.parse(page.dataset.samples ?? "[]");
   return new Plugin({
     appendTransaction: (transactions, _before, state) =>
       transactions.some((one) => one.docChanged) ? named(state.tr, state.doc) : null,

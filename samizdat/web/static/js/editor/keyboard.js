@@ -1,6 +1,6 @@
 // Keyboard alone: where Tab goes, and the keys for what the tools of a block do (web/templates/web/keyboard.html).
 import { Extension, pm } from "../../vendor/editor.js";
-import { blockAt, copy, focus, move, remove } from "./blocks.js";
+import { blockAt, chooseWords, copy, focus, move, remove, replacing } from "./blocks.js";
 import { positions } from "./drag.js";
 
 const { NodeSelection, Plugin, Selection, TextSelection } = pm.state;
@@ -116,6 +116,7 @@ function enter(editor, words) {
   const { state, view } = editor;
   view.dispatch(state.tr.setSelection(TextSelection.near(state.doc.resolve(pos + 1), 1)).scrollIntoView());
   view.focus();
+  replacing(editor);
 }
 
 function back(event, editor, tools) {

@@ -1,10 +1,13 @@
 // Mouse and finger. What is pressed stays under the pointer, whatever opens and closes around it: forms that are open close
 // when the button is let go, and the page is scrolled by as much as they and the tools move it.
 import { here } from "./atoms.js";
+import { replacing } from "./blocks.js";
 import { positions } from "./drag.js";
 
 export function steady(editor, frame) {
   let pressed = null;
+  let left = null; // the text that had the caret when another is pressed
+  let isDown = false;
   let top = 0;
   const place = () => pressed?.getBoundingClientRect().top;
   const settle = (before = top) => pressed && scrollBy(0, place() - before);
@@ -14,12 +17,26 @@ export function steady(editor, frame) {
     settle(before);
   };
   frame.addEventListener("pointerdown", ({ target }) => {
+    left = editor.isFocused ? editor.state.selection.$from.parent : true;
+    isDown = true;
     pressed = target.closest(".blk-bar, .form, .between") ? null : target;
     if (pressed) frame.querySelector(".on > .form")?.classList.add("open");
   });
-  const release = () => around(() => frame.querySelector(".form.open")?.classList.remove("open"));
+  const release = () => {
+    isDown = false;
+    around(() => frame.querySelector(".form.open")?.classList.remove("open"));
+  };
   for (const name of ["pointerup", "pointercancel"]) document.addEventListener(name, release);
-  for (const name of ["keydown", "beforeinput"]) frame.addEventListener(name, () => (pressed = null));
+  for (const name of ["keydown", "beforeinput"]) document.addEventListener(name, () => (pressed = left = null));
+  // A mouse moves the caret when it is pressed, a finger after it was lifted.
+  const arrive = () => {
+    if (isDown || !left || left === editor.state.selection.$from.parent) return;
+    left = null;
+    replacing(editor);
+  };
+  frame.addEventListener("click", arrive);
+  editor.on("selectionUpdate", arrive);
+  editor.view.dom.addEventListener("focus", ({ relatedTarget: from }) => from && !pressed && !frame.contains(from) && replacing(editor));
   editor.on("beforeTransaction", () => (top = place()));
   editor.on("transaction", () => settle());
   // A block with a form is chosen when it is let go: the browser chooses when it is pressed, and then goes on to whatever

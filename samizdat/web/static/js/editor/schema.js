@@ -3,7 +3,6 @@
 import {
   Bold,
   Extension,
-  Gapcursor,
   HardBreak,
   Italic,
   Mark,
@@ -297,5 +296,5 @@ export function schema(view) {
     node.extend({ addNodeView: view(node.name) }),
   );
   const atoms = Object.entries(ATOMS).map(([name, defaults]) => atom(name, defaults, view));
-  return [doc, Text, lineBreak, ...viewed, listItem, column, ...atoms, Bold, Italic, link, color, ids, UndoRedo, Gapcursor];
+  return [doc, Text, lineBreak, ...viewed, listItem, column, ...atoms, Bold, Italic, link, color, ids, UndoRedo];
 }

@@ -1,7 +1,7 @@
 // The block editor: puts itself in the place of the letter that the page shows, and writes it into the form as JSON.
 import { Editor, Extension, pm } from "../../vendor/editor.js";
 import { adding, choice } from "./adding.js";
-import { blockAt, choose, flawed, focus, insert, keeping, named, naming, view } from "./blocks.js";
+import { blockAt, choose, chooseWords, flawed, focus, insert, keeping, named, naming, view } from "./blocks.js";
 import { keys, tabs } from "./keyboard.js";
 import { look } from "./look.js";
 import { clean } from "./paste.js";
@@ -24,7 +24,11 @@ function begin(page) {
   const frame = make("div", { class: "frame" });
   let editor = null;
   let bar = null;
-  const ours = Extension.create({ name: "ours", addProseMirrorPlugins: () => [keeping(), typing(() => editor, page)] });
+  const ours = Extension.create({
+    name: "ours",
+    addKeyboardShortcuts: () => ({ "Mod-a": () => chooseWords(editor) }),
+    addProseMirrorPlugins: () => [keeping(page), typing(() => editor, page)],
+  });
   const actions = {
     link: () => bar.openLink() || true,
     tools: () => bar.enter(),
