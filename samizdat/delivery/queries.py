@@ -403,11 +403,15 @@ def report(campaign: Campaign) -> CampaignReport:
     )
 
 
+# Five routes for nearly three days. A welcome email goes on for years, and a file may bring any number.
+MOST_MINUTES = 20_000
+
+
 def _minutes(campaign: Campaign) -> list[tuple[datetime, str, int, int]]:
-    rows = MinuteTotal.objects.filter(edition__campaign=campaign).order_by("minute", "route")
-    return [
-        (row[0], row[1], row[2], row[3]) for row in rows.values_list("minute", "route__name", "accepted", "refused")
-    ]
+    """The newest, in their order."""
+    rows = MinuteTotal.objects.filter(edition__campaign=campaign).order_by("-minute", "-route")
+    newest = rows.values_list("minute", "route__name", "accepted", "refused")[:MOST_MINUTES]
+    return [(row[0], row[1], row[2], row[3]) for row in newest][::-1]
 
 
 def _providers(campaign: Campaign) -> list[tuple[str, dict[str, int]]]:

@@ -39,6 +39,7 @@ from samizdat.core.content.templates.layout import LayoutChanges, WrittenRegion
 from samizdat.core.mail.ledger import State
 from samizdat.delivery import actions as delivery
 from samizdat.delivery import dkim_keys
+from samizdat.delivery import queries as delivery_queries
 from samizdat.delivery.actions import digest_rounds, digests, domains
 from samizdat.delivery.engine.edition_loader import open_edition
 from samizdat.delivery.models import MinuteTotal, ProviderTotal, Route, RouteTotal, SmtpReply
@@ -634,6 +635,9 @@ def test_what_servers_said_of_a_letter_comes_in_portions_and_adds_up(
     edition = letters_of(there)["Sent"].edition
     assert SmtpReply.objects.filter(edition=edition).count() == 7
     assert MinuteTotal.objects.filter(edition=edition).count() == 5
+    monkeypatch.setattr(delivery_queries, "MOST_MINUTES", 2)
+    newest = [NOW + at * timedelta(minutes=1) for at in (3, 4)]
+    assert [minute[0] for minute in report(letters_of(there)["Sent"]).minutes] == newest, "a page shows no more"
     assert Route.objects.filter(organization=there).count() == 4
     assert RouteTotal.objects.get(edition=edition).accepted == 1
 
