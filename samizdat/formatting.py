@@ -61,6 +61,12 @@ def language(code: str) -> str:
     return _named(code, 0, "name_translated")
 
 
+def language_within(code: str) -> str:
+    """The same inside a sentence: Russian, русский."""
+    name = language(code)
+    return name.lower() if (get_language() or "en").startswith("ru") else name
+
+
 def languages(codes: Iterable[str]) -> str:
     """Several of them in one phrase: Persian, Georgian; Персидский, грузинский."""
     names = [language(code) for code in codes]

@@ -466,7 +466,7 @@ def test_a_letter_that_waits_for_a_slowed_down_route_says_until_when(here: House
     viewer = desk("viewer")
     report = viewer.get(_to(here, "report", here.sent.pk)).content.decode()
     assert "Waiting for route own-server until " in report
-    assert "Next try at " in viewer.get(_to(here, "routes")).content.decode()
+    assert "Next try: " in viewer.get(_to(here, "routes")).content.decode()
 
 
 @pytest.mark.usefixtures("unguarded")

@@ -9,8 +9,8 @@ from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from samizdat import formatting
 from samizdat.accounts import queries as accounts
@@ -183,9 +183,8 @@ def new_campaign(request: DeskRequest) -> HttpResponse:
     organization = request.organization
     lists, last = audience.lists(organization), _last(organization)
     folder = _folder_asked(request)
-    initial = (
-        {"list": last.list_id, "language": last.language} if last else {"language": leading(organization).language}
-    )
+    # Whoever writes the first one most likely writes it in the language in which they read this page.
+    initial = {"list": last.list_id, "language": last.language} if last else {"language": get_language()}
     form = BeginForm(request.POST if request.method == "POST" else None, initial=initial, lists=lists)
     if lists and form.is_valid():
         try:
@@ -211,7 +210,7 @@ def _usual(form: BeginForm, lists: Sequence[ListView]) -> dict[str, str]:
     number = params.number(str(form["list"].value() or ""))
     return {
         "for_list": names.get(number or 0, lists[0].name if lists else ""),
-        "for_language": formatting.language(str(form["language"].value())),
+        "for_language": formatting.language_within(str(form["language"].value())),
     }
 
 

@@ -224,7 +224,7 @@ class RouteForm(DeskForm):
     @property
     def inner_allowed(self) -> str:
         """Private addresses and networks that a route added here may lead to; "": none."""
-        return ", ".join(map(str, inner_networks()))
+        return ", ".join(str(network).removesuffix(f"/{network.max_prefixlen}") for network in inner_networks())
 
     @property
     def inner_commands(self) -> tuple[str, str]:
