@@ -3,7 +3,7 @@
 import os
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from samizdat.accounts.models import Organization
 from samizdat.audience import (
@@ -20,6 +20,8 @@ from samizdat.audience.models import (
     CLEANED,
     NONSUBSCRIBED,
     NUMBER_MASK,
+    PENDING,
+    SUBSCRIBED,
     UNSUBSCRIBED,
     ConsentRecord,
     DataQualityIssue,
@@ -116,6 +118,24 @@ def statuses_of(list_: List, ids: Sequence[int], now: datetime) -> dict[int, int
     """How they stand on a list by their records, whatever its row says."""
     known = _records_of(ids)
     return {id: consent_records.verdict_of(records, list_.id, now, None)[0] for id, records in known.items()}
+
+
+def gone_since(list_: List, ids: Sequence[int], day: date, now: datetime) -> list[int]:
+    """Who of them left this list before this day, or is over on it for another reason, and is on no other: by their
+    records, whatever their rows say."""
+    lists = List.objects.filter(organization=list_.organization_id).values_list("id", flat=True)
+    return [id for id, records in _records_of(ids).items() if _is_gone(records, list_.id, [*lists], day, now)]
+
+
+def _is_gone(
+    records: Sequence[consent.ConsentFact], list_id: int, lists: Sequence[int], day: date, now: datetime
+) -> bool:
+    facts_of = consent_records.of_lists(records)
+    status, _may, since = consent_records.verdict_of(facts_of(list_id), list_id, now, None)
+    named = {fact.list for fact in records} & {*lists}
+    others = [consent_records.verdict_of(facts_of(other), other, now, None)[0] for other in named - {list_id}]
+    is_over = status in (UNSUBSCRIBED, CLEANED) and since is not None and since < day
+    return is_over and not any(other in (PENDING, SUBSCRIBED) for other in others)
 
 
 def statuses_among(lists: Iterable[List], id: int, now: datetime) -> dict[List, int]:

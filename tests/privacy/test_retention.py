@@ -9,7 +9,7 @@ import pytest
 from samizdat.audience import actions as audience
 from samizdat.audience import queries
 from samizdat.audience.errors import AddressErased
-from samizdat.audience.models import ConsentRecord, Subscriber, Suppression
+from samizdat.audience.models import UNSUBSCRIBED, ConsentRecord, Subscriber, Subscription, Suppression
 from samizdat.delivery import queries as delivery
 from samizdat.delivery.models import Chunk, Delivery
 from samizdat.events import chain
@@ -18,6 +18,7 @@ from samizdat.events.models import Event
 from samizdat.privacy import actions, retention_rules
 from samizdat.privacy.actions import retention
 from samizdat.privacy.errors import PrivacyError
+from samizdat.privacy.models import Retention
 from samizdat.worker.schedule import retention as retaining
 from tests.audience.checks import assert_projections_hold
 from tests.conftest import NOW
@@ -49,6 +50,35 @@ def test_who_left_long_ago_goes_whole_and_no_hand_brings_them_back(lantern: Any,
     assert_projections_hold(lantern, NOW)
     chain.append()
     assert chain.verify(lantern).whole
+
+
+@pytest.mark.parametrize("which", ["made up", "shortened", "statuses alone"])
+def test_whoever_writes_the_database_has_nobody_erased_who_is_kept(
+    lantern: Any, letter: Any, ada: Any, which: str
+) -> None:
+    audience.unsubscribe(ada, letter, now=NOW - timedelta(days=60))
+    people(lantern, letter, 2)
+    if which == "shortened":
+        actions.retain(letter, actions.RetentionRules(left_days=90), now=LONG_AGO)
+    if which == "statuses alone":
+        actions.retain(letter, actions.RetentionRules(left_days=90, delivery_months=12), now=LONG_AGO)
+    else:
+        Retention.objects.update_or_create(list=letter, defaults={"left_days": 7, "changed": LONG_AGO})
+    Subscription.objects.update(status=UNSUBSCRIBED, since=LONG_AGO)
+    assert retaining.keep_no_longer(NOW) == (0, 0)
+    assert Subscriber.objects.count() == 3 and not Suppression.objects.exists()
+
+
+def test_nobody_goes_whose_other_list_is_one_that_the_database_says_they_left(
+    lantern: Any, letter: Any, ada: Any
+) -> None:
+    other = audience.new_list(lantern, "Books", now=LONG_AGO)
+    audience.add_subscriber(lantern, "ada@post.example", other, consent="Said so.", now=LONG_AGO)
+    audience.unsubscribe(ada, letter, now=LONG_AGO)
+    actions.retain(letter, actions.RetentionRules(left_days=30), now=LONG_AGO)
+    Subscription.objects.filter(list=other).update(status=UNSUBSCRIBED, since=LONG_AGO)
+    assert retaining.keep_no_longer(NOW) == (0, 0)
+    assert Subscriber.objects.exists()
 
 
 def test_many_go_in_slices_that_hold_the_database_a_moment_each(

@@ -20,7 +20,9 @@ from samizdat.audience import bulk_consent_writer
 from samizdat.audience import sql as audience_sql
 from samizdat.audience.models import CLEANED, NUMBER_MASK, PENDING, SUBSCRIBED, UNSUBSCRIBED, List, Subscription, row_id
 from samizdat.delivery import actions as delivery
-from samizdat.events.actions import record
+from samizdat.events import queries as events
+from samizdat.events.actions import detail_of, record
+from samizdat.events.kinds import EventKind
 from samizdat.privacy import retention_rules
 from samizdat.privacy.errors import PrivacyError
 from samizdat.privacy.models import Renewal, Retention
@@ -30,6 +32,7 @@ PAGE = 500
 # Above this a preview says "more than": nobody decides otherwise for one more.
 MOST = 100_000
 CHANGE = "retention"
+CHANGED: EventKind = "list.retention_changed"
 
 _OVER, _ALIVE = (UNSUBSCRIBED, CLEANED), (PENDING, SUBSCRIBED)
 
@@ -65,6 +68,19 @@ def rules_of(list: List) -> RetentionRules:
     return RetentionRules(retention.left_days, retention.delivery_months) if retention else RetentionRules()
 
 
+def _believed(list: List) -> RetentionRules:
+    """What is carried out: rules of a row count only as far as the log says the same of them. Whoever writes the
+    database makes a row, and the night would erase people for it."""
+    event = events.about(list.organization, CHANGED, list.id)
+    decided, row = detail_of(event) if event else {}, rules_of(list)
+
+    def longer(name: str, number: int | None) -> int | None:
+        known = decided.get(name)
+        return max(number, int(known)) if number is not None and known is not None else None
+
+    return RetentionRules(longer("left_days", row.left_days), longer("delivery_months", row.delivery_months))
+
+
 def preview(list: List, rules: RetentionRules, now: datetime) -> ExpiringRows:
     """What would go, before anybody decides."""
     people = campaigns = deliveries = unsettled = 0
@@ -98,7 +114,7 @@ def retain(
         return pending_changes.ask(list.organization, CHANGE, rules, about=list.id, now=now, by=by)
     with transaction.atomic():
         Retention.objects.update_or_create(list=list, defaults={**columns, "changed": now.astimezone(UTC).date()})
-        record("list.retention_changed", list.organization, about=list.id, by=by, now=now, detail=columns)
+        record(CHANGED, list.organization, about=list.id, by=by, now=now, detail=columns)
     return None
 
 
@@ -120,7 +136,7 @@ def retain_slice(list: List, after: int, now: datetime, stop: Callable[[], bool]
 
     Whoever is on another list stays whole: what they agreed to there needs their address.
     """
-    rules, erased = rules_of(list), 0
+    rules, erased = _believed(list), 0
     if rules.left_days is not None:
         ids = _over(list, rules.left_days, after, PAGE, now)
         erased = _erase(list, ids, rules.left_days, now)
@@ -165,11 +181,13 @@ def _day(days: int, now: datetime) -> date:
 
 
 def _erase(list: List, ids: Sequence[int], days: int, now: datetime) -> int:
-    """Looks again under the lock: somebody may have come back since the page was read."""
+    """Looks again under the lock: somebody may have come back since the page was read. And asks their records: statuses
+    and their days stand in the open."""
     with transaction.atomic():
         ids = audience_sql.hold_subscribers(list.organization_id, ids)
         rows = [_gone(list, status, days, now).filter(subscriber__in=ids) for status in _OVER]
-        gone = sorted(id for subscriptions in rows for id in subscriptions.values_list("subscriber_id", flat=True))
+        over = {id for subscriptions in rows for id in subscriptions.values_list("subscriber_id", flat=True)}
+        gone = bulk_consent_writer.gone_since(list, sorted(over), _day(days, now), now)
         if gone:
             erased = bulk_consent_writer.erase(list.organization, gone, now)
             detail = {"numbers": [id & NUMBER_MASK for id in erased], "count": len(gone)}
