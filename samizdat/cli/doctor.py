@@ -50,6 +50,7 @@ def _all_signs() -> Iterator[HealthCheck]:
     yield from _key()
     bootstrap.open_house()  # Whatever is wrong with database or key is said there, in one sentence.
     yield HealthCheck("good", "key file", "It opens the data in this database.")
+    yield from _keys()
     yield from _place()
     yield from looks.database()
     yield from looks.clock()
@@ -66,6 +67,20 @@ def _all_signs() -> Iterator[HealthCheck]:
     yield from _organizations()
     yield from _processes()
     yield from _public_process()
+
+
+def _keys() -> Iterator[HealthCheck]:
+    """Keys in the database that don't open, though the key file is the right one."""
+    from samizdat.vault import keyring
+
+    for row in keyring.unopened()[:_NAMED]:
+        yield HealthCheck(
+            "red",
+            "keys",
+            f"A key ({row.kind}, row {row.pk}) of “{row.organization.name}” doesn’t open. It was changed or added in "
+            "the database. If none of you did, someone else can write to the database: restore the key from a backup, "
+            "or delete the row if no backup has it.",
+        )
 
 
 def _processes() -> Iterator[HealthCheck]:

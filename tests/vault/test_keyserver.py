@@ -23,6 +23,7 @@ from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.freezing import freeze
 from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.opened import open_campaign
+from samizdat.cli import doctor
 from samizdat.core.crypto import seal, signature
 from samizdat.public import envelopes
 from samizdat.vault import keyring, purposes
@@ -244,6 +245,26 @@ def test_a_key_of_former_links_signs_none_where_somebody_makes_it_the_current_on
     keyring.use(vault)
     with pytest.raises(KeyWrong):
         keyring.keys(lantern)
+    assert 77 not in {row["number"] for row in link_keys.reader_links(vault)}
+
+
+@pytest.mark.django_db
+def test_a_key_of_one_organization_that_does_not_open_leaves_the_links_of_all_others_working(
+    lantern: Any, vault: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever writes the database writes one row, and every unsubscribe link would be no link."""
+    monkeypatch.setattr(link_keys.connections, "close_all", lambda: None)  # Of its thread, which is ours here.
+    other = found_organization("Harbour Bell", source=vault, today=TODAY)
+    numbers = {row["number"] for row in link_keys.reader_links(vault)}
+    row = VaultKey.objects.create(
+        organization=other, kind="link", number=77, current=False, created=TODAY, wrapped=bytes(range(61))
+    )
+    assert {row["number"] for row in link_keys.reader_links(vault)} == numbers and len(numbers) == 2
+    keyring.use(vault)
+    assert 77 not in keyring.keys(other).links, "and commands start"
+    assert keyring.unopened() == [row]
+    assert [sign.state for sign in doctor._keys()] == ["red"], "the key file is not what is wrong"
+    VaultKey.objects.filter(kind="link").update(wrapped=bytes(range(61)))
     with pytest.raises(KeyWrong):
         link_keys.reader_links(vault)
 

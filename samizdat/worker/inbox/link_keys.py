@@ -2,6 +2,7 @@
 to, no other. And of which organizations it tells a sender keys."""
 
 import base64
+import logging
 from datetime import timedelta
 
 from django.db import connections
@@ -11,9 +12,12 @@ from samizdat import dbclock
 from samizdat.campaigns.models import Campaign
 from samizdat.core.crypto import seal, tokens
 from samizdat.vault import keyring
-from samizdat.vault.errors import KeyRefused
+from samizdat.vault.errors import KeyRefused, KeyWrong
 from samizdat.vault.models import VaultKey
 from samizdat.vault.source import KeySource
+
+log = logging.getLogger("samizdat.worker")
+_told = set[int]()  # Once in a process: it is asked every few seconds.
 
 # Who holds a leave token may leave; "test" is in the links of test letters. Return addresses and Message-IDs are
 # none of the public process's business.
@@ -33,7 +37,22 @@ def reader_links(source: KeySource) -> list[dict[str, object]]:
         rows = list(VaultKey.objects.filter(kind="link").select_related("organization").order_by("current", "-id"))
     finally:
         connections.close_all()  # Called from the key server's threads, which live as long as their child.
-    return [_reading(source, row) for row in rows]
+    readings = [(row, _reading_or_none(source, row)) for row in rows]
+    if rows and not any(reading for _row, reading in readings):
+        raise KeyWrong("No key of any links opens with this key file. Restore the key file or the database.")
+    for row, reading in readings:
+        if reading is None and row.pk not in _told:
+            _told.add(row.pk)
+            log.error("A link key of organization %d doesn't open; links made with it don't work.", row.organization_id)
+    return [reading for _row, reading in readings if reading]
+
+
+def _reading_or_none(source: KeySource, row: VaultKey) -> dict[str, object] | None:
+    """None for one that doesn't open: whoever writes the database has written it, and the links of all others work."""
+    try:
+        return _reading(source, row)
+    except KeyWrong:
+        return None
 
 
 def box_key(source: KeySource, uid: bytes) -> tuple[int, bytes]:
