@@ -160,6 +160,8 @@ def test_each_step_of_setting_up_leads_on_to_the_next(lantern: Any) -> None:
 def test_the_first_import_creates_its_list(lantern: Any) -> None:
     client = signed_in(make_person("Vera", "vera@lantern.example", lantern, "admin"))
     upload, people = reverse("upload", args=[lantern.slug]), b"email\nolga@post.example\n"
+    form = client.get(reverse("imports", args=[lantern.slug])).context["form"]
+    assert form["name"].value() == "Northern Lantern", "it can be kept"
     unnamed = client.post(upload, {"name": " ", "files": [SimpleUploadedFile("people.csv", people, "text/csv")]})
     assert unnamed.status_code == 422 and not queries.lists(lantern)
     client.post(upload, {"name": "Thursday", "files": [SimpleUploadedFile("people.csv", people, "text/csv")]})

@@ -15,6 +15,7 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from msgspec.structs import asdict
 
 from samizdat.accounts.models import Organization
+from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import actions, queries
 from samizdat.audience.actions import mailed_words
 from samizdat.audience.errors import AudienceError, NoName
@@ -46,7 +47,7 @@ GOING = ("uploading", "reading", "waiting", "running")
 @door(see=EVERYONE)
 def imports(request: DeskRequest) -> HttpResponse:
     """The first step, and what was brought in before."""
-    return _imports_page(request, ListForm())
+    return _imports_page(request, ListForm(initial={"name": leading(request.organization).name}))
 
 
 def _imports_page(request: DeskRequest, form: ListForm) -> HttpResponse:
