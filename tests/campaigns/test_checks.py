@@ -289,6 +289,22 @@ def test_the_real_program_finds_words_while_it_is_closed_off_from_all_files_but_
     assert said["letter"] is None and "spelling" in (said["speling"] or ())
 
 
+@pytest.mark.skipif(not spelling.tool()[1].get("en"), reason="hunspell is not installed")
+def test_british_spelling_is_right_where_its_dictionary_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program, names = spelling.tool()
+    near = spelling._ask(program, names["en"].split(",")[0], ["programme"])["programme"]
+    assert near and not any(" " in word for word in near), "two words in place of one are no suggestion"
+    (tmp_path / "en_GB.aff").write_text("SET UTF-8\n")
+    (tmp_path / "en_GB.dic").write_text("1\nprogramme\n")
+    monkeypatch.setenv("DICPATH", str(tmp_path))
+    program, names = spelling.tool()
+    assert "en_GB" in names["en"].split(",")
+    answers = spelling._ask(program, names["en"], ["programme", "program", "speling"])
+    assert answers["programme"] is None and answers["program"] is None and "spelling" in (answers["speling"] or ())
+
+
 def test_each_word_is_asked_of_the_dictionary_of_its_script(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: dict[str, list[str]] = {}
     monkeypatch.setattr(spelling, "_ask", lambda _program, name, words: asked.setdefault(name, words) and {})

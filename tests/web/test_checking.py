@@ -1,18 +1,24 @@
 """Beside the letter: the tags it can say, and what the checks found."""
 
+import json
 import re
 from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from django.template.loader import render_to_string
 from django.test import Client
 from django.urls import reverse
+from django.utils.html import strip_tags
 
 from samizdat.accounts.actions import change_settings
 from samizdat.audience.actions import add_tags
 from samizdat.campaigns.checks import broken_links, fetch, organization_rules, spelling
+from samizdat.campaigns.content import ContentFinding
 from samizdat.core.content.merge import parse
+from samizdat.web.campaigns import editor_strings, previews
+from samizdat.web.templatetags.desk import after_colon
 from tests.conftest import NOW
 from tests.web.conftest import House, make_campaign
 
@@ -111,3 +117,39 @@ def test_the_lists_of_words_and_hosts_are_kept_by_writers(here: House, desk: Des
     client.post(address, {"words": "", "hosts": "blocked.example", "hosts_of": "ours"})
     assert organization_rules.rules_of(here.organization).hosts is None
     assert desk("viewer").get(address).status_code == 403
+
+
+def test_the_page_of_an_email_without_a_subject_is_called_so(here: House, desk: Desk) -> None:
+    campaign = make_campaign(here, subject="")
+    page = desk("editor").get(_to(here, "campaign", campaign.pk)).content.decode()
+    assert re.search(r"<title>\s*Edit: no subject\s*·", page)
+
+
+def test_a_day_of_the_calendar_is_not_offered_as_if_it_scheduled_anything(here: House, desk: Desk) -> None:
+    page = desk("editor").get(_to(here, "campaign", make_campaign(here, "The river").pk)).content.decode()
+    assert "Plan in the calendar" in page and "Set a date" not in page
+
+
+def test_a_button_is_aligned_to_the_side_where_its_email_begins() -> None:
+    for language, word in (("en", "Left"), ("fa", "Right"), ("ru", "Left")):
+        assert json.loads(editor_strings.words(language))["align-start"] == word
+
+
+def test_russian_sentences_go_on_in_small_letters_after_a_colon() -> None:
+    assert after_colon("У ссылки нет адреса.") == "у ссылки нет адреса."
+    assert after_colon("DKIM нет.") == "DKIM нет." and after_colon("ФСБ не читает.") == "ФСБ не читает."
+    assert after_colon("The link has no address.") == "The link has no address."
+
+
+def test_the_count_of_checks_stays_while_warnings_wait() -> None:
+    warned, stopped = (
+        previews.Check(ContentFinding("body", 1, severity, "any", "Any.", None), "body", "", 0)
+        for severity in ("care", "stop")
+    )
+    for checks, wanted in (
+        (previews.Checks([stopped], [warned, warned]), ("to fix:", "1")),
+        (previews.Checks([], [warned, warned]), ("warnings:", "2")),
+        (previews.Checks([], []), ("", "")),
+    ):
+        count = render_to_string("web/campaigns/parts/count.html", {"id": "problems", "checks": checks})
+        assert " ".join(strip_tags(count).split()) == " ".join(wanted).strip()

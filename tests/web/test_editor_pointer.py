@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from samizdat.accounts.models import Person
 from samizdat.campaigns.templates.starter_templates import body_of
 from samizdat.core.content.blocks import parse
 from tests.browser import started
@@ -135,4 +136,69 @@ def test_what_is_typed_takes_the_place_of_a_starters_words(browser: Any, served:
         if not touch:
             press(page, page.locator(".columns .prose").first)
             assert page.evaluate("document.getSelection().toString()") in ("", "happened")
+        assert not complaints
+
+
+def columns(*texts: str) -> dict[str, Any]:
+    cells = [{"type": "column", "content": [paragraph(text)]} for text in texts]
+    return {"type": "columns", "content": cells}
+
+
+def overlap(one: dict[str, float], other: dict[str, float]) -> bool:
+    beside = one["x"] + one["width"] <= other["x"] or other["x"] + other["width"] <= one["x"]
+    above = one["y"] + one["height"] <= other["y"] or other["y"] + other["height"] <= one["y"]
+    return not (beside or above)
+
+
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_tools_of_a_column_stay_on_the_sheet_and_in_a_row(
+    browser: Any, served: str, here: House, language: str
+) -> None:
+    _letter, path = make(here, paragraph("Above"), columns("Left bank", "Right bank"))
+    Person.objects.update(language=language)
+    with window(browser, here.people["editor"], served) as (page, complaints):
+        page.goto(path)
+        for text in ("Left bank", "Right bank"):
+            page.locator(".columns .prose", has_text=text).click()
+            bar = page.locator(".blk-bar")
+            expect(bar).to_be_visible()
+            assert not overlap(bar.bounding_box(), page.locator("#rail").bounding_box())
+            heights = bar.evaluate("bar => [bar.offsetHeight, bar.querySelector('button').offsetHeight]")
+            assert heights[0] < 1.5 * heights[1], "one row"
+        assert not complaints
+
+
+def test_a_new_button_is_no_mistake_while_somebody_is_at_it(browser: Any, served: str, here: House) -> None:
+    _letter, path = make(here, paragraph("Above"), BUTTON, paragraph("Below"))
+    with window(browser, here.people["editor"], served) as (page, complaints):
+        page.goto(path)
+        expect(page.locator(".blk.flawed")).to_have_count(1)
+        press(page, page.locator(".face"))
+        expect(page.locator(".blk.flawed")).to_have_count(0)
+        page.locator(".prose", has_text="Below").click()
+        expect(page.locator(".blk.flawed")).to_have_count(1)
+        assert not complaints
+
+
+def test_on_a_phone_nothing_lies_over_anything_else(browser: Any, served: str, here: House) -> None:
+    _letter, path = make(here, paragraph("Above"), columns("Left bank", "Right bank"), paragraph("Below"))
+    options = {"viewport": PHONE, "has_touch": True, "is_mobile": True}
+    with window(browser, here.people["editor"], served, **options) as (page, complaints):
+        page.goto(path)
+        signs = [sign.bounding_box() for sign in page.locator(".plus").all()]
+        assert len(signs) == 5
+        assert not any(overlap(one, other) for at, one in enumerate(signs) for other in signs[:at])
+        # The window in which a block is chosen can be closed by a button.
+        page.locator(".add-last").tap()
+        page.locator("#add").get_by_role("button", name="Close").tap()
+        expect(page.locator("#add")).to_be_hidden()
+        # A second tap where the settings were opened meets nothing.
+        opener = page.get_by_role("button", name="Settings and checks")
+        x, y = middle(opener)
+        opener.tap()
+        expect(page.locator("#rail")).to_be_visible()
+        under = page.evaluate(
+            "([x, y]) => document.elementFromPoint(x, y).closest('a, button, summary')?.outerHTML", [x, y]
+        )
+        assert under is None
         assert not complaints

@@ -22,7 +22,8 @@ from samizdat import processes
 from samizdat.core.content.checks import Readability
 from samizdat.core.content.problems import ContentProblem
 
-# Language -> names of its dictionary, the first that is there counts; and Debian's package with it.
+# Language -> names of its dictionaries and Debian's package with one. A word is right in any that is there; what is
+# near comes from the first.
 DICTIONARIES: dict[str, tuple[tuple[str, ...], str]] = {
     "en": (("en_US", "en_GB", "en_AU"), "hunspell-en-us"),
     "ru": (("ru_RU",), "hunspell-ru"),
@@ -55,17 +56,16 @@ _PART = re.compile("[-']")
 
 
 def tool() -> tuple[str, dict[str, str]]:
-    """(program, language -> its dictionary); the program is "" where it is missing. Looked for each time: somebody may
-    install it.
+    """(program, language -> its dictionaries, with commas between); the program is "" where it is missing. Looked for
+    each time: somebody may install it.
     """
     program = shutil.which("hunspell") or ""
-    names = {language: name for language, (options, _) in DICTIONARIES.items() if (name := _first(options))}
+    names = {language: name for language, (options, _) in DICTIONARIES.items() if (name := _there(options))}
     return program if names else "", names
 
 
-def _first(options: tuple[str, ...]) -> str:
-    there = (name for name in options for folder in _folders() if Path(folder, f"{name}.aff").exists())
-    return next(there, "")
+def _there(options: tuple[str, ...]) -> str:
+    return ",".join(name for name in options if any(Path(folder, f"{name}.aff").exists() for folder in _folders()))
 
 
 def _folders() -> list[Path]:
@@ -74,7 +74,7 @@ def _folders() -> list[Path]:
 
 def missing() -> str:
     """What to install, as one command; "" when all is there."""
-    packages = [package for options, package in DICTIONARIES.values() if not _first(options)]
+    packages = [package for options, package in DICTIONARIES.values() if not _there(options)]
     if not shutil.which("hunspell"):
         packages.insert(0, "hunspell")
     return f"apt-get install {' '.join(packages)}" if packages else ""
@@ -123,7 +123,7 @@ def _ask(program: str, name: str, words: list[str]) -> dict[str, tuple[str, ...]
     suggestions: dict[str, tuple[str, ...] | None] = dict.fromkeys(words) | dict.fromkeys(wrong, ())
     if len(wrong) > FEW and len(wrong) > FOREIGN * len(words):
         return suggestions
-    return suggestions | _near_by(program, name, wrong[:NEAR_OF])
+    return suggestions | _near_by(program, name.partition(",")[0], wrong[:NEAR_OF])
 
 
 def _near_by(program: str, name: str, words: list[str]) -> dict[str, tuple[str, ...]]:
@@ -155,7 +155,8 @@ def _read(block: str) -> tuple[str, ...]:
     near: list[str] = []
     for line in block.splitlines():
         if line.startswith("&"):
-            near += line.partition(": ")[2].split(", ")
+            # Two words in place of one ("program me" of "programme") are hardly ever meant.
+            near += [word for word in line.partition(": ")[2].split(", ") if " " not in word]
     return tuple(near[:SUGGESTED])
 
 

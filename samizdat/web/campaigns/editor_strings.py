@@ -7,11 +7,13 @@ from django.utils.translation import ngettext, pgettext
 
 from samizdat.core.content.checks.first_words import samples
 from samizdat.core.content.theme import FONTS, Theme
+from samizdat.core.languages import direction
 
 
-def words() -> str:
-    """JSON for the page: name -> sentence. %(kind)s and such are filled in by the script."""
-    return json.dumps(_kinds() | _tools() | _added() | _panels() | _blocks() | _sentences(), ensure_ascii=False)
+def words(language: str = "en") -> str:
+    """JSON for the page: name -> sentence. %(kind)s and such are filled in by the script. language: of the email."""
+    blocks = _blocks(rtl=direction(language) == "rtl")
+    return json.dumps(_kinds() | _tools() | _added() | _panels() | blocks | _sentences(), ensure_ascii=False)
 
 
 def _kinds() -> dict[str, str]:
@@ -60,6 +62,7 @@ def _tools() -> dict[str, str]:
         "more-remove": _("Delete block"),
         "drag": _("Drag to move"),
         "add": _("Add a block"),
+        "close": pgettext("window", "Close"),
         "add-after": _("Add a block below"),
         "shape": _("Text or heading"),
         "tone": _("Callout type"),
@@ -135,13 +138,13 @@ def _panels() -> dict[str, str]:
     }
 
 
-def _blocks() -> dict[str, str]:
-    """What the blocks without text of their own are asked for."""
+def _blocks(*, rtl: bool) -> dict[str, str]:
+    """What the blocks without text of their own are asked for. rtl: whether the email is written from right to left."""
     return {
         "button-text": _("Text"),
         "button-link": _("Address"),
         "button-align": _("Alignment"),
-        "align-start": _("Start"),
+        "align-start": _("Right") if rtl else _("Left"),
         "align-center": _("Center"),
         "social-links": _("Social links"),
         "social-add": _("Add a link"),
@@ -239,7 +242,7 @@ def look(theme: Theme) -> str:
     )
 
 
-def facts(offered: list[dict[str, str]], body: str = "") -> dict[str, str]:
+def facts(offered: list[dict[str, str]], language: str, body: str = "") -> dict[str, str]:
     """What the editor's element carries besides."""
     texts = {"fields": offered, "samples": samples(body)}
-    return {"words": words()} | {name: json.dumps(value, ensure_ascii=False) for name, value in texts.items()}
+    return {"words": words(language)} | {name: json.dumps(value, ensure_ascii=False) for name, value in texts.items()}

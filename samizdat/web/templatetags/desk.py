@@ -301,6 +301,14 @@ def provider_word(name: str) -> str:
 
 
 @register.filter
+def after_colon(sentence: str) -> str:
+    """Russian goes on in small letters there, but for abbreviations and what is in Latin letters; English doesn't."""
+    if "а" <= sentence[:1].lower() <= "я" and not sentence[1:2].isupper():
+        return sentence[:1].lower() + sentence[1:]
+    return sentence
+
+
+@register.filter
 def place_word(place: str) -> str:
     return previews.place_word(place)
 

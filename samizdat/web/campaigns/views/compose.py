@@ -309,7 +309,7 @@ def _writing_facts(request: DeskRequest, form: ComposeForm, campaign: Campaign) 
     return {
         "formats": [(name, label, name == format_) for name, label in FORMATS],
         "still": comments_panel.still(format_, body),
-        "editor": editor_strings.facts(offered(request.organization, campaign.language), body)
+        "editor": editor_strings.facts(offered(request.organization, campaign.language), campaign.language, body)
         if request.role in WRITERS
         else {},
         "subject_count": editor_strings.counted(form["subject"].value() or ""),

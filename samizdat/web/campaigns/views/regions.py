@@ -103,7 +103,7 @@ def edit_region(request: DeskRequest, campaign_id: int) -> HttpResponse:
         "version": version,
         "why": _why(begun, way),
         "still": comments_panel.still("html", there.html),
-        "editor": editor_strings.facts(offered(request.organization, campaign.language)),
+        "editor": editor_strings.facts(offered(request.organization, campaign.language), campaign.language),
     }
     return render(request, "web/campaigns/region.html", facts, status=422 if wrong else 200)
 

@@ -39,7 +39,8 @@ export function choice() {
     };
     kinds.append(make("button", { type: "button", "data-add": word, onclick: act }, kind(word), make("small", {}, say(`about-${word}`))));
   }
-  pop = make("div", { class: "pop", id: "add", popover: "auto", role: "dialog", "aria-label": say("add") }, make("strong", {}, say("add")), kinds);
+  const close = make("button", { class: "btn tiny", type: "button", onclick: () => pop.hidePopover() }, say("close"));
+  pop = make("div", { class: "pop", id: "add", popover: "auto", role: "dialog", "aria-label": say("add") }, make("div", { class: "row apart" }, make("strong", {}, say("add")), close), kinds);
   pop.addEventListener("keydown", (event) => {
     const step = { ArrowDown: 2, ArrowUp: -2, ArrowRight: 1, ArrowLeft: -1 }[event.key];
     const buttons = [...kinds.children];
@@ -65,5 +66,5 @@ export function adding(sign, act) {
     pop.style.top = `${below ? bottom + GAP : Math.max(GAP, top - GAP - height)}px`;
     pop.style.left = `${Math.max(GAP, Math.min(left, innerWidth - width - GAP))}px`;
   }
-  pop.querySelector("button").focus();
+  pop.querySelector(".kinds button").focus();
 }

@@ -343,7 +343,9 @@ function frames(state) {
   const framed = (node, pos, name) => Decoration.node(pos, pos + node.nodeSize, { class: name });
   // That nothing is written yet is no fault of the empty line.
   const begun = (node) => node.type.name !== "paragraph" || node.content.size;
-  const flawed = [...state.doc.content.content.keys()].filter((index) => flaws.has(index + 1) && begun(state.doc.child(index)));
+  // Nor is anything of a block that somebody is at.
+  const at = state.selection.$from.index(0);
+  const flawed = [...state.doc.content.content.keys()].filter((index) => index !== at && flaws.has(index + 1) && begun(state.doc.child(index)));
   let pos = 0;
   const starts = state.doc.content.content.map((node) => (pos += node.nodeSize) - node.nodeSize);
   const wrong = flawed.map((index) => framed(state.doc.child(index), starts[index], "flawed"));

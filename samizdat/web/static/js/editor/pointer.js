@@ -51,5 +51,6 @@ export function steady(editor, frame) {
       here(editor, positions.get(block)());
       editor.view.focus();
     });
+    block.querySelector(".blk-bar")?.scrollIntoView({ block: "nearest" });
   });
 }
