@@ -6,7 +6,7 @@ like are written by whoever has one of their links, and neither a press nor an e
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 
 from django.db.models import OuterRef, Subquery
@@ -21,20 +21,18 @@ from samizdat.events.models import Event
 
 CHOSEN: EventKind = "subscriber.preferences_changed"
 
-# Nobody pauses for longer (actions/preferences.LONGEST_PAUSE), so older events have no say.
-PAUSES = timedelta(days=400)
-
 
 @dataclass(frozen=True, slots=True)
 class LoggedChoices:
     """How somebody stands by what they chose. pauses: list -> until which day, as ISO 8601; lists without a pause are
-    not in it. sent: list -> when they sent their last choice of it, likewise. written: how many of their choices were
-    written down on `day` (UTC)."""
+    not in it. sent: list -> when they sent their last choice of it, likewise. monthly: lists of which they want one
+    email a month. written: how many of their choices were written down on `day` (UTC)."""
 
     pauses: Mapping[int, str] = field(default_factory=dict)
     sent: Mapping[int, str] = field(default_factory=dict)
     day: date | None = None
     written: int = 0
+    monthly: frozenset[int] = frozenset()
 
     def is_full(self, now: datetime) -> bool:
         """Whether today (UTC) no more is written than what ends or lessens something (limits.CHOICES)."""
@@ -47,6 +45,9 @@ class LoggedChoices:
         others = {id: day for id, day in self.pauses.items() if id != list_id}
         return replace(self, pauses=others | ({list_id: until} if until else {}))
 
+    def with_monthly(self, list_id: int, is_monthly: bool) -> "LoggedChoices":
+        return replace(self, monthly=self.monthly - {list_id} | ({list_id} if is_monthly else frozenset()))
+
     def with_sent(self, list_id: int, at: datetime) -> "LoggedChoices":
         return replace(self, sent={**self.sent, list_id: at.isoformat()})
 
@@ -57,6 +58,7 @@ class LoggedChoices:
         have them then."""
         written = self._written_today(now) + 1
         state = {"pauses": [*self.pauses.items()], "sent": [*self.sent.items()], "n": written}
+        state |= {"monthly": sorted(self.monthly)} if self.monthly else {}
         detail = {"list": list_id, "changed": [*changed], **state}
         record(CHOSEN, row.organization, about=row.id, by=by, now=now, detail=detail)
         return replace(self, day=now.astimezone(UTC).date(), written=written)
@@ -71,12 +73,18 @@ def last(row: Subscriber) -> LoggedChoices:
 def _said(event: Event) -> LoggedChoices:
     detail: dict[str, Any] = detail_of(event)
     pauses, sent = dict(detail.get("pauses", ())), dict(detail.get("sent", ()))
-    return LoggedChoices(pauses, sent, event.at.astimezone(UTC).date(), detail.get("n", 0))
+    monthly = frozenset(detail.get("monthly", ()))
+    return LoggedChoices(pauses, sent, event.at.astimezone(UTC).date(), detail.get("n", 0), monthly)
 
 
 def pauses_in(event: Event) -> dict[int, date]:
     """List -> until which day they paused it, as one of our events says."""
     return {list_id: date.fromisoformat(until) for list_id, until in _said(event).pauses.items()}
+
+
+def monthly_in(event: Event) -> frozenset[int]:
+    """Lists of which they want one email a month, as one of our events says."""
+    return _said(event).monthly
 
 
 def paused(list_id: int, newest: Mapping[int, int], now: datetime) -> set[int]:

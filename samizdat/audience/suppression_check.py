@@ -1,4 +1,5 @@
-"""The suppression list, and pauses, compared with what the log says of them, before each comparison of subscriptions.
+"""The suppression list, pauses, and who wants one email a month, compared with what the log says of them, before each
+comparison of subscriptions.
 
 What is missing is put back, and what nobody wrote stays: a no wins.
 """
@@ -10,12 +11,11 @@ from functools import partial
 from itertools import batched
 
 from django.db import transaction
-from django.db.models import Q
 
 from samizdat.accounts.models import Organization
 from samizdat.audience import bulk_consent_writer, choice_log, sql
-from samizdat.audience.choice_log import CHOSEN, PAUSES
-from samizdat.audience.models import Subscriber, Subscription, Suppression, row_id
+from samizdat.audience.choice_log import CHOSEN
+from samizdat.audience.models import MONTHLY, Subscriber, Subscription, Suppression, row_id
 from samizdat.audience.suppression_log import DELETED, WRITTEN, SuppressionRow, rows_in, say
 from samizdat.events.actions import detail_of, is_genuine, record
 from samizdat.events.kinds import EventKind
@@ -59,12 +59,13 @@ class LoggedNos:
     # The version of the index's key and the day (proleptic ordinal), in one number.
     entries: dict[SuppressionKey, int] = field(default_factory=dict)
     pauses: dict[tuple[int, int], int] = field(default_factory=dict)  # Until which day.
+    monthly: dict[int, frozenset[int]] = field(default_factory=dict)  # By subscriber, of which lists one email a month.
     _paused: dict[int, list[int]] = field(default_factory=dict)  # By subscriber, which lists.
 
     def go_on(self, organization: Organization, now: datetime) -> bool:
         """Reads a page of events more. Whether that was the last."""
-        wanted = Q(kind__in=(WRITTEN, DELETED)) | Q(kind=CHOSEN, at__gte=now - PAUSES)
-        rows = Event.objects.select_related("organization").filter(wanted, organization=organization)
+        wanted = (WRITTEN, DELETED, CHOSEN)
+        rows = Event.objects.select_related("organization").filter(kind__in=wanted, organization=organization)
         events = [*rows.filter(id__gt=self.after).order_by("id")[:PAGE]]
         for event in filter(is_genuine, events):
             if event.kind == CHOSEN:
@@ -87,11 +88,12 @@ class LoggedNos:
         return self.begin <= id % BEGINNINGS < self.end
 
     def _fit(self) -> None:
-        while len(self.entries) + len(self.pauses) > AT_ONCE and self.end - self.begin > 1:
+        while len(self.entries) + len(self.pauses) + len(self.monthly) > AT_ONCE and self.end - self.begin > 1:
             self.end = (self.begin + self.end) // 2
             self.entries = {key: value for key, value in self.entries.items() if self._has(key)}
             self.pauses = {key: value for key, value in self.pauses.items() if self._has_subscriber(key[0])}
             self._paused = {id: lists for id, lists in self._paused.items() if self._has_subscriber(id)}
+            self.monthly = {id: lists for id, lists in self.monthly.items() if self._has_subscriber(id)}
 
     def _take_entries(self, event: Event) -> None:
         for index, version, reason, day in rows_in(detail_of(event)):
@@ -110,6 +112,9 @@ class LoggedNos:
             self.pauses.pop((event.about, list_id), None)
         self.pauses |= {(event.about, list_id): until.toordinal() for list_id, until in pauses.items()}
         self._paused |= {event.about: [*pauses]} if pauses else {}
+        self.monthly.pop(event.about, None)
+        monthly = choice_log.monthly_in(event)
+        self.monthly |= {event.about: monthly} if monthly else {}
 
     def entry(self, index: bytes, reason: str) -> tuple[int, date] | None:
         """(version of the index's key, day)"""
@@ -154,6 +159,18 @@ class LoggedNos:
             if key in some
         }
 
+    def lost_months(self, organization: Organization) -> set[tuple[int, int]]:
+        """Subscriptions of those who chose one email a month, which say otherwise."""
+        own = range(row_id(organization.id, 0), row_id(organization.id + 1, 0))
+        return {
+            (id, list_id)
+            for some in batched((id for id in sorted(self.monthly) if id in own), SLICE)
+            for id, list_id in Subscription.objects.filter(subscriber__in=some)
+            .exclude(frequency=MONTHLY)
+            .values_list("subscriber_id", "list_id")
+            if list_id in self.monthly[id]
+        }
+
 
 def logged_now(organization: Organization, now: datetime) -> Iterator[LoggedNos]:
     """What the whole log says, a portion of the indexes after the other."""
@@ -194,16 +211,16 @@ def putting_right(organization: Organization, logged: LoggedNos, now: datetime) 
     """Puts back what is missing, and writes down what nobody wrote; an event says how much. After each step it yields
     how much that was, for whoever has other things to do meanwhile. What differs is so at a second look: another one
     may have been writing."""
-    missing, unknown, paused = _differing(organization, logged, now)
-    if not (missing or unknown or paused):
+    missing, unknown, paused, monthly = _differing(organization, logged, now)
+    if not (missing or unknown or paused or monthly):
         return
     again = LoggedNos(logged.begin, logged.end)
     while not again.go_on(organization, now):
         yield 0
     still = _differing(organization, again, now)
-    missing, unknown, paused = missing & still[0], unknown & still[1], paused & still[2]
-    if missing or unknown or paused:
-        detail = {"missing": len(missing), "unknown": len(unknown), "pauses": len(paused)}
+    missing, unknown, paused, monthly = missing & still[0], unknown & still[1], paused & still[2], monthly & still[3]
+    if missing or unknown or paused or monthly:
+        detail = {"missing": len(missing), "unknown": len(unknown), "pauses": len(paused), "monthly": len(monthly)}
         record(ALTERED, organization, now=now, detail=detail)
     for entries in batched(sorted(missing), SLICE):
         for some in sql.in_light_slices(entries, partial(_people_at, organization)):
@@ -216,12 +233,17 @@ def putting_right(organization: Organization, logged: LoggedNos, now: datetime) 
         for keys in sql.in_light_slices(pauses, _people_of):
             _pause_again(organization, keys, now)
             yield len(keys)
+    for lost in batched(sorted(monthly), SLICE):
+        for keys in sql.in_light_slices(lost, _people_of):
+            _monthly_again(keys)
+            yield len(keys)
 
 
 def _differing(
     organization: Organization, logged: LoggedNos, now: datetime
-) -> tuple[set[SuppressionKey], set[SuppressionKey], set[tuple[int, int]]]:
-    return (*logged.differing_entries(organization), logged.missing_pauses(organization, now))
+) -> tuple[set[SuppressionKey], set[SuppressionKey], set[tuple[int, int]], set[tuple[int, int]]]:
+    entries = logged.differing_entries(organization)
+    return (*entries, logged.missing_pauses(organization, now), logged.lost_months(organization))
 
 
 def _people_at(organization: Organization, keys: Sequence[SuppressionKey]) -> list[int]:
@@ -264,3 +286,13 @@ def _pause_again(organization: Organization, keys: Sequence[tuple[int, int]], no
                 rows = Subscription.objects.filter(subscriber=key[0], list=key[1])
                 rows.update(paused=until)
         bulk_consent_writer.settle_all(organization, people, now)
+
+
+def _monthly_again(keys: Sequence[tuple[int, int]]) -> None:
+    with transaction.atomic():
+        people = _people_of(keys)
+        sql.lock_subscribers(people)
+        wanted = {event.about: choice_log.monthly_in(event) for event in choice_log.believed(people)}
+        for id, list_id in keys:
+            if list_id in wanted.get(id, ()):
+                Subscription.objects.filter(subscriber=id, list=list_id).update(frequency=MONTHLY, digest_turn=0)

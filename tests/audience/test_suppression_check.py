@@ -11,7 +11,7 @@ from samizdat.accounts.actions import add_person
 from samizdat.audience import actions as audience
 from samizdat.audience import consistency, suppression_check, suppression_log
 from samizdat.audience.actions import preferences, suppressions
-from samizdat.audience.models import Subscriber, Subscription, Suppression
+from samizdat.audience.models import MONTHLY, Subscriber, Subscription, Suppression
 from samizdat.audience.queries import reasons_of, subscriber_at
 from samizdat.core import consent
 from samizdat.events import queries
@@ -100,6 +100,18 @@ def test_a_pause_that_was_emptied_is_put_back_until_its_day(lantern: Any, letter
     assert (row.paused, row.mail_verdict) == (until, consent.REASONS.index("paused"))
     preferences.prefer_all(ada, [letter], preferences.PreferenceChoice("all"), now=NOW)
     assert len(compare(lantern)) == 1, "who ended it themselves has ended it"
+
+
+def test_who_chose_one_email_a_month_gets_no_more_because_the_database_says_so(
+    lantern: Any, letter: Any, ada: Subscriber
+) -> None:
+    preferences.prefer_all(ada, [letter], preferences.PreferenceChoice("monthly"), now=NOW - timedelta(days=900))
+    assert compare(lantern) == []
+    Subscription.objects.update(frequency=0)
+    assert compare(lantern) == [{"monthly": 1}]
+    assert Subscription.objects.get(subscriber=ada).frequency == MONTHLY
+    preferences.prefer_all(ada, [letter], preferences.PreferenceChoice("all"), now=NOW)
+    assert len(compare(lantern)) == 1, "who wants all of them again has said so"
 
 
 def test_what_the_log_says_of_it_is_sealed_and_tells_the_day_alone(lantern: Any, ada: Subscriber) -> None:

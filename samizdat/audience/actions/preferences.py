@@ -209,10 +209,11 @@ def _prefer(
     ]
     # What the log says last of a pause, too. The column alone says nothing: whoever writes the database has the pause
     # that they ask for stand there before, and takes it away afterwards.
-    pause = _paused(row, list)
+    pause, is_monthly = _paused(row, list), often_of(row, list.id)[0] == "monthly"
     is_news = "often" in changed or (choice.often == PAUSE and pause != logged.pauses.get(list.id, ""))
+    is_news |= choice.often == "monthly" and list.id not in logged.monthly
     if changed or is_news:
-        logged = logged.with_pause(list.id, pause) if is_news else logged
+        logged = logged.with_pause(list.id, pause).with_monthly(list.id, is_monthly) if is_news else logged
         logged = logged.with_sent(list.id, sent_at) if sent_at else logged
         logged = logged.write(row, list.id, changed, now)
     after, topics = often_of(row, list.id), frozenset(held - {*consent_writer.tags_of(row)})
@@ -268,6 +269,7 @@ def put_back(subscriber: Subscriber, list: List, fewer: Fewer, *, now: datetime,
         if changed:
             consent_writer.settle(row, now)
             logged = choice_log.last(row).with_pause(list.id, _paused(row, list))
+            logged = logged.with_monthly(list.id, often_of(row, list.id)[0] == "monthly")
             logged.write(row, list.id, ["often"], now, by)
     return bool(changed)
 
