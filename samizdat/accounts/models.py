@@ -171,7 +171,7 @@ class Attempt(models.Model):
     (throttle.py), and is gone after a day."""
 
     lane = models.BinaryField(max_length=16, primary_key=True)
-    address_hash = models.BinaryField(max_length=16, db_index=True)  # throttle.forget_all()
+    address_hash = models.BinaryField(max_length=16)  # throttle.forget_all(); another one in each lane.
     failures = models.PositiveSmallIntegerField(default=0)
     not_before = models.DateTimeField()
 

@@ -143,8 +143,20 @@ def test_a_copy_does_not_tell_whether_an_address_that_a_stranger_tried_is_a_coll
 
 
 @pytest.mark.django_db
+def test_a_copy_does_not_tell_that_a_strangers_try_and_that_of_a_known_browser_are_at_one_address(
+    clara: Person,
+) -> None:
+    """Only who has an account here signs in with a browser that is known."""
+    _sign_in("wrong")
+    _sign_in("wrong", devices.new(clara, timezone.now()))
+    hashes = {bytes(value) for row in Attempt.objects.values_list("lane", "address_hash") for value in row}
+    assert len(hashes) == 4
+
+
+@pytest.mark.django_db
 def test_a_new_password_ends_the_waiting(clara: Person) -> None:
     _lock_out()
+    _sign_in("wrong", devices.new(clara, timezone.now()))
     actions.reset_password(clara, "another long pass phrase")
     assert _sign_in("another long pass phrase") == clara
 

@@ -39,7 +39,7 @@ class Migration(InitialMigration):
             name='Attempt',
             fields=[
                 ('lane', models.BinaryField(max_length=16, primary_key=True, serialize=False)),
-                ('address_hash', models.BinaryField(db_index=True, max_length=16)),
+                ('address_hash', models.BinaryField(max_length=16)),
                 ('failures', models.PositiveSmallIntegerField(default=0)),
                 ('not_before', models.DateTimeField()),
             ],
