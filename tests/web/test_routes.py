@@ -354,12 +354,16 @@ def test_a_condemned_route_says_who_has_to_act_and_has_a_test_beside_it(here: Ho
     for reason, who in (
         ("suspended", "provider’s support"),
         ("key", "Contact: the person who manages your account at the provider"),
-        ("tls", "admin"),
+        ("tls", ""),
     ):
         actions.condemn(here.route.pk, RouteVerdict("dead", reason, {"host": "mail.example"}), NOW)
         page = desk("admin").get(_to(here, "routes")).content.decode()
         note = page[page.index('class="note stop"') : page.index("</section>", page.index('class="note stop"'))]
         assert who in note
+        # Nobody has to ask themselves.
+        assert "Contact: an admin" not in note
+        asked = "Contact: an admin" in desk("viewer").get(_to(here, "routes")).content.decode()
+        assert asked is (reason == "tls")
         assert _to(here, "test-route", here.route.pk) in note
         assert _to(here, "test-route", here.route.pk) not in desk("editor").get(_to(here, "home")).content.decode()
 
