@@ -113,6 +113,8 @@ def _house(request: DeskRequest, settings: Leading) -> list[CheckItem]:
         items.append(CheckItem("stop", _("The unsubscribe link doesn’t work"), text, href, _("Settings")))
     if not settings.postal_address:
         text = _("Many countries require it at the foot of an email. An admin can add it under Settings.")
+        if href:
+            text = _("Many countries require it at the foot of an email. Add it under Settings.")
         items.append(CheckItem("care", _("Add your postal address"), text, href, _("Settings")))
     return items
 
