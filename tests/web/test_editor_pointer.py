@@ -202,3 +202,22 @@ def test_on_a_phone_nothing_lies_over_anything_else(browser: Any, served: str, h
         )
         assert under is None
         assert not complaints
+
+
+def test_on_a_phone_the_tools_of_a_pressed_picture_are_in_sight(browser: Any, served: str, here: House) -> None:
+    lines = [paragraph(f"Line {number}") for number in range(12)]
+    _letter, path = make(here, *lines, PICTURE, *lines)
+    options = {"viewport": PHONE, "has_touch": True, "is_mobile": True}
+    with window(browser, here.people["editor"], served, **options) as (page, complaints):
+        page.goto(path)
+        face = page.locator(".face").first
+        # Just under the header, where there is no room above it for the tools.
+        header = page.evaluate("document.elementFromPoint(195, 10).closest('header, .top, nav')?.offsetHeight ?? 56")
+        face.evaluate("(face, top) => scrollBy(0, face.getBoundingClientRect().top - top)", header + 4)
+        page.touchscreen.tap(*middle(face))
+        bar = page.locator(".blk-bar")
+        expect(bar).to_be_visible()
+        box = bar.bounding_box()
+        at = [box["x"] + 8, box["y"] + 8]
+        assert page.evaluate("([x, y]) => Boolean(document.elementFromPoint(x, y)?.closest('.blk-bar'))", at)
+        assert not complaints
