@@ -119,6 +119,8 @@ def test_whoever_has_the_letter_and_writes_the_database_leads_nobody_elsewhere(
     for key in (b"", tokens.target_key(OTHER_KEY), tokens.target_key(KEY)):
         LinkTarget.objects.update(box=sealed_page.close(CODE, elsewhere, bytes(12), key))
         assert reader.get(f"/l/{CODE}").status_code == 404
+    with pytest.raises(seal.SealBroken):  # Also where its row is one of ours.
+        sealed_page.read(CODE, sealed_page.close(CODE, elsewhere, bytes(12), b""), tokens.target_key(KEY))
 
 
 def test_a_link_of_a_letter_to_few_leads_on_and_counts_nothing(reader: Client, tally: clicks.ClickTally) -> None:
