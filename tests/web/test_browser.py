@@ -467,7 +467,7 @@ def test_choosing_to_schedule_shows_its_fields_and_says_so_on_the_button(
         expect(button).to_have_text("Send now", use_inner_text=True)
         expect(page.locator("#f-day")).to_be_hidden()
         page.get_by_role("radio", name="Schedule").check()
-        expect(button).to_have_text("Schedule", use_inner_text=True)
+        expect(button).to_contain_text("09:00" if scripts else "Schedule", use_inner_text=True)
         page.fill("#f-day", str(timezone.now().date() + timedelta(days=2)))
         page.fill("#f-time", "10:00")
         if scripts:
