@@ -34,6 +34,9 @@ log = logging.getLogger("samizdat.public")
 PACE = 900.0
 # Sums of one box, and its bytes, which have room for so many.
 MOST, SIZE = 100, 8192
+# Links of an organization that wait for a box, a day each: 5 MB. Whoever presses a million of their own fills the
+# memory in which others' presses wait.
+WAITING = 20_000
 # Of one link in a box: seven digits.
 MOST_PRESSES = 9_999_999
 
@@ -64,7 +67,8 @@ class ClickTally:
         day = now.astimezone(ZoneInfo(place.zone)).date().isoformat()
         with self._lock:
             sums = self._sums.setdefault(bytes(place.uid), {})
-            sums[day, code] = sums.get((day, code), 0) + 1
+            if (day, code) in sums or len(sums) < WAITING:
+                sums[day, code] = sums.get((day, code), 0) + 1
 
     def _ring(self) -> None:
         try:

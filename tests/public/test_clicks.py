@@ -130,6 +130,16 @@ def test_a_link_of_a_letter_to_few_leads_on_and_counts_nothing(reader: Client, t
     assert [said["counts"] for said in opened()] == [{}]
 
 
+def test_no_more_links_of_an_organization_wait_than_fit_into_memory(
+    tally: clicks.ClickTally, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clicks, "WAITING", 3)
+    for code in "abcdab":
+        tally.add(Site.objects.get(), code, datetime(2026, 11, 25, 12, tzinfo=UTC))
+    tally.flush()
+    assert [box["counts"] for box in opened()] == [{"a": 2, "b": 2, "c": 1}]
+
+
 @pytest.mark.usefixtures("tally")
 def test_it_leads_nowhere_but_where_a_letter_said(reader: Client) -> None:
     other = tokens.make(KEY, "click", 4, 1)
