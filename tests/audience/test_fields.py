@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from samizdat.audience import actions as audience
 from samizdat.audience import queries
 from samizdat.audience.actions import (
     add_field,
@@ -16,9 +17,10 @@ from samizdat.audience.actions import (
     fields_for,
     remove_field,
 )
+from samizdat.audience.actions.tags import clear_removed_tags
 from samizdat.audience.consent_writer import values_of
 from samizdat.audience.errors import FieldRefused
-from samizdat.audience.models import Field, Import, Subscriber
+from samizdat.audience.models import Field, Import, Subscriber, SubscriberTag, Tag
 from samizdat.events.models import Event
 from samizdat.vault import keyring
 from tests.conftest import NOW, TODAY
@@ -116,6 +118,21 @@ def test_a_removed_field_is_gone_at_once_and_its_values_leave_the_disk(lantern: 
         "field.cleared",
     ]
     assert clear_removed(NOW, 5.0) and Event.objects.filter(kind="field.cleared").count() == 1
+
+
+def test_a_field_and_a_tag_that_only_their_rows_call_removed_keep_their_values(lantern: Any, letter: Any) -> None:
+    """Whoever writes the database would have the worker take them from everybody, and put the rows back."""
+    number = add_field(lantern, "CITY", "City", now=NOW)
+    ada = reader(lantern, letter, "ada", CITY="Riga")
+    tag = Tag.objects.get(pk=audience.tags_for(lantern, ["riga"])["riga"])
+    SubscriberTag.objects.create(subscriber=ada, tag=tag)
+    Field.objects.update(removed=TODAY)
+    Tag.objects.update(removed=True)
+    clear_removed(NOW, 5.0)
+    clear_removed_tags(5.0)
+    ada.refresh_from_db()
+    assert values_of(keyring.keys(lantern), ada)[number] == "Riga"
+    assert SubscriberTag.objects.filter(tag=tag).exists()
 
 
 def test_the_clearing_goes_on_where_it_was_stopped(lantern: Any, letter: Any, monkeypatch: pytest.MonkeyPatch) -> None:

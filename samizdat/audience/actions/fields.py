@@ -20,6 +20,7 @@ from samizdat.core import fields
 from samizdat.core.content import merge
 from samizdat.core.crypto import seal
 from samizdat.events.actions import record
+from samizdat.events.queries import about
 from samizdat.vault import keyring
 from samizdat.vault.keyring import OrganizationKeys
 
@@ -230,11 +231,12 @@ def _refuse_while_importing(organization: Organization) -> None:
 def clear_removed(now: datetime, seconds: float, stop: Callable[[], bool] = lambda: False) -> bool:
     """Takes the values of removed fields out of the sealed blobs, for so many seconds. Whether all is done.
 
-    How far it is stands in the field's row, so that a killed worker goes on where it was.
+    How far it is stands in the field's row, so that a killed worker goes on where it was. Of fields that the log says
+    were removed: what the row says, whoever writes the database has it say of any.
     """
     until = time.monotonic() + seconds
     for row in Field.objects.select_related("organization").exclude(removed=None).exclude(sealed=b"").order_by("id"):
-        while not _clear_slice(row, now):
+        while about(row.organization, "field.removed", row.number) and not _clear_slice(row, now):
             if stop() or time.monotonic() > until:
                 return False
     return True

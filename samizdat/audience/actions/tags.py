@@ -14,6 +14,7 @@ from samizdat.audience import sql, tags_and_fields
 from samizdat.audience.errors import TagRefused
 from samizdat.audience.models import Import, SubscriberTag, Tag, TagTotal
 from samizdat.events.actions import record
+from samizdat.events.queries import about
 from samizdat.vault import keyring
 
 # Carriers of one transaction that takes a tag from them: 20 ms.
@@ -45,12 +46,15 @@ def remove_tag(tag: Tag, *, now: datetime, by: Person | None = None) -> None:
 
 
 def clear_removed_tags(seconds: float, stop: Callable[[], bool] = lambda: False) -> bool:
-    """Takes removed tags from those who carry them, for so many seconds. Whether all is done."""
+    """Takes removed tags from those who carry them, for so many seconds. Whether all is done. Of tags that the log says
+    were removed: what the row says, whoever writes the database has it say of any."""
     until = time.monotonic() + seconds
     carried = SubscriberTag.objects.filter(tag=OuterRef("pk"))
-    for number in Tag.objects.filter(Exists(carried), removed=True).order_by("id").values_list("id", flat=True):
-        while sql.drop_tag_slice(number, SLICE) == SLICE:
+    for tag in Tag.objects.select_related("organization").filter(Exists(carried), removed=True).order_by("id"):
+        if about(tag.organization, "tag.removed", tag.pk) is None:
+            continue
+        while sql.drop_tag_slice(tag.pk, SLICE) == SLICE:
             if stop() or time.monotonic() > until:
                 return False
-        TagTotal.objects.filter(tag=number).delete()
+        TagTotal.objects.filter(tag=tag.pk).delete()
     return True
