@@ -72,6 +72,21 @@ def check_schema() -> None:
             raise CommandFailed("The database has no tables yet. Run `samizdat init` or `samizdat upgrade`.", "no_data")
         if ours - applied:
             raise CommandFailed("This database is older than the program. Run `samizdat upgrade`.", "database_older")
+        check_columns(alias)
+
+
+def check_columns(alias: str) -> None:
+    """Refuses a database of a version before the first release: until then the first migrations are changed in place,
+    so their names don't tell. Errors: Failed."""
+    from django.apps import apps
+
+    from samizdat import db
+
+    models = [model._meta for model in apps.get_models() if model._meta.managed]
+    tables = [model for model in models if _belongs(alias, model.app_label)]
+    wanted = {(table.db_table, field.column) for table in tables for field in table.local_concrete_fields}
+    if wanted - db.columns(alias):
+        raise CommandFailed(*_BEFORE_RELEASE)
 
 
 def aliases() -> list[str]:

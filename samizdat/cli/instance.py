@@ -255,7 +255,9 @@ def upgrade() -> None:
 def bring_up_to_date() -> None:
     """Errors: Failed, of a database that is newer than the program or from before its first release."""
     for alias in bootstrap.aliases():
-        bootstrap.migrations(alias)
+        applied, ours = bootstrap.migrations(alias)
+        if applied == ours:
+            bootstrap.check_columns(alias)
     migrate()
 
 

@@ -558,13 +558,24 @@ def test_a_database_from_before_the_first_release_is_refused_and_left_alone(empt
         assert "before the first release" in refused.json["sentence"] and "samizdat init" in refused.json["sentence"]
 
 
+def test_a_database_of_the_days_before_the_first_release_is_refused_though_its_migrations_are_called_alike(
+    empty_house: House,
+) -> None:
+    empty_house.init()
+    run_sql(empty_house, "ALTER TABLE audience_field DROP COLUMN cleared")
+    for words in (("serve", "--port", "0", "--public-port", "0"), ("upgrade",), ("doctor",), ("list", "ls")):
+        refused = empty_house(*words, "--json")
+        assert (refused.code, refused.json["error"]) == (1, "database_before_release"), words
+
+
 def migrated(house: House, app: str, name: str) -> None:
     """Notes in its database that this migration of some other version was made."""
-    script = (
-        "import django; django.setup(); from django.db import connection; "
-        'connection.cursor().execute("INSERT INTO django_migrations (app, name, applied) '
-        f"VALUES ('{app}', '{name}', CURRENT_TIMESTAMP)\")"
-    )
+    values = f"VALUES ('{app}', '{name}', CURRENT_TIMESTAMP)"
+    run_sql(house, f"INSERT INTO django_migrations (app, name, applied) {values}")
+
+
+def run_sql(house: House, sql: str) -> None:
+    script = f'import django; django.setup(); from django.db import connection; connection.cursor().execute("{sql}")'
     import subprocess
     import sys
 
