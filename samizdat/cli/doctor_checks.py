@@ -353,7 +353,11 @@ def public_host(url: str, name: str) -> Iterator[HealthCheck]:
 
 def _visited(result: tuple[int, datetime | None], host: str, name: str) -> Iterator[HealthCheck]:
     status, ends = result
-    if status != 200:
+    if status in (502, 503, 504):
+        yield HealthCheck(
+            "amber", name, f"{host} answers, but nothing behind the reverse proxy does ({status}). Start `serve`."
+        )
+    elif status != 200:
         yield HealthCheck(
             "amber", name, f"{host} answers, but not with our pages ({status}). Point the reverse proxy to `serve`."
         )

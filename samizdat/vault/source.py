@@ -70,6 +70,10 @@ def read_key_file(path: Path) -> bytes:
             f"The key file {path} is not there. Put back the copy you saved, or name it with SAMIZDAT_KEY_FILE; "
             "without it nothing can be read."
         ) from None
+    except PermissionError:
+        raise KeyFileBroken(
+            f"The key file {path} belongs to another user, so it can't be read. Change its owner with chown."
+        ) from None
     except (OSError, UnicodeDecodeError):
         raise KeyFileBroken(f"The key file {path} cannot be read. Put back the copy you saved.") from None
     if stat.S_IMODE(mode) & 0o077:

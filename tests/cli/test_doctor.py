@@ -223,6 +223,12 @@ def test_a_public_host_without_an_answer_does_not_keep_anybody_waiting(house: Ho
     assert any("doesn't answer from here" in sign["sentence"] for sign in found)
 
 
+@pytest.mark.parametrize(("status", "next_step"), [(502, "Start `serve`"), (404, "Point the reverse proxy to")])
+def test_a_proxy_with_nothing_behind_it_is_told_from_one_that_leads_elsewhere(status: int, next_step: str) -> None:
+    (sign,) = looks._visited((status, None), "lantern.example", "Northern Lantern")
+    assert next_step in sign.sentence
+
+
 def test_backups_older_than_a_month_are_named(house: House) -> None:
     (sign,) = signs(house)["backups"]
     assert sign["state"] == "amber" and "SAMIZDAT_BACKUPS" in sign["sentence"]

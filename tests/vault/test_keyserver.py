@@ -27,7 +27,7 @@ from samizdat.cli import doctor
 from samizdat.core.crypto import seal, signature
 from samizdat.public import envelopes
 from samizdat.vault import keyring, purposes
-from samizdat.vault.errors import KeyFileOpen, KeyRefused, KeyWrong
+from samizdat.vault.errors import KeyFileBroken, KeyFileOpen, KeyRefused, KeyWrong
 from samizdat.vault.keyring import label
 from samizdat.vault.keyserver import MOST_HANDED_IN, SECRET_NAME, SOCKET_NAME, KeyServer, SocketSource
 from samizdat.vault.models import VaultKey
@@ -195,6 +195,19 @@ def test_a_process_of_our_user_that_can_read_no_file_of_the_folder_gets_no_key(
 def test_no_other_user_of_the_machine_reads_a_new_key_file(tmp_path: Path) -> None:
     new_instance_key(tmp_path / "data.key")
     assert stat.S_IMODE((tmp_path / "data.key").stat().st_mode) == 0o600
+
+
+def test_a_key_file_of_another_user_is_called_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root put back the copy: it is the right one, and nobody else can read it."""
+
+    def refused(*_words: object, **_named: object) -> str:
+        raise PermissionError
+
+    path = tmp_path / "data.key"
+    new_instance_key(path)
+    monkeypatch.setattr(Path, "read_text", refused)
+    with pytest.raises(KeyFileBroken, match="chown"):
+        read_key_file(path)
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620])
