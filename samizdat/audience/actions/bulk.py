@@ -31,6 +31,7 @@ from samizdat.audience.models import (
     CLEANED,
     MOVED,
     NUMBER_MASK,
+    OPEN_WORK,
     PENDING,
     SUBSCRIBED,
     UNDONE,
@@ -280,7 +281,7 @@ def _turn(row: BulkAction, state: str, begun: datetime | None = None) -> None:
 
 def open_works() -> list[int]:
     """Those that are not at their end, for the clock."""
-    return [*BulkAction.objects.filter(state__in=("running", "undoing")).order_by("id").values_list("id", flat=True)]
+    return [*BulkAction.objects.filter(OPEN_WORK).order_by("id").values_list("id", flat=True)]
 
 
 def run(

@@ -353,7 +353,7 @@ class Migration(InitialMigration):
         ),
         migrations.AddIndex(
             model_name='bulkaction',
-            index=models.Index(condition=models.Q(('state__in', ('running', 'undoing'))), fields=['id'], name='bulkwork_open'),
+            index=models.Index(condition=models.Q(('state', 'running'), ('state', 'undoing'), _connector='OR'), fields=['id'], name='bulkwork_open'),
         ),
         migrations.AddIndex(
             model_name='signup',
