@@ -44,6 +44,11 @@ OPTIONS = (
         "Default: `samizdat upgrade` creates both if the database allows it.",
     ),
     Option(
+        "SAMIZDAT_COMMAND",
+        "",
+        "The name of the command in messages that say what to run next. Default: how it was called.",
+    ),
+    Option(
         "SAMIZDAT_BACKUPS",
         "",
         "The folder with your backups. `samizdat doctor` lists those older than 30 days, because erased "

@@ -21,9 +21,7 @@ _NEEDED = frozenset(["PATH", "LD_LIBRARY_PATH", "PYTHONDONTWRITEBYTECODE", "LANG
 # What tests under a moved clock need (`./run test --clock`): a library that is loaded here is loaded there.
 _CLOCK = frozenset(["LD_PRELOAD", "FAKETIME", "FAKETIME_DONT_FAKE_MONOTONIC", "FAKETIME_DISABLE_SHM"])
 # For the processes that hold keys. PG…: how libpq finds the database, its password included.
-_PRIVATE = frozenset(
-    ["HOME", "USER", "LOGNAME", "TMPDIR", "DICPATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "SAMIZDAT_COMMAND"]
-)
+_PRIVATE = frozenset(["HOME", "USER", "LOGNAME", "TMPDIR", "DICPATH", "SSL_CERT_FILE", "SSL_CERT_DIR"])
 _PRIVATE_OPTIONS = frozenset(option.name for option in OPTIONS)
 # For the public process. Of PG… only what says where the database is: who signs in stands in SAMIZDAT_GATE_URL.
 _PUBLIC = frozenset(

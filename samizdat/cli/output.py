@@ -21,6 +21,7 @@ import click
 
 from samizdat.cli.secret_arguments import SHOWN, asked_for, was_shown
 from samizdat.core.unsafe_text import escaped, one_line
+from samizdat.options import option
 
 
 class CommandFailed(Exception):
@@ -66,7 +67,7 @@ _OURS = re.compile(
 
 def called() -> str:
     """How this command was called."""
-    return os.environ.get("SAMIZDAT_COMMAND") or "samizdat"
+    return option("SAMIZDAT_COMMAND") or "samizdat"
 
 
 def as_called(line: str) -> str:
