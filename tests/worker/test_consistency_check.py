@@ -221,4 +221,4 @@ def test_a_suppression_list_is_put_back_a_step_at_a_time(
         consistency_check.compare(NOW)
         there.append(Suppression.objects.count())
     assert there[-1] == 5 and max(after - before for before, after in itertools.pairwise([0, *there])) <= 2
-    assert told(lantern, suppression_check.ALTERED) == [{"missing": 5, "unknown": 0, "pauses": 0}]
+    assert told(lantern, suppression_check.ALTERED) == [{"missing": 5, "unknown": 0, "pauses": 0, "monthly": 0}]
