@@ -132,7 +132,7 @@ def test_a_list_that_says_no_status_asks_for_it(here: House, desk: Desk) -> None
     row = actions.inspect(Import.objects.order_by("-pk")[0].pk, now=_now)
     address = _to(here, "import", row.pk)
     page = client.get(address).content.decode()
-    assert "Import everyone in this file as" in page
+    assert "Status of everyone in this file" in page
     assert "only if you choose it below" in page and "will get your emails" not in page
     answers = _plan_answers(row) | {"list": here.list.pk, "s-0": ""}
     refused = client.post(address, answers | {"then": "start"}, follow=True).content.decode()
@@ -357,7 +357,7 @@ def test_the_look_at_a_file_does_not_say_who_of_it_is_or_was_here(here: House, d
         row = actions.inspect(Import.objects.order_by("-pk")[0].pk, now=_now)
         page = client.get(_to(here, "import", row.pk)).content.decode()
         assert page.count("1 rejected row") == 1 and "Existing subscribers aren’t added twice" in page
-        pages.add(re.sub(r"<[^>]*>", " ", page[page.index("<main") : page.index("Sample of the imported data")]))
+        pages.add(re.sub(r"<[^>]*>", " ", page[page.index("<main") : page.index("Sample of the data to import")]))
     assert len(pages) == 1
 
 
