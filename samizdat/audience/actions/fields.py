@@ -236,7 +236,9 @@ def clear_removed(now: datetime, seconds: float, stop: Callable[[], bool] = lamb
     """
     until = time.monotonic() + seconds
     for row in Field.objects.select_related("organization").exclude(removed=None).exclude(sealed=b"").order_by("id"):
-        while about(row.organization, "field.removed", row.number) and not _clear_slice(row, now):
+        if about(row.organization, "field.removed", row.number) is None:
+            continue
+        while not _clear_slice(row, now):
             if stop() or time.monotonic() > until:
                 return False
     return True
