@@ -16,6 +16,7 @@ from samizdat.accounts import queries as accounts
 from samizdat.accounts.models import WRITERS, Organization, Person
 from samizdat.accounts.pending_changes import SEASONED
 from samizdat.audience import queries as audience
+from samizdat.audience.actions.mail_quota import WANT_NO_MAIL
 from samizdat.audience.models import SUBSCRIBED, UNSUBSCRIBED, Subscription
 from samizdat.core.mail.address import comparable, normalize
 from samizdat.delivery.errors import TooManyTests, WantsNoMail
@@ -38,7 +39,7 @@ DAY = timedelta(days=1)
 
 # Whoever is behind such an address said no, or somebody here for them. A test has no way out, so it does not go there
 # either. A dead mailbox may be tried.
-WANTS_NO_MAIL = ("complaint", "erased", "manual", "objected")
+SAID_NO = ("manual", *WANT_NO_MAIL)
 
 
 def outside(organization: Organization, addresses: Sequence[str], now: datetime) -> list[str]:
@@ -95,7 +96,7 @@ def _too_many(organization: Organization, now: datetime, by: Person | None) -> T
 
 def _refusal(organization: Organization, addresses: Sequence[str], outsiders: Sequence[str]) -> str:
     for address in addresses:
-        if audience.suppression_of(organization, address) in WANTS_NO_MAIL:
+        if audience.suppression_of(organization, address) in SAID_NO:
             sentence = _(
                 "%(address)s is on your suppression list, so no test can be sent there. Remove it here, "
                 "or from the suppression list."
