@@ -150,9 +150,9 @@ def _dkim(domain: str, look_up: Lookup, waiting: str, published: Sequence[str]) 
         sentence = _("The keys of %(domain)s don’t sign yet. Publish their records, then activate the keys.")
         return DnsRecord("DKIM", "care", sentence % {"domain": waiting})
     sentence = _(
-        "We have no active key for %(domain)s and found none under the usual names. An admin can add one under "
-        "Domains or turn on DKIM at the sending provider. Without a signature, mailbox providers ignore one-click "
-        "unsubscribe."
+        "We have no active key for %(domain)s and found none under the usual names. Add one under Domains "
+        "(admins only) or turn on DKIM at the sending provider. Without a signature, mailbox providers ignore "
+        "one-click unsubscribe."
     )
     return DnsRecord("DKIM", "care", sentence % {"domain": domain})
 

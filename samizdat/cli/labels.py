@@ -59,8 +59,8 @@ _IN_THE_APP = (
         "Check SPF, DKIM and DMARC with `samizdat domain check DOMAIN`",
     ),
     ("as Domains shows it to admins", "as `samizdat domain records DOMAIN` prints it"),
-    ("An admin can add one under Domains", "Add one with `samizdat domain add DOMAIN`"),
-    ("An admin can add the domain under Domains", "Add the domain with `samizdat domain add DOMAIN`"),
+    ("Add one under Domains (admins only)", "Add one with `samizdat domain add DOMAIN`"),
+    ("Add the domain under Domains (admins only)", "Add the domain with `samizdat domain add DOMAIN`"),
     ("press Check again", "run this again"),
     (
         "then press Check and Activate on the domain’s page",

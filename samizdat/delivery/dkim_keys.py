@@ -233,7 +233,7 @@ _SENTENCES: dict[str, Callable[[], str]] = {
         "Activate on the domain’s page."
     ),
     "nobody": lambda: _(
-        "Large mailbox providers require a DKIM signature of the sender domain. An admin can add it under Domains, "
+        "Large mailbox providers require a DKIM signature of the sender domain. Add it under Domains (admins only), "
         "or say in the route that its provider signs."
     ),
 }

@@ -517,3 +517,21 @@ def test_files_are_brought_in_by_hand(browser: Any, served: str, here: House) ->
         page.wait_for_selector("text=Reading files")
     assert Import.objects.order_by("-pk")[0].state == "reading"
     assert complaints == []
+
+
+@pytest.mark.once
+def test_the_question_about_status_goes_once_it_is_answered(browser: Any, served: str, here: House) -> None:
+    from samizdat.audience import actions
+    from tests.conftest import NOW
+
+    run = actions.begin_upload(here.organization, here.list, now=NOW, by=here.people["editor"])
+    actions.add_piece(run, 0, 0, b"email\nolga@post.example\n")
+    actions.finish_upload(run, ["people.csv"], now=NOW)
+    actions.inspect(run.pk, now=lambda: NOW)
+    with window(browser, here.people["editor"], served) as (page, complaints):
+        page.goto(reverse("import", args=[here.organization.slug, run.pk]))
+        question = page.get_by_text("people.csv doesn’t say whether these people are subscribed")
+        expect(question).to_be_visible()
+        page.get_by_label("Status of everyone in this file").select_option(label="Subscribed")
+        expect(question).to_be_hidden()
+    assert complaints == []

@@ -40,7 +40,7 @@ def test_a_domain_whose_keys_wait_is_named_with_what_to_do(here: House, desk: De
     assert _to(here, "sending-domain", row.pk) not in desk("editor").get(address).content.decode()
     row.delete()
     page = desk("admin").get(address).content.decode()
-    assert "An admin can add it under Domains" in page
+    assert "Add it under Domains (admins only)" in page
 
 
 def test_a_missing_dkim_signature_is_warned_of_once(here: House, desk: Desk) -> None:

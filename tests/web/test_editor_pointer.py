@@ -1,5 +1,6 @@
 """The block editor by mouse and by touch: what is pressed opens, and stays where it was pressed."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +11,7 @@ from samizdat.accounts.models import Person
 from samizdat.campaigns.templates.starter_templates import body_of
 from samizdat.core.content.blocks import parse
 from tests.browser import started
-from tests.web.conftest import House
+from tests.web.conftest import House, png
 from tests.web.test_block_editor import make, paragraph, written
 from tests.web.test_browser import PHONE, window
 
@@ -220,4 +221,25 @@ def test_on_a_phone_the_tools_of_a_pressed_picture_are_in_sight(browser: Any, se
         box = bar.bounding_box()
         at = [box["x"] + 8, box["y"] + 8]
         assert page.evaluate("([x, y]) => Boolean(document.elementFromPoint(x, y)?.closest('.blk-bar'))", at)
+        assert not complaints
+
+
+@pytest.mark.parametrize("touch", [False, True], ids=["mouse", "touch"])
+def test_an_empty_picture_takes_an_image_with_one_press_and_asks_what_it_shows(
+    browser: Any, served: str, here: House, touch: bool
+) -> None:
+    _letter, path = make(here, paragraph("Start"), PICTURE, BUTTON)
+    options = {"viewport": PHONE, "has_touch": True, "is_mobile": True} if touch else {}
+    with window(browser, here.people["editor"], served, **options) as (page, complaints):
+        page.goto(path)
+        upload = page.locator(".face").get_by_role("button", name="Upload image")
+        with page.expect_file_chooser() as chooser:
+            upload.tap() if touch else upload.click()
+        chooser.value.set_files({"name": "flood.png", "mimeType": "image/png", "buffer": png()})
+        expect(page.locator("[data-kind=picture] .face img")).to_have_count(1)
+        described = page.locator("[data-kind=picture]").get_by_label("Alt text: describe the image")
+        expect(described).to_be_focused()
+        expect(described).to_be_in_viewport()
+        page.keyboard.type("The street under water")
+        expect(page.locator("#f-body")).to_have_value(re.compile("The street under water"))
         assert not complaints

@@ -107,7 +107,7 @@ SENTENCES: dict[str, str] = {
     "tag_no_form": "%(tag)s is empty because the list has no sign-up form. Create one under Lists and forms, or "
     "write the address out.",
     "settings_altered": "The addresses under Settings aren’t as they were last saved, or their encrypted copy is "
-    "missing. Ask an admin to check and save them, then try again.",
+    "missing. Check and save them there (admins only), then try again.",
     "no_unsubscribe": "The email has no unsubscribe link. Add {{ unsubscribe }}.",
     # a letter of blocks (core/content/blocks)
     "doc_no_json": "We can’t read the email: from character %(number)s on, it isn’t JSON. Reload the page, or "
@@ -177,15 +177,15 @@ SENTENCES: dict[str, str] = {
     "spelling": "“%(word)s” isn’t in the dictionary. Did you mean: %(near)s?",
     "spelling_alone": "“%(word)s” isn’t in the dictionary. Check the spelling.",
     "bounces_elsewhere": "Bounces contain subscribers’ addresses, and they would go to %(address)s, outside your "
-    "own domains. Ask an admin to set a bounce address under Settings.",
+    "own domains. Set a bounce address under Settings (admins only).",
     "domain_anothers": "%(domain)s is used by another organization on this server, so you can’t send from it. Use "
-    "your own domain. If this one is yours, an admin can add it under Domains, add its record "
+    "your own domain. If this one is yours, add it under Domains (admins only), add its record "
     "and press Check.",
     "return_anothers": "Bounces would go to %(address)s, but another organization on this server uses that domain. "
     "Set another address under Settings. If the domain is yours, add it under Domains, add its "
     "record and press Check.",
     "no_signature": "Emails from %(domain)s aren’t signed with DKIM, so large mailbox providers take them for "
-    "forged or for spam. An admin can add the domain under Domains.",
+    "forged or for spam. Add the domain under Domains (admins only).",
     "list_archived": "The list “%(list)s” is archived. Choose another list, or restore this one.",
     "second_today": "“%(subject)s” goes to this list today too. Consider another day.",
     "same_words": "The text is still the same as in this version: %(language)s. Translate it, or remove the "

@@ -109,12 +109,12 @@ def _house(request: DeskRequest, settings: Leading) -> list[CheckItem]:
         see = address(organization, "on-hold")
         items.append(CheckItem("stop", _("Sending is on hold"), text, see, _("Show what’s waiting")))
     if not settings.public_url:
-        text = _("Nobody can unsubscribe without an address for your public pages. An admin can set it under Settings.")
+        text = _(
+            "Nobody can unsubscribe without an address for your public pages. Set it under Settings (admins only)."
+        )
         items.append(CheckItem("stop", _("The unsubscribe link doesn’t work"), text, href, _("Settings")))
     if not settings.postal_address:
-        text = _("Many countries require it at the foot of an email. An admin can add it under Settings.")
-        if href:
-            text = _("Many countries require it at the foot of an email. Add it under Settings.")
+        text = _("Many countries require it at the foot of an email. Add it under Settings (admins only).")
         items.append(CheckItem("care", _("Add your postal address"), text, href, _("Settings")))
     return items
 
@@ -127,12 +127,12 @@ def _routes(request: DeskRequest, organization: Organization, domain: str) -> Ch
     live = [route for route in usable if route.state == "live" and not route.reason]
     href = address(organization, "routes") if request.role == "admin" else ""
     if living and not usable:
-        text = _("%(names)s: the provider doesn’t accept this domain. An admin can see its answer under Routes.")
+        text = _("%(names)s: the provider doesn’t accept this domain. See its answer under Routes (admins only).")
         title = _("No route can send from %(domain)s") % {"domain": domain}
         names = ", ".join(route.name for route in living)
         return CheckItem("stop", title, text % {"names": names}, href, _("Routes"))
     if not usable:
-        text = _("Nothing can be sent without one. An admin can add or fix a route under Routes.")
+        text = _("Nothing can be sent without one. Add or fix a route under Routes (admins only).")
         return CheckItem("stop", _("No sending route is working"), text, href, _("Routes"))
     if not live:
         text = _("Being retried: %(names)s. The campaign waits until one of them accepts email.")

@@ -71,7 +71,7 @@ function labelled(id, name, control, hint = false) {
 }
 
 function text({ id, name, key, set, value }, attributes = {}, hint = false) {
-  const control = make("input", { class: "input", id, autocomplete: "off", ...attributes });
+  const control = make("input", { class: "input", id, autocomplete: "off", "data-key": key, ...attributes });
   control.value = value ?? "";
   control.addEventListener("input", () => set({ [key]: control.value }));
   return { dom: labelled(id, name, control, hint), show: (next) => put(control, next ?? "") };

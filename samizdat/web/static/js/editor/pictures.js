@@ -62,6 +62,16 @@ export function chooser({ id, key, set, value, attrs }, labelled, put) {
     else set(known?.alt && !now.alt ? { [key]: src, alt: known.alt } : { [key]: src });
   };
 
+  // On to what the image shows, for whoever is still at this block.
+  const describe = () => {
+    const at = document.activeElement ?? document.body;
+    const alt = dom.closest(".on > .form")?.querySelector("[data-key=alt]");
+    if (!alt || alt.value || !(at.contains(dom) || dom.contains(at))) return;
+    alt.focus();
+    // The image pushes the field down when it is there.
+    dom.closest(".blk").querySelector(".face img")?.addEventListener("load", () => alt.scrollIntoView({ block: "nearest" }), { once: true });
+  };
+
   control.addEventListener("change", () => {
     where.hidden = control.value !== "*";
     if (control.value === "*") address.focus();
@@ -91,6 +101,7 @@ export function chooser({ id, key, set, value, attrs }, labelled, put) {
       offered = library;
       choose(answer.slug, answer);
       fill(answer.slug);
+      describe();
     }
     if (!coming) page.dispatchEvent(new Event("arrived"));
   });
@@ -107,7 +118,11 @@ export function chooser({ id, key, set, value, attrs }, labelled, put) {
 }
 
 export function picture(src, alt) {
-  if (!src) return make("span", {}, say("picture-none"));
+  if (!src) {
+    // For mouse and finger; the keyboard has the field in the form.
+    const bring = make("button", { class: "btn tiny bring", type: "button", tabindex: "-1" }, say("picture-upload"));
+    return make("span", { class: "stack" }, make("span", {}, say("picture-none")), page?.dataset.upload ? bring : null);
+  }
   if (isAddress(src)) return make("span", {}, say("picture-foreign", { host: src.replace(/^https?:\/\//, "").split("/")[0] }));
   return make("img", { src: page.dataset.picture.replace("SLUG", src), alt, loading: "lazy" });
 }

@@ -51,6 +51,7 @@ export function steady(editor, frame) {
       here(editor, positions.get(block)());
       editor.view.focus();
     });
+    if (event.target.closest(".bring")) block.querySelector(".form [type=file]").click();
     block.querySelector(".blk-bar")?.scrollIntoView({ block: "nearest" });
   });
 }
