@@ -4,7 +4,6 @@ import secrets
 
 from django.db import models
 
-from samizdat.audience.model_fields import RowNumber
 from samizdat.core import consent
 from samizdat.core.content import digest
 
@@ -106,7 +105,7 @@ class Tag(models.Model):
 class Subscriber(models.Model):
     """An address known to one organization. `sealed`: core/crypto/seal, table subscriber, column sealed."""
 
-    id = RowNumber(primary_key=True)
+    id = models.BigIntegerField(primary_key=True)
     organization = models.ForeignKey(
         "accounts.Organization", models.CASCADE, related_name="+", db_index=False, db_constraint=False
     )

@@ -1,9 +1,11 @@
 """SQLite keeps whatever somebody writes into a column, and compares numbers before texts and texts before blobs.
 
 Django reads 20261125, 2026-11-25 as a blob, digits of another script and times of another zone as the same day or time,
-so a digest of what was read would still fit where SQL compares something else. Here each column refuses what is not of
-its type and in our form (CHECK), which the nightly reading of all tables tells of those who switch that off
-(accounts/database_indexes.py), and what is read from such a place is a value that we never write.
+so a digest of what was read would still fit where SQL compares something else. Here tables are STRICT
+(https://www.sqlite.org/stricttables.html), so each column holds values of its type alone. Days, times and flags are
+texts and numbers to SQLite: what isn't in our form is read as a value that we never write, and the nightly reading of
+all tables tells of it (accounts/database_indexes.py). CHECKs of that form would cost each connection 0.7 MB, since
+SQLite parses them for each again, and hold nobody who can switch them off.
 """
 
 from datetime import UTC, date, datetime
@@ -12,44 +14,24 @@ from typing import Any
 
 from django.db.backends.sqlite3 import base
 from django.db.backends.sqlite3.operations import DatabaseOperations as SqliteOperations
+from django.db.backends.sqlite3.schema import DatabaseSchemaEditor as SqliteSchemaEditor
 
 # Read where no date or time of ours stands: no digest or MAC is of them.
 NO_DAY = date(1000, 1, 1)
 NO_TIME = datetime(1000, 1, 1, microsecond=1, tzinfo=UTC)
 
-# No comma with a space behind it: Django takes each for the end of a column.
 _DAY = "{0} IS date({0})"
 _TIME = (
-    "{0} IS datetime(substr({0},1,19)) || substr({0},20) AND (length({0}) = 19 "
-    "OR (substr({0},20) GLOB '.[0-9][0-9][0-9][0-9][0-9][0-9]' AND substr({0},20) <> '.000000'))"
+    "{0} IS datetime(substr({0}, 1, 19)) || substr({0}, 20) AND (length({0}) = 19 "
+    "OR (substr({0}, 20) GLOB '.[0-9][0-9][0-9][0-9][0-9][0-9]' AND substr({0}, 20) <> '.000000'))"
 )
-# Before them: of "now" SQLite says in a condition that it cannot be asked, and no more.
-_IS_DATED = "{0} GLOB '[0-9]*' AND "
-_OF_TYPE = "typeof({0}) IN ('{1}','null')"
-_TYPES = {
-    "BigIntegerField": "integer",
-    "BinaryField": "blob",
-    "CharField": "text",
-    "FloatField": "real",
-    "IntegerField": "integer",
-    "PositiveBigIntegerField": "integer",
-    "PositiveIntegerField": "integer",
-    "PositiveSmallIntegerField": "integer",
-    "TextField": "text",
+# Django's name of a type -> SQL: whether a column of that type has a value in our form, or none. "now" isn't a day.
+_IS_DATED = "({0} IS NULL OR {0} GLOB '[0-9]*' AND "
+FORMS = {
+    "BooleanField": "({0} IS NULL OR {0} IN (0, 1))",
+    "DateField": _IS_DATED + _DAY + ")",
+    "DateTimeField": _IS_DATED + _TIME + ")",
 }
-
-
-def checks() -> dict[str, str]:
-    """Django's name of a type -> the condition of its columns, as Django fills it in; with its own, where it has one.
-    Numbers of other rows are left to foreign keys."""
-    column = '"%(column)s"'
-    ours = {name: _OF_TYPE.format(column, kind) for name, kind in _TYPES.items()} | {
-        "BooleanField": f"{column} IN (0,1)",
-        "DateField": (_IS_DATED + _DAY).format(column),
-        "DateTimeField": (_IS_DATED + _TIME).format(column),
-    }
-    theirs = base.DatabaseWrapper.data_type_check_constraints
-    return {name: " AND ".join([*filter(None, [theirs.get(name)]), ours[name]]) for name in ours}
 
 
 def is_day(column: str) -> str:
@@ -85,9 +67,22 @@ def _time(text: str) -> datetime:
     return moment.replace(tzinfo=UTC) if str(moment) == text else NO_TIME
 
 
+def _strict(name: str, declared: object) -> str:
+    """The type of a column as STRICT tables know it, after SQLite's own rules of what such a name means
+    (https://www.sqlite.org/datatype3.html, 3.1)."""
+    if name in ("BooleanField", "DurationField") or "int" in str(declared):
+        return "integer"
+    return str(declared) if declared in ("BLOB", "real") else "text"
+
+
+class DatabaseSchemaEditor(SqliteSchemaEditor):
+    sql_create_table = f"{SqliteSchemaEditor.sql_create_table} STRICT"
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
-    data_type_check_constraints = base.DatabaseWrapper.data_type_check_constraints | checks()
+    data_types = {name: _strict(name, kind) for name, kind in base.DatabaseWrapper.data_types.items()}
     ops_class = DatabaseOperations
+    SchemaEditorClass = DatabaseSchemaEditor
 
     def get_connection_params(self) -> dict[str, Any]:
         # Django's converters get the bytes of a value and not its type.

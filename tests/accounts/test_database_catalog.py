@@ -26,7 +26,7 @@ SQLITE = {
     "index back": "CREATE UNIQUE INDEX back ON accounts_organization (lower(name))",
     "index consent_of_subscriber is missing": "DROP INDEX consent_of_subscriber",
     "table events_event is not as we make it": "ALTER TABLE events_event ADD COLUMN back text DEFAULT 'x'",
-    "table vault_vaultkey is not as we make it": "ALTER TABLE vault_vaultkey ADD COLUMN back AS (hex(wrapped))",
+    "table vault_vaultkey is not as we make it": "ALTER TABLE vault_vaultkey ADD COLUMN back text AS (hex(wrapped))",
     "table delivery_retry is missing": "ALTER TABLE delivery_retry RENAME TO back",
 }
 _FUNCTION = "CREATE FUNCTION back() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'"
