@@ -38,6 +38,9 @@ _PUBLIC = frozenset(
     ]
 )
 
+# What fits between a reading process and whoever waits for it: the most that Linux gives those without privileges.
+PIPE_BYTES = 1 << 20
+
 _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
 _MADV_DONTNEED = 4
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
@@ -56,7 +59,7 @@ def command(module: str, *words: str) -> list[str]:
 def reader(module: str) -> subprocess.Popen[bytes]:
     """A process that works on what strangers wrote: it is asked on standard input and answers on standard output."""
     with no_terminal() as errors:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             command(module),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -64,6 +67,11 @@ def reader(module: str) -> subprocess.Popen[bytes]:
             env=bare_environment(),
             start_new_session=True,
         )
+    assert process.stdout is not None
+    # Answers have megabytes: by 64 KB each of the two would wake the other fifty times for one.
+    with contextlib.suppress(OSError, AttributeError):
+        fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+    return process
 
 
 @contextlib.contextmanager

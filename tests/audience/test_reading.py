@@ -187,6 +187,14 @@ def test_no_reader_takes_a_leaving_back(kind: str) -> None:
     _told(read((*ROWS[0][:5], (fact,), *ROWS[0][6:])))
 
 
+@pytest.mark.parametrize("at", [2, 3])
+def test_a_language_or_a_day_that_is_no_text_is_not_believed(at: int) -> None:
+    """SQLite isn't asked whether they are."""
+    cells: list[Any] = [*ROWS[0]]
+    cells[at] = 7
+    _told(read(tuple(cells)))
+
+
 def _told(made: ReadSlice) -> None:
     frame = child_frames.receive(BytesIO(child_frames.framed(b"S", *subprocess_reader._columns(made))))
     assert frame is not None

@@ -319,6 +319,8 @@ def _slice(payload: Any, data: bytes) -> ReadSlice:
     fact = [numbers[8 * many + place * each : 8 * many + (place + 1) * each] for place in range(4)]
     if not (STATUS_CODES.issuperset(column[0]) and MET_BEFORE.issuperset(column[6]) and TOLD_KINDS.issuperset(fact[0])):
         raise ValueError("a status or a fact that no file tells")
+    if not {str}.issuperset(map(type, (*languages, *joined, *days))):
+        raise TypeError("a language or a day that is no text")
     if max(fact[3], default=0) > HEAVIEST_SUBSCRIBER:
         raise ValueError("more words of consent than a file's")
     ends = list(itertools.accumulate(column[7].tolist() + fact[3].tolist(), initial=at))
