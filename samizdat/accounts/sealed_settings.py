@@ -265,9 +265,12 @@ def _differing(organization: Organization, kept: Leading) -> dict[str, object]:
     return {name: value for name, value in there.items() if value != getattr(kept, name)}
 
 
-def put_back(organization: Organization) -> list[str] | None:
+def put_back(organization: Organization, *, is_old: bool = False) -> list[str] | None:
     """Names of settings that somebody without keys had written; [] none, None unknown. What is the newest copy is noted
-    beside the database."""
+    beside the database. is_old: the database is a backup that nobody has released yet; settings of then are none that
+    somebody wrote."""
+    if is_old and _is_of_then(organization):
+        return []
     kept, is_older = leading(organization), _put_back_copy(organization)
     if not kept.known:
         return None
@@ -281,6 +284,12 @@ def put_back(organization: Organization) -> list[str] | None:
         mine = Organization.objects.filter(pk=organization.pk, **wrong)
         mine.update(**{name: getattr(kept, name) for name in wrong})
     return [*wrong, *(["settings_sealed"] if is_older else [])]
+
+
+def _is_of_then(organization: Organization) -> bool:
+    """Whether the row says what its own copy says."""
+    own = _opened(organization, bytes(organization.settings_sealed))
+    return own.known and not _differing(organization, own)
 
 
 def _put_back_copy(organization: Organization) -> bool:

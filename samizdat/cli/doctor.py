@@ -300,9 +300,10 @@ def _organizations() -> Iterator[HealthCheck]:
     from samizdat.accounts import forged_rows
     from samizdat.accounts.models import Organization
     from samizdat.audience.consistency import compared
+    from samizdat.delivery import database_progress
     from samizdat.delivery.queries import routes
 
-    forged_rows.watch(bootstrap.now())
+    forged_rows.watch(bootstrap.now(), is_old=database_progress.missing() is not None)
     for organization in Organization.objects.order_by("id"):
         name = organization.name
         yield from _roles(organization)

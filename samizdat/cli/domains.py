@@ -111,10 +111,17 @@ def domain_add(name: str, algorithm: str) -> None:
     """Add a sending domain: creates its DKIM keys and shows the records to publish."""
     bootstrap.open_house()
     from samizdat.delivery.actions import domains
+    from samizdat.delivery.errors import DomainRefused
 
     kinds = KINDS if algorithm == "both" else (algorithm,)
-    sending_domain = domains.add_domain(bootstrap.organization(), name, now=bootstrap.now(), algorithms=kinds)
-    _show(sending_domain, f"Then check them: samizdat domain check {sending_domain.name}")
+    try:
+        sending_domain = domains.add_domain(bootstrap.organization(), name, now=bootstrap.now(), algorithms=kinds)
+    except DomainRefused as refused:
+        if refused.code != "domain_taken":
+            raise
+        raise CommandFailed(f"{refused} Show its records: samizdat domain records {name}", refused.code) from None
+    name = sending_domain.name
+    _show(sending_domain, f"Publish them at your DNS provider. Then check them: samizdat domain check {name}")
 
 
 @domain.command("ls")

@@ -40,7 +40,7 @@ PLACES = {
 
 # What sentences about routes and domains say of the app's pages and buttons, and what does the same here.
 _IN_THE_APP = (
-    ("Correct them under Routes", "Correct them with `samizdat route edit {route}`"),
+    ("Correct them under Routes", "Correct them with `samizdat route edit {route} --url -`"),
     ("then press Test", "then run: samizdat route test {route} --to -"),
     (
         "An admin has to publish the records shown under Domains. When Check finds them",

@@ -85,7 +85,7 @@ def route_add(name: str, url: str, password_file: str | None, signs: str, untest
     else:
         why = at_terminal(tested.sentence, route_row.name)
         sentence = f"Route {route_row.name} added, but it isn't used. {why} Fix it with: "
-        command = f"samizdat route edit {shlex.quote(route_row.name)}, then {_test(route_row)}"
+        command = f"samizdat route edit {shlex.quote(route_row.name)} --url -, then {_test(route_row)}"
         raise CommandFailed(sentence + command, "route_test", _added(route_row))
 
 
@@ -136,8 +136,13 @@ def route_edit(
     say(
         document | {"changed": {change.word: {"before": change.before, "after": change.after} for change in changes}},
         *lines,
-        f"Test it: {_test(route_row)}" if lines else f"{route_row.name} already has these settings.",
+        f"Test it: {_test(route_row)}" if lines else _unchanged(route_row),
     )
+
+
+def _unchanged(route: "Route") -> str:
+    again = f"samizdat route edit {shlex.quote(route.name)} --url -"
+    return f"{route.name} already has these settings. Enter its URL and password again: {again}"
 
 
 def _change(word: str, before: str, after: str) -> str:

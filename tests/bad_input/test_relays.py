@@ -180,7 +180,7 @@ def test_a_new_route_is_tested_before_anything_goes_by_it(lists: House, tmp_path
         wrong = server.url_for("smtp+plain", user="ada", password="secret-word", timeout=30)
         refused = lists("route", "add", "typo", wrong)
         assert refused.code == 1 and len(refused.err.strip().splitlines()) == 1
-        assert "it isn't used" in refused.err and "samizdat route edit typo" in refused.err
+        assert "it isn't used" in refused.err and "samizdat route edit typo --url -" in refused.err
         assert "secret-word" not in refused.err and state("typo") == "dead"
         lists.say("route", "add", "trusted", wrong, "--untested", "--priority", "900")
         assert state("trusted") == "live"

@@ -84,7 +84,7 @@ def test_a_route_that_is_dead_says_why_and_who_has_to_act(house: House) -> None:
 @pytest.mark.parametrize(
     ("reason", "commands"),
     [
-        ("login", ["samizdat route edit wire", "samizdat route test wire --to -"]),
+        ("login", ["samizdat route edit wire --url -", "samizdat route test wire --to -"]),
         ("folder_missing", ["samizdat route test wire --to -"]),
         ("authentication_records", ["samizdat domain records DOMAIN", "samizdat domain check DOMAIN"]),
     ],

@@ -184,3 +184,15 @@ def test_without_a_house_a_check_still_looks(empty_house: House, names: NameServ
     names.records["plain.example"] = ["v=spf1 include:relay.example ~all"]
     found = {one["name"]: one["state"] for one in empty_house.say("domain", "check", "plain.example")["records"]}
     assert found == {"SPF": "good", "DKIM": "care", "DMARC": "stop"}
+
+
+def test_what_is_there_already_says_which_command_goes_on(house: House) -> None:
+    house.say("domain", "add", "already.example")
+    again = house("domain", "add", "already.example")
+    assert again.code == 1
+    assert "is already added. Show its records: samizdat domain records already.example" in again.err
+    house.say("domain", "rm", "already.example", "--yes")
+    house.say("route", "add", "our wire", "smtp+plain://127.0.0.1:9", "--untested")
+    same = house("route", "edit", "our wire")
+    assert "Enter its URL and password again: samizdat route edit 'our wire' --url -" in same.out
+    house.say("route", "rm", "our wire", "--yes")

@@ -25,6 +25,7 @@ from samizdat.events import chain
 from samizdat.events.actions import record
 from samizdat.events.models import ChainHead, Event
 from samizdat.options import data_folder
+from samizdat.worker.schedule import scheduler
 from tests.delivery.conftest import House
 from tests.delivery.test_rewound_database import copied
 from tests.smtp_server import ScriptedServer
@@ -112,6 +113,22 @@ def test_a_database_that_a_person_allowed_keeps_its_own_settings(at_home: House)
     assert leading(place.get()).desk_url == ""
     forged_rows.watch(dbclock.now())
     assert bytes(place.get().settings_sealed) == before
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["settings of then", "others"])
+def test_settings_of_a_restored_backup_are_no_alarm_unless_somebody_wrote_others(at_home: House, own: bool) -> None:
+    place = type(at_home.organization).objects.filter(pk=at_home.organization.pk)
+    change_settings(place.get(), by=None, now=dbclock.now(), desk_url="https://then.example")
+    before = bytes(place.get().settings_sealed)
+    change_settings(place.get(), by=None, now=dbclock.now(), desk_url="https://desk.example")
+    settings_note.note(place.get().pk, bytes(place.get().settings_sealed))
+    something_happens(at_home)
+    database_progress.note()
+    Event.objects.order_by("-id")[0].delete()
+    place.update(settings_sealed=before, desk_url="https://then.example" if own else "https://else.example")
+    scheduler.forged(dbclock.now())
+    assert Event.objects.filter(kind=forged_rows.ALTERED).exists() == (not own)
+    assert leading(place.get()).desk_url == "https://desk.example", "until somebody releases it"
 
 
 def put_back(house: House) -> None:

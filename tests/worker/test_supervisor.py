@@ -38,6 +38,17 @@ def test_serve_starts_everybody_stops_in_ten_seconds_and_leaves_nobody(instance:
     assert not list(instance.folder.glob("keys.*"))
 
 
+def test_after_a_stop_the_database_file_alone_is_whole(instance: Instance) -> None:
+    """Whoever copies it leaves nothing behind, and what is put in its place is not written over."""
+    instance.start()
+    until(lambda: set(instance.children()) == ROLES_OF_SERVE)
+    if instance.environment.get("DATABASE_URL"):
+        pytest.skip("PostgreSQL has no files of ours.")
+    assert (instance.folder / "samizdat.sqlite3-wal").stat().st_size
+    instance.stop()
+    assert not [path for path in instance.folder.glob("*.sqlite3-wal") if path.stat().st_size]
+
+
 def test_a_second_serve_on_the_same_folder_says_one_sentence(instance: Instance) -> None:
     instance.start()
     second = subprocess.run(

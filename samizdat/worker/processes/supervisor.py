@@ -184,6 +184,18 @@ def _the_house() -> Iterator[KeySource]:
         finally:
             stop_listening(folder)
             keyring.use(None)
+            _complete_files()
+
+
+def _complete_files() -> None:
+    """Everybody has stopped: what stands in SQLite's write-ahead logs goes into the databases, so that each file alone
+    is whole, and a backup that is put in its place is not written over by what was there before."""
+    for database in connections.all():
+        if database.vendor == "sqlite":
+            with contextlib.suppress(DatabaseError):
+                with database.cursor() as cursor:
+                    cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        database.close()
 
 
 @contextlib.contextmanager

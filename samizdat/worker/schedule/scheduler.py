@@ -20,7 +20,7 @@ from samizdat.audience.actions.mail_quota import forget_mailed
 from samizdat.audience.actions.preferences import end_pauses
 from samizdat.campaigns.drafts import presence
 from samizdat.delivery import actions as delivery
-from samizdat.delivery import clock_jumps
+from samizdat.delivery import clock_jumps, database_progress
 from samizdat.delivery.actions import digests, domains, due, provider_status, remote_checks, welcome
 from samizdat.delivery.models import SchedulerStep
 from samizdat.events import chain
@@ -126,6 +126,10 @@ def second_tries(now: datetime) -> None:
     delivery.retry_due(now, CLEARING)
 
 
+def forged(now: datetime) -> None:
+    forged_rows.watch(now, is_old=database_progress.missing() is not None)
+
+
 def removed_fields(now: datetime) -> None:
     audience.clear_removed(now, CLEARING, stopping.is_set)
 
@@ -198,7 +202,7 @@ SLOW: dict[str, Deed] = {
     "organizations for the public database": publish.missing_places,
     "what the public pages show": compare.compare,
     "what nobody here has published": unsigned.throw_out,  # Before the letters, which miss it then.
-    "roles that were written by other means": forged_rows.watch,
+    "roles that were written by other means": forged,
     "what the database runs by itself": database_catalog.watch,
     "whether each index has all rows": index_check.look,
     "letters for the archive": publish.missing_letters,
