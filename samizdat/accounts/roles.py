@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator
 from datetime import datetime
 
+from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from samizdat.accounts import row_macs, sealed_people, sealed_settings
@@ -12,15 +13,14 @@ from samizdat.accounts.models import Invitation, Membership, Organization, Perso
 def give(person: Person, organization: Organization, role: str, now: datetime) -> Membership:
     """Writes a role, and since when it is held. The one place that does. A locked account stays locked,
     and who was signed out stays so."""
-    row = Membership(person=person, organization=organization, role=role, since=now)
-    before = Membership.objects.filter(person=person, organization=organization).first()
-    if before is not None:
-        row.locked, row.signed_out = before.locked, before.signed_out
-    values = {"role": role, "since": now, "mac": row_macs.mac(*row_macs.of_membership(row))}
-    membership, _made = Membership.objects.update_or_create(
-        person=person, organization=organization, defaults=values, create_defaults={**values, "created": now.date()}
-    )
-    return membership
+    values = {"role": role, "since": now}
+    with transaction.atomic():
+        row, _new = Membership.objects.update_or_create(
+            person=person, organization=organization, defaults=values, create_defaults={**values, "created": now.date()}
+        )
+        row.mac = row_macs.mac(*row_macs.of_membership(row))
+        row.save(update_fields=["mac"])
+    return row
 
 
 def lock(row: Membership, since: datetime | None) -> None:

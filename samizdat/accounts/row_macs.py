@@ -10,6 +10,8 @@ import hmac
 import json
 from datetime import UTC, datetime
 
+from django.db.models import Model
+
 from samizdat.accounts.models import Invitation, Membership, Organization, PendingChange
 from samizdat.core.crypto import seal
 from samizdat.vault import keyring
@@ -32,19 +34,23 @@ def _plain(part: object) -> object:
     return part
 
 
-def owner(organization: Organization) -> tuple[object, ...]:
-    """Whose row it is. Both: the uid stands in the open, and whoever writes the database gives it to another."""
-    return organization.pk, bytes(organization.uid)
+def of(kind: str, organization: Organization, row: Model, *facts: object) -> tuple[object, ...]:
+    """What every MAC of a row is of: its kind, whose it is, its number, and what else counts. The organization by its
+    uid as well, which stands in the open, and whoever writes the database gives it to another. A number, so that a row
+    whose end was noted doesn't come back under another one. Errors: ValueError for a row that has none yet."""
+    if row.pk is None:
+        raise ValueError(f"A MAC is of a row with a number: {kind}.")
+    return kind, organization.pk, bytes(organization.uid), row.pk, *facts
 
 
 def of_membership(row: Membership) -> tuple[object, ...]:
     locked = () if row.locked is None else (row.locked,)
     out = () if row.signed_out is None else ("signed out", row.signed_out)
-    return "membership", *owner(row.organization), row.person_id, row.role, row.since, *locked, *out
+    return of("membership", row.organization, row, row.person_id, row.role, row.since, *locked, *out)
 
 
 def of_invitation(row: Invitation) -> tuple[object, ...]:
-    return "invitation", *owner(row.organization), row.token_hash, row.role, row.expires, row.by_id
+    return of("invitation", row.organization, row, row.token_hash, row.role, row.expires, row.by_id)
 
 
 def of_change(row: PendingChange) -> tuple[object, ...]:
@@ -60,4 +66,4 @@ def of_change(row: PendingChange) -> tuple[object, ...]:
     )
     noticed = () if row.noticed is None else ("noticed", row.noticed)
     refused = () if row.refused is None else ("refused", row.refused, row.tried)
-    return "change", *owner(row.organization), row.pk, *facts, *noticed, *refused
+    return of("change", row.organization, row, *facts, *noticed, *refused)

@@ -50,5 +50,5 @@ def _facts(row: Export) -> tuple[object, ...]:
     waits = (float(row.waited_seconds),) if row.state == "held" else ()
     noticed = ("noticed", row.noticed) if waits and row.noticed else ()
     refused = ("refused", row.refused, row.tried) if waits and row.refused else ()
-    facts = state, row.pk, row.format, row.plain, row.by_id, row.created, row.released_at, row.details_sealed
-    return "export", *row_macs.owner(row.organization), *facts, *waits, *noticed, *refused
+    facts = state, row.format, row.plain, row.by_id, row.created, row.released_at, row.details_sealed
+    return row_macs.of("export", row.organization, row, *facts, *waits, *noticed, *refused)

@@ -477,9 +477,10 @@ def test_nobody_demotes_or_removes_a_locked_admin_at_once_whose_row_is_no_admins
     assert actions.remove_person(zoya, house, by=vera, now=NOW) is not None
 
 
+@pytest.mark.parametrize("number", ["own", "another"])
 @pytest.mark.parametrize("end", ["used", "withdrawn"])
 def test_an_invitation_that_is_over_lets_nobody_in_though_its_row_was_put_back(
-    house: Any, vera: Person, zoya: Person, end: str
+    house: Any, vera: Person, zoya: Person, end: str, number: str
 ) -> None:
     link = actions.invite(house, "editor", note="for Olga", by=vera, now=NOW)
     pending_changes.approve(_only(), now=NOW, by=zoya)
@@ -488,6 +489,6 @@ def test_an_invitation_that_is_over_lets_nobody_in_though_its_row_was_put_back(
         actions.accept(link, email="olga@lantern.example", name="Olga", password=PASSWORD, now=NOW)
     else:
         actions.withdraw_invitation(Invitation.objects.get(), by=zoya, now=NOW)
-    Invitation.objects.filter(pk=row["id"]).update(**row)
+    Invitation.objects.filter(pk=row["id"]).update(**row | ({"id": row["id"] + 1000} if number == "another" else {}))
     with pytest.raises(InvitationGone):
         actions.accept(link, email="thief@evil.example", name="Olga", password=PASSWORD, now=NOW + DAY)

@@ -33,11 +33,12 @@ def say(letter: Any, token: str, text: str, *, yes: bool = False, now: Any = NOW
     share_links.answer(link, name="Pavel", text=text, yes=yes, mark=share_links.mark_of(link), now=now)
 
 
-def test_a_link_that_was_withdrawn_opens_nothing_though_its_row_was_put_back(letter: Any) -> None:
+@pytest.mark.parametrize("number", ["own", "another"])
+def test_a_link_that_was_withdrawn_opens_nothing_though_its_row_was_put_back(letter: Any, number: str) -> None:
     token = share_links.share(letter, "For Pavel", now=NOW, by=None)
     [row] = ShareLink.objects.values()
     assert share_links.withdraw(letter, row["id"], now=NOW, by=None)
-    ShareLink.objects.filter(pk=row["id"]).update(**row)
+    ShareLink.objects.filter(pk=row["id"]).update(**row | ({"id": row["id"] + 1000} if number == "another" else {}))
     with pytest.raises(share_links.LinkGone):
         share_links.opened(token, NOW)
     assert share_links.opened(share_links.share(letter, "For Pavel", now=NOW, by=None), NOW).campaign == letter

@@ -87,11 +87,12 @@ def share(campaign: Campaign, note: str, *, now: datetime, by: Person | None) ->
     token = secrets.token_urlsafe(24)
     with transaction.atomic():
         row = ShareLink(campaign=campaign, token_hash=_hash(token), until=now + timedelta(days=DAYS), by=by)
-        row.mac = _mac(row)
         row.save()
+        row.mac = _mac(row)
         keys = keyring.keys(campaign.organization)
         note = " ".join(note.split())[:LONGEST_NOTE]
-        ShareLink.objects.filter(pk=row.pk).update(note_sealed=keys.seal_json(note, "sharelink", "note", row.pk))
+        row.note_sealed = keys.seal_json(note, "sharelink", "note", row.pk)
+        row.save(update_fields=["mac", "note_sealed"])
         record("campaign.shared", campaign.organization, now=now, by=by, about=campaign.pk)
     return token
 
@@ -180,7 +181,7 @@ def _note(campaign: Campaign, row: ShareLink) -> str:
 def _of(row: ShareLink) -> tuple[object, ...]:
     # With the moment to which its draft is sealed: a number can be given again, and the link would open another letter.
     facts = row.campaign_id, row.campaign.created, row.token_hash, row.until, row.ended, row.by_id
-    return "share link", *row_macs.owner(row.campaign.organization), *facts
+    return row_macs.of("share link", row.campaign.organization, row, *facts)
 
 
 def _mac(row: ShareLink) -> bytes:
