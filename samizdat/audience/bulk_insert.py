@@ -1,8 +1,7 @@
 """New rows by the thousand: of an import, a restore and bulk work."""
 
 import struct
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from functools import cache, lru_cache
 from itertools import batched, chain
@@ -54,23 +53,6 @@ def insert_consent(rows: Iterable[ConsentRow]) -> None:
 def insert_subscriber_tags(rows: Iterable[tuple[int, int]]) -> None:
     """(subscriber, tag) pairs that are not there yet."""
     _insert("audience_subscribertag", rows)
-
-
-@contextmanager
-def of_our_types() -> Iterator[None]:
-    """For rows of which each value was made or looked at here, as an import's are: SQLite looks at the type of each
-    once more (sqlite/base.py), a tenth of the time. The nightly reading of all tables still does."""
-    if not on_sqlite():
-        yield
-        return
-    connection.ensure_connection()
-    with connection.wrap_database_errors:
-        connection.connection.execute("PRAGMA ignore_check_constraints = ON")
-    try:
-        yield
-    finally:
-        if connection.connection is not None:
-            connection.connection.execute("PRAGMA ignore_check_constraints = OFF")
 
 
 def _insert(table: str, rows: Iterable[tuple[object, ...]]) -> int:

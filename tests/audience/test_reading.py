@@ -189,7 +189,6 @@ def test_no_reader_takes_a_leaving_back(kind: str) -> None:
 
 @pytest.mark.parametrize("at", [2, 3])
 def test_a_language_or_a_day_that_is_no_text_is_not_believed(at: int) -> None:
-    """SQLite isn't asked whether they are."""
     cells: list[Any] = [*ROWS[0]]
     cells[at] = 7
     _told(read(tuple(cells)))

@@ -201,14 +201,10 @@ class ImportWriter:
         counts["added"] += len(rows)
         counts.update({STATUSES[status]: many for status, many in Counter([row[2] for row in rows]).items()})
         if self.writes and rows:
-            numbers = sorted(self._numbers.take(len(rows)))
-            with bulk_insert.of_our_types():
-                self._insert(rows, numbers, reasons)
-            ids = (row_id(self.organization.id, number) for number in numbers)
-            plaintext_fields.write_packed(zip(ids, (row[1] for row in rows), strict=True), self._readable)
+            self._insert(rows, reasons)
             self._suppress([row[0] for row in rows if row[2] == CLEANED])
 
-    def _insert(self, rows: list[ParsedRow], numbers: list[int], reasons: dict[bytes, str]) -> None:
+    def _insert(self, rows: list[ParsedRow], reasons: dict[bytes, str]) -> None:
         """New rows. Numbers rise in the order of the slice, which is that of the blind indices: no order of a file is
         in them, and the tables grow at their end.
 
@@ -217,6 +213,7 @@ class ImportWriter:
         """
         organization, list_id, version = self.organization.id, self.list_id, self._keys.index_version
         today = self.today
+        numbers = sorted(self._numbers.take(len(rows)))
         base, sealed = row_id(organization, 0), self._seal
         bulk_insert.insert_subscribers(
             (base + at, organization, sealed(plain, at, nonce, blind[:MARK]), blind, version, provider, language, today)
@@ -240,6 +237,10 @@ class ImportWriter:
                 for row, number in zip(rows, numbers, strict=True)
                 for fact in row[7]
             ]
+        )
+
+        plaintext_fields.write_packed(
+            ((base + number, row[1]) for row, number in zip(rows, numbers, strict=True)), self._readable
         )
 
     def _known_tags(self, combinations: set[tuple[str, ...]]) -> dict[tuple[str, ...], list[int]]:
