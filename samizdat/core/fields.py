@@ -38,6 +38,8 @@ MOST_CHOICES = 200
 # A letter says so much of a value: a name, a town, an amount. One editor writes into values what no second person has
 # read, so nothing that leads somewhere is said either.
 LONGEST_IN_LETTERS = 100
+# And in an address so much: Mailchimp keeps at most 255 bytes of a field, and a value may stand in 2,000 addresses.
+LONGEST_IN_ADDRESSES = 300
 # Nearly all that stands in fields; it is asked for each message.
 _PLAIN = re.compile(r"[\w '\u2019-]{0,100}")
 
@@ -86,6 +88,11 @@ def read(kind: str, text: str, choices: Mapping[str, int] | None = None) -> str:
 def in_letter(value: str) -> str:
     """A value as the text of a letter says it; "" where the stand-in is said."""
     return "" if unfit_for_letter(value) else value
+
+
+def in_address(value: str) -> str:
+    """A value as an address in a letter has it, whole or a part; "" where the stand-in is in there."""
+    return value if len(value) <= LONGEST_IN_ADDRESSES else ""
 
 
 def unfit_for_letter(value: str) -> str:

@@ -355,3 +355,46 @@ def test_damaged_editions_are_refused_with_a_sentence(data: bytes) -> None:
 def test_the_way_to_the_preferences_is_the_way_out_until_there_is_one() -> None:
     compiled = CompiledContent((b"<", b">"), (ValueSlot("attr", "PREFERENCES_URL"),))
     assert make_out(compiled, {"UNSUB_URL": "https://x.org/l"}) == b"<https://x.org/l>"
+
+
+# --- what an editor may write a thousand times ---
+
+
+def links(default: str = "{}") -> CompiledContent:
+    slots = tuple(ValueSlot("url", "CITY", default.format(number)) for number in range(1_900))
+    return CompiledContent((b"\r\n\r\n<a href=3D", *[b"=\r\n>=\r\n"] * 1_900), slots, fields=("CITY",))
+
+
+def test_an_address_has_no_value_that_is_longer_than_addresses_are() -> None:
+    compiled = CompiledContent((b"\r\n\r\n", b"\r\n"), (ValueSlot("url", "CITY", "nowhere"),), fields=("CITY",))
+    assert b"nowhere" in make_out(compiled, {"CITY": "ж" * 301})
+    assert b"%D0%B6" in make_out(compiled, {"CITY": "ж" * 300})
+
+
+def test_a_subscriber_whose_values_make_an_email_too_large_gets_none() -> None:
+    assert len(make_out(links(), {"CITY": "Riga"})) < 100_000
+    with pytest.raises(Unmakeable) as refused:
+        make_out(links(), {"CITY": "ж" * 300})
+    assert refused.value.code == "too_large"
+
+
+def test_a_value_with_a_thousand_defaults_is_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoded: list[str] = []
+    maker = MessageMaker(links())
+    monkeypatch.setitem(ENCODERS, "url", lambda text: encoded.append(text) or text.encode())
+    assert maker({"CITY": "Riga"}).count(b"Riga") == 1_900
+    assert encoded == ["Riga"]
+    assert maker({})[-30:] == make_out(links(), {})[-30:]
+
+
+def test_a_condition_that_stands_in_a_thousand_places_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    split: list[str] = []
+    monkeypatch.setattr("samizdat.core.content.message.folded_groups", lambda text: split.append(text) or {text})
+    asked = [MergeCondition("TAGGED:", "any", "spring" if place % 2 else "winter") for place in range(1_000)]
+    asked += [MergeCondition("TAGGED:", "any", "summer")]
+    branches = tuple((condition, 2 * place, 2 * place + 1) for place, condition in enumerate(asked))
+    compiled = CompiledContent((b"\r\n\r\n", *[b"x"] * 2_002), (MARK,) * 2_002, (ConditionalParts(branches),))
+    maker = MessageMaker(compiled)
+    for tags in ("summer", "summer", "other"):
+        maker({"TAGGED:": tags})
+    assert sorted(split) == ["other", "spring", "summer", "summer", "summer", "winter"]

@@ -13,6 +13,7 @@ import re
 from binascii import b2a_base64, b2a_qp
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from operator import itemgetter
 from typing import Any, Literal, get_args
@@ -23,7 +24,8 @@ from msgspec import Struct
 
 from samizdat.core import dates
 from samizdat.core.content.merge import PERSONAL, MergeCondition
-from samizdat.core.fields import in_letter
+from samizdat.core.content.merge.tree import folded_groups
+from samizdat.core.fields import in_address, in_letter
 
 Kind = Literal[
     "phrase",  # a name before <address>, header
@@ -408,9 +410,18 @@ def says_field(slot: ValueSlot) -> bool:
     return slot.kind not in _IN_ADDRESSES and slot.name not in _OURS
 
 
+def as_shown(slot: ValueSlot, value: str) -> str:
+    """What is left of a value in this place; a field says less of it than it holds."""
+    if slot.name in _OURS:
+        return value
+    return in_address(value) if slot.kind in _IN_ADDRESSES else in_letter(value)
+
+
 def _key(slot: ValueSlot) -> str:
-    """Where a maker has the value of a slot; conditions and addresses go by the value itself."""
-    return f"{slot.name} as read" if says_field(slot) else slot.name
+    """Where a maker has the value of a slot; conditions go by the value itself."""
+    if slot.name in _OURS:
+        return slot.name
+    return f"{slot.name} in an address" if slot.kind in _IN_ADDRESSES else f"{slot.name} as read"
 
 
 # --- days of a reader, said in the language of the letter ---
@@ -432,12 +443,16 @@ def value_of_slot(name: str, values: Mapping[str, str]) -> str:
 
 # --- making ---
 
+# Bytes that the values of one subscriber may add to an email, in all places.
+LONGEST_VALUES = 256 << 10
+
 
 class MessageMaker:
     """Makes the messages of one edition: `maker(values) -> bytes`, complete with CRLF, without the final dot.
 
     `values` maps field tags ("FNAME") and built-ins to text: EMAIL, DATE, MESSAGE_ID, UNSUB_URL, and ARCHIVE_URL,
-    LEAVE_MAILTO where the letter uses them (`needs`). Raises Unmakeable for a value that must not be empty or odd.
+    LEAVE_MAILTO where the letter uses them (`needs`). Raises Unmakeable for a value that must not be empty or odd, and
+    where values add more than LONGEST_VALUES bytes.
     """
 
     def __init__(self, compiled: CompiledContent) -> None:
@@ -447,15 +462,21 @@ class MessageMaker:
         self._to_name = [
             ("", piece) if isinstance(piece, str) else (_key(piece), piece.default) for piece in compiled.to_name
         ]
-        alone, together = _grouped(compiled.slots)
+        alone, together, varied = _grouped(compiled.slots)
         self._alone = [(ENCODERS[slot.kind], _key(slot), slot.default) for slot in alone]
         self._together = [(once([slot.kind for slot in same]), _key(same[0]), same[0].default) for same in together]
+        self._varied = [_Varied(groups) for groups in varied]
         addressed = [piece for piece in compiled.to_name if isinstance(piece, ValueSlot)]
-        read = {slot.name: _key(slot) for slot in (*compiled.slots, *addressed) if says_field(slot)}
-        self._read = sorted(read.items())
-        self._filled = {slot: place for place, slot in enumerate([*alone, *chain.from_iterable(together)])}
+        shown = {_key(slot): slot for slot in (*compiled.slots, *addressed) if slot.name not in _OURS}
+        self._shown = [
+            (slot.name, key, in_address if slot.kind in _IN_ADDRESSES else in_letter) for key, slot in shown.items()
+        ]
+        different = [*alone, *chain.from_iterable([*together, *chain.from_iterable(varied)])]
+        self._filled = {slot: place for place, slot in enumerate(different)}
         self._where = [len(self._parts) + self._filled[slot] for slot in compiled.slots]
         self._orders: dict[tuple[int, ...], Any] = {}
+        self._wanted: dict[str, set[str]] = {}
+        self._longest = sum(map(len, self._parts)) + LONGEST_VALUES
         self._straight = self._lay(self._run(0, 2 * len(self._where) + 1))
         names = {slot.name for slot in compiled.slots if slot.name}
         self._days = [name for name in sorted(names) if "|" in name]
@@ -467,7 +488,12 @@ class MessageMaker:
     def __call__(self, values: Mapping[str, str]) -> bytes:
         values = self._completed(values)
         order = self._order(values) if self._choices else self._straight
-        return b"".join(order(self._parts + self._fill(values)))
+        return self._bounded(b"".join(order(self._parts + self._fill(values))))
+
+    def _bounded(self, message: bytes) -> bytes:
+        if len(message) <= self._longest:
+            return message
+        raise Unmakeable("too_large", "This subscriber’s values make the email too large. Shorten them.")
 
     def _completed(self, values: Mapping[str, str]) -> Mapping[str, str]:
         """With the values that are made of others."""
@@ -476,8 +502,8 @@ class MessageMaker:
             complete[name] = get(name) or get(other, "")
         for name in self._days:
             complete[name] = value_of_slot(name, values)
-        for name, key in self._read:
-            complete[key] = in_letter(complete.get(name) or "")
+        for name, key, fit in self._shown:
+            complete[key] = fit(complete.get(name) or "")
         if self._to_name:
             complete["TO_NAME"] = "".join([complete.get(name) or default for name, default in self._to_name])
         return complete
@@ -488,6 +514,8 @@ class MessageMaker:
         filled = [encode(get(name) or default) for encode, name, default in self._alone]
         for encode, name, default in self._together:
             filled += encode(get(name) or default)
+        for slots in self._varied:
+            filled += slots.filled(get(slots.key))
         return filled
 
     def _lay(self, places: list[int]) -> Any:
@@ -495,7 +523,8 @@ class MessageMaker:
         return getter(places)
 
     def _order(self, values: Mapping[str, str]) -> Any:
-        taken = tuple([_taken(choice, values) for choice in self._choices])
+        answers = _Answers(values, self._wanted)
+        taken = tuple([_taken(choice, answers) for choice in self._choices])
         order = self._orders.get(taken)
         if order is None:
             if len(self._orders) >= 1_000:  # twenty conditions have a million outcomes; memory has an end
@@ -520,13 +549,38 @@ class MessageMaker:
         return step // 2 if step % 2 == 0 else self._where[step // 2]
 
 
-def _grouped(slots: Iterable[ValueSlot]) -> tuple[list[ValueSlot], list[list[ValueSlot]]]:
-    """Each different slot once: those whose value stands nowhere else, and those that may share one encoding."""
-    groups: dict[object, list[ValueSlot]] = {}
+type _Slots = list[ValueSlot]
+
+
+def _grouped(slots: Iterable[ValueSlot]) -> tuple[_Slots, list[_Slots], list[list[_Slots]]]:
+    """Each different slot once: those whose value stands nowhere else, those that may share one encoding, and groups of
+    either that differ in nothing but their default."""
+    groups: dict[object, _Slots] = {}
     for slot in dict.fromkeys(slots):
         groups.setdefault((slot.name, slot.default) if slot.kind in ALIKE else slot, []).append(slot)
-    slot_groups = groups.values()
-    return [same[0] for same in slot_groups if len(same) == 1], [same for same in slot_groups if len(same) > 1]
+    but_for_default: dict[object, list[_Slots]] = {}
+    for same in groups.values():
+        but_for_default.setdefault((same[0].name, *(slot.kind for slot in same)), []).append(same)
+    single = [alike[0] for alike in but_for_default.values() if len(alike) == 1]
+    varied = [alike for alike in but_for_default.values() if len(alike) > 1]
+    return [same[0] for same in single if len(same) == 1], [same for same in single if len(same) > 1], varied
+
+
+class _Varied:
+    """Slots of one value with different defaults: an editor writes 2,000 of them, and the value is encoded once."""
+
+    def __init__(self, groups: list[_Slots]) -> None:
+        kinds = [slot.kind for slot in groups[0]]
+        self.key = _key(groups[0][0])
+        self._encode = once(kinds) if len(kinds) > 1 else lambda text: [ENCODERS[kinds[0]](text)]
+        self._defaults = [same[0].default for same in groups]
+
+    def filled(self, value: str | None) -> list[bytes]:
+        return self._encode(value) * len(self._defaults) if value else self._stand_ins
+
+    @cached_property
+    def _stand_ins(self) -> list[bytes]:
+        return [*chain.from_iterable(self._encode(default) for default in self._defaults)]
 
 
 def getter(places: list[int]) -> Callable[[Sequence[bytes]], Iterable[bytes]]:
@@ -535,9 +589,33 @@ def getter(places: list[int]) -> Callable[[Sequence[bytes]], Iterable[bytes]]:
     return itemgetter(*places)
 
 
-def _taken(choice: ConditionalParts, values: Mapping[str, str]) -> int:
+class _Answers(dict[MergeCondition, bool]):
+    """Whether conditions hold for one subscriber: each is asked once, and each value split once. A text has up to 2,000
+    conditions, in HTML and in plain text. `wanted`: the groups that conditions of the edition name, kept for all."""
+
+    def __init__(self, values: Mapping[str, str], wanted: dict[str, set[str]]) -> None:
+        super().__init__()
+        self._values, self._wanted = values, wanted
+        self._groups: dict[str, set[str]] = {}
+
+    def __missing__(self, condition: MergeCondition) -> bool:
+        self[condition] = answer = self._holds(condition)
+        return answer
+
+    def _holds(self, condition: MergeCondition) -> bool:
+        name, wanted = condition.name, condition.value
+        if condition.operator not in ("any", "none"):
+            return condition.holds(one_line(self._values.get(name) or ""))
+        if name not in self._groups:
+            self._groups[name] = folded_groups(one_line(self._values.get(name) or ""))
+        if wanted not in self._wanted:
+            self._wanted[wanted] = folded_groups(wanted)
+        return self._groups[name].isdisjoint(self._wanted[wanted]) == (condition.operator == "none")
+
+
+def _taken(choice: ConditionalParts, answers: _Answers) -> int:
     for index, (condition, _, _) in enumerate(choice.branches):
-        if condition is None or condition.holds(one_line(values.get(condition.name) or "")):
+        if condition is None or answers[condition]:
             return index
     return -1
 

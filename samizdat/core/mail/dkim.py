@@ -352,7 +352,7 @@ class SigningMaker(MessageMaker):
         digest = self._body_hash(body)
         table = [digest, _subject(head) if self._loose else b"", *filled, *self._statics]
         fields = [stamp(digest, self._canonical(fields_of(table))) for stamp, fields_of in self._stamps]
-        return b"".join([*fields, head, body])
+        return self._bounded(b"".join([*fields, head, body]))
 
     def _body_hash(self, body: bytes) -> bytes:
         """Base64. The state after the first static part is copied; the rest goes in at once."""

@@ -75,8 +75,12 @@ def _ordered(compare: Callable[[float, float], bool]) -> Callable[[str, str], bo
 
 
 def _any(value: str, wanted: str) -> bool:
+    return not folded_groups(value).isdisjoint(folded_groups(wanted))
+
+
+def folded_groups(text: str) -> set[str]:
     """Upper and lower case alike, as tags are."""
-    return bool(split_groups(value.casefold()) & split_groups(wanted.casefold()))
+    return split_groups(text.casefold())
 
 
 def split_groups(text: str) -> set[str]:

@@ -17,13 +17,12 @@ from samizdat.core.content import merge
 from samizdat.core.content.blocks.comments import marked, without_comments
 from samizdat.core.content.blocks.reading import BadDocument, parse
 from samizdat.core.content.merge import MergeCondition, MergeTag
-from samizdat.core.content.message import ESCAPES, FALL_BACK, ValueSlot, says_field, value_of_slot
+from samizdat.core.content.message import ESCAPES, FALL_BACK, ValueSlot, as_shown, value_of_slot
 from samizdat.core.content.render.blocks import Blocks
 from samizdat.core.content.render.content import Content, Piece, RenderedContent, TemplateEdge, tidy
 from samizdat.core.content.render.renderer import ContentRenderer
 from samizdat.core.content.render.stylesheet import uncommented
 from samizdat.core.dates import php_date
-from samizdat.core.fields import in_letter
 
 __all__ = [
     "Content",
@@ -79,8 +78,7 @@ def fill(pieces: Iterable[Piece], values: Mapping[str, str]) -> str:
 
 def _filled(slot: ValueSlot, values: Mapping[str, str]) -> str:
     value = values.get(slot.name) or values.get(FALL_BACK.get(slot.name, "")) or value_of_slot(slot.name, values)
-    value = in_letter(value) if says_field(slot) else value
-    return ESCAPES[slot.kind](value or slot.default)
+    return ESCAPES[slot.kind](as_shown(slot, value) or slot.default)
 
 
 def conditions_of(letter: RenderedContent) -> list[MergeCondition]:
