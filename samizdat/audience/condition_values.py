@@ -85,7 +85,7 @@ def decided(compiled: CompiledContent, compared: Iterable[Compared], numbers: Ma
     return replace(compiled, choices=tuple(map(ConditionalParts, choices))) if names else compiled
 
 
-def carried(organization: keyring.HasKeys, rows: Sequence[int], asked: Asked) -> dict[int, int]:
+def masks(organization: keyring.HasKeys, rows: Sequence[int], asked: Asked) -> dict[int, int]:
     """Row id -> which of the tags asked for they carry, and which conditions on fields hold for them, the first as the
     lowest bit; without those for whom it is none. With fields 10 us and more for each of them, and nothing holds for
     whom the database has something that doesn't open."""
@@ -123,16 +123,16 @@ def _read(name: str) -> tuple[int, MergeCondition]:
     return int(number), MergeCondition("", operator, value)
 
 
-def values(carried: int, compared: Sequence[Compared]) -> dict[str, str]:
-    """What conditions compare, of somebody who carries these tags: `compared` is of each, in their order."""
+def values(mask: int, compared: Sequence[Compared]) -> dict[str, str]:
+    """What conditions compare, of somebody with this mask: `compared` is of each that is asked, in their order."""
     groups: dict[str, list[str]] = {}
     for place, pairs in enumerate(compared):
-        for name, group in pairs if carried >> place & 1 else ():
+        for name, group in pairs if mask >> place & 1 else ():
             groups.setdefault(name, []).append(escaped_group(group))
     return {name: ",".join(them) for name, them in groups.items()}
 
 
 def values_now(subscriber: Subscriber, asked: Asked) -> dict[str, str]:
     """The same of what a subscriber carries at this moment."""
-    mask = carried(subscriber.organization, [subscriber.id], asked).get(subscriber.id, 0)
+    mask = masks(subscriber.organization, [subscriber.id], asked).get(subscriber.id, 0)
     return values(mask, list(asked.values()))

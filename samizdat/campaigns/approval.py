@@ -61,7 +61,7 @@ class NotApproved(CampaignError):
     code = "not_approved"
 
 
-class AgreedTag(Struct, frozen=True):
+class AgreedCondition(Struct, frozen=True):
     """A tag that conditions ask for, and its carriers among those who would have got the letter: as of ApprovalYes.
     Below zero (condition_values.key_of): a condition on a field, and for whom it held."""
 
@@ -90,7 +90,7 @@ class ApprovalYes(Struct, frozen=True):
     at: datetime
     count: int | None = None
     people: bytes | None = None
-    tags: tuple[AgreedTag, ...] = ()
+    tags: tuple[AgreedCondition, ...] = ()
     draw: tuple[int, int] = (0, 0)
     languages: tuple[AgreedLanguage, ...] = ()
 
@@ -403,7 +403,7 @@ def _seal_yes(
     languages: Mapping[str, Sequence[int]] = NOTHING,
 ) -> None:
     draw = 1 + secrets.randbelow(PRIME - 1), secrets.randbelow(PRIME)
-    agreed = tuple(AgreedTag(tag, len(carriers), _kept(carriers, draw)) for tag, carriers in tags.items())
+    agreed = tuple(AgreedCondition(tag, len(carriers), _kept(carriers, draw)) for tag, carriers in tags.items())
     count, kept = (None, None) if people is None else (len(people), _kept(people, draw))
     versions = tuple(AgreedLanguage(code, len(them), _kept(them, draw)) for code, them in languages.items())
     given = ApprovalYes(bond, by, now, count, kept, agreed, draw, versions)

@@ -10,7 +10,7 @@ from msgspec import structs
 
 from samizdat import formatting
 from samizdat.audience.condition_values import Asked
-from samizdat.campaigns import checks, edition_details, tag_conditions
+from samizdat.campaigns import checks, conditions, edition_details
 from samizdat.campaigns.checks.organization_rules import OrganizationCheckRules, rules_of
 from samizdat.campaigns.content import OpenedVersion, compile_version, digest_of, findings, with_urls
 from samizdat.campaigns.counted_links import UrlCodes, question_in
@@ -27,7 +27,7 @@ from samizdat.core.mail.address import domain
 
 
 def freeze(opened: OpenedCampaign, now: datetime) -> tuple[Edition, Asked]:
-    """The edition, with its other versions beside it, and what conditions in them ask for (tag_conditions). Errors:
+    """The edition, with its other versions beside it, and what conditions in them ask for (conditions). Errors:
     ContentHasProblems, which says in which version; NotADraft, BadLanguage.
 
     An edition left behind by a release that was killed before it counted anybody is made anew.
@@ -48,7 +48,7 @@ def freeze(opened: OpenedCampaign, now: datetime) -> tuple[Edition, Asked]:
     ]
     if sum(len(details.counted) for _letter, details in letters) > MOST:
         raise flaws_error((ContentProblem(0, "links_many", {"limit": f"{MOST:,}"}, place="letter"),))
-    asked = tag_conditions.of_compiled(opened, [letter for letter, _details in letters])
+    asked = conditions.of_compiled(opened, [letter for letter, _details in letters])
     edition = Edition(
         id=number,
         campaign=campaign,

@@ -1,7 +1,7 @@
 """Whom an edition is owed to: what stands in its chunks is sealed to edition and position, so that whoever writes the
-database adds nobody and exchanges nobody. In the same seal stands which tags each of them carried at the release, of
-those that the letter's conditions ask for: nobody who is given a tag later reads what was for its carriers alone. Where
-a second person agreed, conditions on fields stand there like tags: whether each held.
+database adds nobody and exchanges nobody. In the same seal stands what the letter's conditions were for each of them at
+the release: which of the tags that it asks for they carried, so nobody who is given one later reads what was for its
+carriers alone; and where a second person agreed, which conditions on fields held.
 
 A chunk of later tries has no seal, for its rows are made as servers answer: of it those go whom a sealed one holds.
 """
@@ -32,42 +32,43 @@ _DIGEST = hashlib.sha256().digest_size
 
 
 def sealed(
-    keys: OrganizationKeys, edition: int, position: int, variant: int, numbers: bytes, tags: bytes = b""
+    keys: OrganizationKeys, edition: int, position: int, variant: int, numbers: bytes, masks: bytes = b""
 ) -> bytes:
-    """tags: CarriedTags.packed."""
-    return keys.seal(_digest(variant, numbers) + tags, "chunk", _column(edition), position)
+    """masks: ConditionMasks.packed."""
+    return keys.seal(_digest(variant, numbers) + masks, "chunk", _column(edition), position)
 
 
 def width(asked: int) -> int:
-    """Bytes for each reader where so many tags are asked for."""
+    """Bytes for each reader where so much is asked."""
     return (asked + 7) // 8
 
 
 @dataclass(frozen=True, slots=True)
-class CarriedTags:
-    """Which of `asked` tags somebody carries, by number, the first as the lowest bit; without those who carry none."""
+class ConditionMasks:
+    """Which of `asked` tags somebody carries and which conditions hold, by number, the first as the lowest bit; without
+    those for whom it is none."""
 
     asked: int = 0
-    masks: Mapping[int, int] = field(default_factory=dict)
+    by_number: Mapping[int, int] = field(default_factory=dict)
 
     def packed(self, numbers: Sequence[int]) -> bytes:
         """In as many bytes for each of these numbers."""
         size = width(self.asked)
-        return b"".join([self.masks.get(number, 0).to_bytes(size) for number in numbers]) if size else b""
+        return b"".join([self.by_number.get(number, 0).to_bytes(size) for number in numbers]) if size else b""
 
     @classmethod
-    def unpacked(cls, numbers: Sequence[int], tags: bytes) -> "CarriedTags":
-        width = len(tags) // max(1, len(numbers))
-        masks = [int.from_bytes(tags[at : at + width]) for at in range(0, len(tags), max(1, width))]
+    def unpacked(cls, numbers: Sequence[int], packed: bytes) -> "ConditionMasks":
+        width = len(packed) // max(1, len(numbers))
+        masks = [int.from_bytes(packed[at : at + width]) for at in range(0, len(packed), max(1, width))]
         return cls(8 * width, {number: mask for number, mask in zip(numbers, masks, strict=False) if mask})
 
 
-def carried_now(organization: Organization, numbers: Sequence[int], asked: Asked) -> CarriedTags:
+def masks_now(organization: Organization, numbers: Sequence[int], asked: Asked) -> ConditionMasks:
     masks: dict[int, int] = {}
     for some in batched(numbers if asked else (), 5_000):
-        by_row = condition_values.carried(organization, [row_id(organization.pk, number) for number in some], asked)
+        by_row = condition_values.masks(organization, [row_id(organization.pk, number) for number in some], asked)
         masks |= {row & NUMBER_MASK: mask for row, mask in by_row.items()}
-    return CarriedTags(len(asked), masks)
+    return ConditionMasks(len(asked), masks)
 
 
 def opener(keys: OrganizationKeys, edition: int) -> SealOpener:
@@ -76,8 +77,8 @@ def opener(keys: OrganizationKeys, edition: int) -> SealOpener:
     return keys.ring.bound("chunk", _column(edition), keys.uid)
 
 
-def tags_in(opener: SealOpener, chunk: Chunk | TakenChunk) -> bytes:
-    """CarriedTags.packed, of a chunk that was sealed as it stands. 10 us for 500 people. Errors: SealBroken."""
+def masks_in(opener: SealOpener, chunk: Chunk | TakenChunk) -> bytes:
+    """ConditionMasks.packed, of a chunk that was sealed as it stands. 10 us for 500 people. Errors: SealBroken."""
     try:
         seal = opener.open(bytes(chunk.digest_sealed), chunk.position)
     except SealError as error:
@@ -87,10 +88,10 @@ def tags_in(opener: SealOpener, chunk: Chunk | TakenChunk) -> bytes:
     return seal[_DIGEST:]
 
 
-def tags_of(chunk: Chunk) -> CarriedTags:
+def masks_of(chunk: Chunk) -> ConditionMasks:
     """Errors: SealBroken for one that was altered; VaultError where its keys cannot be had."""
-    tags = tags_in(opener(keyring.keys(chunk.edition.organization), chunk.edition_id), chunk)
-    return CarriedTags.unpacked(unpack_numbers(bytes(chunk.numbers)), tags)
+    packed = masks_in(opener(keyring.keys(chunk.edition.organization), chunk.edition_id), chunk)
+    return ConditionMasks.unpacked(unpack_numbers(bytes(chunk.numbers)), packed)
 
 
 def pages(edition: Edition) -> Iterator[tuple[int, ...] | None]:
@@ -99,19 +100,19 @@ def pages(edition: Edition) -> Iterator[tuple[int, ...] | None]:
 
 
 def _pages(edition: Edition, newest: int | None = None) -> Iterator[tuple[tuple[int, ...], bytes] | None]:
-    """The same with CarriedTags.packed of them. newest: of so many at most, the last written."""
+    """The same with ConditionMasks.packed of them. newest: of so many at most, the last written."""
     opens = opener(keyring.keys(edition.organization), edition.pk)
     rows = Chunk.objects.filter(edition=edition, retry=False).order_by("pk")
     if newest is not None:
         rows = rows.order_by("-position")[:newest]
     for chunk in rows.only("position", "variant", "numbers", "digest_sealed").iterator(chunk_size=100):
         try:
-            tags = tags_in(opens, chunk)
+            masks = masks_in(opens, chunk)
         except SealBroken:
             log.error("A chunk of edition %d was altered in the database by other means", edition.pk)
             yield None
         else:
-            yield unpack_numbers(bytes(chunk.numbers)), tags
+            yield unpack_numbers(bytes(chunk.numbers)), masks
 
 
 def owes(edition: Edition, number: int) -> bool:
@@ -121,7 +122,7 @@ def owes(edition: Edition, number: int) -> bool:
     for chunk in rows.iterator(chunk_size=100):
         if packed in bytes(chunk.numbers) and number in unpack_numbers(bytes(chunk.numbers)):
             try:
-                tags_in(opens, chunk)
+                masks_in(opens, chunk)
             except SealBroken:
                 continue
             return True
@@ -140,9 +141,9 @@ class OwedNumbers:
                 raise SealBroken()
             numbers, packed = page or ((), b"")
             owed.extend(numbers)
-            tags = CarriedTags.unpacked(numbers, packed)
-            asked = asked or tags.asked
-            carried += [number << asked | mask for number, mask in tags.masks.items()]
+            masks = ConditionMasks.unpacked(numbers, packed)
+            asked = asked or masks.asked
+            carried += [number << asked | mask for number, mask in masks.by_number.items()]
         carried.sort()
         self._numbers = array("Q", sorted(owed))
         self._carriers = array("Q", (pair >> asked for pair in carried))
@@ -152,13 +153,13 @@ class OwedNumbers:
     def among(self, numbers: Iterable[int]) -> list[int]:
         return [number for number in numbers if _place(self._numbers, number) is not None]
 
-    def tags_of(self, numbers: Iterable[int]) -> CarriedTags:
+    def masks_of(self, numbers: Iterable[int]) -> ConditionMasks:
         size, masks = width(self._asked), {}
         for number in numbers if size else ():
             place = _place(self._carriers, number)
             if place is not None:
                 masks[number] = int.from_bytes(self._masks[place * size : (place + 1) * size])
-        return CarriedTags(self._asked, masks)
+        return ConditionMasks(self._asked, masks)
 
 
 def _place(numbers: array[int], number: int) -> int | None:

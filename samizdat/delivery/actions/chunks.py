@@ -25,11 +25,11 @@ from samizdat.core.mail.ledger import CHUNK, pack_numbers, unpack_numbers
 from samizdat.delivery import sealed_chunks
 from samizdat.delivery.actions.wait_reasons import LATER
 from samizdat.delivery.models import Chunk, DigestRecipients
-from samizdat.delivery.sealed_chunks import CarriedTags, carried_now
+from samizdat.delivery.sealed_chunks import ConditionMasks, masks_now
 from samizdat.vault import keyring
 from samizdat.vault.keyring import OrganizationKeys
 
-_NO_TAGS = CarriedTags()
+_NO_MASKS = ConditionMasks()
 
 
 def clear_half_made(campaign: Campaign) -> None:
@@ -60,10 +60,10 @@ def owe(
     left_out = {row & NUMBER_MASK for row in seldom}
     for page in pages:
         numbers = [number for number in page if number not in left_out] if left_out else page
-        tags = carried_now(edition.organization, page, asked)
+        masks = masks_now(edition.organization, page, asked)
         if agreed:
-            agreed.compare(page, tags.masks, languages_read(edition.organization_id, spoken, page))
-        position += write_chunks(edition, position, numbers, first, tags)
+            agreed.compare(page, masks.by_number, languages_read(edition.organization_id, spoken, page))
+        position += write_chunks(edition, position, numbers, first, masks)
         frozen += len(numbers)
     if agreed:
         agreed.refuse_others()
@@ -75,7 +75,7 @@ def write_chunks(
     position: int,
     numbers: list[int],
     first: int = 0,
-    tags: CarriedTags = _NO_TAGS,
+    masks: ConditionMasks = _NO_MASKS,
     owed: date | None = None,
 ) -> int:
     """Chunks of these numbers, from this place on; how many. `first`: per cent of them in the first wave. owed: of a
@@ -86,7 +86,7 @@ def write_chunks(
         for at in range(0, len(people), CHUNK)
     ]
     keys = keyring.keys(edition.organization)
-    Chunk.objects.bulk_create(_chunk(keys, edition, position + i, tags, owed, *part) for i, part in enumerate(cut))
+    Chunk.objects.bulk_create(_chunk(keys, edition, position + i, masks, owed, *part) for i, part in enumerate(cut))
     for variant, _wave, people in cut if edition.languages else ():
         translations.count_people(edition, variant, len(people))
     return len(cut)
@@ -96,7 +96,7 @@ def _chunk(
     keys: OrganizationKeys,
     edition: Edition,
     position: int,
-    tags: CarriedTags,
+    masks: ConditionMasks,
     owed: date | None,
     variant: int,
     wave: int,
@@ -109,7 +109,7 @@ def _chunk(
         size=len(numbers),
         remaining=len(numbers),
         numbers=packed,
-        digest_sealed=sealed_chunks.sealed(keys, edition.pk, position, variant, packed, tags.packed(numbers)),
+        digest_sealed=sealed_chunks.sealed(keys, edition.pk, position, variant, packed, masks.packed(numbers)),
         variant=variant,
         wave=wave,
         not_before=LATER if wave == 2 else None,

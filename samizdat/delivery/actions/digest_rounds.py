@@ -20,7 +20,7 @@ from samizdat.core.mail.ledger import pack_numbers, unpack_numbers
 from samizdat.delivery.actions.chunks import write_chunks
 from samizdat.delivery.models import DigestRecipients
 from samizdat.delivery.queries import next_position
-from samizdat.delivery.sealed_chunks import CarriedTags, carried_now
+from samizdat.delivery.sealed_chunks import ConditionMasks, masks_now
 from samizdat.vault import keyring
 
 PAGE = 5_000
@@ -39,30 +39,30 @@ def set_aside(campaign: Campaign, rows: Collection[int], asked: Asked | None = N
         with transaction.atomic():
             page = DigestRecipients.objects.create(campaign=campaign, numbers=b"")
             some = numbers[at : at + PAGE]
-            tags = carried_now(campaign.organization, some, asked or {})
-            packed = len(some).to_bytes(2) + pack_numbers(some) + tags.packed(some)
+            masks = masks_now(campaign.organization, some, asked or {})
+            packed = len(some).to_bytes(2) + pack_numbers(some) + masks.packed(some)
             page.numbers = keys.seal(packed, "digestrecipients", _column(campaign), page.pk)
             page.save(update_fields=["numbers"])
 
 
 def numbers_of(campaign: Campaign) -> list[tuple[int, ...]]:
     """Numbers of the subscribers who are set aside, by pages. Nobody is added by whoever writes the database."""
-    return [numbers for numbers, _tags in _pages(campaign)]
+    return [numbers for numbers, _masks in _pages(campaign)]
 
 
-def _pages(campaign: Campaign) -> Iterator[tuple[tuple[int, ...], CarriedTags]]:
+def _pages(campaign: Campaign) -> Iterator[tuple[tuple[int, ...], ConditionMasks]]:
     for page in DigestRecipients.objects.filter(campaign=campaign).order_by("pk"):
         yield _opened(campaign, page)
 
 
-def _opened(campaign: Campaign, page: DigestRecipients) -> tuple[tuple[int, ...], CarriedTags]:
+def _opened(campaign: Campaign, page: DigestRecipients) -> tuple[tuple[int, ...], ConditionMasks]:
     try:
         packed = keyring.keys(campaign.organization).open(page.numbers, "digestrecipients", _column(campaign), page.pk)
     except SealBroken:
         log.error("Readers set aside with campaign %d were altered in the database by other means", campaign.pk)
-        return (), CarriedTags()
+        return (), ConditionMasks()
     numbers = unpack_numbers(packed[2 : (end := 2 + 8 * int.from_bytes(packed[:2]))])
-    return numbers, CarriedTags.unpacked(numbers, packed[end:])
+    return numbers, ConditionMasks.unpacked(numbers, packed[end:])
 
 
 def _column(campaign: Campaign) -> str:
@@ -106,12 +106,12 @@ def _owe_page(number: int) -> int | None:
         page = begun().filter(campaign=letter).order_by("pk").first()
         if page is None:
             return None
-        aside, tags = _opened(letter, page)
+        aside, masks = _opened(letter, page)
         rows = [row_id(letter.organization_id, number) for number in aside]
         numbers = [row & NUMBER_MASK for row in recipients_sql.singly_among(letter.list_id, letter.digest_round, rows)]
         if numbers:
             edition = Edition.objects.select_related("organization").defer(*large_of_edition()).get(campaign=letter)
-            write_chunks(edition, next_position(edition.pk), numbers, tags=tags)
+            write_chunks(edition, next_position(edition.pk), numbers, masks=masks)
             more = {"frozen": F("frozen") + len(numbers), "pending": F("pending") + len(numbers)}
             Campaign.objects.filter(pk=letter.pk).update(**more)
         page.delete()

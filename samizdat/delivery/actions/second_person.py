@@ -5,14 +5,14 @@ from datetime import datetime
 from samizdat.accounts.models import Person
 from samizdat.audience.models import NUMBER_MASK
 from samizdat.audience.segments.errors import SegmentBroken
-from samizdat.campaigns import approval, tag_conditions
+from samizdat.campaigns import approval, conditions
 from samizdat.campaigns.errors import DraftChangedMeanwhile
 from samizdat.campaigns.freezing import versions_of
 from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.opened import open_campaign
 from samizdat.delivery.actions.chunks import languages_read
 from samizdat.delivery.actions.recipients import meant_by, who_waits
-from samizdat.delivery.sealed_chunks import carried_now
+from samizdat.delivery.sealed_chunks import masks_now
 
 
 def agree(campaign: Campaign, seen: str, shown: int, waiting: int = 0, *, by: Person, now: datetime) -> None:
@@ -22,7 +22,7 @@ def agree(campaign: Campaign, seen: str, shown: int, waiting: int = 0, *, by: Pe
     try:
         people = meant_by(campaign, now)
         opened = open_campaign(campaign)
-        asked = tag_conditions.of_draft(opened, now)
+        asked = conditions.of_draft(opened, now)
         # Not by the sums that the page counts, which stand in the open: by those who are sealed into the yes.
         waits = {row & NUMBER_MASK for row in who_waits(campaign, now)}
         would_get = sum(number not in waits for number in people)
@@ -33,7 +33,7 @@ def agree(campaign: Campaign, seen: str, shown: int, waiting: int = 0, *, by: Pe
         for many, named in ((would_get, shown), (len(people), shown + waiting))
     ):
         raise DraftChangedMeanwhile(approval.grown())
-    masks = carried_now(campaign.organization, people, asked).masks
+    masks = masks_now(campaign.organization, people, asked).by_number
     tags = {tag: [number for number, mask in masks.items() if mask >> place & 1] for place, tag in enumerate(asked)}
     spoken = versions_of(opened) if opened.translations else ()
     read = languages_read(campaign.organization_id, spoken, people)

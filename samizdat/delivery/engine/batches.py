@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from samizdat.core.mail import outcome as outcomes
 from samizdat.delivery.engine.edition_loader import LoadedEdition
 from samizdat.delivery.message_values import Recipient
-from samizdat.delivery.sealed_chunks import CarriedTags
+from samizdat.delivery.sealed_chunks import ConditionMasks
 
 # Consent, suppression, pause and fence are asked before each slice (design.md, 6.2): so many messages, or what goes
 # out in a twentieth of a second where that is more. Nothing goes out on an answer older than SLICE_SECONDS: with
@@ -27,7 +27,7 @@ class Claim:
     retry: bool
     opened: LoadedEdition
     rest: deque[int]
-    tags: CarriedTags = field(default_factory=CarriedTags)
+    masks: ConditionMasks = field(default_factory=ConditionMasks)
     size: int = 0  # Of the chunk, as it was claimed.
     untouched: int = 0  # The first so many of `rest` were in no slice yet; those that came back stand behind them.
     sliced: int = 0

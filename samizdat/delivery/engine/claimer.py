@@ -44,7 +44,7 @@ from samizdat.delivery.engine.results import SendResult
 from samizdat.delivery.engine.route_rejections import WatchedReplies
 from samizdat.delivery.engine.sender_context import ReplyQuestion, SenderContext
 from samizdat.delivery.models import Worker
-from samizdat.delivery.sealed_chunks import CarriedTags
+from samizdat.delivery.sealed_chunks import ConditionMasks
 from samizdat.delivery.sending_row import FIELDS, SendingRow
 from samizdat.publicdb import actions as publicdb
 from samizdat.vault import keyring
@@ -290,8 +290,8 @@ class Claimer:
         claim.sliced += len(allowed)
         # In the order of the chunk: in a warm-up the newest come first.
         people = [allowed[number] for number in numbers if number in allowed]
-        tags = [(number, claim.tags.masks.get(number, 0)) for number, *_rest in people] if opened.compared else []
-        groups = {number: condition_values.values(mask, opened.compared) for number, mask in tags if mask}
+        masks = [(number, claim.masks.by_number.get(number, 0)) for number, *_rest in people] if opened.compared else []
+        groups = {number: condition_values.values(mask, opened.compared) for number, mask in masks if mask}
         return MessageBatch(claim, people, checked, groups=groups)
 
     def _book(self, claim: Claim, number: int, news: JournalNews, answer: int, provider: int) -> None:
@@ -330,31 +330,31 @@ class Claimer:
             assert self._sender.worker is not None
             sql.close_chunks([chunk.id], self._sender.worker.pk)
             return None
-        numbers, tags = owed
+        numbers, masks = owed
         if chunk.retry or chunk.reported:
             numbers = sql.unanswered(edition, chunk.id, chunk.retry, numbers)
-        claim = Claim(chunk.id, chunk.retry, opened, deque(numbers), tags, len(chunk.numbers) // 8, len(numbers))
+        claim = Claim(chunk.id, chunk.retry, opened, deque(numbers), masks, len(chunk.numbers) // 8, len(numbers))
         self._claims[lane.organization].append(claim)
         return claim
 
-    def _owed_in(self, opened: LoadedEdition, chunk: sql.TakenChunk) -> tuple[list[int], CarriedTags] | None:
-        """Those in it whom the edition was released to, and their tags. None: it was altered, so its campaign is
+    def _owed_in(self, opened: LoadedEdition, chunk: sql.TakenChunk) -> tuple[list[int], ConditionMasks] | None:
+        """Those in it whom the edition was released to, and their masks. None: it was altered, so its campaign is
         paused."""
         try:
             if chunk.retry:
                 return self._known_in(opened, chunk)
-            tags = sealed_chunks.tags_in(opened.chunks, chunk)
+            masks = sealed_chunks.masks_in(opened.chunks, chunk)
             if self._standings[opened.edition][1].finished:
                 raise seal.SealBroken()
             numbers = ledger.unpack_numbers(chunk.numbers)
-            if len(tags) != len(numbers) * sealed_chunks.width(len(opened.compared)):
+            if len(masks) != len(numbers) * sealed_chunks.width(len(opened.compared)):
                 raise seal.SealBroken()  # What the edition asks for is an older copy.
-            return list(numbers), CarriedTags.unpacked(numbers, tags)
+            return list(numbers), ConditionMasks.unpacked(numbers, masks)
         except seal.SealBroken:
             self._pause_altered(opened.edition, "A chunk")
             return None
 
-    def _known_in(self, opened: LoadedEdition, chunk: sql.TakenChunk) -> tuple[list[int], CarriedTags]:
+    def _known_in(self, opened: LoadedEdition, chunk: sql.TakenChunk) -> tuple[list[int], ConditionMasks]:
         """Nobody is tried again whom no chunk of first tries holds. Errors: SealBroken."""
         numbers = ledger.unpack_numbers(chunk.numbers)
         owed = self._owed.get(opened.edition)
@@ -370,7 +370,7 @@ class Claimer:
         if len(known) < len(numbers):
             log.error("Later tries of edition %d were added in the database by other means: dropped.", opened.edition)
             sql.drop_retries(opened.edition, sorted({*numbers} - {*known}))
-        return known, owed.tags_of(known)
+        return known, owed.masks_of(known)
 
     def _pause_altered(self, edition: int, what: str) -> None:
         log.error("%s of edition %d was altered in the database by other means. Its campaign is paused.", what, edition)

@@ -172,14 +172,14 @@ def _take_untouched(chunk: Chunk, worker: Worker) -> int:
 def _seals(row: Chunk, *parts: tuple[int, bytes]) -> list[bytes]:
     """Of (position, numbers) each, into which a chunk is split; what was altered gets none. Errors: VaultError."""
     try:
-        tags = None if row.retry else sealed_chunks.tags_of(row)
+        masks = None if row.retry else sealed_chunks.masks_of(row)
     except seal.SealBroken:
-        tags = None
-    if tags is None:
+        masks = None
+    if masks is None:
         return [b""] * len(parts)
     keys = keyring.keys(row.edition.organization)
     return [
-        sealed_chunks.sealed(keys, row.edition_id, at, row.variant, packed, tags.packed(ledger.unpack_numbers(packed)))
+        sealed_chunks.sealed(keys, row.edition_id, at, row.variant, packed, masks.packed(ledger.unpack_numbers(packed)))
         for at, packed in parts
     ]
 
