@@ -41,7 +41,8 @@ version is that of its readers. Known are %(languages)s; what the others say is 
 
 ## Conditions
 
-They compare one field with one value and may nest (%(deep)s deep). There is no *and* and no *or*: put one inside the
+They compare one field with one value and may nest (%(deep)s deep). An email has up to %(most)s
+different ones, all versions together. There is no *and* and no *or*: put one inside the
 other, or take `elif`. Order (`<`, `>=`) is that of numbers; what is no number is never before or after anything.
 `ELSEIF` and `ELSE` work as in Mailchimp, and conditions in comments, `<!-- *|IFNOT:ARCHIVE_PAGE|* -->`, take the
 comment with them.
@@ -69,4 +70,5 @@ Mailchimp list; an import gives fields names, and the check says which there are
 def merge_tags() -> str:
     languages = ", ".join(f"`{sign}`" for sign in known())
     fields = _FIELDS.replace("%(languages)s", languages).replace("%(deep)s", str(merge.MAX_DEPTH))
+    fields = fields.replace("%(most)s", str(merge.MOST_CONDITIONS))
     return _LEAD + "\n".join(mergetable.lines()) + "\n" + fields + "\n".join(mergetable.gone_lines()) + "\n" + _END

@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import secrets
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -23,6 +24,7 @@ from samizdat.audience.models import Subscriber
 from samizdat.campaigns.brand import look_of
 from samizdat.campaigns.counted_links import UrlCodes
 from samizdat.campaigns.drafts.draft import Draft, addressed, draft_of
+from samizdat.campaigns.errors import ContentHasProblems
 from samizdat.campaigns.media.inline_images import carries
 from samizdat.campaigns.models import Campaign, TemplateText
 from samizdat.campaigns.queries import picture_url, pictures_named
@@ -320,3 +322,17 @@ def findings(flaws: tuple[ContentProblem, ...]) -> list[ContentFinding]:
         for flaw in flaws
     ]
     return sorted(results, key=lambda finding: (finding.severity != "stop", finding.place, finding.line))
+
+
+def flaws_error(flaws: Iterable[ContentProblem]) -> ContentHasProblems:
+    """Of flaws of which some stop the letter."""
+    problems = findings(tuple(flaws))
+    first = next(finding for finding in problems if finding.severity == "stop")
+    values = {"place": first.place, "line": first.line, "flaw": first.sentence}
+    if first.place == "block":
+        sentence = gettext("This campaign can’t be sent yet: block %(line)s: %(flaw)s")
+    elif not first.line:
+        sentence = gettext("This campaign can’t be sent yet: %(flaw)s")
+    else:
+        sentence = gettext("This campaign can’t be sent yet: %(place)s, line %(line)s: %(flaw)s")
+    return ContentHasProblems(sentence % values, tuple(problems))

@@ -12,7 +12,7 @@ from samizdat import formatting
 from samizdat.audience.condition_values import Asked
 from samizdat.campaigns import checks, conditions, edition_details
 from samizdat.campaigns.checks.organization_rules import OrganizationCheckRules, rules_of
-from samizdat.campaigns.content import OpenedVersion, compile_version, digest_of, findings, with_urls
+from samizdat.campaigns.content import OpenedVersion, compile_version, digest_of, flaws_error, with_urls
 from samizdat.campaigns.counted_links import UrlCodes, question_in
 from samizdat.campaigns.edition_details import EditionDetails
 from samizdat.campaigns.errors import ContentHasProblems, NotADraft
@@ -122,16 +122,3 @@ def _flawed(version: OpenedVersion, flaws: tuple[ContentProblem, ...]) -> Conten
         named = {"name": ab_test.NAMES[version.variant_no], "sentence": flawed}
         return ContentHasProblems(_("Version %(name)s: %(sentence)s") % named, flawed.flaws)
     return flawed
-
-
-def flaws_error(flaws: tuple[ContentProblem, ...]) -> ContentHasProblems:
-    problems = findings(tuple(flaws))
-    first = next(finding for finding in problems if finding.severity == "stop")
-    values = {"place": first.place, "line": first.line, "flaw": first.sentence}
-    if first.place == "block":
-        sentence = _("This campaign can’t be sent yet: block %(line)s: %(flaw)s")
-    elif not first.line:
-        sentence = _("This campaign can’t be sent yet: %(flaw)s")
-    else:
-        sentence = _("This campaign can’t be sent yet: %(place)s, line %(line)s: %(flaw)s")
-    return ContentHasProblems(sentence % values, tuple(problems))

@@ -23,7 +23,7 @@ from samizdat.campaigns import ab_test, approval, content, translations
 from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns.approval import NotApproved, agree, standing
 from samizdat.campaigns.drafts.draft import draft_of
-from samizdat.campaigns.errors import DraftChangedMeanwhile
+from samizdat.campaigns.errors import ContentHasProblems, DraftChangedMeanwhile
 from samizdat.campaigns.models import Approval, Campaign
 from samizdat.campaigns.opened import open_campaign
 from samizdat.core.content.compile import CompileProof
@@ -415,6 +415,44 @@ def test_for_whom_a_condition_on_a_field_holds_is_part_of_the_yes(
         release(letter, now=NOW, by=clara)
     audience.change_values(boris, {"TEAM": "the readers"}, now=NOW)
     assert release(letter, now=NOW, by=clara).state == "sending", "what changes nothing of who reads it is no matter"
+
+
+def _asking(prefix: str, many: int) -> str:
+    turns = "".join(f"*|{'ELSE' if number else ''}IF:FNAME!={prefix}{number}|*x" for number in range(many))
+    return f"News. {turns}*|END:IF|*"
+
+
+@pytest.mark.parametrize("where", ["in the campaign", "in its versions together"])
+def test_nobody_agrees_to_or_sends_a_letter_that_asks_more_of_its_readers_than_is_kept_of_each(
+    strict: House, desk: Desk, where: str
+) -> None:
+    """What each of thousands of conditions is for each reader took a gigabyte of the app's memory."""
+    letter, clara, vera = strict.campaign, strict.people["editor"], strict.people["admin"]
+    many = 101 if where == "in the campaign" else 60
+    written = draft_of(letter).with_(body=_asking("a", many), format="markdown")
+    campaigns.save(letter, written, version=letter.version, by=clara, now=NOW)
+    if "versions" in where:
+        other = translations.add(Campaign.objects.get(pk=letter.pk), "uk", by=clara, now=NOW)
+        written = draft_of(other).with_(body=_asking("b", 60), format="markdown")
+        campaigns.save(other, written, version=other.version, by=clara, now=NOW)
+    letter = Campaign.objects.get(pk=letter.pk)
+    sentence = "There are more than 100 different conditions, in all versions together."
+    assert sentence in desk("editor").get(_to(strict, "send", letter.pk)).content.decode()
+    seen = {"seen": approval.bond_of(open_campaign(letter)), "people": "20"}
+    assert sentence in desk("admin").post(_to(strict, "approve", letter.pk), seen, follow=True).content.decode()
+    assert standing(open_campaign(letter)).state == "none"
+    agree(letter, seen["seen"], by=vera, now=NOW)
+    with pytest.raises(ContentHasProblems, match="more than 100 different conditions"):
+        release(letter, now=NOW, by=clara)
+
+
+def test_a_letter_may_ask_for_a_hundred_towns(strict: House) -> None:
+    letter, clara = strict.campaign, strict.people["editor"]
+    written = draft_of(letter).with_(body=_asking("a", 100) + _asking("a", 100), format="markdown")
+    campaigns.save(letter, written, version=letter.version, by=clara, now=NOW)
+    letter = Campaign.objects.get(pk=letter.pk)
+    second_person.agree(letter, approval.bond_of(open_campaign(letter)), 20, by=strict.people["admin"], now=NOW)
+    assert release(letter, now=NOW, by=clara).state == "sending"
 
 
 def test_which_of_its_languages_each_of_them_reads_is_part_of_the_yes(strict: House) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, get_args
 
-from samizdat.core.content.merge import MergeCondition
+from samizdat.core.content.merge import MOST_CONDITIONS, MergeCondition, different
 from samizdat.core.content.message import (
     LINE,
     MARK,
@@ -29,7 +29,16 @@ from samizdat.core.content.message import (
     soft_lines,
 )
 from samizdat.core.content.problems import ContentProblem
-from samizdat.core.content.render import Content, Piece, RenderedContent, TemplateEdge, counted_links, render, tidy
+from samizdat.core.content.render import (
+    Content,
+    Piece,
+    RenderedContent,
+    TemplateEdge,
+    conditions_of,
+    counted_links,
+    render,
+    tidy,
+)
 from samizdat.core.content.render.checks import fetched
 
 MAX_SUBJECT = 255  # a subject is read on one line; more is a body in the wrong field, or an attempt at headers
@@ -97,7 +106,12 @@ def compile_letter(
     letter = rendered(content, now=now)
     inside = _carried(letter, carries) if carries else {}
     weight = sum(len(coded) for _picture, coded in inside.values())
-    flaws = (*_header_flaws(content), *fetched(letter.flaws, inside), *_weight_flaws(weight))
+    flaws = (
+        *_header_flaws(content),
+        *fetched(letter.flaws, inside),
+        *condition_flaws(conditions_of(letter)),
+        *_weight_flaws(weight),
+    )
     if any(flaw.severity == "stop" for flaw in flaws):
         return CompileProof(None, flaws, letter, given, weight)
     counted = counted_links.countable(letter, content.website) if through else ()
@@ -119,6 +133,13 @@ def _carried(letter: RenderedContent, carries: Carries) -> dict[str, tuple[Inlin
         for picture in carries(sorted(urls))
         if picture.kind in IMAGE_KINDS
     }
+
+
+def condition_flaws(conditions: Iterable[MergeCondition]) -> list[ContentProblem]:
+    """conditions: of a letter, or of all its versions."""
+    if len(different(conditions)) <= MOST_CONDITIONS:
+        return []
+    return [ContentProblem(0, "conditions_many", {"limit": f"{MOST_CONDITIONS}"}, place="letter")]
 
 
 def _weight_flaws(weight: int) -> list[ContentProblem]:

@@ -47,6 +47,8 @@ SENTENCES: dict[str, str] = {
     "else_late": "%(tag)s comes after the else of its condition. Put the else last.",
     "comment_endless": "The comment that begins here isn’t closed. Close it with -->.",
     "tag_many": "There are more than %(limit)s merge tags. Shorten the email.",
+    "conditions_many": "There are more than %(limit)s different conditions, in all versions together. Remove some, or "
+    "send several campaigns.",
     "tagged_unknown": "No subscriber has the tag “%(group)s”. Check the spelling.",
     # the letter
     "body_empty": "There is no text yet. Write the email.",

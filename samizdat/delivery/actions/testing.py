@@ -17,9 +17,8 @@ from samizdat.accounts.models import Organization, Person
 from samizdat.accounts.sealed_settings import leading
 from samizdat.audience.models import Subscriber
 from samizdat.campaigns import ab_test
-from samizdat.campaigns.content import proof_of, values_of
+from samizdat.campaigns.content import flaws_error, proof_of, values_of
 from samizdat.campaigns.drafts.draft import Draft, draft_of
-from samizdat.campaigns.freezing import flaws_error
 from samizdat.campaigns.media.library import pictures_of
 from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.senders import SENT

@@ -11,11 +11,13 @@ from samizdat.accounts.models import Organization
 from samizdat.accounts.queries import name_in
 from samizdat.accounts.sealed_settings import Leading
 from samizdat.campaigns import approval
-from samizdat.campaigns.content import OpenedVersion, compile_version
+from samizdat.campaigns.content import OpenedVersion, compile_version, findings
 from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.opened import OpenedCampaign
+from samizdat.core.content.compile import CompileProof, condition_flaws
 from samizdat.core.content.problems import SENTENCES
+from samizdat.core.content.render import RenderedContent, conditions_of
 from samizdat.delivery import campaign_checks, dkim_keys, domain_ownership, queries
 from samizdat.delivery.actions.recipients import stands_in_digest
 from samizdat.delivery.recipients_breakdown import RecipientsBreakdown
@@ -77,15 +79,25 @@ def _every_flaw(request: DeskRequest, opened: OpenedCampaign, now: datetime) -> 
     """What the checks say of each version, with the name of its language where there are several."""
     letter = opened.versions[0]
     if not opened.translations:
-        return [_flaws(request, letter, now)]
+        return [_flaws(request, letter, compile_version(letter, now), now)]
     others = {formatting.language(version.language): version for version in opened.translations}
     versions = {formatting.language(letter.campaign.language): letter} | dict(sorted(others.items()))
-    items = [(name, _flaws(request, version, now)) for name, version in versions.items()]
-    return [replace(item, title=f"{name}: {item.title}") for name, item in items]
+    proofs = {name: compile_version(version, now) for name, version in versions.items()}
+    items = [(name, _flaws(request, version, proofs[name], now)) for name, version in versions.items()]
+    named = [replace(item, title=f"{name}: {item.title}") for name, item in items]
+    return [*named, *_of_all(request, opened, [proof.letter for proof in proofs.values()])]
 
 
-def _flaws(request: DeskRequest, version: OpenedVersion, now: datetime) -> CheckItem:
-    campaign, draft, proof = version.campaign, version.draft, compile_version(version, now)
+def _of_all(request: DeskRequest, opened: OpenedCampaign, letters: list[RenderedContent]) -> list[CheckItem]:
+    """What is wrong with the versions together."""
+    flaws = condition_flaws(condition for letter in letters for condition in conditions_of(letter))
+    href = address(request.organization, "campaign", opened.campaign.pk)
+    title = ngettext("%(n)s problem to fix", "%(n)s problems to fix", len(flaws)) % {"n": len(flaws)}
+    return [CheckItem("stop", title, finding.sentence, href, _("Fix")) for finding in findings(tuple(flaws))]
+
+
+def _flaws(request: DeskRequest, version: OpenedVersion, proof: CompileProof, now: datetime) -> CheckItem:
+    campaign, draft = version.campaign, version.draft
     checks = previews.checks(proof, draft, campaign_checks.look(campaign, now, draft, proof))
     href = address(request.organization, "campaign", campaign.pk)
     if checks.stops:

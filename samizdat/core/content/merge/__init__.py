@@ -12,6 +12,7 @@ from samizdat.core.content.merge.reading import MAX_DEPTH, parse, without, writt
 from samizdat.core.content.merge.tag_names import FLAGS, KNOWN, MAILCHIMP, NUMBERED, PERSONAL, gone
 from samizdat.core.content.merge.tree import (
     GROUPS,
+    MOST_CONDITIONS,
     TAGGED,
     Branch,
     IfBlock,
@@ -20,6 +21,7 @@ from samizdat.core.content.merge.tree import (
     Node,
     Text,
     Tree,
+    different,
     escaped_group,
     resolve,
     split_groups,
@@ -32,6 +34,7 @@ __all__ = [
     "KNOWN",
     "MAILCHIMP",
     "MAX_DEPTH",
+    "MOST_CONDITIONS",
     "NUMBERED",
     "PERSONAL",
     "TAGGED",
@@ -42,6 +45,7 @@ __all__ = [
     "Node",
     "Text",
     "Tree",
+    "different",
     "escaped_group",
     "gone",
     "parse",

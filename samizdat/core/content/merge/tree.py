@@ -101,6 +101,10 @@ OPERATORS: dict[str, Callable[[str, str], bool]] = {
     "none": lambda value, wanted: not _any(value, wanted),
 }
 
+# Different conditions of a letter, all its versions together: some countries have 80 regions. What each says of a
+# reader is kept with the release and with a second person's yes; of a hundred that is 13 bytes for each reader.
+MOST_CONDITIONS = 100
+
 # A reader's groups, as conditions ask for them: INTERESTED:Category; with no category all their tags.
 GROUPS = "INTERESTED:"
 # Among the fields that are known: a tag by its name, in small letters.
@@ -110,6 +114,15 @@ TAGGED = "TAGGED:"
 def escaped_group(name: str) -> str:
     """A name as it stands in a comma list."""
     return name.replace(",", "\\,")
+
+
+def different(conditions: Iterable[MergeCondition]) -> set[tuple[str, str, str]]:
+    """What they ask of a reader, each once: (name, operator, value), and each group of a list by itself."""
+    asked = set()
+    for it in conditions:
+        groups = split_groups(it.value.casefold()) if it.operator in ("any", "none") else ()
+        asked |= {(it.name, "any", group) for group in groups} or {(it.name, it.operator, it.value)}
+    return asked
 
 
 def walk(nodes: Iterable[Node]) -> Iterator[MergeTag | MergeCondition]:
