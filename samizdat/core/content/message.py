@@ -445,6 +445,9 @@ def value_of_slot(name: str, values: Mapping[str, str]) -> str:
 
 # Bytes that the values of one subscriber may add to an email, in all places.
 LONGEST_VALUES = 256 << 10
+# Parts and slots of all outcomes of an edition's conditions that are remembered, 8 to 36 bytes each. Twenty conditions
+# have a million outcomes, and an organization may have a dozen languages under way.
+MOST_PLACES = 40_000
 
 
 class MessageMaker:
@@ -475,6 +478,7 @@ class MessageMaker:
         self._filled = {slot: place for place, slot in enumerate(different)}
         self._where = [len(self._parts) + self._filled[slot] for slot in compiled.slots]
         self._orders: dict[tuple[int, ...], Any] = {}
+        self._laid = 0
         self._wanted: dict[str, set[str]] = {}
         self._longest = sum(map(len, self._parts)) + LONGEST_VALUES
         self._straight = self._lay(self._run(0, 2 * len(self._where) + 1))
@@ -527,9 +531,12 @@ class MessageMaker:
         taken = tuple([_taken(choice, answers) for choice in self._choices])
         order = self._orders.get(taken)
         if order is None:
-            if len(self._orders) >= 1_000:  # twenty conditions have a million outcomes; memory has an end
+            places = self._chosen(taken)
+            self._laid += len(places)
+            if self._laid > MOST_PLACES:
                 self._orders.clear()
-            order = self._orders[taken] = self._lay(self._chosen(taken))
+                self._laid = len(places)
+            order = self._orders[taken] = self._lay(places)
         return order
 
     def _chosen(self, taken: tuple[int, ...]) -> list[int]:
