@@ -6,7 +6,7 @@ import json
 import pytest
 
 from samizdat.core.imports import ImportFailed
-from samizdat.importers.reading.files import open_given
+from samizdat.importers.reading.files import ArchiveMember, open_given
 from samizdat.importers.services.mailchimp import status_of
 from tests.importers.helping import (
     HEADING,
@@ -128,6 +128,23 @@ def test_an_old_code_page_far_down_a_file_is_seen_before_anything_is_read():
     content = csv_bytes([*many, row("olga@example.org", "Ольга", "Иванова")], encoding="cp1251")
     whole = read(named("subscribed_members_export_0a.csv", content))
     assert whole.fields(6_000) == {"FNAME": "Ольга", "LNAME": "Иванова"}
+
+
+def test_a_no_in_an_old_code_page_far_down_a_file_is_asked():
+    many = [[*row(f"a{number}@example.org"), "Riga"] for number in range(6_000)]
+    content = csv_bytes([*many, [*row("olga@example.org"), "отписалась"]], f"{HEADING},Group", encoding="cp1251")
+    group = inspect(named("subscribed_members_export_0a.csv", content)).files[0].columns[-1]
+    assert group.asks and group.words["отписалась"] == "unsubscribed"
+
+
+def test_a_file_is_looked_through_to_its_end_once(monkeypatch: pytest.MonkeyPatch):
+    opened, opening = [], ArchiveMember.open
+    monkeypatch.setattr(ArchiveMember, "open", lambda member: opened.append(member.name) or opening(member))
+    content = zipped({"subscribed_members_export_0a.csv": csv_bytes([row("ada@example.org", "Ada")])})
+    assert inspect(named("export.zip", content), thorough=False).files
+    top = len(opened)
+    assert inspect(named("export.zip", content)).files
+    assert len(opened) == 2 * top + 1
 
 
 @pytest.mark.parametrize(

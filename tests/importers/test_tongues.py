@@ -149,6 +149,8 @@ def test_the_quick_look_at_many_cells_overlooks_none_that_the_long_look_finds() 
     telling = [word for word in words if holds_leaving_word(word)]
     assert len(telling) > 400
     assert [word for word in telling if may_be_telling(["Riga", word, "Anna"]) != [word]] == []
+    assert [word for word in telling if may_be_telling(["2025", f" {word}"]) != [f" {word}"]] == []
+    assert may_be_telling(["2025-03-01", "+371 2000"]) == []
     assert may_be_telling(["Riga", "Two\nlines", "Отписка", "unsubscribed\nin March"]) == [
         "Отписка",
         "unsubscribed\nin March",

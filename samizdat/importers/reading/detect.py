@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable
 
-from samizdat.core.imports import TIMES, DetectedFile, ImportColumn, ImportFailed, Problem
+from samizdat.core.imports import DELIMITERS, TIMES, DetectedFile, ImportColumn, ImportFailed, Problem
 from samizdat.importers.reading import labels, questions, times
 from samizdat.importers.reading.files import GivenFile
 from samizdat.importers.reading.text import TextTable
@@ -25,25 +25,52 @@ def detect_file(
     """
     member = given.members[index]
     sheet, breaks = given.sheet(index), 0
+    file, seen = None, None
     if thorough and isinstance(sheet, TextTable):
         try:
-            writing = given.scan(index)
+            if known and not member.counting and _is_plainly_headed(sheet):
+                file = _file_of(given, index, sheet, guess)
+            if file:
+                seen, writing = questions.count_and_scan(given, file, known)
+            else:
+                writing = given.scan(index)
         except ImportFailed as failed:
             return None, [Problem(failed.code, member.name, failed.values)]
         if writing.mixed:
             return None, [Problem("mixed_encodings", member.name, {"encoding": _spoken(writing.encoding)})]
         breaks = writing.line_breaks
         if writing.encoding != sheet.encoding:
-            sheet = given.reglance(index, writing.encoding)
+            sheet, file, seen = given.reglance(index, writing.encoding), None, None
         sure = writing.sure
     if isinstance(sheet, Problem):
         return None, [sheet]
     if _is_our_table(sheet):
         return None, [Problem("own_table", member.name)]
-    columns = with_forms(guess(sheet), sheet)
-    if not any(column.becomes == "address" for column in columns):
+    file = file or _file_of(given, index, sheet, guess)
+    if file is None:
         return None, [Problem("no_address_column", member.name)]
-    file = DetectedFile(
+    file.about_rows = max(breaks - sheet.skip, len(sheet.rows))
+    try:
+        if seen is None:
+            seen = questions.count(given, file, sheet, known, thorough=thorough)
+        questions.settle(file, seen, known)
+    except ImportFailed as failed:
+        return None, [Problem(failed.code, member.name, failed.values)]
+    with_forms(file.columns, sheet)
+    return file, warnings(file, sheet, sure=sure if thorough else sheet.sure)
+
+
+def _is_plainly_headed(sheet: TextTable) -> bool:
+    """Whether its columns are the same in whatever encoding the rest of it turns out to be, so that it is read once."""
+    return sheet.delimiter in DELIMITERS and "".join(sheet.heading).isascii() and not _is_our_table(sheet)
+
+
+def _file_of(given: GivenFile, index: int, sheet: TextTable, guess: Guess) -> DetectedFile | None:
+    """None where no column has addresses."""
+    member, columns = given.members[index], with_forms(guess(sheet), sheet)
+    if not any(column.becomes == "address" for column in columns):
+        return None
+    return DetectedFile(
         name=member.name,
         member=index,
         status=None,
@@ -53,14 +80,7 @@ def detect_file(
         columns=columns,
         size=member.size,
         skip=sheet.skip,
-        about_rows=max(breaks - sheet.skip, len(sheet.rows)),
     )
-    try:
-        questions.settle(file, questions.count(given, file, sheet, known, thorough=thorough), known)
-    except ImportFailed as failed:
-        return None, [Problem(failed.code, member.name, failed.values)]
-    with_forms(file.columns, sheet)
-    return file, warnings(file, sheet, sure=sure if thorough else sheet.sure)
 
 
 def _is_our_table(sheet: TextTable) -> bool:

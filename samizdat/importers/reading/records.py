@@ -8,7 +8,7 @@ that went under are read again, so that a single stray mark does not lose the pe
 import csv
 import io
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import chain
 from typing import BinaryIO, NamedTuple
@@ -48,9 +48,9 @@ class AmbiguousRecord(Exception):
 class Records:
     """Iterates (line, cells) with exactly `width` cells, or (line, Flaw). Blank records are passed over."""
 
-    def __init__(self, file: BinaryIO, shape: RecordShape) -> None:
+    def __init__(self, file: BinaryIO, shape: RecordShape, see: Callable[[bytes], None] | None = None) -> None:
         csv.field_size_limit(CELL)  # one setting for the process; set again, for others may have changed it
-        self._raw = _CountingFile(file)
+        self._raw = _CountingFile(file, see)
         # Bytes that are not UTF-8 become lone surrogates, which the lines below are searched for.
         errors = "surrogateescape" if shape.encoding == "utf-8" else "replace"
         self._text = io.TextIOWrapper(self._raw, shape.encoding, errors, newline="")  # type: ignore[type-var]
@@ -297,17 +297,18 @@ class Mailboxes:
                     yield number, [box.address or box.name, box.name if box.address else ""]
 
 
-def records_of(file: BinaryIO, shape: RecordShape) -> Records | Mailboxes:
-    """The records of a file of this shape."""
-    return Mailboxes(file, shape) if shape.delimiter == ADDRESS_LIST else Records(file, shape)
+def records_of(file: BinaryIO, shape: RecordShape, see: Callable[[bytes], None] | None = None) -> Records | Mailboxes:
+    """The records of a file of this shape. `see` is given the bytes of a file of rows as they go by."""
+    return Mailboxes(file, shape) if shape.delimiter == ADDRESS_LIST else Records(file, shape, see)
 
 
 class _CountingFile(io.BufferedIOBase):
     """Counts the bytes that go by, for the progress bar, and hands them on in large pieces: TextIOWrapper asks
     for 8 KB a time, which costs a call through zipfile for every thirty rows."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, see: Callable[[bytes], None] | None = None) -> None:
         self._file = file
+        self._see = see
         self.count = 0
 
     def readable(self) -> bool:
@@ -316,6 +317,8 @@ class _CountingFile(io.BufferedIOBase):
     def read1(self, _size: int = -1) -> bytes:
         data = self._file.read(CHUNK)
         self.count += len(data)
+        if self._see and data:
+            self._see(data)
         return data
 
     def read(self, _size: int | None = -1) -> bytes:

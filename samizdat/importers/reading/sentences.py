@@ -443,12 +443,14 @@ def may_be_telling(cells: Collection[str]) -> list[str]:
     true: half a microsecond each, where those take five; and a million rows have columns of a million names.
     """
     text = _bare("\n".join(cells))
+    if text.isascii() and text == text.upper():
+        return []  # Without letters, as numbers and days are.
     lines = text.split("\n")
     if len(lines) != len(cells):
         lines = [_bare(cell) for cell in cells]
     ascii_roots, roots = _all_roots()
     roots = [root for root in (ascii_roots if text.isascii() else roots) if root in text]
-    alone = LEAVING.intersection(map(_wordlike, lines))
+    alone = LEAVING.intersection(map(str.strip, text.translate(SIGNS).split("\n")))
     if not roots and not alone:
         return []
     return [
