@@ -12,6 +12,7 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from playwright.sync_api import expect
 
+from samizdat.campaigns.drafts.draft import draft_of
 from tests.browser import started
 from tests.conftest import PASSWORD
 from tests.web.conftest import CONSENT, png
@@ -46,6 +47,10 @@ class Hand:
         self.actions += 1
         name = words if whole else re.compile(f"^{re.escape(words)}")  # "Письмо" stands in "Пустое письмо" as well.
         self.page.get_by_role(role, name=name, exact=whole).first.click()
+
+    def choose(self, field: str, option: str) -> None:
+        self.actions += 1
+        self.page.get_by_label(field, exact=True).select_option(label=option)
 
     def open(self, place: str, words: str = "") -> None:
         """A fold, a menu or a block, by what stands on it."""
@@ -129,3 +134,82 @@ def test_a_newcomer_gets_from_an_invitation_to_a_scheduled_letter(
     assert re.search(rf'<a[^>]*href="{STORY}"', html)
     assert all(words in html for words in LETTER)
     assert (test["to"], hand.actions <= MOST) == (OLGA, True), hand.actions
+
+
+# Of an admin from an empty installation, with the import of a file and a route on the way.
+FROM_NOTHING = 30
+STORIES = ("A reading room", "It opened on Friday.", "Opening hours", "Four to nine.", "How to help", "Bring books.")
+
+
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_a_new_admin_gets_from_nothing_to_a_scheduled_campaign(
+    browser: Any, served: str, lantern: Any, tmp_path: Path, language: str
+) -> None:
+    from samizdat.accounts.actions import change_settings, invite
+    from samizdat.audience import actions
+    from samizdat.audience.models import Import
+    from tests.smtp_server import ScriptedServer
+
+    change_settings(lantern, by=None, now=timezone.now(), language=language)
+    token = invite(lantern, "admin", note="", by=None, now=timezone.now())
+    (tmp_path / "room.png").write_bytes(png())
+    (tmp_path / "people.csv").write_text("email,name\nada@post.example,Ada\nboris@post.example,Boris\n")
+    context = browser.new_context(base_url=served, locale=language)
+    page = context.new_page()
+    hand = Hand(page)
+    with translation.override(language), ScriptedServer() as server:
+        page.set_default_timeout(60_000)
+        page.goto(f"/invitation/{token}")
+        for field, words in {"#f-name": "Olga", "#f-email": OLGA, "#f-password": PASSWORD}.items():
+            page.fill(field, words)
+        page.get_by_role("button", name=_("Join"), exact=True).click()
+        hand.open('main a.btn[href$="/imports/"]')
+        hand.actions += 1  # the button that opens the dialog of files
+        hand.choose_file(page.locator("#files"), tmp_path / "people.csv")
+        hand.press("button", _("Review file"))
+        page.wait_for_url("**/imports/*/")
+        run = Import.objects.get()
+        actions.inspect(run.pk, now=timezone.now)  # as the worker does
+        page.goto(page.url)
+        hand.choose(_("Status of everyone in this file"), _("Subscribed"))
+        hand.fill(page.get_by_label(_("How did they agree to get your emails?")), "On paper, at our reading room.")
+        page.locator("button[value=start]").click()
+        hand.actions += 1
+        page.wait_for_load_state()
+        actions.run_import(run.pk, now=timezone.now)
+        page.goto(page.url)
+        hand.open('main a.btn[href$="/routes/"]')
+        with page.expect_response(lambda answer: answer.request.method == "POST"):
+            hand.choose(_("Provider"), _("SMTP without TLS (only on this server or inside a tunnel)"))
+        expect(page.locator("#asked.htmx-added, #asked.htmx-settling, .htmx-request")).to_have_count(0)
+        hand.fill(page.get_by_label(_("Host and port")), f"127.0.0.1:{server.port}")
+        hand.fill(page.get_by_label(_("Sender address")), "letter@lantern.example")
+        hand.press("button", _("Save and test"))
+        hand.open('main a.btn[href$="/campaigns/new"]')
+        hand.press("button", _("Digest"), whole=False)
+        hand.fill("#f-subject", "The reading room")
+        words = page.locator(".ProseMirror :is(p.prose, p.title)")
+        expect(words).to_have_count(len(STORIES))
+        for number in (0, 1, 2, 4, 3, 5):  # headings side by side: the tools of a text lie over those above it
+            hand.actions += 1  # a press selects the sample, and what is typed takes its place
+            words.nth(number).click()
+            page.keyboard.type(STORIES[number])
+        hand.actions += 1
+        with page.expect_file_chooser() as chooser:
+            page.locator(".face").get_by_role("button", name=_("Upload image")).click()
+        hand.actions += 1
+        chooser.value.set_files(tmp_path / "room.png")
+        expect(page.get_by_label(_("Alt text: describe the image"))).to_be_focused()
+        hand.actions += 1
+        page.keyboard.type("A lamp in a window")
+        hand.open(".ProseMirror [data-kind=button] .face")
+        hand.fill(page.locator("[data-kind=button]").get_by_label(_("Address"), exact=True), STORY)
+        hand.press("button", _("Review and send"))
+        hand.press("radio", _("Schedule"))
+        hand.press("button", _("Schedule"), whole=False)
+        page.wait_for_url("**/report")
+    context.close()
+    letter = lantern.campaigns.get()
+    body = draft_of(letter).body
+    assert (letter.state, hand.actions <= FROM_NOTHING) == ("scheduled", True), hand.actions
+    assert all(words in body for words in (*STORIES, STORY, "A lamp in a window", '"columns"', '"picture"'))

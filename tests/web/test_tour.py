@@ -75,6 +75,7 @@ def test_help_is_in_the_menu_and_offers_the_tour_and_the_handbook(here: House, d
     assert page.index("Start tour") < page.index("Unsubscribed stays unsubscribed") < page.index("Handbook")
     for name in re.findall(r'/handbook/([\w-]+)"', page):
         assert name in handbook.pages()
+    assert '/handbook/small-server"' in page, "who runs the server reads it here, too"
 
 
 def test_no_table_of_the_handbook_has_a_heading_without_words() -> None:

@@ -28,7 +28,7 @@ class StarterTemplate:
 
 STARTERS = (
     StarterTemplate("letter", lazy("Newsletter"), lazy("One story, one image, one link.")),
-    StarterTemplate("digest", lazy("Digest"), lazy("Several short stories.")),
+    StarterTemplate("digest", lazy("Digest"), lazy("Several stories with an image, a button and columns.")),
     StarterTemplate(
         "appeal",
         lazy("Fundraising appeal"),
