@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from django.db import connection, connections
 
-from samizdat.sqlite.base import NO_DAY, is_day
+from samizdat.sqlite.base import IS_DAY, NO_DAY
 
 
 def migrated(alias: str) -> list[tuple[str, str]]:
@@ -47,12 +47,19 @@ def on_sqlite() -> bool:
     return connection.vendor == "sqlite"
 
 
+def is_day(column: str) -> str:
+    """SQL: whether a column has a day in our form that Python knows, or none. On PostgreSQL years before Christ and
+    behind 9999 are days as well, and those before read the same where the end of the text is cut."""
+    if on_sqlite():
+        return IS_DAY.format(column)
+    return f"({column} IS NULL OR {column} BETWEEN '0001-01-01' AND '9999-12-31')"
+
+
 def day_text(column: str, otherwise: str | None = None) -> str:
-    """SQL: a day as text. `otherwise`: on SQLite, of a column that doesn't hold a day as we write it, and which SQL
-    would compare otherwise than it reads; an SQL expression."""
-    if not on_sqlite():
-        return f"CAST({column} AS varchar(10))"
-    return f"CASE WHEN {is_day(column)} THEN {column} ELSE {otherwise or f"'{NO_DAY}'"} END"
+    """SQL: a day as text. `otherwise`: of a column that doesn't hold a day as we write it, and which SQL would compare
+    otherwise than it reads; an SQL expression."""
+    text = column if on_sqlite() else f"CAST({column} AS varchar(10))"
+    return f"CASE WHEN {is_day(column)} THEN {text} ELSE {otherwise or f"'{NO_DAY}'"} END"
 
 
 def number_list(numbers: Iterable[int | None]) -> str:

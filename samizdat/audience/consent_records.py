@@ -36,6 +36,8 @@ _BY_DESK = consent.KINDS.index("withdrawn"), consent.WAYS.index("desk")
 _REASONS = ("erased", "objected", "complaint", "manual", "bounce")
 
 _heading = struct.Struct(">QQQBBB")
+# Of a record that speaks for all lists, and of one that names list 0, which is none: digests of two records.
+_ALL, _LIST_0 = 0, (1 << 64) - 1
 _u64, _tail = struct.Struct(">Q"), struct.Struct(">QBBB")
 
 # (order, list or None, kind, purpose, way, day)
@@ -49,12 +51,16 @@ def digest(
 ) -> bytes:
     """A keyed hash over the readable columns and the sealed ones: what the organization's hash chain vouches for. So
     whoever writes the database makes no yes unseen, and turns no no into one."""
-    heading = _heading.pack(organization, subscriber, list_id or 0, kind, purpose, way)
+    heading = _heading.pack(organization, subscriber, _list(list_id), kind, purpose, way)
     return hmac.digest(_key(), heading + day.encode() + blob, "sha256")
 
 
 def _key() -> bytes:
     return keyring.derive("consent records")
+
+
+def _list(list_id: int | None) -> int:
+    return list_id or (_ALL if list_id is None else _LIST_0)
 
 
 def digester(
@@ -63,7 +69,7 @@ def digester(
     """digest() for many records of one list and day: (subscriber, kind, blob) -> the same 32 bytes, in half
     the time."""
     head, mac, number = _u64.pack(organization), seal.mac_maker(_key()), _u64.pack
-    tails = [_tail.pack(list_id or 0, kind, purpose, way) + day.encode() for kind in range(len(consent.KINDS))]
+    tails = [_tail.pack(_list(list_id), kind, purpose, way) + day.encode() for kind in range(len(consent.KINDS))]
 
     def digest_of(subscriber: int, kind: int, blob: bytes) -> bytes:
         return mac(head + number(subscriber) + tails[kind] + blob)
@@ -101,7 +107,7 @@ def _ours(rows: Iterable[Digested], checked: frozenset[int]) -> Iterator[tuple[i
     for subscriber, known, organization, blob, mark in rows:
         _order, list_id, kind, purpose, way, day = known
         if kind in checked:
-            text = heading(organization, subscriber, list_id or 0, kind, purpose, way) + day.encode() + blob
+            text = heading(organization, subscriber, _list(list_id), kind, purpose, way) + day.encode() + blob
             if mark in seen or not hmac.compare_digest(hmac.digest(key, text, "sha256"), mark):
                 continue
             seen.add(mark)
@@ -111,7 +117,10 @@ def _ours(rows: Iterable[Digested], checked: frozenset[int]) -> Iterator[tuple[i
 def is_ours(row: Digested) -> bool:
     """Whether we wrote this record as it stands."""
     subscriber, (_order, list_id, kind, purpose, way, day), organization, blob, mark = row
-    return hmac.compare_digest(digest(organization, subscriber, list_id, kind, purpose, way, day, blob), mark)
+    try:
+        return hmac.compare_digest(digest(organization, subscriber, list_id, kind, purpose, way, day, blob), mark)
+    except struct.error:  # Numbers that we never write.
+        return False
 
 
 def lists_on_record(rows: Iterable[Digested]) -> set[int | None]:

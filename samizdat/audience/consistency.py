@@ -4,14 +4,11 @@ The worker writes CHECKED once a day, and DIFFER before it where something was w
 next comparison begins at once and puts right what it finds, by the records. Events tell counts, never who.
 """
 
-import hmac
-import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import lru_cache
 from itertools import batched
-from typing import Any
 
 from django.db import transaction
 
@@ -19,6 +16,7 @@ from samizdat.accounts.models import Organization, Person
 from samizdat.audience import consent_records, consent_writer, missing_subscribers, sql, suppression_check
 from samizdat.audience.actions.consent import settle_again
 from samizdat.audience.actions.suppressions import put_indexes_right
+from samizdat.audience.consent_records import is_ours
 from samizdat.audience.models import NUMBER_MASK, ConsentRecord, Subscriber, Subscription, row_id
 from samizdat.audience.open_signups import ASKED
 from samizdat.events import queries as events
@@ -172,26 +170,22 @@ def _suppressed(organization: Organization, whose: dict[bytes, int]) -> dict[int
     return {id: consent_records.foremost(reasons) for id, reasons in by_subscriber.items()}
 
 
-_DIGESTED = (
-    "organization_id", "subscriber_id", "list_id", "kind", "purpose", "channel", "day", "sealed", "digest"
-)  # fmt: skip
-
-
 def changed_records(organization: HasKeys, ids: list[int]) -> list[int]:
     """Of these records of consent, those that do not say what their digest says, that somebody copied beside
     themselves, or whose reader's records exchanged their numbers: for the check of the chain. One whose words were
     erased has no say any more; an event tells that its reader was erased, or it is a sign-up and one tells that they
     were forgotten."""
-    rows = list(ConsentRecord.objects.filter(id__in=ids).values_list("id", *_DIGESTED))
-    unlike = [(id, columns[1], columns[3], columns[-1]) for id, *columns, digest in rows if not _fits(columns, digest)]
+    rows = sql.digested_records(ids)
+    unlike = [(known[0], whose, known[2], row[3]) for row in rows if not is_ours(row) for whose, known in [row[:2]]]
     emptied = {whose for _id, whose, _kind, blob in unlike if not blob}
     gone, forgotten = _erased(organization, _gone(emptied)), _forgotten(emptied)
     erased = {
         id for id, whose, kind, blob in unlike if not blob and (whose in gone or (whose in forgotten and kind == ASKED))
     }
-    copied = _copied({row[2] for row in rows}) & {row[0] for row in rows}
-    exchanged = sql.exchanged([*{row[2] for row in rows}])
-    copied |= {row[0] for row in rows if row[2] in exchanged}
+    subscribers = {row[0] for row in rows}
+    copied = _copied(subscribers) & {row[1][0] for row in rows}
+    exchanged = sql.exchanged([*subscribers])
+    copied |= {row[1][0] for row in rows if row[0] in exchanged}
     return sorted(copied | {id for id, *_told in unlike} - erased)
 
 
@@ -202,10 +196,9 @@ def all_joined_since(ids: Iterable[int], day: date) -> bool:
 
 
 def _joined_since(ids: set[int], day: date) -> bool:
-    rows = ConsentRecord.objects.filter(subscriber__in=ids).values_list(*_DIGESTED)
-    genuine = [columns for *columns, digest in rows if _fits(columns, digest)]
-    are_new = len(genuine) == len(rows) and all(columns[6] >= day for columns in genuine)
-    return are_new and ids == {columns[1] for columns in genuine}
+    rows = sql.digested_consent_of([*ids])
+    are_new = all(is_ours(row) and row[1][5] >= day.isoformat() for row in rows)
+    return are_new and ids == {row[0] for row in rows}
 
 
 def _gone(numbers: set[int]) -> set[int]:
@@ -247,15 +240,3 @@ def _copied(subscribers: set[int]) -> set[int]:
             copies.add(id)
         marks.add(bytes(mark))
     return copies
-
-
-def _fits(columns: Sequence[Any], digest: bytes) -> bool:
-    """Whether a digest is that of these values: of none that are of other types than we write, which SQLite keeps."""
-    organization, subscriber, list_id, kind, purpose, way, day, blob = columns
-    try:
-        computed = consent_records.digest(
-            organization, subscriber, list_id, kind, purpose, way, day.isoformat(), bytes(blob)
-        )
-        return hmac.compare_digest(computed, bytes(digest))
-    except (TypeError, struct.error):
-        return False

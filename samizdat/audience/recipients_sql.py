@@ -7,8 +7,7 @@ from django.db import connection
 
 from samizdat.audience.sql import BEHIND_ALL
 from samizdat.core import consent
-from samizdat.db import among, fetch_numbers, number_list, on_sqlite
-from samizdat.sqlite.base import is_day
+from samizdat.db import among, fetch_numbers, is_day, number_list, on_sqlite
 
 # Of an appeal for money: who agreed to those as well.
 ASKED_FOR_MONEY = "AND u.fundraising_verdict = 1"
@@ -19,11 +18,12 @@ _YES = ", ".join(str(consent.KINDS.index(kind)) for kind in ("given", "confirmed
 # That the records of the subscription `u` have a no and nothing behind it that could take it back, in the order in
 # which core/consent reads them: then its status is none of ours, and whoever wrote it would put it back before the next
 # comparison. A microsecond a person. Of the last no alone: of a file that brings a thousand records about each person,
-# each no compared with each yes would keep the senders of all organizations waiting.
+# each no compared with each yes would keep the senders of all organizations waiting. A no of list 0, which is none, is
+# one of all lists, as the comparison reads it: somebody else wrote that.
 _HAS_LEFT = f"""EXISTS (
     SELECT 1 FROM (
         SELECT {{day}} AS day, n.id FROM audience_consentrecord n
-        WHERE n.subscriber_id = u.subscriber_id AND n.kind IN ({_NO}) AND (n.list_id = u.list_id OR n.list_id IS NULL)
+        WHERE n.subscriber_id = u.subscriber_id AND n.kind IN ({_NO}) AND COALESCE(n.list_id, 0) IN (u.list_id, 0)
         AND (n.purpose = 0 OR n.kind = {consent.KINDS.index("cleaned")}) ORDER BY 1 DESC, n.id DESC LIMIT 1
     ) AS last WHERE NOT EXISTS (
         SELECT 1 FROM audience_consentrecord y
@@ -61,7 +61,7 @@ _AGREES_TO_APPEALS = f"""EXISTS (
     SELECT 1 FROM (
         SELECT {{day}} AS day, n.id FROM audience_consentrecord n
         WHERE n.subscriber_id = u.subscriber_id AND n.kind IN ({_NO}) AND n.purpose = 1
-        AND (n.list_id = u.list_id OR n.list_id IS NULL) ORDER BY 1 DESC, n.id DESC LIMIT 1
+        AND COALESCE(n.list_id, 0) IN (u.list_id, 0) ORDER BY 1 DESC, n.id DESC LIMIT 1
     ) AS last WHERE NOT EXISTS (
         SELECT 1 FROM audience_consentrecord y WHERE y.subscriber_id = u.subscriber_id AND y.kind IN ({_YES})
         AND y.purpose = 1 AND (y.list_id = u.list_id OR y.list_id IS NULL)
@@ -107,13 +107,12 @@ def writable_rows(appeal: bool) -> str:
 
 
 def _conditions(appeal: bool, apart: str) -> dict[str, str]:
-    # Whoever writes SQLite's file has a day say the same and come before or behind every other: then a no is the last
-    # word, a yes none. PostgreSQL holds days alone.
-    on_file = on_sqlite()
+    # Whoever writes the database has a day say the same and come before or behind every other: then a no is the last
+    # word, a yes none.
     parts = {
         "apart": apart,
-        "day": f"CASE WHEN {is_day('n.day')} THEN n.day ELSE '{BEHIND_ALL}' END" if on_file else "n.day",
-        "dated": f"AND {is_day('y.day')}" if on_file else "",
+        "day": f"CASE WHEN {is_day('n.day')} THEN n.day ELSE '{BEHIND_ALL}' END",
+        "dated": f"AND {is_day('y.day')}",
     }
     asked = f"{ASKED_FOR_MONEY} AND {_AGREES_TO_APPEALS.format(**parts)}" if appeal else ""
     has_left = f"({_HAS_LEFT} OR {_IS_SUPPRESSED})".format(**parts)

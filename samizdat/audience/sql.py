@@ -223,13 +223,22 @@ def digested_consent_of(
     subscribers: Sequence[int],
 ) -> list[tuple[int, tuple[int, int | None, int, int, int, str], int, bytes, bytes]]:
     """consent_of() with what its digest is of: (subscriber, record, organization, blob, digest)."""
-    rows = _by_number(
-        f"SELECT subscriber_id, id, list_id, kind, purpose, channel, {_day_of_record()}, organization_id, sealed, "
-        "digest FROM audience_consentrecord",
-        subscribers,
-        "ORDER BY id",
-    )
+    rows = _by_number(f"SELECT {_digested()} FROM audience_consentrecord", subscribers, "ORDER BY id")
     return [(row[0], tuple(row[1:7]), row[7], bytes(row[8]), bytes(row[9])) for row in rows]
+
+
+def digested_records(
+    ids: Sequence[int],
+) -> list[tuple[int, tuple[int, int | None, int, int, int, str], int, bytes, bytes]]:
+    """The same of these records."""
+    query = f"SELECT {_digested()} FROM audience_consentrecord WHERE {among('id')} ORDER BY id"
+    rows = fetch_rows(query, [number_list(ids)])
+    return [(row[0], tuple(row[1:7]), row[7], bytes(row[8]), bytes(row[9])) for row in rows]
+
+
+def _digested() -> str:
+    day = _day_of_record()
+    return f"subscriber_id, id, list_id, kind, purpose, channel, {day}, organization_id, sealed, digest"
 
 
 # -- counts --

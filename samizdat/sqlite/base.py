@@ -21,6 +21,8 @@ NO_DAY = date(1000, 1, 1)
 NO_TIME = datetime(1000, 1, 1, microsecond=1, tzinfo=UTC)
 
 _DAY = "{0} IS date({0})"
+# SQL: whether a column has a day in our form that Python knows, or none.
+IS_DAY = f"({_DAY} AND coalesce({{0}}, '1') >= '0001-01-01')"
 _TIME = (
     "{0} IS datetime(substr({0}, 1, 19)) || substr({0}, 20) AND (length({0}) = 19 "
     "OR (substr({0}, 20) GLOB '.[0-9][0-9][0-9][0-9][0-9][0-9]' AND substr({0}, 20) <> '.000000'))"
@@ -32,11 +34,6 @@ FORMS = {
     "DateField": _IS_DATED + _DAY + ")",
     "DateTimeField": _IS_DATED + _TIME + ")",
 }
-
-
-def is_day(column: str) -> str:
-    """SQL: whether a column has a day in our form that Python knows, or none."""
-    return f"({_DAY.format(column)} AND coalesce({column}, '1') >= '0001-01-01')"
 
 
 class DatabaseOperations(SqliteOperations):

@@ -3,12 +3,15 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 
 from samizdat import dbclock
 from samizdat.audience import actions as audience
+from samizdat.audience.consistency import changed_records
 from samizdat.audience.models import ConsentRecord, Subscription, Suppression
 from samizdat.campaigns.models import Campaign, Edition
 from samizdat.core import consent
+from samizdat.db import on_sqlite
 from samizdat.delivery.actions import cancel, release, start_due, take_back
 from samizdat.delivery.models import Chunk, Delivery
 from samizdat.events import chain
@@ -162,3 +165,31 @@ def test_who_said_no_gets_nothing_though_their_status_was_written_for_the_moment
     run_until_still(campaign.pk)
     of_eve.update(**as_it_is)
     assert sorted(server.counts()) == ["ada@post.example", "cleo@post.example"]
+
+
+@pytest.mark.parametrize("column", ["list_id = 0", "day = '{day} BC'"])
+def test_who_objected_gets_nothing_though_their_objection_was_made_one_that_reads_the_same(
+    house: House, server: ScriptedServer, column: str
+) -> None:
+    """List 0 is none, and was read as all; PostgreSQL has days before Christ, whose text was cut to that of others."""
+    if "BC" in column and on_sqlite():
+        pytest.skip("SQLite holds days as texts: test_sqlite_values")
+    organization, joined = house.organization, dbclock.now() - timedelta(days=100)
+    _boris, ada = (
+        audience.add_subscriber(organization, f"{name}@post.example", house.list, consent="By form.", now=joined)
+        for name in ("boris", "ada")
+    )
+    left = joined + timedelta(days=5)
+    audience.object_to_mail(organization, subscriber=ada, now=left)
+    house.route(server)
+    chain.append()
+    with connection.cursor() as cursor:
+        change = f"UPDATE audience_consentrecord SET {column.format(day=left.date())}"
+        cursor.execute(f"{change} WHERE subscriber_id = {ada.pk} AND list_id IS NULL")
+    # Besides, for the hours of the campaign.
+    Suppression.objects.all().delete()
+    Subscription.objects.filter(subscriber=ada).update(status=1, mail_verdict=1)
+    run_until_still(house.released().pk)
+    assert sorted(server.counts()) == ["boris@post.example"]
+    chain.append()
+    assert chain.verify(organization, {"audience_consentrecord": changed_records}).reason == "digest"
