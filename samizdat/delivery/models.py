@@ -216,8 +216,9 @@ class SchedulerStep(models.Model):
 class DigestRecipients(models.Model):
     """Readers set aside with a campaign until it is known how a letter reaches them. Of a letter that was frozen: whom
     its chunks leave out, since they want it gathered or one a month; asked once more when it begins. Of a digest: whom
-    it gathers for, as its round ended. Gone with the answer. `numbers`: how many, packed u64 (core/mail/ledger) and
-    their tags (sealed_chunks.py); up to 5,000; sealed to campaign and row, so that nobody is added or gets it twice.
+    it gathers for, as its round ended. Gone with the answer. `numbers`: how many, packed u64 (core/mail/ledger), the
+    place of each one's version and their masks (sealed_chunks.py); up to 5,000; sealed to campaign and row, so that
+    nobody is added or gets it twice.
     """
 
     campaign = models.ForeignKey("campaigns.Campaign", models.CASCADE, related_name="+")

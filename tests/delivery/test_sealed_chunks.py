@@ -1,6 +1,6 @@
 """Whoever writes the database and has no keys has a letter sent to nobody whom it was not released to."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,17 +9,21 @@ from django.db.models import F
 
 from samizdat.accounts.actions import add_person, change_settings, give_role
 from samizdat.audience.actions import change_values, fields_for, new_list, tags_for
-from samizdat.audience.models import Subscriber, SubscriberTag, Subscription, row_id
-from samizdat.campaigns import approval, edition_details
+from samizdat.audience.models import List, Subscriber, SubscriberTag, Subscription, row_id
+from samizdat.campaigns import approval, edition_details, translations
+from samizdat.campaigns.actions import save
+from samizdat.campaigns.approval import AgreedPeople
 from samizdat.campaigns.drafts.copy import copy
+from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.models import Campaign, Edition
 from samizdat.campaigns.opened import open_campaign
 from samizdat.core import consent
 from samizdat.core.mail.ledger import State, pack_numbers, unpack_numbers
 from samizdat.delivery.actions import cancel, release, resend, second_person, start_due, take_back
+from samizdat.delivery.actions.digests import make_due
 from samizdat.delivery.engine import recovery
 from samizdat.delivery.engine.sender import run_campaign
-from samizdat.delivery.models import Chunk, Delivery, Retry
+from samizdat.delivery.models import Chunk, Delivery, DigestRecipients, Retry
 from samizdat.events.models import Event
 from tests.conftest import PASSWORD, TODAY
 from tests.delivery.conftest import House, run_until_still
@@ -190,6 +194,14 @@ def _who_reads_of_pavel(server: ScriptedServer) -> set[str]:
     return {one.recipient for one in server.messages if b"Pavel" in one.content}
 
 
+def _wish(house: House, addresses: Iterable[str], often: str) -> None:
+    """And the round of the digest ends, so that it counts."""
+    for address in addresses:
+        wish(house, address, often=often)
+    List.objects.filter(id=house.list.id).update(digest_due=now())
+    make_due(now())
+
+
 def _cut_in_two(letter: Campaign) -> None:
     """As what a dead sender left is."""
     chunk = Chunk.objects.get(edition__campaign=letter)
@@ -242,21 +254,65 @@ def test_what_somebody_approved_for_a_field_is_read_by_those_who_had_it_at_the_r
     _join_team(house, board, "board")
     letter = house.draft("Dear readers.\n\n*|IF:TEAM=board|*We meet at 7, ask for Pavel.*|ELSE:|*Bye.*|END:IF|*\n")
     if when == "in a digest's round":
-        for address in (board, mallory):
-            wish(house, address, often="digest")
+        _wish(house, (board, mallory), "digest")
     second_person.agree(letter, approval.bond_of(open_campaign(letter)), 4, 2, by=olga, now=now())
     release(letter, now=now(), hold_minutes=30)
     _join_team(house, board, "")
     _join_team(house, mallory, "board")
     if when == "in a digest's round":
-        for address in (board, mallory):
-            wish(house, address, often="")
+        assert DigestRecipients.objects.exists()
+        _wish(house, (board, mallory), "all")
     if when == "at a later try":
         for address in (board, mallory):
             server.on("rcpt", "450 4.2.1 greylisted, come back", recipient=address, times=1)
     _send_now(letter)
     Retry.objects.update(due=now())
     run_campaign(letter.pk, 120)
+    assert {*server.counts()} == {*readers}
+    assert _who_reads_of_pavel(server) == {board}
+
+
+@pytest.mark.parametrize("what", ["language", "tag"])
+@pytest.mark.parametrize("when", ["once it is scheduled", "in the moment in which it is"])
+def test_who_waits_for_a_digest_is_owed_the_version_and_the_passages_that_were_theirs_when_it_was_approved(
+    house: House, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, what: str, when: str
+) -> None:
+    change_settings(house.organization, by=None, now=now(), requires_approval=True)
+    olga = add_person("olga@lantern.example", name="Olga", password=PASSWORD, today=TODAY)
+    give_role(olga, house.organization, "admin", by=None, now=now())
+    _always, board, mallory = readers = house.people(3)
+    house.route(server)
+    _wish(house, (board, mallory), "digest")
+    _tag(house, board)
+    Subscriber.objects.filter(id=row_id(house.organization.id, house.number(board))).update(language="uk")
+    letter = house.draft(FOR_THE_BOARD if what == "tag" else "Dear readers.\n")
+    if what == "language":
+        other = translations.add(letter, "uk", by=None, now=now())
+        written = draft_of(other).with_(body="We meet at 7, ask for Pavel.\n")
+        save(other, written, version=other.version, by=None, now=now())
+        letter = Campaign.objects.get(pk=letter.pk)
+
+    def change() -> None:
+        if what == "tag":
+            _tag(house, mallory)
+        else:
+            Subscriber.objects.filter(id=row_id(house.organization.id, house.number(mallory))).update(language="uk")
+
+    genuine = AgreedPeople.refuse_others
+
+    def compared(agreed: AgreedPeople) -> None:
+        genuine(agreed)
+        change()
+
+    if "moment" in when:
+        monkeypatch.setattr(AgreedPeople, "refuse_others", compared)
+    second_person.agree(letter, approval.bond_of(open_campaign(letter)), 3, 2, by=olga, now=now())
+    release(letter, now=now(), hold_minutes=30)
+    if "once" in when:
+        change()
+    assert DigestRecipients.objects.exists()
+    _wish(house, (board, mallory), "all")
+    _send_now(letter)
     assert {*server.counts()} == {*readers}
     assert _who_reads_of_pavel(server) == {board}
 
@@ -278,14 +334,13 @@ def test_who_waited_for_a_digest_reads_what_is_for_the_tags_that_they_carried_at
 ) -> None:
     _always, board, mallory = house.people(3)
     house.route(server)
-    for address in (board, mallory):
-        wish(house, address, often="digest")
+    _wish(house, (board, mallory), "digest")
     row = _tag(house, board)
     letter = release(house.draft(FOR_THE_BOARD), now=now(), hold_minutes=30)
     row.delete()
     _tag(house, mallory)
-    for address in (board, mallory):
-        wish(house, address, often="")
+    assert DigestRecipients.objects.exists()
+    _wish(house, (board, mallory), "all")
     _send_now(letter)
     assert _who_reads_of_pavel(server) == {board}
     assert len(server.counts()) == 3

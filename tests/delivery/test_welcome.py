@@ -11,8 +11,8 @@ from samizdat.accounts.actions import add_person, change_settings, give_role
 from samizdat.accounts.models import Person
 from samizdat.audience import actions as audience
 from samizdat.audience import queries as audience_queries
-from samizdat.audience.actions import forms
-from samizdat.audience.models import Subscriber, Suppression
+from samizdat.audience.actions import forms, tags_for
+from samizdat.audience.models import Subscriber, SubscriberTag, Suppression
 from samizdat.campaigns import translations
 from samizdat.campaigns.actions import save
 from samizdat.campaigns.approval import NotApproved, ask, bond_of
@@ -115,6 +115,20 @@ def test_whoever_confirms_gets_it_with_all_that_a_campaign_has(house: House, ser
     for said in ("Glad to have you", "Brivibas 1, Riga", "https://lantern.example/u/", "https://lantern.example/p/"):
         assert said in text, text
     assert (welcome.status(house.list).sent, welcome.status(house.list).waiting) == (1, 0)
+
+
+def test_it_says_what_is_for_a_tag_to_whoever_has_it_when_they_confirm(house: House, server: ScriptedServer) -> None:
+    house.route(server)
+    board = tags_for(house.organization, ["Board"])["Board"]
+    campaign = switched_on(house, TEXT + '\n{% if tagged "Board" %}We meet at 7.{% endif %}\n')
+    subscriber, link = signed_up(house, "ada@example.org")
+    SubscriberTag.objects.create(subscriber=subscriber, tag_id=board)
+    pressed(house, link)
+    confirmed(house, "boris@example.org")
+    run_until_still(campaign.pk)
+    readers = {mail["to"] for mail in read(server) if "We meet at 7" in str(mail.get_body(("plain",)))}
+    assert counts(campaign) == {"frozen": 2, "accepted": 2}
+    assert len(readers) == 1 and "ada@" in readers.pop()
 
 
 def test_it_stays_on_and_the_next_one_gets_it_too(house: House, server: ScriptedServer) -> None:

@@ -5,8 +5,9 @@ get for their clicks and answers to be counted (core/totals).
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
@@ -29,7 +30,11 @@ from samizdat.delivery.sealed_chunks import ConditionMasks, masks_now
 from samizdat.vault import keyring
 from samizdat.vault.keyring import OrganizationKeys
 
-_NO_MASKS = ConditionMasks()
+NO_MASKS = ConditionMasks()
+NO_PLACES: Mapping[int, int] = MappingProxyType({})
+
+# Numbers, their masks, and their places as of places_now.
+type SetAside = Callable[[Sequence[int], ConditionMasks, Mapping[int, int]], None]
 
 
 def clear_half_made(campaign: Campaign) -> None:
@@ -49,21 +54,26 @@ def owe(
     seldom: frozenset[int],
     asked: Asked,
     agreed: AgreedPeople | None,
+    set_aside: SetAside | None = None,
 ) -> int:
     """Writes the chunks of everybody who may get this letter now, but for the rows of `seldom`. How many people.
     Errors: NotApproved where a second person did not mean them. pages: recipients.pages, as they are read.
 
     first: per cent of each page that go in the first wave; the others may not be claimed before it has passed. asked:
-    for which tags its conditions ask, and what of fields. agreed: whom a second person meant.
+    for which tags its conditions ask, and what of fields. agreed: whom a second person meant. set_aside: keeps those of
+    `seldom` with what each would read, as it was compared.
     """
     frozen, position, spoken = 0, 0, languages.load(edition.languages)
     left_out = {row & NUMBER_MASK for row in seldom}
     for page in pages:
         numbers = [number for number in page if number not in left_out] if left_out else page
-        masks = masks_now(edition.organization, page, asked)
+        # Read once, and nowhere again: somebody may edit tags, fields and languages meanwhile.
+        masks, places = masks_now(edition.organization, page, asked), places_now(edition.organization_id, spoken, page)
         if agreed:
-            agreed.compare(page, masks.by_number, languages_read(edition.organization_id, spoken, page))
-        position += write_chunks(edition, position, numbers, first, masks)
+            agreed.compare(page, masks.by_number, by_version(spoken, places, page))
+        if set_aside and len(numbers) < len(page):
+            set_aside([number for number in page if number in left_out], masks, places)
+        position += write_chunks(edition, position, numbers, first, masks, places)
         frozen += len(numbers)
     if agreed:
         agreed.refuse_others()
@@ -75,14 +85,15 @@ def write_chunks(
     position: int,
     numbers: list[int],
     first: int = 0,
-    masks: ConditionMasks = _NO_MASKS,
+    masks: ConditionMasks = NO_MASKS,
+    places: Mapping[int, int] = NO_PLACES,
     owed: date | None = None,
 ) -> int:
-    """Chunks of these numbers, from this place on; how many. `first`: per cent of them in the first wave. owed: of a
-    welcome email, since which day."""
+    """Chunks of these numbers, from this place on; how many. `first`: per cent of them in the first wave. places: as of
+    places_now. owed: of a welcome email, since which day."""
     cut = [
         (variant, wave, people[at : at + CHUNK])
-        for variant, wave, people in _parts(edition, numbers, first)
+        for variant, wave, people in _parts(edition, numbers, first, places)
         for at in range(0, len(people), CHUNK)
     ]
     keys = keyring.keys(edition.organization)
@@ -117,13 +128,16 @@ def _chunk(
     )
 
 
-def _parts(edition: Edition, numbers: list[int], first: int) -> Iterator[tuple[int, int, list[int]]]:
+def _parts(
+    edition: Edition, numbers: list[int], first: int, places: Mapping[int, int]
+) -> Iterator[tuple[int, int, list[int]]]:
     """(variant, wave, people) of a page, by the languages of the letter where it has several."""
-    spoken = languages.load(edition.languages)
     for variant, wave, people in _waves(edition, numbers, first):
-        if spoken:
-            versions = _by_language(edition.organization_id, spoken, people)
-            yield from ((place, wave, some) for place, some in sorted(versions.items()))
+        if edition.languages:
+            by_place = defaultdict[int, list[int]](list)
+            for number in people:
+                by_place[places.get(number, 0)].append(number)
+            yield from ((place, wave, some) for place, some in sorted(by_place.items()))
         else:
             yield variant, wave, people
 
@@ -143,24 +157,22 @@ def _waves(edition: Edition, numbers: list[int], first: int) -> Iterator[tuple[i
         yield 0, 0, numbers
 
 
-def _by_language(organization: int, versions: Sequence[str], numbers: Sequence[int]) -> dict[int, list[int]]:
-    """Place of a version -> who gets it, in the order of `numbers`: by the language that each of them has now.
-
-    versions: the languages of an edition by place. One query; 6 us a reader.
-    """
+def places_now(organization: int, versions: Sequence[str], numbers: Sequence[int]) -> dict[int, int]:
+    """Number -> place of the version that they get, by the language that each of them has now; without those who are
+    gone. versions: the languages of an edition by place, none for a letter in one. One query; 6 us a reader."""
+    if not versions:
+        return {}
     rows = recipients_sql.languages_of([row_id(organization, number) for number in numbers])
     places = {language: languages.place_of(language, versions) or 0 for language in {code for _row, code in rows}}
-    place_by_number = {row & NUMBER_MASK: places[language] for row, language in rows}
-    by_place = defaultdict[int, list[int]](list)
-    for number in numbers:
-        by_place[place_by_number.get(number, 0)].append(number)
-    return by_place
+    return {row & NUMBER_MASK: places[language] for row, language in rows}
 
 
-def languages_read(organization: int, versions: Sequence[str], numbers: Sequence[int]) -> dict[str, list[int]]:
-    """Language of a version -> who gets that one now. Nothing for a letter in one language."""
-    by_place = _by_language(organization, versions, numbers) if versions else {}
-    return {language: by_place.get(place, []) for place, language in enumerate(versions)}
+def by_version(versions: Sequence[str], places: Mapping[int, int], numbers: Sequence[int]) -> dict[str, list[int]]:
+    """Language of a version -> who of these gets that one."""
+    readers: dict[str, list[int]] = {language: [] for language in versions}
+    for number in numbers if versions else ():
+        readers[versions[places.get(number, 0)]].append(number)
+    return readers
 
 
 def cut_parts(

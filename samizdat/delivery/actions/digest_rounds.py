@@ -6,21 +6,20 @@ gathered now; they are set aside, and asked once more when it begins, which may 
 
 import logging
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from django.db import transaction
 from django.db.models import F, QuerySet
 
 from samizdat.audience import recipients_sql
-from samizdat.audience.condition_values import Asked
 from samizdat.audience.models import NUMBER_MASK, List, row_id
 from samizdat.campaigns.models import Campaign, Edition, large, large_of_edition
 from samizdat.core.crypto.seal import SealBroken
 from samizdat.core.mail.ledger import pack_numbers, unpack_numbers
-from samizdat.delivery.actions.chunks import write_chunks
+from samizdat.delivery.actions.chunks import NO_MASKS, NO_PLACES, write_chunks
 from samizdat.delivery.models import DigestRecipients
 from samizdat.delivery.queries import next_position
-from samizdat.delivery.sealed_chunks import ConditionMasks, masks_now
+from samizdat.delivery.sealed_chunks import ConditionMasks
 from samizdat.vault import keyring
 
 PAGE = 5_000
@@ -31,38 +30,39 @@ _GOING = ("sending", "waiting", "paused")
 log = logging.getLogger("samizdat.delivery")
 
 
-def set_aside(campaign: Campaign, rows: Collection[int], asked: Asked | None = None) -> None:
-    """Remembers subscriber rows with a campaign (DigestRecipients); asked: what its conditions ask of them."""
+def set_aside(
+    campaign: Campaign, rows: Collection[int], masks: ConditionMasks = NO_MASKS, places: Mapping[int, int] = NO_PLACES
+) -> None:
+    """Remembers subscribers, by row or number, with a campaign (DigestRecipients), and what each would read of it: its
+    conditions, and the place of the version."""
     numbers = sorted(row & NUMBER_MASK for row in rows)
     keys = keyring.keys(campaign.organization)
     for at in range(0, len(numbers), PAGE):
         with transaction.atomic():
             page = DigestRecipients.objects.create(campaign=campaign, numbers=b"")
             some = numbers[at : at + PAGE]
-            masks = masks_now(campaign.organization, some, asked or {})
-            packed = len(some).to_bytes(2) + pack_numbers(some) + masks.packed(some)
+            versions = bytes(places.get(number, 0) for number in some)
+            packed = len(some).to_bytes(2) + pack_numbers(some) + versions + masks.packed(some)
             page.numbers = keys.seal(packed, "digestrecipients", _column(campaign), page.pk)
             page.save(update_fields=["numbers"])
 
 
 def numbers_of(campaign: Campaign) -> list[tuple[int, ...]]:
     """Numbers of the subscribers who are set aside, by pages. Nobody is added by whoever writes the database."""
-    return [numbers for numbers, _masks in _pages(campaign)]
+    pages = DigestRecipients.objects.filter(campaign=campaign).order_by("pk")
+    return [_opened(campaign, page)[0] for page in pages]
 
 
-def _pages(campaign: Campaign) -> Iterator[tuple[tuple[int, ...], ConditionMasks]]:
-    for page in DigestRecipients.objects.filter(campaign=campaign).order_by("pk"):
-        yield _opened(campaign, page)
-
-
-def _opened(campaign: Campaign, page: DigestRecipients) -> tuple[tuple[int, ...], ConditionMasks]:
+def _opened(campaign: Campaign, page: DigestRecipients) -> tuple[tuple[int, ...], ConditionMasks, dict[int, int]]:
+    """Numbers, and of each its mask and the place of its version."""
     try:
         packed = keyring.keys(campaign.organization).open(page.numbers, "digestrecipients", _column(campaign), page.pk)
     except SealBroken:
         log.error("Readers set aside with campaign %d were altered in the database by other means", campaign.pk)
-        return (), ConditionMasks()
+        return (), NO_MASKS, {}
     numbers = unpack_numbers(packed[2 : (end := 2 + 8 * int.from_bytes(packed[:2]))])
-    return numbers, ConditionMasks.unpacked(numbers, packed[end:])
+    places, masks = packed[end : (end := end + len(numbers))], packed[end:]
+    return numbers, ConditionMasks.unpacked(numbers, masks), dict(zip(numbers, places, strict=True))
 
 
 def _column(campaign: Campaign) -> str:
@@ -106,12 +106,12 @@ def _owe_page(number: int) -> int | None:
         page = begun().filter(campaign=letter).order_by("pk").first()
         if page is None:
             return None
-        aside, masks = _opened(letter, page)
+        aside, masks, places = _opened(letter, page)
         rows = [row_id(letter.organization_id, number) for number in aside]
         numbers = [row & NUMBER_MASK for row in recipients_sql.singly_among(letter.list_id, letter.digest_round, rows)]
         if numbers:
             edition = Edition.objects.select_related("organization").defer(*large_of_edition()).get(campaign=letter)
-            write_chunks(edition, next_position(edition.pk), numbers, masks=masks)
+            write_chunks(edition, next_position(edition.pk), numbers, masks=masks, places=places)
             more = {"frozen": F("frozen") + len(numbers), "pending": F("pending") + len(numbers)}
             Campaign.objects.filter(pk=letter.pk).update(**more)
         page.delete()

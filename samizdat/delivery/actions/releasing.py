@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -160,10 +161,9 @@ def _freeze(opened: OpenedCampaign, request: _Request) -> tuple[Edition, int, ap
         cut_parts(edition, pages(campaign, reader), seldom, campaign.test_share, len(opened.versions))
     domain_ownership.check_senders(opened)
     newest = warming(campaign.organization_id, edition.message_id_domain, now)
-    frozen = owe(edition, pages(campaign, reader, newest), request.wave.percent, seldom, asked, agreed)
+    aside = partial(digest_rounds.set_aside, campaign) if campaign.is_gathered else None
+    frozen = owe(edition, pages(campaign, reader, newest), request.wave.percent, seldom, asked, agreed, aside)
     _insist_on_shown(frozen, request.shown, min(request.waiting, len(turned)))
-    if campaign.is_gathered:
-        digest_rounds.set_aside(campaign, seldom, asked)
     return edition, frozen, agreed
 
 

@@ -10,7 +10,7 @@ from samizdat.campaigns.errors import DraftChangedMeanwhile
 from samizdat.campaigns.freezing import versions_of
 from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.opened import open_campaign
-from samizdat.delivery.actions.chunks import languages_read
+from samizdat.delivery.actions.chunks import by_version, places_now
 from samizdat.delivery.actions.recipients import meant_by, who_waits
 from samizdat.delivery.sealed_chunks import masks_now
 
@@ -36,5 +36,5 @@ def agree(campaign: Campaign, seen: str, shown: int, waiting: int = 0, *, by: Pe
     masks = masks_now(campaign.organization, people, asked).by_number
     tags = {tag: [number for number, mask in masks.items() if mask >> place & 1] for place, tag in enumerate(asked)}
     spoken = versions_of(opened) if opened.translations else ()
-    read = languages_read(campaign.organization_id, spoken, people)
+    read = by_version(spoken, places_now(campaign.organization_id, spoken, people), people)
     approval.agree(campaign, seen, by=by, now=now, people=people, tags=tags, languages=read)

@@ -28,16 +28,17 @@ from samizdat.campaigns.drafts.copy import copy
 from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.models import WELCOME, Campaign, Edition, large
 from samizdat.campaigns.release_log import is_unfinished, standing
-from samizdat.core import consent
+from samizdat.core import consent, languages
 from samizdat.core.consent import LETTERS
 from samizdat.core.content.blocks import dumps, parse
 from samizdat.core.crypto.seal import SealError
-from samizdat.delivery.actions.chunks import write_chunks
+from samizdat.delivery.actions.chunks import places_now, write_chunks
 from samizdat.delivery.actions.due import in_turns
 from samizdat.delivery.actions.releasing import release
 from samizdat.delivery.actions.running import GOING, cancel, late_portions
 from samizdat.delivery.errors import WrongState
 from samizdat.delivery.queries import next_position
+from samizdat.delivery.sealed_chunks import masks_now
 from samizdat.events.actions import detail_of, is_genuine, record
 from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
@@ -93,7 +94,10 @@ def _owe(list_: List, numbers: list[int], now: datetime) -> None:
     if campaign is None or edition is None or not _is_genuine(edition, list_):
         log.error("The welcome email of list %d is not what was switched on: the database was altered.", list_.id)
         return
-    write_chunks(edition, next_position(edition.pk), numbers, owed=now.astimezone(UTC).date())
+    asked = dict(edition_details.opened(keyring.keys(edition.organization), edition).asked)
+    masks = masks_now(edition.organization, numbers, asked)
+    places = places_now(edition.organization_id, languages.load(edition.languages), numbers)
+    write_chunks(edition, next_position(edition.pk), numbers, 0, masks, places, now.astimezone(UTC).date())
     more = {"frozen": F("frozen") + len(numbers), "pending": F("pending") + len(numbers)}
     Campaign.objects.filter(pk=campaign.pk).update(**more)
 
