@@ -12,15 +12,16 @@ from samizdat.db import among, fetch_numbers, is_day, number_list, on_sqlite
 # Of an appeal for money: who agreed to those as well.
 ASKED_FOR_MONEY = "AND u.fundraising_verdict = 1"
 
-_NO = ", ".join(str(consent.KINDS.index(kind)) for kind in ("withdrawn", "objected", "cleaned"))
+_NO_KINDS = [consent.KINDS.index(kind) for kind in ("withdrawn", "objected", "cleaned")]
+_NO = ", ".join(map(str, _NO_KINDS))
 _YES = ", ".join(str(consent.KINDS.index(kind)) for kind in ("given", "confirmed", "returned", "undone"))
 
 # That the records of the subscription `u` have a no and nothing behind it that could take it back, in the order in
 # which core/consent reads them: then its status is none of ours, and whoever wrote it would put it back before the next
-# comparison. A microsecond a person. Of the last no alone: of a file that brings a thousand records about each person,
-# each no compared with each yes would keep the senders of all organizations waiting. A no of list 0, which is none, is
-# one of all lists, as the comparison reads it: somebody else wrote that.
-_HAS_LEFT = f"""EXISTS (
+# comparison. Of the last no alone: of a file that brings a thousand records about each person, each no compared with
+# each yes would keep the senders of all organizations waiting. A no of list 0, which is none, is one of all lists, as
+# the comparison reads it: somebody else wrote that.
+_HAS_LEFT = f"""{{if_any_no}} EXISTS (
     SELECT 1 FROM (
         SELECT {{day}} AS day, n.id FROM audience_consentrecord n
         WHERE n.subscriber_id = u.subscriber_id AND n.kind IN ({_NO}) AND COALESCE(n.list_id, 0) IN (u.list_id, 0)
@@ -37,9 +38,9 @@ _HAS_LEFT = f"""EXISTS (
 _IS_SUPPRESSED = """EXISTS (
     SELECT 1 FROM (
         SELECT e.id FROM events_event e
-        WHERE e.about = u.subscriber_id AND e.kind = 'subscriber.suppressed' ORDER BY e.id DESC LIMIT 1
+        WHERE e.about = s.id AND e.kind = 'subscriber.suppressed' ORDER BY e.id DESC LIMIT 1
     ) AS last WHERE NOT EXISTS (
-        SELECT 1 FROM events_event l WHERE l.about = u.subscriber_id AND l.id > last.id
+        SELECT 1 FROM events_event l WHERE l.about = s.id AND l.id > last.id
         AND l.kind IN ('subscriber.unsuppressed', 'subscriber.confirmed', 'subscriber.address_changed') {apart}
     ) {apart}
 )"""
@@ -52,6 +53,26 @@ _NEWEST_CHOICE = """(
 
 # The newest event that says another address of them (address_log.elsewhere).
 _NEWEST_ADDRESS = _NEWEST_CHOICE.replace("preferences_changed", "address_changed")
+
+# What the log says of them, in the statement that reads them: of those alone of whom it says any of it.
+_LOGGED = "CASE WHEN {is_any} THEN {array} END"
+
+# Nearly nobody ever said no, and of most people the log says none of it. SQLite answers that by one look into the index
+# each; PostgreSQL, which knows nothing of these tables right after an import, would read them whole.
+_IF_ANY_NO = f"""EXISTS (
+    SELECT 1 FROM audience_consentrecord n
+    WHERE n.subscriber_id = u.subscriber_id AND n.kind BETWEEN {min(_NO_KINDS)} AND {max(_NO_KINDS)}
+) AND"""
+_IS_ANY_SQLITE = """EXISTS (
+    SELECT 1 FROM events_event e WHERE e.about = s.id AND e.kind IN (
+        'subscriber.suppressed', 'subscriber.preferences_changed', 'subscriber.address_changed'
+    )
+)"""
+_IS_ANY_POSTGRESQL = "coalesce({choice}, {address}, {suppressed}) IS NOT NULL".format(
+    choice=_NEWEST_CHOICE,
+    address=_NEWEST_ADDRESS,
+    suppressed=_NEWEST_CHOICE.replace("preferences_changed", "suppressed"),
+)
 
 # Of an appeal, likewise: a yes to appeals for this list, and no no to them behind which none stands.
 _AGREES_TO_APPEALS = f"""EXISTS (
@@ -84,11 +105,16 @@ WHERE {which} EXISTS (
 """
 
 
-def writable_as_json(appeal: bool) -> str:
-    """SQLite: all comes in one row, since the module lets go of the interpreter for every row it fetches."""
-    columns = f"s.id, hex(s.sealed), s.provider, hex(s.email_index), {_NEWEST_CHOICE}, {_NEWEST_ADDRESS}"
+def writable_in_one_row(appeal: bool) -> str:
+    """SQLite: all comes in one row, since the module lets go of the interpreter for every row it fetches. Columns: the
+    row ids, providers, blobs and indexes of the address, each divided by commas, bytes as hex; then (row id, newest
+    event of what they chose, newest of their address, suppressed by the log?) as JSON of those who have any of these
+    events. NULL where there is nobody."""
+    logged = _logged("json_array(s.id, {choice}, {address}, {suppressed})", _IS_ANY_SQLITE, apart="")
+    # A provider is a number though somebody wrote another thing: none of them may hold a comma.
+    columns = ("s.id", "coalesce(CAST(s.provider AS INTEGER), 0)", "hex(s.sealed)", "hex(s.email_index)", logged)
     return _WRITABLE.format(
-        what=f"json_group_array(json_array({columns}))",
+        what=", ".join(f"group_concat({column})" for column in columns),
         source="json_each(%s) j CROSS JOIN audience_subscriber s ON s.id = j.value",
         which="",
         **_conditions(appeal, apart=""),
@@ -96,14 +122,22 @@ def writable_as_json(appeal: bool) -> str:
 
 
 def writable_rows(appeal: bool) -> str:
-    """PostgreSQL: (row id, blob, mailbox provider, index of the address, newest event of what they chose, if any, and
-    of their address)."""
+    """PostgreSQL: (row id, blob, mailbox provider, index of the address, what the log says) each; the last is [newest
+    event of what they chose, newest of their address, suppressed by the log?] of those who have any of these events."""
+    apart = "OFFSET 0"
+    logged = _logged("ARRAY[{choice}, {address}, ({suppressed})::int::bigint]", _IS_ANY_POSTGRESQL, apart)
     return _WRITABLE.format(
-        what=f"s.id, s.sealed, s.provider, s.email_index, {_NEWEST_CHOICE}, {_NEWEST_ADDRESS}",
+        what=f"s.id, s.sealed, s.provider, s.email_index, {logged}",
         source="audience_subscriber s",
         which="s.id = ANY(%s::bigint[]) AND",
-        **_conditions(appeal, apart="OFFSET 0"),
+        **_conditions(appeal, apart),
     )
+
+
+def _logged(array: str, is_any: str, apart: str) -> str:
+    suppressed = _IS_SUPPRESSED.format(apart=apart)
+    filled = array.format(choice=_NEWEST_CHOICE, address=_NEWEST_ADDRESS, suppressed=suppressed)
+    return _LOGGED.format(is_any=is_any, array=filled)
 
 
 def _conditions(appeal: bool, apart: str) -> dict[str, str]:
@@ -111,12 +145,12 @@ def _conditions(appeal: bool, apart: str) -> dict[str, str]:
     # word, a yes none.
     parts = {
         "apart": apart,
+        "if_any_no": _IF_ANY_NO if on_sqlite() else "",
         "day": f"CASE WHEN {is_day('n.day')} THEN n.day ELSE '{BEHIND_ALL}' END",
         "dated": f"AND {is_day('y.day')}",
     }
     asked = f"{ASKED_FOR_MONEY} AND {_AGREES_TO_APPEALS.format(**parts)}" if appeal else ""
-    has_left = f"({_HAS_LEFT} OR {_IS_SUPPRESSED})".format(**parts)
-    return {"apart": apart, "has_left": has_left, "asked": asked}
+    return {"apart": apart, "has_left": f"({_HAS_LEFT})".format(**parts), "asked": asked}
 
 
 def languages_of(rows: list[int]) -> list[tuple[int, str]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from django.db import ProgrammingError, connection, transaction
 
-from samizdat.delivery import database_progress
+from samizdat.delivery import database_progress, sql
 from samizdat.delivery.engine import journal
 from samizdat.delivery.models import Location
 from samizdat.options import data_folder
@@ -67,10 +67,10 @@ def _of_server() -> Marks:
     queries = {"database": "SELECT oid FROM pg_database WHERE datname = current_database()"}
     queries["server"] = "SELECT system_identifier FROM pg_control_system()"
     marks = {}
-    for part, sql in queries.items():
+    for part, query in queries.items():
         try:
             with transaction.atomic(), connection.cursor() as cursor:
-                cursor.execute(sql)
+                cursor.execute(query)
                 marks[b"", part] = _hashed(part, str(cursor.fetchone()[0]))
         except ProgrammingError:
             continue  # A provider that hides its server's id: the database's number tells alone.
@@ -84,7 +84,7 @@ def here() -> Marks:
 
 def known() -> Marks:
     """What the database says of where it last ran."""
-    rows = Location.objects.filter(part__in=PARTS).values_list("folder", "part", "digest")
+    rows = sql.locations(PARTS)  # Asked before each claim: a query of Django's is five times the work.
     return {(bytes(folder), part): bytes(digest) for folder, part, digest in rows}
 
 

@@ -1,6 +1,5 @@
 """What is asked of the database at each slice, in the statement that reads whom it goes to."""
 
-import json
 import threading
 import time
 from collections import deque
@@ -149,8 +148,8 @@ def _steps(house: House, ada: int, appeal: bool) -> tuple[list[int], int]:
     with connection.cursor() as cursor:
         if on_sqlite():
             connection.connection.set_progress_handler(step, 10)
-            cursor.execute(f"SELECT ({recipients_sql.writable_as_json(appeal)})", values)
-            people = [row[0] for row in json.loads(cursor.fetchall()[0][0])]
+            cursor.execute(recipients_sql.writable_in_one_row(appeal), values)
+            people = [int(row) for row in cursor.fetchall()[0][0].split(",")]
             connection.connection.set_progress_handler(None, 0)
             return people, steps
         cursor.execute(recipients_sql.writable_rows(appeal), values)

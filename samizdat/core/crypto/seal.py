@@ -286,11 +286,11 @@ class SealOpener:
             plain = self._decrypt[blob[:3]](blob[3:15], blob[15:], self._prefix + _u64.pack(number))
         except (KeyError, InvalidTag, ValueError, struct.error):
             raise self._why(blob) from None
-        whole = _unpadded(plain)
-        end = len(whole) - self._tail
-        if end < 0:
+        end = plain.rfind(b"\x80")
+        begin = end - self._tail
+        if begin < 0:
             raise SealBroken()
-        return whole[:end], whole[end:]
+        return plain[:begin], plain[begin:end]
 
     def _why(self, blob: bytes) -> SealError:
         """Why it did not open. Errors: KeyMissing, where that is the cause."""
@@ -386,7 +386,13 @@ def unpack(plain: bytes) -> dict[int, str]:
 
 def pick(plain: bytes, field: int) -> str:
     """The text of one field, "" when it has none; the others are not read. Errors: SealBroken."""
-    start = 3 + 6 * _count(plain)
+    # As _count, which would be a third of the time: a sender asks four times of each email.
+    size = len(plain)
+    if size < 3 or plain[0] != _VERSION:
+        raise SealBroken(_MISSHAPEN)
+    start = 3 + 6 * (plain[1] << 8 | plain[2])
+    if start > size:
+        raise SealBroken(_MISSHAPEN)
     wanted = _u16.pack(field)
     at = plain.find(wanted, 3, start)
     while at >= 0 and at % 6 != 3:  # the two bytes may also occur inside an offset or across two entries
@@ -395,7 +401,7 @@ def pick(plain: bytes, field: int) -> str:
         return ""
     begin = int.from_bytes(plain[at - 4 : at]) if at > 3 else 0
     end = int.from_bytes(plain[at + 2 : at + 6])
-    if not begin <= end <= len(plain) - start:
+    if not begin <= end <= size - start:
         raise SealBroken(_MISSHAPEN)
     try:
         return plain[start + begin : start + end].decode()

@@ -22,6 +22,8 @@ SYNC_SECONDS = 0.2
 STEP = 1 << 20
 # A new file is begun after this many bytes; the old one is put aside when all its results are in the database.
 ROTATE = 16 << 20
+# Of the room at the end of a file, so much is read at a time.
+ROOM_READ = 1 << 16
 # What is put aside is read again only when the database turns out to have gone back in time: so long, and so many bytes
 # (four million messages), the oldest go first.
 KEEP_SECONDS = 7 * 86400
@@ -255,7 +257,7 @@ def remove(name: str) -> None:
 def put_aside(name: str) -> None:
     """All of it is in the database: kept, in case that goes back in time. One without a message goes."""
     for path in files(name):
-        end = _end(path.read_bytes())
+        end = _end(path)
         if end <= ledger.HEADER_BYTES + ledger.RECORD_BYTES and path.suffix == ".0":
             path.unlink(missing_ok=True)
             continue
@@ -264,9 +266,18 @@ def put_aside(name: str) -> None:
     prune(by_age=False)
 
 
-def _end(data: bytes) -> int:
-    """Where the records end and the reserved room begins."""
-    used = len(data.rstrip(b"\0")) - ledger.HEADER_BYTES
+def _end(path: Path) -> int:
+    """Where the records end and the reserved room begins. From behind: whole, a file of up to 17 MB would be in
+    memory twice."""
+    with path.open("rb") as file:
+        used = file.seek(0, os.SEEK_END)
+        block = b""
+        while used and not block:
+            begin = max(0, used - ROOM_READ)
+            file.seek(begin)
+            block = file.read(used - begin).rstrip(b"\0")
+            used = begin + len(block)
+    used -= ledger.HEADER_BYTES
     return ledger.HEADER_BYTES + -(-max(used, 0) // ledger.RECORD_BYTES) * ledger.RECORD_BYTES
 
 

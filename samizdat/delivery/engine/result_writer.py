@@ -52,18 +52,16 @@ class ResultWriter:
         return not self._waiting
 
     def tell(self, result: SendResult, generation: int = -1) -> None:
-        self._add(result, generation)
+        self._waiting.append((result, generation))
+        if not self._told.is_set():
+            self._told.set()
         if len(self._waiting) >= GROUP and not self._wake.is_set():
             self._wake.set()
 
     def close_chunk(self, chunk: int) -> None:
         """Let go of a chunk once everything told before is written, with the next group."""
-        self._add(None, chunk)
-
-    def _add(self, result: SendResult | None, number: int) -> None:
-        self._waiting.append((result, number))
-        if not self._told.is_set():
-            self._told.set()
+        self._waiting.append((None, chunk))
+        self._told.set()
 
     def stop(self, patience: float) -> bool:
         """Write what is left. False: it could not be, and stands in the journal alone."""

@@ -145,7 +145,7 @@ class RouteRun:
     def take(self) -> Message | None:
         """The next message, made out at this moment; None when there is none, or no token or room is left."""
         meter = self._meter
-        while self.open and self.has_room:
+        while self.open and (self.lane.bytes_out < LEAST_BYTES or self.has_room):
             if meter is not None and not meter.ready(time.monotonic()):
                 self._dry(meter)
                 return None
