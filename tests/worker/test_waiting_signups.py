@@ -1,6 +1,6 @@
 """A sign-up is a row of its own until its mailbox confirms it: a copy of the database doesn't tell who subscribes."""
 
-from collections import Counter, deque
+from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from samizdat.delivery.models import Route, RoutePace
 from samizdat.events import chain
 from samizdat.events.models import Event
 from samizdat.vault import keyring
-from samizdat.worker.inbox import signup_memory, signups, unsubscribes
+from samizdat.worker.inbox import signups, unsubscribes
 from tests.conftest import NOW, TODAY
 from tests.smtp_server import ScriptedServer
 from tests.worker.conftest import say, status
@@ -144,20 +144,6 @@ def test_a_mailbox_that_asks_for_patience_uses_no_more_of_a_route_than_nobody(
         assert len(server.messages) == (address == EVE)
     used = [rate_budgets.used(route, NOW)[0].used for route in Route.objects.order_by("id")]
     assert sorted(used) == [0, 1]
-
-
-@pytest.mark.parametrize("address", [EVE, ADA, "barred@example.org"])
-def test_a_sign_up_that_is_not_mailed_takes_as_long_as_one_that_is(
-    lantern: Organization, thursday: List, ada: Subscriber, out: Path, monkeypatch: pytest.MonkeyPatch, address: str
-) -> None:
-    """A visitor has two emails sent to mailboxes of their own, and signs somebody up in between."""
-    slept: list[float] = []
-    monkeypatch.setattr(signup_memory.time, "sleep", slept.append)
-    audience.suppress(lantern, "manual", address="barred@example.org", now=NOW)
-    signups.memory.took[lantern.id] = deque([0.3], maxlen=1)
-    _sign_up(lantern, thursday, address)
-    assert slept == ([] if address == EVE else [0.3])
-    assert (signups.memory.took[lantern.id] == deque([0.3])) == (address != EVE)
 
 
 def test_no_mark_of_a_mail_is_the_same_on_two_days(

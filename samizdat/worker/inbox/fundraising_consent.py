@@ -20,7 +20,6 @@ from samizdat.audience.models import List, Subscriber
 from samizdat.core.consent import APPEALS, last_day
 from samizdat.core.content.phrases import language_for
 from samizdat.core.crypto import tokens
-from samizdat.core.mail.outcome import Accepted, Outcome, Refused, Unsure
 from samizdat.delivery import service_senders
 from samizdat.publicdb import actions as publicdb
 from samizdat.vault import keyring
@@ -88,18 +87,12 @@ def mail(envelope: OpenedEnvelope, asked: ConsentQuestion, memory: SignupMemory,
     organization = envelope.organization
     if not memory.may_send(organization.id, envelope.row):
         return False
-    outcome = _mail(envelope, asked, memory, now)
-    return isinstance(outcome, Accepted | Unsure | Refused) or given_up(envelope, now)
-
-
-def _mail(envelope: OpenedEnvelope, asked: ConsentQuestion, memory: SignupMemory, now: datetime) -> Outcome | None:
-    """None where the list has no sender yet, or nobody knows where the link would lead."""
-    organization, subscriber, lists = envelope.organization, asked.subscriber, asked.lists
+    subscriber, lists = asked.subscriber, asked.lists
     sender = service_senders.sender_for(lists[0])
     kept = leading(organization)
     base = kept.public_url
     if sender is None or not base:
-        return None
+        return given_up(envelope, now)  # No sender yet, or nobody knows where the link would lead.
     key = keyring.keys(organization).link
     assert key is not None
     token = tokens.make(key, PURPOSE, asked.number, subscriber.number)
@@ -115,9 +108,7 @@ def _mail(envelope: OpenedEnvelope, asked: ConsentQuestion, memory: SignupMemory
     # Before the mail: whoever opens it at once must not find a page that is not here yet.
     # The same state as of a sign-up of somebody new, or the public process would learn who is here.
     publicdb.set_token_state(token, "pending-asks")
-    counts = memory.first_try(organization, envelope.row, now)
-    with memory.timed(organization.id):
-        return service_mail.send(organization, sender, to, subject, f"{text}\n", now, counts=counts)
+    return memory.mail(envelope, sender, to, subject, f"{text}\n", now)
 
 
 def proven(envelope: OpenedEnvelope, now: datetime) -> None:

@@ -168,13 +168,17 @@ def in_batches(
     take: Callable[[list[OpenedEnvelope], datetime], int],
     waits: StillWaits = waits,
     place: bytes | None = None,
+    has_room: Callable[[], bool] = lambda: True,
 ) -> int:
     """Has `take` do what boxes of these kinds ask for, a batch at a time; returns how many it says are done with.
 
-    place: of this one alone. While somebody waits to leave, one batch and no more: there is one machine for all loops.
+    place: of this one alone. No batch begins without room. While somebody waits to leave, one batch and no more: there
+    is one machine for all loops.
     """
     done = 0
     for turn in range(TURNS):
+        if not has_room():
+            break
         with batch(now, kinds, waits, place, again=turn == 0) as some:
             if not some.rows:
                 break

@@ -27,7 +27,6 @@ from samizdat.core.consent import APPEALS, LETTERS, last_day
 from samizdat.core.content.phrases import PhraseTable
 from samizdat.core.crypto import tokens
 from samizdat.core.mail import address
-from samizdat.core.mail.outcome import Accepted, Deferred, Refused, Unsure
 from samizdat.delivery import service_senders
 from samizdat.logs import where_it_broke
 from samizdat.publicdb import actions as publicdb
@@ -44,12 +43,25 @@ KINDS = ("signup",)
 memory = SignupMemory()
 
 
-def take(now: datetime, place: bytes | None = None) -> int:
+def take(now: datetime, organization: Organization | None = None) -> int:
     """Takes up the sign-ups that wait and are due, of all organizations or of one; returns how many are done with."""
-    done = in_batches(now, KINDS, _take_up, memory, place)
-    if place is None:
+    done = in_turn(now, KINDS, _take_up, organization)
+    if organization is None:
         tell_waiting()
     return done
+
+
+def in_turn(
+    now: datetime,
+    kinds: tuple[str, ...],
+    take_up: Callable[[list[OpenedEnvelope], datetime], int],
+    organization: Organization | None,
+) -> int:
+    """As `in_batches`; of one organization as many as may be under way."""
+    if organization is None:
+        return in_batches(now, kinds, take_up, memory)
+    place, number = bytes(organization.uid), organization.pk
+    return in_batches(now, kinds, take_up, memory, place, lambda: memory.has_room(number))
 
 
 def _take_up(envelopes: list[OpenedEnvelope], now: datetime) -> int:
@@ -289,9 +301,7 @@ def _write(
         if says:
             drawn = keys.blind(f"drawn\0{target.number} {address.comparable(wanted)}")
             publicdb.set_drawn_state(drawn, _waiting(target.appeals))
-        if memory.first_try(envelope.organization, envelope.row, now):
-            service_mail.count_unsent(envelope.organization, sender[1], now)
-            memory.take_as_long(envelope.organization.id)
+        memory.leave_out(envelope, sender, now)
         return True
     token = tokens.make(keys.link, "confirm", target.number, subscriber.number)
     words = phrases_override.words_to(envelope.words.language, leading(envelope.organization).language)
@@ -302,15 +312,7 @@ def _write(
     # Before the mail: by it the page knows that the link is ours.
     if says:
         publicdb.set_token_state(token, _waiting(appeal_words))
-    counts = memory.first_try(envelope.organization, envelope.row, now)
-    with memory.timed(envelope.organization.id):
-        outcome = service_mail.send(envelope.organization, sender, wanted, subject, text, now, counts=counts)
-    match outcome:
-        case Accepted() | Unsure() | Refused():
-            return True  # Without such a mailbox the request is forgotten with the other unconfirmed ones.
-        case Deferred(scope=scope) if scope in service_mail.NOT_THE_RECIPIENT:
-            memory.hold(envelope.row, envelope.organization.id, "route")
-    return given_up(envelope, now)
+    return memory.mail(envelope, sender, wanted, subject, text, now)
 
 
 def _waiting(appeals: str) -> str:

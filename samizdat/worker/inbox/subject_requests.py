@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from samizdat import phrases_override
+from samizdat.accounts.models import Organization
 from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import queries as audience_queries
 from samizdat.audience.actions import preferences
@@ -23,16 +24,14 @@ from samizdat.audience.errors import AudienceError
 from samizdat.audience.models import Subscriber
 from samizdat.core.content.phrases import PhraseTable, language_for
 from samizdat.core.mail import address
-from samizdat.core.mail.outcome import Accepted, Refused, Unsure
 from samizdat.delivery import service_senders
 from samizdat.logs import where_it_broke
 from samizdat.privacy.subject_access import access_file
 from samizdat.publicdb import actions as publicdb
 from samizdat.worker.inbox import fundraising_consent, signups
-from samizdat.worker.inbox.inbox import OpenedEnvelope, given_up, in_batches
+from samizdat.worker.inbox.inbox import OpenedEnvelope, given_up
 from samizdat.worker.inbox.preferences import MAILED_DAYS, lay_out_data, mailed_token, read_mailed
 from samizdat.worker.inbox.unsubscribes import all_proven
-from samizdat.worker.mail import service_mail
 
 log = logging.getLogger("samizdat.worker")
 
@@ -44,9 +43,9 @@ SAID_NO_A_DAY = 100
 _PATHS = {"data": "d", "erase": "e", "move": "n", "allow": "o"}
 
 
-def take(now: datetime, place: bytes | None = None) -> int:
+def take(now: datetime, organization: Organization | None = None) -> int:
     """Takes up what waits and is due, of all organizations or of one; returns how many are done with."""
-    return in_batches(now, KINDS, _take_up, signups.memory, place)
+    return signups.in_turn(now, KINDS, _take_up, organization)
 
 
 def _take_up(envelopes: list[OpenedEnvelope], now: datetime) -> int:
@@ -156,9 +155,9 @@ def _forget(subscriber: Subscriber, wishes: Iterable[str], now: datetime) -> Non
 
 
 def _mail(envelope: OpenedEnvelope, wanted: SubjectRequest, now: datetime) -> bool:
-    organization, subscriber, what = envelope.organization, wanted.subscriber, wanted.what
+    subscriber, what = wanted.subscriber, wanted.what
     sender = service_senders.sender_for(wanted.list)
-    kept = leading(organization)
+    kept = leading(envelope.organization)
     base = kept.public_url
     if sender is None or not base:
         return given_up(envelope, now)
@@ -176,11 +175,10 @@ def _mail(envelope: OpenedEnvelope, wanted: SubjectRequest, now: datetime) -> bo
     if what == "move" and not _may_come_here(envelope, wanted, now):
         # Nothing but the mail is left out, and it is counted: whoever wants to move to an address does not learn by it
         # that somebody there said no.
-        if signups.memory.first_try(organization, envelope.row, now, about_data=True):
-            service_mail.count_unsent(organization, sender[1], now)
-            signups.memory.take_as_long(organization.id)
+        signups.memory.leave_out(envelope, sender, now, about_data=True)
         return True
-    return _carried(envelope, sender, wanted.to, subject, lines, now) or given_up(envelope, now)
+    body = "\n\n".join(lines) + "\n"
+    return signups.memory.mail(envelope, sender, wanted.to, subject, body, now, about_data=True)
 
 
 def _may_come_here(envelope: OpenedEnvelope, wanted: SubjectRequest, now: datetime) -> bool:
@@ -202,16 +200,3 @@ def _hinted(address: str) -> str:
     """The first letter and the domain."""
     local, _at, domain = address.rpartition("@")
     return f"{local[:1]}…@{domain}"
-
-
-def _carried(
-    envelope: OpenedEnvelope, sender: tuple[str, str], to: str, subject: str, lines: Iterable[str], now: datetime
-) -> bool:
-    """Whether it may be forgotten: taken, or refused for good."""
-    counts, text = (
-        signups.memory.first_try(envelope.organization, envelope.row, now, about_data=True),
-        "\n\n".join(lines),
-    )
-    with signups.memory.timed(envelope.organization.id):
-        outcome = service_mail.send(envelope.organization, sender, to, subject, f"{text}\n", now, counts=counts)
-    return isinstance(outcome, Accepted | Unsure | Refused)

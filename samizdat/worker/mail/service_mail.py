@@ -6,7 +6,7 @@ import logging
 import secrets
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -74,16 +74,46 @@ def send(
     *,
     counts: bool = True,
 ) -> Outcome:
-    """One plain mail by `carry`. What cannot be made today cannot be made tomorrow either: Refused."""
+    """One plain mail: `ready`, and carried at once."""
+    mail = ready(organization, sender, to, subject, text, now, states, local, mark, counts=counts)
+    return asyncio.run(mail.carry())
+
+
+def ready(
+    organization: Organization,
+    sender: tuple[str, str],
+    to: str,
+    subject: str,
+    text: str,
+    now: datetime,
+    states: Sequence[str] = ("live",),
+    local: bool = True,
+    mark: str = "",
+    *,
+    counts: bool = True,
+) -> "ReadyMail":
+    """One plain mail and the routes that may take it: those in one of these states, in the order of states and of
+    priority. sender: (name, address) of From. local: also by one that leads nowhere by itself. What cannot be made
+    today cannot be made tomorrow either: Refused.
+
+    It goes ahead of any campaign. counts: it uses one of the first route's limit, whichever takes it; a mail that is
+    tried again does not. A route whose limit is used up to the last one comes after the others.
+    """
     try:
         content = plain_mail(sender, to, subject, text, now, mark)
     except ValueError as error:
         log.error("A mail could not be made and is not tried again: %s", where_it_broke(error))
-        return Refused(553, "", "message", "unmakeable")
+        return ReadyMail((), Refused(553, "", "message", "unmakeable"))
     bounces = leading(organization).return_address
     bounces = "" if domain_ownership.claimed(organization, bounces, proven=True) else bounces
     message = plugins.Message(1, 0, bounces, to, content, utf8=not to.isascii())
-    return carry(organization, message, sender[1], now, states, local, counts=counts)
+    domain, hops = address.domain(address.normalize(sender[1])), []
+    for route in _with_room(organization, domain, now, states, local, counts=counts):
+        # Condemning a route is the sender's business; here the next one is tried.
+        with contextlib.suppress(plugins.RouteDown, plugins.BadRoute, plugins.NoSuchPlug, OSError):
+            signed_message = replace(message, content=signed(route, sender[1], message.content))
+            hops.append((route.pk, transport_of(route), signed_message))
+    return ReadyMail(tuple(hops))
 
 
 def one_line(text: str) -> str:
@@ -112,36 +142,30 @@ class ServiceMail:
         self.outcome = outcome
 
 
-def carry(
-    organization: Organization,
-    message: plugins.Message,
-    sender: str,
-    now: datetime,
-    states: Sequence[str] = ("live",),
-    local: bool = True,
-    *,
-    counts: bool = True,
-) -> Outcome:
-    """By the first route that takes it, of those in one of these states, in the order of states and of priority;
-    Deferred when none does. sender: that of From. local: also by one that leads nowhere by itself.
+@dataclass(frozen=True, slots=True)
+class ReadyMail:
+    """A mail and the routes that may take it, in this order: from here on nothing is asked but their servers."""
 
-    It goes ahead of any campaign. counts: it uses one of the first route's limit, whichever takes it; a mail that is
-    tried again does not. A route whose limit is used up to the last one comes after the others.
-    """
-    outcome: Outcome = Deferred(0, "", "route")
-    until = time.monotonic() + ALTOGETHER
-    domain = address.domain(address.normalize(sender))
-    for route in _with_room(organization, domain, now, states, local, counts=counts):
-        if (left := until - time.monotonic()) <= 0:
-            break
-        outcome = _by(route, replace(message, content=signed(route, sender, message.content)), min(CARRY, left))
-        if not (isinstance(outcome, Deferred) and outcome.scope in NOT_THE_RECIPIENT):
-            return outcome
-    return outcome
+    hops: tuple[tuple[int, plugins.BaseTransport, plugins.Message], ...]
+    unmakeable: Refused | None = None
+
+    async def carry(self) -> Outcome:
+        """By the first route that takes it; Deferred when none does."""
+        outcome: Outcome = self.unmakeable or Deferred(0, "", "route")
+        until = time.monotonic() + ALTOGETHER
+        for route, transport, message in self.hops:
+            if (left := until - time.monotonic()) <= 0:
+                break
+            if time.monotonic() < _quiet.get(route, 0.0):
+                continue
+            outcome = await _by(route, transport, message, min(CARRY, left))
+            if not (isinstance(outcome, Deferred) and outcome.scope in NOT_THE_RECIPIENT):
+                return outcome
+        return outcome
 
 
 def count_unsent(organization: Organization, sender: str, now: datetime) -> None:
-    """Counts a mail that does not go as one that `carry` sent: what a route has used must not tell who is mailed."""
+    """Counts a mail that does not go as one of `ready`: what a route has used must not tell who is mailed."""
     next(_with_room(organization, address.domain(address.normalize(sender)), now), None)
 
 
@@ -179,12 +203,11 @@ def _with_room(
     yield from full
 
 
-def _by(route: Route, message: plugins.Message, seconds: float) -> Outcome:
+async def _by(route: int, transport: plugins.BaseTransport, message: plugins.Message, seconds: float) -> Outcome:
     feed = ServiceMail(message)
-    # Condemning a route is the sender's business; here the next one is tried.
     with contextlib.suppress(plugins.RouteDown, plugins.BadRoute, plugins.NoSuchPlug, OSError):
         try:
-            asyncio.run(asyncio.wait_for(transport_of(route).carry(feed), seconds))
+            await asyncio.wait_for(transport.carry(feed), seconds)
         except TimeoutError:
-            _quiet[route.pk] = time.monotonic() + QUIET
+            _quiet[route] = time.monotonic() + QUIET
     return feed.outcome or Deferred(0, "", "route")

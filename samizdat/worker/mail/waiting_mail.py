@@ -6,6 +6,7 @@ from samizdat import dbclock
 from samizdat.accounts.models import Organization
 from samizdat.worker.inbox import inbox, signups, subject_requests
 from samizdat.worker.mail import address_mail
+from samizdat.worker.mail.departures import Departures
 from samizdat.worker.mail.lanes import OrganizationLanes
 from samizdat.worker.schedule import admin_alerts, notices
 
@@ -16,19 +17,22 @@ def waiting(now: datetime) -> set[int]:
     """Organizations that have mail to write now."""
     places = inbox.places_of(KINDS, signups.memory)
     asked = Organization.objects.filter(uid__in=places).values_list("pk", flat=True) if places else ()
-    return {*asked, *admin_alerts.waiting(now), *notices.waiting(now), *address_mail.waiting(now)}
+    answered = signups.memory.answered()
+    return {*asked, *answered, *admin_alerts.waiting(now), *notices.waiting(now), *address_mail.waiting(now)}
 
 
 def write(organization: int) -> None:
     """All that waits for this one, and is due."""
-    place = bytes(Organization.objects.values_list("uid", flat=True).get(pk=organization))
-    signups.take(dbclock.now(), place)
-    subject_requests.take(dbclock.now(), place)
+    row = Organization.objects.get(pk=organization)
+    signups.memory.begin(organization, departures, dbclock.now())
+    signups.take(dbclock.now(), row)
+    subject_requests.take(dbclock.now(), row)
     admin_alerts.take(dbclock.now(), organization)
     notices.take(dbclock.now(), organization)
     address_mail.take(dbclock.now(), organization)
 
 
+departures = Departures()
 # A lane has two sessions of PostgreSQL while it works.
 lanes = OrganizationLanes(4, 2, write)
 

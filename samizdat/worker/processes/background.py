@@ -252,7 +252,7 @@ def run_signups() -> None:
 
     def round_(has_news: bool) -> None:
         # A relay that was away is tried again by hours that are kept here, not in the database.
-        if not (has_news or signups.memory.tries or signups.memory.held):
+        if not (has_news or signups.memory.tries or signups.memory.held or signups.memory.under_way):
             return
         if not only.here():
             changes.forget()  # Nobody knows how far whoever had it has come.
