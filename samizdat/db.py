@@ -25,18 +25,6 @@ def migrated(alias: str) -> list[tuple[str, str]]:
         return [(app, name) for app, name in cursor.fetchall()]
 
 
-def columns(alias: str) -> set[tuple[str, str]]:
-    """(table, column) of all that a database has."""
-    there = {
-        "sqlite": "SELECT t.name, c.name FROM sqlite_master t, pragma_table_info(t.name) c WHERE t.type = 'table'",
-        "postgresql": "SELECT c.relname, a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid "
-        "WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p') AND pg_table_is_visible(c.oid)",
-    }
-    with connections[alias].cursor() as cursor:
-        cursor.execute(there[connections[alias].vendor])
-        return {(table, column) for table, column in cursor.fetchall()}
-
-
 # Python values that go into raw SQL: SQLite keeps times as text, PostgreSQL as they are.
 def moment(value: datetime | None) -> str | None:
     """A time as the database's own columns hold it, for raw SQL."""

@@ -11,20 +11,14 @@ import click
 
 from samizdat.cli.output import CommandFailed, settings
 from samizdat.options import data_folder, option
+from samizdat.vault.errors import BEFORE_RELEASE, DataBeforeRelease
 
 if TYPE_CHECKING:
     from samizdat.accounts.models import Organization
 
 # Apps whose tables are called otherwise since the first release; every database before it has them.
 _RETIRED = {"gate", "rights", "exporting"}
-_BEFORE_RELEASE = (
-    (
-        "This database is from before the first release and can't be upgraded. Export it with the "
-        "program that created it, run `samizdat init` with another SAMIZDAT_DATA, and import the export. "
-        "Nothing was changed."
-    ),
-    "database_before_release",
-)
+_BEFORE_RELEASE = (BEFORE_RELEASE, DataBeforeRelease.code)
 _NEWER = (
     "This database is from a newer version of Samizdat. Install that version or a newer one. Nothing was changed.",
     "database_newer",
@@ -72,21 +66,6 @@ def check_schema() -> None:
             raise CommandFailed("The database has no tables yet. Run `samizdat init` or `samizdat upgrade`.", "no_data")
         if ours - applied:
             raise CommandFailed("This database is older than the program. Run `samizdat upgrade`.", "database_older")
-        check_columns(alias)
-
-
-def check_columns(alias: str) -> None:
-    """Refuses a database of a version before the first release: until then the first migrations are changed in place,
-    so their names don't tell. Errors: Failed."""
-    from django.apps import apps
-
-    from samizdat import db
-
-    models = [model._meta for model in apps.get_models() if model._meta.managed]
-    tables = [model for model in models if _belongs(alias, model.app_label)]
-    wanted = {(table.db_table, field.column) for table in tables for field in table.local_concrete_fields}
-    if wanted - db.columns(alias):
-        raise CommandFailed(*_BEFORE_RELEASE)
 
 
 def aliases() -> list[str]:

@@ -1,5 +1,10 @@
 """What can be wrong with a key; each sentence says what to do."""
 
+BEFORE_RELEASE = (
+    "This database is from before the first release and can't be upgraded. Export it with the program that created it, "
+    "run `samizdat init` with another SAMIZDAT_DATA, and import the export. Nothing was changed."
+)
+
 
 class VaultError(Exception):
     """The keys cannot be had. `code` for the API, the text for the person."""
@@ -29,3 +34,10 @@ class KeyRefused(VaultError):
 
 class RecordBroken(VaultError):
     code = "record_broken"
+
+
+class DataBeforeRelease(VaultError):
+    code = "database_before_release"
+
+    def __init__(self) -> None:
+        super().__init__(BEFORE_RELEASE)

@@ -20,7 +20,7 @@ from django.db import OperationalError, ProgrammingError
 from samizdat.core.crypto import seal
 from samizdat.core.crypto.tokens import LinkKey, Token
 from samizdat.options import data_folder, key_file
-from samizdat.vault.errors import KeyWrong, RecordBroken, VaultError
+from samizdat.vault.errors import DataBeforeRelease, KeyWrong, RecordBroken, VaultError
 from samizdat.vault.keyserver import SocketSource
 from samizdat.vault.models import Proof, VaultKey
 from samizdat.vault.source import InstanceSource, KeySource, read_key_file
@@ -33,7 +33,8 @@ LOOK = 5.0
 AFTER_A_MOVE = timedelta(days=8)
 
 PROOF_LABEL = "proof:1"
-PROOF_WORD = b"samizdat: this key belongs here."
+# Another day whenever seals, MACs or tables change before the first release: an older database is refused by it.
+PROOF_WORD = b"samizdat: this key belongs here, 2026-11-30."
 
 # kind, number, current and created of a key.
 type Standing = tuple[str, int, bool, date]
@@ -166,8 +167,8 @@ def _check(source: KeySource) -> None:
         proof = Proof.objects.first()
     except (OperationalError, ProgrammingError):
         return  # No tables yet: `init` is about to make them.
-    if proof is not None:
-        source.unwrap(PROOF_LABEL, proof.wrapped)
+    if proof is not None and source.unwrap(PROOF_LABEL, proof.wrapped) != PROOF_WORD:
+        raise DataBeforeRelease
 
 
 def derive(purpose: str) -> bytes:

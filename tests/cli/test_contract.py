@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from samizdat.vault import keyring
+from samizdat.vault.source import InstanceSource, read_key_file
 from tests.cli.conftest import House
 from tests.importers.helping import zipped
 
@@ -562,7 +564,10 @@ def test_a_database_of_the_days_before_the_first_release_is_refused_though_its_m
     empty_house: House,
 ) -> None:
     empty_house.init()
-    run_sql(empty_house, "ALTER TABLE audience_field DROP COLUMN cleared")
+    source = InstanceSource(read_key_file(empty_house.key))
+    earlier = source.wrap(keyring.PROOF_LABEL, b"samizdat: this key belongs here.")
+    blob = f"decode('{earlier.hex()}', 'hex')" if empty_house.environment.get("DATABASE_URL") else f"x'{earlier.hex()}'"
+    run_sql(empty_house, f"UPDATE vault_proof SET wrapped = {blob}")
     for words in (("serve", "--port", "0", "--public-port", "0"), ("upgrade",), ("doctor",), ("list", "ls")):
         refused = empty_house(*words, "--json")
         assert (refused.code, refused.json["error"]) == (1, "database_before_release"), words
