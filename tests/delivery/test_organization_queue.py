@@ -233,3 +233,42 @@ def test_an_organization_may_send_a_few_whatever_others_hold(
     run = run_of(lane, monkeypatch)
     lane.sender.bytes_out = route_worker.SENDER_BYTES
     assert run.take() is not None and run.take() is None
+
+
+class TestClock:
+    """Of the machine and of what we compute; both stand still in between."""
+
+    __test__ = False
+
+    def __init__(self) -> None:
+        self.now = self.computed = 1_000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    perf_counter = monotonic
+
+    def thread_time(self) -> float:
+        return self.computed
+
+
+@pytest.mark.parametrize(("computed", "waits"), [(0.2, True), (0.0, False)])
+def test_an_organization_whose_emails_take_long_to_make_leaves_the_loop_to_others(
+    lane: OrganizationQueue, monkeypatch: pytest.MonkeyPatch, computed: float, waits: bool
+) -> None:
+    """Where another process had the time, nobody waits for it."""
+    run, clock = run_of(lane, monkeypatch), TestClock()
+
+    def make(_values: object) -> bytes:
+        clock.now += 0.2
+        clock.computed += computed
+        return b"x"
+
+    [claim] = {batch_item.claim for batch_item in lane.slices[0].items}
+    claim.opened.maker = make
+    monkeypatch.setattr(route_worker, "time", clock)
+    assert run.take() is not None and run.take() is not None
+    assert (run.take() is None) is waits
+    assert (run._wait(clock.now) > 0.5) is waits
+    clock.now += 0.6
+    assert (run.take() is not None) is waits

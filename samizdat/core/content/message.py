@@ -603,6 +603,7 @@ class _Answers(dict[MergeCondition, bool]):
     def __init__(self, values: Mapping[str, str], wanted: dict[str, set[str]]) -> None:
         super().__init__()
         self._values, self._wanted = values, wanted
+        self._lines: dict[str, str] = {}
         self._groups: dict[str, set[str]] = {}
 
     def __missing__(self, condition: MergeCondition) -> bool:
@@ -611,10 +612,12 @@ class _Answers(dict[MergeCondition, bool]):
 
     def _holds(self, condition: MergeCondition) -> bool:
         name, wanted = condition.name, condition.value
+        if name not in self._lines:
+            self._lines[name] = one_line(self._values.get(name) or "")
         if condition.operator not in ("any", "none"):
-            return condition.holds(one_line(self._values.get(name) or ""))
+            return condition.holds(self._lines[name])
         if name not in self._groups:
-            self._groups[name] = folded_groups(one_line(self._values.get(name) or ""))
+            self._groups[name] = folded_groups(self._lines[name])
         if wanted not in self._wanted:
             self._wanted[wanted] = folded_groups(wanted)
         return self._groups[name].isdisjoint(self._wanted[wanted]) == (condition.operator == "none")

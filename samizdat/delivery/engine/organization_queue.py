@@ -31,7 +31,7 @@ from samizdat.delivery.engine.edition_loader import RouteInfo
 from samizdat.delivery.engine.rate_limiter import RateLimiter
 from samizdat.delivery.engine.results import SendResult
 from samizdat.delivery.engine.route_rejections import QueueRefusals
-from samizdat.delivery.engine.route_worker import MOST_STRIKES, RouteRun
+from samizdat.delivery.engine.route_worker import MOST_STRIKES, MakingTurns, RouteRun
 from samizdat.delivery.engine.sender_context import SenderContext
 from samizdat.delivery.message_values import Recipient, date_text
 
@@ -52,6 +52,7 @@ class OrganizationQueue:
         self.runs: list[RouteRun] = []
         self.leaving: list[RouteRun] = []  # Closed or replaced, with something still in flight.
         self.active: RouteRun | None = None
+        self.making = MakingTurns()
         self.bytes_out = 0  # Of its emails that transports have.
         self.alive = False  # Some route lives, perhaps one that waits.
         self.date = ""
