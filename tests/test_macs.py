@@ -9,7 +9,9 @@ from django.db.models import Model
 
 from samizdat.accounts import actions, pending_changes, roles
 from samizdat.accounts.models import Invitation, Membership, PendingChange
-from samizdat.audience.actions import new_list
+from samizdat.audience import consent_records
+from samizdat.audience.actions import add_subscriber, erase, new_list
+from samizdat.audience.models import ConsentRecord
 from samizdat.campaigns.actions import create
 from samizdat.campaigns.archive import share_links
 from samizdat.campaigns.drafts.draft import Draft
@@ -24,6 +26,13 @@ from tests.conftest import NOW, PASSWORD, TODAY
 
 pytestmark = pytest.mark.django_db
 
+
+def _was_emptied(record: ConsentRecord) -> bool:
+    known = record.pk, record.list_id, record.kind, record.purpose, record.channel, record.day.isoformat()
+    row = record.subscriber_id, known, record.organization_id, bytes(record.sealed), bytes(record.digest)
+    return consent_records.is_ours_emptied(row, bytes(record.mac or b""))
+
+
 # Whether a row of each model that has a MAC counts. A new one fails here until it is among them.
 HOLDS: dict[type[Model], Callable[[Any], bool]] = {
     Membership: roles.holds,
@@ -32,6 +41,7 @@ HOLDS: dict[type[Model], Callable[[Any], bool]] = {
     ShareLink: lambda link: share_links._holds(link, NOW),
     Export: permits.is_ours,
     ChainHead: chain._is_ours,
+    ConsentRecord: _was_emptied,
 }
 
 
@@ -51,9 +61,10 @@ def rows(lantern: Any) -> dict[type[Model], Any]:
     share_links.share(create(lantern, letter, draft, by=None, now=NOW), "For Pavel", now=NOW, by=None)
     exporting.ask(lantern, ExportRequest("csv"), reason="For the move.", now=NOW, by=None)
     pending_changes.ask(lantern, "removal", None, about=vera.pk, now=NOW, by=vera)
+    erase(lantern, subscriber=add_subscriber(lantern, "ada@post.example", letter, consent="Yes.", now=NOW), now=NOW)
     while chain.append():
         continue
-    return {model: model._default_manager.get() for model in _with_mac()}
+    return {model: model._default_manager.order_by("pk")[0] for model in _with_mac()}
 
 
 def test_a_row_under_another_number_fits_no_mac(rows: dict[type[Model], Any]) -> None:

@@ -45,6 +45,7 @@ READER_TABLES: dict[str, dict[str, str]] = {
         "day": "a day; the exact time is sealed",
         "sealed": "sealed",
         "digest": "of the sealed blob, which holds a random nonce",
+        "mac": "of a record without words: of its digest and its columns, under a key of the instance",
         "position": "place in the chain",
         "link": "the chain",
     },

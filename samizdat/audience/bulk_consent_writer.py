@@ -10,6 +10,7 @@ from samizdat.audience import (
     bulk_insert,
     consent_records,
     consent_writer,
+    emptied_records,
     headcount,
     sealed_subscribers,
     sql,
@@ -23,7 +24,6 @@ from samizdat.audience.models import (
     PENDING,
     SUBSCRIBED,
     UNSUBSCRIBED,
-    ConsentRecord,
     DataQualityIssue,
     List,
     ReadableValue,
@@ -202,13 +202,13 @@ def erase(organization: Organization, ids: Sequence[int], now: datetime) -> list
         address = seal.pick(opened.open(blob, id & NUMBER_MASK), seal.ADDRESS)
         blind = keys.blind(addresses.comparable(address))
         marks.append((blind, keys.index_version, "erased", day))
-        # One record at least outlives them, so that their number is known to have been used. It has no words any more.
+        # One record at least outlives them, so that their number is known to have been used.
         words = sealed(at, id & NUMBER_MASK, os.urandom(seal.NONCE_BYTES))
         columns = (organization.id, id, None, consent.KINDS.index("objected"), consent_records.NEWSLETTER, _DESK, day)
-        records.append((*columns, b"", consent_records.digest(*columns, words)))
+        records.append((*columns, words, consent_records.digest(*columns, words)))
     _out_of_totals(ids)
-    ConsentRecord.objects.filter(subscriber__in=ids).update(sealed=b"")
     bulk_insert.insert_consent(records)
+    emptied_records.empty_all_of(ids)
     for rows in (SubscriberTag, Subscription, ReadableValue, DataQualityIssue):
         rows.objects.filter(subscriber__in=ids).delete()
     DataQualityIssue.objects.filter(duplicate_of__in=ids).update(duplicate_of=None)

@@ -38,6 +38,7 @@ _REASONS = ("erased", "objected", "complaint", "manual", "bounce")
 _heading = struct.Struct(">QQQBBB")
 # Of a record that speaks for all lists, and of one that names list 0, which is none: digests of two records.
 _ALL, _LIST_0 = 0, (1 << 64) - 1
+_EMPTIED = bytes([255]) * 8
 _u64, _tail = struct.Struct(">Q"), struct.Struct(">QBBB")
 
 # (order, list or None, kind, purpose, way, day)
@@ -119,6 +120,22 @@ def is_ours(row: Digested) -> bool:
     subscriber, (_order, list_id, kind, purpose, way, day), organization, blob, mark = row
     try:
         return hmac.compare_digest(digest(organization, subscriber, list_id, kind, purpose, way, day, blob), mark)
+    except struct.error:  # Numbers that we never write.
+        return False
+
+
+def mac_of_emptied(row: Digested) -> bytes:
+    """Of a record whose words we take away: its number, its columns and its digest. Of no digest's text: there a number
+    of an organization begins."""
+    subscriber, (number, list_id, kind, purpose, way, day), organization, _blob, mark = row
+    heading = _heading.pack(organization, subscriber, _list(list_id), kind, purpose, way)
+    return hmac.digest(_key(), _EMPTIED + _u64.pack(number) + heading + day.encode() + mark, "sha256")
+
+
+def is_ours_emptied(row: Digested, mac: bytes) -> bool:
+    """Whether we took its words away, and it is as it was then."""
+    try:
+        return not row[3] and hmac.compare_digest(mac_of_emptied(row), mac)
     except struct.error:  # Numbers that we never write.
         return False
 

@@ -14,6 +14,7 @@ from samizdat.audience import (
     address_log,
     bulk_insert,
     consent_records,
+    emptied_records,
     headcount,
     limits,
     open_signups,
@@ -26,7 +27,6 @@ from samizdat.audience.list_totals import ListTotals
 from samizdat.audience.models import (
     NUMBER_MASK,
     UNDONE,
-    ConsentRecord,
     DataQualityIssue,
     List,
     ReadableValue,
@@ -438,7 +438,7 @@ def remove(subscriber: Subscriber) -> None:
     ReadableValue.objects.filter(subscriber=subscriber).delete()
     DataQualityIssue.objects.filter(subscriber=subscriber).delete()
     DataQualityIssue.objects.filter(duplicate_of=subscriber.id).update(duplicate_of=None)
-    ConsentRecord.objects.filter(subscriber=subscriber).update(sealed=b"")
+    emptied_records.empty_all_of([subscriber.id])
     # Overwritten first: on PostgreSQL a deleted row keeps its bytes until they are needed for another.
     Subscriber.objects.filter(id=subscriber.id).update(sealed=b"", email_index=os.urandom(16))
     Subscriber.objects.filter(id=subscriber.id).delete()

@@ -7,22 +7,27 @@ next comparison begins at once and puts right what it finds, by the records. Eve
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from functools import lru_cache
 from itertools import batched
 
 from django.db import transaction
 
 from samizdat.accounts.models import Organization, Person
-from samizdat.audience import consent_records, consent_writer, missing_subscribers, sql, suppression_check
+from samizdat.audience import (
+    consent_records,
+    consent_writer,
+    emptied_records,
+    missing_subscribers,
+    sql,
+    suppression_check,
+)
 from samizdat.audience.actions.consent import settle_again
 from samizdat.audience.actions.suppressions import put_indexes_right
 from samizdat.audience.consent_records import is_ours
 from samizdat.audience.models import NUMBER_MASK, ConsentRecord, Subscriber, Subscription, row_id
 from samizdat.audience.open_signups import ASKED
 from samizdat.events import queries as events
-from samizdat.events.actions import detail_of, is_genuine, record
+from samizdat.events.actions import detail_of, record
 from samizdat.events.kinds import EventKind
-from samizdat.events.models import Event
 from samizdat.vault import keyring
 from samizdat.vault.keyring import HasKeys
 
@@ -33,10 +38,6 @@ PAGE_RECORDS = 50_000  # 15 MB; fewer people where they have more
 CHECKED: EventKind = "subscribers.checked"
 DIFFER: EventKind = "subscribers.inconsistent"
 MEND: EventKind = "subscribers.repair_requested"
-FORGOTTEN: EventKind = "subscriber.forgotten"
-ERASED: EventKind = "subscriber.erased"
-MERGED: EventKind = "subscriber.merged"  # A sign-up whose row went (waiting.py).
-ERASED_TOGETHER: EventKind = "subscribers.erased"
 
 
 @dataclass(slots=True)
@@ -173,20 +174,16 @@ def _suppressed(organization: Organization, whose: dict[bytes, int]) -> dict[int
 def changed_records(organization: HasKeys, ids: list[int]) -> list[int]:
     """Of these records of consent, those that do not say what their digest says, that somebody copied beside
     themselves, or whose reader's records exchanged their numbers: for the check of the chain. One whose words were
-    erased has no say any more; an event tells that its reader was erased, or it is a sign-up and one tells that they
-    were forgotten."""
+    erased has no say any more: we took them away, with its subscriber or of a sign-up (emptied_records)."""
     rows = sql.digested_records(ids)
-    unlike = [(known[0], whose, known[2], row[3]) for row in rows if not is_ours(row) for whose, known in [row[:2]]]
-    emptied = {whose for _id, whose, _kind, blob in unlike if not blob}
-    gone, forgotten = _erased(organization, _gone(emptied)), _forgotten(emptied)
-    erased = {
-        id for id, whose, kind, blob in unlike if not blob and (whose in gone or (whose in forgotten and kind == ASKED))
-    }
+    unlike, emptied = {row[1][0] for row in rows if not is_ours(row)}, emptied_records.among(rows)
+    gone = _gone({row[0] for row in rows if row[1][0] in emptied})
+    erased = {row[1][0] for row in rows if row[1][0] in emptied and (row[0] in gone or row[1][2] == ASKED)}
     subscribers = {row[0] for row in rows}
     copied = _copied(subscribers) & {row[1][0] for row in rows}
     exchanged = sql.exchanged([*subscribers])
     copied |= {row[1][0] for row in rows if row[0] in exchanged}
-    return sorted(copied | {id for id, *_told in unlike} - erased)
+    return sorted(copied | unlike - erased)
 
 
 def all_joined_since(ids: Iterable[int], day: date) -> bool:
@@ -204,31 +201,6 @@ def _joined_since(ids: set[int], day: date) -> bool:
 def _gone(numbers: set[int]) -> set[int]:
     """Of these readers, those who are not here any more."""
     return numbers - set(Subscriber.objects.filter(id__in=numbers).values_list("id", flat=True))
-
-
-def _erased(organization: HasKeys, ids: set[int]) -> set[int]:
-    """Of these readers, those of whom an event of ours says that their row was taken away."""
-    rows = Event.objects.select_related("organization").filter(kind__in=(ERASED, MERGED), about__in=ids)
-    singly = {event.about for event in filter(is_genuine, rows) if event.about}
-    if not (rest := ids - singly):
-        return singly
-    together = events.newest(organization, kinds=[ERASED_TOGETHER], limit=1)
-    numbered = [_erased_together(organization.id, event.id, bytes(event.digest)) for event in together]
-    return singly.union(*(rest & numbers for numbers in numbered))
-
-
-@lru_cache(maxsize=1)
-def _erased_together(organization: int, newest: int, _digest: bytes) -> frozenset[int]:
-    """Rows of all who were erased with others, as the events up to the newest say."""
-    rows = Event.objects.select_related("organization").filter(organization=organization, kind=ERASED_TOGETHER)
-    numbered = (detail_of(event)["numbers"] for event in rows.filter(id__lte=newest) if is_genuine(event))
-    return frozenset(row_id(organization, number) for numbers in numbered for number in numbers)
-
-
-def _forgotten(numbers: set[int]) -> set[int]:
-    """Of these readers, those of whom an event of ours says that words were erased."""
-    rows = Event.objects.select_related("organization").filter(kind=FORGOTTEN, about__in=numbers)
-    return {event.about for event in filter(is_genuine, rows) if event.about}
 
 
 def _copied(subscribers: set[int]) -> set[int]:

@@ -234,6 +234,7 @@ class ConsentRecord(models.Model):
     day = models.DateField()
     sealed = models.BinaryField()
     digest = models.BinaryField(max_length=32)
+    mac = models.BinaryField(max_length=32, null=True)  # emptied_records.py: of one whose words we took away.
     position = models.BigIntegerField(null=True)
     link = models.BinaryField(max_length=32, null=True)
 

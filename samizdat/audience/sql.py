@@ -236,6 +236,19 @@ def digested_records(
     return [(row[0], tuple(row[1:7]), row[7], bytes(row[8]), bytes(row[9])) for row in rows]
 
 
+def macs_of_records(ids: Sequence[int]) -> dict[int, bytes]:
+    """What stands beside those of these records whose words we took away, by their numbers; b"" where nothing does."""
+    rows = (
+        fetch_rows(f"SELECT id, mac FROM audience_consentrecord WHERE {among('id')}", [number_list(ids)]) if ids else []
+    )
+    return {id: bytes(mac or b"") for id, mac in rows}
+
+
+def empty_records(rows: Sequence[tuple[bytes | None, int]]) -> None:
+    """(what stands beside it from now on, record)."""
+    update_many("UPDATE audience_consentrecord SET sealed = %s, mac = %s WHERE id = %s", [(b"", *row) for row in rows])
+
+
 def _digested() -> str:
     day = _day_of_record()
     return f"subscriber_id, id, list_id, kind, purpose, channel, {day}, organization_id, sealed, digest"

@@ -17,7 +17,6 @@ from samizdat.audience.numbers import one_number
 from samizdat.core import consent
 from samizdat.core.mail.address import BadAddress
 from samizdat.events import chain
-from samizdat.events.actions import record
 from samizdat.events.models import Event
 from samizdat.vault import keyring
 from tests.audience.checks import assert_projections_hold
@@ -82,7 +81,6 @@ def test_a_suppressed_address_is_so_whatever_index_stands_beside_it(ada: Any, la
 def test_a_yes_that_somebody_wrote_into_the_database_is_found(ada: Any, lantern: Any, letter: Any) -> None:
     """Without the key: computed as it was before there was one, copied, or said to have lost its words."""
     actions.unsubscribe(ada, letter, now=NOW)
-    record("subscriber.forgotten", lantern, about=ada.id, now=NOW)
     row = ConsentRecord.objects.filter(subscriber=ada).earliest("id")
     assert consistency.changed_records(lantern, [row.id]) == []
     kind = consent.KINDS.index("returned")

@@ -17,7 +17,7 @@ from samizdat.audience.models import ConsentRecord, Subscriber, Subscription
 from samizdat.audience.queries.suppressions import reasons_of
 from samizdat.core import consent
 from samizdat.events import chain
-from samizdat.events.actions import detail_of, record
+from samizdat.events.actions import detail_of
 from samizdat.events.models import Event
 from samizdat.portability.request import ExportRequest
 from samizdat.portability.restore import bring_back
@@ -27,6 +27,7 @@ from tests.portability.test_export import made
 pytestmark = pytest.mark.django_db
 
 SUBSCRIBED = consent.STATUSES.index("subscribed")
+LOOK = {"audience_consentrecord": consistency.changed_records}
 
 
 @pytest.fixture
@@ -126,18 +127,60 @@ def test_the_comparison_tells_once_who_is_missing_and_keeps_away_who_was_brought
 def test_whoever_makes_a_missing_subscriber_look_erased_is_found_by_the_check_of_the_log(
     lantern: Any, letter: Any, eve: Subscriber
 ) -> None:
-    ada, boris, look = "ada@post.example", "boris@post.example", {"audience_consentrecord": consistency.changed_records}
+    ada, boris = "ada@post.example", "boris@post.example"
     erased = [audience.add_subscriber(lantern, who, letter, consent="By form.", now=NOW) for who in (ada, boris)]
     audience.erase(lantern, subscriber=erased[0], now=NOW)
     bulk_consent_writer.erase(lantern, [erased[1].pk], NOW)
-    numbers = {"numbers": [erased[1].number], "count": 1}
-    record("subscribers.erased", lantern, now=NOW, about=letter.pk, detail=numbers)
     audience.unsubscribe(eve, letter, way="one-click", now=NOW)
     chain.append()
-    assert chain.verify(lantern, look).whole
+    assert chain.verify(lantern, LOOK).whole
     ConsentRecord.objects.filter(subscriber=eve.pk).update(sealed=b"")
     _delete_row(eve)
-    assert not chain.verify(lantern, look).whole
+    assert not chain.verify(lantern, LOOK).whole
+
+
+@pytest.mark.parametrize("how", ["of somebody erased", "of a sign-up that was forgotten"])
+def test_a_no_that_somebody_emptied_is_found_though_words_of_others_were_erased(
+    lantern: Any, letter: Any, eve: Subscriber, how: str
+) -> None:
+    """Whoever writes the database gives a no to somebody who is gone, or makes it a sign-up; and they subscribe."""
+    ada = audience.add_subscriber(lantern, "ada@post.example", letter, consent="By form.", now=NOW)
+    audience.erase(lantern, subscriber=ada, now=NOW)
+    other = audience.new_list(lantern, "Other", now=NOW)
+    audience.confirm(audience.sign_up(lantern, "eve@post.example", other, wording="Yes.", now=NOW), other, now=NOW)
+    audience.sign_up(lantern, "eve@post.example", other, wording="Yes.", now=NOW)
+    expire_signups.forget_unconfirmed(NOW + timedelta(days=9))
+    audience.unsubscribe(eve, letter, way="one-click", now=NOW)
+    chain.append()
+    assert chain.verify(lantern, LOOK).whole
+    no = ConsentRecord.objects.filter(subscriber=eve, kind=consent.KINDS.index("withdrawn"))
+    asked = {"kind": consent.KINDS.index("asked"), "channel": consent.WAYS.index("form")}
+    no.update(sealed=b"", **({"subscriber_id": ada.pk} if how == "of somebody erased" else asked))
+    assert chain.verify(lantern, LOOK).reason == "digest"
+
+
+@pytest.mark.parametrize(
+    "written", [{"kind": 5}, {"list_id": None}, {"subscriber_id": 7}, {"day": "2020-01-01"}, {"mac": b""}]
+)
+def test_a_record_without_words_is_what_it_was_when_they_were_erased(
+    lantern: Any, letter: Any, eve: Subscriber, written: dict[str, Any]
+) -> None:
+    audience.erase(lantern, subscriber=eve, now=NOW)
+    chain.append()
+    assert chain.verify(lantern, LOOK).whole
+    ConsentRecord.objects.filter(list=letter).update(**written)
+    assert chain.verify(lantern, LOOK).reason == "digest"
+
+
+def test_what_is_not_ours_is_erased_and_found(lantern: Any, letter: Any, eve: Subscriber) -> None:
+    """Erasing somebody else takes the words of a no that was given to them, and doesn't vouch for it."""
+    ada = audience.add_subscriber(lantern, "ada@post.example", letter, consent="By form.", now=NOW)
+    audience.unsubscribe(eve, letter, way="one-click", now=NOW)
+    chain.append()
+    ConsentRecord.objects.filter(subscriber=eve).update(subscriber_id=ada.pk)
+    audience.erase(lantern, subscriber=ada, now=NOW)
+    assert not any(map(bytes, ConsentRecord.objects.values_list("sealed", flat=True)))
+    assert chain.verify(lantern, LOOK).reason == "digest"
 
 
 def test_who_was_kept_away_comes_back_by_their_own_sign_up(lantern: Any, letter: Any, eve: Subscriber) -> None:

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from samizdat.audience import actions as audience
-from samizdat.audience import consent_records, consistency, queries
+from samizdat.audience import consent_records, consistency, open_signups, queries
 from samizdat.audience.actions import expire_signups as pages
 from samizdat.audience.actions import forms
 from samizdat.audience.models import ConsentRecord, ListTotal, SignUp, Subscriber, SubscriberTag, Subscription, TagTotal
 from samizdat.core.crypto import seal, tokens
+from samizdat.events import chain
 from samizdat.events.models import Event
 from samizdat.publicdb import actions as publicdb
 from samizdat.publicdb.queries import token_state
@@ -24,6 +25,7 @@ from tests.worker.conftest import say, status
 pytestmark = pytest.mark.django_db
 
 LATER = NOW + timedelta(days=9)
+LOOK = {"audience_consentrecord": consistency.changed_records}
 
 
 def ask(lantern: Any, list_: Any, name: str, days: int = 0) -> Any:
@@ -93,6 +95,45 @@ def test_pending_ones_of_an_import_stay(lantern: Any, thursday: Any, tmp_path: A
     # Nor goes somebody who was brought in, for a stranger typed their address into a form.
     ask(lantern, thursday, "boris")
     assert expire_signups.forget(LATER) == 1 and Subscriber.objects.count() == 2
+
+
+@pytest.mark.parametrize("written", [{}, {"kind": open_signups.ASKED, "channel": open_signups.FORM}])
+def test_a_no_is_not_forgotten_because_somebody_wrote_that_it_is_a_sign_up(
+    lantern: Any, thursday: Any, written: dict[str, int], caplog: pytest.LogCaptureFixture
+) -> None:
+    """By a row of the list of sign-ups, with or without other columns of all that is on record about somebody."""
+    ada = audience.add_subscriber(lantern, "ada@example.org", thursday, consent="By form.", now=NOW)
+    audience.unsubscribe(ada, thursday, now=NOW)
+    chain.append()
+    no = ConsentRecord.objects.latest("id")
+    SignUp.objects.create(record=no, day=NOW.date())
+    if written:
+        ConsentRecord.objects.filter(subscriber=ada).update(**written)
+        Subscriber.objects.filter(id=ada.id).update(source=open_signups.FORM)
+    assert expire_signups.forget(LATER) == 0
+    assert Subscriber.objects.get() == ada and all(map(bytes, ConsentRecord.objects.values_list("sealed", flat=True)))
+    assert not Event.objects.filter(kind="subscriber.forgotten") and not SignUp.objects.exists()
+    assert ("Sign-ups aren't forgotten" in caplog.text) == bool(written)
+    assert chain.verify(lantern, LOOK).whole != bool(written)
+
+
+def test_who_agreed_is_not_forgotten_while_their_records_are_away(lantern: Any, thursday: Any) -> None:
+    ada = ask(lantern, thursday, "ada")
+    audience.confirm(ada, thursday, now=NOW)
+    away = ConsentRecord.objects.exclude(kind=open_signups.ASKED)
+    assert away.update(subscriber=1)
+    Subscription.objects.update(status=0)
+    expire_signups.forget(LATER)
+    assert Subscriber.objects.get() == ada
+
+
+def test_a_sign_up_waits_its_week_whatever_day_somebody_wrote_beside_it(lantern: Any, thursday: Any) -> None:
+    friday = audience.new_list(lantern, "the Friday Letter", now=NOW)
+    ada = ask(lantern, thursday, "ada")
+    audience.confirm(audience.sign_up(lantern, "ada@example.org", friday, wording="All.", now=NOW), friday, now=NOW)
+    SignUp.objects.update(day=NOW.date() - timedelta(days=30))
+    assert expire_signups.forget(NOW) == 0
+    assert ada and all(map(bytes, ConsentRecord.objects.values_list("sealed", flat=True)))
 
 
 def test_many_are_forgotten_in_pages_and_a_stop_leaves_the_rest(

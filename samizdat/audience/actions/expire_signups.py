@@ -1,16 +1,17 @@
 """Sign-ups that nobody confirmed are forgotten: somebody typed an address in, and its owner never said yes."""
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any
 
 from django.db import transaction
 
-from samizdat.audience import consent_records, consent_writer, sql
+from samizdat.audience import consent_records, consent_writer, emptied_records, sql
 from samizdat.audience.actions.consent import asked_among, verdicts
+from samizdat.audience.consent_records import Digested, is_ours
 from samizdat.audience.list_totals import ListTotals
-from samizdat.audience.models import ConsentRecord, List, SignUp, Subscriber, Subscription
+from samizdat.audience.models import List, SignUp, Subscriber, Subscription
 from samizdat.audience.open_signups import ASKED, FORM
 from samizdat.core import consent
 from samizdat.core.consent import last_day
@@ -21,10 +22,9 @@ from samizdat.vault import keyring
 # Sign-ups of one look.
 PAGE = 100
 
-_BY_FORM, _CONFIRMED = (ASKED, FORM), consent.KINDS.index("confirmed")
+_CONFIRMED = consent.KINDS.index("confirmed")
 
-# ((list, kind, way, day, purpose), record, what is sealed of it), in the order of writing
-type Held = tuple[tuple[int | None, int, int, str, int], int, bytes]
+log = logging.getLogger("samizdat.audience")
 
 
 def forget_unconfirmed(now: datetime) -> int | None:
@@ -48,18 +48,16 @@ def _forget_of(list: List, due: Sequence[tuple[int, int]], now: datetime) -> int
     ids, records = sorted({subscriber for _record, subscriber in due}), {record for record, _subscriber in due}
     forgotten = 0
     with transaction.atomic():
-        ids = sql.hold_subscribers(list.organization_id, ids)
-        held = _held(ids)
+        held = _held(sql.hold_subscribers(list.organization_id, ids))
         standing, known = _standing(list, held, now), _known_otherwise(list, held)
-        for row in Subscriber.objects.select_related("organization").filter(id__in=ids).order_by("id"):
+        for row in Subscriber.objects.select_related("organization").filter(id__in=[*held]).order_by("id"):
             if row.id in standing and row.id in known:
                 forgotten += _forget(list, row, standing[row.id], held, now)
-            elif row.id in standing and row.source == FORM:
+            elif row.id in standing and _is_waiting(row):
                 forgotten += _forget(list, row, None, held, now)
             else:  # Also who was brought in as somebody who never agreed: of that nothing is on record.
-                forgotten += _forget_words(
-                    list, row, [entry for entry in held[row.id] if entry[1] in records], held, now
-                )
+                mine = [entry for entry in held[row.id] if _number(entry) in records and _is_old_sign_up(entry, now)]
+                forgotten += _forget_words(list, row, mine, held, now)
         SignUp.objects.filter(record__in=records).delete()
     return forgotten
 
@@ -80,39 +78,63 @@ def waiting_among(
     return [list for list in asks if not isinstance(verdicts_of[list.id], consent.Permission)]
 
 
-def _held(ids: Sequence[int]) -> Mapping[int, Sequence[Held]]:
-    """What is on record about these subscribers."""
-    by_subscriber: dict[int, Any] = {id: [] for id in ids}
-    for id, (number, list_id, kind, purpose, way, day), blob in sql.consent_with_words(ids):
-        by_subscriber[id].append(((list_id, kind, way, day, purpose), number, blob))
-    return by_subscriber
+def _held(ids: Sequence[int]) -> dict[int, list[Digested]]:
+    """What is on record about these subscribers, without those of whom anything isn't as we wrote it: whoever writes
+    the database would have a no forgotten as a sign-up."""
+    rows = sql.digested_consent_of(ids)
+    emptied = emptied_records.among(rows)
+    altered = {row[0] for row in rows if not (is_ours(row) or _number(row) in emptied)}
+    if altered:
+        log.error("Sign-ups aren't forgotten: the database was altered by other means. Run `samizdat log check`.")
+    held: dict[int, list[Digested]] = defaultdict(list)
+    for row in rows:
+        if row[0] not in altered:
+            held[row[0]].append(row)
+    return dict(held)
 
 
-def _standing(list: List, held: Mapping[int, Sequence[Held]], now: datetime) -> dict[int, int]:
+def _number(entry: Digested) -> int:
+    return entry[1][0]
+
+
+def _is_sign_up(entry: Digested) -> bool:
+    _number, _list, kind, _purpose, way, _day = entry[1]
+    return (kind, way) == (ASKED, FORM)
+
+
+def _is_old_sign_up(entry: Digested, now: datetime) -> bool:
+    """By its own day: that of the row by which it is looked for stands in the open."""
+    return _is_sign_up(entry) and entry[1][5] < last_day(now).isoformat()
+
+
+def _is_waiting(row: Subscriber) -> bool:
+    """Whether they are a sign-up and nobody else, as their sealed values say."""
+    return seal.WAITING in consent_writer.values_of(keyring.keys(row.organization), row)
+
+
+def _standing(list: List, held: Mapping[int, Sequence[Digested]], now: datetime) -> dict[int, int]:
     """Who is on this list by nothing but sign-ups by a form, none of them fresh -> their status there: pending, or what
     they had said about every list.
     """
-    first = last_day(now).isoformat()
     here = Subscription.objects.filter(list=list, subscriber__in=[*held]).values_list("subscriber_id", "status")
     return {
         id: status
         for id, status in here
-        if all(what[1:3] == _BY_FORM and what[3] < first for what, _record, _blob in held[id] if what[0] == list.id)
+        if all(_is_old_sign_up(entry, now) for entry in held[id] if entry[1][1] == list.id)
     }
 
 
-def _known_otherwise(list: List, held: Mapping[int, Sequence[Held]]) -> set[int]:
+def _known_otherwise(list: List, held: Mapping[int, Sequence[Digested]]) -> set[int]:
     """Those who are on another list, or of whom anything else is on record than sign-ups by a form."""
     elsewhere = Subscription.objects.filter(subscriber__in=[*held]).exclude(list=list)
-    subscriber_ids = {
-        id for id, entries in held.items() if any(what[1:3] != _BY_FORM for what, _record, _blob in entries)
-    }
-    return subscriber_ids | {*elsewhere.values_list("subscriber_id", flat=True)}
+    known = {id for id, entries in held.items() if not all(map(_is_sign_up, entries))}
+    return known | {*elsewhere.values_list("subscriber_id", flat=True)}
 
 
-def _forget(list: List, row: Subscriber, status: int | None, held: Mapping[int, Sequence[Held]], now: datetime) -> int:
+def _forget(
+    list: List, row: Subscriber, status: int | None, held: Mapping[int, Sequence[Digested]], now: datetime
+) -> int:
     """Their place on this list; without a `status` all that is known of them."""
-    lost = [entry for entry in held[row.id] if entry[0][0] == list.id and entry[2]]
     if status is None:
         consent_writer.remove(row)
     else:
@@ -121,37 +143,36 @@ def _forget(list: List, row: Subscriber, status: int | None, held: Mapping[int, 
         totals.move({list.id: status}, tags, {}, tags)
         totals.write()
         Subscription.objects.filter(subscriber=row, list=list).delete()
-        _empty(lost)
+        emptied_records.empty(entry for entry in held[row.id] if entry[1][1] == list.id)
     _say(list, row, now)
     return 1
 
 
 def _forget_words(
-    list: List, row: Subscriber, due: Iterable[Held], held: Mapping[int, Sequence[Held]], now: datetime
+    list: List,
+    row: Subscriber,
+    due: Iterable[Digested],
+    held: Mapping[int, Sequence[Digested]],
+    now: datetime,
 ) -> int:
     """Of one who stands as they stood: what was typed about them, and is not what they confirmed."""
-    mine = [entry for entry in due if entry[2]]
+    mine = [entry for entry in due if entry[3]]
     answered = _answered(list, row, held[row.id]) if mine else frozenset()
-    lost = [entry for entry in mine if (entry[0][4], _words(row, entry).get(consent.AT)) not in answered]
+    lost = [entry for entry in mine if (entry[1][3], _words(row, entry).get(consent.AT)) not in answered]
     if lost:
-        _empty(lost)
+        emptied_records.empty(lost)
         _say(list, row, now)
     return bool(lost)
 
 
-def _empty(records: Iterable[Held]) -> None:
-    """A record keeps its place in the chain and loses its words."""
-    ConsentRecord.objects.filter(id__in=[entry[1] for entry in records]).update(sealed=b"")
-
-
-def _answered(list: List, row: Subscriber, held: Iterable[Held]) -> frozenset[tuple[int, str | None]]:
+def _answered(list: List, row: Subscriber, held: Iterable[Digested]) -> frozenset[tuple[int, str | None]]:
     """(purpose, when) of the sign-ups that they confirmed, as their confirmations say it."""
-    confirmed = (entry for entry in held if entry[0][:2] == (list.id, _CONFIRMED) and entry[2])
-    return frozenset((entry[0][4], _words(row, entry).get(consent.ASKED_AT, "")) for entry in confirmed)
+    confirmed = (entry for entry in held if entry[1][1:3] == (list.id, _CONFIRMED) and entry[3])
+    return frozenset((entry[1][3], _words(row, entry).get(consent.ASKED_AT, "")) for entry in confirmed)
 
 
-def _words(row: Subscriber, entry: Held) -> dict[int, str]:
-    return seal.unpack(keyring.keys(row.organization).open(entry[2], *consent_records.RECORD, row.number))
+def _words(row: Subscriber, entry: Digested) -> dict[int, str]:
+    return seal.unpack(keyring.keys(row.organization).open(entry[3], *consent_records.RECORD, row.number))
 
 
 def _say(list: List, row: Subscriber, now: datetime) -> None:

@@ -28,6 +28,7 @@ class Migration(InitialMigration):
                 ('day', models.DateField()),
                 ('sealed', models.BinaryField()),
                 ('digest', models.BinaryField(max_length=32)),
+                ('mac', models.BinaryField(max_length=32, null=True)),
                 ('position', models.BigIntegerField(null=True)),
                 ('link', models.BinaryField(max_length=32, null=True)),
                 ('organization', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.organization')),
