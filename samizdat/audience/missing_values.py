@@ -54,7 +54,7 @@ def look(
     query, values = _query(list, tag, reader)
     empty, unfit, of, seen = dict.fromkeys(fields, 0), dict.fromkeys(fields, 0), 0, 0
     until = None if seconds is None else time.monotonic() + seconds
-    walk = sql.SqlBuilder(list.organization_id, after, PAGE)
+    walk = sql.SegmentSql(list.organization_id, after, PAGE)
     for window in walk:
         met = 0
         for row, blob, language, *answers in chain.from_iterable(binary_portions(query, [*values, *window, *window])):

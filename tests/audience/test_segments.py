@@ -164,7 +164,7 @@ class World:
                     )
 
     def inside(self, tree: segment.Tree) -> list[int]:
-        return [one.number for one in self.people if segment.test(tree, one, TODAY)]
+        return [one.number for one in self.people if segment.matches(tree, one, TODAY)]
 
     def trees(self) -> Any:
         days = st.sampled_from([TODAY - timedelta(days=days) for days in range(7)])

@@ -17,7 +17,7 @@ from samizdat.campaigns.templates import region_names
 from samizdat.core.content.blocks.compare import difference
 from samizdat.core.content.blocks.markdown import from_markdown
 from samizdat.core.content.blocks.merge_versions import merge
-from samizdat.core.content.blocks.reading import BadDocument, parse
+from samizdat.core.content.blocks.parser import BadDocument, parse
 from samizdat.core.content.checks import TextPositions
 from samizdat.core.content.corrections import corrected
 from samizdat.core.content.render import Content, render, stylesheet

@@ -193,8 +193,8 @@ ADA = SubscriberFacts(
     ],
 )
 def test_a_subscriber_is_inside_or_not(tree, inside):
-    assert segment.test(tree, ADA, TODAY) is inside
-    assert segment.test(Not(tree), ADA, TODAY) is not inside
+    assert segment.matches(tree, ADA, TODAY) is inside
+    assert segment.matches(Not(tree), ADA, TODAY) is not inside
 
 
 @given(st.integers(0, 2**31 - 1), st.integers(1, 99))
@@ -209,14 +209,14 @@ def test_a_random_share_is_a_part_of_its_size_and_the_same_each_time(seed, perce
 
 @given(trees, people)
 def test_bounds_hold_and_a_split_segment_decides_the_same(tree, facts):
-    inside = segment.test(tree, facts, TODAY)
-    assert segment.test(segment.bound(tree), facts, TODAY) or not inside
-    assert inside or not segment.test(segment.bound(tree, upper=False), facts, TODAY)
+    inside = segment.matches(tree, facts, TODAY)
+    assert segment.matches(segment.bound(tree), facts, TODAY) or not inside
+    assert inside or not segment.matches(segment.bound(tree, upper=False), facts, TODAY)
     split = segment.split(tree)
     assert not any(segment.is_sealed(ask) for ask in (split.where, *split.asks))
-    answers = [segment.test(ask, facts, TODAY) for ask in split.asks]
+    answers = [segment.matches(ask, facts, TODAY) for ask in split.asks]
     decided = split.decide(answers, lambda number: facts.fields.get(number, ""))
-    assert (segment.test(split.where, facts, TODAY) and decided) is inside
+    assert (segment.matches(split.where, facts, TODAY) and decided) is inside
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ def _opened(
     in_it, asks = reader.decider(), reader.asks(_ID)
     columns = "".join([f", {column}, s.sealed", *(f", {ask.text}" for ask in asks)])
     query, asked = f"SELECT {_ID}{columns} {rows} {_WITHIN}", [value for ask in asks for value in ask.values]
-    walk = sql.SqlBuilder(reader.organization.id, 0, size)
+    walk = sql.SegmentSql(reader.organization.id, 0, size)
     for window in walk:
         inside, seen = list[tuple[int, Any]](), 0
         for page in binary_portions(query, [*asked, *values, *window, *window]):
@@ -127,7 +127,7 @@ _WITHIN = f"AND {_ID} >= %s AND {_ID} < %s AND s.id >= %s AND s.id < %s ORDER BY
 
 def _walked(reader: MemberReader, query: str, values: Sequence[object], size: int) -> Iterator[tuple[list[Any], int]]:
     """The rows of a query that ends with _WITHIN, by windows, and the last number of each."""
-    walk = sql.SqlBuilder(reader.organization.id, 0, size)
+    walk = sql.SegmentSql(reader.organization.id, 0, size)
     for window in walk:
         page = fetch_binary(query, [*values, *window, *window])
         walk.met(len(page))

@@ -131,7 +131,7 @@ class MemberReader:
         """By rising number. first: size of the first page, which has to be there at once."""
         origin, rest = self._counting.narrowed(self._split.where, person=self.sealed)
         in_it = self.decider() if self.sealed else None
-        walk = sql.SqlBuilder(self.organization.id, after, PAGE if self.sealed else IDS, first)
+        walk = sql.SegmentSql(self.organization.id, after, PAGE if self.sealed else IDS, first)
         for window in walk:
             ids, seen = list[int](), 0
             for rows in self._rows(origin, rest, window):

@@ -295,7 +295,7 @@ def narrowed(
     return ValueSource(SqlCondition(tables.text.format(joined=joined), tables.values), id, person), rest
 
 
-class SqlBuilder:
+class SegmentSql:
     """Windows over the numbers of an organization from behind a row to the end, each with about `size` rows.
 
     By bounds on both sides and not by LIMIT: SQLite would begin at the first number again for each page, and PostgreSQL

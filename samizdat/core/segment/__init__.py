@@ -49,7 +49,7 @@ from samizdat.core.segment.conditions import (
     span,
 )
 from samizdat.core.segment.describe import WORDS, clause, explain
-from samizdat.core.segment.evaluate import test
+from samizdat.core.segment.evaluate import matches
 from samizdat.core.segment.facts import SubscriberFacts
 from samizdat.core.segment.parse import dump, loads, parse, read
 from samizdat.core.segment.split import bound, is_sealed, split
@@ -118,6 +118,7 @@ __all__ = [
     "is_sealed",
     "leaves",
     "loads",
+    "matches",
     "parse",
     "read",
     "references",
@@ -125,5 +126,4 @@ __all__ = [
     "share_below",
     "span",
     "split",
-    "test",
 ]

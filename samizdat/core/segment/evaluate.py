@@ -8,13 +8,13 @@ from samizdat.core.segment.facts import SubscriberFacts
 from samizdat.core.segment.tree import All, Any, Not, Tree
 
 
-def test(tree: Tree, facts: SubscriberFacts, today: date) -> bool:
+def matches(tree: Tree, facts: SubscriberFacts, today: date) -> bool:
     """Is this subscriber in the segment on this day?"""
     match tree:
         case All(parts):
-            return all(test(part, facts, today) for part in parts)
+            return all(matches(part, facts, today) for part in parts)
         case Any(parts):
-            return any(test(part, facts, today) for part in parts)
+            return any(matches(part, facts, today) for part in parts)
         case Not(part):
-            return not test(part, facts, today)
+            return not matches(part, facts, today)
     return tree.holds(facts, today)

@@ -5,7 +5,7 @@ So do Mailman's `list_members`, with and without `-f`, Medium's list and every m
 
 from samizdat.core.imports import ADDRESS_LIST
 from samizdat.importers.reading.text import TextTable
-from samizdat.importers.service import Service
+from samizdat.importers.service_tables import Service
 
 
 class AddressListImporter(Service):

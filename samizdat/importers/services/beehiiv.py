@@ -2,7 +2,7 @@
 
 from samizdat.core.imports import DetectedFile
 from samizdat.importers.reading.text import TextTable
-from samizdat.importers.service import Service, meaning
+from samizdat.importers.service_tables import Service, meaning
 
 
 class BeehiivImporter(Service):

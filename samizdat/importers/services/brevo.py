@@ -4,7 +4,7 @@ It does not say who agreed: a contact may be a customer who only got receipts. S
 """
 
 from samizdat.importers.reading.text import TextTable
-from samizdat.importers.service import Service, yes_no
+from samizdat.importers.service_tables import Service, yes_no
 
 
 class BrevoImporter(Service):

@@ -4,7 +4,7 @@ Buttondown itself does not write to `undeliverable` and `spammy` addresses; here
 """
 
 from samizdat.importers.reading.text import TextTable
-from samizdat.importers.service import Service, meaning
+from samizdat.importers.service_tables import Service, meaning
 
 TYPES = meaning(
     subscribed="regular,premium,gifted,trialed,churning,past_due",

@@ -5,7 +5,7 @@ Ghost puts an apostrophe before cells that a spreadsheet would take for a formul
 """
 
 from samizdat.importers.reading.text import TextTable
-from samizdat.importers.service import Service, yes_no
+from samizdat.importers.service_tables import Service, yes_no
 
 
 class GhostImporter(Service):

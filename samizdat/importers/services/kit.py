@@ -6,7 +6,7 @@ subscribed.
 
 from samizdat.importers.reading import labels as plainly
 from samizdat.importers.reading.text import TextTable
-from samizdat.importers.service import Service, meaning
+from samizdat.importers.service_tables import Service, meaning
 
 STATES = meaning(
     subscribed="active,confirmed,cold",

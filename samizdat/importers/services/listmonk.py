@@ -6,7 +6,7 @@ are is asked, and the reason is said.
 
 from samizdat.core.imports import DetectedFile, Problem
 from samizdat.importers.reading.text import TextTable
-from samizdat.importers.service import Service, meaning
+from samizdat.importers.service_tables import Service, meaning
 
 
 class ListmonkImporter(Service):

@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 
 from samizdat.core.imports import DetectedFile
 from samizdat.importers.reading.text import TextTable
-from samizdat.importers.service import Service, meaning
+from samizdat.importers.service_tables import Service, meaning
 from samizdat.importers.services import generic
 
 # The strongest first: "inactive" holds "active", and "unsubscribed" "subscribed".

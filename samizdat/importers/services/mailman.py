@@ -7,7 +7,7 @@ Whose delivery is disabled gets no letters now, whoever disabled it: they left, 
 """
 
 from samizdat.importers.reading.text import TextTable
-from samizdat.importers.service import Service, meaning
+from samizdat.importers.service_tables import Service, meaning
 
 
 class MailmanImporter(Service):

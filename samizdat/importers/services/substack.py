@@ -8,7 +8,7 @@ import re
 from pathlib import PurePosixPath
 
 from samizdat.importers.reading.text import TextTable
-from samizdat.importers.service import Service, yes_no
+from samizdat.importers.service_tables import Service, yes_no
 
 OF_LETTERS = re.compile(r"(?:^|/)posts(?:\.csv$|/)|\.(?:opens|delivers)\.csv$", re.IGNORECASE)
 

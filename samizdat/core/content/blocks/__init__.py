@@ -6,7 +6,7 @@ dicts and lists in their one canonical spelling, every attribute filled in: what
 
 from samizdat.core.content.blocks.markdown import from_markdown, to_markdown
 from samizdat.core.content.blocks.page import to_html
-from samizdat.core.content.blocks.reading import BadDocument, dumps, parse
+from samizdat.core.content.blocks.parser import BadDocument, dumps, parse
 from samizdat.core.content.blocks.schema import VERSION, Node
 
 __all__ = ["VERSION", "BadDocument", "Node", "dumps", "from_markdown", "parse", "to_html", "to_markdown"]

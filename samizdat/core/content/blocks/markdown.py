@@ -12,7 +12,7 @@ from typing import Any
 
 from markdown_it.token import Token
 
-from samizdat.core.content.blocks.reading import dumps, parse
+from samizdat.core.content.blocks.parser import dumps, parse
 from samizdat.core.content.blocks.schema import Node
 from samizdat.core.content.markdown import markdown
 

@@ -7,8 +7,8 @@ block that a word came from. What needs the database or the network stands in ca
 from collections.abc import Callable, Iterator
 
 from samizdat.core.content.checks import contrast, dates, donation, links, width, words
+from samizdat.core.content.checks.check_input import Readability
 from samizdat.core.content.checks.positions import TextPositions
-from samizdat.core.content.checks.reading import Readability
 from samizdat.core.content.problems import ContentProblem
 
 __all__ = ["FAMILIES", "Readability", "TextPositions", "look"]

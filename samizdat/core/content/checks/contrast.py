@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from html.parser import HTMLParser
 
-from samizdat.core.content.checks.reading import Readability
+from samizdat.core.content.checks.check_input import Readability
 from samizdat.core.content.problems import ContentProblem
 
 type Color = tuple[int, int, int]

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 
-from samizdat.core.content.checks.reading import Readability
+from samizdat.core.content.checks.check_input import Readability
 from samizdat.core.content.phrases import spoken
 from samizdat.core.content.problems import ContentProblem
 from samizdat.core.dates import php_date

@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
+from samizdat.core.content.checks.check_input import Readability
 from samizdat.core.content.checks.links import host_of, known_in
-from samizdat.core.content.checks.reading import Readability
 from samizdat.core.content.phrases import PhraseTable
 from samizdat.core.content.problems import ContentProblem
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import parse_qsl, urlsplit
 
-from samizdat.core.content.checks.reading import Readability
+from samizdat.core.content.checks.check_input import Readability
 from samizdat.core.content.problems import ContentProblem
 
 # Host (and those below it) -> whose click counter it is. They learn who read, when and from where, before the page.

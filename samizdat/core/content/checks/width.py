@@ -4,7 +4,7 @@ import html
 import re
 from collections.abc import Iterator, Mapping
 
-from samizdat.core.content.checks.reading import Readability
+from samizdat.core.content.checks.check_input import Readability
 from samizdat.core.content.problems import ContentProblem
 
 PHONE = 390  # pixels: wider than most phones

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 
+from samizdat.core.content.checks.check_input import Readability
 from samizdat.core.content.checks.first_words import PLACEHOLDERS
-from samizdat.core.content.checks.reading import Readability
 from samizdat.core.content.problems import ContentProblem
 
 _TRIAL = re.compile(

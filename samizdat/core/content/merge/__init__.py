@@ -8,7 +8,7 @@ a tag that we do not know would otherwise be sent as it stands. Mailchimp's lang
 pages; which of its tags mean what here stands in three tables of names.py.
 """
 
-from samizdat.core.content.merge.reading import MAX_DEPTH, parse, without, written
+from samizdat.core.content.merge.parser import MAX_DEPTH, parse, without, written
 from samizdat.core.content.merge.tag_names import FLAGS, KNOWN, MAILCHIMP, NUMBERED, PERSONAL, gone
 from samizdat.core.content.merge.tree import (
     GROUPS,

@@ -15,7 +15,7 @@ from typing import Literal
 
 from samizdat.core.content import merge
 from samizdat.core.content.blocks.comments import marked, without_comments
-from samizdat.core.content.blocks.reading import BadDocument, parse
+from samizdat.core.content.blocks.parser import BadDocument, parse
 from samizdat.core.content.merge import MergeCondition, MergeTag
 from samizdat.core.content.message import ESCAPES, FALL_BACK, ValueSlot, as_shown, value_of_slot
 from samizdat.core.content.render.blocks import Blocks

@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 from urllib.parse import urlsplit
 
 from samizdat.core.content import merge
-from samizdat.core.content.blocks.reading import BadDocument, dumps, parse
+from samizdat.core.content.blocks.parser import BadDocument, dumps, parse
 from samizdat.core.content.blocks.schema import Node as Document
 from samizdat.core.content.markdown import is_knotted, markdown
 from samizdat.core.content.merge import KNOWN, PERSONAL, IfBlock, MergeCondition, MergeTag, Node, Text

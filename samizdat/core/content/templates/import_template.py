@@ -11,8 +11,8 @@ from samizdat.core.content.problems import ContentProblem
 from samizdat.core.content.render import cleaning
 from samizdat.core.content.render.checks import shown, template_flaws
 from samizdat.core.content.render.cleaning import MAX_NESTING
+from samizdat.core.content.templates.file_text import decoded, emptied
 from samizdat.core.content.templates.notes import Note, TemplateRefused, naming
-from samizdat.core.content.templates.reading import decoded, emptied
 from samizdat.core.content.templates.regions_by_marks import marked
 
 MAX_FILE = 5 * 1024 * 1024  # bytes as they come in; pictures inside of it are taken out before the next limit

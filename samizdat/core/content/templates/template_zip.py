@@ -17,8 +17,8 @@ from io import BytesIO
 from urllib.parse import unquote
 
 from samizdat.core import zip_limits
+from samizdat.core.content.templates.file_text import decoded
 from samizdat.core.content.templates.notes import Note, TemplateRefused
-from samizdat.core.content.templates.reading import decoded
 
 MAX_ZIP = 20 * 1024 * 1024  # bytes, as it comes in
 MOST_FILES = 500
