@@ -86,6 +86,13 @@ def found_at(organization: Organization, keys: OrganizationKeys, comparable: Ite
     return [id for id, index, own in blinds_among(organization, keys, ids) if index in own]
 
 
+def put_owners_right(organization: Organization, ids: Sequence[int]) -> None:
+    """Puts rows whose number is of this organization beside it again, with an index of nobody: put_index_right() is
+    next."""
+    for id in sql.of_others(organization.id, ids):
+        Subscriber.objects.filter(id=id).update(organization=organization, email_index=os.urandom(16))
+
+
 def put_index_right(keys: OrganizationKeys, row: Subscriber) -> bool:
     """Gives a locked row the index of its own sealed address. False where another row has that address and index as
     well: then both cannot be found by it. Who stands there by a wrong index loses it, until the next comparison; who

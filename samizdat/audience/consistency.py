@@ -121,7 +121,7 @@ def check_page(organization: Organization, after: int, now: datetime) -> tuple[C
     end."""
     begin, end = row_id(organization.id, after), row_id(organization.id + 1, 0)
     most = min(PAGE, max(1, PAGE_INDEXES // len(keyring.keys(organization).index)))
-    ids = sql.subscribers_after(organization.id, begin, end, most)
+    ids = sql.numbered_after(begin, end, most)
     whole = len(ids) < most
     if len(few := sql.cut_by_records(ids, PAGE_RECORDS)) < len(ids):
         ids, whole = list(few), False
@@ -149,6 +149,7 @@ def _wrong(organization: Organization, ids: list[int], now: datetime) -> tuple[l
     indexes = [(id, index, [index] if text is None else keys.blinds(text)) for id, index, text, _is_marked in here]
     misindexed = {id for id, index, blinds in indexes if index not in blinds}
     misindexed |= {id for id, _index, text, is_marked in here if text is not None and not is_marked}
+    misindexed |= {*sql.of_others(organization.id, ids)}
     reasons = _suppressed(organization, {blind: id for id, _index, blinds in indexes for blind in blinds})
     logs = {id: consent_records.records(held) for id, held in known.items()}
     resting = Subscription.objects.filter(subscriber__in=ids, paused__isnull=False)

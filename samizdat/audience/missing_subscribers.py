@@ -38,7 +38,7 @@ def look(organization: Organization, now: datetime) -> None:
     while ids := sql.who_said_no(after, end, PAGE):
         here = [*consent_writer.indexes_among(organization, keys, ids)]
         misindexed = [id for id, index, text, _mark in here if text is not None and index not in keys.blinds(text)]
-        _put_indexes_right(organization, keys, misindexed)
+        _put_indexes_right(organization, keys, [*misindexed, *sql.of_others(organization.id, ids)])
         unreadable = [id for id, _index, text, _mark in here if text is None]
         report(organization, [*sql.without_row(after, ids[-1]), *unreadable], now)
         after = ids[-1]
@@ -47,6 +47,7 @@ def look(organization: Organization, now: datetime) -> None:
 def _put_indexes_right(organization: Organization, keys: OrganizationKeys, ids: list[int]) -> None:
     """Of one whose address another row has by now, the comparison keeps it away."""
     with transaction.atomic():
+        consent_writer.put_owners_right(organization, ids)
         rows = Subscriber.objects.select_for_update().filter(organization=organization, id__in=ids)
         for row in rows.order_by("id"):
             consent_writer.put_index_right(keys, row)

@@ -356,6 +356,18 @@ def subscribers_after(organization: int, after: int, end: int, limit: int) -> li
     return fetch_numbers(query, [after, end, organization, limit])
 
 
+def numbered_after(after: int, end: int, limit: int) -> list[int]:
+    """The same, whatever organization stands beside the number."""
+    query = "SELECT id FROM audience_subscriber WHERE id > %s AND id < %s ORDER BY id LIMIT %s"
+    return fetch_numbers(query, [after, end, limit])
+
+
+def of_others(organization: int, subscribers: Sequence[int]) -> list[int]:
+    """Those of these subscribers of an organization beside whom another one stands."""
+    query = f"SELECT id FROM audience_subscriber WHERE {among('id')} AND organization_id <> %s ORDER BY id"
+    return fetch_numbers(query, [number_list(subscribers), organization])
+
+
 def subscriptions_below(list_id: int, status: int, below: int, limit: int) -> list[int]:
     return fetch_numbers(
         "SELECT subscriber_id FROM audience_subscription WHERE list_id = %s AND status = %s AND subscriber_id < %s "

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import IntegrityError, connection, transaction
 
 from samizdat.accounts.actions import found_organization
 from samizdat.audience import actions as audience
@@ -56,6 +57,19 @@ def _misplace(subscriber: Subscriber) -> None:
     Subscriber.objects.filter(pk=subscriber.pk).update(email_index=os.urandom(16))
 
 
+def give_away(subscriber: Subscriber) -> None:
+    """As whoever switches conditions off, or takes them from the table."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("PRAGMA ignore_check_constraints = ON")
+        else:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            cursor.execute("ALTER TABLE audience_subscriber DROP CONSTRAINT subscriber_is_of_number")
+        cursor.execute("UPDATE audience_subscriber SET organization_id = 99 WHERE id = %s", [subscriber.pk])
+        if connection.vendor == "sqlite":
+            cursor.execute("PRAGMA ignore_check_constraints = OFF")
+
+
 def _are_subscribed(organization: Any) -> set[str]:
     rows = Subscription.objects.filter(status=SUBSCRIBED, mail_verdict=consent.YES, list__organization=organization)
     numbers = rows.values_list("subscriber", flat=True)
@@ -66,7 +80,7 @@ def _missing() -> list[int]:
     return [detail_of(event)["count"] for event in Event.objects.filter(kind=missing_subscribers.MISSING)]
 
 
-@pytest.mark.parametrize("away", [_delete_row, _break_row, _misplace])
+@pytest.mark.parametrize("away", [_delete_row, _break_row, _misplace, give_away])
 def test_who_unsubscribed_and_whose_row_is_gone_is_not_brought_back_by_a_file(
     lantern: Any, letter: Any, eve: Subscriber, bring: Callable[..., Any], file: Path, away: Callable[..., None]
 ) -> None:
@@ -74,6 +88,32 @@ def test_who_unsubscribed_and_whose_row_is_gone_is_not_brought_back_by_a_file(
     away(eve)
     bring(file, status="subscribed")
     assert _are_subscribed(lantern) == {"ada@post.example"}
+
+
+def test_no_row_of_a_subscriber_stands_beside_an_organization_that_its_number_is_not_of(eve: Subscriber) -> None:
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Subscriber.objects.filter(pk=eve.pk).update(organization=99)
+
+
+def test_who_leaves_by_their_number_has_left_whatever_organization_stands_beside_it(
+    lantern: Any, letter: Any, eve: Subscriber
+) -> None:
+    give_away(eve)
+    here = queries.subscriber_numbered(lantern, eve.number)
+    assert here is not None
+    audience.unsubscribe(here, letter, way="one-click", now=NOW)
+    assert not _are_subscribed(lantern)
+    assert ConsentRecord.objects.filter(subscriber=eve, kind=consent.KINDS.index("withdrawn")).count() == 1
+
+
+def test_the_comparison_puts_a_row_beside_its_own_organization_again(
+    lantern: Any, letter: Any, eve: Subscriber
+) -> None:
+    give_away(eve)
+    checked, _mended = consistency.mend_all(lantern, NOW)
+    assert checked.wrong == [eve.number]
+    assert queries.subscriber_at(lantern, "eve@post.example") == eve
+    assert consistency.check_projections(lantern, NOW).wrong == []
 
 
 def _by_link(eve: Subscriber, letter: Any, _bring: Callable[..., Any], _file: Path) -> None:

@@ -260,6 +260,7 @@ def put_indexes_right(organization: Organization, numbers: Sequence[int], *, now
     keys = keyring.keys(organization)
     for number in numbers:
         with transaction.atomic():
+            consent_writer.put_owners_right(organization, [row_id(organization.id, number)])
             rows = Subscriber.objects.select_for_update().filter(organization=organization)
             row = rows.filter(id=row_id(organization.id, number)).first()
             if row is not None and not consent_writer.put_index_right(keys, row):

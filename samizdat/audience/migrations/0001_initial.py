@@ -383,6 +383,10 @@ class Migration(InitialMigration):
             model_name='subscriber',
             constraint=models.UniqueConstraint(fields=('organization', 'email_index'), name='subscriber_once'),
         ),
+        migrations.AddConstraint(
+            model_name='subscriber',
+            constraint=models.CheckConstraint(condition=models.Q(('organization', models.F('id').bitrightshift(40))), name='subscriber_is_of_number'),
+        ),
         migrations.AddIndex(
             model_name='readablevalue',
             index=models.Index(fields=['field', 'value', 'subscriber'], name='readablevalue_by_value'),

@@ -25,7 +25,7 @@ def numbers_at(organization: Organization, comparable: Iterable[str]) -> list[in
 def subscriber_numbered(organization: Organization, number: int) -> Subscriber | None:
     if not is_number(number):
         return None
-    return Subscriber.objects.filter(organization=organization, id=row_id(organization.id, number)).first()
+    return Subscriber.objects.filter(id=row_id(organization.id, number)).first()
 
 
 def address_of(subscriber: Subscriber) -> str:
