@@ -16,7 +16,7 @@ from typing import Any
 from samizdat.core.content.blocks.schema import Node
 from samizdat.core.content.problems import ContentProblem
 
-# Control characters never get into a document (reading.py), so these are no text.
+# Control characters never get into a document (parser.py), so these are no text.
 _OPEN, _CLOSE = "\x1e", "\x1f"
 _NUMBER = re.compile(rf"{_OPEN}(\d+){_CLOSE}")
 _TAG_ENDS = re.compile(r"%\}|\|\*|-->")
