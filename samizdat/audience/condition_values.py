@@ -25,6 +25,8 @@ type Asked = dict[int, Compared]
 
 # Begins the name of a condition that was decided beforehand, as no merge tag does; what it holds is HELD.
 _DECIDED, HELD = "=", "1"
+# What is no field, but is corrected at the desk like one.
+_ADDRESS: Mapping[str, int] = {"EMAIL": seal.ADDRESS}
 
 
 def known_tags(organization: Organization) -> dict[int, str]:
@@ -62,14 +64,16 @@ def key_of(name: str) -> int:
 
 
 def of_fields(conditions: Iterable[MergeCondition], numbers: Mapping[str, int]) -> Asked:
-    """Key -> (name that a condition on a field gets where it is decided beforehand, HELD). numbers: merge field tag ->
-    number in every blob."""
-    names = {_name(numbers[it.name], it) for it in conditions if it.name in numbers}
+    """Key -> (name that a condition on a field, or on the address, gets where it is decided beforehand, HELD). numbers:
+    merge field tag -> number in every blob."""
+    names = {name for it in conditions if (name := _name(numbers, it))}
     return dict(sorted((key_of(name), ((name, HELD),)) for name in names))
 
 
-def _name(number: int, condition: MergeCondition) -> str:
-    return f"{_DECIDED}{number} {condition.operator} {condition.value}"
+def _name(numbers: Mapping[str, int], condition: MergeCondition) -> str:
+    """ "" where it asks for nothing that is kept of a reader."""
+    number = {**_ADDRESS, **numbers}.get(condition.name)
+    return "" if number is None else f"{_DECIDED}{number} {condition.operator} {condition.value}"
 
 
 def decided(compiled: CompiledContent, compared: Iterable[Compared], numbers: Mapping[str, int]) -> CompiledContent:
@@ -78,7 +82,7 @@ def decided(compiled: CompiledContent, compared: Iterable[Compared], numbers: Ma
     names = {name for pairs in compared for name, _group in pairs if name.startswith(_DECIDED)}
 
     def asks(condition: MergeCondition | None) -> MergeCondition | None:
-        name = _name(numbers[condition.name], condition) if condition and condition.name in numbers else ""
+        name = _name(numbers, condition) if condition else ""
         return MergeCondition(name, "has") if name in names else condition
 
     choices = [tuple((asks(it), first, last) for it, first, last in choice.branches) for choice in compiled.choices]

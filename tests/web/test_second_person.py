@@ -19,7 +19,7 @@ from samizdat.audience import queries
 from samizdat.audience.actions.rectification import LetterUnderWay, correct_address
 from samizdat.audience.list_details import ListDetails
 from samizdat.audience.models import MONTHLY, ConsentRecord, Subscriber, SubscriberTag, Subscription, Tag
-from samizdat.campaigns import ab_test, approval, content, translations
+from samizdat.campaigns import ab_test, agreed_people, approval, content, edition_details, translations
 from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns.approval import NotApproved, agree, standing
 from samizdat.campaigns.drafts.draft import draft_of
@@ -28,10 +28,12 @@ from samizdat.campaigns.models import Approval, Campaign
 from samizdat.campaigns.opened import open_campaign
 from samizdat.core.content.compile import CompileProof
 from samizdat.core.content.render import Content
+from samizdat.core.mail.ledger import unpack_numbers
 from samizdat.core.segment import LanguageCondition, ListCondition
 from samizdat.delivery.actions import cancel, release, releasing, resume, second_person, start_due
 from samizdat.delivery.errors import NotReleasable
 from samizdat.events.models import Event
+from samizdat.vault import keyring
 from samizdat.worker.schedule.event_handlers import follow
 from tests.conftest import NOW
 from tests.web.conftest import CONSENT, House, make_person
@@ -319,7 +321,7 @@ def test_a_yes_to_a_letter_for_a_list_is_none_to_whoever_is_brought_into_it(stri
 
 
 def test_of_many_people_a_yes_keeps_how_many_they_were(strict: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(approval, "NAMED", 0)
+    monkeypatch.setattr(agreed_people, "NAMED", 0)
     letter, clara = strict.campaign, strict.people["editor"]
     second_person.agree(letter, approval.bond_of(open_campaign(letter)), 10, by=strict.people["admin"], now=NOW)
     audience.add_subscriber(strict.organization, "made@example.org", strict.list, consent=CONSENT, now=NOW, by=clara)
@@ -331,7 +333,7 @@ def test_of_many_people_others_in_their_place_are_none_that_were_agreed_to(
     strict: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By a tag, of which a sample is kept, 60 are led to 60 others, as many as before."""
-    monkeypatch.setattr(approval, "NAMED", 30)
+    monkeypatch.setattr(agreed_people, "NAMED", 30)
     letter, tag = _for_the_board(strict, agreed=False)
     people = [
         audience.add_subscriber(
@@ -359,10 +361,10 @@ def test_a_sample_of_a_million_is_small_quick_and_takes_a_usual_week_for_the_sam
     """New subscribers are one of a hundred; of others one of ten is seen however they were chosen."""
     chance = random.Random(7)
     people = sorted(chance.sample(range(1 << 39), 1_000_000))
-    draw = chance.randrange(1, approval.PRIME), chance.randrange(approval.PRIME)
-    kept = approval._kept(people, draw)
-    assert len(kept) < 50_000
-    week, led = (approval._AgreedNumbers(len(people), kept, draw, set()) for _ in range(2))
+    agreed = agreed_people.agreed_audience(people)
+    assert len(agreed.people) < 50_000
+    kept = dict.fromkeys(unpack_numbers(agreed.people), 0)
+    week, led = (agreed_people._AgreedNumbers(len(people), kept, len(people), agreed.draw) for _ in range(2))
     week.compare(people[10_000:] + [number + (1 << 39) for number in people[:20_000]])
     led.compare(people[100_000:] + [number + (1 << 39) for number in people[:100_000]])
     assert not week.grew and led.grew
@@ -375,14 +377,17 @@ def test_a_letter_for_a_few_goes_to_fewer_than_were_agreed_to(strict: House) -> 
     assert letter.state == "sending" and letter.frozen == 1
 
 
-@pytest.mark.parametrize("named", [approval.NAMED, 0])
+@pytest.mark.parametrize("named", [agreed_people.NAMED, 0])
 @pytest.mark.parametrize("what", ["given", "taken"])
 def test_who_carries_a_tag_that_the_text_asks_for_is_part_of_the_yes(
     strict: House, what: str, named: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(approval, "NAMED", named)
+    monkeypatch.setattr(agreed_people, "NAMED", named)
     letter, clara, olga = strict.campaign, strict.people["editor"], strict.people["admin"]
-    boris = audience.add_subscriber(strict.organization, "boris@example.org", strict.list, consent=CONSENT, now=NOW)
+    boris, *_others = (
+        audience.add_subscriber(strict.organization, f"{name}@example.org", strict.list, consent=CONSENT, now=NOW)
+        for name in ("boris", "inna", "gleb", "nina")
+    )
     if what == "taken":
         audience.add_tags(boris, ["volunteer"], now=NOW)
     written = draft_of(letter).with_(
@@ -398,11 +403,11 @@ def test_who_carries_a_tag_that_the_text_asks_for_is_part_of_the_yes(
     assert release(letter, now=NOW, by=clara).state == "sending"
 
 
-@pytest.mark.parametrize("named", [approval.NAMED, 0])
+@pytest.mark.parametrize("named", [agreed_people.NAMED, 0])
 def test_for_whom_a_condition_on_a_field_holds_is_part_of_the_yes(
     strict: House, named: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(approval, "NAMED", named)
+    monkeypatch.setattr(agreed_people, "NAMED", named)
     letter, clara, olga = strict.campaign, strict.people["editor"], strict.people["admin"]
     boris = audience.add_subscriber(strict.organization, "boris@example.org", strict.list, consent=CONSENT, now=NOW)
     audience.add_field(strict.organization, "TEAM", "", now=NOW)
@@ -415,6 +420,26 @@ def test_for_whom_a_condition_on_a_field_holds_is_part_of_the_yes(
         release(letter, now=NOW, by=clara)
     audience.change_values(boris, {"TEAM": "the readers"}, now=NOW)
     assert release(letter, now=NOW, by=clara).state == "sending", "what changes nothing of who reads it is no matter"
+
+
+def test_for_whose_address_a_condition_holds_is_part_of_the_yes(strict: House) -> None:
+    letter, clara, later = strict.campaign, strict.people["editor"], NOW + timedelta(minutes=1)
+    spy, *_others = (
+        audience.add_subscriber(strict.organization, f"p{n}@post.example", strict.list, consent=CONSENT, now=NOW)
+        for n in range(25)
+    )
+    asks = "*|IF:EMAIL=p0@post.example|*Nothing new.*|ELSE:|*The raid is on Tuesday.*|END:IF|*"
+    campaigns.save(
+        letter, draft_of(letter).with_(body=asks, format="markdown"), version=letter.version, by=clara, now=NOW
+    )
+    letter = Campaign.objects.get(pk=letter.pk)
+    second_person.agree(letter, approval.bond_of(open_campaign(letter)), 30, by=strict.people["admin"], now=NOW)
+    audience.correct_address(spy, "p0+1@post.example", now=later, by=clara)
+    with pytest.raises(NotApproved, match="A field that decides who sees part"):
+        release(letter, now=later, by=clara)
+    second_person.agree(letter, approval.bond_of(open_campaign(letter)), 30, by=strict.people["admin"], now=later)
+    letter = release(letter, now=later, by=clara, at=later + timedelta(days=1))
+    assert len(edition_details.opened(keyring.keys(strict.organization), letter.edition).asked) == 1
 
 
 def _asking(prefix: str, many: int) -> str:
@@ -453,6 +478,90 @@ def test_a_letter_may_ask_for_a_hundred_towns(strict: House) -> None:
     letter = Campaign.objects.get(pk=letter.pk)
     second_person.agree(letter, approval.bond_of(open_campaign(letter)), 20, by=strict.people["admin"], now=NOW)
     assert release(letter, now=NOW, by=clara).state == "sending"
+
+
+def _but_for_the_board(strict: House, kind: str) -> tuple[Campaign, list[Subscriber], list[Subscriber]]:
+    """A letter that everybody agreed to but 3 of 41 read a greeting of: those 3 read where the raid is."""
+    letter, home, before = strict.campaign, strict.organization, NOW - timedelta(days=9)
+    audience.add_field(home, "TEAM", "", now=before)
+    people = [
+        audience.add_subscriber(home, f"reader{number}@example.org", strict.list, consent=CONSENT, now=before)
+        for number in range(40)
+    ]
+    for reader in [*people[3:], Subscriber.objects.get(pk=strict.ada.pk)]:
+        if kind == "tag":
+            audience.add_tags(reader, ["reader"], now=before)
+        else:
+            audience.change_values(reader, {"TEAM": "reader"}, now=before)
+    asks = {
+        "tag": '{% if tagged "reader" %}Hello.{% else %}The raid is on Tuesday.{% endif %}',
+        "field": "*|IF:TEAM=reader|*Hello.*|ELSE:|*The raid is on Tuesday.*|END:IF|*",
+    }
+    written = draft_of(letter).with_(body=asks[kind], format="markdown")
+    campaigns.save(letter, written, version=letter.version, by=strict.people["editor"], now=NOW)
+    letter = Campaign.objects.get(pk=letter.pk)
+    second_person.agree(letter, approval.bond_of(open_campaign(letter)), 41, by=strict.people["admin"], now=NOW)
+    return letter, people[:3], people[3:]
+
+
+@pytest.mark.parametrize("named", [agreed_people.NAMED, 10])
+@pytest.mark.parametrize("kind", ["tag", "field"])
+def test_nobody_who_loses_a_tag_or_a_value_after_the_yes_reads_what_was_for_those_without(
+    strict: House, kind: str, named: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where of more people than are named those without are few."""
+    monkeypatch.setattr(agreed_people, "NAMED", named)
+    letter, _board, readers = _but_for_the_board(strict, kind)
+    clara, spy = strict.people["editor"], readers[7]
+
+    def has(tag: str) -> None:
+        if kind == "field":
+            audience.change_values(spy, {"TEAM": tag}, now=NOW)
+        else:
+            (audience.add_tags if tag == "reader" else audience.remove_tags)(spy, ["reader"], now=NOW, by=clara)
+
+    has("none")
+    with pytest.raises(NotApproved, match=f"A {kind} that decides who sees part"):
+        release(letter, now=NOW, by=clara)
+    has("reader")
+    assert release(letter, now=NOW, by=clara).state == "sending"
+
+
+def test_whoever_joins_after_the_yes_may_read_what_is_for_those_without_a_tag(strict: House) -> None:
+    letter, *_people = _but_for_the_board(strict, "tag")
+    for number in range(2):
+        new = f"new{number}@example.org"
+        audience.add_subscriber(strict.organization, new, strict.list, consent=CONSENT, now=NOW)
+    assert release(letter, now=NOW, by=strict.people["editor"]).state == "sending"
+
+
+@pytest.mark.parametrize("kind", ["tag", "field"])
+def test_what_is_for_the_few_without_a_tag_goes_to_no_other_mailbox_of_theirs(strict: House, kind: str) -> None:
+    letter, board, readers = _but_for_the_board(strict, kind)
+    clara, later = strict.people["editor"], NOW + timedelta(minutes=1)
+    audience.correct_address(board[0], "spy@evil.example", now=later, by=clara)
+    with pytest.raises(NotApproved, match=f"A {kind} that decides who sees part"):
+        release(letter, now=later, by=clara)
+    second_person.agree(letter, approval.bond_of(open_campaign(letter)), 41, by=strict.people["admin"], now=later)
+    release(letter, now=later, by=clara, at=later + timedelta(days=1))
+    with pytest.raises(LetterUnderWay):
+        audience.correct_address(board[1], "spy2@evil.example", now=later, by=clara)
+
+
+def test_of_a_large_list_a_yes_names_the_few_with_or_without_a_tag_and_stays_small() -> None:
+    """A hundred conditions of which each half is the smaller one: no more than four times whom a sample holds."""
+    people = range(1, 100_001)
+    without = dict.fromkeys(people, (1 << 100) - 1)
+    for place in range(100):
+        for number in range(place * 900 + 1, place * 900 + 901):
+            without[number] ^= 1 << place
+    agreed = agreed_people.agreed_audience(people, [*range(1, 101)], without)
+    assert len(agreed.people) + len(agreed.masks) < 500_000
+    assert sum(part.is_named for part in agreed.parts) >= 16
+    few = dict.fromkeys(range(1, 13), 1 << 1) | dict.fromkeys(range(13, 100001), 1)
+    agreed = agreed_people.agreed_audience(people, [1, 2], few)
+    assert [part.is_named for part in agreed.parts] == [True, True]
+    assert {*range(1, 13)} <= {*unpack_numbers(agreed.people)}
 
 
 def test_which_of_its_languages_each_of_them_reads_is_part_of_the_yes(strict: House) -> None:

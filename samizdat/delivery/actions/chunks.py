@@ -18,7 +18,7 @@ from samizdat.audience.condition_values import Asked
 from samizdat.audience.models import NUMBER_MASK, SUBSCRIBED, Subscription, row_id
 from samizdat.campaigns import edition_details, sealed_clicks, translations
 from samizdat.campaigns.ab_test import BadTest
-from samizdat.campaigns.approval import AgreedPeople
+from samizdat.campaigns.agreed_people import AgreedPeople
 from samizdat.campaigns.models import Campaign, Edition
 from samizdat.core import ab_test, languages, totals
 from samizdat.core.mail import rate
@@ -70,7 +70,7 @@ def owe(
         # Read once, and nowhere again: somebody may edit tags, fields and languages meanwhile.
         masks, places = masks_now(edition.organization, page, asked), places_now(edition.organization_id, spoken, page)
         if agreed:
-            agreed.compare(page, masks.by_number, by_version(spoken, places, page))
+            agreed.compare(page, parts_of(masks, spoken, places, page))
         if set_aside and len(numbers) < len(page):
             set_aside([number for number in page if number in left_out], masks, places)
         position += write_chunks(edition, position, numbers, first, masks, places)
@@ -167,12 +167,14 @@ def places_now(organization: int, versions: Sequence[str], numbers: Sequence[int
     return {row & NUMBER_MASK: places[language] for row, language in rows}
 
 
-def by_version(versions: Sequence[str], places: Mapping[int, int], numbers: Sequence[int]) -> dict[str, list[int]]:
-    """Language of a version -> who of these gets that one."""
-    readers: dict[str, list[int]] = {language: [] for language in versions}
-    for number in numbers if versions else ():
-        readers[versions[places.get(number, 0)]].append(number)
-    return readers
+def parts_of(
+    masks: ConditionMasks, versions: Sequence[str], places: Mapping[int, int], numbers: Sequence[int]
+) -> Mapping[int, int]:
+    """Number -> in which parts of the audience they are: bits of conditions, then that of their version."""
+    if not versions:
+        return masks.by_number
+    by_number, first = masks.by_number, masks.asked
+    return {number: by_number.get(number, 0) | 1 << first + places.get(number, 0) for number in numbers}
 
 
 def cut_parts(

@@ -11,10 +11,12 @@ from samizdat.accounts.models import Organization, Person
 from samizdat.audience.segments.errors import SegmentBroken
 from samizdat.campaigns import ab_test as contests
 from samizdat.campaigns import approval, counted_links, translations
+from samizdat.campaigns.agreed_people import NEWCOMERS, AgreedPeople, Key
 from samizdat.campaigns.audience import reader_of
 from samizdat.campaigns.freezing import freeze
 from samizdat.campaigns.models import REPLACED, WELCOME, Campaign, Edition
 from samizdat.campaigns.opened import OpenedCampaign, open_campaign
+from samizdat.core import languages
 from samizdat.delivery import domain_ownership
 from samizdat.delivery.actions import copied_installation, digest_rounds, resend_unreached
 from samizdat.delivery.actions.chunks import clear_half_made, cut_parts, owe, settle_what_counts
@@ -147,12 +149,13 @@ def _opened(campaign: Campaign, request: _Request) -> OpenedCampaign:
     return opened
 
 
-def _freeze(opened: OpenedCampaign, request: _Request) -> tuple[Edition, int, approval.AgreedPeople | None]:
+def _freeze(opened: OpenedCampaign, request: _Request) -> tuple[Edition, int, AgreedPeople | None]:
     """Its edition and the chunks of its people: how many they are, and whom a second person meant."""
     campaign, now = opened.campaign, request.now
     reader = reader_of(campaign, now, opened.segment)  # Before anything is written.
     edition, asked = freeze(opened, now)
-    agreed = approval.agreed_people(campaign, opened.settings, asked)
+    parts: list[Key] = [*asked, *languages.load(edition.languages)]
+    agreed = approval.agreed_people(campaign, opened.settings, parts)
     # One reading for all that is asked of it: whose turn it is stands in the open.
     choices = seldom_on(campaign)
     seldom = who_waits(campaign, max(request.at or now, now), choices)
@@ -181,7 +184,7 @@ def _check(opened: OpenedCampaign, request: _Request, edition: Edition | None = 
 def _insist_on_shown(frozen: int, shown: int | None, turned: int) -> None:
     """Errors: NotReleasable where more would get it than the page said, but for a few who have just joined. turned: who
     waited there, and whose turn comes until it leaves."""
-    if shown is not None and frozen - turned > shown + shown // approval.NEWCOMERS:
+    if shown is not None and frozen - turned > shown + shown // NEWCOMERS:
         raise NotReleasable(approval.grown())
 
 
@@ -222,7 +225,7 @@ def _wave_columns(edition: Edition, wave: ReleaseWave) -> dict[str, object]:
 
 
 def _make_sendable(
-    opened: OpenedCampaign, edition: Edition, frozen: int, request: _Request, agreed: approval.AgreedPeople | None
+    opened: OpenedCampaign, edition: Edition, frozen: int, request: _Request, agreed: AgreedPeople | None
 ) -> None:
     """The one transaction that counts. The version is the lock: a draft saved meanwhile is not what was frozen."""
     campaign, others = opened.campaign, [version.campaign for version in opened.translations]

@@ -6,11 +6,12 @@ from samizdat.accounts.models import Person
 from samizdat.audience.models import NUMBER_MASK
 from samizdat.audience.segments.errors import SegmentBroken
 from samizdat.campaigns import approval, conditions
+from samizdat.campaigns.agreed_people import NEWCOMERS, agreed_audience
 from samizdat.campaigns.errors import DraftChangedMeanwhile
 from samizdat.campaigns.freezing import versions_of
 from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.opened import open_campaign
-from samizdat.delivery.actions.chunks import by_version, places_now
+from samizdat.delivery.actions.chunks import parts_of, places_now
 from samizdat.delivery.actions.recipients import meant_by, who_waits
 from samizdat.delivery.sealed_chunks import masks_now
 
@@ -28,13 +29,10 @@ def agree(campaign: Campaign, seen: str, shown: int, waiting: int = 0, *, by: Pe
         would_get = sum(number not in waits for number in people)
     except SegmentBroken as broken:
         raise DraftChangedMeanwhile(str(broken)) from broken
-    if any(
-        many > named + named // approval.NEWCOMERS
-        for many, named in ((would_get, shown), (len(people), shown + waiting))
-    ):
+    if any(many > named + named // NEWCOMERS for many, named in ((would_get, shown), (len(people), shown + waiting))):
         raise DraftChangedMeanwhile(approval.grown())
-    masks = masks_now(campaign.organization, people, asked).by_number
-    tags = {tag: [number for number, mask in masks.items() if mask >> place & 1] for place, tag in enumerate(asked)}
     spoken = versions_of(opened) if opened.translations else ()
-    read = by_version(spoken, places_now(campaign.organization_id, spoken, people), people)
-    approval.agree(campaign, seen, by=by, now=now, people=people, tags=tags, languages=read)
+    masks = masks_now(campaign.organization, people, asked)
+    places = places_now(campaign.organization_id, spoken, people)
+    audience = agreed_audience(people, [*asked, *spoken], parts_of(masks, spoken, places, people))
+    approval.agree(campaign, seen, by=by, now=now, audience=audience)
