@@ -239,6 +239,7 @@ def alarms_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leaving_alarm, "EVERY", 0.0)
     monkeypatch.setattr(leaving_alarm, "_due", {})
     monkeypatch.setattr(leaving_alarm, "_looked", {})
+    monkeypatch.setattr(leaving_alarm, "_seen", {})
 
 
 @pytest.fixture

@@ -10,9 +10,10 @@ import math
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any, NamedTuple
 
 from django.db import transaction
@@ -34,6 +35,10 @@ log = logging.getLogger("samizdat.worker")
 
 # Seconds between two looks at one crowd, and of one round of looks.
 EVERY, SECONDS = 10.0, 1.0
+# Events that a look opens at the most (0.1 ms each), and of those that were opened before: transactions end in any
+# order. Times at which somebody did something, by hour, that are remembered of one crowd, and of all (120 bytes each).
+OPENED, AGAIN = 2000, 50
+MOST, ALTOGETHER = 100_000, 300_000
 
 # An alarm: more than this share of a list within an hour, and not just somebody's two aunts.
 ALARM_SHARE = 0.02
@@ -99,7 +104,7 @@ def due(organization: Organization, what: str, list_id: int, purpose: str, group
 
 def look(now: datetime) -> None:
     """Says of crowds that they are unusually large. Each is looked at every ten seconds at most, the one first that has
-    waited longest, and for a second altogether: a busy week of a list takes about one to read."""
+    waited longest, and for a second altogether."""
     began = time.monotonic()
     while time.monotonic() < began + SECONDS and (crowd := _next(began)):
         with _lock:
@@ -126,10 +131,7 @@ def _alarm(crowd: Crowd, group: str, now: datetime) -> None:
     if organization is None:
         return
     about = crowd.what, crowd.list_id, crowd.purpose
-    if crowd.what == RETURNED:
-        detail = _too_many_returned(organization, crowd.list_id, crowd.purpose, group, now)
-    else:
-        detail = _too_many(organization, *about, group, now)
+    detail = (_too_many_returned if crowd.what == RETURNED else _too_many)(organization, crowd, group, now)
     if not detail:
         return
     with transaction.atomic():
@@ -138,26 +140,27 @@ def _alarm(crowd: Crowd, group: str, now: datetime) -> None:
             record("subscribers.left_alarm", organization, now=now, about=crowd.list_id, detail=detail)
 
 
-def _too_many(
-    organization: Organization, what: str, list_id: int, purpose: str, group: str, now: datetime
-) -> dict[str, object] | None:
+def _too_many(organization: Organization, crowd: Crowd, group: str, now: datetime) -> dict[str, object] | None:
     """What an alarm says, of the shortest window in which there are too many. Groups that were told are not counted
     again: they have an alarm, by which they are undone."""
-    still = _still(list_id, purpose)
+    _organization, what, list_id, purpose = crowd
+    still, seen = _still(list_id, purpose), None
     for window in WINDOWS:
         since = now - window.span
         # Each event tells of a slice at most, of fewer letters of one: on most days none has to be opened.
-        most = _events(organization, what, list_id, since).count() * (1 if what == FEWER else SLICE)
+        least, each = max(window.least, window.share * still), 1 if what == FEWER else SLICE
+        most = _events(organization, what, list_id, since)[: int(least / each) + 1].count() * each
         if most < window.least or most <= window.share * still:
             continue
         known_groups = _told(organization, what, list_id, purpose, since)
         if group in known_groups:
             return None
-        did = groups_since(organization, what, list_id, purpose, since)
-        did = {other_group: numbers for other_group, numbers in did.items() if other_group not in known_groups}
+        seen = seen or _read(organization, crowd, what, group, now)
+        did = seen.since(purpose, since, known_groups)
         count = _people(did)
         of = still if what == FEWER else still + count
-        if count >= window.least and count > _limit(window, of, _usual(organization, what, list_id, purpose, since)):
+        limit = 0.0 if seen.is_full else _limit(window, of, _usual(organization, what, list_id, purpose, since))
+        if count >= window.least and count > limit:
             groups = sorted({*did, group})
             return _raised(what, groups, count, of, purpose) | {"window": window.name}
     return None
@@ -195,22 +198,23 @@ def _usual(organization: Organization, what: str, list_id: int, purpose: str, un
     return left
 
 
-def _too_many_returned(
-    organization: Organization, list_id: int, purpose: str, group: str, now: datetime
-) -> dict[str, Any] | None:
+def _too_many_returned(organization: Organization, crowd: Crowd, group: str, now: datetime) -> dict[str, Any] | None:
+    list_id, purpose = crowd.list_id, crowd.purpose
     since = now - TAKES_BACK
     for alarm, detail in _alarms_of(organization, RETURNED, list_id, purpose, since - timedelta(hours=1)):
         if group in detail["groups"]:
             return None
         since = max(since, alarm.at)  # Those before it were told.
-    did = groups_since(organization, RETURNED, list_id, purpose, since)
+    returned = _read(organization, crowd, RETURNED, group, now)
+    did = returned.since(purpose, since)
     count = _people(did)
     if count < ALARM_LEAST:
         return None
-    many = count >= WINDOWS[1].least and count > ALARM_RETURNED_OF_LIST * _still(list_id, purpose)
-    enough = count / ALARM_RETURNED
-    of = max(count, _people(groups_since(organization, LEFT, list_id, purpose, now - TAKES_BACK, enough)))
-    if many or count > ALARM_RETURNED * of:
+    most = 0.0 if returned.is_full else ALARM_RETURNED_OF_LIST * _still(list_id, purpose)
+    many = count >= WINDOWS[1].least and count > most
+    left = _read(organization, crowd, LEFT, group, now)
+    of = max(count, _people(left.since(purpose, now - TAKES_BACK)))
+    if many or ((left.is_whole or left.is_full) and count > ALARM_RETURNED * of):
         return _raised(RETURNED, sorted({*did, group}), count, of, purpose)
     return None
 
@@ -231,9 +235,92 @@ def _alarms_of(
             yield alarm, detail
 
 
-def _people(groups: Mapping[str, list[int]]) -> int:
+def _people(groups: Mapping[str, Iterable[int]]) -> int:
     """One who left, came back and left again is no crowd."""
     return len({number for numbers in groups.values() for number in numbers})
+
+
+@dataclass(slots=True)
+class SeenEvents:
+    """What was read of the events of a list: (purpose, group) -> number -> when they last did it, in seconds. Each is
+    opened once, by a process: a few people who leave and come back all day write hundreds of thousands.
+
+    newest, oldest: their numbers; everything in between was read, and is_whole, all before it that counts.
+    """
+
+    newest: int
+    oldest: int
+    is_whole: bool = False
+    size: int = 0
+    people: dict[tuple[str, str], dict[int, float]] = field(default_factory=dict)
+
+    @property
+    def is_full(self) -> bool:
+        """Too many for any list: an alarm, however few of them are in a window. No more are read."""
+        return self.size >= MOST
+
+    def since(self, purpose: str, since: datetime, without: Container[str] = ()) -> dict[str, list[int]]:
+        """Numbers of those who did it since then, by group."""
+        first = since.timestamp()
+        mine = {group: people for (about, group), people in self.people.items() if about == purpose}
+        did = {
+            group: [number for number, at in people.items() if at >= first]
+            for group, people in mine.items()
+            if group not in without
+        }
+        return {group: numbers for group, numbers in did.items() if numbers}
+
+    def add(self, event: Event) -> None:
+        detail, at = detail_of(event), moment_of(event).timestamp()
+        people = self.people.setdefault((purpose_in(detail), str(detail["group"])), {})
+        self.size -= len(people)
+        for number in detail["numbers"]:
+            people[number] = max(at, people.get(number, at))
+        self.size += len(people)
+
+    def forget(self, until: str) -> None:
+        """Groups before this one."""
+        for about in [about for about in self.people if about[1] < until]:
+            self.size -= len(self.people.pop(about))
+
+
+_reading = threading.Lock()
+# The newest last, of (organization, what, list).
+_seen: dict[tuple[int, str, int], SeenEvents] = {}
+
+
+def _read(organization: Organization, crowd: Crowd, what: str, group: str, now: datetime) -> SeenEvents:
+    """What is known by now of one of CROWDS, with OPENED more events. Where those are not all, the crowd that asks is
+    looked at again."""
+
+    def genuine(rows: QuerySet[Event]) -> Iterator[Event]:
+        """Others don't count, nor do they move the marks."""
+        return filter(is_genuine, rows.iterator(chunk_size=100))
+
+    with _reading:
+        events = _events(organization, what, crowd.list_id, now - TAKES_BACK)
+        top = next(genuine(events.order_by("-id")), None)
+        about = organization.id, what, crowd.list_id
+        seen = _seen.pop(about) if about in _seen else SeenEvents(top.id if top else 0, top.id + 1 if top else 1)
+        _seen[about] = seen
+        # What was numbered before may be committed after.
+        for event in genuine(events.filter(id__lte=seen.newest, id__gte=seen.oldest).order_by("-id")[:AGAIN]):
+            seen.add(event)
+        room = 0 if seen.is_full else OPENED
+        for event in islice(genuine(events.filter(id__gt=seen.newest).order_by("id")), room):
+            seen.add(event)
+            seen.newest, room = event.id, room - 1
+        for event in islice(genuine(events.filter(id__lt=seen.oldest).order_by("-id")), 0 if seen.is_whole else room):
+            seen.add(event)
+            seen.oldest, room = event.id, room - 1
+        seen.is_whole = seen.is_whole or room > 0
+        seen.forget(group_of(now - TAKES_BACK - timedelta(hours=1)))
+        while sum(other.size for other in _seen.values()) > ALTOGETHER and len(_seen) > 1:
+            del _seen[next(iter(_seen))]
+    if not seen.is_full and (room == 0 or not seen.is_whole):
+        with _lock:
+            _due.setdefault(crowd, group)
+    return seen
 
 
 def _still(list_id: int, purpose: str) -> int:
@@ -244,17 +331,13 @@ def _still(list_id: int, purpose: str) -> int:
 
 
 def groups_since(
-    organization: Organization, what: str, list_id: int, purpose: str, since: datetime, enough: float = math.inf
+    organization: Organization, what: str, list_id: int, purpose: str, since: datetime
 ) -> dict[str, list[int]]:
-    """Numbers of those who did it since then, by group; of `enough` of them."""
+    """Numbers of those who did it since then, by group."""
     by_group: dict[str, list[int]] = defaultdict(list)
-    people: set[int] = set()
     for detail in details(organization, what, list_id, since):
         if purpose_in(detail) == purpose:
             by_group[str(detail["group"])] += detail["numbers"]
-            people |= {*detail["numbers"]}
-            if len(people) >= enough:
-                break
     return by_group
 
 
