@@ -36,7 +36,7 @@ from samizdat.delivery.models import (
 )
 from samizdat.delivery.sealed_routes import open_address
 from samizdat.events.models import Event
-from samizdat.events.queries import last_about
+from samizdat.events.queries import about, last_about
 from samizdat.options import inner_networks
 from samizdat.vault import keyring
 from samizdat.vault.keyring import OrganizationKeys
@@ -275,11 +275,14 @@ def was_removed(route: Route) -> bool:
 
 
 def _goes_though_paused(route: Route) -> bool:
-    """Whether a person paused it, and its row says that it goes on though nobody resumed it."""
+    """Whether a person paused it, and its row says that it goes on though nobody resumed it; also where the log has
+    these events in another order than their numbers."""
     if route.state in ("paused", "removed"):
         return False
     last = last_about(route.organization, ("route.paused", "route.resumed"), route.pk)
-    return last is not None and last.kind == "route.paused"
+    if last is None:
+        return about(route.organization, "route.paused", route.pk) is not None
+    return last.kind == "route.paused"
 
 
 # A person sits in front of a test: the longest wait for a connection and for each answer, in seconds. A command that

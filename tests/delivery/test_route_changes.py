@@ -27,6 +27,7 @@ from samizdat.delivery.actions.routes import believe, probe_route, probe_waiting
 from samizdat.delivery.engine.edition_loader import route_infos
 from samizdat.delivery.errors import RouteRefused
 from samizdat.delivery.models import Route
+from samizdat.events import chain
 from samizdat.events.actions import detail_of, record
 from samizdat.events.models import Event
 from samizdat.worker.mail import service_mail
@@ -262,6 +263,22 @@ def test_a_paused_route_is_not_used_because_its_row_says_that_it_goes_on(guarded
         queries.transport_of(old)
     assert [row.is_altered for row in queries.routes(guarded.organization) if row.name == "old"] == [True]
     assert queries.transport_of(resume_route(old, now=NOW, by=vera))
+
+
+def test_a_route_that_was_paused_again_is_not_used_because_an_older_event_was_linked_behind(
+    guarded: House, vera: Person
+) -> None:
+    old = add_route(guarded.organization, "old", "smtp://old.example:587", now=NOW - DAY)
+    pause_route(old, now=NOW, by=vera)
+    old = resume_route(old, now=NOW, by=vera)
+    chain.append()
+    pause_route(old, now=NOW, by=vera)
+    chain.append()
+    Event.objects.filter(kind="route.resumed").update(position=None, link=None)
+    chain.append()
+    Route.objects.filter(pk=old.pk).update(state="live", reason="", priority=0)
+    with pytest.raises(plugins.BadRoute):
+        queries.transport_of(Route.objects.select_related("organization").get(pk=old.pk))
 
 
 def test_a_removed_route_is_not_used_because_its_row_was_put_back(guarded: House, vera: Person) -> None:
