@@ -122,9 +122,12 @@ def statuses_of(list_: List, ids: Sequence[int], now: datetime) -> dict[int, int
 
 def gone_since(list_: List, ids: Sequence[int], day: date, now: datetime) -> list[int]:
     """Who of them left this list before this day, or is over on it for another reason, and is on no other: by their
-    records, whatever their rows say."""
+    records, whatever their rows say: by none that somebody else wrote, since nothing is left of who is erased."""
     lists = List.objects.filter(organization=list_.organization_id).values_list("id", flat=True)
-    return [id for id, records in _records_of(ids).items() if _is_gone(records, list_.id, [*lists], day, now)]
+    rows = sql.digested_consent_of(ids)
+    altered = emptied_records.altered(rows)
+    known = _records_of(sorted({*ids} - {row[0] for row in rows if row[1][0] in altered}))
+    return [id for id, records in known.items() if _is_gone(records, list_.id, [*lists], day, now)]
 
 
 def _is_gone(

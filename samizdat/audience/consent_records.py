@@ -215,7 +215,8 @@ class GenuineConsent:
 
 
 def records(known: Iterable[Known]) -> list[consent.ConsentFact]:
-    """Rows as core/consent reads them."""
+    """Rows as core/consent reads them, without those whose numbers are none of ours: they say nothing, and the check
+    of the log finds them."""
     return [
         consent.ConsentFact(
             kind=consent.KINDS[kind],
@@ -226,6 +227,7 @@ def records(known: Iterable[Known]) -> list[consent.ConsentFact]:
             order=order,
         )
         for order, list_id, kind, purpose, way, day in known
+        if kind < len(consent.KINDS) and purpose < len(consent.PURPOSES) and way < len(consent.WAYS)
     ]
 
 

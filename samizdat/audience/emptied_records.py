@@ -23,6 +23,11 @@ def empty_all_of(subscribers: Sequence[int]) -> None:
         empty(sql.digested_consent_of(some))
 
 
+def altered(rows: Sequence[Digested]) -> set[int]:
+    """Of these records, by their numbers, those that are neither as we wrote them nor as we emptied them."""
+    return {row[1][0] for row in rows if not is_ours(row)} - among(rows)
+
+
 def among(rows: Iterable[Digested]) -> set[int]:
     """Of these records, by their numbers, those that we emptied and that are as they were then."""
     without_words = {row[1][0]: row for row in rows if not row[3]}

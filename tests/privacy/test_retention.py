@@ -10,6 +10,7 @@ from samizdat.audience import actions as audience
 from samizdat.audience import queries
 from samizdat.audience.errors import AddressErased
 from samizdat.audience.models import UNSUBSCRIBED, ConsentRecord, Subscriber, Subscription, Suppression
+from samizdat.core import consent
 from samizdat.delivery import queries as delivery
 from samizdat.delivery.models import Chunk, Delivery
 from samizdat.events import chain
@@ -79,6 +80,18 @@ def test_nobody_goes_whose_other_list_is_one_that_the_database_says_they_left(
     Subscription.objects.filter(list=other).update(status=UNSUBSCRIBED, since=LONG_AGO)
     assert retaining.keep_no_longer(NOW) == (0, 0)
     assert Subscriber.objects.exists()
+
+
+def test_a_no_that_somebody_wrote_has_nobody_erased(lantern: Any, letter: Any, ada: Any) -> None:
+    """Nothing would be left by which to tell."""
+    actions.retain(letter, actions.RetentionRules(left_days=30), now=NOW)
+    [yes] = ConsentRecord.objects.filter(subscriber=ada)
+    ConsentRecord.objects.create(
+        organization=lantern, subscriber=ada, list=letter, kind=consent.KINDS.index("withdrawn"), channel=yes.channel,
+        day=NOW.date() - timedelta(days=60), sealed=b"", digest=bytes(32),
+    )  # fmt: skip
+    Subscription.objects.update(status=consent.STATUSES.index("unsubscribed"), since=NOW.date() - timedelta(days=60))
+    assert retaining.keep_no_longer(NOW) == (0, 0) and [*Subscriber.objects.all()] == [ada]
 
 
 def test_many_go_in_slices_that_hold_the_database_a_moment_each(

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from samizdat.accounts.actions import found_organization
 from samizdat.audience import actions as audience
 from samizdat.audience import consistency, suppression_check
 from samizdat.audience.models import ConsentRecord, Subscriber, Subscription, Suppression
@@ -17,7 +18,7 @@ from samizdat.events.actions import detail_of, record
 from samizdat.vault import keyring
 from samizdat.worker.schedule import consistency_check, scheduler
 from samizdat.worker.stopping import stopping
-from tests.conftest import NOW
+from tests.conftest import NOW, TODAY
 
 pytestmark = pytest.mark.django_db
 
@@ -47,6 +48,26 @@ def test_the_clock_compares_once_a_day(lantern: Any, readers: list[Any]) -> None
     assert len(told(lantern, consistency_check.CHECKED)) == 2
     assert told(lantern, consistency_check.DIFFER) == []
     assert consistency_check.compare in scheduler.SLOW.values()
+
+
+def test_what_somebody_wrote_for_one_organization_keeps_no_other_from_being_compared(
+    lantern: Any, readers: list[Any], vault: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A purpose that is none; and rows of which the comparison breaks."""
+    ConsentRecord.objects.filter(subscriber=readers[0]).update(purpose=5, kind=consent.KINDS.index("withdrawn"))
+    consistency_check.compare(NOW)
+    assert told(lantern, consistency_check.CHECKED) == [{"subscribers": 5, "wrong": 1}]
+    other = found_organization("Harbour Bell", source=vault, today=TODAY)
+
+    def check_page(organization: Any, *rest: Any) -> Any:
+        if organization == lantern:
+            raise ZeroDivisionError
+        return consistency.check_page(organization, *rest)
+
+    monkeypatch.setattr(consistency_check, "check_page", check_page)
+    with pytest.raises(ZeroDivisionError):
+        consistency_check.compare(NOW + timedelta(days=1))
+    assert told(other, consistency_check.CHECKED) == [{"subscribers": 0, "wrong": 0}]
 
 
 def test_after_each_release_it_compares_again(lantern: Any, readers: list[Any]) -> None:

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from samizdat.audience import consent_records, consent_writer, emptied_records, sql
 from samizdat.audience.actions.consent import asked_among, verdicts
-from samizdat.audience.consent_records import Digested, is_ours
+from samizdat.audience.consent_records import Digested
 from samizdat.audience.list_totals import ListTotals
 from samizdat.audience.models import List, SignUp, Subscriber, Subscription
 from samizdat.audience.open_signups import ASKED, FORM
@@ -82,8 +82,8 @@ def _held(ids: Sequence[int]) -> dict[int, list[Digested]]:
     """What is on record about these subscribers, without those of whom anything isn't as we wrote it: whoever writes
     the database would have a no forgotten as a sign-up."""
     rows = sql.digested_consent_of(ids)
-    emptied = emptied_records.among(rows)
-    altered = {row[0] for row in rows if not (is_ours(row) or _number(row) in emptied)}
+    not_ours = emptied_records.altered(rows)
+    altered = {row[0] for row in rows if _number(row) in not_ours}
     if altered:
         log.error("Sign-ups aren't forgotten: the database was altered by other means. Run `samizdat log check`.")
     held: dict[int, list[Digested]] = defaultdict(list)

@@ -61,7 +61,7 @@ def begin_anew() -> None:
 
 def compare(now: datetime) -> None:
     """Goes on with what is due today (UTC), for SECONDS at most."""
-    until = time.monotonic() + SECONDS
+    until, failed = time.monotonic() + SECONDS, list[Exception]()
     for organization in Organization.objects.order_by("id"):
         last, wish = queries.last(organization, CHECKED), queries.last(organization, MEND)
         asked = wish.id if wish is not None and (last is None or wish.id > last.id) else 0
@@ -70,8 +70,13 @@ def compare(now: datetime) -> None:
         is_of_today = last is not None and last.at.astimezone(UTC).date() >= now.astimezone(UTC).date()
         if is_of_today and not asked and not released and organization.id not in _anew:
             continue
-        if not _go_on(organization, asked, released, now, until):
-            return
+        try:
+            if not _go_on(organization, asked, released, now, until):
+                break
+        except Exception as error:  # Of one organization, which keeps no other from being compared.
+            failed.append(error)
+    if failed:
+        raise failed[0]
 
 
 def _go_on(organization: Organization, wish: int, released: int, now: datetime, until: float) -> bool:
