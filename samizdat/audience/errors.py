@@ -15,6 +15,11 @@ class AudienceError(ValueError):
     code = "refused"
 
 
+class RowsAltered(RuntimeError):
+    """What was sealed or recorded names a row that isn't here, and no row is ever deleted: whoever asked for something
+    is asked again later, since nothing of it can be done now."""
+
+
 class NoSuchList(AudienceError):
     code = "no_such_list"
 

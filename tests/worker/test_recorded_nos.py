@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from samizdat.accounts.actions import found_organization
 from samizdat.audience import actions as audience
 from samizdat.audience import consistency
 from samizdat.audience.actions import bulk
@@ -20,6 +21,7 @@ from samizdat.audience.models import (
     SUPPRESSION_REASONS,
     UNSUBSCRIBED,
     ConsentRecord,
+    List,
     Subscriber,
     Subscription,
     Suppression,
@@ -27,9 +29,10 @@ from samizdat.audience.models import (
 from samizdat.core import consent
 from samizdat.core.crypto import tokens
 from samizdat.events.models import Event
+from samizdat.publicdb.models import Intake
 from samizdat.vault import keyring
-from samizdat.worker.inbox import preferences, unsubscribes
-from tests.conftest import NOW
+from samizdat.worker.inbox import inbox, preferences, unsubscribes
+from tests.conftest import NOW, TODAY
 from tests.worker.conftest import say
 
 pytestmark = pytest.mark.django_db
@@ -165,7 +168,7 @@ def test_a_bulk_removal_takes_off_who_seemed_to_have_left_meanwhile(
     assert verdicts(eve)[0] == "left"
 
 
-@pytest.mark.parametrize("no", ["link", "desk, all lists"])
+@pytest.mark.parametrize("no", ["link", "pause", "desk, all lists"])
 def test_a_no_is_of_all_lists_though_the_subscription_is_away_for_the_day(
     no: str, thursday: Any, eve: Subscriber
 ) -> None:
@@ -174,7 +177,38 @@ def test_a_no_is_of_all_lists_though_the_subscription_is_away_for_the_day(
     NOS[no](eve, thursday)
     Subscription.objects.all().delete()
     row.save(force_insert=True)
-    assert verdicts(eve)[0] == "left"
+    assert verdicts(eve)[0] in ("left", "paused")
+
+
+@pytest.mark.parametrize("no", ["link", "button of a mailbox", "pause", "desk, all lists"])
+def test_a_no_stands_though_the_list_was_beside_another_organization_for_the_day(
+    no: str, lantern: Any, thursday: Any, eve: Subscriber, vault: Any
+) -> None:
+    other = found_organization("Harbour Bell", source=vault, today=TODAY)
+    List.objects.update(organization=other)
+    NOS[no](eve, thursday)
+    List.objects.update(organization=lantern)
+    assert verdicts(eve)[0] in ("left", "paused")
+
+
+@pytest.mark.parametrize("no", ["link", "pause"])
+@pytest.mark.parametrize("table", [List, ConsentRecord])
+def test_a_no_waits_while_what_it_is_about_is_not_to_be_seen(
+    no: str, table: Any, thursday: Any, eve: Subscriber
+) -> None:
+    """The list has another number, or no record of ours names it. Nobody reads that they left while nothing says so."""
+    ConsentRecord.objects.exclude(kind=consent.KINDS.index("given"), purpose=0).delete()
+    rows, other = table.objects.all(), "channel" if table is ConsentRecord else "id"
+    [before] = rows.values_list(other, flat=True)
+    rows.update(**{other: before + 1})
+    NOS[no](eve, thursday)
+    assert Intake.objects.count() == 1
+    rows.update(**{other: before})
+    inbox.waits.clear()
+    unsubscribes.take(NOW)
+    preferences.take(NOW)
+    assert not Intake.objects.exists()
+    assert verdicts(eve)[0] in ("left", "paused")
 
 
 def test_a_complaint_goes_along_to_another_address_though_its_entry_was_away_for_the_moment(

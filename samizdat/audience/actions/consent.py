@@ -7,9 +7,18 @@ from types import MappingProxyType
 from django.db import transaction
 
 from samizdat.accounts.models import Organization, Person
-from samizdat.audience import consent_records, consent_writer, removal_limit, sql, suppression_log, waiting
+from samizdat.audience import (
+    consent_records,
+    consent_writer,
+    emptied_records,
+    removal_limit,
+    sql,
+    suppression_log,
+    waiting,
+)
 from samizdat.audience.actions.consent_texts import words_of
 from samizdat.audience.consent_writer import ConsentFactRow
+from samizdat.audience.errors import RowsAltered
 from samizdat.audience.list_details import open_details
 from samizdat.audience.models import (
     SUBSCRIBED,
@@ -190,11 +199,15 @@ def unsubscribe_from_all(subscriber: Subscriber, *, now: datetime, way: str = "d
 
 def every_list_of(subscriber: Subscriber) -> list[List]:
     """All lists that a record of ours names of them, wherever their rows are: a subscription can be away for a day, and
-    one that somebody wrote into the database must not become a record of ours, by which it is named to them."""
-    known = consent_records.lists_on_record(sql.digested_consent_of([subscriber.id]))
-    return [
-        *List.objects.filter(organization=subscriber.organization_id, id__in=[id for id in known if id]).order_by("id")
-    ]
+    one that somebody wrote into the database must not become a record of ours, by which it is named to them.
+
+    Errors: RowsAltered where one of these lists is away, or no list is named and a record isn't as we wrote it."""
+    rows = sql.digested_consent_of([subscriber.id])
+    known = {id for id in consent_records.lists_on_record(rows) if id}
+    lists = [*List.objects.filter(id__in=known).order_by("id")]
+    if len(lists) < len(known) or (not known and emptied_records.altered(rows)):
+        raise RowsAltered("Lists that somebody left are away.")
+    return lists
 
 
 def agree_to_appeals_of(

@@ -196,7 +196,10 @@ def _prefer(
 ) -> tuple[Fewer | None, bool, LoggedChoices]:
     """What prefer_all() returns of this list, whether their pause is to be looked at, and what the log says then.
     logged: what it says by now."""
-    subscription = Subscription.objects.filter(subscriber=row, list=list).first()
+    mine = Subscription.objects.filter(subscriber=row, list=list)
+    if not mine.exists() and consent_writer.standing(row, list, now) == "subscribed":
+        consent_writer.settle(row, now, [list])  # Away for now, of whoever writes the database.
+    subscription = mine.first()
     if subscription is None or (sent_at and _has_chosen_since(logged, list, sent_at)):
         return None, False, logged
     if logged.is_full(now):

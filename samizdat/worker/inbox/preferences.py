@@ -19,7 +19,7 @@ from samizdat.audience import actions as audience
 from samizdat.audience import queries as audience_queries
 from samizdat.audience.actions import preferences
 from samizdat.audience.actions.preferences import PreferenceChoice
-from samizdat.audience.errors import AudienceError
+from samizdat.audience.errors import AudienceError, RowsAltered
 from samizdat.audience.models import NUMBER_MASK, List, Subscriber
 from samizdat.core.crypto import tokens
 from samizdat.events.actions import detail_of
@@ -27,7 +27,7 @@ from samizdat.events.models import Event
 from samizdat.logs import where_it_broke
 from samizdat.publicdb import actions as publicdb
 from samizdat.vault import keyring
-from samizdat.worker.inbox import fundraising_consent, leaving_alarm, unsubscribes
+from samizdat.worker.inbox import fundraising_consent, inbox, leaving_alarm, unsubscribes
 from samizdat.worker.inbox.inbox import LEAVING, TURNS, OpenedEnvelope, batch, given_up, in_batches, sort_in
 from samizdat.worker.inbox.unsubscribes import Unsubscribe, all_proven, leave_appeals
 from samizdat.worker.stopping import stopping
@@ -87,7 +87,7 @@ def take_up(envelopes: list[OpenedEnvelope], now: datetime) -> int:
             raise  # A database that does not answer: nothing of this counts as looked through.
         except Exception as error:
             log.error("What a reader chose could not be taken up: %s", where_it_broke(error))
-            if not given_up(envelope, now, GIVE_UP):
+            if not given_up(envelope, now, inbox.GIVE_UP if isinstance(error, RowsAltered) else GIVE_UP):
                 continue
         publicdb.done_with([envelope.row])
         done += 1

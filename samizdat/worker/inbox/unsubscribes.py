@@ -23,6 +23,7 @@ from samizdat.audience import sql as audience_sql
 from samizdat.audience.actions import forms, fundraising_consent, preferences
 from samizdat.audience.actions.preferences import Fewer, PreferenceChoice
 from samizdat.audience.consent_records import CROWDS, FEWER, LEFT, RETURNED, purpose_in, what_in
+from samizdat.audience.errors import RowsAltered
 from samizdat.audience.models import List, Subscriber, row_id
 from samizdat.campaigns.ab_test import count_leaving
 from samizdat.campaigns.edition_details import opened
@@ -212,15 +213,18 @@ def _proven(
 
 def _edition(organization: Organization, number: int) -> SentEdition | None:
     """What the seal says, not the columns of its campaign: whoever writes the database would lead the unsubscribes of a
-    whole campaign to another list. None where the seal does not hold, too."""
+    whole campaign to another list, or beside another organization. None where the seal does not hold, too. Errors:
+    RowsAltered where the list is away."""
     row = Edition.objects.filter(organization=organization, id=number).first()
     try:
         details = opened(keyring.keys(organization), row) if row else None
     except SealBroken:
         return None
-    list_ = List.objects.filter(organization=organization, id=details.list).first() if details else None
-    if row is None or details is None or list_ is None:
+    if row is None or details is None:
         return None
+    list_ = List.objects.filter(id=details.list).first()
+    if list_ is None:
+        raise RowsAltered("The list of an edition is away.")
     return SentEdition(list_, consent.PURPOSES[details.purpose] == consent.APPEALS, row.created)
 
 
