@@ -4,14 +4,18 @@ from collections.abc import Callable
 
 from samizdat.accounts.models import Organization
 
-# (organization, number of a reader) -> whether a letter is on its way to the mailbox that they have now.
-_registered: list[Callable[[Organization, int], bool]] = []
+# (organization, number of a reader), before a transaction -> to be asked in it: whether a letter is on its way to the
+# mailbox that they have now.
+type Look = Callable[[Organization, int], Callable[[], bool]]
+_registered: list[Look] = []
 
 
-def register(asked: Callable[[Organization, int], bool]) -> None:
+def register(look: Look) -> None:
     """When Django starts."""
-    _registered.append(asked)
+    _registered.append(look)
 
 
-def is_bound(organization: Organization, number: int) -> bool:
-    return any(asked(organization, number) for asked in _registered)
+def look(organization: Organization, number: int) -> Callable[[], bool]:
+    """Before a transaction: what takes long. What it gives is asked in it."""
+    asked = [look(organization, number) for look in _registered]
+    return lambda: any(is_bound() for is_bound in asked)

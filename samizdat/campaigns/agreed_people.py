@@ -5,6 +5,7 @@ the database. A list grows meanwhile, so one of twenty may be new; nobody who wa
 """
 
 import secrets
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from datetime import UTC, datetime
@@ -134,9 +135,6 @@ class _AgreedNumbers:
         mask = self._kept.get(number)
         return mask is not None and mask & self._bit == self._value and number not in self._corrected
 
-    def may_hold(self, number: int) -> bool:
-        return self._is_sample or self.holds(number)
-
     def compare(self, numbers: Collection[int]) -> None:
         self._now += len(numbers)
         drawn = _drawn(numbers, self._drawn_of, self._draw)
@@ -166,17 +164,15 @@ class _ComparedPart:
         self, part: AgreedPart, bit: int, audience: AgreedAudience, kept: Mapping[int, int], corrected: Set[int]
     ):
         self.key, self.bit, many = part.key, bit, audience.count
-        is_version, is_smaller = isinstance(part.key, str), _is_smaller(part.key, part.count, many)
-        # What a field shows to more than half of them is for nobody alone, so another mailbox changes nothing.
-        is_for_few = not is_version and (2 * part.count <= many or _is_tag(part.key))
+        is_smaller = _is_smaller(part.key, part.count, many)
+        is_for_few = _is_for_few(part, many, is_inside=True)
         drawn_of = 0 if part.is_named and is_smaller else many
         self.inside = _AgreedNumbers(
             part.count, kept, drawn_of, audience.draw, corrected if is_for_few else frozenset(), bit, bit
         )
         drawn_of = 0 if part.is_named and not is_smaller else many
         outside = _AgreedNumbers(many - part.count, kept, drawn_of, audience.draw, corrected, bit, 0)
-        self.outside = outside if not is_version and 2 * (many - part.count) <= many else None
-        self.for_few = [*([self.inside] if is_for_few else ()), *([self.outside] if self.outside else ())]
+        self.outside = outside if _is_for_few(part, many, is_inside=False) else None
 
     def compare(self, inside: Collection[int], outside: Collection[int]) -> None:
         self.inside.compare(inside)
@@ -193,6 +189,37 @@ class _ComparedPart:
         return not isinstance(self.key, str) and (self.inside.grew or self.inside.shrank)
 
 
+def _is_for_few(part: AgreedPart, many: int, *, is_inside: bool) -> bool:
+    """Whether another mailbox of theirs is another reader. What a field shows to more than half of them is for nobody
+    alone, so that changes nothing."""
+    count = part.count if is_inside else many - part.count
+    return not isinstance(part.key, str) and (2 * count <= many or (is_inside and _is_tag(part.key)))
+
+
+def binds(campaign: Campaign, audience: AgreedAudience, number: int) -> bool:
+    """Whether nobody else may get it, or what it says to a few, in place of this reader. 0.1 ms."""
+    mask, is_sample = _mask_of(audience, number), audience.count > NAMED
+    to_few = campaign.tag_id or campaign.segment_id or audience.count < NEWCOMERS
+    if mask is None or to_few:
+        return bool(to_few and (is_sample or mask is not None))
+    parts, many = enumerate(audience.parts), audience.count
+    return any(_is_for_few(part, many, is_inside=bool(mask >> place & 1)) for place, part in parts)
+
+
+def _mask_of(audience: AgreedAudience, number: int) -> int | None:
+    """None for somebody whom it doesn't keep."""
+    people, width = audience.people, _width(audience)
+    wanted = number.to_bytes(8)
+    at = bisect_left(range(len(people) // 8), wanted, key=lambda place: people[8 * place : 8 * place + 8])
+    if people[8 * at : 8 * at + 8] != wanted:
+        return None
+    return int.from_bytes(audience.masks[at * width : (at + 1) * width])
+
+
+def _width(audience: AgreedAudience) -> int:
+    return (len(audience.parts) + 7) // 8
+
+
 def _is_tag(key: Key) -> bool:
     return isinstance(key, int) and key > 0
 
@@ -202,10 +229,9 @@ class AgreedPeople:
     now. keys: what the parts of a release are."""
 
     def __init__(self, campaign: Campaign, audience: AgreedAudience, at: datetime, keys: Sequence[Key] = ()) -> None:
-        self._campaign, self._at, self._keys = campaign, at, [*keys]
+        self._campaign, self._audience, self._at, self._keys = campaign, audience, at, [*keys]
         corrected = self._known_corrections = self._corrected()
-        numbers, masks = unpack_numbers(audience.people), audience.masks
-        width = (len(audience.parts) + 7) // 8
+        numbers, masks, width = unpack_numbers(audience.people), audience.masks, _width(audience)
         self._kept = {number: int.from_bytes(masks[i * width : (i + 1) * width]) for i, number in enumerate(numbers)}
         self._people = _AgreedNumbers(audience.count, self._kept, audience.count, audience.draw, corrected)
         parts = enumerate(audience.parts)
@@ -220,17 +246,11 @@ class AgreedPeople:
         since = events.filter(at__gte=whole_day(self._at))  # Readable of it is the day alone.
         return {(event.about or 0) & NUMBER_MASK for event in since if moment_of(event) > self._at}
 
-    def is_bound(self, number: int) -> bool:
-        """Whether nobody else may get it, or what it says to a few, in place of this reader."""
-        for_few = self._campaign.tag_id or self._campaign.segment_id or self._people.agreed < NEWCOMERS
-        return bool(for_few and self._people.may_hold(number)) or any(
-            some.holds(number) for part in self._parts for some in part.for_few
-        )
-
     def refuse_corrected(self) -> None:
         """Whom somebody gave another mailbox while the letter was frozen: this looked before. In the transaction that
-        makes it go, with the organization held as in is_bound(). Errors: NotApproved."""
-        if any(self.is_bound(number) for number in self._corrected() - self._known_corrections):
+        makes it go, with the organization held as by approval.look. Errors: NotApproved."""
+        since = self._corrected() - self._known_corrections
+        if any(binds(self._campaign, self._audience, number) for number in since):
             raise NotApproved(_others())
 
     def compare(self, numbers: Sequence[int], masks: Mapping[int, int] = NOTHING) -> None:

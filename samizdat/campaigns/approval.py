@@ -7,7 +7,7 @@ Who releases and who agreed are two people, so nothing leaves on the word of one
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,7 +22,7 @@ from samizdat.accounts.models import WRITERS, Organization, Person
 from samizdat.accounts.roles import has_role
 from samizdat.accounts.sealed_settings import Leading, leading
 from samizdat.campaigns import edition_details
-from samizdat.campaigns.agreed_people import AgreedAudience, AgreedPeople, Key, NotApproved
+from samizdat.campaigns.agreed_people import AgreedAudience, AgreedPeople, Key, NotApproved, binds
 from samizdat.campaigns.content import digest_of
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import DraftChangedMeanwhile, NotADraft
@@ -262,16 +262,39 @@ def agreed_people(campaign: Campaign, settings: Leading, keys: Sequence[Key] = (
 _UNDER_WAY = ("scheduled", "held", "sending", "paused", "waiting")
 
 
-def is_bound(organization: Organization, number: int) -> bool:
-    """Whether a letter for a few that is under way may go to this reader's mailbox and to no other. In a transaction:
-    a release that is about to make it go waits, and looks again (refuse_corrected)."""
-    Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
-    rows = Campaign.objects.select_related("organization").filter(organization=organization, state__in=_UNDER_WAY)
-    settings = leading(organization)
+def look(organization: Organization, number: int) -> Callable[[], bool]:
+    """Whether a letter for a few that is under way may go to this reader's mailbox and to no other: to be asked in a
+    transaction, where a release that is about to make one go waits, and looks again (refuse_corrected). Those that are
+    under way now are opened before it: there may be a thousand, and on SQLite everybody waits for a transaction."""
+    known: dict[tuple[int, datetime | None], bool] = {}
+
+    def is_bound() -> bool:
+        Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
+        return _is_bound(organization, number, known)
+
+    _is_bound(organization, number, known)
+    return is_bound
+
+
+def _is_bound(organization: Organization, number: int, known: dict[tuple[int, datetime | None], bool]) -> bool:
+    """known: by campaign and when it was released; what is new is added."""
+    if not leading(organization).requires_approval:
+        return False
+    rows = Approval.objects.filter(campaign__organization=organization, campaign__state__in=_UNDER_WAY)
+    marks = list(rows.values_list("pk", "campaign__released"))
+    rows = rows.select_related("campaign__organization").defer(*large("campaign__"))
+    for mark in marks:
+        if mark not in known:
+            known[mark] = any(_binds(row, number) for row in rows.filter(pk=mark[0]))
+    return any(known[mark] for mark in marks)
+
+
+def _binds(row: Approval, number: int) -> bool:
     try:
-        return any(agreed.is_bound(number) for row in rows.defer(*large()) if (agreed := agreed_people(row, settings)))
+        given = _yes(row.campaign, row)
     except SealBroken:
         return True
+    return bool(given and given.audience and binds(row.campaign, given.audience, number))
 
 
 def waiting_for(organization: Organization, person: Person, now: datetime) -> Iterable[CampaignRow]:

@@ -1,6 +1,6 @@
 """Django finds the tables by this, pending changes what may wait, and corrections of addresses whose has to stay."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from django.apps import AppConfig
@@ -20,7 +20,7 @@ class CampaignsConfig(AppConfig):
 
         pending_changes.register(_kinds)
         public_site.register_look(_look)
-        bound_addresses.register(_is_bound)
+        bound_addresses.register(_look_for_bound)
 
 
 def _kinds() -> Mapping[str, Any]:
@@ -35,7 +35,7 @@ def _look(organization: "Organization") -> "PublicLook":
     return public_look(organization)
 
 
-def _is_bound(organization: "Organization", number: int) -> bool:
+def _look_for_bound(organization: "Organization", number: int) -> "Callable[[], bool]":
     from samizdat.campaigns import approval
 
-    return approval.is_bound(organization, number)
+    return approval.look(organization, number)

@@ -27,7 +27,7 @@ from samizdat.campaigns.errors import (
 from samizdat.campaigns.freezing import freeze
 from samizdat.campaigns.media import storage
 from samizdat.campaigns.media.library import uses
-from samizdat.campaigns.models import Campaign, DraftRevision, Edition, EditionClicks, Picture, TemplateText
+from samizdat.campaigns.models import Approval, Campaign, DraftRevision, Edition, EditionClicks, Picture, TemplateText
 from samizdat.campaigns.opened import open_campaign
 from samizdat.campaigns.queries import CampaignRow, campaign_of, drafts_with, newest, searched
 from samizdat.campaigns.templates import import_template, layout_store
@@ -276,6 +276,15 @@ def test_sums_of_clicks_count_toward_storage(letter: Campaign, lantern: Any, mon
     )
     storage.insist_on_room(lantern, 0)
     EditionClicks.objects.create(edition=edition, until=NOW.date(), sums_sealed=b"x" * 1_200_000)
+    with pytest.raises(StorageFull):
+        storage.insist_on_room(lantern, 0)
+
+
+def test_approvals_count_toward_storage(letter: Campaign, lantern: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each knows thousands of recipients."""
+    monkeypatch.setenv("SAMIZDAT_STORAGE", "1")
+    storage.insist_on_room(lantern, 0)
+    Approval.objects.create(campaign=letter, yes_sealed=b"x" * 1_200_000)
     with pytest.raises(StorageFull):
         storage.insist_on_room(lantern, 0)
 

@@ -2,7 +2,8 @@
 
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,7 +16,7 @@ from samizdat.accounts import locking
 from samizdat.accounts.actions import change_settings, give_role, remove_person
 from samizdat.accounts.models import Organization, Person
 from samizdat.audience import actions as audience
-from samizdat.audience import queries
+from samizdat.audience import queries, removal_limit
 from samizdat.audience.actions.rectification import LetterUnderWay, correct_address
 from samizdat.audience.list_details import ListDetails
 from samizdat.audience.models import MONTHLY, ConsentRecord, Subscriber, SubscriberTag, Subscription, Tag
@@ -502,6 +503,40 @@ def _but_for_the_board(strict: House, kind: str) -> tuple[Campaign, list[Subscri
     letter = Campaign.objects.get(pk=letter.pk)
     second_person.agree(letter, approval.bond_of(open_campaign(letter)), 41, by=strict.people["admin"], now=NOW)
     return letter, people[:3], people[3:]
+
+
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+def test_an_address_is_corrected_without_opening_approvals_while_everybody_else_waits(
+    strict: House, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """But for that of a campaign that was released in the moment between the look and the correction."""
+    letter, _tag = _for_the_board(strict)
+    reader, later = Subscriber.objects.get(subscribertag__tag=letter.tag), NOW + timedelta(minutes=1)
+    clara, opened, waits = strict.people["editor"], list[bool](), list[bool]()
+    limited, binds = removal_limit.limited, approval._binds
+
+    def schedule() -> None:
+        release(letter, now=NOW, by=clara, at=later + timedelta(days=1))
+
+    @contextmanager
+    def transaction(*given: Any, **named: Any) -> Iterator[None]:
+        if when == "meanwhile":
+            schedule()
+        with limited(*given, **named):
+            waits.append(True)
+            yield
+
+    def watched(row: Approval, number: int) -> bool:
+        opened.append(bool(waits))
+        return binds(row, number)
+
+    monkeypatch.setattr(removal_limit, "limited", transaction)
+    monkeypatch.setattr(approval, "_binds", watched)
+    if when == "before":
+        schedule()
+    with pytest.raises(LetterUnderWay):
+        audience.correct_address(reader, "ada@evil.example", now=later, by=clara)
+    assert opened == [when == "meanwhile"]
 
 
 @pytest.mark.parametrize("named", [agreed_people.NAMED, 10])

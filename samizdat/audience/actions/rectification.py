@@ -60,11 +60,12 @@ def correct_address(subscriber: Subscriber, address: str, *, now: datetime, by: 
 
 def _correct(subscriber: Subscriber, wanted: str, now: datetime, by: Person | None) -> bool | None:
     """As correct_address(); None where somebody else corrected it since it was read. What the log has of the old
-    address is read before the transaction, in which nobody else can write."""
+    address, and what is on its way to it, is read before the transaction, in which nobody else can write."""
     organization = subscriber.organization
     keys = keyring.keys(organization)
     before = keys.blinds(addresses.comparable(consent_writer.address_of(keys, subscriber)))
     logged = suppression_log.logged_days(organization, before)
+    is_bound = bound_addresses.look(organization, subscriber.number) if by is not None else None
     with removal_limit.limited(organization, now=now, by=by):
         row = consent_writer.lock(subscriber)
         held = consent_writer.values_of(keys, row)
@@ -79,7 +80,7 @@ def _correct(subscriber: Subscriber, wanted: str, now: datetime, by: Person | No
         if consent_writer.suppressed(organization.id, blinds) == "erased":
             raise AddressErased
         if misspelling.meant(held[seal.ADDRESS]) != wanted:
-            if by is not None and bound_addresses.is_bound(organization, row.number):
+            if is_bound and is_bound():
                 raise LetterUnderWay
             removal_limit.check_correction(organization, row.id, now=now, by=by)
         _keep_own_decisions(organization, keys, before, blinds[0], logged, now)

@@ -8,7 +8,16 @@ from django.utils.translation import gettext as _
 from samizdat import formatting, options
 from samizdat.accounts.models import Organization
 from samizdat.campaigns.errors import StorageFull
-from samizdat.campaigns.models import Campaign, DraftRevision, Edition, EditionClicks, EditionVariant, Picture, Template
+from samizdat.campaigns.models import (
+    Approval,
+    Campaign,
+    DraftRevision,
+    Edition,
+    EditionClicks,
+    EditionVariant,
+    Picture,
+    Template,
+)
 
 MB = 1_000_000
 # Who has stored all that they may with pictures can still write: drafts may take a tenth more.
@@ -33,11 +42,13 @@ def used(organization: Organization) -> int:
     locked = Length("compiled_sealed") + Length("details_sealed")
     editions = Edition.objects.filter(organization=organization)
     variants = EditionVariant.objects.filter(edition__organization=organization)
+    approvals = Approval.objects.filter(campaign__organization=organization)
     clicks = EditionClicks.objects.filter(edition__organization=organization)
     sums = (
         *((pictures, length), (templates, Length("sealed")), (campaigns, draft), (versions, Length("sealed"))),
         *((editions, locked), (variants, locked)),
         (clicks, Length("sums_sealed")),
+        (approvals, Length("yes_sealed")),
     )
     return sum(rows.aggregate(n=Sum(bytes_))["n"] or 0 for rows, bytes_ in sums)
 
