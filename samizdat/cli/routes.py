@@ -85,8 +85,18 @@ def route_add(name: str, url: str, password_file: str | None, signs: str, untest
     else:
         why = at_terminal(tested.sentence, route_row.name)
         sentence = f"Route {route_row.name} added, but it isn't used. {why} Fix it with: "
-        command = f"samizdat route edit {shlex.quote(route_row.name)} --url -, then {_test(route_row)}"
+        address = _in_the_clear(url) if tested.reason == "no_starttls" and not password else "-"
+        command = f"samizdat route edit {shlex.quote(route_row.name)} --url {address}, then {_test(route_row)}"
         raise CommandFailed(sentence + command, "route_test", _added(route_row))
+
+
+def _in_the_clear(url: str) -> str:
+    """The same route without TLS, as an argument; "-" for one that leads out of the inner network or has a password."""
+    from samizdat.transports.base import is_near
+
+    settings = plugins.read_url("", url)
+    is_inside = is_near(settings.host) and not settings.password
+    return shlex.quote(url.strip().replace("smtp://", "smtp+plain://", 1)) if is_inside else "-"
 
 
 def _test(route: "Route") -> str:

@@ -208,3 +208,13 @@ def test_a_relay_without_starttls_or_with_another_password_gets_nothing(lists: H
         assert tried.code == 1 and "password" in tried.json["sentence"] and "secret-word" not in tried.out
     lists.say("route", "rm", "bare")
     lists.say("route", "rm", "wrong")
+
+
+def test_a_server_inside_that_has_no_tls_is_answered_with_the_command_that_works(lists: House) -> None:
+    with ScriptedServer() as server:
+        refused = lists("route", "add", "plain", f"smtp://127.0.0.1:{server.port}")
+        assert refused.code == 1 and f"edit plain --url smtp+plain://127.0.0.1:{server.port}, then" in refused.err
+        lists.say("route", "edit", "plain", "--url", f"smtp+plain://127.0.0.1:{server.port}")
+        assert lists.say("route", "test", "plain", "--to", "a@lantern.example")["state"] == "live"
+        secret = lists("route", "add", "secret", f"smtp://me:secret-word@127.0.0.1:{server.port}")
+        assert "edit secret --url -, then" in secret.err and "secret-word" not in secret.err

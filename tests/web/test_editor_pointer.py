@@ -169,6 +169,37 @@ def test_tools_of_a_column_stay_on_the_sheet_and_in_a_row(
         assert not complaints
 
 
+def heading(text: str) -> dict[str, Any]:
+    return {"type": "heading", "attrs": {"level": 2}, "content": [{"type": "text", "text": text}]}
+
+
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_tools_cover_no_text_but_that_of_their_own_block(browser: Any, served: str, here: House, language: str) -> None:
+    pairs = [("Next: 12 December", "Meet at the old mill at ten."), ("Thanks to donors", "Gifts paid the boat.")]
+    cells = [{"type": "column", "content": [heading(title), paragraph(text)]} for title, text in pairs]
+    blocks = (heading("Two miles of river"), paragraph("Cleaned."), {"type": "columns", "content": cells})
+    lines = [paragraph(f"Line {number}") for number in range(20)]
+    _letter, path = make(here, *blocks, paragraph("What else"), *lines)
+    Person.objects.update(language=language)
+    with window(browser, here.people["editor"], served) as (page, complaints):
+        page.goto(path)
+        words, bar = page.locator(".ProseMirror :is(.prose, .title)"), page.locator(".blk-bar")
+        for number in range(7):
+            for header_above in (False, True):
+                if header_above:  # there is no room between the block and the header of the page
+                    edge = page.locator(".editor-bar").bounding_box()
+                    to = "(word, edge) => scrollBy(0, word.getBoundingClientRect().top - edge)"
+                    words.nth(number).evaluate(to, edge["y"] + edge["height"] + 8)
+                words.nth(number).click()
+                page.mouse.move(700, 600)
+                expect(bar).to_be_visible()
+                place, edge = bar.bounding_box(), page.locator(".editor-bar").bounding_box()
+                others = [words.nth(other).bounding_box() for other in range(words.count()) if other != number]
+                assert not any(overlap(place, other) for other in others), (number, header_above)
+                assert place["y"] >= edge["y"] + edge["height"]
+        assert not complaints
+
+
 def test_a_new_button_is_no_mistake_while_somebody_is_at_it(browser: Any, served: str, here: House) -> None:
     _letter, path = make(here, paragraph("Above"), BUTTON, paragraph("Below"))
     with window(browser, here.people["editor"], served) as (page, complaints):

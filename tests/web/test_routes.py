@@ -504,9 +504,29 @@ def test_a_refused_address_inside_leaves_no_route_and_comes_back_as_it_was_typed
     assert Route.objects.count() == before and Route.objects.filter(state="dead").count() == 0
     assert (form["name"].value(), form["where"].value()) == ("Office server", "127.0.0.2:25")
     assert "SAMIZDAT_INNER_NETWORKS=&quot;127.0.0.2&quot; ./run serve" in shown and SECRET not in shown
-    assert "./run route add &#x27;Office server&#x27; smtp://a@127.0.0.2:25" in shown
+    assert "./run route add &#x27;Office server&#x27; smtp+plain://a@127.0.0.2:25" in shown
     again = client.get(answer.request["PATH_INFO"]).content.decode()
     assert "Office server" in again, "loaded again, it is the same page"
+
+
+@pytest.mark.parametrize(
+    ("where", "url"),
+    [
+        ("", "smtp+plain://127.0.0.1:25"),
+        ("127.0.0.1:8411", "smtp+plain://127.0.0.1:8411"),
+        ("localhost:2525", "smtp+plain://localhost:2525"),
+        ("127.0.0.1", "smtp+plain://127.0.0.1"),
+        ("[::1]:25", "&#x27;smtp+plain://[::1]:25&#x27;"),
+        ("10.0.5.2:25", "smtp://10.0.5.2:25"),
+        ("127.example.org:25", "smtp://127.example.org:25"),
+    ],
+)
+def test_the_command_for_a_server_inside_has_what_was_typed_and_no_tls_to_this_machine_alone(
+    here: House, desk: Desk, where: str, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SAMIZDAT_INNER_NETWORKS")
+    shown = desk("admin").post(_to(here, "routes"), {"scheme": "smtp", "choose": "1", "where": where})
+    assert f"./run route add &#x27;Mail server&#x27; {url}</code>" in shown.content.decode()
 
 
 def test_a_route_has_a_name_before_anybody_types_one(here: House, desk: Desk) -> None:

@@ -168,9 +168,8 @@ REASONS = {
     "Test.",
     "no_such_host": "The name {host} has no address in DNS. Check its spelling in the route, or the DNS settings "
     "of this server.",
-    "inside": "{host} leads to an address inside this server’s own network, so nothing was sent. Use a sending "
-    "provider with a public address, or have the address allowed on the server: SAMIZDAT_INNER_NETWORKS, see "
-    "“Your own mail server” in Help.",
+    "inside": "{host} leads to an address inside this server’s own network, so nothing was sent. Add this route on the "
+    "server instead: the command is under “Mail server on this server or in your own network” in the form.",
     "no_connection": "{host} can’t be reached ({detail}). Check host and port of the route. We’ll try again "
     "automatically.",
     "silent": "{host} isn’t responding in time ({detail}). Check host and port: smtps:// is usually port 465, "

@@ -228,13 +228,17 @@ class RouteForm(DeskForm):
 
     @property
     def inner_commands(self) -> tuple[str, str]:
-        """What whoever runs the server types there for a mail server inside: to add it, or to have it allowed here."""
+        """What whoever runs the server types there for a mail server inside: to add it, or to have it allowed here. To
+        this machine itself without TLS: nothing leaves it, and few mail servers have a certificate for 127.0.0.1."""
         where, user = (str(self[name].value() or "") if name in self.fields else "" for name in ("where", "user"))
         account = quote(user, safe="") + "@" if user else ""
-        url = f"{self._scheme}://{account}{where or '127.0.0.1:25'}"
+        where = where.strip() or "127.0.0.1:25"
+        host = (where if where.endswith("]") else where.rpartition(":")[0] or where).strip("[]").lower()
+        is_address = all(sign in "0123456789abcdef.:" for sign in host)
+        is_here = host in ("localhost", "::1") or (is_address and host.startswith("127."))
+        url = f"{'smtp+plain' if is_here else self._scheme}://{account}{where}"
         name = str(self["name"].value() or "") or _("Mail server")
-        host = where.rpartition(":")[0].strip("[]")
-        allowed = host if host and all(sign in "0123456789abcdef.:" for sign in host.lower()) else "127.0.0.1"
+        allowed = host if is_address else "127.0.0.1"
         add = shlex.join(["./run", "route", "add", name, url])
         return add, f'SAMIZDAT_INNER_NETWORKS="{allowed}" ./run serve'
 

@@ -52,6 +52,7 @@ export function steady(editor, frame) {
       editor.view.focus();
     });
     if (event.target.closest(".bring")) block.querySelector(".form [type=file]").click();
-    block.querySelector(".blk-bar")?.scrollIntoView({ block: "nearest" });
+    const bar = block.querySelector(".blk-bar"); // one that floats finds its own place
+    if (bar && getComputedStyle(bar).position !== "absolute") bar.scrollIntoView({ block: "nearest" });
   });
 }

@@ -73,6 +73,7 @@ export function toolbar(editor, page) {
   row.firstChild.tabIndex = 0;
   row.addEventListener("keydown", walk);
 
+  const sizes = new ResizeObserver(() => place(row));
   const show = () => {
     const block = here(editor);
     const dom = block && editor.view.nodeDOM(block.pos);
@@ -82,6 +83,8 @@ export function toolbar(editor, page) {
       for (const open of Object.values(panels)) if (!open.dom.hidden) toggle(open, open.button, false);
       more.dom.open = false;
       dom.prepend(row);
+      sizes.disconnect();
+      for (const element of [row, dom]) sizes.observe(element);
     }
     const name = block.node.type.name;
     row.setAttribute("aria-label", say("tools", { kind: naming(block.node) }));
@@ -94,8 +97,11 @@ export function toolbar(editor, page) {
     }
     for (const element of [plus, up, down, handle]) element.hidden = name === "footer" && element !== plus;
     more.show(block);
+    place(row);
     return undefined;
   };
+  addEventListener("scroll", () => place(row), { passive: true });
+  addEventListener("resize", () => place(row));
   editor.on("transaction", show);
   editor.on("create", show);
   return {
@@ -104,6 +110,31 @@ export function toolbar(editor, page) {
     openLink: () => toggle(panels.link, panels.link.button, true),
     enter: () => (row.querySelector(":scope > [tabindex='0']:not([hidden])") ?? row.firstChild).focus(),
   };
+}
+
+// Above its block, in the gap to the one before; below it where the page's header leaves no room above. In columns above
+// or below all of them: over a column it would cover what stands beside it. On a phone it is a row of the block.
+const LAP = 9; // pixels over the block's own edge: so much of the row has no room in the gap
+function place(row) {
+  const block = row.parentElement;
+  if (!block) return;
+  row.style.inset = row.style.maxInlineSize = "";
+  if (getComputedStyle(row).position !== "absolute") return;
+  const around = block.closest(".blk:has(> .columns)") ?? block;
+  const [own, outer] = [block.getBoundingClientRect(), around.getBoundingClientRect()];
+  const isMirrored = getComputedStyle(block).direction === "rtl";
+  const sheet = (block.closest(".letter") ?? around).getBoundingClientRect();
+  row.style.maxInlineSize = `${(isMirrored ? outer.right - sheet.left : sheet.right - outer.left) - 2}px`;
+  // What is opened from a tool hangs under it.
+  const height = row.offsetHeight - (row.querySelector(":scope > .bar-panel:not([hidden])")?.offsetHeight ?? 0);
+  const header = document.querySelector(".editor-bar")?.getBoundingClientRect().bottom ?? 0;
+  const [above, below] = [outer.top - height + LAP, outer.bottom - LAP];
+  // A block taller than the window has its tools at the upper edge of what is seen of it.
+  const top = above >= header ? above : below + height <= innerHeight ? below : header;
+  const start = isMirrored ? own.right - outer.right : outer.left - own.left;
+  const edge = parseFloat(getComputedStyle(block).borderTopWidth);
+  row.style.insetBlockStart = `${top - own.top - edge}px`;
+  row.style.insetInlineStart = `${start - edge}px`;
 }
 
 // Under More: what is not needed for every sentence.
