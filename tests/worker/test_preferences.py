@@ -340,6 +340,25 @@ def test_another_mailbox_is_asked_once_the_old_one_has_allowed_it_and_is_not_nam
     assert status(ada, thursday) == "subscribed"
 
 
+@pytest.mark.parametrize(
+    ("typed", "shown"),
+    [
+        ("ada@your-subscription-ends-today.confirm-at.evil.io", "a…@…evil.io"),
+        ("ada@your-subscription-ends-today.io", "a…@…bscription-ends-today.io"),
+        ("ada@mail.new.co.uk", "a…@…new.co.uk"),
+        ("ada@gmail.com", "a…@gmail.com"),
+    ],
+)
+def test_of_another_mailbox_the_old_one_reads_the_end_of_the_domain_alone(
+    lantern: Any, thursday: Any, ada: Any, out: Path, typed: str, shown: str
+) -> None:
+    """Whoever has links of many subscribers would have a line of theirs mailed to each."""
+    ask(lantern, ada, "move", address=typed)
+    subject_requests.take(NOW)
+    words = mails(out)["ada@example.org"].split()
+    assert [word for word in words if "@" in word and "…" in word] == [shown]
+
+
 def test_whoever_has_a_forwarded_letter_can_neither_take_a_reader_over_nor_end_their_move(
     lantern: Any, thursday: Any, ada: Any, out: Path
 ) -> None:

@@ -38,6 +38,8 @@ log = logging.getLogger("samizdat.worker")
 KINDS = ("ask", "move", "allowed")
 # Hours that a copy of their data lies in the public database, sealed with the token of the mail.
 DATA_HOURS = 7 * 24
+# Characters of a domain in a mail to whoever may have asked for another address.
+LONGEST_HINT = 24
 # Mails of a day, of an organization, about the data of people who get nothing from it any more; others wait a day.
 SAID_NO_A_DAY = 100
 _PATHS = {"data": "d", "erase": "e", "move": "n", "allow": "o"}
@@ -197,6 +199,9 @@ def _mail_of(words: PhraseTable, what: str, name: str, url: str, new: str) -> tu
 
 
 def _hinted(address: str) -> str:
-    """The first letter and the domain."""
+    """The first letter and the end of the domain, by which people know their own. Not all of it: whoever types it in
+    would have us mail a line of theirs to each subscriber whose number they have."""
     local, _at, domain = address.rpartition("@")
-    return f"{local[:1]}…@{domain}"
+    *_below, second, _last = ["", *domain.split(".")]
+    shown = ".".join(domain.split(".")[-2 if len(second) > len("com") else -3 :])[-LONGEST_HINT:]
+    return f"{local[:1]}…@{'' if shown == domain else '…'}{shown}"
