@@ -258,12 +258,16 @@ def _suppressed(organization: Organization, ids: Sequence[int]) -> dict[int, str
 def last_by_desk(list_: List, ids: Sequence[int], kind: str, *, once: bool = False) -> list[int]:
     """Those of whom the last thing that is known for a list is this, from the desk: nothing that they did since is
     undone with it. That somebody typed their address into a form is no deed of theirs. `once`: and who did not tell
-    the desk the same after it, which stands."""
+    the desk the same after it, which stands. Nobody of whom anything isn't as we wrote it: it may have been a no."""
     code, asked = consent.KINDS.index(kind), consent.KINDS.index("asked")
     last, repeated = dict[int, tuple[int, int]](), set[int]()
-    for id, (_order, list_id, kind_code, purpose, way, _day) in sql.consent_of(ids):
+    rows = sql.digested_consent_of(ids)
+    not_ours = emptied_records.altered(rows)
+    altered = {row[0] for row in rows if row[1][0] in not_ours}
+    for id, (_order, list_id, kind_code, purpose, way, _day), *_proof in rows:
         meant = purpose == consent_records.NEWSLETTER or kind_code == consent.KINDS.index("cleaned")
         if list_id in (list_.id, None) and meant and kind_code != asked:
             (repeated.add if last.get(id) == (kind_code, way) else repeated.discard)(id)
             last[id] = (kind_code, way)
-    return [id for id in ids if last.get(id) == (code, _DESK) and not (once and id in repeated)]
+    left_out = altered | (repeated if once else set())
+    return [id for id in ids if last.get(id) == (code, _DESK) and id not in left_out]

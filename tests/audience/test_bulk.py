@@ -18,6 +18,7 @@ from samizdat.audience.models import (
     SUBSCRIBED,
     BulkAction,
     BulkActionPiece,
+    ConsentRecord,
     Headcount,
     Subscriber,
     SubscriberTag,
@@ -149,6 +150,20 @@ def test_who_told_a_teammate_no_after_a_bulk_removal_is_not_brought_back_by_its_
     undo(work)
     here = [statuses(person)["The Thursday Letter"] for person in people]
     assert here == ["unsubscribed"] * 2 + ["subscribed"] * 10
+    assert_projections_hold(lantern, NOW)
+
+
+def test_whose_no_was_made_something_else_for_the_moment_is_not_brought_back_by_an_undo(
+    lantern: Any, letter: Any, people: list[Any]
+) -> None:
+    work = do(lantern, BulkPlan(REMOVE, Filter(list=letter.id), list=letter.id))
+    unsubscribe(people[0], letter, way="one-click", now=NOW)
+    no = ConsentRecord.objects.filter(subscriber=people[0]).latest("id")
+    ConsentRecord.objects.filter(id=no.id).update(kind=consent.KINDS.index("asked"))
+    undo(work)
+    ConsentRecord.objects.filter(id=no.id).update(kind=no.kind)
+    here = [statuses(person)["The Thursday Letter"] for person in people]
+    assert here == ["unsubscribed"] + ["subscribed"] * 11
     assert_projections_hold(lantern, NOW)
 
 
