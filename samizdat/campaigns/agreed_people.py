@@ -28,7 +28,8 @@ from samizdat.events.models import Event
 NEWCOMERS = 20
 # Of so many at most a yes keeps who they are; of more, a sample of as many.
 NAMED = 5_000
-# So many a yes keeps at most, of all that it names: half a megabyte where a hundred conditions are asked.
+# So many a yes keeps at most, with all of the smaller side of conditions, the smallest first: half a megabyte where a
+# hundred conditions are asked.
 KEPT = 4 * NAMED
 # Beyond every number. Whoever doesn't know the two of a draw can't tell whom (number * a + b) % PRIME puts into it; it
 # takes 0.1 us for each.
@@ -78,7 +79,7 @@ def agreed_audience(
     sizes = [count if side else many - count for count, side in zip(counts, sides, strict=True)]
     named = set[int]()
     for place in sorted(range(len(keys)), key=sizes.__getitem__):
-        if sizes[place] <= NAMED and len(kept) + sizes[place] <= KEPT:
+        if len(kept) + sizes[place] <= KEPT:
             named.add(place)
             kept.update([number for number in people if (masks.get(number, 0) >> place & 1) == sides[place]])
     numbers, width = sorted(kept), (len(keys) + 7) // 8

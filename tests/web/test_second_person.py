@@ -384,6 +384,7 @@ def test_who_carries_a_tag_that_the_text_asks_for_is_part_of_the_yes(
     strict: House, what: str, named: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(agreed_people, "NAMED", named)
+    monkeypatch.setattr(agreed_people, "KEPT", 4 * named)
     letter, clara, olga = strict.campaign, strict.people["editor"], strict.people["admin"]
     boris, *_others = (
         audience.add_subscriber(strict.organization, f"{name}@example.org", strict.list, consent=CONSENT, now=NOW)
@@ -409,6 +410,7 @@ def test_for_whom_a_condition_on_a_field_holds_is_part_of_the_yes(
     strict: House, named: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(agreed_people, "NAMED", named)
+    monkeypatch.setattr(agreed_people, "KEPT", 4 * named)
     letter, clara, olga = strict.campaign, strict.people["editor"], strict.people["admin"]
     boris = audience.add_subscriber(strict.organization, "boris@example.org", strict.list, consent=CONSENT, now=NOW)
     audience.add_field(strict.organization, "TEAM", "", now=NOW)
