@@ -73,7 +73,7 @@ READER_TABLES: dict[str, dict[str, str]] = {
         "organization": "whose",
         "email_index": "keyed hash",
         "index_version": "which index key",
-        "reason": "bounce, complaint, erased, manual, objected",
+        "reason": "bounce, complaint, erased, manual, objected; with a ~, of a mailbox however it is spelled",
         "day": "a day",
     },
     "audience_mailquota": {

@@ -33,7 +33,6 @@ from samizdat.audience.models import (
 )
 from samizdat.core import consent
 from samizdat.core.crypto import seal
-from samizdat.core.mail import address as addresses
 from samizdat.vault import keyring
 from samizdat.vault.keyring import OrganizationKeys
 
@@ -203,8 +202,7 @@ def erase(organization: Organization, ids: Sequence[int], now: datetime) -> list
     ids = [row[0] for row in rows_here]
     for id, blob, _language, _joined, _blind in rows_here:
         address = seal.pick(opened.open(blob, id & NUMBER_MASK), seal.ADDRESS)
-        blind = keys.blind(addresses.comparable(address))
-        marks.append((blind, keys.index_version, "erased", day))
+        marks += suppression_log.entries(keys, address, "erased", day)
         # One record at least outlives them, so that their number is known to have been used.
         words = sealed(at, id & NUMBER_MASK, os.urandom(seal.NONCE_BYTES))
         columns = (organization.id, id, None, consent.KINDS.index("objected"), consent_records.NEWSLETTER, _DESK, day)
@@ -218,7 +216,7 @@ def erase(organization: Organization, ids: Sequence[int], now: datetime) -> list
     # Overwritten first: on PostgreSQL a deleted row keeps its bytes until they are needed for another.
     sql.update_subscribers([(b"", "", id) for id in ids])
     Subscriber.objects.filter(id__in=ids).delete()
-    headcount.add(organization.id, -len(marks))
+    headcount.add(organization.id, -len(ids))
     suppression_log.write(organization, [*dict.fromkeys(marks)], now)
     return ids
 

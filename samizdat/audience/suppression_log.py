@@ -15,10 +15,12 @@ from samizdat.accounts.models import Organization
 from samizdat.audience import sql
 from samizdat.audience.models import Suppression
 from samizdat.core.crypto import seal
+from samizdat.core.mail import address as addresses
 from samizdat.events.actions import detail_of, is_genuine, record, whole_day
 from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
 from samizdat.vault import keyring
+from samizdat.vault.keyring import OrganizationKeys
 
 WRITTEN: EventKind = "suppressions.written"
 DELETED: EventKind = "suppressions.deleted"
@@ -31,6 +33,43 @@ FEW = 8
 
 # (index, its key's version, reason, day)
 type SuppressionRow = tuple[bytes, int, str, str]
+
+
+# Before the reason of an entry about a mailbox however it is spelled. Its index is no address's, so it keeps nobody
+# from getting anything: only a sign-up asks for it.
+ROOT = "~"
+
+
+def entries(keys: OrganizationKeys, address: str, reason: str, day: str) -> list[SuppressionRow]:
+    """The entry of a normalized address, and one of the mailbox that it most likely leads to where that is spelled
+    otherwise: who said no as ada+news@ is not asked as ada@ either. A mailbox that bounces says nothing of others."""
+    rows = [(keys.blind(addresses.comparable(address)), keys.index_version, reason, day)]
+    if reason != "bounce" and is_other_spelling(address):
+        rows.append((keys.blind(root_text(address)), keys.index_version, ROOT + reason, day))
+    return rows
+
+
+def is_other_spelling(address: str) -> bool:
+    return addresses.root(address) != addresses.comparable(address)
+
+
+def root_indexes(keys: OrganizationKeys, address: str) -> list[bytes]:
+    """Of such an entry, under every key."""
+    return keys.blinds(root_text(address))
+
+
+def root_text(address: str) -> str:
+    return f"root\0{addresses.root(address)}"
+
+
+def of_address(organization: Organization, keys: OrganizationKeys, address: str) -> QuerySet[Suppression]:
+    """All entries that a normalized address has, and those of its mailbox."""
+    indexes = [*keys.blinds(addresses.comparable(address)), *root_indexes(keys, address)]
+    return Suppression.objects.filter(organization=organization, email_index__in=indexes)
+
+
+def with_roots(reasons: Iterable[str]) -> list[str]:
+    return [text for reason in reasons for text in (reason, ROOT + reason)]
 
 
 def write(organization: Organization, rows: Sequence[SuppressionRow], now: datetime) -> None:

@@ -17,7 +17,7 @@ import msgspec
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
-from samizdat.audience import consent_writer
+from samizdat.audience import consent_writer, suppression_log
 from samizdat.audience.actions.segments import MOST_SEGMENTS
 from samizdat.audience.imports.reading.seen_addresses import SeenAddresses
 from samizdat.audience.limits import (
@@ -42,6 +42,8 @@ from samizdat.core.mail import address as addresses
 from samizdat.portability import native, own_format, subscribers, unpack, value_limits
 from samizdat.portability.errors import ExportRefused
 from samizdat.portability.spreadsheet_cells import unescaped
+
+_OF_MAILBOXES = suppression_log.with_roots(SUPPRESSION_REASONS)
 
 TABLE = 64 << 20  # bytes of a JSON file: ten thousand tags are two
 NAMES = 300_000  # values of each of those that are held to the end: ten thousand tags are 60,000
@@ -489,7 +491,8 @@ def _record(row: dict[str, str], known: set[int]) -> tuple[int | None, int, int,
 
 
 def _suppression(row: dict[str, str]) -> tuple[str, str]:
-    assert row["reason"] in SUPPRESSION_REASONS
+    # An entry of a mailbox however it is spelled is that of no subscriber.
+    assert row["reason"] in SUPPRESSION_REASONS or (not row["number"] and row["reason"] in _OF_MAILBOXES)
     return row["reason"], value_limits.day(row["day"]).isoformat()
 
 

@@ -18,7 +18,7 @@ from samizdat import formatting
 from samizdat.accounts import roles
 from samizdat.accounts.models import Organization
 from samizdat.audience import queries as audience
-from samizdat.audience.models import ConsentRecord, Suppression, row_id
+from samizdat.audience.models import SUPPRESSION_REASONS, ConsentRecord, Suppression, row_id
 from samizdat.campaigns.models import Campaign
 from samizdat.delivery.models import MinuteTotal
 from samizdat.events.actions import detail_of
@@ -89,7 +89,7 @@ def affected(organization: Organization, asked: AffectedFilter) -> AffectedPeopl
         "subscribers": everybody,
         "subscribed": audience.count(organization, status="subscribed"),
         "records": ConsentRecord.objects.filter(organization=organization).count() if everybody < 100_000 else 0,
-        "suppressions": Suppression.objects.filter(organization=organization).count(),
+        "suppressions": Suppression.objects.filter(organization=organization, reason__in=SUPPRESSION_REASONS).count(),
         "letters": Campaign.objects.filter(organization=organization, version_of=None).count(),
         "people": len(roles.memberships(organization=organization)),
     }

@@ -313,6 +313,19 @@ def test_the_same_export_again_changes_nothing_and_another_one_finds_the_place_t
         bring_back(there, tmp_path / "other.zip", now=lambda: NOW)
 
 
+@pytest.mark.parametrize("keys", [True, False])
+def test_who_said_no_stays_known_by_each_spelling_in_another_house(
+    audience: Any, vault: Any, tmp_path: Path, keys: bool
+) -> None:
+    letter = queries.list_named(audience, "The Thursday Letter")
+    actions.add_subscriber(audience, "john.smith@gmail.com", letter, consent="x", now=NOW)
+    actions.suppress(audience, "complaint", address="john.smith@gmail.com", now=NOW)
+    actions.suppress(audience, "manual", address="nobody+news@post.example", now=NOW)
+    there, _ = in_another_house(made(audience, ExportRequest("samizdat", keys=keys)), tmp_path, vault)
+    assert queries.suppression_of(there, "johnsmith@gmail.com") == "complaint"
+    assert queries.suppression_of(there, "nobody@post.example") == ("manual" if keys else None)
+
+
 def test_keys_that_came_along_open_old_links_and_keep_the_erased_out(audience: Any, vault: Any, tmp_path: Path) -> None:
     from samizdat.audience.errors import AddressErased
     from samizdat.core.crypto import tokens

@@ -26,7 +26,6 @@ from samizdat.audience.models import (
     List,
     Subscriber,
     Subscription,
-    Suppression,
     row_id,
 )
 from samizdat.core import consent
@@ -96,9 +95,8 @@ def confirm_all(
         is_full = consent_writer.is_full(row)
         written = [] if is_full else [list for list in lists if not open_details(keys, list).archived]
         if written:
-            blinds = consent_writer.blinds_of(keys, row)
-            lifted = Suppression.objects.filter(organization=row.organization_id, email_index__in=blinds)
-            lifted = lifted.filter(reason__in=LIFTED_BY_CONFIRMATION)
+            lifted = suppression_log.of_address(row.organization, keys, consent_writer.address_of(keys, row))
+            lifted = lifted.filter(reason__in=suppression_log.with_roots(LIFTED_BY_CONFIRMATION))
             suppression_log.delete(row.organization, lifted, now)
             consent_writer.write(row, _confirmations(row, written, way, wording, signed_up, now), now, sent_at)
         for list in written:

@@ -52,14 +52,15 @@ def object_to_mail(
             row = consent_writer.find(organization, keys, addresses.normalize(address), lock=True)
         if row is None:
             return suppress(organization, "objected", address=address, now=now, by=by)
-        blinds = keys.blinds(addresses.comparable(consent_writer.address_of(keys, row)))
+        text = consent_writer.address_of(keys, row)
+        blinds = keys.blinds(addresses.comparable(text))
         known = consent_writer.genuine(row)
         had_objected = known.has_objected()
         if not had_objected:
             removal_limit.check(organization, [row.id], now=now, by=by)
         logged = suppression_log.logged_today(organization, now, blinds)
         if not _objections(row).exists() or "objected" not in {why for _, why in logged}:
-            keep_suppression(organization, keys, blinds[0], "objected", now)
+            keep_suppression(organization, keys, text, "objected", now)
         words = {consent.REASON: reason.strip()} if reason.strip() else {}
         facts = [ConsentFactRow("objected", "desk", None, words, purpose) for purpose in consent.PURPOSES]
         consent_writer.write(row, facts, now, known=known)
@@ -94,7 +95,10 @@ def lift_objection(subscriber: Subscriber, *, now: datetime, by: Person | None) 
             raise _too_late()
         if consent_writer.is_full(row):
             raise TooManyRecords
-        suppression_log.delete(row.organization, _objections(row), now)
+        keys = keyring.keys(row.organization)
+        entries = suppression_log.of_address(row.organization, keys, consent_writer.address_of(keys, row))
+        objections = entries.filter(reason__in=suppression_log.with_roots(["objected"]))
+        suppression_log.delete(row.organization, objections, now)
         facts = [ConsentFactRow("undone", "desk", None, purpose=purpose) for purpose in consent.PURPOSES]
         consent_writer.write(row, facts, now)
         record("subscriber.unsuppressed", row.organization, about=row.id, by=by, now=now, detail={"reason": "objected"})

@@ -8,10 +8,9 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from samizdat.accounts.models import Organization, Person
-from samizdat.audience import address_log, bulk_consent_writer, choice_log, consent_writer
+from samizdat.audience import address_log, bulk_consent_writer, choice_log, consent_writer, suppression_log
 from samizdat.audience.actions import forms, fundraising_consent
 from samizdat.audience.actions.consent import ONE_CLOCK
-from samizdat.audience.actions.suppressions import keep_suppression
 from samizdat.audience.choice_log import LoggedChoices
 from samizdat.audience.consent_writer import ConsentFactRow
 from samizdat.audience.list_details import list_name
@@ -402,8 +401,9 @@ def move(subscriber: Subscriber, mark: int, *, now: datetime) -> bool:
         elif other is None:
             _readdress(row, held, address, now)
         if addresses.comparable(before) != addresses.comparable(address):
-            blind = keys.blind(addresses.comparable(before))
-            keep_suppression(organization, keys, blind, "erased", now)
+            # Of this spelling alone: they may have moved to another of the same mailbox.
+            old = (keys.blind(addresses.comparable(before)), keys.index_version, "erased")
+            suppression_log.write(organization, [(*old, now.astimezone(UTC).date().isoformat())], now)
             if other is not None:
                 consent_writer.settle(row, now)
         detail = address_log.detail_for(keys, address if other is None else before)

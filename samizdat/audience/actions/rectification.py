@@ -83,7 +83,7 @@ def _correct(subscriber: Subscriber, wanted: str, now: datetime, by: Person | No
             if is_bound and is_bound():
                 raise LetterUnderWay
             removal_limit.check_correction(organization, row.id, now=now, by=by)
-        _keep_own_decisions(organization, keys, before, blinds[0], logged, now)
+        _keep_own_decisions(organization, keys, before, wanted, logged, now)
         row.email_index = keys.blind(consent_writer.index_text(wanted, waits))
         row.index_version = keys.index_version
         row.provider = addresses.provider(addresses.domain(wanted))
@@ -99,7 +99,7 @@ def _keep_own_decisions(
     organization: Organization,
     keys: OrganizationKeys,
     before: list[bytes],
-    blind: bytes,
+    wanted: str,
     logged: dict[tuple[bytes, str], str],
     now: datetime,
 ) -> None:
@@ -110,4 +110,4 @@ def _keep_own_decisions(
         if day := logged.get((index, reason)):
             days.setdefault(reason, date.fromisoformat(day))
     for reason, day_of in days.items():
-        keep_suppression(organization, keys, blind, reason, now, day_of)
+        keep_suppression(organization, keys, wanted, reason, now, day_of)

@@ -158,8 +158,7 @@ def erase(
             erase_locked(row, now)
         else:
             assert address is not None
-            blind = keys.blind(addresses.comparable(addresses.normalize(address)))
-            keep_suppression(organization, keys, blind, "erased", now)
+            keep_suppression(organization, keys, addresses.normalize(address), "erased", now)
         record("subscriber.erased", organization, about=row.id if row else None, by=by, now=now)
         transaction.on_commit(sql.sweep_after_erasing)
     return row is not None
@@ -168,14 +167,14 @@ def erase(
 def erase_locked(row: Subscriber, now: datetime) -> None:
     """Takes a locked subscriber away and keeps the mark. The caller writes the event, which has the disk swept."""
     keys = keyring.keys(row.organization)
-    blind = keys.blind(addresses.comparable(consent_writer.address_of(keys, row)))
+    address = consent_writer.address_of(keys, row)
     if (other := waiting.twin(keys, row)) is not None:
         consent_writer.remove(other)
         record("subscriber.erased", row.organization, about=other.id, now=now)
     # One record at least outlives them, so that their number is known to have been used.
     consent_writer.write(row, [ConsentFactRow("objected", "desk", None)], now)
     consent_writer.remove(row)
-    keep_suppression(row.organization, keys, blind, "erased", now)
+    keep_suppression(row.organization, keys, address, "erased", now)
 
 
 def _there(

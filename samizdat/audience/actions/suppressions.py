@@ -47,7 +47,7 @@ def suppress(
             return False
         if row is not None:
             removal_limit.check(organization, [row.id], now=now, by=by)
-        keep_suppression(organization, keys, blinds[0], reason, now)
+        keep_suppression(organization, keys, _text(keys, row, address), reason, now)
         if row is not None:
             consent_writer.settle(row, now)
         about = row.id if row else None
@@ -76,8 +76,10 @@ def lift(
         entries = Suppression.objects.filter(organization=organization, email_index__in=blinds, reason=reason)
         if entries.exists():
             removal_limit.check_lift(organization, now=now, by=by)
-        if not suppression_log.delete(organization, entries, now):
+        if not entries.exists():
             return False
+        all_entries = suppression_log.of_address(organization, keys, _text(keys, row, address))
+        suppression_log.delete(organization, all_entries.filter(reason__in=suppression_log.with_roots([reason])), now)
         if row is not None:
             consent_writer.settle(row, now)
         about = row.id if row else None
@@ -148,7 +150,8 @@ def suppress_many(
     wanted = sorted(known)
     logged = _logged_today(organization, wanted, now)
     most = SUPPRESSIONS + headcount.of(organization.pk)
-    if Suppression.objects.filter(organization=organization).count() + len(wanted) > most:
+    here = Suppression.objects.filter(organization=organization, reason__in=SUPPRESSION_REASONS)
+    if here.count() + len(wanted) > most:
         raise SuppressionListFull(most)
     if held.tells_too_much(organization, len(wanted), by):
         taken.waits = _ask(organization, wanted, reason, now=now, by=by)
@@ -223,7 +226,7 @@ def _suppress_slice(
     if not approved:
         removal_limit.check(organization, people, now=now, by=by)
     today = now.astimezone(UTC).date().isoformat()
-    rows = [(keys.blind(address), keys.index_version, reason, today) for address in [*new, *unsaid]]
+    rows = {row for address in [*new, *unsaid] for row in suppression_log.entries(keys, address, reason, today)}
     # In the order of hashes: the newest lines of the list say who is here, and would say it of each pasted line.
     suppression_log.write(organization, sorted(rows), now)
     bulk_consent_writer.settle_all(organization, sorted({*people, *others}), now)
@@ -244,14 +247,14 @@ def _known(organization: Organization, blinds: Sequence[bytes]) -> Sequence[tupl
 def keep_suppression(
     organization: Organization,
     keys: OrganizationKeys,
-    blind: bytes,
+    address: str,
     reason: str,
     now: datetime,
     day: date | None = None,
 ) -> None:
-    """`day`: since when, where it isn't today."""
+    """`day`: since when, where it isn't today. Errors: BadAddress."""
     since = (day or now.astimezone(UTC).date()).isoformat()
-    suppression_log.write(organization, [(blind, keys.index_version, reason, since)], now)
+    suppression_log.write(organization, suppression_log.entries(keys, address, reason, since), now)
 
 
 def put_indexes_right(organization: Organization, numbers: Sequence[int], *, now: datetime) -> None:
@@ -279,7 +282,11 @@ def _row(
 
 def _blinds(keys: OrganizationKeys, row: Subscriber | None, address: str | None) -> list[bytes]:
     """Under every index key, the current one first."""
+    return keys.blinds(addresses.comparable(_text(keys, row, address)))
+
+
+def _text(keys: OrganizationKeys, row: Subscriber | None, address: str | None) -> str:
     if row is not None:
-        return keys.blinds(addresses.comparable(consent_writer.address_of(keys, row)))
+        return consent_writer.address_of(keys, row)
     assert address is not None
-    return keys.blinds(addresses.comparable(addresses.normalize(address)))
+    return addresses.normalize(address)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from samizdat.audience.imports.reading.parse import Fact, ReaderOrder, ReadSlice
 from samizdat.audience.imports.reading.subprocess_reader import ReadingBroke
 from samizdat.audience.limits import HEAVIEST_SUBSCRIBER, TAGS_EACH
+from samizdat.audience.suppression_log import is_other_spelling, root_text
 from samizdat.core.crypto import seal
 from samizdat.core.mail import address
 from samizdat.vault.keyring import OrganizationKeys
@@ -62,6 +63,7 @@ class ImportSlice:
     complained: list[tuple[bytes, ...]] = field(default_factory=list)  # their index, the current key's first
     planted: list[tuple[bytes, ...]] = field(default_factory=list)  # the same, of whom a file says so: in no count
     weight: int = 0  # as ReadSlice
+    mailboxes: list[bytes] = field(default_factory=list)  # of those who complained: suppression_log.root_text
 
     @property
     def size(self) -> int:
@@ -99,6 +101,7 @@ def _joined(held: ImportSlice, more: ImportSlice) -> ImportSlice:
     held.rows += more.rows
     held.rejects += more.rejects
     held.complained += more.complained
+    held.mailboxes += more.mailboxes
     held.planted += more.planted
     return held
 
@@ -116,9 +119,11 @@ def _cut(whole: ImportSlice, begin: tuple[int, int], size: int, done: int, befor
     for turn, part in enumerate(parts, start=1):
         if turn > done:
             after = whole.after if turn == turns else (*begin, turn)
-            rejects, complained = (whole.rejects, whole.complained) if turn == 1 else ([], [])
             read, total = before + (whole.bytes_read - before) * turn // turns, whole.bytes_total
-            yield ImportSlice(whole.file, whole.name, after, read, total, part, rejects, complained, whole.planted)
+            some = ImportSlice(whole.file, whole.name, after, read, total, part, planted=whole.planted)
+            if turn == 1:
+                some.rejects, some.complained, some.mailboxes = whole.rejects, whole.complained, whole.mailboxes
+            yield some
 
 
 def _parts(rows: list[ParsedRow], size: int) -> list[list[ParsedRow]]:
@@ -146,7 +151,7 @@ class _Indexer:
             return ImportSlice(
                 read.file, read.name, read.after, read.bytes_read, read.bytes_total, self._rows(read.rows),
                 read.rejects, list(map(self._blinds, read.complained)), list(map(self._blinds, read.planted)),
-                read.weight,
+                read.weight, list(map(self._current, map(root_text, filter(is_other_spelling, read.complained)))),
             )  # fmt: skip
         except (TypeError, ValueError, AttributeError, seal.SealError) as odd:
             raise ReadingBroke("an answer that no file has") from odd

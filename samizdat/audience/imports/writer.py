@@ -103,7 +103,7 @@ class ImportWriter:
             self.taken_off.clear()
             self.overwritten.clear()
         if import_slice.complained:
-            self._take_complaints(import_slice.complained)
+            self._take_complaints(import_slice)
         reasons = self._suppressed(import_slice.rows)
         rows, rejects = import_slice.rows, import_slice.rejects
         if "erased" in reasons.values() and not self._options.update_only:  # They are on no list, as strangers are.
@@ -272,11 +272,12 @@ class ImportWriter:
         rows = [(blind, version, reason, self.today) for blind in sorted(blinds)]
         suppression_log.write(self.organization, rows, self.now)
 
-    def _take_complaints(self, complained: list[tuple[bytes, ...]]) -> None:
+    def _take_complaints(self, import_slice: ImportSlice) -> None:
         """Before the rows themselves, so that they come in suppressed; who is here already is settled on all lists."""
         if self.writes:
-            self._suppress([row_blinds[0] for row_blinds in complained], "complaint")
-        blinds = [blind for row_blinds in complained for blind in row_blinds]
+            self._suppress([row_blinds[0] for row_blinds in import_slice.complained], "complaint")
+            self._suppress(import_slice.mailboxes, f"{suppression_log.ROOT}complaint")
+        blinds = [blind for row_blinds in import_slice.complained for blind in row_blinds]
         for at in range(0, len(blinds), 1_000):
             people = Subscriber.objects.select_for_update() if self.writes else Subscriber.objects.all()
             here = people.filter(organization=self.organization, email_index__in=blinds[at : at + 1_000])

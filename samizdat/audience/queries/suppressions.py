@@ -6,7 +6,7 @@ from datetime import date
 from django.db.models import Count
 
 from samizdat.accounts.models import Organization
-from samizdat.audience import consent_writer, sql
+from samizdat.audience import consent_records, consent_writer, sql, suppression_log
 from samizdat.audience.models import NUMBER_MASK, SUPPRESSION_REASONS, Suppression
 from samizdat.core.mail import address as addresses
 from samizdat.vault import keyring
@@ -14,12 +14,14 @@ from samizdat.vault import keyring
 
 def suppression_of(organization: Organization, address: str) -> str | None:
     """The foremost reason for which an address is suppressed, whoever has it, or the mailbox that it most likely leads
-    to: ada+news@ where ada@ said no. Errors: BadAddress."""
+    to: ada+news@ where ada@ said no, and the other way round. Errors: BadAddress."""
     keys, normalized = keyring.keys(organization), addresses.normalize(address)
     spelled = {addresses.comparable(normalized), addresses.root(normalized)}
-    return consent_writer.suppressed(
-        organization.id, [blind for text in sorted(spelled) for blind in keys.blinds(text)]
-    )
+    indexes = [blind for text in sorted(spelled) for blind in keys.blinds(text)]
+    indexes += suppression_log.root_indexes(keys, normalized)
+    rows = Suppression.objects.filter(organization=organization, email_index__in=indexes)
+    reasons = rows.values_list("reason", flat=True)
+    return consent_records.foremost(reason.removeprefix(suppression_log.ROOT) for reason in reasons)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +46,7 @@ def stopped(
 ) -> list[SuppressionRow]:
     """The newest lines; `before` pages on by their number."""
     rows = Suppression.objects.filter(organization=organization).order_by("-id")
-    if reason:
-        rows = rows.filter(reason=reason)
+    rows = rows.filter(reason__in=[reason] if reason else SUPPRESSION_REASONS)
     if before is not None:
         rows = rows.filter(id__lt=before)
     suppressions = list(rows[:limit])

@@ -127,7 +127,8 @@ class SubscriberRestore:
             records += rows
             if any(_waits(record) for record in person.records):
                 waiting.append(id)
-            suppressed += [(blind, keys.index_version, *of) for of in person.suppressed]
+            for of in person.suppressed:
+                suppressed += suppression_log.entries(keys, person.address, *of)
             if rows and rows[0][5]:
                 sources.setdefault(rows[0][5], []).append(id)
             known = tuple((place, row[2], *row[3:7]) for place, row in enumerate(rows))
