@@ -20,8 +20,14 @@ FORMATS = {
 }
 # «в понедельник», «во вторник»: a day of the week after its preposition, from Monday on.
 _RUSSIAN_ON = ("в понедельник", "во вторник", "в среду", "в четверг", "в пятницу", "в субботу", "в воскресенье")
-# Languages for which Django has no name, or none in Russian: what they are called, and what they call themselves.
+# Languages for which Django has no name, or no right one in Russian: what they are called, and what they call
+# themselves.
 _LANGUAGES = {
+    "af": (lazy("Afrikaans"), "Afrikaans"),
+    "be": (lazy("Belarusian"), "беларуская"),
+    "cy": (lazy("Welsh"), "Cymraeg"),
+    "lv": (lazy("Latvian"), "latviešu"),
+    "nl": (lazy("Dutch"), "Nederlands"),
     "zh": (lazy("Chinese"), "中文"),
     "no": (lazy("Norwegian"), "Norsk"),
     "nb": (lazy("Norwegian Bokmål"), "Norsk bokmål"),

@@ -41,16 +41,24 @@ PORT = click.IntRange(0, 65535)  # 0: any that is free
 @click.option("--url", "public_url", default="", help="https://… of the public pages.")
 @click.option("--desk-url", default="", help="https://… of the app.")
 @click.option("--content-url", default="", help="https://… of email previews and images.")
-@click.option("--language", default="en", type=click.Choice(["en", "ru"]))
+@click.option(
+    "--language",
+    type=click.Choice(["en", "ru"]),
+    help="Language of emails and public pages; otherwise that of the page on which the first admin signs in.",
+)
 @click.option("--timezone", default="UTC", help="Such as Europe/Riga.")
 @click.option("--key-copy", type=click.Path(), help="Where to save the second copy of the key file; `none` declines.")
 @partial(common, chooses=False)
-def init(name: str, email: str, password_file: str | None, key_copy: str | None, **options: str) -> None:
+def init(
+    name: str, email: str, password_file: str | None, key_copy: str | None, language: str | None, **options: str
+) -> None:
     """Install: create the data folder, the key file, the organization and its first admin."""
+    if language:
+        options["language"] = language
     normalize(email)
     copy_to = _copy_to(key_copy) if key_copy not in (None, "none") else None
     password = partial(read_password, password_file, f"Password for {email}")
-    organization, person_is_new, key_is_new = _make(name, email, password, options)
+    organization, person_is_new, key_is_new = _make(name, email, password, options, reads=language or "")
     asked = key_copy is None and _can_ask()
     copy = _second_copy(copy_to, ask=asked) if key_is_new else None
 
@@ -64,12 +72,13 @@ def init(name: str, email: str, password_file: str | None, key_copy: str | None,
 
 
 def make_house(name: str, email: str, password: str, **settings: str) -> object:
-    """What init does, without asking: folder, key, tables, organization, admin. For the demo."""
-    return _make(name, email, lambda: password, settings)[0]
+    """What init does, without asking: folder, key, tables, organization, admin. For the demo, whose admin reads the
+    language of their browser."""
+    return _make(name, email, lambda: password, settings, reads="")[0]
 
 
 def _make(
-    name: str, email: str, password: Callable[[], str], options: dict[str, str]
+    name: str, email: str, password: Callable[[], str], options: dict[str, str], reads: str
 ) -> "tuple[Organization, bool, bool]":
     """The organization, and whether the admin and the key are new. What fails leaves nothing behind: the next try is a
     first one again, with the words about the second copy of the key."""
@@ -90,7 +99,7 @@ def _make(
     try:
         migrate()
         modes.close(data_folder())
-        organization, person_is_new = _found(name, email, password, options)
+        organization, person_is_new = _found(name, email, password, options, reads)
     except BaseException:
         if new:
             key_file().unlink()
@@ -148,7 +157,10 @@ def migrate() -> None:
     call_command("migrate", database="default", verbosity=0, interactive=False)
 
 
-def _found(name: str, email: str, password: Callable[[], str], options: dict[str, str]) -> "tuple[Organization, bool]":
+def _found(
+    name: str, email: str, password: Callable[[], str], options: dict[str, str], reads: str
+) -> "tuple[Organization, bool]":
+    """reads: the first admin's language; "" for that of the page on which they first sign in."""
     from django.db import transaction
 
     from samizdat.accounts import actions
@@ -165,8 +177,7 @@ def _found(name: str, email: str, password: Callable[[], str], options: dict[str
         known = _at_address(email)
         wanted = None if known else password()
         organization = actions.found_organization(name, source=source, today=now.date(), now=now, **options)
-        # Their language is that of the page on which they first sign in.
-        person = known or actions.add_person(email, password=wanted, language="", today=now.date())
+        person = known or actions.add_person(email, password=wanted, language=reads, today=now.date())
         actions.give_role(person, organization, "admin", by=None, now=now)
     return organization, known is None
 

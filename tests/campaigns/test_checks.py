@@ -70,7 +70,7 @@ def test_once_something_is_written_each_placeholder_that_is_left_is_named(lanter
 
 def test_headings_of_a_starter_are_named_like_its_paragraphs(lantern: Organization) -> None:
     list_ = new_list(lantern, "News", now=NOW)
-    for language, title in (("en", "Headline of the main story"), ("ru", "Заголовок главной истории")):
+    for language, title in (("en", "Headline of the main story"), ("ru", "Заголовок главной новости")):
         body = starter_templates.body_of("digest", language).replace(title, "The river")
         campaign = letter(lantern, body, format="blocks", list=list_)
         left = [finding.sentence for finding in look(campaign, NOW).findings if finding.code == "left_over"]

@@ -242,6 +242,19 @@ def test_who_never_chose_a_language_keeps_that_of_the_sign_in_page(vera: Any) ->
     assert '<html lang="ru"' in client.get("/profile", headers={"accept-language": "en"}).content.decode()
 
 
+@pytest.mark.parametrize(("others", "language"), [(0, "ru"), (1, "en")])
+def test_the_organization_of_a_first_admin_writes_in_the_language_of_their_sign_in_page(
+    vera: Any, lantern: Any, others: int, language: str
+) -> None:
+    for number in range(others):
+        make_person("Oleg", f"oleg{number}@lantern.example", lantern, "editor")
+    vera.language = ""
+    vera.save(update_fields=["language"])
+    Client(headers={"accept-language": "ru"}).post("/sign-in", {"email": "vera@lantern.example", "password": PASSWORD})
+    lantern.refresh_from_db()
+    assert lantern.language == language
+
+
 def test_somebody_with_two_organizations_chooses(here: House, there: House) -> None:
     from samizdat.accounts.actions import give_role
 

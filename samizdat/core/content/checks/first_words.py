@@ -22,7 +22,7 @@ PLACEHOLDERS = (
     "Headline of the second story",
     "Headline of the third story",
     "What happened, in two sentences.",
-    "Заголовок главной истории",
+    "Заголовок главной новости",
     "Что случилось и почему это важно, в трёх-четырёх предложениях.",
     "Заголовок второй истории",
     "Заголовок третьей истории",

@@ -30,6 +30,7 @@ from samizdat.accounts.models import Person
 from samizdat.accounts.password_queues import QueueFull
 from samizdat.accounts.queries import name_in
 from samizdat.accounts.throttle import Throttled
+from samizdat.audience import queries as audience
 from samizdat.vault import keyring
 from samizdat.web import resume_after_sign_in
 from samizdat.web.base_form import DeskForm, refuse
@@ -92,10 +93,16 @@ def sign_in(request: DeskRequest) -> HttpResponse:
 
 def _keep_language(person: Person) -> None:
     """Of the page on which somebody first signed in, where nobody chose one for them: what they could read there, they
-    read from then on."""
-    if not person.language:
-        person.language = translation.get_language() or settings.LANGUAGE_CODE
-        person.save(update_fields=["language"])
+    read from then on. The first admin's organization writes in it, too: its sign-up form and unsubscribe page are there
+    before anybody has looked for the setting."""
+    if person.language:
+        return
+    person.language = translation.get_language() or settings.LANGUAGE_CODE
+    person.save(update_fields=["language"])
+    for organization in queries.organizations_of(person):
+        is_new = len(queries.members(organization)) == 1 and not audience.lists(organization)
+        if is_new and organization.language != person.language:
+            actions.change_settings(organization, by=None, now=timezone.now(), language=person.language)
 
 
 def _remembered(response: HttpResponse, person: Person) -> HttpResponse:
