@@ -21,6 +21,7 @@ from samizdat.audience.actions.tags import clear_removed_tags
 from samizdat.audience.consent_writer import values_of
 from samizdat.audience.errors import FieldRefused
 from samizdat.audience.models import Field, Import, Subscriber, SubscriberTag, Tag
+from samizdat.core.crypto import seal
 from samizdat.events.models import Event
 from samizdat.vault import keyring
 from tests.conftest import NOW, TODAY
@@ -43,6 +44,13 @@ def test_a_field_is_added_and_filled(lantern: Any, letter: Any) -> None:
     (view,) = queries.fields(lantern)
     assert (view.number, view.tag, view.label, view.default) == (number, "CITY", "City", "your town")
     assert "City" not in repr(Field.objects.values().get()) and Event.objects.filter(kind="field.added").count() == 1
+
+
+def test_who_types_an_address_alone_signs_up_though_somebody_overwrote_a_field(lantern: Any, letter: Any) -> None:
+    add_field(lantern, "CITY", "City", now=NOW)
+    Field.objects.update(sealed=b"not sealed by anyone here")
+    ada = audience.sign_up(lantern, "ada@post.example", letter, wording="One story.", now=NOW)
+    assert values_of(keyring.keys(lantern), ada)[seal.ADDRESS] == "ada@post.example"
 
 
 @pytest.mark.parametrize("tag", ["", "ГОРОД", "1ST", "CITY-NAME", "ELEVENCHARS", "EMAIL", "UNSUB", "FORWARD", "IF"])

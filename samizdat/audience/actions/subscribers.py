@@ -195,7 +195,7 @@ def _there(
     blinds = keys.blinds(addresses.comparable(address))
     if not signs_up and consent_writer.suppressed(organization.id, blinds) == "erased":
         raise AddressErased
-    numbers = tags_and_fields.fields_for(organization, keys, {tag: tag for tag in values})
+    numbers = tags_and_fields.fields_for(organization, keys, {tag: tag for tag in values}) if values else {}
     by_number = {numbers[tag]: text for tag, text in values.items() if text}
     today = now.astimezone(UTC).date()
     pending = None if signs_up else consent_writer.find(organization, keys, address, waiting=True)
