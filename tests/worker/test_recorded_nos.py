@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from samizdat.accounts.actions import found_organization
+from samizdat.accounts.models import Organization
 from samizdat.audience import actions as audience
 from samizdat.audience import consistency
 from samizdat.audience.actions import bulk
@@ -191,19 +192,32 @@ def test_a_no_stands_though_the_list_was_beside_another_organization_for_the_day
     assert verdicts(eve)[0] in ("left", "paused")
 
 
+def test_a_no_waits_while_its_organization_is_not_to_be_seen(lantern: Any, eve: Subscriber) -> None:
+    key = keyring.keys(lantern).link
+    assert key is not None
+    say(lantern, "leave", token=tokens.make(key, "leave", 999, eve.number), purpose="leave", way="form")
+    Organization.objects.filter(pk=lantern.pk).update(uid=bytes(16))
+    unsubscribes.take(NOW)
+    Organization.objects.filter(pk=lantern.pk).update(uid=lantern.uid)
+    inbox.waits.clear()
+    unsubscribes.take(NOW)
+    assert verdicts(eve)[0] == "left"
+
+
 @pytest.mark.parametrize("no", ["link", "pause"])
-@pytest.mark.parametrize("table", [List, ConsentRecord])
+@pytest.mark.parametrize("table", [List, ConsentRecord, Subscriber])
 def test_a_no_waits_while_what_it_is_about_is_not_to_be_seen(
     no: str, table: Any, thursday: Any, eve: Subscriber
 ) -> None:
-    """The list has another number, or no record of ours names it. Nobody reads that they left while nothing says so."""
+    """The list or Eve has another number, or no record of ours names it. Nobody reads that they left while nothing says
+    so."""
     ConsentRecord.objects.exclude(kind=consent.KINDS.index("given"), purpose=0).delete()
     rows, other = table.objects.all(), "channel" if table is ConsentRecord else "id"
     [before] = rows.values_list(other, flat=True)
     rows.update(**{other: before + 1})
     NOS[no](eve, thursday)
     assert Intake.objects.count() == 1
-    rows.update(**{other: before})
+    assert rows.update(**{other: before}) == 1
     inbox.waits.clear()
     unsubscribes.take(NOW)
     preferences.take(NOW)

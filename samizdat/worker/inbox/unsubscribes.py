@@ -24,7 +24,7 @@ from samizdat.audience.actions import forms, fundraising_consent, preferences
 from samizdat.audience.actions.preferences import Fewer, PreferenceChoice
 from samizdat.audience.consent_records import CROWDS, FEWER, LEFT, RETURNED, purpose_in, what_in
 from samizdat.audience.errors import RowsAltered
-from samizdat.audience.models import List, Subscriber, row_id
+from samizdat.audience.models import List, Subscriber, is_number, row_id
 from samizdat.campaigns.ab_test import count_leaving
 from samizdat.campaigns.edition_details import opened
 from samizdat.campaigns.models import Edition
@@ -197,6 +197,7 @@ def _proven(
         return None
     subscriber = audience_queries.subscriber_numbered(envelope.organization, token.number)
     if subscriber is None:
+        _insist_erased(envelope.organization, token.number)
         return None
     if token.edition not in editions:
         editions[token.edition] = _edition(envelope.organization, token.edition)
@@ -209,6 +210,13 @@ def _proven(
     # An edition that is not known, since it was moved without its campaigns: a way out must still lead out, of every
     # list of theirs; and a pause is of them all, since the page names no list.
     return Unsubscribe(envelope, subscriber, tuple(audience.every_list_of(subscriber)), token.edition)
+
+
+def _insist_erased(organization: Organization, number: int) -> None:
+    """Errors: RowsAltered for somebody whose row is away, and of whom there are consent records with words."""
+    row = row_id(organization.id, number) if is_number(number) else 0
+    if row and audience_sql.without_row(row - 1, row):
+        raise RowsAltered("The row of a subscriber is away.")
 
 
 def _edition(organization: Organization, number: int) -> SentEdition | None:
