@@ -274,7 +274,7 @@ SENTENCES: dict[EventKind, Promise] = {
     "campaign.test_refused": lazy("Test not sent: one of the addresses doesn’t accept email."),
     "campaign.tested": lazy("Test sent."),
     "campaign.unreadable": lazy("The campaign couldn’t be opened, so it was paused."),
-    "campaign.unreleased": lazy("Sending undone before anyone got an email. Back to draft."),
+    "campaign.unreleased": lazy("Cancelled before anyone got an email. It’s a draft again."),
     "campaign.unsure": lazy(
         "A sending process stopped. The outcome of the emails it was sending is unknown; nothing was lost."
     ),

@@ -67,7 +67,7 @@ def first_steps(
         Step(
             bool(leading(organization).public_url),
             _("Set the address of your public pages"),
-            _("Unsubscribe links start with it."),
+            _public_pages(leading(organization).public_url),
             address(organization, "settings") if is_admin else "",
             _("Set address"),
         ),
@@ -83,6 +83,15 @@ def first_steps(
     ]
     open_ = sorted((step for step in steps if not step.done and step.href), key=lambda step: step.can_wait)
     return [replace(step, next=step in open_[:1]) for step in steps]
+
+
+def _public_pages(url: str) -> str:
+    """Whether the address leads here is seen only from outside, and no page asks it: whoever set it up is to look."""
+    if not url:
+        return _("Unsubscribe links start with it.")
+    return _("Unsubscribe links start with %(url)s. Open it on your phone before you send: it must show a page.") % {
+        "url": url
+    }
 
 
 def _import(request: DeskRequest, people: int) -> Step:

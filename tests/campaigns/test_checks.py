@@ -294,15 +294,35 @@ def test_british_spelling_is_right_where_its_dictionary_is_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program, names = spelling.tool()
-    near = spelling._ask(program, names["en"].split(",")[0], ["programme"])["programme"]
+    near = spelling._near_by(program, names["en"].split(",")[0], ["programme"])["programme"]
     assert near and not any(" " in word for word in near), "two words in place of one are no suggestion"
     (tmp_path / "en_GB.aff").write_text("SET UTF-8\n")
-    (tmp_path / "en_GB.dic").write_text("1\nprogramme\n")
+    (tmp_path / "en_GB.dic").write_text("1\nkerb\n")
     monkeypatch.setenv("DICPATH", str(tmp_path))
     program, names = spelling.tool()
     assert "en_GB" in names["en"].split(",")
-    answers = spelling._ask(program, names["en"], ["programme", "program", "speling"])
-    assert answers["programme"] is None and answers["program"] is None and "spelling" in (answers["speling"] or ())
+    answers = spelling._ask(program, names["en"], ["kerb", "program", "speling"])
+    assert answers["kerb"] is None and answers["program"] is None and "spelling" in (answers["speling"] or ())
+
+
+EVERYDAY = ["letter", "river", "people", "water", "Saturday", "morning", "boat", "thank", "helped", "together"]
+
+
+@pytest.mark.skipif(not spelling.tool()[1].get("en"), reason="hunspell is not installed")
+def test_british_spelling_is_right_where_only_the_american_dictionary_is_there() -> None:
+    british = [
+        "neighbours",
+        "Neighbourhood",
+        "organisation",
+        "analysed",
+        "theatres",
+        "travelled",
+        "defence",
+        "programme",
+    ]
+    program, names = spelling.tool()
+    answers = spelling._ask(program, names["en"].split(",")[0], [*british, *EVERYDAY, "neihbours", "wrongour"])
+    assert [word for word, near in answers.items() if near is not None] == ["neihbours", "wrongour"]
 
 
 def test_each_word_is_asked_of_the_dictionary_of_its_script(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -93,7 +93,6 @@ def test_fix_leads_into_the_block_or_the_setting(browser: Any, served: str, here
     _letter, path = make(here, paragraph("One"), BUTTON)
     with window(browser, here.people["editor"], served, viewport=size) as (page, complaints):
         page.goto(path)
-        expect(page.locator(".ProseMirror > .blk:nth-child(2)")).to_have_class("blk flawed")
         show(page, "checks")
         page.click("#checks li:has(.stop) a[data-block='2']")
         expect(page.locator(".ProseMirror > .blk:nth-child(2) .form input").first).to_be_focused()

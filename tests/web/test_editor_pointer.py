@@ -200,11 +200,13 @@ def test_tools_cover_no_text_but_that_of_their_own_block(browser: Any, served: s
         assert not complaints
 
 
-def test_a_new_button_is_no_mistake_while_somebody_is_at_it(browser: Any, served: str, here: House) -> None:
+def test_an_empty_button_is_no_mistake_before_somebody_has_left_it(browser: Any, served: str, here: House) -> None:
     _letter, path = make(here, paragraph("Above"), BUTTON, paragraph("Below"))
     with window(browser, here.people["editor"], served) as (page, complaints):
         page.goto(path)
-        expect(page.locator(".blk.flawed")).to_have_count(1)
+        expect(page.locator("#aside .mark.stop")).not_to_have_count(0)
+        page.locator(".prose", has_text="Below").click()
+        expect(page.locator(".blk.flawed")).to_have_count(0)
         press(page, page.locator(".face"))
         expect(page.locator(".blk.flawed")).to_have_count(0)
         page.locator(".prose", has_text="Below").click()

@@ -133,7 +133,7 @@ def test_a_list_that_says_no_status_asks_for_it(here: House, desk: Desk) -> None
     address = _to(here, "import", row.pk)
     page = client.get(address).content.decode()
     assert "Status of everyone in this file" in page
-    assert "only if you choose it below" in page and "will get your emails" not in page
+    assert "only with the status Subscribed below" in page and "will get your emails" not in page
     answers = _plan_answers(row) | {"list": here.list.pk, "s-0": ""}
     refused = client.post(address, answers | {"then": "start"}, follow=True).content.decode()
     assert "doesn’t say whether these people are subscribed" in refused

@@ -53,6 +53,21 @@ _WORD = re.compile(r"[^\W\d_]+(?:[-’'][^\W\d_]+)*")
 _EN, _RU = re.compile(r"[A-Za-zÀ-ž’'-]+"), re.compile(r"[А-Яа-яЁё-]+")
 _SCRIPTS = {"en": _EN, "ru": _RU}
 _PART = re.compile("[-']")
+# How British spelling differs, at the end of a word: neighbourhood, organisation, analysed, theatres, travelled,
+# catalogue, defence, programmes.
+_BRITISH = [
+    (re.compile(rf"{british}(?={ends}$)", re.IGNORECASE), american)
+    for british, american, ends in (
+        ("our", "or", "(?:s|ed|ing|able|ably|ful|less|ite|ites|hood|hoods|ly|er|ers|ist|ists)?"),
+        ("is", "iz", "(?:e|es|ed|ing|er|ers|able|ations?)"),
+        ("ys", "yz", "(?:e|es|ed|ing|er|ers)"),
+        ("tre", "ter", "s?"),
+        ("ll", "l", "(?:ed|ing|er|ers|ings)"),
+        ("ogue", "og", "s?"),
+        ("ence", "ense", "s?"),
+        ("mme", "m", "s?"),
+    )
+]
 
 
 def tool() -> tuple[str, dict[str, str]]:
@@ -120,10 +135,25 @@ def _ask(program: str, name: str, words: list[str]) -> dict[str, tuple[str, ...]
         return {}
     unknown = set(output.split("\n"))
     wrong = [word for word in words if not unknown.isdisjoint({word, *_PART.split(word)})]
+    wrong = _not_british(program, name, wrong) if name.startswith("en") else wrong
     suggestions: dict[str, tuple[str, ...] | None] = dict.fromkeys(words) | dict.fromkeys(wrong, ())
     if len(wrong) > FEW and len(wrong) > FOREIGN * len(words):
         return suggestions
     return suggestions | _near_by(program, name.partition(",")[0], wrong[:NEAR_OF])
+
+
+def _american(word: str) -> str:
+    """As the word is spelled in the United States, where it has a British ending; the same word elsewhere."""
+    return next((shown for end, other in _BRITISH if (shown := end.sub(other, word)) != word), word)
+
+
+def _not_british(program: str, name: str, wrong: list[str]) -> list[str]:
+    """Those that are wrong in Britain too: most servers have the American dictionary alone."""
+    other = {word: shown for word in wrong if (shown := _american(word)) != word}
+    unknown = _run(program, name, "-l", "\n".join(other.values())) if other else ""
+    if unknown is None:
+        return wrong
+    return [word for word in wrong if word not in other or other[word] in unknown.split("\n")]
 
 
 def _near_by(program: str, name: str, words: list[str]) -> dict[str, tuple[str, ...]]:

@@ -331,7 +331,9 @@ def _found_rows(counts: dict[str, int], guessed: bool, update_only: bool) -> lis
         _update_notes()
         if update_only
         else {
-            "subscribed": _("only if you choose it below") if guessed else _("will get your emails"),
+            "subscribed": _("get your emails only with the status Subscribed below")
+            if guessed
+            else _("will get your emails"),
             "pending": _("unconfirmed; won’t be emailed"),
             "unsubscribed": _("kept; won’t be emailed"),
             "cleaned": _("address bounced; stays on the suppression list"),

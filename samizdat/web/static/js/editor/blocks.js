@@ -337,14 +337,19 @@ export function keeping(page) {
   });
 }
 
+// Block -> the attribute without which it is empty.
+const FILLED_BY = { picture: "src", button: "link" };
+const visited = new Set(); // ids of blocks that have had the caret
+
 // The block with the caret, and those that a check finds something wrong with.
 function frames(state) {
   const here = blockAt(state);
   const framed = (node, pos, name) => Decoration.node(pos, pos + node.nodeSize, { class: name });
-  // That nothing is written yet is no fault of the empty line.
-  const begun = (node) => node.type.name !== "paragraph" || node.content.size;
+  // That nothing is written yet is no fault of the empty line, nor of an image or a button that nobody has come to yet.
+  const begun = ({ type: { name }, attrs, content }) => (name in FILLED_BY ? attrs[FILLED_BY[name]] || visited.has(attrs.id) : name !== "paragraph" || content.size);
   // Nor is anything of a block that somebody is at.
   const at = state.selection.$from.index(0);
+  visited.add(state.doc.maybeChild(at)?.attrs.id);
   const flawed = [...state.doc.content.content.keys()].filter((index) => index !== at && flaws.has(index + 1) && begun(state.doc.child(index)));
   let pos = 0;
   const starts = state.doc.content.content.map((node) => (pos += node.nodeSize) - node.nodeSize);
