@@ -535,3 +535,25 @@ def test_the_question_about_status_goes_once_it_is_answered(browser: Any, served
         page.get_by_label("Status of everyone in this file").select_option(label="Subscribed")
         expect(question).to_be_hidden()
     assert complaints == []
+
+
+def test_the_command_for_a_mail_server_inside_follows_the_form_and_its_route_appears_on_the_page(
+    browser: Any, served: str, here: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from samizdat.delivery.actions import add_route
+    from samizdat.delivery.models import Route
+
+    monkeypatch.delenv("SAMIZDAT_INNER_NETWORKS", raising=False)
+    Route.objects.all().delete()
+    with window(browser, here.people["admin"], served) as (page, complaints):
+        page.goto(reverse("routes", args=[here.organization.slug]))
+        page.get_by_text("Mail server on this server or in your own network").click()
+        page.get_by_label("User name").fill("lantern")
+        page.get_by_label("Host and port").fill("127.0.0.1:2525")
+        page.get_by_label("Host and port").blur()
+        expect(page.locator("#inner-commands code").first).to_contain_text("lantern@127.0.0.1:2525", timeout=15_000)
+        add_route(here.organization, "Inside", "smtp+plain://127.0.0.1:2525", now=timezone.now())
+        page.evaluate("dispatchEvent(new Event('focus'))")
+        expect(page.get_by_role("table").get_by_text("Inside").first).to_be_visible()
+        expect(page.get_by_label("Host and port")).to_have_value("127.0.0.1:2525")
+        assert not complaints
