@@ -556,4 +556,7 @@ def test_the_command_for_a_mail_server_inside_follows_the_form_and_its_route_app
         page.evaluate("dispatchEvent(new Event('focus'))")
         expect(page.get_by_role("table").get_by_text("Inside").first).to_be_visible()
         expect(page.get_by_label("Host and port")).to_have_value("127.0.0.1:2525")
+        page.get_by_label("Provider").select_option(label="SMTP with TLS from the start (usually port 465)")
+        expect(page.locator("#inner")).not_to_have_attribute("open", "")
+        expect(page.locator(".htmx-request")).to_have_count(0)
         assert not complaints
