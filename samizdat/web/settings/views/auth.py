@@ -29,6 +29,7 @@ from samizdat.accounts.errors import (
 from samizdat.accounts.models import Person
 from samizdat.accounts.password_queues import QueueFull
 from samizdat.accounts.queries import name_in
+from samizdat.accounts.sealed_settings import leading
 from samizdat.accounts.throttle import Throttled
 from samizdat.audience import queries as audience
 from samizdat.vault import keyring
@@ -101,7 +102,7 @@ def _keep_language(person: Person) -> None:
     person.save(update_fields=["language"])
     for organization in queries.organizations_of(person):
         is_new = len(queries.members(organization)) == 1 and not audience.lists(organization)
-        if is_new and organization.language != person.language:
+        if is_new and leading(organization).language != person.language:
             actions.change_settings(organization, by=None, now=timezone.now(), language=person.language)
 
 
