@@ -10,6 +10,7 @@ from typing import Any
 import pyrage
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -256,8 +257,16 @@ def test_no_keys_come_into_a_house_whose_people_somebody_hides_in_the_database(
     people = actions.new_list(harbour, "Bell", now=NOW)
     actions.add_subscriber(harbour, "vlad@post.example", people, consent="By form.", now=NOW)
     pending_changes.note_readers()  # Which the worker does every few seconds.
-    for rows in (Subscriber, ConsentRecord):
-        rows.objects.filter(organization=harbour).update(organization=lantern)
+    with connection.cursor() as cursor:  # As whoever has the database writes it.
+        if connection.vendor == "sqlite":
+            cursor.execute("PRAGMA ignore_check_constraints = ON")
+        else:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            cursor.execute("ALTER TABLE audience_subscriber DROP CONSTRAINT subscriber_is_of_number")
+        for rows in (Subscriber, ConsentRecord):
+            rows.objects.filter(organization=harbour).update(organization=lantern)
+        if connection.vendor == "sqlite":
+            cursor.execute("PRAGMA ignore_check_constraints = OFF")
     Organization.objects.filter(pk=harbour.pk).update(next_number=1)
     row = dropped(harbour, vera, export, "lantern.zip.age")
     page(harbour, vera, row, secret=SECRET)
