@@ -100,10 +100,21 @@ def _holder(word: str) -> Callable[[bytes], object]:
         wanted = word.lower().encode()
         return lambda text: wanted in text.lower()
     # Letter by letter in all their forms: to bring every text to one form first would take 5 us.
-    return re.compile(b"".join(map(_forms, word))).search
+    letters = [_forms(letter) for letter in word]
+    search = re.compile(b"".join(b"(?:" + b"|".join(map(re.escape, forms)) + b")" for forms in letters)).search
+    # Most texts lack a letter, which is known sooner than that they lack the word.
+    least = min(letters, key=len)
+
+    def holds(text: bytes) -> object:
+        for form in least:
+            if form in text:
+                return search(text)
+        return None
+
+    return holds
 
 
-def _forms(letter: str) -> bytes:
+def _forms(letter: str) -> list[bytes]:
     forms = {letter, letter.lower(), letter.upper()}
     forms |= {form for pair in ("её", "ЕЁ") for form in pair if forms & {*pair}}
-    return b"(?:" + b"|".join(re.escape(form.encode(errors="surrogatepass")) for form in sorted(forms)) + b")"
+    return [form.encode(errors="surrogatepass") for form in sorted(forms)]
