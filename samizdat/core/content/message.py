@@ -404,24 +404,27 @@ _OURS = frozenset({*PERSONAL, *FALL_BACK, "DATE", "MESSAGE_ID", "LEAVE_MAILTO", 
 _IN_ADDRESSES = frozenset(("link", "text_link", "url"))
 
 
+def _fit(slot: ValueSlot) -> Callable[[str], str] | None:
+    """What is left of a field's value in this place, which says less of it than it holds; None for values of ours."""
+    if slot.name in _OURS:
+        return None
+    return in_address if slot.kind in _IN_ADDRESSES else in_letter
+
+
 def says_field(slot: ValueSlot) -> bool:
-    """Whether a field's value is read there, and is not an address or a part of one: only what fields.in_letter lets
-    through."""
-    return slot.kind not in _IN_ADDRESSES and slot.name not in _OURS
+    """Whether a field's value is read there, and is not an address or a part of one."""
+    return _fit(slot) is in_letter
 
 
 def as_shown(slot: ValueSlot, value: str) -> str:
-    """What is left of a value in this place; a field says less of it than it holds."""
-    if slot.name in _OURS:
-        return value
-    return in_address(value) if slot.kind in _IN_ADDRESSES else in_letter(value)
+    fit = _fit(slot)
+    return fit(value) if fit else value
 
 
 def _key(slot: ValueSlot) -> str:
     """Where a maker has the value of a slot; conditions go by the value itself."""
-    if slot.name in _OURS:
-        return slot.name
-    return f"{slot.name} in an address" if slot.kind in _IN_ADDRESSES else f"{slot.name} as read"
+    fit = _fit(slot)
+    return f"{slot.name} {fit.__name__}" if fit else slot.name
 
 
 # --- days of a reader, said in the language of the letter ---
@@ -470,10 +473,8 @@ class MessageMaker:
         self._together = [(once([slot.kind for slot in same]), _key(same[0]), same[0].default) for same in together]
         self._varied = [_Varied(groups) for groups in varied]
         addressed = [piece for piece in compiled.to_name if isinstance(piece, ValueSlot)]
-        shown = {_key(slot): slot for slot in (*compiled.slots, *addressed) if slot.name not in _OURS}
-        self._shown = [
-            (slot.name, key, in_address if slot.kind in _IN_ADDRESSES else in_letter) for key, slot in shown.items()
-        ]
+        shown = {_key(slot): slot for slot in (*compiled.slots, *addressed)}
+        self._shown = [(slot.name, key, fit) for key, slot in shown.items() if (fit := _fit(slot))]
         different = [*alone, *chain.from_iterable([*together, *chain.from_iterable(varied)])]
         self._filled = {slot: place for place, slot in enumerate(different)}
         self._where = [len(self._parts) + self._filled[slot] for slot in compiled.slots]
