@@ -171,7 +171,7 @@ class RouteRun:
         meter = self._meter
         if time.monotonic() < self.lane.making.rests_until:
             return None
-        while self.open and (self.lane.bytes_out < LEAST_BYTES or self.has_room):
+        while self.open and self.has_room:
             if meter is not None and not meter.ready(time.monotonic()):
                 self._dry(meter)
                 return None
