@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
 from samizdat.accounts.actions import found_organization
 from samizdat.audience import actions as audience
@@ -24,6 +24,7 @@ from samizdat.portability.request import ExportRequest
 from samizdat.portability.restore import bring_back
 from tests.conftest import NOW, TODAY
 from tests.portability.test_export import made
+from tests.unchecked import unchecked
 
 pytestmark = pytest.mark.django_db
 
@@ -59,15 +60,8 @@ def _misplace(subscriber: Subscriber) -> None:
 
 def give_away(subscriber: Subscriber) -> None:
     """As whoever switches conditions off, or takes them from the table."""
-    with connection.cursor() as cursor:
-        if connection.vendor == "sqlite":
-            cursor.execute("PRAGMA ignore_check_constraints = ON")
-        else:
-            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-            cursor.execute("ALTER TABLE audience_subscriber DROP CONSTRAINT subscriber_is_of_number")
-        cursor.execute("UPDATE audience_subscriber SET organization_id = 99 WHERE id = %s", [subscriber.pk])
-        if connection.vendor == "sqlite":
-            cursor.execute("PRAGMA ignore_check_constraints = OFF")
+    with unchecked("audience_subscriber", "subscriber_is_of_number"):
+        Subscriber.objects.filter(pk=subscriber.pk).update(organization=99)
 
 
 def _are_subscribed(organization: Any) -> set[str]:
