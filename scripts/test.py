@@ -321,7 +321,9 @@ def start(options: argparse.Namespace, stack: ExitStack) -> list[Session]:
     def begin(name: str, arguments: list[str], url: str) -> None:
         place = stack.enter_context(quick_folder())
         workers = options.workers or (os.cpu_count() or 1) + WORKERS[name]
-        words = ["-n", str(workers), f"--basetemp={place}/pytest", *arguments, *without, *options.rest]
+        # Twice -q, and pytest says no number that the closing line could add up.
+        rest = [word for word in options.rest if not re.fullmatch("-q+|--quiet", word)]
+        words = ["-n", str(workers), f"--basetemp={place}/pytest", *arguments, *without, *rest]
         sessions.append(Session(name, words, {"DATABASE_URL": url, "TMPDIR": str(place), **clock}))
         stack.callback(sessions[-1].stop)
 
