@@ -9,7 +9,8 @@ import threading
 import time
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import batched
 
 from samizdat.accounts.models import Organization
 from samizdat.audience import numbers, sealed_subscribers, sql, tags_and_fields
@@ -27,6 +28,8 @@ LOOKED_THROUGH = 1_000
 SHORT = 4_096
 # Rows of one statement: 1 ms, after which other threads have their turn, and 32 MB at most.
 PAGE = 500
+# Of these so many are looked through as one text.
+TOGETHER = 50
 # Seconds that a look waits until the one before it is over.
 WAITING = 3.0
 
@@ -46,7 +49,7 @@ class TextSearch:
         self._words = [_holder(word) for word in sorted(words, key=len, reverse=True)]
         self._columns = [seal.ADDRESS, *tags_and_fields.name_fields(organization, keys)]
         self._organization = organization.id
-        self._opened = sealed_subscribers.opener(keys).open
+        self._opened = sealed_subscribers.opener(keys).open_rows
         self._end = row_id(organization.id, numbers.end_of(organization.id))
 
     def look(self, below: int | None, limit: int, seconds: float) -> FilterPage:
@@ -69,28 +72,35 @@ class TextSearch:
             own.release()
 
     def _look(self, at: int, limit: int, until: float) -> FilterPage:
-        ids, clock = list[int](), time.monotonic
+        ids = list[int]()
         while True:
             rows = sql.sealed_below(self._organization, at, PAGE)
-            for id, blob in rows:
-                if self._is_meant(id, blob):
-                    ids.append(id)
-                # After each: an import brings people of megabytes.
-                if len(ids) == limit or clock() > until:
-                    return FilterPage(ids, id)
+            for some in batched(rows, TOGETHER):
+                ids += self._meant(some)[: limit - len(ids)]
+                if len(ids) == limit:
+                    return FilterPage(ids, ids[-1])
+                # Not for each page: an import brings people of megabytes.
+                if time.monotonic() > until:
+                    return FilterPage(ids, some[-1][0])
             if len(rows) < PAGE:
                 return FilterPage(ids, None)
             at = rows[-1][0]
 
-    def _is_meant(self, id: int, blob: bytes) -> bool:
+    def _meant(self, rows: Iterable[tuple[int, bytes]]) -> list[int]:
+        # The nightly comparison tells of those who were damaged.
+        opened = list(self._opened(rows, NUMBER_MASK))
+        holds = self._words[0]
+        # In notes or another field as well: most are ruled out here, and at once for a quarter of what each costs.
+        has_any = holds(b"".join([plain for _, plain in opened if len(plain) <= SHORT]))
+        return [
+            id for id, plain in opened if (len(plain) > SHORT or (has_any and holds(plain))) and self._is_meant(plain)
+        ]
+
+    def _is_meant(self, plain: bytes) -> bool:
         try:
-            plain = self._opened(blob, id & NUMBER_MASK)
-            # In notes or another field as well: most are ruled out here.
-            if len(plain) <= SHORT and not self._words[0](plain):
-                return False
             texts = [seal.pick(plain, number)[:LOOKED_THROUGH].encode() for number in self._columns]
         except seal.SealError:
-            return False  # The nightly comparison tells of one that was damaged.
+            return False
         return all(any(map(holds, texts)) for holds in self._words)
 
 

@@ -49,7 +49,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import accumulate, compress
 
@@ -291,6 +291,18 @@ class SealOpener:
         if begin < 0:
             raise SealBroken()
         return plain[:begin], plain[begin:end]
+
+    def open_rows(self, rows: Iterable[tuple[int, bytes]], mask: int) -> Iterator[tuple[int, bytes]]:
+        """(id, value) of rows (id, blob), each sealed for the number id & mask: for a look through everybody, at a
+        third less than open(). The value has its tail and its padding yet, which pick() passes over; rows that do not
+        open are left out."""
+        decrypt, prefix, packed = self._decrypt, self._prefix, _u64.pack
+        for id, blob in rows:
+            try:
+                plain = decrypt[blob[:3]](blob[3:15], blob[15:], prefix + packed(id & mask))
+            except (KeyError, InvalidTag, ValueError, struct.error):
+                continue
+            yield id, plain
 
     def _why(self, blob: bytes) -> SealError:
         """Why it did not open. Errors: KeyMissing, where that is the cause."""
