@@ -292,17 +292,18 @@ class SealOpener:
             raise SealBroken()
         return plain[:begin], plain[begin:end]
 
-    def open_rows(self, rows: Iterable[tuple[int, bytes]], mask: int) -> Iterator[tuple[int, bytes]]:
-        """(id, value) of rows (id, blob), each sealed for the number id & mask: for a look through everybody, at a
-        third less than open(). The value has its tail and its padding yet, which pick() passes over; rows that do not
-        open are left out."""
+    def open_rows(self, rows: Iterable[tuple[int, bytes]], mask: int) -> list[bytes]:
+        """The values of rows (id, blob), each sealed for the number id & mask: for a look through everybody, at two
+        thirds of what open() costs. A value has its tail and its padding yet, which pick() passes over; what does not
+        open is b""."""
         decrypt, prefix, packed = self._decrypt, self._prefix, _u64.pack
+        values = []
         for id, blob in rows:
             try:
-                plain = decrypt[blob[:3]](blob[3:15], blob[15:], prefix + packed(id & mask))
+                values.append(decrypt[blob[:3]](blob[3:15], blob[15:], prefix + packed(id & mask)))
             except (KeyError, InvalidTag, ValueError, struct.error):
-                continue
-            yield id, plain
+                values.append(b"")
+        return values
 
     def _why(self, blob: bytes) -> SealError:
         """Why it did not open. Errors: KeyMissing, where that is the cause."""
