@@ -46,6 +46,8 @@ TABLES = (
     ("samizdat.core.mail.outcome", "ACTORS"),
     ("samizdat.core.mail.outcome", "REASONS"),
     ("samizdat.core.mail.refusals", "REASONS"),
+    ("samizdat.core.mail.suppression_rules", "REASONS"),
+    ("samizdat.core.mail.suppression_rules", "HELD"),
     ("samizdat.core.mail.rate", "SENTENCES"),
     ("samizdat.core.segment.tree", "SENTENCES"),
     ("samizdat.core.segment.describe", "WORDS"),

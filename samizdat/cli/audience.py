@@ -243,6 +243,27 @@ def _subscriber(address: str) -> "Subscriber":
     return subscriber
 
 
+_SUPPRESSED = {
+    "bounce": "On the suppression list: the address bounced permanently.",
+    "complaint": "On the suppression list: they marked an email as spam.",
+    "erased": "On the suppression list: their data was erased.",
+    "manual": "On the suppression list: your team added it.",
+    "objected": "On the suppression list: they objected to all email.",
+}
+
+
+def _why_suppressed(subscriber: "Subscriber", reason: str | None) -> str:
+    """In words; "" for whom nothing keeps from getting email."""
+    from samizdat.core.mail.suppression_rules import REASONS
+    from samizdat.delivery.queries import suppression_cause
+
+    cause = suppression_cause(subscriber.organization, subscriber.id) if reason == "bounce" else None
+    if cause is None:
+        return _SUPPRESSED.get(reason, f"On the suppression list: {reason}.") if reason else ""
+    because = REASONS[cause.answer].format(day=cause.day.isoformat(), days=cause.days, answer=cause.reply)
+    return because + (f" Last campaign with this answer: {cause.campaign}." if cause.campaign else "")
+
+
 @subscribers.command("show")
 @click.argument("address", type=ADDRESS)
 @common
@@ -251,7 +272,9 @@ def subscribers_show(address: str) -> None:
     bootstrap.open_house()
     from samizdat.audience.queries import card
 
-    subscriber_card = card(_subscriber(address), bootstrap.now())
+    subscriber = _subscriber(address)
+    subscriber_card = card(subscriber, bootstrap.now())
+    why = _why_suppressed(subscriber, subscriber_card.suppressed)
     asked = {row.list_id: "yes" if isinstance(of, Permission) else of.reason for row, of in subscriber_card.fundraising}
     standings = [
         {"list": row.name, "status": row.status, "may": isinstance(row.verdict, Permission),
@@ -272,6 +295,7 @@ def subscribers_show(address: str) -> None:
         "tags": list(subscriber_card.tags),
         "lists": standings,
         "suppressed": subscriber_card.suppressed,
+        "suppressed_because": why,
         "consent": timeline,
     }
     say(
@@ -279,6 +303,7 @@ def subscribers_show(address: str) -> None:
         f"No. {subscriber_card.number:,}  {marked(subscriber_card.address)}",
         *[f"  {tag}: {marked(value)}" for tag, value in subscriber_card.values.items() if tag != "EMAIL"],
         *([f"  tags: {', '.join(map(marked, subscriber_card.tags))}"] if subscriber_card.tags else []),
+        *([f"  {why}"] if why else []),
         *[
             f"  {row['list']}: {row['status']} since {row['since']}"
             + "; fundraising appeals too" * (row["appeals"] == "yes")

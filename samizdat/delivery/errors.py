@@ -35,6 +35,12 @@ class PooledConnection(DeliveryError):
     code = "pooled"
 
 
+class NothingHeld(DeliveryError):
+    """No mailbox provider called more mailboxes dead in a campaign than we believe, or that was settled."""
+
+    code = "nothing_held"
+
+
 class WrongState(DeliveryError):
     code = "wrong_state"
 

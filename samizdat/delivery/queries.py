@@ -1,8 +1,8 @@
 """Named reads of what is owed and what became of it."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import chain, repeat
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -11,6 +11,7 @@ from django.db.models import F, Max, Min
 
 from samizdat import plugins
 from samizdat.accounts.models import Organization
+from samizdat.audience.models import NUMBER_MASK
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.models import COUNTERS, Campaign, Edition
 from samizdat.campaigns.queries import AT_ONCE, with_subjects
@@ -20,6 +21,7 @@ from samizdat.core.mail.outcome import ANSWERS, REASONS, WHO, filled, known_reas
 from samizdat.core.mail.refusals import NAMES
 from samizdat.core.mail.refusals import REASONS as REFUSALS
 from samizdat.core.mail.retry_schedule import LATER
+from samizdat.core.mail.suppression_rules import REASONS as SUPPRESSED_FOR
 from samizdat.delivery import sql
 from samizdat.delivery.models import (
     Chunk,
@@ -35,6 +37,8 @@ from samizdat.delivery.models import (
     SmtpReply,
 )
 from samizdat.delivery.sealed_routes import open_address
+from samizdat.events.actions import detail_of, is_genuine
+from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
 from samizdat.events.queries import about, last_about
 from samizdat.options import inner_networks
@@ -474,6 +478,46 @@ def provider_of(row: ProviderRefusal, keys: keyring.OrganizationKeys) -> str:
     ).decode()
 
 
+HELD_BOUNCES: EventKind = "campaign.bounces_held"
+SETTLED_BOUNCES: EventKind = "campaign.bounces_settled"
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBounces:
+    """A mailbox provider that called so many mailboxes of one campaign dead, of so many whom it answered for, that
+    nobody was suppressed. word: of core/mail/address.mailbox_provider; "": a route that accepted nothing."""
+
+    word: str
+    count: int
+    answered: int
+
+    @property
+    def provider(self) -> str:
+        """Its own name, or its domain."""
+        return NAMES.get(self.word, self.word.removeprefix("@"))
+
+
+def held_bounces(campaign: Campaign, settled: bool = False) -> list[HeldBounces]:
+    """Those that wait for a person; settled: those that a person believed."""
+    rows = Event.objects.select_related("organization").filter(
+        organization=campaign.organization_id, about=campaign.pk, kind__in=(HELD_BOUNCES, SETTLED_BOUNCES)
+    )
+    held: dict[str, HeldBounces] = {}
+    believed: dict[str, HeldBounces] = {}
+    for event in rows.order_by("pk"):
+        if not is_genuine(event):
+            continue
+        detail = detail_of(event)
+        row = HeldBounces(detail["provider"], detail["count"], detail.get("answered", 0))
+        if event.kind == HELD_BOUNCES:
+            held[row.word] = row
+        else:
+            held.pop(row.word, None)
+            if row.count:
+                believed[row.word] = row
+    return list((believed if settled else held).values())
+
+
 def next_due(campaign: Campaign) -> datetime | None:
     """When something of it is to be tried again; None when nothing is."""
     waiting = Retry.objects.filter(edition__campaign=campaign, chunk=None, due__lt=LATER)
@@ -554,6 +598,43 @@ def nobody_got(campaign: Campaign) -> bool:
     """Of one that is paused or stopped: no message has left, and none is on its way."""
     claimed = Chunk.objects.filter(edition__campaign=campaign, state=Chunk.CLAIMED)
     return campaign.is_untouched and not claimed.exists()
+
+
+@dataclass(frozen=True, slots=True)
+class SuppressionCause:
+    """Why an address counts as dead. answer: of core/mail/suppression_rules.REASONS; reply: like "550 5.1.1"; campaign:
+    by whose refusal, where that is still known."""
+
+    day: date
+    days: int
+    answer: str
+    reply: str
+    campaign: int | None = None
+    subject: str = ""
+
+
+def suppression_cause(
+    organization: Organization, id: int, deliveries: Sequence[Fate] | None = None
+) -> SuppressionCause | None:
+    """Of a subscriber's row who is suppressed for bouncing; None where no answer to a campaign was the reason.
+    deliveries: of deliveries_of, where somebody has them already."""
+    rows = Event.objects.select_related("organization").filter(
+        organization=organization, about=id, kind="subscriber.suppressed"
+    )
+    for event in rows.order_by("-id"):
+        detail = detail_of(event) if is_genuine(event) else {}
+        if detail.get("reason") != "bounce":
+            continue
+        if detail.get("answer") not in SUPPRESSED_FOR:
+            return None
+        day, answer = event.at.astimezone(UTC).date(), detail["answer"]
+        fates = deliveries_of(organization, id & NUMBER_MASK) if deliveries is None else deliveries
+        by = next((row for row in fates if (row.state, row.reason) == ("refused", answer) and row.day <= day), None)
+        reply = f"{detail['code']} {detail.get('status', '')}".strip()
+        if by is None:
+            return SuppressionCause(day, int(detail["days"]), answer, reply)
+        return SuppressionCause(day, int(detail["days"]), answer, reply, by.campaign, by.subject)
+    return None
 
 
 def was_written_to(organization: Organization, number: int) -> bool:

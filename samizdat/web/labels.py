@@ -15,13 +15,13 @@ from samizdat import formatting
 from samizdat import labels as shared
 from samizdat.accounts.models import PendingChange
 from samizdat.campaigns.models import Campaign
-from samizdat.core.mail import address, outcome, refusals
+from samizdat.core.mail import address, outcome, refusals, suppression_rules
 from samizdat.delivery import queries
 from samizdat.delivery.actions.rate_budgets import RateUsed
 from samizdat.delivery.actions.routes import RouteChange, RouteTest
 from samizdat.delivery.actions.testing import TestResult
 from samizdat.delivery.dkim_keys import DomainRow
-from samizdat.delivery.queries import BarRow, RefusalRow, RouteRow
+from samizdat.delivery.queries import BarRow, HeldBounces, RefusalRow, RouteRow, SuppressionCause
 from samizdat.events.kinds import SENTENCES, EventKind
 
 Word = str | Promise
@@ -271,6 +271,8 @@ _SHAPES: dict[EventKind, str] = {
     "campaign.waits": "stop",
     "campaign.wait_over": "",
     "campaign.provider_blocks": "stop",
+    "campaign.bounces_held": "stop",
+    "campaign.bounces_settled": "",
     "campaign.provider_retried": "",
     "campaign.wave_sent": "",
     "campaign.wave_stopped": "stop",
@@ -297,6 +299,7 @@ EVENTS = {str(kind): (shape, SENTENCES[kind]) for kind, shape in _SHAPES.items()
 ANSWERS: dict[str, Word] = {
     "full": lazy("mailbox full"),
     "no_such_mailbox": lazy("mailbox doesn’t exist"),
+    "unavailable": lazy("mailbox unavailable"),
     "inactive": lazy("mailbox disabled"),
     "policy": lazy("blocked by the recipient’s rules"),
     "content": lazy("rejected as spam"),
@@ -423,6 +426,19 @@ def refusals_told(rows: list[RefusalRow]) -> list[str]:
     ) % {"n": formatting.grouped(rows[0].waiting)}
     last = [waiting] if rows[0].waiting else []
     return [*map(refusal_reason, rows), " ".join([*last, _("Then press “Try again”.")])]
+
+
+def suppression_told(row: SuppressionCause) -> str:
+    """Why an address is suppressed, by what its server said."""
+    day = formatting.shaped(row.day, "day")
+    return _(suppression_rules.REASONS[row.answer]).format(day=day, days=row.days, answer=row.reply)
+
+
+def held_bounces_told(row: HeldBounces) -> str:
+    """Why those whom a mailbox provider or a route calls dead were not suppressed."""
+    sentence = _(suppression_rules.HELD["provider" if row.word else "route"])
+    counts = {"count": formatting.grouped(row.count), "answered": formatting.grouped(row.answered)}
+    return sentence.format(provider=row.provider, **counts)
 
 
 # Why a campaign began to wait, for its timeline.

@@ -126,6 +126,7 @@ campaign correct {{id}} --wrong 'whole story' --right 'story'
 campaign archive {{id}} --unlisted
 !campaign resolve {{id}} --unsure hold
 !campaign resend {{id}}
+!campaign suppress-bounced {{id}}
 archive pages
 {NEW} Later
 campaign send {{id}} --at 2099-01-31T10:00

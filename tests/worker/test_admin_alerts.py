@@ -21,6 +21,7 @@ from samizdat.delivery import service_senders
 from samizdat.delivery.actions import add_route, outside_tests, release, route_refusals
 from samizdat.delivery.actions.route_changes import RouteDetails
 from samizdat.delivery.errors import TooManyTests
+from samizdat.events.actions import record
 from samizdat.events.models import FollowUp
 from samizdat.portability import actions as exporting
 from samizdat.portability import approval
@@ -459,3 +460,19 @@ def test_a_change_that_needed_no_approval_is_mailed_as_settled(lantern: Any, thu
     assert admin_alerts.take(NOW + timedelta(minutes=1)) == 1
     text = " ".join(mails(tmp_path)["vera@lantern.example"].split())
     assert "It’s no longer pending" in text and "approves" not in text and "second" not in text
+
+
+def test_every_admin_is_mailed_once_that_too_many_mailboxes_are_called_nonexistent(
+    lantern: Any, thursday: Any, tmp_path: Path
+) -> None:
+    make_person("clara", "clara@lantern.example", lantern, "admin")
+    add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
+    draft = Draft(subject="News", from_name="Lantern", from_email="letter@lantern.example", body="{{ FNAME }}")
+    campaign = campaigns.create(lantern, thursday, draft, by=None, now=NOW)
+    admin_alerts._later.clear()
+    detail = {"provider": "@small.example", "count": 30, "answered": 90}
+    record("campaign.bounces_held", lantern, now=NOW, about=campaign.pk, detail=detail)
+    assert [admin_alerts.take(NOW + timedelta(minutes=1)) for _round in range(2)] == [1, 0]
+    text = " ".join(mails(tmp_path)["clara@lantern.example"].split())
+    assert f"unusually many recipients of campaign No. {campaign.pk}" in text and "nobody there was suppressed" in text
+    assert "small.example" not in text

@@ -1,7 +1,7 @@
 """Addresses the organization never writes to, by blind index alone."""
 
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import partial
@@ -31,11 +31,13 @@ def suppress(
     address: str | None = None,
     now: datetime,
     by: Person | None = None,
+    answer: Mapping[str, object] | None = None,
 ) -> bool:
     """Never write to this address again. `reason` of SUPPRESSION_REASONS. False when that was written down today
     already: an entry on the list alone keeps nothing from being written (suppression_log.logged_today).
 
-    The address need not be a subscriber's. Errors: BadAddress, NoSuchSubscriber, TooManyRemovals.
+    The address need not be a subscriber's. `answer`: what its server said, for whoever asks why (delivery's
+    suppression_cause). Errors: BadAddress, NoSuchSubscriber, TooManyRemovals.
     """
     assert reason in SUPPRESSION_REASONS
     keys = keyring.keys(organization)
@@ -51,7 +53,8 @@ def suppress(
         if row is not None:
             consent_writer.settle(row, now)
         about = row.id if row else None
-        record("subscriber.suppressed", organization, about=about, by=by, now=now, detail={"reason": reason})
+        detail = {"reason": reason} | dict(answer or {})
+        record("subscriber.suppressed", organization, about=about, by=by, now=now, detail=detail)
     return True
 
 

@@ -253,6 +253,20 @@ def campaign_resume(number: int) -> None:
     say_changed(actions.resume(campaign_row, now=bootstrap.now()))
 
 
+@campaign.command("suppress-bounced")
+@click.argument("number", metavar="ID", type=int)
+@common
+def campaign_suppress_bounced(number: int) -> None:
+    """Suppress addresses that a mailbox provider called nonexistent, though there were too many to be believed. The
+    worker does it within seconds.
+    """
+    campaign_row = campaign_numbered(number)
+    from samizdat.delivery.actions import bounces
+
+    count = bounces.believe(campaign_row, now=bootstrap.now())
+    say({"id": number, "count": count}, f"{count:,} addresses are being added to the suppression list.")
+
+
 @campaign.command("undo")
 @click.argument("number", metavar="ID", type=int)
 @common

@@ -118,7 +118,8 @@ def with_sentences(status: dict[str, Any], campaign: "Campaign") -> dict[str, An
     """`sentence` beside each route's reason: why it does not send and what to do, empty where it does. `left_by_letter`
     is null where few left: they are not shown by what they did.
     """
-    from samizdat.delivery.queries import bars_against, provider_refusals, routes
+    from samizdat.core.mail.suppression_rules import HELD
+    from samizdat.delivery.queries import bars_against, held_bounces, provider_refusals, routes
 
     if is_few(status["left_by_letter"]):
         status["left_by_letter"] = None
@@ -141,6 +142,17 @@ def with_sentences(status: dict[str, Any], campaign: "Campaign") -> dict[str, An
             "sentence": at_terminal(row.sentence),
         }
         for row in provider_refusals(campaign)
+    ]
+    status["held_bounces"] = [
+        {
+            "provider": row.provider,
+            "count": row.count,
+            "answered": row.answered,
+            "sentence": HELD["provider" if row.word else "route"].format(
+                provider=row.provider, count=f"{row.count:,}", answered=f"{row.answered:,}"
+            ),
+        }
+        for row in held_bounces(campaign)
     ]
     return status
 
@@ -186,6 +198,9 @@ def books(status: dict[str, Any]) -> list[str]:
         waiting = f"{'':14}{refusals[0]['waiting']:,} subscribers are waiting for this; none was marked as bounced."
         resume = "" if status["reason"] == "provider" else f" Then: samizdat campaign resume {status['id']}"
         lines.append(waiting + resume)
+    held = status.get("held_bounces", ())
+    lines += [f"{'':14}{_line(row['sentence'], 600)}" for row in held]
+    lines += [f"{'':14}To suppress them: samizdat campaign suppress-bounced {status['id']}"] if held else []
     lines += [f"{status[word]:>12,}  {word}" for word in COUNTERS if status[word]]
     lines += [f"{status['frozen']:>12,}  recipients"]
     if not status["frozen"] and status["state"] not in ("draft", "cancelled"):

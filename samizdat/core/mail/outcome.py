@@ -44,8 +44,11 @@ ANSWERS = (
     "system",
     "other",
     "provider",
+    "unavailable",
 )
 NUMBERS = {name: number for number, name in enumerate(ANSWERS)}
+# The one that is about a mailbox without any doubt: core/mail/suppression_rules.
+SURE_ANSWER = "no_such_mailbox"
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,6 +321,12 @@ WE_ARE_SHUT = "|".join((
 ))  # fmt: skip
 # A letter that is refused for what stands in it may be refused in the very words of a closed account.
 A_LETTER = r"^(?!.*(phish|scam|fraud|virus|malware|credit card))"
+# Words that leave no doubt: the mailbox does not exist. "Unavailable" and "rejected" may mean anything; of a sender, us.
+NO_SUCH_USER = r"^(?!.*\bsender\b).*((user|recipient|mailbox|addressee|local part) (is )?(unknown|not (found|known))|(unknown|no such|non-?existent) (user|recipient|mailbox|person|local part)|\b(user|recipient|mailbox|account|address)\b.{0,60} does(n.t| not) exist|doesn.t have a \S+ account)"
+# What may be said beside 5.1.1 and is not that.
+FULL = r"mailbox (is )?full|over ?quota|quota exceeded|exceeded .*storage|insufficient (system )?storage for"
+CLOSED = r"\b(inactive|disabled|suspended|deactivated|dormant|locked|frozen|not active)\b"
+DOUBTFUL = r"access denied|\bpolic(y|ies)\b|\bspam\b|\bblocked\b|temporar|try again|not (allowed|permitted|authori[sz]ed)|\bsender\b"
 NO_CREDITS = r"\b(no|out of|not enough|insufficient|your|account|more|sending) credits?\b|\bcredits? (left|exhausted|exceeded|used|depleted|balance|limit)|\bbilling (problem|issue|error|failure|status)|\byour billing\b|payment required"
 
 # What people who run relays really answer. The first row that fits counts, so the narrow ones come first.
@@ -400,7 +409,9 @@ TABLE = (
     OutcomeRow("Microsoft", "", "4..", r"4\.7\.500", "", THROTTLED, "throttled", "busy", 300),
     OutcomeRow("to Microsoft", "rcpt data final", "5..", r"5\.7\.(50[4-9]|5[1-9]\d)", "", PROVIDER, "provider"),
     OutcomeRow("to Microsoft", "", "5..", r"5\.7\.515", "", CONFIG, "config", "authentication_records"),
-    OutcomeRow("to Microsoft", "rcpt data final", "5..", r"5\.7\.703|5\.4\.1|5\.1\.10", "", RECIPIENT, "policy"),
+    OutcomeRow("to Microsoft", "rcpt data final", "5..", r"5\.7\.703", "", RECIPIENT, "policy"),
+    # Exchange says this of whom its directory does not have, and of whole domains that are being moved.
+    OutcomeRow("to Microsoft", "rcpt data final", "5..", r"5\.4\.1", r"recipient address rejected", RECIPIENT, "unavailable"),
     OutcomeRow("to Microsoft", "rcpt data final", "5..", r"5\.7\.(60[6-9]|6[1-4]\d|708)", "", PROVIDER, "provider", "listed"),
     OutcomeRow("to Microsoft", "rcpt data final", "5..", "", r"\bS\d{4}\b|\b(SC|DY|OU)-00\d\b|block list", PROVIDER, "provider", "listed"),
     OutcomeRow("to Microsoft", "", "5..", "", r"\bS31[45]0\b", DEAD, "route", "listed"),
@@ -452,11 +463,20 @@ TABLE = (
     # Rule 5, what stands before the words: a mailbox that is full, closed or not there speaks of itself.
     OutcomeRow("rule 5", "", "...", r"5\.1\.7", "", CONFIG, "config", "sender"),
     OutcomeRow("rule 5", "rcpt data final", "...", r"[45]\.2\.2", "", RECIPIENT, "full"),
+    OutcomeRow("rule 5", "rcpt data final", "5..", r"5\.2\.1", r"too quickly|at a rate|too many", RECIPIENT, "policy"),
     OutcomeRow("rule 5", "rcpt data final", "...", r"[45]\.2\.1", "", RECIPIENT, "inactive"),
-    OutcomeRow("rule 5", "rcpt data final", "...", r"[45]\.1\.\d+", "", RECIPIENT, "no_such_mailbox"),
+    # Whoever says no_such_mailbox once is suppressed (core/mail/suppression_rules): 5.1.1 and its kin without any other
+    # words, and words without doubt beside a code that says nothing. Not 5.1.2: a relay whose DNS is broken says it of all.
+    OutcomeRow("rule 5", "rcpt data final", "...", r"[45]\.1\.\d+", FULL, RECIPIENT, "full"),
+    OutcomeRow("rule 5", "rcpt data final", "...", r"[45]\.1\.\d+", CLOSED, RECIPIENT, "inactive"),
+    OutcomeRow("rule 5", "rcpt data final", "...", r"[45]\.1\.\d+", DOUBTFUL, RECIPIENT, "unavailable"),
+    OutcomeRow("rule 5", "rcpt data final", "...", r"[45]\.1\.(1|3|6|10)", "", RECIPIENT, "no_such_mailbox"),
+    OutcomeRow("rule 5", "rcpt data final", "...", r"[45]\.1\.[04]", NO_SUCH_USER, RECIPIENT, "no_such_mailbox"),
+    OutcomeRow("rule 5", "rcpt data final", "...", r"[45]\.(1\.\d+|2\.0)", "", RECIPIENT, "unavailable"),
     OutcomeRow("rule 5", "rcpt data final", "...", r"[45]\.2\.\d+", "", RECIPIENT, "policy"),
-    OutcomeRow("mailbox", "rcpt data final", "", "", r"mailbox (is )?full|over ?quota|quota exceeded|exceeded .*storage|insufficient (system )?storage for", RECIPIENT, "full"),
-    OutcomeRow("mailbox", "rcpt data final", "", "", r"(user|recipient|mailbox|address|account) (is )?(unknown|not (found|known|exist))|no such (user|mailbox|recipient|address|person)|unknown (user|recipient|mailbox)|does(n.t| not) exist|mailbox unavailable|user doesn", RECIPIENT, "no_such_mailbox"),
+    OutcomeRow("mailbox", "rcpt data final", "", "", FULL, RECIPIENT, "full"),
+    OutcomeRow("mailbox", "rcpt data final", "", "", NO_SUCH_USER, RECIPIENT, "no_such_mailbox"),
+    OutcomeRow("mailbox", "rcpt data final", "", "", r"^(?!.*\bsender\b).*((address|account) (is )?(unknown|not (found|known))|(user|recipient|mailbox|address|account) not exist|no such address|does(n.t| not) exist|mailbox (is )?unavailable|user doesn|unrout(e?able) address)", RECIPIENT, "unavailable"),
     # Rule 3: words that speak of the route. Where the recipient may be meant, only those that are surely about us.
     OutcomeRow("rule 3", "http", "", "", r"(recipient|mailbox|inbox|\buser'?s? e?mail)\b.*(suspend|deactivated|disabled)", LATER, "other"),
     OutcomeRow("rule 3", OURS, "", "", r"suspend|terminated|deactivated|blocked sender|under review", DEAD, "route", "suspended"),
@@ -478,6 +498,7 @@ TABLE = (
     OutcomeRow("rule 3", "rcpt data final", "", "", r"reputation", PROVIDER, "provider", "listed"),
     OutcomeRow("rule 3", "connect banner ehlo starttls mail", "5..", "", r"reputation", DEAD, "route", "listed"),
     # Rule 5, the rest
+    OutcomeRow("mailbox", "rcpt", "5..", "", rf"\bmailbox\b.{{0,40}}{CLOSED}", RECIPIENT, "inactive"),
     OutcomeRow("rule 5", "rcpt data final", "...", r"[45]\.6\.\d+", "", MESSAGE, "content"),
     OutcomeRow("rule 5", "rcpt data final", "4..", r"4\.7\.\d+", "", SLOWER, "throttled", "rate", 300),
     OutcomeRow("rule 5", "rcpt data final", "...", r"[45]\.4\.\d+", "", RECIPIENT, "network"),
@@ -490,7 +511,7 @@ TABLE = (
     OutcomeRow("rule 7", "http", "403", "", "", DEAD, "route", "not_authorised"),
     OutcomeRow("rule 7", "http", "402", "", "", DEAD, "route", "credits"),
     OutcomeRow("rule 7", "http", "413", "", "", MESSAGE, "size"),
-    OutcomeRow("rule 7", "http", "4(00|22)", "", r"\b(to|recipient)\b'? (parameter|field|address)|(invalid|bad) recipient", RECIPIENT, "no_such_mailbox"),
+    OutcomeRow("rule 7", "http", "4(00|22)", "", r"\b(to|recipient)\b'? (parameter|field|address)|(invalid|bad) recipient", RECIPIENT, "unavailable"),
     OutcomeRow("rule 7", "http", "4(00|22)", "", "", MESSAGE, "content"),
     OutcomeRow("rule 7", "http", "429", "", "", THROTTLED, "throttled", "rate", 60),
     OutcomeRow("rule 7", "http", "451", "", "", DEAD, "route", "refused"),
@@ -608,7 +629,7 @@ NAMES = re.compile(r"(?<!\S)\S*/\S*|(?<![\w.-])(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w
 # same words can be a stale list behind a relay that checks recipients: at 30 % stale, 25 in a row never happen.
 SAME = 5
 SAME_MAILBOX = 25
-SPEAKS_OF_ITSELF = ("no_such_mailbox", "full", "inactive")
+SPEAKS_OF_ITSELF = ("no_such_mailbox", "unavailable", "full", "inactive")
 
 
 @dataclass(slots=True)

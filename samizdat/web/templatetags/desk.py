@@ -23,7 +23,7 @@ from samizdat.core.mail import rate
 from samizdat.core.mail.masking import masked
 from samizdat.core.unsafe_text import marked
 from samizdat.delivery.dkim_keys import DomainRow, KeyRow
-from samizdat.delivery.queries import BarRow, RefusalRow, RouteRow
+from samizdat.delivery.queries import BarRow, HeldBounces, RefusalRow, RouteRow, SuppressionCause
 from samizdat.web import labels as words
 from samizdat.web import resume_after_sign_in
 from samizdat.web.campaigns import previews
@@ -357,6 +357,16 @@ def route_actor(row: RouteRow) -> str:
 @register.filter
 def refusals_told(rows: list[RefusalRow]) -> list[str]:
     return words.refusals_told(rows)
+
+
+@register.filter
+def suppression_told(row: SuppressionCause) -> str:
+    return words.suppression_told(row)
+
+
+@register.filter
+def held_bounces_told(row: HeldBounces) -> str:
+    return words.held_bounces_told(row)
 
 
 @register.filter

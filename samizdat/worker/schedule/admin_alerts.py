@@ -1,6 +1,7 @@
 """Mails to the admins about what may not be overlooked: a file of readers that anybody can open, or that is sealed to
 a new key, a change that waits for approval, a route that was paused or removed, subscribers read one after the other
-(threat model, T19), many tests to other people's addresses, and a mailbox provider that refuses a campaign.
+(threat model, T19), many tests to other people's addresses, a mailbox provider that refuses a campaign, and one that
+says of too many subscribers that they have no mailbox.
 
 The desk says it on everybody's first page, and has another admin agree; but who does not come to the desk for a week
 does not see that. The mail says only that there was such an export: what is in it, why, and who it was stand at the
@@ -31,6 +32,7 @@ from samizdat.core.mail.refusals import NAMES
 from samizdat.delivery import service_senders
 from samizdat.delivery.actions import outside_tests
 from samizdat.delivery.models import ProviderRefusal
+from samizdat.delivery.queries import HELD_BOUNCES
 from samizdat.events.actions import readable_time
 from samizdat.events.models import Event, FollowUp
 from samizdat.portability import approval
@@ -86,6 +88,8 @@ def _due(now: datetime) -> list["_AdminAlert"]:
     alerts += [_told_of_values(event) for event in values if _is_due(_of(event))]
     crowds = Event.objects.select_related("organization").filter(kind=signup_alarm.ALARM, at__gt=since)
     alerts += [_told_of_signups(event) for event in crowds if _is_due(_of(event))]
+    bounced = Event.objects.select_related("organization").filter(kind=HELD_BOUNCES, at__gt=since)
+    alerts += [_told_of_bounces(event) for event in bounced if _is_due(_of(event))]
     alerts += [_told_of_lock(event) for event in locks if _is_due(_of(event))]
     alerts += [_told_of_route(event) for event in turned if _is_due(_of(event))]
     return alerts
@@ -194,6 +198,15 @@ def _told_of_lock(event: Event) -> _AdminAlert:
 
 def _told_of_route(event: Event) -> _AdminAlert:
     return _told_of_event(event, lambda: _("Route paused or removed: %(name)s"), _route_text)
+
+
+def _told_of_bounces(event: Event) -> _AdminAlert:
+    number = event.about or 0
+    return _told_of_event(
+        event,
+        lambda: _("Unusually many nonexistent mailboxes: %(name)s"),
+        lambda organization: _bounces_text(organization, number),
+    )
 
 
 def _told_of_refusal(row: ProviderRefusal) -> _AdminAlert:
@@ -389,6 +402,17 @@ def _route_text(organization: Organization) -> str:
         _("To see which route and who did it, open Sending in Samizdat. If it wasn’t one of you, sign that account "
           "out everywhere under Team."),
         *where(organization, "routes"),
+    ]  # fmt: skip
+    return "\n\n".join(paragraphs) + "\n"
+
+
+def _bounces_text(organization: Organization, campaign: int) -> str:
+    paragraphs = [
+        _("A mailbox provider or sending route says of unusually many recipients of campaign No. %(number)s that their "
+          "mailboxes don’t exist.") % {"number": campaign},
+        _("That may be an error on their side, so nobody there was suppressed. The campaign report says who it is and "
+          "how many. If it’s true, choose “Suppress these addresses” there."),
+        *where(organization, "report", campaign),
     ]  # fmt: skip
     return "\n\n".join(paragraphs) + "\n"
 

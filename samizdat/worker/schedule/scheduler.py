@@ -21,7 +21,7 @@ from samizdat.audience.actions.preferences import end_pauses
 from samizdat.campaigns.drafts import presence
 from samizdat.delivery import actions as delivery
 from samizdat.delivery import clock_jumps, database_progress
-from samizdat.delivery.actions import digests, domains, due, provider_status, remote_checks, welcome
+from samizdat.delivery.actions import bounces, digests, domains, due, provider_status, remote_checks, welcome
 from samizdat.delivery.models import SchedulerStep
 from samizdat.events import chain
 from samizdat.logs import where_it_broke
@@ -118,6 +118,10 @@ def set_aside(now: datetime) -> None:
     due.owe_set_aside(CLEARING)
 
 
+def bounced(now: datetime) -> None:
+    bounces.suppress_dead(now, CLEARING, stopping.is_set)
+
+
 def late_welcomes(now: datetime) -> None:
     welcome.drop_late(now, CLEARING)
 
@@ -192,6 +196,7 @@ QUICK: dict[str, Deed] = {
 
 # Every ten seconds.
 SLOW: dict[str, Deed] = {
+    "addresses that bounced": bounced,  # Before the next campaign begins, which would try them again.
     "campaigns that are due": delivery.start_due,
     "readers who were set aside": set_aside,
     "campaigns from domains of others": due.pause_from_others,

@@ -57,6 +57,8 @@ def subscriber(request: DeskRequest, number: int) -> HttpResponse:
     card = queries.card(subscriber, timezone.now())
     known = queries.tags(request.organization)
     hidden = "hide" in request.GET
+    deliveries = delivery.deliveries_of(request.organization, number)
+    bounced = card.suppressed == "bounce"
     facts = {
         "card": card,
         "hidden": hidden,
@@ -65,7 +67,8 @@ def subscriber(request: DeskRequest, number: int) -> HttpResponse:
         "source": WAYS[subscriber.source],
         "may_leave": any(standing.status in ("subscribed", "pending") for standing in card.lists),
         "sealed": [_shown(field, card.values.get(field.tag, "")) for field in queries.fields(request.organization)],
-        "deliveries": delivery.deliveries_of(request.organization, number),
+        "deliveries": deliveries,
+        "cause": delivery.suppression_cause(request.organization, subscriber.id, deliveries) if bounced else None,
         "tags": [tag for tag in known if tag[1] in card.tags],
         "known_tags": known[:MOST_SUGGESTIONS],
         "name": " ".join(filter(None, (card.values.get(tag, "").strip() for tag in NAMES))),

@@ -26,7 +26,7 @@ from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.queries import is_public, web_address
 from samizdat.core.mail.ledger import LedgerTotals
 from samizdat.delivery import actions, queries
-from samizdat.delivery.actions import resend_unreached
+from samizdat.delivery.actions import bounces, resend_unreached
 from samizdat.delivery.click_stats import counted
 from samizdat.delivery.errors import DeliveryError
 from samizdat.delivery.monitoring import waits_for, waits_for_route
@@ -39,7 +39,7 @@ from samizdat.web.campaigns import ab_tests, translations
 from samizdat.web.campaigns.forms.campaigns import CancelForm, CorrectionForm
 from samizdat.web.campaigns.views.campaigns import letter_at
 from samizdat.web.delivery import click_stats, stats
-from samizdat.web.permissions import EVERYONE, WRITERS, deed, door, go
+from samizdat.web.permissions import ADMINS, EVERYONE, WRITERS, deed, door, go
 from samizdat.web.request import DeskRequest
 from samizdat.web.settings.views.pending_changes import tell_waiting
 from samizdat.web.templatetags.desk import clock, count, moment
@@ -188,6 +188,7 @@ def _facts(request: DeskRequest, campaign: Campaign) -> dict[str, Any]:
         "resting": _resting(request.organization) if campaign.state in LIVE else [],
         "barred": _barred(campaign) if campaign.state in LIVE else [],
         "refusing": queries.provider_refusals(campaign) if campaign.state in LIVE else [],
+        "held_bounces": queries.held_bounces(campaign) if books.refused else [],
         "other_way": any(row["state"] in ("live", "throttled") for row in seen.by_route.values()),
         "minutes_left": -(-(books.pending + books.deferred) // speed) if speed and not patience and moving else None,
         "patience": patience,
@@ -268,6 +269,10 @@ def _moment(event: Event, campaign: Campaign) -> dict[str, Any]:
         ) % {"n": count(detail["frozen"])}
     if event.kind == "campaign.waits" and detail.get("reason") in labels.WAITS:
         shape, text = "", str(labels.WAITS[detail["reason"]])
+    if event.kind == "campaign.bounces_held" and detail.get("provider"):
+        text = _("%(provider)s says that unusually many mailboxes don’t exist: none was suppressed.") % {
+            "provider": labels.provider(detail["provider"].removeprefix("@"))
+        }
     if event.kind == "campaign.provider_blocks" and detail.get("provider"):
         text = _("%(provider)s rejects our emails: emails to it are waiting.") % {
             "provider": labels.provider(detail["provider"].removeprefix("@"))
@@ -311,6 +316,13 @@ def pause(request: DeskRequest, campaign_id: int) -> HttpResponse:
 @deed(WRITERS)
 def resume(request: DeskRequest, campaign_id: int) -> HttpResponse:
     return _move(request, campaign_id, actions.resume, _("Sending resumed."))
+
+
+@deed(ADMINS)
+def suppress_bounced(request: DeskRequest, campaign_id: int) -> HttpResponse:
+    """A mailbox provider, or a route, says of too many that they have no mailbox, and an admin knows that it's true."""
+    done = _("These addresses are being added to the suppression list.")
+    return _move(request, campaign_id, bounces.believe, done, word=request.POST.get("provider", ""))
 
 
 @deed(WRITERS)

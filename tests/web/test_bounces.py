@@ -1,0 +1,100 @@
+"""Why an address is suppressed, in words, and what an admin decides where too many were called nonexistent."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from samizdat.audience import actions
+from samizdat.cli.audience import _why_suppressed
+from samizdat.core.mail.ledger import State
+from samizdat.core.mail.outcome import NUMBERS
+from samizdat.delivery.models import Delivery
+from samizdat.delivery.queries import held_bounces, suppression_cause
+from samizdat.events.actions import record
+from samizdat.events.models import Event
+from tests.conftest import NOW
+from tests.web.conftest import House
+
+Desk = Callable[[str], Client]
+
+
+def _to(here: House, name: str, *args: object) -> str:
+    return reverse(name, args=[here.organization.slug, *args])
+
+
+def suppressed(here: House, answer: str, code: int, status: str, days: int) -> None:
+    row = {"state": State.REFUSED, "answer": NUMBERS[answer], "code": code}
+    facts = {"edition": here.sent.edition, "number": here.ada.number}
+    Delivery.objects.filter(**facts).delete()
+    Delivery.objects.create(**facts, **row, day=NOW.date())
+    detail = {"answer": answer, "code": code, "status": status, "days": days}
+    assert actions.suppress(here.organization, "bounce", subscriber=here.ada, now=NOW, answer=detail)
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "status", "days", "sentence"),
+    [
+        ("no_such_mailbox", 550, "5.1.1", 1, "the mailbox provider said that this mailbox doesn’t exist (550 5.1.1)."),
+        ("full", 552, "5.2.2", 3, "said on 3 different days that this mailbox is full (most recently 552 5.2.2)."),
+        ("unavailable", 550, "", 3, "on 3 different days that this mailbox is unavailable (most recently 550)."),
+    ],
+)
+def test_the_subscribers_page_says_what_their_server_answered_and_to_which_campaign(
+    here: House, desk: Desk, answer: str, code: int, status: str, days: int, sentence: str
+) -> None:
+    suppressed(here, answer, code, status, days)
+    page = " ".join(desk("editor").get(_to(here, "subscriber", here.ada.number)).content.decode().split())
+    assert sentence in page and "Suppressed on" in page
+    assert f'Last campaign with this answer: <a href="{_to(here, "report", here.sent.pk)}">' in page
+
+
+def test_of_deliveries_that_are_deleted_only_the_answer_is_known(here: House, desk: Desk) -> None:
+    suppressed(here, "no_such_mailbox", 550, "5.1.1", 1)
+    Delivery.objects.all().delete()
+    page = desk("editor").get(_to(here, "subscriber", here.ada.number)).content.decode()
+    assert "doesn’t exist (550 5.1.1)" in page and "Last campaign" not in page
+
+
+def test_the_command_line_says_it_as_well(here: House) -> None:
+    suppressed(here, "no_such_mailbox", 550, "5.1.1", 1)
+    day = NOW.date().isoformat()
+    assert _why_suppressed(here.ada, "bounce") == (
+        f"Suppressed on {day}: the mailbox provider said that this mailbox doesn’t exist (550 5.1.1). "
+        f"Last campaign with this answer: {here.sent.pk}."
+    )
+    assert _why_suppressed(here.ada, "manual") == "On the suppression list: your team added it."
+    assert _why_suppressed(here.ada, None) == ""
+
+
+def test_who_was_suppressed_by_a_file_has_no_answer_and_neither_has_a_forged_event(here: House, desk: Desk) -> None:
+    actions.suppress(here.organization, "bounce", subscriber=here.ada, now=NOW)
+    assert suppression_cause(here.organization, here.ada.id) is None
+    actions.suppress(here.organization, "manual", subscriber=here.ada, now=NOW)
+    page = desk("editor").get(_to(here, "subscriber", here.ada.number)).content.decode()
+    assert "mailbox provider said" not in page
+
+
+@pytest.fixture
+def held(here: House) -> Any:
+    detail = {"provider": "gmail", "count": 30, "answered": 90}
+    record("campaign.bounces_held", here.organization, now=NOW, about=here.sent.pk, detail=detail)
+    return here.sent
+
+
+def test_an_admin_decides_about_mailboxes_that_nobody_believes_to_be_gone(here: House, desk: Desk, held: Any) -> None:
+    here.sent.__class__.objects.filter(pk=held.pk).update(refused=30, frozen=here.sent.frozen + 30)
+    report, press = _to(here, "report", held.pk), _to(here, "suppress-bounced", held.pk)
+    page = " ".join(desk("editor").get(report).content.decode().split())
+    assert "Gmail says that 30 of 90 mailboxes don’t exist or don’t work." in page
+    assert "An admin decides." in page and "Suppress these addresses" not in page
+    assert desk("editor").post(press, {"provider": "gmail"}).status_code == 403
+    assert "Suppress these addresses" in desk("admin").get(report).content.decode()
+    done = desk("admin").post(press, {"provider": "gmail"}, follow=True).content.decode()
+    assert "These addresses are being added to the suppression list." in done
+    assert held_bounces(held) == [] and [row.word for row in held_bounces(held, settled=True)] == ["gmail"]
+    assert Event.objects.get(kind="campaign.bounces_settled").by == here.people["admin"]
+    again = desk("admin").post(press, {"provider": "gmail"}, follow=True).content.decode()
+    assert "Nothing waits for a decision here." in again
