@@ -1,0 +1,198 @@
+"""A raw message becomes a report."""
+
+from collections.abc import Sequence
+
+from samizdat.core.bounce import addresses, delivery_status, feedback, notices, replies, sns
+from samizdat.core.bounce.mime import Part, Unreadable, decoded, headers_of, split
+from samizdat.core.bounce.report import Event, Hints, Report
+
+_RETURNED = frozenset(
+    {
+        "message/rfc822",
+        "message/rfc822-headers",
+        "text/rfc822-headers",
+        "message/global",
+        "message/global-headers",
+        "message/partial",
+        "message/news",
+    }
+)
+_REPORTS = frozenset({"dmarc", "tlsrpt", "dmarc-report"})
+
+
+UNREADABLE = Report((Event("none", reason="unreadable"),), "unreadable")
+
+
+def read(raw: bytes, size: int | None = None) -> Report:
+    """What has more bytes, parts or levels than any report is UNREADABLE. `size`: of the whole message, where `raw` is
+    its first mime.BYTES_READ bytes."""
+    try:
+        message = split(raw, size)
+    except Unreadable:
+        return UNREADABLE
+    parts = list(_leaves(message))
+    events, dialect, returned = _events(message, parts)
+    return Report(tuple(events), dialect, hints(message, returned), message.get("return-path").strip() == "<>")
+
+
+def read_all(raws: Sequence[bytes], sizes: Sequence[int]) -> tuple[Report, ...]:
+    """The same for many: a process that reads them is asked once."""
+    return tuple(read(raw, size) for raw, size in zip(raws, sizes, strict=True))
+
+
+def _leaves(part: Part) -> list[Part]:
+    if not part.parts:
+        return [part]
+    return [leaf for inner in part.parts for leaf in _leaves(inner)]
+
+
+def _events(message: Part, parts: list[Part]) -> tuple[list[Event], str, dict[str, str]]:
+    returned_part = next((part for part in parts if part.kind in _RETURNED and part is not message), None)
+    returned = headers_of(returned_part.body.lstrip("\n"))[0] if returned_part is not None else {}
+    kind = message.parameters.get("report-type", "").lower()
+    complaint = next((part for part in parts if part.kind == feedback.KIND), None)
+    if complaint is not None:
+        return feedback.read(complaint.text, returned), "ARF", returned
+    older = feedback.hotmail(message)
+    if older:
+        return older, "Hotmail", returned
+    text = _text(parts)
+    if "x-amz-sns-message-id" in message.headers:
+        events = sns.read(text)
+        if events:
+            return events, "Amazon SNS", returned
+    report = next((part for part in parts if part.kind in delivery_status.KINDS), None)
+    # Beside a report there is little else: 60 searches for where the message begins would take as long as the rest.
+    server, came_back = (text[:6000], "") if report is not None and returned else notices.cut(text)
+    if not returned:
+        returned = _headers_behind(came_back)
+    written_to = frozenset(
+        address.lower() for name in ("to", "cc") for address in addresses.of_header(decoded(returned.get(name, "")))
+    )
+    if report is not None:
+        events = delivery_status.read(report.text, server, written_to, notices.behind_filter(message))
+        if any(event.recipient for event in events):
+            if not notices.by_server(message) and replies.is_challenge(message, server):
+                return [replies.read(message, server)], "mail", returned
+            return events, "RFC 3464", returned
+    wrapped = _wrapped(message, parts, came_back) if report is None else None
+    if wrapped is not None:
+        return _events(wrapped, list(_leaves(wrapped)))
+    if kind in _REPORTS or _about_mail(message, parts):
+        return [Event("none", reason="report")], "report", returned
+    if _is_receipt(kind, parts, text):
+        return [Event("none", reason="delivered")], "receipt", returned
+    is_notice, dialect = notices.looks_like_one(message, server)
+    if is_notice or report is not None:
+        if delivery_status.is_report(text):
+            events = delivery_status.read(text[text.lower().find("\n\n") :], server)
+            if any(event.recipient for event in events):
+                return events, "RFC 3464", returned
+        if not replies.is_challenge(message, server) and not _away(message):
+            if (
+                not notices.recipients(server, notices.own(message, returned))
+                and "x-failed-recipients" not in message.headers
+            ):
+                wrapped = _wrapped(message, parts, came_back, True)
+                if wrapped is not None:
+                    return _events(wrapped, list(_leaves(wrapped)))
+            return notices.read(message, server, returned, dialect), dialect, returned
+    if notices.by_server(message) and not replies.leaves(message, server) and not replies.is_automatic(message):
+        return [Event("none", reason="unclear")], "", returned
+    return [replies.read(message, server)], "mail", returned
+
+
+def _behind_words(text: str) -> str:
+    """From the empty line before the first field of a report on."""
+    lower = text.lower()
+    at = min(found for name in ("final-recipient", "original-recipient") if (found := lower.find(name)) >= 0)
+    return text[max(0, text.rfind("\n\n", 0, at)) :]
+
+
+def _wrapped(message: Part, parts: list[Part], came_back: str, without_words: bool = False) -> Part | None:
+    """A report inside a message that says it's one, as some gateways wrap it. What a person forwards is none, and what
+    a server returns with words of its own is what we wrote."""
+    inner = next((part.body for part in parts if part.kind == "message/rfc822"), "")
+    if "report" not in message.get("content-type") and not (without_words and inner):
+        begins = notices.HEADER_LINE.search(came_back) if notices.by_server(message) else None
+        inner = came_back[begins.start() :] if begins else ""
+    if "multipart/report" not in inner[:5000].lower():
+        return None
+    wrapped = split(inner.encode("latin-1", "replace"))
+    return wrapped if any(part.kind in delivery_status.KINDS for part in _leaves(wrapped)) else None
+
+
+def _away(message: Part) -> bool:
+    """An automatic reply that its sender did not send as a mail server."""
+    return (
+        "x-failed-recipients" not in message.headers
+        and replies.is_automatic(message)
+        and not notices.by_server(message)
+    )
+
+
+def _text(parts: list[Part]) -> str:
+    """The words for people: the first plain part, else the first of HTML."""
+    first = [part for part in parts if part.kind not in _RETURNED and part.kind not in delivery_status.KINDS]
+    for part in first:
+        if part.kind.startswith("text/plain") or part.kind in ("text", "plain/text", "text/enriched"):
+            text = part.text
+            if text.strip():
+                return text
+    for part in first:
+        if part.kind == "text/html":
+            return part.text
+    return first[0].text if first and not first[0].kind.startswith(("image/", "application/", "audio/")) else ""
+
+
+def _headers_behind(came_back: str) -> dict[str, str]:
+    if not came_back:
+        return {}
+    found = notices.HEADER_LINE.search(came_back)
+    return headers_of(came_back[found.start() :].lstrip(" \t>"))[0] if found else {}
+
+
+def _about_mail(message: Part, parts: list[Part]) -> bool:
+    subject = decoded(message.get("subject")).lower()
+    packed = any(
+        part.kind
+        in (
+            "application/gzip",
+            "application/zip",
+            "application/x-gzip",
+            "application/tlsrpt+gzip",
+            "application/x-zip-compressed",
+        )
+        for part in parts
+    )
+    return packed and (
+        "report domain" in subject or "dmarc" in subject or "submitter:" in subject or "tlsrpt" in subject
+    )
+
+
+def _is_receipt(kind: str, parts: list[Part], text: str) -> bool:
+    mdn = next((part for part in parts if part.kind == "message/disposition-notification"), None)
+    if mdn is None:
+        return kind == "disposition-notification"
+    return not ("automatic-action" in mdn.body.lower() and "reject" in text[:2000].lower())
+
+
+def hints(message: Part, returned: dict[str, str]) -> Hints:
+    to = [
+        address
+        for name in ("to", "delivered-to", "x-original-to", "envelope-to")
+        for address in addresses.of_header(message.get(name))
+    ]
+    tokens = tuple(
+        (name, value[:300]) for name, value in returned.items() if name.startswith("x-") or name == "feedback-id"
+    )
+    listed = returned.get("list-unsubscribe", "")[:2000]
+    return Hints(
+        tuple(dict.fromkeys(to)),
+        addresses.first(returned.get("return-path", "")),
+        returned.get("message-id", "").strip("<> ")[:300] or None,
+        tuple(part.strip("<> ") for part in listed.split(",") if part.strip()),
+        tokens[:20],
+        addresses.first(decoded(returned.get("to", ""))),
+        message.get("in-reply-to").strip("<> ")[:300] or None,
+    )

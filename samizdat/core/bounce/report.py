@@ -1,0 +1,62 @@
+"""What a message that came back says."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["hard", "soft", "complaint", "auto-reply", "unsubscribe", "reply", "none"]
+Fault = Literal["recipient", "message", "route"]
+
+# Of several recipients in one message, the kind of the message is the first of these that any of them has.
+KINDS: tuple[Kind, ...] = ("complaint", "unsubscribe", "hard", "soft", "auto-reply", "reply", "none")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """About one recipient. `status`: RFC 3463, the reason's own where the server gave none or lied. `reply`: the three
+    digits of an SMTP reply. `reason`: a word of reasons.REASONS or of OTHER_REASONS. `text`: the
+    server's words. `also`: further addresses by which it calls the recipient, as behind an alias."""
+
+    kind: Kind
+    recipient: str | None = None
+    status: str | None = None
+    reply: int | None = None
+    fault: Fault | None = None
+    reason: str = ""
+    text: str = ""
+    also: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """What may identify our message: whoever writes bounces can write these, so each is verified before it counts.
+
+    `returned_to`: where this message went, which may be a signed return address. `return_path`: of the message that
+    came back. `tokens`: (name, value) of its X- headers and Feedback-ID. `original_recipient`: its To header.
+    """
+
+    returned_to: tuple[str, ...] = ()
+    return_path: str | None = None
+    message_id: str | None = None
+    list_unsubscribe: tuple[str, ...] = ()
+    tokens: tuple[tuple[str, str], ...] = ()
+    original_recipient: str | None = None
+    in_reply_to: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """`dialect`: which parser read it. `sender_is_null`: it came from <>, so it is never answered (RFC 3834)."""
+
+    events: tuple[Event, ...]
+    dialect: str = ""
+    hints: Hints = Hints()
+    sender_is_null: bool = False
+
+    @property
+    def main(self) -> Event:
+        """The event that stands for the message."""
+        return min(self.events, key=lambda event: KINDS.index(event.kind))
+
+    @property
+    def kind(self) -> Kind:
+        return self.main.kind
