@@ -17,6 +17,7 @@ django.setup()
 
 from samizdat import plugins  # noqa: E402
 from samizdat.cli.__main__ import samizdat  # noqa: E402
+from samizdat.core.bounce import reasons, thresholds  # noqa: E402
 from samizdat.events.actions import is_of_people  # noqa: E402
 from samizdat.events.kinds import SENTENCES, EventKind  # noqa: E402
 from samizdat.options import OPTIONS  # noqa: E402
@@ -178,6 +179,36 @@ def _ways_out() -> str:
     return "\n".join([*heads[0], *kinds, "", "Options after the `?`, joined by `&`:", "", *heads[1], *options, ""])
 
 
+def returned_emails() -> str:
+    page = (HERE / "docs" / "returned-emails.md").read_text()
+    before, mark, _rest = page.partition("<!-- printed from the code -->\n")
+    return f"{before}{mark}{_suppressions()}{_reasons()}<!-- /printed -->\n"
+
+
+def _suppressions() -> str:
+    rows = (
+        ("complaint", "1", "", ""),
+        *((name, str(t.times), str(t.campaigns), str(t.days)) for name, t in thresholds.THRESHOLDS.items()),
+    )
+    table = [f"| {' | '.join(row)} | {thresholds.SENTENCES[row[0]]} |" for row in rows]  # type: ignore[index]
+    head = ["| for | reports | of campaigns | within days | in words |", "|---|---|---|---|---|"]
+    after = (
+        "Only reports with the fault `recipient` count, the same report once. `in_session` is what a server says "
+        "while we send.\n\n"
+    )
+    return "\n".join([*head, *table, "", after])
+
+
+def _reasons() -> str:
+    rows = [
+        f"| `{one.name}` | {one.kind} | {one.fault} | {one.meaning} |" for one in (*reasons.REASONS, reasons.DELAYED)
+    ]
+    others = [f"| `{name}` | | | {meaning} |" for name, meaning in reasons.OTHER_REASONS.items()]
+    return "\n".join(
+        ["## Reasons", "", "| reason | kind | whose fault | in words |", "|---|---|---|---|", *rows, *others, ""]
+    )
+
+
 PAGES = {
     "command-line.md": command_line,
     "options.md": options,
@@ -186,6 +217,7 @@ PAGES = {
     "events.md": events,
     "routes.md": routes,
     "sending-providers.md": sending_providers,
+    "returned-emails.md": returned_emails,
 }
 
 if __name__ == "__main__":

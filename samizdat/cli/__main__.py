@@ -32,6 +32,7 @@ COMMANDS = {
     "template": ("templates", "template"),
     "archive": ("archive", "archive"),
     "route": ("routes", "route"),
+    "bounce": ("bounces", "bounce"),
     "demo": ("demo", "demo"),
     "completion": ("completion", "completion"),
 }

@@ -99,6 +99,7 @@ route test paper --to ada@lantern.example
 route ls
 route pause paper
 route resume paper
+bounce read back.eml
 template import frame.html
 template ls
 template rename frame Frame
@@ -148,6 +149,7 @@ def furnished(empty_house: House, names: NameServer) -> House:
     house.environment["SAMIZDAT_DNS"] = names.place
     (house.folder / "out").mkdir()
     (house.folder / "letter.md").write_text("# Hello\n\nThe [whole story](https://lantern.example/story).\n")
+    (house.folder / "back.eml").write_text("From: ada@reader.example\nSubject: Re: News\n\nThank you!\n")
     (house.folder / "some.txt").write_text("ada@lantern.example\nnobody@reader.example\n")
     (house.folder / "frame.html").write_text("<html><body><h1>Lantern</h1>{{ content }}</body></html>")
     people = ("erase", "object", *(f"reader{number}" for number in range(8)))
