@@ -1,8 +1,8 @@
 """Finds transports and importers: every module of `transports/providers` and `importers/services`, and those that
 installed packages announce.
 
-A plug is a class whose name ends in `Transport` or `Importer`, with a `name` of its own. A new file is found, tested
-and documented the day it appears; there is no list to edit. Packages announce theirs by the entry points
+A plug is a class whose name ends in `Transport`, `Webhook` or `Importer`, with a `name` of its own. A new file is
+found, tested and documented the day it appears; there is no list to edit. Packages announce theirs by the entry points
 `samizdat.transports` and `samizdat.importers`.
 """
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     # What the engine needs of every transport. Apps import these from here: they know plugs by name alone.
     from samizdat.transports.base import BadRoute, Message, RouteDown, RouteField, RouteProvider, RouteSettings
     from samizdat.transports.base import Transport as BaseTransport
+    from samizdat.transports.webhooks import Webhook
 else:
 
     def __getattr__(name: str) -> object:
@@ -65,6 +66,7 @@ __all__ = [
     "route_providers",
     "transport",
     "transports",
+    "webhooks",
 ]
 
 
@@ -95,6 +97,12 @@ def transports() -> "dict[str, type[BaseTransport]]":
 def importers() -> "dict[str, type[Importer]]":
     """Importer classes by name."""
     return _find("importers.services", "samizdat.importers", "Importer")
+
+
+@cache
+def webhooks() -> "dict[str, Webhook]":
+    """Dialects of webhooks by the provider's name."""
+    return {name: plug() for name, plug in _find("transports.providers", "samizdat.transports", "Webhook").items()}
 
 
 def route_providers() -> "dict[str, RouteProvider]":

@@ -55,6 +55,7 @@ TABLES = (
     ("samizdat.core.imports", "SENTENCES"),
     ("samizdat.plugins", "SENTENCES"),
     ("samizdat.transports.base", "SENTENCES"),
+    ("samizdat.transports.webhooks", "SENTENCES"),
 )
 
 # Words of Django's that we say otherwise, marked under the file that shows them: its short Russian weekdays are "Чтв",

@@ -1,4 +1,5 @@
-"""The way out by Mailgun's interface: the letter as we made it, over HTTPS. For networks that let no mail out.
+"""The way out by Mailgun's interface: the letter as we made it, over HTTPS. For networks that let no mail out. And what
+Mailgun tells of sent messages (https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/webhooks).
 
     mailgun://KEY@example.org?region=eu     POST https://api.eu.mailgun.net/v3/example.org/messages.mime
 
@@ -8,8 +9,10 @@ Bounces go to Mailgun and not to the return address: it writes an envelope of it
 
 import base64
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
 
 from samizdat.core.mail.outcome import OK, Outcome, RouteVerdict
 from samizdat.transports.base import (
@@ -27,6 +30,26 @@ from samizdat.transports.crew import ConnectionCrew, ConnectionLost, unmakeable
 from samizdat.transports.http import Endpoint, HttpPool, HttpReply, no_finishing, read_endpoint
 from samizdat.transports.http_api import HttpApi, document
 from samizdat.transports.smtp_client.server import make_context
+from samizdat.transports.webhook_signatures import insist_hmac, insist_recent, key_of
+from samizdat.transports.webhooks import (
+    SKIPPED,
+    TOLERANCE,
+    EventWord,
+    Webhook,
+    WebhookEvent,
+    WebhookRequest,
+    WebhookSecret,
+    address,
+    embedded,
+    meaning_of,
+    metadata,
+    moment,
+    number,
+    status,
+    tags,
+    text,
+    within,
+)
 
 HOSTS = {"us": "api.mailgun.net", "eu": "api.eu.mailgun.net"}
 
@@ -161,3 +184,143 @@ class MailgunTransport(HttpApi):
             f'{field}"message"; filename="letter.eml"\r\nContent-Type: application/octet-stream\r\n\r\n'
         )
         return head.encode() + content, f"\r\n--{self.boundary}--\r\n".encode()
+
+
+WORDS: dict[str, EventWord | None] = {
+    "accepted": EventWord("queued"),
+    "stored": EventWord("queued"),
+    "delivered": EventWord("delivered"),
+    "failed": EventWord("bounced", None, True),
+    "rejected": EventWord("rejected", "other"),
+    "complained": EventWord("complained", "spam"),
+    "unsubscribed": EventWord("unsubscribed", "unsubscribed"),
+    "opened": SKIPPED,
+    "clicked": SKIPPED,
+    # Of the webhooks before 2018, which are forms.
+    "bounced": EventWord("bounced", None, True),
+    "dropped": EventWord("rejected", None),
+}
+# `reason` of what failed.
+REASONS = {
+    "bounce": EventWord("bounced", "bounced", True),
+    "suppress-bounce": EventWord("bounced", "bounced", True, suppressed=True),
+    "suppress-complaint": EventWord("bounced", "spam", True, suppressed=True),
+    "suppress-unsubscribe": EventWord("bounced", "unsubscribed", True, suppressed=True),
+    "old": EventWord("bounced", "timed_out", False, "expired"),
+}
+# `code` of what an old webhook says was dropped: by Mailgun's lists, or after too many tries.
+CODES = {
+    "605": EventWord("rejected", "bounced", True, suppressed=True),
+    "606": EventWord("rejected", "unsubscribed", True, suppressed=True),
+    "607": EventWord("rejected", "spam", True, suppressed=True),
+    "499": EventWord("rejected", "timed_out", False, "expired"),
+}
+# What Mailgun itself writes into an old one. All else is what the sender gave to the message.
+FIELDS = frozenset(
+    [
+        "event", "recipient", "domain", "signature", "timestamp", "token", "message-headers", "code",
+        "description", "reason", "error", "notification", "message-id", "campaign-id", "campaign-name",
+        "mailing-list", "tag", "attachment-count", "body-plain", "ip", "country", "region", "city",
+        "user-agent", "device-type", "client-type", "client-name", "client-os", "url",
+    ]
+)  # fmt: skip
+
+
+class MailgunWebhook(Webhook):
+    """`secret.key`: the HTTP webhook signing key. The token is the event id: Mailgun asks to take each once."""
+
+    name = "mailgun"
+    label = "Mailgun"
+
+    def verify(
+        self, request: WebhookRequest, secret: WebhookSecret, now: datetime, tolerance: timedelta = TOLERANCE
+    ) -> None:
+        key = key_of(self, secret)
+        parts = dict(self.form(request)) if request.is_form else within(self.document(request), "signature")
+        signed_at, token = text(within(parts, "timestamp")) or "", text(within(parts, "token")) or ""
+        data = (signed_at + token).encode("utf-8", "replace")
+        insist_hmac(self, text(within(parts, "signature")), key.encode(), data)
+        insist_recent(self, signed_at, now, tolerance)
+
+    def read(self, request: WebhookRequest) -> Iterator[WebhookEvent]:
+        if request.is_form:
+            yield from _read_old(self.form(request))
+            return
+        for item in self.objects(self.document(request)):
+            event, token = item.get("event-data"), text(within(item, "signature", "token"))
+            word = meaning_of(WORDS, text(within(event, "event")))
+            if word is SKIPPED:
+                continue
+            delivery, reason = within(event, "delivery-status"), text(within(event, "reason"))
+            message_id = text(within(event, "message", "headers", "message-id"))
+            server_words = text(within(delivery, "message")) or text(within(delivery, "description"))
+            yield WebhookEvent(
+                _explained(word, reason, within(event, "severity")),
+                address(within(event, "recipient")),
+                message_id and f"<{message_id.strip('<>')}>",
+                token or text(within(event, "id")),
+                moment(within(event, "timestamp")),
+                text(within(delivery, "message")),
+                text(within(delivery, "description")) or text(within(event, "reject", "reason")),
+                server_words=server_words,
+                status=status(within(delivery, "enhanced-code")),
+                reply=number(within(delivery, "code")),
+                tags=tags(within(event, "tags")),
+                metadata=metadata(within(event, "user-variables")),
+            )
+
+
+def _explained(word: EventWord, reason: str | None, severity: object) -> EventWord:
+    if word.action != "bounced":
+        return word
+    known = REASONS.get(reason or "") or word._replace(cause="other" if reason else None)
+    return known._replace(action="deferred", permanent=False) if severity == "temporary" else known
+
+
+def _read_old(pairs: list[tuple[str, str]]) -> Iterator[WebhookEvent]:
+    fields: dict[str, Any] = dict(pairs)
+    word = meaning_of(WORDS, text(fields.get("event")))
+    if word is SKIPPED:
+        return
+    code = text(fields.get("code")) or ""
+    message_id = text(fields.get("Message-Id")) or text(fields.get("message-id"))
+    written = _old_headers(fields)
+    yield WebhookEvent(
+        _old_word(word, code, fields.get("reason")),
+        address(fields.get("recipient")),
+        message_id,
+        text(fields.get("token")),
+        moment(fields.get("timestamp")),
+        text(fields.get("error")) or text(fields.get("notification")),
+        text(fields.get("description")),
+        status=status(code),
+        reply=number(code),
+        tags=tags([value for name, value in pairs if name == "tag"] or written.get("x-mailgun-tag")),
+        metadata=metadata(_old_metadata(fields, written)),
+    )
+
+
+def _old_word(word: EventWord, code: str, reason: object) -> EventWord:
+    if word.action not in ("bounced", "rejected"):
+        return word
+    if word.action == "rejected" and (code in CODES or reason == "old"):
+        return CODES.get(code, CODES["499"])
+    return word._replace(cause="bounced" if number(code) or status(code) else "other")
+
+
+def _old_headers(fields: dict[str, Any]) -> dict[str, list[str]]:
+    """Of the message: names in lower case, and the values of each."""
+    pairs = embedded(fields.get("message-headers"))
+    headers: dict[str, list[str]] = {}
+    for pair in pairs if isinstance(pairs, list) else ():
+        if isinstance(pair, list) and len(pair) == 2 and all(isinstance(part, str) for part in pair):
+            headers.setdefault(pair[0].lower(), []).append(pair[1])
+    return headers
+
+
+def _old_metadata(fields: dict[str, Any], written: dict[str, list[str]]) -> dict[str, Any]:
+    if written:
+        variables = [embedded(value) for value in written.get("x-mailgun-variables", ())]
+        return {key: value for held in variables if isinstance(held, dict) for key, value in held.items()}
+    own = [name for name in fields if name.lower() not in FIELDS and not name.lower().startswith("x-mailgun-")]
+    return {name: fields[name] for name in own}

@@ -1,0 +1,64 @@
+"""Mailtrap: its webhooks. https://docs.mailtrap.io/email-api-smtp/advanced/webhooks"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from samizdat.transports.webhook_signatures import insist_hmac, key_of
+from samizdat.transports.webhooks import (
+    SKIPPED,
+    TOLERANCE,
+    EventWord,
+    Webhook,
+    WebhookEvent,
+    WebhookRequest,
+    WebhookSecret,
+    address,
+    meaning_of,
+    metadata,
+    moment,
+    number,
+    tags,
+    text,
+    within,
+)
+
+WORDS: dict[str, EventWord | None] = {
+    "delivery": EventWord("delivered"),
+    # Mailtrap tries again.
+    "soft bounce": EventWord("deferred", "other"),
+    "suspension": EventWord("deferred", "other"),
+    "bounce": EventWord("bounced", "bounced", True),
+    "reject": EventWord("rejected", "blocked", suppressed=True),
+    "spam": EventWord("complained", "spam"),
+    "unsubscribe": EventWord("unsubscribed", "unsubscribed"),
+    "open": SKIPPED,
+    "click": SKIPPED,
+}
+
+
+class MailtrapWebhook(Webhook):
+    name = "mailtrap"
+    label = "Mailtrap"
+
+    def verify(
+        self, request: WebhookRequest, secret: WebhookSecret, now: datetime, tolerance: timedelta = TOLERANCE
+    ) -> None:
+        insist_hmac(self, request.headers.get("mailtrap-signature"), key_of(self, secret).encode(), request.body)
+
+    def read(self, request: WebhookRequest) -> Iterator[WebhookEvent]:
+        for event in self.objects(within(self.document(request), "events")):
+            word = meaning_of(WORDS, text(event.get("event")))
+            if word is SKIPPED:
+                continue
+            yield WebhookEvent(
+                word,
+                address(event.get("email")),
+                text(event.get("message_id")),
+                text(event.get("event_id")),
+                moment(event.get("timestamp")),
+                text(event.get("response")),
+                text(event.get("reason")) or text(event.get("bounce_category")),
+                reply=number(event.get("response_code")),
+                tags=tags(event.get("category")),
+                metadata=metadata(event.get("custom_variables")),
+            )
