@@ -68,6 +68,22 @@ def record(
     return event
 
 
+def record_each(
+    kind: EventKind, organization: keyring.HasKeys, details: Mapping[int, Mapping[str, object]], *, now: datetime
+) -> None:
+    """Records that `kind` happened to each of these subscribers, by row, in few statements. Nobody on the team did it.
+    Call it inside the transaction of the change."""
+    assert is_of_people(kind)
+    at, moment = readable_time(kind, now), now.astimezone(UTC).isoformat()
+    rows = [Event(kind=kind, about=about, at=at, organization_id=organization.id) for about in details]
+    with transaction.atomic(savepoint=False):
+        for event in Event.objects.bulk_create(rows):
+            assert event.about is not None
+            event.detail = _seal(organization, {**details[event.about], _AT: moment}, event.pk)
+            event.digest = digest(event)
+        Event.objects.bulk_update(rows, ["detail", "digest"])
+
+
 def is_of_people(kind: str) -> bool:
     """Whether events of this kind point at subscribers, so that only their day may be readable."""
     return kind.startswith(OF_PEOPLE) or kind in OF_CROWDS

@@ -17,6 +17,7 @@ from samizdat.audience.numbers import one_number
 from samizdat.core import consent
 from samizdat.core.mail.address import BadAddress
 from samizdat.events import chain
+from samizdat.events.actions import detail_of, is_genuine, moment_of
 from samizdat.events.models import Event
 from samizdat.vault import keyring
 from tests.audience.checks import assert_projections_hold
@@ -170,6 +171,25 @@ def test_a_subscribers_own_confirmation_lifts_a_bounce_but_not_what_a_person_dec
     assert queries.suppression_of(lantern, "ada@post.example") is None
     actions.suppress(lantern, "manual", subscriber=ada, now=NOW)
     assert actions.confirm(ada, letter, now=NOW).reason == "suppressed:manual"
+
+
+def test_whose_addresses_servers_called_dead_are_suppressed_together_but_for_one_that_is_gone_or_was_altered(
+    ada: Any, lantern: Any, letter: Any
+) -> None:
+    boris, clara = (
+        actions.add_subscriber(lantern, f"{name}@post.example", letter, consent="By post.", now=NOW)
+        for name in ("boris", "clara")
+    )
+    Subscriber.objects.filter(id=clara.id).update(sealed=os.urandom(60))
+    answers = {row: {"answer": "no_such_mailbox", "code": 550, "days": 1} for row in (ada.id, boris.id, clara.id)}
+    nobody = row_id(lantern.id, NUMBER_MASK)
+    assert actions.suppress_bounced(lantern, {**answers, nobody: {}}, now=NOW) == 2
+    assert [actions.verdict(row, letter, NOW).reason for row in (ada, boris)] == ["suppressed:bounce"] * 2
+    assert set(Event.objects.filter(kind="subscriber.suppressed").values_list("about", flat=True)) == {ada.id, boris.id}
+    assert all(is_genuine(event) for event in Event.objects.select_related("organization"))
+    event = Event.objects.get(kind="subscriber.suppressed", about=ada.id)
+    assert detail_of(event).items() >= {"reason": "bounce", "code": 550}.items() and moment_of(event) == NOW
+    assert actions.confirm(ada, letter, now=NOW).reason == "confirmed"
 
 
 def test_an_address_can_be_suppressed_before_anybody_knows_it(lantern: Any, letter: Any) -> None:

@@ -31,7 +31,7 @@ def suppressed(here: House, answer: str, code: int, status: str, days: int) -> N
     Delivery.objects.filter(**facts).delete()
     Delivery.objects.create(**facts, **row, day=NOW.date())
     detail = {"answer": answer, "code": code, "status": status, "days": days}
-    assert actions.suppress(here.organization, "bounce", subscriber=here.ada, now=NOW, answer=detail)
+    assert actions.suppress_bounced(here.organization, {here.ada.id: detail}, now=NOW) == 1
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ from samizdat.audience.actions.subscribers import (
     remove_tags,
     sign_up,
 )
-from samizdat.audience.actions.suppressions import lift, put_indexes_right, suppress
+from samizdat.audience.actions.suppressions import lift, put_indexes_right, suppress, suppress_bounced
 from samizdat.audience.actions.tags import clear_removed_tags, remove_tag
 from samizdat.audience.imports.actions import (
     add_piece,
@@ -135,6 +135,7 @@ __all__ = [
     "sign_up",
     "start",
     "suppress",
+    "suppress_bounced",
     "sweep_uploads",
     "tags_for",
     "undo_unsubscribe",

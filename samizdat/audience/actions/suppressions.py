@@ -18,7 +18,7 @@ from samizdat.audience.imports import held
 from samizdat.audience.limits import SUPPRESSIONS
 from samizdat.audience.models import SUPPRESSION_REASONS, Subscriber, Suppression, row_id
 from samizdat.core.mail import address as addresses
-from samizdat.events.actions import record
+from samizdat.events.actions import record, record_each
 from samizdat.vault import keyring
 from samizdat.vault.keyring import OrganizationKeys
 
@@ -31,13 +31,11 @@ def suppress(
     address: str | None = None,
     now: datetime,
     by: Person | None = None,
-    answer: Mapping[str, object] | None = None,
 ) -> bool:
     """Never write to this address again. `reason` of SUPPRESSION_REASONS. False when that was written down today
     already: an entry on the list alone keeps nothing from being written (suppression_log.logged_today).
 
-    The address need not be a subscriber's. `answer`: what its server said, for whoever asks why (delivery's
-    suppression_cause). Errors: BadAddress, NoSuchSubscriber, TooManyRemovals.
+    The address need not be a subscriber's. Errors: BadAddress, NoSuchSubscriber, TooManyRemovals.
     """
     assert reason in SUPPRESSION_REASONS
     keys = keyring.keys(organization)
@@ -53,9 +51,26 @@ def suppress(
         if row is not None:
             consent_writer.settle(row, now)
         about = row.id if row else None
-        detail = {"reason": reason} | dict(answer or {})
-        record("subscriber.suppressed", organization, about=about, by=by, now=now, detail=detail)
+        record("subscriber.suppressed", organization, about=about, by=by, now=now, detail={"reason": reason})
     return True
+
+
+def suppress_bounced(organization: Organization, answers: Mapping[int, Mapping[str, object]], *, now: datetime) -> int:
+    """Never write to these subscribers again, since servers called their addresses dead: row -> what was answered, for
+    whoever asks why (delivery's suppression_cause). How many they were: who was erased meanwhile is passed over, and so
+    is whose address was altered in the database."""
+    keys, today = keyring.keys(organization), now.astimezone(UTC).date().isoformat()
+    with transaction.atomic():
+        sql.lock_subscribers(sorted(answers))
+        here = consent_writer.indexes_among(organization, keys, sorted(answers))
+        texts = {id: text for id, _index, text, _is_marked in here if text is not None}
+        # In the order of hashes, as of addresses that are pasted (_suppress_slice).
+        listed = sorted((keys.blind(text), keys.index_version, "bounce", today) for text in texts.values())
+        suppression_log.write(organization, listed, now)
+        bulk_consent_writer.settle_all(organization, sorted(texts), now)
+        details = {id: {"reason": "bounce", **answers[id]} for id in sorted(texts)}
+        record_each("subscriber.suppressed", organization, details, now=now)
+    return len(texts)
 
 
 def lift(

@@ -19,8 +19,7 @@ from django.utils.translation import gettext as _
 
 from samizdat.accounts.models import Person
 from samizdat.audience import sealed_subscribers
-from samizdat.audience.actions import suppress
-from samizdat.audience.errors import NoSuchSubscriber
+from samizdat.audience.actions import suppress_bounced
 from samizdat.audience.models import NUMBER_MASK, Subscriber, row_id
 from samizdat.campaigns.models import Campaign, Edition, large
 from samizdat.core.crypto import seal
@@ -40,7 +39,7 @@ from samizdat.vault import keyring
 LOOKED_BACK = timedelta(days=14)
 # The newest campaigns of an organization in which softer answers are looked for.
 EDITIONS = 60
-# Rows of one statement: SQLite takes no more values in one.
+# Rows of one statement, and of one transaction: SQLite takes no more values, and nobody else writes for 0.1 s.
 SLICE = 250
 # Subscribers at small domains that are opened in one go, to count how many one of them has.
 OPENED = 2_000
@@ -136,11 +135,11 @@ class _CampaignBounces:
         unheard = self._unheard(refusals)
         held, done = self._held(refusals, unheard), 0
         for some in batched((row for row in refusals if row.route not in unheard or "" in held.believed), SLICE):
+            if is_over():
+                return done
             dead = self._dead([row for row in some if row.provider not in held.words])
-            for row, days in dead:
-                if is_over():
-                    return done
-                done += self._suppress(row, days)
+            answers = {row_id(self._organization.pk, row.number): self._answer(row, days) for row, days in dead}
+            done += suppress_bounced(self._organization, answers, now=self._now) if answers else 0
         self._tell(held)
         return done
 
@@ -290,15 +289,12 @@ class _CampaignBounces:
             for row in Campaign.objects.select_related("organization").filter(pk__in=set(rows)).defer(*large())
         }
 
-    def _suppress(self, row: _Refusal, days: int) -> bool:
-        subscriber = Subscriber(id=row_id(self._organization.pk, row.number), organization=self._organization)
-        answer = {"answer": ANSWERS[row.answer], "code": row.code, "days": days}
+    def _answer(self, row: _Refusal, days: int) -> dict[str, object]:
+        """What is kept of it: queries.SuppressionCause."""
+        answer: dict[str, object] = {"answer": ANSWERS[row.answer], "code": row.code, "days": days}
         if status := self._statuses.get((row.answer, row.code), ""):
             answer["status"] = status
-        try:
-            return suppress(self._organization, "bounce", subscriber=subscriber, now=self._now, answer=answer)
-        except NoSuchSubscriber:
-            return False  # Erased in this moment.
+        return answer
 
     @cached_property
     def _statuses(self) -> dict[tuple[int, int], str]:
