@@ -50,6 +50,15 @@ def _run(house: Any) -> dict[str, dict[str, float]]:
 
 
 def main() -> int:
+    from samizdat.audience.segment_conditions.consent import ConsentCondition
+    from samizdat.audience.segment_conditions.days import DayCondition
+    from samizdat.audience.segment_conditions.field import FieldCondition
+    from samizdat.audience.segment_conditions.fundraising import FundraisingCondition
+    from samizdat.audience.segment_conditions.language import LanguageCondition
+    from samizdat.audience.segment_conditions.list_status import ListCondition
+    from samizdat.audience.segment_conditions.provider import ProviderCondition
+    from samizdat.audience.segment_conditions.share import ShareCondition
+    from samizdat.audience.segment_conditions.tag import TagCondition
     from samizdat.cli.bootstrap import open_house
 
     open_house()
@@ -59,19 +68,7 @@ def main() -> int:
     from samizdat.audience import queries
     from samizdat.audience.segments.campaign_audience import reach_in
     from samizdat.audience.segments.members import MemberReader
-    from samizdat.core.segment import (
-        All,
-        ConsentCondition,
-        DayCondition,
-        FieldCondition,
-        FundraisingCondition,
-        LanguageCondition,
-        ListCondition,
-        Not,
-        ProviderCondition,
-        ShareCondition,
-        TagCondition,
-    )
+    from samizdat.core.segment import All, Not
     from samizdat.core.segment import Any as Any_
 
     organization, today = Organization.objects.get(), datetime.now(UTC).date()

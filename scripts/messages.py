@@ -5,12 +5,13 @@
 
 The tables of core and of the importers hold plain English sentences that the doors translate by code; makemessages
 cannot see that, so it reads a copy of the code in which every sentence of TABLES stands marked under its table, and
-what a transport says of itself under its class.
+what a transport or a condition of segments says of itself under its class.
 """
 
 import argparse
 import gettext
 import importlib
+import os
 import shutil
 import subprocess
 import sys
@@ -24,11 +25,16 @@ from typing import Any
 HERE = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HERE))
 
-from django.conf import settings  # noqa: E402
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "samizdat.settings")
+
+import django  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.core.management.commands import makemessages  # noqa: E402
 
+django.setup()
+
 from samizdat import plugins  # noqa: E402
+from samizdat.core.segment import registry  # noqa: E402
 
 LANGUAGES = ("ru",)
 
@@ -49,8 +55,8 @@ TABLES = (
     ("samizdat.core.mail.suppression_rules", "REASONS"),
     ("samizdat.core.mail.suppression_rules", "HELD"),
     ("samizdat.core.mail.rate", "SENTENCES"),
-    ("samizdat.core.segment.tree", "SENTENCES"),
-    ("samizdat.core.segment.describe", "WORDS"),
+    ("samizdat.core.segment.errors", "SENTENCES"),
+    ("samizdat.core.segment.describe", "JOINTS"),
     ("samizdat.core.content.templates.notes", "SENTENCES"),
     ("samizdat.core.imports", "SENTENCES"),
     ("samizdat.plugins", "SENTENCES"),
@@ -158,6 +164,9 @@ def _copy_code(copy: Path, folder: str) -> None:
         _mark(copy, module, table(module, name).values())
     for plug in transports():
         _mark(copy, plug.__module__, plug.sentences())
+    for kind in registry.kinds():
+        for context, sentence in kind.sentences():
+            _mark(copy, kind.__module__, [sentence], context)
     _mark(copy, *BORROWED)
 
 
@@ -172,17 +181,16 @@ def transports() -> list[type[plugins.BaseTransport]]:
     return list(dict.fromkeys(plugins.transports().values()))
 
 
-def _mark(copy: Path, module: str, sentences: Iterable[str]) -> None:
+def _mark(copy: Path, module: str, sentences: Iterable[str], context: str = "") -> None:
     """Adds the sentences to the end of a module of the copy, as literals that makemessages finds."""
     place = copy / (module.replace(".", "/") + ".py")
+    call = f"pgettext({context!r}, " if context else "gettext_noop("
     if place.exists():
         with place.open("a", encoding="utf-8") as file:
-            file.writelines(f"gettext_noop({sentence!r})\n" for sentence in sentences)
+            file.writelines(f"{call}{sentence!r})\n" for sentence in sentences)
 
 
 def _make_messages(language: str) -> None:
-    if not settings.configured:
-        settings.configure()
     # One line a text and no line numbers: a change of the code elsewhere changes nothing here.
     call_command(Command(), locale=[language], no_obsolete=True, no_wrap=True, add_location="file", verbosity=0)
 

@@ -67,6 +67,7 @@ def _around(name: str) -> list[str]:
 
 # Neither the contracts nor the test above see an import by a name that is put together: module -> why it needs one.
 BY_NAME = {
+    "audience/segments/discovery.py": "Conditions of segments are the files in one folder of each app.",
     "cli/__main__.py": "A command loads its own module alone, so that each begins at once.",
     "limited_process.py": "A helper is told by name what to call.",
     "plugins.py": "Transports and importers are the files in two folders.",
@@ -229,11 +230,3 @@ def test_an_exception_knows_only_whom_the_arrows_let_it_know() -> None:
     floor = {app: number for number, apps in enumerate(floors) for app in apps}
     for name, table in EXCEPTIONS:
         assert floor[name.split("/")[0]] < floor[_owners()[table]]
-
-
-def test_every_condition_of_a_segment_has_its_sql() -> None:
-    from samizdat.audience.segments.sql import condition_sql
-    from samizdat.core import segment
-
-    unknown = condition_sql.dispatch(object)
-    assert not [kind for kind in segment.KINDS if condition_sql.dispatch(kind) is unknown]

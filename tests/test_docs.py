@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from samizdat import plugins
+from samizdat.core.segment import registry
 from samizdat.options import OPTIONS
 from scripts.docs import PAGES
 
@@ -27,6 +28,12 @@ def test_every_way_out_is_in_the_handbook(scheme: str) -> None:
 @pytest.mark.parametrize("source", sorted(plugins.importers()))
 def test_every_source_of_an_import_is_in_the_handbook(source: str) -> None:
     assert re.search(source, HANDBOOK, re.IGNORECASE)
+
+
+@pytest.mark.parametrize("condition", sorted(registry.by_name()))
+def test_every_condition_of_a_segment_is_in_the_handbook(condition: str) -> None:
+    rows = (DOCS / "segments.md").read_text()
+    assert f'| `{{"{condition}": ' in rows
 
 
 @pytest.mark.parametrize("option", [option.name for option in OPTIONS])

@@ -10,7 +10,9 @@ from django.utils import translation
 from django.utils.translation import gettext, ngettext, pgettext
 
 from samizdat import formatting, plugins
+from samizdat.core import segment
 from samizdat.core.mail import outcome, refusals
+from samizdat.core.segment import registry
 from samizdat.web.templatetags import desk
 from scripts import messages
 
@@ -211,6 +213,13 @@ def test_every_word_of_a_transport_at_the_desk_is_translated(plug: type[plugins.
     names = {"SMTP", "Mailgun"}
     with translation.override("ru"):
         assert [text for text in plug.sentences() if gettext(text) == text and text not in names] == []
+
+
+@pytest.mark.parametrize("kind", registry.kinds(), ids=lambda kind: kind.__name__)
+def test_every_word_of_a_condition_is_translated(kind: type[segment.Condition]) -> None:
+    with translation.override("ru"):
+        for context, text in kind.sentences():
+            assert (pgettext(context, text) if context else gettext(text)) != text
 
 
 @pytest.fixture

@@ -17,6 +17,13 @@ from msgspec import Struct, structs
 from samizdat.accounts.models import Organization
 from samizdat.audience import filters_sql, headcount, numbers, sql
 from samizdat.audience.models import STATUSES, List, ListTotal, TagTotal, is_number, row_id
+from samizdat.audience.segment_conditions.consent import ConsentCondition
+from samizdat.audience.segment_conditions.days import DayCondition
+from samizdat.audience.segment_conditions.fundraising import FundraisingCondition
+from samizdat.audience.segment_conditions.language import LanguageCondition
+from samizdat.audience.segment_conditions.list_status import ListCondition
+from samizdat.audience.segment_conditions.provider import ProviderCondition
+from samizdat.audience.segment_conditions.tag import TagCondition
 from samizdat.core import consent, segment
 from samizdat.core.mail import address
 
@@ -66,23 +73,23 @@ def as_segment(asked: Filter) -> segment.Tree:
     some = asked.list or 0  # 0: of any list.
     parts: list[segment.Tree] = []
     if asked.list or asked.status:
-        parts.append(segment.ListCondition(some, asked.status or ""))
+        parts.append(ListCondition(some, asked.status or ""))
     if asked.tag is not None:
-        parts.append(segment.TagCondition(asked.tag))
+        parts.append(TagCondition(asked.tag))
     if asked.language is not None:
-        parts.append(segment.LanguageCondition(asked.language))
+        parts.append(LanguageCondition(asked.language))
     if asked.provider is not None:
-        parts.append(segment.ProviderCondition(address.PROVIDERS[asked.provider]))
+        parts.append(ProviderCondition(address.PROVIDERS[asked.provider]))
     if asked.since:
-        parts.append(segment.Not(segment.DayCondition("joined", "before", asked.since)))
+        parts.append(segment.Not(DayCondition("joined", "before", asked.since)))
     if asked.until:
-        parts.append(segment.Not(segment.DayCondition("joined", "after", asked.until)))
+        parts.append(segment.Not(DayCondition("joined", "after", asked.until)))
     if asked.suppressed is not None:
         states = [consent.REASONS[code] for code in _codes(asked.suppressed)]
-        stopped = tuple(segment.ConsentCondition(some, state) for state in states)
+        stopped = tuple(ConsentCondition(some, state) for state in states)
         parts.append(stopped[0] if len(stopped) == 1 else segment.Any(stopped))
     if asked.appeals:
-        parts.append(segment.FundraisingCondition(some))
+        parts.append(FundraisingCondition(some))
     return segment.All(tuple(parts))
 
 

@@ -15,6 +15,7 @@ from samizdat.audience.segments.members import MemberReader
 from samizdat.core import consent
 from samizdat.core.crypto import seal
 from samizdat.core.fields import unfit_for_letter
+from samizdat.core.segment.condition import SqlCondition
 from samizdat.db import binary_portions
 from samizdat.vault import keyring
 
@@ -80,7 +81,7 @@ def _query(list: List, tag: Tag | None, reader: MemberReader | None) -> tuple[st
     """The rows of a window, whose bounds are still to be given, twice: PostgreSQL does not see that those of the one
     table are those of the other."""
     tagged = "JOIN audience_subscribertag t ON t.subscriber_id = u.subscriber_id AND t.tag_id = %s" if tag else ""
-    condition = reader.where("u.subscriber_id", apart=True) if reader else sql.SqlCondition("1 = 1")
+    condition = reader.where("u.subscriber_id", apart=True) if reader else SqlCondition("1 = 1")
     asks = reader.asks("u.subscriber_id") if reader and reader.sealed else []
     columns = "".join(f", {ask.text}" for ask in asks)
     query = (

@@ -1,18 +1,15 @@
-"""Whom a campaign goes to, and how its segment is said."""
+"""Whom a campaign goes to."""
 
 from collections.abc import Callable
 from datetime import datetime
 
 from django.utils.translation import gettext as _
 
-from samizdat.accounts.models import Organization
 from samizdat.audience.models import Segment, Tag
 from samizdat.audience.segments import lookup
-from samizdat.audience.segments.describe import Names
 from samizdat.audience.segments.errors import SegmentBroken
 from samizdat.audience.segments.lookup import SavedSegment
 from samizdat.audience.segments.members import MemberReader, today_of
-from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.queries import DRAFTS, CampaignRow, with_subjects
 from samizdat.core import languages
@@ -48,13 +45,3 @@ def drafts_to(segment: Segment | None = None, *, tag: Tag | None = None) -> list
     """Drafts that go to a segment, or to a tag, the newest first."""
     to = {"tag": tag} if tag is not None else {"segment": segment}
     return with_subjects(Campaign.objects.filter(**to, state="draft", version_of=None).order_by("-pk")[:DRAFTS])
-
-
-def names(organization: Organization, words: Callable[[str, str], str] | None = None) -> Names:
-    """What a segment's conditions are called here; campaigns by their subjects."""
-
-    def subject(number: int) -> str:
-        row = Campaign.objects.select_related("organization").filter(organization=organization, pk=number).first()
-        return (draft_of(row).subject or f"{number}") if row else ""
-
-    return Names(organization, subject, words)

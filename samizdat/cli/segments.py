@@ -27,10 +27,10 @@ def segment_ls() -> None:
     """All segments, each as a sentence."""
     bootstrap.open_house()
     from samizdat.audience.segments import lookup
-    from samizdat.campaigns.audience import names
+    from samizdat.audience.segments.describe import Names
 
     organization = bootstrap.organization()
-    segment_names = names(organization, _word)
+    segment_names = Names(organization, _word)
     rows = [
         (segment.id, segment.name, segment_names.sentence(segment.tree)) for segment in lookup.segments(organization)
     ]
@@ -47,14 +47,14 @@ def segment_show(name: str) -> None:
     """Show a segment as a sentence and as JSON, which `segment add` can read, here and elsewhere."""
     bootstrap.open_house()
     from samizdat.audience.segments import lookup, portable_json
-    from samizdat.campaigns.audience import names as naming
+    from samizdat.audience.segments.describe import Names
     from samizdat.core import segment
 
     row, tree = _opened(name)
     organization = row.organization
     broken = lookup.broken(organization, tree)
     condition = segment.dump(tree) if broken else portable_json.dump(organization, tree)
-    sentence = naming(organization, _word).sentence(tree)
+    sentence = Names(organization, _word).sentence(tree)
     document = {"id": row.id, "name": name, "sentence": sentence, "condition": condition, "broken": broken}
     say(document, sentence, json.dumps(condition, ensure_ascii=False), *([broken] if broken else []))
 
@@ -100,12 +100,12 @@ def segment_add(name: str, condition: str) -> None:
     bootstrap.open_house()
     from samizdat.audience.actions import add_segment
     from samizdat.audience.segments import portable_json
-    from samizdat.campaigns.audience import names
+    from samizdat.audience.segments.describe import Names
 
     organization = bootstrap.organization()
     tree = portable_json.read(organization, _text(condition))
     segment = add_segment(organization, name, tree, now=bootstrap.now())
-    sentence = names(organization, _word).sentence(tree)
+    sentence = Names(organization, _word).sentence(tree)
     say({"id": segment.id, "sentence": sentence}, sentence, f"Count it: samizdat segment count '{name}'")
 
 

@@ -1,5 +1,4 @@
-"""Django finds the tables by this, segments who got a campaign, pending changes what may have to wait,
-and the public pages whose a domain is."""
+"""Django finds the tables by this, pending changes what may have to wait, and the public pages whose a domain is."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -16,9 +15,7 @@ class DeliveryConfig(AppConfig):
 
     def ready(self) -> None:
         from samizdat.accounts import pending_changes, public_site
-        from samizdat.delivery import segment_condition
 
-        segment_condition.register()
         pending_changes.register(_kinds)
         public_site.register_proof(_proves)
 

@@ -61,9 +61,9 @@ def ask(request: DeskRequest, question: str) -> None:
 
 
 def ask_segment(request: DeskRequest, tree: segment.Tree, among: str = "") -> None:
-    """Somebody is told how many of some subscribers are in a segment. One that asks for the value of a field would tell
+    """Somebody is told how many of some subscribers are in a segment. One that asks for a sealed value would tell
     a name or a number letter by letter, where something else singles one subscriber out. Errors: TooFast."""
-    if any(isinstance(leaf, segment.FieldCondition) for leaf in segment.leaves(tree)):
+    if any(isinstance(leaf, segment.SealedCondition) for leaf in segment.leaves(tree)):
         ask(request, f"segment {segment_mark(tree)} {among}".strip())
 
 

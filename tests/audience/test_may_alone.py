@@ -15,7 +15,7 @@ ASKING = {
 READING_IN_SQL = {
     "audience/recipients_sql.py",  # Release, and each slice of a sender.
     "audience/filters_sql.py",  # The desk finds by it.
-    "audience/segments/sql.py",
+    "audience/segment_conditions/consent.py",
     "audience/segments/campaign_audience.py",
     "audience/missing_values.py",  # Whose empty values are counted: of those who would get the letter.
 }

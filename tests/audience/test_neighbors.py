@@ -28,8 +28,9 @@ from samizdat.audience.errors import AudienceError
 from samizdat.audience.filters import Filter, Search
 from samizdat.audience.models import NUMBER_MASK, STATUSES, Subscriber, SubscriberTag, Subscription, row_id
 from samizdat.audience.numbers import HIGHEST, Numbers
+from samizdat.audience.segment_conditions.field import FieldCondition
+from samizdat.audience.segment_conditions.language import LanguageCondition
 from samizdat.audience.segments.members import MemberReader
-from samizdat.core import segment
 from samizdat.portability import subscribers as export_people
 from samizdat.portability.request import ExportRequest
 from samizdat.portability.restore import bring_back
@@ -105,8 +106,8 @@ def test_behind_the_highest_number_of_an_export_nobody_meets_a_neighbor_or_waits
     with CaptureQueriesContext(connection) as asked:
         assert Search(mine, Filter(language="ru")).count() == (4, None)
         assert len(queries.filtered(mine, Filter(language="ru")).rows) == 4
-        assert MemberReader(mine, segment.LanguageCondition("ru"), TODAY).count() == 4
-        assert sum(map(len, MemberReader(mine, segment.LanguageCondition("ru"), TODAY).ids())) == 4
+        assert MemberReader(mine, LanguageCondition("ru"), TODAY).count() == 4
+        assert sum(map(len, MemberReader(mine, LanguageCondition("ru"), TODAY).ids())) == 4
     assert len(asked) < 80  # Not one for each of the ten million windows of a trillion numbers.
     work = bulk.begin(mine, bulk.BulkPlan(bulk.ERASE, Filter(provider=1)), now=NOW)
     assert bulk.run(work.id, lambda: NOW)
@@ -221,7 +222,7 @@ def test_no_page_count_file_or_look_through_meets_somebody_of_another_organizati
     assert not data_quality.newest(mine, "typo")
     [field] = [one for one in queries.fields(mine) if one.tag == "CITY"]
     assert actions.count_values(mine, field.number).seen == 2
-    who = segment.FieldCondition(field.number, "is", "Riga")
+    who = FieldCondition(field.number, "is", "Riga")
     assert MemberReader(mine, who, TODAY).count() == 2
     actions.remove_field(mine, field.number, now=NOW)
     assert actions.clear_removed(NOW, 60)

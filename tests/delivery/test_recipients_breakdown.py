@@ -8,11 +8,12 @@ import pytest
 from samizdat.accounts.actions import change_settings
 from samizdat.audience import actions as audience
 from samizdat.audience.models import MONTHLY, Subscription, Suppression, row_id
+from samizdat.audience.segment_conditions.field import FieldCondition
+from samizdat.audience.segment_conditions.tag import TagCondition
 from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns import translations
 from samizdat.campaigns.drafts import copy, revisions
 from samizdat.campaigns.drafts.draft import Draft, draft_of
-from samizdat.core import segment
 from samizdat.core.consent import APPEALS, LETTERS, PAUSED, YES
 from samizdat.delivery.actions import release
 from samizdat.delivery.audience_size import reach_of
@@ -87,8 +88,8 @@ def test_everybody_stands_under_one_reason_and_the_rest_get_it(town: Town) -> No
 
 @pytest.mark.parametrize("kind", ["readable", "sealed"])
 def test_a_tag_and_a_segment_take_their_own_away(town: Town, kind: str) -> None:
-    tree = segment.FieldCondition(_city(town), "is", "riga")
-    readable = segment.TagCondition(audience.tags_for(town.organization, ["reader"])["reader"])
+    tree = FieldCondition(_city(town), "is", "riga")
+    readable = TagCondition(audience.tags_for(town.organization, ["reader"])["reader"])
     made = audience.add_segment(town.organization, "Some", readable if kind == "readable" else tree, now=NOW)
     tagged = {"tag": _tag(town)} if kind == "sealed" else {}
     without = _adds_up(town.letter(segment=made, **tagged))
@@ -120,7 +121,7 @@ def test_an_appeal_goes_to_those_of_its_list_who_agreed_to_appeals(town: Town) -
     assert (whom(appeal, NOW).may, _adds_up(appeal)) == (2, without)
     tagged = town.letter(purpose=APPEALS, tag=_tag(town))
     assert (whom(tagged, NOW).may, _adds_up(tagged)) == (1, without | {"untagged": 1})
-    tree = segment.FieldCondition(_city(town), "is", "riga")
+    tree = FieldCondition(_city(town), "is", "riga")
     riga = town.letter(purpose=APPEALS, segment=audience.add_segment(town.organization, "Riga", tree, now=NOW))
     assert (reach_of(riga, NOW).unasked, _adds_up(riga)) == (3, without)
     # It is no letter to all: in no archive, in no digest, and not the one letter of the month.

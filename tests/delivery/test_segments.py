@@ -9,6 +9,11 @@ from samizdat.accounts.actions import change_settings
 from samizdat.audience import actions as audience
 from samizdat.audience.actions import FieldShape, add_field, add_segment, add_subscriber, change_segment, tags
 from samizdat.audience.models import MONTHLY, Subscription, row_id
+from samizdat.audience.segment_conditions.consent import ConsentCondition
+from samizdat.audience.segment_conditions.field import FieldCondition
+from samizdat.audience.segment_conditions.list_status import ListCondition
+from samizdat.audience.segment_conditions.provider import ProviderCondition
+from samizdat.audience.segment_conditions.tag import TagCondition
 from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns.drafts.copy import copy
 from samizdat.campaigns.drafts.draft import Draft, draft_of
@@ -57,8 +62,8 @@ class Letter:
         }
         audience.unsubscribe(self.people["boris"], self.list, way="desk", now=NOW + timedelta(days=9))
         audience.suppress(organization, "manual", address="fedor@post.example", now=NOW + timedelta(days=9))
-        self.tag = segment.TagCondition(audience.tags_for(organization, ["Riga"])["Riga"])
-        self.of_riga = segment.FieldCondition(self.city, "is", "riga")
+        self.tag = TagCondition(audience.tags_for(organization, ["Riga"])["Riga"])
+        self.of_riga = FieldCondition(self.city, "is", "riga")
 
     def to(self, tree: segment.Tree, name: str = "Some") -> Campaign:
         made = add_segment(self.organization, name, tree, now=NOW)
@@ -94,8 +99,8 @@ def test_a_sealed_segment_is_opened_to_count_and_to_freeze(letter: Letter) -> No
 
 
 def test_readable_and_sealed_conditions_go_together_with_a_tag_of_the_campaign(letter: Letter) -> None:
-    either = segment.Any((letter.of_riga, segment.Not(segment.ProviderCondition("other"))))
-    campaign = letter.to(segment.All((either, segment.ConsentCondition(letter.list.id))))
+    either = segment.Any((letter.of_riga, segment.Not(ProviderCondition("other"))))
+    campaign = letter.to(segment.All((either, ConsentCondition(letter.list.id))))
     campaigns.save(campaign, draft_of(campaign), version=1, by=None, now=NOW, tag=riga_tag(letter))
     assert reach_of(campaign, NOW).may == 1
     release(campaign, now=NOW)
@@ -107,8 +112,8 @@ def test_a_condition_on_another_list_asks_about_each_reader_of_this_one(letter: 
     other = audience.new_list(letter.organization, "Appeals", now=NOW)
     for name in ("ada", "boris"):
         audience.add_subscriber(letter.organization, f"{name}@post.example", other, consent="Signed another.", now=NOW)
-    also = {"readable": segment.Not(letter.tag), "sealed": segment.FieldCondition(letter.city, "is", "Minsk")}[kind]
-    campaign = letter.to(segment.Any((segment.ListCondition(other.id, "subscribed"), also)))
+    also = {"readable": segment.Not(letter.tag), "sealed": FieldCondition(letter.city, "is", "Minsk")}[kind]
+    campaign = letter.to(segment.Any((ListCondition(other.id, "subscribed"), also)))
     expected = {"readable": ["ada", "dmitri", "eva"], "sealed": ["ada", "clara", "dmitri"]}[kind]
     assert reach_of(campaign, NOW).may == len(expected)
     release(campaign, now=NOW)
@@ -120,7 +125,7 @@ def test_whoever_pauses_or_reads_little_is_counted_by_their_reason(letter: Lette
     rows = Subscription.objects.filter(list=letter.list)
     rows.filter(subscriber=row_id(letter.organization.id, letter.people["ada"].number)).update(frequency=MONTHLY)
     rows.filter(subscriber=row_id(letter.organization.id, letter.people["eva"].number)).update(mail_verdict=PAUSED)
-    tree = {"readable": segment.EVERYBODY, "sealed": segment.FieldCondition(letter.city, "filled")}[kind]
+    tree = {"readable": segment.EVERYBODY, "sealed": FieldCondition(letter.city, "filled")}[kind]
     campaign = letter.to(tree)
     assert reach_of(campaign, NOW) == AudienceSize(subscribed=5, outside=0, suppressed=2, may=3, paused=1, monthly=1)
     assert release(campaign, now=NOW).frozen == 2
@@ -179,7 +184,7 @@ def test_a_letter_to_a_segment_whose_tag_is_gone_goes_to_nobody(letter: Letter) 
 
 def test_a_segment_of_nobody_is_refused(letter: Letter) -> None:
     with pytest.raises(NobodyToWrite, match="Nobody in this segment can be emailed on this list"):
-        release(letter.to(segment.FieldCondition(letter.city, "is", "Oslo")), now=NOW)
+        release(letter.to(FieldCondition(letter.city, "is", "Oslo")), now=NOW)
 
 
 def test_a_segment_that_is_changed_after_the_release_changes_nothing_of_it(letter: Letter) -> None:

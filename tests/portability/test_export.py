@@ -21,7 +21,8 @@ from samizdat.audience import actions, queries
 from samizdat.audience.filters import Filter
 from samizdat.audience.list_details import ListDetails
 from samizdat.audience.models import Subscriber
-from samizdat.core import bounded_json, consent, segment, zip_limits
+from samizdat.audience.segment_conditions.language import LanguageCondition
+from samizdat.core import bounded_json, consent, zip_limits
 from samizdat.core.crypto.seal import SealBroken
 from samizdat.events.models import Event
 from samizdat.portability import actions as exporting
@@ -533,7 +534,7 @@ def test_a_formula_is_escaped_and_comes_back_as_it_was(text: str) -> None:
 
 
 def test_a_table_and_mailchimps_layout_can_be_of_a_segment(audience: Any) -> None:
-    made_of = actions.add_segment(audience, "Russian", segment.LanguageCondition("ru"), now=NOW)
+    made_of = actions.add_segment(audience, "Russian", LanguageCondition("ru"), now=NOW)
     rows = rows_of(made(audience, ExportRequest("csv", segment=made_of.pk)), "subscribers.csv")
     cells = {cell for row in rows for cell in row.values()}
     assert "ada@post.example" in cells and "boris@post.example" not in cells

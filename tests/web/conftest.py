@@ -121,9 +121,9 @@ def furnish(organization: Any, folder: Path, domain: str) -> House:
     from samizdat.accounts.models import Invitation
     from samizdat.audience import actions as audience
     from samizdat.audience.actions.forms import FormFacts, make_form
+    from samizdat.audience.segment_conditions.list_status import ListCondition
     from samizdat.campaigns import folders
     from samizdat.campaigns.templates import import_template
-    from samizdat.core.segment import ListCondition
     from samizdat.delivery import actions as delivery
     from samizdat.delivery.actions import domains
     from samizdat.portability import actions as exporting

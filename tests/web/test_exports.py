@@ -20,6 +20,8 @@ from samizdat.audience import actions as audience
 from samizdat.audience import queries
 from samizdat.audience import read_limits as audience_limits
 from samizdat.audience.models import Segment, Subscriber, SubscriberTag
+from samizdat.audience.segment_conditions.field import FieldCondition
+from samizdat.audience.segment_conditions.tag import TagCondition
 from samizdat.audience.segments import lookup
 from samizdat.audience.segments.members import MemberReader
 from samizdat.core import segment
@@ -195,7 +197,7 @@ def _held_segment(here: House, vera: Client, zoya: Client) -> Segment:
     """A plain export of a segment that has one subscriber in it is asked for."""
     tag = audience.tags_for(here.organization, ["board"])["board"]
     audience.add_tags(here.ada, ["board"], now=NOW, by=None)
-    row = audience.add_segment(here.organization, "The board", segment.TagCondition(tag), now=NOW, by=None)
+    row = audience.add_segment(here.organization, "The board", TagCondition(tag), now=NOW, by=None)
     vera.post(at(here), PLAIN | {"format": "csv", "segment": str(row.pk)})
     page = zoya.get(at(here, newest().pk) + "review").content.decode()
     assert re.search(r"<dt>Subscribers in it</dt>\s*<dd>1</dd>", page) and "Approve export" in page
@@ -233,7 +235,7 @@ def test_a_segment_that_takes_too_long_is_not_exported_and_says_what_to_do(
 ) -> None:
     monkeypatch.setattr(bound_selection, "LONGEST", -1.0)
     tag = audience.tags_for(here.organization, ["board"])["board"]
-    row = audience.add_segment(here.organization, "The board", segment.TagCondition(tag), now=NOW, by=None)
+    row = audience.add_segment(here.organization, "The board", TagCondition(tag), now=NOW, by=None)
     last = newest().pk
     page = vera.post(at(here), PLAIN | {"format": "csv", "segment": str(row.pk)}).content.decode()
     assert "Use fewer conditions, or export a list." in page
@@ -246,7 +248,7 @@ def test_what_a_field_says_is_not_asked_of_one_subscriber_after_the_other_by_tag
     """A segment by a field and the tag of one subscriber: each of these numbers is an answer about one person."""
     audience_limits.forget()
     monkeypatch.setattr(audience_limits.dbclock, "ticks", lambda: 1000.0)
-    asks = segment.FieldCondition(here.field, "is", "Riga")
+    asks = FieldCondition(here.field, "is", "Riga")
     row = audience.add_segment(here.organization, "City", asks, now=NOW, by=None)
     tags = audience.tags_for(here.organization, [f"t{n}" for n in range(audience_limits.AT_ONCE + 1)])
     wish = PLAIN | {"format": "csv", "segment": str(row.pk), "sure": ""}

@@ -10,7 +10,7 @@ from django.urls import reverse
 from samizdat.audience import actions, queries
 from samizdat.audience.actions import FieldShape
 from samizdat.audience.models import Field
-from samizdat.core import segment
+from samizdat.audience.segment_conditions.field import FieldCondition
 from tests.conftest import NOW
 from tests.web.conftest import CONSENT, House, make_campaign
 
@@ -57,7 +57,7 @@ def test_a_tag_that_cannot_be_is_refused_beside_its_field(here: House, desk: Des
 def test_removing_says_how_many_have_a_value_and_which_drafts_say_it(here: House, desk: Desk) -> None:
     actions.change_values(here.ada, {"CITY": "Riga"}, now=NOW)
     draft = make_campaign(here, "Where the river goes", "Dear reader in *|CITY|*,\n\nhello.\n")
-    actions.add_segment(here.organization, "In Riga", segment.FieldCondition(here.field, "is", "Riga"), now=NOW)
+    actions.add_segment(here.organization, "In Riga", FieldCondition(here.field, "is", "Riga"), now=NOW)
     client, page = desk("admin"), _to(here, "remove-field", here.field)
     asked = client.get(page).content.decode()
     assert "They’ll match nobody until you change them" in asked and "In Riga" in asked

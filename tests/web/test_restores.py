@@ -18,8 +18,8 @@ from samizdat.accounts.models import Organization
 from samizdat.audience import actions, queries
 from samizdat.audience.actions.segments import add_segment
 from samizdat.audience.models import ConsentRecord, Import, ImportPiece, Subscriber
+from samizdat.audience.segment_conditions.list_status import ListCondition
 from samizdat.core.crypto import tokens
-from samizdat.core.segment import ListCondition
 from samizdat.portability import actions as exporting
 from samizdat.portability import upload
 from samizdat.portability.request import ExportRequest

@@ -20,6 +20,8 @@ from samizdat.audience import queries, removal_limit
 from samizdat.audience.actions.rectification import LetterUnderWay, correct_address
 from samizdat.audience.list_details import ListDetails
 from samizdat.audience.models import MONTHLY, ConsentRecord, Subscriber, SubscriberTag, Subscription, Tag
+from samizdat.audience.segment_conditions.language import LanguageCondition
+from samizdat.audience.segment_conditions.list_status import ListCondition
 from samizdat.campaigns import ab_test, agreed_people, approval, content, edition_details, translations
 from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns.approval import NotApproved, agree, standing
@@ -30,7 +32,6 @@ from samizdat.campaigns.opened import open_campaign
 from samizdat.core.content.compile import CompileProof
 from samizdat.core.content.render import Content
 from samizdat.core.mail.ledger import unpack_numbers
-from samizdat.core.segment import LanguageCondition, ListCondition
 from samizdat.delivery.actions import cancel, release, releasing, resume, second_person, start_due
 from samizdat.delivery.errors import NotReleasable
 from samizdat.events.models import Event

@@ -15,15 +15,24 @@ from django.urls import reverse
 from samizdat.audience import actions as audience
 from samizdat.audience import read_limits
 from samizdat.audience.models import Segment, Subscriber
+from samizdat.audience.segment_conditions.consent import ConsentCondition
+from samizdat.audience.segment_conditions.days import DayCondition
+from samizdat.audience.segment_conditions.field import FieldCondition
+from samizdat.audience.segment_conditions.fundraising import FundraisingCondition
+from samizdat.audience.segment_conditions.language import LanguageCondition
+from samizdat.audience.segment_conditions.list_status import ListCondition
+from samizdat.audience.segment_conditions.provider import ProviderCondition
+from samizdat.audience.segment_conditions.share import ShareCondition
+from samizdat.audience.segment_conditions.tag import TagCondition
 from samizdat.audience.segments import describe, lookup
 from samizdat.campaigns.models import Campaign
 from samizdat.core import segment
-from samizdat.core.segment import DayCondition, ListCondition, Not, ShareCondition
-from samizdat.core.segment.conditions import KINDS
+from samizdat.core.segment import Not, registry
 from samizdat.web.audience import segment_builder
+from samizdat.web.audience.segment_labels import segment_word
 from samizdat.web.read_limits import segment_mark
 from tests.conftest import NOW
-from tests.core.test_segment import STORED
+from tests.core.test_segment import CONDITIONS
 from tests.web.conftest import House
 
 Desk = Callable[[str], Client]
@@ -35,13 +44,13 @@ def at(here: House, name: str, *args: object) -> str:
 
 @pytest.fixture
 def volunteers(here: House) -> Segment:
-    tag = segment.TagCondition(audience.tags_for(here.organization, ["volunteer"])["volunteer"])
+    tag = TagCondition(audience.tags_for(here.organization, ["volunteer"])["volunteer"])
     return audience.add_segment(here.organization, "Volunteers", tag, now=NOW)
 
 
 @pytest.fixture
 def strangers(here: House, volunteers: Segment) -> Segment:
-    tag = segment.TagCondition(audience.tags_for(here.organization, ["volunteer"])["volunteer"])
+    tag = TagCondition(audience.tags_for(here.organization, ["volunteer"])["volunteer"])
     return audience.add_segment(here.organization, "Strangers", segment.Not(tag), now=NOW)
 
 
@@ -218,13 +227,13 @@ def test_the_count_of_an_audience_does_not_spell_it_either(
     monkeypatch.setattr("samizdat.audience.read_limits.dbclock.ticks", lambda: 1000.0)
     client, draft = desk("editor"), at(here, "campaign", here.campaign.pk)
     city = audience.add_segment(
-        here.organization, "City", segment.FieldCondition(here.field, "begins", "R"), now=NOW, by=here.people["editor"]
+        here.organization, "City", FieldCondition(here.field, "begins", "R"), now=NOW, by=here.people["editor"]
     )
     client.post(draft, letter(here, segment=city.pk))
 
     def narrow(begins: str) -> None:
         city.refresh_from_db()
-        tree = segment.FieldCondition(here.field, "begins", begins)
+        tree = FieldCondition(here.field, "begins", begins)
         audience.change_segment(city, "City", tree, version=city.version, now=NOW)
 
     def count(page: str, begins: str) -> int:
@@ -292,10 +301,10 @@ def test_a_segment_is_saved_and_opened_as_it_was(here: House, desk: Desk) -> Non
     assert one.tree == segment.Any((
         ListCondition(here.list.pk, "unsubscribed"),
         Not(segment.Any((
-            segment.FieldCondition(here.field, "contains", "Ri"), Not(DayCondition("joined", "last", days=30)),
+            FieldCondition(here.field, "contains", "Ri"), Not(DayCondition("joined", "last", days=30)),
         ))),
         ShareCondition(10, 77),
-        Not(segment.FundraisingCondition(here.list.pk)),
+        Not(FundraisingCondition(here.list.pk)),
     ))  # fmt: skip
     page = client.get(at(here, "segment", one.id)).content.decode()
     for kept in (
@@ -347,29 +356,52 @@ def test_a_form_without_some_of_its_conditions_leaves_the_segment_as_it_was(here
     "tree",
     [
         segment.EVERYBODY,
-        Not(segment.All((segment.LanguageCondition("ru"), segment.LanguageCondition("")))),
-        Not(Not(segment.ProviderCondition("gmail"))),
-        segment.Any((DayCondition("confirmed", "before", NOW.date()), Not(segment.ConsentCondition(0, "left")))),
+        Not(segment.All((LanguageCondition("ru"), LanguageCondition("")))),
+        Not(Not(ProviderCondition("gmail"))),
+        segment.Any((DayCondition("confirmed", "before", NOW.date()), Not(ConsentCondition(0, "left")))),
     ],
 )
 def test_every_segment_goes_into_the_form_and_back(tree: segment.Tree, lantern: Any) -> None:
     root = segment_builder.from_tree(tree)
-    laid_out = segment_builder.Builder(lantern, describe.Names(lantern, str)).laid_out(root)
+    laid_out = segment_builder.Builder(lantern, describe.Names(lantern)).laid_out(root)
     above = {part.number: node.number for node in laid_out.nodes() for part in node.parts}
     form = {}
     for node in laid_out.nodes():
-        form |= row(node.number, node.kind, node.a, node.b, node.c, above.get(node.number, 0))
+        form |= row(node.number, node.kind, node.a, *[*node.values, "", ""][:2], above=above.get(node.number, 0))
     again = segment_builder.to_tree(segment_builder.read(whole(form)))
     facts = segment.SubscriberFacts(language="ru", lists={1: ("unsubscribed", "left")}, confirmed=[NOW.date()])
     for each in (facts, segment.SubscriberFacts(provider="gmail", joined=NOW.date())):
         assert segment.matches(again, each, NOW.date()) == segment.matches(tree, each, NOW.date())
 
 
-@pytest.mark.parametrize("tree", [tree for _stored, tree in STORED if isinstance(tree, KINDS)], ids=repr)
-def test_every_condition_stands_in_the_form_with_what_it_asks(tree: segment.Tree, lantern: Any) -> None:
-    root = segment_builder.Builder(lantern, describe.Names(lantern, str)).laid_out(segment_builder.from_tree(tree))
+@pytest.mark.parametrize("leaf", CONDITIONS, ids=repr)
+@pytest.mark.parametrize("no", [False, True])
+def test_every_condition_stands_in_the_form_with_what_it_asks(leaf: segment.Condition, no: bool, lantern: Any) -> None:
+    builder = segment_builder.Builder(lantern, describe.Names(lantern))
+    root = builder.laid_out(segment_builder.from_tree(Not(leaf) if no else leaf))
     (node,) = [node for node in root.nodes() if not node.is_group]
-    assert node.title and node.inputs
+    ways, *asked = node.inputs
+    assert node.title and ways.options and node.a in dict(ways.options)
+    assert [control.value for control in asked] == node.values
+    assert segment_builder.to_tree(root) == segment.All((Not(leaf) if no else leaf,))
+    kinds = [kind for _heading, options in builder.offered for kind, _word in options]
+    assert node.kind in kinds or ":" in node.kind
+
+
+def test_a_new_condition_asks_for_what_is_not_chosen_yet(lantern: Any) -> None:
+    builder = segment_builder.Builder(lantern, describe.Names(lantern))
+    for kind in registry.forms():
+        root = segment_builder.BuilderNode("all")
+        segment_builder.press(root, "add-0", {"0-new": kind})
+        for control in builder.laid_out(root).parts[0].inputs[1:]:
+            assert control.options is None or control.value in dict(control.options)
+
+
+def test_a_consent_that_was_not_checked_yet_stays_asked_for(lantern: Any) -> None:
+    tree = ConsentCondition(0, "not_asked_yet")
+    builder = segment_builder.Builder(lantern, describe.Names(lantern, segment_word))
+    (node,) = builder.laid_out(segment_builder.from_tree(tree)).parts
+    assert dict(node.inputs[1].options or ())["not_asked_yet"] == "no: their consent hasn’t been checked yet"
 
 
 def test_a_sealed_segment_is_counted_in_several_looks(here: House, desk: Desk, monkeypatch: Any) -> None:
@@ -414,7 +446,7 @@ def test_no_form_breaks_the_builder(here: House, desk: Desk, form: dict[str, str
 
 
 def test_a_segment_whose_field_was_removed_says_so_and_can_be_mended(here: House, desk: Desk) -> None:
-    made = audience.add_segment(here.organization, "City", segment.FieldCondition(here.field, "filled"), now=NOW)
+    made = audience.add_segment(here.organization, "City", FieldCondition(here.field, "filled"), now=NOW)
     audience.remove_field(here.organization, here.field, now=NOW)
     client = desk("editor")
     assert "Can’t be used" in client.get(at(here, "segments")).content.decode()

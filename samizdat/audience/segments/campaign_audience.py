@@ -12,6 +12,7 @@ from samizdat.audience.queries import reach
 from samizdat.audience.segments import sql
 from samizdat.audience.segments.members import MemberReader
 from samizdat.core import consent
+from samizdat.core.segment.condition import SqlCondition
 from samizdat.db import binary_portions, fetch_binary
 
 # Suppressed, and the verdict does not say so yet: beside the codes of consent.REASONS.
@@ -88,7 +89,7 @@ def _by_verdict(
     list: List, tag: Tag | None, reader: MemberReader | None, appeal: bool = False
 ) -> dict[tuple[int, int], int]:
     """(verdict of consent.REASONS, how often they want letters) -> how many of the subscribed ones in the segment."""
-    condition = reader.where(_ID, apart=reader.sealed) if reader else sql.SqlCondition("1 = 1")
+    condition = reader.where(_ID, apart=reader.sealed) if reader else SqlCondition("1 = 1")
     tagged = "JOIN audience_subscribertag t ON t.subscriber_id = u.subscriber_id AND t.tag_id = %s" if tag else ""
     values: Any = [*([tag.id] if tag else []), list.id, SUBSCRIBED, *condition.values]
     rows = (

@@ -18,10 +18,14 @@ from samizdat.accounts.models import Organization
 from samizdat.audience import numbers
 from samizdat.audience import sql as audience_sql
 from samizdat.audience.models import STATUSES, SUBSCRIBED, ListTotal, TagTotal, row_id
+from samizdat.audience.segment_conditions.consent import ConsentCondition
+from samizdat.audience.segment_conditions.fundraising import FundraisingCondition
+from samizdat.audience.segment_conditions.list_status import ListCondition
+from samizdat.audience.segment_conditions.tag import TagCondition
 from samizdat.audience.segments import sql
 from samizdat.audience.segments.sql import Columns
 from samizdat.core import segment
-from samizdat.core.segment import All, ConsentCondition, FundraisingCondition, ListCondition, Not, TagCondition
+from samizdat.core.segment import All, Not
 from samizdat.db import fetch_binary
 
 # Numbers of subscribers above which half of them goes to a second thread.

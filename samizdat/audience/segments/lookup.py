@@ -1,17 +1,17 @@
 """Saved segments: by name or number, opened, and whether what they ask for is still there."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.utils.translation import gettext as _
 from msgspec import Struct, field
 
 from samizdat.accounts.models import Organization
-from samizdat.audience.models import List, Segment, Tag
+from samizdat.audience.models import Segment
+from samizdat.audience.segments import discovery
 from samizdat.audience.segments.errors import NoSuchSegment, SegmentBroken
 from samizdat.core import segment
+from samizdat.core.segment import registry
 from samizdat.vault import keyring
 from samizdat.vault.keyring import OrganizationKeys
 
@@ -100,43 +100,20 @@ def name_of(row: Segment) -> str:
 # -- whether what it asks for is still there --
 
 
-def _tags(organization: Organization, ids: set[int]) -> set[int]:
-    return {*Tag.objects.filter(organization=organization, id__in=ids, removed=False).values_list("id", flat=True)}
-
-
-def _lists(organization: Organization, ids: set[int]) -> set[int]:
-    return {*List.objects.filter(organization=organization, id__in=ids).values_list("id", flat=True)}
-
-
-def _fields(organization: Organization, numbers: set[int]) -> set[int]:
-    return {*organization.fields.filter(number__in=numbers, removed=None).values_list("number", flat=True)}
-
-
-# Kind -> those of these numbers that a segment may ask for. Who owns the rows of another kind adds it.
-KNOWN: dict[str, Callable[[Any, set[int]], set[int]]] = {"tag": _tags, "list": _lists, "field": _fields}
-
-
 def missing(organization: Organization, tree: segment.Tree) -> set[str]:
     """Kinds of what the segment asks for and is not here any more: tag, list, field, campaign."""
     wanted: dict[str, set[int]] = {}
     for kind, number in segment.references(tree):
         wanted.setdefault(kind, set()).add(number)
-    return {kind for kind, numbers in wanted.items() if KNOWN[kind](organization, numbers) < numbers}
+    known = discovery.references()
+    return {kind for kind, numbers in wanted.items() if known[kind].known(organization, numbers) < numbers}
 
 
 def broken(organization: Organization, tree: segment.Tree) -> str:
     """Why the segment does not work any more, as a sentence; "" when it does."""
     gone = missing(organization, tree)
-    sentences = {
-        "tag": _("This segment uses a tag that no longer exists. Change or remove that condition."),
-        "list": _("This segment uses a list that no longer exists. Change or remove that condition."),
-        "field": _("This segment uses a field that was deleted. Change or remove that condition."),
-        "campaign": _(
-            "This segment uses the recipients of a campaign, but they are no longer known. Change or remove that "
-            "condition."
-        ),
-    }
-    return next((sentence for kind, sentence in sentences.items() if kind in gone), "")
+    kinds = [kind.refers[0] for kind in registry.kinds() if kind.refers]
+    return next((str(discovery.references()[kind].gone) for kind in kinds if kind in gone), "")
 
 
 def check(organization: Organization, tree: segment.Tree) -> None:

@@ -17,9 +17,10 @@ from samizdat.audience.models import NUMBER_MASK, Field
 from samizdat.audience.plaintext_fields import PlaintextColumn, column, is_chosen
 from samizdat.audience.segments import sql
 from samizdat.audience.segments.counts import SegmentCount
-from samizdat.audience.segments.sql import SqlCondition, ValueSource
+from samizdat.audience.segments.sql import ValueSource
 from samizdat.core import segment
 from samizdat.core.crypto import seal
+from samizdat.core.segment.condition import SqlCondition
 from samizdat.db import binary_portions
 from samizdat.vault import keyring
 
@@ -49,17 +50,15 @@ class MemberReader:
 
     def _readable(self) -> Mapping[int, PlaintextColumn]:
         """Of the fields that are asked for, those whose readable numbers are complete."""
-        numbers = {leaf.number for leaf in segment.leaves(self.tree) if isinstance(leaf, segment.FieldCondition)}
+        numbers = {leaf.number for leaf in segment.leaves(self.tree) if isinstance(leaf, segment.SealedCondition)}
         if not numbers:
             return {}
         rows = Field.objects.filter(organization=self.organization, number__in=numbers, readable=True, filled=None)
         return {row.number: column(self._keys, row) for row in rows if is_chosen(self._keys, row)}
 
-    def _is_sealed(self, leaf: segment.FieldCondition) -> bool:
-        """What does not fit its kind has no number and is there all the same: whether it is filled in is sealed."""
+    def _is_sealed(self, leaf: segment.SealedCondition) -> bool:
         known = self._columns.get(leaf.number)
-        kind = segment.coded(leaf.op) or ("choice" if leaf.op == "is" else "")
-        return known is None or known.kind != kind
+        return known is None or known.kind != leaf.column
 
     def where(self, id: str = "s.id", *, apart: bool = False) -> SqlCondition:
         """Readable, and true for everybody of the segment; of a readable segment it is the segment."""
@@ -76,8 +75,8 @@ class MemberReader:
         decide, pick = self._split.decide, seal.pick
         rest = self.tree.parts if isinstance(self.tree, segment.All) else (self.tree,)
         sealed = [part for part in rest if segment.is_sealed(part, self._is_sealed)]
-        if len(sealed) == 1 and isinstance(sealed[0], segment.FieldCondition):  # The usual one, without detours.
-            holds, number = segment.compares(sealed[0]), sealed[0].number
+        if len(sealed) == 1 and isinstance(sealed[0], segment.SealedCondition):  # The usual one, without detours.
+            holds, number = sealed[0].compares(), sealed[0].number
             return lambda row, blob, _answers: holds(pick(opened(blob, row & NUMBER_MASK), number))
 
         def in_it(row: int, blob: bytes, answers: tuple[bool, ...]) -> bool:

@@ -7,43 +7,15 @@ segment serves a count, a page and a release alike.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import singledispatch
 from types import MappingProxyType
-from typing import Any
 
 from samizdat.audience import numbers
-from samizdat.audience.models import NUMBER_MASK, STATUSES, row_id
+from samizdat.audience.models import NUMBER_MASK, row_id
 from samizdat.audience.plaintext_fields import PlaintextColumn
-from samizdat.core import consent, segment
-from samizdat.core.mail.address import PROVIDERS
-from samizdat.core.segment import (
-    FACTOR,
-    PRIME,
-    All,
-    ConsentCondition,
-    DayCondition,
-    FieldCondition,
-    FundraisingCondition,
-    LanguageCondition,
-    ListCondition,
-    Not,
-    ProviderCondition,
-    ShareCondition,
-    TagCondition,
-)
+from samizdat.core import segment
+from samizdat.core.segment import All, Not
+from samizdat.core.segment.condition import Condition, Place, SqlCondition
 from samizdat.db import on_sqlite
-
-NEWSLETTER = consent.PURPOSES.index("newsletter")
-CONFIRMED = consent.KINDS.index("confirmed")
-
-
-@dataclass(frozen=True, slots=True)
-class SqlCondition:
-    """A piece of SQL and its values, in the order of their places."""
-
-    text: str
-    values: tuple[Any, ...] = ()
-
 
 # Row ids from the first on, below the second: only those are asked.
 type Window = tuple[int, int]
@@ -105,6 +77,9 @@ class About:
         end = " OFFSET 0" if self.apart and not on_sqlite() else ""
         return SqlCondition(f"EXISTS (SELECT 1 FROM {table} WHERE {condition}{end})", values)
 
+    def day(self, value: date) -> str | date:
+        return value.isoformat() if on_sqlite() else value
+
 
 def where(
     tree: segment.Tree,
@@ -132,7 +107,7 @@ def _where(tree: segment.Tree, about: About) -> SqlCondition:
         case Not(part):
             inner = _where(part, about)
             return SqlCondition(f"NOT ({inner.text})", inner.values)
-    return condition_sql(tree, about)
+    return tree.sql(about)
 
 
 def _joined(parts: Sequence[segment.Tree], word: str, empty: str, about: About) -> SqlCondition:
@@ -141,113 +116,6 @@ def _joined(parts: Sequence[segment.Tree], word: str, empty: str, about: About) 
     conditions = [_where(part, about) for part in parts]
     text = f" {word} ".join(condition.text for condition in conditions)
     return SqlCondition(f"({text})", tuple(value for condition in conditions for value in condition.values))
-
-
-@singledispatch
-def condition_sql(leaf: segment.Leaf, about: About) -> SqlCondition:
-    """One condition. Each kind is registered beside the table that answers it: below for ours, by another app for its
-    own when Django starts. Tables have doubled letters, which no query around uses: its `u` would be hidden by one of
-    ours, and the question would be about anybody.
-    """
-    raise NotImplementedError(f"Nobody has registered the SQL of {type(leaf).__name__}.")
-
-
-@condition_sql.register
-def _tag(leaf: TagCondition, about: About) -> SqlCondition:
-    return about.exists("audience_subscribertag tt", f"tt.tag_id = %s AND {about.of_subscriber('tt')}", leaf.id)
-
-
-@condition_sql.register
-def _language(leaf: LanguageCondition, _about: About) -> SqlCondition:
-    return SqlCondition("s.language = %s", (leaf.code,))
-
-
-@condition_sql.register
-def _provider(leaf: ProviderCondition, _about: About) -> SqlCondition:
-    return SqlCondition("s.provider = %s", (PROVIDERS.index(leaf.name),))
-
-
-@condition_sql.register(ListCondition)
-@condition_sql.register(ConsentCondition)
-@condition_sql.register(FundraisingCondition)
-def _on_list(leaf: ListCondition | ConsentCondition | FundraisingCondition, about: About) -> SqlCondition:
-    wanted = _subscription(leaf)
-    table = "audience_subscription uu" + _along(leaf)
-    return about.exists(table, f"{about.of_subscriber('uu')}{wanted.text}", *wanted.values)
-
-
-@condition_sql.register
-def _day(leaf: DayCondition, about: About) -> SqlCondition:
-    if leaf.what == "joined":
-        return _between("s.joined", leaf, about.today)
-    days = _between("cc.day", leaf, about.today)
-    text = f"{about.of_subscriber('cc')} AND cc.kind = {CONFIRMED} AND cc.purpose = {NEWSLETTER} AND {days.text}"
-    return about.exists("audience_consentrecord cc", text, *days.values)
-
-
-@condition_sql.register
-def _share(leaf: ShareCondition, about: About) -> SqlCondition:
-    x = f"(({about.number} %% {PRIME} + {leaf.seed}) %% {PRIME} * {FACTOR} %% {PRIME})"
-    return SqlCondition(f"({x} * {x} %% {PRIME} * {x} %% {PRIME} < {segment.share_below(leaf)})")
-
-
-@condition_sql.register
-def _field(leaf: FieldCondition, about: About) -> SqlCondition:
-    """Of a field whose values stand readable as numbers."""
-    column = about.columns[leaf.number]
-    table, start = "audience_readablevalue rr", f"{about.of_subscriber('rr')} AND rr.field_id = %s"
-    if leaf.op == "is":
-        wanted = leaf.value.strip().casefold()
-        codes = [code for text, code in column.choices.items() if text.strip().casefold() == wanted]
-        among = ", ".join(["%s"] * len(codes)) or "NULL"
-        return about.exists(table, f"{start} AND rr.value IN ({among})", column.id, *codes)
-    sign = "<" if leaf.op in segment.BELOW else ">" if leaf.op in segment.ABOVE else "="
-    return about.exists(table, f"{start} AND rr.value {sign} %s", column.id, segment.code_in(leaf))
-
-
-def _along(leaf: ListCondition | ConsentCondition | FundraisingCondition) -> str:
-    """SQLite would take the key, and look at the row for the status or the answer about appeals."""
-    if not on_sqlite() or not leaf.list:
-        return ""
-    match leaf:
-        case ListCondition(_, status) if status:
-            return " INDEXED BY subscription_by_status"
-        case FundraisingCondition():
-            return " INDEXED BY subscription_asking"
-    return ""
-
-
-def _subscription(leaf: ListCondition | ConsentCondition | FundraisingCondition) -> SqlCondition:
-    """More of a condition on subscription `uu`."""
-    text, values = "", []
-    if leaf.list:
-        text, values = " AND uu.list_id = %s", [leaf.list]
-    if isinstance(leaf, FundraisingCondition):
-        return SqlCondition(f"{text} AND {asking('uu')}", tuple(values))
-    if isinstance(leaf, ConsentCondition):
-        return SqlCondition(f"{text} AND uu.mail_verdict = %s", (*values, consent.REASONS.index(leaf.state)))
-    if leaf.status:
-        return SqlCondition(f"{text} AND uu.status = %s", (*values, STATUSES.index(leaf.status)))
-    return SqlCondition(text, tuple(values))
-
-
-def asking(table: str) -> str:
-    """The subscriber may be asked for money. The condition of the index subscription_asking, so no value stands apart
-    from it."""
-    return f"{table}.fundraising_verdict = {consent.YES}"
-
-
-def _between(column: str, leaf: DayCondition, today: date) -> SqlCondition:
-    first, last = segment.span(leaf, today)
-    ends = [(f"{column} >= %s", first), (f"{column} <= %s", last)]
-    bounds = [(text, day(value)) for text, value in ends if value is not None]
-    text = " AND ".join(text for text, _ in bounds)
-    return SqlCondition(f"({text or '1 = 1'})", tuple(value for _, value in bounds))
-
-
-def day(value: date) -> str | date:
-    """A day as the columns hold it."""
-    return value.isoformat() if on_sqlite() else value
 
 
 # -- where to begin ----------------------------------------
@@ -286,7 +154,7 @@ def narrowed(
     # Their row is looked up for each of them then: of more than a quarter, to walk along everybody is quicker.
     if count * (4 if person or _asks_for_person(rest) else 1) >= total():
         return everybody(organization, person=person), All(parts)
-    tables, id = _driver(parts[place])
+    tables, id = _rows(parts[place])
     joined = ""
     if person or _asks_for_person(rest):
         # Without the blobs between, an index is half as long a way for SQLite as the row.
@@ -320,41 +188,19 @@ class SegmentSql:
 
 def asks_elsewhere(tree: segment.Tree) -> bool:
     """Whether another table than that of the subscribers is asked for each of them."""
-    return not all(isinstance(leaf, ShareCondition) or _asks_for_row(leaf) for leaf in segment.leaves(tree))
+    return any(leaf.place is Place.TABLE for leaf in segment.leaves(tree))
 
 
 def sized_by(part: segment.Tree, size: Callable[[segment.Leaf], int | None]) -> int | None:
     """Only of what can be walked through with everybody once."""
-    match part:
-        case TagCondition():
-            return size(part)
-        case ListCondition(list_id, status) if list_id and status:
-            return size(part)
-        case FundraisingCondition(list_id) if list_id:
-            return size(part)
-    return None
+    return size(part) if isinstance(part, Condition) and part.rows() else None
 
 
-def _driver(part: segment.Tree) -> tuple[SqlCondition, str]:
-    # Asked for a window of numbers, SQLite would walk through the key, which has everybody's tags and lists in it.
-    if isinstance(part, TagCondition):
-        by_tag = " INDEXED BY subscribertag_by_tag" if on_sqlite() else ""
-        return SqlCondition(
-            f"audience_subscribertag t0{by_tag}{{joined}} WHERE t0.tag_id = %s", (part.id,)
-        ), "t0.subscriber_id"
-    assert isinstance(part, ListCondition | FundraisingCondition)
-    start = f"audience_subscription u0{_along(part)}{{joined}} WHERE u0.list_id = %s"
-    if isinstance(part, FundraisingCondition):
-        return SqlCondition(f"{start} AND {asking('u0')}", (part.list,)), "u0.subscriber_id"
-    return SqlCondition(f"{start} AND u0.status = %s", (part.list, STATUSES.index(part.status))), "u0.subscriber_id"
+def _rows(part: segment.Tree) -> tuple[SqlCondition, str]:
+    rows = part.rows() if isinstance(part, Condition) else None
+    assert rows is not None
+    return rows
 
 
 def _asks_for_person(tree: segment.Tree) -> bool:
-    return any(map(_asks_for_row, segment.leaves(tree)))
-
-
-def _asks_for_row(leaf: segment.Leaf) -> bool:
-    """What stands in the subscriber's own row."""
-    return isinstance(leaf, LanguageCondition | ProviderCondition) or (
-        isinstance(leaf, DayCondition) and leaf.what == "joined"
-    )
+    return any(leaf.place is Place.ROW for leaf in segment.leaves(tree))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable
 
-from samizdat.core.segment.conditions import KINDS
-from samizdat.core.segment.tree import EVERYBODY, NOBODY, All, Any, Name, Not, Tree
+from samizdat.core.segment.condition import Name
+from samizdat.core.segment.tree import EVERYBODY, NOBODY, All, Any, Not, Tree
 
-# The doors pass these through gettext. {a} and {b} are clauses about somebody.
-_JOINTS = {
+# As the words of conditions, these are translated by whoever says the sentence. {a} and {b} are clauses about somebody.
+JOINTS = {
     "not": "for whom this isn’t true: ({a})",
     "and": "{a} and {b}",
     "or": "{a} or {b}",
@@ -17,38 +17,40 @@ _JOINTS = {
     "nobody": "Nobody.",
     "whole": "Everyone {a}.",
 }
-WORDS = {key: text for kind in KINDS for key, text in kind.words.items()} | _JOINTS
+# English -> the language of the sentence.
+type Translate = Callable[[str], str]
 
 
-def explain(tree: Tree, name: Name, words: Mapping[str, str] = WORDS) -> str:
+def explain(tree: Tree, name: Name, translate: Translate = str) -> str:
     """The segment as one sentence: "Everybody who has the tag Riga and who reads Russian."."""
     if tree == EVERYBODY:
-        return words["everybody"]
+        return translate(JOINTS["everybody"])
     if tree == NOBODY:
-        return words["nobody"]
-    return _filled(words["whole"], clause(tree, name, words))
+        return translate(JOINTS["nobody"])
+    return _filled(translate(JOINTS["whole"]), clause(tree, name, translate))
 
 
-def clause(tree: Tree, name: Name, words: Mapping[str, str] = WORDS, *, no: bool = False) -> str:
+def clause(tree: Tree, name: Name, translate: Translate = str, *, no: bool = False) -> str:
     """The segment as a clause about somebody. no: the opposite."""
     match tree:
         case Not(part) if not isinstance(part, All | Any):
-            return clause(part, name, words, no=not no)
+            return clause(part, name, translate, no=not no)
         case Not(part):
-            inner = clause(part, name, words)
-            return inner if no else _filled(words["not"], inner)
+            inner = clause(part, name, translate)
+            return inner if no else _filled(translate(JOINTS["not"]), inner)
         case All(parts) | Any(parts):
-            text = _joined(parts, words["and" if isinstance(tree, All) else "or"], name, words)
-            text = text or words["everybody" if isinstance(tree, All) else "nobody"].rstrip(".").lower()
-            return _filled(words["not"], text) if no else text
+            text = _joined(parts, translate(JOINTS["and" if isinstance(tree, All) else "or"]), name, translate)
+            empty = JOINTS["everybody" if isinstance(tree, All) else "nobody"]
+            text = text or translate(empty).rstrip(".").lower()
+            return _filled(translate(JOINTS["not"]), text) if no else text
     key, a, b = tree.phrase(name)
-    return _filled(words[f"not {key}" if no else key], a, b)
+    return _filled(translate(tree.words[f"not {key}" if no else key]), a, b)
 
 
-def _joined(parts: tuple[Tree, ...], joint: str, name: Name, words: Mapping[str, str]) -> str:
+def _joined(parts: tuple[Tree, ...], joint: str, name: Name, translate: Translate) -> str:
     result = ""
     for part in parts:
-        text = clause(part, name, words)
+        text = clause(part, name, translate)
         if isinstance(part, All | Any) and len(part.parts) > 1 and len(parts) > 1:
             text = f"({text})"
         result = _filled(joint, result, text) if result else text

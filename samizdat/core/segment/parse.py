@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from samizdat.core.segment.conditions import BY_NAME
-from samizdat.core.segment.tree import DEEPEST, LONGEST_JSON, MOST_CONDITIONS, All, Any, BadSegment, Not, Tree
+from samizdat.core.segment import registry
+from samizdat.core.segment.errors import BadSegment
+from samizdat.core.segment.tree import DEEPEST, LONGEST_JSON, MOST_CONDITIONS, All, Any, Not, Tree
 
 
 def loads(text: str) -> Tree:
@@ -45,9 +46,10 @@ def _read(data: object, depth: int, left: list[int]) -> Tree:
             return All(parts) if name == "all" else Any(parts)
         case "not", _:
             return Not(_read(value, depth - 1, left))
-    if not isinstance(name, str) or name not in BY_NAME:
+    kind = registry.by_name().get(name)
+    if kind is None:
         raise BadSegment("unknown")
-    return BY_NAME[name].read(name, value)
+    return kind.read(name, value)
 
 
 def dump(tree: Tree) -> dict[str, object]:

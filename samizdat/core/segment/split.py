@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from samizdat.core.segment.conditions import FieldCondition, compares
+from samizdat.core.segment.condition import SealedCondition
 from samizdat.core.segment.tree import EVERYBODY, NOBODY, All, Any, Not, Tree, leaves
 
-# Does a condition on a field have to open it?
-type Sealed = Callable[[FieldCondition], bool]
+# Does a condition on what is sealed have to open it? A readable column may know as well.
+type Sealed = Callable[[SealedCondition], bool]
 
 
-def _always(_leaf: FieldCondition) -> bool:
+def _always(_leaf: SealedCondition) -> bool:
     return True
 
 
 def is_sealed(tree: Tree, sealed: Sealed = _always) -> bool:
     """Does it ask for what is sealed in the database?"""
-    return any(isinstance(leaf, FieldCondition) and sealed(leaf) for leaf in leaves(tree))
+    return any(isinstance(leaf, SealedCondition) and sealed(leaf) for leaf in leaves(tree))
 
 
 def bound(tree: Tree, upper: bool = True, sealed: Sealed = _always) -> Tree:
@@ -26,7 +26,7 @@ def bound(tree: Tree, upper: bool = True, sealed: Sealed = _always) -> Tree:
     its lower bound is in the segment.
     """
     match tree:
-        case FieldCondition() if sealed(tree):
+        case SealedCondition() if sealed(tree):
             return EVERYBODY if upper else NOBODY
         case Not(part):
             return negated(bound(part, not upper, sealed))
@@ -105,6 +105,6 @@ def _decision(tree: Tree, asks: list[Tree], sealed: Sealed) -> Decision:
                 return decisions[0]
             whole = all if isinstance(tree, All) else any
             return lambda answers, pick: whole(decision(answers, pick) for decision in decisions)
-    assert isinstance(tree, FieldCondition)
-    holds, number = compares(tree), tree.number
+    assert isinstance(tree, SealedCondition)
+    holds, number = tree.compares(), tree.number
     return lambda _answers, pick: holds(pick(number))

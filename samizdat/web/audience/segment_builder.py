@@ -1,31 +1,27 @@
 """The builder of segments: conditions as a form that works without script, and back.
 
-A form carries the whole tree. Node i has `i-kind`, `i-in` (the group that it stands in) and up to three values: `i-a`
-is how it is asked, with `!` before it for the opposite, `i-b` and `i-c` what is asked for. `of` is how many nodes there
-are. `do` is the button: add-i (with `i-new`, what to ask about), remove-i, wrap-i, unwrap-i.
+What can be asked about, and how, is said by the conditions (core/segment/form.py): a new one needs nothing here.
+
+A form carries the whole tree. Node i has `i-kind`, `i-in` (the group that it stands in) and its values: `i-a` is how it
+is asked, with `!` before it for the opposite, `i-b`, `i-c` … what is asked for. `of` is how many nodes there are. `do`
+is the button: add-i (with `i-new`, what to ask about), remove-i, wrap-i, unwrap-i.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext, pgettext_lazy
 
-from samizdat import formatting
 from samizdat.accounts.models import Organization
-from samizdat.audience import queries
 from samizdat.audience.actions import new_seed
-from samizdat.audience.queries.lists import FieldView
 from samizdat.audience.segments import describe
 from samizdat.audience.segments.errors import SegmentRefused
-from samizdat.campaigns import queries as campaigns
 from samizdat.core import segment
-from samizdat.core.consent import REASONS, STATUSES
-from samizdat.core.mail.address import PROVIDERS
-from samizdat.web.audience.segment_labels import REASONS as REASON_WORDS
-from samizdat.web.audience.segment_labels import segment_word
-from samizdat.web.audience.subscriber_filters import LANGUAGES
+from samizdat.core.segment import registry
+from samizdat.core.segment.form import ConditionForm, Input
+from samizdat.web.audience.segment_labels import CODES
 from samizdat.web.labels import Word
 
 GROUPS: dict[str, Word] = {
@@ -33,87 +29,20 @@ GROUPS: dict[str, Word] = {
     "any": pgettext_lazy("segment", "Match any of these"),
     "none": pgettext_lazy("segment", "Match none of these"),
 }
-# What can be asked about, besides fields; in the order in which it is offered.
-KINDS: dict[str, Word] = {
-    "tag": pgettext_lazy("segment", "Tag or group"),
-    "list": pgettext_lazy("segment", "List and status"),
-    "consent": pgettext_lazy("segment", "Can be emailed"),
-    "appeals": pgettext_lazy("segment", "Fundraising appeals"),
-    "language": pgettext_lazy("segment", "Language"),
-    "provider": pgettext_lazy("segment", "Mailbox provider"),
-    "joined": pgettext_lazy("segment", "Added on a date"),
-    "joined_ago": pgettext_lazy("segment", "Added some days ago"),
-    "confirmed": pgettext_lazy("segment", "Confirmed on a date"),
-    "confirmed_ago": pgettext_lazy("segment", "Confirmed some days ago"),
-    "campaign": pgettext_lazy("segment", "Sent a campaign"),
-    "share": pgettext_lazy("segment", "Random sample"),
-}
-# How each is asked; "!" turns it round.
-WAYS: dict[str, dict[str, Word]] = {
-    "tag": {"": pgettext_lazy("segment", "has"), "!": pgettext_lazy("segment", "does not have")},
-    "list": {"": pgettext_lazy("segment", "is on"), "!": pgettext_lazy("segment", "is not on")},
-    "consent": {"": pgettext_lazy("segment", "the answer is"), "!": pgettext_lazy("segment", "the answer is not")},
-    "appeals": {"": pgettext_lazy("segment", "agreed"), "!": pgettext_lazy("segment", "did not agree")},
-    "language": {"": pgettext_lazy("segment", "is set to"), "!": pgettext_lazy("segment", "isn’t set to")},
-    "provider": {"": pgettext_lazy("segment", "uses"), "!": pgettext_lazy("segment", "doesn’t use")},
-    "campaign": {"": pgettext_lazy("segment", "was sent"), "!": pgettext_lazy("segment", "was not sent")},
-    "share": {"": pgettext_lazy("segment", "is in"), "!": pgettext_lazy("segment", "is not in")},
-}
-_DAY_WAYS: dict[str, Word] = {
-    "on": pgettext_lazy("segment", "on"),
-    "before": pgettext_lazy("segment", "before"),
-    "after": pgettext_lazy("segment", "after"),
-    "!on": pgettext_lazy("segment", "not on"),
-    "!before": pgettext_lazy("segment", "not before"),
-    "!after": pgettext_lazy("segment", "not after"),
-}
-_AGO_WAYS: dict[str, Word] = {
-    "last": pgettext_lazy("segment", "in the last (days)"),
-    "earlier": pgettext_lazy("segment", "at least (days ago)"),
-    "!last": pgettext_lazy("segment", "not in the last (days)"),
-    "!earlier": pgettext_lazy("segment", "less than (days ago)"),
-}
-_FIELD_WAYS: dict[str, Word] = {
-    "is": pgettext_lazy("segment", "is"),
-    "!is": pgettext_lazy("segment", "is not"),
-    "contains": pgettext_lazy("segment", "contains"),
-    "!contains": pgettext_lazy("segment", "does not contain"),
-    "begins": pgettext_lazy("segment", "begins with"),
-    "!begins": pgettext_lazy("segment", "does not begin with"),
-    "equal": pgettext_lazy("segment", "is exactly"),
-    "!equal": pgettext_lazy("segment", "is not exactly"),
-    "less": pgettext_lazy("segment", "is less than"),
-    "!less": pgettext_lazy("segment", "is not less than"),
-    "more": pgettext_lazy("segment", "is more than"),
-    "!more": pgettext_lazy("segment", "is not more than"),
-    "on": pgettext_lazy("segment", "falls on"),
-    "!on": pgettext_lazy("segment", "doesn’t fall on"),
-    "before": pgettext_lazy("segment", "is before"),
-    "!before": pgettext_lazy("segment", "is not before"),
-    "after": pgettext_lazy("segment", "is after"),
-    "!after": pgettext_lazy("segment", "is not after"),
-    "yes": pgettext_lazy("segment", "is yes"),
-    "!yes": pgettext_lazy("segment", "isn’t yes"),
-    "filled": pgettext_lazy("segment", "is filled in"),
-    "!filled": pgettext_lazy("segment", "is empty"),
-}
-_STATUSES: dict[str, Word] = {
-    "": pgettext_lazy("segment", "any status"),
-    "subscribed": pgettext_lazy("segment", "subscribed"),
-    "pending": pgettext_lazy("segment", "unconfirmed"),
-    "unsubscribed": pgettext_lazy("segment", "unsubscribed"),
-    "cleaned": pgettext_lazy("segment", "cleaned (address bounced)"),
-    "nonsubscribed": pgettext_lazy("segment", "no consent"),
-}
-MOST_CAMPAIGNS = 100
 # Of all selects of a page together.
 OPTIONS = 60_000
 # Deeper groups than a segment may have are shown, with the sentence that says so; a page of a thousand could not be.
 LEVELS = segment.DEEPEST + 4
 
 
+# What an added condition is if somebody posts a kind that there is not.
+FIRST = "tag"
+# Of the values of a node, behind how it is asked.
+LETTERS = "bcdefgh"
+
+
 @dataclass(slots=True)
-class Input:
+class Control:
     """One control of a condition. `options`: of a choice, (value, word)."""
 
     name: str
@@ -130,15 +59,14 @@ class BuilderNode:
 
     kind: str
     a: str = ""
-    b: str = ""
-    c: str = ""
+    values: list[str] = field(default_factory=list)
     parts: list["BuilderNode"] = field(default_factory=list)
     number: int = 0
     error: str = ""
     fresh: bool = False  # It was just added: the cursor goes there.
     # For the page.
     title: str = ""
-    inputs: list[Input] = field(default_factory=list)
+    inputs: list[Control] = field(default_factory=list)
 
     @property
     def is_group(self) -> bool:
@@ -174,25 +102,16 @@ def _node(tree: segment.Tree, no: bool) -> BuilderNode:
 
 
 def _leaf(leaf: segment.Leaf, no: str) -> BuilderNode:
-    match leaf:
-        case segment.TagCondition(id) | segment.CampaignCondition(id):
-            return BuilderNode("tag" if isinstance(leaf, segment.TagCondition) else "campaign", no, str(id))
-        case segment.LanguageCondition(code):
-            return BuilderNode("language", no, code or "-")
-        case segment.ProviderCondition(name):
-            return BuilderNode("provider", no, name)
-        case segment.ListCondition(id, status):
-            return BuilderNode("list", no, str(id), status)
-        case segment.ConsentCondition(id, state):
-            return BuilderNode("consent", no, state, str(id))
-        case segment.FundraisingCondition(id):
-            return BuilderNode("appeals", no, str(id))
-        case segment.DayCondition(what, op, day, days):
-            return BuilderNode(what if day else f"{what}_ago", no + op, day.isoformat() if day else str(days))
-        case segment.ShareCondition(percent, seed):
-            return BuilderNode("share", no, str(percent), str(seed))
-    assert isinstance(leaf, segment.FieldCondition)
-    return BuilderNode(f"field:{leaf.number}", no + leaf.op, leaf.value)
+    ((name, value),) = leaf.json().items()
+    form = next(form for form in leaf.forms if form.takes(name, value))
+    kind, op, values = form.filled(value)
+    return BuilderNode(kind, no + op, values)
+
+
+def _form(kind: str) -> ConditionForm | None:
+    """The form for a kind of condition; None for a kind that there is not."""
+    form, _condition = registry.forms().get(kind.partition(":")[0], (None, None))
+    return form if form and bool(form.each) == (":" in kind) else None
 
 
 # -- from a form --
@@ -203,12 +122,8 @@ class BrokenForm(ValueError):
     for, would make the segment larger, up to everybody."""
 
 
-# Values that the page asks for, by kind; of fields only how.
-_ASKED = {"list": "abc", "consent": "abc", "share": "abc"}
-
-
 def read(data: Mapping[str, str]) -> BuilderNode:
-    """The nodes of a posted form. Errors: OddForm."""
+    """The nodes of a posted form. Errors: BrokenForm."""
     nodes: list[BuilderNode] = []
     whole = sum(name.endswith("-kind") for name in data)
     if data.get("of") != str(whole):
@@ -218,13 +133,13 @@ def read(data: Mapping[str, str]) -> BuilderNode:
         kind = data.get(f"{number}-kind", "")
         if not kind and number == whole:
             break
-        if kind not in GROUPS and kind not in KINDS and not kind.startswith("field:"):
+        form = _form(kind)
+        if kind not in GROUPS and form is None:
             raise BrokenForm
-        asked = "" if kind in GROUPS else "a" if kind.startswith("field:") else _ASKED.get(kind, "ab")
-        if any(f"{number}-{name}" not in data for name in asked):
+        if any(f"{number}-{name}" not in data for name in _asked(form)):
             raise BrokenForm
-        a, b, c = (data.get(f"{number}-{name}", "")[:500] for name in "abc")
-        node = BuilderNode(kind, a, b, c, number=number)
+        a, *values = (data.get(f"{number}-{name}", "")[:500] for name in ("a", *_letters(form)))
+        node = BuilderNode(kind, a, values, number=number)
         place = data.get(f"{number}-in", "")
         above = _digits(place)
         if nodes:
@@ -241,6 +156,17 @@ def read(data: Mapping[str, str]) -> BuilderNode:
     if len(nodes) < max(whole, 1):  # Our forms have a group at least; none would be everybody.
         raise BrokenForm
     return nodes[0]
+
+
+def _letters(form: ConditionForm | None) -> str:
+    return LETTERS[: len(form.inputs)] if form else ""
+
+
+def _asked(form: ConditionForm | None) -> Iterator[str]:
+    """The values that the page asks for in each case."""
+    if form:
+        yield "a"
+        yield from (letter for letter, each in zip(LETTERS, form.inputs, strict=False) if not each.without)
 
 
 def _digits(text: str) -> int:
@@ -274,9 +200,14 @@ def _replaced(deed: str, node: BuilderNode) -> list[BuilderNode]:
 def _new(kind: str) -> BuilderNode:
     if kind in GROUPS:
         return BuilderNode(kind, fresh=True)
-    if kind == "share":
-        return BuilderNode(kind, "", "10", str(new_seed()), fresh=True)
-    return BuilderNode(kind if kind in KINDS or kind.startswith("field:") else "tag", fresh=True)
+    form = _form(kind)
+    if form is None:
+        return _new(FIRST)
+    _form_again, condition = registry.forms()[form.kind]
+    values = [
+        str(new_seed()) if condition.drawn and each.key == condition.drawn else each.first for each in form.inputs
+    ]
+    return BuilderNode(kind, values=values, fresh=True)
 
 
 # -- to a tree --
@@ -302,50 +233,19 @@ def _tree(node: BuilderNode, root: BuilderNode) -> segment.Tree:
         if node.kind == "all":
             return segment.All(parts)
         return segment.Not(segment.Any(parts)) if node.kind == "none" else segment.Any(parts)
+    form = _form(node.kind)
+    assert form is not None
     try:
-        leaf = describe.read(_json(node))
+        leaf = describe.read(form.json(node.kind, node.a, node.values))
     except SegmentRefused as refused:
-        node.error = _what_is_missing(node) if refused.code == "bad_value" else str(refused)
+        node.error = _word(form.missing) if refused.code == "bad_value" else str(refused)
         return segment.EVERYBODY
     return segment.Not(leaf) if node.a.startswith("!") else leaf
 
 
-def _json(node: BuilderNode) -> dict[str, object]:
-    op = node.a.removeprefix("!")
-    match node.kind:
-        case "tag" | "campaign":
-            return {node.kind: _whole(node.b)}
-        case "language":
-            return {"language": "" if node.b == "-" else node.b or None}
-        case "provider":
-            return {"provider": node.b}
-        case "list":
-            return {"list": {"id": _whole(node.b), "status": node.c}}
-        case "consent":
-            return {"consent": {"list": _whole(node.c), "state": node.b}}
-        case "appeals":
-            return {"appeals": {"list": _whole(node.b)}}
-        case "joined" | "confirmed":
-            return {node.kind: {"op": op, "day": node.b.strip()}}
-        case "joined_ago" | "confirmed_ago":
-            return {node.kind.removesuffix("_ago"): {"op": op, "days": _whole(node.b)}}
-        case "share":
-            return {"share": {"percent": _whole(node.b), "seed": _whole(node.c)}}
-    condition = {"number": _whole(node.kind.removeprefix("field:")), "op": op}
-    return {"field": condition if op in ("filled", "yes") else condition | {"value": node.b}}
-
-
-def _whole(text: str) -> int | None:
-    plain = text.strip()
-    return int(plain) if plain.isascii() and plain.isdigit() and len(plain) < 20 else None
-
-
-def _what_is_missing(node: BuilderNode) -> str:
-    if node.kind.startswith("field:"):
-        return _("Enter a value to compare the field with.")
-    if node.kind == "share":
-        return _("A random sample is 1 to 99 percent. Enter a whole number.")
-    return _("Choose a value.")
+def _word(text: str) -> str:
+    """What a form says, in the language of this moment."""
+    return pgettext("segment", text)
 
 
 # -- for the page --
@@ -357,25 +257,17 @@ class Builder:
     def __init__(self, organization: Organization, names_: describe.Names) -> None:
         self.organization, self.names = organization, names_
         self._conditions = 1
-
-    @cached_property
-    def fields(self) -> dict[int, FieldView]:
-        return {view.number: view for view in queries.fields(self.organization)}
-
-    @cached_property
-    def campaigns(self) -> list[tuple[str, str]]:
-        """Letters that left, the newest first."""
-        states = ("sending", "paused", "waiting", "finished", "cancelled")
-        rows = campaigns.newest(self.organization, states, limit=MOST_CAMPAIGNS)
-        return [(str(row.campaign.pk), row.subject or str(row.campaign.pk)) for row in rows]
+        self._known: dict[str, list[tuple[str, str]]] = {}  # Options that there are, by kind of Reference.
 
     @cached_property
     def offered(self) -> list[tuple[str, list[tuple[str, str]]]]:
         """What can be added: (heading, (kind, word) …)."""
-        inside = [(kind, str(word)) for kind, word in KINDS.items()]
-        own = [(f"field:{number}", self.names.fields.get(number, "")) for number in self.fields]
+        by_heading: dict[str, list[tuple[str, str]]] = {}
+        for form, _condition in registry.forms().values():
+            for variant in form.variants(self.names):
+                by_heading.setdefault(form.heading, []).append((variant.kind, _title(variant)))
         groups = [("any", _("Group of conditions"))]
-        return [(_("Known for all subscribers"), inside), *([(_("Fields"), own)] if own else []), ("", groups)]
+        return [*((_word(heading), options) for heading, options in by_heading.items()), ("", groups)]
 
     def laid_out(self, root: BuilderNode) -> BuilderNode:
         """Numbers the nodes in the order of the page and gives each its controls."""
@@ -383,92 +275,52 @@ class Builder:
         self._conditions = len(nodes)
         for number, node in enumerate(nodes):
             node.number = number
-            node.title = self._title(node)
-            node.inputs = [] if node.is_group else [control for control in self._inputs(node) if control]
+            if node.is_group:
+                node.title, node.inputs = str(GROUPS[node.kind]), []
+            else:
+                self._lay_out(node)
         return root
 
-    def _title(self, node: BuilderNode) -> str:
-        if node.kind.startswith("field:"):
-            return self.names.fields.get(_digits(node.kind[6:]), _("a deleted field"))
-        return str(GROUPS.get(node.kind) or KINDS[node.kind])
+    def _lay_out(self, node: BuilderNode) -> None:
+        form = _form(node.kind)
+        assert form is not None
+        form = form.variant(node.kind, self.names, node.a)
+        ways = [(way, _word(word)) for way, word in form.ways.items()]
+        node.title = _title(form)
+        node.inputs = [Control(f"{node.number}-a", _("comparison"), node.a, ways)]
+        values = zip(LETTERS, form.inputs, node.values, strict=False)
+        node.inputs += [self._control(f"{node.number}-{letter}", each, value) for letter, each, value in values]
 
-    def _inputs(self, node: BuilderNode) -> Iterator[Input]:
-        yield self._way(node)
-        make: dict[str, Callable[[BuilderNode], Iterator[Input]]] = {
-            "tag": lambda node: self._chosen(node, _("tag"), self._tags()),
-            "language": lambda node: self._chosen(node, _("language"), self._languages()),
-            "provider": lambda node: self._chosen(node, _("mailbox provider"), self._providers()),
-            "appeals": lambda node: self._chosen(node, _("list"), self._lists()),
-            "campaign": lambda node: self._chosen(node, _("campaign"), self.campaigns),
-            "list": self._list,
-            "consent": self._consent,
-            "share": self._share,
-        }
-        if node.kind in make:
-            yield from make[node.kind](node)
-        elif node.kind in ("joined", "confirmed"):
-            yield Input(f"{node.number}-b", _("day"), node.b, type="date")
-        elif node.kind.endswith("_ago"):
-            yield Input(f"{node.number}-b", _("days"), node.b, type="number")
-        else:
-            yield from self._value(node)
+    def _control(self, name: str, asked: Input, value: str) -> Control:
+        label = _word(asked.label) if asked.label else ""
+        if asked.type == "choice":
+            chosen = value or asked.first
+            return self._select(name, label, chosen, self._options(asked, chosen))
+        return Control(name, label, value, type=asked.type, after=asked.after)
 
-    def _way(self, node: BuilderNode) -> Input:
-        ways = WAYS.get(node.kind)
-        if ways is None:
-            ways = _AGO_WAYS if node.kind.endswith("_ago") else _DAY_WAYS
-        if node.kind.startswith("field:"):
-            view = self.fields.get(_digits(node.kind[6:]))
-            allowed = segment.OPS_OF_KIND.get(view.kind if view else "text", segment.TEXT_OPS)
-            ways = {way: word for way, word in _FIELD_WAYS.items() if way.removeprefix("!") in allowed}
-            if node.a not in ways and node.a in _FIELD_WAYS:  # Its kind was changed since: the condition still holds.
-                ways = {node.a: _FIELD_WAYS[node.a], **ways}
-        return Input(f"{node.number}-a", _("comparison"), node.a, [(way, str(word)) for way, word in ways.items()])
+    def _options(self, asked: Input, chosen: str) -> list[tuple[str, str]]:
+        if asked.texts or not asked.options:
+            return [(text, text) for text in asked.texts]
+        if not isinstance(asked.options, str):
+            return [(value, _word(word)) for value, word in asked.options.items()]
+        if asked.options in CODES:
+            return CODES[asked.options](chosen)
+        return self._things(asked.options)
 
-    def _chosen(self, node: BuilderNode, label: str, options: list[tuple[str, str]]) -> Iterator[Input]:
+    def _things(self, kind: str) -> list[tuple[str, str]]:
+        if kind not in self._known:
+            self._known[kind] = self.names.reference(kind).options()
+        return self._known[kind]
+
+    def _select(self, name: str, label: str, value: str, options: list[tuple[str, str]]) -> Control:
+        """What is gone stays in sight; nothing is chosen for anybody."""
         # A condition for each of thousands of tags would be a page of thirty megabytes.
         most = max(200, OPTIONS // self._conditions)
-        chosen = [option for option in options[most:] if option[0] == node.b]
-        yield self._select(f"{node.number}-b", label, node.b, [*options[:most], *chosen])
+        options = [*options[:most], *(option for option in options[most:] if option[0] == value)]
+        if value not in {key for key, _word in options}:
+            options = [(value, _("something that was deleted") if value else _("choose")), *options]
+        return Control(name, label, value, options)
 
-    def _select(self, name: str, label: str, value: str, options: list[tuple[str, str]]) -> Input:
-        """What is gone stays in sight; nothing is chosen for anybody."""
-        known = {key for key, _word in options}
-        if value and value not in known:
-            options = [(value, _("something that was deleted")), *options]
-        return Input(name, label, value, options if value else [("", _("choose")), *options])
 
-    def _tags(self) -> list[tuple[str, str]]:
-        return [(str(id), name) for id, name in sorted(self.names.tags.items(), key=lambda pair: pair[1].casefold())]
-
-    def _languages(self) -> list[tuple[str, str]]:
-        known = sorted(((code, formatting.language(code).capitalize()) for code in LANGUAGES), key=lambda pair: pair[1])
-        return [*known, ("-", _("unknown"))]
-
-    def _providers(self) -> list[tuple[str, str]]:
-        return [(name, segment_word("provider", name)) for name in (*PROVIDERS[1:], "other")]
-
-    def _lists(self) -> list[tuple[str, str]]:
-        return [*((str(id), name) for id, name in self.names.lists.items()), ("0", _("at least one list"))]
-
-    def _list(self, node: BuilderNode) -> Iterator[Input]:
-        yield self._select(f"{node.number}-b", _("list"), node.b, self._lists())
-        options = [(status, str(_STATUSES[status])) for status in ("", *STATUSES)]
-        yield Input(f"{node.number}-c", _("status"), node.c, options)
-
-    def _consent(self, node: BuilderNode) -> Iterator[Input]:
-        reasons = [(code, pgettext("segment", "no: %(why)s") % {"why": REASON_WORDS[code]}) for code in REASONS[2:]]
-        yield Input(f"{node.number}-b", _("answer"), node.b or "yes", [("yes", pgettext("segment", "yes")), *reasons])
-        yield self._select(f"{node.number}-c", _("list"), node.c, self._lists())
-
-    def _share(self, node: BuilderNode) -> Iterator[Input]:
-        yield Input(f"{node.number}-b", _("percent"), node.b, type="number", after="%")
-        yield Input(f"{node.number}-c", "", node.c, type="hidden")
-
-    def _value(self, node: BuilderNode) -> Iterator[Input]:
-        view = self.fields.get(_digits(node.kind[6:]))
-        if view is not None and view.kind == "choice":
-            yield self._select(f"{node.number}-b", _("value"), node.b, [(text, text) for text in view.choices])
-        elif view is None or view.kind != "yesno":
-            kind = {"date": "date"}.get(view.kind if view else "", "text")
-            yield Input(f"{node.number}-b", _("value"), node.b, type=kind)
+def _title(form: ConditionForm) -> str:
+    return form.called or _word(form.title)

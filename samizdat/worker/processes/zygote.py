@@ -286,7 +286,10 @@ def _warm() -> None:
     from django.template import Engine
     from django.urls import get_resolver
 
+    from samizdat.core.segment import registry
+
     WSGIHandler()
+    registry.forms()
     Engine.get_default().template_loaders  # noqa: B018
     get_resolver().reverse_dict  # noqa: B018
     for model in apps.get_models():

@@ -15,10 +15,10 @@ from samizdat.audience import actions, filters, queries
 from samizdat.audience.errors import AudienceError
 from samizdat.audience.models import Segment
 from samizdat.audience.segments import lookup
+from samizdat.audience.segments.describe import Names
 from samizdat.audience.segments.errors import SegmentRefused
 from samizdat.audience.segments.members import MemberReader, today_of
 from samizdat.campaigns.audience import drafts_to
-from samizdat.campaigns.audience import names as naming
 from samizdat.core import segment
 from samizdat.vault import keyring
 from samizdat.web import read_limits
@@ -37,7 +37,7 @@ SHOWN = 10
 @door(see=EVERYONE)
 def segments(request: DeskRequest) -> HttpResponse:
     """Every segment as a sentence."""
-    segment_names = naming(request.organization, segment_word)
+    segment_names = Names(request.organization, segment_word)
     rows = [
         (view, segment_names.sentence(view.tree), lookup.broken(request.organization, view.tree))
         for view in lookup.segments(request.organization)
@@ -89,7 +89,7 @@ def _builder(
             refuse(form, None, segment_match.problem)
         elif _save(request, row, form, segment_match.tree):
             return go(request, "segments")
-    segment_names = naming(request.organization, segment_word)
+    segment_names = Names(request.organization, segment_word)
     builder = segment_builder.Builder(request.organization, segment_names)
     laid_out = builder.laid_out(root)
     segment_match.unfinished = [(node.title, node.error) for node in root.nodes() if node.error]

@@ -14,8 +14,8 @@ from samizdat.accounts import sealed_people
 from samizdat.accounts.models import Organization
 from samizdat.audience import queries as audience
 from samizdat.audience.errors import AudienceError
+from samizdat.audience.segments.describe import Names
 from samizdat.campaigns import approval, sender_domain_check, translations
-from samizdat.campaigns.audience import names
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign
@@ -199,7 +199,7 @@ def _audience(opened: OpenedCampaign) -> list[str]:
         tag = dict(audience.tags(campaign.organization)).get(campaign.tag_id)
         parts.append(_("tag “%(name)s”") % {"name": tag} if tag else _("a deleted tag"))
     if row is not None and segment is not None and not row.removed:
-        sentence = names(row.organization, segment_word).sentence(segment.tree)
+        sentence = Names(row.organization, segment_word).sentence(segment.tree)
         parts.append(_("segment “%(name)s”: %(sentence)s") % {"name": segment.name, "sentence": sentence})
     elif row is not None:
         parts.append(_("a deleted segment"))
