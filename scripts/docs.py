@@ -193,8 +193,8 @@ def _suppressions() -> str:
     table = [f"| {' | '.join(row)} | {thresholds.SENTENCES[row[0]]} |" for row in rows]  # type: ignore[index]
     head = ["| for | reports | of campaigns | within days | in words |", "|---|---|---|---|---|"]
     after = (
-        "Only reports with the fault `recipient` count, the same report once. `in_session` is what a server says "
-        "while we send.\n\n"
+        "Only reports with the fault `recipient` count, and the same report counts once. What servers say while we "
+        "send is counted apart.\n\n"
     )
     return "\n".join([*head, *table, "", after])
 

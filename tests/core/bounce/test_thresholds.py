@@ -11,8 +11,8 @@ from samizdat.core.bounce.thresholds import SENTENCES, Counted, suppression
 TODAY = date(2026, 12, 1)
 
 
-def soft(days_ago: int, campaign: int, reason: str = "mailbox_full", in_session: bool = False) -> Counted:
-    return Counted("soft", "recipient", reason, TODAY - timedelta(days_ago), campaign, in_session)
+def soft(days_ago: int, campaign: int, reason: str = "mailbox_full") -> Counted:
+    return Counted("soft", "recipient", reason, TODAY - timedelta(days_ago), campaign)
 
 
 def hard(days_ago: int = 0) -> Counted:
@@ -37,18 +37,12 @@ def test_soft_ones_that_are_older_are_forgotten() -> None:
     assert suppression([soft(n * 4, n) for n in range(6)], TODAY) is None
 
 
-def test_softer_words_within_a_session_count_on_three_days() -> None:
-    reports = [soft(n, n, "policy", in_session=True) for n in (0, 0, 7)]
-    assert suppression(reports, TODAY) is None
-    assert suppression([*reports, soft(14, 9, in_session=True)], TODAY) == "in_session"
-
-
 def test_a_complaint_is_the_gravest() -> None:
     assert suppression([hard(), Counted("complaint", "recipient", "abuse", TODAY)], TODAY) == "complaint"
 
 
 def test_every_suppression_has_a_sentence() -> None:
-    assert set(SENTENCES) == {"complaint", "hard", "soft", "in_session"}
+    assert set(SENTENCES) == {"complaint", "hard", "soft"}
 
 
 counted = st.builds(
@@ -58,7 +52,6 @@ counted = st.builds(
     st.sampled_from([*BY_NAME, "delayed", "away"]),
     st.dates(date(2026, 10, 1), date(2027, 12, 31)),
     st.integers(1, 5),
-    st.booleans(),
 )
 
 
