@@ -339,6 +339,13 @@ DELAYED = listed("""
     попытки доставки будут
 """)
 
+# A receipt.
+DELIVERED = listed("""
+    successfully delivered | was successfully relayed | successful mail delivery report | has been successfully |
+    delivery status notification (success) | delivery status notification (relay) | has been relayed |
+    had successful delivery | успешно доставлено | erfolgreich zugestellt
+""")
+
 _KNOWN_BY = Phrases((rank, mark) for rank, dialect in enumerate(DIALECTS) for mark in dialect.known_by)
 _IN_SUBJECT = Phrases((0, part) for part in SUBJECTS)
 

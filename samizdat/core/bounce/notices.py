@@ -97,7 +97,18 @@ def looks_like_one(message: Part, text: str) -> tuple[bool, str]:
     if message.get("return-path").strip() == "<>":
         return by_subject or own_words, dialect
     has_answer = verdict.STATUS.search(text[:5000]) is not None or verdict.REPLY.search(text[:5000]) is not None
-    return by_subject and (own_words or (bool(dialect) and has_answer)), dialect
+    if not (by_subject and (own_words or (bool(dialect) and has_answer))):
+        return False, dialect
+    unquoted = "\n".join(line for line in text[:5000].split("\n") if not line.startswith(">"))
+    return bool(recipients(unquoted, frozenset())), dialect
+
+
+def is_receipt(message: Part, text: str) -> bool:
+    """Does it say that the message arrived, and of nobody that it did not?"""
+    lower = f"{decoded(message.get('subject'))}\n{text[:1500]}".lower()
+    return any(mark in lower for mark in dialects.DELIVERED) and not (
+        verdict.REPLY.search(text[:5000]) or "error" in lower or "failed" in lower
+    )
 
 
 def by_server(message: Part) -> bool:
@@ -116,7 +127,8 @@ def behind_filter(message: Part) -> bool:
 
 _AT_BEGINNING = re.compile(
     r"^[ \t>*|•·-]{0,16}(?:\d{3}[ -](?:\d\.\d\.\d )?)?"
-    r"(?:(?:RFC822|SMTP|To|Recipient|Address|User|E-?mail)[ \t]{0,4}[:;=][ \t]{0,8})?[\"'<(\[]{0,2}"
+    r"(?:(?:RFC822|SMTP|(?:Recipient|Original|Failed|Addressed)? ?(?:To|address)|Recipient|User|E-?mail)"
+    r"[ \t]{0,4}[:;=][ \t]{0,8})?[\"'<(\[]{0,2}"
     r"((?:[\w!#$%&*+/=?^`{|}~'-][\w.!#$%&*+/=?^`{|}~'-]{0,100})@(?:[\w#-]{1,63}\.){0,8}[\w-]{1,63})"
     r"[\"'>)\]]{0,2}(?!\s{0,3}for (?:assistance|help|further))",
     re.MULTILINE | re.IGNORECASE,
@@ -125,6 +137,12 @@ _NOT_RECIPIENT = re.compile(
     r"(?:mail from|from|sender|sent by|contact|reply-to|e-?mail us at|message-id|message id|"
     r"send (?:mail|e-?mail|a message) to|forward this|questions|assistance|help|support|write to|envelope-from|"
     r"return-path)[ \t]{0,4}[:=]?[ \t]{0,4}[\"'<(]{0,2}$",
+    re.IGNORECASE,
+)
+# Whom to ask, not who was written to.
+_DESK = re.compile(
+    r"(?:postmaster|mailer-daemon|abuse|hostmaster|webmaster|support|help|helpdesk|anti-?spam|spam|admin|administrator|"
+    r"no-?reply|itsupport|servicedesk|feedback|security|unblock|whitelist|blocked|delist)@",
     re.IGNORECASE,
 )
 # What stands before the recipient in the midst of a sentence.
@@ -158,7 +176,9 @@ def _may_be(named: Named, text: str, not_these: frozenset[str]) -> bool:
     host = named.address.rpartition("@")[2]
     if named.address.lower() in not_these or ("." not in host and "#" not in host):
         return False
-    return _NOT_RECIPIENT.search(text[max(0, named.begins - 40) : named.begins]) is None
+    return _DESK.match(named.address) is None and not _NOT_RECIPIENT.search(
+        text[max(0, named.begins - 40) : named.begins]
+    )
 
 
 def own(message: Part, returned: dict[str, str]) -> frozenset[str]:

@@ -82,6 +82,8 @@ def _events(message: Part, parts: list[Part]) -> tuple[list[Event], str, dict[st
         return [Event("none", reason="report")], "report", returned
     if _is_receipt(kind, parts, text):
         return [Event("none", reason="delivered")], "receipt", returned
+    if report is None and notices.by_server(message) and notices.is_receipt(message, server):
+        return [Event("none", reason="delivered")], "receipt", returned
     is_notice, dialect = notices.looks_like_one(message, server)
     if is_notice or report is not None:
         if delivery_status.is_report(text):
@@ -96,7 +98,10 @@ def _events(message: Part, parts: list[Part]) -> tuple[list[Event], str, dict[st
                 wrapped = _wrapped(message, parts, came_back, True)
                 if wrapped is not None:
                     return _events(wrapped, list(_leaves(wrapped)))
-            return notices.read(message, server, returned, dialect), dialect, returned
+            events = notices.read(message, server, returned, dialect)
+            if returned or any(event.recipient for event in events):
+                return events, dialect, returned
+            return [Event("none", reason="unclear")], dialect, returned
     if notices.by_server(message) and not replies.leaves(message, server) and not replies.is_automatic(message):
         return [Event("none", reason="unclear")], "", returned
     return [replies.read(message, server)], "mail", returned

@@ -30,7 +30,9 @@ _BY_ANSWER = {
 
 
 # Their weaker words stand in any sentence about a failure.
-_TOO_COMMON = frozenset({"malformed", "policy", "system", "sender", "tls"})
+_TOO_COMMON = frozenset(
+    {"malformed", "policy", "system", "sender", "tls", "virus", "spam", "blocked", "filtered", "rate"}
+)
 
 
 class Said(NamedTuple):

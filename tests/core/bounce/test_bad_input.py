@@ -278,3 +278,29 @@ def test_mail_from_nobody_says_so() -> None:
 @pytest.mark.parametrize("raw", [b"", b"\n\n\n", b"\0\0", b"\xff\xfe\xfd", b":", b"From: \n\n", b"--\n--\n--"])
 def test_what_is_no_message_harms_nothing(raw: bytes) -> None:
     assert read(raw).kind not in ("hard", "complaint")
+
+
+@pytest.mark.parametrize("subject", ["Delivery Status Notification (Failure)", "Undeliverable mail?"])
+def test_a_person_who_asks_about_a_bounce_marks_nobody(subject: str) -> None:
+    quoted = f"> A message could not be delivered to one or more of its recipients\n> <{BORIS}>: 550 user unknown\n"
+    raw = f"From: Ada <{ADA}>\nTo: {WE}\nSubject: {subject}\n\nWhat is this?\n\n{quoted}"
+    assert read(raw.encode()).kind == "reply"
+
+
+def test_a_server_that_names_nobody_is_not_understood() -> None:
+    raw = notice("The mailbox full warnings of last week are over.", sender="System Administrator <it@reader.example>")
+    assert (read(raw).kind, read(raw).main.reason) == ("none", "unclear")
+
+
+@pytest.mark.parametrize("subject", ["Successful Mail Delivery Report", "Delivery Status Notification (Success)"])
+def test_a_receipt_in_prose_is_no_failure(subject: str) -> None:
+    text = f"Your message was successfully delivered to the destination(s) listed below.\n\n<{ADA}>: delivery via mx: 250 ok\n"
+    assert (read(notice(text, subject=subject)).kind, read(notice(text, subject=subject)).main.reason) == (
+        "none",
+        "delivered",
+    )
+
+
+def test_whom_to_ask_for_help_is_no_recipient() -> None:
+    text = f"Your message could not be delivered.\n\n<{ADA}>: 550 unknown\n\nantispam@reader.example can unblock you.\n"
+    assert [event.recipient for event in read(notice(text)).events] == [ADA]
