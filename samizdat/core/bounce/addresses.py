@@ -14,8 +14,8 @@ _IMCEA_CODE = re.compile(r"\+([0-9A-Fa-f]{2})")
 
 
 def first(text: str) -> str | None:
-    found = ADDRESS.search(text[:1000])
-    return clean(found[1]) if found else None
+    match = ADDRESS.search(text[:1000])
+    return clean(match[1]) if match else None
 
 
 def clean(address: str) -> str:
@@ -27,19 +27,19 @@ def of_field(value: str) -> str | None:
     kind, mark, rest = value.partition(";")
     kind, text = (kind.strip().lower(), rest) if mark else ("rfc822", value)
     if kind == "utf-8":
-        text = _UNICODE.sub(lambda found: chr(min(int(found[1], 16), 0x10FFFF)), text)
+        text = _UNICODE.sub(lambda match: chr(min(int(match[1], 16), 0x10FFFF)), text)
     if "<" in text and "@" in text.partition("<")[2]:
         text = text.partition("<")[2].partition(">")[0]
     text = (
-        _XTEXT.sub(lambda found: chr(int(found[1], 16)), text.strip())
+        _XTEXT.sub(lambda match: chr(int(match[1], 16)), text.strip())
         if "+40" in text or "+2B" in text or "+3D" in text
         else text
     )
     special = _IMCEA.match(text.strip())
     if special:
-        text = _IMCEA_CODE.sub(lambda found: chr(int(found[1], 16)), special[1])
+        text = _IMCEA_CODE.sub(lambda match: chr(int(match[1], 16)), special[1])
     return first(text)
 
 
 def of_header(value: str) -> list[str]:
-    return [clean(found) for found in ADDRESS.findall(value[:2000])] if "@" in value else []
+    return [clean(match) for match in ADDRESS.findall(value[:2000])] if "@" in value else []

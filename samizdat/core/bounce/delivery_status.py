@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from samizdat.core.bounce import addresses, verdict
 from samizdat.core.bounce.mime import decoded
-from samizdat.core.bounce.report import Event
-from samizdat.core.bounce.verdict import Said
+from samizdat.core.bounce.report import ReportEvent
+from samizdat.core.bounce.verdict import ServerWords
 
 KINDS = frozenset({"message/delivery-status", "message/global-delivery-status"})
 MOST_RECIPIENTS = 500
@@ -68,9 +68,11 @@ def _fields(lines: list[str]) -> dict[str, str]:
     return fields
 
 
-def read(text: str, around: str, written_to: frozenset[str] = frozenset(), behind_filter: bool = False) -> list[Event]:
+def read(
+    text: str, around: str, written_to: frozenset[str] = frozenset(), behind_filter: bool = False
+) -> list[ReportEvent]:
     """`around`: the words for people beside it. `written_to`: recipients of the message that came back."""
-    events: list[Event] = []
+    events: list[ReportEvent] = []
     for fields in blocks(text):
         happened = _event(fields, around, written_to, behind_filter)
         if happened is not None and not _repeated(happened, events):
@@ -80,7 +82,7 @@ def read(text: str, around: str, written_to: frozenset[str] = frozenset(), behin
     return events
 
 
-def _repeated(new: Event, events: list[Event]) -> bool:
+def _repeated(new: ReportEvent, events: list[ReportEvent]) -> bool:
     return any(old.recipient == new.recipient and old.kind == new.kind for old in events[-3:])
 
 
@@ -92,20 +94,22 @@ def recipients(fields: dict[str, str], written_to: frozenset[str]) -> list[str]:
     return sorted(distinct, key=lambda address: address.lower() not in written_to)
 
 
-def _event(fields: dict[str, str], around: str, written_to: frozenset[str], behind_filter: bool) -> Event | None:
+def _event(fields: dict[str, str], around: str, written_to: frozenset[str], behind_filter: bool) -> ReportEvent | None:
     action = fields.get("action", "failed").lower().strip("[]<> ").partition(" ")[0].rstrip(";,(")
     named = recipients(fields, written_to)
     address = named[0] if named else None
     written = fields.get("status", "")
     status = verdict.STATUS.search(written)
     if action in FINE or (status and status[1][0] == "2" and action != "failed"):
-        return Event("none", address, status[1] if status else None, reason="delivered")
+        return ReportEvent("none", address, status[1] if status else None, reason="delivered")
     text = diagnostic(fields)
     if not text and "(" in written:
         text = written.partition("(")[2].rstrip(") ")
     near = _near(around, address)
-    said = Said(text, near, status[1] if status else "", behind_filter or answers_data(text, near), action == "delayed")
-    happened = verdict.event(address, said)
+    heard = ServerWords(
+        text, near, status[1] if status else "", behind_filter or answers_data(text, near), action == "delayed"
+    )
+    happened = verdict.event(address, heard)
     return replace(happened, also=tuple(named[1:])) if len(named) > 1 else happened
 
 
@@ -120,8 +124,8 @@ def diagnostic(fields: dict[str, str]) -> str:
 
 def answers_data(text: str, near: str) -> bool:
     """Was it said to DATA or the final dot? Of Postfix and of transcripts; where both stand, the first."""
-    for said in (text, near[:1500]):
-        lower = said.lower()
+    for heard in (text, near[:1500]):
+        lower = heard.lower()
         if (
             "in reply to end of data" in lower
             or "in reply to data" in lower

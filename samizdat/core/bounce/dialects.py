@@ -7,7 +7,7 @@ New words of a server go here; a reason that it gives, into reasons.py.
 
 from typing import NamedTuple
 
-from samizdat.core.bounce.phrases import Phrases, listed
+from samizdat.core.bounce.phrases import PhraseIndex, listed
 
 
 class Dialect(NamedTuple):
@@ -346,8 +346,8 @@ DELIVERED = listed("""
     had successful delivery | успешно доставлено | erfolgreich zugestellt
 """)
 
-_KNOWN_BY = Phrases((rank, mark) for rank, dialect in enumerate(DIALECTS) for mark in dialect.known_by)
-_IN_SUBJECT = Phrases((0, part) for part in SUBJECTS)
+_KNOWN_BY = PhraseIndex((rank, mark) for rank, dialect in enumerate(DIALECTS) for mark in dialect.known_by)
+_IN_SUBJECT = PhraseIndex((0, part) for part in SUBJECTS)
 
 
 def of(text: str) -> str:

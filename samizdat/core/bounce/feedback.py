@@ -2,7 +2,7 @@
 
 from samizdat.core.bounce import addresses
 from samizdat.core.bounce.mime import Part, decoded, headers_of
-from samizdat.core.bounce.report import Event, Kind
+from samizdat.core.bounce.report import Kind, ReportEvent
 
 KIND = "message/feedback-report"
 # Feedback-Type -> kind and reason; what is not in it is a complaint, as RFC 5965 has "other".
@@ -16,24 +16,24 @@ _TYPES: dict[str, tuple[Kind, str]] = {
 MOST_RECIPIENTS = 500
 
 
-def read(text: str, returned: dict[str, str]) -> list[Event]:
+def read(text: str, returned: dict[str, str]) -> list[ReportEvent]:
     """`returned`: headers of the message complained about."""
     fields = _all_fields(text)
     kind, reason = _TYPES.get(" ".join(fields.get("feedback-type", [""])).strip().lower(), ("complaint", "abuse"))
     named = [*fields.get("original-rcpt-to", []), *fields.get("x-hmxmroriginalrecipient", [])]
-    found = list(dict.fromkeys(filter(None, (addresses.of_field(decoded(value)) for value in named))))
-    if not found:
-        found = _of_message(returned)
+    recipients = list(dict.fromkeys(filter(None, (addresses.of_field(decoded(value)) for value in named))))
+    if not recipients:
+        recipients = _of_message(returned)
     if kind == "none":
-        return [Event("none", found[0] if found else None, reason=reason)]
-    return _events(kind, found, reason)
+        return [ReportEvent("none", recipients[0] if recipients else None, reason=reason)]
+    return _events(kind, recipients, reason)
 
 
 def _of_message(returned: dict[str, str]) -> list[str]:
     for name in ("x-hmxmroriginalrecipient", "x-original-recipient", "to", "delivered-to"):
-        found = addresses.of_header(decoded(returned.get(name, "")))
-        if found:
-            return found[:1]
+        recipients = addresses.of_header(decoded(returned.get(name, "")))
+        if recipients:
+            return recipients[:1]
     return []
 
 
@@ -46,7 +46,7 @@ def _all_fields(text: str) -> dict[str, list[str]]:
     return fields
 
 
-def hotmail(message: Part) -> list[Event]:
+def hotmail(message: Part) -> list[ReportEvent]:
     """Events if this is the older form: from staff@hotmail.com or its kin, with the message as its only part."""
     sender = decoded(message.get("from")).lower()
     subject = decoded(message.get("subject")).lower()
@@ -56,10 +56,12 @@ def hotmail(message: Part) -> list[Event]:
         return []
     inner = next((part for part in message.parts if part.kind == "message/rfc822"), None)
     headers = headers_of(inner.body.lstrip("\n"))[0] if inner is not None else headers_of(message.body.lstrip("\n"))[0]
-    found = _of_message({"x-hmxmroriginalrecipient": message.get("x-hmxmroriginalrecipient")}) or _of_message(headers)
-    return _events("complaint", found, "abuse")
+    recipients = _of_message({"x-hmxmroriginalrecipient": message.get("x-hmxmroriginalrecipient")}) or _of_message(
+        headers
+    )
+    return _events("complaint", recipients, "abuse")
 
 
-def _events(kind: Kind, found: list[str], reason: str) -> list[Event]:
-    named: list[str | None] = [*found] or [None]
-    return [Event(kind, address, reason=reason, fault="recipient") for address in named]
+def _events(kind: Kind, recipients: list[str], reason: str) -> list[ReportEvent]:
+    named: list[str | None] = [*recipients] or [None]
+    return [ReportEvent(kind, address, reason=reason, fault="recipient") for address in named]

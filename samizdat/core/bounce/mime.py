@@ -82,8 +82,8 @@ _GUESS = re.compile(r"^--([^\s]{5,70})$", re.MULTILINE)
 
 
 def _guessed(body: str) -> str:
-    found = _GUESS.search(body[:3000])
-    return found[1] if found else ""
+    match = _GUESS.search(body[:3000])
+    return match[1] if match else ""
 
 
 def _pieces(body: str, boundary: str) -> list[str]:
@@ -143,12 +143,12 @@ def _line_by_line(text: str) -> tuple[dict[str, str], str]:
         if line[0] in " \t":
             if name:
                 headers[name] += " " + line.strip()
-        elif (found := _HEADER.match(line)) is not None:
-            name = found[1].lower()
+        elif (match := _HEADER.match(line)) is not None:
+            name = match[1].lower()
             if name in headers:
                 name = ""
             else:
-                headers[name] = found[2].rstrip()
+                headers[name] = match[2].rstrip()
         elif name and headers[name].endswith(";"):
             headers[name] += " " + line.strip()
         elif not line.startswith(("From ", ">From ")):
@@ -168,8 +168,8 @@ def content_type(written: str) -> tuple[str, dict[str, str]]:
     kind = written.partition(";")[0].strip().lower()
     if " " in kind:
         kind = kind.split(" ", 1)[0]
-    found = _PARAMETER.findall(written[:2000])
-    return kind or "text/plain", {name.lower().rstrip("*"): quoted or bare for name, quoted, bare in found}
+    match = _PARAMETER.findall(written[:2000])
+    return kind or "text/plain", {name.lower().rstrip("*"): quoted or bare for name, quoted, bare in match}
 
 
 # Python has codecs that are no character sets, and slow ones.
@@ -226,10 +226,10 @@ def decoded(header: str) -> str:
     return _WORD.sub(_word, header[:4000]).strip()
 
 
-def _word(found: re.Match[str]) -> str:
-    data = found[3].encode("latin-1", "replace")
-    data = unbase64(data) if found[2] in "bB" else binascii.a2b_qp(data, header=True)
-    return in_charset(data, found[1])
+def _word(match: re.Match[str]) -> str:
+    data = match[3].encode("latin-1", "replace")
+    data = unbase64(data) if match[2] in "bB" else binascii.a2b_qp(data, header=True)
+    return in_charset(data, match[1])
 
 
 _BREAK = re.compile(r"<(?:br|p|/p|div|/div|li|tr|/tr|h\d|hr|pre|/pre)\b[^<>]{0,500}>", re.IGNORECASE)

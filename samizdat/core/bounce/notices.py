@@ -11,8 +11,8 @@ from typing import NamedTuple
 from samizdat.core.bounce import addresses, dialects, verdict
 from samizdat.core.bounce.delivery_status import answers_data
 from samizdat.core.bounce.mime import Part, decoded
-from samizdat.core.bounce.report import Event
-from samizdat.core.bounce.verdict import Said
+from samizdat.core.bounce.report import ReportEvent
+from samizdat.core.bounce.verdict import ServerWords
 
 # In prose a person reads as many, and each costs a walk over the text.
 MOST_RECIPIENTS = 100
@@ -39,9 +39,9 @@ def cut(text: str) -> tuple[str, str]:
     ends = len(text)
     for mark in dialects.MARKS:
         ends = min(ends, _line_with(mark, text, lower, ends))
-    found = _HEADERS.search(text, 0, ends)
-    if found and found.start() > 40:
-        ends = found.start()
+    match = _HEADERS.search(text, 0, ends)
+    if match and match.start() > 40:
+        ends = match.start()
     return text[: min(ends, TEXT_READ)], text[ends:]
 
 
@@ -163,13 +163,13 @@ class Named(NamedTuple):
 
 def recipients(text: str, not_these: frozenset[str]) -> list[Named]:
     """Those at the beginning of a line, else those in between."""
-    found = [Named(addresses.clean(hit[1]), hit.start(), hit.start(1)) for hit in _AT_BEGINNING.finditer(text)]
-    found = [named for named in found if _may_be(named, text, not_these)]
-    if not found:
+    listed_here = [Named(addresses.clean(hit[1]), hit.start(), hit.start(1)) for hit in _AT_BEGINNING.finditer(text)]
+    listed_here = [named for named in listed_here if _may_be(named, text, not_these)]
+    if not listed_here:
         inside = [Named(addresses.clean(hit[1]), hit.start(), hit.start()) for hit in addresses.ADDRESS.finditer(text)]
         cued = (named for named in inside if _CUE.search(text[max(0, named.begins - 30) : named.begins]))
-        found = [named for named in cued if _may_be(named, text, not_these)]
-    return found[: 4 * MOST_RECIPIENTS]
+        listed_here = [named for named in cued if _may_be(named, text, not_these)]
+    return listed_here[: 4 * MOST_RECIPIENTS]
 
 
 def _may_be(named: Named, text: str, not_these: frozenset[str]) -> bool:
@@ -197,19 +197,19 @@ def _spans(named: list[Named], text: str) -> dict[str, list[str]]:
     spans: dict[str, list[str]] = {}
     end, following = len(text), ""
     for number in range(len(named) - 1, -1, -1):
-        one = named[number]
-        if number + 1 < len(named) and named[number + 1].address.lower() != one.address.lower():
+        mention = named[number]
+        if number + 1 < len(named) and named[number + 1].address.lower() != mention.address.lower():
             end, following = named[number + 1].start, named[number + 1].address.lower()
-        if one.address.lower() == following:
+        if mention.address.lower() == following:
             continue
-        spans.setdefault(one.address.lower(), []).insert(0, text[one.start : min(end, one.start + 1500)])
+        spans.setdefault(mention.address.lower(), []).insert(0, text[mention.start : min(end, mention.start + 1500)])
     return spans
 
 
 # --- what does it say of them? ---
 
 
-def read(message: Part, text: str, returned: dict[str, str], dialect: str) -> list[Event]:
+def read(message: Part, text: str, returned: dict[str, str], dialect: str) -> list[ReportEvent]:
     """`text`: the server's words, cut from what came back. `returned`: headers of that."""
     ours = own(message, returned)
     text = _without_successes(text)
@@ -219,9 +219,11 @@ def read(message: Part, text: str, returned: dict[str, str], dialect: str) -> li
     named = recipients(text, ours)
     if failed:
         known = {address.lower() for address in failed}
-        named = [one for one in named if one.address.lower() in known]
+        named = [mention for mention in named if mention.address.lower() in known]
     spans = _spans(named, text)
-    order = failed or [one.address for one in named] or _local_parts(message, text) or _fallback(message, returned)
+    order = (
+        failed or [mention.address for mention in named] or _local_parts(message, text) or _fallback(message, returned)
+    )
     order = list({address.lower(): address for address in order}.values())[:MOST_RECIPIENTS]
     if len(order) > 1:
         lines = [(line, line.lower()) for line in text.split("\n")[:1000]]
@@ -241,24 +243,24 @@ def _without_successes(text: str) -> str:
     return text[: text.rfind("\n", 0, at) + 1] + (text[next_line:] if next_line > 0 else "")
 
 
-def _of_list(message: Part, text: str, ours: frozenset[str]) -> Event:
+def _of_list(message: Part, text: str, ours: frozenset[str]) -> ReportEvent:
     """A list names itself first, and whom to ask further down."""
     named = next((addresses.clean(hit[1]) for hit in addresses.ADDRESS.finditer(text)), None)
     return _single(None if named is None or named.lower() in ours else named, text, {}, message)
 
 
-def _single(address: str | None, text: str, spans: dict[str, list[str]], message: Part) -> Event:
-    said = " ".join(spans.get((address or "").lower(), [])[:1]) or text[:3000]
+def _single(address: str | None, text: str, spans: dict[str, list[str]], message: Part) -> ReportEvent:
+    heard = " ".join(spans.get((address or "").lower(), [])[:1]) or text[:3000]
     around = text[:1800] + "\n" + decoded(message.get("subject"))
-    after_data = behind_filter(message) or answers_data(said, text)
-    return verdict.event(address, Said(said, around, "", after_data, _delayed(text)))
+    after_data = behind_filter(message) or answers_data(heard, text)
+    return verdict.event(address, ServerWords(heard, around, "", after_data, _delayed(text)))
 
 
-def _one_of(address: str, spans: dict[str, list[str]], lines: list[tuple[str, str]], text: str) -> Event:
+def _one_of(address: str, spans: dict[str, list[str]], lines: list[tuple[str, str]], text: str) -> ReportEvent:
     lower = address.lower()
-    said = "\n".join(spans.get(lower, [])[:4])
+    heard = "\n".join(spans.get(lower, [])[:4])
     around = "\n".join([line for line, in_lower in lines if lower in in_lower][:8]) or text[:1800]
-    return verdict.event(address, Said(said, around, "", answers_data(said, ""), _delayed(text)))
+    return verdict.event(address, ServerWords(heard, around, "", answers_data(heard, ""), _delayed(text)))
 
 
 def _delayed(text: str) -> bool:
@@ -271,10 +273,10 @@ _EXPANDED = re.compile(
 )
 
 
-def _with_alias(event: Event, spans: dict[str, list[str]], written_to: frozenset[str]) -> Event:
+def _with_alias(event: ReportEvent, spans: dict[str, list[str]], written_to: frozenset[str]) -> ReportEvent:
     """An alias that the server names beside the recipient: we wrote to it if the message did."""
-    found = _EXPANDED.search("\n".join(spans.get((event.recipient or "").lower(), [])[:1])[:400])
-    alias = addresses.first(found[1]) if found else None
+    match = _EXPANDED.search("\n".join(spans.get((event.recipient or "").lower(), [])[:1])[:400])
+    alias = addresses.first(match[1]) if match else None
     if alias is None or event.recipient is None:
         return event
     if alias.lower() in written_to:
@@ -296,7 +298,7 @@ def _local_parts(message: Part, text: str) -> list[str]:
 def _fallback(message: Part, returned: dict[str, str]) -> list[str]:
     """Where the words name nobody: to whom the message went that came back."""
     for name in ("x-actual-recipient", "to", "x-rcpt-to", "delivered-to", "envelope-to", "apparently-to", "cc"):
-        found = addresses.of_header(decoded(returned.get(name, "")))
-        if found:
-            return found[:1]
+        written_to = addresses.of_header(decoded(returned.get(name, "")))
+        if written_to:
+            return written_to[:1]
     return addresses.of_header(decoded(message.get("subject")))[:1]

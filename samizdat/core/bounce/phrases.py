@@ -9,11 +9,11 @@ _SHORT, _LONG = 3, 6
 
 
 def listed(text: str) -> tuple[str, ...]:
-    """Phrases of a table, with | between them."""
+    """PhraseIndex of a table, with | between them."""
     return tuple(phrase for part in text.split("|") if (phrase := " ".join(part.split())))
 
 
-class Phrases:
+class PhraseIndex:
     """(rank, phrase) pairs; * in a phrase stands for anything between.
 
     A phrase is looked for where the text has its rarest word, or one that begins so. Where a phrase has no Latin word,

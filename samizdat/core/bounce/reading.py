@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from samizdat.core.bounce import addresses, delivery_status, feedback, notices, replies, sns
 from samizdat.core.bounce.mime import Part, Unreadable, decoded, headers_of, split
-from samizdat.core.bounce.report import Event, Hints, Report
+from samizdat.core.bounce.report import Hints, Report, ReportEvent
 
 _RETURNED = frozenset(
     {
@@ -20,7 +20,7 @@ _RETURNED = frozenset(
 _REPORTS = frozenset({"dmarc", "tlsrpt", "dmarc-report"})
 
 
-UNREADABLE = Report((Event("none", reason="unreadable"),), "unreadable")
+UNREADABLE = Report((ReportEvent("none", reason="unreadable"),), "unreadable")
 
 
 def read(raw: bytes, size: int | None = None) -> Report:
@@ -46,7 +46,7 @@ def _leaves(part: Part) -> list[Part]:
     return [leaf for inner in part.parts for leaf in _leaves(inner)]
 
 
-def _events(message: Part, parts: list[Part]) -> tuple[list[Event], str, dict[str, str]]:
+def _events(message: Part, parts: list[Part]) -> tuple[list[ReportEvent], str, dict[str, str]]:
     returned_part = next((part for part in parts if part.kind in _RETURNED and part is not message), None)
     returned = headers_of(returned_part.body.lstrip("\n"))[0] if returned_part is not None else {}
     kind = message.parameters.get("report-type", "").lower()
@@ -79,11 +79,11 @@ def _events(message: Part, parts: list[Part]) -> tuple[list[Event], str, dict[st
     if wrapped is not None:
         return _events(wrapped, list(_leaves(wrapped)))
     if kind in _REPORTS or _about_mail(message, parts):
-        return [Event("none", reason="report")], "report", returned
+        return [ReportEvent("none", reason="report")], "report", returned
     if _is_receipt(kind, parts, text):
-        return [Event("none", reason="delivered")], "receipt", returned
+        return [ReportEvent("none", reason="delivered")], "receipt", returned
     if report is None and notices.by_server(message) and notices.is_receipt(message, server):
-        return [Event("none", reason="delivered")], "receipt", returned
+        return [ReportEvent("none", reason="delivered")], "receipt", returned
     is_notice, dialect = notices.looks_like_one(message, server)
     if is_notice or report is not None:
         if delivery_status.is_report(text):
@@ -101,16 +101,16 @@ def _events(message: Part, parts: list[Part]) -> tuple[list[Event], str, dict[st
             events = notices.read(message, server, returned, dialect)
             if returned or any(event.recipient for event in events):
                 return events, dialect, returned
-            return [Event("none", reason="unclear")], dialect, returned
+            return [ReportEvent("none", reason="unclear")], dialect, returned
     if notices.by_server(message) and not replies.leaves(message, server) and not replies.is_automatic(message):
-        return [Event("none", reason="unclear")], "", returned
+        return [ReportEvent("none", reason="unclear")], "", returned
     return [replies.read(message, server)], "mail", returned
 
 
 def _behind_words(text: str) -> str:
     """From the empty line before the first field of a report on."""
     lower = text.lower()
-    at = min(found for name in ("final-recipient", "original-recipient") if (found := lower.find(name)) >= 0)
+    at = min(place for name in ("final-recipient", "original-recipient") if (place := lower.find(name)) >= 0)
     return text[max(0, text.rfind("\n\n", 0, at)) :]
 
 
@@ -153,8 +153,8 @@ def _text(parts: list[Part]) -> str:
 def _headers_behind(came_back: str) -> dict[str, str]:
     if not came_back:
         return {}
-    found = notices.HEADER_LINE.search(came_back)
-    return headers_of(came_back[found.start() :].lstrip(" \t>"))[0] if found else {}
+    place = notices.HEADER_LINE.search(came_back)
+    return headers_of(came_back[place.start() :].lstrip(" \t>"))[0] if place else {}
 
 
 def _about_mail(message: Part, parts: list[Part]) -> bool:

@@ -9,7 +9,7 @@ It is asked here for the words that this one does not know: what a bounce quotes
 import re
 from typing import Literal, NamedTuple
 
-from samizdat.core.bounce.phrases import Phrases, listed
+from samizdat.core.bounce.phrases import PhraseIndex, listed
 from samizdat.core.bounce.report import Fault
 
 
@@ -383,9 +383,9 @@ OTHER_REASONS = {
 }
 
 
-# Phrases with a ~ are looked at last: they stand in sentences about other reasons, too.
+# PhraseIndex with a ~ are looked at last: they stand in sentences about other reasons, too.
 _WEAK = 1000
-_PHRASES = Phrases(
+_PHRASES = PhraseIndex(
     (rank + _WEAK * words.startswith("~"), words.removeprefix("~"))
     for rank, reason in enumerate(REASONS)
     for words in reason.words

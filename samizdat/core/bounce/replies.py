@@ -4,8 +4,8 @@ import re
 
 from samizdat.core.bounce import addresses
 from samizdat.core.bounce.mime import Part, decoded
-from samizdat.core.bounce.phrases import Phrases, listed
-from samizdat.core.bounce.report import Event
+from samizdat.core.bounce.phrases import PhraseIndex, listed
+from samizdat.core.bounce.report import ReportEvent
 
 _AUTOMATIC = frozenset(
     {
@@ -21,7 +21,7 @@ _AUTOMATIC = frozenset(
 )
 _PRECEDENCE = frozenset({"auto_reply", "auto-reply", "junk"})
 # Subjects of automatic replies.
-_AWAY = Phrases(
+_AWAY = PhraseIndex(
     (0, phrase)
     for phrase in listed("""
     out of office | out of the office | out-of-office | auto reply | auto-reply | autoreply | auto: |
@@ -60,16 +60,16 @@ _ANSWER = re.compile(r"(?:re|aw|sv|ответ|отв)\s?:\s?")
 _LEAVING_TO = re.compile(r"\b(?:unsub(?:scribe)?|opt-?out|leave|remove)\b", re.IGNORECASE)
 
 
-def read(message: Part, text: str) -> Event:
+def read(message: Part, text: str) -> ReportEvent:
     """Of whatever is no report."""
     sender = _sender(message)
     if leaves(message, text):
-        return Event("unsubscribe", sender, reason="opt_out", fault="recipient")
+        return ReportEvent("unsubscribe", sender, reason="opt_out", fault="recipient")
     if is_challenge(message, text):
-        return Event("auto-reply", sender, reason="challenge")
+        return ReportEvent("auto-reply", sender, reason="challenge")
     if is_automatic(message):
-        return Event("auto-reply", sender, reason="away")
-    return Event("reply", sender, reason="person")
+        return ReportEvent("auto-reply", sender, reason="away")
+    return ReportEvent("reply", sender, reason="person")
 
 
 def _sender(message: Part) -> str | None:

@@ -11,7 +11,7 @@ KINDS: tuple[Kind, ...] = ("complaint", "unsubscribe", "hard", "soft", "auto-rep
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class ReportEvent:
     """About one recipient. `status`: RFC 3463, the reason's own where the server gave none or lied. `reply`: the three
     digits of an SMTP reply. `reason`: a word of reasons.REASONS or of OTHER_REASONS. `text`: the
     server's words. `also`: further addresses by which it calls the recipient, as behind an alias."""
@@ -47,13 +47,13 @@ class Hints:
 class Report:
     """`dialect`: which parser read it. `sender_is_null`: it came from <>, so it is never answered (RFC 3834)."""
 
-    events: tuple[Event, ...]
+    events: tuple[ReportEvent, ...]
     dialect: str = ""
     hints: Hints = Hints()
     sender_is_null: bool = False
 
     @property
-    def main(self) -> Event:
+    def main(self) -> ReportEvent:
         """The event that stands for the message."""
         return min(self.events, key=lambda event: KINDS.index(event.kind))
 

@@ -4,13 +4,13 @@ from typing import Any
 
 from samizdat.core import bounded_json
 from samizdat.core.bounce import addresses, verdict
-from samizdat.core.bounce.report import Event
-from samizdat.core.bounce.verdict import Said
+from samizdat.core.bounce.report import ReportEvent
+from samizdat.core.bounce.verdict import ServerWords
 
 MOST_VALUES, MOST_RECIPIENTS = 5_000, 500
 
 
-def read(text: str) -> list[Event]:
+def read(text: str) -> list[ReportEvent]:
     """Empty where it's none."""
     begins = text.find("{")
     if begins < 0 or ("notificationType" not in text[:3000] and "eventType" not in text[:3000]):
@@ -20,15 +20,15 @@ def read(text: str) -> list[Event]:
     document = _object(document["Message"]) if isinstance(document.get("Message"), str) else document
     bounce, complaint = document.get("bounce"), document.get("complaint")
     if isinstance(bounce, dict):
-        return [_bounced(bounce, one) for one in _listed(bounce, "bouncedRecipients")]
+        return [_bounced(bounce, entry) for entry in _listed(bounce, "bouncedRecipients")]
     if isinstance(complaint, dict):
         named = [
-            addresses.first(str(one.get("emailAddress", ""))) for one in _listed(complaint, "complainedRecipients")
+            addresses.first(str(entry.get("emailAddress", ""))) for entry in _listed(complaint, "complainedRecipients")
         ]
         if complaint.get("complaintFeedbackType") == "not-spam":
-            return [Event("none", reason="report")]
-        return [Event("complaint", address, reason="abuse", fault="recipient") for address in named]
-    return [Event("none", reason="delivered")] if "delivery" in document else []
+            return [ReportEvent("none", reason="report")]
+        return [ReportEvent("complaint", address, reason="abuse", fault="recipient") for address in named]
+    return [ReportEvent("none", reason="delivered")] if "delivery" in document else []
 
 
 def _object(text: str) -> dict[str, Any]:
@@ -41,14 +41,14 @@ def _object(text: str) -> dict[str, Any]:
 
 def _listed(about: dict[str, Any], name: str) -> list[dict[str, Any]]:
     listed = about.get(name)
-    return [one for one in listed[:MOST_RECIPIENTS] if isinstance(one, dict)] if isinstance(listed, list) else []
+    return [entry for entry in listed[:MOST_RECIPIENTS] if isinstance(entry, dict)] if isinstance(listed, list) else []
 
 
-def _bounced(bounce: dict[str, Any], one: dict[str, Any]) -> Event:
-    words = str(one.get("diagnosticCode") or "")
+def _bounced(bounce: dict[str, Any], entry: dict[str, Any]) -> ReportEvent:
+    words = str(entry.get("diagnosticCode") or "")
     words = words.partition(";")[2].strip() if words.lower().startswith("smtp;") else words
     if not words and bounce.get("bounceSubType") == "NoEmail":
         words = "no such address"
-    status = verdict.STATUS.search(str(one.get("status") or ""))
-    said = Said(words, str(bounce.get("bounceSubType") or ""), status[1] if status else "")
-    return verdict.event(addresses.first(str(one.get("emailAddress", ""))), said)
+    status = verdict.STATUS.search(str(entry.get("status") or ""))
+    heard = ServerWords(words, str(bounce.get("bounceSubType") or ""), status[1] if status else "")
+    return verdict.event(addresses.first(str(entry.get("emailAddress", ""))), heard)

@@ -52,19 +52,19 @@ def suppression(reports: Iterable[Counted], today: date) -> Suppression | None:
 
     The same report twice counts once, and one from tomorrow (a clock that is wrong) not at all.
     """
-    known = {one for one in reports if one.day <= today}
-    if any(one.kind == "complaint" for one in known):
+    known = {entry for entry in reports if entry.day <= today}
+    if any(entry.kind == "complaint" for entry in known):
         return "complaint"
-    own = {one for one in known if one.fault == "recipient" and one.reason not in NOT_COUNTED}
-    if _reached(HARD, [one for one in own if one.kind == "hard"], today):
+    own = {entry for entry in known if entry.fault == "recipient" and entry.reason not in NOT_COUNTED}
+    if _reached(HARD, [entry for entry in own if entry.kind == "hard"], today):
         return "hard"
-    if _reached(SOFT, [one for one in own if one.kind == "soft"], today):
+    if _reached(SOFT, [entry for entry in own if entry.kind == "soft"], today):
         return "soft"
     return None
 
 
 def _reached(threshold: Threshold, reports: list[Counted], today: date) -> bool:
     since = today - timedelta(days=threshold.days)
-    recent = {(one.campaign, one.day) for one in reports if one.day > since}
+    recent = {(entry.campaign, entry.day) for entry in reports if entry.day > since}
     campaigns = {campaign for campaign, _day in recent}
     return len(recent) >= threshold.times and len(campaigns) >= threshold.campaigns

@@ -6,7 +6,7 @@ import re
 from typing import NamedTuple
 
 from samizdat.core.bounce.reasons import BY_NAME, DELAYED, Reason, by_words, normalized
-from samizdat.core.bounce.report import Event
+from samizdat.core.bounce.report import ReportEvent
 from samizdat.core.mail import outcome
 
 # Not a part of an address of a machine, as 5.2.2.1.
@@ -35,7 +35,7 @@ _TOO_COMMON = frozenset(
 )
 
 
-class Said(NamedTuple):
+class ServerWords(NamedTuple):
     """About one recipient: the server's words, the human words around them, `status` of its own field, whether the
     words answer DATA, whether it's only a warning."""
 
@@ -46,22 +46,22 @@ class Said(NamedTuple):
     delayed: bool = False
 
 
-def event(recipient: str | None, said: Said) -> Event:
-    status, reply = codes(said)
-    reason = _reason(said, status, reply)
+def event(recipient: str | None, heard: ServerWords) -> ReportEvent:
+    status, reply = codes(heard)
+    reason = _reason(heard, status, reply)
     if reason.kind == "none":
-        return Event("none", recipient, status or None, reply or None, "route", reason.name, said.text[:500])
-    if reason.name == "user_unknown" and status[2:] not in ("1.1", "1.10") and _hides(recipient, said):
+        return ReportEvent("none", recipient, status or None, reply or None, "route", reason.name, heard.text[:500])
+    if reason.name == "user_unknown" and status[2:] not in ("1.1", "1.10") and _hides(recipient, heard):
         reason = BY_NAME["filtered"]
     temporary = reply // 100 == 4 or (not reply and status.startswith("4"))
     kind, name, fault = reason.kind, reason.name, reason.fault
-    if said.delayed:
+    if heard.delayed:
         kind, name = DELAYED.kind, DELAYED.name
     elif kind == "hard" and temporary:
         kind = "soft"
     if not status or status.endswith((".0.0", ".5.0", ".3.0")):
-        status = f"{4 if temporary or said.delayed else 5}.{reason.status}" if reason.name != "undefined" else status
-    return Event(kind, recipient, status or None, reply or None, fault, name, said.text[:500])
+        status = f"{4 if temporary or heard.delayed else 5}.{reason.status}" if reason.name != "undefined" else status
+    return ReportEvent(kind, recipient, status or None, reply or None, fault, name, heard.text[:500])
 
 
 # Providers of phones whose filters say "user unknown" without naming whom; they name them when it's true.
@@ -69,42 +69,42 @@ _PHONES = ("ezweb.ne.jp", "docomo.ne.jp", "softbank.ne.jp", "vodafone.ne.jp", "a
 _NOBODY = re.compile(r"\b5\d\d[ -](?:5\.\d\.\d )?(?:: ?user unknown|user unknown|'?unknown user)", re.IGNORECASE)
 
 
-def _hides(recipient: str | None, said: Said) -> bool:
+def _hides(recipient: str | None, heard: ServerWords) -> bool:
     """Does a filter hide behind "user unknown"? It's said after the recipient was taken, or by a gateway that looks at
     the message and knows no mailboxes."""
-    if said.after_data:
+    if heard.after_data:
         return True
-    by_phone = (recipient or "").lower().endswith(_PHONES) or said.status == "5.2.0"
-    return by_phone and _NOBODY.search(said.text[:300]) is not None
+    by_phone = (recipient or "").lower().endswith(_PHONES) or heard.status == "5.2.0"
+    return by_phone and _NOBODY.search(heard.text[:300]) is not None
 
 
-def codes(said: Said) -> tuple[str, int]:
+def codes(heard: ServerWords) -> tuple[str, int]:
     """(status, reply): what the words say comes before the field, which many servers fill in without looking."""
-    text = said.text[:2000]
-    inner = [found for found in STATUS.findall(text) if not found.endswith(".0.0")]
-    status = inner[0] if inner else said.status
-    replies = [int(found) for found in REPLY.findall(text)]
-    if not replies and not said.status:
-        replies = [int(found) for found in REPLY.findall(said.around[:2000])]
+    text = heard.text[:2000]
+    inner = [reason for reason in STATUS.findall(text) if not reason.endswith(".0.0")]
+    status = inner[0] if inner else heard.status
+    replies = [int(reason) for reason in REPLY.findall(text)]
+    if not replies and not heard.status:
+        replies = [int(reason) for reason in REPLY.findall(heard.around[:2000])]
     return status, replies[0] if replies else 0
 
 
-def _reason(said: Said, status: str, reply: int) -> Reason:
-    text = normalized(said.text)
+def _reason(heard: ServerWords, status: str, reply: int) -> Reason:
+    text = normalized(heard.text)
     if status[2:] == "1.6" or reply == 551:
         return BY_NAME["moved"]  # "Not our user" is said there, too.
     said_words = by_words(text)
-    around = by_words(normalized(said.around)) if said.around and said_words.strong is None else None
-    found = said_words.strong or (around.strong if around else None)
-    if found is None and reply in (521, 556):  # RFC 7504
-        found = BY_NAME["not_accepting"]
-    if found is None and status:
-        found = BY_NAME.get(_BY_STATUS.get(status[2:], ""))
-    if found is None:
-        found = said_words.weak or _by_session(reply, status, text)
-    if found is None and around and around.weak and around.weak.name not in _TOO_COMMON:
-        found = around.weak
-    return found or BY_NAME["undefined"]
+    around = by_words(normalized(heard.around)) if heard.around and said_words.strong is None else None
+    reason = said_words.strong or (around.strong if around else None)
+    if reason is None and reply in (521, 556):  # RFC 7504
+        reason = BY_NAME["not_accepting"]
+    if reason is None and status:
+        reason = BY_NAME.get(_BY_STATUS.get(status[2:], ""))
+    if reason is None:
+        reason = said_words.weak or _by_session(reply, status, text)
+    if reason is None and around and around.weak and around.weak.name not in _TOO_COMMON:
+        reason = around.weak
+    return reason or BY_NAME["undefined"]
 
 
 def _by_session(reply: int, status: str, text: str) -> Reason | None:
