@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl
 from samizdat.core import bounded_json
 from samizdat.core.bounce import verdict
 from samizdat.core.bounce.reasons import BY_NAME
-from samizdat.core.bounce.report import Event
+from samizdat.core.bounce.report import ReportEvent
 
 # Code -> why a delivery was refused, then what to do.
 SENTENCES = {
@@ -148,7 +148,7 @@ class WebhookEvent:
         return self.word.cause
 
     @property
-    def report(self) -> Event:
+    def report(self) -> ReportEvent:
         """As a message that came back would say it."""
         return _report(self)
 
@@ -343,9 +343,9 @@ def embedded(value: object) -> Any:
 # -- what it means -----------------------------------------------------------------------------------------------------
 
 
-def _report(event: WebhookEvent) -> Event:
+def _report(event: WebhookEvent) -> ReportEvent:
     words = event.server_words or event.response or ""
-    plain = Event("none", event.recipient, event.status, event.reply, text=words[:500])
+    plain = ReportEvent("none", event.recipient, event.status, event.reply, text=words[:500])
     own = replace(plain, fault="recipient")
     match event.action:
         case "complained":
@@ -368,7 +368,7 @@ def _report(event: WebhookEvent) -> Event:
             return plain
 
 
-def _kept_back(event: WebhookEvent, own: Event) -> Event:
+def _kept_back(event: WebhookEvent, own: ReportEvent) -> ReportEvent:
     """By the provider's list. Whoever complained or left there did so with our mail or account; who bounced there may
     live, so that counts as a soft bounce."""
     match event.cause:
@@ -382,12 +382,12 @@ def _kept_back(event: WebhookEvent, own: Event) -> Event:
             return replace(own, kind="soft", reason="filtered", status=event.status or "5.7.1")
 
 
-def _judged(event: WebhookEvent, words: str) -> Event:
+def _judged(event: WebhookEvent, words: str) -> ReportEvent:
     """By what the server said; by the provider's word where that says nothing."""
     if event.reply and not verdict.REPLY.search(words[:2000]):
         words = f"{event.reply} {words}"
     delayed = event.action == "deferred"
-    judged = verdict.event(event.recipient, verdict.Said(words, status=event.status or "", delayed=delayed))
+    judged = verdict.event(event.recipient, verdict.ServerWords(words, status=event.status or "", delayed=delayed))
     if judged.reason == "undefined" and event.word.reason:
         named = BY_NAME[event.word.reason]
         code = f"{4 if event.word.permanent is False else 5}.{named.status}"
