@@ -183,6 +183,10 @@ class Webhook:
         """
         raise NotImplementedError
 
+    def nonce(self, request: WebhookRequest) -> str | None:
+        """What the caller has to take once only, since the signature covers that and not the events."""
+        return None
+
     def events(self, request: WebhookRequest) -> tuple[WebhookEvent, ...]:
         """Each event once, without opens and clicks. Errors: WebhookRefused."""
         return tuple({event.key: event for event in self.read(request)}.values())

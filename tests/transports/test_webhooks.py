@@ -447,6 +447,16 @@ def test_mandrill_and_mailgun_sign_fields() -> None:
     assert refused(replace(sent, request=replace(sent.request, url="https://other.example/in"))) == "wrong_signature"
 
 
+def test_a_token_of_mailgun_counts_once_since_other_events_fit_it() -> None:
+    sent = sample("mailgun")
+    forged = sent.changed(b"boris@", b"clara@")
+    forged.verify()
+    assert sent.hook.nonce(sent.request) == forged.hook.nonce(forged.request) == "50a1f3"
+    old = delivery("mailgun", {"event": "delivered", "recipient": "boris@reader.example", "token": "60a1f3"})
+    assert old.hook.nonce(old.request) == "60a1f3"
+    assert [name for name in NAMES if hook(name).nonce(sample(name).request)] == ["mailgun"]
+
+
 @pytest.mark.parametrize("name", ["mailersend", "mailgun", "mailtrap", "mandrill", "unisender_go"])
 def test_another_key_is_refused(name: str) -> None:
     assert refused(replace(sample(name), secret=WebhookSecret("another key"))) == "wrong_signature"

@@ -64,7 +64,7 @@ def bounce_word(kind: object, subtype: object) -> EventWord:
     return BOUNCES.get((kind, subtype)) or BOUNCES.get((kind, "")) or EventWord("bounced", "bounced")
 
 
-class Recipient(NamedTuple):
+class SesRecipient(NamedTuple):
     address: str | None
     response: str | None = None
     status: str | None = None
@@ -108,18 +108,20 @@ def _word(kind: str, details: object) -> EventWord | None:
     return meaning_of(WORDS, kind)
 
 
-def _recipients(kind: str, details: object, mail: object) -> list[Recipient]:
+def _recipients(kind: str, details: object, mail: object) -> list[SesRecipient]:
     names = {"bounce": "bouncedRecipients", "complaint": "complainedRecipients", "deliverydelay": "delayedRecipients"}
     if kind in names:
         return [
-            Recipient(address(item.get("emailAddress")), text(item.get("diagnosticCode")), status(item.get("status")))
+            SesRecipient(
+                address(item.get("emailAddress")), text(item.get("diagnosticCode")), status(item.get("status"))
+            )
             for item in objects_of(within(details, names[kind]))
         ]
     everybody = within(mail, "destination")
     if kind == "delivery":
         response = text(within(details, "smtpResponse"))
-        return [Recipient(each, response) for each in addresses(within(details, "recipients") or everybody)]
-    return [Recipient(each) for each in addresses_or_none(everybody)]
+        return [SesRecipient(each, response) for each in addresses(within(details, "recipients") or everybody)]
+    return [SesRecipient(each) for each in addresses_or_none(everybody)]
 
 
 def _description(kind: str, details: object) -> str | None:

@@ -235,12 +235,18 @@ class MailgunWebhook(Webhook):
     def verify(
         self, request: WebhookRequest, secret: WebhookSecret, now: datetime, tolerance: timedelta = TOLERANCE
     ) -> None:
-        key = key_of(self, secret)
-        parts = dict(self.form(request)) if request.is_form else within(self.document(request), "signature")
+        key, parts = key_of(self, secret), self.parts(request)
         signed_at, token = text(within(parts, "timestamp")) or "", text(within(parts, "token")) or ""
         data = (signed_at + token).encode("utf-8", "replace")
         insist_hmac(self, text(within(parts, "signature")), key.encode(), data)
         insist_recent(self, signed_at, now, tolerance)
+
+    def nonce(self, request: WebhookRequest) -> str | None:
+        return text(within(self.parts(request), "token"))
+
+    def parts(self, request: WebhookRequest) -> Any:
+        """Of the signature, which covers a time and a token."""
+        return dict(self.form(request)) if request.is_form else within(self.document(request), "signature")
 
     def read(self, request: WebhookRequest) -> Iterator[WebhookEvent]:
         if request.is_form:
