@@ -55,6 +55,7 @@ TABLES = (
     ("samizdat.core.mail.suppression_rules", "REASONS"),
     ("samizdat.core.mail.suppression_rules", "HELD"),
     ("samizdat.core.mail.rate", "SENTENCES"),
+    ("samizdat.core.mail.sender_check", "SENTENCES"),
     ("samizdat.core.segment.errors", "SENTENCES"),
     ("samizdat.core.segment.describe", "JOINTS"),
     ("samizdat.core.content.templates.notes", "SENTENCES"),

@@ -20,8 +20,8 @@ from scripts import messages
 NAMES = set(
     """
     Alt Atom Escape PostgreSQL Shift
-    API BEGIN CITY CREATEROLE CSV DKIM DMARC PTR DNS END Ed Enter Europe Feedback Gmail GIF HTML HTTPS ID IP JPEG JSON
-    LOGIN MJML Mailchimp KEY Mailgun Markdown Message NUL Outlook PEM PLAIN PNG Riga RSA SHA SMTP SPF STARTTLS SVG TLS
+    A MX API BEGIN CITY CREATEROLE CSV DKIM DMARC PTR DNS END Ed Enter Europe Feedback Gmail GIF HTML HTTPS ID IP JPEG
+    JSON LOGIN MJML Mailchimp KEY Mailgun Markdown Message NUL Outlook PEM PLAIN PNG Riga RSA SHA SMTP SPF STARTTLS SVG TLS
     TXT Samizdat bold italic link doc type
     Tab URL UTF WebP Windows Zip and ca cookie date default else endpoint eu fingerprint helo hold https include
     mailto mj or age XLSX passkey resend root samizdat sendmail tel timeout url us xn zip AES GCM
@@ -34,7 +34,7 @@ HOLE = re.compile(r"%\(\w+\)s|\{\w+\}")
 LITERAL = re.compile(
     r"\{\{.*?\}\}|\{%.*?%\}|\*\|.*?\|\*|`[^`]*`|<[^>]*>|\w+(?:\+\w+)?://\S*|[\w.+-]+@[\w.-]+|"
     r"[\w-]+(?:\.[\w-]+)*\.example(?:\.\w+)?(?::\d+)?|\bexample\.org|/srv/\w+|v=DMARC1; p=none|_dmarc\.|~all|"
-    r"-----[A-Z ]+-----|_domainkey\b|\bnews2026\b|"
+    r"-----[A-Z ]+-----|_domainkey\b|hostnamectl set-hostname mail|adkim=s|aspf=s|\bip4:|\bmx\b|\bnews2026\b|"
     r"\{'tag': 12\}|\bsamizdat(?: [a-z]+)+|\d+/[smhd]\b|\bs, m, h\b|#b3261e|SAMIZDAT_\w+|-->"
 )
 

@@ -1,16 +1,19 @@
-"""What the domain of a From address says about who may send for it: SPF, DKIM, DMARC.
+"""What DNS says about a sender, in sentences: SPF, DKIM, DMARC, the return path, the server.
 
-Rules: RFC 7208 (SPF), RFC 6376 (DKIM), RFC 7489 (DMARC), and the bulk-sender rules of Gmail, Yahoo and Microsoft,
+Rules: RFC 7208 (SPF), RFC 6376 (DKIM), RFC 9989 (DMARC), and the bulk-sender rules of Gmail, Yahoo and Microsoft,
 which since 2024 ask all three of whoever writes to more than about 5,000 people a day.
 """
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
 
-from samizdat.core.mail import dkim
+from samizdat.core.mail import sender_check
+from samizdat.core.mail.sender_check import DnsValue, OurKey, Sender, SenderFinding
+from samizdat.core.mail.spf import Ask
 from samizdat.options import option
 
 if TYPE_CHECKING:
@@ -18,35 +21,36 @@ if TYPE_CHECKING:
 
 # DNS over a slow line; after this the check says that it could not look.
 PATIENCE = 4.0
+# For all questions about one sender: somebody waits for the answer.
+PATIENCE_FOR_ALL = 12.0
 
-# Selectors that relays commonly hand out. A key under another name is found only by asking the relay.
-SELECTORS = ("default", "dkim", "mail", "s1", "s2", "k1", "k2", "selector1", "selector2", "google", "mta", "samizdat")
+# The areas of core/mail/sender_check.py, as they are called.
+_AREAS: dict[str, Callable[[], str]] = {
+    "spf": lambda: "SPF",
+    "dkim": lambda: "DKIM",
+    "dmarc": lambda: "DMARC",
+    "return": lambda: _("Return path"),
+    "ptr": lambda: "PTR",
+    "tls": lambda: "TLS",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class DnsRecord:
-    """One thing looked up. state: good, care (worth a look) or stop (missing); the sentence says what to do."""
+    """One thing looked up. state: good, care (worth a look, or no server answered) or stop (missing); the sentence says
+    what to do, publish the record to add or to replace. code: of sender_check.SENTENCES."""
 
     name: str
     state: str
     sentence: str
     text: str = ""
+    code: str = ""
+    publish: DnsValue | None = None
 
     def document(self) -> dict[str, object]:
-        return {"name": self.name, "state": self.state, "sentence": self.sentence, "found": self.text}
-
-
-class OurKey(Protocol):
-    """A DKIM key that we sign with. name: where its record stands."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def selector(self) -> str: ...
-    @property
-    def algorithm(self) -> str: ...
-    @property
-    def public(self) -> str: ...
+        facts: dict[str, object] = {"name": self.name, "state": self.state, "sentence": self.sentence}
+        publish = self.publish.document() if self.publish else None
+        return facts | {"found": self.text, "code": self.code, "publish": publish}
 
 
 Lookup = Callable[[str], list[str] | None]
@@ -54,20 +58,42 @@ Lookup = Callable[[str], list[str] | None]
 
 def look_up_txt(name: str) -> list[str] | None:
     """TXT strings of a name; [] when there are none, None when no server answered."""
+    return _look_up(name, "TXT", PATIENCE)
+
+
+def asker() -> Ask:
+    """Asks name servers, each question once, and all of them together for no longer than PATIENCE_FOR_ALL: who waits
+    for a slow server sees what the others say."""
+    until, known = time.monotonic() + PATIENCE_FOR_ALL, dict[tuple[str, str], list[str] | None]()
+
+    def ask(name: str, kind: str) -> list[str] | None:
+        if (name, kind) not in known:
+            left = min(until - time.monotonic(), PATIENCE)
+            known[name, kind] = _look_up(name, kind, left) if left > 0 else None
+        return known[name, kind]
+
+    return ask
+
+
+def _look_up(name: str, kind: str, patience: float) -> list[str] | None:
     # Here and not above: every process of the house has this module, and hardly one asks a name server.
     import dns.exception
     import dns.resolver
 
     try:
-        answer = _resolver().resolve(name, "TXT")
-    except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+        answer = _resolver(patience).resolve(f"{name.rstrip('.')}.", kind)
+    except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer, dns.name.LabelTooLong, dns.name.EmptyLabel):
         return []
-    except (dns.exception.DNSException, OSError):
+    except (dns.exception.DNSException, OSError, UnicodeError):
         return None
-    return [b"".join(row.strings).decode("utf-8", "replace") for row in answer]
+    if kind == "TXT":
+        return [b"".join(row.strings).decode("utf-8", "replace") for row in answer]
+    if kind == "MX":
+        return [row.exchange.to_text() for row in sorted(answer, key=lambda row: row.preference)]
+    return [row.to_text() for row in answer]
 
 
-def _resolver() -> "Resolver":
+def _resolver(patience: float) -> "Resolver":
     """Errors: DNSException on a machine that names no server."""
     import dns.resolver
 
@@ -75,99 +101,29 @@ def _resolver() -> "Resolver":
     if option("SAMIZDAT_DNS"):
         host, _colon, port = option("SAMIZDAT_DNS").partition(":")
         resolver.nameservers, resolver.port = [host], int(port or 53)
-    resolver.lifetime = PATIENCE
+    resolver.lifetime = patience
     return resolver
 
 
 def check_domain(
     domain: str,
-    look_up: Lookup = look_up_txt,
+    ask: Ask | None = None,
     ours: Sequence[OurKey] = (),
     waiting: str = "",
     published: Sequence[str] = (),
 ) -> list[DnsRecord]:
     """SPF, DKIM and DMARC of a domain, in that order. ours: the keys that we sign with for it. waiting: the domain
     whose keys are made and do not sign yet; published: those of them whose records were found."""
-    texts = look_up(domain)
-    if texts is None:
-        return [_unanswered(name, domain) for name in ("SPF", "DKIM", "DMARC")]
-    signature = _our_dkim(ours, look_up) if ours else _dkim(domain, look_up, waiting, published)
-    return [_spf(domain, texts), signature, _dmarc(domain, look_up)]
+    sender = Sender(domain, domain, tuple(ours), domain, waiting=waiting, published=tuple(published))
+    return in_words(sender_check.authentication(sender, ask or asker()))
 
 
-def _unanswered(name: str, place: str) -> DnsRecord:
-    sentence = _("No DNS server answered for %(name)s. Check the connection, then press Check again.")
-    return DnsRecord(name, "care", sentence % {"name": place})
+def in_words(findings: Iterable[SenderFinding]) -> list[DnsRecord]:
+    """The findings in the language that is spoken."""
+    return [_in_words(finding) for finding in findings]
 
 
-def _spf(domain: str, texts: Iterable[str]) -> DnsRecord:
-    records = [text for text in texts if text.lower().startswith("v=spf1")]
-    if len(records) > 1:
-        return DnsRecord(
-            "SPF",
-            "stop",
-            _("%(domain)s has two SPF records, but only one is allowed. Merge them.") % {"domain": domain},
-        )
-    if not records:
-        sentence = _("%(domain)s has no SPF record. Ask your sending provider which line to add as TXT of %(domain)s.")
-        return DnsRecord("SPF", "stop", sentence % {"domain": domain})
-    if records[0].rstrip().endswith("+all"):
-        return DnsRecord("SPF", "stop", _("The SPF record lets everyone send as you. End it with ~all."), records[0])
-    return DnsRecord("SPF", "good", _("SPF record found. It has to include the sending provider you use."), records[0])
-
-
-def _our_dkim(ours: Sequence[OurKey], look_up: Lookup) -> DnsRecord:
-    """A letter whose record is missing or another one counts as forged."""
-    for key in ours:
-        texts = look_up(key.name)
-        values = {"selector": key.selector, "name": key.name}
-        if texts is None:
-            return _unanswered("DKIM", key.name)
-        if dkim.found_in(texts, key.algorithm, key.public) != "right":
-            sentence = _(
-                "Emails are signed with %(selector)s, but its record is missing or different. Add the TXT record "
-                "%(name)s as Domains shows it to admins."
-            )
-            return DnsRecord("DKIM", "stop", sentence % values, texts[0][:80] if texts else "")
-    names = ", ".join(key.selector for key in ours)
-    return DnsRecord(
-        "DKIM", "good", _("Samizdat signs, and the records are found: %(selectors)s.") % {"selectors": names}
-    )
-
-
-def _dkim(domain: str, look_up: Lookup, waiting: str, published: Sequence[str]) -> DnsRecord:
-    for selector in SELECTORS:
-        keys = [text for text in look_up(f"{selector}._domainkey.{domain}") or [] if "p=" in text]
-        if keys:
-            sentence = _("A DKIM key is published under %(selector)s.") % {"selector": selector}
-            return DnsRecord("DKIM", "good", sentence, keys[0][:80])
-    if waiting and published:
-        sentence = _(
-            "The records of our keys are published (%(selectors)s), but the keys don’t sign yet. Activate them."
-        )
-        return DnsRecord("DKIM", "care", sentence % {"selectors": ", ".join(published)})
-    if waiting:
-        sentence = _("The keys of %(domain)s don’t sign yet. Publish their records, then activate the keys.")
-        return DnsRecord("DKIM", "care", sentence % {"domain": waiting})
-    sentence = _(
-        "We have no active key for %(domain)s and found none under the usual names. Add one under Domains "
-        "(admins only) or turn on DKIM at the sending provider. Without a signature, mailbox providers ignore "
-        "one-click unsubscribe."
-    )
-    return DnsRecord("DKIM", "care", sentence % {"domain": domain})
-
-
-def _dmarc(domain: str, look_up: Lookup) -> DnsRecord:
-    place = "_dmarc." + domain
-    texts = look_up(place)
-    # A subdomain without a record of its own falls under its parent's (RFC 7489, 6.6.3).
-    if texts == [] and domain.count(".") > 1:
-        place = "_dmarc." + domain.split(".", 1)[1]
-        texts = look_up(place)
-    if texts is None:
-        return _unanswered("DMARC", place)
-    records = [text for text in texts if text.lower().replace(" ", "").startswith("v=dmarc1")]
-    if not records:
-        sentence = _("No DMARC record found. Add TXT _dmarc.%(domain)s with the value: v=DMARC1; p=none")
-        return DnsRecord("DMARC", "stop", sentence % {"domain": domain})
-    return DnsRecord("DMARC", "good", _("DMARC record found."), records[0])
+def _in_words(finding: SenderFinding) -> DnsRecord:
+    sentence = _(sender_check.SENTENCES[finding.code]) % finding.values
+    state = "care" if finding.severity == "unknown" else finding.severity
+    return DnsRecord(_AREAS[finding.area](), state, sentence, finding.text, finding.code, finding.publish)

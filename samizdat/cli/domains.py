@@ -53,6 +53,7 @@ def domain_check(name: str) -> None:
 _FOUND = {
     "right": "The record is valid.",
     "other": "The record has another key. Publish ours: samizdat domain records",
+    "unreadable": "The record is cut off or damaged. Copy the value again: samizdat domain records",
     "revoked": "The record is empty, which means that the key is revoked. Publish it again.",
     "missing": "No record yet. DNS can take an hour.",
     "silent": "No DNS server answered. Check your internet connection and try again.",

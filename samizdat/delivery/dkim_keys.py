@@ -132,7 +132,7 @@ def at_or_above(name: str) -> list[str]:
 
 def signing_domain(organization: Organization, name: str) -> str:
     """Which of our domains signs for a sender at `name`; "" for none. A domain signs for those below it as well:
-    DMARC asks for the same organizational domain (RFC 7489, 3.1.1)."""
+    DMARC asks for the same organizational domain (RFC 9989, 4.4.1)."""
     return next((row.name for row in _domains_over(organization, name) if signs(row)), "")
 
 

@@ -2,7 +2,7 @@
 domain of another organization of this installation.
 
 Bounces name readers, so admins alone say where they go, and never whoever writes From. RFC 5321 wants an address that
-takes them; DMARC lets SPF count where that is at the domain of From (RFC 7489, 3.1.2).
+takes them; DMARC lets SPF count where that is at the domain of From (RFC 9989, 4.4.2).
 
 A key that was found in the domain's DNS proves whose it is, and so does whoever runs the server. Two who proved it both
 have it. Without a proof, a host of public pages or a domain that is signed for counts against those alone who never

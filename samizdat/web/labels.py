@@ -95,6 +95,7 @@ KEY_KINDS: dict[str, str] = {"ed25519": "Ed25519", "rsa": "RSA"}
 RECORDS_FOUND: dict[str, Word] = {
     "right": lazy("%(selector)s: record found."),
     "other": lazy("%(selector)s: the published record is different. Publish the one shown here."),
+    "unreadable": lazy("%(selector)s: the record is cut off or damaged. Copy the value again, in one piece."),
     "revoked": lazy("%(selector)s: the record is empty, which means the key is revoked. Publish it again."),
     "missing": lazy("%(selector)s: record not found yet. DNS can take an hour."),
     "silent": lazy(

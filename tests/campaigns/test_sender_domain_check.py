@@ -5,17 +5,24 @@ from dataclasses import dataclass
 import pytest
 
 from samizdat.campaigns.sender_domain_check import check_domain, look_up_txt
+from samizdat.core.mail.spf import Ask
 from tests.dns_server import NameServer
 
 WELL = {
+    "relay.example": ["v=spf1 ip4:192.0.2.0/24 -all"],
     "lantern.example": ["v=spf1 include:relay.example ~all"],
     "s1._domainkey.lantern.example": ["v=DKIM1; k=rsa; p=MIIB"],
     "_dmarc.lantern.example": ["v=DMARC1; p=none"],
 }
 
 
+def asking(answers: dict[str, list[str]]) -> Ask:
+    """TXT records alone; every host that SPF names has an address."""
+    return lambda name, kind: ["192.0.2.1"] if kind == "A" else answers.get(name, []) if kind == "TXT" else []
+
+
 def states(answers: dict[str, list[str]], name: str = "lantern.example") -> dict[str, str]:
-    return {record.name: record.state for record in check_domain(name, lambda asked: answers.get(asked, []))}
+    return {record.name: record.state for record in check_domain(name, asking(answers))}
 
 
 def test_a_domain_with_all_three_is_well() -> None:
@@ -23,8 +30,8 @@ def test_a_domain_with_all_three_is_well() -> None:
 
 
 def test_an_empty_domain_is_told_what_to_add() -> None:
-    found = {record.name: record for record in check_domain("lantern.example", lambda _name: [])}
-    assert (found["SPF"].state, found["DKIM"].state, found["DMARC"].state) == ("stop", "care", "stop")
+    found = {record.name: record for record in check_domain("lantern.example", lambda _name, _kind: [])}
+    assert (found["SPF"].state, found["DKIM"].state, found["DMARC"].state) == ("stop", "stop", "stop")
     assert "_dmarc.lantern.example" in found["DMARC"].sentence
 
 
@@ -59,21 +66,24 @@ OURS = [Key("one"), Key("two")]
     ("published", "state"),
     [
         ({key.name: [key.text] for key in OURS}, "good"),
-        ({OURS[0].name: [OURS[0].text]}, "stop"),
-        ({OURS[0].name: [OURS[0].text], OURS[1].name: ["v=DKIM1; k=ed25519; p=AAAA"]}, "stop"),
-        ({OURS[0].name: [OURS[0].text], OURS[1].name: ["v=DKIM1; p="]}, "stop"),
+        ({OURS[0].name: [OURS[0].text]}, "care"),
+        ({OURS[0].name: [OURS[0].text], OURS[1].name: ["v=DKIM1; k=ed25519; p=AAAA"]}, "care"),
+        ({OURS[0].name: [OURS[0].text], OURS[1].name: ["v=DKIM1; p="]}, "care"),
         ({}, "stop"),
     ],
     ids=["both there", "one missing", "another key", "revoked", "nothing"],
 )
-def test_where_we_sign_each_of_our_records_has_to_be_there(published: dict[str, list[str]], state: str) -> None:
-    found = check_domain("lantern.example", lambda name: (WELL | published).get(name, []), OURS)
-    assert {record.name: record.state for record in found} == {"SPF": "good", "DKIM": state, "DMARC": "good"}
+def test_where_we_sign_one_of_our_records_has_to_be_right(published: dict[str, list[str]], state: str) -> None:
+    found = check_domain("lantern.example", asking(WELL | published), OURS)
+    dkim = {record.state for record in found if record.name == "DKIM"}
+    assert (state in dkim, "stop" in dkim) == (True, state == "stop")
 
 
 def test_of_a_record_that_nobody_could_look_up_nothing_bad_is_said() -> None:
-    found = check_domain("lantern.example", lambda name: None if "_domainkey" in name else WELL.get(name, []), OURS)
-    assert found[1].state == "care"
+    found = check_domain(
+        "lantern.example", lambda name, kind: None if "_domainkey" in name else asking(WELL)(name, kind), OURS
+    )
+    assert {record.state for record in found if record.name == "DKIM"} == {"care"}
 
 
 def test_a_key_in_two_strings_is_read_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,17 +98,18 @@ def test_a_key_in_two_strings_is_read_as_one(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_without_a_name_server_the_check_says_that_it_could_not_look() -> None:
-    assert {record.state for record in check_domain("lantern.example", lambda _name: None)} == {"care"}
+    assert "stop" not in {record.state for record in check_domain("lantern.example", lambda _name, _kind: None)}
 
 
 def test_a_timeout_at_the_dmarc_record_is_no_missing_record() -> None:
-    found = check_domain("lantern.example", lambda name: None if name.startswith("_dmarc.") else [])
+    found = check_domain("lantern.example", lambda name, _kind: None if name.startswith("_dmarc.") else [])
     assert (found[2].name, found[2].state) == ("DMARC", "care")
 
 
 def test_keys_that_wait_are_to_be_published_and_not_added_once_more() -> None:
-    found = {one.name: one for one in check_domain("lantern.example", lambda _name: [], waiting="lantern.example")}
-    assert found["DKIM"].state == "care"
+    found = {
+        one.name: one for one in check_domain("lantern.example", lambda _name, _kind: [], waiting="lantern.example")
+    }
     assert found["DKIM"].sentence == (
         "The keys of lantern.example don’t sign yet. Publish their records, then activate the keys."
     )

@@ -503,7 +503,8 @@ def test_a_record_is_split_where_a_name_server_wants_it() -> None:
         (lambda text: text.replace("k=rsa; ", ""), "right"),
         (lambda text: text.replace("k=rsa", "k=ed25519"), "other"),
         (lambda text: text.replace("v=DKIM1;", "v=DKIM1; h=sha1;"), "other"),
-        (lambda text: text[:-20], "other"),
+        (lambda text: text[:-20], "unreadable"),
+        (lambda text: text.replace("p=MII", "p=M\u0456I"), "unreadable"),
         (lambda text: text[: text.index("p=") + 2], "revoked"),
         (lambda text: "v=spf1 -all", "missing"),
         (lambda text: "v=DKIM2; p=abc", "missing"),
@@ -517,7 +518,10 @@ def test_what_name_servers_say_is_compared_with_the_key(change: Any, state: str)
 def test_the_right_record_among_others_counts() -> None:
     public = public_text(ED.private)
     assert found_in([], "ed25519", public) == "missing"
-    assert found_in(["x", record_text("ed25519", "AAAA"), record_text("ed25519", public)], "ed25519", public) == "right"
+    another = public_text(ed25519.Ed25519PrivateKey.generate())
+    assert found_in([record_text("ed25519", another)], "ed25519", public) == "other"
+    texts = ["x", record_text("ed25519", another), record_text("ed25519", public)]
+    assert found_in(texts, "ed25519", public) == "right"
 
 
 # --- its price ---

@@ -170,12 +170,18 @@ def zone_line(name: str, text: str) -> str:
 
 
 def found_in(texts: Iterable[str], algorithm: str, public: str) -> str:
-    """What name servers say about our key: "right", "other" (another key stands there), "revoked" or "missing".
+    """What name servers say about our key: "right", "other" (another key stands there), "unreadable" (cut, or no key at
+    all), "revoked" or "missing".
 
     `texts` are whole TXT values. Tags as in RFC 6376, 3.6.1: spaces count for nothing, k= is rsa where it is left out.
     """
     states = {_compared(_tags(text), algorithm, public) for text in texts}
-    return next((state for state in ("right", "revoked", "other") if state in states), "missing")
+    return next((state for state in ("right", "revoked", "unreadable", "other") if state in states), "missing")
+
+
+def is_testing(texts: Iterable[str]) -> bool:
+    """Whether a record says that its key is only tried out (t=y): then receivers may treat the email as unsigned."""
+    return any("y" in _tags(text).get("t", "").split(":") for text in texts if "p=" in text)
 
 
 def _compared(tags: Mapping[str, str], algorithm: str, public: str) -> str:
@@ -185,7 +191,19 @@ def _compared(tags: Mapping[str, str], algorithm: str, public: str) -> str:
         return "revoked"
     if tags.get("k", "rsa") != algorithm or "sha256" not in tags.get("h", "sha256").split(":"):
         return "other"
-    return "right" if _same_bytes(tags["p"], public) else "other"
+    if _same_bytes(tags["p"], public):
+        return "right"
+    return "other" if _is_key(tags["p"], algorithm) else "unreadable"
+
+
+def _is_key(text: str, algorithm: str) -> bool:
+    try:
+        data = b64decode(text, validate=True)
+        if algorithm == "ed25519":
+            return len(data) == 32
+        return isinstance(serialization.load_der_public_key(data), rsa.RSAPublicKey)
+    except (ValueError, UnsupportedAlgorithm):
+        return False
 
 
 def _same_bytes(first: str, second: str) -> bool:

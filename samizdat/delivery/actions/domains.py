@@ -187,7 +187,7 @@ def _free_selector(row: SendingDomain, algorithm: str, now: datetime) -> str:
 
 @dataclass(frozen=True, slots=True)
 class DnsLookup:
-    """What was found of one key's record: "right", "other", "revoked", "missing", or "silent" (no server answered)."""
+    """What was found of one key's record: as dkim.found_in has it, or "silent" (no server answered)."""
 
     key: DkimKey
     status: str
