@@ -1,4 +1,4 @@
-"""A name server on loopback that knows the TXT records it is given; for everything else there is no such name."""
+"""A name server on loopback that knows the records it is given; for everything else there is no such name."""
 
 import socket
 import threading
@@ -13,11 +13,15 @@ import dns.rrset
 
 
 class NameServer:
-    """records: name -> TXT values; one of more than 255 characters goes out in several strings, as real ones do."""
+    """records: name -> TXT values; one of more than 255 characters goes out in several strings, as real ones do.
+    hosts: (name, type) -> values of A, AAAA, MX and PTR. failing: for these names it answers that it failed."""
 
     def __init__(self) -> None:
         self.records: dict[str, list[str]] = {}
-        self.broken = False  # Answers that it failed.
+        self.hosts: dict[tuple[str, str], list[str]] = {}
+        self.failing: set[str] = set()
+        self.broken = False  # Answers that it failed, to everything.
+        self.silent = False  # Answers nothing.
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind(("127.0.0.1", 0))
         self._thread = threading.Thread(target=self._serve, name="name server", daemon=True)
@@ -41,19 +45,23 @@ class NameServer:
             data, peer = self._socket.recvfrom(4096)
             if not data:
                 return
-            self._socket.sendto(self._answer(data), peer)
+            if not self.silent:
+                self._socket.sendto(self._answer(data), peer)
 
     def _answer(self, data: bytes) -> bytes:
         query = dns.message.from_wire(data)
         answer = dns.message.make_response(query)
         answer.flags |= dns.flags.RA
         name = query.question[0].name
-        values = self.records.get(name.to_text(omit_final_dot=True))
-        if self.broken:
+        text, kind = name.to_text(omit_final_dot=True), query.question[0].rdtype
+        values = self.records.get(text)
+        if self.broken or text in self.failing:
             answer.set_rcode(dns.rcode.SERVFAIL)
-        elif values is None:
+        elif hosts := self.hosts.get((text, dns.rdatatype.to_text(kind))):
+            answer.answer.append(dns.rrset.from_text_list(name, 60, dns.rdataclass.IN, kind, hosts))
+        elif values is None and text not in {known for known, _type in self.hosts}:
             answer.set_rcode(dns.rcode.NXDOMAIN)
-        elif query.question[0].rdtype == dns.rdatatype.TXT:
+        elif values is not None and kind == dns.rdatatype.TXT:
             texts = [" ".join(f'"{text[at : at + 255]}"' for at in range(0, len(text), 255)) for text in values]
             answer.answer.append(dns.rrset.from_text_list(name, 60, dns.rdataclass.IN, dns.rdatatype.TXT, texts))
         return answer.to_wire(max_size=65535)

@@ -21,8 +21,8 @@ NAMES = set(
     """
     Alt Atom Escape PostgreSQL Shift
     A MX API BEGIN CITY CREATEROLE CSV DKIM DMARC PTR DNS END Ed Enter Europe Feedback Gmail GIF HTML HTTPS ID IP JPEG
-    JSON LOGIN MJML Mailchimp KEY Mailgun Markdown Message NUL Outlook PEM PLAIN PNG Riga RSA SHA SMTP SPF STARTTLS SVG TLS
-    TXT Samizdat bold italic link doc type
+    JSON LOGIN MJML Mailchimp KEY Mailgun Markdown Message NUL Outlook PEM PLAIN PNG Riga RSA SHA SMTP SPF STARTTLS SVG
+    TLS TXT Samizdat bold italic link doc type
     Tab URL UTF WebP Windows Zip and ca cookie date default else endpoint eu fingerprint helo hold https include
     mailto mj or age XLSX passkey resend root samizdat sendmail tel timeout url us xn zip AES GCM
     BEE Stripo Unlayer Brevo Buttondown Ghost Kit MailerLite Mailman Substack beehiiv listmonk txt lt gt

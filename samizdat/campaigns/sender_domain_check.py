@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from django.utils.translation import gettext as _
 
 from samizdat.core.mail import sender_check
-from samizdat.core.mail.sender_check import DnsValue, OurKey, Sender, SenderFinding
+from samizdat.core.mail.sender_check import DnsValue, OurKey, SenderByRoute, SenderFinding
 from samizdat.core.mail.spf import Ask
 from samizdat.options import option
 
@@ -114,7 +114,7 @@ def check_domain(
 ) -> list[DnsRecord]:
     """SPF, DKIM and DMARC of a domain, in that order. ours: the keys that we sign with for it. waiting: the domain
     whose keys are made and do not sign yet; published: those of them whose records were found."""
-    sender = Sender(domain, domain, tuple(ours), domain, waiting=waiting, published=tuple(published))
+    sender = SenderByRoute(domain, domain, tuple(ours), domain, waiting=waiting, published=tuple(published))
     return in_words(sender_check.authentication(sender, ask or asker()))
 
 

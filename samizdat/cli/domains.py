@@ -1,4 +1,5 @@
-"""domain check, add, ls, records, key, published, activate, rotate, retire, warm-up, rm: who signs the letters."""
+"""domain check, add, ls, records, key, published, activate, rotate, retire, warm-up, allow, require, rm: who signs the
+letters, and what has to stand in DNS."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,26 +29,43 @@ def domain() -> None:
 def domain_check(name: str) -> None:
     """Look up SPF, DKIM and DMARC of a domain and say what is missing. A new key whose record is there is published."""
     ours = _known(name)
-    from samizdat.campaigns.sender_domain_check import check_domain
-
     looks: list[Any] = []
-    active: Any = ()
     if ours is not None:
-        from samizdat.delivery import dkim_keys
         from samizdat.delivery.actions import domains
 
         looks = domains.look(ours, now=bootstrap.now())
-        active = dkim_keys.domain_row(ours).active
-    ready = [entry.key.selector for entry in looks if entry.status == "right"]
-    records = check_domain(name, ours=active, waiting=name if looks and not active else "", published=ready)
-    marks = {"good": "well", "care": "look", "stop": "missing"}
+    records, routes, allowed = _sender(ours, name)
     keys = [{"selector": entry.key.selector, "state": entry.key.state, "found": entry.status} for entry in looks]
+    document = {"domain": name, "records": [record.document() for record in records], "keys": keys}
     say(
-        {"domain": name, "records": [record.document() for record in records], "keys": keys},
-        *[f"{marks[record.state]:8} {record.name:6} {at_terminal(record.sentence)}" for record in records],
+        {**document, "routes": routes, "allowed": allowed or None},
+        *[f"{_MARKS[record.state]:8} {record.name:11} {at_terminal(record.sentence)}" for record in records],
         *[f"{entry['selector']}: {entry['state']}. {_FOUND[str(entry['found'])]}" for entry in keys],
+        *([f"Campaigns may be sent without these records: {allowed}"] if allowed else []),
         *_next_step(ours, looks),
     )
+
+
+_MARKS = {"good": "well", "care": "look", "stop": "missing"}
+
+
+def _sender(ours: "SendingDomain | None", name: str) -> tuple[list[Any], list[dict[str, Any]], str]:
+    """What is found of a sender at this domain by all routes, the codes by route, and why an admin allows it anyway.
+    Where there is no house, SPF, DKIM and DMARC alone."""
+    if ours is None:
+        from samizdat.campaigns.sender_domain_check import check_domain
+
+        return check_domain(name), [], ""
+    from samizdat.accounts.sealed_settings import leading
+    from samizdat.delivery import sending_gate
+
+    organization = ours.organization
+    verdicts = sending_gate.verdicts(organization, leading(organization), f"postmaster@{ours.name}")
+    routes = [
+        {"route": verdict.route, "findings": {finding.code: finding.severity for finding in verdict.findings}}
+        for verdict in verdicts
+    ]
+    return sending_gate.records(verdicts), routes, sending_gate.allowed_reason(organization, ours.name)
 
 
 _FOUND = {
@@ -272,6 +290,37 @@ def domain_warm_up(name: str, plan: str) -> None:
         else f"{sending_domain.name} has no warm-up."
     )
     say({"domain": sending_domain.name, "warm_up": sending_domain.warm_up}, sentence)
+
+
+@domain.command("allow")
+@click.argument("name")
+@click.option("--reason", required=True, help="Why; goes into the activity log.")
+@common
+def domain_allow(name: str, reason: str) -> None:
+    """Send from a domain though its DNS lacks records that mailbox providers require."""
+    sending_domain = _domain(name)
+    from samizdat.delivery.actions import domains
+
+    domains.allow_without_records(sending_domain, reason, now=bootstrap.now())
+    name = sending_domain.name
+    again = f"To require its records again: samizdat domain require {name}"
+    say(
+        {"domain": sending_domain.name, "allowed": reason},
+        f"{sending_domain.name} may send without its records.",
+        again,
+    )
+
+
+@domain.command("require")
+@click.argument("name")
+@common
+def domain_require(name: str) -> None:
+    """Require the DNS records of a domain again before anything is sent from it."""
+    sending_domain = _domain(name)
+    from samizdat.delivery.actions import domains
+
+    domains.require_records(sending_domain, now=bootstrap.now())
+    say({"domain": sending_domain.name, "allowed": None}, f"{sending_domain.name} needs its DNS records to send.")
 
 
 @domain.command("rm")

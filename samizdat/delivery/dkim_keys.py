@@ -74,13 +74,19 @@ class DomainRow:
     id: int
     name: str
     keys: tuple[KeyRow, ...]
+    allowed: str = ""  # Why an admin lets campaigns go without its DNS records.
 
     @property
     def active(self) -> tuple[KeyRow, ...]:
         return tuple(key for key in self.keys if key.state == "active")
 
     def document(self) -> dict[str, object]:
-        return {"domain": self.name, "signs": bool(self.active), "keys": [key.document() for key in self.keys]}
+        return {
+            "domain": self.name,
+            "signs": bool(self.active),
+            "keys": [key.document() for key in self.keys],
+            "allowed": self.allowed or None,
+        }
 
 
 _ORDER = {state: place for place, state in enumerate(("active", "new", "published", "retiring", "retired"))}
@@ -100,7 +106,7 @@ def _row(row: SendingDomain) -> DomainRow:
     waits, retired = sealed_domains.domain_waits(row), sealed_domains.retired_keys(row)
     keys = [_key_row(row, key, waits, retired) for key in row.keys.all()]
     keys.sort(key=lambda key: (_ORDER[key.state], key.algorithm, -key.id))
-    return DomainRow(row.pk, row.name, tuple(keys))
+    return DomainRow(row.pk, row.name, tuple(keys), sealed_domains.allowed_reason(row))
 
 
 def _key_row(row: SendingDomain, key: DkimKey, waits: bool, retired: set[int]) -> KeyRow:
@@ -133,7 +139,7 @@ def at_or_above(name: str) -> list[str]:
 def signing_domain(organization: Organization, name: str) -> str:
     """Which of our domains signs for a sender at `name`; "" for none. A domain signs for those below it as well:
     DMARC asks for the same organizational domain (RFC 9989, 4.4.1)."""
-    return next((row.name for row in _domains_over(organization, name) if signs(row)), "")
+    return next((row.name for row in domains_over(organization, name) if signs(row)), "")
 
 
 def signs(row: SendingDomain) -> bool:
@@ -152,7 +158,7 @@ def named(names: Collection[str]) -> list[SendingDomain]:
     return [*SendingDomain.objects.select_related("organization").filter(name__in=names)]
 
 
-def _domains_over(organization: Organization, name: str) -> list[SendingDomain]:
+def domains_over(organization: Organization, name: str) -> list[SendingDomain]:
     """Those at or above `name`, the nearest first."""
     rows = [row for row in named(at_or_above(name)) if row.organization_id == organization.pk]
     return sorted(rows, key=lambda row: -len(row.name))
@@ -168,7 +174,7 @@ def signing_keys(organization: Organization, name: str) -> list[dkim.SigningKey]
 
     Errors: VaultError, SealError when they cannot be opened.
     """
-    for row in _domains_over(organization, name):
+    for row in domains_over(organization, name):
         if keys := sealed_domains.signing(row, _active(row)):
             return [dkim.SigningKey(row.name, key.selector, dkim.read_private(key.private)) for key in keys]
     return []
@@ -239,9 +245,9 @@ _SENTENCES: dict[str, Callable[[], str]] = {
 }
 
 
-def _unsigning_domain(organization: Organization, name: str) -> str:
+def unsigning_domain(organization: Organization, name: str) -> str:
     """The nearest domain with keys that are there and do not sign yet; "" for none."""
-    rows = _domains_over(organization, name)
+    rows = domains_over(organization, name)
     return next((row.name for row in rows if row.keys.filter(state__in=("new", "published")).exists()), "")
 
 
@@ -253,7 +259,7 @@ def signature_of(organization: Organization, name: str) -> Signature:
     if routes and len(relays) == len(routes):
         return Signature("relay", "", (), relays)
     if not ours:
-        waits = _unsigning_domain(organization, name) if name else ""
+        waits = unsigning_domain(organization, name) if name else ""
         return Signature("waiting" if waits else "nobody", waits, (), relays)
     row = domain_named(organization, ours)
     keys = _row(row).active if row else ()

@@ -14,15 +14,22 @@ from msgspec import Struct, structs
 from samizdat.core.crypto.seal import SealBroken, SealError
 from samizdat.delivery.models import DkimKey, SendingDomain
 from samizdat.events.actions import detail_of
+from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
+from samizdat.events.queries import last_about
 from samizdat.vault import keyring
+
+# By which an admin allows a domain without its records, and takes that back.
+ALLOWING: tuple[EventKind, EventKind] = ("domain.allowed", "domain.checked")
 
 
 class DomainState(Struct, frozen=True):
-    """waits: nobody has approved it yet. Of a row without a seal: a name that no domain has."""
+    """waits: nobody has approved it yet. Of a row without a seal: a name that no domain has. allowed: why an admin lets
+    campaigns go without the records that mailbox providers ask for (delivery/sending_gate.py)."""
 
     name: str = ""
     waits: bool = True
+    allowed: str = ""
 
 
 class SealedKey(Struct, frozen=True):
@@ -55,17 +62,33 @@ def _open_domain(row: SendingDomain) -> DomainState:
 def domain_waits(row: SendingDomain) -> bool:
     """Whether nobody has approved it; the same of one that is none of ours as its row stands, or was removed."""
     try:
-        is_approved = _open_domain(row) == DomainState(row.name, waits=False)
+        state = _open_domain(row)
     except SealError:
         return True
-    return not is_approved or _events(row, "domain.removed").exists()
+    return state.name != row.name or state.waits or _events(row, "domain.removed").exists()
 
 
 def approve_domain(row: SendingDomain, name: str) -> None:
     """name: what was approved, whatever stands in its row by now. Errors: SealError where another one is sealed."""
-    if _open_domain(row).name != name:
+    state = _open_domain(row)
+    if state.name != name:
         raise SealBroken()
-    _seal_domain(row, DomainState(name, waits=False))
+    _seal_domain(row, structs.replace(state, waits=False))
+
+
+def allow(row: SendingDomain, reason: str) -> None:
+    """reason: "" takes it back. Call it in the transaction that logs it. Errors: SealError."""
+    row = SendingDomain.objects.select_for_update(of=("self",)).select_related("organization").get(pk=row.pk)
+    _seal_domain(row, structs.replace(_open_domain(row), allowed=reason))
+
+
+def allowed_reason(row: SendingDomain) -> str:
+    """Why an admin allowed it without the records; "" where nobody did. A state that was put back counts for nothing:
+    the log has the last word."""
+    if domain_waits(row):
+        return ""
+    last = last_about(row.organization, ALLOWING, row.pk)
+    return _open_domain(row).allowed if last is not None and last.kind == ALLOWING[0] else ""
 
 
 def seal_key(key: DkimKey, value: SealedKey) -> None:

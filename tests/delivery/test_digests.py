@@ -396,7 +396,7 @@ def test_the_command_line_lets_such_a_letter_go(
     close(house, server)
     monkeypatch.setattr(bootstrap, "open_house", lambda: None)
     monkeypatch.setattr(bootstrap, "organization", lambda: house.organization)
-    monkeypatch.setattr("samizdat.campaigns.sender_domain_check.check_domain", lambda *_, **__: [])
+    monkeypatch.setattr("samizdat.delivery.sending_gate.verdicts", lambda *_, **__: [])
     told = CliRunner().invoke(campaign_check, [str(house.draft().pk)])
     assert told.exit_code == 0 and "they get it there" in told.output
 

@@ -51,13 +51,16 @@ def window(browser: Any, person: Any, base: str, **options: Any) -> Iterator[tup
 
 @pytest.fixture(autouse=True)
 def quiet_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    from samizdat.campaigns import sender_domain_check
+    from samizdat.campaigns.sender_domain_check import DnsRecord
+    from samizdat.core.mail.sender_check import DnsValue
+    from samizdat.delivery import sending_gate
 
+    missing = DnsValue("lantern.example", "TXT", "v=spf1 mx ~all")
     records = [
-        sender_domain_check.DnsRecord("SPF", "stop", "No SPF record."),
-        sender_domain_check.DnsRecord("DKIM", "good", "A key.", "v=DKIM1; p=abc"),
+        DnsRecord("SPF", "stop", "No SPF record.", publish=missing),
+        DnsRecord("DKIM", "good", "A key.", "v=DKIM1; p=abc"),
     ]
-    monkeypatch.setattr(sender_domain_check, "check_domain", lambda name, **_: records)
+    monkeypatch.setattr(sending_gate, "look", lambda *_: records)
 
 
 def _found_import(here: House) -> Any:

@@ -301,6 +301,7 @@ def _stands(forms: list[Any] | None, told: dict[str, Any], name: str) -> bool:
 ADMINS_ALONE = {
     "exports", "fetch-export", "trace-address", "team", "member", "remove-member", "withdraw-invitation", "settings",
     "routes", "edit-route", "remove-route", "sending-domain", "activate-keys", "rotate-keys", "remove-domain",
+    "allow-domain",
     "breaches", "list-retention", "remove-field", "decide-change", "sign-out-member", "forget-key",
     "lock-member", "unlock-member",
 }  # fmt: skip

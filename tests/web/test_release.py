@@ -39,15 +39,16 @@ RIGA = ZoneInfo("Europe/Riga")
 @pytest.fixture(autouse=True)
 def quiet_names(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """No name server is asked; what was asked is kept."""
-    from samizdat.campaigns import sender_domain_check
+    from samizdat.campaigns.sender_domain_check import DnsRecord
+    from samizdat.delivery import sending_gate
 
     asked: list[str] = []
 
-    def look(name: str, **_: object) -> list[sender_domain_check.DnsRecord]:
-        asked.append(name)
-        return [sender_domain_check.DnsRecord("SPF", "stop", f"{name} has no SPF record.")]
+    def look(_organization: object, _settings: object, sender: str, _ask: object = None) -> list[DnsRecord]:
+        asked.append(sender.partition("@")[2])
+        return [DnsRecord("SPF", "stop", f"{asked[-1]} has no SPF record.")]
 
-    monkeypatch.setattr(sender_domain_check, "check_domain", look)
+    monkeypatch.setattr(sending_gate, "look", look)
     return asked
 
 

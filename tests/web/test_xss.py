@@ -199,10 +199,12 @@ def wrong_in(kind: str, body: bytes) -> list[str]:
 def full(here: House, opened: Opened, monkeypatch: pytest.MonkeyPatch) -> House:
     """With a campaign that went out, an import that was looked at and one that is done, routes and domains in trouble,
     and what was sent from outside in each."""
-    from samizdat.campaigns import sender_domain_check
+    from samizdat.campaigns.sender_domain_check import DnsRecord
+    from samizdat.core.mail.sender_check import DnsValue
+    from samizdat.delivery import sending_gate
 
-    said = [sender_domain_check.DnsRecord("SPF", "stop", PAYLOAD, PAYLOAD)]
-    monkeypatch.setattr(sender_domain_check, "check_domain", lambda name, **_: said)
+    said = [DnsRecord("SPF", "stop", PAYLOAD, PAYLOAD, publish=DnsValue(PAYLOAD, "TXT", PAYLOAD))]
+    monkeypatch.setattr(sending_gate, "look", lambda *_: said)
     monkeypatch.setattr(test_browser, "HEADING", HEADING.replace("LEID", PAYLOAD))
     monkeypatch.setattr(test_browser, "ROW", ROW.replace("abc", PAYLOAD))
     test_browser._found_import(here)

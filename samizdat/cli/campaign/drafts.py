@@ -15,6 +15,7 @@ from samizdat.core.languages import CODE, normal
 
 if TYPE_CHECKING:
     from samizdat.accounts.models import Organization
+    from samizdat.accounts.sealed_settings import Leading
     from samizdat.audience.models import Tag
     from samizdat.campaigns.content import ContentFinding
     from samizdat.campaigns.drafts.draft import Draft
@@ -237,12 +238,12 @@ def campaign_check(number: int, links: bool, accepted: tuple[str, ...]) -> None:
     draft, settings = opened.draft, opened.settings
     flaws = looked(campaign_row, links, accepted).findings
     others = [(version.language, looked(version, links, accepted).findings) for version in versions(campaign_row)]
-    signature, records = _sender_of(campaign_row, draft)
+    signature, records, refusal = _sender_of(campaign_row, draft, settings)
     live = [route for route in routes(organization) if route.state == "live"]
     size, approval = size_of(campaign_row), standing(opened, now=bootstrap.now())
     unsaid = settings.requires_approval and approval.state != "given"
     gathered = not size and stands_in_digest(campaign_row, settings)
-    stops = _stops(flaws, others, bool(live), bool(size) or gathered, unsaid)
+    stops = _stops(flaws, others, bool(live), bool(size) or gathered, unsaid) + ([refusal] if refusal else [])
     bounces = settings.return_address or draft.from_email
     document = {
         "id": campaign_row.id,
@@ -266,19 +267,20 @@ def campaign_check(number: int, links: bool, accepted: tuple[str, ...]) -> None:
     say(document, *lines, f"No problems. Next: samizdat campaign send {campaign_row.id}")
 
 
-def _sender_of(campaign: "Campaign", draft: "Draft") -> tuple[Any, list[Any]]:
-    """Who signs for the domain of the sender, and what stands in its DNS."""
-    from samizdat.campaigns.sender_domain_check import check_domain
+def _sender_of(campaign: "Campaign", draft: "Draft", settings: "Leading") -> tuple[Any, list[Any], str]:
+    """Who signs for the domain of the sender, what stands in its DNS, and why that stops it."""
+    from samizdat.campaigns.sender_domain_check import asker
     from samizdat.core.mail.address import BadAddress, domain, normalize
-    from samizdat.delivery import dkim_keys
+    from samizdat.delivery import dkim_keys, sending_gate
 
     try:
         sender = domain(normalize(draft.from_email))
     except BadAddress:
         sender = ""  # The letter's own flaw names it already.
-    signature = dkim_keys.signature_of(campaign.organization, sender)
-    waiting = signature.domain if signature.by == "waiting" else ""
-    return signature, check_domain(sender, ours=signature.keys, waiting=waiting) if sender else []
+    organization, ask = campaign.organization, asker()
+    signature = dkim_keys.signature_of(organization, sender)
+    records = sending_gate.records(sending_gate.verdicts(organization, settings, draft.from_email, ask))
+    return signature, records, sending_gate.refusal(organization, settings, draft.from_email, ask)
 
 
 def _stops(
@@ -313,7 +315,6 @@ def _check_lines(
     lines += [line_of(flaw, f"{code}: {_where(flaw)}") for code, findings in others for flaw in findings]
     if install:
         lines.append(f"note  Spelling isn't checked in every language. For all languages: {install}")
-    # Only the letter itself can stop it; a missing record costs trust.
     looked = [(record.state == "good", record.name, record.sentence) for record in records]
     looked.append((signature.by not in ("nobody", "waiting"), "Signature", signature.sentence))
     lines += [

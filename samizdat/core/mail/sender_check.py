@@ -118,7 +118,7 @@ class OurKey(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Sender:
+class SenderByRoute:
     """A sender by one route. signing: the domain whose keys sign (d=). by_provider: the route's provider signs instead.
     waiting: the domain whose keys are there and don't sign yet, published: those of them whose records were found.
     include: what its provider wants in SPF, or host: the server that it leads to. own_host: the name of our machine,
@@ -166,14 +166,14 @@ class SenderFinding:
         return self.code.partition("_")[0]
 
 
-def judge(sender: Sender, ask: Ask) -> list[SenderFinding]:
+def judge(sender: SenderByRoute, ask: Ask) -> list[SenderFinding]:
     """What receivers find of this sender by this route: SPF, DKIM, DMARC, the return path, the server.
 
     Stops where nothing aligned would be left, where anybody could send as this domain, or where bounces are lost."""
     return [*authentication(sender, ask), *_return_path(sender, ask), *_own_host(sender, ask), *_encryption(sender)]
 
 
-def authentication(sender: Sender, ask: Ask) -> list[SenderFinding]:
+def authentication(sender: SenderByRoute, ask: Ask) -> list[SenderFinding]:
     """SPF, DKIM and DMARC."""
     policy = dmarc.find(sender.domain, ask)
     server = spf.read(sender.return_path or sender.domain, ask)
@@ -197,7 +197,7 @@ def _as_needed(finding: SenderFinding, other: bool | None) -> SenderFinding:
     return SenderFinding(finding.code, severity, finding.values, finding.text, finding.publish)
 
 
-def _signs(sender: Sender, findings: Iterable[SenderFinding]) -> bool | None:
+def _signs(sender: SenderByRoute, findings: Iterable[SenderFinding]) -> bool | None:
     codes = {finding.code for finding in findings}
     if codes & {"dkim_unaligned", "dkim_strict", "dkim_none", "dkim_waiting", "dkim_ready"}:
         return False
@@ -207,7 +207,7 @@ def _signs(sender: Sender, findings: Iterable[SenderFinding]) -> bool | None:
     return None if is_open else False
 
 
-def _allows(sender: Sender, server: spf.SpfResult, unaligned: Sequence[SenderFinding]) -> bool | None:
+def _allows(sender: SenderByRoute, server: spf.SpfResult, unaligned: Sequence[SenderFinding]) -> bool | None:
     if server.code == "unanswered":
         return None
     return not server.code and not unaligned and not _lacks_provider(sender, server)
@@ -216,7 +216,7 @@ def _allows(sender: Sender, server: spf.SpfResult, unaligned: Sequence[SenderFin
 # --- SPF ---
 
 
-def _server(sender: Sender, server: spf.SpfResult) -> SenderFinding:
+def _server(sender: SenderByRoute, server: spf.SpfResult) -> SenderFinding:
     domain = sender.return_path or sender.domain
     code = server.code or ("provider" if _lacks_provider(sender, server) else "good")
     values = {"domain": server.where or domain, "detail": server.detail, "lookups": str(server.lookups)}
@@ -228,13 +228,14 @@ def _server(sender: Sender, server: spf.SpfResult) -> SenderFinding:
     return SenderFinding(f"spf_{code}", severity, {**values, "value": value}, server.text, publish)
 
 
-def _lacks_provider(sender: Sender, server: spf.SpfResult) -> bool:
+def _lacks_provider(sender: SenderByRoute, server: spf.SpfResult) -> bool:
     return bool(sender.include) and sender.include not in server.includes
 
 
-def _spf_value(sender: Sender, server: spf.SpfResult, code: str) -> str:
+def _spf_value(sender: SenderByRoute, server: spf.SpfResult, code: str) -> str:
     """A record that would do, kept as near as possible to what is there."""
-    include, host = sender.include, sender.own_host or sender.host
+    own = sender.own_host if sender.own_host and "." in sender.own_host else ""
+    include, host = sender.include, own or sender.host
     fresh = f"v=spf1 include:{include} ~all" if include else f"v=spf1 a:{host} ~all" if host else "v=spf1 mx ~all"
     match code:
         case "several":
@@ -254,7 +255,7 @@ def _spf_value(sender: Sender, server: spf.SpfResult, code: str) -> str:
 # --- DKIM ---
 
 
-def _signature(sender: Sender, policy: dmarc.DmarcResult, ask: Ask) -> Iterator[SenderFinding]:
+def _signature(sender: SenderByRoute, policy: dmarc.DmarcResult, ask: Ask) -> Iterator[SenderFinding]:
     if sender.keys and not sender.by_provider:
         yield from _records(sender.keys, ask)
         yield from _signing_domain(sender, policy, ask)
@@ -312,7 +313,7 @@ def _state(key: OurKey, ask: Ask) -> tuple[str, str]:
     return state, texts[0] if texts else ""
 
 
-def _signing_domain(sender: Sender, policy: dmarc.DmarcResult, ask: Ask) -> Iterator[SenderFinding]:
+def _signing_domain(sender: SenderByRoute, policy: dmarc.DmarcResult, ask: Ask) -> Iterator[SenderFinding]:
     values = {"signing": sender.signing, "domain": sender.domain, "place": policy.place}
     if _is_aligned(sender.domain, sender.signing, policy, "adkim", ask) is not False:
         return
@@ -339,7 +340,7 @@ def _loosened(code: str, values: dict[str, str], record: dmarc.DmarcRecord, tag:
     return SenderFinding(code, "weak", {**values, "value": value}, record.text, publish)
 
 
-def _policy(sender: Sender, policy: dmarc.DmarcResult) -> SenderFinding:
+def _policy(sender: SenderByRoute, policy: dmarc.DmarcResult) -> SenderFinding:
     values = {"domain": sender.domain, "place": policy.place, "policy": policy.policy}
     text = policy.texts[0] if policy.texts else ""
     if not policy.code:
@@ -362,7 +363,7 @@ def _policy_value(policy: dmarc.DmarcResult) -> str:
 # --- the return path ---
 
 
-def _alignment(sender: Sender, policy: dmarc.DmarcResult, ask: Ask) -> Iterator[SenderFinding]:
+def _alignment(sender: SenderByRoute, policy: dmarc.DmarcResult, ask: Ask) -> Iterator[SenderFinding]:
     values = {"domain": sender.return_path, "place": policy.place}
     if _is_aligned(sender.domain, sender.return_path, policy, "aspf", ask) is not False:
         return
@@ -372,7 +373,7 @@ def _alignment(sender: Sender, policy: dmarc.DmarcResult, ask: Ask) -> Iterator[
         yield SenderFinding("return_unaligned", "weak", values)
 
 
-def _return_path(sender: Sender, ask: Ask) -> Iterator[SenderFinding]:
+def _return_path(sender: SenderByRoute, ask: Ask) -> Iterator[SenderFinding]:
     """Receivers refuse a sender that takes no mail (RFC 5321, 4.1.1.2 and RFC 7505)."""
     if not (domain := sender.return_path):
         return
@@ -392,7 +393,7 @@ def _return_path(sender: Sender, ask: Ask) -> Iterator[SenderFinding]:
 # --- the server and the connection ---
 
 
-def _own_host(sender: Sender, ask: Ask) -> Iterator[SenderFinding]:
+def _own_host(sender: SenderByRoute, ask: Ask) -> Iterator[SenderFinding]:
     """Gmail wants a PTR record that leads back to the address. Only a warning: our machine may send by another one."""
     if (host := sender.own_host) is None:
         return
@@ -420,6 +421,6 @@ def _pointer(address: str, host: str, ask: Ask) -> SenderFinding:
     return SenderFinding("ptr_differs" if names else "ptr_missing", "care", values)
 
 
-def _encryption(sender: Sender) -> Iterator[SenderFinding]:
+def _encryption(sender: SenderByRoute) -> Iterator[SenderFinding]:
     if sender.encrypted is not None:
         yield SenderFinding("tls_good" if sender.encrypted else "tls_none", "good" if sender.encrypted else "care")

@@ -106,14 +106,14 @@ class _Walk:
         if texts is None:
             self.silent = self.silent or domain
             return
-        found = records(texts)
+        own = records(texts)
         if not included:
-            self.top = found or [text for text in texts if text.lower().startswith("v=spf")]
-        if len(found) > 1:
-            raise _Problem("several", str(len(found)))
-        if not found:
+            self.top = own or [text for text in texts if text.lower().startswith("v=spf")]
+        if len(own) > 1:
+            raise _Problem("several", str(len(own)))
+        if not own:
             raise _Problem("syntax", self.top[0].split(" ")[0]) if self.top and not included else _Problem("missing")
-        self._terms(domain, found[0].split()[1:])
+        self._terms(domain, own[0].split()[1:])
 
     def _terms(self, domain: str, terms: Sequence[str]) -> None:
         redirect = ""

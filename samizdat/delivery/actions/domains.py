@@ -112,6 +112,36 @@ def warm_up(row: SendingDomain, plan: str, *, now: datetime, by: Person | None =
     return row
 
 
+# Characters of a reason.
+LONGEST_REASON = 500
+
+
+def allow_without_records(row: SendingDomain, reason: str, *, now: datetime, by: Person | None = None) -> None:
+    """Campaigns from this domain and those below it may go though DNS lacks what mailbox providers ask for
+    (delivery/sending_gate.py). Errors: DomainRefused."""
+    reason = " ".join(reason.split())
+    if not 0 < len(reason) <= LONGEST_REASON:
+        sentence = _("Say why this domain may send without its DNS records, in at most %(n)s characters.")
+        raise DomainRefused(sentence % {"n": LONGEST_REASON}, "reason", "no_reason")
+    _set_allowed(row, reason, "domain.allowed", now, by)
+
+
+def require_records(row: SendingDomain, *, now: datetime, by: Person | None = None) -> None:
+    """Takes that back. Errors: DomainRefused."""
+    _set_allowed(row, "", "domain.checked", now, by)
+
+
+def _set_allowed(row: SendingDomain, reason: str, kind: EventKind, now: datetime, by: Person | None) -> None:
+    try:
+        with transaction.atomic():
+            sealed_domains.allow(row, reason)
+            detail = {"domain": row.name, **({"reason": reason} if reason else {})}
+            record(kind, row.organization, now=now, by=by, about=row.pk, detail=detail)
+    except SealError:
+        raise _altered(row.name) from None
+    row.refresh_from_db(fields=["state_sealed"])
+
+
 def add_key(
     row: SendingDomain,
     algorithm: str = "",

@@ -39,6 +39,14 @@ class WarmUpForm(DeskForm):
     )
 
 
+class AllowForm(DeskForm):
+    reason = forms.CharField(
+        label=lazy("Reason"),
+        max_length=500,
+        help_text=lazy("For example: “The provider signs under a name of its own.” It goes into the activity log."),
+    )
+
+
 class KeyForm(DeskForm):
     algorithm = forms.ChoiceField(label=lazy("Type"), choices=[("rsa", "RSA"), ("ed25519", "Ed25519")])
     selector = forms.CharField(

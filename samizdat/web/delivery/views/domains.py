@@ -8,14 +8,16 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from samizdat.delivery import dkim_keys
+from samizdat.accounts.sealed_settings import leading
+from samizdat.campaigns.sender_domain_check import DnsRecord
+from samizdat.delivery import dkim_keys, sending_gate
 from samizdat.delivery.actions import domains as actions
 from samizdat.delivery.actions import rate_budgets
 from samizdat.delivery.errors import DomainRefused
 from samizdat.delivery.models import DkimKey, RemoteCheck, SendingDomain
 from samizdat.web import labels
 from samizdat.web.base_form import refuse
-from samizdat.web.delivery.forms.domains import DomainForm, KeyForm, WarmUpForm
+from samizdat.web.delivery.forms.domains import AllowForm, DomainForm, KeyForm, WarmUpForm
 from samizdat.web.permissions import ADMINS, KEEPERS, address, deed, door, go
 from samizdat.web.remote_checks import ask
 from samizdat.web.request import DeskRequest
@@ -92,9 +94,11 @@ def sending_domain(request: DeskRequest, domain_id: int) -> HttpResponse:
     today = dict(rate_budgets.used_of_domains(request.organization.pk, timezone.now())).get(domain.name)
     facts = {
         "row": row,
+        "allow": AllowForm(),
         "form": form,
         "plan": plan,
         "warming": labels.used(today) if today else "",
+        "records": _records(request, domain) if "look" in request.GET else None,
         **_groups(row),
     }
     return render(request, "web/domains/domain.html", facts, status=422 if form.errors or plan.errors else 200)
@@ -116,6 +120,37 @@ def _warmed(request: DeskRequest, domain: SendingDomain, form: WarmUpForm) -> bo
     )
     messages.success(request, sentence % {"domain": kept.name, "plan": kept.warm_up.replace(",", ", ")})
     return True
+
+
+@door(see=KEEPERS)
+def domain_records(request: DeskRequest, domain_id: int) -> HttpResponse:
+    """What DNS lacks for a sender at this domain; asked for by itself, so that the page does not wait."""
+    records = _records(request, _domain(request, domain_id))
+    return render(request, "web/domains/parts/records.html", {"records": records})
+
+
+def _records(request: DeskRequest, domain: SendingDomain) -> list[DnsRecord]:
+    settings = leading(request.organization)
+    return sending_gate.look(request.organization, settings, f"postmaster@{domain.name}")
+
+
+@deed(ADMINS)
+def allow_domain(request: DeskRequest, domain_id: int) -> HttpResponse:
+    """Campaigns go though records are missing, for the reason that is given; without one they are required again."""
+    domain = _domain(request, domain_id)
+    try:
+        if "require" in request.POST:
+            actions.require_records(domain, now=timezone.now(), by=request.person)
+            sentence = _("%(domain)s needs its DNS records to send.")
+        else:
+            reason = request.POST.get("reason", "")
+            actions.allow_without_records(domain, reason, now=timezone.now(), by=request.person)
+            sentence = _("%(domain)s may send without its DNS records.")
+    except DomainRefused as refused:
+        messages.error(request, str(refused))
+    else:
+        messages.success(request, sentence % {"domain": domain.name})
+    return go(request, "sending-domain", domain.pk)
 
 
 def _groups(row: dkim_keys.DomainRow) -> dict[str, object]:

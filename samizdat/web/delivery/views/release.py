@@ -12,15 +12,17 @@ from django.utils.translation import ngettext
 from samizdat import dbclock
 from samizdat.accounts import sealed_people
 from samizdat.accounts.models import Organization
+from samizdat.accounts.sealed_settings import Leading, leading
 from samizdat.audience import queries as audience
 from samizdat.audience.errors import AudienceError
 from samizdat.audience.segments.describe import Names
-from samizdat.campaigns import approval, sender_domain_check, translations
+from samizdat.campaigns import approval, translations
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.opened import OpenedCampaign, open_campaign
-from samizdat.delivery import actions, dkim_keys, queries
+from samizdat.campaigns.sender_domain_check import asker
+from samizdat.delivery import actions, dkim_keys, queries, sending_gate
 from samizdat.delivery.actions import second_person, welcome
 from samizdat.delivery.audience_size import counts_long
 from samizdat.delivery.errors import DeliveryError
@@ -184,7 +186,7 @@ def _send_facts(
         "audience": _audience(opened),
         "test": TestForm(initial={"to": sealed_people.email_of(request.person)}, prefix="test"),
         "domain": domain_in(draft.from_email),
-        **(_look(organization=request.organization, email=draft.from_email) if request.GET.get("look") else {}),
+        **(_look(request.organization, opened.settings, draft.from_email) if request.GET.get("look") else {}),
         "now": now,
     }
 
@@ -206,12 +208,11 @@ def _audience(opened: OpenedCampaign) -> list[str]:
     return parts or [_("everyone on the list")]
 
 
-def _look(organization: Organization, email: str) -> dict[str, object]:
-    """What name servers say of the sender, and who signs for it."""
-    name = domain_in(email)
-    signature = dkim_keys.signature_of(organization, name)
-    waiting = signature.domain if signature.by == "waiting" else ""
-    records = sender_domain_check.check_domain(name, ours=signature.keys, waiting=waiting) if name else []
+def _look(organization: Organization, settings: Leading, email: str) -> dict[str, object]:
+    """What name servers say of the sender, whether that stops it, and who signs for it."""
+    signature, ask = dkim_keys.signature_of(organization, domain_in(email)), asker()
+    records = sending_gate.look(organization, settings, email, ask)
+    refusal = sending_gate.refusal(organization, settings, email, ask)
     is_unsigned = signature.by in ("nobody", "waiting")
     if is_unsigned:  # Said once, in a line of the checks.
         records = [record for record in records if record.name != "DKIM" or record.state == "good"]
@@ -222,7 +223,8 @@ def _look(organization: Organization, email: str) -> dict[str, object]:
     return {
         "records": records,
         "records_summary": words,
-        "are_records_good": not bad,
+        "records_mark": "stop" if refusal else "care" if bad else "good",
+        "refusal": refusal,
         "signature": None if is_unsigned else signature,
     }
 
@@ -230,8 +232,8 @@ def _look(organization: Organization, email: str) -> dict[str, object]:
 @door(see=EVERYONE)
 def domain_cards(request: DeskRequest, campaign_id: int) -> HttpResponse:
     """What the sender's domain says; asked for by itself, so that the page does not wait for name servers."""
-    draft = draft_of(letter_at(request, campaign_id))
-    facts = {"domain": domain_in(draft.from_email), **_look(request.organization, draft.from_email)}
+    draft, settings = draft_of(letter_at(request, campaign_id)), leading(request.organization)
+    facts = {"domain": domain_in(draft.from_email), **_look(request.organization, settings, draft.from_email)}
     return render(request, "web/campaigns/parts/domain.html", facts)
 
 

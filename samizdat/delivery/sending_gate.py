@@ -1,0 +1,160 @@
+"""The sending gate: no campaign is released from a domain whose email mailbox providers would refuse or forge.
+
+What is missing is said before the first email, with the record to publish: a provider that has 1,000 refusals in one
+hour closes the account. An admin may allow a domain anyway, with a reason that is logged.
+
+It doesn't apply where nothing can be looked up or nothing leaves: to domains that are reserved for tests and examples
+(RFC 2606, RFC 6761), which have no place in the public DNS, unless a DNS server was named that may have them; and where
+every route writes into a folder. A route to this machine counts: the mail server there sends on.
+"""
+
+import ipaddress
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from django.utils.translation import gettext as _
+
+from samizdat.accounts.models import Organization
+from samizdat.accounts.sealed_settings import Leading
+from samizdat.campaigns.opened import OpenedCampaign
+from samizdat.campaigns.sender_domain_check import DnsRecord, asker, in_words
+from samizdat.core.mail.address import BadAddress, domain, normalize
+from samizdat.core.mail.sender_check import OurKey, SenderByRoute, SenderFinding, judge
+from samizdat.core.mail.spf import Ask, provider_include
+from samizdat.delivery import dkim_keys, domain_ownership, queries, sealed_domains
+from samizdat.delivery.errors import NotReleasable
+from samizdat.delivery.queries import RouteRow
+from samizdat.options import option
+
+RESERVED = ("example", "test", "invalid", "localhost", "example.com", "example.net", "example.org")
+# Routes in these states may carry a campaign, now or once they are mended.
+_USABLE = ("live", "throttled", "paused", "dead")
+_KEEPS = "folder"
+_ENCRYPTED = ("smtp", "smtps", "mailgun")
+
+
+@dataclass(frozen=True, slots=True)
+class SenderVerdict:
+    """What is found of a sender by one route; "" where there is no route yet."""
+
+    route: str
+    findings: tuple[SenderFinding, ...]
+
+
+def verdicts(organization: Organization, settings: Leading, sender: str, ask: Ask | None = None) -> list[SenderVerdict]:
+    """Of a sender's address, as it was typed, by each route that may carry its emails. [] where it is no address."""
+    try:
+        address = normalize(sender)
+    except BadAddress:
+        return []
+    ask, routes = ask or asker(), _leading_out(queries.routes(organization))
+    name, return_path = domain(address), domain_ownership.envelope_sender(organization, settings, address)
+    base = _signed(organization, SenderByRoute(name, domain(return_path) if return_path else ""))
+    senders = [(route.name, _by_route(base, route)) for route in routes] or [("", base)]
+    return [SenderVerdict(route, tuple(judge(each, ask))) for route, each in senders]
+
+
+def findings(of_routes: Iterable[SenderVerdict]) -> list[SenderFinding]:
+    """Of all routes together: each once, as grave as it is anywhere."""
+    worst: dict[tuple[str, str], SenderFinding] = {}
+    for verdict in of_routes:
+        for finding in verdict.findings:
+            key = finding.code, finding.values.get("name", "")
+            if key not in worst or finding.severity == "stop":
+                worst[key] = finding
+    return list(worst.values())
+
+
+def records(of_routes: Iterable[SenderVerdict]) -> list[DnsRecord]:
+    return in_words(findings(of_routes))
+
+
+def look(organization: Organization, settings: Leading, sender: str, ask: Ask | None = None) -> list[DnsRecord]:
+    """What is found of a sender's address by all routes, in sentences."""
+    return records(verdicts(organization, settings, sender, ask))
+
+
+def stops(of_routes: Iterable[SenderVerdict]) -> list[str]:
+    """What has to be published before anything may be sent, a sentence each."""
+    return [record.sentence for record in records(of_routes) if record.state == "stop"]
+
+
+def refuse_unready(opened: OpenedCampaign) -> None:
+    """Errors: NotReleasable where a sender of one of its versions lacks what mailbox providers ask for."""
+    organization, ask = opened.campaign.organization, asker()
+    for sender in dict.fromkeys(version.draft.from_email for version in opened.versions):
+        if sentence := refusal(organization, opened.settings, sender, ask):
+            raise NotReleasable(sentence)
+
+
+def refusal(organization: Organization, settings: Leading, sender: str, ask: Ask | None = None) -> str:
+    """Why nothing may be sent from this address yet, and what to do; "" where it may."""
+    try:
+        name = domain(normalize(sender))
+    except BadAddress:
+        return ""  # The letter's own flaw names it already.
+    if not applies(organization, name) or allowed_reason(organization, name):
+        return ""
+    if not (sentences := stops(verdicts(organization, settings, sender, ask))):
+        return ""
+    instead = _("Or an admin allows %(domain)s without these records, under Domains.") % {"domain": name}
+    return " ".join([*sentences, instead])
+
+
+def applies(organization: Organization, name: str) -> bool:
+    """Whether emails from this domain leave, and its DNS can be looked up."""
+    if is_reserved(name) and not option("SAMIZDAT_DNS"):
+        return False
+    usable = _usable(queries.routes(organization))
+    return not usable or bool(_leading_out(usable))
+
+
+def is_reserved(name: str) -> bool:
+    return any(f".{name}".endswith(f".{end}") for end in RESERVED)
+
+
+def allowed_reason(organization: Organization, name: str) -> str:
+    """Why an admin allowed this domain, or one above it, without the records; "" where nobody did."""
+    rows = dkim_keys.domains_over(organization, name)
+    return next(filter(None, map(sealed_domains.allowed_reason, rows)), "")
+
+
+def _usable(routes: Iterable[RouteRow]) -> list[RouteRow]:
+    return [route for route in routes if route.state in _USABLE]
+
+
+def _leading_out(routes: Iterable[RouteRow]) -> list[RouteRow]:
+    return [route for route in _usable(routes) if route.scheme != _KEEPS]
+
+
+def _signed(organization: Organization, sender: SenderByRoute) -> SenderByRoute:
+    """The same, and who signs for it."""
+    name = sender.domain
+    signing = dkim_keys.signing_domain(organization, name)
+    row = dkim_keys.domain_named(organization, signing) if signing else None
+    keys: tuple[OurKey, ...] = dkim_keys.domain_row(row).active if row else ()
+    if keys:
+        return replace(sender, keys=keys, signing=signing)
+    waiting = dkim_keys.unsigning_domain(organization, name)
+    row = dkim_keys.domain_named(organization, waiting) if waiting else None
+    ready = [key.selector for key in dkim_keys.domain_row(row).keys if key.state == "published"] if row else []
+    return replace(sender, waiting=waiting, published=tuple(ready))
+
+
+def _by_route(base: SenderByRoute, route: RouteRow) -> SenderByRoute:
+    is_own = route.scheme == "sendmail" or _is_loopback(route.host)
+    encrypted = None if is_own else route.scheme in _ENCRYPTED
+    include = provider_include("mailgun.org" if route.scheme == "mailgun" else route.host)
+    own_host = socket.gethostname() if is_own else None
+    host = "" if is_own or route.scheme == "mailgun" else route.host
+    return replace(
+        base, by_provider=not route.signs, include=include, host=host, own_host=own_host, encrypted=encrypted
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
