@@ -92,9 +92,12 @@ def test_an_admin_decides_about_mailboxes_that_nobody_believes_to_be_gone(here: 
     assert "An admin decides." in page and "Suppress these addresses" not in page
     assert desk("editor").post(press, {"provider": "gmail"}).status_code == 403
     assert "Suppress these addresses" in desk("admin").get(report).content.decode()
+    home, what = _to(here, "home"), "unusually many nonexistent mailboxes"
+    assert [what in desk(role).get(home).content.decode() for role in ("admin", "editor")] == [True, False]
     done = desk("admin").post(press, {"provider": "gmail"}, follow=True).content.decode()
     assert "These addresses are being added to the suppression list." in done
     assert held_bounces(held) == [] and [row.word for row in held_bounces(held, settled=True)] == ["gmail"]
     assert Event.objects.get(kind="campaign.bounces_settled").by == here.people["admin"]
+    assert what not in desk("admin").get(home).content.decode()
     again = desk("admin").post(press, {"provider": "gmail"}, follow=True).content.decode()
     assert "Nothing waits for a decision here." in again

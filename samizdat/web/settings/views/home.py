@@ -185,6 +185,8 @@ def _needs(
             )
     for row in ended:
         items += _unsure(organization, row)
+    for row in [*going, *ended] if request.role == "admin" else ():
+        items += _bounces_held(organization, row)
     for alarm in alarms.unanswered(organization, now)[:2]:
         title = alarms.title(*alarms.about(alarm))
         text = _("On %(when)s. If they didn’t do this themselves, an admin can undo it.")
@@ -280,6 +282,16 @@ def _unsure(organization: Organization, row: CampaignRow) -> list[dict[str, str]
     ) % {"n": count(campaign.unsure), "subject": row.subject[:60]}
     text = _("Decide whether to resend those emails.")
     return [_need("care", title, text, address(organization, "report", campaign.pk), _("Choose"))]
+
+
+def _bounces_held(organization: Organization, row: CampaignRow) -> list[dict[str, str]]:
+    """Of whom a mailbox provider says that they have no mailbox, and nobody believes it."""
+    held = delivery.held_bounces(row.campaign) if row.campaign.refused else []
+    if not held:
+        return []
+    title = _("“%(subject)s”: unusually many nonexistent mailboxes") % {"subject": row.subject[:60]}
+    text = _("Decide whether to suppress these addresses.")
+    return [_need("care", title, text, address(organization, "report", row.campaign.pk), _("Choose"))]
 
 
 def _promises(organization: Organization, lists: list[ListView], routes: list[RouteRow]) -> list[tuple[str, str, str]]:
