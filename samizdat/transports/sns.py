@@ -33,6 +33,7 @@ ALGORITHMS: dict[str, type[hashes.HashAlgorithm]] = {"1": hashes.SHA1, "2": hash
 class SnsWebhook(Webhook):
     """`places`, `certificates`: where a subscription is confirmed, and where certificates lie."""
 
+    signs_inside = True
     places: ClassVar[re.Pattern[str]]
     certificates: ClassVar[re.Pattern[str]]
     # Whether a certificate counts by its place, since that is the provider's alone.

@@ -172,6 +172,8 @@ class Webhook:
     label: ClassVar[str] = ""
     # Whether deliveries are signed. Otherwise they log in with the user and password of the URL, if it has any.
     signs: ClassVar[bool] = True
+    # Whether the signature stands in the body, which anybody's has to be read for. It holds a single event.
+    signs_inside: ClassVar[bool] = False
 
     def verify(
         self, request: WebhookRequest, secret: WebhookSecret, now: datetime, tolerance: timedelta = TOLERANCE
@@ -205,10 +207,9 @@ class Webhook:
         return self.json(request.body)
 
     def json(self, data: bytes) -> Any:
-        if len(data) > MOST_BYTES:
-            raise self.refusal("too_large", most=str(MOST_BYTES // 2**20))
+        self.insist_size(data)
         try:
-            return bounded_json.read(data, MOST_VALUES)
+            return bounded_json.read(data, MOST_VALUES_INSIDE if self.signs_inside else MOST_VALUES)
         except ValueError:
             raise self.refusal("not_json") from None
 
@@ -216,12 +217,16 @@ class Webhook:
         """The fields in their order."""
         if not request.is_form:
             raise self.refusal("not_form")
-        if len(request.body) > MOST_BYTES:
-            raise self.refusal("too_large", most=str(MOST_BYTES // 2**20))
+        self.insist_size(request.body)
         try:
             return parse_qsl(request.body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS)
         except ValueError:
             raise self.refusal("not_form") from None
+
+    def insist_size(self, data: bytes) -> None:
+        most = MOST_BYTES_INSIDE if self.signs_inside else MOST_BYTES
+        if len(data) > most:
+            raise self.refusal("too_large", most=str(most // 2**20))
 
     def objects(self, value: object) -> list[dict[str, Any]]:
         """A list of objects, or an object alone. What else is in the list is no event."""
@@ -236,6 +241,7 @@ class Webhook:
 
 MOST_BYTES = 16 * 2**20
 MOST_VALUES = 1_000_000
+MOST_BYTES_INSIDE, MOST_VALUES_INSIDE = 2**20, 10_000
 MOST_EVENTS = 10_000
 MOST_FIELDS = 500
 MOST_TAGS = 50

@@ -642,6 +642,13 @@ def test_more_than_16_mb_are_not_read() -> None:
     assert reading_refused("postmark", WebhookRequest(b" " * (16 * 2**20 + 1), JSON)) == "too_large"
 
 
+@pytest.mark.parametrize("name", ["amazon_ses", "mailgun", "scaleway"])
+def test_of_a_body_that_holds_its_signature_a_stranger_makes_us_read_little(name: str) -> None:
+    sent = sample(name)
+    for body, code in ((b" " * (2**20 + 1), "too_large"), (b"[" + b"[]," * 10_000 + b"[]]", "not_json")):
+        assert refused(replace(sent, request=WebhookRequest(body, JSON))) == code
+
+
 def test_an_event_that_comes_twice_counts_once() -> None:
     bounce = of_boris(event="bounce", sg_event_id="1", timestamp=1796126400, reason=UNKNOWN_USER)
     [event] = read("sendgrid", [bounce, bounce])

@@ -231,6 +231,7 @@ class MailgunWebhook(Webhook):
 
     name = "mailgun"
     label = "Mailgun"
+    signs_inside = True
 
     def verify(
         self, request: WebhookRequest, secret: WebhookSecret, now: datetime, tolerance: timedelta = TOLERANCE
