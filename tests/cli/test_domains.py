@@ -196,3 +196,29 @@ def test_what_is_there_already_says_which_command_goes_on(house: House) -> None:
     same = house("route", "edit", "our wire")
     assert "Enter its URL and password again: samizdat route edit 'our wire' --url -" in same.out
     house.say("route", "rm", "our wire", "--yes")
+
+
+def test_a_campaign_is_stopped_until_its_records_are_there_or_an_admin_allows_it(
+    known: House, names: NameServer
+) -> None:
+    known.say("route", "add", "away", "smtp+plain://127.0.0.1:9")
+    known.say("list", "new", "Gate")
+    known.say("subscribers", "add", "ada@reader.example", "--list", "Gate", "--consent", "said so")
+    (known.folder / "gate.md").write_text("Hello\n")
+    words = ("--list", "Gate", "--subject", "S", "--from", "L <a@gate.example>", "--body", "gate.md")
+    number = str(known.say("campaign", "new", *words)["id"])
+    publish(names, known.say("domain", "add", "gate.example", "--algorithm", "ed25519"))
+    known.say("domain", "check", "gate.example")
+    known.say("domain", "activate", "gate.example")
+    missing = "gate.example has no DMARC record. Add TXT _dmarc.gate.example with the value: v=DMARC1; p=none"
+    refused = known("campaign", "check", number, "--json")
+    assert refused.json["ready"] is False and missing in refused.json["sentence"]
+    refused = known("campaign", "send", number, "--json")
+    assert refused.json["error"] == "not_releasable" and missing in refused.json["sentence"]
+    records = known.say("domain", "check", "gate.example")["records"]
+    (record,) = [row for row in records if row["code"] == "dmarc_missing"]
+    assert record["publish"] == {"name": "_dmarc.gate.example", "type": "TXT", "value": "v=DMARC1; p=none"}
+    known.say("domain", "allow", "gate.example", "--reason", "The registrar is on strike")
+    assert known.say("domain", "check", "gate.example")["allowed"] == "The registrar is on strike"
+    known.say("campaign", "send", number)
+    assert known.say("domain", "require", "gate.example")["allowed"] is None

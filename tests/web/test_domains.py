@@ -84,6 +84,29 @@ def test_a_person_may_say_that_it_is_published(here: House, desk: Desk) -> None:
     assert "Being replaced" not in page
 
 
+@pytest.mark.usefixtures("names")
+def test_the_page_shows_what_is_missing_to_be_copied(here: House, desk: Desk) -> None:
+    client, number = desk("admin"), here.key.domain_id
+    page = _page(client, _to(here, "sending-domain", number))
+    assert "Checking DNS" in page and "has no DMARC record" not in page, "it waits for no name server"
+    records = _page(client, _to(here, "domain-records", number))
+    assert "lantern.example has no DMARC record. Add TXT _dmarc.lantern.example with the value:" in records
+    assert ">_dmarc.lantern.example</code>" in records and ">v=DMARC1; p=none</code>" in records
+    assert "has no DMARC record" in _page(client, _to(here, "sending-domain", number) + "?look=1")
+
+
+@pytest.mark.usefixtures("names", "unguarded")
+def test_an_admin_alone_allows_sending_without_the_records(here: House, desk: Desk) -> None:
+    number = here.key.domain_id
+    assert desk("editor").post(_to(here, "allow-domain", number), {"reason": "I want to"}).status_code == 403
+    client = desk("admin")
+    assert "Say why this domain may send" in _page(client, _to(here, "allow-domain", number), {"reason": " "})
+    page = _page(client, _to(here, "allow-domain", number), {"reason": "The registrar is on strike."})
+    assert "An admin allowed sending without these records: The registrar is on strike." in page
+    page = _page(client, _to(here, "allow-domain", number), {"require": "1"})
+    assert "needs its DNS records to send" in page and "on strike" not in page
+
+
 @pytest.mark.usefixtures("unguarded")
 def test_a_key_is_retired_only_after_a_question(here: House, desk: Desk) -> None:
     client, key = desk("admin"), here.key
