@@ -33,7 +33,7 @@ from samizdat.accounts.public_site import host_of, is_proven
 from samizdat.accounts.roles import people_at
 from samizdat.core import jurisdictions
 from samizdat.core.crypto import seal
-from samizdat.core.mail import address, rate
+from samizdat.core.mail import address, rate, return_address
 from samizdat.core.mail.names import has_link
 from samizdat.events.actions import record
 from samizdat.publicdb.actions import is_here
@@ -243,10 +243,20 @@ def _in_ascii(url: str) -> str:
 
 
 def _mailbox(text: str) -> str:
+    """An address that each message adds a token to."""
     try:
-        return address.normalize(text)
+        mailbox = address.normalize(text)
     except address.BadAddress as bad:
         raise AccountError(f"{text}: {_(str(bad))}") from bad
+    if not return_address.is_short_enough(mailbox):
+        raise AccountError(
+            _(
+                "%(address)s is too long: every message adds a code of 53 characters before the @, and mail servers "
+                "accept 64. Use an address with at most %(count)s characters before the @, like bounces@example.org."
+            )
+            % {"address": mailbox, "count": return_address.LONGEST_OWN}
+        )
+    return mailbox
 
 
 def _postal(text: str) -> str:

@@ -8,6 +8,7 @@ from email.utils import format_datetime
 from samizdat.core.content import reader_formats
 from samizdat.core.crypto import seal
 from samizdat.core.crypto.tokens import LinkKey, TokenMaker
+from samizdat.core.mail.return_address import with_token
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +33,6 @@ class Recipient:
     recipient: str
     values: dict[str, str]
     wishes: str = ""  # How they want it: core/content/reader_formats.
-
-
-def plus(address: str, token: str) -> str:
-    """local+token@domain; the address itself when it is none."""
-    local, at, domain = address.rpartition("@")
-    return f"{local}+{token}@{domain}" if at else address
 
 
 def date_text(now: datetime) -> str:
@@ -95,7 +90,7 @@ class ValueBuilder:
         """Where bounces go: the return address with their token in it, else domain_ownership.envelope_sender."""
         if self._return is None:
             return [self._place.envelope_sender] * len(numbers)
-        return [plus(self._place.return_address, token) for token in self._return.many(self._edition, numbers)]
+        return [with_token(self._place.return_address, token) for token in self._return.many(self._edition, numbers)]
 
     def _one(self, number: int, plain: bytes, leave: str, identity: str, sender: str, preferences: str) -> Recipient:
         recipient = seal.pick(plain, seal.ADDRESS)
@@ -110,7 +105,7 @@ class ValueBuilder:
         if self._staying:
             values["STAY_URL"] = self._staying + self._stay(self._edition, number) + self._speaks
         if self._mailto:
-            values["LEAVE_MAILTO"] = f"mailto:{plus(self._mailto, leave)}?subject=leave"
+            values["LEAVE_MAILTO"] = f"mailto:{with_token(self._mailto, leave)}?subject=leave"
         if preferences:
             values["PREFERENCES_URL"] = self._settings + preferences + self._speaks
         wishes = seal.pick(plain, seal.WISHES)

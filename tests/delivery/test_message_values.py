@@ -9,7 +9,7 @@ from samizdat.core.content.message import MessageMaker, slot_values
 from samizdat.core.content.render import Content
 from samizdat.core.crypto import seal
 from samizdat.core.crypto.tokens import LinkKey, Token, read
-from samizdat.delivery.message_values import EditionUrls, ValueBuilder, date_text, plus
+from samizdat.delivery.message_values import EditionUrls, ValueBuilder, date_text
 
 KEY = LinkKey(7, bytes(range(32)))
 PLACE = EditionUrls("https://lantern.example", "lantern.example", "news@lantern.example", archive_slug="november")
@@ -72,11 +72,6 @@ def test_every_token_names_edition_and_reader_and_nothing_readable() -> None:
     assert read({7: KEY}, "return", one.sender.partition("+")[2].partition("@")[0]).number == 41
     assert one.values["MESSAGE_ID"].endswith("@lantern.example>")
     assert "41" not in one.values["UNSUB_URL"].removesuffix(token)
-
-
-@pytest.mark.parametrize(("address", "expected"), [("a@b.example", "a+t@b.example"), ("", "")])
-def test_a_token_goes_before_the_at(address: str, expected: str) -> None:
-    assert plus(address, "t") == expected
 
 
 def test_the_date_is_told_to_the_minute() -> None:
