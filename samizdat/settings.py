@@ -29,6 +29,7 @@ INSTALLED_APPS = [
     "samizdat.portability",
     "samizdat.campaigns",
     "samizdat.delivery",
+    "samizdat.incoming",
     "samizdat.privacy",
     "samizdat.publicdb",
     "samizdat.worker",

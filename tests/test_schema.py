@@ -93,6 +93,17 @@ READER_TABLES: dict[str, dict[str, str]] = {
         "route": "number",
         "day": "a day, never finer",
     },
+    "incoming_mailreport": {
+        "id": "order of writing",
+        "organization": "whose",
+        "mail": "number of the message that said it",
+        "position": "its place in that message",
+        "edition": "number",
+        "number": "subscriber number",
+        "kind": "bounce, complaint, automatic reply, request to unsubscribe or reply",
+        "day": "a day, never finer",
+        "details_sealed": "sealed",
+    },
     "delivery_digestrecipients": {
         "id": "order of writing",
         "campaign": "number",
@@ -112,7 +123,7 @@ READER_TABLES: dict[str, dict[str, str]] = {
 # Words that no column may be called: nothing of the kind is ever kept.
 NEVER = ("ip", "ip_address", "user_agent", "opened", "opens", "clicked", "clicks", "last_seen", "last_login", "geo")
 
-OUR_APPS = ("accounts", "audience", "campaigns", "delivery", "events", "privacy", "publicdb", "vault")
+OUR_APPS = ("accounts", "audience", "campaigns", "delivery", "events", "incoming", "privacy", "publicdb", "vault")
 
 
 def models() -> list[Any]:

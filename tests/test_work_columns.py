@@ -45,6 +45,8 @@ SEALED_BY = {
     "campaigns.sharelink.ended": "mac",
     "delivery.route.state": "settings_sealed says whether it waits; the log, whether it was removed",
     "delivery.dkimkey.state": "private_sealed says whether it waits; the log, whether it was retired",
+    "incoming.incomingmail.state": "its reports, which are written once (incoming/processing.py)",
+    "incoming.mailreport.kind": "details_sealed",
     "privacy.renewal.state": "the log says who pressed, and for which list, tag and groups",
 }
 

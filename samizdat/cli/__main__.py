@@ -33,6 +33,7 @@ COMMANDS = {
     "archive": ("archive", "archive"),
     "route": ("routes", "route"),
     "bounce": ("bounces", "bounce"),
+    "mail": ("mail", "mail"),
     "demo": ("demo", "demo"),
     "completion": ("completion", "completion"),
 }

@@ -629,12 +629,19 @@ def suppression_cause(
             return None
         day, answer = event.at.astimezone(UTC).date(), detail["answer"]
         fates = deliveries_of(organization, id & NUMBER_MASK) if deliveries is None else deliveries
-        by = next((row for row in fates if (row.state, row.reason) == ("refused", answer) and row.day <= day), None)
+        by = next((row for row in fates if _led_to(row, detail) and row.day <= day), None)
         reply = f"{detail['code']} {detail.get('status', '')}".strip()
         if by is None:
             return SuppressionCause(day, int(detail["days"]), answer, reply)
         return SuppressionCause(day, int(detail["days"]), answer, reply, by.campaign, by.subject)
     return None
+
+
+def _led_to(row: Fate, detail: Mapping[str, Any]) -> bool:
+    """Whether it is the email that was refused so, or that came back later, of which the event says the campaign."""
+    if "campaign" in detail:
+        return row.campaign == detail["campaign"]
+    return (row.state, row.reason) == ("refused", detail["answer"])
 
 
 def was_written_to(organization: Organization, number: int) -> bool:

@@ -166,6 +166,7 @@ HANDBOOK = (
     ("team", lazy("Team")),
     ("routes", lazy("Sending routes")),
     ("sending-domains", lazy("Sending domains")),
+    ("bounces", lazy("Bounces and complaints")),
     ("small-server", lazy("Install and run on a small server")),
     ("keys", lazy("Keys and the key file")),
     ("demo", lazy("Demo")),

@@ -17,12 +17,15 @@ from samizdat.accounts.sessions import SessionStore
 from samizdat.audience import actions as audience
 from samizdat.campaigns import approval, brand, seed_list
 from samizdat.campaigns.opened import open_campaign
+from samizdat.core.bounce.report import Event
 from samizdat.core.crypto import seal
 from samizdat.core.mail.outcome import Refused, RouteVerdict
 from samizdat.delivery import actions as delivery
 from samizdat.delivery.actions import remote_checks, route_refusals
 from samizdat.delivery.engine import results
 from samizdat.delivery.engine.results import SendResult
+from samizdat.incoming import follow_up
+from samizdat.incoming.models import IncomingMail
 from samizdat.vault import keyring
 from tests.conftest import NOW, PASSWORD
 from tests.test_schema import OUR_APPS
@@ -76,6 +79,7 @@ READ = {
     "audience.bulkactionpiece.changed",  # The work's number and the piece's.
     "audience.bulkactionpiece.entered",
     "audience.bulkactionpiece.fresh",
+    "incoming.incomingmail.box",  # The organization: each says by its own token which message it is about.
     "audience.import.plan_sealed",
     "audience.import.report_sealed",
     "audience.importidmap.details_sealed",
@@ -140,6 +144,8 @@ def _more(here: House) -> None:
     delivery.condemn(here.route.pk, verdict, NOW, ["lantern.example", "bell.example"])
     said = [SendResult(edition, 1, 1, Refused(550, "no", "recipient"), 0, 550, here.route.pk, text=t) for t in "ab"]
     results._store_answers(edition, said)
+    for number in range(2):
+        follow_up.write(IncomingMail(pk=number, organization=organization), 0, Event("none"), "", None, NOW)
     for provider in ("@small.example", "@little.example"):
         route_refusals.put_off(edition, provider, said[0].news, 20, NOW)
 

@@ -24,6 +24,7 @@ from samizdat.delivery import clock_jumps, database_progress
 from samizdat.delivery.actions import bounces, digests, domains, due, provider_status, remote_checks, welcome
 from samizdat.delivery.models import SchedulerStep
 from samizdat.events import chain
+from samizdat.incoming import processing
 from samizdat.logs import where_it_broke
 from samizdat.portability import actions as exporting
 from samizdat.portability import approval
@@ -43,6 +44,9 @@ from samizdat.worker.schedule import (
 from samizdat.worker.stopping import stopping
 
 log = logging.getLogger("samizdat.worker")
+
+# Seconds of one round in which incoming mail is read; then other steps have their turn.
+READING = 3.0
 
 # Slices of the hash chain in one round: 100,000 rows, so that a million consent records are linked in two minutes.
 CHAIN_SLICES = 20
@@ -134,6 +138,16 @@ def forged(now: datetime) -> None:
     forged_rows.watch(now, is_old=database_progress.missing() is not None)
 
 
+def incoming_mail(now: datetime) -> None:
+    """Organizations in turn, a batch each, so that a flood at one of them keeps nobody else's waiting."""
+    until = time.monotonic() + READING
+    while waiting := processing.waiting():
+        for organization in waiting:
+            if stopping.is_set() or time.monotonic() > until:
+                return
+            processing.process(organization, now)
+
+
 def removed_fields(now: datetime) -> None:
     audience.clear_removed(now, CLEARING, stopping.is_set)
 
@@ -204,6 +218,7 @@ SLOW: dict[str, Deed] = {
     "welcome emails that wait too long": late_welcomes,
     "second tries": second_tries,
     "how accounts stand at their providers": provider_status.ask_standings,
+    "incoming mail": incoming_mail,
     "organizations for the public database": publish.missing_places,
     "what the public pages show": compare.compare,
     "what nobody here has published": unsigned.throw_out,  # Before the letters, which miss it then.
@@ -223,6 +238,7 @@ SLOW: dict[str, Deed] = {
     "the hash chain": link_chain,
     "whether the log is whole": log_check.look,
     "what has expired": expired,
+    "incoming mail that has had its time": processing.forget,
     "questions that nobody came back for": remote_checks.forget,
     "keys whose overlap is over": domains.retire_due,
     "headcounts": headcount.fold,
@@ -245,6 +261,7 @@ PATIENT = frozenset(
         "exports that nobody fetched",
         "undoing that is over",
         "what has expired",
+        "incoming mail that has had its time",
         "questions that nobody came back for",
         "keys whose overlap is over",
         "pauses that are over",

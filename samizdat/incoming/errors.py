@@ -1,0 +1,18 @@
+"""What can be refused here; str() is one sentence that says what to do."""
+
+from django.utils.translation import gettext as _
+
+
+class IncomingError(ValueError):
+    code = "refused"
+
+
+class IncomingFull(IncomingError):
+    """Whoever hands mail over keeps it, and tries again later."""
+
+    code = "incoming_full"
+
+    def __init__(self) -> None:
+        super().__init__(
+            _("Too much incoming mail waits to be read. Check with samizdat doctor that the worker is running.")
+        )

@@ -1,0 +1,44 @@
+"""Messages that came in, and what each says of a message of ours."""
+
+from django.db import models
+
+
+class IncomingMail(models.Model):
+    """A message as it came in. `box` holds an intake.Envelope, sealed to the organization's box key: number of the key
+    (u32), then the box of core/crypto/seal.
+    """
+
+    WAITING, READ, UNREADABLE = 0, 1, 2
+
+    organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="+", db_index=False)
+    received = models.DateField()
+    state = models.PositiveSmallIntegerField(default=WAITING)
+    box = models.BinaryField()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["organization", "id"], name="mail_waiting", condition=models.Q(state=0)),
+            models.Index(fields=["received"], name="mail_by_day"),
+        ]
+
+
+class MailReport(models.Model):
+    """What came in about one message of ours. `details_sealed`: a follow_up.ReportDetails, by which it counts; columns
+    find it. Without an edition nobody knows which message of ours it is about.
+    """
+
+    organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="+", db_index=False)
+    mail = models.BigIntegerField()  # Number of the IncomingMail, which goes sooner.
+    position = models.PositiveSmallIntegerField()  # Among the reports of that message.
+    edition = models.ForeignKey("campaigns.Edition", models.CASCADE, null=True, related_name="+", db_index=False)
+    number = models.BigIntegerField(null=True)
+    kind = models.PositiveSmallIntegerField()  # Place in core/bounce/report.KINDS
+    day = models.DateField()
+    details_sealed = models.BinaryField(default=b"")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["mail", "position"], name="mail_report_once")]
+        indexes = [
+            models.Index(fields=["edition", "kind"], name="mail_report_by_edition"),
+            models.Index(fields=["organization", "number"], name="mail_report_by_subscriber"),
+        ]

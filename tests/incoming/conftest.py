@@ -1,0 +1,98 @@
+"""A house that has sent a campaign, and mail that comes back to it."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.delivery.conftest import House, clean_journals, house, run_until_still, server
+from tests.smtp_server import Caught, ScriptedServer
+
+__all__ = ["clean_journals", "house", "server"]
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def bounce(to: str, recipient: str, words: str = "550 5.1.1 No such user here", status: str = "5.1.1") -> bytes:
+    """As Postfix reports it (RFC 3464)."""
+    action = "failed" if status[0] == "5" else "delayed"
+    return f"""Return-Path: <>
+From: MAILER-DAEMON@relay.example (Mail Delivery System)
+To: {to}
+Subject: Undelivered Mail Returned to Sender
+Auto-Submitted: auto-replied
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=delivery-status; boundary="b1"
+
+--b1
+Content-Type: text/plain; charset=us-ascii
+
+<{recipient}>: host mx.example[192.0.2.1] said: {words}
+
+--b1
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; relay.example
+Arrival-Date: Mon, 30 Nov 2026 10:00:00 +0000
+
+Final-Recipient: rfc822; {recipient}
+Action: {action}
+Status: {status}
+Diagnostic-Code: smtp; {words}
+
+--b1--
+""".replace("\n", "\r\n").encode()
+
+
+def full(to: str, recipient: str) -> bytes:
+    return bounce(to, recipient, "552 5.2.2 Mailbox full").replace(b"Status: 5.1.1", b"Status: 5.2.2")
+
+
+class Incoming:
+    """What the mail server hands over, and the worker that reads it."""
+
+    def __init__(self, house: House, server: ScriptedServer) -> None:
+        from samizdat.accounts.actions import change_settings
+
+        self.house, self.server = house, server
+        change_settings(house.organization, by=None, now=now(), return_address="bounces@lantern.example")
+
+    def send(self) -> dict[str, Caught]:
+        """One more campaign, to everybody who may be written to; what the server got, by recipient."""
+        self.server.messages.clear()
+        run_until_still(self.house.released().pk)
+        return {caught.recipient: caught for caught in self.server.messages}
+
+    def take(self, raw: bytes, *to: str) -> None:
+        from samizdat.incoming import intake
+
+        intake.take(self.house.organization, raw, to, now().date())
+
+    def read(self, later: timedelta = timedelta()) -> int:
+        from samizdat.incoming import processing
+
+        return sum(iter(lambda: processing.process(self.house.organization, now() + later), 0))
+
+    def come_back(self, caught: Caught, make: Callable[[str, str], bytes] = bounce) -> None:
+        self.take(make(caught.sender, caught.recipient), caught.sender)
+
+    def suppressed(self) -> set[str]:
+        """Addresses that are not written to any more, by the reason in front."""
+        from samizdat.audience.models import Subscriber, Suppression
+        from samizdat.audience.queries import address_of
+
+        indexes = {bytes(row.email_index): row.reason for row in Suppression.objects.all() if row.reason[0] != "~"}
+        return {
+            f"{indexes[bytes(row.email_index)]} {address_of(row)}"
+            for row in Subscriber.objects.select_related("organization")
+            if bytes(row.email_index) in indexes
+        }
+
+
+@pytest.fixture
+def incoming(house: House, server: ScriptedServer) -> Any:
+    house.route(server, connections=1)
+    return Incoming(house, server)

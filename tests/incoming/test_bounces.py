@@ -1,0 +1,233 @@
+"""A bounce that our own token proves stops mail to a dead address; nothing else does."""
+
+from datetime import timedelta
+
+import pytest
+
+from samizdat.audience.models import row_id
+from samizdat.core.bounce.report import KINDS
+from samizdat.core.crypto.tokens import TOKEN_CHARACTERS
+from samizdat.delivery.queries import suppression_cause
+from samizdat.incoming import follow_up, processing, queries
+from samizdat.incoming.models import IncomingMail, MailReport
+from tests.delivery.conftest import House
+from tests.incoming.conftest import Incoming, bounce, full, now
+
+
+def test_who_is_dead_after_one_campaign_is_not_written_to_in_the_next(house: House, incoming: Incoming) -> None:
+    readers = house.people(40)
+    sent = incoming.send()
+    dead = readers[::4]
+    for address in dead:
+        incoming.come_back(sent[address])
+    assert incoming.read() == len(dead)
+    assert incoming.suppressed() == {f"bounce {address}" for address in dead}
+    assert set(incoming.send()) == set(readers) - set(dead)
+
+
+def test_a_subscriber_page_says_why_in_words(house: House, incoming: Incoming) -> None:
+    [ada] = house.people(1)
+    incoming.come_back(incoming.send()[ada])
+    incoming.read()
+    cause = suppression_cause(house.organization, row_id(house.organization.id, house.number(ada)))
+    assert cause is not None
+    assert (cause.answer, cause.reply, cause.subject) == ("no_such_mailbox", "550 5.1.1", "News")
+
+
+def test_a_bounce_counts_once_however_often_it_comes(house: House, incoming: Incoming) -> None:
+    [ada] = house.people(1)
+    sent = incoming.send()
+    for _ in range(3):
+        incoming.come_back(sent[ada])
+    incoming.read()
+    assert incoming.suppressed() == {f"bounce {ada}"}
+    assert incoming.read() == 0
+
+
+def test_a_full_mailbox_is_given_up_after_five_bounces_over_three_campaigns(house: House, incoming: Incoming) -> None:
+    [ada] = house.people(1)
+    for campaign in range(3):
+        caught = incoming.send()[ada]
+        for day in (2 * campaign, 2 * campaign + 1)[: 5 - 2 * campaign]:
+            assert incoming.suppressed() == set()
+            incoming.come_back(caught, full)
+            incoming.read(timedelta(days=day))
+    assert incoming.suppressed() == {f"bounce {ada}"}
+
+
+def test_a_full_mailbox_of_one_campaign_stays_whatever_comes_back(house: House, incoming: Incoming) -> None:
+    [ada] = house.people(1)
+    caught = incoming.send()[ada]
+    for day in range(9):
+        incoming.come_back(caught, full)
+        incoming.read(timedelta(days=day))
+    assert incoming.suppressed() == set()
+
+
+def forged(caught_sender: str) -> str:
+    """With one letter of the token changed."""
+    at = caught_sender.index("+") + TOKEN_CHARACTERS // 2
+    return caught_sender[:at] + ("a" if caught_sender[at] != "a" else "b") + caught_sender[at + 1 :]
+
+
+def test_a_forged_return_address_changes_nothing(house: House, incoming: Incoming) -> None:
+    [ada] = house.people(1)
+    sender = forged(incoming.send()[ada].sender)
+    incoming.take(bounce(sender, ada), sender)
+    assert incoming.read() == 1
+    assert incoming.suppressed() == set()
+    assert queries.heard(house.organization, now()).unmatched == 1
+
+
+@pytest.mark.parametrize("to", ["bounces@lantern.example", "bounces+news@lantern.example", ""])
+def test_a_bounce_that_only_names_the_address_changes_nothing(house: House, incoming: Incoming, to: str) -> None:
+    [ada] = house.people(1)
+    incoming.send()
+    incoming.take(bounce(to, ada), to)
+    incoming.read()
+    assert incoming.suppressed() == set()
+
+
+def test_a_bounce_of_a_month_ago_changes_nothing(house: House, incoming: Incoming) -> None:
+    [ada] = house.people(1)
+    incoming.come_back(incoming.send()[ada])
+    incoming.read(timedelta(days=31))
+    assert incoming.suppressed() == set()
+
+
+def test_a_refusal_that_speaks_of_us_marks_nobody(house: House, incoming: Incoming) -> None:
+    [ada] = house.people(1)
+    caught = incoming.send()[ada]
+    words = "550 5.7.26 This mail has been blocked because the sender is unauthenticated."
+    incoming.take(bounce(caught.sender, ada, words, "5.7.26"), caught.sender)
+    incoming.read()
+    assert incoming.suppressed() == set()
+    [row] = MailReport.objects.select_related("organization")
+    details = follow_up.details_of(row)
+    assert details is not None and details.fault == "route"
+
+
+def test_a_warning_of_a_delay_marks_nobody(house: House, incoming: Incoming) -> None:
+    [ada] = house.people(1)
+    caught = incoming.send()[ada]
+    incoming.take(bounce(caught.sender, ada, "451 4.4.1 No answer from host", "4.4.1"), caught.sender)
+    incoming.read()
+    assert incoming.suppressed() == set()
+
+
+def test_of_two_recipients_the_one_that_lives_is_written_to(house: House, incoming: Incoming) -> None:
+    ada, boris = house.people(2)
+    caught = incoming.send()[ada]
+    also = f"Action: failed\r\nStatus: 5.1.1\r\n\r\nFinal-Recipient: rfc822; {boris}\r\n".encode()
+    report = bounce(caught.sender, "alias@elsewhere.example").replace(
+        b"Action: failed\r\n", also + b"Action: failed\r\n"
+    )
+    incoming.take(report, caught.sender)
+    incoming.read()
+    assert incoming.suppressed() == set()
+
+
+def test_what_breaks_the_reader_is_set_aside_and_holds_up_nobody(
+    house: House, incoming: Incoming, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from samizdat import limited_process
+    from samizdat.core.bounce import reading
+
+    ada, boris = house.people(2)
+    sent = incoming.send()
+
+    def breaks(_whose: int, _function: object, raws: list[bytes], sizes: list[int]) -> object:
+        if any(b"breaks" in raw for raw in raws):
+            raise limited_process.HelperBroke("ValueError")
+        return reading.read_all(raws, sizes)
+
+    monkeypatch.setattr(limited_process, "work", breaks)
+    incoming.take(b"Subject: this breaks it\r\n\r\n", sent[ada].sender)
+    incoming.come_back(sent[boris])
+    incoming.read()
+    assert incoming.suppressed() == {f"bounce {boris}"}
+    assert queries.heard(house.organization, now()).unreadable == 1
+
+
+def test_a_worker_that_dies_between_reading_and_writing_has_done_nothing(
+    house: House, incoming: Incoming, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [ada] = house.people(1)
+    incoming.come_back(incoming.send()[ada])
+    with monkeypatch.context() as broken:
+        broken.setattr(follow_up, "_follow", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            incoming.read()
+    assert not MailReport.objects.exists()
+    incoming.read()
+    assert incoming.suppressed() == {f"bounce {ada}"}
+
+
+def test_raw_mail_is_gone_after_thirty_days_and_who_bounced_stays_known(house: House, incoming: Incoming) -> None:
+    [ada] = house.people(1)
+    incoming.come_back(incoming.send()[ada])
+    incoming.take(bounce("bounces@lantern.example", "stranger@elsewhere.example"), "bounces@lantern.example")
+    incoming.read()
+    processing.forget(now() + timedelta(days=29))
+    assert (IncomingMail.objects.count(), MailReport.objects.count()) == (2, 2)
+    processing.forget(now() + timedelta(days=32))
+    assert (IncomingMail.objects.count(), MailReport.objects.count()) == (0, 1)
+
+
+def test_a_report_under_another_number_counts_for_nobody(house: House, incoming: Incoming) -> None:
+    [ada] = house.people(1)
+    incoming.come_back(incoming.send()[ada], full)
+    incoming.read()
+    MailReport.objects.update(number=7)
+    assert follow_up.details_of(MailReport.objects.select_related("organization").get()) is None
+    assert KINDS[MailReport.objects.get().kind] == "soft"
+
+
+def test_who_complains_leaves_every_list_and_gets_no_mail(house: House, incoming: Incoming) -> None:
+    from samizdat.audience.models import Subscription
+
+    ada, boris = house.people(2)
+    caught = incoming.send()[ada]
+    incoming.take(complaint(caught.content), "bounces@lantern.example")
+    incoming.server.messages.clear()
+    incoming.read()
+    assert incoming.suppressed() == {f"complaint {ada}"}
+    assert Subscription.objects.get(subscriber=row_id(house.organization.id, house.number(ada))).status != 1
+    assert set(incoming.send()) == {boris}
+
+
+def complaint(ours: bytes, kind: str = "abuse") -> bytes:
+    """As providers report it (RFC 5965), with the address taken out."""
+    head = f"""From: feedback@provider.example
+To: bounces@lantern.example
+Subject: complaint
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=feedback-report; boundary="b1"
+
+--b1
+Content-Type: text/plain
+
+This is a complaint.
+
+--b1
+Content-Type: message/feedback-report
+
+Feedback-Type: {kind}
+User-Agent: Provider/1.0
+Version: 1
+Original-Rcpt-To: redacted@provider.example
+
+--b1
+Content-Type: message/rfc822
+
+""".replace("\n", "\r\n").encode()
+    return head + ours + b"\r\n--b1--\r\n"
+
+
+def test_a_request_to_unsubscribe_that_a_provider_passes_on_leaves_that_list(house: House, incoming: Incoming) -> None:
+    ada, boris = house.people(2)
+    caught = incoming.send()[ada]
+    incoming.take(complaint(caught.content, "opt-out"), "bounces@lantern.example")
+    incoming.read()
+    assert incoming.suppressed() == set()
+    assert set(incoming.send()) == {boris}
