@@ -24,6 +24,18 @@ class HeardMail:
     unmatched: int
 
 
+def last_received(organization: Organization) -> date | None:
+    """When a message last came in, of those that are still kept."""
+    last: date | None = IncomingMail.objects.filter(organization=organization).aggregate(last=Max("received"))["last"]
+    return last
+
+
+def came_back(campaign: int) -> Mapping[str, int]:
+    """Subscribers of a campaign by what came back from them or their servers, a word of KINDS."""
+    rows = MailReport.objects.filter(edition__campaign=campaign).values_list("kind")
+    return {KINDS[kind]: people for kind, people in rows.annotate(n=Count("number", distinct=True))}
+
+
 def heard(organization: Organization, now: datetime) -> HeardMail:
     since = now.astimezone(UTC).date() - SHOWN
     mails = IncomingMail.objects.filter(organization=organization, received__gte=since).aggregate(

@@ -5,8 +5,10 @@ from collections.abc import Callable
 from django.test import Client
 from django.urls import reverse
 
+from samizdat.accounts.actions import change_settings
 from samizdat.delivery import actions as delivery
 from samizdat.delivery.models import Route, SendingDomain
+from samizdat.incoming import intake
 from tests.conftest import NOW
 from tests.web.conftest import House
 
@@ -46,3 +48,15 @@ def test_a_domain_whose_keys_wait_is_named_with_what_to_do(here: House, desk: De
 def test_a_missing_dkim_signature_is_warned_of_once(here: House, desk: Desk) -> None:
     page = desk("editor").get(reverse("send", args=[here.organization.slug, here.campaign.pk])).content.decode()
     assert "Not signed with DKIM" in page and "aren’t signed with DKIM, so large" not in page
+
+
+def test_bounces_are_processed_once_mail_has_come_in(here: House, desk: Desk) -> None:
+    change_settings(here.organization, by=None, now=NOW, return_address="back@lantern.example")
+    address = _to(here, "send", here.campaign.pk)
+    page = desk("editor").get(address).content.decode()
+    assert "No bounces have come in yet" in page and "Bounces are processed" not in page
+    intake.take(
+        here.organization, b"Subject: Undelivered\r\n\r\nNo such user.\r\n", ["back@lantern.example"], NOW.date()
+    )
+    page = desk("editor").get(address).content.decode()
+    assert "Bounces are processed" in page and "No bounces have come in yet" not in page

@@ -18,9 +18,12 @@ from samizdat.campaigns.models import Campaign, Edition, EditionVariant
 from samizdat.cli import bootstrap
 from samizdat.cli.__main__ import samizdat
 from samizdat.cli.campaign.status import status_of
+from samizdat.core.bounce.report import KINDS
 from samizdat.core.mail.ledger import State
 from samizdat.delivery.actions import release
 from samizdat.delivery.models import Chunk, VariantTotal
+from samizdat.incoming import intake
+from samizdat.incoming.models import MailReport
 from tests.clicks import clicked
 from tests.conftest import NOW
 from tests.web.conftest import House, make_campaign
@@ -313,3 +316,19 @@ def test_replies_are_what_somebody_counted_and_complaints_what_is_known(here: Ho
     draft = make_campaign(here, "Not yet")
     client.post(_to(here, "count-replies", draft.pk), {"replies": "3"})
     assert Campaign.objects.get(pk=draft.pk).replies is None
+
+
+def test_a_report_says_how_many_emails_came_back(here: House, desk: Desk) -> None:
+    campaign, edition = here.sent, here.sent.edition
+    here_page = desk("viewer").get(_to(here, "report", campaign.pk)).content.decode()
+    assert "Came back" not in here_page
+    intake.take(here.organization, b"Subject: Undelivered\r\n\r\n", (), NOW.date())
+    for number, kind in enumerate(["hard", "hard", "soft", "complaint"]):
+        MailReport.objects.create(
+            organization=here.organization, mail=number, position=0, edition=edition, number=number,
+            kind=KINDS.index(kind), day=NOW.date(),
+        )  # fmt: skip
+    page = desk("viewer").get(_to(here, "report", campaign.pk))
+    assert page.context["returned"] == {"hard": 2, "soft": 1}
+    assert page.context["few_complained"]  # One person's complaint is nobody's business.
+    assert "Came back: the address is dead" in page.content.decode()

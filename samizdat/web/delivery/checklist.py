@@ -22,12 +22,13 @@ from samizdat.delivery import campaign_checks, dkim_keys, domain_ownership, quer
 from samizdat.delivery.actions.recipients import stands_in_digest
 from samizdat.delivery.recipients_breakdown import RecipientsBreakdown
 from samizdat.events import queries as events
+from samizdat.incoming import queries as incoming
 from samizdat.web import labels
 from samizdat.web.campaigns import previews
 from samizdat.web.delivery.recipients_panel import domain_in
 from samizdat.web.permissions import address
 from samizdat.web.request import DeskRequest
-from samizdat.web.templatetags.desk import count, moment
+from samizdat.web.templatetags.desk import count, day, moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,8 +249,7 @@ def _test(organization: Organization, campaign: Campaign) -> CheckItem:
 def _bounces(request: DeskRequest, opened: OpenedCampaign) -> CheckItem:
     organization, settings, draft = request.organization, opened.settings, opened.draft
     if kept := settings.return_address:
-        text = _("Bounces go to %(address)s.") % {"address": kept}
-        return CheckItem("good", _("Bounces are processed"), text)
+        return _processed(organization, kept)
     href = address(organization, "settings") if request.role == "admin" else ""
     if domain_ownership.bounces_elsewhere(organization, settings, draft.from_email):
         text = _(SENTENCES["bounces_elsewhere"]) % {"address": draft.from_email}
@@ -258,6 +258,15 @@ def _bounces(request: DeskRequest, opened: OpenedCampaign) -> CheckItem:
     return CheckItem(
         "care", _("Bounces go to the sender’s mailbox"), text % {"address": draft.from_email}, href, _("Settings")
     )
+
+
+def _processed(organization: Organization, kept: str) -> CheckItem:
+    """A bounce address alone is no proof: the mail has to reach us."""
+    if last := incoming.last_received(organization):
+        text = _("Bounces go to %(address)s. The last message came in on %(day)s.")
+        return CheckItem("good", _("Bounces are processed"), text % {"address": kept, "day": day(last)})
+    text = _("Bounces go to %(address)s, but nothing has come in from there. See “Bounces and complaints” under Help.")
+    return CheckItem("care", _("No bounces have come in yet"), text % {"address": kept})
 
 
 def _signed(request: DeskRequest, organization: Organization, draft: Draft) -> CheckItem:

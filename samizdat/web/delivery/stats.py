@@ -9,11 +9,12 @@ from django.utils.translation import pgettext
 from samizdat.campaigns import ab_test
 from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.queries import CampaignRow
-from samizdat.core.totals import FEWEST
+from samizdat.core.totals import FEWEST, is_few
 from samizdat.delivery import click_stats
 from samizdat.delivery.click_stats import shown
 from samizdat.delivery.queries import CampaignReport
 from samizdat.formatting import grouped
+from samizdat.incoming import queries as incoming
 from samizdat.portability.spreadsheet_cells import escaped
 from samizdat.web import charts, labels
 from samizdat.web.campaigns import ab_tests
@@ -40,7 +41,12 @@ def heads(names: Sequence[str] = COLUMNS) -> list[str]:
 def heard(campaign: Campaign) -> dict[str, object]:
     """What readers said of a letter, as far as anybody here knows."""
     poll_counts = click_stats.heard(campaign)
+    came_back = incoming.came_back(campaign.pk)
     return {
+        "returned": {kind: came_back.get(kind, 0) for kind in ("hard", "soft")},
+        "complained": came_back.get("complaint", 0),
+        "few_complained": is_few(came_back.get("complaint", 0)),
+        "is_heard": incoming.last_received(campaign.organization) is not None,
         "replies": poll_counts.replies,
         "few_replies": poll_counts.few_replies,
         "complaints": poll_counts.complaints,
