@@ -20,7 +20,14 @@ def mail() -> None:
 
 
 @mail.command("take")
-@click.option("--to", "to", multiple=True, metavar="ADDRESS", help="Whom the mail server delivers it to.")
+@click.option(
+    "--to",
+    "to",
+    multiple=True,
+    metavar="ADDRESS",
+    envvar="RECIPIENT",
+    help="Whom the mail server delivers it to; without it what RECIPIENT says, which Exim sets.",
+)
 @common
 def take(to: tuple[str, ...]) -> None:
     """Take in one message from standard input, for a pipe from Postfix, Exim or OpenSMTPD.
