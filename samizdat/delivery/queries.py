@@ -640,7 +640,7 @@ def suppression_cause(
 def _led_to(row: Fate, detail: Mapping[str, Any]) -> bool:
     """Whether it is the email that was refused so, or that came back later, of which the event says the campaign."""
     if "campaign" in detail:
-        return row.campaign == detail["campaign"]
+        return bool(row.campaign == detail["campaign"])
     return (row.state, row.reason) == ("refused", detail["answer"])
 
 
