@@ -2,8 +2,6 @@
 
 from datetime import UTC, datetime
 
-import pytest
-
 from samizdat.core.content.compile import compile_letter
 from samizdat.core.content.message import MessageMaker, slot_values
 from samizdat.core.content.render import Content
