@@ -6,11 +6,14 @@ from datetime import UTC, date, datetime, timedelta
 from msgspec import Struct
 
 from samizdat.audience import actions as audience
-from samizdat.audience.models import List
-from samizdat.core.bounce.report import KINDS, Event, Fault, Kind
+from samizdat.audience.models import List, Subscriber
+from samizdat.core.bounce.report import KINDS, Fault, Kind, ReportEvent
 from samizdat.core.bounce.thresholds import SOFT, Counted, suppression
 from samizdat.core.crypto.seal import SealError
 from samizdat.core.mail.outcome import SURE_ANSWER, scrub
+from samizdat.delivery.actions.bounces import ANEW
+from samizdat.events.actions import is_genuine
+from samizdat.events.models import Event
 from samizdat.incoming.identity import SentMessage
 from samizdat.incoming.models import IncomingMail, MailReport
 from samizdat.vault import keyring
@@ -41,7 +44,7 @@ class ReportDetails(Struct, frozen=True, omit_defaults=True):
 
 
 def write(
-    mail: IncomingMail, position: int, event: Event, dialect: str, message: SentMessage | None, now: datetime
+    mail: IncomingMail, position: int, event: ReportEvent, dialect: str, message: SentMessage | None, now: datetime
 ) -> None:
     """Keeps the report, and does what follows. In the transaction that takes the message up."""
     keys, day = keyring.keys(mail.organization), now.astimezone(UTC).date()
@@ -60,7 +63,7 @@ def write(
         _follow(event, message, now)
 
 
-def _details(event: Event, dialect: str, message: SentMessage | None, day: date) -> ReportDetails:
+def _details(event: ReportEvent, dialect: str, message: SentMessage | None, day: date) -> ReportDetails:
     return ReportDetails(
         event.kind,
         day,
@@ -86,7 +89,7 @@ def details_of(row: MailReport) -> ReportDetails | None:
     return details if (details.edition, details.number) == (row.edition_id or 0, row.number or 0) else None
 
 
-def _follow(event: Event, message: SentMessage, now: datetime) -> None:
+def _follow(event: ReportEvent, message: SentMessage, now: datetime) -> None:
     subscriber = message.subscriber
     if event.kind == "unsubscribe":
         _leave(message, now)
@@ -100,10 +103,10 @@ def _follow(event: Event, message: SentMessage, now: datetime) -> None:
             audience.suppress(subscriber.organization, "complaint", subscriber=subscriber, now=now)
         case _:
             answer = _answer(event, message, reports)
-            audience.suppress(subscriber.organization, "bounce", subscriber=subscriber, now=now, answer=answer)
+            audience.suppress_bounced(subscriber.organization, {subscriber.id: answer}, now=now)
 
 
-def _answer(event: Event, message: SentMessage, reports: Iterable[Counted]) -> dict[str, object]:
+def _answer(event: ReportEvent, message: SentMessage, reports: Iterable[Counted]) -> dict[str, object]:
     """For whoever asks why (delivery.queries.suppression_cause): in the words of what is refused while we send."""
     return {
         "answer": SURE_ANSWER if event.kind == "hard" else SOFTER.get(event.reason, "unavailable"),
@@ -129,8 +132,17 @@ def _reports(message: SentMessage, now: datetime) -> list[Counted]:
     rows = MailReport.objects.select_related("organization").filter(
         organization=subscriber.organization, number=subscriber.number, day__gt=now.astimezone(UTC).date() - LOOKED_BACK
     )
+    since = _last_anew(subscriber)
     return [
         Counted(details.kind, details.fault, details.reason, details.day, details.edition)
         for row in rows.order_by("-pk")[:MOST]
-        if (details := details_of(row)) is not None
+        if (details := details_of(row)) is not None and details.day > since
     ]
+
+
+def _last_anew(subscriber: Subscriber) -> date:
+    """On this day and before it nothing counts: they were suppressed then, came back, or have another address since."""
+    events = Event.objects.select_related("organization").filter(
+        organization=subscriber.organization, about=subscriber.id, kind__in=ANEW
+    )
+    return next((event.at.astimezone(UTC).date() for event in events.order_by("-id") if is_genuine(event)), date.min)

@@ -16,7 +16,7 @@ from samizdat.audience.models import Subscriber
 from samizdat.audience.queries import address_of, subscriber_numbered
 from samizdat.campaigns.edition_details import EditionDetails, opened
 from samizdat.campaigns.models import Edition
-from samizdat.core.bounce.report import Event, Hints
+from samizdat.core.bounce.report import Hints, ReportEvent
 from samizdat.core.crypto import tokens
 from samizdat.core.crypto.seal import SealBroken
 from samizdat.core.mail.address import BadAddress, comparable, normalize
@@ -53,7 +53,7 @@ def proven(organization: Organization, to: Sequence[str], hints: Hints, now: dat
     return None
 
 
-def is_of(message: SentMessage, event: Event) -> bool:
+def is_of(message: SentMessage, event: ReportEvent) -> bool:
     """Whether one of several events of a report speaks of the message's own recipient: an alias that leads to two
     mailboxes tells of each, and one of them may live."""
     try:

@@ -4,10 +4,12 @@ from datetime import timedelta
 
 import pytest
 
+from samizdat.audience.actions import lift
 from samizdat.audience.models import row_id
 from samizdat.core.bounce.report import KINDS
 from samizdat.core.crypto.tokens import TOKEN_CHARACTERS
 from samizdat.delivery.queries import suppression_cause
+from samizdat.events.models import Event
 from samizdat.incoming import follow_up, processing, queries
 from samizdat.incoming.models import IncomingMail, MailReport
 from tests.delivery.conftest import House
@@ -42,6 +44,21 @@ def test_a_bounce_counts_once_however_often_it_comes(house: House, incoming: Inc
     incoming.read()
     assert incoming.suppressed() == {f"bounce {ada}"}
     assert incoming.read() == 0
+    assert Event.objects.filter(kind="subscriber.suppressed").count() == 1
+
+
+def test_who_came_back_is_not_given_up_for_what_bounced_before(house: House, incoming: Incoming) -> None:
+    [ada] = house.people(1)
+    caught = incoming.send()[ada]
+    incoming.come_back(caught)
+    incoming.read()
+    lift(house.organization, "bounce", address=ada, now=now() + timedelta(days=1))
+    incoming.come_back(caught, full)
+    incoming.read(timedelta(days=2))
+    assert incoming.suppressed() == set()
+    incoming.come_back(caught)
+    incoming.read(timedelta(days=3))
+    assert incoming.suppressed() == {f"bounce {ada}"}
 
 
 def test_a_full_mailbox_is_given_up_after_five_bounces_over_three_campaigns(house: House, incoming: Incoming) -> None:

@@ -17,7 +17,7 @@ from samizdat.accounts.sessions import SessionStore
 from samizdat.audience import actions as audience
 from samizdat.campaigns import approval, brand, seed_list
 from samizdat.campaigns.opened import open_campaign
-from samizdat.core.bounce.report import Event
+from samizdat.core.bounce.report import ReportEvent
 from samizdat.core.crypto import seal
 from samizdat.core.mail.outcome import Refused, RouteVerdict
 from samizdat.delivery import actions as delivery
@@ -145,7 +145,7 @@ def _more(here: House) -> None:
     said = [SendResult(edition, 1, 1, Refused(550, "no", "recipient"), 0, 550, here.route.pk, text=t) for t in "ab"]
     results._store_answers(edition, said)
     for number in range(2):
-        follow_up.write(IncomingMail(pk=number, organization=organization), 0, Event("none"), "", None, NOW)
+        follow_up.write(IncomingMail(pk=number, organization=organization), 0, ReportEvent("none"), "", None, NOW)
     for provider in ("@small.example", "@little.example"):
         route_refusals.put_off(edition, provider, said[0].news, 20, NOW)
 

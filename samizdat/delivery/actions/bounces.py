@@ -45,7 +45,7 @@ SLICE = 250
 OPENED = 2_000
 
 # On the day of any of these, and before, answers count no more: their mailbox is another, or was read.
-_ANEW: tuple[EventKind, ...] = (
+ANEW: tuple[EventKind, ...] = (
     "subscriber.suppressed",
     "subscriber.unsuppressed",
     "subscriber.confirmed",
@@ -251,7 +251,7 @@ class _CampaignBounces:
 
     def _anew(self, numbers: Sequence[int]) -> dict[int, date]:
         ids = [row_id(self._organization.pk, number) for number in numbers]
-        rows = Event.objects.select_related("organization").filter(about__in=ids, kind__in=_ANEW)
+        rows = Event.objects.select_related("organization").filter(about__in=ids, kind__in=ANEW)
         days: dict[int, date] = {}
         for event in rows.filter(organization=self._organization).order_by("id"):
             assert event.about is not None
