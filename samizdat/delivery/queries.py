@@ -480,12 +480,14 @@ def provider_of(row: ProviderRefusal, keys: keyring.OrganizationKeys) -> str:
 
 HELD_BOUNCES: EventKind = "campaign.bounces_held"
 SETTLED_BOUNCES: EventKind = "campaign.bounces_settled"
+RETURNED = "returned"  # No provider's word: those are names of core/mail/address.PROVIDERS, or begin with @.
 
 
 @dataclass(frozen=True, slots=True)
 class HeldBounces:
     """A mailbox provider that called so many mailboxes of one campaign dead, of so many whom it answered for, that
-    nobody was suppressed. word: of core/mail/address.mailbox_provider; "": a route that accepted nothing."""
+    nobody was suppressed. word: of core/mail/address.mailbox_provider; "": a route that accepted nothing;
+    RETURNED: emails that came back later, wherever they were for."""
 
     word: str
     count: int
@@ -494,7 +496,12 @@ class HeldBounces:
     @property
     def provider(self) -> str:
         """Its own name, or its domain."""
-        return NAMES.get(self.word, self.word.removeprefix("@"))
+        return "" if self.word == RETURNED else NAMES.get(self.word, self.word.removeprefix("@"))
+
+    @property
+    def cause(self) -> str:
+        """A word of suppression_rules.HELD."""
+        return RETURNED if self.word == RETURNED else "provider" if self.word else "route"
 
 
 def held_bounces(campaign: Campaign, settled: bool = False) -> list[HeldBounces]:

@@ -7,12 +7,15 @@ from msgspec import Struct
 
 from samizdat.audience import actions as audience
 from samizdat.audience.models import List, Subscriber
+from samizdat.campaigns.models import Campaign
 from samizdat.core.bounce.report import KINDS, Fault, Kind, ReportEvent
 from samizdat.core.bounce.thresholds import SOFT, Counted, suppression
 from samizdat.core.crypto.seal import SealError
 from samizdat.core.mail.outcome import SURE_ANSWER, scrub
+from samizdat.core.mail.suppression_rules import is_plausible
 from samizdat.delivery.actions.bounces import ANEW
-from samizdat.events.actions import is_genuine
+from samizdat.delivery.queries import HELD_BOUNCES, RETURNED, held_bounces
+from samizdat.events.actions import is_genuine, record
 from samizdat.events.models import Event
 from samizdat.incoming.identity import SentMessage
 from samizdat.incoming.models import IncomingMail, MailReport
@@ -101,9 +104,27 @@ def _follow(event: ReportEvent, message: SentMessage, now: datetime) -> None:
         case "complaint":
             audience.unsubscribe_from_all(subscriber, now=now, way="mail")
             audience.suppress(subscriber.organization, "complaint", subscriber=subscriber, now=now)
+        case "hard" if _is_implausible(message, now):
+            pass
         case _:
             answer = _answer(event, message, reports)
             audience.suppress_bounced(subscriber.organization, {subscriber.id: answer}, now=now)
+
+
+def _is_implausible(message: SentMessage, now: datetime) -> bool:
+    """Whether so many addresses of a campaign are called dead that whoever says so is in doubt: an admin is asked once,
+    and nobody more is suppressed until one of them says that it is true."""
+    campaign = Campaign.objects.select_related("organization").get(pk=message.edition.campaign_id)
+    rows = MailReport.objects.filter(edition=message.edition, kind=KINDS.index("hard"))
+    count = rows.values("number").distinct().count()
+    if is_plausible(count, campaign.accepted) or any(
+        row.word == RETURNED for row in held_bounces(campaign, settled=True)
+    ):
+        return False
+    if all(row.word != RETURNED for row in held_bounces(campaign)):
+        detail = {"provider": RETURNED, "count": count, "answered": campaign.accepted}
+        record(HELD_BOUNCES, campaign.organization, now=now, about=campaign.pk, detail=detail)
+    return True
 
 
 def _answer(event: ReportEvent, message: SentMessage, reports: Iterable[Counted]) -> dict[str, object]:

@@ -437,7 +437,7 @@ def suppression_told(row: SuppressionCause) -> str:
 
 def held_bounces_told(row: HeldBounces) -> str:
     """Why those whom a mailbox provider or a route calls dead were not suppressed."""
-    sentence = _(suppression_rules.HELD["provider" if row.word else "route"])
+    sentence = _(suppression_rules.HELD[row.cause])
     counts = {"count": formatting.grouped(row.count), "answered": formatting.grouped(row.answered)}
     return sentence.format(provider=row.provider, **counts)
 

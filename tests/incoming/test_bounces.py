@@ -6,9 +6,13 @@ import pytest
 
 from samizdat.audience.actions import lift
 from samizdat.audience.models import row_id
+from samizdat.campaigns.models import Campaign
+from samizdat.cli.campaign.status import status_of
 from samizdat.core.bounce.report import KINDS
 from samizdat.core.crypto.tokens import TOKEN_CHARACTERS
-from samizdat.delivery.queries import suppression_cause
+from samizdat.core.mail.suppression_rules import FLOOR
+from samizdat.delivery.actions.bounces import believe
+from samizdat.delivery.queries import RETURNED, held_bounces, suppression_cause
 from samizdat.events.models import Event
 from samizdat.incoming import follow_up, processing, queries
 from samizdat.incoming.models import IncomingMail, MailReport
@@ -45,6 +49,23 @@ def test_a_bounce_counts_once_however_often_it_comes(house: House, incoming: Inc
     assert incoming.suppressed() == {f"bounce {ada}"}
     assert incoming.read() == 0
     assert Event.objects.filter(kind="subscriber.suppressed").count() == 1
+
+
+def test_a_relay_that_calls_everybody_dead_is_believed_only_by_an_admin(house: House, incoming: Incoming) -> None:
+    readers = house.people(FLOOR + 12)
+    sent = incoming.send()
+    for address in readers[:-2]:
+        incoming.come_back(sent[address])
+    incoming.read()
+    assert len(incoming.suppressed()) == FLOOR
+    campaign = Campaign.objects.get()
+    [held] = held_bounces(campaign)
+    assert (held.word, held.count, held.answered) == (RETURNED, FLOOR + 1, FLOOR + 12)
+    assert "came back because their addresses don’t exist" in status_of(campaign)["held_bounces"][0]["sentence"]  # type: ignore[index]
+    assert believe(campaign, now=now()) == FLOOR + 1
+    incoming.come_back(sent[readers[-2]])
+    incoming.read()
+    assert f"bounce {readers[-2]}" in incoming.suppressed() and held_bounces(campaign) == []
 
 
 def test_who_came_back_is_not_given_up_for_what_bounced_before(house: House, incoming: Incoming) -> None:

@@ -148,7 +148,7 @@ def with_sentences(status: dict[str, Any], campaign: "Campaign") -> dict[str, An
             "provider": row.provider,
             "count": row.count,
             "answered": row.answered,
-            "sentence": HELD["provider" if row.word else "route"].format(
+            "sentence": HELD[row.cause].format(
                 provider=row.provider, count=f"{row.count:,}", answered=f"{row.answered:,}"
             ),
         }

@@ -29,7 +29,7 @@ from samizdat.core.mail.outcome import ANSWERS, ENHANCED
 from samizdat.core.mail.suppression_rules import CLASSES, NONE_ACCEPTED, AnswerDay, is_dead, is_plausible
 from samizdat.delivery.errors import NothingHeld
 from samizdat.delivery.models import Delivery, ProviderTotal, Route, RouteTotal, SmtpReply
-from samizdat.delivery.queries import HELD_BOUNCES, SETTLED_BOUNCES, answer_column, held_bounces
+from samizdat.delivery.queries import HELD_BOUNCES, RETURNED, SETTLED_BOUNCES, answer_column, held_bounces
 from samizdat.events.actions import is_genuine, record
 from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
@@ -232,7 +232,7 @@ class _CampaignBounces:
             if word not in held.believed and word not in known:
                 detail = {"provider": word, "count": count, "answered": answered}
                 record(HELD_BOUNCES, self._organization, now=self._now, about=self._campaign.pk, detail=detail)
-        for word in sorted(known - set(held.groups)):
+        for word in sorted(known - {*held.groups, RETURNED}):
             detail = {"provider": word, "count": 0}
             record(SETTLED_BOUNCES, self._organization, now=self._now, about=self._campaign.pk, detail=detail)
 

@@ -269,7 +269,7 @@ def _moment(event: Event, campaign: Campaign) -> dict[str, Any]:
         ) % {"n": count(detail["frozen"])}
     if event.kind == "campaign.waits" and detail.get("reason") in labels.WAITS:
         shape, text = "", str(labels.WAITS[detail["reason"]])
-    if event.kind == "campaign.bounces_held" and detail.get("provider"):
+    if event.kind == "campaign.bounces_held" and detail.get("provider") not in (None, "", queries.RETURNED):
         text = _("%(provider)s says that unusually many mailboxes don’t exist: none was suppressed.") % {
             "provider": labels.provider(detail["provider"].removeprefix("@"))
         }

@@ -286,7 +286,7 @@ def _unsure(organization: Organization, row: CampaignRow) -> list[dict[str, str]
 
 def _bounces_held(organization: Organization, row: CampaignRow) -> list[dict[str, str]]:
     """Of whom a mailbox provider says that they have no mailbox, and nobody believes it."""
-    held = delivery.held_bounces(row.campaign) if row.campaign.refused else []
+    held = delivery.held_bounces(row.campaign) if row.campaign.refused or row.campaign.accepted else []
     if not held:
         return []
     title = _("“%(subject)s”: unusually many nonexistent mailboxes") % {"subject": row.subject[:60]}
