@@ -26,7 +26,7 @@ def test_where_everything_can_be_bound_to_nothing_is_told(monkeypatch: pytest.Mo
 def ours(monkeypatch: pytest.MonkeyPatch) -> str:
     """A public address that this machine has."""
     ours = ipaddress.ip_address("93.184.216.34")
-    for module in (dialing, fetch):
+    for module in (own_addresses, fetch):
         monkeypatch.setattr(module, "is_own", lambda address: address == ours)
     return str(ours)
 

@@ -11,8 +11,8 @@ from asyncio.sslproto import SSLProtocol
 from collections.abc import Callable
 from typing import Any
 
-from samizdat.core.private_networks import Address, Network, permitted
-from samizdat.own_addresses import is_own
+from samizdat.core.private_networks import Network
+from samizdat.own_addresses import may_reach
 
 # All routes share one loop, and a relay may be anybody's: it gets 16 kB of attention a turn. At asyncio's 256 kB, 50
 # connections full of empty lines held everybody's letters up for 1.7 s a turn.
@@ -66,11 +66,6 @@ async def _addresses(host: str, port: int, allowed: tuple[Network, ...]) -> list
     """One that the route may not reach refuses them all."""
     results = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = list(dict.fromkeys(str(info[4][0]) for info in results))
-    if not all(_may_reach(ipaddress.ip_address(address.partition("%")[0]), allowed) for address in addresses):
+    if not all(may_reach(ipaddress.ip_address(address.partition("%")[0]), allowed) for address in addresses):
         raise PrivateAddress
     return addresses
-
-
-def _may_reach(address: Address, allowed: tuple[Network, ...]) -> bool:
-    named = any(address in network for network in allowed)
-    return permitted(address, allowed) and (named or not is_own(address))
