@@ -38,6 +38,8 @@ TOOLS = {
     "chromium-headless-shell chromium": ("chromium-headless-shell", "chromium"),
     "msgfmt": ("gettext",),
     "dovecot": ("dovecot-submissiond",),
+    "dovecot/imap": ("dovecot-imapd",),
+    "dovecot/pop3": ("dovecot-pop3d",),
     "pgbouncer": ("pgbouncer",),
     "caddy": ("caddy",),
 }
@@ -52,7 +54,12 @@ FAKETIME, FAKETIME_PACKAGE = "faketime/libfaketimeMT.so.1", "libfaketime"
 
 
 def find_tool(name: str) -> str | None:
-    places = [*sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True), Path("/usr/sbin"), Path("/usr/bin")]
+    places = [
+        *sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True),
+        Path("/usr/sbin"),
+        Path("/usr/bin"),
+        Path("/usr/lib"),
+    ]
     for folder in places:
         if (folder / name).exists():
             return str(folder / name)

@@ -26,6 +26,7 @@ NAMES = set(
     Tab URL UTF WebP Windows Zip and ca cookie date default else endpoint eu fingerprint helo hold https include
     mailto mj or age XLSX passkey resend root samizdat sendmail tel timeout url us xn zip AES GCM
     BEE Stripo Unlayer Brevo Buttondown Ghost Kit MailerLite Mailman Substack beehiiv listmonk txt lt gt
+    IMAP INBOX POP UIDL delete file imaps mail move password pop
     SES apikey broadcast Excel LibreOffice GDPR JavaScript SMS ZIP alt html index en
     """.split()  # noqa: SIM905
 )

@@ -2,13 +2,17 @@
 
 import sys
 from collections import Counter
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from samizdat.cli import bootstrap
-from samizdat.cli.output import CommandFailed, common, note, say
+from samizdat.cli.output import CommandFailed, common, first_line, note, say, table
+from samizdat.cli.secret_arguments import URL
 from samizdat.cli.sentences import sentence_for
+
+if TYPE_CHECKING:
+    from samizdat.incoming.mailboxes.actions import MailboxRow
 
 # EX_TEMPFAIL of sysexits.h: the mail server keeps the message and tries again.
 TRY_AGAIN = 75
@@ -81,3 +85,112 @@ def status() -> None:
         *(f"{kind}: {count:,}" for kind, count in kinds.most_common()),
         f"Not about any message of ours that can be proven: {heard.unmatched:,}.",
     )
+
+
+@mail.command("add")
+@click.argument("name")
+@click.argument("url", type=URL)
+@click.option("--password-file", type=click.Path(), help="File with the password, instead of in the URL.")
+@click.option("--delete", is_flag=True, help="Delete messages in the mailbox once they are taken in.")
+@click.option("--move", "move_to", metavar="FOLDER", help="Move them to this folder of the mailbox (IMAP).")
+@common
+def add(name: str, url: str, password_file: str | None, delete: bool, move_to: str | None) -> None:
+    """Read bounces and complaints from a mailbox at any provider.
+
+    URL is one of these, or - to be asked for it; write @ in a user name as %40:
+
+    imaps://USER@HOST/INBOX: IMAP with TLS from the start, and the folder.
+
+    imap://USER@HOST/INBOX: IMAP with STARTTLS.
+
+    pop3s://USER@HOST: POP3 with TLS from the start. pop3:// is POP3 with STLS.
+
+    All messages in the folder are taken in, so give it a mailbox or folder that gets nothing else. The worker reads
+    it at once when the server tells of new messages (IMAP IDLE), otherwise every five minutes.
+
+    Options in the URL: ?fingerprint= is the SHA-256 of the only certificate to trust, ?ca= a file of certificates
+    to trust instead of those of the system.
+    """
+    bootstrap.open_house()
+    from samizdat.incoming.mailboxes import actions
+
+    if delete == bool(move_to):
+        raise CommandFailed("Choose what happens to messages once taken in: --delete, or --move FOLDER.", "choose")
+    password = first_line(password_file) if password_file else None
+    organization = bootstrap.organization()
+    row = actions.add(organization, name, url, now=bootstrap.now(), password=password, move_to=move_to or "")
+    try:
+        waiting = actions.waiting(row)
+    except actions.MailboxFault as fault:
+        sentence = f"Mailbox {row.name} added, but it can't be read yet. {fault}"
+        raise CommandFailed(sentence, fault.code, {"mailbox": row.name}) from None
+    say({"mailbox": row.name, "waiting": waiting}, f"Mailbox {row.name} added. Messages waiting there: {waiting:,}.")
+
+
+@mail.command("ls")
+@common
+def ls() -> None:
+    """The mailboxes that are read, when each was last heard from, and what is wrong with it."""
+    bootstrap.open_house()
+    from samizdat.incoming.mailboxes import actions
+
+    rows = actions.mailboxes(bootstrap.organization())
+    say(
+        {"mailboxes": [_document(row) for row in rows]},
+        *table(("name", "host", "folder", "read mail", "last heard", "taken in"), [_cells(row) for row in rows]),
+        *(f"{row.name}: {why}" for row in rows if (why := _why(row))),
+    )
+
+
+def _cells(row: "MailboxRow") -> tuple[str, ...]:
+    document = _document(row)
+    heard = row.state.heard if row.state else None
+    after = f"moved to {document['move_to']}" if document["move_to"] else "deleted"
+    at = f"{heard:%Y-%m-%d %H:%M} UTC" if heard else "never"
+    return row.name, str(document["host"]), str(document["folder"]), after, at, f"{document['taken_in']:,}"
+
+
+def _document(row: "MailboxRow") -> dict[str, object]:
+    settings, state = row.settings, row.state
+    return {
+        "name": row.name,
+        "scheme": settings.scheme if settings else "",
+        "host": settings.host if settings else "",
+        "folder": settings.folder if settings else "",
+        "move_to": settings.move_to if settings else "",
+        "last_heard": state.heard if state else None,
+        "taken_in": state.taken if state else 0,
+        "problem": state.fault if state else "unreadable",
+    }
+
+
+def _why(row: "MailboxRow") -> str:
+    from samizdat.incoming.mailboxes.faults import sentence
+
+    if row.state is None:
+        return "Its settings can't be decrypted. Remove it and add it again."
+    return sentence(row.state.fault) if row.state.fault else ""
+
+
+@mail.command("test")
+@click.argument("name")
+@common
+def test(name: str) -> None:
+    """Log in to a mailbox and show how many messages wait there. Nothing is taken in."""
+    bootstrap.open_house()
+    from samizdat.incoming.mailboxes import actions
+
+    waiting = actions.waiting(actions.named(bootstrap.organization(), name))
+    say({"mailbox": name, "waiting": waiting}, f"Logged in to {name}. Messages waiting there: {waiting:,}.")
+
+
+@mail.command("remove")
+@click.argument("name")
+@common
+def remove(name: str) -> None:
+    """Stop reading a mailbox. What was taken in stays; the mailbox itself isn't changed."""
+    bootstrap.open_house()
+    from samizdat.incoming.mailboxes import actions
+
+    actions.remove(bootstrap.organization(), name, now=bootstrap.now())
+    say({"removed": name}, f"Mailbox {name} removed.")

@@ -32,13 +32,30 @@ class Envelope(Struct, frozen=True):
 
 def take(organization: Organization, raw: bytes, to: Sequence[str], today: date) -> None:
     """Keeps a message until it is read. Errors: IncomingFull, VaultError."""
+    take_all(organization, [(raw, len(raw))], today, to)
+
+
+def take_all(
+    organization: Organization, messages: Sequence[tuple[bytes, int]], today: date, to: Sequence[str] = ()
+) -> None:
+    """messages: each, or its beginning, with its size. Errors: IncomingFull, VaultError."""
     waiting = IncomingMail.objects.filter(organization=organization, state=IncomingMail.WAITING)
-    if waiting.count() >= MOST_WAITING:
+    if waiting.count() + len(messages) > MOST_WAITING:
         raise IncomingFull()
     number, public = _box_key(organization)
-    padded = seal.padded(msgspec.msgpack.encode(Envelope(tuple(to), len(raw), raw[:MOST])))
-    box = seal.seal_to(public, padded, info(organization), os.urandom(32), os.urandom(12))
-    IncomingMail.objects.create(organization=organization, received=today, box=struct.pack(">I", number) + box)
+    IncomingMail.objects.bulk_create(
+        IncomingMail(
+            organization=organization,
+            received=today,
+            box=struct.pack(">I", number) + _boxed(organization, public, Envelope(tuple(to), size, raw[:MOST])),
+        )
+        for raw, size in messages
+    )
+
+
+def _boxed(organization: Organization, public: bytes, envelope: Envelope) -> bytes:
+    padded = seal.padded(msgspec.msgpack.encode(envelope))
+    return seal.seal_to(public, padded, info(organization), os.urandom(32), os.urandom(12))
 
 
 def _box_key(organization: Organization) -> tuple[int, bytes]:

@@ -42,3 +42,17 @@ class MailReport(models.Model):
             models.Index(fields=["edition", "kind"], name="mail_report_by_edition"),
             models.Index(fields=["organization", "number"], name="mail_report_by_subscriber"),
         ]
+
+
+class PolledMailbox(models.Model):
+    """A mailbox at any provider. `settings_sealed`: mailboxes/settings.MailboxSettings, where it is and by which
+    password. `state_sealed`: mailboxes/sealed.MailboxState, how far it is read and how that went.
+    """
+
+    organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="+", db_index=False)
+    name = models.CharField(max_length=60)
+    settings_sealed = models.BinaryField()
+    state_sealed = models.BinaryField(default=b"")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organization", "name"], name="mailbox_name_once")]

@@ -62,6 +62,10 @@ subscribers erase erase@reader.example
 subscribers count --list Letter
 subscribers settle
 mail status
+!mail add bounces imaps://bounces:secret@127.0.0.1:9/INBOX --delete
+mail ls
+!mail test bounces
+mail remove bounces
 list ls
 list new Spare
 list archive Spare

@@ -25,6 +25,7 @@ from samizdat.delivery.actions import remote_checks, route_refusals
 from samizdat.delivery.engine import results
 from samizdat.delivery.engine.results import SendResult
 from samizdat.incoming import follow_up
+from samizdat.incoming.mailboxes import actions as mailboxes
 from samizdat.incoming.models import IncomingMail
 from samizdat.vault import keyring
 from tests.conftest import NOW, PASSWORD
@@ -79,6 +80,7 @@ READ = {
     "audience.bulkactionpiece.changed",  # The work's number and the piece's.
     "audience.bulkactionpiece.entered",
     "audience.bulkactionpiece.fresh",
+    "incoming.polledmailbox.state_sealed",
     "incoming.incomingmail.box",  # The organization: each says by its own token which message it is about.
     "audience.import.plan_sealed",
     "audience.import.report_sealed",
@@ -146,6 +148,8 @@ def _more(here: House) -> None:
     results._store_answers(edition, said)
     for number in range(2):
         follow_up.write(IncomingMail(pk=number, organization=organization), 0, ReportEvent("none"), "", None, NOW)
+    for name in ("bounces", "complaints"):
+        mailboxes.add(organization, name, "imaps://back:secret@mx.example", now=NOW)
     for provider in ("@small.example", "@little.example"):
         route_refusals.put_off(edition, provider, said[0].news, 20, NOW)
 

@@ -47,4 +47,17 @@ class Migration(InitialMigration):
                 'constraints': [models.UniqueConstraint(fields=('mail', 'position'), name='mail_report_once')],
             },
         ),
+        migrations.CreateModel(
+            name='PolledMailbox',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(max_length=60)),
+                ('settings_sealed', models.BinaryField()),
+                ('state_sealed', models.BinaryField(default=b'')),
+                ('organization', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.organization')),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('organization', 'name'), name='mailbox_name_once')],
+            },
+        ),
     ]

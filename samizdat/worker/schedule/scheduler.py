@@ -31,6 +31,7 @@ from samizdat.portability import approval
 from samizdat.privacy import actions as rights
 from samizdat.publicdb import actions as publicdb
 from samizdat.worker.inbox import clicks, preferences, reconsent
+from samizdat.worker.mail import mailbox_polls
 from samizdat.worker.publishing import compare, publish, repair, unsigned
 from samizdat.worker.queue import enqueue, sender_slots, tasks
 from samizdat.worker.schedule import (
@@ -148,6 +149,10 @@ def incoming_mail(now: datetime) -> None:
             processing.process(organization, now)
 
 
+def polled_mailboxes(now: datetime) -> None:
+    mailbox_polls.polls.look()
+
+
 def removed_fields(now: datetime) -> None:
     audience.clear_removed(now, CLEARING, stopping.is_set)
 
@@ -218,6 +223,7 @@ SLOW: dict[str, Deed] = {
     "welcome emails that wait too long": late_welcomes,
     "second tries": second_tries,
     "how accounts stand at their providers": provider_status.ask_standings,
+    "mailboxes": polled_mailboxes,
     "incoming mail": incoming_mail,
     "organizations for the public database": publish.missing_places,
     "what the public pages show": compare.compare,

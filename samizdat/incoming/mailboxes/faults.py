@@ -1,0 +1,45 @@
+"""Why a mailbox could not be read. A code is kept and no words of a server, which may name people."""
+
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from samizdat.incoming.errors import IncomingError
+
+SENTENCES = {
+    "no_such_host": _("There’s no host with this name. Check the URL."),
+    "no_connection": _("The mail server can’t be reached. Check host and port; we keep trying."),
+    "silent": _("The mail server doesn’t answer. We keep trying."),
+    "hung_up": _("The mail server closed the connection. We keep trying."),
+    "inside": _("This host is in a private network. Add the mailbox with samizdat mail add on the server."),
+    "in_the_clear": _(
+        "Without TLS, only a mail server on this machine can be read. Use imaps://, imap:// or pop3s://."
+    ),
+    "no_starttls": _("The mail server doesn’t offer STARTTLS. Use imaps:// or pop3s://."),
+    "certificate": _("The mail server’s certificate isn’t trusted. Check the host name, or pin it with ?fingerprint=."),
+    "fingerprint": _("The mail server’s certificate has changed. Compare it there, then add the mailbox again."),
+    "tls": _("No encrypted connection is possible. Check the port: 993 for imaps, 995 for pop3s."),
+    "password": _("The mail server rejects the user name or password. Add the mailbox again with the right ones."),
+    "busy": _("The mail server lets nobody in at the moment. We keep trying."),
+    "no_folder": _("There’s no such folder in the mailbox. Check the end of the URL."),
+    "no_target": _("The folder that read mail goes to can’t be created. Create it in the mailbox."),
+    "not_removed": _(
+        "The mail server keeps what we delete or move. Check the permissions and settings of the mailbox."
+    ),
+    "no_uidl": _("The mail server can’t name messages (UIDL). Use IMAP."),
+    "too_long": _("The mail server sends more than a message can have. Check the mailbox with another program."),
+    "not_understood": _("The mail server’s answer isn’t understood. Check that this port speaks IMAP or POP3."),
+    "full": _("Too much incoming mail waits to be read. Check with samizdat doctor that the worker is running."),
+}
+
+
+class MailboxFault(IncomingError):
+    """A mailbox that cannot be read now; code: one of SENTENCES."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(sentence(code))
+        self.code = code
+
+
+def sentence(code: str) -> str:
+    """For people; of a code that a newer version wrote, a general one."""
+    return str(SENTENCES.get(code, "")) or gettext("The mailbox can’t be read. We keep trying.")

@@ -1,0 +1,192 @@
+"""A folder that is read by IMAP (RFC 9051): always its first messages, which are taken away after each page."""
+
+import imaplib
+import logging
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+
+from imapclient import IMAPClient
+from imapclient.exceptions import IMAPClientError, LoginError
+
+from samizdat.core.private_networks import Network
+from samizdat.incoming.mailboxes import connection
+from samizdat.incoming.mailboxes.faults import MailboxFault
+from samizdat.incoming.mailboxes.sealed import WaitingMessage
+from samizdat.incoming.mailboxes.settings import MailboxSettings
+
+# What is sent and received would stand there: passwords, messages.
+logging.getLogger("imapclient").setLevel(logging.WARNING)
+
+# Messages that are looked at together. Their UIDs fit into a command of 8,000 bytes (RFC 7162, 4).
+PAGE = 500
+# Seconds between two looks, while waiting for news, whether the process is to stop.
+SLICE = 5.0
+# Answers to a log-in that do not speak of the password (RFC 5530; LIMIT is Yahoo's).
+NOT_NOW = ("[UNAVAILABLE]", "[INUSE]", "[LIMIT]", "[SERVERBUG]")
+
+
+class Imap4OnSocket(imaplib.IMAP4):
+    """On a connection that we opened, and with a limit to what a server may announce."""
+
+    def __init__(self, host: str, port: int, opened: socket.socket) -> None:
+        self._opened = opened
+        super().__init__(host, port)
+
+    def _create_socket(self, timeout: float | None = None) -> socket.socket:
+        return self._opened
+
+    def read(self, size: int) -> bytes:
+        if size > connection.LONGEST:
+            raise MailboxFault("too_long")
+        return super().read(size)
+
+
+class SocketImapClient(IMAPClient):  # type: ignore[misc]
+    def __init__(self, settings: MailboxSettings, opened: socket.socket) -> None:
+        self._opened = opened
+        super().__init__(settings.host, settings.port, ssl=settings.kind.encryption == "implicit")
+        self._imap.debug = 0  # IMAPClient sets 5, which writes down each line.
+
+    def _create_IMAP4(self) -> Imap4OnSocket:
+        return Imap4OnSocket(self.host, self.port, self._opened)
+
+    def _set_read_timeout(self) -> None:
+        self.socket().settimeout(connection.ANSWER)
+
+
+class ImapSource:
+    """A session. Errors of each method: those of connection.faults."""
+
+    def __init__(self, settings: MailboxSettings, allowed: tuple[Network, ...] | None) -> None:
+        self._settings = settings
+        opened = connection.dial(settings, allowed)
+        self._deadline = connection.Deadline(opened)
+        self._client: SocketImapClient | None = None
+        try:
+            opened = connection.encrypt(settings, opened)
+            self._client = SocketImapClient(settings, opened)
+            self._begin()
+        except BaseException:
+            self.close()
+            opened.close()
+            raise
+
+    @property
+    def _session(self) -> SocketImapClient:
+        assert self._client is not None
+        return self._client
+
+    def _begin(self) -> None:
+        client, settings = self._session, self._settings
+        if settings.kind.encryption == "starttls":
+            if not client.has_capability("STARTTLS"):
+                raise MailboxFault("no_starttls")
+            client.starttls(connection.tls_context(settings))
+        connection.check_pinned(settings, client.socket())
+        self._log_in()
+        try:
+            self.waiting = self._left = self._select()
+        except IMAPClientError as error:
+            raise _unless_gone(error, "no_folder") from None
+
+    def _log_in(self) -> None:
+        user, password = self._settings.user, self._settings.password
+        try:
+            if self._session.has_capability("AUTH=PLAIN"):
+                self._session.plain_login(user, password)
+            else:
+                self._session.login(user, password)
+        except UnicodeEncodeError:  # LOGIN has ASCII alone.
+            raise MailboxFault("password") from None
+        except LoginError as error:
+            if str(error).startswith("b'* BYE") or any(word in str(error) for word in NOT_NOW):
+                raise MailboxFault("busy") from None
+            raise MailboxFault("password") from None
+
+    def _select(self) -> int:
+        """How many messages there are."""
+        answer = self._session.select_folder(self._settings.folder)
+        self._validity = int(answer.get(b"UIDVALIDITY", 0))
+        return int(answer[b"EXISTS"])
+
+    def page(self) -> list[WaitingMessage]:
+        """The first messages by their UIDs, which rise with their places."""
+        # Not before each page: some servers look at all files then.
+        self._left = self._left or self._select()
+        count = min(self._left, PAGE)
+        if not count:
+            return []
+        self._session.use_uid = False
+        try:
+            answer = self._session.fetch([*range(1, count + 1)], ["UID", "RFC822.SIZE"])
+        finally:
+            self._session.use_uid = True
+        rows = [(int(row[b"UID"]), int(row[b"RFC822.SIZE"])) for row in answer.values() if b"UID" in row]
+        return [WaitingMessage(self._validity, uid, size) for uid, size in sorted(rows)]
+
+    def fetch(self, messages: Sequence[WaitingMessage], most: int) -> Iterator[tuple[WaitingMessage, bytes]]:
+        """Of each at most so many bytes. One that is gone meanwhile is left out."""
+        # Some servers guess sizes.
+        limit = min(most, 2 * max(message.size for message in messages) + 65_536)
+        answer = self._session.fetch([message.uid for message in messages], [f"BODY.PEEK[]<0.{limit}>"])
+        for message in messages:
+            raw = answer.get(message.uid, {}).get(b"BODY[]<0>")
+            if raw is not None:
+                yield message, raw
+
+    def remove(self, messages: Sequence[WaitingMessage]) -> None:
+        """Deleted, or moved to the folder that the settings name."""
+        uids, client = [message.uid for message in messages], self._session
+        self._left = max(self._left - len(uids), 0)
+        if self._settings.move_to and client.has_capability("MOVE"):
+            self._into_target(client.move, uids)
+            return
+        if self._settings.move_to:
+            self._into_target(client.copy, uids)
+        client.add_flags(uids, [b"\\Deleted"], silent=True)
+        if client.has_capability("UIDPLUS"):
+            client.uid_expunge(uids)
+        else:
+            client.expunge()
+
+    def _into_target(self, command: Callable[[list[int], str], object], uids: list[int]) -> None:
+        target = self._settings.move_to
+        try:
+            command(uids, target)
+        except IMAPClientError as error:
+            if isinstance(error, imaplib.IMAP4.abort) or self._session.folder_exists(target):
+                raise
+            try:
+                self._session.create_folder(target)
+                command(uids, target)
+            except IMAPClientError as refused:
+                raise _unless_gone(refused, "no_target") from None
+
+    def wait(self, seconds: float, stops: Callable[[], bool]) -> bool:
+        """Until something may have come in, at most so long. False where the server does not tell (IDLE, RFC 2177)."""
+        if not self._session.has_capability("IDLE"):
+            return False
+        # Some servers don't tell of what came in before.
+        if any(b"EXISTS" in answer for answer in self._session.noop()[1]):
+            return True
+        self._session.idle()
+        left = seconds
+        # After a lost connection each look is empty and takes no time; the command behind them says so.
+        while left > 0 and not stops() and not self._session.idle_check(timeout=min(SLICE, left)):
+            left -= SLICE
+        self._session.idle_done()
+        return True
+
+    def close(self) -> None:
+        self._deadline.cancel()
+        if self._client is not None:
+            try:
+                self._client.logout()
+            except Exception:  # It goes either way.
+                with suppress(Exception):
+                    self._client.shutdown()
+
+
+def _unless_gone(error: IMAPClientError, code: str) -> Exception:
+    return error if isinstance(error, imaplib.IMAP4.abort) else MailboxFault(code)

@@ -1,0 +1,124 @@
+"""Takes in what waits in a mailbox: first into our database, with its number in the same transaction, then it is
+deleted or moved there. Whatever ends in between, what is taken in is known by its number, and only removed."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Protocol
+
+from django.db import transaction
+
+from samizdat.core.private_networks import Network
+from samizdat.incoming import intake
+from samizdat.incoming.errors import IncomingFull
+from samizdat.incoming.mailboxes import connection
+from samizdat.incoming.mailboxes.faults import MailboxFault
+from samizdat.incoming.mailboxes.imap import ImapSource
+from samizdat.incoming.mailboxes.pop3 import Pop3Source
+from samizdat.incoming.mailboxes.sealed import MailboxState, WaitingMessage, open_settings, open_state, seal_state
+from samizdat.incoming.mailboxes.settings import MailboxSettings
+from samizdat.incoming.models import PolledMailbox
+from samizdat.options import inner_networks
+
+# Messages that are fetched and taken in together, and the bytes of them.
+BATCH, BATCH_BYTES = 100, 4 << 20
+
+
+class MailSource(Protocol):
+    """A session with a mailbox."""
+
+    waiting: int  # Messages when it began.
+
+    def page(self) -> list[WaitingMessage]: ...
+    def fetch(self, messages: Sequence[WaitingMessage], most: int) -> Iterator[tuple[WaitingMessage, bytes]]: ...
+    def remove(self, messages: Sequence[WaitingMessage]) -> None: ...
+    def wait(self, seconds: float, stops: Callable[[], bool]) -> bool: ...
+    def close(self) -> None: ...
+
+
+class MailboxRemoved(Exception):
+    """Somebody removed it here while it was read."""
+
+
+@contextmanager
+def session(settings: MailboxSettings) -> Iterator[MailSource]:
+    """Errors: MailboxFault, in what is done with it as well."""
+    allowed: tuple[Network, ...] | None = None if settings.ours else inner_networks()
+    with connection.faults():
+        source: MailSource = (ImapSource if settings.kind.protocol == "imap" else Pop3Source)(settings, allowed)
+        try:
+            yield source
+        finally:
+            source.close()
+
+
+def take_in(number: int, source: MailSource, now: Callable[[], datetime], stops: Callable[[], bool]) -> int:
+    """All that waits, page by page; how many messages were taken in. Errors: MailboxFault, MailboxRemoved."""
+    taken, before = 0, list[WaitingMessage]()
+    while not stops() and (page := source.page()):
+        if page == before:
+            raise MailboxFault("not_removed")
+        before = page
+        state = open_state(_row(number))
+        for batch in _batches(message for message in page if not state.knows(message)):
+            taken += _take(number, [*source.fetch(batch, intake.MOST)], now())
+        source.remove(page)
+    return taken
+
+
+def _batches(messages: Iterable[WaitingMessage]) -> Iterator[list[WaitingMessage]]:
+    batch: list[WaitingMessage] = []
+    size = 0
+    for message in messages:
+        length = min(message.size, intake.MOST)
+        if batch and (len(batch) == BATCH or size + length > BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(message)
+        size += length
+    if batch:
+        yield batch
+
+
+def _take(number: int, messages: Sequence[tuple[WaitingMessage, bytes]], now: datetime) -> int:
+    """How many; another process may have been first with some."""
+    with transaction.atomic():
+        row = _row(number, locked=True)
+        state = open_state(row)
+        fresh = [(message, raw) for message, raw in messages if not state.knows(message)]
+        if fresh:
+            rows = [(raw, max(message.size, len(raw))) for message, raw in fresh]
+            try:
+                intake.take_all(row.organization, rows, now.date())
+            except IncomingFull:
+                raise MailboxFault("full") from None
+            _write(row, state.with_taken([message for message, _raw in fresh]))
+    return len(fresh)
+
+
+def _row(number: int, locked: bool = False) -> PolledMailbox:
+    rows = PolledMailbox.objects.filter(pk=number)
+    row = (rows.select_for_update() if locked else rows).first()
+    if row is None:
+        raise MailboxRemoved
+    return row
+
+
+def _write(row: PolledMailbox, state: MailboxState) -> None:
+    row.state_sealed = seal_state(row, state)
+    row.save(update_fields=["state_sealed"])
+
+
+def settings_of(number: int) -> MailboxSettings:
+    """Errors: MailboxRemoved, SealError, RecordBroken."""
+    return open_settings(_row(number))
+
+
+def note(number: int, now: datetime, code: str = "") -> MailboxState:
+    """How a session went: "" for well, or a code of faults.SENTENCES."""
+    with transaction.atomic():
+        row = _row(number, locked=True)
+        state = open_state(row)
+        state = state.went_wrong(code, now) if code else state.went_well(now)
+        _write(row, state)
+    return state

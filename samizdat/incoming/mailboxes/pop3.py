@@ -1,0 +1,132 @@
+"""A mailbox that is read by POP3 (RFC 1939): its first messages, which go when the session ends."""
+
+import poplib
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+
+from samizdat.core.private_networks import Network
+from samizdat.incoming.mailboxes import connection
+from samizdat.incoming.mailboxes.faults import MailboxFault
+from samizdat.incoming.mailboxes.sealed import REMEMBERED, WaitingMessage
+from samizdat.incoming.mailboxes.settings import MailboxSettings
+
+# Messages of one session.
+PAGE = REMEMBERED // 2
+# Bytes that are read at once; some messages have no shorter lines.
+PIECE = 65_536
+# Answers to a password that do not speak of it (RFC 2449, RFC 3206).
+NOT_NOW = (b"[IN-USE]", b"[LOGIN-DELAY]", b"[SYS/")
+
+
+class Pop3OnSocket(poplib.POP3):
+    """On a connection that we opened."""
+
+    def __init__(self, settings: MailboxSettings, opened: socket.socket) -> None:
+        self._opened = opened
+        super().__init__(settings.host, settings.port)
+
+    def _create_socket(self, timeout: float) -> socket.socket:
+        return self._opened
+
+    def ask(self, command: str) -> list[bytes]:
+        """The words of the first line of the answer."""
+        words: list[bytes] = self._shortcmd(command).split()  # type: ignore[attr-defined]
+        return words
+
+    def pieces(self) -> Iterator[bytes]:
+        """The message, without the dots that mark lines: poplib refuses lines of more than 2,048 bytes."""
+        starts = True
+        while piece := self.file.readline(PIECE):
+            if starts and piece in (b".\r\n", b".\n"):
+                return
+            yield piece[1:] if starts and piece.startswith(b".") else piece
+            starts = piece.endswith(b"\n")
+        raise EOFError
+
+
+class Pop3Source:
+    """Sessions one after the other: messages are deleted when one ends. Errors: those of connection.faults."""
+
+    def __init__(self, settings: MailboxSettings, allowed: tuple[Network, ...] | None) -> None:
+        self._settings, self._allowed = settings, allowed
+        self._client: Pop3OnSocket | None = None
+        self._deadline: connection.Deadline | None = None
+        self._begin()
+
+    @property
+    def _session(self) -> Pop3OnSocket:
+        return self._client or self._begin()
+
+    def _begin(self) -> Pop3OnSocket:
+        settings = self._settings
+        opened = connection.dial(settings, self._allowed)
+        self._deadline = connection.Deadline(opened)
+        try:
+            opened = connection.encrypt(settings, opened)
+            client = self._client = Pop3OnSocket(settings, opened)
+            if settings.kind.encryption == "starttls":
+                self._start_tls(client)
+            connection.check_pinned(settings, client.sock)
+            _log_in(client, settings)
+            self.waiting = client.stat()[0]
+        except BaseException:
+            self.close()
+            opened.close()
+            raise
+        return client
+
+    def _start_tls(self, client: Pop3OnSocket) -> None:
+        context = connection.tls_context(self._settings)
+        try:
+            client.stls(context)
+        except poplib.error_proto:
+            raise MailboxFault("no_starttls") from None
+
+    def page(self) -> list[WaitingMessage]:
+        session = self._session
+        count = min(self.waiting, PAGE)
+        try:
+            uidls = [session.ask(f"UIDL {place}")[2] for place in range(1, count + 1)]
+        except (poplib.error_proto, IndexError):
+            raise MailboxFault("no_uidl") from None
+        lengths = [int(session.ask(f"LIST {place}")[2]) for place in range(1, count + 1)]
+        rows = enumerate(zip(uidls, lengths, strict=True), 1)
+        return [WaitingMessage(0, place, size, uidl) for place, (uidl, size) in rows]
+
+    def fetch(self, messages: Sequence[WaitingMessage], most: int) -> Iterator[tuple[WaitingMessage, bytes]]:
+        """Of each at most so many bytes."""
+        for message in messages:
+            self._session.ask(f"RETR {message.uid}")
+            raw = bytearray()
+            for piece in self._session.pieces():
+                raw += piece[: most - len(raw)]
+            yield message, bytes(raw)
+
+    def remove(self, messages: Sequence[WaitingMessage]) -> None:
+        for message in messages:
+            self._session.dele(message.uid)
+        self._session.quit()
+        self.close()
+
+    def wait(self, seconds: float, stops: Callable[[], bool]) -> bool:
+        """POP3 tells nobody of new messages."""
+        return False
+
+    def close(self) -> None:
+        if self._deadline:
+            self._deadline.cancel()
+        if self._client:
+            with suppress(Exception):  # It goes either way.
+                self._client.quit()
+            self._client.close()
+        self._client = self._deadline = None
+
+
+def _log_in(client: Pop3OnSocket, settings: MailboxSettings) -> None:
+    try:
+        client.user(settings.user)
+        client.pass_(settings.password)
+    except poplib.error_proto as error:
+        answer = error.args[0] if error.args and isinstance(error.args[0], bytes) else b""
+        raise MailboxFault("busy" if any(word in answer for word in NOT_NOW) else "password") from None

@@ -1,0 +1,91 @@
+"""Where a mailbox is, as its URL says: imaps://user@host/INBOX, imap:// with STARTTLS, pop3s://, pop3:// with STLS."""
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from django.utils.translation import gettext as _
+from msgspec import Struct
+
+from samizdat.incoming.errors import IncomingError
+
+
+class SchemeKind(NamedTuple):
+    protocol: str
+    encryption: str  # "implicit", "starttls", or "" on this machine alone.
+    port: int
+
+
+SCHEMES: Mapping[str, SchemeKind] = {
+    "imaps": SchemeKind("imap", "implicit", 993),
+    "imap": SchemeKind("imap", "starttls", 143),
+    "imap+plain": SchemeKind("imap", "", 143),
+    "pop3s": SchemeKind("pop3", "implicit", 995),
+    "pop3": SchemeKind("pop3", "starttls", 110),
+    "pop3+plain": SchemeKind("pop3", "", 110),
+}
+
+
+class BadMailbox(IncomingError):
+    code = "bad_mailbox"
+
+
+class MailboxSettings(Struct, frozen=True):
+    """Sealed. move_to: the folder that read mail goes to; "": it is deleted."""
+
+    scheme: str = ""
+    host: str = ""
+    port: int = 0
+    user: str = ""
+    password: str = ""
+    folder: str = ""
+    move_to: str = ""
+    fingerprint: str = ""  # SHA-256 of the only certificate that is trusted.
+    ca: str = ""  # A file of certificates to trust.
+    ours: bool = True  # Given on the server itself: it may lead to inner addresses.
+
+    @property
+    def kind(self) -> SchemeKind:
+        return SCHEMES[self.scheme]
+
+
+def read_url(url: str, password: str | None, move_to: str) -> MailboxSettings:
+    """password: in place of the URL's. Errors: BadMailbox."""
+    try:
+        parts = urlsplit(url.strip())
+        port = parts.port or 0
+    except ValueError:
+        raise BadMailbox(_("The URL isn’t understood. Write it like imaps://user@mail.example/INBOX.")) from None
+    if parts.scheme not in SCHEMES or not parts.hostname:
+        raise BadMailbox(_("The URL isn’t understood. Write it like imaps://user@mail.example/INBOX."))
+    kind, (fingerprint, ca) = SCHEMES[parts.scheme], _trusted(dict(parse_qsl(parts.query)))
+    secret = unquote(parts.password or "") if password is None else password
+    if not parts.username or not secret:
+        raise BadMailbox(_("A mailbox needs a user name and a password. Give it with --password-file or in the URL."))
+    folder = unquote(parts.path.strip("/"))
+    if kind.protocol == "pop3" and (folder or move_to):
+        raise BadMailbox(_("POP3 knows no folders. Leave the folder out and use --delete, or use IMAP."))
+    if kind.protocol == "imap" and move_to == (folder or "INBOX"):
+        raise BadMailbox(_("Read mail can’t be moved to the folder it is read from. Choose another folder."))
+    return MailboxSettings(
+        scheme=parts.scheme,
+        host=parts.hostname,
+        port=port or kind.port,
+        user=unquote(parts.username),
+        password=secret,
+        folder=folder or "INBOX",
+        move_to=move_to,
+        fingerprint=fingerprint,
+        ca=ca,
+    )
+
+
+def _trusted(options: Mapping[str, str]) -> tuple[str, str]:
+    """Fingerprint and file of certificates."""
+    if unknown := options.keys() - {"fingerprint", "ca"}:
+        raise BadMailbox(_("A mailbox has no option “%(name)s”. Leave it out.") % {"name": min(unknown)})
+    digits = re.sub(r"^sha256:|[: ]", "", options.get("fingerprint", "").lower())
+    if digits and not re.fullmatch(r"[0-9a-f]{64}", digits):
+        raise BadMailbox(_("A fingerprint has 64 hexadecimal digits (SHA-256). Copy it again."))
+    return digits, options.get("ca", "")

@@ -1,0 +1,98 @@
+"""Mailboxes that are polled: each in a thread of its own for the time of a session, so that a slow one keeps none
+waiting but itself."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from django.db import connections
+
+from samizdat import dbclock
+from samizdat.incoming.mailboxes import polling
+from samizdat.incoming.mailboxes.faults import MailboxFault
+from samizdat.incoming.models import PolledMailbox
+from samizdat.logs import where_it_broke
+from samizdat.worker.stopping import stopping
+
+log = logging.getLogger("samizdat.worker")
+
+# Sessions at a time. While there are more mailboxes, none is kept open to hear of news.
+MOST = 20
+# Seconds from one look to the next where the server doesn't tell of news, and for which news are waited for.
+AGAIN, NEWS = 300.0, 300.0
+# Seconds until a mailbox is tried again: after the first failure, and at most. Some providers lock an account after a
+# few wrong passwords.
+FIRST, LAST, REJECTED = 60.0, 3600.0, 900.0
+# Seconds after which a session that waits for news ends: below connection.SESSION with one more wait.
+KEPT_OPEN = 1200.0
+
+
+def pause(code: str, failures: int) -> float:
+    """Seconds until a mailbox is tried again that failed so often in a row."""
+    first = REJECTED if code == "password" else FIRST
+    return min(first * 2.0 ** min(failures - 1, 10), LAST)
+
+
+class MailboxPolls:
+    """The sessions of this process. Two processes may read one mailbox at once: see polling._take."""
+
+    def __init__(self, most: int = MOST) -> None:
+        self._most = most
+        self._running: set[int] = set()
+        self._due: dict[int, float] = {}
+        self._lock = threading.Lock()
+
+    def look(self) -> None:
+        """Begins sessions with mailboxes that are due, as far as there is room; who waited longest comes first."""
+        numbers = [*PolledMailbox.objects.values_list("pk", flat=True)]
+        keeps_open = len(numbers) <= self._most
+        with self._lock:
+            self._due = {number: self._due.get(number, 0.0) for number in numbers}
+            for number in sorted(numbers, key=self._due.__getitem__):
+                is_due = number not in self._running and self._due[number] <= time.monotonic()
+                if is_due and len(self._running) < self._most:
+                    self._running.add(number)
+                    name = f"mailbox {number}"
+                    threading.Thread(target=self._run, args=(number, keeps_open), name=name, daemon=True).start()
+
+    def _run(self, number: int, keeps_open: bool) -> None:
+        wait = LAST
+        try:
+            wait = read(number, keeps_open, connections.close_all)
+        except polling.MailboxRemoved:
+            pass
+        except Exception as error:
+            log.error("A mailbox could not be read and is tried again: %s", where_it_broke(error))
+        finally:
+            connections.close_all()
+            with self._lock:
+                self._running.discard(number)
+                self._due[number] = time.monotonic() + wait
+
+
+def read(number: int, keeps_open: bool, rests: Callable[[], object] = lambda: None) -> float:
+    """A session with a mailbox; seconds until the next. rests: called before news are waited for."""
+    try:
+        return _read(number, keeps_open, rests)
+    except MailboxFault as fault:
+        state = polling.note(number, dbclock.now(), fault.code)
+        log.warning("Mailbox %d can't be read (%s) and is tried again.", number, fault.code)
+        return pause(fault.code, state.failures)
+
+
+def _read(number: int, keeps_open: bool, rests: Callable[[], object]) -> float:
+    until = time.monotonic() + KEPT_OPEN
+    with polling.session(polling.settings_of(number)) as source:
+        while not stopping.is_set():
+            polling.take_in(number, source, dbclock.now, stopping.is_set)
+            polling.note(number, dbclock.now())
+            rests()
+            if not keeps_open or not source.wait(NEWS, stopping.is_set):
+                return AGAIN
+            if time.monotonic() > until:
+                break
+    return 0.0
+
+
+polls = MailboxPolls()

@@ -1,0 +1,281 @@
+"""Mailboxes at a real Dovecot are read over TLS: nothing twice, nothing lost, whenever it ends."""
+
+import logging
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec import structs
+
+from samizdat.accounts.models import Organization
+from samizdat.incoming import intake
+from samizdat.incoming.mailboxes import actions, imap, polling, pop3
+from samizdat.incoming.mailboxes.faults import MailboxFault
+from samizdat.incoming.mailboxes.sealed import open_settings, open_state
+from samizdat.incoming.models import IncomingMail, PolledMailbox
+from samizdat.worker.mail import mailbox_polls
+from tests.incoming.dovecot import Dovecot, why_not
+from tests.smtp_server import Certificates
+
+WHY_NOT = why_not()
+pytestmark = pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)
+NOW = datetime(2026, 12, 1, 10, tzinfo=UTC)
+BOTH = pytest.mark.parametrize("scheme", ["imaps", "pop3s"])
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+def dies(*_arguments: Any) -> None:
+    raise Killed
+
+
+def hangs_up(source: Any) -> None:
+    """As the system does for a process that is gone: no QUIT, no LOGOUT."""
+    source._deadline._end()
+    source._deadline.cancel()
+
+
+def message(number: int, words: str = "No such user.") -> bytes:
+    return f"From: MAILER-DAEMON@relay.example\r\nSubject: Undelivered {number}\r\n\r\n{words}\r\n".encode()
+
+
+class Postbox:
+    """A mailbox at Dovecot, as it was added here."""
+
+    def __init__(self, organization: Organization, dovecot: Dovecot, certificates: Certificates) -> None:
+        self.organization, self.dovecot, self.ca = organization, dovecot, certificates.ca
+        self.row: Any = None
+
+    def add(
+        self, scheme: str = "imaps", move_to: str = "", options: str = "", password: str | None = None
+    ) -> PolledMailbox:
+        url = self.dovecot.url(scheme, options or f"ca={self.ca}")
+        self.row = actions.add(self.organization, "bounces", url, now=NOW, move_to=move_to, password=password)
+        return self.row
+
+    def fill(self, count: int) -> list[bytes]:
+        messages = [message(number) for number in range(count)]
+        for raw in messages:
+            self.dovecot.deliver(raw)
+        return messages
+
+    def read(self) -> int:
+        with polling.session(open_settings(self.row)) as source:
+            return polling.take_in(self.row.pk, source, lambda: NOW, lambda: False)
+
+    def fault(self) -> str:
+        with pytest.raises(MailboxFault) as caught:
+            self.read()
+        assert str(caught.value).endswith(".")
+        return caught.value.code
+
+    def taken(self) -> list[bytes]:
+        return [intake.opened(row).raw for row in IncomingMail.objects.order_by("pk")]
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> Certificates:
+    return Certificates(tmp_path)
+
+
+@pytest.fixture
+def dovecot(certificates: Certificates) -> Iterator[Dovecot]:
+    # Not below tmp_path: its workers are nobody's, and another run of pytest shuts that to all but root.
+    with tempfile.TemporaryDirectory(prefix="dovecot-") as folder:
+        running = Dovecot(Path(folder), certificates.issued("localhost"))
+        try:
+            yield running
+        finally:
+            running.end()
+
+
+@pytest.fixture
+def postbox(lantern: Organization, dovecot: Dovecot, certificates: Certificates) -> Postbox:
+    return Postbox(lantern, dovecot, certificates)
+
+
+@BOTH
+def test_what_waits_is_taken_in_and_deleted(postbox: Postbox, scheme: str) -> None:
+    messages = postbox.fill(5)
+    postbox.add(scheme)
+    assert actions.waiting(postbox.row) == 5
+    assert postbox.read() == 5
+    assert postbox.taken() == messages
+    assert postbox.dovecot.messages() == []
+    assert postbox.read() == 0
+
+
+def test_by_starttls_as_well(postbox: Postbox) -> None:
+    messages = postbox.fill(2)
+    postbox.add("imap")
+    assert postbox.read() == 2
+    assert postbox.taken() == messages
+
+
+def test_read_mail_is_moved_to_a_folder_that_is_created(postbox: Postbox) -> None:
+    messages = postbox.fill(3)
+    postbox.add(move_to="Read")
+    postbox.read()
+    assert postbox.dovecot.messages() == []
+    assert postbox.dovecot.messages("Read") == messages
+
+
+@BOTH
+def test_killed_between_taking_in_and_deleting_nothing_is_read_twice(
+    postbox: Postbox, scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    messages = postbox.fill(5)
+    postbox.add(scheme)
+    source = imap.ImapSource if scheme == "imaps" else pop3.Pop3Source
+    with monkeypatch.context() as patched:
+        patched.setattr(source, "remove", dies)
+        patched.setattr(source, "close", hangs_up)
+        with pytest.raises(Killed):
+            postbox.read()
+    assert len(postbox.dovecot.messages()) == 5 and postbox.taken() == messages
+    postbox.dovecot.deliver(message(5))
+    assert postbox.read() == 1
+    assert postbox.taken() == [*messages, message(5)]
+    assert postbox.dovecot.messages() == []
+
+
+@BOTH
+def test_killed_inside_a_fetch_nothing_is_lost_and_nothing_is_read_twice(
+    postbox: Postbox, scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    messages = postbox.fill(5)
+    postbox.add(scheme)
+    monkeypatch.setattr(polling, "BATCH", 2)
+    protocol = imap.Imap4OnSocket if scheme == "imaps" else pop3.Pop3OnSocket
+    source = imap.ImapSource if scheme == "imaps" else pop3.Pop3Source
+    name = "read" if scheme == "imaps" else "pieces"
+    original, calls = getattr(protocol, name), iter(range(100))
+
+    def dies_in_the_third(self: Any, *arguments: Any) -> Any:
+        if next(calls) == 3:
+            raise Killed
+        return original(self, *arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(protocol, name, dies_in_the_third)
+        patched.setattr(source, "close", hangs_up)
+        with pytest.raises(Killed):
+            postbox.read()
+    assert postbox.taken() == messages[:2]
+    assert len(postbox.dovecot.messages()) == 5
+    assert postbox.read() == 3
+    assert postbox.taken() == messages
+    assert postbox.dovecot.messages() == []
+
+
+@BOTH
+def test_a_message_without_end_is_taken_in_by_its_beginning(
+    postbox: Postbox, scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "MOST", 70_000)
+    long = message(1, "\r\n..x" + "y" * 100_000)
+    postbox.dovecot.deliver(long)
+    postbox.add(scheme)
+    assert postbox.read() == 1
+    [row] = IncomingMail.objects.all()
+    envelope = intake.opened(row)
+    assert (envelope.raw, envelope.size) == (long[:70_000], len(long))
+    assert postbox.dovecot.messages() == []
+
+
+@BOTH
+def test_a_wrong_password_is_a_sentence_and_tried_less_and_less_often(
+    postbox: Postbox, scheme: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    postbox.add(scheme, password="not-the-secret")
+    assert postbox.fault() == "password"
+    caplog.set_level(logging.DEBUG)
+    pauses = [mailbox_polls.read(postbox.row.pk, False) for _ in range(4)]
+    assert pauses == [900, 1800, 3600, 3600]
+    [row] = actions.mailboxes(postbox.organization)
+    assert row.state is not None and (row.state.fault, row.state.failures) == ("password", 4)
+    assert "not-the-secret" not in caplog.text and "lantern.example" not in caplog.text
+
+
+def test_a_changed_certificate_gets_no_password(postbox: Postbox, certificates: Certificates) -> None:
+    postbox.add(options=f"fingerprint={postbox.dovecot.certificate.fingerprint}")
+    assert postbox.read() == 0
+    postbox.dovecot.end()
+    postbox.dovecot.certificate = certificates.self_signed("localhost")
+    postbox.dovecot.start()
+    assert postbox.fault() == "fingerprint"
+    assert mailbox_polls.read(postbox.row.pk, False) == 60
+
+
+def test_a_certificate_that_nobody_vouches_for_gets_no_password(postbox: Postbox) -> None:
+    postbox.add(options="ca=")
+    assert postbox.fault() == "certificate"
+
+
+def test_a_host_that_is_away_is_tried_again(postbox: Postbox) -> None:
+    postbox.fill(1)
+    postbox.add()
+    postbox.dovecot.end()
+    assert mailbox_polls.read(postbox.row.pk, False) == 60
+    postbox.dovecot.start()
+    assert mailbox_polls.read(postbox.row.pk, False) == mailbox_polls.AGAIN
+    [row] = actions.mailboxes(postbox.organization)
+    assert row.state is not None and (row.state.fault, row.state.failures, row.state.taken) == ("", 0, 1)
+
+
+def test_a_folder_that_is_not_there_is_a_sentence(postbox: Postbox) -> None:
+    url = postbox.dovecot.url("imaps", f"ca={postbox.ca}", "Nowhere")
+    postbox.row = actions.add(postbox.organization, "bounces", url, now=NOW)
+    assert postbox.fault() == "no_folder"
+
+
+def test_two_thousand_messages_come_in_pages(postbox: Postbox) -> None:
+    messages = postbox.fill(2_000)
+    postbox.add()
+    with polling.session(open_settings(postbox.row)) as source:
+        assert len(source.page()) == imap.PAGE
+    assert postbox.read() == 2_000
+    assert postbox.taken() == messages
+    assert postbox.dovecot.messages() == []
+    assert len(open_state(PolledMailbox.objects.get()).marks) == 0
+
+
+def test_by_pop3_they_come_in_sessions(postbox: Postbox) -> None:
+    messages = postbox.fill(2 * pop3.PAGE + 50)
+    postbox.add("pop3s")
+    assert postbox.read() == len(messages)
+    assert postbox.taken() == messages
+    assert postbox.dovecot.messages() == []
+
+
+def test_new_mail_is_told_of_while_the_session_is_open(postbox: Postbox) -> None:
+    postbox.add()
+    with polling.session(open_settings(postbox.row)) as source:
+        polling.take_in(postbox.row.pk, source, lambda: NOW, lambda: False)
+        postbox.dovecot.deliver(message(1))
+        assert source.wait(60, lambda: False)
+        assert polling.take_in(postbox.row.pk, source, lambda: NOW, lambda: False) == 1
+
+
+def test_no_table_has_a_message_an_address_or_a_password_in_the_open(postbox: Postbox) -> None:
+    postbox.fill(2)
+    postbox.add()
+    postbox.read()
+    held = b"".join(bytes(row.settings_sealed) + bytes(row.state_sealed) for row in PolledMailbox.objects.all())
+    held += b"".join(bytes(row.box) for row in IncomingMail.objects.all())
+    for text in (b"secret", b"bounces@", b"localhost", b"Undelivered", b"No such user"):
+        assert text not in held
+
+
+def test_a_host_inside_is_not_asked_for_an_admin_of_the_app(postbox: Postbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAMIZDAT_INNER_NETWORKS", "")
+    postbox.add()
+    settings = structs.replace(open_settings(postbox.row), ours=False)
+    with pytest.raises(MailboxFault) as caught, polling.session(settings):
+        pass
+    assert caught.value.code == "inside"
