@@ -110,6 +110,18 @@ def test_what_waits_is_taken_in_and_deleted(postbox: Postbox, scheme: str) -> No
     assert postbox.read() == 0
 
 
+def test_a_copied_installation_leaves_the_mail_to_the_original(postbox: Postbox) -> None:
+    postbox.fill(2)
+    postbox.add()
+    Organization.objects.update(sending_locked=True)
+    assert postbox.read() == 0 and len(postbox.dovecot.messages()) == 2
+    polls = mailbox_polls.MailboxPolls()
+    polls.look()
+    assert polls._due == {}
+    Organization.objects.update(sending_locked=False)
+    assert postbox.read() == 2
+
+
 def test_by_starttls_as_well(postbox: Postbox) -> None:
     messages = postbox.fill(2)
     postbox.add("imap")

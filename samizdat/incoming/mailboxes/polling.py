@@ -53,13 +53,17 @@ def session(settings: MailboxSettings) -> Iterator[MailSource]:
 
 
 def take_in(number: int, source: MailSource, now: Callable[[], datetime], stops: Callable[[], bool]) -> int:
-    """All that waits, page by page; how many messages were taken in. Errors: MailboxFault, MailboxRemoved."""
+    """All that waits, page by page; how many messages were taken in, none of them by a copied installation. Errors:
+    MailboxFault, MailboxRemoved."""
     taken, before = 0, list[WaitingMessage]()
     while not stops() and (page := source.page()):
         if page == before:
             raise MailboxFault("not_removed")
         before = page
-        state = open_state(_row(number))
+        row = _row(number)
+        if row.organization.sending_locked:
+            break  # A copy would take the original's mail away.
+        state = open_state(row)
         for batch in _batches(message for message in page if not state.knows(message)):
             taken += _take(number, [*source.fetch(batch, intake.MOST)], now())
         source.remove(page)
@@ -97,8 +101,8 @@ def _take(number: int, messages: Sequence[tuple[WaitingMessage, bytes]], now: da
 
 
 def _row(number: int, locked: bool = False) -> PolledMailbox:
-    rows = PolledMailbox.objects.filter(pk=number)
-    row = (rows.select_for_update() if locked else rows).first()
+    rows = PolledMailbox.objects.select_related("organization").filter(pk=number)
+    row = (rows.select_for_update(of=("self",)) if locked else rows).first()
     if row is None:
         raise MailboxRemoved
     return row

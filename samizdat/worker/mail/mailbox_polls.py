@@ -45,7 +45,8 @@ class MailboxPolls:
 
     def look(self) -> None:
         """Begins sessions with mailboxes that are due, as far as there is room; who waited longest comes first."""
-        numbers = [*PolledMailbox.objects.values_list("pk", flat=True)]
+        rows = PolledMailbox.objects.filter(organization__sending_locked=False)
+        numbers = [*rows.values_list("pk", flat=True)]
         keeps_open = len(numbers) <= self._most
         with self._lock:
             self._due = {number: self._due.get(number, 0.0) for number in numbers}
