@@ -83,6 +83,7 @@ NOS: dict[str, No] = {
     "suppressed by address": lambda eve, _list: audience.suppress(eve.organization, "complaint", address=EVE, now=NOW),
     "pasted complaint": lambda eve, _list: suppress_many(eve.organization, EVE, "complaint", now=NOW),
     "pasted bounce": lambda eve, _list: suppress_many(eve.organization, EVE, "bounce", now=NOW),
+    "bounced": lambda eve, _list: audience.suppress_bounced(eve.organization, {eve.pk: {"answer": "full"}}, now=NOW),
     "return of many undone": come_back_and_be_taken_off,
 }
 NOS_TO_APPEALS: dict[str, No] = {
@@ -250,7 +251,7 @@ def test_somebody_who_says_no_again_and_again_fills_no_table(thursday: Any, eve:
     def rows() -> tuple[int, int]:
         return ConsentRecord.objects.count(), Event.objects.count()
 
-    by_eve = [no for name, no in NOS.items() if not name.startswith("pasted")]  # An event each, of the team.
+    by_eve = [no for name, no in NOS.items() if not name.startswith(("pasted", "bounced"))]  # Events of others.
     by_eve += NOS_TO_APPEALS.values()
     for no in [*by_eve, *by_eve]:
         no(eve, thursday)
@@ -270,6 +271,7 @@ WRITERS = {
     ("audience/actions/consent.py", "leave_again"): "return of many undone",
     ("audience/actions/objection.py", "object_to_mail"): "objection",
     ("audience/actions/suppressions.py", "suppress"): "suppressed by the team",
+    ("audience/actions/suppressions.py", "suppress_bounced"): "bounced",
     ("audience/actions/suppressions.py", "_suppress_slice"): "pasted complaint",
     ("audience/actions/suppressions.py", "keep_suppression"): "objection",
     ("audience/actions/bulk.py", "_do"): "test_a_bulk_removal_takes_off_who_seemed_to_have_left_meanwhile",
