@@ -1,6 +1,5 @@
 """bounce: what a raw message that came back says. Needs neither keys nor a data folder."""
 
-import json
 import os
 import sys
 from collections.abc import Iterator
@@ -10,11 +9,10 @@ from typing import BinaryIO
 import click
 
 from samizdat import limited_process
-from samizdat.cli.output import common
+from samizdat.cli.output import common, print_document
 from samizdat.core.bounce import mime
 from samizdat.core.bounce.reading import UNREADABLE, read_all
 from samizdat.core.bounce.report import Report
-from samizdat.core.unsafe_text import escaped
 
 # Messages that a process is asked about at once.
 AT_ONCE = 50
@@ -104,4 +102,4 @@ def _print(name: str, report: Report) -> None:
             for event in report.events
         ],
     }
-    print(escaped(json.dumps(document, ensure_ascii=False)), flush=True)
+    print_document(document)

@@ -78,10 +78,15 @@ def say(document: object, *lines: str) -> None:
     """Prints the document with --json, the lines otherwise: each is one line, since names, answers of relays and what
     subscribers write are others' words, and a terminal obeys what is hidden in them."""
     if settings().json:
-        print(escaped(json.dumps(document, ensure_ascii=False, default=_as_json)), flush=True)
+        print_document(document)
     else:
         for line in lines:
             print(as_called(one_line(line)), flush=True)
+
+
+def print_document(document: object) -> None:
+    """One line of JSON, also without --json: for what is a document for each of many."""
+    print(escaped(json.dumps(document, ensure_ascii=False, default=_as_json)), flush=True)
 
 
 def _as_json(value: object) -> str | list[object]:
