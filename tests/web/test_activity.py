@@ -166,3 +166,7 @@ def test_only_admins_read_or_download_the_log(here: House, role: str) -> None:
     assert client.get(_to(here, "activity")).status_code == 403
     assert client.post(_to(here, "activity-file")).status_code == 403
     assert "Activity log" not in client.get(_to(here, "home")).content.decode()
+
+
+def test_every_kind_of_event_is_in_an_area() -> None:
+    assert {activity.area_of(kind) for kind in SENTENCES} == {*activity.AREAS}
