@@ -5,13 +5,14 @@ import base64
 import binascii
 import hmac
 from datetime import datetime, timedelta
+from typing import ClassVar
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import load_der_public_key, load_pem_public_key
 
-from samizdat.transports.webhooks import CLOCK_SKEW, Webhook, WebhookRequest, WebhookSecret, moment
+from samizdat.transports.webhooks import CLOCK_SKEW, TOLERANCE, Webhook, WebhookRequest, WebhookSecret, moment
 
 
 def key_of(hook: Webhook, secret: WebhookSecret) -> str:
@@ -85,3 +86,25 @@ def insist_signed(
             raise hook.refusal("bad_secret")
     except (InvalidSignature, binascii.Error, ValueError):
         raise hook.refusal("wrong_signature") from None
+
+
+class LoginWebhook(Webhook):
+    """Of a provider that signs nothing and logs in."""
+
+    signs = False
+
+    def verify(
+        self, request: WebhookRequest, secret: WebhookSecret, now: datetime, tolerance: timedelta = TOLERANCE
+    ) -> None:
+        insist_login(self, request, secret)
+
+
+class HmacWebhook(Webhook):
+    """Of a provider that signs the body by HMAC-SHA256, in hexadecimal digits. `header`: in lower case."""
+
+    header: ClassVar[str]
+
+    def verify(
+        self, request: WebhookRequest, secret: WebhookSecret, now: datetime, tolerance: timedelta = TOLERANCE
+    ) -> None:
+        insist_hmac(self, request.headers.get(self.header), key_of(self, secret).encode(), request.body)

@@ -1,17 +1,13 @@
 """MailerSend: its webhooks. https://developers.mailersend.com/api/v1/webhooks.html"""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
 
-from samizdat.transports.webhook_signatures import insist_hmac, key_of
+from samizdat.transports.webhook_signatures import HmacWebhook
 from samizdat.transports.webhooks import (
     SKIPPED,
-    TOLERANCE,
     EventWord,
-    Webhook,
     WebhookEvent,
     WebhookRequest,
-    WebhookSecret,
     address,
     meaning_of,
     moment,
@@ -37,14 +33,10 @@ WORDS: dict[str, EventWord | None] = {
 }
 
 
-class MailerSendWebhook(Webhook):
+class MailerSendWebhook(HmacWebhook):
     name = "mailersend"
     label = "MailerSend"
-
-    def verify(
-        self, request: WebhookRequest, secret: WebhookSecret, now: datetime, tolerance: timedelta = TOLERANCE
-    ) -> None:
-        insist_hmac(self, request.headers.get("signature"), key_of(self, secret).encode(), request.body)
+    header = "signature"
 
     def read(self, request: WebhookRequest) -> Iterator[WebhookEvent]:
         for event in self.objects(self.document(request)):

@@ -1,18 +1,14 @@
 """Mailjet: its Event API. https://dev.mailjet.com/email/guides/webhooks/"""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
 from typing import Any
 
-from samizdat.transports.webhook_signatures import insist_login
+from samizdat.transports.webhook_signatures import LoginWebhook
 from samizdat.transports.webhooks import (
     SKIPPED,
-    TOLERANCE,
     EventWord,
-    Webhook,
     WebhookEvent,
     WebhookRequest,
-    WebhookSecret,
     address,
     embedded,
     meaning_of,
@@ -62,15 +58,9 @@ ERRORS: dict[str, tuple[Any, str, bool]] = {
 }
 
 
-class MailjetWebhook(Webhook):
+class MailjetWebhook(LoginWebhook):
     name = "mailjet"
     label = "Mailjet"
-    signs = False
-
-    def verify(
-        self, request: WebhookRequest, secret: WebhookSecret, now: datetime, tolerance: timedelta = TOLERANCE
-    ) -> None:
-        insist_login(self, request, secret)
 
     def read(self, request: WebhookRequest) -> Iterator[WebhookEvent]:
         for event in self.objects(self.document(request)):

@@ -1,17 +1,13 @@
 """Mailtrap: its webhooks. https://docs.mailtrap.io/email-api-smtp/advanced/webhooks"""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
 
-from samizdat.transports.webhook_signatures import insist_hmac, key_of
+from samizdat.transports.webhook_signatures import HmacWebhook
 from samizdat.transports.webhooks import (
     SKIPPED,
-    TOLERANCE,
     EventWord,
-    Webhook,
     WebhookEvent,
     WebhookRequest,
-    WebhookSecret,
     address,
     meaning_of,
     metadata,
@@ -36,14 +32,10 @@ WORDS: dict[str, EventWord | None] = {
 }
 
 
-class MailtrapWebhook(Webhook):
+class MailtrapWebhook(HmacWebhook):
     name = "mailtrap"
     label = "Mailtrap"
-
-    def verify(
-        self, request: WebhookRequest, secret: WebhookSecret, now: datetime, tolerance: timedelta = TOLERANCE
-    ) -> None:
-        insist_hmac(self, request.headers.get("mailtrap-signature"), key_of(self, secret).encode(), request.body)
+    header = "mailtrap-signature"
 
     def read(self, request: WebhookRequest) -> Iterator[WebhookEvent]:
         for event in self.objects(within(self.document(request), "events")):

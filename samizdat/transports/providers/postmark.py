@@ -1,17 +1,13 @@
 """Postmark: its modular webhooks. https://postmarkapp.com/developer/webhooks/webhooks-overview"""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
 
-from samizdat.transports.webhook_signatures import insist_login
+from samizdat.transports.webhook_signatures import LoginWebhook
 from samizdat.transports.webhooks import (
     SKIPPED,
-    TOLERANCE,
     EventWord,
-    Webhook,
     WebhookEvent,
     WebhookRequest,
-    WebhookSecret,
     address,
     meaning_of,
     metadata,
@@ -55,15 +51,9 @@ WORDS: dict[str, EventWord | None] = {
 }
 
 
-class PostmarkWebhook(Webhook):
+class PostmarkWebhook(LoginWebhook):
     name = "postmark"
     label = "Postmark"
-    signs = False
-
-    def verify(
-        self, request: WebhookRequest, secret: WebhookSecret, now: datetime, tolerance: timedelta = TOLERANCE
-    ) -> None:
-        insist_login(self, request, secret)
 
     def read(self, request: WebhookRequest) -> Iterator[WebhookEvent]:
         for event in self.objects(self.document(request)):

@@ -2,18 +2,14 @@
 https://support.sparkpost.com/docs/deliverability/bounce-classification-codes"""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
 from typing import Any
 
-from samizdat.transports.webhook_signatures import insist_login
+from samizdat.transports.webhook_signatures import LoginWebhook
 from samizdat.transports.webhooks import (
     SKIPPED,
-    TOLERANCE,
     EventWord,
-    Webhook,
     WebhookEvent,
     WebhookRequest,
-    WebhookSecret,
     address,
     meaning_of,
     metadata,
@@ -70,15 +66,9 @@ CLASSES = {
 SUPPRESSED = ("25", "90")
 
 
-class SparkPostWebhook(Webhook):
+class SparkPostWebhook(LoginWebhook):
     name = "sparkpost"
     label = "SparkPost"
-    signs = False
-
-    def verify(
-        self, request: WebhookRequest, secret: WebhookSecret, now: datetime, tolerance: timedelta = TOLERANCE
-    ) -> None:
-        insist_login(self, request, secret)
 
     def read(self, request: WebhookRequest) -> Iterator[WebhookEvent]:
         for item in self.objects(self.document(request)):
