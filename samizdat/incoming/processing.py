@@ -10,11 +10,13 @@ from django.db import transaction
 
 from samizdat import limited_process
 from samizdat.accounts.models import Organization
+from samizdat.audience.errors import AudienceError, RowsAltered
 from samizdat.core.bounce import reading
 from samizdat.core.bounce.report import Report
 from samizdat.core.crypto.seal import SealError
 from samizdat.incoming import follow_up, identity, intake
 from samizdat.incoming.models import IncomingMail, MailReport
+from samizdat.logs import where_it_broke
 
 log = logging.getLogger("samizdat.worker")
 
@@ -43,7 +45,12 @@ def process(organization: Organization, now: datetime) -> int:
     for some in _portions(opened):
         reports = _read(organization, [envelope for _row, envelope in some])
         for (row, envelope), report in zip(some, reports, strict=True):
-            _take_up(row, envelope.to, report, now)
+            try:
+                _take_up(row, envelope.to, report, now)
+            except (AudienceError, RowsAltered, SealError) as error:
+                # Erased meanwhile, or altered in the database: the messages behind it don't wait for that.
+                log.error("An incoming message could not be followed up and was set aside: %s", where_it_broke(error))
+                _set_state(row, IncomingMail.UNREADABLE)
     return len(opened)
 
 

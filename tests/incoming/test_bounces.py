@@ -1,20 +1,22 @@
 """A bounce that our own token proves stops mail to a dead address; nothing else does."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from samizdat.audience.actions import lift
+from samizdat.audience.errors import RowsAltered
 from samizdat.audience.models import row_id
 from samizdat.campaigns.models import Campaign
 from samizdat.cli.campaign.status import status_of
-from samizdat.core.bounce.report import KINDS
+from samizdat.core.bounce.report import KINDS, ReportEvent
 from samizdat.core.crypto.tokens import TOKEN_CHARACTERS
 from samizdat.core.mail.suppression_rules import FLOOR
 from samizdat.delivery.actions.bounces import believe
 from samizdat.delivery.queries import RETURNED, held_bounces, suppression_cause
 from samizdat.events.models import Event
 from samizdat.incoming import follow_up, processing, queries
+from samizdat.incoming.identity import SentMessage
 from samizdat.incoming.models import IncomingMail, MailReport
 from tests.delivery.conftest import House
 from tests.incoming.conftest import Incoming, bounce, full, now
@@ -185,6 +187,26 @@ def test_what_breaks_the_reader_is_set_aside_and_holds_up_nobody(
     incoming.read()
     assert incoming.suppressed() == {f"bounce {boris}"}
     assert queries.heard(house.organization, now()).unreadable == 1
+
+
+def test_a_message_that_cannot_be_followed_up_holds_up_nobody(
+    house: House, incoming: Incoming, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, boris = house.people(2)
+    sent = incoming.send()
+    follow = follow_up._follow
+
+    def altered(event: ReportEvent, message: SentMessage, at: datetime) -> None:
+        if message.subscriber.number == house.number(ada):
+            raise RowsAltered("What was sealed is of a row that isn't here.")
+        follow(event, message, at)
+
+    monkeypatch.setattr(follow_up, "_follow", altered)
+    incoming.come_back(sent[ada])
+    incoming.come_back(sent[boris])
+    incoming.read()
+    assert incoming.suppressed() == {f"bounce {boris}"}
+    assert queries.heard(house.organization, now()).unreadable == 1 and MailReport.objects.count() == 1
 
 
 def test_a_worker_that_dies_between_reading_and_writing_has_done_nothing(
