@@ -1,8 +1,9 @@
 """What the two databases do differently, and the helpers of every app's sql.py; `connection.vendor` decides."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
+from functools import partial
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -285,6 +286,23 @@ def fetch_binary(query: str, values: Sequence[Any]) -> list[Any]:
     with plain_cursor() as cursor:
         rows: list[Any] = cursor.execute(query, values, binary=True).fetchall()
         return rows
+
+
+@contextmanager
+def read_ahead(query: str) -> Iterator[Callable[[Sequence[Any]], Callable[[], list[Any]]]]:
+    """Asks a query with other values again and again: what is asked is given by calling what comes back. PostgreSQL
+    looks for it meanwhile, SQLite then. Until the end nothing else may be asked on this connection."""
+    if on_sqlite():
+        yield lambda values: partial(fetch_rows, query, values)
+        return
+    with plain_cursor() as first, first.connection.pipeline():
+
+        def ask(values: Sequence[Any]) -> Callable[[], list[Any]]:
+            # A cursor holds one answer.
+            rows: Callable[[], list[Any]] = type(first)(first.connection).execute(query, values, binary=True).fetchall
+            return rows
+
+        yield ask
 
 
 # Rows with blobs that are held at once: 32 MB where each is as heavy as a subscriber may be.

@@ -1,6 +1,6 @@
 """The raw SQL over subscribers, their subscriptions and consent, a named query each. The rest goes through the ORM."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from datetime import date
 from functools import cache
 from typing import Any
@@ -14,13 +14,13 @@ from samizdat.db import (
     among,
     day_text,
     delete_slice,
-    fetch_binary,
     fetch_numbers,
     fetch_pairs,
     fetch_rows,
     number_list,
     on_sqlite,
     plain_cursor,
+    read_ahead,
     update_many,
 )
 from samizdat.sqlite.base import NO_DAY
@@ -344,11 +344,18 @@ def subscribers_below(start: int, below: int, limit: int) -> list[int]:
     return fetch_numbers(query, [start, below, limit])
 
 
-def sealed_below(organization: int, below: int, limit: int) -> list[tuple[int, bytes]]:
-    """(row id, blob) of the next subscribers below a row id."""
+def sealed_pages(organization: int, below: int, limit: int) -> Generator[list[tuple[int, bytes]]]:
+    """(row id, blob) of the subscribers below a row id, by falling number, so many at a time: the last page has fewer,
+    or none. While one is looked through the database reads the next."""
     # By id alone, which says whose they are: by the organization, too, either database would sort everybody for a page.
     query = "SELECT id, sealed FROM audience_subscriber WHERE id >= %s AND id < %s ORDER BY id DESC LIMIT %s"
-    return fetch_binary(query, [row_id(organization, 0), below, limit])
+    with read_ahead(query) as ask:
+        rows = ask([row_id(organization, 0), below, limit])()
+        while len(rows) == limit:
+            following = ask([row_id(organization, 0), rows[-1][0], limit])
+            yield rows
+            rows = following()
+        yield rows
 
 
 def subscribers_after(organization: int, after: int, end: int, limit: int) -> list[int]:

@@ -10,7 +10,8 @@ import time
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from itertools import batched
+from contextlib import closing
+from itertools import batched, chain
 
 from samizdat.accounts.models import Organization
 from samizdat.audience import numbers, sealed_subscribers, sql, tags_and_fields
@@ -73,18 +74,15 @@ class TextSearch:
 
     def _look(self, at: int, limit: int, until: float) -> FilterPage:
         ids = list[int]()
-        while True:
-            rows = sql.sealed_below(self._organization, at, PAGE)
-            for some in batched(rows, TOGETHER):
+        with closing(sql.sealed_pages(self._organization, at, PAGE)) as pages:
+            for some in chain.from_iterable(batched(rows, TOGETHER) for rows in pages):
                 ids += self._meant(some)[: limit - len(ids)]
                 if len(ids) == limit:
                     return FilterPage(ids, ids[-1])
                 # Not for each page: an import brings people of megabytes.
                 if time.monotonic() > until:
                     return FilterPage(ids, some[-1][0])
-            if len(rows) < PAGE:
-                return FilterPage(ids, None)
-            at = rows[-1][0]
+        return FilterPage(ids, None)
 
     def _meant(self, rows: Sequence[tuple[int, bytes]]) -> list[int]:
         # The nightly comparison tells of those who were damaged.

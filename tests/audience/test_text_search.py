@@ -148,3 +148,18 @@ def test_who_has_a_book_in_a_field_is_found_by_name_and_costs_no_more_than_other
     assert found(lantern, "борис книга") == [row.number]
     assert found(lantern, "е" * 254 + "x") == []
     assert max(looked_through) <= text_search.SHORT
+
+
+def test_a_search_that_ends_early_leaves_the_connection_for_what_comes_next(
+    lantern: Any, cast: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text_search, "PAGE", 2)
+    assert len(found(lantern, "post.example", limit=1)) == 1
+    assert [field.tag for field in queries.fields(lantern)]
+
+
+def test_people_who_fill_the_last_page_to_its_end_are_all_found(
+    lantern: Any, cast: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text_search, "PAGE", 3)
+    assert len(found(lantern, "example")) == len(PEOPLE)
