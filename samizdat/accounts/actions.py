@@ -211,9 +211,10 @@ def check_settings(settings: dict[str, Any]) -> None:
     for name in ("public_url", "desk_url", "content_url"):
         if settings.get(name):
             settings[name] = _web_address(settings[name])
-    for name in ("return_address", "unsubscribe_mailbox"):
-        if settings.get(name):
-            settings[name] = _mailbox(settings[name])
+    if settings.get("return_address"):
+        settings["return_address"] = check_return_address(settings["return_address"])
+    if settings.get("unsubscribe_mailbox"):
+        settings["unsubscribe_mailbox"] = _mailbox(settings["unsubscribe_mailbox"])
     if settings.get("postal_address"):
         settings["postal_address"] = _postal(settings["postal_address"])
     if "accent" in settings:
@@ -240,6 +241,22 @@ def _in_ascii(url: str) -> str:
         return url
     port = f":{parts.port}" if parts.port else ""
     return parts._replace(netloc=address.a_labels(parts.hostname) + port).geturl()
+
+
+def check_return_address(text: str) -> str:
+    """In its one form: an address, or @domain for all of a domain. Errors: AccountError."""
+    if not text.strip().startswith("@"):
+        return _mailbox(text)
+    try:
+        whole = return_address.normalized(text)
+    except address.BadAddress as bad:
+        raise AccountError(f"{text}: {_(str(bad))}") from bad
+    if address.provider(whole[1:]):
+        raise AccountError(
+            _("%(domain)s is a mailbox provider, so its mail isn’t all yours. Enter the address of one mailbox.")
+            % {"domain": whole[1:]}
+        )
+    return whole
 
 
 def _mailbox(text: str) -> str:

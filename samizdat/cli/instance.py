@@ -308,7 +308,9 @@ def organization_show() -> None:
 @click.option("--content-url", help="https://… of email previews and images; none removes it.")
 @click.option("--postal-address", metavar="TEXT", help="Shown at the end of every email; none removes it.")
 @click.option(
-    "--return-address", metavar="EMAIL", help="Address for bounces; none: the sender, if on one of your domains."
+    "--return-address",
+    metavar="EMAIL",
+    help="Address for bounces, or @DOMAIN if Samizdat gets all its mail; none: the sender, if on one of your domains.",
 )
 @click.option("--unsubscribe-mailbox", metavar="EMAIL", help="Mailbox for unsubscribing by email; none: only by link.")
 @click.option(

@@ -27,6 +27,7 @@ from samizdat.campaigns.release_log import standing
 from samizdat.core.content.problems import SENTENCES
 from samizdat.core.crypto.seal import SealError
 from samizdat.core.mail.address import BadAddress, domain, normalize, provider
+from samizdat.core.mail.return_address import without_token
 from samizdat.delivery import database_progress, dkim_keys
 from samizdat.delivery.errors import NotReleasable
 from samizdat.events.actions import is_genuine
@@ -52,7 +53,7 @@ def envelope_sender(organization: Organization, settings: Leading, sender: str) 
     """The address that admins set, else From at a domain that is theirs: of the public pages, or one that we sign for.
     "" where it would be neither: the null reverse-path, to which nothing comes back. sender: From, normalized."""
     if settings.return_address or _is_own(organization, settings.public_url, domain(sender)):
-        return settings.return_address or sender
+        return without_token(settings.return_address) or sender
     return ""
 
 
@@ -94,10 +95,10 @@ def problems(organization: Organization, settings: Leading, sender: str) -> Iter
 
 
 def claimed(organization: Organization, address: str, *, proven: bool = False) -> str:
-    """The domain of an address where it, or one above it, is another organization's, else "". proven: only where that
-    was proved."""
+    """The domain of an address, or of @domain, where it or one above it is another organization's, else "". proven:
+    only where that was proved."""
     try:
-        name = domain(normalize(address))
+        name = domain(normalize(without_token(address)))
     except BadAddress:
         return ""
     return name if _is_anothers(organization, name, proven) else ""

@@ -15,6 +15,7 @@ from samizdat.audience.models import List
 from samizdat.campaigns import senders
 from samizdat.core.crypto.seal import SealError
 from samizdat.core.mail import address
+from samizdat.core.mail.return_address import without_token
 from samizdat.delivery import domain_ownership
 from samizdat.delivery.dkim_keys import oldest_signing_domain
 from samizdat.delivery.models import Route
@@ -49,7 +50,7 @@ def own_sender(organization: Organization) -> tuple[str, str] | None:
 
 def _own_mailboxes(organization: Organization) -> Iterator[str]:
     if kept := leading(organization).return_address:
-        yield kept
+        yield without_token(kept)
     routes = Route.objects.select_related("organization").filter(organization=organization)
     for route in routes.exclude(state__in=("waiting", "removed")).order_by("id"):
         if user := _mailbox_of(route):

@@ -9,6 +9,7 @@ from samizdat.audience import sql as audience_sql
 from samizdat.audience.actions import wordings
 from samizdat.audience.actions.fundraising_consent import words_for
 from samizdat.audience.models import List
+from samizdat.core.mail.return_address import without_token
 from samizdat.delivery import queries as delivery
 from samizdat.privacy.models import Retention
 
@@ -60,7 +61,7 @@ def facts_of(organization: Organization) -> PrivacyFacts:
         organization=kept.name,
         address=kept.postal_address,
         public_url=kept.public_url,
-        return_address=kept.return_address,
+        return_address=without_token(kept.return_address),
         unsubscribe_mailbox=kept.unsubscribe_mailbox,
         language=kept.language,
         lists=[

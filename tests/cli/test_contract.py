@@ -413,6 +413,12 @@ def test_all_that_the_settings_page_has_is_set_on_the_command_line(house: House)
     assert (told["unsubscribe_mailbox"], told["hostile_state"]) == ("leave@lantern.example", "by")
     assert (told["color"], told["second_person"], told["language"]) == ("#1b6e53", True, "ru")
     assert told["public_url"] == "https://letters.lantern.example"
+    whole = house.say("organization", "set", "--return-address", "@Bounces.Lantern.Example")
+    assert whole["return_address"] == "@bounces.lantern.example"
+    refused = house("organization", "set", "--return-address", "@gmail.com", "--json")
+    assert refused.code == 1 and "gmail.com is a mailbox provider" in refused.json["sentence"]
+    long = house("organization", "set", "--return-address", "bounces-of-the-lantern@lantern.example", "--json")
+    assert long.code == 1 and "at most 11 characters" in long.json["sentence"]
     back = [*[word for name in words for word in (name, "none") if name in CLEARED], "--second-person", "off"]
     cleared = house.say("organization", "set", *back, "--language", "en", "--timezone", "UTC")
     assert not any(cleared[word] for word in ("postal_address", "return_address", "unsubscribe_mailbox", "quiet_hours"))

@@ -299,11 +299,12 @@ def test_mails_that_ask_to_confirm_come_from_no_domain_of_another_organization(
     assert service_senders.sender_for(list_) is None
 
 
+@pytest.mark.parametrize(("kept", "plain"), [("back@bell.example", "back"), ("@bell.example", "bounces")])
 def test_what_comes_back_of_a_single_mail_goes_to_no_domain_of_another_organization(
-    house: House, bell: Organization, server: ScriptedServer
+    house: House, bell: Organization, server: ScriptedServer, kept: str, plain: str
 ) -> None:
     house.route(server)
-    change_settings(house.organization, by=None, now=NOW, return_address="back@bell.example")
+    change_settings(house.organization, by=None, now=NOW, return_address=kept)
     sender = ("Northern Lantern", "letter@lantern.example")
 
     def send() -> str:
@@ -311,6 +312,6 @@ def test_what_comes_back_of_a_single_mail_goes_to_no_domain_of_another_organizat
         assert isinstance(outcome, Accepted)
         return server.messages[-1].sender
 
-    assert send() == "back@bell.example"
+    assert send() == f"{plain}@bell.example"
     _proves(bell)
     assert send() == ""

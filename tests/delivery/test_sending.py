@@ -144,6 +144,16 @@ def test_bounces_come_back_to_the_return_address_with_the_readers_token(house: H
     assert read(house.keys.links, "return", local.partition("+")[2]).number == house.number(address)
 
 
+def test_of_a_domain_that_is_all_ours_the_whole_local_part_is_the_token(house: House, server: ScriptedServer) -> None:
+    change_settings(house.organization, by=None, now=NOW, return_address="@bounces.lantern.example")
+    address = house.people(1)[0]
+    house.route(server)
+    run_campaign(house.released().pk, 120)
+    local, _, domain = server.messages[0].sender.partition("@")
+    assert domain == "bounces.lantern.example"
+    assert read(house.keys.links, "return", local).number == house.number(address)
+
+
 def test_a_clear_no_is_booked_with_the_servers_words_and_without_the_address(
     house: House, server: ScriptedServer
 ) -> None:

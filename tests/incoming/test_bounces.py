@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from samizdat.accounts.actions import change_settings
 from samizdat.audience.actions import lift
 from samizdat.audience.errors import RowsAltered
 from samizdat.audience.models import row_id
@@ -31,6 +32,14 @@ def test_who_is_dead_after_one_campaign_is_not_written_to_in_the_next(house: Hou
     assert incoming.read() == len(dead)
     assert incoming.suppressed() == {f"bounce {address}" for address in dead}
     assert set(incoming.send()) == set(readers) - set(dead)
+
+
+def test_a_bounce_to_a_domain_that_is_all_ours_is_believed(house: House, incoming: Incoming) -> None:
+    change_settings(house.organization, by=None, now=now(), return_address="@bounces.lantern.example")
+    [ada] = house.people(1)
+    incoming.come_back(incoming.send()[ada])
+    incoming.read()
+    assert incoming.suppressed() == {f"bounce {ada}"}
 
 
 def test_a_subscriber_page_says_why_in_words(house: House, incoming: Incoming) -> None:

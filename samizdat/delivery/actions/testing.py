@@ -28,6 +28,7 @@ from samizdat.core.crypto import tokens
 from samizdat.core.mail.address import domain, normalize
 from samizdat.core.mail.dkim import SigningMaker
 from samizdat.core.mail.outcome import OK, Accepted, Deferred, Outcome, RouteVerdict, Unsure
+from samizdat.core.mail.return_address import without_token
 from samizdat.delivery import dkim_keys, domain_ownership
 from samizdat.delivery.actions import outside_tests, route_refusals, sender_bans
 from samizdat.delivery.actions.rate_budgets import send_first
@@ -179,7 +180,7 @@ def _known_sender(organization: Organization) -> str:
     """An address the relay may know as ours: where bounces go, else From of the newest campaign that went out, else
     of the newest draft."""
     if kept := leading(organization).return_address:
-        return kept
+        return without_token(kept)
     rows = Campaign.objects.select_related("organization").filter(organization=organization).order_by("-pk")
     newest = rows.filter(state__in=SENT).first() or rows.first()
     return draft_of(newest).from_email if newest else ""

@@ -18,6 +18,7 @@ from samizdat.accounts.sealed_settings import leading
 from samizdat.core.content.message import header_text, mailbox, phrase
 from samizdat.core.mail import address
 from samizdat.core.mail.outcome import Deferred, Outcome, Refused
+from samizdat.core.mail.return_address import without_token
 from samizdat.delivery import domain_ownership
 from samizdat.delivery.actions.rate_budgets import send_first
 from samizdat.delivery.dkim_keys import signed
@@ -104,7 +105,7 @@ def ready(
     except ValueError as error:
         log.error("A mail could not be made and is not tried again: %s", where_it_broke(error))
         return ReadyMail((), Refused(553, "", "message", "unmakeable"))
-    bounces = leading(organization).return_address
+    bounces = without_token(leading(organization).return_address)
     bounces = "" if domain_ownership.claimed(organization, bounces, proven=True) else bounces
     message = plugins.Message(1, 0, bounces, to, content, utf8=not to.isascii())
     domain, hops = address.domain(address.normalize(sender[1])), []

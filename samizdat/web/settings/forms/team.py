@@ -10,7 +10,9 @@ from django.utils.translation import get_language_info
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
+from samizdat.accounts.actions import check_return_address
 from samizdat.accounts.default_sender import DefaultSender
+from samizdat.accounts.errors import AccountError
 from samizdat.accounts.models import ROLES
 from samizdat.accounts.notice_choices import TOPICS
 from samizdat.core.mail import address
@@ -47,6 +49,22 @@ class AddressField(forms.CharField):
             return address.normalize(text)
         except address.BadAddress as bad:
             raise forms.ValidationError(_(str(bad))) from None
+
+
+class ReturnAddressField(forms.CharField):
+    """Where bounces go: an address, or @domain where a whole domain is taken in. Given back in its one form."""
+
+    widget = forms.TextInput(attrs={"spellcheck": "false", "autocapitalize": "none", "inputmode": "email"})
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=400, **kwargs)
+
+    def clean(self, value: object) -> str:
+        text = super().clean(value)
+        try:
+            return check_return_address(text) if text else ""
+        except AccountError as refused:
+            raise forms.ValidationError(str(refused)) from None
 
 
 class SignInForm(DeskForm):
@@ -258,11 +276,12 @@ class SettingsForm(DeskForm):
         help_text=lazy("Shown at the end of every email. Many countries require it; a PO box works."),
         widget=forms.Textarea(attrs={"rows": 3}),
     )
-    return_address = AddressField(
+    return_address = ReturnAddressField(
         label=lazy("Bounce address"),
         required=False,
         help_text=lazy(
-            "Bounces go to this address. Leave empty to use the sender address, if it’s on one of your domains."
+            "Bounces go to this address, or to a whole domain: @bounces.example. Leave empty to use the sender "
+            "address, if it’s on one of your domains."
         ),
     )
     unsubscribe_mailbox = AddressField(
