@@ -659,13 +659,21 @@ def tag_many(tag: int, subscribers: Sequence[int]) -> list[int]:
     """Gives a tag to all of them; those who did not have it. They are locked, so that nobody else gives it meanwhile:
     for ON CONFLICT PostgreSQL would write each row twice. Who has limits.TAGS_EACH gets no more.
     """
+    if not subscribers:
+        return []
     number, on = ("j.value", "json_each(%s) j") if on_sqlite() else ("u.n", "unnest(%s::bigint[]) AS u(n)")
-    carried = f"SELECT 1 FROM audience_subscribertag t WHERE t.subscriber_id = {number} AND t.tag_id = %s"
-    held = f"SELECT COUNT(*) FROM audience_subscribertag h WHERE h.subscriber_id = {number}"
+    # One pass over the tags of these: an EXISTS for each PostgreSQL joins by comparing them with all who carry the tag,
+    # which it takes for nobody (47 s for 100,000). Between the lowest and the highest: as in standings_of.
+    passed_over = (
+        "SELECT h.subscriber_id FROM audience_subscribertag h WHERE h.subscriber_id BETWEEN %s AND %s "
+        f"AND {among('h.subscriber_id')} GROUP BY h.subscriber_id "
+        "HAVING COUNT(*) >= %s OR MAX(CASE WHEN h.tag_id = %s THEN 1 ELSE 0 END) = 1"
+    )
+    numbers = number_list(subscribers)
     return fetch_numbers(
         f"INSERT INTO audience_subscribertag (subscriber_id, tag_id) SELECT {number}, %s FROM {on} "
-        f"WHERE NOT EXISTS ({carried}) AND ({held}) < %s RETURNING subscriber_id",
-        [tag, number_list(subscribers), tag, limits.TAGS_EACH],
+        f"WHERE {number} NOT IN ({passed_over}) RETURNING subscriber_id",
+        [tag, numbers, min(subscribers), max(subscribers), numbers, limits.TAGS_EACH, tag],
     )
 
 
