@@ -8,7 +8,7 @@ found, tested and documented the day it appears; there is no list to edit. Packa
 
 import importlib
 import pkgutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import entry_points
 from types import ModuleType
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from samizdat.core.imports import DetectedFiles, ImportColumn, ImportPlan, Problem
 
 if TYPE_CHECKING:
+    from samizdat.core.private_networks import Network
     from samizdat.importers.base import Importer
     from samizdat.importers.reading.files import GivenFile as GivenFile
     from samizdat.importers.reading.files import Source as Source
@@ -51,6 +52,7 @@ __all__ = [
     "RouteField",
     "RouteProvider",
     "RouteSettings",
+    "access_token",
     "advise",
     "answer",
     "ask_again",
@@ -156,6 +158,13 @@ def _find(folder_name: str, announced: str, suffix: str) -> dict[str, Any]:
         if name.endswith(suffix) and getattr(value, "__module__", "") == module.__name__
     ]
     return {plug.name: plug for plug in classes}
+
+
+def access_token(host: str, options: Mapping[str, str], secret: str, inside: "tuple[Network, ...] | None") -> str:
+    """For a mail server that takes no passwords: what it is shown by XOAUTH2. See transports/oauth.token_for."""
+    from samizdat.transports import oauth
+
+    return oauth.token_for(host, options, secret, inside)
 
 
 # -- what apps ask of the importers ---------------------------------------------------------------------------------

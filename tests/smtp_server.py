@@ -460,6 +460,9 @@ class Session:
     async def do_auth(self, argument: str) -> None:
         mechanism, _, first = argument.partition(" ")
         first = "" if self.server.asks_again else first
+        if mechanism.upper() == "XOAUTH2" and "XOAUTH2" in self.server.mechanisms:
+            await self.show_token(first)
+            return
         if mechanism.upper() not in self.server.mechanisms:
             await self.say("504 5.5.4 not offered")
             return
@@ -472,6 +475,16 @@ class Session:
         answer = "235 2.7.0 welcome" if right else "535 5.7.8 Username and Password not accepted"
         if await self.act("auth", user, answer):
             self.user = user
+
+    async def show_token(self, first: str) -> None:
+        """XOAUTH2, where the password is the token. What is wrong with one is asked away first, as Gmail does."""
+        fields = dict(part.partition("=")[::2] for part in base64.b64decode(first).decode().split("\x01"))
+        right = fields["auth"] == f"Bearer {self.server.users.get(fields['user'])}"
+        if not right and await self.ask(base64.b64encode(b'{"status":"400"}').decode()) != "":
+            self.mind("an answer to what is wrong with a token")
+        answer = "235 2.7.0 welcome" if right else "535 5.7.8 Username and Password not accepted"
+        if await self.act("auth", fields["user"], answer):
+            self.user = fields["user"]
 
     async def plain(self, first: str) -> tuple[str, str]:
         _, user, password = base64.b64decode(first or await self.ask("")).decode().split("\0")

@@ -27,6 +27,7 @@ NAMES = set(
     mailto mj or age XLSX passkey resend root samizdat sendmail tel timeout url us xn zip AES GCM
     BEE Stripo Unlayer Brevo Buttondown Ghost Kit MailerLite Mailman Substack beehiiv listmonk txt lt gt
     IMAP INBOX POP UIDL delete file imaps mail move password pop
+    ADDRESS Google Microsoft OAuth SendAsApp XOAUTH client host refresh smtp smtps tenant token
     SES apikey broadcast Excel LibreOffice GDPR JavaScript SMS ZIP alt html index en
     """.split()  # noqa: SIM905
 )

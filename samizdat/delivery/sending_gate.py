@@ -31,7 +31,7 @@ RESERVED = ("example", "test", "invalid", "localhost", "example.com", "example.n
 # Routes in these states may carry a campaign, now or once they are mended.
 _USABLE = ("live", "throttled", "paused", "dead")
 _KEEPS = "folder"
-_ENCRYPTED = ("smtp", "smtps", "mailgun")
+_ENCRYPTED = ("smtp", "smtps", "smtp+oauth", "mailgun")
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,14 @@ SENTENCES = {
     "bad_region": "The region of the route must be eu or us, as the provider shows it next to the domain.",
     "bad_endpoint": "The option endpoint must be an https:// address. Without encryption it may only be on this "
     "server.",
+    "no_mailbox": "The route needs the address of the mailbox as user name: smtp+oauth://ADDRESS@host:587?client=ID.",
+    "no_client": "The client ID is missing. Copy it from your application at Google or Microsoft (client=…).",
+    "no_client_secret": "The client secret is missing. Create one for your application at Google or Microsoft.",
+    "no_refresh_token": "Google needs a refresh token as well. Write it behind the client secret, after a space.",
+    "no_tenant": "Microsoft needs the directory (tenant) ID of your organization (tenant=…). Copy it from the overview "
+    "of the application.",
+    "bad_token_url": "Where access tokens come from isn’t known. Name an https:// address without options, such as "
+    "token_url=https://login.example.org/token.",
     "bad_ca": "The file named in the option ca can’t be read as PEM certificates. Check its path and contents.",
 }
 
@@ -203,8 +211,9 @@ class RouteSettings:
 
     @property
     def leads_to(self) -> str:
-        """Whoever gets the password or the key."""
-        return self.options.get("endpoint") or self.host
+        """Whoever gets the password, the key, or what is given for it."""
+        places = (self.options.get("endpoint") or self.host, self.options.get("token_url"))
+        return " ".join(place for place in places if place)
 
     def at_most(self, seconds: float, waits: Iterable[str]) -> "RouteSettings":
         """The same, and no wait that these options name is longer than this many seconds."""

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from tests import http_server as api
 from tests import smtp_server as smtp
+from tests.token_server import TokenServer
 
 SECRET = "s3cr3t-key-of-the-route"
 
@@ -142,6 +143,27 @@ class FakeSmtp(Fake):
 
     def be_slow(self) -> None:
         self.server.latency = 0.03
+
+
+class FakeOAuthSmtp(FakeSmtp):
+    name = "smtp+oauth"
+
+    def __init__(self, server: smtp.ScriptedServer, tokens: TokenServer, ca: Path) -> None:
+        super().__init__(server)
+        options = {"client": "app", "token_url": tokens.url, "ca": ca}
+        self.url = server.url_for("smtp+oauth", host="localhost", user="ada", password=SECRET, **options)
+        self.nowhere = f"smtp+oauth://ada:{SECRET}@127.0.0.1:1?client=app&token_url={tokens.url}"
+
+    @classmethod
+    @contextlib.contextmanager
+    def open(cls, folder: Path) -> Iterator["FakeOAuthSmtp"]:
+        certificates = smtp.Certificates(folder)
+        tls = {"tls": "starttls", "certificate": certificates.issued("localhost")}
+        with (
+            TokenServer(token="the access token") as tokens,
+            smtp.ScriptedServer(users={"ada": "the access token"}, mechanisms=("XOAUTH2",), **tls) as server,
+        ):
+            yield cls(server, tokens, certificates.ca)
 
 
 class FakeMailgun(Fake):
@@ -338,7 +360,7 @@ class FakeFolder(Fake):
         pass
 
 
-FAKES: dict[str, Any] = {fake.name: fake for fake in (FakeSmtp, FakeMailgun, FakeSendmail, FakeFolder)}
+FAKES: dict[str, Any] = {fake.name: fake for fake in (FakeSmtp, FakeOAuthSmtp, FakeMailgun, FakeSendmail, FakeFolder)}
 
 # What a folder cannot do.
 ANSWERING: dict[str, Any] = {name: fake for name, fake in FAKES.items() if name != "folder"}
@@ -383,5 +405,10 @@ BAD_ROUTES = (
     ("smtp://ada:SECRET@relay.example:0", "port"),
     ("smtps://ada:SECRET@relay.example?fingerprint=sha1:abc", "fingerprint"),
     ("pigeon://SECRET@loft", "pigeon"),
+    ("smtp+oauth://:SECRET@relay.example?client=app", "user name"),
+    ("smtp+oauth://ada:SECRET@smtp.gmail.com", "client ID"),
+    ("smtp+oauth://ada:SECRET@smtp.gmail.com?client=app", "refresh token"),
+    ("smtp+oauth://ada:SECRET@smtp.office365.com?client=app", "tenant"),
+    ("smtp+oauth://ada:SECRET@relay.example?client=app", "token_url"),
     ("smtp//relay.example", "URL"),
 )

@@ -145,6 +145,11 @@ REASONS = {
     "login_needed": "{host} requires a user name and password ({answer}). Add them to the route, then press Test.",
     "login_not_offered": "{host} offers no sign-in method we support (PLAIN or LOGIN). Leave out the user name and "
     "password, or ask the provider which port to use.",
+    "no_xoauth2": "{host} offers no sign-in with OAuth 2.0 (XOAUTH2). Use a user name and password: smtp:// or smtps://.",
+    "sign_in_over": "The OAuth sign-in at {host} has expired or was withdrawn ({answer}). Get a new refresh token, enter "
+    "it in the route together with the client secret, then press Test.",
+    "oauth_client": "{host} gives the application of this route no access token ({answer}). Check its client ID, "
+    "permissions and secret, which expires, then press Test.",
     "relay_denied": "{host} doesn’t accept emails from this server ({answer}). Add a user name and password, or "
     "allow this server there.",
     "not_authorised": "{host} says that this account or address isn’t allowed to send ({answer}). Ask the "
@@ -237,7 +242,7 @@ def known_reason(code: str) -> str:
 
 # By these words a provider drops us for good. Used-up credits are none: whoever may send can use them up.
 DROPPED = frozenset(
-    ("suspended", "paused", "login", "key", "relay_denied", "not_authorised", "plan", "no_domain", "refused")
+    ("suspended", "paused", "login", "key", "sign_in_over", "oauth_client", "relay_denied", "not_authorised", "plan", "no_domain", "refused")
 )
 
 # Who has to act, by the same codes: `account` holds the account at the provider, `provider` is its support, `admin` runs
@@ -250,9 +255,9 @@ ACTORS = {
 }
 WHO = {
     **dict.fromkeys(("ok", "rate", "quota", "busy"), "nobody"),
-    **dict.fromkeys(("login", "key", "login_needed", "credits", "plan", "no_domain", "sender", "authentication_records"), "account"),
+    **dict.fromkeys(("login", "key", "sign_in_over", "oauth_client", "login_needed", "credits", "plan", "no_domain", "sender", "authentication_records"), "account"),
     **dict.fromkeys(("suspended", "paused", "not_authorised", "listed", "refused", "same_refusal", "no_answer", "hung_up", "bad_answer", "endless_answer", "fingerprint"), "provider"),
-    **dict.fromkeys(("login_not_offered", "relay_denied", "no_such_host", "inside", "no_connection", "silent", "not_smtp", "web_page", "no_starttls", "certificate", "self_signed", "unknown_issuer", "certificate_expired", "not_them", "tls"), "admin"),
+    **dict.fromkeys(("login_not_offered", "no_xoauth2", "relay_denied", "no_such_host", "inside", "no_connection", "silent", "not_smtp", "web_page", "no_starttls", "certificate", "self_signed", "unknown_issuer", "certificate_expired", "not_them", "tls"), "admin"),
     **dict.fromkeys(("folder_missing", "folder_not_writable", "disk_full", "folder_failed"), "admin"),
     **dict.fromkeys(("command_missing", "command_failed", "command_busy", "command_hung"), "admin"),
 }  # fmt: skip

@@ -1,14 +1,15 @@
 """The way out by SMTP: any relay that takes a user name and a password, or one inside the house.
 
 `smtp://` demands STARTTLS, `smtps://` is TLS from the first byte, `smtp+plain://` sends in the clear and says
-so in its name. One connection is `session.SmtpSession`; here is who opens them, how many, and what becomes
-of their messages.
+so in its name, `smtp+oauth://` demands STARTTLS and shows an access token instead of a password. One connection
+is `session.SmtpSession`; here is who opens them, how many, and what becomes of their messages.
 """
 
 import asyncio
 import contextlib
 from collections import deque
-from typing import cast
+from dataclasses import replace
+from typing import ClassVar, cast
 
 from samizdat.core.mail.outcome import OK, Deferred, Outcome, Refused, RouteVerdict, Stage, Unsure
 from samizdat.core.mail.rate import connections_for
@@ -24,6 +25,9 @@ from samizdat.transports.base import (
     RouteProvider,
     RouteSettings,
 )
+from samizdat.transports.oauth import ASKS as OAUTH_ASKS
+from samizdat.transports.oauth import OPTIONS as OAUTH_OPTIONS
+from samizdat.transports.oauth import OAuthClient, access_token, forget_token, read_client, xoauth2
 from samizdat.transports.smtp_client.connect import connect
 from samizdat.transports.smtp_client.server import SmtpFault, SmtpServer, read_server
 from samizdat.transports.smtp_client.session import FINAL, RSET, SmtpSession
@@ -47,12 +51,12 @@ class SmtpTransport(base.Transport):
     """SMTP with or without TLS."""
 
     name = "smtp"
-    kinds = (
+    kinds: ClassVar[tuple[RouteKind, ...]] = (
         RouteKind("smtp://user:password@host:587", "SMTP with STARTTLS (usually port 587)"),
         RouteKind("smtps://user:password@host:465", "SMTP with TLS from the start (usually port 465)"),
         RouteKind("smtp+plain://host:25", "SMTP without TLS (only on this server or inside a tunnel)"),
     )
-    providers = (
+    providers: ClassVar[tuple[RouteProvider, ...]] = (
         RouteProvider(
             "ses",
             "Amazon SES",
@@ -91,7 +95,7 @@ class SmtpTransport(base.Transport):
             "Create an SMTP user there. If your network blocks port 587, use 2525.",
         ),
     )
-    asks = (
+    asks: ClassVar[tuple[RouteField, ...]] = (
         RouteField("host", "As your provider gives them, like mail.example:587.", label="Host and port", required=True),
         RouteField("user", "If the server requires one.", label="User name"),
         RouteField("password", "If the server requires one.", label="Password", secret=True),
@@ -103,7 +107,7 @@ class SmtpTransport(base.Transport):
         RouteField("ca", "A file of certificates to trust instead of those of the system"),
         RouteField("fingerprint", "SHA-256 of the only certificate to trust"),
     )
-    known_options = ("timeout", "connect", "idle", "drain", "helo", "ca", "fingerprint")
+    known_options: ClassVar[tuple[str, ...]] = ("timeout", "connect", "idle", "drain", "helo", "ca", "fingerprint")
 
     def __init__(self, route: RouteSettings) -> None:
         super().__init__(route)
@@ -134,6 +138,74 @@ class SmtpTransport(base.Transport):
         session.transport.close()
         values = {"tls": tls.version() if tls else "", "extensions": " ".join(session.extensions)}
         return self.server.verdict(OK, **values)
+
+
+class OAuthTokens:
+    """The access tokens of one route."""
+
+    def __init__(self, client: OAuthClient, server: SmtpServer) -> None:
+        self.client = client
+        self.server = server
+
+    async def token(self) -> str:
+        try:
+            return await access_token(self.client, self.server.route.inside, self.server.patience.connect)
+        except RouteDown as down:
+            raise SmtpFault(down.verdict) from None
+
+    def response(self, token: str) -> str:
+        return xoauth2(self.server.route.user, token)
+
+    def refused(self) -> None:
+        forget_token(self.client)
+
+
+class OAuthSmtpTransport(SmtpTransport):
+    """SMTP where the password is an access token: Microsoft 365, Gmail."""
+
+    name = "smtp+oauth"
+    kinds = (
+        RouteKind(
+            "smtp+oauth://user:secret@host:587?client=ID",
+            "SMTP with OAuth 2.0 instead of a password (Microsoft 365, Gmail)",
+        ),
+    )
+    providers = (
+        RouteProvider(
+            "gmail",
+            "Gmail",
+            "smtp+oauth://ADDRESS:SECRET@smtp.gmail.com:587?client=CLIENT",
+            "The user name is the address of the mailbox. The client secret is followed by a space and the refresh "
+            "token.",
+        ),
+        RouteProvider(
+            "microsoft365",
+            "Microsoft 365",
+            "smtp+oauth://ADDRESS:SECRET@smtp.office365.com:587?tenant=TENANT&client=CLIENT",
+            "The user name is the address of the mailbox. Register an application with the permission SMTP.SendAsApp.",
+            signs=False,
+        ),
+    )
+    asks = (
+        RouteField("host", "As your provider gives them, like mail.example:587.", label="Host and port", required=True),
+        RouteField("user", "The address of the mailbox.", label="User name", required=True),
+        RouteField(
+            "password",
+            "Of your application. If you have a refresh token, add a space and the token.",
+            label="Client secret",
+            secret=True,
+        ),
+        *OAUTH_ASKS,
+        *(ask for ask in SmtpTransport.asks if not ask.label),
+    )
+    known_options = (*OAUTH_OPTIONS, *SmtpTransport.known_options)
+
+    def __init__(self, route: RouteSettings) -> None:
+        super().__init__(route)
+        if not route.user:
+            raise BadRoute("no_mailbox")
+        tokens = OAuthTokens(read_client(route.host, route.options, route.password), self.server)
+        self.server = replace(self.server, token=tokens)
 
 
 class SmtpCarrier:

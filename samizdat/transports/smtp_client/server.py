@@ -4,6 +4,7 @@ import re
 import socket
 import ssl
 from dataclasses import dataclass, fields, replace
+from typing import Protocol
 
 from samizdat.core.mail.outcome import RouteState, RouteVerdict
 from samizdat.transports.base import BadRoute, RouteSettings
@@ -34,6 +35,19 @@ class Timeouts:
         return Timeouts(*(min(seconds, getattr(self, part.name)) for part in fields(self)))
 
 
+class TokenSource(Protocol):
+    """Where the access tokens of a route come from that has no password."""
+
+    async def token(self) -> str:
+        """Errors: SmtpFault."""
+
+    def response(self, token: str) -> str:
+        """What follows AUTH XOAUTH2."""
+
+    def refused(self) -> None:
+        """The mail server does not take it."""
+
+
 @dataclass(frozen=True, slots=True)
 class SmtpServer:
     """Where and how to connect: a route's settings, read once."""
@@ -46,6 +60,7 @@ class SmtpServer:
     context: ssl.SSLContext | None
     fingerprint: str
     helo: str
+    token: TokenSource | None = None
 
     @property
     def place(self) -> str:
@@ -59,8 +74,8 @@ class SmtpServer:
         return SmtpFault(self.verdict(RouteVerdict(state, reason, values, wait)))
 
 
-PORTS = {"smtp": 587, "smtps": 465, "smtp+plain": 25}
-ENCRYPTION = {"smtp": "starttls", "smtps": "implicit", "smtp+plain": ""}
+PORTS = {"smtp": 587, "smtps": 465, "smtp+plain": 25, "smtp+oauth": 587}
+ENCRYPTION = {"smtp": "starttls", "smtps": "implicit", "smtp+plain": "", "smtp+oauth": "starttls"}
 HELO = re.compile(r"[A-Za-z0-9.\-\[\]:]{1,255}")
 
 

@@ -20,7 +20,7 @@ from typing import Protocol, cast
 from samizdat.core.mail.outcome import Accepted, Deferred, Outcome, Refused, RouteVerdict, Stage, judge, scrub
 from samizdat.transports.base import Message, reply_text
 from samizdat.transports.dialing import LONGEST_ANSWER, Narrow
-from samizdat.transports.smtp_client.server import SmtpFault, SmtpServer, shown
+from samizdat.transports.smtp_client.server import SmtpFault, SmtpServer, TokenSource, shown
 
 # What the next answer is about.
 TALKING, IDLE, RSET, MAIL, RCPT, DATA, FINAL, QUITTING, CLOSED = range(9)
@@ -184,10 +184,12 @@ class SmtpSession(Narrow):
             raise self.server.fault("dead", "fingerprint", detail=shown(fingerprint))
 
     async def log_in(self) -> None:
-        """AUTH PLAIN (RFC 4616), else LOGIN by custom."""
+        """AUTH PLAIN (RFC 4616), else LOGIN by custom. XOAUTH2 alone where passwords are access tokens."""
         route = self.server.route
         methods = self.extensions.get("AUTH", "").upper().split()
-        if "PLAIN" in methods:
+        if self.server.token is not None:
+            code, text = await self.show_token(self.server.token, methods)
+        elif "PLAIN" in methods:
             first = f"\0{route.user}\0{route.password}"
             code, text = await self.ask("auth", f"AUTH PLAIN {encoded(first)}", self.server.patience.command)
             if code == 334:  # a server that wants to be asked twice
@@ -201,6 +203,19 @@ class SmtpSession(Narrow):
             raise self.server.fault("dead", "login_not_offered")
         if not 200 <= code < 300:
             raise self.unwelcome("auth", code, text)
+
+    async def show_token(self, tokens: TokenSource, methods: list[str]) -> tuple[int, str]:
+        """AUTH XOAUTH2. One that is refused is described first, and the answer to that is empty."""
+        if "XOAUTH2" not in methods:
+            raise self.server.fault("dead", "no_xoauth2")
+        token = await tokens.token()
+        command = f"AUTH XOAUTH2 {tokens.response(token)}"
+        code, text = await self.ask("auth", command, self.server.patience.command)
+        if code == 334:
+            code, text = await self.ask("auth", "", self.server.patience.command)
+        if not 200 <= code < 300:
+            tokens.refused()
+        return code, text
 
     async def expect(self, stage: Stage, command: str | None, seconds: float) -> None:
         code, text = await self.ask(stage, command, seconds)
