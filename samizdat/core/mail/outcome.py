@@ -242,7 +242,19 @@ def known_reason(code: str) -> str:
 
 # By these words a provider drops us for good. Used-up credits are none: whoever may send can use them up.
 DROPPED = frozenset(
-    ("suspended", "paused", "login", "key", "sign_in_over", "oauth_client", "relay_denied", "not_authorised", "plan", "no_domain", "refused")
+    (
+        "suspended",
+        "paused",
+        "login",
+        "key",
+        "sign_in_over",
+        "oauth_client",
+        "relay_denied",
+        "not_authorised",
+        "plan",
+        "no_domain",
+        "refused",
+    )
 )
 
 # Who has to act, by the same codes: `account` holds the account at the provider, `provider` is its support, `admin` runs
