@@ -17,7 +17,16 @@ from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from msgspec import Struct
 
-from samizdat.accounts import backend, pending_changes, roles, sealed_people, sealed_settings, sign_out, throttle
+from samizdat.accounts import (
+    backend,
+    invitations,
+    memberships,
+    pending_changes,
+    sealed_people,
+    sealed_settings,
+    sign_out,
+    throttle,
+)
 from samizdat.accounts.errors import (
     AccountError,
     AlreadyHere,
@@ -28,9 +37,9 @@ from samizdat.accounts.errors import (
     PasswordWeak,
     link_in_name,
 )
+from samizdat.accounts.memberships import people_at
 from samizdat.accounts.models import COLOR, ROLES, Invitation, Membership, Organization, PendingChange, Person, Session
 from samizdat.accounts.public_site import host_of, is_proven
-from samizdat.accounts.roles import people_at
 from samizdat.core import jurisdictions
 from samizdat.core.crypto import seal
 from samizdat.core.mail import address, rate, return_address
@@ -360,7 +369,7 @@ def give_role(
     if role not in ROLES:
         raise AccountError(f"There is no role called {role}. Use one of: {', '.join(ROLES)}.")
     with transaction.atomic():
-        before = next(iter(roles.memberships(person=person, organization=organization)), None)
+        before = next(iter(memberships.valid(person=person, organization=organization)), None)
         if before is not None and before.role == role:
             return None  # Told again it would make a new admin of an old one, whose approval does not count.
         if role != "admin":
@@ -369,7 +378,7 @@ def give_role(
         if needs and by != person and not approved and pending_changes.held(organization, by):
             assert by is not None
             return pending_changes.ask(organization, "role", role, about=person.id, now=now, by=by)
-        roles.give(person, organization, role, now)
+        memberships.give(person, organization, role, now)
         pending_changes.count_role(organization)
         record("person.role_changed", organization, now=now, by=by, about=person.id, detail={"role": role})
     return None
@@ -399,7 +408,7 @@ def remove_person(
 
 
 def _keep_an_admin(organization: Organization, leaving: Person, by: Person | None) -> None:
-    if [row.person for row in roles.memberships(organization=organization, role="admin", locked=None)] == [leaving]:
+    if [row.person for row in memberships.valid(organization=organization, role="admin", locked=None)] == [leaving]:
         if by == leaving:
             raise LastAdmin(_("You are the only admin. Make a teammate an admin first."))
         raise LastAdmin(_("This is the only admin. Make another teammate an admin first."))
@@ -423,7 +432,7 @@ def invite(organization: Organization, role: str, *, note: str, by: Person | Non
             details = InvitationDetails(role, note, _hash(token).hex(), until)
             pending_changes.ask(organization, "invitation", details, about=invitation.id, now=now, by=by)
         else:
-            roles.open_invitation(invitation)
+            invitations.sign(invitation)
     return token
 
 
@@ -462,7 +471,7 @@ def _let_in(person: Person, invitation: Invitation, now: datetime) -> None:
 
 def _use(token: str, now: datetime) -> Invitation:
     invitation = invitation_of(token, now)
-    if not roles.end_invitation(invitation.organization, invitation.pk, now):
+    if not invitations.end(invitation.organization, invitation.pk, now):
         raise InvitationGone(_gone())
     return invitation
 
@@ -470,7 +479,7 @@ def _use(token: str, now: datetime) -> Invitation:
 def _refuse_member(organization: Organization, index: bytes) -> None:
     """In one organization an address is one person: the command line finds them by it. Errors: AlreadyHere."""
     Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)  # Of two at once, the second waits.
-    if roles.members_at(index, organization):
+    if memberships.members_at(index, organization):
         raise AlreadyHere(_("This organization already has a teammate with this address. Sign in instead."))
 
 
@@ -482,7 +491,7 @@ def invitation_of(token: str, now: datetime) -> Invitation:
     if pending_changes.is_waiting(invitation.organization, "invitation", invitation.id):
         raise InvitationWaits(_("This invitation is waiting for an admin’s approval. Try again in a day."))
     maker, organization = invitation.by, invitation.organization
-    if not roles.opens(invitation) or (maker and not roles.has_role(maker, organization, ("admin",))):
+    if not invitations.is_valid(invitation) or (maker and not memberships.has_role(maker, organization, ("admin",))):
         raise InvitationGone(_gone())
     return invitation
 
@@ -499,7 +508,7 @@ def _hash(token: str) -> bytes:
 
 def withdraw_invitation(invitation: Invitation, *, by: Person | None, now: datetime) -> None:
     with transaction.atomic():
-        roles.end_invitation(invitation.organization, invitation.pk, now)
+        invitations.end(invitation.organization, invitation.pk, now)
         pending_changes.stop_about(invitation.organization, "invitation", invitation.id, now=now, by=by)
 
 

@@ -12,10 +12,10 @@ import msgspec
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from samizdat.accounts import passwords, roles, sealed_people
+from samizdat.accounts import memberships, passwords, sealed_people
 from samizdat.accounts.errors import AccountError, AlreadyHere
+from samizdat.accounts.memberships import people_at
 from samizdat.accounts.models import AddressChange, Organization, Person, Session
-from samizdat.accounts.roles import people_at
 from samizdat.core.crypto import seal
 from samizdat.events.actions import record
 from samizdat.events.kinds import EventKind
@@ -64,7 +64,7 @@ def confirm(person: Person, token: str, *, now: datetime) -> None:
     with transaction.atomic():
         row, details = opened(person, token, now)
         index = sealed_people.index_of(details.email)
-        for member in roles.memberships(person=person):  # Of two who take one address at once, the second waits.
+        for member in memberships.valid(person=person):  # Of two who take one address at once, the second waits.
             Organization.objects.select_for_update(no_key=True).get(pk=member.organization_id)
         _refuse_taken(person, index)
         if _is_anothers(person, index, details.stretched):
@@ -77,7 +77,7 @@ def confirm(person: Person, token: str, *, now: datetime) -> None:
         person.save(update_fields=["email_hash", "email_sealed", "password"])
         Session.objects.filter(person=person).delete()
         AddressChange.objects.filter(pk=row.pk).update(confirmed=True)
-        for member in roles.memberships(person=person):
+        for member in memberships.valid(person=person):
             record(CHANGED, member.organization, now=now, by=person, about=person.pk)
 
 
@@ -113,8 +113,8 @@ def _held(person: Person) -> str:
 
 def _refuse_taken(person: Person, index: bytes) -> None:
     """In one organization an address is one person. Errors: AlreadyHere."""
-    for member in roles.memberships(person=person):
-        if any(other.person_id != person.pk for other in roles.members_at(index, member.organization)):
+    for member in memberships.valid(person=person):
+        if any(other.person_id != person.pk for other in memberships.members_at(index, member.organization)):
             raise AlreadyHere(_("A teammate with this address already exists. Enter another address."))
 
 

@@ -10,9 +10,9 @@ from django.utils.translation import gettext as _
 
 from samizdat.accounts import devices, passwords, sealed_people, throttle
 from samizdat.accounts.errors import AccountLocked
+from samizdat.accounts.memberships import people_at, who_may_sign_in
 from samizdat.accounts.models import Person
 from samizdat.accounts.password_queues import queues
-from samizdat.accounts.roles import people_at, who_may_sign_in
 from samizdat.core.mail.address import BadAddress
 
 

@@ -3,8 +3,8 @@
 import logging
 from datetime import datetime, timedelta
 
+from samizdat.accounts.memberships import forged
 from samizdat.accounts.models import Organization
-from samizdat.accounts.roles import forged
 from samizdat.accounts.sealed_settings import put_back
 from samizdat.events.actions import record
 from samizdat.events.kinds import EventKind

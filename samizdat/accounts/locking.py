@@ -10,7 +10,7 @@ from datetime import datetime
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from samizdat.accounts import pending_changes, roles, sealed_people, sign_out
+from samizdat.accounts import memberships, pending_changes, sealed_people, sign_out
 from samizdat.accounts.errors import AccountError, LastAdmin
 from samizdat.accounts.models import Membership, Organization, Person
 from samizdat.events.actions import record
@@ -32,7 +32,7 @@ def lock(person: Person, organization: Organization, *, by: Person | None, now: 
             return
         if row.role == "admin" and by is not None:
             _keep_another(organization, person, by, now)
-        roles.lock(row, now)
+        memberships.lock(row, now)
         sign_out.end_sessions(person, organization, now)
         pending_changes.stop_about(organization, "role", person.pk, now=now, by=by)
         record(LOCKED, organization, now=now, by=by, about=person.pk)
@@ -46,16 +46,16 @@ def unlock(person: Person, organization: Organization, *, by: Person | None, now
             return
         if by == person:
             raise AccountError(_("Another admin has to unlock you."))
-        roles.lock(row, None)
+        memberships.lock(row, None)
         pending_changes.count_role(organization)
         record(UNLOCKED, organization, now=now, by=by, about=person.pk)
 
 
 def _membership(person: Person, organization: Organization) -> Membership:
-    memberships = roles.memberships(person=person, organization=organization)
-    if not memberships:
+    rows = memberships.valid(person=person, organization=organization)
+    if not rows:
         raise AccountError(_("This teammate no longer exists."))
-    return memberships[0]
+    return rows[0]
 
 
 def _keep_another(organization: Organization, person: Person, by: Person, now: datetime) -> None:

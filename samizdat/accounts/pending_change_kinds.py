@@ -6,7 +6,7 @@ from types import NoneType
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
-from samizdat.accounts import actions, roles, sealed_settings
+from samizdat.accounts import actions, invitations, sealed_settings
 from samizdat.accounts.actions import InvitationDetails, SettingDetails
 from samizdat.accounts.errors import AccountError
 from samizdat.accounts.models import Invitation, Organization, PendingChange, Person
@@ -62,7 +62,7 @@ def _do_invitation(row: PendingChange, details: InvitationDetails, _now: datetim
     invitation = Invitation.objects.filter(pk=row.about or 0, organization=row.organization, used=False).first()
     if invitation is None or _facts_of(invitation) != (details.role, details.token, details.expires):
         raise AccountError(_("This invitation no longer exists. Invite them again."))
-    roles.open_invitation(invitation)
+    invitations.sign(invitation)
 
 
 def _facts_of(invitation: Invitation) -> tuple[str, str, datetime]:
@@ -70,7 +70,7 @@ def _facts_of(invitation: Invitation) -> tuple[str, str, datetime]:
 
 
 def _undo_invitation(row: PendingChange, now: datetime) -> None:
-    roles.end_invitation(row.organization, row.about or 0, now)
+    invitations.end(row.organization, row.about or 0, now)
 
 
 def _say_setting(row: PendingChange, details: SettingDetails) -> str:

@@ -24,7 +24,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from msgspec import structs
 
-from samizdat.accounts import roles, row_macs, sealed_settings
+from samizdat.accounts import memberships, row_macs, sealed_settings
 from samizdat.accounts.errors import AccountError
 from samizdat.accounts.models import Organization, PendingChange, Person
 from samizdat.core.crypto.seal import SealError
@@ -206,14 +206,14 @@ def details_of[Details](row: PendingChange, type: type[Details]) -> Details:
 def sentence_of(row: PendingChange, reader: Person | None = None) -> str:
     """What it is, for people. reader: who is signed in; None: the command line."""
     kind = _kind(row.kind)
-    is_admin = reader is None or roles.has_role(reader, row.organization, ("admin",))
+    is_admin = reader is None or memberships.has_role(reader, row.organization, ("admin",))
     says = kind.says if is_admin else kind.outline or kind.says
     return says(row, details_of(row, kind.details))
 
 
 def others(organization: Organization, asker: Person | None, now: datetime) -> list[Person]:
     """Admins whose approval counts."""
-    rows = roles.memberships(organization=organization, role="admin", person__is_active=True, locked=None)
+    rows = memberships.valid(organization=organization, role="admin", person__is_active=True, locked=None)
     return [row.person for row in rows if row.person != asker and row.since and row.since <= now - SEASONED]
 
 
@@ -248,8 +248,8 @@ def is_alone(
 def may_be_admin(person: Person, organization: Organization, now: datetime) -> bool:
     """Whether they are an admin here, or nothing says that they are none: a row without its MAC, an older one or none
     at all is what whoever writes the database leaves of one while another one is removed."""
-    rows = roles.rows(person=person, organization=organization)
-    if any(row.role == "admin" or not roles.holds(row) for row in rows):
+    rows = memberships.rows(person=person, organization=organization)
+    if any(row.role == "admin" or not memberships.is_valid(row) for row in rows):
         return True
     known = _admins_by_log(organization, now + SEASONED)
     return known is None or person.pk in known
@@ -544,11 +544,11 @@ def _fail(row: PendingChange, now: datetime) -> None:
 
 def is_admin(person: Person | None, organization: Organization) -> bool:
     """Who may sign in, and is one here."""
-    return person is not None and roles.has_role(person, organization, ("admin",))
+    return person is not None and memberships.has_role(person, organization, ("admin",))
 
 
 def _may_ask(row: PendingChange) -> bool:
-    return row.by is not None and roles.has_role(row.by, row.organization, _kind(row.kind).askers)
+    return row.by is not None and memberships.has_role(row.by, row.organization, _kind(row.kind).askers)
 
 
 def _settle(row: PendingChange, state: str, now: datetime, by: Person | None, act: bool = True) -> bool:

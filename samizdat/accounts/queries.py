@@ -5,7 +5,7 @@ from datetime import datetime
 
 from django.db.models import QuerySet
 
-from samizdat.accounts import roles, sealed_people, sealed_settings
+from samizdat.accounts import memberships, sealed_people, sealed_settings
 from samizdat.accounts.errors import NoSuchOrganization
 from samizdat.accounts.models import Invitation, Membership, Organization, Person
 from samizdat.events.actions import is_genuine
@@ -23,7 +23,7 @@ class TeamMember:
 
 
 def organizations_of(person: Person) -> list[Organization]:
-    organizations = [row.organization for row in roles.memberships(person=person, locked=None)]
+    organizations = [row.organization for row in memberships.valid(person=person, locked=None)]
     return sorted(organizations, key=lambda organization: organization.name)
 
 
@@ -32,7 +32,7 @@ def membership(person: Person, slug: str) -> Membership | None:
     like none."""
     rows = Membership.objects.select_related("organization").filter(person=person, organization__slug=slug, locked=None)
     row = rows.first()
-    return row if row is not None and roles.holds(row) else None
+    return row if row is not None and memberships.is_valid(row) else None
 
 
 def organization_named(slug: str | None) -> Organization:
@@ -61,7 +61,7 @@ def _of_slug(slug: str) -> Organization | None:
 
 def members(organization: Organization) -> list[TeamMember]:
     """Everybody with a role, by name."""
-    rows = roles.memberships(organization=organization)
+    rows = memberships.valid(organization=organization)
     team = [
         TeamMember(
             row.person,
@@ -80,7 +80,7 @@ def name_in(organization: Organization, person: Person | None) -> str:
     """What colleagues see of somebody who is or was one of them; "" of nobody, and of anybody else: the number of a
     person stands in the open, and whoever writes the database would read who works in other organizations."""
     if person is None or not (
-        roles.memberships(organization=organization, person=person) or _acted(organization, person)
+        memberships.valid(organization=organization, person=person) or _acted(organization, person)
     ):
         return ""
     return sealed_people.name_of(person)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from samizdat.accounts import roles, sealed_people, sessions
+from samizdat.accounts import memberships, sealed_people, sessions
 from samizdat.accounts.errors import AccountError
 from samizdat.accounts.models import Membership, Organization, Person, Session
 from samizdat.events.actions import is_genuine, record
@@ -46,9 +46,9 @@ def _refuse_often(person: Person, organization: Organization, by: Person, now: d
 
 def end_sessions(person: Person, organization: Organization, now: datetime) -> None:
     """Of an organization. Whoever works for no other one has no session any more."""
-    for row in roles.memberships(person=person, organization=organization):
-        roles.sign_out(row, now)
-    elsewhere = [row for row in roles.memberships(person=person, locked=None) if row.organization != organization]
+    for row in memberships.valid(person=person, organization=organization):
+        memberships.sign_out(row, now)
+    elsewhere = [row for row in memberships.valid(person=person, locked=None) if row.organization != organization]
     if not elsewhere:
         Session.objects.filter(person=person).delete()
 
@@ -57,7 +57,7 @@ def end_own(person: Person, current_key: str, mark: str, now: datetime) -> int:
     """Somebody ends their other sessions, or that of a mark; how many. Admins see that in the log."""
     with transaction.atomic():
         ended = sessions.end_others(person, current_key, mark)
-        for row in roles.memberships(person=person, locked=None) if ended else ():
+        for row in memberships.valid(person=person, locked=None) if ended else ():
             record(ENDED, row.organization, now=now, by=person, about=person.pk)
     return ended
 

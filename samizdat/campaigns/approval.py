@@ -18,8 +18,8 @@ from msgspec import Struct
 
 from samizdat import formatting
 from samizdat.accounts import sealed_people
+from samizdat.accounts.memberships import has_role
 from samizdat.accounts.models import WRITERS, Organization, Person
-from samizdat.accounts.roles import has_role
 from samizdat.accounts.sealed_settings import Leading, leading
 from samizdat.campaigns import edition_details
 from samizdat.campaigns.agreed_people import AgreedAudience, AgreedPeople, Key, NotApproved, binds

@@ -402,7 +402,7 @@ def person_add(email: str, role: str, name: str, password_file: str | None) -> N
 def _at_address(email: str) -> "Person | None":
     """Whoever signs in by this address; None for nobody. Errors: Failed, where an address has several accounts."""
     from samizdat.accounts import sealed_people
-    from samizdat.accounts.roles import people_at
+    from samizdat.accounts.memberships import people_at
 
     matches = people_at(sealed_people.index_of(email))
     people = [person for person in matches if sealed_people.has_address(person, email)]
@@ -431,9 +431,9 @@ def _desk_file() -> Path:
 
 def _member(organization: "Organization", email: str) -> "Person":
     """Who signs in by this address. Errors: Failed."""
-    from samizdat.accounts import roles, sealed_people
+    from samizdat.accounts import memberships, sealed_people
 
-    matches = roles.members_at(sealed_people.index_of(email), organization)
+    matches = memberships.members_at(sealed_people.index_of(email), organization)
     membership = next((match for match in matches if sealed_people.has_address(match.person, email)), None)
     if membership is None:
         raise CommandFailed(

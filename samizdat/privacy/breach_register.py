@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as lazy
 from django.utils.translation import override
 
 from samizdat import formatting
-from samizdat.accounts import roles
+from samizdat.accounts import memberships
 from samizdat.accounts.models import Organization
 from samizdat.audience import queries as audience
 from samizdat.audience.models import SUPPRESSION_REASONS, ConsentRecord, Suppression, row_id
@@ -91,7 +91,7 @@ def affected(organization: Organization, asked: AffectedFilter) -> AffectedPeopl
         "records": ConsentRecord.objects.filter(organization=organization).count() if everybody < 100_000 else 0,
         "suppressions": Suppression.objects.filter(organization=organization, reason__in=SUPPRESSION_REASONS).count(),
         "letters": Campaign.objects.filter(organization=organization, version_of=None).count(),
-        "people": len(roles.memberships(organization=organization)),
+        "people": len(memberships.valid(organization=organization)),
     }
     if asked.kind == "export":
         counts = {name: counts[name] for name in ("subscribers", "subscribed")}

@@ -106,7 +106,7 @@ def works_for(asked: WSGIEnvironment) -> Workplaces | None:
     from django.core.handlers.wsgi import WSGIRequest
     from django.http import HttpResponse
 
-    from samizdat.accounts import roles
+    from samizdat.accounts import memberships
 
     request = WSGIRequest(asked | {"wsgi.input": io.BytesIO()})
     try:
@@ -114,7 +114,7 @@ def works_for(asked: WSGIEnvironment) -> Workplaces | None:
         person = get_user(request)
         if not person.is_authenticated:
             return None
-        rows = roles.memberships(person=person, locked=None)
+        rows = memberships.valid(person=person, locked=None)
         return Workplaces(person.pk, {row.organization.slug: row.organization_id for row in rows})
     finally:
         close_old_connections()

@@ -15,11 +15,12 @@ import samizdat
 from samizdat.accounts import (
     actions,
     forged_rows,
+    invitations,
     locking,
+    memberships,
     pending_changes,
     public_site,
     queries,
-    roles,
     sealed_settings,
 )
 from samizdat.accounts.actions import SettingDetails
@@ -90,7 +91,7 @@ def test_a_role_moved_to_another_person_or_group_gives_nothing(
     stranger = actions.add_person("s@bell.example", password=PASSWORD, today=TODAY)
     there = {"person": stranger, "organization": bell, "since": NOW - 9 * DAY}
     Membership.objects.filter(person=vera).update(**{column: there[column]})
-    assert [row.role for row in roles.memberships()] == ["viewer"]
+    assert [row.role for row in memberships.valid()] == ["viewer"]
 
 
 def test_a_role_gives_nothing_in_a_group_that_somebody_gave_the_uid_of_its_own(
@@ -163,7 +164,7 @@ def test_roles_are_read_and_written_in_one_place_alone() -> None:
         if isinstance(node, ast.Attribute) and node.attr == "objects" and ast.unparse(node.value) == "Membership"
     }
     # queries asks whether the row holds; actions deletes.
-    assert named == {"accounts/roles.py", "accounts/queries.py", "accounts/actions.py"}
+    assert named == {"accounts/memberships.py", "accounts/queries.py", "accounts/actions.py"}
     text = (folder / "accounts/actions.py").read_text()
     assert text.count("Membership.objects") == text.count(
         "Membership.objects.filter(person=person, organization=organization).delete()"
@@ -615,7 +616,7 @@ def test_the_yes_to_an_invitation_is_none_to_another_end_role_or_link(
         pending_changes.approve(row, now=NOW, by=zoya)
     Invitation.objects.update(**before)
     pending_changes.approve(row, now=NOW, by=zoya)
-    assert roles.opens(Invitation.objects.select_related("organization").get())
+    assert invitations.is_valid(Invitation.objects.select_related("organization").get())
 
 
 def _read_as_of(rows: Any, other: Person, asker: Person) -> Any:

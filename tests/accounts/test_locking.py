@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from samizdat.accounts import actions, locking, pending_changes, queries, roles
+from samizdat.accounts import actions, locking, memberships, pending_changes, queries
 from samizdat.accounts.backend import BlindIndexBackend
 from samizdat.accounts.errors import AccountError, AccountLocked, LastAdmin
 from samizdat.accounts.models import Organization, Person, Session
@@ -121,7 +121,7 @@ def test_another_role_does_not_unlock_and_a_lock_that_is_taken_out_of_the_databa
 ) -> None:
     locking.lock(clara, house, by=vera, now=NOW)
     actions.give_role(clara, house, "viewer", by=vera, now=NOW)
-    [row] = roles.memberships(person=clara)
+    [row] = memberships.valid(person=clara)
     assert row.locked and queries.membership(clara, house.slug) is None
     type(row).objects.filter(pk=row.pk).update(locked=None)
     assert queries.membership(clara, house.slug) is None

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from samizdat.accounts import pending_changes, roles
+from samizdat.accounts import memberships, pending_changes
 from samizdat.accounts.models import PendingChange
 from samizdat.audience import actions as audience
 from samizdat.audience import removal_limit
@@ -101,8 +101,8 @@ def test_a_change_is_told_by_a_route_that_whoever_asked_has_paused_and_its_day_b
     from samizdat.delivery.actions import pause_route
 
     vera, _zoya = (make_person(name, f"{name}@lantern.example", lantern, "admin") for name in ("vera", "zoya"))
-    for one in roles.memberships(organization=lantern):
-        roles.give(one.person, lantern, one.role, NOW - timedelta(days=3))
+    for one in memberships.valid(organization=lantern):
+        memberships.give(one.person, lantern, one.role, NOW - timedelta(days=3))
     clara = make_person("clara", "clara@lantern.example", lantern, "editor")
     audience.add_subscriber(lantern, "ada@reader.example", thursday, consent="So.", now=NOW)
     route = add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
@@ -214,8 +214,8 @@ class Week:
         self.clara = make_person("clara", "clara@lantern.example", house, "editor")
         audience.add_subscriber(house, "ada@reader.example", list_, consent="So.", now=NOW)
         add_route(house, "folder", f"folder://{folder}", now=NOW)
-        for one in roles.memberships(organization=house):
-            roles.give(one.person, house, one.role, NOW - timedelta(days=3))
+        for one in memberships.valid(organization=house):
+            memberships.give(one.person, house, one.role, NOW - timedelta(days=3))
         assert give_role(self.clara, house, "admin", by=self.vera, now=NOW)
         monkeypatch.setattr(service_mail, "LOCAL", ())  # The folder stands for a relay.
         monkeypatch.setattr(service_mail.ReadyMail, "carry", lambda mail: self._carry(mail))
@@ -299,7 +299,7 @@ def test_a_refusal_that_was_written_into_the_database_begins_no_week(week: Week)
     pending_changes.wait(NOW, 9 * DAY)
     pending_changes.refuse(PendingChange.objects.get(), [week.anna], NOW)
     assert PendingChange.objects.get().state == "failed"
-    assert not roles.memberships(person=week.clara, role="admin")
+    assert not memberships.valid(person=week.clara, role="admin")
 
 
 def test_an_export_to_a_new_key_waits_no_longer_than_a_change_for_an_admin_whose_mailbox_refuses(week: Week) -> None:

@@ -11,8 +11,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from samizdat.accounts import pending_changes
+from samizdat.accounts.memberships import has_role
 from samizdat.accounts.models import Organization, Person
-from samizdat.accounts.roles import has_role
 from samizdat.audience import read_limits
 from samizdat.audience.errors import ImportRefused
 from samizdat.audience.imports import confirmation

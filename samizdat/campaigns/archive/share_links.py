@@ -15,8 +15,8 @@ from django.utils.translation import gettext as _
 from msgspec import Struct
 
 from samizdat.accounts import row_macs, sealed_settings
+from samizdat.accounts.memberships import has_role
 from samizdat.accounts.models import WRITERS, Person
-from samizdat.accounts.roles import has_role
 from samizdat.campaigns.approval import bond_of
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign, ShareAnswer, ShareLink, large

@@ -14,8 +14,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 from msgspec import Struct
 
+from samizdat.accounts.memberships import has_role
 from samizdat.accounts.models import WRITERS, Organization, Person
-from samizdat.accounts.roles import has_role
 from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import queries as audience
 from samizdat.campaigns.checks import broken_links

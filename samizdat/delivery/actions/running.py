@@ -9,8 +9,8 @@ from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext as _
 
+from samizdat.accounts.memberships import has_role
 from samizdat.accounts.models import WRITERS, Organization, Person
-from samizdat.accounts.roles import has_role
 from samizdat.audience import sql as audience_sql
 from samizdat.audience.models import row_id
 from samizdat.campaigns import approval

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from samizdat.accounts import roles
+from samizdat.accounts import memberships
 from samizdat.accounts.models import Organization, Person
 from samizdat.delivery.models import Route
 from samizdat.events.actions import record
@@ -80,7 +80,7 @@ def _check(organization: Organization, asked: AffectedFilter, now: datetime) -> 
         raise PrivacyError(_("The breach can’t have been noticed in the future. Check the day and time."), "noticed")
     if asked.since is not None and asked.since > asked.noticed.astimezone(UTC).date() + timedelta(days=1):
         raise PrivacyError(_("The breach can’t have begun after it was noticed. Check both dates."), "since")
-    if asked.kind == "account" and not roles.memberships(organization=organization, person=asked.person):
+    if asked.kind == "account" and not memberships.valid(organization=organization, person=asked.person):
         raise PrivacyError(_("Choose whose account it was."), "person")
     if asked.kind == "route" and not Route.objects.filter(organization=organization, pk=asked.route or 0).exists():
         raise PrivacyError(_("Choose which route it was."), "route")

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from samizdat.accounts import address_change, roles
+from samizdat.accounts import address_change, memberships
 from samizdat.accounts.address_change import AddressDetails
 from samizdat.accounts.models import AddressChange, Organization, Person
 from samizdat.accounts.sealed_settings import leading
@@ -58,7 +58,7 @@ def take(now: datetime, organization: int) -> int:
 
 def _organization(person: Person) -> Organization | None:
     """Of those they work for the first that has a sender."""
-    rows = sorted(roles.memberships(person=person, locked=None), key=lambda row: row.organization_id)
+    rows = sorted(memberships.valid(person=person, locked=None), key=lambda row: row.organization_id)
     return next((row.organization for row in rows if service_senders.own_sender(row.organization)), None)
 
 

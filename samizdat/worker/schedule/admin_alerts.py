@@ -18,7 +18,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from samizdat.accounts import pending_changes, roles, sealed_people
+from samizdat.accounts import memberships, pending_changes, sealed_people
 from samizdat.accounts.locking import LOCKED
 from samizdat.accounts.models import Organization, PendingChange, Person
 from samizdat.accounts.pending_changes import ASKED
@@ -226,7 +226,7 @@ def _tell(alert: _AdminAlert, now: datetime) -> int:
     event = (
         Event.objects.filter(organization=alert.organization, kind=alert.kind, about=alert.about).order_by("pk").last()
     )
-    members = roles.memberships(organization=alert.organization, role="admin", person__is_active=True)
+    members = memberships.valid(organization=alert.organization, role="admin", person__is_active=True)
     known = set(FollowUp.objects.filter(event=event).values_list("name", flat=True))
     waiting = [member.person for member in members if _mark(member.person) not in known]
     _later[alert.mark] = time.monotonic() + WAIT if waiting else float("inf")

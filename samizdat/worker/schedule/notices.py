@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 from django.utils.translation import override
 
-from samizdat.accounts import notice_choices, roles, sealed_people
+from samizdat.accounts import memberships, notice_choices, sealed_people
 from samizdat.accounts.models import WRITERS, Person
 from samizdat.accounts.sealed_settings import leading
 from samizdat.core.mail.outcome import Deferred, Outcome
@@ -132,7 +132,7 @@ def _mail(notice: Notice, now: datetime) -> Outcome:
 
 
 def _team(event: Event, wanted: tuple[str, ...]) -> list[Person]:
-    rows = roles.memberships(organization=event.organization, role__in=wanted, locked=None, person__is_active=True)
+    rows = memberships.valid(organization=event.organization, role__in=wanted, locked=None, person__is_active=True)
     return [row.person for row in rows]
 
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from samizdat.accounts import roles, sealed_people
+from samizdat.accounts import memberships, sealed_people
 from samizdat.accounts.models import Organization
 from samizdat.delivery import queries as delivery
 from samizdat.privacy import actions, breach_register, legal_documents
@@ -45,7 +45,7 @@ def all_breaches(request: DeskRequest) -> HttpResponse:
 
 
 def _people(organization: Organization) -> list[tuple[int, str]]:
-    rows = roles.memberships(organization=organization)
+    rows = memberships.valid(organization=organization)
     return [(row.person_id, sealed_people.name_of(row.person) or sealed_people.email_of(row.person)) for row in rows]
 
 

@@ -1,4 +1,4 @@
-"""Roles and invitations: given with a MAC (row_macs.py), and read where it fits."""
+"""Who belongs to an organization, and in which role: given with a MAC (row_macs.py), and read where it fits."""
 
 from collections.abc import Collection, Iterator
 from datetime import datetime
@@ -6,8 +6,8 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
-from samizdat.accounts import row_macs, sealed_people, sealed_settings
-from samizdat.accounts.models import Invitation, Membership, Organization, Person
+from samizdat.accounts import row_macs, sealed_people
+from samizdat.accounts.models import Membership, Organization, Person
 
 
 def give(person: Person, organization: Organization, role: str, now: datetime) -> Membership:
@@ -35,34 +35,13 @@ def sign_out(row: Membership, now: datetime) -> None:
     row.save(update_fields=["signed_out", "mac"])
 
 
-def holds(row: Membership) -> bool:
+def is_valid(row: Membership) -> bool:
     return row_macs.fits(row.mac, *row_macs.of_membership(row))
 
 
-def open_invitation(row: Invitation) -> None:
-    row.mac = row_macs.mac(*row_macs.of_invitation(row))
-    row.save(update_fields=["mac"])
-
-
-def opens(row: Invitation) -> bool:
-    fits = row_macs.fits(row.mac, *row_macs.of_invitation(row))
-    return fits and not sealed_settings.has_ended(row.organization, f"invitation {row.pk}")
-
-
-def end_invitation(organization: Organization, number: int, now: datetime) -> bool:
-    """It opens nothing any more, whatever its row says; whether it could be used until now. The row is the lock: of two
-    who press at once one finds it used. In the caller's transaction."""
-    mine = Invitation.objects.filter(pk=number, organization=organization, used=False)
-    expires = mine.values_list("expires", flat=True).first()
-    if expires is None or not mine.update(used=True, mac=b""):
-        return False
-    sealed_settings.note_ended(organization, f"invitation {number}", expires, now)
-    return True
-
-
-def memberships(**wanted: object) -> list[Membership]:
+def valid(**wanted: object) -> list[Membership]:
     """Those that hold, with person and organization; locked ones, too."""
-    return [row for row in rows(**wanted) if holds(row)]
+    return [row for row in rows(**wanted) if is_valid(row)]
 
 
 def people_at(index: bytes) -> QuerySet[Person]:
@@ -75,13 +54,13 @@ def people_at(index: bytes) -> QuerySet[Person]:
 def members_at(index: bytes, organization: Organization) -> list[Membership]:
     """Those of an organization at an address that hold."""
     rows = Membership.objects.filter(organization=organization).values_list("person", "person__email_hash")
-    return memberships(organization=organization, person__in=sealed_people.numbers_at(index, rows))
+    return valid(organization=organization, person__in=sealed_people.numbers_at(index, rows))
 
 
 def has_role(person: Person, organization: Organization, roles: Collection[str]) -> bool:
     """Whether they hold one of these roles here, and may sign in."""
     wanted = {"role__in": roles, "person__is_active": True, "locked": None}
-    return bool(memberships(person=person, organization=organization, **wanted))
+    return bool(valid(person=person, organization=organization, **wanted))
 
 
 def who_may_sign_in() -> QuerySet[Person]:
@@ -93,9 +72,9 @@ def who_may_sign_in() -> QuerySet[Person]:
 
 def forged(organization: Organization) -> list[Membership]:
     """Roles that were written beside us, or moved from another row: they give nothing."""
-    return [row for row in rows(organization=organization) if not holds(row)]
+    return [row for row in rows(organization=organization) if not is_valid(row)]
 
 
 def rows(**wanted: object) -> Iterator[Membership]:
-    """As memberships(), whatever their MAC says."""
+    """As valid(), whatever their MAC says."""
     yield from Membership.objects.select_related("person", "organization").filter(**wanted).order_by("id")
