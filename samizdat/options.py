@@ -108,6 +108,29 @@ OPTIONS = (
         "Megabytes of images, templates and drafts per organization. Exports waiting to be downloaded may "
         "take twice as much. This keeps one organization from filling a shared disk.",
     ),
+    Option(
+        "SAMIZDAT_LMTP",
+        "",
+        "Where `serve` takes mail by LMTP from a mail server on this machine: 127.0.0.1:2424, or the path of a Unix "
+        "socket (docs/bounces.md). Default: off.",
+    ),
+    Option(
+        "SAMIZDAT_SMTP",
+        "",
+        "Where `serve` takes mail by SMTP from other mail servers, for example 0.0.0.0:25, if an MX record leads here. "
+        "Default: off.",
+    ),
+    Option(
+        "SAMIZDAT_MAIL_NAME",
+        "localhost",
+        "The name that the SMTP and LMTP listener gives to others: the one of the MX record.",
+    ),
+    Option(
+        "SAMIZDAT_MAIL_CERTIFICATE",
+        "",
+        "A file with key and certificates for STARTTLS on SAMIZDAT_SMTP. Restart `serve` when it changes. Default: "
+        "no STARTTLS.",
+    ),
     Option("SAMIZDAT_LOG", "text", "Log format on standard error: text, or json for one JSON object per line."),
     Option("SAMIZDAT_DEBUG", "", "Set to 1 to see tracebacks on the command line. Never on a server."),
 )
@@ -131,6 +154,20 @@ def megabytes(name: str) -> int:
 def confirmations_an_hour() -> int:
     text = option("SAMIZDAT_CONFIRMATIONS")
     return int(text) if text.isdecimal() else 1000
+
+
+def listening_place(name: str) -> str | tuple[str, int] | None:
+    """Of SAMIZDAT_LMTP or SAMIZDAT_SMTP: path of a Unix socket, or (host, port); None for off. Errors: BadOption."""
+    text = option(name)
+    if not text:
+        return None
+    if text.startswith("/"):
+        return text
+    host, _colon, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        example = "127.0.0.1:2424, or the whole path of a Unix socket" if name == "SAMIZDAT_LMTP" else "0.0.0.0:25"
+        raise BadOption(f"{name} is not understood. Write {example}.")
+    return host.strip("[]"), int(port)
 
 
 def inner_networks() -> tuple[private_networks.Network, ...]:

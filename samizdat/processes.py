@@ -37,6 +37,8 @@ _PUBLIC = frozenset(
         "SAMIZDAT_LOG",
     ]
 )
+# For the listener for mail, which opens no database.
+_LISTENER = frozenset(["SAMIZDAT_DATA", "SAMIZDAT_LOG", "SAMIZDAT_MAIL_NAME", "SAMIZDAT_MAIL_CERTIFICATE"])
 
 # What fits between a reading process and whoever waits for it: the most that Linux gives those without privileges.
 PIPE_BYTES = 1 << 20
@@ -126,6 +128,11 @@ def environment() -> dict[str, str]:
 def public_environment() -> dict[str, str]:
     """For the public process."""
     return _chosen(_NEEDED | _PUBLIC)
+
+
+def listener_environment() -> dict[str, str]:
+    """For the listener for mail."""
+    return _chosen(_NEEDED | _LISTENER)
 
 
 def bare_environment() -> dict[str, str]:

@@ -22,6 +22,8 @@ PACKAGE = Path(__file__).parent
 _CREATE, _ADD, _RESTRICT = 444, 445, 446
 # Rights on files: all that we know of, and those that change something.
 _EXECUTE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 2, 1 << 3
+# Writing files of a folder, making and removing them.
+_KEEP_FILES = 1 << 1 | 1 << 5 | 1 << 8
 _ALL = (1 << 16) - 1
 _CHANGE = _ALL & ~(_EXECUTE | _READ_FILE | _READ_DIR)
 # How many of them a version of Landlock knows. The fourth knows TCP too, the sixth signals and abstract sockets.
@@ -58,6 +60,12 @@ def change_no_file() -> None:
     _landlock(_CHANGE)
 
 
+def write_one_folder(folder: Path, also: Iterable[Path] = ()) -> None:
+    """It opens the program's own files and what it was given for reading, makes files in this folder, opens no others
+    and connects to nobody."""
+    _landlock(_ALL, [*_program(), *also], tcp=_TCP, kept=[folder])
+
+
 def signal_own_alone() -> None:
     """It ends none but the processes that it starts."""
     _landlock(0)
@@ -84,9 +92,15 @@ def _own_libraries() -> Iterable[Path]:
     return (Path(part) for part in os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep) if part)
 
 
-def _landlock(files: int, readable: Iterable[Path] = (), tcp: int = 0, started: Iterable[Path] = ()) -> None:
-    """Takes these rights on files, and on TCP; what lies beneath `readable` may be read all the same, and `started` be
-    started."""
+def _landlock(
+    files: int,
+    readable: Iterable[Path] = (),
+    tcp: int = 0,
+    started: Iterable[Path] = (),
+    kept: Iterable[Path] = (),
+) -> None:
+    """Takes these rights on files, and on TCP; what lies beneath `readable` may be read all the same, `started` be
+    started, and files in `kept` be written."""
     known = version()
     if not known:
         return
@@ -98,7 +112,8 @@ def _landlock(files: int, readable: Iterable[Path] = (), tcp: int = 0, started: 
     rules = _call(_CREATE, asked, len(asked), 0)
     if rules < 0:
         return
-    for path, more in [*((path, 0) for path in readable), *((path, _EXECUTE) for path in started)]:
+    given = ((readable, 0), (started, _EXECUTE), (kept, _KEEP_FILES))
+    for path, more in [(path, more) for paths, more in given for path in paths]:
         with contextlib.suppress(OSError):
             opened = os.open(path, os.O_PATH | os.O_CLOEXEC)
             right = _READ_FILE | (_READ_DIR if path.is_dir() else 0) | more

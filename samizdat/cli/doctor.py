@@ -56,6 +56,7 @@ def _all_signs() -> Iterator[HealthCheck]:
     yield from looks.clock()
     yield from looks.machines()
     yield from looks.work()
+    yield from looks.listeners()
     yield from looks.swap()
     yield from looks.backups(bootstrap.now())
     yield from _spelling()
@@ -85,7 +86,7 @@ def _keys() -> Iterator[HealthCheck]:
 
 def _processes() -> Iterator[HealthCheck]:
     """What the running `serve` cannot start."""
-    from samizdat.vault.keyserver import SocketSource
+    from samizdat.vault.socket_source import SocketSource
 
     running = SocketSource.running(data_folder())
     try:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
-from samizdat.options import data_folder, option
+from samizdat.options import BadOption, data_folder, listening_place, option
 from samizdat.privacy.retention_rules import BACKUP_DAYS
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ CGROUPS = Path("/sys/fs/cgroup")
 WRONG_CLOCK = 5.0
 # Seconds that the public host has to answer.
 PATIENCE = 4.0
+# And our own listener for mail.
+ANSWERS = 2.0
 # Days before a certificate ends in which it should have been renewed long ago.
 ENDS_SOON = 14
 
@@ -283,6 +285,52 @@ def _boxes() -> Iterator[HealthCheck]:
 
 
 # --- memory ---
+
+
+def listeners() -> Iterator[HealthCheck]:
+    """Whether mail can be handed over where options of this shell say so."""
+    from samizdat import mail_spool
+    from samizdat.vault.keyserver import LISTENERS
+
+    for role in LISTENERS:
+        name = f"SAMIZDAT_{role.upper()}"
+        try:
+            where = listening_place(name)
+        except BadOption as error:
+            yield HealthCheck("red", f"mail by {role.upper()}", str(error))
+            continue
+        if where is not None:
+            yield _listener(role.upper(), where)
+    if option("SAMIZDAT_SMTP") and not option("SAMIZDAT_MAIL_CERTIFICATE"):
+        sentence = "Other servers can't encrypt what they send here. Set SAMIZDAT_MAIL_CERTIFICATE."
+        yield HealthCheck("amber", "mail by SMTP", sentence)
+    if mail_spool.folder().exists() and mail_spool.Spool(mail_spool.folder()).is_full():
+        sentence = "Too much mail waits to be read, or the disk is full, so no more is taken. Start `samizdat serve`."
+        yield HealthCheck("red", "incoming mail", sentence)
+
+
+def _listener(protocol: str, where: str | tuple[str, int]) -> HealthCheck:
+    if _greets(where):
+        return HealthCheck("good", f"mail by {protocol}", "It answers.")
+    place = where if isinstance(where, str) else f"{where[0]}, port {where[1]}"
+    return HealthCheck(
+        "red", f"mail by {protocol}", f"Nothing answers at {place}. Start `samizdat serve` with this option."
+    )
+
+
+def _greets(where: str | tuple[str, int]) -> bool:
+    anywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+    try:
+        if isinstance(where, str):
+            connection = socket.socket(socket.AF_UNIX)
+            connection.settimeout(ANSWERS)
+            connection.connect(where)
+        else:
+            connection = socket.create_connection((anywhere.get(where[0], where[0]), where[1]), ANSWERS)
+        with connection:
+            return connection.recv(3) == b"220"
+    except OSError:
+        return False
 
 
 def swap(

@@ -1,33 +1,23 @@
 """Taking a message in: sealed to a public key before anybody looks into it, by which nobody can open it."""
 
 import os
-import struct
 from collections.abc import Sequence
 from datetime import date
 
-import msgspec
-from msgspec import Struct
-
 from samizdat.accounts.models import Organization
 from samizdat.core.crypto import seal, tokens
+from samizdat.core.mail import incoming_envelope
+from samizdat.core.mail.incoming_envelope import MOST, Envelope
 from samizdat.core.mail.return_address import token_in
 from samizdat.incoming.errors import IncomingFull
 from samizdat.incoming.models import IncomingMail
 from samizdat.vault import keyring
 from samizdat.vault.models import VaultKey
 
-# Bytes of a message that are kept; of a longer one the beginning, which is where a report stands.
-MOST = 10 << 20
+__all__ = ["MOST", "Envelope"]
+
 # Messages of an organization that wait to be read: then whoever hands them over keeps them and tries again.
 MOST_WAITING = 300_000
-
-
-class Envelope(Struct, frozen=True):
-    """A message, the addresses it was delivered to, and how many bytes it had."""
-
-    to: tuple[str, ...]
-    size: int
-    raw: bytes
 
 
 def take(organization: Organization, raw: bytes, to: Sequence[str], today: date) -> None:
@@ -39,23 +29,22 @@ def take_all(
     organization: Organization, messages: Sequence[tuple[bytes, int]], today: date, to: Sequence[str] = ()
 ) -> None:
     """messages: each, or its beginning, with its size. Errors: IncomingFull, VaultError."""
+    key = _box_key(organization)
+    boxes = (_sealed(organization, key, Envelope(tuple(to), size, raw[:MOST])) for raw, size in messages)
+    take_boxes(organization, [*boxes], today)
+
+
+def take_boxes(organization: Organization, boxes: Sequence[bytes], today: date) -> None:
+    """The same of messages that were sealed where they came in. Errors: IncomingFull."""
     waiting = IncomingMail.objects.filter(organization=organization, state=IncomingMail.WAITING)
-    if waiting.count() + len(messages) > MOST_WAITING:
+    if waiting.count() + len(boxes) > MOST_WAITING:
         raise IncomingFull()
-    number, public = _box_key(organization)
-    IncomingMail.objects.bulk_create(
-        IncomingMail(
-            organization=organization,
-            received=today,
-            box=struct.pack(">I", number) + _boxed(organization, public, Envelope(tuple(to), size, raw[:MOST])),
-        )
-        for raw, size in messages
-    )
+    IncomingMail.objects.bulk_create(IncomingMail(organization=organization, received=today, box=box) for box in boxes)
 
 
-def _boxed(organization: Organization, public: bytes, envelope: Envelope) -> bytes:
-    padded = seal.padded(msgspec.msgpack.encode(envelope))
-    return seal.seal_to(public, padded, info(organization), os.urandom(32), os.urandom(12))
+def _sealed(organization: Organization, key: tuple[int, bytes], envelope: Envelope) -> bytes:
+    uid = bytes(organization.uid)
+    return incoming_envelope.sealed(uid, key, envelope, os.urandom(32), os.urandom(12))
 
 
 def _box_key(organization: Organization) -> tuple[int, bytes]:
@@ -66,17 +55,11 @@ def _box_key(organization: Organization) -> tuple[int, bytes]:
     return number, seal.public_key(boxes[number])
 
 
-def info(organization: Organization) -> bytes:
-    """What a box of incoming mail is for: see core/crypto/seal.seal_to."""
-    return b"incoming mail\0" + bytes(organization.uid)
-
-
 def opened(mail: IncomingMail) -> Envelope:
     """Errors: seal.SealError, msgspec.DecodeError, and KeyError for a key that is not here."""
     box = bytes(mail.box)
-    private = keyring.keys(mail.organization).boxes[int.from_bytes(box[:4])]
-    padded = seal.open_sealed(private, box[4:], info(mail.organization))
-    return msgspec.msgpack.decode(padded[: padded.rfind(b"\x80")], type=Envelope)
+    private = keyring.keys(mail.organization).boxes[incoming_envelope.key_number(box)]
+    return incoming_envelope.opened(bytes(mail.organization.uid), private, box)
 
 
 def owner(addresses: Sequence[str]) -> Organization | None:

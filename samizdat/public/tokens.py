@@ -22,7 +22,7 @@ from samizdat.core.crypto import tokens
 from samizdat.vault.errors import KeyRefused
 
 if TYPE_CHECKING:
-    from samizdat.vault.keyserver import SocketSource
+    from samizdat.vault.socket_source import SocketSource
 
 # Those by which somebody leaves. Return addresses and Message-IDs are not among them.
 WAYS_OUT = ("leave", "preferences", "test")
@@ -174,7 +174,7 @@ def stamp_secrets(uid: bytes) -> list[bytes]:
 
 def supervisor() -> "SocketSource | None":
     """Whom we ask; None in a house without one."""
-    from samizdat.vault.keyserver import SocketSource
+    from samizdat.vault.socket_source import SocketSource
 
     global _source
     if _source is None:

@@ -21,8 +21,8 @@ from samizdat.core.crypto import seal
 from samizdat.core.crypto.tokens import LinkKey, Token
 from samizdat.options import data_folder, key_file
 from samizdat.vault.errors import DataBeforeRelease, KeyWrong, RecordBroken, VaultError
-from samizdat.vault.keyserver import SocketSource
 from samizdat.vault.models import Proof, VaultKey
+from samizdat.vault.socket_source import SocketSource
 from samizdat.vault.source import InstanceSource, KeySource, read_key_file
 
 # Seconds; a sender asks again after this long without use (design.md, section 7, and T7).

@@ -23,10 +23,9 @@ from samizdat.publicdb.actions import take_in
 from samizdat.publicdb.intake_limits import InboxFull, Room
 from samizdat.vault.errors import KeyRefused, VaultError
 from samizdat.vault.purposes import of_role
+from samizdat.vault.socket_source import SECRET_NAME, SOCKET_NAME, pack, short
 from samizdat.vault.source import KeySource
 
-SOCKET_NAME, SECRET_NAME = "keys.sock", "keys.secret"
-FD_VARIABLE = "SAMIZDAT_KEYS_FD"
 # Bytes of a question; the longest of ours has some hundreds. Of a box for the intake, which has 64 KB at the most.
 MOST_ASKED, MOST_HANDED_IN = 4096, 96 * 1024
 
@@ -42,17 +41,19 @@ ROLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     "sender": (("data", "link", "proof"), of_role("sender")),
     "public": ((), ()),
+    "lmtp": ((), ()),
+    "smtp": ((), ()),
 }
-
-
-def _pack(data: bytes) -> str:
-    return base64.b64encode(data).decode()
+# Those that take mail in, and those that seal what comes from outside.
+LISTENERS = ("lmtp", "smtp")
+SEALING = ("public", *LISTENERS)
 
 
 class KeyServer:
     """Answers children and commands. `reader_links()` gives the public process its leave keys, `box_key()` the key that
     it seals to for one organization; it gets no other but what checks the rows of the public database. `has_to_send()`
-    says of which organizations a sender gets keys; `troubles()` tells commands which processes do not run, and why."""
+    says of which organizations a sender gets keys; `troubles()` tells commands which processes do not run, and why;
+    `mailboxes()` tells a listener for mail which addresses are ours."""
 
     def __init__(
         self,
@@ -61,10 +62,11 @@ class KeyServer:
         box_key: Callable[[bytes], tuple[int, bytes]],
         has_to_send: Callable[[int, bytes], bool],
         troubles: Callable[[], dict[str, str]] = dict,
+        mailboxes: Callable[[], list[dict[str, object]]] = list,
     ) -> None:
         self._source = source
         self._reader_links, self._box_key, self._has_to_send = reader_links, box_key, has_to_send
-        self._troubles = troubles
+        self._troubles, self._mailboxes = troubles, mailboxes
         self._room = Room()
 
     def serve(self, connection: socket.socket, role: str) -> None:
@@ -80,7 +82,7 @@ class KeyServer:
         # Bound under a private umask: between bind and chmod nobody else may connect.
         before = os.umask(0o177)
         try:
-            listener.bind(_short(path))
+            listener.bind(short(path))
         finally:
             os.umask(before)
         listener.listen(16)
@@ -113,18 +115,20 @@ class KeyServer:
         try:
             ask = json.loads(line)
             if "unwrap" in ask and str(ask["label"]).split(":")[0] in kinds and self._may_open(role, ask["label"]):
-                return {"key": _pack(self._source.unwrap(ask["label"], base64.b64decode(ask["unwrap"])))}
+                return {"key": pack(self._source.unwrap(ask["label"], base64.b64decode(ask["unwrap"])))}
             if "wrap" in ask and role == "desk" and str(ask["label"]).split(":")[0] in kinds:
-                return {"wrapped": _pack(self._source.wrap(ask["label"], base64.b64decode(ask["wrap"])))}
+                return {"wrapped": pack(self._source.wrap(ask["label"], base64.b64decode(ask["wrap"])))}
             if ask.get("derive") in purposes:
-                return {"key": _pack(self._source.derive(ask["derive"]))}
+                return {"key": pack(self._source.derive(ask["derive"]))}
             if "links" in ask and role == "public":
                 return {"links": self._reader_links()}
             if "checks" in ask and role == "public":
-                return {"key": _pack(signature.public_key(self._source.derive("public pages")))}
-            if "seal_to" in ask and role == "public":
+                return {"key": pack(signature.public_key(self._source.derive("public pages")))}
+            if "mailboxes" in ask and role in LISTENERS:
+                return {"mailboxes": self._mailboxes()}
+            if "seal_to" in ask and role in SEALING:
                 number, key = self._box_key(bytes.fromhex(ask["seal_to"]))
-                return {"number": number, "key": _pack(key)}
+                return {"number": number, "key": pack(key)}
             if "box" in ask and role == "public":
                 return {"in": self._hand_in(ask)}
             if "troubles" in ask and role == "desk":
@@ -156,83 +160,3 @@ def stop_listening(folder: Path) -> None:
     for name in (SOCKET_NAME, SECRET_NAME):
         with contextlib.suppress(FileNotFoundError):
             (folder / name).unlink()
-
-
-def _short(path: Path) -> str:
-    """Unix socket names end at 108 bytes; a deep data folder is reached through its own descriptor instead."""
-    text = str(path)
-    if len(text.encode()) < 100:
-        return text
-    return f"/proc/self/fd/{os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)}/{path.name}"
-
-
-class SocketSource:
-    """A source that asks the supervisor."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self._stream = connection.makefile("rwb")
-        self._lock = threading.Lock()
-
-    @classmethod
-    def inherited(cls) -> "SocketSource | None":
-        number = os.environ.get(FD_VARIABLE)
-        return cls(socket.socket(fileno=int(number))) if number else None
-
-    @classmethod
-    def running(cls, folder: Path) -> "SocketSource | None":
-        path = folder / SOCKET_NAME
-        if not path.exists():
-            return None
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            secret = (folder / SECRET_NAME).read_bytes()
-            connection.connect(_short(path))
-            connection.sendall(secret)
-        except OSError:
-            return None  # Left by a supervisor that was killed: the command opens the key file itself.
-        return cls(connection)
-
-    def _ask(self, question: dict[str, object]) -> dict[str, Any]:
-        with self._lock:
-            try:
-                self._stream.write(json.dumps(question).encode() + b"\n")
-                self._stream.flush()
-                answer: dict[str, Any] = json.loads(self._stream.readline() or "{}")
-            except (OSError, ValueError):
-                answer = {}
-        if "error" in answer or not answer:
-            raise KeyRefused(answer.get("error") or "The supervisor is gone. Start `samizdat serve` again.")
-        return answer
-
-    def unwrap(self, label: str, wrapped: bytes | memoryview) -> bytes:
-        return base64.b64decode(self._ask({"unwrap": _pack(bytes(wrapped)), "label": label})["key"])
-
-    def derive(self, purpose: str) -> bytes:
-        return base64.b64decode(self._ask({"derive": purpose})["key"])
-
-    def wrap(self, label: str, secret: bytes) -> bytes:
-        return base64.b64decode(self._ask({"wrap": _pack(secret), "label": label})["wrapped"])
-
-    def links(self) -> list[dict[str, Any]]:
-        """For the public process: [{"organization": hex uid, "number": …, "keys": {purpose: base64}}]."""
-        links: list[dict[str, Any]] = self._ask({"links": True})["links"]
-        return links
-
-    def checking_key(self) -> bytes:
-        """For the public process: what checks the rows of the public database (publicdb/signed_rows.py)."""
-        return base64.b64decode(self._ask({"checks": True})["key"])
-
-    def troubles(self) -> dict[str, str]:
-        """For commands: role -> why its process does not run."""
-        troubles: dict[str, str] = self._ask({"troubles": True})["troubles"]
-        return troubles
-
-    def box_key(self, uid: bytes) -> tuple[int, bytes]:
-        """For the public process: (number, X25519 public key) of what it seals to. Errors: KeyRefused."""
-        reply = self._ask({"seal_to": uid.hex()})
-        return int(reply["number"]), base64.b64decode(reply["key"])
-
-    def hand_in(self, uid: bytes, box: bytes, kind: str, mark: bytes | None) -> bool:
-        """For the public process: as publicdb.actions.take_in."""
-        fields = {"place": uid.hex(), "kind": kind, "mark": _pack(mark) if mark is not None else None}
-        return bool(self._ask({"box": _pack(box), **fields})["in"])

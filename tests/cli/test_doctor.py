@@ -1,6 +1,7 @@
 """doctor names each problem with its next step, and fails when one must be mended."""
 
 import os
+import socket
 import time
 from pathlib import Path
 from typing import Any
@@ -227,6 +228,16 @@ def test_a_public_host_without_an_answer_does_not_keep_anybody_waiting(house: Ho
 def test_a_proxy_with_nothing_behind_it_is_told_from_one_that_leads_elsewhere(status: int, next_step: str) -> None:
     (sign,) = looks._visited((status, None), "lantern.example", "Northern Lantern")
     assert next_step in sign.sentence
+
+
+def test_a_listener_for_mail_that_does_not_answer_is_red_and_so_is_an_option_that_says_nothing(house: House) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    house.environment |= {"SAMIZDAT_LMTP": f"127.0.0.1:{port}", "SAMIZDAT_SMTP": "25"}
+    found = signs(house, 1)
+    assert [sign["state"] for sign in found["mail by LMTP"] + found["mail by SMTP"]] == ["red", "red", "amber"]
+    assert str(port) in found["mail by LMTP"][0]["sentence"] and "0.0.0.0:25" in found["mail by SMTP"][0]["sentence"]
+    del house.environment["SAMIZDAT_LMTP"], house.environment["SAMIZDAT_SMTP"]
 
 
 def test_backups_older_than_a_month_are_named(house: House) -> None:

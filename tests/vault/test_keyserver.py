@@ -29,8 +29,9 @@ from samizdat.public import envelopes
 from samizdat.vault import keyring, purposes
 from samizdat.vault.errors import KeyFileBroken, KeyFileOpen, KeyRefused, KeyWrong
 from samizdat.vault.keyring import label
-from samizdat.vault.keyserver import MOST_HANDED_IN, SECRET_NAME, SOCKET_NAME, KeyServer, SocketSource
+from samizdat.vault.keyserver import MOST_HANDED_IN, KeyServer
 from samizdat.vault.models import VaultKey
+from samizdat.vault.socket_source import SECRET_NAME, SOCKET_NAME, SocketSource
 from samizdat.vault.source import InstanceSource, new_instance_key, read_key_file
 from samizdat.worker.inbox import link_keys
 from tests.conftest import INSTANCE_KEY, NOW, TODAY
@@ -78,6 +79,8 @@ def wrapped(label: str) -> str:
         ("worker", KINDS, OF_THE_WORKER, (), False),
         ("sender", ("data", "link", "proof"), ("log", "chain", "location", "releases"), (), False),
         ("public", (), (), (), True),
+        ("lmtp", (), (), (), False),
+        ("smtp", (), (), (), False),
     ],
 )
 def test_a_process_gets_what_its_role_needs_and_no_more(
@@ -94,7 +97,9 @@ def test_a_process_gets_what_its_role_needs_and_no_more(
     secret = base64.b64encode(b"secret").decode()
     closed = [kind for kind in KINDS if "wrapped" in ask(server, role, wrap=secret, label=f"{kind}:1")]
     told = "links" in ask(server, role, links=True)
-    assert ("key" in ask(server, role, seal_to="00" * 16)) is told, "what is sealed to, as little as what is read with"
+    takes_mail = role in ("lmtp", "smtp")
+    assert ("key" in ask(server, role, seal_to="00" * 16)) is (told or takes_mail), "as little as what is read with"
+    assert ("mailboxes" in ask(server, role, mailboxes=True)) is takes_mail
     assert ("key" in ask(server, role, checks=True)) is told, "and what checks what it shows"
     assert (tuple(opened), tuple(derived), tuple(closed), told) == (kinds, purposes, wraps, links)
     assert ("troubles" in ask(server, role, troubles=True)) is (role == "desk")
@@ -105,7 +110,7 @@ def test_a_process_gets_what_its_role_needs_and_no_more(
 def test_the_key_server_is_asked_nothing_but_what_is_tried_above() -> None:
     verbs = set(re.findall(r'(?:"(\w+)" in ask|ask\.get\("(\w+)"\))', inspect.getsource(KeyServer._answer)))
     asked = {one or other for one, other in verbs}
-    assert asked == {"unwrap", "wrap", "derive", "links", "checks", "seal_to", "box", "troubles"}
+    assert asked == {"unwrap", "wrap", "derive", "links", "checks", "seal_to", "box", "troubles", "mailboxes"}
 
 
 def test_the_public_process_can_check_what_it_shows_and_sign_nothing(server: KeyServer) -> None:

@@ -19,7 +19,8 @@ from samizdat.publicdb import actions as publicdb
 from samizdat.publicdb import sqlite_file
 from samizdat.publicdb.models import Intake, Site, TokenState
 from samizdat.vault.errors import KeyRefused
-from samizdat.vault.keyserver import KeyServer, SocketSource
+from samizdat.vault.keyserver import KeyServer
+from samizdat.vault.socket_source import SocketSource
 from samizdat.worker.publishing import publish, repair
 from samizdat.worker.schedule import scheduler
 from tests import moulds, warm

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from samizdat import processes, sandbox
-from samizdat.vault.keyserver import ROLES, SocketSource
+from samizdat.vault.keyserver import ROLES
+from samizdat.vault.socket_source import SocketSource
 from samizdat.vault.source import InstanceSource
 from samizdat.worker.processes import output_relay, supervisor
 from samizdat.worker.processes.supervisor import Child

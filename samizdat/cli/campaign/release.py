@@ -121,7 +121,7 @@ def _refuse_idle(
 
 
 def _say_who_sends() -> None:
-    from samizdat.vault.keyserver import SocketSource
+    from samizdat.vault.socket_source import SocketSource
 
     if SocketSource.running(data_folder()) is None:
         note("Nothing is sending from this data folder. Start `samizdat serve`, or run this with --wait.")

@@ -9,6 +9,8 @@ from django.db import connections
 from django.db.models import Q
 
 from samizdat import dbclock
+from samizdat.accounts.models import Organization
+from samizdat.accounts.sealed_settings import leading
 from samizdat.campaigns.models import Campaign
 from samizdat.core.crypto import seal, tokens
 from samizdat.vault import keyring
@@ -69,6 +71,22 @@ def box_key(source: KeySource, uid: bytes) -> tuple[int, bytes]:
     if row is None:
         raise KeyRefused("No organization here has this key.")
     return row.number, seal.public_key(source.unwrap(keyring.label_of(row, row.organization), bytes(row.wrapped)))
+
+
+def own_mailboxes() -> list[dict[str, object]]:
+    """[{"organization": hex uid, "addresses": to which mail comes back, "keys": numbers of its link keys}]."""
+    try:
+        numbers: dict[int, list[int]] = {}
+        for owner, number in VaultKey.objects.filter(kind="link").values_list("organization", "number"):
+            numbers.setdefault(owner, []).append(number)
+        rows = [(row, leading(row)) for row in Organization.objects.order_by("pk")]
+        return [
+            {"organization": bytes(row.uid).hex(), "addresses": addresses, "keys": numbers.get(row.pk, [])}
+            for row, kept in rows
+            if (addresses := [address for address in (kept.return_address, kept.unsubscribe_mailbox) if address])
+        ]
+    finally:
+        connections.close_all()  # As above.
 
 
 def has_to_send(organization: int, uid: bytes) -> bool:

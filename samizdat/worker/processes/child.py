@@ -11,9 +11,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
-from samizdat import logs, processes, sandbox, wakeups
+from samizdat import logs, mail_spool, processes, sandbox, wakeups
 from samizdat.logs import where_it_broke
+from samizdat.options import option
 from samizdat.vault.errors import VaultError
 from samizdat.worker.stopping import stopping
 
@@ -28,23 +30,28 @@ SIGN_SECONDS = 3.0
 
 # Desk and public hold nothing that a kill could spoil, and their port must be free at once for the next supervisor.
 # Worker and sender finish what is in flight.
-WITH_PARENT = {"desk": signal.SIGKILL, "public": signal.SIGKILL, "worker": signal.SIGTERM, "sender": signal.SIGTERM}
+WITH_PARENT = {
+    **dict.fromkeys(("desk", "public", "lmtp", "smtp"), signal.SIGKILL),
+    **dict.fromkeys(("worker", "sender"), signal.SIGTERM),
+}
 
 
 def main(role: str, descriptor: int | None = None) -> int:
     processes.close_memory()
     processes.name(role)
-    if role in ("desk", "public"):
+    if role in ("desk", "public", "lmtp", "smtp"):
         processes.keep_privileges_low()
     if role == "public":
         sandbox.signal_own_alone()
         gc.disable()  # It imports for half a second, a tenth of which would be looking for garbage.
+    if role in ("lmtp", "smtp"):
+        sandbox.write_one_folder(mail_spool.folder(), _certificates())
     end_with_parent(role)
     logs.configure()  # Django does it again; what fails before that is said in the same form.
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # The supervisor sees to us.
     threading.excepthook = lambda broken: _say_where(role, broken.exc_value)
     try:
-        return {"desk": _serve, "public": _serve, "worker": _work, "sender": _send}[role](role, descriptor)
+        return DEEDS[role](role, descriptor)
     except Exception as error:
         _say_where(role, error)
         return 1
@@ -173,6 +180,25 @@ def _send(_role: str, _descriptor: int | None) -> int:
     run_sender(stop, **sender.surroundings(stop, LifeSign()))
     return 0
 
+
+def _certificates() -> list[Path]:
+    named = option("SAMIZDAT_MAIL_CERTIFICATE")
+    return [Path(named)] if named else []
+
+
+def _take_mail(role: str, descriptor: int | None) -> int:
+    importlib.import_module("samizdat.listener.server").serve(role, descriptor, _on_term, LifeSign())
+    return 0
+
+
+DEEDS: dict[str, Callable[[str, int | None], int]] = {
+    "desk": _serve,
+    "public": _serve,
+    "worker": _work,
+    "sender": _send,
+    "lmtp": _take_mail,
+    "smtp": _take_mail,
+}
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else None))

@@ -23,15 +23,16 @@ from django.conf import settings
 from django.db import DatabaseError, connection, connections
 from django.utils.translation import gettext as _
 
-from samizdat import dbclock, modes, processes, wakeups
+from samizdat import dbclock, mail_spool, modes, processes, wakeups
 from samizdat.delivery.actions import copied_installation
 from samizdat.delivery.engine.locks import check_sessions
-from samizdat.options import data_folder, option
+from samizdat.options import BadOption, data_folder, listening_place, option
 from samizdat.publicdb import actions
 from samizdat.vault import keyring
-from samizdat.vault.keyserver import FD_VARIABLE, KeyServer, stop_listening
+from samizdat.vault.keyserver import LISTENERS, KeyServer, stop_listening
+from samizdat.vault.socket_source import FD_VARIABLE
 from samizdat.vault.source import KeySource
-from samizdat.worker.inbox.link_keys import box_key, has_to_send, reader_links
+from samizdat.worker.inbox.link_keys import box_key, has_to_send, own_mailboxes, reader_links
 from samizdat.worker.processes import users as becoming
 from samizdat.worker.processes.child import PULSE_VARIABLE
 from samizdat.worker.processes.users import CannotServe, StartedProcess, StarterGone, Starters
@@ -113,6 +114,7 @@ def serve(
         sockets = []
         if users.become:  # Root alone gives ports below 1024; everything else is for who we are then.
             sockets = [stack.enter_context(listening(host, port_number)) for port_number in (port, public_port)]
+        doors = _listeners(stack)
         starter = becoming.become(users)
         zygote = stack.enter_context(_zygote())
         if starter is not None:
@@ -126,7 +128,10 @@ def serve(
             Child("public", (public.fileno(),), _public_environment(source, note), starter),
             Child("desk", (desk.fileno(),)),
             *_background(None),
+            *(Child(role, (door.fileno(),), processes.listener_environment()) for role, door in doors.items()),
         ]
+        if doors:
+            mail_spool.folder().mkdir(mode=0o700, exist_ok=True)
         if starter is None:
             note(becoming.no_boundary())
         ready(_url(desk), _url(public))
@@ -140,6 +145,21 @@ def work(senders: int | None = None, *, opened: Callable[[], object] = lambda: N
         opened()
         with _the_house() as source:
             return Supervisor(_background(senders), source, zygote).run()
+
+
+def _listeners(stack: contextlib.ExitStack) -> dict[str, socket.socket]:
+    """Sockets at which mail is taken in, by the role of the process that does. Errors: CannotServe."""
+    doors = {}
+    for role in LISTENERS:
+        try:
+            where = listening_place(f"SAMIZDAT_{role.upper()}")
+        except BadOption as error:
+            raise CannotServe(str(error)) from None
+        if isinstance(where, str):
+            doors[role] = stack.enter_context(_listening_at(Path(where)))
+        elif where is not None:
+            doors[role] = stack.enter_context(listening(*where))
+    return doors
 
 
 @contextlib.contextmanager
@@ -270,6 +290,29 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
         yield listener
 
 
+@contextlib.contextmanager
+def _listening_at(path: Path) -> Iterator[socket.socket]:
+    """The same by a Unix socket, to which everybody on this machine may connect that reaches its folder."""
+    listener = socket.socket(socket.AF_UNIX)
+    with listener:
+        try:
+            if path.is_socket():  # Left by a supervisor that was killed.
+                path.unlink()
+            listener.bind(str(path))
+            path.chmod(0o666)
+        except OSError as error:
+            raise CannotServe(
+                _("Can’t use %(path)s (%(why)s). Choose another path in SAMIZDAT_LMTP.")
+                % {"path": path, "why": os.strerror(error.errno or 0)}
+            ) from error
+        listener.listen(512)
+        try:
+            yield listener
+        finally:
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
 def _url(bound: socket.socket) -> str:
     host, port = bound.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
@@ -386,7 +429,7 @@ class Supervisor:
         for end in (self._bell, self._rope):
             os.set_blocking(end, False)
         given = partial(reader_links, source), partial(box_key, source), has_to_send
-        self._keys = KeyServer(source, *given, self.troubles)
+        self._keys = KeyServer(source, *given, self.troubles, own_mailboxes)
         self._stopping = False
 
     def run(self) -> int:

@@ -24,7 +24,7 @@ from samizdat.delivery import clock_jumps, database_progress
 from samizdat.delivery.actions import bounces, digests, domains, due, provider_status, remote_checks, welcome
 from samizdat.delivery.models import SchedulerStep
 from samizdat.events import chain
-from samizdat.incoming import processing
+from samizdat.incoming import processing, spooled
 from samizdat.logs import where_it_broke
 from samizdat.portability import actions as exporting
 from samizdat.portability import approval
@@ -141,6 +141,7 @@ def forged(now: datetime) -> None:
 
 def incoming_mail(now: datetime) -> None:
     """Organizations in turn, a batch each, so that a flood at one of them keeps nobody else's waiting."""
+    spooled.take_in(now.date(), stopping.is_set)
     until = time.monotonic() + READING
     while waiting := processing.waiting():
         for organization in waiting:

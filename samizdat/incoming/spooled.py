@@ -1,0 +1,51 @@
+"""Moves mail that the listener took in into the database: kept there before its file goes."""
+
+import logging
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+from django.db import transaction
+
+from samizdat import mail_spool
+from samizdat.accounts.models import Organization
+from samizdat.incoming import intake
+from samizdat.incoming.errors import IncomingFull
+
+log = logging.getLogger("samizdat.worker")
+
+
+def take_in(today: date, stops: Callable[[], bool]) -> int:
+    """How many messages. Of one that is taken in and then crashes before its file goes a second copy comes: what
+    follows from a message follows once, and of two that are alike too."""
+    taken = 0
+    for files in mail_spool.waiting(mail_spool.folder()):
+        if stops():
+            break
+        here = {bytes(row.uid): row for row in Organization.objects.all()}
+        owned: dict[bytes, list[tuple[Path, bytes]]] = {}
+        for path in files:
+            uid, box = mail_spool.read(path)
+            owned.setdefault(uid, []).append((path, box))
+        for uid, rows in owned.items():
+            if uid in here:
+                taken += _take(here[uid], rows, today)
+            else:
+                log.warning("Mail waited for an organization that isn't here; it was deleted.")
+                _remove(rows)
+    return taken
+
+
+def _take(organization: Organization, rows: list[tuple[Path, bytes]], today: date) -> int:
+    try:
+        with transaction.atomic():
+            intake.take_boxes(organization, [box for _path, box in rows], today)
+    except IncomingFull:
+        return 0  # It waits; the listener refuses more once the folder is full.
+    _remove(rows)
+    return len(rows)
+
+
+def _remove(rows: list[tuple[Path, bytes]]) -> None:
+    for path, _box in rows:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,74 @@
+"""Which addresses are ours, by their shape alone: nobody learns here whether a code in one is known."""
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from samizdat.core.crypto import tokens
+from samizdat.core.mail.return_address import token_in
+
+# Seconds until the supervisor is asked again, where all goes well, and where it did not answer.
+ASK_AGAIN, AFTER_A_FAULT = 60.0, 5.0
+LONGEST = 320  # Characters of an address: RFC 5321, 4.5.3.1.
+
+
+@dataclass(frozen=True, slots=True)
+class OwnMailboxes:
+    """Of one organization: its uid, the addresses to which mail comes back, and the numbers of its link keys."""
+
+    uid: bytes
+    addresses: frozenset[str]
+    keys: frozenset[int]
+
+    @classmethod
+    def of_answer(cls, row: dict[str, Any]) -> "OwnMailboxes":
+        addresses = frozenset(str(address).lower() for address in row["addresses"])
+        return cls(bytes.fromhex(row["organization"]), addresses, frozenset(row["keys"]))
+
+    def takes(self, address: str) -> bool:
+        """local@domain, local+anything@domain, or a code alone before the domain, as for a catch-all one."""
+        local, _at, domain = address.lower().rpartition("@")
+        own, _plus, _more = local.partition("+")
+        is_code = len(local) == tokens.TOKEN_CHARACTERS
+        return f"{own}@{domain}" in self.addresses or (
+            is_code and any(known.rpartition("@")[2] == domain for known in self.addresses)
+        )
+
+    def has_key_of(self, address: str) -> bool:
+        try:
+            return tokens.key_number(token_in(address) or address.rpartition("@")[0]) in self.keys
+        except tokens.BadToken:
+            return False
+
+
+class Mailboxes:
+    """Those of all organizations, as the supervisor tells them."""
+
+    def __init__(
+        self, ask: Callable[[], Iterable[dict[str, Any]]], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._ask, self._clock = ask, clock
+        self._rows: list[OwnMailboxes] = []
+        self._again = float("-inf")
+
+    def refresh(self) -> None:
+        """Asks, where that is due; what was known stays where nobody answers. Errors: VaultError, where nothing is
+        known."""
+        if self._clock() < self._again:
+            return
+        self._again = self._clock() + AFTER_A_FAULT
+        try:
+            self._rows = [OwnMailboxes.of_answer(row) for row in self._ask()]
+        except Exception:
+            if not self._rows:
+                raise
+            return
+        self._again = self._clock() + ASK_AGAIN
+
+    def owner(self, address: str) -> bytes | None:
+        """uid of the organization whose address this is; of several that share it, the one whose code is in it."""
+        if len(address) > LONGEST or not address.isprintable():
+            return None
+        rows = [row for row in self._rows if row.takes(address)]
+        return next((row.uid for row in rows if row.has_key_of(address)), rows[0].uid if rows else None)

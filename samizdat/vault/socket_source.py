@@ -1,0 +1,104 @@
+"""Asking the supervisor for keys (vault/keyserver.py), as its children and commands do. Without Django: the listener
+for mail has none."""
+
+import base64
+import json
+import os
+import socket
+import threading
+from pathlib import Path
+from typing import Any
+
+from samizdat.vault.errors import KeyRefused
+
+SOCKET_NAME, SECRET_NAME = "keys.sock", "keys.secret"
+FD_VARIABLE = "SAMIZDAT_KEYS_FD"
+
+
+def pack(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def short(path: Path) -> str:
+    """Unix socket names end at 108 bytes; a deep data folder is reached through its own descriptor instead."""
+    text = str(path)
+    if len(text.encode()) < 100:
+        return text
+    return f"/proc/self/fd/{os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)}/{path.name}"
+
+
+class SocketSource:
+    """A source that asks the supervisor."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._stream = connection.makefile("rwb")
+        self._lock = threading.Lock()
+
+    @classmethod
+    def inherited(cls) -> "SocketSource | None":
+        number = os.environ.get(FD_VARIABLE)
+        return cls(socket.socket(fileno=int(number))) if number else None
+
+    @classmethod
+    def running(cls, folder: Path) -> "SocketSource | None":
+        path = folder / SOCKET_NAME
+        if not path.exists():
+            return None
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            secret = (folder / SECRET_NAME).read_bytes()
+            connection.connect(short(path))
+            connection.sendall(secret)
+        except OSError:
+            return None  # Left by a supervisor that was killed: the command opens the key file itself.
+        return cls(connection)
+
+    def _ask(self, question: dict[str, object]) -> dict[str, Any]:
+        with self._lock:
+            try:
+                self._stream.write(json.dumps(question).encode() + b"\n")
+                self._stream.flush()
+                answer: dict[str, Any] = json.loads(self._stream.readline() or "{}")
+            except (OSError, ValueError):
+                answer = {}
+        if "error" in answer or not answer:
+            raise KeyRefused(answer.get("error") or "The supervisor is gone. Start `samizdat serve` again.")
+        return answer
+
+    def unwrap(self, label: str, wrapped: bytes | memoryview) -> bytes:
+        return base64.b64decode(self._ask({"unwrap": pack(bytes(wrapped)), "label": label})["key"])
+
+    def derive(self, purpose: str) -> bytes:
+        return base64.b64decode(self._ask({"derive": purpose})["key"])
+
+    def wrap(self, label: str, secret: bytes) -> bytes:
+        return base64.b64decode(self._ask({"wrap": pack(secret), "label": label})["wrapped"])
+
+    def links(self) -> list[dict[str, Any]]:
+        """For the public process: [{"organization": hex uid, "number": …, "keys": {purpose: base64}}]."""
+        links: list[dict[str, Any]] = self._ask({"links": True})["links"]
+        return links
+
+    def mailboxes(self) -> list[dict[str, Any]]:
+        """For a listener: [{"organization": hex uid, "addresses": [...], "keys": numbers of link keys}]."""
+        mailboxes: list[dict[str, Any]] = self._ask({"mailboxes": True})["mailboxes"]
+        return mailboxes
+
+    def checking_key(self) -> bytes:
+        """For the public process: what checks the rows of the public database (publicdb/signed_rows.py)."""
+        return base64.b64decode(self._ask({"checks": True})["key"])
+
+    def troubles(self) -> dict[str, str]:
+        """For commands: role -> why its process does not run."""
+        troubles: dict[str, str] = self._ask({"troubles": True})["troubles"]
+        return troubles
+
+    def box_key(self, uid: bytes) -> tuple[int, bytes]:
+        """For whoever takes things in: (number, X25519 public key) of what it seals to. Errors: KeyRefused."""
+        reply = self._ask({"seal_to": uid.hex()})
+        return int(reply["number"]), base64.b64decode(reply["key"])
+
+    def hand_in(self, uid: bytes, box: bytes, kind: str, mark: bytes | None) -> bool:
+        """For the public process: as publicdb.actions.take_in."""
+        fields = {"place": uid.hex(), "kind": kind, "mark": pack(mark) if mark is not None else None}
+        return bool(self._ask({"box": pack(box), **fields})["in"])
