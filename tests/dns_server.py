@@ -22,6 +22,7 @@ class NameServer:
         self.failing: set[str] = set()
         self.broken = False  # Answers that it failed, to everything.
         self.silent = False  # Answers nothing.
+        self.asked = 0
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind(("127.0.0.1", 0))
         self._thread = threading.Thread(target=self._serve, name="name server", daemon=True)
@@ -45,6 +46,7 @@ class NameServer:
             data, peer = self._socket.recvfrom(4096)
             if not data:
                 return
+            self.asked += 1
             if not self.silent:
                 self._socket.sendto(self._answer(data), peer)
 

@@ -10,13 +10,14 @@ every route writes into a folder. A route to this machine counts: the mail serve
 
 import ipaddress
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from django.utils.translation import gettext as _
 
 from samizdat.accounts.models import Organization
-from samizdat.accounts.sealed_settings import Leading
+from samizdat.accounts.sealed_settings import Leading, leading
 from samizdat.campaigns.opened import OpenedCampaign
 from samizdat.campaigns.sender_domain_check import DnsRecord, asker, in_words
 from samizdat.core.mail.address import BadAddress, domain, normalize
@@ -40,6 +41,19 @@ class SenderVerdict:
 
     route: str
     findings: tuple[SenderFinding, ...]
+
+
+class KeptAnswers:
+    """What name servers answered lately, to be asked like them. is_complete: whether all that was asked is here."""
+
+    def __init__(self, answers: Mapping[tuple[str, str], Sequence[str] | None], at: datetime) -> None:
+        self._answers = answers
+        self.at = at
+        self.is_complete = True
+
+    def __call__(self, name: str, kind: str) -> Sequence[str] | None:
+        self.is_complete = self.is_complete and (name, kind) in self._answers
+        return self._answers.get((name, kind))
 
 
 def verdicts(organization: Organization, settings: Leading, sender: str, ask: Ask | None = None) -> list[SenderVerdict]:
@@ -80,12 +94,45 @@ def stops(of_routes: Iterable[SenderVerdict]) -> list[str]:
     return [record.sentence for record in records(of_routes) if record.state == "stop"]
 
 
-def refuse_unready(opened: OpenedCampaign) -> None:
-    """Errors: NotReleasable where a sender of one of its versions lacks what mailbox providers ask for."""
-    organization, ask = opened.campaign.organization, asker()
-    for sender in dict.fromkeys(version.draft.from_email for version in opened.versions):
-        if sentence := refusal(organization, opened.settings, sender, ask):
-            raise NotReleasable(sentence)
+def refuse_unready(opened: OpenedCampaign, kept: KeptAnswers | None) -> None:
+    """kept: what name servers answered lately; who presses Send waits for none of them where that lets it go. Errors:
+    NotReleasable where a sender of one of its versions lacks what mailbox providers ask for."""
+    if kept and not refusal_of_all(opened, kept) and kept.is_complete:
+        return
+    if sentence := refusal_of_all(opened, asker()):
+        raise NotReleasable(sentence)
+
+
+def waits_for_dns(opened: OpenedCampaign, kept: KeptAnswers | None, now: datetime) -> bool:
+    """Whether name servers have to be asked before anybody knows that it may be sent."""
+    kept = kept or KeptAnswers({}, now)
+    refusal_of_all(opened, kept)
+    return not kept.is_complete
+
+
+def senders(opened: OpenedCampaign) -> list[str]:
+    """Addresses that its versions are from."""
+    return [*dict.fromkeys(version.draft.from_email for version in opened.versions)]
+
+
+def refusal_of_all(opened: OpenedCampaign, ask: Ask) -> str:
+    """Of the first sender that is refused; "" where none is."""
+    sentences = (refusal(opened.campaign.organization, opened.settings, sender, ask) for sender in senders(opened))
+    return next(filter(None, sentences), "")
+
+
+def gathered(organization: Organization, from_: Iterable[str], now: datetime) -> dict[str, object]:
+    """What name servers answer to all that is asked of these senders, to be kept."""
+    settings, ask = leading(organization), asker()
+    answers: dict[tuple[str, str], Sequence[str] | None] = {}
+
+    def listen(name: str, kind: str) -> Sequence[str] | None:
+        answers[name, kind] = ask(name, kind)
+        return answers[name, kind]
+
+    for sender in from_:
+        verdicts(organization, settings, sender, listen)
+    return {"at": now.isoformat(), "answers": [[name, kind, values] for (name, kind), values in answers.items()]}
 
 
 def refusal(organization: Organization, settings: Leading, sender: str, ask: Ask | None = None) -> str:

@@ -51,9 +51,12 @@ def window(browser: Any, person: Any, base: str, **options: Any) -> Iterator[tup
 
 @pytest.fixture(autouse=True)
 def quiet_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    from django.utils import timezone
+
     from samizdat.campaigns.sender_domain_check import DnsRecord
     from samizdat.core.mail.sender_check import DnsValue
     from samizdat.delivery import sending_gate
+    from samizdat.delivery.actions import sender_checks
 
     missing = DnsValue("lantern.example", "TXT", "v=spf1 mx ~all")
     records = [
@@ -61,6 +64,7 @@ def quiet_names(monkeypatch: pytest.MonkeyPatch) -> None:
         DnsRecord("DKIM", "good", "A key.", "v=DKIM1; p=abc"),
     ]
     monkeypatch.setattr(sending_gate, "look", lambda *_: records)
+    monkeypatch.setattr(sender_checks, "kept", lambda *_: sending_gate.KeptAnswers({}, timezone.now()))
 
 
 def _found_import(here: House) -> Any:

@@ -1,7 +1,7 @@
 """Release at the desk: the checklist stops, the number is typed, the hold holds; the report adds up."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -23,12 +23,14 @@ from samizdat.campaigns.drafts.revisions import entries
 from samizdat.campaigns.models import Campaign
 from samizdat.core.mail.ledger import JournalNews, unpack_numbers
 from samizdat.delivery import actions as delivery
+from samizdat.delivery.actions import remote_checks, sender_checks
 from samizdat.delivery.engine.results import SendResult, write
-from samizdat.delivery.models import Chunk, MinuteTotal, Route
+from samizdat.delivery.models import Chunk, MinuteTotal, RemoteCheck, Route
 from samizdat.web.campaigns.forms.campaigns import ReleaseForm, in_zone
 from samizdat.web.delivery.views import reports
 from samizdat.web.delivery.views.reports import _speeds
 from tests.conftest import NOW
+from tests.dns_server import NameServer
 from tests.web.conftest import House
 from tests.web.controls import Controls
 
@@ -56,15 +58,87 @@ def _to(here: House, name: str, *args: object) -> str:
     return reverse(name, args=[here.organization.slug, *args])
 
 
+@pytest.mark.usefixtures("no_worker")
 def test_the_page_does_not_wait_for_name_servers(here: House, desk: Desk, quiet_names: list[str]) -> None:
     client, address = desk("editor"), _to(here, "send", here.campaign.pk)
     page = client.get(address).content.decode()
     assert quiet_names == []
-    assert 'hx-trigger="load"' in page
-    cards = client.get(_to(here, "domain", here.campaign.pk)).content.decode()
-    assert "lantern.example has no SPF record." in cards
-    assert "has no SPF record." in client.get(address + "?look=1").content.decode()
-    assert quiet_names == ["lantern.example"] * 2
+    assert 'hx-trigger="load, submit"' in page
+    cards = _to(here, "domain", here.campaign.pk)
+    client.post(cards, headers={"HX-Request": "true"})
+    assert "Checking DNS" in client.get(address).content.decode(), "nobody has answered yet"
+    remote_checks.answer_all(here.organization.pk, timezone.now)
+    assert "lantern.example has no SPF record." in client.get(cards).content.decode()
+    assert "lantern.example has no SPF record." in client.get(address).content.decode()
+
+
+@pytest.fixture
+def names(here: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[NameServer]:
+    """lantern.example with a policy, a sender that SPF allows, and a mailbox for what comes back."""
+    delivery.add_route(here.organization, "relay", "smtp://127.0.0.1:2525", now=NOW)
+    monkeypatch.setattr("socket.gethostname", lambda: "mail.lantern.example")
+    with NameServer() as server:
+        server.records |= {"lantern.example": ["v=spf1 mx -all"], "_dmarc.lantern.example": ["v=DMARC1; p=none"]}
+        server.hosts[("lantern.example", "MX")] = ["10 mail.lantern.example."]
+        server.hosts[("mail.lantern.example", "A")] = ["192.0.2.25"]
+        monkeypatch.setenv("SAMIZDAT_DNS", server.place)
+        yield server
+
+
+@pytest.mark.usefixtures("no_worker")
+def test_a_press_asks_no_name_server_and_goes_by_what_was_answered_lately(
+    here: House, desk: Desk, names: NameServer
+) -> None:
+    client, address, letter = desk("editor"), _to(here, "send", here.campaign.pk), here.campaign
+    page = client.post(address, {"when": "now"}).content.decode()
+    letter.refresh_from_db()
+    assert (letter.state, names.asked) == ("draft", 0)
+    assert "We’re checking the DNS records of lantern.example first." in page
+    waiting = _to(here, "domain", letter.pk) + "?pressed=1"
+    assert "every 2s" in client.get(waiting).content.decode()
+    remote_checks.answer_all(here.organization.pk, timezone.now)
+    assert "Press the button again." in client.get(waiting).content.decode()
+    asked = names.asked
+    client.post(address, {"when": "now"})
+    letter.refresh_from_db()
+    assert (letter.state, names.asked) == ("held", asked)
+
+
+@pytest.mark.usefixtures("no_worker")
+def test_an_answer_of_ten_minutes_ago_is_asked_again(here: House, desk: Desk, names: NameServer) -> None:
+    client, address, letter = desk("editor"), _to(here, "send", here.campaign.pk), here.campaign
+    client.post(address, {"when": "now"})
+    remote_checks.answer_all(here.organization.pk, lambda: timezone.now() - sender_checks.FRESH)
+    RemoteCheck.objects.update(done=timezone.now())  # As whoever writes the database can.
+    assert "first." in client.post(address, {"when": "now"}).content.decode()
+    letter.refresh_from_db()
+    assert letter.state == "draft"
+
+
+@pytest.mark.usefixtures("no_worker")
+def test_a_missing_record_stops_the_press_until_it_is_there(here: House, desk: Desk, names: NameServer) -> None:
+    client, address, letter = desk("editor"), _to(here, "send", here.campaign.pk), here.campaign
+    policy = names.records.pop("_dmarc.lantern.example")
+    client.post(address, {"when": "now"})
+    remote_checks.answer_all(here.organization.pk, timezone.now)
+    answer = client.post(address, {"when": "now"})
+    assert answer.status_code == 422 and "Add TXT _dmarc.lantern.example" in answer.content.decode()
+    names.records["_dmarc.lantern.example"] = policy
+    client.post(_to(here, "domain", letter.pk))
+    remote_checks.answer_all(here.organization.pk, timezone.now)
+    client.post(address, {"when": "now"})
+    letter.refresh_from_db()
+    assert letter.state == "held"
+
+
+@pytest.mark.usefixtures("no_worker")
+def test_where_no_worker_answers_the_engine_asks_itself(here: House, desk: Desk, names: NameServer) -> None:
+    client, address, letter = desk("editor"), _to(here, "send", here.campaign.pk), here.campaign
+    client.post(address, {"when": "now"})
+    RemoteCheck.objects.update(asked=timezone.now() - remote_checks.PATIENCE - timedelta(seconds=1))
+    client.post(address, {"when": "now"})
+    letter.refresh_from_db()
+    assert letter.state == "held" and names.asked
 
 
 def test_release_holds_for_five_minutes_and_goes_to_the_report(here: House, desk: Desk) -> None:

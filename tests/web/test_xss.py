@@ -199,12 +199,16 @@ def wrong_in(kind: str, body: bytes) -> list[str]:
 def full(here: House, opened: Opened, monkeypatch: pytest.MonkeyPatch) -> House:
     """With a campaign that went out, an import that was looked at and one that is done, routes and domains in trouble,
     and what was sent from outside in each."""
+    from django.utils import timezone
+
     from samizdat.campaigns.sender_domain_check import DnsRecord
     from samizdat.core.mail.sender_check import DnsValue
     from samizdat.delivery import sending_gate
+    from samizdat.delivery.actions import sender_checks
 
     said = [DnsRecord("SPF", "stop", PAYLOAD, PAYLOAD, publish=DnsValue(PAYLOAD, "TXT", PAYLOAD))]
     monkeypatch.setattr(sending_gate, "look", lambda *_: said)
+    monkeypatch.setattr(sender_checks, "kept", lambda *_: sending_gate.KeptAnswers({}, timezone.now()))
     monkeypatch.setattr(test_browser, "HEADING", HEADING.replace("LEID", PAYLOAD))
     monkeypatch.setattr(test_browser, "ROW", ROW.replace("abc", PAYLOAD))
     test_browser._found_import(here)

@@ -18,7 +18,7 @@ from samizdat.campaigns.models import REPLACED, WELCOME, Campaign, Edition
 from samizdat.campaigns.opened import OpenedCampaign, open_campaign
 from samizdat.core import languages
 from samizdat.delivery import domain_ownership, sending_gate
-from samizdat.delivery.actions import copied_installation, digest_rounds, resend_unreached
+from samizdat.delivery.actions import copied_installation, digest_rounds, resend_unreached, sender_checks
 from samizdat.delivery.actions.chunks import clear_half_made, cut_parts, owe, settle_what_counts
 from samizdat.delivery.actions.recipients import pages, seldom_on, stands_in_digest, warming, who_waits
 from samizdat.delivery.actions.wait_reasons import read_quiet
@@ -146,7 +146,7 @@ def _opened(campaign: Campaign, request: _Request) -> OpenedCampaign:
     opened = open_campaign(campaign)
     contests.check_release(campaign, opened.draft, request.leaves, in_waves=bool(request.wave.percent))
     _check(opened, request)  # Before anything is written, and again in the transaction that counts.
-    sending_gate.refuse_unready(opened)
+    sending_gate.refuse_unready(opened, sender_checks.kept(campaign.organization, request.now))
     return opened
 
 

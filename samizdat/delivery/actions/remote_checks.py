@@ -22,6 +22,7 @@ from samizdat.campaigns.checks import broken_links
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign
 from samizdat.core.mail.address import BadAddress
+from samizdat.delivery import sending_gate
 from samizdat.delivery.actions import domains, outside_tests
 from samizdat.delivery.actions.routes import probe_route, probe_waiting, remove_route
 from samizdat.delivery.actions.testing import send_probe, send_test
@@ -36,7 +37,7 @@ MOST = 10
 PATIENCE = timedelta(minutes=4)
 KEPT = timedelta(hours=1)
 # Kinds that not only admins may ask.
-OF_WRITERS = ("links", "test")
+OF_WRITERS = ("links", "test", "sender")
 
 
 class TooMuchAsked(DeliveryError):
@@ -189,8 +190,11 @@ def _letter(question: RemoteCheck, words: dict[str, Any], now: datetime) -> dict
 def _records(question: RemoteCheck, words: Mapping[str, object], now: datetime) -> dict[str, object]:
     rows = SendingDomain.objects.select_related("organization").filter(organization=question.organization)
     row = rows.filter(pk=question.about).first()
-    looks = domains.look(row, now=now, by=question.by) if row is not None else []
-    return {"records": [[lookup.key.selector, lookup.status] for lookup in looks]}
+    if row is None:
+        return {"records": []}
+    looks = domains.look(row, now=now, by=question.by)
+    records = [[lookup.key.selector, lookup.status] for lookup in looks]
+    return {"records": records, **sending_gate.gathered(row.organization, [f"postmaster@{row.name}"], now)}
 
 
 def _campaign_of(question: RemoteCheck, number: int) -> Campaign:
@@ -220,10 +224,17 @@ def _test(question: RemoteCheck, words: dict[str, Any], now: datetime) -> dict[s
     return {"tried": [asdict(result) for result in tried]}
 
 
+def _sender(question: RemoteCheck, words: dict[str, Any], now: datetime) -> dict[str, object]:
+    """Of whom a campaign is from, or of a sending domain (sender_checks.py)."""
+    return sending_gate.gathered(question.organization, words["senders"], now)
+
+
 KINDS: dict[str, Callable[[RemoteCheck, dict[str, Any], datetime], dict[str, Any]]] = {
     "probe": _probe,
     "letter": _letter,
     "records": _records,
     "links": _links,
     "test": _test,
+    "sender": _sender,
+    "domain": _sender,
 }

@@ -8,18 +8,18 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from samizdat import dbclock
 from samizdat.accounts.sealed_settings import leading
-from samizdat.campaigns.sender_domain_check import DnsRecord
 from samizdat.delivery import dkim_keys, sending_gate
 from samizdat.delivery.actions import domains as actions
-from samizdat.delivery.actions import rate_budgets
+from samizdat.delivery.actions import rate_budgets, sender_checks
 from samizdat.delivery.errors import DomainRefused
 from samizdat.delivery.models import DkimKey, RemoteCheck, SendingDomain
 from samizdat.web import labels
 from samizdat.web.base_form import refuse
 from samizdat.web.delivery.forms.domains import AllowForm, DomainForm, KeyForm, WarmUpForm
 from samizdat.web.permissions import ADMINS, KEEPERS, address, deed, door, go
-from samizdat.web.remote_checks import ask
+from samizdat.web.remote_checks import ask, ask_dns
 from samizdat.web.request import DeskRequest
 from samizdat.web.settings.views.pending_changes import tell_waiting, waits
 
@@ -98,7 +98,7 @@ def sending_domain(request: DeskRequest, domain_id: int) -> HttpResponse:
         "form": form,
         "plan": plan,
         "warming": labels.used(today) if today else "",
-        "records": _records(request, domain) if "look" in request.GET else None,
+        **_records(request, domain),
         **_groups(row),
     }
     return render(request, "web/domains/domain.html", facts, status=422 if form.errors or plan.errors else 200)
@@ -122,16 +122,34 @@ def _warmed(request: DeskRequest, domain: SendingDomain, form: WarmUpForm) -> bo
     return True
 
 
-@door(see=KEEPERS)
+@door(see=KEEPERS, do=ADMINS)
 def domain_records(request: DeskRequest, domain_id: int) -> HttpResponse:
-    """What DNS lacks for a sender at this domain; asked for by itself, so that the page does not wait."""
-    records = _records(request, _domain(request, domain_id))
-    return render(request, "web/domains/parts/records.html", {"records": records})
+    """What DNS lacks for a sender at this domain; POST has name servers asked, for which the page waits by itself."""
+    domain, problem = _domain(request, domain_id), ""
+    if request.method == "POST":
+        then = address(request.organization, "sending-domain", domain.pk) + "#records"
+        asked = ask_dns(request, sender_checks.DOMAIN, domain.pk, [_sender(domain)], then)
+        if isinstance(asked, HttpResponse):
+            return asked
+        problem = asked
+    facts = {"row": dkim_keys.domain_row(domain), "problem": problem, **_records(request, domain)}
+    return render(request, "web/domains/parts/records.html", facts | {"ask_dns": facts.get("ask_dns") and not problem})
 
 
-def _records(request: DeskRequest, domain: SendingDomain) -> list[DnsRecord]:
-    settings = leading(request.organization)
-    return sending_gate.look(request.organization, settings, f"postmaster@{domain.name}")
+def _sender(domain: SendingDomain) -> str:
+    return f"postmaster@{domain.name}"
+
+
+def _records(request: DeskRequest, domain: SendingDomain) -> dict[str, object]:
+    """What name servers lately said; else whether they are being asked."""
+    organization, now = request.organization, dbclock.asked()
+    kept = sender_checks.kept(organization, now)
+    records = sending_gate.look(organization, leading(organization), _sender(domain), kept) if kept else []
+    if kept is None or not kept.is_complete:
+        state = sender_checks.state(organization, sender_checks.DOMAIN, domain.pk, now)
+        may_ask = request.role in ADMINS and not state
+        return {"records": None, "asking": state == "asking", "lost": state == "lost", "ask_dns": may_ask}
+    return {"records": records, "records_at": kept.at}
 
 
 @deed(ADMINS)

@@ -1,6 +1,7 @@
 """From the letter to its release: checklist, test, when, and the one red button."""
 
 from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.contrib import messages
@@ -11,7 +12,6 @@ from django.utils.translation import ngettext
 
 from samizdat import dbclock
 from samizdat.accounts import sealed_people
-from samizdat.accounts.models import Organization
 from samizdat.accounts.sealed_settings import Leading, leading
 from samizdat.audience import queries as audience
 from samizdat.audience.errors import AudienceError
@@ -21,9 +21,8 @@ from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.opened import OpenedCampaign, open_campaign
-from samizdat.campaigns.sender_domain_check import asker
 from samizdat.delivery import actions, dkim_keys, queries, sending_gate
-from samizdat.delivery.actions import second_person, welcome
+from samizdat.delivery.actions import second_person, sender_checks, welcome
 from samizdat.delivery.audience_size import counts_long
 from samizdat.delivery.errors import DeliveryError
 from samizdat.delivery.recipients_breakdown import RecipientsBreakdown, whom
@@ -40,6 +39,7 @@ from samizdat.web.delivery import recipients_panel as saying
 from samizdat.web.delivery.checklist import checklist
 from samizdat.web.delivery.recipients_panel import domain_in
 from samizdat.web.permissions import EVERYONE, WRITERS, address, deed, door, go
+from samizdat.web.remote_checks import ask_dns
 from samizdat.web.request import DeskRequest
 from samizdat.web.templatetags.desk import count, moment
 
@@ -65,9 +65,23 @@ def send(request: DeskRequest, campaign_id: int) -> HttpResponse:
     )
     if form.is_valid() and facts["blocked"]:
         refuse(form, None, _("This campaign can’t be sent yet. Fix the problems in Checks first."))
+    elif form.is_valid() and facts["waits_for_dns"]:
+        facts |= _ask_dns_first(request, campaign, facts)
     elif form.is_valid() and _released(request, campaign, form, now):
         return go(request, "report", campaign_id)
     return render(request, "web/campaigns/send.html", facts, status=422 if form.errors else 200)
+
+
+def _ask_dns_first(request: DeskRequest, campaign: Campaign, facts: dict[str, Any]) -> dict[str, object]:
+    """The page waits for name servers, and has its button again afterwards; this answer waits for nobody."""
+    then, kind = address(request.organization, "send", campaign.pk), sender_checks.CAMPAIGN
+    now, by = dbclock.asked(), request.person
+    try:
+        sender_checks.ask(request.organization, kind, campaign.pk, facts["senders"], now=now, by=by, then=then)
+    except DeliveryError as refused:
+        refuse(facts["form"], None, refused)
+        return {}
+    return {"pressed": True, "asking": True, "ask_dns": False}
 
 
 def _welcome(request: DeskRequest, campaign: Campaign, now: datetime) -> HttpResponse:
@@ -76,6 +90,8 @@ def _welcome(request: DeskRequest, campaign: Campaign, now: datetime) -> HttpRes
     form = DeskForm(request.POST if request.method == "POST" else None)
     if form.is_valid() and facts["blocked"]:
         refuse(form, None, _("The welcome email can’t be switched on yet. Fix the problems in Checks first."))
+    elif form.is_valid() and facts["waits_for_dns"]:
+        facts |= _ask_dns_first(request, campaign, facts | {"form": form})
     elif form.is_valid():
         try:
             welcome.switch_on(campaign, now=now, by=request.person, seen=request.POST.get("seen", ""))
@@ -165,7 +181,10 @@ def show_schedule(request: DeskRequest, campaign_id: int) -> HttpResponse:
 def _send_facts(
     request: DeskRequest, campaign: Campaign, reach: RecipientsBreakdown, now: datetime
 ) -> dict[str, object]:
-    opened = open_campaign(campaign)
+    opened, kept = open_campaign(campaign), sender_checks.kept(campaign.organization, now)
+    refusal, waits_for_dns = (sending_gate.refusal_of_all(opened, kept) if kept else ""), False
+    if sender_checks.state(campaign.organization, sender_checks.CAMPAIGN, campaign.pk, now) != "lost":
+        waits_for_dns = sending_gate.waits_for_dns(opened, kept, now)
     draft, standing = opened.draft, approval.standing(opened, now=now)
     items = checklist(request, opened, standing, reach, now)
     return {
@@ -174,7 +193,9 @@ def _send_facts(
         "draft": draft,
         "items": [item for item in items if not item.is_folded],
         "passed": [item for item in items if item.is_folded],
-        "blocked": any(item.kind == "stop" for item in items),
+        "blocked": bool(refusal) or any(item.kind == "stop" for item in items),
+        "waits_for_dns": waits_for_dns,
+        "senders": sending_gate.senders(opened),
         "reach": reach,
         "approval": standing,
         "agreed_by_viewer": standing.by == request.person,
@@ -185,8 +206,7 @@ def _send_facts(
         "list_name": opened.sources.list_name,
         "audience": _audience(opened),
         "test": TestForm(initial={"to": sealed_people.email_of(request.person)}, prefix="test"),
-        "domain": domain_in(draft.from_email),
-        **(_look(request.organization, opened.settings, draft.from_email) if request.GET.get("look") else {}),
+        **_look(request, campaign, opened.settings, draft.from_email, now),
         "now": now,
     }
 
@@ -208,11 +228,18 @@ def _audience(opened: OpenedCampaign) -> list[str]:
     return parts or [_("everyone on the list")]
 
 
-def _look(organization: Organization, settings: Leading, email: str) -> dict[str, object]:
-    """What name servers say of the sender, whether that stops it, and who signs for it."""
-    signature, ask = dkim_keys.signature_of(organization, domain_in(email)), asker()
-    records = sending_gate.look(organization, settings, email, ask)
-    refusal = sending_gate.refusal(organization, settings, email, ask)
+def _look(request: DeskRequest, campaign: Campaign, settings: Leading, email: str, now: datetime) -> dict[str, object]:
+    """What name servers lately said of the sender, whether that stops it, and who signs for it; else whether they are
+    being asked."""
+    organization, name = request.organization, domain_in(email)
+    kept = sender_checks.kept(organization, now)
+    records = sending_gate.look(organization, settings, email, kept) if kept else []
+    if kept is None or not kept.is_complete:
+        state = sender_checks.state(organization, sender_checks.CAMPAIGN, campaign.pk, now)
+        may_ask = request.role in WRITERS and not state
+        return {"domain": name, "asking": state == "asking", "lost": state == "lost", "ask_dns": may_ask}
+    refusal = sending_gate.refusal(organization, settings, email, kept)
+    signature = dkim_keys.signature_of(organization, name)
     is_unsigned = signature.by in ("nobody", "waiting")
     if is_unsigned:  # Said once, in a line of the checks.
         records = [record for record in records if record.name != "DKIM" or record.state == "good"]
@@ -221,7 +248,9 @@ def _look(organization: Organization, settings: Leading, email: str) -> dict[str
     if not bad:
         words = ngettext("%(n)s check passed", "%(n)s checks passed", len(records)) % {"n": count(len(records))}
     return {
+        "domain": name,
         "records": records,
+        "records_at": kept.at,
         "records_summary": words,
         "records_mark": "stop" if refusal else "care" if bad else "good",
         "refusal": refusal,
@@ -229,12 +258,24 @@ def _look(organization: Organization, settings: Leading, email: str) -> dict[str
     }
 
 
-@door(see=EVERYONE)
+@door(see=EVERYONE, do=WRITERS)
 def domain_cards(request: DeskRequest, campaign_id: int) -> HttpResponse:
-    """What the sender's domain says; asked for by itself, so that the page does not wait for name servers."""
-    draft, settings = draft_of(letter_at(request, campaign_id)), leading(request.organization)
-    facts = {"domain": domain_in(draft.from_email), **_look(request.organization, settings, draft.from_email)}
-    return render(request, "web/campaigns/parts/domain.html", facts)
+    """What the sender's domain says; POST has name servers asked, for which the page waits by itself."""
+    campaign = letter_at(request, campaign_id)
+    draft, settings = draft_of(campaign), leading(request.organization)
+    problem: HttpResponse | str = ""
+    if request.method == "POST":
+        senders, then = (
+            sending_gate.senders(open_campaign(campaign)),
+            address(request.organization, "send", campaign_id),
+        )
+        problem = ask_dns(request, sender_checks.CAMPAIGN, campaign_id, senders, then)
+        if isinstance(problem, HttpResponse):
+            return problem
+    facts = _look(request, campaign, settings, draft.from_email, dbclock.asked())
+    facts |= {"campaign": campaign, "problem": problem, "ask_dns": facts.get("ask_dns") and not problem}
+    name = "press_waits" if "pressed" in request.GET else "domain"
+    return render(request, f"web/campaigns/parts/{name}.html", facts)
 
 
 @deed(WRITERS)

@@ -25,6 +25,9 @@ TELL: dict[str, Callable[[Any, RemoteCheck, dict[str, Any]], HttpResponse | None
     "letter": routes.tell_letter,
     "records": domains.tell_records,
     "test": compose.tell_test,
+    # Their pages show what is kept of the answer.
+    "sender": lambda _request, _question, _answer: None,
+    "domain": lambda _request, _question, _answer: None,
 }
 
 
