@@ -193,6 +193,23 @@ def fetch_pairs(query: str, values: list[Any], end: str) -> dict[int, int]:
         return dict(cursor.fetchall())
 
 
+def next_ids(table: str, count: int) -> list[int]:
+    """Numbers of rows that are inserted next: so that what is sealed under the number of its row is written with it,
+    and not by a second statement. In a transaction."""
+    with connection.cursor() as cursor:
+        if on_sqlite():
+            # Nobody else writes until the transaction ends, and AUTOINCREMENT goes on behind the highest.
+            cursor.execute(
+                "SELECT max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = %s), 0), "
+                f"coalesce((SELECT max(id) FROM {table}), 0))",
+                [table],
+            )
+            last = int(cursor.fetchone()[0])
+            return [*range(last + 1, last + 1 + count)]
+        cursor.execute("SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)", [table, count])
+        return [row[0] for row in cursor.fetchall()]
+
+
 def fetch_numbers(query: str, values: list[Any]) -> list[int]:
     with connection.cursor() as cursor:
         cursor.execute(query, values)

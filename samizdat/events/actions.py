@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from django.db import transaction
 
 from samizdat.core.crypto import seal
+from samizdat.db import next_ids
 from samizdat.events.kinds import SENTENCES, EventKind, UnknownKind
 from samizdat.events.models import Event
 from samizdat.vault import keyring
@@ -75,13 +76,14 @@ def record_each(
     Call it inside the transaction of the change."""
     assert is_of_people(kind)
     at, moment = readable_time(kind, now), now.astimezone(UTC).isoformat()
-    rows = [Event(kind=kind, about=about, at=at, organization_id=organization.id) for about in details]
     with transaction.atomic(savepoint=False):
-        for event in Event.objects.bulk_create(rows):
-            assert event.about is not None
-            event.detail = _seal(organization, {**details[event.about], _AT: moment}, event.pk)
+        rows = []
+        for number, (about, detail) in zip(next_ids(Event._meta.db_table, len(details)), details.items(), strict=True):
+            event = Event(pk=number, kind=kind, about=about, at=at, organization_id=organization.id)
+            event.detail = _seal(organization, {**detail, _AT: moment}, number)
             event.digest = digest(event)
-        Event.objects.bulk_update(rows, ["detail", "digest"])
+            rows.append(event)
+        Event.objects.bulk_create(rows)
 
 
 def is_of_people(kind: str) -> bool:

@@ -1,24 +1,29 @@
 """What follows from a report for the subscriber whose message it is about."""
 
-from collections.abc import Iterable
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
 
+import msgspec
 from msgspec import Struct
 
+from samizdat.accounts.models import Organization
 from samizdat.audience import actions as audience
 from samizdat.audience.models import List, Subscriber
-from samizdat.campaigns.models import Campaign
+from samizdat.campaigns.models import Campaign, Edition, large
 from samizdat.core.bounce.report import KINDS, Fault, Kind, ReportEvent
-from samizdat.core.bounce.thresholds import SOFT, Counted, suppression
-from samizdat.core.crypto.seal import SealError
+from samizdat.core.bounce.thresholds import SOFT, Counted, Suppression, counts, suppression
+from samizdat.core.crypto.seal import NONCE_BYTES, SealError
 from samizdat.core.mail.outcome import SURE_ANSWER, scrub
 from samizdat.core.mail.suppression_rules import is_plausible
-from samizdat.delivery.actions.bounces import ANEW
+from samizdat.db import next_ids
+from samizdat.delivery.actions.bounces import last_anew
 from samizdat.delivery.queries import HELD_BOUNCES, RETURNED, held_bounces
-from samizdat.events.actions import is_genuine, record
-from samizdat.events.models import Event
+from samizdat.events.actions import record
 from samizdat.incoming.identity import SentMessage
-from samizdat.incoming.models import IncomingMail, MailReport
+from samizdat.incoming.models import MailReport
 from samizdat.vault import keyring
 from samizdat.vault.errors import RecordBroken
 
@@ -28,6 +33,10 @@ SOFTER = {"mailbox_full": "full", "disabled": "inactive"}
 WORDS = 500
 # Of one subscriber: what is older, or comes on top, decides nothing.
 LOOKED_BACK, MOST = timedelta(days=SOFT.days), 100
+# Rows in memory at once.
+AT_ONCE = 500
+# Where a report's details are sealed.
+COLUMN = "mail report", "details"
 
 
 class ReportDetails(Struct, frozen=True, omit_defaults=True):
@@ -46,27 +55,53 @@ class ReportDetails(Struct, frozen=True, omit_defaults=True):
     dialect: str = ""
 
 
-def write(
-    mail: IncomingMail, position: int, event: ReportEvent, dialect: str, message: SentMessage | None, now: datetime
-) -> None:
-    """Keeps the report, and does what follows. In the transaction that takes the message up."""
-    keys, day = keyring.keys(mail.organization), now.astimezone(UTC).date()
-    row = MailReport.objects.create(
-        organization=mail.organization,
-        mail=mail.pk,
-        position=position,
-        edition=message.edition if message else None,
-        number=message.subscriber.number if message else None,
-        kind=KINDS.index(event.kind),
-        day=day,
+class ReadReport(NamedTuple):
+    """What one message says of one recipient. mail, position: number of the message that came in, and the place of this
+    report in it, by which it is kept once. message: which of ours it is about, where that is proven."""
+
+    mail: int
+    position: int
+    event: ReportEvent
+    dialect: str
+    message: SentMessage | None
+
+
+def write(organization: Organization, reports: Sequence[ReadReport], now: datetime) -> None:
+    """Keeps them, and does what follows, in few statements. In the transaction that takes their messages up. Errors:
+    AudienceError, RowsAltered, SealError where it fails for one of them."""
+    day = now.astimezone(UTC).date()
+    sealed = _sealer(organization)
+    numbers = next_ids(MailReport._meta.db_table, len(reports))
+    MailReport.objects.bulk_create(
+        MailReport(
+            pk=number,
+            organization=organization,
+            mail=report.mail,
+            position=report.position,
+            edition=report.message.edition if report.message else None,
+            number=report.message.subscriber.number if report.message else None,
+            kind=KINDS.index(report.event.kind),
+            day=day,
+            details_sealed=sealed(number, _details(report, day)),
+        )
+        for number, report in zip(numbers, reports, strict=True)
     )
-    row.details_sealed = keys.seal_json(_details(event, dialect, message, day), "mail report", "details", row.pk)
-    row.save(update_fields=["details_sealed"])
-    if message is not None:
-        _follow(event, message, now)
+    follow(organization, [(report.event, report.message) for report in reports if report.message], now)
 
 
-def _details(event: ReportEvent, dialect: str, message: SentMessage | None, day: date) -> ReportDetails:
+def _sealer(organization: Organization) -> Callable[[int, ReportDetails], bytes]:
+    keys = keyring.keys(organization)
+    assert keys.data is not None
+    seal_one = keys.data.bound(*COLUMN, keys.uid).seal
+
+    def sealed(number: int, details: ReportDetails) -> bytes:
+        return seal_one(msgspec.json.encode(details), number, os.urandom(NONCE_BYTES))
+
+    return sealed
+
+
+def _details(report: ReadReport, day: date) -> ReportDetails:
+    event, message = report.event, report.message
     return ReportDetails(
         event.kind,
         day,
@@ -78,7 +113,7 @@ def _details(event: ReportEvent, dialect: str, message: SentMessage | None, day:
         event.reply or 0,
         scrub(event.text, event.recipient or "", WORDS),
         "" if message else event.recipient or "",
-        dialect,
+        report.dialect,
     )
 
 
@@ -86,36 +121,61 @@ def details_of(row: MailReport) -> ReportDetails | None:
     """None for one whose seal does not hold, or speaks of somebody else."""
     try:
         keys = keyring.keys(row.organization)
-        details = keys.open_json(row.details_sealed, "mail report", "details", row.pk, ReportDetails)
+        details = keys.open_json(row.details_sealed, *COLUMN, row.pk, ReportDetails)
     except (SealError, RecordBroken):
         return None
     return details if (details.edition, details.number) == (row.edition_id or 0, row.number or 0) else None
 
 
-def _follow(event: ReportEvent, message: SentMessage, now: datetime) -> None:
-    subscriber = message.subscriber
-    if event.kind == "unsubscribe":
-        _leave(message, now)
+def follow(organization: Organization, known: Sequence[tuple[ReportEvent, SentMessage]], now: datetime) -> None:
+    """Does what follows from reports that are kept, for the subscribers that they are about: for all of them at once.
+    In a transaction. Errors: as write()."""
+    for event, message in known:
+        if event.kind == "unsubscribe":
+            _leave(message, now)
+    counted = [(event, message) for event, message in known if counts(event.kind, event.fault, event.reason)]
+    if not counted:
         return
-    reports = _reports(message, now)
-    match suppression(reports, now.astimezone(UTC).date()):
-        case None:
-            pass
-        case "complaint":
-            audience.unsubscribe_from_all(subscriber, now=now, way="mail")
-            audience.suppress(subscriber.organization, "complaint", subscriber=subscriber, now=now)
-        case "hard" if _is_implausible(message, now):
-            pass
-        case _:
-            answer = _answer(event, message, reports)
-            audience.suppress_bounced(subscriber.organization, {subscriber.id: answer}, now=now)
+    history = _history(organization, sorted({message.subscriber.number for _event, message in counted}), now)
+    today, dead, complained = now.astimezone(UTC).date(), list[_Dead](), dict[int, Subscriber]()
+    for event, message in counted:
+        reports = history[message.subscriber.number]
+        why = suppression(reports, today)
+        if why == "complaint":
+            complained[message.subscriber.pk] = message.subscriber
+        elif why:
+            dead.append(_Dead(message, why, _answer(event, message, reports)))
+    for _pk, subscriber in sorted(complained.items()):
+        audience.unsubscribe_from_all(subscriber, now=now, way="mail")
+        audience.suppress(organization, "complaint", subscriber=subscriber, now=now)
+    in_doubt = _in_doubt(organization, {row.message.edition for row in dead if row.why == "hard"}, now)
+    believed = {
+        row.message.subscriber.pk: row.answer
+        for row in dead
+        if row.why != "hard" or row.message.edition.pk not in in_doubt
+    }
+    if believed:
+        audience.suppress_bounced(organization, believed, now=now)
 
 
-def _is_implausible(message: SentMessage, now: datetime) -> bool:
-    """Whether so many addresses of a campaign are called dead that whoever says so is in doubt: an admin is asked once,
-    and nobody more is suppressed until one of them says that it is true."""
-    campaign = Campaign.objects.select_related("organization").get(pk=message.edition.campaign_id)
-    rows = MailReport.objects.filter(edition=message.edition, kind=KINDS.index("hard"))
+class _Dead(NamedTuple):
+    """Whose address is to be suppressed, and why."""
+
+    message: SentMessage
+    why: Suppression
+    answer: dict[str, object]
+
+
+def _in_doubt(organization: Organization, editions: Iterable[Edition], now: datetime) -> set[int]:
+    """Editions of which so many addresses are called dead that whoever says so is in doubt: an admin is asked once, and
+    nobody more is suppressed until one of them says that it is true."""
+    campaigns = {edition.campaign_id: edition.pk for edition in editions}
+    rows = Campaign.objects.select_related("organization").filter(pk__in=campaigns).defer(*large())
+    return {campaigns[row.pk] for row in rows if _is_in_doubt(row, campaigns[row.pk], now)}
+
+
+def _is_in_doubt(campaign: Campaign, edition: int, now: datetime) -> bool:
+    rows = MailReport.objects.filter(edition=edition, kind=KINDS.index("hard"))
     count = rows.values("number").distinct().count()
     if is_plausible(count, campaign.accepted) or any(
         row.word == RETURNED for row in held_bounces(campaign, settled=True)
@@ -147,23 +207,22 @@ def _leave(message: SentMessage, now: datetime) -> None:
     audience.unsubscribe(message.subscriber, mailing_list, now=now, way="mail", letter=str(message.edition.pk))
 
 
-def _reports(message: SentMessage, now: datetime) -> list[Counted]:
-    """What came in about this subscriber, with what was just written."""
-    subscriber = message.subscriber
-    rows = MailReport.objects.select_related("organization").filter(
-        organization=subscriber.organization, number=subscriber.number, day__gt=now.astimezone(UTC).date() - LOOKED_BACK
-    )
-    since = _last_anew(subscriber)
-    return [
-        Counted(details.kind, details.fault, details.reason, details.day, details.edition)
-        for row in rows.order_by("-pk")[:MOST]
-        if (details := details_of(row)) is not None and details.day > since
-    ]
-
-
-def _last_anew(subscriber: Subscriber) -> date:
-    """On this day and before it nothing counts: they were suppressed then, came back, or have another address since."""
-    events = Event.objects.select_related("organization").filter(
-        organization=subscriber.organization, about=subscriber.id, kind__in=ANEW
-    )
-    return next((event.at.astimezone(UTC).date() for event in events.order_by("-id") if is_genuine(event)), date.min)
+def _history(organization: Organization, numbers: Sequence[int], now: datetime) -> dict[int, list[Counted]]:
+    """What came in about these subscribers since they last came back, or got another address, with what was just
+    written. By number; the newest MOST of each."""
+    since = now.astimezone(UTC).date() - LOOKED_BACK
+    rows = MailReport.objects.filter(organization=organization, number__in=numbers, day__gt=since).order_by("-pk")
+    anew = last_anew(organization, numbers)
+    reports: dict[int, list[Counted]] = {number: [] for number in numbers}
+    looked = Counter[int]()
+    for row in rows.iterator(chunk_size=AT_ONCE):
+        assert row.number is not None
+        looked[row.number] += 1
+        if looked[row.number] > MOST:
+            continue
+        row.organization = organization
+        details = details_of(row)
+        if details is not None and details.day > anew.get(details.number, date.min):
+            counted = Counted(details.kind, details.fault, details.reason, details.day, details.edition)
+            reports[details.number].append(counted)
+    return reports

@@ -7,13 +7,15 @@ nobody else's.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
 
 from samizdat.accounts.models import Organization
-from samizdat.audience.models import Subscriber
-from samizdat.audience.queries import address_of, subscriber_numbered
+from samizdat.audience.models import Subscriber, is_number
+from samizdat.audience.queries import address_of, subscribers_numbered
 from samizdat.campaigns.edition_details import EditionDetails, opened
 from samizdat.campaigns.models import Edition
 from samizdat.core.bounce.report import Hints, ReportEvent
@@ -26,7 +28,12 @@ from samizdat.vault import keyring
 
 # Servers try for five days (RFC 5321, 4.5.4.1), and who complains does so while they remember the email.
 STALE = timedelta(days=30)
+# Tokens of one message that are tried: a real one has three, and a forged one as many as fit.
+MOST_TOKENS = 16
+# An edition's number is one of SQLite's.
+_LARGEST = (1 << 63) - 1
 
+_PURPOSES = ("return", "leave", "message-id")
 _TOKEN = re.compile(rf"(?<![a-zA-Z2-7])[a-zA-Z2-7]{{{tokens.TOKEN_CHARACTERS}}}(?![a-zA-Z2-7])")
 
 
@@ -39,18 +46,20 @@ class SentMessage:
     subscriber: Subscriber
 
 
-def proven(organization: Organization, to: Sequence[str], hints: Hints, now: datetime) -> SentMessage | None:
-    """to: whom the mail server delivered it to. None where nothing proves it, where it was sent longer ago than STALE,
-    or where its recipient is not here."""
-    links = keyring.keys(organization).links
-    for purpose, text in _candidates(to, hints):
-        try:
-            token = tokens.read(links, purpose, text)
-        except tokens.BadToken:
-            continue
-        if message := _message(organization, token, now):
-            return message
-    return None
+class Evidence(NamedTuple):
+    """to: whom the mail server delivered a message to. hints: what was read in it."""
+
+    to: Sequence[str]
+    hints: Hints
+
+
+def proven(organization: Organization, evidence: Sequence[Evidence], now: datetime) -> list[SentMessage | None]:
+    """Which message of ours each is about. None where nothing proves it, where it was sent longer ago than STALE, or
+    where its recipient is not here."""
+    reader = _TokenProver(organization)
+    candidates = [reader.proven(each) for each in evidence]
+    known = _Known(organization, {token for each in candidates for token in each}, now)
+    return [next(filter(None, map(known.message, each)), None) for each in candidates]
 
 
 def is_of(message: SentMessage, event: ReportEvent) -> bool:
@@ -60,6 +69,28 @@ def is_of(message: SentMessage, event: ReportEvent) -> bool:
         return comparable(normalize(event.recipient or "")) == comparable(address_of(message.subscriber))
     except BadAddress:
         return False
+
+
+class _TokenProver:
+    """Proves tokens of one organization by keys that are derived once."""
+
+    def __init__(self, organization: Organization) -> None:
+        links = keyring.keys(organization).links
+        self._keys = {
+            purpose: {number: tokens.reading_key(key, purpose) for number, key in links.items()}
+            for purpose in _PURPOSES
+        }
+
+    def proven(self, evidence: Evidence) -> list[tokens.Token]:
+        candidates = [*dict.fromkeys(_candidates(evidence.to, evidence.hints))][:MOST_TOKENS]
+        return [token for purpose, text in candidates if (token := self._read(purpose, text)) is not None]
+
+    def _read(self, purpose: str, text: str) -> tokens.Token | None:
+        try:
+            token = tokens.read_with(self._keys[purpose], text)
+        except tokens.BadToken:
+            return None
+        return token if is_number(token.number) and token.edition <= _LARGEST else None
 
 
 def _candidates(to: Sequence[str], hints: Hints) -> Iterator[tuple[str, str]]:
@@ -75,22 +106,37 @@ def _candidates(to: Sequence[str], hints: Hints) -> Iterator[tuple[str, str]]:
             yield "leave", token
 
 
-def _message(organization: Organization, token: tokens.Token, now: datetime) -> SentMessage | None:
-    edition = Edition.objects.filter(pk=token.edition, organization=organization).first()
-    subscriber = subscriber_numbered(organization, token.number)
-    if edition is None or subscriber is None:
-        return None
-    keys, day = keyring.keys(organization), _sent(edition, token.number)
-    today = now.astimezone(UTC).date()
-    if today - day > STALE or not keys.believes(token, day, today):
-        return None
-    try:
-        return SentMessage(edition, opened(keys, edition), subscriber)
-    except SealBroken:
-        return None
+class _Known:
+    """What the database has about proven tokens: a few reads for all of them."""
+
+    def __init__(self, organization: Organization, proven_tokens: Iterable[tokens.Token], now: datetime) -> None:
+        self._keys, self._today = keyring.keys(organization), now.astimezone(UTC).date()
+        by_edition: dict[int, set[int]] = defaultdict(set)
+        for token in proven_tokens:
+            by_edition[token.edition].add(token.number)
+        rows = Edition.objects.filter(pk__in=[*by_edition], organization=organization).defer("compiled_sealed")
+        self._editions = {row.pk: row for row in rows}
+        numbers = {number for edition in self._editions for number in by_edition[edition]}
+        self._subscribers = subscribers_numbered(organization, sorted(numbers)) if numbers else {}
+        self._days = {edition: _days(edition, by_edition[edition]) for edition in self._editions}
+        self._details = {edition: self._opened(row) for edition, row in self._editions.items()}
+
+    def _opened(self, edition: Edition) -> EditionDetails | None:
+        try:
+            return opened(self._keys, edition)
+        except SealBroken:
+            return None
+
+    def message(self, token: tokens.Token) -> SentMessage | None:
+        edition, subscriber = self._editions.get(token.edition), self._subscribers.get(token.number)
+        if edition is None or subscriber is None or (details := self._details[edition.pk]) is None:
+            return None
+        # When it went out: a welcome email months after its release. A bounce may come before that is written down.
+        day = self._days[edition.pk].get(token.number) or edition.created.astimezone(UTC).date()
+        if self._today - day > STALE or not self._keys.believes(token, day, self._today):
+            return None
+        return SentMessage(edition, details, subscriber)
 
 
-def _sent(edition: Edition, number: int) -> date:
-    """When it went out: a welcome email months after its release. A bounce may come before that is written down."""
-    row = Delivery.objects.filter(edition=edition, number=number).first()
-    return row.day if row else edition.created.astimezone(UTC).date()
+def _days(edition: int, numbers: Iterable[int]) -> Mapping[int, date]:
+    return dict(Delivery.objects.filter(edition=edition, number__in=[*numbers]).values_list("number", "day"))

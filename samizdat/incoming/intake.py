@@ -6,8 +6,8 @@ from datetime import date
 
 from samizdat.accounts.models import Organization
 from samizdat.core.crypto import seal, tokens
-from samizdat.core.mail import incoming_envelope
-from samizdat.core.mail.incoming_envelope import MOST, Envelope
+from samizdat.core.crypto.seal import NONCE_BYTES
+from samizdat.core.mail.incoming_envelope import MOST, Envelope, EnvelopeOpener, EnvelopeSealer
 from samizdat.core.mail.return_address import token_in
 from samizdat.incoming.errors import IncomingFull
 from samizdat.incoming.models import IncomingMail
@@ -29,9 +29,9 @@ def take_all(
     organization: Organization, messages: Sequence[tuple[bytes, int]], today: date, to: Sequence[str] = ()
 ) -> None:
     """messages: each, or its beginning, with its size. Errors: IncomingFull, VaultError."""
-    key = _box_key(organization)
-    boxes = (_sealed(organization, key, Envelope(tuple(to), size, raw[:MOST])) for raw, size in messages)
-    take_boxes(organization, [*boxes], today)
+    sealer = EnvelopeSealer(bytes(organization.uid), _box_key(organization), os.urandom(32))
+    envelopes = (Envelope(tuple(to), size, raw[:MOST]) for raw, size in messages)
+    take_boxes(organization, [sealer.seal(envelope, os.urandom(NONCE_BYTES)) for envelope in envelopes], today)
 
 
 def take_boxes(organization: Organization, boxes: Sequence[bytes], today: date) -> None:
@@ -42,11 +42,6 @@ def take_boxes(organization: Organization, boxes: Sequence[bytes], today: date) 
     IncomingMail.objects.bulk_create(IncomingMail(organization=organization, received=today, box=box) for box in boxes)
 
 
-def _sealed(organization: Organization, key: tuple[int, bytes], envelope: Envelope) -> bytes:
-    uid = bytes(organization.uid)
-    return incoming_envelope.sealed(uid, key, envelope, os.urandom(32), os.urandom(12))
-
-
 def _box_key(organization: Organization) -> tuple[int, bytes]:
     """Made from the private key, not read from its column, where whoever writes the database would put theirs."""
     row = VaultKey.objects.filter(organization=organization, kind="box", current=True).order_by("id").first()
@@ -55,11 +50,9 @@ def _box_key(organization: Organization) -> tuple[int, bytes]:
     return number, seal.public_key(boxes[number])
 
 
-def opened(mail: IncomingMail) -> Envelope:
-    """Errors: seal.SealError, msgspec.DecodeError, and KeyError for a key that is not here."""
-    box = bytes(mail.box)
-    private = keyring.keys(mail.organization).boxes[incoming_envelope.key_number(box)]
-    return incoming_envelope.opened(bytes(mail.organization.uid), private, box)
+def opener(organization: Organization) -> EnvelopeOpener:
+    """Opens IncomingMail.box of this organization."""
+    return EnvelopeOpener(bytes(organization.uid), keyring.keys(organization).boxes)
 
 
 def owner(addresses: Sequence[str]) -> Organization | None:

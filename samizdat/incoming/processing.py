@@ -1,8 +1,10 @@
 """Opens what came in, has it read by a process without keys, and does what follows. A message once, whatever happens:
-its reports and what follows are written in the transaction that takes it up."""
+its reports and what follows are written in the transaction that takes it up, with those of a hundred others.
+"""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -15,19 +17,32 @@ from samizdat.core.bounce import reading
 from samizdat.core.bounce.report import Report
 from samizdat.core.crypto.seal import SealError
 from samizdat.incoming import follow_up, identity, intake
+from samizdat.incoming.identity import Evidence, SentMessage
 from samizdat.incoming.models import IncomingMail, MailReport
 from samizdat.logs import where_it_broke
 
 log = logging.getLogger("samizdat.worker")
 
-# Messages that are opened and read together, and the bytes of them.
-BATCH, BATCH_BYTES = 100, 16 << 20
+# Messages that are opened, read and taken up together, and the bytes of them. On SQLite nobody else writes meanwhile,
+# for some 50 ms.
+BATCH, BATCH_BYTES = 300, 16 << 20
 # How long a message is kept, read or not.
 KEPT = timedelta(days=30)
 # Rows that go in one transaction.
 SLICE = 500
 
+
 type Opened = tuple[IncomingMail, intake.Envelope]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadMail:
+    """A message that was opened and read. `message`: which of ours it is about, where that is proven."""
+
+    row: IncomingMail
+    envelope: intake.Envelope
+    report: Report
+    message: SentMessage | None = None
 
 
 def waiting() -> list[Organization]:
@@ -38,41 +53,40 @@ def waiting() -> list[Organization]:
 
 def process(organization: Organization, now: datetime) -> int:
     """Takes up the oldest messages that wait; how many."""
-    rows = IncomingMail.objects.select_related("organization").filter(
-        organization=organization, state=IncomingMail.WAITING
-    )
-    opened = [both for row in rows.order_by("pk")[:BATCH].iterator(chunk_size=10) if (both := _opened(row))]
-    for some in _portions(opened):
-        reports = _read(organization, [envelope for _row, envelope in some])
-        for (row, envelope), report in zip(some, reports, strict=True):
-            try:
-                _take_up(row, envelope.to, report, now)
-            except (AudienceError, RowsAltered, SealError) as error:
-                # Erased meanwhile, or altered in the database: the messages behind it don't wait for that.
-                log.error("An incoming message could not be followed up and was set aside: %s", where_it_broke(error))
-                _set_state(row, IncomingMail.UNREADABLE)
+    rows = IncomingMail.objects.filter(organization=organization, state=IncomingMail.WAITING).order_by("pk")
+    opened = _opened(organization, rows[:BATCH].iterator(chunk_size=10))
+    for portion in _portions(opened):
+        reports = _read(organization, [envelope for _row, envelope in portion])
+        both = [*zip(portion, reports, strict=True)]
+        _set_state([row.pk for (row, _envelope), report in both if report is None], IncomingMail.UNREADABLE)
+        read = [ReadMail(row, envelope, report) for (row, envelope), report in both if report is not None]
+        _take_up_or_set_aside(organization, read, now)
     return len(opened)
 
 
-def _opened(row: IncomingMail) -> Opened | None:
-    """None for one that does not open: whoever writes the database put it there, or its key is gone."""
-    try:
-        return row, intake.opened(row)
-    except (KeyError, SealError, msgspec.DecodeError):
-        log.warning("An incoming message doesn't open; it was set aside.")
-        _set_state(row, IncomingMail.UNREADABLE)
-        return None
+def _opened(organization: Organization, rows: Iterable[IncomingMail]) -> list[Opened]:
+    """Without those that do not open: whoever writes the database put them there, or their key is gone."""
+    opener, opened, broken = intake.opener(organization), list[Opened](), list[int]()
+    for row in rows:
+        try:
+            opened.append((row, opener.open(bytes(row.box))))
+        except (KeyError, SealError, msgspec.DecodeError):
+            broken.append(row.pk)
+    if broken:
+        log.warning("%d incoming messages don't open; they were set aside.", len(broken))
+        _set_state(broken, IncomingMail.UNREADABLE)
+    return opened
 
 
 def _portions(opened: Sequence[Opened]) -> list[list[Opened]]:
     portions: list[list[Opened]] = []
     size = BATCH_BYTES
-    for both in opened:
-        size += len(both[1].raw)
+    for row, envelope in opened:
+        size += len(envelope.raw)
         if size > BATCH_BYTES:
             portions.append([])
-            size = len(both[1].raw)
-        portions[-1].append(both)
+            size = len(envelope.raw)
+        portions[-1].append((row, envelope))
     return portions
 
 
@@ -82,26 +96,62 @@ def _read(organization: Organization, envelopes: Sequence[intake.Envelope]) -> l
         raws, sizes = [envelope.raw for envelope in envelopes], [envelope.size for envelope in envelopes]
         return [*limited_process.work(organization.pk, reading.read_all, raws, sizes)]
     except (limited_process.TooMuch, limited_process.HelperBroke):
-        if len(envelopes) == 1:
-            return [None]
-        return [report for envelope in envelopes for report in _read(organization, [envelope])]
+        return _by_halves(envelopes, lambda half: _read(organization, half)) or [None]
 
 
-def _take_up(row: IncomingMail, to: Sequence[str], report: Report | None, now: datetime) -> None:
+def _take_up_or_set_aside(organization: Organization, portion: Sequence[ReadMail], now: datetime) -> list[None]:
+    """Of a portion that can't be followed up, the message that keeps the others from it is set aside: its subscriber
+    was erased meanwhile, or altered in the database."""
+    try:
+        if portion:
+            _take_up(organization, portion, now)
+    except (AudienceError, RowsAltered, SealError) as error:
+        if len(portion) == 1:
+            log.error("An incoming message could not be followed up and was set aside: %s", where_it_broke(error))
+            _set_state([portion[0].row.pk], IncomingMail.UNREADABLE)
+        _by_halves(portion, lambda half: _take_up_or_set_aside(organization, half, now))
+    return []
+
+
+def _by_halves[Item, Result](items: Sequence[Item], work: Callable[[Sequence[Item]], list[Result]]) -> list[Result]:
+    """What failed for all of them, for each half; nothing for a single one."""
+    middle = len(items) // 2
+    return [*work(items[:middle]), *work(items[middle:])] if middle else []
+
+
+def _take_up(organization: Organization, portion: Sequence[ReadMail], now: datetime) -> None:
     with transaction.atomic():
-        if not _set_state(row, IncomingMail.UNREADABLE if report is None else IncomingMail.READ) or report is None:
-            return
-        if MailReport.objects.filter(mail=row.pk).exists():
-            return  # Whoever writes the database had it wait again.
-        message = identity.proven(row.organization, to, report.hints, now)
-        for position, event in enumerate(report.events):
-            about = message if len(report.events) == 1 or (message and identity.is_of(message, event)) else None
-            follow_up.write(row, position, event, report.dialect, about, now)
+        taken_up = _matched(organization, _claimed(portion), now)
+        follow_up.write(organization, [report for mail in taken_up for report in _reports(mail)], now)
 
 
-def _set_state(row: IncomingMail, state: int) -> bool:
-    """False where another process did it."""
-    return bool(IncomingMail.objects.filter(pk=row.pk, state=IncomingMail.WAITING).update(state=state))
+def _claimed(portion: Sequence[ReadMail]) -> list[ReadMail]:
+    """Those that nobody else took up: on PostgreSQL another process may be at the same ones."""
+    rows = IncomingMail.objects.select_for_update().filter(pk__in=[mail.row.pk for mail in portion])
+    still = set(rows.filter(state=IncomingMail.WAITING).order_by("pk").values_list("pk", flat=True))
+    _set_state(sorted(still), IncomingMail.READ)
+    # Whoever writes the database had these wait again.
+    still -= set(MailReport.objects.filter(mail__in=still).values_list("mail", flat=True))
+    return [mail for mail in portion if mail.row.pk in still]
+
+
+def _matched(organization: Organization, read: Sequence[ReadMail], now: datetime) -> list[ReadMail]:
+    """With the messages of ours that they are about."""
+    evidence = [Evidence(mail.envelope.to, mail.report.hints) for mail in read]
+    messages = identity.proven(organization, evidence, now)
+    return [replace(mail, message=message) for mail, message in zip(read, messages, strict=True)]
+
+
+def _reports(mail: ReadMail) -> Iterator[follow_up.ReadReport]:
+    events, message = mail.report.events, mail.message
+    for position, event in enumerate(events):
+        about = message if len(events) == 1 or (message and identity.is_of(message, event)) else None
+        yield follow_up.ReadReport(mail.row.pk, position, event, mail.report.dialect, about)
+
+
+def _set_state(rows: Sequence[int], state: int) -> None:
+    if rows:
+        IncomingMail.objects.filter(pk__in=rows, state=IncomingMail.WAITING).update(state=state)
 
 
 def forget(now: datetime) -> int:

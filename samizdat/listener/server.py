@@ -95,8 +95,8 @@ class MailTaker:
                 owners.setdefault(owner, []).append(address)
         for uid, addresses in owners.items():
             letter = incoming_envelope.Envelope(tuple(addresses), len(raw), raw[:MOST])
-            key = self._box_key(uid)
-            self._spool.put(uid, incoming_envelope.sealed(uid, key, letter, os.urandom(32), os.urandom(12)))
+            sealer = incoming_envelope.EnvelopeSealer(uid, self._box_key(uid), os.urandom(32))
+            self._spool.put(uid, sealer.seal(letter, os.urandom(12)))
 
 
 def tls_context(certificate: str) -> ssl.SSLContext | None:

@@ -1,23 +1,28 @@
 """A bounce that our own token proves stops mail to a dead address; nothing else does."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import NoReturn
 
 import pytest
 
 from samizdat.accounts.actions import change_settings
+from samizdat.accounts.models import Organization
+from samizdat.audience import actions as audience
 from samizdat.audience.actions import lift
 from samizdat.audience.errors import RowsAltered
 from samizdat.audience.models import row_id
 from samizdat.campaigns.models import Campaign
 from samizdat.cli.campaign.status import status_of
-from samizdat.core.bounce.report import KINDS, ReportEvent
+from samizdat.core.bounce.reading import read
+from samizdat.core.bounce.report import KINDS
 from samizdat.core.crypto.tokens import TOKEN_CHARACTERS
 from samizdat.core.mail.suppression_rules import FLOOR
 from samizdat.delivery.actions.bounces import believe
 from samizdat.delivery.queries import RETURNED, held_bounces, suppression_cause
 from samizdat.events.models import Event
-from samizdat.incoming import follow_up, processing, queries
-from samizdat.incoming.identity import SentMessage
+from samizdat.incoming import follow_up, intake, processing, queries
+from samizdat.incoming.follow_up import ReadReport
 from samizdat.incoming.models import IncomingMail, MailReport
 from tests.delivery.conftest import House
 from tests.incoming.conftest import Incoming, bounce, full, now
@@ -65,10 +70,12 @@ def test_a_bounce_counts_once_however_often_it_comes(house: House, incoming: Inc
 def test_a_relay_that_calls_everybody_dead_is_believed_only_by_an_admin(house: House, incoming: Incoming) -> None:
     readers = house.people(FLOOR + 12)
     sent = incoming.send()
-    for address in readers[:-2]:
+    for address in readers[:FLOOR]:
         incoming.come_back(sent[address])
     incoming.read()
-    assert len(incoming.suppressed()) == FLOOR
+    incoming.come_back(sent[readers[FLOOR]])
+    incoming.read()
+    assert incoming.suppressed() == {f"bounce {address}" for address in readers[:FLOOR]}
     campaign = Campaign.objects.get()
     [held] = held_bounces(campaign)
     assert (held.word, held.count, held.answered) == (RETURNED, FLOOR + 1, FLOOR + 12)
@@ -201,35 +208,89 @@ def test_what_breaks_the_reader_is_set_aside_and_holds_up_nobody(
 def test_a_message_that_cannot_be_followed_up_holds_up_nobody(
     house: House, incoming: Incoming, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ada, boris = house.people(2)
+    readers = house.people(5)
     sent = incoming.send()
-    follow = follow_up._follow
+    write = follow_up.write
 
-    def altered(event: ReportEvent, message: SentMessage, at: datetime) -> None:
-        if message.subscriber.number == house.number(ada):
+    def altered(organization: Organization, reports: Sequence[ReadReport], at: datetime) -> None:
+        if any(report.message and report.message.subscriber.number == house.number(readers[2]) for report in reports):
             raise RowsAltered("What was sealed is of a row that isn't here.")
-        follow(event, message, at)
+        write(organization, reports, at)
 
-    monkeypatch.setattr(follow_up, "_follow", altered)
-    incoming.come_back(sent[ada])
-    incoming.come_back(sent[boris])
-    incoming.read()
-    assert incoming.suppressed() == {f"bounce {boris}"}
-    assert queries.heard(house.organization, now()).unreadable == 1 and MailReport.objects.count() == 1
+    monkeypatch.setattr(follow_up, "write", altered)
+    for address in readers:
+        incoming.come_back(sent[address])
+    assert incoming.read() == 5
+    assert incoming.suppressed() == {f"bounce {address}" for address in readers if address != readers[2]}
+    assert queries.heard(house.organization, now()).unreadable == 1 and MailReport.objects.count() == 4
 
 
-def test_a_worker_that_dies_between_reading_and_writing_has_done_nothing(
-    house: House, incoming: Incoming, monkeypatch: pytest.MonkeyPatch
+STEPS: list[tuple[object, str]] = [
+    (processing, "_read"),
+    (processing, "_claimed"),
+    (processing, "_matched"),
+    (follow_up, "write"),
+    (follow_up, "follow"),
+    (follow_up, "_history"),
+    (audience, "unsubscribe_from_all"),
+    (audience, "suppress"),
+    (audience, "suppress_bounced"),
+]
+
+
+@pytest.mark.parametrize(("module", "step"), STEPS, ids=[step for _module, step in STEPS])
+def test_a_worker_that_is_killed_behind_a_step_counts_everybody_once(
+    house: House, incoming: Incoming, monkeypatch: pytest.MonkeyPatch, module: object, step: str
 ) -> None:
-    [ada] = house.people(1)
-    incoming.come_back(incoming.send()[ada])
+    ada, boris, vera, zoe = house.people(4)
+    sent = incoming.send()
+    for address in (ada, boris, ada):
+        incoming.come_back(sent[address])
+    incoming.take(complaint(sent[vera].content), "bounces@lantern.example")
+    work = getattr(module, step)
+
+    def killed_behind(*args: object, **more: object) -> NoReturn:
+        work(*args, **more)
+        raise KeyboardInterrupt
+
     with monkeypatch.context() as broken:
-        broken.setattr(follow_up, "_follow", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        broken.setattr(module, step, killed_behind)
         with pytest.raises(KeyboardInterrupt):
             incoming.read()
-    assert not MailReport.objects.exists()
+    assert not MailReport.objects.exists() and incoming.suppressed() == set()
+    assert incoming.read() == 4
+    assert MailReport.objects.count() == 4
+    assert incoming.suppressed() == {f"bounce {ada}", f"bounce {boris}", f"complaint {vera}"}
+    assert Event.objects.filter(kind="subscriber.suppressed").count() == 3
+    assert set(incoming.send()) == {zoe}
+
+
+def test_what_another_worker_took_up_meanwhile_is_not_taken_up_again(house: House, incoming: Incoming) -> None:
+    [ada] = house.people(1)
+    incoming.come_back(incoming.send()[ada])
+    rows = [*IncomingMail.objects.all()]
     incoming.read()
-    assert incoming.suppressed() == {f"bounce {ada}"}
+    envelope = intake.opener(house.organization).open(bytes(rows[0].box))
+    processing._take_up(house.organization, [processing.ReadMail(rows[0], envelope, read(envelope.raw))], now())
+    assert MailReport.objects.count() == 1
+
+
+def test_a_message_that_somebody_has_wait_again_counts_once(house: House, incoming: Incoming) -> None:
+    [ada] = house.people(1)
+    incoming.come_back(incoming.send()[ada], full)
+    incoming.read()
+    IncomingMail.objects.update(state=IncomingMail.WAITING)
+    incoming.read()
+    assert MailReport.objects.count() == 1
+
+
+def test_of_a_message_full_of_tokens_the_first_few_are_tried(house: House, incoming: Incoming) -> None:
+    [ada] = house.people(1)
+    caught = incoming.send()[ada]
+    forgeries = [f"bounces+{letter * TOKEN_CHARACTERS}@lantern.example" for letter in "bcdefghijklm"]
+    incoming.take(bounce(", ".join([*forgeries, caught.sender]), ada))
+    incoming.read()
+    assert incoming.suppressed() == set()
 
 
 def test_raw_mail_is_gone_after_thirty_days_and_who_bounced_stays_known(house: House, incoming: Incoming) -> None:

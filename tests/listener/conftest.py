@@ -44,7 +44,7 @@ class Door:
         """(organization, message) of all that was answered with yes."""
         files = [path for portion in mail_spool.waiting(self.folder) for path in portion]
         boxes = [mail_spool.read(path) for path in files]
-        return [(uid, incoming_envelope.opened(uid, PRIVATE, box)) for uid, box in boxes]
+        return [(uid, incoming_envelope.EnvelopeOpener(uid, {7: PRIVATE}).open(box)) for uid, box in boxes]
 
 
 def start(door: Door, protocol: Protocol, certificate: str = "") -> Iterator[Door]:

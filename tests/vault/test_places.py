@@ -26,7 +26,6 @@ from samizdat.delivery.engine import results
 from samizdat.delivery.engine.results import SendResult
 from samizdat.incoming import follow_up
 from samizdat.incoming.mailboxes import actions as mailboxes
-from samizdat.incoming.models import IncomingMail
 from samizdat.vault import keyring
 from tests.conftest import NOW, PASSWORD
 from tests.test_schema import OUR_APPS
@@ -147,7 +146,7 @@ def _more(here: House) -> None:
     said = [SendResult(edition, 1, 1, Refused(550, "no", "recipient"), 0, 550, here.route.pk, text=t) for t in "ab"]
     results._store_answers(edition, said)
     for number in range(2):
-        follow_up.write(IncomingMail(pk=number, organization=organization), 0, ReportEvent("none"), "", None, NOW)
+        follow_up.write(organization, [follow_up.ReadReport(number, 0, ReportEvent("none"), "", None)], NOW)
     for name in ("bounces", "complaints"):
         mailboxes.add(organization, name, "imaps://back:secret@mx.example", now=NOW)
     for provider in ("@small.example", "@little.example"):

@@ -48,6 +48,7 @@ from samizdat.audience.queries.subscribers import (
     numbers_at,
     subscriber_at,
     subscriber_numbered,
+    subscribers_numbered,
     values_of,
 )
 from samizdat.audience.queries.suppressions import (
@@ -100,6 +101,7 @@ __all__ = [
     "stopped_by_reason",
     "subscriber_at",
     "subscriber_numbered",
+    "subscribers_numbered",
     "suppression_of",
     "tag_named",
     "tags",

@@ -28,6 +28,16 @@ def subscriber_numbered(organization: Organization, number: int) -> Subscriber |
     return Subscriber.objects.filter(id=row_id(organization.id, number)).first()
 
 
+def subscribers_numbered(organization: Organization, numbers: Iterable[int]) -> dict[int, Subscriber]:
+    """The same for many at once, by number; without those who are not here."""
+    rows = Subscriber.objects.filter(id__in=[row_id(organization.id, number) for number in numbers])
+    subscribers = {}
+    for row in rows:
+        row.organization = organization
+        subscribers[row.number] = row
+    return subscribers
+
+
 def address_of(subscriber: Subscriber) -> str:
     return consent_writer.address_of(keyring.keys(subscriber.organization), subscriber)
 

@@ -47,15 +47,19 @@ class Counted(NamedTuple):
     campaign: int | None = None
 
 
+def counts(kind: Kind, fault: Fault | None, reason: str) -> bool:
+    """Whether a report says anything against an address at all."""
+    return kind == "complaint" or (kind in THRESHOLDS and fault == "recipient" and reason not in NOT_COUNTED)
+
+
 def suppression(reports: Iterable[Counted], today: date) -> Suppression | None:
     """What these reports about one address lead to, the gravest first; None: it is still written to.
 
     The same report twice counts once, and one from tomorrow (a clock that is wrong) not at all.
     """
-    known = {entry for entry in reports if entry.day <= today}
-    if any(entry.kind == "complaint" for entry in known):
+    own = {entry for entry in reports if entry.day <= today and counts(entry.kind, entry.fault, entry.reason)}
+    if any(entry.kind == "complaint" for entry in own):
         return "complaint"
-    own = {entry for entry in known if entry.fault == "recipient" and entry.reason not in NOT_COUNTED}
     if _reached(HARD, [entry for entry in own if entry.kind == "hard"], today):
         return "hard"
     if _reached(SOFT, [entry for entry in own if entry.kind == "soft"], today):

@@ -138,7 +138,7 @@ def padded(plain: bytes) -> bytes:
     return plain + b"\x80".ljust(bucket - len(plain) % bucket, b"\0")
 
 
-def _unpadded(plain: bytes, tail: int = 0) -> bytes:
+def unpadded(plain: bytes, tail: int = 0) -> bytes:
     """Without its last bytes, where something of that length was sealed behind it."""
     end = plain.rfind(b"\x80") - tail
     if end < 0:
@@ -199,7 +199,7 @@ class Key:
         if len(blob) < BLOB_OVERHEAD or blob[:3] != self.head:
             raise SealBroken()
         try:
-            return _unpadded(self._aead.decrypt(blob[3:15], blob[15:], where))
+            return unpadded(self._aead.decrypt(blob[3:15], blob[15:], where))
         except InvalidTag:
             raise SealBroken() from None
 
@@ -278,7 +278,7 @@ class SealOpener:
             plain = self._decrypt[blob[:3]](blob[3:15], blob[15:], self._prefix + _u64.pack(number))
         except (KeyError, InvalidTag, ValueError, struct.error):
             raise self._why(blob) from None
-        return _unpadded(plain, self._tail)
+        return unpadded(plain, self._tail)
 
     def open_with_tail(self, blob: bytes, number: int) -> tuple[bytes, bytes]:
         """(what was sealed for row ``number``, its tail). Errors: SealBroken, KeyMissing."""
@@ -535,32 +535,64 @@ def seal_to(public: bytes, plain: bytes, info: bytes, ephemeral: bytes, nonce: b
     ``ephemeral`` is 32 fresh random bytes, ``nonce`` 12; both are used once and forgotten. ``info`` says what
     the box is for and must be the same when it is opened. Errors: NotSealable for a key that is none.
     """
-    if len(nonce) != NONCE_BYTES:
-        raise NotSealable(_NONCE)
-    own = X25519PrivateKey.from_private_bytes(ephemeral)
-    own_public = own.public_key().public_bytes_raw()
-    try:
-        shared = own.exchange(X25519PublicKey.from_public_bytes(public))
-    except ValueError:
-        raise NotSealable("This public key is not a valid X25519 key: publish the organization's key again.") from None
-    about = b"samizdat\0box\0" + info
-    return (
-        bytes([BOX]) + own_public + nonce + _box_aead(shared, own_public + public, about).encrypt(nonce, plain, about)
-    )
+    return BoxSealer(public, info, ephemeral).seal(plain, nonce)
 
 
 def open_sealed(private: bytes, box: bytes, info: bytes) -> bytes:
     """What seal_to() sealed for the owner of ``private`` (32 bytes). Errors: SealBroken."""
-    if len(box) < 1 + 32 + NONCE_BYTES + TAG_BYTES or box[0] != BOX:
-        raise SealBroken(_BOX_BROKEN)
-    own = X25519PrivateKey.from_private_bytes(private)
-    about = b"samizdat\0box\0" + info
-    try:
-        shared = own.exchange(X25519PublicKey.from_public_bytes(box[1:33]))
-        aead = _box_aead(shared, box[1:33] + own.public_key().public_bytes_raw(), about)
-        return aead.decrypt(box[33:45], box[45:], about)
-    except (InvalidTag, ValueError):
-        raise SealBroken(_BOX_BROKEN) from None
+    return BoxOpener(private, info).open(box)
+
+
+class BoxSealer:
+    """seal_to() for what comes in together: with one ephemeral key, which costs more than all the rest of a box, and a
+    nonce for each. For thousands of boxes: random nonces of 12 bytes are for 2**32 of one key."""
+
+    __slots__ = ("_about", "_aead", "_head")
+
+    def __init__(self, public: bytes, info: bytes, ephemeral: bytes) -> None:
+        own = X25519PrivateKey.from_private_bytes(ephemeral)
+        own_public = own.public_key().public_bytes_raw()
+        try:
+            shared = own.exchange(X25519PublicKey.from_public_bytes(public))
+        except ValueError:
+            sentence = "This public key is not a valid X25519 key: publish the organization's key again."
+            raise NotSealable(sentence) from None
+        self._about = b"samizdat\0box\0" + info
+        self._head = bytes([BOX]) + own_public
+        self._aead = _box_aead(shared, own_public + public, self._about)
+
+    def seal(self, plain: bytes, nonce: bytes) -> bytes:
+        """Errors: NotSealable for a nonce of another length."""
+        if len(nonce) != NONCE_BYTES:
+            raise NotSealable(_NONCE)
+        return self._head + nonce + self._aead.encrypt(nonce, plain, self._about)
+
+
+class BoxOpener:
+    """Opens many boxes of one private key; of those that were sealed together the key is agreed on once."""
+
+    __slots__ = ("_about", "_agreed", "_own", "_own_public")
+
+    def __init__(self, private: bytes, info: bytes) -> None:
+        self._own = X25519PrivateKey.from_private_bytes(private)
+        self._own_public = self._own.public_key().public_bytes_raw()
+        self._about = b"samizdat\0box\0" + info
+        self._agreed: tuple[bytes, AESGCM] | None = None
+
+    def open(self, box: bytes) -> bytes:
+        """Errors: SealBroken."""
+        if len(box) < 1 + 32 + NONCE_BYTES + TAG_BYTES or box[0] != BOX:
+            raise SealBroken(_BOX_BROKEN)
+        try:
+            return self._aead(box[1:33]).decrypt(box[33:45], box[45:], self._about)
+        except (InvalidTag, ValueError):
+            raise SealBroken(_BOX_BROKEN) from None
+
+    def _aead(self, theirs: bytes) -> AESGCM:
+        if self._agreed is None or self._agreed[0] != theirs:
+            shared = self._own.exchange(X25519PublicKey.from_public_bytes(theirs))
+            self._agreed = theirs, _box_aead(shared, theirs + self._own_public, self._about)
+        return self._agreed[1]
 
 
 _BOX_BROKEN = (

@@ -4,6 +4,7 @@ Layout of a box: number of the box key (u32), then the box of core/crypto/seal o
 """
 
 import struct
+from collections.abc import Mapping
 
 import msgspec
 from msgspec import Struct
@@ -27,18 +28,26 @@ def info(organization: bytes) -> bytes:
     return b"incoming mail\0" + organization
 
 
-def sealed(organization: bytes, key: tuple[int, bytes], envelope: Envelope, ephemeral: bytes, nonce: bytes) -> bytes:
-    """key: number and X25519 public key; ephemeral and nonce as of seal.seal_to. Errors: seal.NotSealable."""
-    number, public = key
-    padded = seal.padded(msgspec.msgpack.encode(envelope))
-    return struct.pack(">I", number) + seal.seal_to(public, padded, info(organization), ephemeral, nonce)
+class EnvelopeSealer:
+    """For messages that come in together. key: number and X25519 public key; ephemeral as of seal.BoxSealer. Errors:
+    seal.NotSealable."""
+
+    def __init__(self, organization: bytes, key: tuple[int, bytes], ephemeral: bytes) -> None:
+        number, public = key
+        self._head = struct.pack(">I", number)
+        self._sealer = seal.BoxSealer(public, info(organization), ephemeral)
+
+    def seal(self, envelope: Envelope, nonce: bytes) -> bytes:
+        return self._head + self._sealer.seal(seal.padded(msgspec.msgpack.encode(envelope)), nonce)
 
 
-def key_number(box: bytes) -> int:
-    return int.from_bytes(box[:4])
+class EnvelopeOpener:
+    """Opens what came in for one organization. organization: its uid; boxes: number of a box key -> private key."""
 
+    def __init__(self, organization: bytes, boxes: Mapping[int, bytes]) -> None:
+        self._openers = {number: seal.BoxOpener(private, info(organization)) for number, private in boxes.items()}
 
-def opened(organization: bytes, private: bytes, box: bytes) -> Envelope:
-    """Errors: seal.SealError, msgspec.DecodeError."""
-    padded = seal.open_sealed(private, box[4:], info(organization))
-    return msgspec.msgpack.decode(padded[: padded.rfind(b"\x80")], type=Envelope)
+    def open(self, box: bytes) -> Envelope:
+        """Errors: seal.SealError, msgspec.DecodeError, and KeyError for a key that is not here."""
+        padded = self._openers[int.from_bytes(box[:4])].open(box[4:])
+        return msgspec.msgpack.decode(seal.unpadded(padded), type=Envelope)

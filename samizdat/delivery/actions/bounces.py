@@ -17,7 +17,7 @@ from typing import NamedTuple
 from django.db.models import Q, Sum
 from django.utils.translation import gettext as _
 
-from samizdat.accounts.models import Person
+from samizdat.accounts.models import Organization, Person
 from samizdat.audience import sealed_subscribers
 from samizdat.audience.actions import suppress_bounced
 from samizdat.audience.models import NUMBER_MASK, Subscriber, row_id
@@ -119,6 +119,19 @@ def believe(campaign: Campaign, *, now: datetime, by: Person | None = None, word
         detail = {"provider": row.word, "count": row.count}
         record(SETTLED_BOUNCES, campaign.organization, now=now, by=by, about=campaign.pk, detail=detail)
     return sum(row.count for row in held)
+
+
+def last_anew(organization: Organization, numbers: Iterable[int]) -> dict[int, date]:
+    """The last day of ANEW of these subscribers, by number: on it, and before, nothing counts that was said of them."""
+    ids = [row_id(organization.pk, number) for number in numbers]
+    rows = Event.objects.select_related("organization").filter(about__in=ids, kind__in=ANEW)
+    days: dict[int, date] = {}
+    for event in rows.filter(organization=organization).order_by("id"):
+        assert event.about is not None
+        number, day = event.about & NUMBER_MASK, event.at.astimezone(UTC).date()
+        if day > days.get(number, date.min) and is_genuine(event):
+            days[number] = day
+    return days
 
 
 class _CampaignBounces:
@@ -241,24 +254,13 @@ class _CampaignBounces:
     def _dead(self, refusals: Sequence[_Refusal]) -> Iterator[tuple[_Refusal, int]]:
         """With the number of days on which it was said."""
         numbers = [row.number for row in refusals]
-        anew = self._anew(numbers)
+        anew = last_anew(self._organization, numbers)
         softer = [row.number for row in refusals if CLASSES[row.answer] > 1]
         before = self._before(softer, {row.number: row.provider for row in refusals})
         for row in refusals:
             known = [AnswerDay(row.day, False, row.answer), *before.get(row.number, ())]
             if days := is_dead(known, anew.get(row.number)):
                 yield row, days
-
-    def _anew(self, numbers: Sequence[int]) -> dict[int, date]:
-        ids = [row_id(self._organization.pk, number) for number in numbers]
-        rows = Event.objects.select_related("organization").filter(about__in=ids, kind__in=ANEW)
-        days: dict[int, date] = {}
-        for event in rows.filter(organization=self._organization).order_by("id"):
-            assert event.about is not None
-            number, day = event.about & NUMBER_MASK, event.at.astimezone(UTC).date()
-            if day > days.get(number, date.min) and is_genuine(event):
-                days[number] = day
-        return days
 
     def _before(self, numbers: Sequence[int], providers: Mapping[int, str]) -> dict[int, list[AnswerDay]]:
         """What other campaigns were answered, but by a provider that said so of too many there."""
