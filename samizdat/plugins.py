@@ -66,6 +66,7 @@ __all__ = [
     "plain_label",
     "read_url",
     "route_providers",
+    "spf_host",
     "transport",
     "transports",
     "webhooks",
@@ -121,6 +122,12 @@ def transport(scheme: str) -> "type[BaseTransport]":
     if scheme not in known:
         raise NoSuchPlug("no_transport", name=scheme, known=", ".join(sorted(known)))
     return known[scheme]
+
+
+def spf_host(scheme: str) -> str:
+    """Of a provider's web interface, the domain by which core/mail/spf knows the provider; "" of any other route."""
+    plug = transports().get(scheme)
+    return plug.spf_host if plug else ""
 
 
 def read_url(

@@ -4,7 +4,9 @@
         url = f"mailgun://KEY@lantern.example?endpoint={api.endpoint}"
         assert [letter.recipient for letter in api.letters] == ["ada@north.example"]
 
-What it answers is a list of rules; the first that fits is used, and none means a yes as Mailgun says it:
+It speaks as Mailgun does, or as the dialect that it is given: ScriptedApi(dialect=SES).
+
+What it answers is a list of rules; the first that fits is used, and none means a yes of that provider:
 
     api.on(Reply(400, {"message": "'to' parameter is not a valid address"}), recipient="boris@north.example")
     api.on(Reply(429, {"message": "slow down"}, {"Retry-After": "92"}), times=1)
@@ -16,7 +18,8 @@ What it answers is a list of rules; the first that fits is used, and none means 
     api.on(Endless(200))                  a body that never ends
 
     api.states = [Reply(200, {"domain": {"state": "disabled"}})]   what a GET is told, the last one again and again;
-                                          none: 401, as to a key that may only send. api.asked: their paths
+                                          none: as the dialect says, for Mailgun 401, as to a key that may only
+                                          send. api.asked: their paths
 
     api.letters   Letter(recipient, content, fields, path, authorization), in order, also those without a yes
     api.accepted  to whom a yes was said
@@ -24,6 +27,7 @@ What it answers is a list of rules; the first that fits is used, and none means 
 """
 
 import asyncio
+import base64
 import contextlib
 import json
 import re
@@ -65,7 +69,6 @@ class Endless:
 HANG_UP, HANG_UP_EARLY, RESET, STALL, STALL_EARLY = map(
     Act, ("hang up", "hang up early", "reset", "stall", "stall early")
 )
-YES = Reply(200, {"id": "<20261125.1@lantern.example>", "message": "Queued. Thank you."})
 
 Answer = Reply | Act | Endless | bytes
 
@@ -74,9 +77,10 @@ Answer = Reply | Act | Endless | bytes
 class Letter:
     recipient: str
     content: bytes
-    fields: dict[str, str]
+    fields: dict[str, Any]
     path: str
     authorization: str
+    headers: dict[str, str] = field(default_factory=dict)  # names in lower case
 
 
 @dataclass
@@ -94,11 +98,24 @@ class Rule:
         return self.recipient in (None, recipient) and (self.when is None or self.when(recipient))
 
 
+@dataclass(frozen=True)
+class Dialect:
+    """How a provider's interface is spoken. `recipient`: of half a body, "" where there is none."""
+
+    yes: Reply
+    state: Reply  # what a GET is told
+    recipient: Callable[[bytes], str]
+    content: Callable[[dict[str, str], bytes], tuple[bytes, dict[str, Any]]]  # headers, body -> content, other fields
+
+
 class ScriptedApi:
     """See the top of the file."""
 
-    def __init__(self, context: ssl.SSLContext | None = None, latency: float = 0.0) -> None:
+    def __init__(
+        self, context: ssl.SSLContext | None = None, latency: float = 0.0, dialect: "Dialect | None" = None
+    ) -> None:
         self.context = context
+        self.dialect = dialect or MAILGUN
         self.latency = latency
         self.rules: list[Rule] = []
         self.letters: list[Letter] = []
@@ -170,23 +187,23 @@ class ScriptedApi:
         self.requests += 1
         if head.startswith("GET "):
             self.asked.append(head.split()[1])
-            state: Answer = Reply(401, {"message": "Forbidden"})
+            state: Answer = self.dialect.state
             if self.states:
                 state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
             return await self._act(state, writer)
         size = int(re.search(r"content-length: *(\d+)", head, re.IGNORECASE)[1])  # type: ignore[index]
         body = await reader.readexactly(min(size, HALF))
-        recipient = self._recipient(body)
+        recipient = self.dialect.recipient(body)
         rule = next((rule for rule in self.rules if rule.fits(recipient, len(self.letters))), None)
-        answer: Answer = rule.answer if rule else YES
+        answer: Answer = rule.answer if rule else self.dialect.yes
         if rule:
             rule.used += 1
         if answer in (HANG_UP_EARLY, STALL_EARLY) or (isinstance(answer, Reply) and answer.early):
             return await self._act(answer, writer)
         body += await reader.readexactly(size - len(body))
         if recipient:
-            self.letters.append(self._letter(head, body))
-        if answer is YES:
+            self.letters.append(self._letter(head, recipient, body))
+        if answer is self.dialect.yes:
             self.accepted.append(recipient)
         if self.latency:
             await asyncio.sleep(self.latency)
@@ -214,20 +231,57 @@ class ScriptedApi:
         await writer.drain()
         return False
 
-    @staticmethod
-    def _recipient(body: bytes) -> str:
-        found = re.search(rb'name="to"\r\n\r\n(.*?)\r\n', body)
-        return found[1].decode() if found else ""
+    def _letter(self, head: str, recipient: str, body: bytes) -> Letter:
+        lines = [line.partition(":") for line in head.split("\r\n")[1:] if line]
+        headers = {name.lower(): value.strip() for name, _colon, value in lines}
+        content, fields = self.dialect.content(headers, body)
+        return Letter(recipient, content, fields, head.split()[1], headers.get("authorization", ""), headers)
 
-    def _letter(self, head: str, body: bytes) -> Letter:
-        boundary = re.search(r"boundary=(\S+)", head)[1].encode()  # type: ignore[index]
-        parts: dict[str, bytes] = {}
-        for part in body.split(b"--" + boundary)[1:-1]:
-            about, _, content = part.partition(b"\r\n\r\n")
-            name = re.search(rb'name="([^"]+)"', about)[1].decode()  # type: ignore[index]
-            assert name not in parts, "a field was given twice"
-            parts[name] = content.removesuffix(b"\r\n")
-        content = parts.pop("message")
-        authorization = re.search(r"authorization: *(.*?)\r\n", head, re.IGNORECASE)[1]  # type: ignore[index]
-        fields = {name: value.decode() for name, value in parts.items()}
-        return Letter(fields.pop("to"), content, fields, head.split()[1], authorization)
+
+def _form_recipient(body: bytes) -> str:
+    match = re.search(rb'name="to"\r\n\r\n(.*?)\r\n', body)
+    return match[1].decode() if match else ""
+
+
+def _form(headers: dict[str, str], body: bytes) -> tuple[bytes, dict[str, Any]]:
+    boundary = headers["content-type"].partition("boundary=")[2].encode()
+    parts: dict[str, bytes] = {}
+    for part in body.split(b"--" + boundary)[1:-1]:
+        about, _, content = part.partition(b"\r\n\r\n")
+        name = re.search(rb'name="([^"]+)"', about)[1].decode()  # type: ignore[index]
+        assert name not in parts, "a field was given twice"
+        parts[name] = content.removesuffix(b"\r\n")
+    content = parts.pop("message")
+    del parts["to"]
+    return content, {name: value.decode() for name, value in parts.items()}
+
+
+MAILGUN = Dialect(
+    Reply(200, {"id": "<20261125.1@lantern.example>", "message": "Queued. Thank you."}),
+    Reply(401, {"message": "Forbidden"}),
+    _form_recipient,
+    _form,
+)
+
+
+def _first_json_recipient(pattern: bytes) -> Callable[[bytes], str]:
+    """The recipient stands at the beginning of the body."""
+
+    def recipient(body: bytes) -> str:
+        match = re.search(pattern, body)
+        return json.loads(match[1]) if match else ""
+
+    return recipient
+
+
+def _ses(headers: dict[str, str], body: bytes) -> tuple[bytes, dict[str, Any]]:
+    fields = json.loads(body)
+    return base64.b64decode(fields["Content"]["Raw"]["Data"], validate=True), fields
+
+
+SES = Dialect(
+    Reply(200, {"MessageId": "0107018f-9a-000000"}),
+    Reply(200, {"SendingEnabled": True, "EnforcementStatus": "HEALTHY", "ProductionAccessEnabled": True}),
+    _first_json_recipient(rb'"ToAddresses":\[("[^"]*")'),
+    _ses,
+)

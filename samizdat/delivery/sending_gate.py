@@ -16,6 +16,7 @@ from datetime import datetime
 
 from django.utils.translation import gettext as _
 
+from samizdat import plugins
 from samizdat.accounts.models import Organization
 from samizdat.accounts.sealed_settings import Leading, leading
 from samizdat.campaigns.opened import OpenedCampaign
@@ -32,7 +33,7 @@ RESERVED = ("example", "test", "invalid", "localhost", "example.com", "example.n
 # Routes in these states may carry a campaign, now or once they are mended.
 _USABLE = ("live", "throttled", "paused", "dead")
 _KEEPS = "folder"
-_ENCRYPTED = ("smtp", "smtps", "smtp+oauth", "mailgun")
+_ENCRYPTED = ("smtp", "smtps", "smtp+oauth")
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,10 +192,11 @@ def _signed(organization: Organization, sender: SenderByRoute) -> SenderByRoute:
 
 def _by_route(base: SenderByRoute, route: RouteRow) -> SenderByRoute:
     is_own = route.scheme == "sendmail" or _is_loopback(route.host)
-    encrypted = None if is_own else route.scheme in _ENCRYPTED
-    include = provider_include("mailgun.org" if route.scheme == "mailgun" else route.host)
+    interface = plugins.spf_host(route.scheme)  # Its URL names no mail server.
+    encrypted = None if is_own else bool(interface) or route.scheme in _ENCRYPTED
+    include = provider_include(interface or route.host)
     own_host = socket.gethostname() if is_own else None
-    host = "" if is_own or route.scheme == "mailgun" else route.host
+    host = "" if is_own or interface else route.host
     return replace(
         base, by_provider=not route.signs, include=include, host=host, own_host=own_host, encrypted=encrypted
     )

@@ -57,6 +57,8 @@ SENTENCES = {
     "bad_domain": "After the @ comes the sending domain as the provider knows it, without port and path: "
     "{scheme}://KEY@example.org.",
     "bad_region": "The region of the route must be eu or us, as the provider shows it next to the domain.",
+    "bad_aws_region": "After the @ comes the region of SES, without port and path, such as eu-central-1.",
+    "no_access_key": "The route has no access key. Write it as ses-api://ACCESS_KEY:SECRET_KEY@eu-central-1.",
     "bad_endpoint": "The option endpoint must be an https:// address. Without encryption it may only be on this "
     "server.",
     "no_mailbox": "The route needs the address of the mailbox as user name: smtp+oauth://ADDRESS@host:587?client=ID.",
@@ -371,6 +373,8 @@ class Transport:
     no_path: ClassVar[str] = ""
     # Its credential is a key: it stands alone before the @, and is kept like a password.
     keyed: ClassVar[bool] = False
+    # Of a provider's web interface: the domain by which core/mail/spf knows the provider.
+    spf_host: ClassVar[str] = ""
     asks: ClassVar[tuple[RouteField, ...]] = ()
     known_options: ClassVar[tuple[str, ...]] = ()
 

@@ -1,18 +1,77 @@
-"""What transports by a provider's web interface make of its answers: JSON with a `message`, and an `id` of what was
-taken. A provider that says it otherwise overrides `words_of` or `id_of`."""
+"""What transports by a provider's web interface have in common: one request for each message, and what its answer
+means: JSON with a `message`, and an `id` of what was taken. A provider that says it otherwise overrides `words_of` or
+`id_of`."""
 
 import json
+import re
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
+from samizdat.core.mail.message_parts import message_id
 from samizdat.core.mail.outcome import OK, Accepted, Deferred, Outcome, Refused, RouteVerdict, Unsure, judge, scrub
 from samizdat.transports import base
-from samizdat.transports.base import reply_text
-from samizdat.transports.crew import ConnectionLost
-from samizdat.transports.http import Endpoint, HttpReply, seconds_asked
+from samizdat.transports.base import (
+    HOST,
+    BadRoute,
+    Message,
+    MessageFeed,
+    RouteField,
+    RouteSettings,
+    is_one_address,
+    reply_text,
+)
+from samizdat.transports.crew import ConnectionCrew, ConnectionLost, unmakeable
+from samizdat.transports.http import Endpoint, HttpPool, HttpReply, no_finishing, read_endpoint, seconds_asked
+from samizdat.transports.smtp_client.server import make_context
 
 # Seconds that a route rests whose answers cannot be read.
 UNREADABLE = 300
+
+# What every such transport can be told after the question mark.
+API_ASKS = (
+    RouteField("timeout", "Longest wait for an answer, in seconds", default="60"),
+    RouteField("connect", "Longest wait for a connection, in seconds", default="30"),
+    RouteField("drain", "Seconds to finish emails under way when the route stops working", default="5"),
+    RouteField("endpoint", "Another https:// address instead of the provider’s own"),
+)
+API_OPTIONS = tuple(ask.name for ask in API_ASKS)
+
+
+class ApiRequest(NamedTuple):
+    """A POST. `start` + `end` is its body, which is no message yet without `end`."""
+
+    path: str
+    headers: dict[str, str]
+    start: bytes
+    end: bytes
+
+
+JSON = {"Content-Type": "application/json"}
+
+
+def json_body(payload: object) -> bytes:
+    return json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def json_request(path: str, headers: dict[str, str], body: bytes) -> ApiRequest:
+    """The last brace is what makes it a message."""
+    return ApiRequest(path, headers | JSON, body[:-1], body[-1:])
+
+
+# Under this name a provider is given the token of a message, and writes it into each event about it (webhooks.py).
+TOKEN_NAME = "samizdat"
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,80}")
+
+
+def message_token(message: Message) -> dict[str, str]:
+    """What proves which message of ours an event is about: the token of its Message-ID, by which nobody can do anything
+    else. Providers write a return path, and some a Message-ID, of their own."""
+    token = message_id(message.content).partition("@")[0]
+    return {TOKEN_NAME: token} if _TOKEN.fullmatch(token) else {}
+
+
+_KIND = re.compile(r"[A-Za-z_]{1,60}( \d{1,5})?")
 
 
 class HttpApi(base.Transport):
@@ -20,13 +79,73 @@ class HttpApi(base.Transport):
 
     place: Endpoint
 
+    def read_options(self, host: str) -> None:
+        """Where and how patiently to ask. host: where the provider answers. Errors: BadRoute."""
+        endpoint = self.route.options.get("endpoint", "")
+        self.place = read_endpoint(endpoint) if endpoint else Endpoint(host, 443, make_context("", ""))
+        self.connect = self.route.number("connect", 30.0)
+        self.timeout = self.route.number("timeout", 60.0)
+        self.drain = self.route.number("drain", 5.0)
+
+    def request(self, message: Message) -> ApiRequest | Outcome:
+        """What is sent for a message; or its outcome, where the provider's interface cannot take it."""
+        raise NotImplementedError
+
+    def pool(self) -> HttpPool:
+        return HttpPool(self.place, self.connect, self.timeout, self.route.inside)
+
+    async def carry(self, feed: MessageFeed) -> None:
+        """Carry everything the feed gives. Raises RouteDown."""
+        pool = self.pool()
+
+        async def hand_over(message: Message, finishing: Callable[[], None]) -> tuple[Outcome, RouteVerdict]:
+            if not is_one_address(message.recipient):
+                return unmakeable()
+            request = self.request(message)
+            if not isinstance(request, ApiRequest):
+                return request, OK
+            return self.read(await pool.post(*request, finishing), message.recipient)
+
+        try:
+            await ConnectionCrew(feed, self.place.name, self.route.connections, self.drain, hand_over).run()
+        finally:
+            pool.close()
+
+    async def ask(self, path: str, headers: dict[str, str]) -> HttpReply:
+        """A question beside any message. Raises ConnectionLost."""
+        pool = self.pool()
+        try:
+            return await pool.get(path, headers)
+        finally:
+            pool.close()
+
+    async def try_request(self, request: ApiRequest) -> HttpReply:
+        """One that has no recipient, so nothing is sent. Raises ConnectionLost."""
+        pool = self.pool()
+        try:
+            return await pool.post(*request, no_finishing)
+        finally:
+            pool.close()
+
+    def probed(self, answer: HttpReply, lets_in: bool) -> RouteVerdict:
+        """lets_in: whether this answer shows that the route works; else it says why not."""
+        values = {"host": self.place.name}
+        if lets_in:
+            return replace(OK, values=values)
+        try:
+            verdict = self.read(answer, "")[1]
+        except ConnectionLost as lost:
+            verdict = lost.verdict
+        return replace(verdict, values={**values, **verdict.values})
+
     def read(self, answer: HttpReply, recipient: str) -> tuple[Outcome, RouteVerdict]:
         """What an answer means. Raises Lost for a yes that was cut off."""
         payload = document(answer)
         text = self.clean(self.words_of(payload, answer), recipient)
         if 200 <= answer.status < 300:
             return self.read_yes(answer, payload, text)
-        outcome, verdict = judge("http", answer.status, text)
+        kind = self.kind_of(payload, answer)
+        outcome, verdict = judge("http", answer.status, f"{kind}: {text}" if _KIND.fullmatch(kind) else text)
         if verdict.reason == "bad_answer":  # 3xx: the key goes to nobody else
             verdict = RouteVerdict("throttled", "bad_answer", {}, UNREADABLE)
         wait = seconds_asked(answer, text)
@@ -42,7 +161,7 @@ class HttpApi(base.Transport):
 
         Deferred would be a guess: if it is their new way of saying yes, everybody would get each letter many times.
         """
-        if self.id_of(payload):
+        if self.id_of(payload, answer):
             return Accepted(200), OK
         values = {"host": self.place.name, "answer": reply_text(answer.status, text)}
         if not answer.whole and not answer.is_page:
@@ -59,10 +178,27 @@ class HttpApi(base.Transport):
         message = payload.get("message") if isinstance(payload, dict) else None
         return message if isinstance(message, str) and message else answer.text
 
-    def id_of(self, payload: Any) -> str:
+    def kind_of(self, payload: Any, answer: HttpReply) -> str:
+        """The provider's own name for an error, as TABLE knows it; "": it has none. Beside the words, from which all is
+        taken that may be a key."""
+        return ""
+
+    def id_of(self, payload: Any, answer: HttpReply) -> str:
         """By which the provider names what it took; "": it says none."""
-        number = payload.get("id") if isinstance(payload, dict) else None
-        return number if isinstance(number, str) else ""
+        return text_of(payload, "id")
+
+
+def check_key(route: RouteSettings) -> None:
+    """A key before the @, and a domain behind it. Errors: BadRoute."""
+    if not HOST.fullmatch(route.host) or "." not in route.host or route.port or route.path not in ("", "/"):
+        raise BadRoute("bad_domain", scheme=route.scheme)
+    if not route.password:
+        raise BadRoute("no_key", scheme=route.scheme)
+
+
+def text_of(payload: object, name: str) -> str:
+    value = payload.get(name) if isinstance(payload, dict) else None
+    return value if isinstance(value, str) else ""
 
 
 def document(answer: HttpReply) -> Any:

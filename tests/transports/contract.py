@@ -234,6 +234,45 @@ class FakeMailgun(Fake):
         self.server.latency = 0.03
 
 
+class FakeSes(FakeMailgun):
+    name = "ses-api"
+
+    def __init__(self, server: api.ScriptedApi) -> None:
+        super().__init__(server)
+        self.url = f"ses-api://AKIDEXAMPLE:{SECRET}@eu-central-1?endpoint={server.endpoint}"
+        self.nowhere = f"ses-api://AKIDEXAMPLE:{SECRET}@eu-central-1?endpoint=http://127.0.0.1:1"
+
+    @classmethod
+    @contextlib.contextmanager
+    def open(cls, folder: Path) -> Iterator["FakeSes"]:
+        with api.ScriptedApi(dialect=api.SES) as server:
+            server.on(ses_error("BadRequestException", "1 validation error detected"), "")
+            yield cls(server)
+
+    def refuse_recipient(self, recipient: str) -> None:
+        self.server.on(ses_error("BadRequestException", "Local address contains control or whitespace"), recipient)
+
+    def refuse_message(self, recipient: str) -> None:
+        self.server.on(ses_error("MessageRejected", "Expected ';', got \"x\""), recipient)
+
+    def throttle(self) -> None:
+        answer = ses_error("TooManyRequestsException", "Maximum sending rate exceeded.", 429, {"Retry-After": "92"})
+        self.server.on(answer)
+
+    def close_account(self) -> bool:
+        self.server.states.append(api.Reply(200, {"SendingEnabled": False, "EnforcementStatus": "SHUTDOWN"}))
+        return True
+
+    def suspend(self) -> None:
+        self.server.on(ses_error("AccountSuspendedException", f"The account of {SECRET} is restricted"))
+
+
+def ses_error(kind: str, message: str, status: int = 400, headers: dict[str, str] | None = None) -> api.Reply:
+    return api.Reply(
+        status, {"message": message}, {"x-amzn-ErrorType": f"{kind}:http://internal.amazon.com/"} | (headers or {})
+    )
+
+
 SCRIPT = """#!/bin/sh
 here="$(dirname "$0")"
 cat >"$here/out/$$.part"
@@ -360,7 +399,9 @@ class FakeFolder(Fake):
         pass
 
 
-FAKES: dict[str, Any] = {fake.name: fake for fake in (FakeSmtp, FakeOAuthSmtp, FakeMailgun, FakeSendmail, FakeFolder)}
+FAKES: dict[str, Any] = {
+    fake.name: fake for fake in (FakeSmtp, FakeOAuthSmtp, FakeMailgun, FakeSes, FakeSendmail, FakeFolder)
+}
 
 # What a folder cannot do.
 ANSWERING: dict[str, Any] = {name: fake for name, fake in FAKES.items() if name != "folder"}
@@ -410,5 +451,12 @@ BAD_ROUTES = (
     ("smtp+oauth://ada:SECRET@smtp.gmail.com?client=app", "refresh token"),
     ("smtp+oauth://ada:SECRET@smtp.office365.com?client=app", "tenant"),
     ("smtp+oauth://ada:SECRET@relay.example?client=app", "token_url"),
+    ("ses-api://AK:SECRET@lantern.example", "region"),
+    ("ses-api://AK:SECRET@eu-central-1:443", "region"),
+    ("ses-api://AK:SECRET@eu-central-1/v2", "region"),
+    ("ses-api://SECRET@eu-central-1", "access key"),
+    ("ses-api://A%0aK:SECRET@eu-central-1", "user name"),
+    ("ses-api://A-K:SECRET@eu-central-1", "access key"),
+    ("ses-api://AK:SECRET@eu-central-1?endpoint=http://api.example.org", "endpoint"),
     ("smtp//relay.example", "URL"),
 )

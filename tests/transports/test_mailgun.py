@@ -74,7 +74,7 @@ def test_a_key_may_hold_odd_characters_and_is_kept_as_a_password(url: str, passw
     route = read_url("main", url)
     assert (route.user, route.password) == ("", password)
     assert password not in repr(route)
-    assert MailgunTransport(route).headers()["Authorization"]
+    assert MailgunTransport(route).authorization()["Authorization"]
 
 
 def test_a_key_beside_the_url_is_taken() -> None:

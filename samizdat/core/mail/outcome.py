@@ -160,6 +160,8 @@ REASONS = {
     "another route.",
     "no_domain": "{host} doesn’t know the sender domain of this route ({answer}). Check its spelling and the "
     "region (eu or us), then press Test.",
+    "no_such_stream": "{host} doesn’t know the configuration set or message stream of this route ({answer}). Check how it is "
+    "spelled there, then press Test.",
     "sender": "{host} doesn’t accept this sender ({answer}). Verify the sender address or its domain at the "
     "provider, then try again.",
     "authentication_records": "The sender domain failed SPF, DKIM or DMARC ({answer}). An admin has to publish the "
@@ -267,7 +269,7 @@ ACTORS = {
 }
 WHO = {
     **dict.fromkeys(("ok", "rate", "quota", "busy"), "nobody"),
-    **dict.fromkeys(("login", "key", "sign_in_over", "oauth_client", "login_needed", "credits", "plan", "no_domain", "sender", "authentication_records"), "account"),
+    **dict.fromkeys(("login", "key", "sign_in_over", "oauth_client", "login_needed", "credits", "plan", "no_domain", "no_such_stream", "sender", "authentication_records"), "account"),
     **dict.fromkeys(("suspended", "paused", "not_authorised", "listed", "refused", "same_refusal", "no_answer", "hung_up", "bad_answer", "endless_answer", "fingerprint"), "provider"),
     **dict.fromkeys(("login_not_offered", "no_xoauth2", "relay_denied", "no_such_host", "inside", "no_connection", "silent", "not_smtp", "web_page", "no_starttls", "certificate", "self_signed", "unknown_issuer", "certificate_expired", "not_them", "tls"), "admin"),
     **dict.fromkeys(("folder_missing", "folder_not_writable", "disk_full", "folder_failed"), "admin"),
@@ -359,6 +361,10 @@ TABLE = (
     OutcomeRow("SES", "", "", "", r"maximum sending rate exceeded|throttling failure|^Throttling\b|TooManyRequestsException", THROTTLED, "throttled", "rate", 5),
     OutcomeRow("SES", "", "", "", r"rejected: (email address|identit\w+) (is|are) not verified|failed the check in region|MailFromDomainNotVerified", CONFIG, "config", "sender"),
     OutcomeRow("SES", "http", "", "", r"OnAccountSuppressionList|\bSuppressed\b", RECIPIENT, "inactive"),
+    OutcomeRow("SES", "http", "", "", r"UnrecognizedClient|InvalidClientTokenId|IncompleteSignature|InvalidSignature|SignatureDoesNotMatch|MissingAuthenticationToken|AuthFailure", DEAD, "route", "key", 600),
+    OutcomeRow("SES", "http", "", "", r"configuration set\b.* does not exist|ConfigurationSetDoesNotExist", DEAD, "route", "no_such_stream", 600),
+    OutcomeRow("SES", "http", "400", "", r"^(\w+: )?(missing final '@domain'|illegal address|invalid domain name|user name is missing|(local address|domain) (contains|starts|ends))", RECIPIENT, "unavailable"),
+    OutcomeRow("SES", "http", "400", "", r"message length is more than", MESSAGE, "size"),
     # Mailgun. A domain that is not allowed to send may only have sent too much in this hour.
     OutcomeRow("Mailgun", "", "", "", r"\bon probation\b", THROTTLED, "throttled", "quota", HOUR),
     OutcomeRow("Mailgun", "", "", "", r"not allowed to send:.*\brecipient limit", THROTTLED, "throttled", "quota", HOUR),

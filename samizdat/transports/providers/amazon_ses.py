@@ -1,19 +1,45 @@
-"""Amazon SES: what it tells of sent messages, through a topic of SNS.
+"""Amazon SES: the way out by its interface, and what it tells of sent messages, through a topic of SNS.
 
-https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html; the older notifications:
-https://docs.aws.amazon.com/ses/latest/dg/notification-contents.html
+    ses-api://ACCESS_KEY:SECRET_KEY@eu-central-1?configuration_set=news
+
+The message goes as we made it (https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html). SES writes
+Date, Message-ID and envelope anew: bounces by mail go to the return address as feedback, and each event has our token
+as a message tag. Opens and clicks are counted where the configuration set has a destination for them, and nowhere else;
+no request can turn that off.
+
+Events: https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html; the older
+notifications: https://docs.aws.amazon.com/ses/latest/dg/notification-contents.html
 """
 
+import base64
 import re
 from collections.abc import Iterator
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from samizdat.core.crypto.aws_signature import amz_date, authorization
+from samizdat.core.mail.outcome import OK, Refused, RouteVerdict
+from samizdat.transports.base import BadRoute, Message, RouteField, RouteKind, RouteProvider, RouteSettings
+from samizdat.transports.crew import ConnectionLost
+from samizdat.transports.http import HttpReply
+from samizdat.transports.http_api import (
+    API_ASKS,
+    API_OPTIONS,
+    ApiRequest,
+    HttpApi,
+    document,
+    json_body,
+    json_request,
+    message_token,
+    text_of,
+)
 from samizdat.transports.sns import SnsWebhook
 from samizdat.transports.webhooks import (
     SKIPPED,
     UNKNOWN,
     EventWord,
+    Scalar,
     WebhookEvent,
     address,
     addresses,
@@ -64,6 +90,111 @@ def bounce_word(kind: object, subtype: object) -> EventWord:
     return BOUNCES.get((kind, subtype)) or BOUNCES.get((kind, "")) or EventWord("bounced", "bounced")
 
 
+PATH = "/v2/email/outbound-emails"
+REGION = re.compile(r"[a-z]{2,4}(-[a-z]{2,12}){1,2}-\d{1,2}")
+
+
+class AmazonSesTransport(HttpApi):
+    """SendEmail of its second interface, with the raw message."""
+
+    name = "ses-api"
+    spf_host = "amazonaws.com"
+    kinds = (RouteKind("ses-api://ACCESS_KEY:SECRET_KEY@eu-central-1", "Amazon SES over HTTPS"),)
+    providers = (
+        RouteProvider(
+            "ses-api",
+            "Amazon SES over HTTPS",
+            "ses-api://ACCESS_KEY:SECRET_KEY@eu-central-1",
+            "Create an access key that may do ses:SendEmail. SMTP credentials don’t work here.",
+            signs=False,
+        ),
+    )
+    asks = (
+        RouteField("host", "As in the SES console, like eu-central-1.", label="Region", required=True),
+        RouteField("user", "Of an IAM user that may do ses:SendEmail.", label="Access key ID", required=True),
+        RouteField("password", "Of the same access key.", label="Secret access key", secret=True),
+        RouteField(
+            "configuration_set",
+            "Needed for webhooks. It must not count opens and clicks.",
+            label="Configuration set",
+        ),
+        *API_ASKS,
+    )
+    known_options = ("configuration_set", *API_OPTIONS)
+
+    def __init__(self, route: RouteSettings) -> None:
+        super().__init__(route)
+        if not REGION.fullmatch(route.host) or route.port or route.path not in ("", "/"):
+            raise BadRoute("bad_aws_region")
+        if not route.user.isalnum() or not route.user.isascii() or not route.password:
+            raise BadRoute("no_access_key")
+        self.configuration_set = route.options.get("configuration_set", "")
+        self.read_options(f"email.{route.host}.amazonaws.com")
+
+    def request(self, message: Message) -> ApiRequest:
+        tags = [{"Name": name, "Value": value} for name, value in message_token(message).items()]
+        payload = {
+            "Destination": {"ToAddresses": [message.recipient]},
+            "Content": {"Raw": {"Data": base64.b64encode(message.content).decode()}},
+            **({"FeedbackForwardingEmailAddress": message.sender} if message.sender else {}),
+            **({"ConfigurationSetName": self.configuration_set} if self.configuration_set else {}),
+            **({"EmailTags": tags} if tags else {}),
+        }
+        return self.signed(json_body(payload))
+
+    def signed(self, body: bytes) -> ApiRequest:
+        return json_request(PATH, self.headers("POST", PATH, body), body)
+
+    def headers(self, method: str, path: str, body: bytes) -> dict[str, str]:
+        """The date, and the signature over all."""
+        date = {"X-Amz-Date": amz_date(datetime.now(UTC))}
+        signature = authorization(
+            method,
+            path,
+            date | {"Host": self.place.name},
+            body,
+            access_key=self.route.user,
+            secret_key=self.route.password,
+            region=self.route.host,
+            service="ses",
+        )
+        return date | {"Authorization": signature}
+
+    async def probe(self) -> RouteVerdict:
+        """A message to nobody: whoever may send is told that the request is bad, and nothing is sent."""
+        try:
+            answer = await self.try_request(self.signed(json_body({"Content": {"Raw": {"Data": ""}}})))
+            outcome, _ = self.read(answer, "")
+        except ConnectionLost as lost:
+            return lost.verdict
+        return self.probed(answer, answer.status == 400 and isinstance(outcome, Refused))
+
+    async def standing(self) -> RouteVerdict | None:
+        """What GetAccount says, to an access key that may ask."""
+        path = "/v2/email/account"
+        try:
+            answer = await self.ask(path, self.headers("GET", path, b""))
+        except ConnectionLost:
+            return None
+        account = document(answer) if answer.status == 200 else None
+        enabled, status = within(account, "SendingEnabled"), text(within(account, "EnforcementStatus"), 100) or ""
+        values = {"host": self.place.name, "answer": status}
+        if enabled is False:
+            reason = "suspended" if status == "SHUTDOWN" else "paused"
+            return RouteVerdict("dead", reason, values, early=True)
+        return replace(OK, values=values) if enabled is True else None
+
+    def kind_of(self, payload: Any, answer: HttpReply) -> str:
+        """With a URL behind it in some regions."""
+        return answer.headers.get("x-amzn-errortype", "").partition(":")[0]
+
+    def words_of(self, payload: Any, answer: HttpReply) -> str:
+        return text_of(payload, "message") or text_of(payload, "Message") or answer.text
+
+    def id_of(self, payload: Any, answer: HttpReply) -> str:
+        return text_of(payload, "MessageId")
+
+
 class SesRecipient(NamedTuple):
     address: str | None
     response: str | None = None
@@ -94,8 +225,15 @@ class AmazonSesWebhook(SnsWebhook):
                 _description(kind, details),
                 status=recipient.status,
                 tags=tags(*_headers(mail, "x-tag")),
-                metadata=metadata(next(map(embedded, _headers(mail, "x-metadata")), None)),
+                metadata=metadata(next(map(embedded, _headers(mail, "x-metadata")), None)) | _message_tags(mail),
             )
+
+
+def _message_tags(mail: object) -> dict[str, Scalar]:
+    """Those of the request, each a list of one; what SES adds begins with "ses:"."""
+    held = within(mail, "tags")
+    own = {name: value for name, value in held.items() if ":" not in str(name)} if isinstance(held, dict) else {}
+    return metadata({name: value[0] for name, value in own.items() if isinstance(value, list) and value})
 
 
 def _word(kind: str, details: object) -> EventWord | None:
