@@ -3,6 +3,7 @@
 Options are environment variables, because the same words then work in a shell, a systemd unit and a container.
 """
 
+import ipaddress
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,6 +74,12 @@ OPTIONS = (
         "User of the public process when root starts `serve`. Choose one that owns nothing else.",
     ),
     Option("SAMIZDAT_DNS", "", "DNS server for the SPF, DKIM and DMARC checks. Default: the machine’s."),
+    Option(
+        "SAMIZDAT_PUBLIC_DNS",
+        "",
+        "Public resolvers that are asked whether they show the records of your sending domains, or `none`. Default: "
+        "9.9.9.9 1.1.1.1, and none if SAMIZDAT_DNS is set.",
+    ),
     Option(
         "SAMIZDAT_INNER_NETWORKS",
         "",
@@ -190,3 +197,14 @@ def key_file() -> Path:
         return Path(named).absolute()
     folder = data_folder()
     return folder.with_name(folder.name + ".key")
+
+
+def public_resolvers() -> list[str]:
+    """Addresses of resolvers that anybody may ask; [] where none shall be asked. Errors: BadOption."""
+    text = option("SAMIZDAT_PUBLIC_DNS") or ("none" if option("SAMIZDAT_DNS") else "9.9.9.9 1.1.1.1")
+    if text.strip() == "none":
+        return []
+    try:
+        return [str(ipaddress.ip_address(address)) for address in text.replace(",", " ").split()]
+    except ValueError:
+        raise BadOption("SAMIZDAT_PUBLIC_DNS has to be IP addresses, like 9.9.9.9 1.1.1.1, or none.") from None

@@ -14,23 +14,33 @@ import dns.rrset
 
 class NameServer:
     """records: name -> TXT values; one of more than 255 characters goes out in several strings, as real ones do.
-    hosts: (name, type) -> values of A, AAAA, MX and PTR. failing: for these names it answers that it failed."""
+    hosts: (name, type) -> values of A, AAAA, MX and PTR. failing: for these names it answers that it failed.
+    has_zone: it answers as a server of the zone, not as a resolver."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1", port: int = 0, *, has_zone: bool = False) -> None:
         self.records: dict[str, list[str]] = {}
         self.hosts: dict[tuple[str, str], list[str]] = {}
         self.failing: set[str] = set()
         self.broken = False  # Answers that it failed, to everything.
         self.silent = False  # Answers nothing.
         self.asked = 0
+        self.has_zone = has_zone
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind(("127.0.0.1", 0))
+        self._socket.bind((host, port))
         self._thread = threading.Thread(target=self._serve, name="name server", daemon=True)
 
     @property
     def place(self) -> str:
         """For SAMIZDAT_DNS."""
-        return f"127.0.0.1:{self._socket.getsockname()[1]}"
+        return f"{self.host}:{self.port}"
+
+    @property
+    def host(self) -> str:
+        return str(self._socket.getsockname()[0])
+
+    @property
+    def port(self) -> int:
+        return int(self._socket.getsockname()[1])
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -53,7 +63,7 @@ class NameServer:
     def _answer(self, data: bytes) -> bytes:
         query = dns.message.from_wire(data)
         answer = dns.message.make_response(query)
-        answer.flags |= dns.flags.RA
+        answer.flags |= dns.flags.AA if self.has_zone else dns.flags.RA
         name = query.question[0].name
         text, kind = name.to_text(omit_final_dot=True), query.question[0].rdtype
         values = self.records.get(text)

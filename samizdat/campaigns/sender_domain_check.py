@@ -32,6 +32,7 @@ _AREAS: dict[str, Callable[[], str]] = {
     "return": lambda: _("Return path"),
     "ptr": lambda: "PTR",
     "tls": lambda: "TLS",
+    "visible": lambda: _("Visibility"),
 }
 
 
@@ -58,7 +59,7 @@ Lookup = Callable[[str], list[str] | None]
 
 def look_up_txt(name: str) -> list[str] | None:
     """TXT strings of a name; [] when there are none, None when no server answered."""
-    return _look_up(name, "TXT", PATIENCE)
+    return look_up(name, "TXT", PATIENCE)
 
 
 def asker() -> Ask:
@@ -69,13 +70,14 @@ def asker() -> Ask:
     def ask(name: str, kind: str) -> list[str] | None:
         if (name, kind) not in known:
             left = min(until - time.monotonic(), PATIENCE)
-            known[name, kind] = _look_up(name, kind, left) if left > 0 else None
+            known[name, kind] = look_up(name, kind, left) if left > 0 else None
         return known[name, kind]
 
     return ask
 
 
-def _look_up(name: str, kind: str, patience: float) -> list[str] | None:
+def look_up(name: str, kind: str, patience: float) -> list[str] | None:
+    """[] where there are none, None when no server answered."""
     # Here and not above: every process of the house has this module, and hardly one asks a name server.
     import dns.exception
     import dns.resolver

@@ -59,13 +59,15 @@ def _sender(ours: "SendingDomain | None", name: str) -> tuple[list[Any], list[di
     from samizdat.accounts.sealed_settings import leading
     from samizdat.delivery import sending_gate
 
-    organization = ours.organization
-    verdicts = sending_gate.verdicts(organization, leading(organization), f"postmaster@{ours.name}")
+    organization, sender = ours.organization, f"postmaster@{ours.name}"
+    kept = sending_gate.kept_answers(sending_gate.gathered(organization, [sender], bootstrap.now()))
+    verdicts = sending_gate.verdicts(organization, leading(organization), sender, kept)
     routes = [
         {"route": verdict.route, "findings": {finding.code: finding.severity for finding in verdict.findings}}
         for verdict in verdicts
     ]
-    return sending_gate.records(verdicts), routes, sending_gate.allowed_reason(organization, ours.name)
+    records = [*sending_gate.records(verdicts), *sending_gate.visibility(kept, ours.name)]
+    return records, routes, sending_gate.allowed_reason(organization, ours.name)
 
 
 _FOUND = {

@@ -13,15 +13,19 @@ import socket
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from django.utils.translation import gettext as _
 
 from samizdat import plugins
 from samizdat.accounts.models import Organization
 from samizdat.accounts.sealed_settings import Leading, leading
+from samizdat.campaigns import dns_views
 from samizdat.campaigns.opened import OpenedCampaign
 from samizdat.campaigns.sender_domain_check import DnsRecord, asker, in_words
 from samizdat.core.mail.address import BadAddress, domain, normalize
+from samizdat.core.mail.dns_views import DnsView
+from samizdat.core.mail.dns_views import judge as judge_views
 from samizdat.core.mail.sender_check import OurKey, SenderByRoute, SenderFinding, judge
 from samizdat.core.mail.spf import Ask, provider_include
 from samizdat.delivery import dkim_keys, domain_ownership, queries, sealed_domains
@@ -45,11 +49,18 @@ class SenderVerdict:
 
 
 class KeptAnswers:
-    """What name servers answered lately, to be asked like them. is_complete: whether all that was asked is here."""
+    """What name servers answered lately, to be asked like them. is_complete: whether all that was asked is here.
+    views: by domain, who sees its records."""
 
-    def __init__(self, answers: Mapping[tuple[str, str], Sequence[str] | None], at: datetime) -> None:
+    def __init__(
+        self,
+        answers: Mapping[tuple[str, str], Sequence[str] | None],
+        at: datetime,
+        views: Mapping[str, Sequence[DnsView]] | None = None,
+    ) -> None:
         self._answers = answers
         self.at = at
+        self.views = views or {}
         self.is_complete = True
 
     def __call__(self, name: str, kind: str) -> Sequence[str] | None:
@@ -122,10 +133,12 @@ def refusal_of_all(opened: OpenedCampaign, ask: Ask) -> str:
     return next(filter(None, sentences), "")
 
 
-def gathered(organization: Organization, from_: Iterable[str], now: datetime) -> dict[str, object]:
-    """What name servers answer to all that is asked of these senders, to be kept."""
+def gathered(organization: Organization, from_: Iterable[str], now: datetime) -> dict[str, Any]:
+    """What name servers answer to all that is asked of these senders, to be kept; and who sees the records of domains
+    that the organization has here."""
     settings, ask = leading(organization), asker()
     answers: dict[tuple[str, str], Sequence[str] | None] = {}
+    seen: dict[str, list[DnsView]] = {}
 
     def listen(name: str, kind: str) -> Sequence[str] | None:
         answers[name, kind] = ask(name, kind)
@@ -133,14 +146,52 @@ def gathered(organization: Organization, from_: Iterable[str], now: datetime) ->
 
     for sender in from_:
         verdicts(organization, settings, sender, listen)
-    return {"at": now.isoformat(), "answers": [[name, kind, values] for (name, kind), values in answers.items()]}
+        name = _domain_of(sender)
+        if name and applies(organization, name) and dkim_keys.domains_over(organization, name):
+            seen[name] = dns_views.views(name, _own_names(organization, name, answers))
+    return {
+        "at": now.isoformat(),
+        "answers": [[name, kind, values] for (name, kind), values in answers.items()],
+        "views": {name: [[view.name, view.zone, view.resolvers] for view in views] for name, views in seen.items()},
+    }
+
+
+def kept_answers(*documents: Mapping[str, Any]) -> KeptAnswers:
+    """Of what was gathered, the newest last."""
+    answers: dict[tuple[str, str], Sequence[str] | None] = {}
+    views: dict[str, list[DnsView]] = {}
+    for document in documents:
+        answers |= {(name, kind): values for name, kind, values in document["answers"]}
+        views |= {name: [DnsView(*view) for view in seen] for name, seen in document["views"].items()}
+    return KeptAnswers(answers, datetime.fromisoformat(documents[-1]["at"]), views)
+
+
+def _own_names(
+    organization: Organization, name: str, answers: Mapping[tuple[str, str], Sequence[str] | None]
+) -> list[str]:
+    """Names at or below a domain whose TXT records count."""
+    keys = [key.name for row in dkim_keys.domains_over(organization, name) for key in dkim_keys.domain_row(row).active]
+    published = [text for (text, kind), values in answers.items() if kind == "TXT" and values]
+    every = [f"_dmarc.{name}", name, *keys, *published]
+    return [text for text in every if f".{text}".endswith(f".{name}")]
+
+
+def _domain_of(sender: str) -> str:
+    try:
+        return domain(normalize(sender))
+    except BadAddress:
+        return ""
+
+
+def visibility(kept: KeptAnswers, name: str) -> list[DnsRecord]:
+    """Whether everybody sees the records of a domain."""
+    return in_words(judge_views(name, kept.views.get(name, [])))
 
 
 def refusal(organization: Organization, settings: Leading, sender: str, ask: Ask | None = None) -> str:
     """Why nothing may be sent from this address yet, and what to do; "" where it may."""
-    try:
-        name = domain(normalize(sender))
-    except BadAddress:
+    name = _domain_of(sender)
+    if not name:
         return ""  # The letter's own flaw names it already.
     if not applies(organization, name) or allowed_reason(organization, name):
         return ""

@@ -96,6 +96,13 @@ SENTENCES = {
     "%(address)s to: %(host)s",
     "ptr_unanswered": "Unknown: no DNS server answered for the name of this server, %(host)s. Check the connection, "
     "then press Check again.",
+    "visible_good": "The DNS servers of %(domain)s and public resolvers (%(views)s) show the same records.",
+    "visible_not_yet": "TXT %(name)s is published, but these public resolvers don’t show it yet: %(views)s. Wait an "
+    "hour, then press Check again.",
+    "visible_split": "The DNS servers of %(domain)s don’t agree about TXT %(name)s: different at %(servers)s. Wait "
+    "an hour. If it stays so, ask your DNS provider to update all its servers.",
+    "visible_lame": "These DNS servers of %(domain)s don’t answer for it: %(servers)s. At your registrar, remove them "
+    "from the name servers of the domain, or ask your DNS provider to fix them.",
     "tls_good": "The route encrypts its connection.",
     "tls_none": "This route sends without encryption. Change its URL from smtp+plain:// to smtp:// (with STARTTLS) or "
     "smtps://.",
@@ -162,7 +169,7 @@ class SenderFinding:
 
     @property
     def area(self) -> str:
-        """spf, dkim, dmarc, return, ptr or tls."""
+        """spf, dkim, dmarc, return, ptr, tls or visible."""
         return self.code.partition("_")[0]
 
 

@@ -11,7 +11,7 @@ from samizdat.accounts.models import Organization, Person
 from samizdat.core.crypto.seal import SealError
 from samizdat.delivery.actions import remote_checks
 from samizdat.delivery.models import RemoteCheck
-from samizdat.delivery.sending_gate import KeptAnswers
+from samizdat.delivery.sending_gate import KeptAnswers, kept_answers
 
 # Kinds of remote checks: whom a campaign is from, a sending domain, and that with the keys' own records.
 CAMPAIGN, DOMAIN, KEYS = "sender", "domain", "records"
@@ -50,13 +50,12 @@ def kept(organization: Organization, now: datetime) -> KeptAnswers | None:
     rows = RemoteCheck.objects.select_related("organization").filter(
         organization=organization, kind__in=(CAMPAIGN, DOMAIN, KEYS), done__gt=now - FRESH
     )
-    answers: dict[tuple[str, str], list[str] | None] = {}
-    newest = None
-    for row in rows.order_by("pk"):
-        if (answer := _answer(row)) and abs(now - (at := datetime.fromisoformat(answer["at"]))) < FRESH:
-            answers |= {(name, kind): values for name, kind, values in answer["answers"]}
-            newest = at
-    return KeptAnswers(answers, newest) if newest else None
+    documents = [document for row in rows.order_by("pk") if (document := _answer(row)) and _is_fresh(document, now)]
+    return kept_answers(*documents) if documents else None
+
+
+def _is_fresh(document: dict[str, Any], now: datetime) -> bool:
+    return abs(now - datetime.fromisoformat(document["at"])) < FRESH
 
 
 def _answer(row: RemoteCheck) -> dict[str, Any] | None:

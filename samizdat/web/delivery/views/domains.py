@@ -149,7 +149,7 @@ def _records(request: DeskRequest, domain: SendingDomain) -> dict[str, object]:
         state = sender_checks.state(organization, sender_checks.DOMAIN, domain.pk, now)
         may_ask = request.role in ADMINS and not state
         return {"records": None, "asking": state == "asking", "lost": state == "lost", "ask_dns": may_ask}
-    return {"records": records, "records_at": kept.at}
+    return {"records": [*records, *sending_gate.visibility(kept, domain.name)], "records_at": kept.at}
 
 
 @deed(ADMINS)

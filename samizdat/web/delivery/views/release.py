@@ -243,6 +243,7 @@ def _look(request: DeskRequest, campaign: Campaign, settings: Leading, email: st
     is_unsigned = signature.by in ("nobody", "waiting")
     if is_unsigned:  # Said once, in a line of the checks.
         records = [record for record in records if record.name != "DKIM" or record.state == "good"]
+    records += sending_gate.visibility(kept, name)
     bad = sum(record.state != "good" for record in records)
     words = ngettext("%(n)s warning", "%(n)s warnings", bad) % {"n": count(bad)}
     if not bad:
