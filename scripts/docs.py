@@ -193,8 +193,10 @@ def _suppressions() -> str:
     table = [f"| {' | '.join(row)} | {thresholds.SENTENCES[row[0]]} |" for row in rows]  # type: ignore[index]
     head = ["| for | reports | of campaigns | within days | in words |", "|---|---|---|---|---|"]
     after = (
-        "Only reports with the fault `recipient` count, and the same report counts once. What servers say while we "
-        "send is counted apart.\n\n"
+        "Only reports with the fault `recipient` count, and the same report counts once. `host` is the reason "
+        "`host_unknown` (5.1.2, 5.4.4):\na sending server whose DNS is broken says it of everyone, so it has to last. "
+        "What servers say [while we send](sending.md#when-a-mailbox-is-gone) follows\nthe same table; there an email "
+        "that is accepted proves that the mailbox lives.\n\n"
     )
     return "\n".join([*head, *table, "", after])
 

@@ -14,9 +14,9 @@ from samizdat.audience import actions as audience
 from samizdat.audience.models import List, Subscriber
 from samizdat.campaigns.models import Campaign, Edition, large
 from samizdat.core.bounce.report import KINDS, Fault, Kind, ReportEvent
-from samizdat.core.bounce.thresholds import SOFT, Counted, Suppression, counts, suppression
+from samizdat.core.bounce.thresholds import LONGEST, Counted, Suppression, answer, counts, suppression
 from samizdat.core.crypto.seal import NONCE_BYTES, SealError
-from samizdat.core.mail.outcome import SURE_ANSWER, scrub
+from samizdat.core.mail.outcome import scrub
 from samizdat.core.mail.suppression_rules import is_plausible
 from samizdat.db import next_ids
 from samizdat.delivery.actions.bounces import last_anew
@@ -27,12 +27,10 @@ from samizdat.incoming.models import MailReport
 from samizdat.vault import keyring
 from samizdat.vault.errors import RecordBroken
 
-# A word of core/bounce/reasons -> one of core/mail/outcome.ANSWERS.
-SOFTER = {"mailbox_full": "full", "disabled": "inactive"}
 # Characters of the server's words that are kept.
 WORDS = 500
 # Of one subscriber: what is older, or comes on top, decides nothing.
-LOOKED_BACK, MOST = timedelta(days=SOFT.days), 100
+LOOKED_BACK, MOST = timedelta(days=LONGEST), 100
 # Rows in memory at once.
 AT_ONCE = 500
 # Where a report's details are sealed.
@@ -148,11 +146,11 @@ def follow(organization: Organization, known: Sequence[tuple[ReportEvent, SentMe
     for _pk, subscriber in sorted(complained.items()):
         audience.unsubscribe_from_all(subscriber, now=now, way="mail")
         audience.suppress(organization, "complaint", subscriber=subscriber, now=now)
-    in_doubt = _in_doubt(organization, {row.message.edition for row in dead if row.why == "hard"}, now)
+    in_doubt = _in_doubt(organization, {row.message.edition for row in dead if row.why != "soft"}, now)
     believed = {
         row.message.subscriber.pk: row.answer
         for row in dead
-        if row.why != "hard" or row.message.edition.pk not in in_doubt
+        if row.why == "soft" or row.message.edition.pk not in in_doubt
     }
     if believed:
         audience.suppress_bounced(organization, believed, now=now)
@@ -190,7 +188,7 @@ def _is_in_doubt(campaign: Campaign, edition: int, now: datetime) -> bool:
 def _answer(event: ReportEvent, message: SentMessage, reports: Iterable[Counted]) -> dict[str, object]:
     """For whoever asks why (delivery.queries.suppression_cause): in the words of what is refused while we send."""
     return {
-        "answer": SURE_ANSWER if event.kind == "hard" else SOFTER.get(event.reason, "unavailable"),
+        "answer": answer(event.kind, event.reason),
         "code": event.reply or "",
         "status": event.status or "",
         "days": len({report.day for report in reports if report.fault == "recipient"}),

@@ -4,8 +4,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from samizdat.core.mail.outcome import ANSWERS, NUMBERS
-from samizdat.core.mail.suppression_rules import CLASSES, DAYS, AnswerDay, is_dead, is_plausible
+from samizdat.core.mail.outcome import ANSWERS, NUMBERS, answer_class, classify
+from samizdat.core.mail.suppression_rules import CLASSES, NO_SUCH_HOST, RULES, AnswerDay, is_dead, is_plausible
 
 FIRST = date(2026, 11, 2)
 
@@ -69,6 +69,10 @@ def test_more_than_twenty_and_a_tenth_of_a_mailbox_provider_are_not_believed(
 
 
 def test_no_answer_about_us_or_the_message_is_among_them() -> None:
-    assert (
-        {ANSWERS[number] for number in CLASSES} == set(DAYS) == {"no_such_mailbox", "unavailable", "full", "inactive"}
-    )
+    answers = {ANSWERS[number] for number in CLASSES}
+    assert answers == set(RULES) - {NO_SUCH_HOST} == {"no_such_mailbox", "unavailable", "full", "inactive"}
+
+
+def test_a_domain_that_does_not_exist_has_to_last_in_a_session_as_in_a_report() -> None:
+    words = classify("rcpt", 550, "5.1.2 Host or domain name not found")
+    assert RULES[ANSWERS[answer_class(words)]].days == RULES[NO_SUCH_HOST].days == RULES[NO_SUCH_HOST].reports.campaigns

@@ -1,8 +1,7 @@
-"""When an address is no longer written to: the one table of what follows from what came back by mail.
+"""When an address is no longer written to for what came back by mail.
 
 Only what is the recipient's own fault counts, and only reports that were matched to an email of ours are handed in.
-What servers say while we send has a table of its own (core/mail/suppression_rules): there an email that is accepted
-proves that somebody lives, while every email that comes back was accepted first.
+How often it has to come stands in the one table of core/mail/suppression_rules, beside what servers say while we send.
 """
 
 from collections.abc import Iterable
@@ -10,30 +9,24 @@ from datetime import date, timedelta
 from typing import Literal, NamedTuple
 
 from samizdat.core.bounce.report import Fault, Kind
-
-
-class Threshold(NamedTuple):
-    """So many reports within the last `days`, of so many campaigns."""
-
-    times: int
-    days: int
-    campaigns: int
-
-
-# One report that the mailbox does not exist is enough. Soft ones have to last: a mailbox that is full over a holiday is
-# somebody's.
-HARD = Threshold(1, 3650, 1)
-SOFT = Threshold(5, 15, 3)
+from samizdat.core.mail.outcome import SURE_ANSWER
+from samizdat.core.mail.suppression_rules import NO_SUCH_HOST, RULES, Threshold
 
 # A warning, whose failure follows if there is one.
 NOT_COUNTED = frozenset({"delayed"})
+# Reasons of core/bounce/reasons -> words of core/mail/outcome.ANSWERS, by which people read why.
+_ANSWERS = {"mailbox_full": "full", "disabled": "inactive"}
 
-Suppression = Literal["complaint", "hard", "soft"]
-THRESHOLDS: dict[Suppression, Threshold] = {"hard": HARD, "soft": SOFT}
+Suppression = Literal["complaint", "hard", "host", "soft"]
+_HOST, _SOFT = RULES[NO_SUCH_HOST].reports, RULES["unavailable"].reports
+THRESHOLDS: dict[Suppression, Threshold] = {"hard": RULES[SURE_ANSWER].reports, "host": _HOST, "soft": _SOFT}
+# What is older decides nothing, but for what is enough by itself, on the day it comes.
+LONGEST = max(threshold.days for why, threshold in THRESHOLDS.items() if why != "hard")
 SENTENCES: dict[Suppression, str] = {
     "complaint": "The subscriber, or their provider, reported an email as spam.",
     "hard": "Their server says that this address can’t receive email.",
-    "soft": f"Their server rejected {SOFT.times} emails of {SOFT.campaigns} or more campaigns in {SOFT.days} days.",
+    "host": f"A server said of {_HOST.campaigns} campaigns that the domain of this address doesn’t exist.",
+    "soft": f"Their server rejected {_SOFT.times} emails of {_SOFT.campaigns} or more campaigns in {_SOFT.days} days.",
 }
 
 
@@ -60,11 +53,23 @@ def suppression(reports: Iterable[Counted], today: date) -> Suppression | None:
     own = {entry for entry in reports if entry.day <= today and counts(entry.kind, entry.fault, entry.reason)}
     if any(entry.kind == "complaint" for entry in own):
         return "complaint"
-    if _reached(HARD, [entry for entry in own if entry.kind == "hard"], today):
-        return "hard"
-    if _reached(SOFT, [entry for entry in own if entry.kind == "soft"], today):
-        return "soft"
+    for why in THRESHOLDS:
+        if _reached(THRESHOLDS[why], [entry for entry in own if _row(entry) == why], today):
+            return why
     return None
+
+
+def _row(entry: Counted) -> Suppression:
+    if entry.kind == "hard":
+        return "host" if entry.reason == "host_unknown" else "hard"
+    return "soft"
+
+
+def answer(kind: Kind, reason: str) -> str:
+    """What a report says, in a word of outcome.ANSWERS."""
+    if kind == "hard" and reason != "host_unknown":
+        return SURE_ANSWER
+    return _ANSWERS.get(reason, "unavailable")
 
 
 def _reached(threshold: Threshold, reports: list[Counted], today: date) -> bool:

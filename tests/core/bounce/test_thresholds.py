@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from samizdat.core.bounce.reasons import BY_NAME
-from samizdat.core.bounce.thresholds import SENTENCES, Counted, suppression
+from samizdat.core.bounce.thresholds import SENTENCES, THRESHOLDS, Counted, suppression
 
 TODAY = date(2026, 12, 1)
 
@@ -42,7 +42,18 @@ def test_a_complaint_is_the_gravest() -> None:
 
 
 def test_every_suppression_has_a_sentence() -> None:
-    assert set(SENTENCES) == {"complaint", "hard", "soft"}
+    assert set(SENTENCES) == {"complaint", *THRESHOLDS}
+
+
+def no_host(days_ago: int, campaign: int) -> Counted:
+    return Counted("hard", "recipient", "host_unknown", TODAY - timedelta(days_ago), campaign)
+
+
+def test_a_domain_that_does_not_exist_is_believed_after_three_campaigns() -> None:
+    reports = [no_host(0, 1), no_host(30, 2), no_host(60, 3)]
+    assert suppression(reports, TODAY) == "host"
+    assert suppression(reports[:2], TODAY) is None
+    assert suppression([no_host(day, 1) for day in range(5)], TODAY) is None
 
 
 counted = st.builds(
