@@ -7,10 +7,12 @@ from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
 import msgspec
+from django.db import transaction
 from msgspec import Struct
 
 from samizdat.accounts.models import Organization
 from samizdat.audience import actions as audience
+from samizdat.audience.errors import AudienceError, RowsAltered
 from samizdat.audience.models import List, Subscriber
 from samizdat.campaigns.models import Campaign, Edition, large
 from samizdat.core.bounce.report import KINDS, Fault, Kind, ReportEvent
@@ -20,7 +22,7 @@ from samizdat.core.mail.outcome import scrub
 from samizdat.core.mail.suppression_rules import is_plausible
 from samizdat.db import next_ids
 from samizdat.delivery.actions.bounces import last_anew
-from samizdat.delivery.queries import HELD_BOUNCES, RETURNED, held_bounces
+from samizdat.delivery.queries import HELD_BOUNCES, RETURNED, SETTLED_BOUNCES, held_bounces
 from samizdat.events.actions import record
 from samizdat.incoming.identity import SentMessage
 from samizdat.incoming.models import MailReport
@@ -62,6 +64,25 @@ class ReadReport(NamedTuple):
     event: ReportEvent
     dialect: str
     message: SentMessage | None
+
+
+def by_halves[Item](
+    items: Sequence[Item], work: Callable[[Sequence[Item]], None], give_up: Callable[[Item, Exception], None]
+) -> None:
+    """work(items) in one transaction. What can't be followed up is tried with each half, until it is known which of
+    them it is."""
+    if not items:
+        return
+    try:
+        with transaction.atomic():
+            work(items)
+    except (AudienceError, RowsAltered, SealError) as error:
+        if len(items) == 1:
+            give_up(items[0], error)
+            return
+        middle = len(items) // 2
+        by_halves(items[:middle], work, give_up)
+        by_halves(items[middle:], work, give_up)
 
 
 def write(organization: Organization, reports: Sequence[ReadReport], now: datetime) -> None:
@@ -175,12 +196,15 @@ def _in_doubt(organization: Organization, editions: Iterable[Edition], now: date
 def _is_in_doubt(campaign: Campaign, edition: int, now: datetime) -> bool:
     rows = MailReport.objects.filter(edition=edition, kind=KINDS.index("hard"))
     count = rows.values("number").distinct().count()
-    if is_plausible(count, campaign.accepted) or any(
-        row.word == RETURNED for row in held_bounces(campaign, settled=True)
-    ):
+    is_held = any(row.word == RETURNED for row in held_bounces(campaign))
+    detail = {"provider": RETURNED, "count": count, "answered": campaign.accepted}
+    if is_plausible(count, campaign.accepted):
+        if is_held:  # More was accepted since: held_reports follows.
+            record(SETTLED_BOUNCES, campaign.organization, now=now, about=campaign.pk, detail={**detail, "count": 0})
         return False
-    if all(row.word != RETURNED for row in held_bounces(campaign)):
-        detail = {"provider": RETURNED, "count": count, "answered": campaign.accepted}
+    if any(row.word == RETURNED for row in held_bounces(campaign, settled=True)):
+        return False
+    if not is_held:
         record(HELD_BOUNCES, campaign.organization, now=now, about=campaign.pk, detail=detail)
     return True
 

@@ -3,16 +3,14 @@ its reports and what follows are written in the transaction that takes it up, wi
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import msgspec
-from django.db import transaction
 
 from samizdat import limited_process
 from samizdat.accounts.models import Organization
-from samizdat.audience.errors import AudienceError, RowsAltered
 from samizdat.core.bounce import reading
 from samizdat.core.bounce.report import Report
 from samizdat.core.crypto.seal import SealError
@@ -96,33 +94,25 @@ def _read(organization: Organization, envelopes: Sequence[intake.Envelope]) -> l
         raws, sizes = [envelope.raw for envelope in envelopes], [envelope.size for envelope in envelopes]
         return [*limited_process.work(organization.pk, reading.read_all, raws, sizes)]
     except (limited_process.TooMuch, limited_process.HelperBroke):
-        return _by_halves(envelopes, lambda half: _read(organization, half)) or [None]
+        middle = len(envelopes) // 2
+        halves = (envelopes[:middle], envelopes[middle:]) if middle else ()
+        return [report for half in halves for report in _read(organization, half)] or [None]
 
 
-def _take_up_or_set_aside(organization: Organization, portion: Sequence[ReadMail], now: datetime) -> list[None]:
-    """Of a portion that can't be followed up, the message that keeps the others from it is set aside: its subscriber
-    was erased meanwhile, or altered in the database."""
-    try:
-        if portion:
-            _take_up(organization, portion, now)
-    except (AudienceError, RowsAltered, SealError) as error:
-        if len(portion) == 1:
-            log.error("An incoming message could not be followed up and was set aside: %s", where_it_broke(error))
-            _set_state([portion[0].row.pk], IncomingMail.UNREADABLE)
-        _by_halves(portion, lambda half: _take_up_or_set_aside(organization, half, now))
-    return []
+def _take_up_or_set_aside(organization: Organization, portion: Sequence[ReadMail], now: datetime) -> None:
+    """A message that keeps the others of its portion from being followed up is set aside: its subscriber was erased
+    meanwhile, or altered in the database."""
 
+    def set_aside(mail: ReadMail, error: Exception) -> None:
+        log.error("An incoming message could not be followed up and was set aside: %s", where_it_broke(error))
+        _set_state([mail.row.pk], IncomingMail.UNREADABLE)
 
-def _by_halves[Item, Result](items: Sequence[Item], work: Callable[[Sequence[Item]], list[Result]]) -> list[Result]:
-    """What failed for all of them, for each half; nothing for a single one."""
-    middle = len(items) // 2
-    return [*work(items[:middle]), *work(items[middle:])] if middle else []
+    follow_up.by_halves(portion, lambda some: _take_up(organization, some, now), set_aside)
 
 
 def _take_up(organization: Organization, portion: Sequence[ReadMail], now: datetime) -> None:
-    with transaction.atomic():
-        taken_up = _matched(organization, _claimed(portion), now)
-        follow_up.write(organization, [report for mail in taken_up for report in _reports(mail)], now)
+    taken_up = _matched(organization, _claimed(portion), now)
+    follow_up.write(organization, [report for mail in taken_up for report in _reports(mail)], now)
 
 
 def _claimed(portion: Sequence[ReadMail]) -> list[ReadMail]:

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import NoReturn
+from itertools import count
+from typing import Any, NoReturn
 
 import pytest
 
@@ -20,10 +21,12 @@ from samizdat.core.crypto.tokens import TOKEN_CHARACTERS
 from samizdat.core.mail.suppression_rules import FLOOR
 from samizdat.delivery.actions.bounces import believe
 from samizdat.delivery.queries import RETURNED, held_bounces, suppression_cause
+from samizdat.events.actions import record
 from samizdat.events.models import Event
-from samizdat.incoming import follow_up, intake, processing, queries
+from samizdat.incoming import follow_up, held_reports, intake, processing, queries
 from samizdat.incoming.follow_up import ReadReport
 from samizdat.incoming.models import IncomingMail, MailReport
+from samizdat.worker.schedule.event_handlers import follow
 from tests.delivery.conftest import House
 from tests.incoming.conftest import Incoming, bounce, full, now
 
@@ -81,9 +84,66 @@ def test_a_relay_that_calls_everybody_dead_is_believed_only_by_an_admin(house: H
     assert (held.word, held.count, held.answered) == (RETURNED, FLOOR + 1, FLOOR + 12)
     assert "came back because their addresses don’t exist" in status_of(campaign)["held_bounces"][0]["sentence"]  # type: ignore[index]
     assert believe(campaign, now=now()) == FLOOR + 1
+    follow(now())
+    assert incoming.suppressed() == {f"bounce {address}" for address in readers[: FLOOR + 1]}
+    assert held_bounces(campaign) == []
     incoming.come_back(sent[readers[-2]])
     incoming.read()
     assert f"bounce {readers[-2]}" in incoming.suppressed() and held_bounces(campaign) == []
+
+
+def test_who_came_back_before_an_admin_said_yes_is_written_to(house: House, incoming: Incoming) -> None:
+    readers = house.people(FLOOR + 1)
+    sent = incoming.send()
+    for address in readers:
+        incoming.come_back(sent[address])
+    incoming.read()
+    number = row_id(house.organization.id, house.number(readers[0]))
+    record("subscriber.confirmed", house.organization, now=now(), about=number)
+    believe(Campaign.objects.get(), now=now())
+    follow(now())
+    assert incoming.suppressed() == {f"bounce {address}" for address in readers[1:]}
+
+
+def test_what_was_held_is_suppressed_once_it_is_few_of_all(house: House, incoming: Incoming) -> None:
+    readers = house.people(FLOOR + 2)
+    sent = incoming.send()
+    for address in readers[: FLOOR + 1]:
+        incoming.come_back(sent[address])
+    incoming.read()
+    assert incoming.suppressed() == set()
+    Campaign.objects.update(accepted=1000, frozen=1000)
+    incoming.come_back(sent[readers[-1]])
+    incoming.read()
+    assert held_bounces(Campaign.objects.get()) == []
+    follow(now())
+    assert incoming.suppressed() == {f"bounce {address}" for address in readers}
+
+
+def test_a_yes_that_breaks_off_is_followed_once_again(
+    house: House, incoming: Incoming, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readers = house.people(FLOOR + 1)
+    sent = incoming.send()
+    for address in readers:
+        incoming.come_back(sent[address])
+    incoming.read()
+    believe(Campaign.objects.get(), now=now())
+    monkeypatch.setattr(held_reports, "SLICE", 8)
+    write, calls = follow_up.follow, count()
+
+    def killed_in_the_second(*args: Any) -> None:
+        write(*args)
+        if next(calls) == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(follow_up, "follow", killed_in_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        follow(now())
+    assert len(incoming.suppressed()) == 8
+    follow(now())
+    assert incoming.suppressed() == {f"bounce {address}" for address in readers}
+    assert Event.objects.filter(kind="subscriber.suppressed").count() == len(readers)
 
 
 def test_who_came_back_is_not_given_up_for_what_bounced_before(house: House, incoming: Incoming) -> None:

@@ -257,8 +257,8 @@ def campaign_resume(number: int) -> None:
 @click.argument("number", metavar="ID", type=int)
 @common
 def campaign_suppress_bounced(number: int) -> None:
-    """Suppress addresses that a mailbox provider called nonexistent, though there were too many to be believed. The
-    worker does it within seconds.
+    """Suppress addresses that a mailbox provider, or emails that came back, called nonexistent, though there were too
+    many to be believed. The worker does it within seconds.
     """
     campaign_row = campaign_numbered(number)
     from samizdat.delivery.actions import bounces

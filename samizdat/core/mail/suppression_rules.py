@@ -70,7 +70,7 @@ REASONS = {
 HELD = {
     "returned": "{count} of {answered} emails came back because their addresses don’t exist. That may be an error at a "
     "sending provider, so no more of these addresses are suppressed. Ask a few of the subscribers another way. If it’s "
-    "true, confirm it: then the next emails that come back count again.",
+    "true, suppress the addresses.",
     "provider": "{provider} says that {count} of {answered} mailboxes don’t exist or don’t work. That may be an error "
     "there, so none of these addresses was suppressed. Ask a few of the subscribers another way. If it’s true, "
     "suppress the addresses.",

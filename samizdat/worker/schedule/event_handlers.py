@@ -19,6 +19,7 @@ from samizdat.events import queries
 from samizdat.events.actions import is_genuine, readable_time, record
 from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event, FollowUp
+from samizdat.incoming import held_reports
 from samizdat.logs import where_it_broke
 from samizdat.worker.inbox import confirmation_reminders, preferences, reconsent, unsubscribes
 from samizdat.worker.publishing import publish
@@ -84,6 +85,7 @@ FOLLOW_UPS: dict[EventKind, tuple[Deed, ...]] = {
     "publicdb.lost": (publish.all_letters,),
     "campaigns.restored": (publish.all_letters,),
     "campaign.corrected": (publish.letter,),
+    "campaign.bounces_settled": (held_reports.suppress,),
     "campaign.archive_listed": (publish.listing,),
     "campaign.archive_unlisted": (publish.listing,),
     "campaign.tested": (publish.pictures,),

@@ -188,7 +188,7 @@ def _facts(request: DeskRequest, campaign: Campaign) -> dict[str, Any]:
         "resting": _resting(request.organization) if campaign.state in LIVE else [],
         "barred": _barred(campaign) if campaign.state in LIVE else [],
         "refusing": queries.provider_refusals(campaign) if campaign.state in LIVE else [],
-        "held_bounces": queries.held_bounces(campaign) if books.refused else [],
+        "held_bounces": queries.held_bounces(campaign) if books.refused or books.accepted else [],
         "other_way": any(row["state"] in ("live", "throttled") for row in seen.by_route.values()),
         "minutes_left": -(-(books.pending + books.deferred) // speed) if speed and not patience and moving else None,
         "patience": patience,
