@@ -47,6 +47,7 @@ SEALED_BY = {
     "delivery.dkimkey.state": "private_sealed says whether it waits; the log, whether it was retired",
     "incoming.incomingmail.state": "its reports, which are written once (incoming/processing.py)",
     "incoming.mailreport.kind": "details_sealed",
+    "incoming.seedcopy.state": "settings_sealed of the seed mailbox: a copy goes to the address in it alone",
     "privacy.renewal.state": "the log says who pressed, and for which list, tag and groups",
 }
 

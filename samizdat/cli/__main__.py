@@ -34,6 +34,7 @@ COMMANDS = {
     "route": ("routes", "route"),
     "bounce": ("bounces", "bounce"),
     "mail": ("mail", "mail"),
+    "seed": ("seeds", "seed"),
     "demo": ("demo", "demo"),
     "completion": ("completion", "completion"),
 }

@@ -56,3 +56,37 @@ class PolledMailbox(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["organization", "name"], name="mailbox_name_once")]
+
+
+class SeedMailbox(models.Model):
+    """A mailbox of the organization's own, by which it sees where its campaigns arrive. `settings_sealed`:
+    seeds/mailboxes.SeedSettings, its address and how it is read. `fault`: why it could not be read the last time, a
+    code of mailboxes/faults.SENTENCES.
+    """
+
+    organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="+", db_index=False)
+    name = models.CharField(max_length=60)
+    settings_sealed = models.BinaryField()
+    fault = models.CharField(max_length=20, blank=True, default="")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organization", "name"], name="seed_mailbox_name_once")]
+
+
+class SeedCopy(models.Model):
+    """A copy of a campaign that went to a seed mailbox by a route. `mark`: the value of its header seeds/copies.HEADER.
+    `at`: when it was sent, before that when it was to be.
+    """
+
+    UNSENT, SENT, INBOX, SPAM, MISSING, REJECTED, UNREAD = range(7)
+
+    campaign = models.ForeignKey("campaigns.Campaign", models.CASCADE, related_name="+", db_index=False)
+    route = models.ForeignKey("delivery.Route", models.CASCADE, related_name="+", db_index=False)
+    seed = models.ForeignKey(SeedMailbox, models.CASCADE, related_name="+", db_index=False)
+    state = models.PositiveSmallIntegerField(default=UNSENT)
+    mark = models.CharField(max_length=40)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["campaign", "route", "seed"], name="seed_copy_once")]
+        indexes = [models.Index(fields=["seed", "at"], name="seed_copy_waiting", condition=models.Q(state__lte=1))]

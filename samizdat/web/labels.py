@@ -273,6 +273,7 @@ _SHAPES: dict[EventKind, str] = {
     "campaign.wait_over": "",
     "campaign.provider_blocks": "stop",
     "campaign.bounces_held": "stop",
+    "campaign.not_arriving": "stop",
     "campaign.bounces_settled": "",
     "campaign.provider_retried": "",
     "campaign.wave_sent": "",
@@ -521,3 +522,15 @@ def tested(verdict: RouteTest | TestResult, name: str) -> str:
     if verdict.reason not in outcome.REASONS:
         return str(verdict.sentence)
     return outcome.filled(_(outcome.REASONS[verdict.reason]), name, verdict.values)
+
+
+# Where a copy to a seed mailbox is, by its state: shape of the mark, and the word.
+SEED_COPIES: tuple[tuple[str, Word], ...] = (
+    ("", lazy("to be sent")),
+    ("", lazy("on its way")),
+    ("good", lazy("inbox")),
+    ("stop", lazy("spam")),
+    ("stop", lazy("missing")),
+    ("stop", lazy("rejected")),
+    ("care", lazy("mailbox can’t be read")),
+)

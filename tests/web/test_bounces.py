@@ -11,10 +11,13 @@ from samizdat.audience import actions
 from samizdat.cli.audience import _why_suppressed
 from samizdat.core.mail.ledger import State
 from samizdat.core.mail.outcome import NUMBERS
+from samizdat.delivery.actions import add_route
 from samizdat.delivery.models import Delivery
 from samizdat.delivery.queries import held_bounces, suppression_cause
 from samizdat.events.actions import record
 from samizdat.events.models import Event
+from samizdat.incoming.models import SeedCopy
+from samizdat.incoming.seeds import mailboxes as seeds
 from tests.conftest import NOW
 from tests.web.conftest import House
 
@@ -101,3 +104,16 @@ def test_an_admin_decides_about_mailboxes_that_nobody_believes_to_be_gone(here: 
     assert what not in desk("admin").get(home).content.decode()
     again = desk("admin").post(press, {"provider": "gmail"}, follow=True).content.decode()
     assert "Nothing waits for a decision here." in again
+
+
+def test_the_report_shows_where_copies_to_seed_mailboxes_arrived(here: House, desk: Desk) -> None:
+    organization = here.organization
+    report = _to(here, "report", here.sent.pk)
+    assert "Seed mailboxes" not in desk("viewer").get(report).content.decode()
+    route = add_route(organization, "main relay", "smtp+plain://127.0.0.1:2525", now=NOW)
+    for name, state in (("at Gmail", SeedCopy.SPAM), ("at Mail.ru", SeedCopy.INBOX)):
+        seed = seeds.add(organization, name, "seed@post.example", "imaps://seed:secret@post.example", now=NOW)
+        SeedCopy.objects.create(campaign=here.sent, route=route, seed=seed, state=state, mark="ab", at=NOW)
+    page = " ".join(desk("viewer").get(report).content.decode().split())
+    assert '<th scope="row">main relay</th>' in page
+    assert '<span class="state stop">spam</span>' in page and '<span class="state good">inbox</span>' in page

@@ -476,3 +476,18 @@ def test_every_admin_is_mailed_once_that_too_many_mailboxes_are_called_nonexiste
     text = " ".join(mails(tmp_path)["clara@lantern.example"].split())
     assert f"unusually many recipients of campaign No. {campaign.pk}" in text and "nobody there was suppressed" in text
     assert "small.example" not in text
+
+
+def test_every_admin_is_mailed_once_that_copies_to_seed_mailboxes_do_not_arrive(
+    lantern: Any, thursday: Any, tmp_path: Path
+) -> None:
+    make_person("clara", "clara@lantern.example", lantern, "admin")
+    route = add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
+    draft = Draft(subject="News", from_name="Lantern", from_email="letter@lantern.example", body="{{ FNAME }}")
+    campaign = campaigns.create(lantern, thursday, draft, by=None, now=NOW)
+    admin_alerts._later.clear()
+    detail = {"route": route.pk, "copies": 3, "spam": 1, "missing": 2}
+    record("campaign.not_arriving", lantern, now=NOW, about=campaign.pk, detail=detail)
+    assert [admin_alerts.take(NOW + timedelta(minutes=1)) for _round in range(2)] == [1, 0]
+    text = " ".join(mails(tmp_path)["clara@lantern.example"].split())
+    assert "sending route “folder”: of 3 copies to your seed mailboxes, 1 went to spam and 2 didn’t arrive" in text

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from email.message import EmailMessage
@@ -22,7 +22,7 @@ from samizdat.campaigns.drafts.draft import Draft, draft_of
 from samizdat.campaigns.media.library import pictures_of
 from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.senders import SENT
-from samizdat.core.content.message import MessageMaker, header_text, mailbox
+from samizdat.core.content.message import CompiledContent, MessageMaker, header_text, mailbox
 from samizdat.core.content.problems import ContentProblem
 from samizdat.core.crypto import tokens
 from samizdat.core.mail.address import domain, normalize
@@ -107,13 +107,8 @@ def send_test(
         raise flaws_error(proof.flaws)
     for code, values in domain_ownership.problems(campaign.organization, leading(campaign.organization), sender):
         raise flaws_error((ContentProblem(0, code, values, None, "stop", "from"),))
-    own = dkim_keys.signing_keys(campaign.organization, domain(sender)) if route.signs else []
-    maker = SigningMaker(proof.compiled, own) if own else MessageMaker(proof.compiled)
     personal = values_of(subscriber, proof) if subscriber is not None else {}
-    messages = [
-        plugins.Message(i, 0, sender, address, maker(_values(campaign, address, sender, i, now, personal)))
-        for i, address in enumerate(addresses)
-    ]
+    messages = _messages(campaign, route, proof.compiled, sender, addresses, now, personal)
     # Before the first of them leaves: they are counted, whatever becomes of them.
     detail: dict[str, Any] = {"count": len(to), "outside": outside, outside_tests.ASKED: asked}
     # Those alone are published: by the time that somebody follows the event the draft may show others.
@@ -128,6 +123,43 @@ def send_test(
         if result.ok:
             route_refusals.accepts_again(campaign.organization, result.address, now=now, by=by)
     return tried
+
+
+def send_copies(campaign: Campaign, route: Route, headers: Mapping[str, bytes], *, now: datetime) -> set[str]:
+    """Sends a campaign as it is to mailboxes of the organization's own, by one route; the addresses whose server took
+    it. headers: by address, a line with CRLF that is put before all others. Booked nowhere, and no test.
+
+    Errors: BadAddress, LetterHasFlaws, RouteRefused.
+    """
+    proof = proof_of(campaign, now)
+    if proof.compiled is None:
+        raise flaws_error(proof.flaws)
+    sender = normalize(draft_of(campaign).from_email)
+    messages = [
+        replace(message, content=headers[message.recipient] + message.content)
+        for message in _messages(campaign, route, proof.compiled, sender, [*headers], now, {})
+    ]
+    for _message in messages:
+        send_first(route, now)
+    tried, _verdict = asyncio.run(_carry(transport_for_test(route), messages))
+    return {result.address for result in tried if result.ok}
+
+
+def _messages(
+    campaign: Campaign,
+    route: Route,
+    compiled: CompiledContent,
+    sender: str,
+    addresses: Sequence[str],
+    now: datetime,
+    personal: dict[str, str],
+) -> list[plugins.Message]:
+    own = dkim_keys.signing_keys(campaign.organization, domain(sender)) if route.signs else []
+    maker = SigningMaker(compiled, own) if own else MessageMaker(compiled)
+    return [
+        plugins.Message(i, 0, sender, address, maker(_values(campaign, address, sender, i, now, personal)))
+        for i, address in enumerate(addresses)
+    ]
 
 
 def _marked(draft: Draft) -> Draft:

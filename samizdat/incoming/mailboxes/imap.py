@@ -178,6 +178,20 @@ class ImapSource:
         self._session.idle_done()
         return True
 
+    def places_of(self, header: str, values: Sequence[str]) -> dict[str, str]:
+        """Of messages with one of these values in a header: value -> "inbox" or "spam", the folder that is marked or
+        named so (RFC 6154). Nothing is changed."""
+        client, places = self._session, dict[str, str]()
+        spam = client.find_special_folder(b"\\Junk")
+        for folder, place in ((self._settings.folder, "inbox"), (spam, "spam")):
+            if folder is None:
+                continue
+            client.select_folder(folder, readonly=True)
+            for value in values:
+                if value not in places and client.search(["HEADER", header, value]):
+                    places[value] = place
+        return places
+
     def close(self) -> None:
         self._deadline.cancel()
         if self._client is not None:

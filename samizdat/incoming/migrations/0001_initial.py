@@ -13,6 +13,7 @@ class Migration(InitialMigration):
     dependencies = [
         ('accounts', '0001_initial'),
         ('campaigns', '0001_initial'),
+        ('delivery', '0001_initial'),
     ]
 
     operations = [
@@ -58,6 +59,35 @@ class Migration(InitialMigration):
             ],
             options={
                 'constraints': [models.UniqueConstraint(fields=('organization', 'name'), name='mailbox_name_once')],
+            },
+        ),
+        migrations.CreateModel(
+            name='SeedMailbox',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(max_length=60)),
+                ('settings_sealed', models.BinaryField()),
+                ('fault', models.CharField(blank=True, default='', max_length=20)),
+                ('organization', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.organization')),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('organization', 'name'), name='seed_mailbox_name_once')],
+            },
+        ),
+        migrations.CreateModel(
+            name='SeedCopy',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('state', models.PositiveSmallIntegerField(default=0)),
+                ('mark', models.CharField(max_length=40)),
+                ('at', models.DateTimeField()),
+                ('campaign', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='campaigns.campaign')),
+                ('route', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='delivery.route')),
+                ('seed', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='incoming.seedmailbox')),
+            ],
+            options={
+                'indexes': [models.Index(condition=models.Q(('state__lte', 1)), fields=['seed', 'at'], name='seed_copy_waiting')],
+                'constraints': [models.UniqueConstraint(fields=('campaign', 'route', 'seed'), name='seed_copy_once')],
             },
         ),
     ]

@@ -44,7 +44,7 @@ AREAS: dict[str, tuple[Promise, tuple[str, ...]]] = {
         ("subscriber", "suppressions.", "bulk.", "tag.", "field.", "segment.", "data_quality."),
     ),
     "lists": (lazy("Lists and forms"), ("list.", "form.", "reconsent.")),
-    "sending": (lazy("Sending"), ("route.", "domain.", "mailbox.")),
+    "sending": (lazy("Sending"), ("route.", "domain.", "mailbox.", "seed.")),
     "team": (lazy("Team"), ("person.", "change.")),
     "settings": (lazy("Settings"), ("organization.", "brand.", "breach.", "keys.")),
     "server": (lazy("Server and database"), ("installation.", "clock.", "database.", "publicdb.", "log.", "event.")),

@@ -1,7 +1,7 @@
 """Mails to the admins about what may not be overlooked: a file of readers that anybody can open, or that is sealed to
 a new key, a change that waits for approval, a route that was paused or removed, subscribers read one after the other
-(threat model, T19), many tests to other people's addresses, a mailbox provider that refuses a campaign, and one that
-says of too many subscribers that they have no mailbox.
+(threat model, T19), many tests to other people's addresses, a mailbox provider that refuses a campaign, one that says
+of too many subscribers that they have no mailbox, and copies to seed mailboxes that are in spam or did not arrive.
 
 The desk says it on everybody's first page, and has another admin agree; but who does not come to the desk for a week
 does not see that. The mail says only that there was such an export: what is in it, why, and who it was stand at the
@@ -9,7 +9,7 @@ desk. So do the provider's words, and its name where it is a small one, for that
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -31,10 +31,11 @@ from samizdat.core.mail.outcome import Accepted, Deferred, Outcome
 from samizdat.core.mail.refusals import NAMES
 from samizdat.delivery import service_senders
 from samizdat.delivery.actions import outside_tests
-from samizdat.delivery.models import ProviderRefusal
+from samizdat.delivery.models import ProviderRefusal, Route
 from samizdat.delivery.queries import HELD_BOUNCES
-from samizdat.events.actions import readable_time
+from samizdat.events.actions import detail_of, readable_time
 from samizdat.events.models import Event, FollowUp
+from samizdat.incoming.seeds.copies import NOT_ARRIVING
 from samizdat.portability import approval
 from samizdat.portability.models import Export
 from samizdat.portability.permits import EXPORTED
@@ -90,6 +91,8 @@ def _due(now: datetime) -> list["_AdminAlert"]:
     alerts += [_told_of_signups(event) for event in crowds if _is_due(_of(event))]
     bounced = Event.objects.select_related("organization").filter(kind=HELD_BOUNCES, at__gt=since)
     alerts += [_told_of_bounces(event) for event in bounced if _is_due(_of(event))]
+    lost = Event.objects.select_related("organization").filter(kind=NOT_ARRIVING, at__gt=since)
+    alerts += [_told_of_lost_copies(event) for event in lost if _is_due(_of(event))]
     alerts += [_told_of_lock(event) for event in locks if _is_due(_of(event))]
     alerts += [_told_of_route(event) for event in turned if _is_due(_of(event))]
     return alerts
@@ -206,6 +209,15 @@ def _told_of_bounces(event: Event) -> _AdminAlert:
         event,
         lambda: _("Unusually many nonexistent mailboxes: %(name)s"),
         lambda organization: _bounces_text(organization, number),
+    )
+
+
+def _told_of_lost_copies(event: Event) -> _AdminAlert:
+    number, detail = event.about or 0, detail_of(event)
+    return _told_of_event(
+        event,
+        lambda: _("Emails may not arrive: %(name)s"),
+        lambda organization: _lost_copies_text(organization, number, detail),
     )
 
 
@@ -412,6 +424,19 @@ def _bounces_text(organization: Organization, campaign: int) -> str:
           "mailboxes don’t exist.") % {"number": campaign},
         _("That may be an error on their side, so nobody there was suppressed. The campaign report says who it is and "
           "how many. If it’s true, choose “Suppress these addresses” there."),
+        *where(organization, "report", campaign),
+    ]  # fmt: skip
+    return "\n\n".join(paragraphs) + "\n"
+
+
+def _lost_copies_text(organization: Organization, campaign: int, detail: Mapping[str, Any]) -> str:
+    route = Route.objects.filter(organization=organization, pk=detail.get("route", 0)).first()
+    facts = {"copies": 0, "spam": 0, "missing": 0, **detail, "number": campaign, "route": route.name if route else "–"}
+    paragraphs = [
+        _("Campaign No. %(number)s, sending route “%(route)s”: of %(copies)s copies to your seed mailboxes, %(spam)s "
+          "went to spam and %(missing)s didn’t arrive.") % facts,
+        _("What arrives there is what subscribers at these providers get. The campaign report shows which mailboxes "
+          "these are. Check the records of your domain, or pause this route and send through another one."),
         *where(organization, "report", campaign),
     ]  # fmt: skip
     return "\n\n".join(paragraphs) + "\n"

@@ -31,7 +31,7 @@ from samizdat.portability import approval
 from samizdat.privacy import actions as rights
 from samizdat.publicdb import actions as publicdb
 from samizdat.worker.inbox import clicks, preferences, reconsent
-from samizdat.worker.mail import mailbox_polls
+from samizdat.worker.mail import mailbox_polls, seed_rounds
 from samizdat.worker.publishing import compare, publish, repair, unsigned
 from samizdat.worker.queue import enqueue, sender_slots, tasks
 from samizdat.worker.schedule import (
@@ -154,6 +154,10 @@ def polled_mailboxes(now: datetime) -> None:
     mailbox_polls.polls.look()
 
 
+def seed_mailboxes(now: datetime) -> None:
+    seed_rounds.rounds.look(now)
+
+
 def removed_fields(now: datetime) -> None:
     audience.clear_removed(now, CLEARING, stopping.is_set)
 
@@ -225,6 +229,7 @@ SLOW: dict[str, Deed] = {
     "second tries": second_tries,
     "how accounts stand at their providers": provider_status.ask_standings,
     "mailboxes": polled_mailboxes,
+    "seed mailboxes": seed_mailboxes,
     "incoming mail": incoming_mail,
     "organizations for the public database": publish.missing_places,
     "what the public pages show": compare.compare,
