@@ -43,12 +43,32 @@ class Part:
         )
         return plain(decoded) if self.kind == "text/html" else decoded
 
+    @property
+    def data(self) -> bytes:
+        """What a file of it would hold."""
+        return _data(self.body, self.get("content-transfer-encoding"))
 
-def split(raw: bytes, size: int | None = None) -> Part:
-    """The message in parts. `size`: of the message where `raw` is no more than its beginning. Errors: Unreadable."""
+    @property
+    def size(self) -> int:
+        """Bytes of `data`, without decoding it."""
+        if self.get("content-transfer-encoding").strip().lower() != "base64":
+            return len(self.data)
+        return (len(self.body) - sum(map(self.body.count, "\n ="))) * 3 // 4
+
+
+def leaves(part: Part) -> list[Part]:
+    """The parts that hold something, in the order in which they stand."""
+    if not part.parts:
+        return [part]
+    return [leaf for inner in part.parts for leaf in leaves(inner)]
+
+
+def split(raw: bytes, size: int | None = None, most: int = BYTES_READ) -> Part:
+    """The message in parts. `size`: of the message where `raw` is no more than its beginning; `most`: bytes that are
+    read. Errors: Unreadable."""
     if (len(raw) if size is None else size) > MOST_BYTES:
         raise Unreadable("bytes")
-    raw = raw[:BYTES_READ]
+    raw = raw[:most]
     if raw.lower().count(b"\ncontent-type:") > MOST_TYPES:
         raise Unreadable("parts")
     raw = raw.replace(b"\r\r\n", b"\n").replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\0", b"")
@@ -182,13 +202,15 @@ _CHARSET = re.compile(
 
 
 def _decoded(body: str, encoding: str, charset: str) -> str:
+    return in_charset(_data(body, encoding), charset)
+
+
+def _data(body: str, encoding: str) -> bytes:
     encoding = encoding.strip().lower()
     data = body.encode("latin-1", "replace")
     if encoding == "base64":
-        data = unbase64(data)
-    elif encoding == "quoted-printable":
-        data = binascii.a2b_qp(data)
-    return in_charset(data, charset)
+        return unbase64(data)
+    return binascii.a2b_qp(data) if encoding == "quoted-printable" else data
 
 
 def unbase64(data: bytes) -> bytes:

@@ -1,9 +1,10 @@
 """A raw message becomes a report."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from samizdat.core.bounce import addresses, delivery_status, feedback, notices, replies, sns
-from samizdat.core.bounce.mime import Part, Unreadable, decoded, headers_of, split
+from samizdat.core.bounce import addresses, delivery_status, feedback, notices, replies, reply_content, sns
+from samizdat.core.bounce.mime import Part, Unreadable, decoded, headers_of, leaves, split
 from samizdat.core.bounce.report import Hints, Report, ReportEvent
 
 _RETURNED = frozenset(
@@ -20,6 +21,8 @@ _RETURNED = frozenset(
 _REPORTS = frozenset({"dmarc", "tlsrpt", "dmarc-report"})
 
 
+# Kinds of what a person wrote.
+FROM_PEOPLE = ("reply", "unsubscribe")
 UNREADABLE = Report((ReportEvent("none", reason="unreadable"),), "unreadable")
 
 
@@ -30,20 +33,17 @@ def read(raw: bytes, size: int | None = None) -> Report:
         message = split(raw, size)
     except Unreadable:
         return UNREADABLE
-    parts = list(_leaves(message))
+    parts = list(leaves(message))
     events, dialect, returned = _events(message, parts)
-    return Report(tuple(events), dialect, hints(message, returned), message.get("return-path").strip() == "<>")
+    report = Report(tuple(events), dialect, hints(message, returned), message.get("return-path").strip() == "<>")
+    if report.kind not in FROM_PEOPLE:
+        return report
+    return replace(report, content=reply_content.read(message, raw, report.main.recipient or ""))
 
 
 def read_all(raws: Sequence[bytes], sizes: Sequence[int]) -> tuple[Report, ...]:
     """The same for many: a process that reads them is asked once."""
     return tuple(read(raw, size) for raw, size in zip(raws, sizes, strict=True))
-
-
-def _leaves(part: Part) -> list[Part]:
-    if not part.parts:
-        return [part]
-    return [leaf for inner in part.parts for leaf in _leaves(inner)]
 
 
 def _events(message: Part, parts: list[Part]) -> tuple[list[ReportEvent], str, dict[str, str]]:
@@ -77,7 +77,7 @@ def _events(message: Part, parts: list[Part]) -> tuple[list[ReportEvent], str, d
             return events, "RFC 3464", returned
     wrapped = _wrapped(message, parts, came_back) if report is None else None
     if wrapped is not None:
-        return _events(wrapped, list(_leaves(wrapped)))
+        return _events(wrapped, list(leaves(wrapped)))
     if kind in _REPORTS or _about_mail(message, parts):
         return [ReportEvent("none", reason="report")], "report", returned
     if _is_receipt(kind, parts, text):
@@ -97,7 +97,7 @@ def _events(message: Part, parts: list[Part]) -> tuple[list[ReportEvent], str, d
             ):
                 wrapped = _wrapped(message, parts, came_back, True)
                 if wrapped is not None:
-                    return _events(wrapped, list(_leaves(wrapped)))
+                    return _events(wrapped, list(leaves(wrapped)))
             events = notices.read(message, server, returned, dialect)
             if returned or any(event.recipient for event in events):
                 return events, dialect, returned
@@ -124,7 +124,7 @@ def _wrapped(message: Part, parts: list[Part], came_back: str, without_words: bo
     if "multipart/report" not in inner[:5000].lower():
         return None
     wrapped = split(inner.encode("latin-1", "replace"))
-    return wrapped if any(part.kind in delivery_status.KINDS for part in _leaves(wrapped)) else None
+    return wrapped if any(part.kind in delivery_status.KINDS for part in leaves(wrapped)) else None
 
 
 def _away(message: Part) -> bool:

@@ -107,16 +107,16 @@ def leaves(message: Part, text: str) -> bool:
     if message.get("x-apple-unsubscribe"):
         return True
     subject = decoded(message.get("subject"))[:200]
-    if _says_leave(subject):
+    if says_leave(subject):
         return True
     first = next((line for line in text[:2000].split("\n") if line.strip()), "")[:100]
     automatic = is_automatic(message)
-    if not automatic and _says_leave(first):
+    if not automatic and says_leave(first):
         return True
     to = message.get("to").partition("@")[0]
     return not automatic and _LEAVING_TO.search(to[-64:]) is not None and not subject.strip()
 
 
-def _says_leave(line: str) -> bool:
+def says_leave(line: str) -> bool:
     lower = _ANSWER.sub("", line.strip().lower(), count=1)
     return lower.strip(" .!?,:;-*«»\"'") in _LEAVE

@@ -44,13 +44,41 @@ class Hints:
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """`place`: its number among the parts of the message. `size`: bytes, decoded."""
+
+    place: int
+    name: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyContent:
+    """`message_id`, `references`: without brackets, `references` with In-Reply-To at its end. `wants_to_leave`: their
+    own words say little else. `may_be_answered`: an automatic answer may go to its sender (RFC 3834, 2)."""
+
+    sender_name: str = ""
+    sender: str = ""
+    subject: str = ""
+    words: str = ""
+    quoted: str = ""
+    attachments: tuple[Attachment, ...] = ()
+    message_id: str = ""
+    references: tuple[str, ...] = ()
+    wants_to_leave: bool = False
+    may_be_answered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
-    """`dialect`: which parser read it. `sender_is_null`: it came from <>, so it is never answered (RFC 3834)."""
+    """`dialect`: which parser read it. `sender_is_null`: it came from <>, so it is never answered (RFC 3834).
+    `content`: of what a person wrote."""
 
     events: tuple[ReportEvent, ...]
     dialect: str = ""
     hints: Hints = Hints()
     sender_is_null: bool = False
+    content: ReplyContent | None = None
 
     @property
     def main(self) -> ReportEvent:
