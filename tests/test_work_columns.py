@@ -48,6 +48,7 @@ SEALED_BY = {
     "incoming.incomingmail.state": "its reports, which are written once (incoming/processing.py)",
     "incoming.mailreport.kind": "details_sealed",
     "incoming.seedcopy.state": "settings_sealed of the seed mailbox: a copy goes to the address in it alone",
+    "incoming.conversationmessage.kind": "sealed, which has the mark of what may go out; what is out, the log says",
     "privacy.renewal.state": "the log says who pressed, and for which list, tag and groups",
 }
 
@@ -56,7 +57,8 @@ OPEN = {
     "it tells what was, and starts nothing": {
         "audience.import.started", "audience.import.finished", "audience.bulkaction.finished",
         "audience.dataqualityissue.kind", "audience.dataqualityissue.dismissed", "audience.dataqualityscan.day",
-        "portability.export.finished", "campaigns.campaign.released", "campaigns.campaign.finished",
+        "incoming.conversation.state", "portability.export.finished",
+        "campaigns.campaign.released", "campaigns.campaign.finished",
         "campaigns.campaign.planned", "campaigns.approval.asked", "campaigns.picture.kind",
         "campaigns.comment.resolved", "delivery.dkimkey.seen", "delivery.worker.ended",
         "delivery.schedulerstep.done", "delivery.schedulerstep.failed", "delivery.providertotal.state",

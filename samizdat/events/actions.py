@@ -25,6 +25,14 @@ OF_CROWDS = frozenset({"subscribers.left", "subscribers.returned", "subscribers.
     "subscribers.redirected",
     "suppressions.written",
     "suppressions.deleted",
+    "conversation.answered",
+    "conversation.assigned",
+    "conversation.deleted",
+    "conversation.done",
+    "conversation.file_opened",
+    "conversation.opened",
+    "conversation.reopened",
+    "conversations.listed",
 }
 _AT = "at"
 

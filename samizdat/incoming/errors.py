@@ -16,3 +16,7 @@ class IncomingFull(IncomingError):
         super().__init__(
             _("Too much incoming mail waits to be read. Check with samizdat doctor that the worker is running.")
         )
+
+
+class ConversationRefused(IncomingError):
+    """Something in the inbox that can't be done; the text says why and what to do."""

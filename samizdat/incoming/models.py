@@ -90,3 +90,65 @@ class SeedCopy(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["campaign", "route", "seed"], name="seed_copy_once")]
         indexes = [models.Index(fields=["seed", "at"], name="seed_copy_waiting", condition=models.Q(state__lte=1))]
+
+
+class Conversation(models.Model):
+    """What somebody wrote to the organization, and what the team answers. `sealed`: a
+    conversations/details.ConversationDetails, which says whose it is; columns find it.
+    """
+
+    WAITING, ANSWERED, DONE = 0, 1, 2
+    THREAD_BYTES = 16
+
+    organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="+", db_index=False)
+    state = models.PositiveSmallIntegerField(default=WAITING)
+    assignee = models.ForeignKey("accounts.Person", models.SET_NULL, null=True, related_name="+")
+    subscriber = models.BigIntegerField(null=True)  # Row of who wrote, where it is known.
+    day = models.DateField()  # Of its newest message: kept for a year from then.
+    last = models.BigIntegerField(default=0)  # Number of its newest message: the order of the list.
+    mark = models.BinaryField(max_length=16)  # Keyed hash of sender and subject: their next message goes on here.
+    thread = models.BinaryField(max_length=THREAD_BYTES)  # Random; in the Message-ID of our answers.
+    sealed = models.BinaryField(default=b"")
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["organization", "state", "last"], name="conversation_by_state"),
+            models.Index(fields=["organization", "mark"], name="conversation_by_mark"),
+            models.Index(fields=["organization", "thread"], name="conversation_by_thread"),
+            models.Index(fields=["subscriber"], name="conversation_by_subscriber"),
+            models.Index(fields=["day"], name="conversation_by_day"),
+        ]
+
+
+class ConversationMessage(models.Model):
+    """One message or note of it. `sealed`: a conversations/details.MessageDetails."""
+
+    RECEIVED, ANSWER, NOTE, AWAY = 0, 1, 2, 3
+    NOT_SENT, DUE, SENT, REFUSED = 0, 1, 2, 3
+
+    conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="messages")
+    kind = models.PositiveSmallIntegerField()
+    outgoing = models.PositiveSmallIntegerField(default=NOT_SENT)
+    sealed = models.BinaryField(default=b"")
+
+    class Meta:
+        indexes = [models.Index(fields=["outgoing"], name="answer_due", condition=models.Q(outgoing=1))]
+
+
+class AwayReply(models.Model):
+    """Who got the away text not long ago. `mark`: keyed hash of their address."""
+
+    organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="+", db_index=False)
+    mark = models.BinaryField(max_length=16)
+    day = models.DateField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organization", "mark"], name="away_reply_once")]
+        indexes = [models.Index(fields=["day"], name="away_reply_by_day")]
+
+
+class AwayText(models.Model):
+    """What answers subscribers who write while nobody is there. `sealed`: a conversations/away.AwaySettings."""
+
+    organization = models.OneToOneField("accounts.Organization", models.CASCADE, primary_key=True, related_name="+")
+    sealed = models.BinaryField(default=b"")

@@ -61,6 +61,12 @@ STATES: dict[str, Word] = {
     "suppressed": lazy("skipped: you had unsubscribed or your address had bounced"),
     "cancelled": lazy("not sent: the campaign was cancelled"),
 }
+MESSAGES: dict[str, Word] = {
+    "received": lazy("you wrote"),
+    "answer": lazy("we answered"),
+    "note": lazy("our note"),
+    "away": lazy("answered automatically"),
+}
 LOG: dict[EventKind, Word] = {
     "subscriber.added": lazy("Your address was added."),
     "subscriber.confirmation_requested": lazy("Someone entered your address in our form."),
@@ -101,8 +107,16 @@ def named(document: dict[str, Any]) -> dict[str, object]:
         "letters": [
             (row["subject"], day(row["day"]), STATES.get(row["state"], row["state"])) for row in document["letters"]
         ],
+        "replies": [
+            (row["subject"], [_message(message) for message in row["messages"]]) for row in document["replies"]
+        ],
         "log": [(day(row["day"]), LOG.get(row["kind"], row["kind"])) for row in document["log"]],
     }
+
+
+def _message(message: dict[str, Any]) -> tuple[str, Word, str, list[str]]:
+    kind = message["kind"]
+    return day(message["day"]), MESSAGES.get(kind, kind), message["text"], message["files"]
 
 
 def _standing(subscription: dict[str, Any]) -> str:

@@ -32,10 +32,13 @@ from samizdat.delivery.sealed_chunks import owes
 from samizdat.events.actions import record
 from samizdat.events.models import Event
 from samizdat.events.queries import about
+from samizdat.incoming.conversations import queries as conversations
 from samizdat.privacy import labels, legal_documents, retention_rules
 from samizdat.privacy.settings import PrivacyFacts, facts_of
 
 LANGUAGES = legal_documents.LANGUAGES
+# Places in ConversationMessage.kind.
+REPLY_KINDS = ("received", "answer", "note", "away")
 
 
 def access_file(
@@ -85,6 +88,7 @@ def access_file(
             for entry in card.timeline
         ],
         "letters": _letters(organization, subscriber),
+        "replies": _replies(subscriber),
         "log": _log(organization, subscriber),
         # Article 15(1)(a) to (h): what for, who else sees it, how long, and what they may ask.
         "notice": {language: _notice(facts, now, language) for language in legal_documents.LANGUAGES},
@@ -161,6 +165,25 @@ def _subject(edition: Edition, number: int) -> str:
         return ""
     has_begun = about(edition.organization, "campaign.first_sent", edition.campaign_id) is not None
     return details.subject if details.imported or (has_begun and owes(edition, number)) else ""
+
+
+def _replies(subscriber: Subscriber) -> list[dict[str, object]]:
+    """What they wrote to the inbox, and what the team answered and noted, the newest conversation first."""
+    return [
+        {
+            "subject": conversation.known.subject,
+            "messages": [
+                {
+                    "kind": REPLY_KINDS[view.row.kind],
+                    "day": view.words.at.date().isoformat(),
+                    "text": view.words.text,
+                    "files": [file.name for file in view.words.files],
+                }
+                for view in conversations.messages(conversation.row)
+            ],
+        }
+        for conversation in conversations.of_subscriber(subscriber)
+    ]
 
 
 def _log(organization: Organization, subscriber: Subscriber) -> list[dict[str, str]]:

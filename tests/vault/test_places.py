@@ -4,6 +4,7 @@ The test walks every column of bytes of the house; what is new has to be filled 
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from samizdat.accounts.sessions import SessionStore
 from samizdat.audience import actions as audience
 from samizdat.campaigns import approval, brand, seed_list
 from samizdat.campaigns.opened import open_campaign
-from samizdat.core.bounce.report import ReportEvent
+from samizdat.core.bounce.report import ReplyContent, Report, ReportEvent
 from samizdat.core.crypto import seal
 from samizdat.core.mail.outcome import Refused, RouteVerdict
 from samizdat.delivery import actions as delivery
@@ -25,6 +26,7 @@ from samizdat.delivery.actions import remote_checks, route_refusals
 from samizdat.delivery.engine import results
 from samizdat.delivery.engine.results import SendResult
 from samizdat.incoming import follow_up
+from samizdat.incoming.conversations import away, take_up
 from samizdat.incoming.mailboxes import actions as mailboxes
 from samizdat.vault import keyring
 from tests.conftest import NOW, PASSWORD
@@ -48,6 +50,7 @@ UNSEALED = {
         "digest",
         "link",
         "mark",
+        "thread",
     ),
     *("fingerprint", "provider", "group", "boot", "folder", "numbers"),
     *("wrapped", "public", "name"),
@@ -148,6 +151,11 @@ def _more(here: House) -> None:
     results._store_answers(edition, said)
     for number in range(2):
         follow_up.write(organization, [follow_up.ReadReport(number, 0, ReportEvent("none"), "", None)], NOW)
+    reply = ReplyContent(sender="ada@reader.example", subject="News", words="Thank you")
+    for number in range(2):
+        answered = Report((ReportEvent("reply"),), content=replace(reply, subject=str(number)))
+        take_up.take_up(organization, 10 + number, answered, None, NOW)
+    away.choose(organization, away.AwaySettings(), now=NOW, by=admin)
     for name in ("bounces", "complaints"):
         mailboxes.add(organization, name, "imaps://back:secret@mx.example", now=NOW)
     for provider in ("@small.example", "@little.example"):

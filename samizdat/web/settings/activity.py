@@ -43,6 +43,7 @@ AREAS: dict[str, tuple[Promise, tuple[str, ...]]] = {
         lazy("Subscribers"),
         ("subscriber", "suppressions.", "bulk.", "tag.", "field.", "segment.", "data_quality."),
     ),
+    "inbox": (lazy("Inbox"), ("conversation", "inbox.")),
     "lists": (lazy("Lists and forms"), ("list.", "form.", "reconsent.")),
     "sending": (lazy("Sending"), ("route.", "domain.", "mailbox.", "seed.")),
     "team": (lazy("Team"), ("person.", "change.")),

@@ -43,8 +43,32 @@ QUIET = 60.0
 _quiet: dict[int, float] = {}
 
 
-def plain_mail(sender: tuple[str, str], to: str, subject: str, text: str, now: datetime, mark: str = "") -> bytes:
-    """A plain text mail that a program wrote, and says so (RFC 3834). sender: (name, address). mark: of its Message-ID,
+@dataclass(frozen=True, slots=True)
+class MailThread:
+    """What a mail answers: Message-IDs without brackets, the newest last. by_person: no program wrote it."""
+
+    references: tuple[str, ...] = ()
+    reply_to: str = ""
+    by_person: bool = False
+
+    @property
+    def headers(self) -> list[str]:
+        """As they stand in the mail: email.message makes encoded words of what is longer than a line."""
+        named = "\r\n ".join(f"<{reference}>" for reference in self.references)
+        threading = [f"In-Reply-To: <{self.references[-1]}>", f"References: {named}"] if named else []
+        return threading + ([f"Reply-To: <{mailbox(self.reply_to)}>"] if self.reply_to else [])
+
+
+def plain_mail(
+    sender: tuple[str, str],
+    to: str,
+    subject: str,
+    text: str,
+    now: datetime,
+    mark: str = "",
+    thread: MailThread | None = None,
+) -> bytes:
+    """A plain text mail; one that a program wrote says so (RFC 3834). sender: (name, address). mark: of its Message-ID,
     where the same mail may go twice. Raises Unmakeable.
 
     Who it is from and to, and the subject, are written by core/content/message: email.message reads what it is given,
@@ -54,12 +78,14 @@ def plain_mail(sender: tuple[str, str], to: str, subject: str, text: str, now: d
     mail = EmailMessage(policy=SMTP.clone(utf8=not to.isascii()))
     mail["Date"] = format_datetime(now)
     mail["Message-ID"] = f"<{mark or secrets.token_hex(16)}@{address.domain(address.normalize(from_email))}>"
-    mail["Auto-Submitted"] = "auto-generated"
-    mail["X-Auto-Response-Suppress"] = "All"
+    if thread is None or not thread.by_person:
+        mail["Auto-Submitted"] = "auto-replied" if thread else "auto-generated"
+        mail["X-Auto-Response-Suppress"] = "All"
     mail.set_content(text, charset="utf-8", cte="quoted-printable")
     first = f"From: {phrase(name)}<{mailbox(from_email)}>", f"To: <{mailbox(to)}>"
     subject = f"Subject: {header_text(one_line(subject))}"
-    return "".join(f"{line}\r\n" for line in (*first, subject)).encode() + mail.as_bytes()
+    answered = thread.headers if thread else []
+    return "".join(f"{line}\r\n" for line in (*first, subject, *answered)).encode() + mail.as_bytes()
 
 
 def send(
@@ -74,9 +100,10 @@ def send(
     mark: str = "",
     *,
     counts: bool = True,
+    thread: MailThread | None = None,
 ) -> Outcome:
     """One plain mail: `ready`, and carried at once."""
-    mail = ready(organization, sender, to, subject, text, now, states, local, mark, counts=counts)
+    mail = ready(organization, sender, to, subject, text, now, states, local, mark, counts=counts, thread=thread)
     return asyncio.run(mail.carry())
 
 
@@ -92,6 +119,7 @@ def ready(
     mark: str = "",
     *,
     counts: bool = True,
+    thread: MailThread | None = None,
 ) -> "ReadyMail":
     """One plain mail and the routes that may take it: those in one of these states, in the order of states and of
     priority. sender: (name, address) of From. local: also by one that leads nowhere by itself. What cannot be made
@@ -101,7 +129,7 @@ def ready(
     tried again does not. A route whose limit is used up to the last one comes after the others.
     """
     try:
-        content = plain_mail(sender, to, subject, text, now, mark)
+        content = plain_mail(sender, to, subject, text, now, mark, thread)
     except ValueError as error:
         log.error("A mail could not be made and is not tried again: %s", where_it_broke(error))
         return ReadyMail((), Refused(553, "", "message", "unmakeable"))

@@ -1,11 +1,11 @@
-"""The mail to one reader or teammate at a time: who waits for one, and a lane for each organization."""
+"""The mail to one subscriber or teammate at a time: who waits for one, and a lane for each organization."""
 
 from datetime import datetime
 
 from samizdat import dbclock
 from samizdat.accounts.models import Organization
 from samizdat.worker.inbox import inbox, signups, subject_requests
-from samizdat.worker.mail import address_mail
+from samizdat.worker.mail import address_mail, answers
 from samizdat.worker.mail.departures import Departures
 from samizdat.worker.mail.lanes import OrganizationLanes
 from samizdat.worker.schedule import admin_alerts, notices
@@ -18,7 +18,8 @@ def waiting(now: datetime) -> set[int]:
     places = inbox.places_of(KINDS, signups.memory)
     asked = Organization.objects.filter(uid__in=places).values_list("pk", flat=True) if places else ()
     answered = signups.memory.answered()
-    return {*asked, *answered, *admin_alerts.waiting(now), *notices.waiting(now), *address_mail.waiting(now)}
+    team = {*admin_alerts.waiting(now), *notices.waiting(now), *address_mail.waiting(now)}
+    return {*asked, *answered, *answers.waiting(now), *team}
 
 
 def write(organization: int) -> None:
@@ -27,6 +28,7 @@ def write(organization: int) -> None:
     signups.memory.begin(organization, departures, dbclock.now())
     signups.take(dbclock.now(), row)
     subject_requests.take(dbclock.now(), row)
+    answers.take(dbclock.now(), organization)
     admin_alerts.take(dbclock.now(), organization)
     notices.take(dbclock.now(), organization)
     address_mail.take(dbclock.now(), organization)

@@ -20,6 +20,7 @@ from samizdat.events.actions import is_genuine, readable_time, record
 from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event, FollowUp
 from samizdat.incoming import held_reports
+from samizdat.incoming.conversations import actions as conversations
 from samizdat.logs import where_it_broke
 from samizdat.worker.inbox import confirmation_reminders, preferences, reconsent, unsubscribes
 from samizdat.worker.publishing import publish
@@ -49,6 +50,11 @@ def pause_what_they_scheduled(event: Event, now: datetime) -> None:
     running.pause_left_by(event.organization, event.about or 0, now=now)
 
 
+def drop_conversations(_event: Event, _now: datetime) -> None:
+    """What they wrote goes with them, whoever it was."""
+    conversations.forget_erased()
+
+
 FOLLOW_UPS: dict[EventKind, tuple[Deed, ...]] = {
     "organization.created": (publish.place,),
     "organization.changed": (publish.place,),
@@ -63,8 +69,8 @@ FOLLOW_UPS: dict[EventKind, tuple[Deed, ...]] = {
     "form.changed": (publish.sign_up_form,),
     "form.removed": (publish.sign_up_form,),
     "tag.removed": (publish.sign_up_forms,),
-    "subscriber.erased": (preferences.drop_data, sweep),
-    "subscribers.erased": (preferences.drop_data, sweep),
+    "subscriber.erased": (preferences.drop_data, drop_conversations, sweep),
+    "subscribers.erased": (preferences.drop_data, drop_conversations, sweep),
     "subscriber.address_changed": (preferences.drop_data,),  # It lies there for whoever has the mailbox that they left.
     "subscriber.returned": (reconsent.back,),
     "subscriber.asked_again": (confirmation_reminders.mail,),

@@ -25,6 +25,7 @@ from samizdat.delivery.actions import bounces, digests, domains, due, provider_s
 from samizdat.delivery.models import SchedulerStep
 from samizdat.events import chain
 from samizdat.incoming import processing, spooled
+from samizdat.incoming.conversations import actions as conversations
 from samizdat.logs import where_it_broke
 from samizdat.portability import actions as exporting
 from samizdat.portability import approval
@@ -251,6 +252,7 @@ SLOW: dict[str, Deed] = {
     "whether the log is whole": log_check.look,
     "what has expired": expired,
     "incoming mail that has had its time": processing.forget,
+    "conversations that have had their time": conversations.forget,
     "questions that nobody came back for": remote_checks.forget,
     "keys whose overlap is over": domains.retire_due,
     "headcounts": headcount.fold,
@@ -274,6 +276,7 @@ PATIENT = frozenset(
         "undoing that is over",
         "what has expired",
         "incoming mail that has had its time",
+        "conversations that have had their time",
         "questions that nobody came back for",
         "keys whose overlap is over",
         "pauses that are over",
