@@ -46,6 +46,7 @@ from samizdat.web.delivery.views import (
 )
 from samizdat.web.exports.views import exports
 from samizdat.web.imports import views
+from samizdat.web.inbox import views as inbox
 from samizdat.web.privacy.views import breaches, reconsent
 from samizdat.web.privacy.views import privacy as rights
 from samizdat.web.settings.views import activity, auth, home, pending_changes, team
@@ -201,6 +202,20 @@ audience = [
     path("exports/<int:export_id>/dismiss", exports.dismiss_export, name="dismiss-export"),
 ]
 
+replies = [
+    path("inbox/", inbox.inbox, name="inbox"),
+    path("inbox/away", inbox.away_text, name="away-text"),
+    path("inbox/<int:conversation_id>/", inbox.conversation, name="conversation"),
+    path("inbox/<int:conversation_id>/note", inbox.add_note, name="add-note"),
+    path("inbox/<int:conversation_id>/assign", inbox.assign, name="assign-conversation"),
+    path("inbox/<int:conversation_id>/done", inbox.finish, name="finish-conversation"),
+    path("inbox/<int:conversation_id>/unsubscribe", inbox.unsubscribe, name="unsubscribe-sender"),
+    path("inbox/<int:conversation_id>/unsubscribe/undo", inbox.undo_unsubscribe, name="undo-unsubscribe-sender"),
+    path("inbox/<int:conversation_id>/delete", inbox.delete, name="delete-conversation"),
+    path("inbox/<int:conversation_id>/<int:message_id>/again", inbox.try_again, name="resend-answer"),
+    path("inbox/<int:conversation_id>/<int:message_id>/<int:place>", inbox.open_file, name="reply-file"),
+]
+
 privacy = [
     path("privacy/", rights.overview, name="privacy"),
     path("privacy/lists/<int:list_id>/retention", rights.list_retention, name="list-retention"),
@@ -276,5 +291,8 @@ urlpatterns = [
     path("picture/<str:token>", media.shown_picture, name="shown-picture"),
     path("shared/<str:token>", share_links.shared_campaign, name="shared-campaign"),
     path("shared/<str:token>/<str:kind>", share_links.shared_frame, name="shared-frame"),
-    path("o/<slug:organization>/", include([path("", home.home, name="home"), *write, *audience, *privacy, *alive])),
+    path(
+        "o/<slug:organization>/",
+        include([path("", home.home, name="home"), *write, *replies, *audience, *privacy, *alive]),
+    ),
 ]

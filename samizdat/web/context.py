@@ -12,6 +12,7 @@ from samizdat.accounts.models import Organization, Person
 from samizdat.accounts.queries import organizations_of
 from samizdat.accounts.sealed_settings import leading
 from samizdat.delivery.models import Route
+from samizdat.incoming.conversations import queries as conversations
 from samizdat.web import labels
 from samizdat.web.tour import TourPlace, place_of
 
@@ -104,6 +105,10 @@ class Desk:
     @property
     def tour(self) -> TourPlace | None:
         return place_of(self.request)
+
+    @cached_property
+    def replies_waiting(self) -> int:
+        return conversations.waiting(self.organization) if self.organization and self.may_write else 0
 
     @cached_property
     def routes_in_need(self) -> int:

@@ -120,6 +120,25 @@ def show_page(request: DeskRequest, numbers: Iterable[int]) -> None:
         record("subscribers.addresses_shown", request.organization, now=now, by=request.person, detail=detail)
 
 
+def show_conversations(request: DeskRequest, numbers: Iterable[int]) -> None:
+    """Somebody is shown how these replies begin: recorded, and counted as a page of subscribers is. Errors:
+    TooFast."""
+    now = timezone.now()
+    marks = {-2 * number: number for number in numbers}  # Of no subscriber.
+    seconds, anew = read_limits.show_page(request.organization, request.person, marks, now)
+    if seconds:
+        raise TooFast(seconds)
+    if anew:
+        detail = {"conversations": sorted(marks[mark] for mark in anew)}
+        record("conversations.listed", request.organization, now=now, by=request.person, detail=detail)
+
+
+def open_conversation(request: DeskRequest, number: int) -> None:
+    """Somebody reads this one: counted and recorded once an hour, as of a subscriber. Errors: TooFast."""
+    if show(request, [-2 * number - 1]):
+        record("conversation.opened", request.organization, now=timezone.now(), by=request.person, about=number)
+
+
 def reader_numbered(request: DeskRequest, asked: str, *, mailed: bool = False) -> Subscriber | None:
     """The subscriber for whom a letter is made out, by the number as the desk writes it; None for nobody, and for
     whoever may not see a reader's values. Recorded once an hour, and each time where it is mailed. Errors: TooFast."""

@@ -54,6 +54,7 @@ class House:
     form: int = 0
     breach: int = 0
     comment: int = 0
+    conversation: int = 0
     template: int = 0
     folder: int = 0
     change: int = 0
@@ -87,6 +88,9 @@ class House:
             "breach_id": self.breach,
             "version_number": 1,
             "comment_id": self.comment,
+            "conversation_id": self.conversation,
+            "message_id": self.conversation,
+            "place": 1,
             "share_id": self.share,
             "tag_id": self.organization.tags.filter(removed=False).order_by("pk")[0].pk,
             "template_id": self.template,
@@ -165,6 +169,7 @@ def furnish(organization: Any, folder: Path, domain: str) -> House:
     house.alarm = raise_alarm(house, 30)
     house.breach = write_down_a_breach(house)
     house.comment = speak_of(house.campaign, by)
+    house.conversation = reply_of(house)
     page = b"<table><tr><td mc:edit='head'>Head</td></tr><tr><td mc:edit='body'>Body *|FNAME|*</td></tr></table>"
     house.template = import_template.take_in(organization, "Old one", page, by=by, now=NOW).template.pk
     house.folder = folders.add(organization, "Appeals", by=by, now=NOW).pk
@@ -201,6 +206,18 @@ def speak_of(campaign: Any, by: Any) -> int:
 
     revisions.keep(campaign, draft_of(campaign), number=1, by=by, at=NOW)
     return comments.say(campaign, comments.CommentText("Was it not five?"), by=by, now=NOW).pk
+
+
+def reply_of(house: House) -> int:
+    """What Ada wrote back. The conversation's number."""
+    from samizdat.core.bounce.report import ReplyContent, Report, ReportEvent
+    from samizdat.incoming.conversations import take_up
+    from samizdat.incoming.models import Conversation, IncomingMail
+
+    content = ReplyContent("Ada", f"ada@{house.domain}", "Re: The winter list", "And the cat? Is the cat all right?")
+    mail = IncomingMail(organization=house.organization, pk=1)
+    take_up.take_up(mail, Report((ReportEvent("reply"),), content=content), None, NOW)
+    return Conversation.objects.get(organization=house.organization).pk
 
 
 def write_down_a_breach(house: House) -> int:

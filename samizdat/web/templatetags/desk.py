@@ -115,6 +115,13 @@ def today(value: datetime) -> str:
 
 
 @register.filter
+def recent(value: datetime | None) -> str:
+    """The time of today's, the day of older ones: in a narrow list."""
+    is_today = value is not None and timezone.localtime(value).date() == timezone.localdate()
+    return formatting.shaped(value, "time" if is_today else "short")
+
+
+@register.filter
 def zone_city(name: str) -> str:
     return formatting.city(name)
 
