@@ -212,11 +212,10 @@ def reply_of(house: House) -> int:
     """What Ada wrote back. The conversation's number."""
     from samizdat.core.bounce.report import ReplyContent, Report, ReportEvent
     from samizdat.incoming.conversations import take_up
-    from samizdat.incoming.models import Conversation, IncomingMail
+    from samizdat.incoming.models import Conversation
 
     content = ReplyContent("Ada", f"ada@{house.domain}", "Re: The winter list", "And the cat? Is the cat all right?")
-    mail = IncomingMail(organization=house.organization, pk=1)
-    take_up.take_up(mail, Report((ReportEvent("reply"),), content=content), None, NOW)
+    take_up.take_up(house.organization, 1, Report((ReportEvent("reply"),), content=content), None, NOW)
     return Conversation.objects.get(organization=house.organization).pk
 
 

@@ -14,7 +14,7 @@ from samizdat.core.bounce.report import Attachment, ReplyContent, Report, Report
 from samizdat.events.actions import detail_of
 from samizdat.events.models import Event
 from samizdat.incoming.conversations import queries, take_up
-from samizdat.incoming.models import Conversation, ConversationMessage, IncomingMail
+from samizdat.incoming.models import Conversation, ConversationMessage
 from samizdat.privacy import subject_access
 from tests.web.conftest import House
 
@@ -24,8 +24,8 @@ ADA = ReplyContent("Ada", "ada@lantern.example", "Re: The winter list", "Where i
 
 
 def wrote(here: House, content: ReplyContent) -> Conversation:
-    mail = IncomingMail(pk=77, organization=here.organization)
-    take_up.take_up(mail, Report((ReportEvent("reply"),), content=content), None, timezone.now())
+    report = Report((ReportEvent("reply"),), content=content)
+    take_up.take_up(here.organization, 77, report, None, timezone.now())
     return Conversation.objects.order_by("-last")[0]
 
 

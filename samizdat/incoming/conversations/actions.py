@@ -9,8 +9,8 @@ from django.utils.translation import gettext as _
 from msgspec import structs
 
 from samizdat import limited_process
+from samizdat.accounts.memberships import has_role
 from samizdat.accounts.models import WRITERS, Person
-from samizdat.accounts.roles import has_role
 from samizdat.audience.actions import bulk
 from samizdat.audience.filters import Filter
 from samizdat.audience.models import BulkAction, List, Subscriber
@@ -148,15 +148,12 @@ def open_file(row: Conversation, message: int, place: int, *, by: Person, now: d
     received = row.messages.filter(pk=message, kind=ConversationMessage.RECEIVED).first()
     words = details.opened_message(row.organization, received) if received else None
     listed = [file for file in words.files if file.place == place] if words else []
-    gone = ConversationRefused(_("This file is no longer kept: emails are deleted after 30 days."))
-    mail = IncomingMail.objects.select_related("organization").filter(
-        organization=row.organization, pk=words.mail if words and listed else 0
-    )
-    stored = mail.first()
+    number = words.mail if words and listed else 0
+    stored = IncomingMail.objects.filter(organization=row.organization, pk=number).first()
     if stored is None:
-        raise gone
+        raise ConversationRefused(_("This file is no longer kept: emails are deleted after 30 days."))
     try:
-        raw = intake.opened(stored).raw
+        raw = intake.opener(row.organization).open(bytes(stored.box)).raw
         data = limited_process.work(row.organization.pk, reply_content.attachment, raw, place)
     except (KeyError, SealError, limited_process.TooMuch, limited_process.HelperBroke):
         raise ConversationRefused(_("This file couldn’t be read. Ask the sender to send it again.")) from None

@@ -8,8 +8,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as lazy
 from msgspec import structs
 
+from samizdat.accounts.memberships import has_role
 from samizdat.accounts.models import WRITERS, Organization, Person
-from samizdat.accounts.roles import has_role
 from samizdat.accounts.sealed_settings import leading
 from samizdat.audience.models import List
 from samizdat.delivery import domain_ownership, service_senders

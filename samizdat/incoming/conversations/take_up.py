@@ -29,11 +29,9 @@ MOST_MESSAGES, MOST_WAITING = 200, 20_000
 _PREFIX = re.compile(r"(?:re|fw|fwd|aw|wg|sv|tr|rv|ответ|отв|ha|на|пересл)(?:\s?\[\d{1,3}\])?\s?:\s*", re.IGNORECASE)
 
 
-def take_up(
-    organization: Organization, mail: int, report: Report, message: SentMessage | None, now: datetime
-) -> None:
-    """mail: number of the IncomingMail. message: of ours, as the report was matched. In the transaction that takes the message up. Whoever left by the
-    message itself (follow_up) is answered by nobody."""
+def take_up(organization: Organization, mail: int, report: Report, message: SentMessage | None, now: datetime) -> None:
+    """mail: number of the IncomingMail. message: of ours, as the report was matched. In the transaction that takes the
+    message up. Whoever left by the message itself (follow_up) is answered by nobody."""
     content = report.content
     if content is None or (report.kind == "unsubscribe" and message is not None):
         return
