@@ -17,6 +17,7 @@ from samizdat.core.crypto.seal import SealError
 from samizdat.incoming import follow_up, identity, intake
 from samizdat.incoming.conversations import take_up
 from samizdat.incoming.identity import Evidence, SentMessage
+from samizdat.incoming.mailboxes import round_trips
 from samizdat.incoming.models import IncomingMail, MailReport
 from samizdat.logs import where_it_broke
 
@@ -112,10 +113,15 @@ def _take_up_or_set_aside(organization: Organization, portion: Sequence[ReadMail
 
 
 def _take_up(organization: Organization, portion: Sequence[ReadMail], now: datetime) -> None:
-    taken_up = _matched(organization, _claimed(portion), now)
+    others = [mail for mail in _claimed(portion) if not _is_test(organization, mail, now)]
+    taken_up = _matched(organization, others, now)
     follow_up.write(organization, [report for mail in taken_up for report in _reports(mail)], now)
     for mail in taken_up:
         take_up.take_up(organization, mail.row.pk, mail.report, mail.message, now)
+
+
+def _is_test(organization: Organization, mail: ReadMail, now: datetime) -> bool:
+    return round_trips.take(organization, mail.envelope.to, mail.report, now)
 
 
 def _claimed(portion: Sequence[ReadMail]) -> list[ReadMail]:

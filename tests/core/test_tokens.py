@@ -29,6 +29,7 @@ GOLDEN = {
     "answer": "aebagbf7oscdlojxwytym4rszpxk6gnzd7hsj25gpprluchcrvdq",
     "stay": "aebagbhh3v5zdiybpzepazxecy5p33uhy5sclp4g2casxgqvdlhq",
     "asks": "aebagbg4taurb54qzeb3loebd5fbnyy5ms7acnw64cf62anpo32q",
+    "probe": "aebagbef2rnirjantgqxsgefmkepqsaxgi2dfitzfczvw5xtcyqq",
 }
 number = st.integers(0, 2**64 - 1)
 

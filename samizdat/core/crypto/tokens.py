@@ -36,6 +36,7 @@ PURPOSES = (
     *("click", "answer"),  # the same for all readers: which link of an edition it is, or which answer to a question
     "stay",  # their answer to a letter that asks again
     "asks",  # their yes to appeals for money, proven by their mailbox as well
+    "probe",  # a test message to the return address: when it was sent, and the mailbox by which it comes back
 )
 
 TOKEN_CHARACTERS = 52

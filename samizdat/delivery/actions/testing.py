@@ -28,7 +28,7 @@ from samizdat.core.crypto import tokens
 from samizdat.core.mail.address import domain, normalize
 from samizdat.core.mail.dkim import SigningMaker
 from samizdat.core.mail.outcome import OK, Accepted, Deferred, Outcome, RouteVerdict, Unsure
-from samizdat.core.mail.return_address import without_token
+from samizdat.core.mail.return_address import with_token, without_token
 from samizdat.delivery import dkim_keys, domain_ownership
 from samizdat.delivery.actions import outside_tests, route_refusals, sender_bans
 from samizdat.delivery.actions.rate_budgets import send_first
@@ -185,20 +185,11 @@ def send_probe(route: Route, to: str, *, now: datetime, by: Person | None = None
     sender = _known_sender(organization)
     if not sender or domain_ownership.claimed(organization, sender):
         sender = address
-    letter = EmailMessage()
-    subject = header_text(_("Test of route No. %(n)s") % {"n": route.pk})
-    # Not by email.message, which reads addresses and decodes what looks like an encoded word in them.
-    first = f"From: <{mailbox(sender)}>\r\nTo: <{address}>\r\nSubject: {subject}\r\n"
-    letter["Date"], letter["Message-ID"] = date_text(now), f"<{secrets.token_hex(16)}@{domain(sender)}>"
-    letter["Auto-Submitted"] = "auto-generated"
-    letter.set_content(_("This email was sent through route No. %(n)s. Nothing else was sent.") % {"n": route.pk})
-    rest = letter.as_bytes(policy=letter.policy.clone(linesep="\r\n"))
-    content = dkim_keys.signed(route, sender, first.encode() + rest)
-    detail = {"count": 1, "outside": outside}
-    outside_tests.note(outside_tests.ROUTE_TESTED, organization, route.pk, detail, now=now, by=by)
-    send_first(route, now)
+    subject = _("Test of route No. %(n)s") % {"n": route.pk}
+    text = _("This email was sent through route No. %(n)s. Nothing else was sent.") % {"n": route.pk}
+    content = _short_letter(route, sender, address, (subject, text), now)
     probe = plugins.Message(0, 0, sender, address, content)
-    [tried], verdict = asyncio.run(_carry(transport_for_test(route), [probe]))
+    tried, verdict = _carry_probe(route, probe, outside, now, by)
     if tried.ok or verdict.state != "ok":
         if by is None or address == normalize(sealed_people.email_of(by)):
             verdict = replace(verdict, early=True)  # No stranger's server can have said it.
@@ -206,6 +197,51 @@ def send_probe(route: Route, to: str, *, now: datetime, by: Person | None = None
     if tried.ok:
         route_refusals.accepts_again(route.organization, address, now=now, by=by)
     return tried
+
+
+def send_to_return_address(
+    organization: Organization, address: str, token: str, *, now: datetime, by: Person | None = None
+) -> TestResult:
+    """A short letter to a return address with a token in it, by the first working route, as bounces would go there. The
+    route stays as it is: a stranger's server may have answered. A bounce of it goes to the address without the token.
+    Errors: BadAddress, NoRoute, TooManyTests, WantsNoMail.
+    """
+    to, envelope = normalize(with_token(address, token)), normalize(without_token(address))
+    outside = outside_tests.check(organization, None, [to], now=now, by=by)
+    sender = _known_sender(organization)
+    if not sender or domain_ownership.claimed(organization, sender):
+        sender = envelope
+    routes = Route.objects.filter(organization=organization, state="live").select_related("organization")
+    route = _first_for(domain(sender), list(routes.order_by("priority", "pk")))
+    if route is None:
+        raise NoRoute(_("No sending route can send this. Add one under Routes, or resume one."))
+    words = _("Test of the bounce address"), _("This email shows that bounces come in. Nothing else was sent.")
+    content = _short_letter(route, sender, to, words, now)
+    tried, _verdict = _carry_probe(route, plugins.Message(0, 0, envelope, to, content), outside, now, by)
+    return tried
+
+
+def _short_letter(route: Route, sender: str, to: str, words: tuple[str, str], now: datetime) -> bytes:
+    """A letter that nobody wrote, signed as the route has it. words: subject and text."""
+    letter = EmailMessage()
+    # Not by email.message, which reads addresses and decodes what looks like an encoded word in them.
+    first = f"From: <{mailbox(sender)}>\r\nTo: <{to}>\r\nSubject: {header_text(words[0])}\r\n"
+    letter["Date"], letter["Message-ID"] = date_text(now), f"<{secrets.token_hex(16)}@{domain(sender)}>"
+    letter["Auto-Submitted"] = "auto-generated"
+    letter.set_content(words[1])
+    rest = letter.as_bytes(policy=letter.policy.clone(linesep="\r\n"))
+    return dkim_keys.signed(route, sender, first.encode() + rest)
+
+
+def _carry_probe(
+    route: Route, probe: plugins.Message, outside: int, now: datetime, by: Person | None
+) -> tuple[TestResult, RouteVerdict]:
+    """Counted before it leaves. Errors: TooManyTests."""
+    detail = {"count": 1, "outside": outside}
+    outside_tests.note(outside_tests.ROUTE_TESTED, route.organization, route.pk, detail, now=now, by=by)
+    send_first(route, now)
+    [tried], verdict = asyncio.run(_carry(transport_for_test(route), [probe]))
+    return tried, verdict
 
 
 def _known_sender(organization: Organization) -> str:

@@ -15,7 +15,7 @@ from samizdat.incoming.mailboxes import connection
 from samizdat.incoming.mailboxes.faults import MailboxFault
 from samizdat.incoming.mailboxes.imap import ImapSource
 from samizdat.incoming.mailboxes.pop3 import Pop3Source
-from samizdat.incoming.mailboxes.sealed import MailboxState, WaitingMessage, open_settings, open_state, seal_state
+from samizdat.incoming.mailboxes.sealed import MailboxState, WaitingMessage, open_settings, open_state, write_state
 from samizdat.incoming.mailboxes.settings import MailboxSettings
 from samizdat.incoming.models import PolledMailbox
 from samizdat.options import inner_networks
@@ -96,7 +96,7 @@ def _take(number: int, messages: Sequence[tuple[WaitingMessage, bytes]], now: da
                 intake.take_all(row.organization, rows, now.date())
             except IncomingFull:
                 raise MailboxFault("full") from None
-            _write(row, state.with_taken([message for message, _raw in fresh]))
+            write_state(row, state.with_taken([message for message, _raw in fresh]))
     return len(fresh)
 
 
@@ -106,11 +106,6 @@ def _row(number: int, locked: bool = False) -> PolledMailbox:
     if row is None:
         raise MailboxRemoved
     return row
-
-
-def _write(row: PolledMailbox, state: MailboxState) -> None:
-    row.state_sealed = seal_state(row, state)
-    row.save(update_fields=["state_sealed"])
 
 
 def settings_of(number: int) -> MailboxSettings:
@@ -124,5 +119,5 @@ def note(number: int, now: datetime, code: str = "") -> MailboxState:
         row = _row(number, locked=True)
         state = open_state(row)
         state = state.went_wrong(code, now) if code else state.went_well(now)
-        _write(row, state)
+        write_state(row, state)
     return state

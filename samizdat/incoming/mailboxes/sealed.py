@@ -2,16 +2,20 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from django.utils.translation import gettext as _
 from msgspec import Struct, structs
 
 from samizdat.incoming.mailboxes.settings import MailboxSettings
 from samizdat.incoming.models import PolledMailbox
 from samizdat.vault import keyring
+from samizdat.vault.errors import RecordBroken
 
 # Of POP3 so many messages are remembered; no more than half of them are read before they are removed.
 REMEMBERED = 400
+# After that a test message has not arrived.
+PATIENCE = timedelta(minutes=10)
 
 
 class WaitingMessage(Struct, frozen=True):
@@ -27,10 +31,30 @@ class WaitingMessage(Struct, frozen=True):
         return hashlib.sha256(self.uidl).hexdigest()[:32]
 
 
+class RoundTrip(Struct, frozen=True, omit_defaults=True):
+    """A test message to a return address (without its token), which comes back through this mailbox.
+
+    by: number of the admin who wants bounces to go there as soon as it came back. failed: why it was not sent, in
+    words. rejected: when a bounce of it came in instead.
+    """
+
+    address: str
+    sent: datetime
+    by: int = 0
+    failed: str = ""
+    returned: datetime | None = None
+    rejected: datetime | None = None
+
+    def is_open(self, now: datetime) -> bool:
+        """Whether it may still come back soon."""
+        return not (self.failed or self.returned or self.rejected) and now - self.sent < PATIENCE
+
+
 class MailboxState(Struct, frozen=True, omit_defaults=True):
     """`heard`: when a session last went well; `fault`: a code of faults.SENTENCES, of the last one that did not.
 
-    validity, last_uid: what is taken in of an IMAP folder. marks: of the last messages taken in by POP3.
+    validity, last_uid: what is taken in of an IMAP folder. marks: of the last messages taken in by POP3. trip: the last
+    test message.
     """
 
     heard: datetime | None = None
@@ -41,6 +65,10 @@ class MailboxState(Struct, frozen=True, omit_defaults=True):
     validity: int = 0
     last_uid: int = 0
     marks: tuple[str, ...] = ()
+    trip: RoundTrip | None = None
+
+    def awaits(self, now: datetime) -> bool:
+        return self.trip is not None and self.trip.is_open(now)
 
     def knows(self, message: WaitingMessage) -> bool:
         """Whether it is taken in."""
@@ -71,11 +99,15 @@ def seal_settings(row: PolledMailbox, settings: MailboxSettings) -> bytes:
 def open_settings(row: PolledMailbox) -> MailboxSettings:
     """Errors: SealError, RecordBroken."""
     keys = keyring.keys(row.organization)
-    return keys.open_json(row.settings_sealed, "mailbox", "settings", row.pk, MailboxSettings)
+    settings = keys.open_json(row.settings_sealed, "mailbox", "settings", row.pk, MailboxSettings)
+    if not settings.host:
+        raise RecordBroken(_("Its settings can’t be decrypted. Remove it and add it again."))
+    return settings
 
 
-def seal_state(row: PolledMailbox, state: MailboxState) -> bytes:
-    return keyring.keys(row.organization).seal_json(state, "mailbox", "state", row.pk)
+def write_state(row: PolledMailbox, state: MailboxState) -> None:
+    row.state_sealed = keyring.keys(row.organization).seal_json(state, "mailbox", "state", row.pk)
+    row.save(update_fields=["state_sealed"])
 
 
 def open_state(row: PolledMailbox) -> MailboxState:
