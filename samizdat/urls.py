@@ -36,6 +36,7 @@ from samizdat.web.campaigns.views import (
 from samizdat.web.delivery.views import (
     copied_installation,
     domains,
+    mailboxes,
     release,
     remote_checks,
     reports,
@@ -241,6 +242,10 @@ alive = [
     path("routes/<int:route_id>/resume", routes.resume_route, name="resume-route"),
     path("routes/<int:route_id>/try-again", routes.try_again, name="try-again"),
     path("routes/<int:route_id>/remove", routes.remove_route, name="remove-route"),
+    path("mailboxes/", mailboxes.mailboxes, name="mailboxes"),
+    path("mailboxes/<int:mailbox_id>/", mailboxes.edit_mailbox, name="edit-mailbox"),
+    path("mailboxes/<int:mailbox_id>/test", mailboxes.test_mailbox, name="test-mailbox"),
+    path("mailboxes/<int:mailbox_id>/remove", mailboxes.remove_mailbox, name="remove-mailbox"),
     path("domains/", domains.domains, name="domains"),
     path("domains/<int:domain_id>/", domains.sending_domain, name="sending-domain"),
     path("domains/<int:domain_id>/check", domains.check_records, name="check-records"),

@@ -113,6 +113,7 @@ def add(name: str, url: str, password_file: str | None, delete: bool, move_to: s
     """
     bootstrap.open_house()
     from samizdat.incoming.mailboxes import actions
+    from samizdat.incoming.mailboxes.faults import MailboxFault
 
     if delete == bool(move_to):
         raise CommandFailed("Choose what happens to messages once taken in: --delete, or --move FOLDER.", "choose")
@@ -121,7 +122,7 @@ def add(name: str, url: str, password_file: str | None, delete: bool, move_to: s
     row = actions.add(organization, name, url, now=bootstrap.now(), password=password, move_to=move_to or "")
     try:
         waiting = actions.waiting(row)
-    except actions.MailboxFault as fault:
+    except MailboxFault as fault:
         sentence = f"Mailbox {row.name} added, but it can't be read yet. {fault}"
         raise CommandFailed(sentence, fault.code, {"mailbox": row.name}) from None
     say({"mailbox": row.name, "waiting": waiting}, f"Mailbox {row.name} added. Messages waiting there: {waiting:,}.")

@@ -1,4 +1,7 @@
-"""Django finds the tables by this."""
+"""Django finds the tables by this, and remote checks what the desk asks of mailboxes."""
+
+from collections.abc import Mapping
+from typing import Any
 
 from django.apps import AppConfig
 
@@ -6,3 +9,14 @@ from django.apps import AppConfig
 class IncomingConfig(AppConfig):
     name = "samizdat.incoming"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from samizdat.delivery.actions import remote_checks
+
+        remote_checks.register(_kinds)
+
+
+def _kinds() -> Mapping[str, Any]:
+    from samizdat.incoming.mailboxes.mailbox_checks import KINDS
+
+    return KINDS

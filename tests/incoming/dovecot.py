@@ -4,10 +4,14 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
-from tests.smtp_server import Certificate
+import pytest
+
+from tests.smtp_server import Certificate, Certificates
 
 DOVECOT = shutil.which("dovecot", path="/usr/sbin:/usr/bin:/usr/local/sbin")
 
@@ -80,6 +84,22 @@ class Dovecot:
 
     def url(self, scheme: str, options: str, folder: str = "") -> str:
         return f"{scheme}://bounces%40lantern.example:secret@localhost:{self.ports[scheme]}/{folder}?{options}"
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> Certificates:
+    return Certificates(tmp_path)
+
+
+@pytest.fixture
+def dovecot(certificates: Certificates) -> Iterator[Dovecot]:
+    # Not below tmp_path: its workers are nobody's, and another run of pytest shuts that to all but root.
+    with tempfile.TemporaryDirectory(prefix="dovecot-") as folder:
+        running = Dovecot(Path(folder), certificates.issued("localhost"))
+        try:
+            yield running
+        finally:
+            running.end()
 
 
 CONFIG = """

@@ -1,10 +1,7 @@
 """Mailboxes at a real Dovecot are read over TLS: nothing twice, nothing lost, whenever it ends."""
 
 import logging
-import tempfile
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,9 +14,10 @@ from samizdat.incoming.mailboxes.faults import MailboxFault
 from samizdat.incoming.mailboxes.sealed import open_settings, open_state
 from samizdat.incoming.models import IncomingMail, PolledMailbox
 from samizdat.worker.mail import mailbox_polls
-from tests.incoming.dovecot import Dovecot, why_not
+from tests.incoming.dovecot import Dovecot, certificates, dovecot, why_not
 from tests.smtp_server import Certificates
 
+__all__ = ["certificates", "dovecot"]
 WHY_NOT = why_not()
 pytestmark = pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)
 NOW = datetime(2026, 12, 1, 10, tzinfo=UTC)
@@ -76,22 +74,6 @@ class Postbox:
 
     def taken(self) -> list[bytes]:
         return [intake.opener(row.organization).open(bytes(row.box)).raw for row in IncomingMail.objects.order_by("pk")]
-
-
-@pytest.fixture
-def certificates(tmp_path: Path) -> Certificates:
-    return Certificates(tmp_path)
-
-
-@pytest.fixture
-def dovecot(certificates: Certificates) -> Iterator[Dovecot]:
-    # Not below tmp_path: its workers are nobody's, and another run of pytest shuts that to all but root.
-    with tempfile.TemporaryDirectory(prefix="dovecot-") as folder:
-        running = Dovecot(Path(folder), certificates.issued("localhost"))
-        try:
-            yield running
-        finally:
-            running.end()
 
 
 @pytest.fixture

@@ -156,7 +156,7 @@ def _more(here: House) -> None:
         answered = Report((ReportEvent("reply"),), content=replace(reply, subject=str(number)))
         take_up.take_up(organization, 10 + number, answered, None, NOW)
     away.choose(organization, away.AwaySettings(), now=NOW, by=admin)
-    for name in ("bounces", "complaints"):
+    for name in ("returned", "complaints"):
         mailboxes.add(organization, name, "imaps://back:secret@mx.example", now=NOW)
     for provider in ("@small.example", "@little.example"):
         route_refusals.put_off(edition, provider, said[0].news, 20, NOW)

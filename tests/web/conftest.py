@@ -59,6 +59,7 @@ class House:
     folder: int = 0
     change: int = 0
     known_key: int = 0
+    mailbox: int = 0
     letters: Path = Path()  # Where the route puts what it sends.
 
     def ids(self) -> dict[str, Any]:
@@ -98,6 +99,7 @@ class House:
             "question_id": self.question(),
             "change_id": self.change,
             "known_key_id": self.known_key,
+            "mailbox_id": self.mailbox,
         }
 
     def question(self) -> int:
@@ -130,6 +132,7 @@ def furnish(organization: Any, folder: Path, domain: str) -> House:
     from samizdat.campaigns.templates import import_template
     from samizdat.delivery import actions as delivery
     from samizdat.delivery.actions import domains
+    from samizdat.incoming.mailboxes import actions as mailboxes
     from samizdat.portability import actions as exporting
     from samizdat.portability import recipient_keys
     from samizdat.portability.request import ExportRequest
@@ -173,6 +176,8 @@ def furnish(organization: Any, folder: Path, domain: str) -> House:
     page = b"<table><tr><td mc:edit='head'>Head</td></tr><tr><td mc:edit='body'>Body *|FNAME|*</td></tr></table>"
     house.template = import_template.take_in(organization, "Old one", page, by=by, now=NOW).template.pk
     house.folder = folders.add(organization, "Appeals", by=by, now=NOW).pk
+    url = f"imaps://bounces%40{domain}:secret@imap.{domain}"
+    house.mailbox = mailboxes.add(organization, "bounces", url, now=NOW, by=house.people["admin"]).pk
     house.work = tagged(house)
     house.key = domains.add_domain(organization, domain, now=NOW, algorithms=("ed25519",)).keys.get()
     return house

@@ -303,7 +303,7 @@ ADMINS_ALONE = {
     "routes", "edit-route", "remove-route", "sending-domain", "activate-keys", "rotate-keys", "remove-domain",
     "allow-domain",
     "breaches", "list-retention", "remove-field", "decide-change", "sign-out-member", "forget-key",
-    "lock-member", "unlock-member",
+    "lock-member", "unlock-member", "mailboxes", "edit-mailbox", "test-mailbox", "remove-mailbox",
 }  # fmt: skip
 
 

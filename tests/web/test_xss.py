@@ -58,6 +58,7 @@ OURS = {
     "picture.data": "a picture",
     "picture.thumb": "a picture",
     "recipientkey.key": "a key",
+    "mailbox.settings": "an address and a password, which is shown nowhere",
     "route.settings": "an address and a password, which is shown nowhere",
 }
 # Readable columns that are long enough for words.

@@ -40,6 +40,15 @@ KEPT = timedelta(hours=1)
 OF_WRITERS = ("links", "test", "sender")
 
 
+type Answering = Callable[[RemoteCheck, dict[str, Any], datetime], dict[str, Any]]
+_loaders: list[Callable[[], Mapping[str, Answering]]] = []
+
+
+def register(load: Callable[[], Mapping[str, Answering]]) -> None:
+    """By an app that has such questions, when Django starts; they are loaded when one is answered."""
+    _loaders.append(load)
+
+
 class TooMuchAsked(DeliveryError):
     """So much is being asked already."""
 
@@ -129,11 +138,16 @@ def answer(number: int, now: datetime) -> bool:
     with override(question.by.language or leading(question.organization).language):
         try:
             _insist_as_asked(question)
-            result = KINDS[question.kind](question, words_of(question), now)
+            result = _answering(question.kind)(question, words_of(question), now)
         except (DeliveryError, CampaignError, BadAddress) as refused:
             result = {"refused": _(str(refused))}
     sealed = keyring.keys(question.organization).seal_json(result, "question", "answer", number)
     return bool(RemoteCheck.objects.filter(pk=number).update(answer_sealed=sealed, done=now))
+
+
+def _answering(kind: str) -> Answering:
+    known = {name: answers for load in _loaders for name, answers in load().items()}
+    return (KINDS | known)[kind]
 
 
 def _may_ask(question: RemoteCheck) -> bool:
@@ -229,7 +243,7 @@ def _sender(question: RemoteCheck, words: dict[str, Any], now: datetime) -> dict
     return sending_gate.gathered(question.organization, words["senders"], now)
 
 
-KINDS: dict[str, Callable[[RemoteCheck, dict[str, Any], datetime], dict[str, Any]]] = {
+KINDS: dict[str, Answering] = {
     "probe": _probe,
     "letter": _letter,
     "records": _records,

@@ -1,5 +1,7 @@
 """Adding, trying and removing a mailbox."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,13 +13,10 @@ from samizdat.core.crypto.seal import SealError
 from samizdat.events.actions import record
 from samizdat.incoming.errors import IncomingError
 from samizdat.incoming.mailboxes import polling
-from samizdat.incoming.mailboxes.faults import MailboxFault
-from samizdat.incoming.mailboxes.sealed import MailboxState, open_settings, open_state, seal_settings
+from samizdat.incoming.mailboxes.sealed import MailboxState, open_settings, open_state, seal_settings, write_state
 from samizdat.incoming.mailboxes.settings import BadMailbox, MailboxSettings, read_url
 from samizdat.incoming.models import PolledMailbox
 from samizdat.vault.errors import RecordBroken
-
-__all__ = ["MailboxFault", "add", "mailboxes", "named", "remove", "waiting"]
 
 
 class MailboxTaken(IncomingError):
@@ -38,6 +37,7 @@ class NoSuchMailbox(IncomingError):
 class MailboxRow:
     """For pages and commands; without the password. None where the seals do not hold."""
 
+    number: int
     name: str
     settings: MailboxSettings | None
     state: MailboxState | None
@@ -54,21 +54,62 @@ def add(
     move_to: str = "",
 ) -> PolledMailbox:
     """Errors: BadMailbox, MailboxTaken."""
+    return add_at(organization, name, read_url(url, password, move_to), now=now, by=by)
+
+
+def add_at(
+    organization: Organization, name: str, settings: MailboxSettings, *, now: datetime, by: Person | None
+) -> PolledMailbox:
+    """Errors: BadMailbox, MailboxTaken."""
+    name = _checked_name(name)
+    with _refuses_taken(organization, name), transaction.atomic():
+        row = PolledMailbox.objects.create(organization=organization, name=name, settings_sealed=b"")
+        row.settings_sealed = seal_settings(row, settings)
+        row.save(update_fields=["settings_sealed"])
+        record("mailbox.added", organization, now=now, by=by, about=row.pk, detail={"name": name})
+    return row
+
+
+def change(
+    row: PolledMailbox, name: str, settings: MailboxSettings, *, now: datetime, by: Person | None
+) -> PolledMailbox:
+    """Of another mailbox than before nothing is taken in yet. Errors: BadMailbox, MailboxTaken, NoSuchMailbox."""
+    name, organization = _checked_name(name), row.organization
+    with _refuses_taken(organization, name), transaction.atomic():
+        rows = PolledMailbox.objects.select_related("organization").select_for_update(of=("self",))
+        kept = rows.filter(pk=row.pk, organization=organization).first()
+        if kept is None:
+            raise NoSuchMailbox(row.name)
+        if _place(kept) != settings.place:
+            write_state(kept, MailboxState())
+        kept.name, kept.settings_sealed = name, seal_settings(kept, settings)
+        kept.save(update_fields=["name", "settings_sealed"])
+        record("mailbox.changed", organization, now=now, by=by, about=row.pk, detail={"name": name})
+    return kept
+
+
+def _place(row: PolledMailbox) -> tuple[str, ...]:
+    try:
+        return open_settings(row).place
+    except (SealError, RecordBroken):
+        return ()
+
+
+def _checked_name(name: str) -> str:
     name = name.strip()
     if not name or len(name) > 60:
         raise BadMailbox(_("A mailbox needs a name of at most 60 characters. Choose one."))
-    settings = read_url(url, password, move_to)
+    return name
+
+
+@contextmanager
+def _refuses_taken(organization: Organization, name: str) -> Iterator[None]:
     try:
-        with transaction.atomic():
-            row = PolledMailbox.objects.create(organization=organization, name=name, settings_sealed=b"")
-            row.settings_sealed = seal_settings(row, settings)
-            row.save(update_fields=["settings_sealed"])
-            record("mailbox.added", organization, now=now, by=by, about=row.pk, detail={"name": name})
+        yield
     except IntegrityError:
         if PolledMailbox.objects.filter(organization=organization, name=name).exists():
             raise MailboxTaken(name) from None
         raise
-    return row
 
 
 def remove(organization: Organization, name: str, *, now: datetime, by: Person | None = None) -> None:
@@ -88,17 +129,22 @@ def named(organization: Organization, name: str) -> PolledMailbox:
 
 def waiting(row: PolledMailbox) -> int:
     """Logs in, and says how many messages wait there. Errors: MailboxFault."""
-    with polling.session(open_settings(row)) as source:
+    return waiting_at(open_settings(row))
+
+
+def waiting_at(settings: MailboxSettings) -> int:
+    """As waiting, of a mailbox that is not added yet."""
+    with polling.session(settings) as source:
         return source.waiting
 
 
 def mailboxes(organization: Organization) -> list[MailboxRow]:
     rows = PolledMailbox.objects.select_related("organization").filter(organization=organization).order_by("name")
-    return [_shown(row) for row in rows]
+    return [shown(row) for row in rows]
 
 
-def _shown(row: PolledMailbox) -> MailboxRow:
+def shown(row: PolledMailbox) -> MailboxRow:
     try:
-        return MailboxRow(row.name, open_settings(row), open_state(row))
+        return MailboxRow(row.pk, row.name, open_settings(row), open_state(row))
     except (SealError, RecordBroken):
-        return MailboxRow(row.name, None, None)
+        return MailboxRow(row.pk, row.name, None, None)

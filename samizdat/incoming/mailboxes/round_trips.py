@@ -14,8 +14,8 @@ from msgspec import structs
 
 from samizdat.accounts.actions import change_settings
 from samizdat.accounts.errors import AccountError
+from samizdat.accounts.memberships import has_role
 from samizdat.accounts.models import Organization, Person
-from samizdat.accounts.roles import has_role
 from samizdat.accounts.sealed_settings import leading
 from samizdat.core.bounce.report import Report
 from samizdat.core.crypto import tokens

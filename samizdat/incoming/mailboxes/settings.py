@@ -27,6 +27,9 @@ SCHEMES: Mapping[str, SchemeKind] = {
 }
 
 
+INBOX = "INBOX"
+
+
 class BadMailbox(IncomingError):
     code = "bad_mailbox"
 
@@ -49,6 +52,11 @@ class MailboxSettings(Struct, frozen=True):
     def kind(self) -> SchemeKind:
         return SCHEMES[self.scheme]
 
+    @property
+    def place(self) -> tuple[str, ...]:
+        """Which mailbox it is: what is read of one says nothing of another."""
+        return self.kind.protocol, self.host, self.user, self.folder
+
 
 def read_url(url: str, password: str | None, move_to: str) -> MailboxSettings:
     """password: in place of the URL's. Errors: BadMailbox."""
@@ -66,26 +74,37 @@ def read_url(url: str, password: str | None, move_to: str) -> MailboxSettings:
     folder = unquote(parts.path.strip("/"))
     if kind.protocol == "pop3" and (folder or move_to):
         raise BadMailbox(_("POP3 knows no folders. Leave the folder out and use --delete, or use IMAP."))
-    if kind.protocol == "imap" and move_to == (folder or "INBOX"):
-        raise BadMailbox(_("Read mail can’t be moved to the folder it is read from. Choose another folder."))
-    return MailboxSettings(
+    settings = MailboxSettings(
         scheme=parts.scheme,
         host=parts.hostname,
         port=port or kind.port,
         user=unquote(parts.username),
         password=secret,
-        folder=folder or "INBOX",
+        folder=folder or INBOX,
         move_to=move_to,
         fingerprint=fingerprint,
         ca=ca,
     )
+    check_folders(settings)
+    return settings
+
+
+def check_folders(settings: MailboxSettings) -> None:
+    """Errors: BadMailbox."""
+    if settings.kind.protocol == "imap" and settings.move_to == settings.folder:
+        raise BadMailbox(_("Read mail can’t be moved to the folder it is read from. Choose another folder."))
 
 
 def _trusted(options: Mapping[str, str]) -> tuple[str, str]:
     """Fingerprint and file of certificates."""
     if unknown := options.keys() - {"fingerprint", "ca"}:
         raise BadMailbox(_("A mailbox has no option “%(name)s”. Leave it out.") % {"name": min(unknown)})
-    digits = re.sub(r"^sha256:|[: ]", "", options.get("fingerprint", "").lower())
+    return read_fingerprint(options.get("fingerprint", "")), options.get("ca", "")
+
+
+def read_fingerprint(text: str) -> str:
+    """Its digits alone. Errors: BadMailbox."""
+    digits = re.sub(r"^sha256:|[: ]", "", text.lower().strip())
     if digits and not re.fullmatch(r"[0-9a-f]{64}", digits):
         raise BadMailbox(_("A fingerprint has 64 hexadecimal digits (SHA-256). Copy it again."))
-    return digits, options.get("ca", "")
+    return digits

@@ -1,0 +1,129 @@
+"""How mailboxes are, in words: for the page of incoming email."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils.translation import gettext as _
+
+from samizdat.incoming.mailboxes.actions import MailboxRow
+from samizdat.incoming.mailboxes.faults import sentence
+from samizdat.incoming.mailboxes.sealed import MailboxState, RoundTrip
+
+
+@dataclass(frozen=True, slots=True)
+class ShownMailbox:
+    """state and trip_state: a class of the stylesheet. problem: what is wrong and what to do."""
+
+    number: int
+    name: str
+    host: str
+    folder: str
+    move_to: str
+    heard: datetime | None
+    taken: int
+    state: str
+    word: str
+    problem: str
+    trip_state: str
+    trip: str
+    address: str
+    waits: bool
+
+
+def shown(row: MailboxRow, now: datetime) -> ShownMailbox:
+    settings, state = row.settings, row.state
+    if settings is None or state is None:
+        problem = _("Its settings can’t be decrypted. Remove it and add it again.")
+        return ShownMailbox(row.number, row.name, "", "", "", None, 0, "stop", _("Problem"), problem, "", "", "", False)
+    state_class, word = _state(state)
+    trip_class, trip = trip_words(state, now) if state.trip else ("", "")
+    folder = settings.folder if settings.kind.protocol == "imap" else ""
+    return ShownMailbox(
+        row.number,
+        row.name,
+        f"{settings.kind.protocol.upper()}, {settings.host}",
+        folder,
+        settings.move_to,
+        state.heard,
+        state.taken,
+        state_class,
+        word,
+        sentence(state.fault) if state.fault else "",
+        trip_class,
+        trip,
+        state.trip.address if state.trip else "",
+        state.awaits(now) and not state.fault,
+    )
+
+
+def _state(state: MailboxState) -> tuple[str, str]:
+    if state.fault:
+        return "stop", _("Not working")
+    return ("good", _("Working")) if state.heard else ("work", _("Not read yet"))
+
+
+def trip_words(state: MailboxState, now: datetime) -> tuple[str, str]:
+    """A class of the stylesheet, and what became of the last test message."""
+    trip = state.trip
+    assert trip is not None
+    facts = {"address": trip.address}
+    if trip.failed:
+        return "stop", _("The test message was not sent: %(why)s") % {"why": trip.failed}
+    if trip.returned:
+        return "good", _("A test message came back after %(span)s.") % {"span": _span(trip)}
+    if trip.rejected:
+        return "stop", _rejected(trip)
+    if trip.is_open(now):
+        seconds = {"seconds": max(int((now - trip.sent).total_seconds()), 0)}
+        return "work", _("A test message is on its way to %(address)s: %(seconds)s s.") % (facts | seconds)
+    return "stop", _late(trip)
+
+
+def _span(trip: RoundTrip) -> str:
+    assert trip.returned is not None
+    seconds = max(int((trip.returned - trip.sent).total_seconds()), 0)
+    if seconds < 120:
+        return _("%(n)s s") % {"n": seconds}
+    return _("%(n)s min") % {"n": seconds // 60}
+
+
+def _rejected(trip: RoundTrip) -> str:
+    if trip.address.startswith("@"):
+        return _(
+            "The test message bounced: not all email to %(address)s is delivered. Set up a catch-all at your provider, "
+            "then test again."
+        ) % {"address": trip.address}
+    return _(
+        "The test message bounced: addresses with a plus, such as %(example)s, aren’t delivered. Turn on plus "
+        "addresses at your provider, or use a domain of its own as a catch-all. Then test again."
+    ) % {"example": _example(trip.address)}
+
+
+def _late(trip: RoundTrip) -> str:
+    if trip.address.startswith("@"):
+        return _(
+            "The test message didn’t arrive within 10 minutes. Check that all email to %(address)s comes to this "
+            "mailbox and folder, and look into its spam folder. Then test again."
+        ) % {"address": trip.address}
+    return _(
+        "The test message didn’t arrive within 10 minutes. Check that addresses with a plus, such as %(example)s, "
+        "come to this mailbox and folder, and look into its spam folder. Then test again."
+    ) % {"example": _example(trip.address)}
+
+
+def _example(address: str) -> str:
+    local, _at, domain = address.rpartition("@")
+    return f"{local}+code@{domain}"
+
+
+def bounce_address(kept: str, rows: list[ShownMailbox]) -> tuple[str, str]:
+    """A class of the stylesheet, and what goes for the organization's bounce address."""
+    if not kept:
+        return "care", _("No bounce address is set. Bounces go to the sender address of each campaign.")
+    facts = {"address": kept}
+    proven = any(row.address == kept and row.trip_state == "good" for row in rows)
+    if kept.startswith("@"):
+        words = _("Bounces go to %(address)s: each email has a signed address at this domain (catch-all).")
+    else:
+        words = _("Bounces go to %(address)s: each email has a signed address with a plus.")
+    return ("good" if proven else "none"), words % facts
