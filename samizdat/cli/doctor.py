@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from samizdat import modes
-from samizdat.cli import bootstrap
+from samizdat.cli import bootstrap, own_postfix
 from samizdat.cli import doctor_checks as looks
 from samizdat.cli.doctor_checks import HealthCheck
 from samizdat.cli.labels import ENDED, PLACES, at_terminal
@@ -66,6 +66,7 @@ def _all_signs() -> Iterator[HealthCheck]:
     yield from _forged_events()
     yield from _public_role()
     yield from _organizations()
+    yield from _own_postfix()
     yield from _processes()
     yield from _public_process()
 
@@ -295,6 +296,13 @@ def _public_role() -> Iterator[HealthCheck]:
                 "`serve`."
             ),
         )
+
+
+def _own_postfix() -> Iterator[HealthCheck]:
+    from samizdat.accounts.models import Organization
+    from samizdat.delivery.queries import routes
+
+    yield from own_postfix.look(row for organization in Organization.objects.all() for row in routes(organization))
 
 
 def _organizations() -> Iterator[HealthCheck]:

@@ -1,0 +1,149 @@
+"""What doctor looks at where a route leads to a Postfix on this machine: what makes receivers refuse its mail, or
+anybody send through it. Names of settings: postconf(5)."""
+
+import json
+import re
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from samizdat.cli.doctor_checks import HealthCheck
+
+if TYPE_CHECKING:
+    from samizdat.delivery.queries import RouteRow
+
+# Seconds that one of its commands, or DNS, has to answer.
+PATIENCE = 10.0
+# Emails in the queue that are looked at for why they wait.
+LOOKED_AT = 500
+# Of those so many have to say it before the network is blamed.
+HALF = 0.5
+PLACES = "/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin:/sbin"
+ASKED = (
+    "myhostname", "mynetworks", "inet_interfaces", "smtp_tls_security_level", "smtpd_relay_restrictions",
+    "smtpd_recipient_restrictions",
+)  # fmt: skip
+# One of these keeps strangers from sending through it.
+GUARDS = ("reject_unauth_destination", "defer_unauth_destination", "reject")
+# A server behind these words was not reached at all.
+_UNREACHED = re.compile(r"\]:25: (?:Connection timed out|Network is unreachable|No route to host)", re.IGNORECASE)
+
+
+def look(routes: Iterable["RouteRow"]) -> Iterator[HealthCheck]:
+    """Nothing where no route leads to it, or it isn't installed."""
+    if not any(_is_local(row) for row in routes) or not shutil.which("postconf", path=PLACES):
+        return
+    settings = _settings()
+    problems = [*_name(settings), *_door(settings), *_encryption(settings), *_queue()]
+    yield from problems or [HealthCheck("good", "Postfix", f"It sends as {settings.get('myhostname', '')}.")]
+
+
+def _is_local(row: "RouteRow") -> bool:
+    return row.state != "removed" and (row.scheme == "sendmail" or row.host in ("127.0.0.1", "::1", "localhost"))
+
+
+def _output(command: str, *words: str) -> str | None:
+    """What one of its commands prints; None where it fails or hangs."""
+    program = shutil.which(command, path=PLACES)
+    if program is None:
+        return None
+    try:
+        done = subprocess.run([program, *words], capture_output=True, text=True, errors="replace", timeout=PATIENCE)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None
+
+
+def _settings() -> Mapping[str, str]:
+    lines = (_output("postconf", "-x", *ASKED) or "").splitlines()
+    return {name.strip(): value.strip() for name, _equals, value in (line.partition("=") for line in lines)}
+
+
+def _name(settings: Mapping[str, str]) -> Iterator[HealthCheck]:
+    """HELO and PTR: receivers refuse a server whose name does not lead to it and back."""
+    name = settings.get("myhostname", "")
+    if "." not in name or name.endswith((".localdomain", ".local", ".lan", ".internal")):
+        sentence = (
+            f"It calls itself “{name}”, which no receiver can look up. Set a name of this server: "
+            "postconf -e myhostname=mail.example.org, then postfix reload."
+        )
+        yield HealthCheck("red", "Postfix", sentence)
+        return
+    addresses = _addresses(name)
+    if not addresses:
+        sentence = f"{name} leads nowhere. Add an A record (and AAAA) with the address of this server."
+        yield HealthCheck("red", "Postfix", sentence)
+    for address in addresses:
+        if name.lower() not in _names(address):
+            sentence = (
+                f"{address} doesn’t lead back to {name}, so many receivers reject it. In the panel of your hoster, set "
+                f"the reverse DNS (PTR) of this address to {name}."
+            )
+            yield HealthCheck("red", "Postfix", sentence)
+
+
+def _addresses(name: str) -> list[str]:
+    try:
+        return sorted({str(info[4][0]) for info in socket.getaddrinfo(name, 25, type=socket.SOCK_STREAM)})
+    except OSError:
+        return []
+
+
+def _names(address: str) -> set[str]:
+    with suppress(OSError):
+        name, aliases, _addresses = socket.gethostbyaddr(address)
+        return {name.lower(), *map(str.lower, aliases)}
+    return set()
+
+
+def _door(settings: Mapping[str, str]) -> Iterator[HealthCheck]:
+    """Whether anybody can send through it: then it is on every block list within hours."""
+    rules = f"{settings.get('smtpd_relay_restrictions', '')} {settings.get('smtpd_recipient_restrictions', '')}"
+    if not set(re.split(r"[\s,]+", rules)) & {*GUARDS}:
+        sentence = (
+            "Anyone can send through it, which puts this server on block lists within hours. Run: postconf -e "
+            "'smtpd_relay_restrictions=permit_mynetworks,reject_unauth_destination', then postfix reload."
+        )
+        yield HealthCheck("red", "Postfix", sentence)
+    elif any(network.endswith("/0") for network in re.split(r"[\s,]+", settings.get("mynetworks", ""))):
+        sentence = "mynetworks has the whole internet. Run: postconf -e 'mynetworks=127.0.0.0/8 [::1]/128'."
+        yield HealthCheck("red", "Postfix", sentence)
+
+
+def _encryption(settings: Mapping[str, str]) -> Iterator[HealthCheck]:
+    if settings.get("smtp_tls_security_level", "") in ("", "none"):
+        sentence = (
+            "It sends without encryption. Run: postconf -e smtp_tls_security_level=may, then postfix reload. With "
+            "DANE it’s even safer: see “Your own mail server” in the handbook."
+        )
+        yield HealthCheck("amber", "Postfix", sentence)
+
+
+def _queue() -> Iterator[HealthCheck]:
+    """How many wait, and whether it reaches anybody. Their addresses are not shown."""
+    listing = _output("postqueue", "-j")
+    if listing is None:
+        yield HealthCheck("red", "Postfix", "It isn’t running, or its queue can’t be read. Run as root: postfix start")
+        return
+    waiting = [line for line in listing.splitlines() if line.strip()]
+    reasons = [reason for line in waiting[:LOOKED_AT] for reason in _reasons(line)]
+    unreached = sum(1 for reason in reasons if _UNREACHED.search(reason))
+    if reasons and unreached >= HALF * len(reasons):
+        sentence = (
+            f"{len(waiting):,} emails wait, since no other server is reached on port 25. Many hosters block it: ask "
+            "yours to open outgoing port 25, or use another server."
+        )
+        yield HealthCheck("red", "Postfix", sentence)
+    elif reasons:
+        yield HealthCheck("amber", "Postfix", f"{len(waiting):,} emails wait in its queue. The reasons: mailq")
+
+
+def _reasons(line: str) -> Iterator[str]:
+    """Why a message waits for each of its recipients, of one that was tried (postqueue(1))."""
+    with suppress(ValueError, AttributeError, TypeError):
+        for recipient in json.loads(line).get("recipients", ()):
+            if reason := recipient.get("delay_reason"):
+                yield reason
