@@ -93,6 +93,12 @@ READER_TABLES: dict[str, dict[str, str]] = {
         "route": "number",
         "day": "a day, never finer",
     },
+    "incoming_receiverreport": {
+        "id": "order of writing",
+        "organization": "whose",
+        "day": "a day, never finer",
+        "details_sealed": "sealed",
+    },
     "incoming_mailreport": {
         "id": "order of writing",
         "organization": "whose",

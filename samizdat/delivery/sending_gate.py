@@ -26,6 +26,7 @@ from samizdat.campaigns.sender_domain_check import DnsRecord, asker, in_words
 from samizdat.core.mail.address import BadAddress, domain, normalize
 from samizdat.core.mail.dns_views import DnsView
 from samizdat.core.mail.dns_views import judge as judge_views
+from samizdat.core.mail.return_address import without_token
 from samizdat.core.mail.sender_check import OurKey, SenderByRoute, SenderFinding, judge
 from samizdat.core.mail.spf import Ask, provider_include
 from samizdat.delivery import dkim_keys, domain_ownership, queries, sealed_domains
@@ -76,9 +77,19 @@ def verdicts(organization: Organization, settings: Leading, sender: str, ask: As
         return []
     ask, routes = ask or asker(), _leading_out(queries.routes(organization))
     name, return_path = domain(address), domain_ownership.envelope_sender(organization, settings, address)
-    base = _signed(organization, SenderByRoute(name, domain(return_path) if return_path else ""))
+    sender_at = SenderByRoute(name, domain(return_path) if return_path else "", reports_to=reports_to(settings, name))
+    base = _signed(organization, sender_at)
     senders = [(route.name, _by_route(base, route)) for route in routes] or [("", base)]
     return [SenderVerdict(route, tuple(judge(each, ask))) for route, each in senders]
+
+
+def reports_to(settings: Leading, name: str) -> str:
+    """The address for bounces, where somebody reads what comes in, for reports about a domain; "" where there is none,
+    or where it is at another domain, which would have to allow that in DNS (RFC 9990, 4)."""
+    address = without_token(settings.return_address)
+    there = address.rpartition("@")[2]
+    is_same = bool(there) and (f".{there}".endswith(f".{name}") or f".{name}".endswith(f".{there}"))
+    return address if is_same else ""
 
 
 def findings(of_routes: Iterable[SenderVerdict]) -> list[SenderFinding]:

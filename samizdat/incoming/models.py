@@ -152,3 +152,15 @@ class AwayText(models.Model):
 
     organization = models.OneToOneField("accounts.Organization", models.CASCADE, primary_key=True, related_name="+")
     sealed = models.BinaryField(default=b"")
+
+
+class ReceiverReport(models.Model):
+    """A DMARC or TLS report about a sending domain, of one receiver and one day. `details_sealed`: a
+    domain_reports.ReceiverReportDetails."""
+
+    organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="+", db_index=False)
+    day = models.DateField()
+    details_sealed = models.BinaryField(default=b"")
+
+    class Meta:
+        indexes = [models.Index(fields=["organization", "day"], name="receiver_report_by_day")]

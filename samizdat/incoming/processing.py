@@ -14,7 +14,7 @@ from samizdat.accounts.models import Organization
 from samizdat.core.bounce import reading
 from samizdat.core.bounce.report import Report
 from samizdat.core.crypto.seal import SealError
-from samizdat.incoming import follow_up, identity, intake
+from samizdat.incoming import domain_reports, follow_up, identity, intake
 from samizdat.incoming.conversations import take_up
 from samizdat.incoming.identity import Evidence, SentMessage
 from samizdat.incoming.mailboxes import round_trips
@@ -60,6 +60,7 @@ def process(organization: Organization, now: datetime) -> int:
         both = [*zip(portion, reports, strict=True)]
         _set_state([row.pk for (row, _envelope), report in both if report is None], IncomingMail.UNREADABLE)
         read = [ReadMail(row, envelope, report) for (row, envelope), report in both if report is not None]
+        domain_reports.take_in(organization, [(mail.envelope, mail.report) for mail in read], now)
         _take_up_or_set_aside(organization, read, now)
     return len(opened)
 

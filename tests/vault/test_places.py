@@ -20,12 +20,13 @@ from samizdat.campaigns import approval, brand, seed_list
 from samizdat.campaigns.opened import open_campaign
 from samizdat.core.bounce.report import ReplyContent, Report, ReportEvent
 from samizdat.core.crypto import seal
+from samizdat.core.mail.domain_reports import DomainReport
 from samizdat.core.mail.outcome import Refused, RouteVerdict
 from samizdat.delivery import actions as delivery
 from samizdat.delivery.actions import remote_checks, route_refusals
 from samizdat.delivery.engine import results
 from samizdat.delivery.engine.results import SendResult
-from samizdat.incoming import follow_up
+from samizdat.incoming import domain_reports, follow_up
 from samizdat.incoming.conversations import away, take_up
 from samizdat.incoming.mailboxes import actions as mailboxes
 from samizdat.vault import keyring
@@ -151,6 +152,8 @@ def _more(here: House) -> None:
     results._store_answers(edition, said)
     for number in range(2):
         follow_up.write(organization, [follow_up.ReadReport(number, 0, ReportEvent("none"), "", None)], NOW)
+        receivers = DomainReport("dmarc", "", str(number), "lantern.example", int(NOW.timestamp()), "none", ())
+        domain_reports._keep(organization, receivers, NOW)
     reply = ReplyContent(sender="ada@reader.example", subject="News", words="Thank you")
     for number in range(2):
         answered = Report((ReportEvent("reply"),), content=replace(reply, subject=str(number)))

@@ -7,11 +7,14 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from django.test import Client
 from django.urls import reverse
-from django.utils import translation
+from django.utils import timezone, translation
 
+from samizdat.accounts.actions import change_settings
+from samizdat.core.mail.domain_reports import DomainReport, ReportTally
 from samizdat.delivery import dkim_keys
 from samizdat.delivery.actions import domains as actions
 from samizdat.delivery.models import DkimKey, Route, SendingDomain
+from samizdat.incoming import domain_reports
 from tests.conftest import NOW
 from tests.dns_server import NameServer
 from tests.web.conftest import House
@@ -213,3 +216,21 @@ def test_it_is_all_said_in_russian(here: House, desk: Desk) -> None:
     with translation.override("en"):  # What a request switches on is switched off again.
         page = _page(desk("admin"), _to(here, "sending-domain", here.key.domain_id))
     assert "Домены" in page and "Скопировать имя" in page
+
+
+def test_the_page_shows_who_sends_as_the_domain(here: House, desk: Desk) -> None:
+    client, page = desk("admin"), _to(here, "sending-domain", here.key.domain_id)
+    assert "No reports. To get them, set a return path at this domain" in _page(client, page)
+    change_settings(here.organization, by=None, now=NOW, return_address="@bounces.lantern.example")
+    assert ">rua=mailto:bounces@bounces.lantern.example</code>" in _page(client, page)
+    stranger = ReportTally("203.0.113.0/24", "", "fail", 1234)
+    tallies = (ReportTally("192.0.2.0/24", "lantern.example", "pass", 40), stranger)
+    begin = int(timezone.now().timestamp())
+    for report in (
+        DomainReport("dmarc", "google.com", "1", "lantern.example", begin, "none", tallies),
+        DomainReport("tls", "google.com", "2", "lantern.example", begin, "sts", (ReportTally("", "", "success", 7),)),
+    ):
+        assert domain_reports._keep(here.organization, report, timezone.now())
+    shown = _page(client, page)
+    assert "203.0.113.0/24" in shown and "1,234" in shown and "<svg" in shown
+    assert "Encrypted connections to your mail servers" in shown and "rua=mailto" not in shown

@@ -166,6 +166,7 @@ def _about_mail(message: Part, parts: list[Part]) -> bool:
             "application/zip",
             "application/x-gzip",
             "application/tlsrpt+gzip",
+            "application/tlsrpt+json",
             "application/x-zip-compressed",
         )
         for part in parts

@@ -129,7 +129,8 @@ class SenderByRoute:
     """A sender by one route. signing: the domain whose keys sign (d=). by_provider: the route's provider signs instead.
     waiting: the domain whose keys are there and don't sign yet, published: those of them whose records were found.
     include: what its provider wants in SPF, or host: the server that it leads to. own_host: the name of our machine,
-    where that sends; None where another does. encrypted: None where there is no connection."""
+    where that sends; None where another does. reports_to: address for DMARC reports, where somebody reads them.
+    encrypted: None where there is no connection."""
 
     domain: str
     return_path: str = ""  # The domain of the envelope sender.
@@ -141,6 +142,7 @@ class SenderByRoute:
     include: str = ""
     host: str = ""
     own_host: str | None = None
+    reports_to: str = ""
     encrypted: bool | None = None
 
 
@@ -354,16 +356,18 @@ def _policy(sender: SenderByRoute, policy: dmarc.DmarcResult) -> SenderFinding:
         return SenderFinding("dmarc_good", "good", values, text)
     if policy.code == "unanswered":
         return SenderFinding("dmarc_unanswered", "unknown", values)
-    value = _policy_value(policy)
+    value = _policy_value(policy, sender.reports_to)
     # With an address for reports receivers act as if it said p=none.
     severity = "care" if policy.code == "no_policy" and policy.policy else "stop"
     publish = DnsValue(f"_dmarc.{policy.place}", "TXT", value)
     return SenderFinding(f"dmarc_{policy.code}", severity, {**values, "value": value}, text, publish)
 
 
-def _policy_value(policy: dmarc.DmarcResult) -> str:
+def _policy_value(policy: dmarc.DmarcResult, reports_to: str) -> str:
     """Where to send reports is kept of what is there."""
-    tags = policy.record.tags if policy.record else {}
+    tags = dict(policy.record.tags) if policy.record else {}
+    if reports_to and not tags.get("rua"):
+        tags["rua"] = f"mailto:{reports_to}"
     return DMARC_VALUE + "".join(f"; {tag}={tags[tag]}" for tag in ("rua", "ruf") if tags.get(tag))
 
 

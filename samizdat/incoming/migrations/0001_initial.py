@@ -51,6 +51,18 @@ class Migration(InitialMigration):
             },
         ),
         migrations.CreateModel(
+            name='ReceiverReport',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('day', models.DateField()),
+                ('details_sealed', models.BinaryField(default=b'')),
+                ('organization', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.organization')),
+            ],
+            options={
+                'indexes': [models.Index(fields=['organization', 'day'], name='receiver_report_by_day')],
+            },
+        ),
+        migrations.CreateModel(
             name='PolledMailbox',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

@@ -24,7 +24,7 @@ from samizdat.delivery import clock_jumps, database_progress
 from samizdat.delivery.actions import bounces, digests, domains, due, provider_status, remote_checks, welcome
 from samizdat.delivery.models import SchedulerStep
 from samizdat.events import chain
-from samizdat.incoming import processing, spooled
+from samizdat.incoming import domain_reports, processing, spooled
 from samizdat.incoming.conversations import actions as conversations
 from samizdat.logs import where_it_broke
 from samizdat.portability import actions as exporting
@@ -253,6 +253,7 @@ SLOW: dict[str, Deed] = {
     "what has expired": expired,
     "incoming mail that has had its time": processing.forget,
     "conversations that have had their time": conversations.forget,
+    "receivers' reports that have had their time": domain_reports.forget,
     "questions that nobody came back for": remote_checks.forget,
     "keys whose overlap is over": domains.retire_due,
     "headcounts": headcount.fold,

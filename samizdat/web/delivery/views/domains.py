@@ -15,8 +15,10 @@ from samizdat.delivery.actions import domains as actions
 from samizdat.delivery.actions import rate_budgets, sender_checks
 from samizdat.delivery.errors import DomainRefused
 from samizdat.delivery.models import DkimKey, RemoteCheck, SendingDomain
+from samizdat.incoming import domain_reports
 from samizdat.web import labels
 from samizdat.web.base_form import refuse
+from samizdat.web.charts import bars
 from samizdat.web.delivery.forms.domains import AllowForm, DomainForm, KeyForm, WarmUpForm
 from samizdat.web.permissions import ADMINS, KEEPERS, address, deed, door, go
 from samizdat.web.remote_checks import ask, ask_dns
@@ -99,6 +101,7 @@ def sending_domain(request: DeskRequest, domain_id: int) -> HttpResponse:
         "plan": plan,
         "warming": labels.used(today) if today else "",
         **_records(request, domain),
+        **_reports(request, domain),
         **_groups(row),
     }
     return render(request, "web/domains/domain.html", facts, status=422 if form.errors or plan.errors else 200)
@@ -150,6 +153,23 @@ def _records(request: DeskRequest, domain: SendingDomain) -> dict[str, object]:
         may_ask = request.role in ADMINS and not state
         return {"records": None, "asking": state == "asking", "lost": state == "lost", "ask_dns": may_ask}
     return {"records": [*records, *sending_gate.visibility(kept, domain.name)], "records_at": kept.at}
+
+
+# Sources that the chart and the table show.
+MOST_SOURCES = 20
+
+
+def _reports(request: DeskRequest, domain: SendingDomain) -> dict[str, object]:
+    """Who sends as this domain, as receivers report it."""
+    sums = domain_reports.sums(request.organization, domain.name, dbclock.asked())
+    shown = sums.sources[:MOST_SOURCES]
+    chart = [(source.name or _("other sources"), (source.passed, source.failed)) for source in shown[:8]]
+    return {
+        "sums": sums,
+        "sources": shown,
+        "source_bars": bars(chart) if shown else None,
+        "reports_to": sending_gate.reports_to(leading(request.organization), domain.name),
+    }
 
 
 @deed(ADMINS)

@@ -1,0 +1,161 @@
+"""What receivers report about our sending domains: DMARC and TLS reports, taken in with other mail, kept by source.
+
+Anybody may send a report, so nothing follows from one; an admin looks at them. A report about a domain that the
+organization doesn't have here is dropped. Of each source its network is kept, no address (core/mail/domain_reports.py).
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from django.db import transaction
+from msgspec import Struct
+
+from samizdat import limited_process
+from samizdat.accounts.models import Organization
+from samizdat.core.bounce.report import Report
+from samizdat.core.crypto.seal import SealError
+from samizdat.core.mail import domain_reports
+from samizdat.core.mail.domain_reports import DomainReport, ReportTally
+from samizdat.delivery.models import SendingDomain
+from samizdat.incoming.intake import Envelope
+from samizdat.incoming.models import ReceiverReport
+from samizdat.vault import keyring
+from samizdat.vault.errors import RecordBroken
+
+# How long a report is kept, by the day that it is about; older ones aren't taken in.
+KEPT = timedelta(days=90)
+# Of one organization and one day: large receivers send one for each domain.
+MOST_A_DAY = 300
+# Of what a page sums up.
+SHOWN = timedelta(days=30)
+SLICE = 500
+
+
+class ReceiverReportDetails(Struct, frozen=True):
+    """The report, and the day that its row stands for."""
+
+    day: date
+    report: DomainReport
+
+
+def take_in(organization: Organization, mails: Iterable[tuple[Envelope, Report]], now: datetime) -> int:
+    """Keeps the reports among these messages, each once; how many."""
+    envelopes = [envelope for envelope, report in mails if any(event.reason == "report" for event in report.events)]
+    ours = set(SendingDomain.objects.filter(organization=organization).values_list("name", flat=True))
+    reports = [report for report in _read(organization, envelopes) if report] if ours else []
+    return sum(_keep(organization, report, now) for report in reports if _is_ours(report.domain, ours))
+
+
+def _read(organization: Organization, envelopes: Sequence[Envelope]) -> list[DomainReport | None]:
+    """By a process without keys; None for one that broke or slowed it down."""
+    if not envelopes:
+        return []
+    try:
+        raws, sizes = [envelope.raw for envelope in envelopes], [envelope.size for envelope in envelopes]
+        return [*limited_process.work(organization.pk, domain_reports.read_all, raws, sizes)]
+    except (limited_process.TooMuch, limited_process.HelperBroke):
+        return [report for envelope in envelopes for report in _read(organization, [envelope])] if envelopes[1:] else []
+
+
+def _is_ours(domain: str, ours: Iterable[str]) -> bool:
+    return any(f".{domain}".endswith(f".{name}") for name in ours)
+
+
+def _keep(organization: Organization, report: DomainReport, now: datetime) -> bool:
+    day, today = datetime.fromtimestamp(report.begin, UTC).date(), now.astimezone(UTC).date()
+    if not today - KEPT < day <= today + timedelta(days=1):
+        return False
+    with transaction.atomic():
+        Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
+        rows = ReceiverReport.objects.select_related("organization").filter(organization=organization, day=day)
+        kept = [details.report for details in _opened(rows)]
+        if len(kept) >= MOST_A_DAY or _identity(report) in map(_identity, kept):
+            return False
+        row = ReceiverReport.objects.create(organization=organization, day=day)
+        details = ReceiverReportDetails(day, report)
+        row.details_sealed = keyring.keys(organization).seal_json(details, "receiver report", "details", row.pk)
+        row.save(update_fields=["details_sealed"])
+    return True
+
+
+def _identity(report: DomainReport) -> tuple[str, str, str, str, int]:
+    return report.kind, report.reporter, report.number, report.domain, report.begin
+
+
+def _opened(rows: Iterable[ReceiverReport]) -> Iterator[ReceiverReportDetails]:
+    """Without those that were altered in the database."""
+    for row in rows:
+        try:
+            keys = keyring.keys(row.organization)
+            details = keys.open_json(row.details_sealed, "receiver report", "details", row.pk, ReceiverReportDetails)
+        except (SealError, RecordBroken):
+            continue
+        if details.day == row.day:
+            yield details
+
+
+def forget(now: datetime) -> int:
+    """Deletes reports that have had their time; how many."""
+    old = ReceiverReport.objects.filter(day__lt=now.astimezone(UTC).date() - KEPT).values_list("pk", flat=True)[:SLICE]
+    return ReceiverReport.objects.filter(pk__in=[*old]).delete()[0]
+
+
+# --- sums ---
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSum:
+    """name: the domain that proved itself by SPF or DKIM, else the network; passed: emails that DMARC let pass."""
+
+    name: str
+    passed: int
+    failed: int
+
+    @property
+    def total(self) -> int:
+        return self.passed + self.failed
+
+
+@dataclass(frozen=True, slots=True)
+class DomainSums:
+    """Of the last 30 days. tls: connections by result ("success", or a type of RFC 8460)."""
+
+    reports: int
+    reporters: tuple[str, ...]
+    sources: tuple[SourceSum, ...]
+    tls: dict[str, int]
+
+    @property
+    def passed(self) -> int:
+        return sum(source.passed for source in self.sources)
+
+    @property
+    def failed(self) -> int:
+        return sum(source.failed for source in self.sources)
+
+
+def sums(organization: Organization, domain: str, now: datetime) -> DomainSums:
+    """What is reported of a domain and those below it; the largest sources first."""
+    since = now.astimezone(UTC).date() - SHOWN
+    rows = ReceiverReport.objects.select_related("organization").filter(organization=organization, day__gte=since)
+    reports = [details.report for details in _opened(rows) if _is_ours(details.report.domain, [domain])]
+    passed, failed, tls = Counter[str](), Counter[str](), Counter[str]()
+    for report in reports:
+        for tally in report.tallies:
+            if report.kind == "tls":
+                tls[tally.result] += tally.count
+            else:
+                (failed if tally.result == "fail" else passed)[_name(tally)] += tally.count
+    sources = [SourceSum(name, passed[name], failed[name]) for name in passed | failed]
+    return DomainSums(
+        len(reports),
+        tuple(sorted({report.reporter for report in reports})),
+        tuple(sorted(sources, key=lambda source: (-source.total, source.name))),
+        dict(tls.most_common()),
+    )
+
+
+def _name(tally: ReportTally) -> str:
+    return tally.by or tally.source
