@@ -127,6 +127,7 @@ def lived(organization: Any, first: datetime, days: list[datetime]) -> tuple[Any
 
 @pytest.mark.once  # The demo runs on SQLite, whatever the environment says; PostgreSQL's clock can't be put back.
 def test_the_year_is_genuine(transactional_db: Any, vault: Any, founding: Callable[[Any], Any], small: None) -> None:
+    from samizdat.accounts.models import Person
     from samizdat.audience.actions import verdict
     from samizdat.audience.models import Subscriber
     from samizdat.audience.queries import count, subscriber_at
@@ -136,6 +137,7 @@ def test_the_year_is_genuine(transactional_db: Any, vault: Any, founding: Callab
     from samizdat.delivery.queries import status
     from samizdat.events import chain
     from samizdat.events.models import Event
+    from samizdat.incoming.conversations import queries as inbox
 
     now = datetime.now(UTC)
     first = now - timedelta(days=365)
@@ -155,6 +157,10 @@ def test_the_year_is_genuine(transactional_db: Any, vault: Any, founding: Callab
     assert campaigns[0].unsubscribes == 3
     # 80 imported, 2 + 2 in the form, 5 on paper.
     assert count(organization, list=list_) == 89
+
+    written = inbox.page(organization, "open", Person(), 1).rows
+    assert [bool(one.known.number) for one in written] == [True, False, True, True, True, True]
+    assert [one.known.wants_to_leave for one in written] == [False, False, True, True, False, False]
 
     joined = set(Subscriber.objects.filter(organization=organization).values_list("joined", flat=True))
     assert min(joined) == first.date(), "a year ago"

@@ -15,7 +15,7 @@ from samizdat.campaigns.actions import create
 from samizdat.campaigns.media import library
 from samizdat.campaigns.models import Campaign
 from samizdat.cli import bootstrap
-from samizdat.cli.demo import history, letters, pictures
+from samizdat.cli.demo import history, letters, pictures, replies
 from samizdat.cli.demo.catcher import Caught, MailCatcher
 from samizdat.cli.demo.parameters import ADMIN, PASSWORD, PUBLIC, SECOND_SMTP, SLOW, SMTP, SUSPENDED_AFTER
 from samizdat.cli.instance import make_house
@@ -78,6 +78,7 @@ def _live_a_year(
             campaign = _write(organization, list_, letters.finished(image))
         history.send(campaign)
         history.live_between(organization, list_, campaign, number, until)
+    replies.come_in(organization, campaign, bootstrap.now())
 
 
 def _begin(organization: "Organization", list_: "List", providers: list[MailCatcher]) -> None:

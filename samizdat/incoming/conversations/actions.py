@@ -139,7 +139,7 @@ def unsubscribe(row: Conversation, mailing_list: List, *, by: Person, now: datet
     )
     with transaction.atomic():
         work = bulk.begin(row.organization, plan, now=now, by=by)
-        details.keep(_locked(row), structs.replace(known, removal=work.pk))
+        details.keep(_locked(row), structs.replace(known, removal=work.pk, wants_to_leave=False))
     return work
 
 
