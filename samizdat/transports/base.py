@@ -59,6 +59,9 @@ SENTENCES = {
     "bad_region": "The region of the route must be eu or us, as the provider shows it next to the domain.",
     "bad_aws_region": "After the @ comes the region of SES, without port and path, such as eu-central-1.",
     "no_access_key": "The route has no access key. Write it as ses-api://ACCESS_KEY:SECRET_KEY@eu-central-1.",
+    "bad_stream": "After the @ comes the ID of the message stream, without port and path, such as "
+    "postmark-api://TOKEN@broadcast.",
+    "bad_api_host": "After the @ comes {hosts}, without port and path.",
     "bad_endpoint": "The option endpoint must be an https:// address. Without encryption it may only be on this "
     "server.",
     "no_mailbox": "The route needs the address of the mailbox as user name: smtp+oauth://ADDRESS@host:587?client=ID.",

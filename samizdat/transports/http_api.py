@@ -196,6 +196,17 @@ def check_key(route: RouteSettings) -> None:
         raise BadRoute("no_key", scheme=route.scheme)
 
 
+def mailbox(name: str, address: str) -> str:
+    """As a header has it, in the letters that it has."""
+    quoted = name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{quoted}" <{address}>' if name else address
+
+
+def named(name: str, address: str) -> dict[str, str]:
+    """The address first."""
+    return {"email": address} | ({"name": name} if name else {})
+
+
 def text_of(payload: object, name: str) -> str:
     value = payload.get(name) if isinstance(payload, dict) else None
     return value if isinstance(value, str) else ""

@@ -273,6 +273,81 @@ def ses_error(kind: str, message: str, status: int = 400, headers: dict[str, str
     )
 
 
+class FakeJsonApi(FakeMailgun):
+    """One that is spoken to in JSON, and whose key and host stand in the URL."""
+
+    dialect: ClassVar[api.Dialect]
+    host: ClassVar[str] = ""
+
+    def __init__(self, server: api.ScriptedApi) -> None:
+        super().__init__(server)
+        self.url = f"{self.name}://{SECRET}@{self.host}?endpoint={server.endpoint}"
+        self.nowhere = f"{self.name}://{SECRET}@{self.host}?endpoint=http://127.0.0.1:1"
+
+    @classmethod
+    @contextlib.contextmanager
+    def open(cls, folder: Path) -> Iterator["FakeJsonApi"]:
+        with api.ScriptedApi(dialect=cls.dialect) as server:
+            yield cls(server)
+
+    def close_account(self) -> bool:
+        return False
+
+
+class FakePostmark(FakeJsonApi):
+    name = "postmark-api"
+    dialect = api.POSTMARK
+    host = "broadcast"
+
+    def no(self, code: int, message: str, recipient: str | None = None) -> None:
+        self.server.on(api.Reply(422, {"ErrorCode": code, "Message": message}), recipient)
+
+    def refuse_recipient(self, recipient: str) -> None:
+        self.no(406, f"You tried to send to recipient(s) that have been marked as inactive: {recipient}.", recipient)
+
+    def refuse_message(self, recipient: str) -> None:
+        self.no(300, "Invalid 'Attachments'.", recipient)
+
+    def suspend(self) -> None:
+        self.no(413, f"Your account with {SECRET} is not allowed to send.")
+
+
+class FakeSendGrid(FakeJsonApi):
+    name = "sendgrid-api"
+    dialect = api.SENDGRID
+    host = "api.sendgrid.com"
+
+    def no(self, status: int, message: str, field: str | None = None, recipient: str | None = None) -> None:
+        self.server.on(api.Reply(status, {"errors": [{"message": message, "field": field, "help": None}]}), recipient)
+
+    def refuse_recipient(self, recipient: str) -> None:
+        self.no(400, "Does not contain a valid address.", "personalizations.0.to.0.email", recipient)
+
+    def refuse_message(self, recipient: str) -> None:
+        self.no(400, "The attachment content must be base64 encoded.", "attachments.0.content", recipient)
+
+    def suspend(self) -> None:
+        self.no(403, f"Your account of {SECRET} was suspended.")
+
+
+class FakeBrevo(FakeJsonApi):
+    name = "brevo-api"
+    dialect = api.BREVO
+    host = "api.brevo.com"
+
+    def no(self, status: int, code: str, message: str, recipient: str | None = None) -> None:
+        self.server.on(api.Reply(status, {"code": code, "message": message}), recipient)
+
+    def refuse_recipient(self, recipient: str) -> None:
+        self.no(400, "invalid_parameter", "email is not valid in to", recipient)
+
+    def refuse_message(self, recipient: str) -> None:
+        self.no(400, "missing_parameter", "subject is missing", recipient)
+
+    def suspend(self) -> None:
+        self.no(403, "permission_denied", f"Your account {SECRET} is suspended.")
+
+
 SCRIPT = """#!/bin/sh
 here="$(dirname "$0")"
 cat >"$here/out/$$.part"
@@ -400,7 +475,18 @@ class FakeFolder(Fake):
 
 
 FAKES: dict[str, Any] = {
-    fake.name: fake for fake in (FakeSmtp, FakeOAuthSmtp, FakeMailgun, FakeSes, FakeSendmail, FakeFolder)
+    fake.name: fake
+    for fake in (
+        FakeSmtp,
+        FakeOAuthSmtp,
+        FakeMailgun,
+        FakeSes,
+        FakePostmark,
+        FakeSendGrid,
+        FakeBrevo,
+        FakeSendmail,
+        FakeFolder,
+    )
 }
 
 # What a folder cannot do.
@@ -458,5 +544,13 @@ BAD_ROUTES = (
     ("ses-api://A%0aK:SECRET@eu-central-1", "user name"),
     ("ses-api://A-K:SECRET@eu-central-1", "access key"),
     ("ses-api://AK:SECRET@eu-central-1?endpoint=http://api.example.org", "endpoint"),
+    ("postmark-api://SECRET@two.streams", "message stream"),
+    ("postmark-api://SECRET@broadcast/email", "message stream"),
+    ("postmark-api://@broadcast", "key"),
+    ("sendgrid-api://SECRET@api.sendgrid.example", "api.eu.sendgrid.com"),
+    ("sendgrid-api://@api.sendgrid.com", "key"),
+    ("sendgrid-api://SECRET@api.sendgrid.com?color=blue", "color"),
+    ("brevo-api://SECRET@smtp-relay.brevo.com", "api.brevo.com"),
+    ("brevo-api://@api.brevo.com", "key"),
     ("smtp//relay.example", "URL"),
 )

@@ -1,8 +1,36 @@
-"""Brevo: its webhook of transactional email. https://developers.brevo.com/docs/transactional-webhooks"""
+"""Brevo: the way out by its interface, and its webhook of transactional email.
 
+    brevo-api://KEY@api.brevo.com
+
+The interface takes texts and headers (https://developers.brevo.com/reference/sendtransacemail) and writes the message
+anew, so it signs; it has no place for pictures within an email. Brevo rewrites links and adds a picture that counts
+opens, and no request can turn that off. Our token comes back as X-Mailin-custom.
+
+Webhook: https://developers.brevo.com/docs/transactional-webhooks
+"""
+
+import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Any
 
+from samizdat.core.mail.message_parts import parts_of
+from samizdat.core.mail.outcome import Outcome, Refused, RouteVerdict
+from samizdat.transports.base import BadRoute, Message, RouteField, RouteKind, RouteProvider, RouteSettings
+from samizdat.transports.crew import ConnectionLost
+from samizdat.transports.http import HttpReply
+from samizdat.transports.http_api import (
+    API_ASKS,
+    API_OPTIONS,
+    ApiRequest,
+    HttpApi,
+    document,
+    json_body,
+    json_request,
+    message_token,
+    named,
+    text_of,
+)
 from samizdat.transports.webhook_signatures import insist_equal, insist_login, key_of
 from samizdat.transports.webhooks import (
     SKIPPED,
@@ -19,7 +47,88 @@ from samizdat.transports.webhooks import (
     moment,
     tags,
     text,
+    within,
 )
+
+HOST = "api.brevo.com"
+
+
+class BrevoTransport(HttpApi):
+    """/v3/smtp/email, one message a request."""
+
+    name = "brevo-api"
+    spf_host = "brevo.com"
+    kinds = (RouteKind("brevo-api://KEY@api.brevo.com", "Brevo over HTTPS"),)
+    providers = (
+        RouteProvider(
+            "brevo-api",
+            "Brevo over HTTPS",
+            "brevo-api://KEY@api.brevo.com",
+            "Use an API key; an SMTP key doesn’t work here. Brevo counts opens and clicks, which can’t be turned off.",
+            signs=False,
+        ),
+    )
+    keyed = True
+    asks = (
+        RouteField("host", "Always api.brevo.com.", label="Host", required=True),
+        RouteField("key", "From SMTP & API, API keys.", label="API key", secret=True),
+        *API_ASKS,
+    )
+    known_options = API_OPTIONS
+
+    def __init__(self, route: RouteSettings) -> None:
+        super().__init__(route)
+        if route.host != HOST or route.port or route.path not in ("", "/"):
+            raise BadRoute("bad_api_host", hosts=HOST)
+        if not route.password:
+            raise BadRoute("no_key", scheme=route.scheme)
+        self.read_options(HOST)
+
+    def request(self, message: Message) -> ApiRequest | Outcome:
+        parts = parts_of(message.content)
+        if parts.pictures:
+            return Refused(0, "Brevo’s interface takes no pictures within an email.", "message", "content")
+        token = message_token(message)
+        custom = {"X-Mailin-custom": json.dumps(token)} if token else {}
+        payload = {
+            "to": [named(parts.to_name, message.recipient)],
+            "sender": named(parts.sender[0], parts.sender[1] or message.sender),
+            **({"replyTo": named(*parts.reply_to)} if parts.reply_to[1] else {}),
+            "subject": parts.subject,
+            "textContent": parts.text,
+            **({"htmlContent": parts.html} if parts.html else {}),
+            **({"headers": headers} if (headers := dict(parts.headers) | custom) else {}),
+        }
+        return json_request("/v3/smtp/email", self.authorization(), json_body(payload))
+
+    def authorization(self) -> dict[str, str]:
+        return {"api-key": self.route.password}
+
+    async def probe(self) -> RouteVerdict:
+        try:
+            answer = await self.ask("/v3/account", self.authorization())
+        except ConnectionLost as lost:
+            return lost.verdict
+        return self._disabled(answer) or self.probed(answer, answer.status == 200 and bool(document(answer)))
+
+    async def standing(self) -> RouteVerdict | None:
+        """Whether Brevo has activated the account for this kind of email."""
+        try:
+            return self._disabled(await self.ask("/v3/account", self.authorization()))
+        except ConnectionLost:
+            return None
+
+    def _disabled(self, answer: HttpReply) -> RouteVerdict | None:
+        relay = within(document(answer), "relay", "enabled") if answer.status == 200 else None
+        values = {"host": self.place.name, "answer": "relay: disabled"}
+        return RouteVerdict("dead", "not_authorised", values, early=True) if relay is False else None
+
+    def kind_of(self, payload: Any, answer: HttpReply) -> str:
+        return text_of(payload, "code")
+
+    def id_of(self, payload: Any, answer: HttpReply) -> str:
+        return text_of(payload, "messageId")
+
 
 WORDS: dict[str, EventWord | None] = {
     "request": EventWord("queued"),

@@ -1,8 +1,35 @@
-"""SendGrid: its Event Webhook. https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event"""
+"""SendGrid: the way out by its interface, and its Event Webhook.
+
+    sendgrid-api://KEY@api.sendgrid.com     api.eu.sendgrid.com for a subuser in the EU
+
+The interface takes texts, headers and pictures (https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send)
+and writes the message anew, so it signs. Each request turns off the tracking of clicks and opens, its own unsubscribe
+link, and footers, whatever the account says. Our token comes back as a custom argument.
+
+Webhook: https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event
+"""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Any
 
+from samizdat.core.mail.message_parts import parts_of
+from samizdat.core.mail.outcome import RouteVerdict
+from samizdat.transports.base import BadRoute, Message, RouteField, RouteKind, RouteProvider, RouteSettings
+from samizdat.transports.crew import ConnectionLost
+from samizdat.transports.http import HttpReply
+from samizdat.transports.http_api import (
+    API_ASKS,
+    API_OPTIONS,
+    ApiRequest,
+    HttpApi,
+    document,
+    json_body,
+    json_request,
+    message_token,
+    named,
+    text_of,
+)
 from samizdat.transports.webhook_signatures import insist_recent, insist_signed, public_key
 from samizdat.transports.webhooks import (
     SKIPPED,
@@ -16,10 +43,110 @@ from samizdat.transports.webhooks import (
     meaning_of,
     metadata,
     moment,
+    objects_of,
     status,
     tags,
     text,
+    within,
 )
+
+HOSTS = ("api.sendgrid.com", "api.eu.sendgrid.com")
+OFF = {"enable": False}
+
+
+class SendGridTransport(HttpApi):
+    """/v3/mail/send, one message a request."""
+
+    name = "sendgrid-api"
+    spf_host = "sendgrid.net"
+    kinds = (RouteKind("sendgrid-api://KEY@api.sendgrid.com", "SendGrid over HTTPS"),)
+    providers = (
+        RouteProvider(
+            "sendgrid-api",
+            "SendGrid over HTTPS",
+            "sendgrid-api://KEY@api.sendgrid.com",
+            "Use an API key that may send mail. For a subuser in the EU, the host is api.eu.sendgrid.com.",
+            signs=False,
+        ),
+    )
+    keyed = True
+    asks = (
+        RouteField("host", "api.sendgrid.com, or api.eu.sendgrid.com in the EU.", label="Host", required=True),
+        RouteField("key", "With the permission Mail Send and no other.", label="API key", secret=True),
+        *API_ASKS,
+    )
+    known_options = API_OPTIONS
+
+    def __init__(self, route: RouteSettings) -> None:
+        super().__init__(route)
+        if route.host not in HOSTS or route.port or route.path not in ("", "/"):
+            raise BadRoute("bad_api_host", hosts=" or ".join(HOSTS))
+        if not route.password:
+            raise BadRoute("no_key", scheme=route.scheme)
+        self.read_options(route.host)
+
+    def request(self, message: Message) -> ApiRequest:
+        parts = parts_of(message.content)
+        texts = [("text/plain", parts.text or " "), ("text/html", parts.html)]
+        pictures = [
+            {
+                "content": picture.content,
+                "type": picture.type,
+                "filename": picture.name,
+                "disposition": "inline",
+                "content_id": picture.cid,
+            }
+            for picture in parts.pictures
+        ]
+        recipient = {"to": [named(parts.to_name, message.recipient)], "custom_args": message_token(message)}
+        payload = {
+            "personalizations": [recipient],
+            "from": named(parts.sender[0], parts.sender[1] or message.sender),
+            **({"reply_to": named(*parts.reply_to)} if parts.reply_to[1] else {}),
+            "subject": parts.subject,
+            "content": [{"type": kind, "value": value} for kind, value in texts if value],
+            **({"attachments": pictures} if pictures else {}),
+            **({"headers": dict(parts.headers)} if parts.headers else {}),
+            "tracking_settings": {
+                "click_tracking": {"enable": False, "enable_text": False},
+                "open_tracking": OFF,
+                "subscription_tracking": OFF,
+                "ganalytics": OFF,
+            },
+            "mail_settings": {"footer": OFF},
+        }
+        return json_request("/v3/mail/send", self.authorization(), json_body(payload))
+
+    def authorization(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.route.password}"}
+
+    async def probe(self) -> RouteVerdict:
+        """Asks what the key may do, which every key may ask."""
+        try:
+            answer = await self.ask("/v3/scopes", self.authorization())
+        except ConnectionLost as lost:
+            return lost.verdict
+        scopes = within(document(answer), "scopes") if answer.status == 200 else None
+        if isinstance(scopes, list) and "mail.send" not in scopes:
+            values = {"host": self.place.name, "answer": "mail.send"}
+            return RouteVerdict("dead", "not_authorised", values)
+        return self.probed(answer, isinstance(scopes, list))
+
+    def words_of(self, payload: Any, answer: HttpReply) -> str:
+        """All errors; one about the recipient says which field is meant."""
+        errors = list(objects_of(within(payload, "errors")))[:5]
+        return "; ".join(map(_error, errors)) or answer.text
+
+    def id_of(self, payload: Any, answer: HttpReply) -> str:
+        return answer.headers.get("x-message-id", "") if answer.status == 202 else ""
+
+
+def _error(error: dict[str, Any]) -> str:
+    """With the last two words of the field: "to field: Does not contain a valid address." """
+    field = [part for part in text_of(error, "field").split(".") if part.isalpha()]
+    about = {"to": "to field: ", "from": "from field: "}.get(field[-2] if len(field) > 1 else "", "")
+    return about + text_of(error, "message")
+
 
 WORDS: dict[str, EventWord | None] = {
     "processed": EventWord("queued"),
