@@ -28,7 +28,8 @@ NAMES = set(
     BEE Stripo Unlayer Brevo Buttondown Ghost Kit MailerLite Mailman Substack beehiiv listmonk txt lt gt
     IMAP INBOX POP UIDL delete file imaps mail move password pop
     ADDRESS Google Microsoft OAuth SendAsApp XOAUTH client host refresh smtp smtps tenant token
-    Amazon IAM Mail Postmark Send SendEmail SendGrid TOKEN api com keys postmark sendgrid brevo central configuration message scheme set stream ses
+    Amazon IAM Mail Postmark Send SendEmail SendGrid TOKEN api com keys postmark sendgrid brevo
+    central configuration message scheme set stream ses
     SES apikey broadcast Excel LibreOffice GDPR JavaScript SMS ZIP alt html index en
     """.split()  # noqa: SIM905
 )
