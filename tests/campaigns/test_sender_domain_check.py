@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from samizdat.campaigns.sender_domain_check import check_domain, look_up_txt
+from samizdat.core.mail.sender_check import NO_SELECTOR, SELECTORS
 from samizdat.core.mail.spf import Ask
 from tests.dns_server import NameServer
 
@@ -37,6 +38,13 @@ def test_an_empty_domain_is_told_what_to_add() -> None:
 
 def test_a_subdomain_falls_under_its_parents_dmarc() -> None:
     assert states({"_dmarc.lantern.example": ["v=DMARC1; p=reject"]}, "news.lantern.example")["DMARC"] == "good"
+
+
+def test_a_wildcard_is_no_key_of_a_provider() -> None:
+    everywhere = {f"{selector}._domainkey.lantern.example": ["v=DKIM1; p=MIIB"] for selector in SELECTORS}
+    assert states(WELL | everywhere)["DKIM"] == "good"
+    everywhere |= {f"{NO_SELECTOR}._domainkey.lantern.example": ["v=DKIM1; p=MIIB"]}
+    assert states(WELL | everywhere)["DKIM"] == "care"
 
 
 @pytest.mark.parametrize("spf", [["v=spf1 a", "v=spf1 b"], ["v=spf1 +all"]])

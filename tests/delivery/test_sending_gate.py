@@ -118,6 +118,14 @@ def _key(*records: str) -> Callable[[Zone], None]:
     return lambda zone: zone.txt(zone.key.name, *records)
 
 
+def _mx(*hosts: str) -> Callable[[Zone], None]:
+    return lambda zone: zone.names.hosts.update({(DOMAIN, "MX"): [*hosts]})
+
+
+def _ptr(*names: str) -> Callable[[Zone], None]:
+    return lambda zone: zone.names.hosts.update({("25.2.0.192.in-addr.arpa", "PTR"): [*names]})
+
+
 WRONG = [
     pytest.param(
         lambda zone: zone.txt(DOMAIN), "spf_missing", "care", "v=spf1 a:mail.lantern.example ~all", id="no SPF"
@@ -152,6 +160,24 @@ WRONG = [
     pytest.param(_dmarc("v=DMARC1; pct=100"), "dmarc_no_policy", "stop", "v=DMARC1; p=none", id="DMARC without p"),
     pytest.param(
         _strict, "dkim_strict", "care", "v=DMARC1; p=none; rua=mailto:dmarc@lantern.example", id="strict alignment"
+    ),
+    pytest.param(_spf("v=spf1 -all"), "spf_nobody", "care", "v=spf1 a:mail.lantern.example ~all", id="nobody allowed"),
+    pytest.param(
+        _spf("v=spf1 mx include:gone.example -all"), "spf_include", "care", "the value: v=spf1 mx -all",
+        id="an include without a record",
+    ),
+    pytest.param(_key("v=DKIM1; k=ed25519; p="), "dkim_revoked", "stop", "v=DKIM1; k=ed25519; p=", id="key revoked"),
+    pytest.param(
+        _dmarc("v=DMARC; p=reject"), "dmarc_syntax", "stop", "the value: v=DMARC1; p=none", id="DMARC misspelled"
+    ),
+    pytest.param(
+        _dmarc("v=DMARC1; p=rejct; rua=mailto:dmarc@lantern.example"), "dmarc_no_policy", "care",
+        "v=DMARC1; p=none; rua=mailto:dmarc@lantern.example", id="policy misspelled",
+    ),
+    pytest.param(_mx("0 ."), "return_null", "stop", "replace MX lantern.example", id="null MX"),
+    pytest.param(_ptr(), "ptr_missing", "care", "reverse DNS of 192.0.2.25 to: mail.lantern.example", id="no PTR"),
+    pytest.param(
+        _ptr("host25.provider.example."), "ptr_differs", "care", "says host25.provider.example", id="another PTR"
     ),
     pytest.param(_without_bounces, "return_none", "stop", "Add MX lantern.example", id="return path without MX"),
 ]  # fmt: skip

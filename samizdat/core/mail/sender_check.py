@@ -15,6 +15,9 @@ from samizdat.core.mail.spf import Ask
 # Selectors that relays commonly hand out. A key under another name is found only by asking the relay.
 SELECTORS = ("default", "dkim", "mail", "s1", "s2", "k1", "k2", "selector1", "selector2", "google", "mta", "samizdat")
 
+# Nobody's: what answers there answers everywhere.
+NO_SELECTOR = "no-such-selector"
+
 DMARC_VALUE = "v=DMARC1; p=none"
 
 # By code: what is wrong, then what to type where. Those that end in _good are fine.
@@ -292,8 +295,13 @@ def _common_selector(domain: str, ask: Ask) -> tuple[str, str]:
         if texts is None:
             return "", name
         if any("p=" in text for text in texts):
-            return selector, ""
+            return ("", "") if _answers_all(domain, texts, ask) else (selector, "")
     return "", ""
+
+
+def _answers_all(domain: str, texts: Sequence[str], ask: Ask) -> bool:
+    """Whether a wildcard gives the same record under every name: then it is nobody's key."""
+    return sorted(ask(dkim.record_name(NO_SELECTOR, domain), "TXT") or ()) == sorted(texts)
 
 
 def _records(keys: Sequence[OurKey], ask: Ask) -> Iterator[SenderFinding]:
