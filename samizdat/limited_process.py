@@ -67,6 +67,8 @@ JOBS = {
     "samizdat.core.bounce.reading.read_all": Job(6.0, decodes=True),
     "samizdat.core.bounce.reply_content.attachment": Job(6.0, decodes=True),
     "samizdat.core.mail.domain_reports.read_all": Job(6.0, decodes=True),
+    "samizdat.core.mail.by_mail.read_all": Job(6.0, decodes=True),
+    "samizdat.core.mail.dkim_check.signed_by_all": Job(6.0, decodes=True),
 }
 
 

@@ -29,7 +29,7 @@ def take_all(
     organization: Organization, messages: Sequence[tuple[bytes, int]], today: date, to: Sequence[str] = ()
 ) -> None:
     """messages: each, or its beginning, with its size. Errors: IncomingFull, VaultError."""
-    sealer = EnvelopeSealer(bytes(organization.uid), _box_key(organization), os.urandom(32))
+    sealer = EnvelopeSealer(bytes(organization.uid), box_key(organization), os.urandom(32))
     envelopes = (Envelope(tuple(to), size, raw[:MOST]) for raw, size in messages)
     take_boxes(organization, [sealer.seal(envelope, os.urandom(NONCE_BYTES)) for envelope in envelopes], today)
 
@@ -42,7 +42,7 @@ def take_boxes(organization: Organization, boxes: Sequence[bytes], today: date) 
     IncomingMail.objects.bulk_create(IncomingMail(organization=organization, received=today, box=box) for box in boxes)
 
 
-def _box_key(organization: Organization) -> tuple[int, bytes]:
+def box_key(organization: Organization) -> tuple[int, bytes]:
     """Made from the private key, not read from its column, where whoever writes the database would put theirs."""
     row = VaultKey.objects.filter(organization=organization, kind="box", current=True).order_by("id").first()
     boxes = keyring.keys(organization).boxes

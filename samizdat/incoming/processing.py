@@ -14,7 +14,7 @@ from samizdat.accounts.models import Organization
 from samizdat.core.bounce import reading
 from samizdat.core.bounce.report import Report
 from samizdat.core.crypto.seal import SealError
-from samizdat.incoming import domain_reports, follow_up, identity, intake
+from samizdat.incoming import by_mail, domain_reports, follow_up, identity, intake
 from samizdat.incoming.conversations import take_up
 from samizdat.incoming.identity import Evidence, SentMessage
 from samizdat.incoming.mailboxes import round_trips
@@ -61,7 +61,7 @@ def process(organization: Organization, now: datetime) -> int:
         _set_state([row.pk for (row, _envelope), report in both if report is None], IncomingMail.UNREADABLE)
         read = [ReadMail(row, envelope, report) for (row, envelope), report in both if report is not None]
         domain_reports.take_in(organization, [(mail.envelope, mail.report) for mail in read], now)
-        _take_up_or_set_aside(organization, read, now)
+        _take_up_or_set_aside(organization, _without_commands(organization, read, now), now)
     return len(opened)
 
 
@@ -100,6 +100,14 @@ def _read(organization: Organization, envelopes: Sequence[intake.Envelope]) -> l
         middle = len(envelopes) // 2
         halves = (envelopes[:middle], envelopes[middle:]) if middle else ()
         return [report for half in halves for report in _read(organization, half)] or [None]
+
+
+def _without_commands(organization: Organization, read: Sequence[ReadMail], now: datetime) -> list[ReadMail]:
+    """What asks for something by a command is handed on, and is no report."""
+    commands = by_mail.hand_on(organization, [(mail.envelope, mail.report) for mail in read], now)
+    both = [*zip(read, commands, strict=True)]
+    _set_state([mail.row.pk for mail, is_command in both if is_command], IncomingMail.READ)
+    return [mail for mail, is_command in both if not is_command]
 
 
 def _take_up_or_set_aside(organization: Organization, portion: Sequence[ReadMail], now: datetime) -> None:

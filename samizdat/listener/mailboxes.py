@@ -27,13 +27,10 @@ class OwnMailboxes:
         return cls(bytes.fromhex(row["organization"]), addresses, frozenset(row["keys"]))
 
     def takes(self, address: str) -> bool:
-        """local@domain, local+anything@domain, or a code alone before the domain, as for a catch-all one."""
+        """local@domain, local+anything@domain, or anything at a domain that is all ours."""
         local, _at, domain = address.lower().rpartition("@")
         own, _plus, _more = local.partition("+")
-        is_code = len(local) == tokens.TOKEN_CHARACTERS
-        return f"{own}@{domain}" in self.addresses or (
-            is_code and any(known.rpartition("@")[2] == domain for known in self.addresses)
-        )
+        return bool(local) and bool({f"{own}@{domain}", f"@{domain}"} & self.addresses)
 
     def has_key_of(self, address: str) -> bool:
         try:

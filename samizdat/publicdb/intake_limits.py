@@ -23,6 +23,7 @@ from samizdat.publicdb.models import Intake, Site
 KINDS = (
     *("leave", "back", "confirm", "signup", "show", "prefer", "proven", "ask", "move", "allowed", "stay"),
     "pressed",
+    "bymail",
 )
 LEAVE = "leave"
 

@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,8 +18,13 @@ from samizdat.listener.server import MailTaker, Protocol, listen, tls_context
 
 LANTERN, OTHER = b"l" * 16, b"o" * 16
 PRIVATE = b"k" * 32
+PUBLIC = seal.public_key(PRIVATE)
 ROWS = [
-    {"organization": LANTERN.hex(), "addresses": ["bounces@lantern.example", "news@lantern.example"], "keys": [1]},
+    {
+        "organization": LANTERN.hex(),
+        "addresses": ["bounces@lantern.example", "news@lantern.example", "@all.lantern.example"],
+        "keys": [1],
+    },
     {"organization": OTHER.hex(), "addresses": ["back@other.example"], "keys": [2]},
 ]
 
@@ -47,11 +53,13 @@ class Door:
         return [(uid, incoming_envelope.EnvelopeOpener(uid, {7: PRIVATE}).open(box)) for uid, box in boxes]
 
 
-def start(door: Door, protocol: Protocol, certificate: str = "") -> Iterator[Door]:
+def start(
+    door: Door, protocol: Protocol, certificate: str = "", rows: Any = ROWS, key: tuple[int, bytes] = (7, PUBLIC)
+) -> Iterator[Door]:
     loop = asyncio.new_event_loop()
     listener = socket.create_server(("127.0.0.1", 0))
     door.port = listener.getsockname()[1]
-    taker = MailTaker(Mailboxes(lambda: ROWS), lambda uid: (7, seal.public_key(PRIVATE)), door.spool)
+    taker = MailTaker(Mailboxes(lambda: rows), lambda uid: key, door.spool)
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     server = asyncio.run_coroutine_threadsafe(

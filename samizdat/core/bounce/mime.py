@@ -238,7 +238,7 @@ def in_charset(data: bytes, charset: str) -> str:
     return data.decode("cp1252", "replace")
 
 
-_WORD = re.compile(r"=\?([^\s?*]{1,40})(?:\*[^\s?]{0,20})?\?([bqBQ])\?([^\s?]{0,2000})\?=\s*")
+_WORD = re.compile(r"=\?([^\s?*]{1,40})(?:\*[^\s?]{0,20})?\?([bqBQ])\?([^\s?]{0,2000})\?=(?:\s++(?==\?))?")
 
 
 def decoded(header: str) -> str:

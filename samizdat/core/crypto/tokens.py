@@ -35,6 +35,7 @@ PURPOSES = (
     *("data", "erase", "move", "allow"),  # proven by their mailbox: the public process can neither make nor read one
     *("click", "answer"),  # the same for all readers: which link of an edition it is, or which answer to a question
     "stay",  # their answer to a letter that asks again
+    "by-mail",  # what somebody asks for by email, proven by their mailbox too
     "asks",  # their yes to appeals for money, proven by their mailbox as well
     "probe",  # a test message to the return address: when it was sent, and the mailbox by which it comes back
 )

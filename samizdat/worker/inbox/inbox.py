@@ -43,7 +43,7 @@ class EnvelopeWords(Struct, frozen=True):
     at: str = ""
     token: str = ""
     purpose: str = "leave"
-    # Of leaving.
+    # Of leaving; of signing up and confirming "mail", where that is done by one.
     way: str = ""
     only: str = ""
     # Of settings.
@@ -52,8 +52,9 @@ class EnvelopeWords(Struct, frozen=True):
     until: str = ""
     wishes: str = ""
     offered: tuple[int, ...] = ()
-    # Of what is answered by mail.
+    # Of what is answered by mail, and of what is asked for by one.
     what: str = ""
+    how: str = ""
     address: str = ""
     # Of a sign-up; language, topics and appeals of settings, too.
     list: str = ""

@@ -180,13 +180,16 @@ class SignupMemory:
         now: datetime,
         *,
         about_data: bool = False,
+        reply_to: str = "",
+        answers: bool = False,
     ) -> bool:
         """True when the box may go: taken, or refused for good. It may not while its mail is under way."""
         organization = envelope.organization
         first = self.first_try(organization, envelope.row, now, about_data=about_data)
         # Tried again it uses no slot, or those behind it would tell that it was sent.
         leaves = self._leaves(organization.id) if first else time.monotonic() + secrets.randbelow(1000) / 1000
-        mail = service_mail.ready(organization, sender, to, subject, text, now, counts=first)
+        thread = service_mail.MailThread(reply_to=reply_to, is_first=not answers, is_last=answers)
+        mail = service_mail.ready(organization, sender, to, subject, text, now, counts=first, thread=thread)
         if self.departures is None:
             return self._is_over(envelope, asyncio.run(mail.carry()), now)
         under_way = self.under_way[envelope.row] = MailUnderWay(envelope, leaves)

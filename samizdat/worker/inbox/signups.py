@@ -28,6 +28,7 @@ from samizdat.core.content.phrases import PhraseTable
 from samizdat.core.crypto import tokens
 from samizdat.core.mail import address
 from samizdat.delivery import service_senders
+from samizdat.incoming import by_mail
 from samizdat.logs import where_it_broke
 from samizdat.publicdb import actions as publicdb
 from samizdat.vault import keyring
@@ -247,6 +248,7 @@ def _asked(envelope: OpenedEnvelope, wanted: str, target: SignupTarget) -> Subsc
         list_,
         wording=_wording_read(list_, audience_queries.details_of(list_), LETTERS, envelope.words.wording),
         now=envelope.at,
+        way="mail" if envelope.words.way == "mail" else "form",
         language=language,
         appeals=target.appeals or None,
     )
@@ -308,11 +310,12 @@ def _write(
     # What is on record for this day, which a box ticked later does not change.
     asked = audience.asked_among(target.lists, subscriber, _day(envelope), now, APPEALS)
     appeal_words = target.appeals if asked else ""
-    subject, text = composed(envelope.organization, target.name, token, words, appeal_words)
+    reply_to = by_mail.reply_address(envelope.organization, token)
+    subject, text = composed(envelope.organization, target.name, token, words, appeal_words, by_reply=bool(reply_to))
     # Before the mail: by it the page knows that the link is ours.
     if says:
         publicdb.set_token_state(token, _waiting(appeal_words))
-    return memory.mail(envelope, sender, wanted, subject, text, now)
+    return memory.mail(envelope, sender, wanted, subject, text, now, reply_to=reply_to)
 
 
 def _waiting(appeals: str) -> str:
@@ -320,14 +323,15 @@ def _waiting(appeals: str) -> str:
 
 
 def composed(
-    organization: Organization, name: str, token: str, words: PhraseTable, appeals: str = ""
+    organization: Organization, name: str, token: str, words: PhraseTable, appeals: str = "", *, by_reply: bool = False
 ) -> tuple[str, str]:
-    """(subject, text) of the mail. appeals: the words of the box that was ticked."""
+    """(subject, text) of the mail. appeals: the words of the box that was ticked. by_reply: an answer confirms too."""
     asked = [
         words["confirm.asked"] % {"list": name},
         *([words["confirm.appeals"] % {"words": appeals}] * bool(appeals)),
     ]
     link_ = f"{leading(organization).public_url}/c/{token}"
-    text = "\n\n".join((*asked, words["confirm.press"], link_, words["confirm.otherwise"]))
+    reply = [words["confirm.reply"]] * by_reply
+    text = "\n\n".join((*asked, words["confirm.press"], link_, *reply, words["confirm.otherwise"]))
     subject = words["confirm.subject"] % {"list": service_mail.one_line(name)}
     return subject, f"{text}\n"

@@ -521,9 +521,10 @@ def _confirm_together(
 
 def _take_in(pending: _Confirmation, newcomers: welcome.Newcomers, now: datetime) -> None:
     subscriber, number, sent_at = pending.subscriber, pending.number, pending.envelope.at
+    way = "mail" if pending.envelope.words.way == "mail" else "form"
     first = [list_ for list_ in pending.lists if newcomers.is_first(subscriber, list_)]
     verdicts = audience.confirm_all(
-        subscriber, pending.lists, way="form", now=now, sent_at=sent_at, signed_up=forms.day_in(number)
+        subscriber, pending.lists, way=way, now=now, sent_at=sent_at, signed_up=forms.day_in(number)
     )
     forms.take_told(subscriber, pending.lists, number, now=now)
     for list_ in first:

@@ -45,11 +45,15 @@ _quiet: dict[int, float] = {}
 
 @dataclass(frozen=True, slots=True)
 class MailThread:
-    """What a mail answers: Message-IDs without brackets, the newest last. by_person: no program wrote it."""
+    """What a mail answers: Message-IDs without brackets, the newest last. by_person: no program wrote it. is_first: it
+    answers nothing, and asks for an answer. is_last: nothing that is wrong with it comes back to anybody (RFC 3834,
+    3.3)."""
 
     references: tuple[str, ...] = ()
     reply_to: str = ""
     by_person: bool = False
+    is_first: bool = False
+    is_last: bool = False
 
     @property
     def headers(self) -> list[str]:
@@ -79,7 +83,7 @@ def plain_mail(
     mail["Date"] = format_datetime(now)
     mail["Message-ID"] = f"<{mark or secrets.token_hex(16)}@{address.domain(address.normalize(from_email))}>"
     if thread is None or not thread.by_person:
-        mail["Auto-Submitted"] = "auto-replied" if thread else "auto-generated"
+        mail["Auto-Submitted"] = "auto-replied" if thread and not thread.is_first else "auto-generated"
         mail["X-Auto-Response-Suppress"] = "All"
     mail.set_content(text, charset="utf-8", cte="quoted-printable")
     first = f"From: {phrase(name)}<{mailbox(from_email)}>", f"To: <{mailbox(to)}>"
@@ -134,7 +138,9 @@ def ready(
         log.error("A mail could not be made and is not tried again: %s", where_it_broke(error))
         return ReadyMail((), Refused(553, "", "message", "unmakeable"))
     bounces = without_token(leading(organization).return_address)
-    bounces = "" if domain_ownership.claimed(organization, bounces, proven=True) else bounces
+    bounces = (
+        "" if (thread and thread.is_last) or domain_ownership.claimed(organization, bounces, proven=True) else bounces
+    )
     message = plugins.Message(1, 0, bounces, to, content, utf8=not to.isascii())
     domain, hops = address.domain(address.normalize(sender[1])), []
     for route in _with_room(organization, domain, now, states, local, counts=counts):

@@ -4,13 +4,13 @@ from datetime import datetime
 
 from samizdat import dbclock
 from samizdat.accounts.models import Organization
-from samizdat.worker.inbox import inbox, signups, subject_requests
+from samizdat.worker.inbox import by_mail, inbox, signups, subject_requests
 from samizdat.worker.mail import address_mail, answers
 from samizdat.worker.mail.departures import Departures
 from samizdat.worker.mail.lanes import OrganizationLanes
 from samizdat.worker.schedule import admin_alerts, notices
 
-KINDS = (*signups.KINDS, *subject_requests.KINDS)
+KINDS = (*signups.KINDS, *subject_requests.KINDS, *by_mail.KINDS)
 
 
 def waiting(now: datetime) -> set[int]:
@@ -29,6 +29,7 @@ def write(organization: int) -> None:
     signups.take(dbclock.now(), row)
     subject_requests.take(dbclock.now(), row)
     answers.take(dbclock.now(), organization)
+    by_mail.take(dbclock.now(), row)
     admin_alerts.take(dbclock.now(), organization)
     notices.take(dbclock.now(), organization)
     address_mail.take(dbclock.now(), organization)
