@@ -31,7 +31,7 @@ def folder() -> Path:
     return data_folder() / FOLDER
 
 
-class Spool:
+class MailSpool:
     """The folder, as whoever takes mail in sees it."""
 
     def __init__(self, folder: Path) -> None:

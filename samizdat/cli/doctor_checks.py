@@ -304,7 +304,7 @@ def listeners() -> Iterator[HealthCheck]:
     if option("SAMIZDAT_SMTP") and not option("SAMIZDAT_MAIL_CERTIFICATE"):
         sentence = "Other servers can't encrypt what they send here. Set SAMIZDAT_MAIL_CERTIFICATE."
         yield HealthCheck("amber", "mail by SMTP", sentence)
-    if mail_spool.folder().exists() and mail_spool.Spool(mail_spool.folder()).is_full():
+    if mail_spool.folder().exists() and mail_spool.MailSpool(mail_spool.folder()).is_full():
         sentence = "Too much mail waits to be read, or the disk is full, so no more is taken. Start `samizdat serve`."
         yield HealthCheck("red", "incoming mail", sentence)
 

@@ -80,7 +80,7 @@ def hand_on(organization: Organization, mails: Sequence[tuple[Envelope, Report |
     candidates = [place for place, (_letter, report) in enumerate(mails) if report and _may_ask(report)]
     letters = [mails[place][0] for place in candidates]
     requests = _read(organization, letters) if letters else []
-    door, handed = _Door(organization, now), [False] * len(mails)
+    door, handed = _CommandDoor(organization, now), [False] * len(mails)
     for place, letter, request in zip(candidates, letters, requests, strict=True):
         report = mails[place][1]
         if request is not None and report is not None:
@@ -100,7 +100,7 @@ def _read(organization: Organization, letters: Sequence[Envelope]) -> Sequence[M
 
 
 @dataclass(slots=True)
-class _Door:
+class _CommandDoor:
     """Takes the requests of one portion."""
 
     organization: Organization

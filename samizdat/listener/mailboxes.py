@@ -39,7 +39,7 @@ class OwnMailboxes:
             return False
 
 
-class Mailboxes:
+class AddressBook:
     """Those of all organizations, as the supervisor tells them."""
 
     def __init__(

@@ -14,8 +14,8 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from samizdat import mail_spool
 from samizdat.core.mail import incoming_envelope
 from samizdat.core.mail.incoming_envelope import MOST
-from samizdat.listener.mailboxes import Mailboxes
-from samizdat.listener.sessions import LimitedLmtpSession, LimitedSession, Room
+from samizdat.listener.mailboxes import AddressBook
+from samizdat.listener.sessions import LimitedLmtpSession, LimitedSession, SessionRoom
 from samizdat.logs import where_it_broke
 from samizdat.options import option
 from samizdat.vault.errors import KeyRefused
@@ -35,7 +35,7 @@ _FULL = "452 4.3.1 Too much mail waits here, try again later"
 class MailTaker:
     """What aiosmtpd asks at each command. Knows nothing of a message but to whom it goes."""
 
-    def __init__(self, mailboxes: Mailboxes, box_key: BoxKey, spool: mail_spool.Spool) -> None:
+    def __init__(self, mailboxes: AddressBook, box_key: BoxKey, spool: mail_spool.MailSpool) -> None:
         self._mailboxes, self._box_key, self._spool = mailboxes, box_key, spool
 
     async def handle_EHLO(
@@ -118,7 +118,7 @@ async def listen(
     """name: what it calls itself in its greeting."""
     # It writes addresses and where a connection comes from.
     logging.getLogger("mail.log").disabled = True
-    room, loop = Room(), asyncio.get_running_loop()
+    room, loop = SessionRoom(), asyncio.get_running_loop()
     kind = LimitedLmtpSession if protocol == "lmtp" else LimitedSession
 
     def session() -> SMTP:
@@ -137,7 +137,7 @@ def serve(
     source = SocketSource.inherited()
     if source is None:
         raise KeyRefused("Mail is taken in by `samizdat serve`, which says for whom.")
-    taker = MailTaker(Mailboxes(source.mailboxes), source.box_key, mail_spool.Spool(mail_spool.folder()))
+    taker = MailTaker(AddressBook(source.mailboxes), source.box_key, mail_spool.MailSpool(mail_spool.folder()))
     asyncio.run(_until_stopped(socket.socket(fileno=descriptor), protocol, taker, on_term, sign))
 
 

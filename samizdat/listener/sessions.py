@@ -20,7 +20,7 @@ COMMANDS = {"NOOP": 100, "RSET": 1000, "VRFY": 10, "HELP": 10, "*": 5000}
 LONGEST_LINE = 256 << 10
 
 
-class Room:
+class SessionRoom:
     """How many sessions there are, and of whom. Where somebody connects from is known while they are connected."""
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ class LimitedSession(SMTP):  # type: ignore[misc, unused-ignore]
 
     line_length_limit = LONGEST_LINE
 
-    def __init__(self, handler: object, room: Room, **options: Any) -> None:
+    def __init__(self, handler: object, room: SessionRoom, **options: Any) -> None:
         super().__init__(handler, timeout=COMMAND, command_call_limit=COMMANDS, **options)
         self._room = room
         self._peer: str | None = None  # None: not counted.

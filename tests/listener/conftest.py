@@ -13,7 +13,7 @@ import pytest
 from samizdat import mail_spool
 from samizdat.core.crypto import seal
 from samizdat.core.mail import incoming_envelope
-from samizdat.listener.mailboxes import Mailboxes
+from samizdat.listener.mailboxes import AddressBook
 from samizdat.listener.server import MailTaker, Protocol, listen, tls_context
 
 LANTERN, OTHER = b"l" * 16, b"o" * 16
@@ -34,7 +34,7 @@ class Door:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.spool = mail_spool.Spool(folder)
+        self.spool = mail_spool.MailSpool(folder)
         self.port = 0
 
     def talk(self) -> smtplib.SMTP:
@@ -59,7 +59,7 @@ def start(
     loop = asyncio.new_event_loop()
     listener = socket.create_server(("127.0.0.1", 0))
     door.port = listener.getsockname()[1]
-    taker = MailTaker(Mailboxes(lambda: rows), lambda uid: key, door.spool)
+    taker = MailTaker(AddressBook(lambda: rows), lambda uid: key, door.spool)
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     server = asyncio.run_coroutine_threadsafe(

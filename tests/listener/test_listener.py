@@ -17,7 +17,7 @@ from samizdat import mail_spool
 from samizdat.core.crypto import tokens
 from samizdat.core.mail.incoming_envelope import MOST
 from samizdat.listener import server, sessions
-from samizdat.listener.mailboxes import Mailboxes
+from samizdat.listener.mailboxes import AddressBook
 from tests.listener.conftest import LANTERN, OTHER, ROWS, Door, start
 
 CODE = tokens.make(tokens.LinkKey(2, b"x" * 32), "return", 5, 6)
@@ -79,7 +79,7 @@ def test_one_message_to_two_organizations_is_kept_for_each(door: Door) -> None:
 
 def test_of_an_address_that_two_share_the_code_says_whose_it_is() -> None:
     shared = [row | {"addresses": ["bounces@shared.example"]} for row in ROWS]
-    mailboxes = Mailboxes(lambda: shared)
+    mailboxes = AddressBook(lambda: shared)
     mailboxes.refresh()
     assert mailboxes.owner("bounces@shared.example") == LANTERN
     assert mailboxes.owner(f"bounces+{CODE}@shared.example") == OTHER
@@ -88,7 +88,7 @@ def test_of_an_address_that_two_share_the_code_says_whose_it_is() -> None:
 
 def test_what_was_known_of_addresses_stays_while_nobody_answers() -> None:
     answers, now = [ROWS, [], None], [0.0]
-    mailboxes = Mailboxes(lambda: answers[0] if answers[0] is not None else 1 / 0, lambda: now[0])  # type: ignore[arg-type, return-value]
+    mailboxes = AddressBook(lambda: answers[0] if answers[0] is not None else 1 / 0, lambda: now[0])  # type: ignore[arg-type, return-value]
     mailboxes.refresh()
     now[0] = 61.0
     answers[0] = None
@@ -182,7 +182,7 @@ def test_more_connections_than_there_is_room_for_hear_so(door: Door, monkeypatch
 
 
 def test_one_address_elsewhere_has_a_share_of_the_room() -> None:
-    room = sessions.Room()
+    room = sessions.SessionRoom()
     assert [room.enter("192.0.2.1") for _ in range(sessions.OF_ONE_ADDRESS + 1)][-2:] == [True, False]
     assert room.enter("192.0.2.2") and room.enter("")
     room.leave("192.0.2.1")
