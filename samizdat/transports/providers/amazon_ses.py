@@ -26,6 +26,7 @@ from samizdat.transports.http import HttpReply
 from samizdat.transports.http_api import (
     API_ASKS,
     API_OPTIONS,
+    TOKEN_NAME,
     ApiRequest,
     HttpApi,
     document,
@@ -225,15 +226,14 @@ class AmazonSesWebhook(SnsWebhook):
                 _description(kind, details),
                 status=recipient.status,
                 tags=tags(*_headers(mail, "x-tag")),
-                metadata=metadata(next(map(embedded, _headers(mail, "x-metadata")), None)) | _message_tags(mail),
+                metadata=metadata(next(map(embedded, _headers(mail, "x-metadata")), None)) | _token(mail),
             )
 
 
-def _message_tags(mail: object) -> dict[str, Scalar]:
-    """Those of the request, each a list of one; what SES adds begins with "ses:"."""
-    held = within(mail, "tags")
-    own = {name: value for name, value in held.items() if ":" not in str(name)} if isinstance(held, dict) else {}
-    return metadata({name: value[0] for name, value in own.items() if isinstance(value, list) and value})
+def _token(mail: object) -> dict[str, Scalar]:
+    """Our message tag: a list of one."""
+    values = within(mail, "tags", TOKEN_NAME)
+    return metadata({TOKEN_NAME: values[0]}) if isinstance(values, list) and values else {}
 
 
 def _word(kind: str, details: object) -> EventWord | None:
