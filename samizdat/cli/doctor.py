@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 LITTLE_ROOM = 1024**3
 # For so long public pages that were altered are told.
 ALTERED_DAYS = 7
+# For so long a decision about held bounces is asked for.
+HELD_FOR = timedelta(days=30)
+# A mailbox is read every five minutes, or a session with it is renewed.
+UNHEARD = timedelta(hours=2)
 
 
 @click.command()
@@ -348,6 +352,8 @@ def _organizations() -> Iterator[HealthCheck]:
         yield from _routes(name, route_rows)
         yield from _signing(organization, [route for route in route_rows if route.state == "live"])
         yield from _refused(organization)
+        yield from _held(organization)
+        yield from _mailboxes(organization)
 
 
 def _host(organization: "Organization") -> Iterator[HealthCheck]:
@@ -459,6 +465,45 @@ def _refused(organization: "Organization") -> Iterator[HealthCheck]:
                 f"{at_terminal(row.sentence)} {row.waiting:,} are waiting. Then: samizdat campaign resume {campaign.pk}"
             )
             yield HealthCheck("red", f"{organization.name}, campaign {campaign.pk}", text)
+
+
+def _held(organization: "Organization") -> Iterator[HealthCheck]:
+    """Campaigns of the last days in which more addresses are said to be dead than is plausible."""
+    from samizdat.campaigns.models import Campaign, large
+    from samizdat.delivery.queries import HELD_BOUNCES, held_bounces
+    from samizdat.events.models import Event
+
+    events = Event.objects.filter(organization=organization, kind=HELD_BOUNCES, at__gt=bootstrap.now() - HELD_FOR)
+    numbers = {number for number in events.values_list("about", flat=True) if number is not None}
+    for campaign in Campaign.objects.filter(organization=organization, pk__in=numbers).defer(*large()):
+        if held := held_bounces(campaign):
+            count = sum(row.count for row in held)
+            text = (
+                f"{count:,} addresses are said not to exist, more than is plausible, so none was suppressed. Ask a few "
+                f"of the subscribers another way. If it's true: samizdat campaign suppress-bounced {campaign.pk}"
+            )
+            yield HealthCheck("amber", f"{organization.name}, campaign {campaign.pk}", text)
+
+
+def _mailboxes(organization: "Organization") -> Iterator[HealthCheck]:
+    """Whether bounces come in: mailboxes that can't be read, or that nobody has read for a while."""
+    from samizdat.incoming.mailboxes.actions import mailboxes
+    from samizdat.incoming.mailboxes.faults import sentence
+
+    for row in mailboxes(organization):
+        subject = f"{organization.name}, mailbox {row.name}"
+        heard = f"last on {row.state.heard:%Y-%m-%d %H:%M} UTC" if row.state and row.state.heard else "never"
+        if row.settings is None or row.state is None:
+            yield HealthCheck("red", subject, "Its settings can't be decrypted. Remove it and add it again.")
+        elif row.state.fault:
+            yield HealthCheck("red", subject, f"{sentence(row.state.fault)} Heard from it: {heard}.")
+        elif organization.sending_locked:
+            continue  # A copy reads no mailbox.
+        elif row.state.heard is None or bootstrap.now() - row.state.heard > UNHEARD:
+            text = f"It isn't read; heard from it: {heard}. Check that `samizdat serve` or a worker is running."
+            yield HealthCheck("amber", subject, text)
+        else:
+            yield HealthCheck("good", subject, f"Heard from it: {heard}.")
 
 
 def _routes(name: str, routes: "list[RouteRow]") -> Iterator[HealthCheck]:

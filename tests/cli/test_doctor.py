@@ -165,6 +165,39 @@ def test_two_organizations_with_one_host_are_red_with_what_to_do(house: House) -
     assert "the same address" not in house("doctor").out
 
 
+def test_a_mailbox_that_is_not_read_is_named_with_what_to_do(house: House) -> None:
+    subject = "Northern Lantern, mailbox bounces"
+    (house.folder / "password").write_text("secret\n")
+    url = "imaps://bounces%40lantern.example@127.0.0.1:1/"
+    house("mail", "add", "bounces", url, "--password-file", str(house.folder / "password"), "--delete")
+    (sign,) = signs(house)[subject]
+    assert sign["state"] == "amber" and "heard from it: never" in sign["sentence"] and "worker" in sign["sentence"]
+    for code, state, words in (("password", "red", "user name or password"), ("", "good", "last on")):
+        act(
+            house,
+            "from samizdat.incoming.mailboxes import polling; from samizdat.incoming.models import PolledMailbox\n"
+            f"from samizdat import dbclock; polling.note(PolledMailbox.objects.get().pk, dbclock.now(), '{code}')",
+        )
+        (sign,) = signs(house)[subject]
+        assert sign["state"] == state and words in sign["sentence"]
+
+
+def test_bounces_that_wait_for_a_decision_are_named(house: House) -> None:
+    number = act(
+        house,
+        "from samizdat.accounts.models import Organization; from samizdat.campaigns.models import Campaign\n"
+        "from samizdat import dbclock; from samizdat.events.actions import record\n"
+        "lantern = Organization.objects.get(); now = dbclock.now()\n"
+        "from samizdat.audience.actions import new_list; thursday = new_list(lantern, 'Thursday', now=now)\n"
+        "facts = {'state': 'sending', 'created': now, 'changed': now, 'list': thursday}\n"
+        "campaign = Campaign.objects.create(organization=lantern, **facts)\n"
+        "detail = {'provider': 'gmail', 'count': 34, 'answered': 90}\n"
+        "record('campaign.bounces_held', lantern, now=now, about=campaign.pk, detail=detail); print(campaign.pk)",
+    ).strip()
+    (sign,) = signs(house)[f"Northern Lantern, campaign {number}"]
+    assert sign["state"] == "amber" and f"samizdat campaign suppress-bounced {number}" in sign["sentence"]
+
+
 def _password(house: House) -> Path:
     path = house.folder / "password"
     path.write_text("correct horse battery staple\n")
