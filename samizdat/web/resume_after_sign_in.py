@@ -44,7 +44,7 @@ MOST = 3_500_000
 # by which somebody is sure: those are asked for again. What is secret is typed anew.
 _TOKEN = "csrfmiddlewaretoken"
 _LEFT_OUT = {_TOKEN, MARK, HELD, "then", "over", "remove", "look", "sure", "word"}
-_SECRET = {"password", "old", "private", "secret"}
+_SECRET = {"password", "old", "private", "secret", "refresh_token"}
 _SALT = "samizdat.web.resume_after_sign_in"
 _INSTANCE = bytes(16)
 

@@ -211,6 +211,16 @@ def test_a_certificate_that_nobody_vouches_for_gets_no_password(postbox: Postbox
     assert postbox.fault() == "certificate"
 
 
+@pytest.mark.parametrize("days", [-365, 365])
+def test_a_clock_that_is_a_year_off_is_a_sentence(postbox: Postbox, certificates: Certificates, days: int) -> None:
+    """As seen from a clock that is right: the certificate is a year too old, or too new."""
+    postbox.dovecot.end()
+    postbox.dovecot.certificate = certificates._make("localhost", certificates.name, certificates.key, days)
+    postbox.dovecot.start()
+    postbox.add()
+    assert postbox.fault() == "clock"
+
+
 def test_a_host_that_is_away_is_tried_again(postbox: Postbox) -> None:
     postbox.fill(1)
     postbox.add()

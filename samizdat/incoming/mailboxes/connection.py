@@ -22,6 +22,8 @@ from samizdat.own_addresses import may_reach
 ANSWER, SESSION = 60.0, 1800.0
 # Bytes that a server may announce at once: a message of which the beginning was asked for, with some room.
 LONGEST = 12 << 20
+# Of OpenSSL: a certificate that is not valid yet, or no more.
+NOT_NOW_VALID = (9, 10)
 
 
 def dial(settings: MailboxSettings, allowed: tuple[Network, ...] | None, answer: float = ANSWER) -> socket.socket:
@@ -86,6 +88,8 @@ def faults() -> Iterator[None]:
 
 def _code(error: Exception) -> str:
     match error:
+        case ssl.SSLCertVerificationError(verify_code=code) if code in NOT_NOW_VALID:
+            return "clock"
         case ssl.SSLCertVerificationError():
             return "certificate"
         case socket.gaierror():

@@ -19,6 +19,23 @@ SENTENCES = {
     "fingerprint": _("The mail server’s certificate has changed. Compare it there, then add the mailbox again."),
     "tls": _("No encrypted connection is possible. Check the port: 993 for imaps, 995 for pop3s."),
     "password": _("The mail server rejects the user name or password. Add the mailbox again with the right ones."),
+    "token_expired": _(
+        "The sign-in to the mailbox has expired or was withdrawn. Get a new refresh token, and enter it for the "
+        "mailbox."
+    ),
+    "oauth_client": _(
+        "The sign-in server rejects the client ID or its secret. Copy them again from your application at Google or "
+        "Microsoft."
+    ),
+    "no_token": _("The sign-in server gives no access token at the moment. We keep trying."),
+    "token": _(
+        "The mail server rejects the access token. Check the user name, and that your application may read the mailbox."
+    ),
+    "no_oauth": _("The mail server doesn’t offer sign-in with OAuth (XOAUTH2). Use a password."),
+    "clock": _(
+        "The mail server’s certificate has expired or isn’t valid yet. Check the clock of this server, then ask the "
+        "provider."
+    ),
     "busy": _("The mail server lets nobody in at the moment. We keep trying."),
     "no_folder": _("There’s no such folder in the mailbox. Check the end of the URL."),
     "no_target": _("The folder that read mail goes to can’t be created. Create it in the mailbox."),

@@ -9,6 +9,7 @@ from contextlib import suppress
 from imapclient import IMAPClient
 from imapclient.exceptions import IMAPClientError, LoginError
 
+from samizdat import plugins
 from samizdat.core.private_networks import Network
 from samizdat.incoming.mailboxes import connection
 from samizdat.incoming.mailboxes.faults import MailboxFault
@@ -23,6 +24,7 @@ PAGE = 500
 # Seconds between two looks, while waiting for news, whether the process is to stop.
 SLICE = 5.0
 # Answers to a log-in that do not speak of the password (RFC 5530; LIMIT is Yahoo's).
+TOKEN_FAULTS = {"sign_in_over": "token_expired", "oauth_client": "oauth_client"}
 NOT_NOW = ("[UNAVAILABLE]", "[INUSE]", "[LIMIT]", "[SERVERBUG]")
 
 
@@ -59,7 +61,7 @@ class ImapSource:
     """A session. Errors of each method: those of connection.faults."""
 
     def __init__(self, settings: MailboxSettings, allowed: tuple[Network, ...] | None) -> None:
-        self._settings = settings
+        self._settings, self._allowed = settings, allowed
         opened = connection.dial(settings, allowed)
         self._deadline = connection.Deadline(opened)
         self._client: SocketImapClient | None = None
@@ -92,6 +94,9 @@ class ImapSource:
 
     def _log_in(self) -> None:
         user, password = self._settings.user, self._settings.password
+        if self._settings.client:
+            self._show_token()
+            return
         try:
             if self._session.has_capability("AUTH=PLAIN"):
                 self._session.plain_login(user, password)
@@ -103,6 +108,23 @@ class ImapSource:
             if str(error).startswith("b'* BYE") or any(word in str(error) for word in NOT_NOW):
                 raise MailboxFault("busy") from None
             raise MailboxFault("password") from None
+
+    def _show_token(self) -> None:
+        """XOAUTH2: developers.google.com/workspace/gmail/imap/xoauth2-protocol"""
+        settings = self._settings
+        if not self._session.has_capability("AUTH=XOAUTH2"):
+            raise MailboxFault("no_oauth")
+        options = {"client": settings.client, "tenant": settings.tenant, "token_url": settings.token_url}
+        try:
+            token = plugins.access_token(settings.host, options, settings.password, self._allowed)
+        except plugins.BadRoute:
+            raise MailboxFault("oauth_client") from None
+        except plugins.RouteDown as down:
+            raise MailboxFault(TOKEN_FAULTS.get(down.verdict.reason, "no_token")) from None
+        try:
+            self._session.oauth2_login(settings.user, token)
+        except LoginError as error:
+            raise MailboxFault("busy" if any(word in str(error) for word in NOT_NOW) else "token") from None
 
     def _select(self) -> int:
         """How many messages there are."""

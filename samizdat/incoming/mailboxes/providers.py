@@ -29,6 +29,12 @@ PROVIDERS: Mapping[str, MailboxProvider] = {
     "icloud": MailboxProvider("iCloud", "imap.mail.me.com", "", APP_PASSWORD),
     "mail_ru": MailboxProvider("Mail.ru", "imap.mail.ru", "pop.mail.ru", APP_PASSWORD),
     "mailbox_org": MailboxProvider("mailbox.org", "imap.mailbox.org", "pop3.mailbox.org"),
+    "microsoft": MailboxProvider(
+        "Microsoft 365, Outlook.com",
+        "outlook.office365.com",
+        "",
+        _("Microsoft takes no passwords. Register an application, and enter its client ID and secret below."),
+    ),
     "migadu": MailboxProvider("Migadu", "imap.migadu.com", "pop.migadu.com"),
     "posteo": MailboxProvider("Posteo", "posteo.de", "posteo.de"),
     "yahoo": MailboxProvider("Yahoo", "imap.mail.yahoo.com", "pop.mail.yahoo.com", APP_PASSWORD),

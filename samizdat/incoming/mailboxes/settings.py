@@ -45,6 +45,11 @@ class MailboxSettings(Struct, frozen=True):
     folder: str = ""
     move_to: str = ""
     fingerprint: str = ""  # SHA-256 of the only certificate that is trusted.
+    # By an application of one's own at Google or Microsoft (OAuth) instead of the password: its client ID. The password
+    # is then its secret, and behind a space the refresh token.
+    client: str = ""
+    tenant: str = ""
+    token_url: str = ""
     ca: str = ""  # A file of certificates to trust.
     ours: bool = True  # Given on the server itself: it may lead to inner addresses.
 
@@ -67,7 +72,7 @@ def read_url(url: str, password: str | None, move_to: str) -> MailboxSettings:
         raise BadMailbox(_("The URL isn’t understood. Write it like imaps://user@mail.example/INBOX.")) from None
     if parts.scheme not in SCHEMES or not parts.hostname:
         raise BadMailbox(_("The URL isn’t understood. Write it like imaps://user@mail.example/INBOX."))
-    kind, (fingerprint, ca) = SCHEMES[parts.scheme], _trusted(dict(parse_qsl(parts.query)))
+    kind, options = SCHEMES[parts.scheme], _options(dict(parse_qsl(parts.query)))
     secret = unquote(parts.password or "") if password is None else password
     if not parts.username or not secret:
         raise BadMailbox(_("A mailbox needs a user name and a password. Give it with --password-file or in the URL."))
@@ -82,24 +87,32 @@ def read_url(url: str, password: str | None, move_to: str) -> MailboxSettings:
         password=secret,
         folder=folder or INBOX,
         move_to=move_to,
-        fingerprint=fingerprint,
-        ca=ca,
+        fingerprint=read_fingerprint(options.get("fingerprint", "")),
+        ca=options.get("ca", ""),
+        client=options.get("client", ""),
+        tenant=options.get("tenant", ""),
+        token_url=options.get("token_url", ""),
     )
-    check_folders(settings)
+    check(settings)
     return settings
 
 
-def check_folders(settings: MailboxSettings) -> None:
-    """Errors: BadMailbox."""
+def check(settings: MailboxSettings) -> None:
+    """Errors: BadMailbox for what doesn't go together."""
+    if settings.kind.protocol == "pop3" and settings.client:
+        raise BadMailbox(_("Sign-in with OAuth works with IMAP only. Choose IMAP."))
     if settings.kind.protocol == "imap" and settings.move_to == settings.folder:
         raise BadMailbox(_("Read mail can’t be moved to the folder it is read from. Choose another folder."))
 
 
-def _trusted(options: Mapping[str, str]) -> tuple[str, str]:
-    """Fingerprint and file of certificates."""
-    if unknown := options.keys() - {"fingerprint", "ca"}:
+OPTIONS = ("fingerprint", "ca", "client", "tenant", "token_url")
+
+
+def _options(options: Mapping[str, str]) -> dict[str, str]:
+    """What stands behind the question mark. Errors: BadMailbox."""
+    if unknown := options.keys() - {*OPTIONS}:
         raise BadMailbox(_("A mailbox has no option “%(name)s”. Leave it out.") % {"name": min(unknown)})
-    return read_fingerprint(options.get("fingerprint", "")), options.get("ca", "")
+    return dict(options)
 
 
 def read_fingerprint(text: str) -> str:

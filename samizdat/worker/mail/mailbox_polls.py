@@ -33,7 +33,7 @@ KEPT_OPEN = 1200.0
 
 def pause(code: str, failures: int) -> float:
     """Seconds until a mailbox is tried again that failed so often in a row."""
-    first = REJECTED if code == "password" else FIRST
+    first = REJECTED if code in ("password", "token", "token_expired", "oauth_client") else FIRST
     return min(first * 2.0 ** min(failures - 1, 10), LAST)
 
 

@@ -14,7 +14,7 @@ from samizdat.incoming.mailboxes.settings import (
     SCHEMES,
     BadMailbox,
     MailboxSettings,
-    check_folders,
+    check,
     read_fingerprint,
 )
 from samizdat.web.base_form import DeskForm, FormData, FormOptions
@@ -30,7 +30,8 @@ KINDS = {
 }
 _PLAIN = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}
 # What the form asks for and the settings have by the same name.
-_SAME = ("scheme", "host", "user", "folder", "move_to", "fingerprint")
+_SAME = ("scheme", "host", "user", "folder", "move_to", "fingerprint", "client", "tenant")
+_SECRET = ("password", "refresh_token")
 
 
 def _text(label: Any, required: bool = True, help_text: Any = "", mono: bool = False) -> forms.CharField:
@@ -80,6 +81,20 @@ class MailboxForm(DeskForm):
         help_text=lazy("Only for a server with a certificate of its own: the SHA-256 of the one to trust."),
         mono=True,
     )
+    client = _text(
+        lazy("Client ID"),
+        required=False,
+        help_text=lazy("Of your application at Google or Microsoft. Its secret is then the password above."),
+        mono=True,
+    )
+    tenant = _text(lazy("Tenant ID"), required=False, help_text=lazy("Microsoft only."), mono=True)
+    refresh_token = forms.CharField(
+        label=lazy("Refresh token"),
+        required=False,
+        max_length=4000,
+        help_text=lazy("Google needs one. A Microsoft application that signs in for itself has none."),
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+    )
     address = ReturnAddressField(
         label=lazy("Bounce address"),
         required=False,
@@ -110,7 +125,7 @@ class MailboxForm(DeskForm):
         initial = _initial(kept, name) if kept else {"name": _free("bounces", taken)}
         initial |= {"address": address, "uses": True}
         if data is not None and "choose" in data:
-            typed = {field: str(data[field]) for field in self.base_fields if field in data and field != "password"}
+            typed = {field: str(data[field]) for field in self.base_fields if field in data and field not in _SECRET}
             initial, data = initial | typed | {"uses": "uses" in typed} | _filled_in(typed), None
         options["initial"] = initial
         super().__init__(data, **options)
@@ -129,6 +144,10 @@ class MailboxForm(DeskForm):
     @property
     def where(self) -> list[forms.BoundField]:
         return [self[name] for name in ("scheme", "host", "port", "user", "password", "name")]
+
+    @property
+    def oauth(self) -> list[forms.BoundField]:
+        return [self[name] for name in ("client", "tenant", "refresh_token")]
 
     @property
     def reading(self) -> list[forms.BoundField]:
@@ -168,9 +187,9 @@ class MailboxForm(DeskForm):
             self.add_error("password", _("Enter the password of the mailbox."))
         if not self.errors:
             try:
-                check_folders(self.settings())
+                check(self.settings())
             except BadMailbox as refused:
-                self.add_error("move_to", str(refused))
+                self.add_error("client" if self.cleaned_data["client"] and is_pop3 else "move_to", str(refused))
         return answers
 
     def _keeps_password(self, answers: dict[str, Any]) -> bool:
@@ -186,7 +205,9 @@ class MailboxForm(DeskForm):
             host=answers["host"],
             port=answers["port"] or SCHEMES[answers["scheme"]].port,
             user=answers["user"],
-            password=answers["password"] or kept.password,
+            password=f"{answers['password']} {answers['refresh_token']}".strip() or kept.password,
+            client=answers["client"],
+            tenant=answers["tenant"],
             folder=answers["folder"] or INBOX,
             move_to=answers["move_to"] if answers["after"] == "move" else "",
             fingerprint=answers["fingerprint"],
@@ -197,7 +218,7 @@ class MailboxForm(DeskForm):
 
     def typed(self) -> dict[str, str]:
         """What was typed, without its password, to show it again."""
-        return {name: str(self.data[name]) for name in self.fields if name in self.data and name != "password"}
+        return {name: str(self.data[name]) for name in self.fields if name in self.data and name not in _SECRET}
 
     def ask_password_again(self) -> None:
         """A page that comes back shows no password: whoever typed one must know that it is gone."""

@@ -1,0 +1,126 @@
+"""Mailboxes at providers that take no passwords are read with an access token."""
+
+import base64
+import socketserver
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from samizdat.accounts.models import Organization
+from samizdat.incoming.mailboxes import actions
+from samizdat.incoming.mailboxes.faults import MailboxFault
+from samizdat.incoming.mailboxes.settings import BadMailbox, read_url
+from samizdat.incoming.models import PolledMailbox
+from samizdat.transports import oauth
+from samizdat.worker.mail import mailbox_polls
+from tests.conftest import NOW
+from tests.token_server import TokenServer
+
+SECRET = "s3cr3t-of-the-application"
+WANTED = base64.b64encode(b"user=bounces@lantern.example\x01auth=Bearer token-1\x01\x01")
+
+
+class Session(socketserver.StreamRequestHandler):
+    """IMAP, as far as one needs it to log in and count messages."""
+
+    def handle(self) -> None:
+        server: Any = self.server
+        self.wfile.write(f"* OK [CAPABILITY IMAP4rev1 {server.offers}] ready\r\n".encode())
+        while line := self.rfile.readline().strip():
+            tag, command = line.split(maxsplit=1)
+            if command == b"AUTHENTICATE XOAUTH2":
+                self.wfile.write(b"+ \r\n")
+                if self.rfile.readline().strip() == WANTED:
+                    self.wfile.write(tag + b" OK Success\r\n")
+                else:
+                    self.wfile.write(b"+ eyJzdGF0dXMiOiI0MDEifQ==\r\n")
+                    self.rfile.readline()
+                    self.wfile.write(tag + b" NO [AUTHENTICATIONFAILED] Invalid credentials\r\n")
+                continue
+            if command == b"CAPABILITY":
+                self.wfile.write(f"* CAPABILITY IMAP4rev1 {server.offers}\r\n".encode())
+            elif command.startswith(b"SELECT"):
+                self.wfile.write(b"* 3 EXISTS\r\n* OK [UIDVALIDITY 7]\r\n")
+            self.wfile.write(tag + b" OK done\r\n")
+            if command == b"LOGOUT":
+                return
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept() -> None:
+    oauth._kept.clear()
+
+
+@pytest.fixture
+def tokens() -> Iterator[TokenServer]:
+    with TokenServer() as tokens:
+        yield tokens
+
+
+@pytest.fixture
+def imap() -> Iterator[Any]:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Session) as server:
+        server.offers = "AUTH=XOAUTH2"  # type: ignore[attr-defined]
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def add(organization: Organization, imap: Any, tokens: TokenServer, secret: str = SECRET) -> PolledMailbox:
+    where = f"127.0.0.1:{imap.server_address[1]}"
+    url = f"imap+plain://bounces%40lantern.example@{where}/?client=app&token_url={tokens.url}"
+    return actions.add(organization, "bounces", url, now=NOW, password=secret)
+
+
+def fault(row: PolledMailbox) -> str:
+    with pytest.raises(MailboxFault) as caught:
+        actions.waiting(row)
+    assert str(caught.value).endswith(".") and SECRET not in str(caught.value)
+    return caught.value.code
+
+
+def test_the_token_is_shown_and_the_secret_goes_to_the_sign_in_server_alone(
+    lantern: Organization, imap: Any, tokens: TokenServer
+) -> None:
+    row = add(lantern, imap, tokens, f"{SECRET} 1//refresh")
+    assert actions.waiting(row) == 3
+    assert actions.waiting(row) == 3
+    [asked] = tokens.asked
+    assert (asked["client_id"], asked["client_secret"], asked["refresh_token"]) == ("app", SECRET, "1//refresh")
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        ((400, {"error": "invalid_grant", "error_description": "Token has been expired or revoked."}), "token_expired"),
+        ((401, {"error": "invalid_client"}), "oauth_client"),
+        ((503, {}), "no_token"),
+    ],
+)
+def test_what_the_sign_in_server_refuses_is_a_sentence_and_tried_less_often(
+    lantern: Organization, imap: Any, tokens: TokenServer, answer: tuple[int, Any], code: str
+) -> None:
+    tokens.answers += [answer, answer]
+    row = add(lantern, imap, tokens)
+    assert fault(row) == code
+    assert mailbox_polls.read(row.pk, False) == (60 if code == "no_token" else 900)
+
+
+def test_a_token_that_the_mail_server_refuses_is_a_sentence(
+    lantern: Organization, imap: Any, tokens: TokenServer
+) -> None:
+    tokens.token = "of-another-mailbox"
+    assert fault(add(lantern, imap, tokens)) == "token"
+
+
+def test_a_server_without_oauth_gets_no_token(lantern: Organization, imap: Any, tokens: TokenServer) -> None:
+    imap.offers = "AUTH=PLAIN"
+    assert fault(add(lantern, imap, tokens)) == "no_oauth"
+    assert not tokens.asked
+
+
+def test_oauth_by_pop3_is_refused() -> None:
+    with pytest.raises(BadMailbox, match="IMAP only"):
+        read_url("pop3s://me@pop.example?client=app", SECRET, "")
