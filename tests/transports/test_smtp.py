@@ -262,6 +262,23 @@ def test_a_relay_that_takes_so_many_a_session_gets_new_sessions() -> None:
         assert set(server.counts().values()) == {1}
 
 
+def test_opensmtpd_that_takes_a_thousand_a_session_gets_a_new_one_and_the_route_does_not_rest(
+    either: ScriptedServer,
+) -> None:
+    enough = "452 4.5.3 Too many recipients: Too many messages sent"
+    either.on("mail", enough, when=lambda moment: moment.taken_here >= 10)
+    desk, verdict = carry(either.url, letters(55))
+    assert verdict.state == "ok"
+    assert (len(desk.accepted), either.connected) == (55, 6)
+    assert set(either.counts().values()) == {1}
+
+
+def test_a_server_that_says_it_of_the_first_message_of_a_session_has_the_route_rest(server: ScriptedServer) -> None:
+    server.on("mail", "452 4.5.3 Too many recipients: Too many messages sent")
+    desk, verdict = carry(server.url, letters(10))
+    assert (verdict.state, verdict.reason, desk.accepted) == ("throttled", "busy", [])
+
+
 def test_a_message_that_makes_every_server_hang_up_is_deferred_and_the_rest_goes_on(server: ScriptedServer) -> None:
     server.on("rcpt", HANG_UP, recipient="reader3@d3.example")
     desk, verdict = carry(server.url, letters(10))

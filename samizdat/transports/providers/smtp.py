@@ -266,15 +266,15 @@ class SmtpCarrier:
         self, session: SmtpSession, message: Message, stage: Stage, outcome: Deferred | Refused, verdict: RouteVerdict
     ) -> None:
         """A no, or a not yet."""
-        code = outcome.code
-        hands_on = stage != "final" and code == 421
+        spent = session.is_spent(stage, outcome.code, outcome.text)
+        hands_on = stage != "final" and spent
         if hands_on and verdict.state in ("ok", "throttled") and self.lose(message, session):
             # The server ends the session, mostly because it took enough in this one. The message was not
             # looked at.
             if verdict.state == "throttled" and not session.accepted:
                 self.condemn(verdict)
             return
-        if verdict.state != "ok" and not (code == 421 and session.accepted and verdict.state == "throttled"):
+        if verdict.state != "ok" and not (spent and session.accepted and verdict.state == "throttled"):
             self.feed.tell(message, outcome)
             self.condemn(verdict)
             return

@@ -461,7 +461,7 @@ class SmtpSession(Narrow):
         """True: that was the end of the connection."""
         self.refusal = (code, readable(line))
         self.refused_at = stage
-        if code == 421 or not code:
+        if not code or self.is_spent(stage, *self.refusal):
             # It hangs up, or what it says is not SMTP: answers that follow would not be about what we think.
             self.refused()
             return True
@@ -566,8 +566,15 @@ class SmtpSession(Narrow):
         outcome = replace(outcome, text=scrub(plain, message.recipient))
         verdict = self.server.verdict(verdict, answer=reply_text(code, outcome.text))
         self.keeper.answered(self, message, stage, outcome, verdict)
-        if code == 421 or not 400 <= code < 600:
+        if self.is_spent(stage, code, plain) or not 400 <= code < 600:
             self.leave(reply_text(code, outcome.text))
+
+    def is_spent(self, stage: Stage, code: int, text: str) -> bool:
+        """Does the server want a new connection? With 421 (RFC 5321, 4.2.2) it hangs up. OpenSMTPD doesn't: it says
+        452 4.5.3 to the 1,001st MAIL of a session, and to all that follow.
+        """
+        enough = stage == "mail" and code == 452 and text.startswith("4.5.3") and self.accepted > 0
+        return code == 421 or enough
 
     # The end
 
