@@ -1,5 +1,6 @@
 """Which addresses are ours, by their shape alone: nobody learns here whether a code in one is known."""
 
+import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -46,26 +47,29 @@ class AddressBook:
         self, ask: Callable[[], Iterable[dict[str, Any]]], clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._ask, self._clock = ask, clock
-        self._rows: list[OwnMailboxes] = []
+        self._rows: list[OwnMailboxes] | None = None
         self._again = float("-inf")
+        # Sessions of a relay come together: without it, the second one would refuse what the first is asking about.
+        self._asking = threading.Lock()
 
     def refresh(self) -> None:
         """Asks, where that is due; what was known stays where nobody answers. Errors: VaultError, where nothing is
         known."""
-        if self._clock() < self._again:
-            return
-        self._again = self._clock() + AFTER_A_FAULT
-        try:
-            self._rows = [OwnMailboxes.of_answer(row) for row in self._ask()]
-        except Exception:
-            if not self._rows:
-                raise
-            return
-        self._again = self._clock() + ASK_AGAIN
+        with self._asking:
+            if self._rows is not None and self._clock() < self._again:
+                return
+            self._again = self._clock() + AFTER_A_FAULT
+            try:
+                self._rows = [OwnMailboxes.of_answer(row) for row in self._ask()]
+            except Exception:
+                if self._rows is None:
+                    raise
+                return
+            self._again = self._clock() + ASK_AGAIN
 
     def owner(self, address: str) -> bytes | None:
         """uid of the organization whose address this is; of several that share it, the one whose code is in it."""
         if len(address) > LONGEST or not address.isprintable():
             return None
-        rows = [row for row in self._rows if row.takes(address)]
+        rows = [row for row in self._rows or () if row.takes(address)]
         return next((row.uid for row in rows if row.has_key_of(address)), rows[0].uid if rows else None)

@@ -5,7 +5,10 @@ import logging
 import smtplib
 import socket
 import ssl
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -98,6 +101,35 @@ def test_what_was_known_of_addresses_stays_while_nobody_answers() -> None:
     answers[0] = []
     mailboxes.refresh()
     assert mailboxes.owner("back@other.example") is None
+
+
+def test_sessions_that_begin_together_wait_until_our_addresses_are_known() -> None:
+    asked, answer = threading.Event(), threading.Event()
+
+    def ask() -> list[dict[str, Any]]:
+        asked.set()
+        assert answer.wait(30)
+        return ROWS
+
+    mailboxes = Mailboxes(ask)
+
+    def owner() -> bytes | None:
+        mailboxes.refresh()
+        return mailboxes.owner("bounces@lantern.example")
+
+    with ThreadPoolExecutor(2) as sessions_at_once:
+        first = sessions_at_once.submit(owner)
+        assert asked.wait(30)
+        second = sessions_at_once.submit(owner)
+        threading.Timer(0.1, answer.set).start()
+        assert (first.result(30), second.result(30)) == (LANTERN, LANTERN)
+
+
+def test_while_nothing_is_known_of_addresses_no_mail_is_refused_for_good() -> None:
+    mailboxes = Mailboxes(lambda: 1 / 0)  # type: ignore[arg-type, return-value]
+    for _session in range(2):
+        with pytest.raises(ZeroDivisionError):
+            mailboxes.refresh()
 
 
 def test_nothing_is_answered_about_addresses(door: Door) -> None:
