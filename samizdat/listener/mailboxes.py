@@ -52,11 +52,12 @@ class AddressBook:
         # Sessions of a relay come together: without it, the second one would refuse what the first is asking about.
         self._asking = threading.Lock()
 
-    def refresh(self) -> None:
-        """Asks, where that is due; what was known stays where nobody answers. Errors: VaultError, where nothing is
-        known."""
+    def refresh(self, unknown: bool = False) -> None:
+        """Asks, where that is due, and sooner about an unknown address; what was known stays where nobody answers.
+        Errors: VaultError, where nothing is known."""
+        sooner = ASK_AGAIN - AFTER_A_FAULT if unknown else 0.0
         with self._asking:
-            if self._rows is not None and self._clock() < self._again:
+            if self._rows is not None and self._clock() < self._again - sooner:
                 return
             self._again = self._clock() + AFTER_A_FAULT
             try:

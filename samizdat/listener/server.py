@@ -65,6 +65,9 @@ class MailTaker:
         if len(envelope.rcpt_tos) >= RECIPIENTS:
             return "452 4.5.3 Too many recipients"
         if self._mailboxes.owner(address) is None:
+            # An admin may just have entered it.
+            await asyncio.to_thread(self._mailboxes.refresh, unknown=True)
+        if self._mailboxes.owner(address) is None:
             return "550 5.7.1 No mail is taken for this address"
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 OK"
