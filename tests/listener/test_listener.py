@@ -111,7 +111,7 @@ def test_sessions_that_begin_together_wait_until_our_addresses_are_known() -> No
         assert answer.wait(30)
         return ROWS
 
-    mailboxes = Mailboxes(ask)
+    mailboxes = AddressBook(ask)
 
     def owner() -> bytes | None:
         mailboxes.refresh()
@@ -127,7 +127,7 @@ def test_sessions_that_begin_together_wait_until_our_addresses_are_known() -> No
 
 def test_an_address_that_was_just_entered_is_known_after_seconds() -> None:
     rows, now = [ROWS[:1]], [0.0]
-    mailboxes = Mailboxes(lambda: rows[0], lambda: now[0])
+    mailboxes = AddressBook(lambda: rows[0], lambda: now[0])
     mailboxes.refresh()
     rows[0], now[0] = ROWS, 6.0
     mailboxes.refresh()
@@ -137,7 +137,7 @@ def test_an_address_that_was_just_entered_is_known_after_seconds() -> None:
 
 
 def test_while_nothing_is_known_of_addresses_no_mail_is_refused_for_good() -> None:
-    mailboxes = Mailboxes(lambda: 1 / 0)  # type: ignore[arg-type, return-value]
+    mailboxes = AddressBook(lambda: 1 / 0)  # type: ignore[arg-type, return-value]
     for _session in range(2):
         with pytest.raises(ZeroDivisionError):
             mailboxes.refresh()
