@@ -23,7 +23,8 @@ from samizdat import dbclock
 from samizdat.incoming import intake, spooled
 from samizdat.incoming.models import IncomingMail
 spooled.take_in(dbclock.now().date(), lambda: False)
-print(json.dumps([intake.opened(row).raw.decode() for row in IncomingMail.objects.order_by("pk")]))
+rows = IncomingMail.objects.order_by("pk")
+print(json.dumps([intake.opener(row.organization).open(bytes(row.box)).raw.decode() for row in rows]))
 """
 
 
