@@ -14,6 +14,7 @@ from importlib.metadata import entry_points
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from samizdat import limited_process
 from samizdat.core.imports import DetectedFiles, ImportColumn, ImportPlan, Problem
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     # What the engine needs of every transport. Apps import these from here: they know plugs by name alone.
     from samizdat.transports.base import BadRoute, Message, RouteDown, RouteField, RouteProvider, RouteSettings
     from samizdat.transports.base import Transport as BaseTransport
-    from samizdat.transports.webhooks import Webhook
+    from samizdat.transports.webhook_reading import ReadDelivery, ReadEvent
+    from samizdat.transports.webhooks import Webhook, WebhookRefused, WebhookRequest, WebhookSecret
 else:
 
     def __getattr__(name: str) -> object:
@@ -33,14 +35,18 @@ else:
         TLS, and begins 30 ms sooner without."""
         if name not in _OF_TRANSPORTS:
             raise AttributeError(name)
-        from samizdat.transports import base
-
-        value = globals()[name] = getattr(base, name.removeprefix("Base"))
+        module = importlib.import_module(f"samizdat.transports.{_OF_TRANSPORTS[name]}")
+        value = globals()[name] = getattr(module, name.removeprefix("Base"))
         return value
 
 
-_OF_TRANSPORTS = frozenset(
-    ["BadRoute", "BaseTransport", "Message", "RouteDown", "RouteField", "RouteProvider", "RouteSettings"]
+# Name -> the module of transports that has it.
+_OF_TRANSPORTS = (
+    dict.fromkeys(
+        ["BadRoute", "BaseTransport", "Message", "RouteDown", "RouteField", "RouteProvider", "RouteSettings"], "base"
+    )
+    | dict.fromkeys(["Webhook", "WebhookRefused", "WebhookRequest", "WebhookSecret"], "webhooks")
+    | dict.fromkeys(["ReadDelivery", "ReadEvent"], "webhook_reading")
 )
 
 __all__ = [
@@ -48,10 +54,16 @@ __all__ = [
     "BaseTransport",
     "Message",
     "NoSuchPlug",
+    "ReadDelivery",
+    "ReadEvent",
     "RouteDown",
     "RouteField",
     "RouteProvider",
     "RouteSettings",
+    "Webhook",
+    "WebhookRefused",
+    "WebhookRequest",
+    "WebhookSecret",
     "access_token",
     "advise",
     "answer",
@@ -64,11 +76,13 @@ __all__ = [
     "list_columns",
     "open_files",
     "plain_label",
+    "read_deliveries",
     "read_url",
     "route_providers",
     "spf_host",
     "transport",
     "transports",
+    "webhook_sentence",
     "webhooks",
 ]
 
@@ -106,6 +120,21 @@ def importers() -> "dict[str, type[Importer]]":
 def webhooks() -> "dict[str, Webhook]":
     """Dialects of webhooks by the provider's name."""
     return {name: plug() for name, plug in _find("transports.providers", "samizdat.transports", "Webhook").items()}
+
+
+def webhook_sentence(code: str) -> str:
+    """Why a delivery was refused, in English with holes; "" for a code of a newer version."""
+    from samizdat.transports.webhooks import SENTENCES as sentences
+
+    return sentences.get(code, "")
+
+
+def read_deliveries(whose: int, name: str, requests: "Sequence[WebhookRequest]") -> "tuple[ReadDelivery, ...]":
+    """What deliveries of a provider say, as a process without keys reads it. Errors: limited_process.TooMuch,
+    limited_process.HelperBroke."""
+    from samizdat.transports import webhook_reading
+
+    return limited_process.work(whose, webhook_reading.read_all, webhooks()[name], requests)
 
 
 def route_providers() -> "dict[str, RouteProvider]":

@@ -163,7 +163,7 @@ def _copy_code(copy: Path, folder: str) -> None:
     (copy / folder / "locale").mkdir(exist_ok=True)
     for module, name in TABLES:
         _mark(copy, module, table(module, name).values())
-    for plug in transports():
+    for plug in [*transports(), *map(type, plugins.webhooks().values())]:
         _mark(copy, plug.__module__, plug.sentences())
     for kind in registry.kinds():
         for context, sentence in kind.sentences():

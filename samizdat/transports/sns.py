@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -73,6 +74,30 @@ class SnsWebhook(Webhook):
         if not (valid and issued and self._url(envelope, "SigningCertURL", self.certificates)):
             raise self.refusal("bad_certificate")
         return certificate
+
+    def wanted(self, request: WebhookRequest, secret: WebhookSecret) -> str | None:
+        if not self._is_signed(secret):
+            return None
+        if self.envelope(self.document(request)).get("TopicArn") != key_of(self, secret):
+            raise self.refusal("other_topic")
+        url = self.certificate_url(request)
+        if url is None or not self._is_in_region(url, secret):
+            raise self.refusal("bad_certificate")
+        return url
+
+    def confirmation(self, request: WebhookRequest, secret: WebhookSecret) -> str | None:
+        url = self.subscribe_url(request) if self._is_signed(secret) else None
+        return url if url and self._is_in_region(url, secret) else None
+
+    def _is_signed(self, secret: WebhookSecret) -> bool:
+        """Without a topic it logs in."""
+        return key_of(self, secret).startswith("arn:")
+
+    def _is_in_region(self, url: str, secret: WebhookSecret) -> bool:
+        """Whether it is that of the topic: arn:aws:sns:REGION:ACCOUNT:NAME."""
+        host, path = urlsplit(url).netloc, urlsplit(url).path
+        region = [*secret.key.split(":"), "", "", "", ""][3]
+        return bool(region) and (f".{region}." in host or f"/{region}/" in path)
 
     def certificate_url(self, request: WebhookRequest) -> str | None:
         """Where the certificate of its signature lies, if that is a place of the provider's own."""

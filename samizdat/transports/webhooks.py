@@ -39,6 +39,7 @@ SENTENCES = {
     "too_old": "The webhook delivery was signed too long ago. Check the clock of this server.",
     "from_the_future": "The webhook delivery was signed in the future. Check the clock of this server.",
     "other_topic": "The webhook delivery belongs to another topic. Enter the topic of this route.",
+    "not_confirmed": "The subscription could not be confirmed at {provider}. Request the confirmation there again.",
     "bad_certificate": "The certificate of the signature is missing, has expired or isn’t from {provider}. Wait for "
     "the next delivery.",
 }
@@ -123,7 +124,7 @@ class WebhookEvent:
 
     `message_id`: the provider's. `moment`: when it happened, or when the event was written. `response`: the words of
     the recipient's server. `description`: the provider's own. `server_words`: what of both the server said, where it
-    isn't the response. `status`: RFC 3463. `reply`: of SMTP.
+    isn't the response. `status`: RFC 3463. `reply`: of SMTP. `sender`: of the message's envelope, or its From.
     """
 
     word: EventWord
@@ -136,6 +137,7 @@ class WebhookEvent:
     server_words: str | None = None
     status: str | None = None
     reply: int | None = None
+    sender: str | None = None
     tags: tuple[str, ...] = ()
     metadata: Mapping[str, Scalar] = field(default_factory=dict)
 
@@ -174,6 +176,17 @@ class Webhook:
     signs: ClassVar[bool] = True
     # Whether the signature stands in the body, which anybody's has to be read for. It holds a single event.
     signs_inside: ClassVar[bool] = False
+    # English, for forms: where the address is entered there, and which secret is copied from there; "" where it logs
+    # in by a password of ours.
+    steps: ClassVar[str] = ""
+    # Of its SMTP servers, by which a route is known to lead there.
+    domain: ClassVar[str] = ""
+    secret_label: ClassVar[str] = ""
+
+    @classmethod
+    def sentences(cls) -> list[str]:
+        """All of its words that are translated."""
+        return [word for word in (cls.steps, cls.secret_label) if word]
 
     def verify(
         self, request: WebhookRequest, secret: WebhookSecret, now: datetime, tolerance: timedelta = TOLERANCE
@@ -184,6 +197,14 @@ class Webhook:
         also takes what a provider sends again with the same signature after we were away.
         """
         raise NotImplementedError
+
+    def wanted(self, request: WebhookRequest, secret: WebhookSecret) -> str | None:
+        """What the caller has to fetch for `WebhookSecret.certificate`, at the provider. Errors: WebhookRefused."""
+        return None
+
+    def confirmation(self, request: WebhookRequest, secret: WebhookSecret) -> str | None:
+        """What to open at the provider, after `verify`, so that it begins to deliver."""
+        return None
 
     def nonce(self, request: WebhookRequest) -> str | None:
         """What the caller has to take once only, since the signature covers that and not the events."""

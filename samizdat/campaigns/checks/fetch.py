@@ -101,6 +101,15 @@ def ask(url: str, seconds: float = LONGEST, resolve: Resolve = resolve, permit: 
         return FetchedPage("dead", str(broken))
 
 
+def body_of(url: str, seconds: float = LONGEST, resolve: Resolve = resolve, permit: Permit = is_others) -> bytes | None:
+    """What is at a URL, at most READ bytes; None where nothing is, or it leads elsewhere."""
+    try:
+        status, _headers, body = _one(_split(url), "GET", time.monotonic() + seconds, resolve, permit)
+    except (_Refused, _Broken):
+        return None
+    return body if status == 200 else None
+
+
 def _joined(at: str, location: str) -> str:
     try:
         return urljoin(at, location)
@@ -129,9 +138,9 @@ def _bare(url: str) -> tuple[str, str]:
 def _look(url: str, until: float, resolve: Resolve, permit: Permit) -> tuple[int, Mapping[str, str]]:
     """HEAD, and GET where that was not understood: (status, headers by small names)."""
     parts = _split(url)
-    status, headers = _one(parts, "HEAD", until, resolve, permit)
+    status, headers, _body = _one(parts, "HEAD", until, resolve, permit)
     if status in (400, 403, 404, 405, 406, 500, 501, 502, 503):
-        return _one(parts, "GET", until, resolve, permit)
+        status, headers, _body = _one(parts, "GET", until, resolve, permit)
     return status, headers
 
 
@@ -150,7 +159,7 @@ def _split(url: str) -> SplitResult:
 
 def _one(
     parts: SplitResult, method: str, until: float, resolve: Resolve, permit: Permit
-) -> tuple[int, Mapping[str, str]]:
+) -> tuple[int, Mapping[str, str], bytes]:
     host = parts.hostname or ""
     secure = parts.scheme == "https"
     try:
@@ -167,7 +176,7 @@ def _one(
         raise _Broken("no_answer") from None
 
 
-def _exchange(line: socket.socket, method: str, host: str, path: str) -> tuple[int, Mapping[str, str]]:
+def _exchange(line: socket.socket, method: str, host: str, path: str) -> tuple[int, Mapping[str, str], bytes]:
     asked = http.client.HTTPConnection("unused", timeout=1)
     asked.sock = line
     asked.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
@@ -175,9 +184,8 @@ def _exchange(line: socket.socket, method: str, host: str, path: str) -> tuple[i
         asked.putheader(name, value)
     asked.endheaders()
     answer = asked.getresponse()
-    if method == "GET":
-        answer.read(READ)
-    return answer.status, {header.lower(): value for header, value in answer.getheaders()}
+    body = answer.read(READ) if method == "GET" else b""
+    return answer.status, {header.lower(): value for header, value in answer.getheaders()}, body
 
 
 @contextmanager

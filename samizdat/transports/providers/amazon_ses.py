@@ -205,6 +205,12 @@ class SesRecipient(NamedTuple):
 class AmazonSesWebhook(SnsWebhook):
     name = "amazon_ses"
     label = "Amazon SES"
+    domain = "amazonaws.com"
+    steps = (
+        "Create an SNS topic, add an HTTPS subscription with this address, and choose the topic for bounces and "
+        "complaints in the feedback settings of your identity in SES."
+    )
+    secret_label = "ARN of the SNS topic"
     places = re.compile(r"https://sns\.[a-z0-9-]{1,40}\.amazonaws\.com(\.cn)?/[!-~]*")
     certificates = re.compile(r"https://sns\.[a-z0-9-]{1,40}\.amazonaws\.com(\.cn)?/[A-Za-z0-9_-]{1,200}\.pem")
 
@@ -225,6 +231,7 @@ class AmazonSesWebhook(SnsWebhook):
                 recipient.response,
                 _description(kind, details),
                 status=recipient.status,
+                sender=address(within(mail, "source")),
                 tags=tags(*_headers(mail, "x-tag")),
                 metadata=metadata(next(map(embedded, _headers(mail, "x-metadata")), None)) | _token(mail),
             )

@@ -156,6 +156,11 @@ class BrevoWebhook(Webhook):
 
     name = "brevo"
     label = "Brevo"
+    domain = "brevo.com"
+    steps = (
+        "In Brevo, open Transactional, Settings, Webhook, add this address and tick: hard bounced, soft bounced, "
+        "invalid email, blocked, complaint."
+    )
     signs = False
 
     def verify(

@@ -36,6 +36,12 @@ WORDS: dict[str, EventWord | None] = {
 class MailerSendWebhook(HmacWebhook):
     name = "mailersend"
     label = "MailerSend"
+    domain = "mailersend.net"
+    steps = (
+        "In MailerSend, open your domain, add a webhook with this address and tick: hard bounced, soft bounced, "
+        "spam complaint."
+    )
+    secret_label = "Signing secret of the webhook"
     header = "signature"
 
     def read(self, request: WebhookRequest) -> Iterator[WebhookEvent]:

@@ -185,6 +185,12 @@ class MailgunWebhook(Webhook):
 
     name = "mailgun"
     label = "Mailgun"
+    domain = "mailgun.org"
+    steps = (
+        "In Mailgun, open Send, Webhooks, choose your domain and add this address for: permanent failure, "
+        "temporary failure, spam complaints, unsubscribes."
+    )
+    secret_label = "HTTP webhook signing key"
     signs_inside = True
 
     def verify(
@@ -226,6 +232,7 @@ class MailgunWebhook(Webhook):
                 server_words=server_words,
                 status=status(within(delivery, "enhanced-code")),
                 reply=number(within(delivery, "code")),
+                sender=address(within(event, "envelope", "sender")),
                 tags=tags(within(event, "tags")),
                 metadata=metadata(within(event, "user-variables")),
             )

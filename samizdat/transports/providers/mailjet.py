@@ -61,6 +61,11 @@ ERRORS: dict[str, tuple[Any, str, bool]] = {
 class MailjetWebhook(LoginWebhook):
     name = "mailjet"
     label = "Mailjet"
+    domain = "mailjet.com"
+    steps = (
+        "In Mailjet, open Account settings, Event notifications, and enter this address for: bounce, blocked, "
+        "spam, unsubscribe."
+    )
 
     def read(self, request: WebhookRequest) -> Iterator[WebhookEvent]:
         for event in self.objects(self.document(request)):

@@ -35,6 +35,12 @@ WORDS: dict[str, EventWord | None] = {
 class MailtrapWebhook(HmacWebhook):
     name = "mailtrap"
     label = "Mailtrap"
+    domain = "mailtrap.io"
+    steps = (
+        "In Mailtrap, open Settings, Webhooks, create one for your domain with this address and tick: bounce, "
+        "soft bounce, spam complaint, suspension, reject."
+    )
+    secret_label = "Signature secret of the webhook"
     header = "mailtrap-signature"
 
     def read(self, request: WebhookRequest) -> Iterator[WebhookEvent]:

@@ -68,6 +68,12 @@ class MandrillWebhook(Webhook):
 
     name = "mandrill"
     label = "Mandrill"
+    domain = "mandrillapp.com"
+    steps = (
+        "In Mailchimp Transactional, open Settings, Webhooks, add this address and tick: message is bounced, "
+        "soft-bounced, rejected, marked as spam."
+    )
+    secret_label = "Webhook key"
 
     def verify(
         self, request: WebhookRequest, secret: WebhookSecret, now: datetime, tolerance: timedelta = TOLERANCE

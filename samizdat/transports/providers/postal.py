@@ -42,6 +42,11 @@ class PostalWebhook(Webhook):
 
     name = "postal"
     label = "Postal"
+    steps = (
+        "In Postal, open the mail server, Webhooks, add this address and choose: MessageBounced, "
+        "MessageDeliveryFailed, MessageHeld."
+    )
+    secret_label = "Public key of the installation: the value of its DKIM record"
 
     def verify(
         self, request: WebhookRequest, secret: WebhookSecret, now: datetime, tolerance: timedelta = TOLERANCE
@@ -72,5 +77,6 @@ class PostalWebhook(Webhook):
                 text(within(payload, "output")),
                 text(within(payload, "details")),
                 server_words=text(within(payload, "output")) or text(within(payload, "details")),
+                sender=address(within(message, "from")),
                 tags=tags(within(message, "tag")),
             )

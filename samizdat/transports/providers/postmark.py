@@ -173,6 +173,11 @@ WORDS: dict[str, EventWord | None] = {
 class PostmarkWebhook(LoginWebhook):
     name = "postmark"
     label = "Postmark"
+    domain = "postmarkapp.com"
+    steps = (
+        "In Postmark, open the message stream, Webhooks, add this address and tick: bounce, spam complaint, "
+        "subscription change."
+    )
 
     def read(self, request: WebhookRequest) -> Iterator[WebhookEvent]:
         for event in self.objects(self.document(request)):

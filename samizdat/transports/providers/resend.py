@@ -46,6 +46,12 @@ MOST_SIGNATURES = 20
 class ResendWebhook(Webhook):
     name = "resend"
     label = "Resend"
+    domain = "resend.com"
+    steps = (
+        "In Resend, open Webhooks, add this address and choose: email.bounced, email.complained, "
+        "email.suppressed, email.failed."
+    )
+    secret_label = "Signing secret, which begins with whsec_"
 
     def verify(
         self, request: WebhookRequest, secret: WebhookSecret, now: datetime, tolerance: timedelta = TOLERANCE

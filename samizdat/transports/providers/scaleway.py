@@ -38,6 +38,12 @@ WORDS: dict[str, EventWord | None] = {
 class ScalewayWebhook(SnsWebhook):
     name = "scaleway"
     label = "Scaleway"
+    domain = "scaleway.com"
+    steps = (
+        "In Scaleway, open Transactional Email, Webhooks, create one for a topic of Topics and Events, then "
+        "subscribe this address to the topic by HTTPS."
+    )
+    secret_label = "ARN of the topic, and below it the certificate of their authority"
     places = re.compile(r"https://sns\.mnq\.[a-z]{2}-[a-z]{3}\.scaleway\.com/[!-~]*")
     certificates = re.compile(
         r"https://messaging\.s3\.fr-par\.scw\.cloud/[a-z]{2}-[a-z]{3}/sns/[A-Za-z0-9_./-]{1,200}\.pem"

@@ -198,6 +198,12 @@ class SendGridWebhook(Webhook):
 
     name = "sendgrid"
     label = "SendGrid"
+    domain = "sendgrid.net"
+    steps = (
+        "In SendGrid, open Settings, Mail Settings, Event Webhooks, add this address, tick: bounced, dropped, "
+        "spam reports, and turn on signed event webhook."
+    )
+    secret_label = "Verification key"
 
     def verify(
         self, request: WebhookRequest, secret: WebhookSecret, now: datetime, tolerance: timedelta = TOLERANCE

@@ -69,6 +69,11 @@ SUPPRESSED = ("25", "90")
 class SparkPostWebhook(LoginWebhook):
     name = "sparkpost"
     label = "SparkPost"
+    domain = "sparkpostmail.com"
+    steps = (
+        "In SparkPost, open Webhooks, create one with this address and tick: bounce, out of band, policy "
+        "rejection, spam complaint, list unsubscribe."
+    )
 
     def read(self, request: WebhookRequest) -> Iterator[WebhookEvent]:
         for item in self.objects(self.document(request)):
@@ -99,6 +104,7 @@ def _event(word: EventWord, event: dict[str, Any]) -> WebhookEvent:
         moment(event.get("timestamp")),
         text(event.get("raw_reason")) or text(event.get("reason")),
         reply=number(event.get("error_code")),
+        sender=address(event.get("msg_from")),
         tags=tags(event.get("campaign_id")),
         metadata=metadata(event.get("rcpt_meta")),
     )

@@ -69,6 +69,11 @@ _AUTH = re.compile(rb'("auth"\s*:\s*")([^"\\]{1,100})"')
 class UnisenderGoWebhook(Webhook):
     name = "unisender_go"
     label = "Unisender Go"
+    domain = "unisender.ru"
+    steps = (
+        "In Unisender Go, open Webhooks, add this address and choose: hard bounced, soft bounced, spam, unsubscribed."
+    )
+    secret_label = "API key of the account or project"
 
     def verify(
         self, request: WebhookRequest, secret: WebhookSecret, now: datetime, tolerance: timedelta = TOLERANCE
