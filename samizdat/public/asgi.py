@@ -1,15 +1,15 @@
 """The public pages for an ASGI server: `uvicorn samizdat.public.asgi:application`.
 
 Where a request came from, and with which program, ends here (threat model, T3): Django is handed six headers and an
-empty address, so no code behind this file can store or log them. A body is at most a few short fields, is held in
-memory, and is never spooled to a file as Django's own ASGI handler would do.
+empty address, so no code behind this file can store or log them. A body is at most a few short fields, or what a
+provider delivers by webhook, is held in memory, and is never spooled to a file as Django's own ASGI handler would do.
 """
 
 import asyncio
 import contextlib
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from wsgiref.types import WSGIEnvironment
 
 import django
@@ -17,6 +17,7 @@ from django.db import connections
 
 from samizdat import asgi
 from samizdat.asgi import Receive, Send
+from samizdat.core import webhook_delivery
 from samizdat.public import tokens
 from samizdat.public.tokens import ProvenLink
 from samizdat.vault.errors import VaultError
@@ -25,6 +26,10 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "samizdat.public.settings")
 
 # Headers that a page may know. No address, no program, no cookie, no referrer, no language.
 HEADERS = {b"host": "HTTP_HOST", b"content-type": "CONTENT_TYPE"}
+# What signs or logs in stands there for a provider alone.
+DELIVERED = HEADERS | {
+    name.encode(): "HTTP_" + name.upper().replace("-", "_") for name in webhook_delivery.HEADERS - {"content-type"}
+}
 MOST_BODY = 16 * 1024  # bytes; a one-click body has 26
 # What is too long is read on and forgotten, so many bytes: who still sends hears no answer, and a browser shows a
 # broken line instead. What is longer than that is cut off.
@@ -33,6 +38,9 @@ MOST_HEARD = 32 * 1024 * 1024
 # one request at a time of each link has the threads for leaving, and one those for the other pages behind it. There
 # organizations take turns, and readers of each: links of one's own keep nobody else out.
 THREADS, LEAVING, BEHIND_LINKS = 4, 2, 2
+# However much is delivered, nobody waits behind it. So many deliveries are in memory at once, and as many that are
+# answered alike and not kept.
+DELIVERING, DELIVERIES = 1, 48
 # Each costs some 20 kB, and one that came in full is answered in some 10 ms.
 CONNECTIONS = 1000
 TOO_OFTEN = (
@@ -50,17 +58,23 @@ class Public:
         self._threads = asgi.Threads(threads, "public")
         self._leaving = asgi.Threads(LEAVING, "leaving")
         self._behind_links = asgi.Threads(BEHIND_LINKS, "links")
+        self._delivering = asgi.Threads(DELIVERING, "webhooks")
+        self._deliveries = {True: 0, False: 0}  # By whether their address is one of ours.
         self._at_work: set[tuple[asgi.Threads, str]] = set()  # By which links something is asked for just now.
 
     @property
     def moves(self) -> bool:
-        return self._threads.moves and self._leaving.moves and self._behind_links.moves
+        lines = (self._threads, self._leaving, self._behind_links, self._delivering)
+        return all(line.moves for line in lines)
 
     async def __call__(self, scope: asgi.Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         with contextlib.suppress(asgi.ClientGone):
             try:
+                if _delivers(scope):
+                    await self._take_delivery(scope, receive, send)
+                    return
                 body = await _body(scope, receive)
                 if body is None:
                     await asgi.say(send, 413, asgi.TOO_LONG)
@@ -81,6 +95,29 @@ class Public:
             return
         with self._line(scope, link) as (threads, place):
             await threads.answer(self._wsgi, environ(scope, body), send, receive, place)
+
+    async def _take_delivery(self, scope: asgi.Scope, receive: Receive, send: Send) -> None:
+        """Of an address that is not ours the body is heard and forgotten. Errors: AllThreadsBusy, TooSlow."""
+        link = await _link(scope)
+        with self._in_memory(link is not None):
+            body = await _body(scope, receive, webhook_delivery.MOST_BYTES)
+            if body is None:
+                await asgi.say(send, 413, asgi.TOO_LONG)
+                return
+            asked = environ(scope, body if link else bytes(len(body)), DELIVERED)
+            place = (link.uid, link.text) if link else (None, None)
+            await self._delivering.answer(self._wsgi, asked, send, receive, place)
+
+    @contextlib.contextmanager
+    def _in_memory(self, is_ours: bool) -> Iterator[None]:
+        """Errors: AllThreadsBusy. Providers try again for hours."""
+        if self._deliveries[is_ours] >= DELIVERIES:
+            raise asgi.AllThreadsBusy
+        self._deliveries[is_ours] += 1
+        try:
+            yield
+        finally:
+            self._deliveries[is_ours] -= 1
 
     @contextlib.contextmanager
     def _line(self, scope: asgi.Scope, link: ProvenLink | None) -> Iterator[tuple[asgi.Threads, asgi.Place]]:
@@ -103,36 +140,46 @@ def _leaves(scope: asgi.Scope) -> bool:
     return scope["method"] == "POST" and scope["path"].startswith("/u/") and scope["path"].count("/") == 2
 
 
+def _delivers(scope: asgi.Scope) -> bool:
+    """Whether a sending provider tells something."""
+    return scope.get("method") == "POST" and scope["path"].startswith(webhook_delivery.path(""))
+
+
+# What stands before a token -> purposes of it that are proven here.
+PROVEN = {"u": tokens.WAYS_OUT, "p": tokens.WAYS_OUT, "in": (webhook_delivery.KIND,)}
+
+
 async def _link(scope: asgi.Scope) -> ProvenLink | None:
-    """The link by which somebody may leave that this is a page behind. Made-up ones are asked about once in seconds."""
-    token = scope["path"][3:].partition("/")[0]
-    if scope["path"][:3] not in ("/u/", "/p/"):
+    """The link by which somebody may leave that this is a page behind, or the address that a provider delivers to.
+    Made-up ones are asked about once in seconds."""
+    _root, page, token, *_more = *scope["path"].split("/", 3), "", ""
+    if page not in PROVEN:
         return None
     if tokens.reader.may_ask_about(token):
         with contextlib.suppress(VaultError, OSError):  # Then the page says it.
             await asyncio.to_thread(tokens.reader.ask_again)
-    return tokens.reader.proven(token, *tokens.WAYS_OUT)
+    return tokens.reader.proven(token, *PROVEN[page])
 
 
-async def _body(scope: asgi.Scope, receive: Receive) -> bytes | None:
+async def _body(scope: asgi.Scope, receive: Receive, most: int = MOST_BODY) -> bytes | None:
     """The whole body, None when it is too long. Who asked before sending is answered at once. Errors: TooSlow, Gone."""
     headers = dict(scope["headers"])
     length = headers.get(b"content-length", b"0")
     declared_length = int(length) if length.isdigit() else MOST_HEARD + 1
-    if declared_length > (MOST_BODY if b"expect" in headers else MOST_HEARD):
+    if declared_length > (most if b"expect" in headers else MOST_HEARD):
         return None
     body, heard = b"", 0
     async for piece in asgi.pieces(receive):
         heard += len(piece)
         if heard > MOST_HEARD:
             return None
-        body = (body + piece)[: MOST_BODY + 1]
-    return body if heard <= MOST_BODY else None
+        body = (body + piece)[: most + 1]
+    return body if heard <= most else None
 
 
-def environ(scope: asgi.Scope, body: bytes) -> WSGIEnvironment:
+def environ(scope: asgi.Scope, body: bytes, headers: Mapping[bytes, str] = HEADERS) -> WSGIEnvironment:
     """What a page may know of a request."""
-    known = {HEADERS[name]: value.decode("latin-1") for name, value in scope["headers"] if name in HEADERS}
+    known = {headers[name]: value.decode("latin-1") for name, value in scope["headers"] if name in headers}
     return asgi.environ(scope, io.BytesIO(body), known | {"CONTENT_LENGTH": str(len(body))})
 
 

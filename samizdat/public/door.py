@@ -99,4 +99,4 @@ def drop_in(place: Site, kind: str, receipt: str = "", **words: object) -> str:
 
 def sign_up(place: Site, **words: object) -> bool:
     """Lets in a sign-up; of an organization no more wait than it mails in an hour. False: so many wait."""
-    return envelopes.drop_into_slot(place, "signup", confirmations_an_hour(), **words)
+    return envelopes.drop_into_slot(place, "signup", range(confirmations_an_hour()), **words)

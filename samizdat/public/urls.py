@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from samizdat.public import clicks, poll_answers, preferences, reconsent, signup, views
+from samizdat.public import clicks, poll_answers, preferences, reconsent, signup, views, webhooks
 
 urlpatterns = [
     path("", views.root),
@@ -16,6 +16,7 @@ urlpatterns = [
     path("g/<str:token>", preferences.by_mail, {"kind": "g"}),
     path("c/<str:token>", signup.confirm),
     path("y/<str:token>", reconsent.stay),
+    path("in/<str:token>", webhooks.deliver),
     path("f/<str:slug>", signup.sign_up),
     path("a/", views.archive),
     path("a/feed.xml", views.feed),

@@ -313,9 +313,9 @@ def hand_in_by(door: Door) -> None:
     _door = door
 
 
-def drop_into_slot(place: Site, box: bytes, kind: str, slots: int) -> bool:
-    """The same where at most so many of a kind may wait. False: no free slot was found."""
-    drawn = _random.sample(range(slots), min(slots, SLOT_TRIES))
+def drop_into_slot(place: Site, box: bytes, kind: str, slots: range) -> bool:
+    """The same where no more may wait than have a slot. False: no free one was found."""
+    drawn = _random.sample(slots, min(len(slots), SLOT_TRIES))
     return any(drop_in(place, box, kind, slot.to_bytes(4)) for slot in drawn)
 
 

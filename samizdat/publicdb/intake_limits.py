@@ -2,7 +2,7 @@
 without end, and would fill the disk that the house writes to.
 
 Each kind of each organization has room of its own, and leaving as much again as everything else together: a flood of
-anything else keeps nobody from leaving.
+anything else keeps nobody from leaving. What providers deliver shares room with nobody.
 """
 
 import os
@@ -16,6 +16,7 @@ from django.db import connections
 from django.db.models import Count, Sum
 from django.db.models.functions import Coalesce, Length
 
+from samizdat.core import webhook_delivery
 from samizdat.core.mail.token_bucket import Bucket
 from samizdat.publicdb.models import Intake, Site
 
@@ -24,8 +25,11 @@ KINDS = (
     *("leave", "back", "confirm", "signup", "show", "prefer", "proven", "ask", "move", "allowed", "stay"),
     "pressed",
     "bymail",
+    webhook_delivery.KIND,
 )
 LEAVE = "leave"
+# These have room of their own, so that neither fills that of the others.
+APART = (LEAVE, webhook_delivery.KIND)
 
 
 class Most(NamedTuple):
@@ -39,9 +43,17 @@ class Most(NamedTuple):
 
 # Of one organization and kind. The public process itself lets in 5,000 at once and 100 a second (public/door.ALL). A
 # box has 1 KB, a sign-up up to 40. Half a million people may leave while the worker is away.
-OF_ONE = {LEAVE: Most(500_000, 512 << 20, 10_000, 200), "": Most(50_000, 64 << 20, 5_000, 100)}
+OF_ONE = {
+    LEAVE: Most(500_000, 512 << 20, 10_000, 200),
+    webhook_delivery.KIND: Most(5_000, 256 << 20, 5_000, 100),
+    "": Most(50_000, 64 << 20, 5_000, 100),
+}
 # Of all organizations together.
-OF_ALL = {LEAVE: Most(1_000_000, 1 << 30), "": Most(500_000, 512 << 20)}
+OF_ALL = {
+    LEAVE: Most(1_000_000, 1 << 30),
+    webhook_delivery.KIND: Most(100_000, 512 << 20),
+    "": Most(500_000, 512 << 20),
+}
 # Seconds between two counts of the same: until then what was handed in is added up.
 COUNTED = 10.0
 
@@ -87,25 +99,25 @@ class Room:
         """Errors: InboxFull."""
         if kind not in KINDS:
             raise InboxFull("Nothing of this kind is taken.")
-        share = LEAVE if kind == LEAVE else ""
+        share = kind if kind in APART else ""
         with self._lock:
-            self._look_at_log()
+            self._look_at_log(MOST_LOG // 4 if kind == webhook_delivery.KIND else MOST_LOG)
             if (place, kind) not in self._counted and not Site.objects.filter(uid=place).exists():
                 raise InboxFull("Nothing is taken for an organization that is not here.")
             place_count = self._of(place, kind, OF_ONE[share])
             everybody = self._of(b"", share, OF_ALL[share])
             self._fits(place_count, size, place=place, kind=kind)
-            self._fits(everybody, size, **({"kind": LEAVE} if share else {}))
+            self._fits(everybody, size, **({"kind": share} if share else {}))
             if place_count.bucket.take(self._clock()):
                 raise InboxFull("So many came at once that this one is not taken.")
             for counted in (place_count, everybody):
                 counted.boxes += 1
                 counted.size += size
 
-    def _look_at_log(self) -> None:
-        """What is taken all the same finds out whether it can begin anew."""
-        if self._log() > MOST_LOG:
-            if self._clock() - self._tried_log < COUNTED:
+    def _look_at_log(self, most: int) -> None:
+        """What is taken all the same finds out whether it can begin anew. Long boxes give way to short ones."""
+        if self._log() > most:
+            if most < MOST_LOG or self._clock() - self._tried_log < COUNTED:
                 raise InboxFull("The log of the public database is full, since somebody keeps reading an old state.")
             self._tried_log = self._clock()
 
@@ -116,7 +128,7 @@ class Room:
         """Counts anew where it seems full: the worker takes things up meanwhile."""
         full = counted.boxes >= counted.most.boxes or counted.size + size > counted.most.size
         if counted.at < 0 or (full and self._clock() - counted.at >= COUNTED):
-            rows = Intake.objects.filter(**which) if which else Intake.objects.exclude(kind=LEAVE)
+            rows = Intake.objects.filter(**which) if which else Intake.objects.exclude(kind__in=APART)
             totals = rows.aggregate(boxes=Count("id"), size=Coalesce(Sum(Length("box")), 0))
             counted.boxes, counted.size, counted.at = totals["boxes"], totals["size"], self._clock()
             full = counted.boxes >= counted.most.boxes or counted.size + size > counted.most.size

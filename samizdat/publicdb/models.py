@@ -4,6 +4,8 @@ from django.db import models
 from django.db.models.functions import Length
 from django.db.models.lookups import LessThanOrEqual
 
+from samizdat.core.webhook_delivery import KIND, MOST_BOX
+
 
 class SignedRow(models.Model):
     """What the public process shows or goes by, signed by the house (signed_rows.py). All columns are signed, so a
@@ -126,9 +128,13 @@ class Intake(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["kind", "put_off", "place", "id"], name="intake_in_turn")]
-        # The longest that a reader can send has 40 KB.
+        # The longest that a reader can send has 40 KB. Providers send events in batches.
         constraints = [
-            models.CheckConstraint(condition=LessThanOrEqual(Length("box"), 64 * 1024), name="intake_box_is_short"),
+            models.CheckConstraint(
+                condition=models.Q(LessThanOrEqual(Length("box"), 64 * 1024))
+                | models.Q(LessThanOrEqual(Length("box"), MOST_BOX), kind=KIND),
+                name="intake_box_is_short",
+            ),
             models.CheckConstraint(
                 condition=LessThanOrEqual(Length("kind"), 8) & LessThanOrEqual(Length("mark"), 16),
                 name="intake_says_little",

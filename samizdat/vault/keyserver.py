@@ -19,6 +19,7 @@ from typing import Any
 from django.db import connections
 
 from samizdat.core.crypto import signature
+from samizdat.core.webhook_delivery import MOST_BOX
 from samizdat.publicdb.actions import take_in
 from samizdat.publicdb.intake_limits import InboxFull, Room
 from samizdat.vault.errors import KeyRefused, VaultError
@@ -26,8 +27,8 @@ from samizdat.vault.purposes import of_role
 from samizdat.vault.socket_source import SECRET_NAME, SOCKET_NAME, pack, short
 from samizdat.vault.source import KeySource
 
-# Bytes of a question; the longest of ours has some hundreds. Of a box for the intake, which has 64 KB at the most.
-MOST_ASKED, MOST_HANDED_IN = 4096, 96 * 1024
+# Bytes of a question; the longest of ours has some hundreds. Of a box for the intake, in base64.
+MOST_ASKED, MOST_HANDED_IN = 4096, MOST_BOX * 4 // 3 + 4096
 
 # Which kinds of keys, and which derived ones, each role may have (design.md, section 7).
 ROLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {

@@ -528,7 +528,16 @@ def test_the_key_server_gives_the_public_process_reading_keys_alone(instance: In
     )
     # 32 bytes say what a token says; only the other 32 prove one, and with them one can be made.
     assert rows == [
-        {"asks": 32, "confirm": 32, "leave": 64, "preferences": 64, "stay": 32, "target": 32, "test": 64},
+        {
+            "asks": 32,
+            "confirm": 32,
+            "leave": 64,
+            "preferences": 64,
+            "stay": 32,
+            "target": 32,
+            "test": 64,
+            "webhook": 64,
+        },
         False,
     ]
 

@@ -38,6 +38,7 @@ PURPOSES = (
     "by-mail",  # what somebody asks for by email, proven by their mailbox too
     "asks",  # their yes to appeals for money, proven by their mailbox as well
     "probe",  # a test message to the return address: when it was sent, and the mailbox by which it comes back
+    "webhook",  # of no reader: by which route a sending provider delivers its news
 )
 
 TOKEN_CHARACTERS = 52

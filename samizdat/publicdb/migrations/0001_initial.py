@@ -149,7 +149,7 @@ class Migration(InitialMigration):
             ],
             options={
                 'indexes': [models.Index(fields=['kind', 'put_off', 'place', 'id'], name='intake_in_turn')],
-                'constraints': [models.CheckConstraint(condition=django.db.models.lookups.LessThanOrEqual(django.db.models.functions.text.Length('box'), 65536), name='intake_box_is_short'), models.CheckConstraint(condition=models.Q(django.db.models.lookups.LessThanOrEqual(django.db.models.functions.text.Length('kind'), 8), django.db.models.lookups.LessThanOrEqual(django.db.models.functions.text.Length('mark'), 16)), name='intake_says_little'), models.UniqueConstraint(fields=('place', 'kind', 'mark'), name='intake_one_of_a_mark')],
+                'constraints': [models.CheckConstraint(condition=models.Q(django.db.models.lookups.LessThanOrEqual(django.db.models.functions.text.Length('box'), 65536), models.Q(django.db.models.lookups.LessThanOrEqual(django.db.models.functions.text.Length('box'), 1572864), ('kind', 'webhook')), _connector='OR'), name='intake_box_is_short'), models.CheckConstraint(condition=models.Q(django.db.models.lookups.LessThanOrEqual(django.db.models.functions.text.Length('kind'), 8), django.db.models.lookups.LessThanOrEqual(django.db.models.functions.text.Length('mark'), 16)), name='intake_says_little'), models.UniqueConstraint(fields=('place', 'kind', 'mark'), name='intake_one_of_a_mark')],
             },
         ),
     ]

@@ -68,6 +68,11 @@ class EnvelopeWords(Struct, frozen=True):
     process: str = ""
     day: str = ""
     counts: dict[str, int] = {}
+    # Of what a provider delivered; the body in base64.
+    host: str = ""
+    query: str = ""
+    headers: dict[str, str] = {}
+    body: str = ""
 
 
 @dataclass(frozen=True, slots=True)

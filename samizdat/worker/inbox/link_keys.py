@@ -21,9 +21,10 @@ from samizdat.vault.source import KeySource
 log = logging.getLogger("samizdat.worker")
 _told = set[int]()  # Once in a process: it is asked every few seconds.
 
-# Who holds a leave token may leave; "test" is in the links of test letters. Return addresses and Message-IDs are
-# none of the public process's business.
-PURPOSES = ("leave", "preferences", "test")
+# Who holds a leave token may leave; "test" is in the links of test letters, and "webhook" in the addresses that
+# providers deliver to, which prove nothing but whose they are. Return addresses and Message-IDs are none of the public
+# process's business.
+PURPOSES = ("leave", "preferences", "test", "webhook")
 # What can be read proves, and what proves makes: a public process that was taken would sign up whom it likes and press
 # the links of their mails itself, or answer for everybody who is asked again. So of these it is told what they say, and
 # no more.
