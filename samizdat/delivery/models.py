@@ -29,6 +29,16 @@ class Route(models.Model):
         constraints = [models.UniqueConstraint(fields=["organization", "name"], name="route_name_once")]
 
 
+class RouteWebhook(models.Model):
+    """How a route's provider tells us what became of messages. `settings_sealed`, `state_sealed`: sealed_webhooks.py,
+    whose it is and by which secret it signs, and what was heard.
+    """
+
+    route = models.OneToOneField(Route, models.CASCADE, primary_key=True, related_name="webhook")
+    settings_sealed = models.BinaryField()
+    state_sealed = models.BinaryField(default=b"")
+
+
 class RouteDomain(models.Model):
     """A sending domain that a route's provider does not accept. Barred there until a person lifts it; other domains go
     on by the route (formats/route-errors.md, class CONFIG). Names of domains are in the clear, as in SendingDomain.

@@ -44,6 +44,19 @@ class MailReport(models.Model):
         ]
 
 
+class SeenWebhook(models.Model):
+    """An event that a provider told by webhook, so that it counts once however often it comes. `digest`: keyed, of what
+    makes it that event; it is forgotten after webhooks.REMEMBERED.
+    """
+
+    organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="+", db_index=False)
+    digest = models.BinaryField(max_length=16)
+    day = models.DateField(db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organization", "digest"], name="webhook_event_once")]
+
+
 class PolledMailbox(models.Model):
     """A mailbox at any provider. `settings_sealed`: mailboxes/settings.MailboxSettings, where it is and by which
     password. `state_sealed`: mailboxes/sealed.MailboxState, how far it is read and how that went.

@@ -23,7 +23,7 @@ from samizdat.core.crypto import seal
 from samizdat.core.mail.domain_reports import DomainReport
 from samizdat.core.mail.outcome import Refused, RouteVerdict
 from samizdat.delivery import actions as delivery
-from samizdat.delivery.actions import remote_checks, route_refusals
+from samizdat.delivery.actions import remote_checks, route_refusals, route_webhooks
 from samizdat.delivery.engine import results
 from samizdat.delivery.engine.results import SendResult
 from samizdat.incoming import domain_reports, follow_up
@@ -159,6 +159,9 @@ def _more(here: House) -> None:
         answered = Report((ReportEvent("reply"),), content=replace(reply, subject=str(number)))
         take_up.take_up(organization, 10 + number, answered, None, NOW)
     away.choose(organization, away.AwaySettings(), now=NOW, by=admin)
+    other = delivery.add_route(organization, "other", "smtp://u:p@mx2.example:587", now=NOW)
+    for route in (here.route, other):
+        route_webhooks.set_webhook(route, "mailgun", secret="a", now=NOW)
     for name in ("returned", "complaints"):
         mailboxes.add(organization, name, "imaps://back:secret@mx.example", now=NOW)
     for provider in ("@small.example", "@little.example"):

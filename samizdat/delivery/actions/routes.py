@@ -18,7 +18,7 @@ from samizdat.core.mail.outcome import RouteVerdict
 from samizdat.delivery.actions import route_changes, sender_bans
 from samizdat.delivery.actions.route_changes import RouteDetails
 from samizdat.delivery.errors import RouteRefused
-from samizdat.delivery.models import Route, RouteDomain, RouteTotal
+from samizdat.delivery.models import Route, RouteDomain, RouteTotal, RouteWebhook
 from samizdat.delivery.queries import WayOut, is_held, transport_of, way_of
 from samizdat.delivery.sealed_routes import RouteAddress, open_address, seal_address
 from samizdat.events.actions import record
@@ -442,6 +442,7 @@ def remove_route(route: Route, *, now: datetime, by: Person | None = None) -> No
             Route.objects.filter(pk=route.pk).delete()
             return
         RouteDomain.objects.filter(route=route).delete()
+        RouteWebhook.objects.filter(route=route).delete()
         Route.objects.filter(pk=route.pk).update(
             state="removed",
             reason="",

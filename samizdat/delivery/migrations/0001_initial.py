@@ -369,4 +369,12 @@ class Migration(InitialMigration):
             model_name='chunk',
             constraint=models.UniqueConstraint(fields=('edition', 'position'), name='chunk_position_once'),
         ),
+        migrations.CreateModel(
+            name='RouteWebhook',
+            fields=[
+                ('route', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='webhook', serialize=False, to='delivery.route')),
+                ('settings_sealed', models.BinaryField()),
+                ('state_sealed', models.BinaryField(default=b'')),
+            ],
+        ),
     ]

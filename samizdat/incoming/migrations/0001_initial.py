@@ -155,4 +155,16 @@ class Migration(InitialMigration):
                 'constraints': [models.UniqueConstraint(fields=('organization', 'mark'), name='away_reply_once')],
             },
         ),
+        migrations.CreateModel(
+            name='SeenWebhook',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('digest', models.BinaryField(max_length=16)),
+                ('day', models.DateField(db_index=True)),
+                ('organization', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.organization')),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('organization', 'digest'), name='webhook_event_once')],
+            },
+        ),
     ]

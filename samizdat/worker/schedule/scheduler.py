@@ -25,13 +25,14 @@ from samizdat.delivery.actions import bounces, digests, domains, due, provider_s
 from samizdat.delivery.models import SchedulerStep
 from samizdat.events import chain
 from samizdat.incoming import domain_reports, processing, spooled
+from samizdat.incoming import webhooks as incoming_webhooks
 from samizdat.incoming.conversations import actions as conversations
 from samizdat.logs import where_it_broke
 from samizdat.portability import actions as exporting
 from samizdat.portability import approval
 from samizdat.privacy import actions as rights
 from samizdat.publicdb import actions as publicdb
-from samizdat.worker.inbox import clicks, preferences, reconsent
+from samizdat.worker.inbox import clicks, preferences, reconsent, webhooks
 from samizdat.worker.mail import mailbox_polls, seed_rounds
 from samizdat.worker.publishing import compare, publish, repair, unsigned
 from samizdat.worker.queue import enqueue, sender_slots, tasks
@@ -215,6 +216,7 @@ QUICK: dict[str, Deed] = {
     "renewals of consent": renewals,
     "who wants to stay": reconsent.take,
     "presses of links": clicks.take,
+    "what providers deliver": webhooks.take,
     "bulk work": bulk_work,
     "senders": sender_slots.place,
 }
@@ -254,6 +256,7 @@ SLOW: dict[str, Deed] = {
     "incoming mail that has had its time": processing.forget,
     "conversations that have had their time": conversations.forget,
     "receivers' reports that have had their time": domain_reports.forget,
+    "what providers delivered long ago": incoming_webhooks.forget,
     "questions that nobody came back for": remote_checks.forget,
     "keys whose overlap is over": domains.retire_due,
     "headcounts": headcount.fold,
@@ -278,6 +281,7 @@ PATIENT = frozenset(
         "what has expired",
         "incoming mail that has had its time",
         "conversations that have had their time",
+        "what providers delivered long ago",
         "questions that nobody came back for",
         "keys whose overlap is over",
         "pauses that are over",

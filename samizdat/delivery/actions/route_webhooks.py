@@ -1,0 +1,192 @@
+"""By which webhook a route's provider tells us what became of messages."""
+
+import os
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from samizdat import plugins
+from samizdat.accounts.models import Organization, Person
+from samizdat.accounts.sealed_settings import leading
+from samizdat.core import webhook_delivery
+from samizdat.core.crypto import tokens
+from samizdat.core.crypto.seal import SealError
+from samizdat.delivery.errors import RouteRefused
+from samizdat.delivery.models import Route, RouteWebhook
+from samizdat.delivery.queries import way_of
+from samizdat.delivery.sealed_webhooks import (
+    WebhookSettings,
+    WebhookState,
+    open_settings,
+    open_state,
+    seal_settings,
+    seal_state,
+)
+from samizdat.events.actions import record
+from samizdat.vault import keyring
+from samizdat.vault.errors import RecordBroken
+
+# Bytes of a secret: a public key of RSA with 4096 bits has some 800, and beside an ARN there may be a certificate.
+LONGEST_SECRET = 20_000
+# By which a provider that signs nothing logs in; the password is ours.
+LOGIN = "samizdat"
+_CERTIFICATE = "-----BEGIN CERTIFICATE-----"
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookView:
+    """For pages and commands, of whoever may see the secrets of a route. `address`: what is entered at the provider,
+    with user and password where it logs in; "" where the organization has no public address. `state`: None where its
+    seal does not hold."""
+
+    provider: str
+    label: str
+    address: str
+    steps: str
+    secret_label: str
+    has_secret: bool
+    state: WebhookState | None
+
+
+def set_webhook(
+    route: Route, provider: str, *, secret: str | None = None, now: datetime, by: Person | None = None
+) -> WebhookView:
+    """A new address, or the one that it has as long as the provider is the same. secret: None keeps the one it has.
+    Errors: RouteRefused."""
+    hook = dialect(provider)
+    key, authority = _parts(secret or "")
+    with transaction.atomic():
+        Route.objects.select_for_update(no_key=True).get(pk=route.pk)
+        known = _settings_or_none(route)
+        if known is None or known.provider != provider:
+            known = WebhookSettings(provider, _token(route), "" if hook.secret_label else _login())
+        if secret is not None and hook.secret_label:
+            known = WebhookSettings(provider, known.token, key, authority)
+        row = RouteWebhook(route=route, settings_sealed=b"")
+        row.settings_sealed = seal_settings(row, known)
+        values = {"settings_sealed": row.settings_sealed, "state_sealed": seal_state(row, WebhookState())}
+        RouteWebhook.objects.update_or_create(route=route, defaults=values)
+        detail = {"name": route.name, "provider": provider}
+        record("route.webhook_set", route.organization, now=now, by=by, about=route.pk, detail=detail)
+    view = webhook_of(route)
+    assert view is not None
+    return view
+
+
+def remove_webhook(route: Route, *, now: datetime, by: Person | None = None) -> None:
+    """What comes to its address from then on changes nothing. Errors: RouteRefused."""
+    with transaction.atomic():
+        if not RouteWebhook.objects.filter(route=route).delete()[0]:
+            raise RouteRefused(_("Route %(name)s has no webhook.") % {"name": route.name}, "provider")
+        record("route.webhook_removed", route.organization, now=now, by=by, about=route.pk, detail={"name": route.name})
+
+
+def dialect(provider: str) -> plugins.Webhook:
+    """Errors: RouteRefused."""
+    known = plugins.webhooks()
+    if provider not in known:
+        names = ", ".join(sorted(known))
+        sentence = _("We don’t know webhooks of “%(provider)s”. Choose one of: %(known)s.")
+        raise RouteRefused(sentence % {"provider": provider, "known": names}, "provider")
+    return known[provider]
+
+
+def suggested(route: Route) -> str:
+    """Whose webhook a route would have, by where it leads; "" where nobody knows."""
+    way, known = way_of(route), plugins.webhooks()
+    for name, provider in plugins.route_providers().items():
+        if provider.scheme == way.settings.scheme and provider.where in ("", way.where) and name in known:
+            return name
+    host = way.settings.host
+    domains = {hook.domain: name for name, hook in known.items() if hook.domain}
+    return next((name for domain, name in domains.items() if f".{host}".endswith(f".{domain}")), "")
+
+
+def _parts(secret: str) -> tuple[str, str]:
+    """The secret, and the certificate of an authority that stands below it. Errors: RouteRefused."""
+    if len(secret) > LONGEST_SECRET:
+        raise RouteRefused(_("This is too long for a webhook secret. Copy it again."), "secret")
+    key, mark, rest = secret.partition(_CERTIFICATE)
+    return key.strip(), (mark + rest).strip()
+
+
+def _login() -> str:
+    return f"{LOGIN}:{secrets.token_urlsafe(24)}"
+
+
+def _token(route: Route) -> str:
+    """Drawn, so that another one of the same route is another address."""
+    key = keyring.keys(route.organization).link
+    assert key is not None
+    return tokens.make(key, webhook_delivery.KIND, route.pk, int.from_bytes(os.urandom(8)))
+
+
+def webhook_of(route: Route) -> WebhookView | None:
+    """None where it has none, or where nobody can open what is sealed of it."""
+    row = RouteWebhook.objects.select_related("route__organization").filter(route=route).first()
+    settings = _settings_or_none(route)
+    if row is None or settings is None or settings.provider not in plugins.webhooks():
+        return None
+    hook = plugins.webhooks()[settings.provider]
+    try:
+        state: WebhookState | None = open_state(row)
+    except (SealError, RecordBroken):
+        state = None
+    return WebhookView(
+        settings.provider,
+        hook.label,
+        _address(route.organization, settings, with_login=not hook.secret_label),
+        hook.steps,
+        hook.secret_label,
+        bool(settings.key),
+        state,
+    )
+
+
+def _settings_or_none(route: Route) -> WebhookSettings | None:
+    row = RouteWebhook.objects.select_related("route__organization").filter(route=route).first()
+    try:
+        return open_settings(row) if row else None
+    except (SealError, RecordBroken):
+        return None
+
+
+def _address(organization: Organization, settings: WebhookSettings, *, with_login: bool) -> str:
+    base = urlsplit(leading(organization).public_url.rstrip("/"))
+    if not base.hostname:
+        return ""
+    login = f"{settings.key}@" if with_login else ""
+    return f"{base.scheme}://{login}{base.netloc}{base.path}{webhook_delivery.path(settings.token)}"
+
+
+def settings_by(organization: Organization, text: str) -> tuple[RouteWebhook, WebhookSettings] | None:
+    """Whose address a token is of; None where it is nobody's, or an earlier one."""
+    try:
+        token = tokens.read(keyring.keys(organization).own_links, webhook_delivery.KIND, text)
+    except tokens.BadToken:
+        return None
+    rows = RouteWebhook.objects.select_related("route__organization").exclude(route__state="removed")
+    row = rows.filter(pk=token.edition, route__organization=organization).first()
+    try:
+        settings = open_settings(row) if row else WebhookSettings()
+    except (SealError, RecordBroken):
+        return None
+    return (row, settings) if row and settings.token == tokens.spelled(text) else None
+
+
+def note(row: RouteWebhook, state: WebhookState) -> None:
+    """Of one that was removed meanwhile nothing is written."""
+    RouteWebhook.objects.filter(pk=row.pk).update(state_sealed=seal_state(row, state))
+
+
+def state_of(row: RouteWebhook) -> WebhookState:
+    """As it is written now; one that does not open begins anew."""
+    row = RouteWebhook.objects.select_related("route__organization").filter(pk=row.pk).first() or row
+    try:
+        return open_state(row)
+    except (SealError, RecordBroken):
+        return WebhookState()

@@ -1,0 +1,317 @@
+"""What sending providers deliver by webhook: opened here, verified with the secret of the route, read by a process
+without keys, and followed up as a bounce that came by mail. An event counts once, however often it is delivered."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from itertools import batched
+from urllib.parse import urlsplit
+
+from django.db import IntegrityError, transaction
+
+from samizdat import limited_process, plugins
+from samizdat.accounts.models import Organization
+from samizdat.accounts.sealed_settings import leading
+from samizdat.audience.errors import AudienceError, RowsAltered
+from samizdat.audience.queries import subscriber_at
+from samizdat.campaigns.edition_details import opened
+from samizdat.campaigns.models import Edition
+from samizdat.core import webhook_delivery
+from samizdat.core.bounce.report import Hints
+from samizdat.core.crypto.seal import SealBroken, SealError
+from samizdat.core.mail.address import BadAddress
+from samizdat.core.mail.ledger import State
+from samizdat.db import next_ids
+from samizdat.delivery.actions import route_webhooks
+from samizdat.delivery.models import Delivery, RouteWebhook
+from samizdat.delivery.sealed_webhooks import WebhookSettings
+from samizdat.incoming import follow_up, identity
+from samizdat.incoming.follow_up import ReadReport
+from samizdat.incoming.identity import STALE, Evidence, SentMessage, tokens_in
+from samizdat.incoming.models import SeenWebhook
+from samizdat.incoming.webhook_fetches import fetches
+from samizdat.logs import where_it_broke
+from samizdat.vault import keyring
+
+log = logging.getLogger("samizdat.worker")
+
+# How long ago a delivery may have been signed: providers try again for hours with the signature of the first time, and
+# what comes twice counts once.
+TOLERANCE = timedelta(days=1)
+# How long an event is remembered: an older one is about a message that nothing is believed of any more.
+REMEMBERED = STALE + timedelta(days=2)
+# A bounce may come before it is written down to whom the message was handed.
+SOON = timedelta(minutes=2)
+# Events of one transaction, and rows that are forgotten in one go.
+SLICE, FORGOTTEN = 100, 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class TakenDelivery:
+    """`row`: whatever names it for the caller. `at`: when it came in."""
+
+    row: int
+    token: str
+    host: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
+    at: datetime
+
+
+@dataclass(slots=True)
+class _Verified:
+    """A delivery that the provider wrote."""
+
+    row: int
+    request: plugins.WebhookRequest
+    nonce: str | None
+    at: datetime
+
+
+@dataclass(slots=True)
+class _RouteNews:
+    """What came for one route at once."""
+
+    webhook: RouteWebhook
+    settings: WebhookSettings
+    deliveries: list[_Verified] = field(default_factory=list)
+    refused: list[plugins.WebhookRefused] = field(default_factory=list)
+    events: int = 0
+    unmatched: int = 0
+
+    @property
+    def hook(self) -> plugins.Webhook:
+        return plugins.webhooks()[self.settings.provider]
+
+    def note(self, heard: bool, now: datetime) -> None:
+        """Once for all of them: of forged ones there may be many."""
+        state = route_webhooks.state_of(self.webhook)
+        if self.refused:
+            state = state.with_refusals(now, self.refused[-1].code, dict(self.refused[-1].values), len(self.refused))
+        if heard:
+            state = state.with_events(now, self.events, self.unmatched)
+        route_webhooks.note(self.webhook, state)
+
+
+def take_up(organization: Organization, deliveries: Sequence[TakenDelivery], now: datetime) -> set[int]:
+    """Rows that are done with; the others wait for a certificate, or for what a sender has yet to write down."""
+    done: set[int] = set()
+    by_route: dict[int, _RouteNews] = {}
+    for delivery in deliveries:
+        known = route_webhooks.settings_by(organization, delivery.token)
+        if known is None or known[1].provider not in plugins.webhooks():
+            done.add(delivery.row)
+            continue
+        news = by_route.setdefault(known[0].pk, _RouteNews(*known))
+        try:
+            if verified := _verified(news, delivery, now):
+                news.deliveries.append(verified)
+        except plugins.WebhookRefused as refused:
+            news.refused.append(refused)
+            done.add(delivery.row)
+    return done.union(*(_follow(organization, news, now) for news in by_route.values()))
+
+
+def _verified(news: _RouteNews, delivery: TakenDelivery, now: datetime) -> _Verified | None:
+    """None: something has yet to be fetched. Errors: WebhookRefused."""
+    hook, request = news.hook, plugins.WebhookRequest(delivery.body, delivery.headers, _url(news, delivery))
+    secret = plugins.WebhookSecret(news.settings.key, authority=news.settings.authority)
+    if url := hook.wanted(request, secret):
+        if (certificate := fetches.ask(url)) is None:
+            return None
+        text = (certificate.body or b"").decode("ascii", "replace")
+        secret = plugins.WebhookSecret(secret.key, text, secret.authority)
+    hook.verify(request, secret, delivery.at, TOLERANCE)
+    if url := hook.confirmation(request, secret):
+        if (page := fetches.ask(url)) is None:
+            return None
+        if page.body is None:
+            raise hook.refusal("not_confirmed")
+    return _Verified(delivery.row, request, hook.nonce(request), delivery.at)
+
+
+def _url(news: _RouteNews, delivery: TakenDelivery) -> str:
+    """As it was pasted at the provider, who may sign it: whoever forwards to the public pages may speak HTTP with
+    them."""
+    scheme = urlsplit(leading(news.webhook.route.organization).public_url).scheme or "https"
+    query = f"?{delivery.query}" if delivery.query else ""
+    return f"{scheme}://{delivery.host}{webhook_delivery.path(delivery.token)}{query}"
+
+
+def _follow(organization: Organization, news: _RouteNews, now: datetime) -> set[int]:
+    """Rows that are done with."""
+    done: set[int] = set()
+    for delivery, read in zip(news.deliveries, _read(organization, news), strict=True):
+        if read is None:
+            news.refused.append(news.hook.refusal("other_shape"))
+        elif read.refusal:
+            news.refused.append(plugins.WebhookRefused(read.refusal, **dict(read.values)))
+        else:
+            matched = _MatchedDelivery(organization, news.webhook, delivery, now)
+            if not matched.follow(read.events, news.hook.label):
+                continue
+            news.events += len(read.events)
+            news.unmatched += matched.unmatched
+        done.add(delivery.row)
+    if news.deliveries or news.refused:
+        news.note(bool(news.deliveries), now)
+    return done
+
+
+def _read(organization: Organization, news: _RouteNews) -> list[plugins.ReadDelivery | None]:
+    """None for a delivery that broke or slowed down whoever read it."""
+    return _read_some(organization, news.settings.provider, [delivery.request for delivery in news.deliveries])
+
+
+def _read_some(
+    organization: Organization, provider: str, requests: Sequence[plugins.WebhookRequest]
+) -> list[plugins.ReadDelivery | None]:
+    try:
+        return [*plugins.read_deliveries(organization.pk, provider, requests)] if requests else []
+    except (limited_process.TooMuch, limited_process.HelperBroke):
+        if len(requests) == 1:
+            return [None]
+        return [read for request in requests for read in _read_some(organization, provider, [request])]
+
+
+class _MatchedDelivery:
+    """One delivery, and whom its events are about."""
+
+    def __init__(self, organization: Organization, webhook: RouteWebhook, delivery: _Verified, now: datetime) -> None:
+        self._organization, self._webhook, self._delivery, self._now = organization, webhook, delivery, now
+        self.unmatched = 0
+
+    def follow(self, events: Sequence[plugins.ReadEvent], label: str) -> bool:
+        """Writes what follows, a slice in a transaction. False: it has to be tried again in a moment."""
+        once = [f"nonce {self._delivery.nonce}"] if self._delivery.nonce else []
+        if self._seen(once):
+            return True
+        try:
+            for some in [*batched(events, SLICE)] or [()]:
+                if not self._follow_slice(some, label, once):
+                    return False
+                once = []
+        except IntegrityError:  # Another process is at the same event.
+            return False
+        return True
+
+    def _follow_slice(self, events: Sequence[plugins.ReadEvent], label: str, once: Sequence[str]) -> bool:
+        """once: what else is remembered. False: an event may be about somebody to whom a message is just being sent."""
+        with transaction.atomic():
+            fresh = self._fresh(events)
+            matched = [*zip(fresh, self._messages(fresh), strict=True)]
+            if any(message is None and self._is_too_early(event) for event, message in matched):
+                return False
+            known = [(event, message) for event, message in matched if message is not None]
+            numbers = self._remember([*(event.key for event, _message in known), *once])[: len(known)]
+            reports = [
+                ReadReport(-number, 0, event.report, label, message)
+                for number, (event, message) in zip(numbers, known, strict=True)
+            ]
+            self._write(reports)
+        self.unmatched += len(matched) - len(known)
+        return True
+
+    def _write(self, reports: Sequence[ReadReport]) -> None:
+        """Of reports that can't be followed up together, each is tried alone: a subscriber was erased meanwhile, or
+        altered in the database."""
+        try:
+            with transaction.atomic():
+                follow_up.write(self._organization, reports, self._now)
+        except (AudienceError, RowsAltered, SealError) as error:
+            if len(reports) == 1:
+                log.error("An event of a webhook could not be followed up: %s", where_it_broke(error))
+                return
+            for report in reports:
+                self._write([report])
+
+    def _fresh(self, events: Sequence[plugins.ReadEvent]) -> list[plugins.ReadEvent]:
+        seen = self._seen([event.key for event in events])
+        return [event for event in events if event.key not in seen]
+
+    def _messages(self, events: Sequence[plugins.ReadEvent]) -> list[SentMessage | None]:
+        """By a token of ours. The provider signed, so where it gives back none of what was in the message, it is
+        believed about the last message that its route handed to this recipient."""
+        proven = identity.proven(self._organization, [_evidence(event) for event in events], self._now)
+        return [
+            self._last_sent(event) if message is None else message if _is_about(message, event) else None
+            for event, message in zip(events, proven, strict=True)
+        ]
+
+    def _last_sent(self, event: plugins.ReadEvent) -> SentMessage | None:
+        number, day = self._number(event), _day(event.moment)
+        if number is None or day is None or not self._today - STALE <= day <= self._today + timedelta(days=1):
+            return None
+        since = self._now - STALE - timedelta(days=1)
+        editions = Edition.objects.filter(organization=self._organization, created__gte=since).values_list("pk")
+        rows = Delivery.objects.filter(edition__in=[pk for (pk,) in editions], number=number, route=self._webhook.pk)
+        # It says when it happened, so a message that left later isn't meant.
+        row = rows.filter(state=State.ACCEPTED, day__lte=day).order_by("-day").first()
+        if row is None:
+            return None
+        edition = Edition.objects.get(pk=row.edition_id)
+        subscriber = subscriber_at(self._organization, event.report.recipient or "")
+        try:
+            keys = keyring.keys(self._organization)
+            return SentMessage(edition, opened(keys, edition), subscriber) if subscriber else None
+        except SealBroken:
+            return None
+
+    @property
+    def _today(self) -> date:
+        return self._now.astimezone(UTC).date()
+
+    def _number(self, event: plugins.ReadEvent) -> int | None:
+        try:
+            subscriber = subscriber_at(self._organization, event.report.recipient or "")
+        except BadAddress:
+            return None
+        return subscriber.number if subscriber else None
+
+    def _is_too_early(self, event: plugins.ReadEvent) -> bool:
+        return self._now - self._delivery.at < SOON and self._number(event) is not None
+
+    def _seen(self, texts: Sequence[str]) -> set[str]:
+        """Those of them that were remembered."""
+        keys = keyring.keys(self._organization)
+        digests = {digest: text for text in texts for digest in keys.blinds(self._marked(text))}
+        rows = SeenWebhook.objects.filter(organization=self._organization, digest__in=[*digests])
+        return {digests[bytes(digest)] for digest in rows.values_list("digest", flat=True)}
+
+    def _remember(self, texts: Sequence[str]) -> list[int]:
+        """Numbers of their rows. Errors: IntegrityError where another process was first."""
+        keys, numbers = keyring.keys(self._organization), next_ids(SeenWebhook._meta.db_table, len(texts))
+        SeenWebhook.objects.bulk_create(
+            SeenWebhook(
+                pk=number, organization=self._organization, digest=keys.blind(self._marked(text)), day=self._today
+            )
+            for number, text in zip(numbers, texts, strict=True)
+        )
+        return [*numbers]
+
+    def _marked(self, text: str) -> str:
+        """No address is written so."""
+        return f"webhook {self._webhook.pk} {text}"
+
+
+def _is_about(message: SentMessage, event: plugins.ReadEvent) -> bool:
+    return not event.report.recipient or identity.is_of(message, event.report)
+
+
+def _evidence(event: plugins.ReadEvent) -> Evidence:
+    """What of the event a token of ours may stand in: return address, Message-ID, and what we gave to the message."""
+    given = [token for clue in event.clues for token in tokens_in(clue)]
+    message_id = next(tokens_in(event.message_id), None) or next(iter(given), None)
+    return Evidence([event.sender, *(f"+{token}@" for token in given)], Hints(message_id=message_id))
+
+
+def _day(moment: str) -> date | None:
+    return datetime.fromisoformat(moment).astimezone(UTC).date() if moment else None
+
+
+def forget(now: datetime) -> int:
+    """Events that are remembered no longer; how many."""
+    old = SeenWebhook.objects.filter(day__lt=(now - REMEMBERED).astimezone(UTC).date())
+    return SeenWebhook.objects.filter(pk__in=[*old.values_list("pk", flat=True)[:FORGOTTEN]]).delete()[0]
