@@ -166,6 +166,19 @@ def _providers() -> str:
     return "\n".join(["| provider | URL | notes |", "|---|---|---|", *rows, ""])
 
 
+def webhooks() -> str:
+    return _between_marks("webhooks.md", _webhooks())
+
+
+def _webhooks() -> str:
+    """A heading for each provider, to which the app links."""
+    sections = []
+    for hook in sorted(plugins.webhooks().values(), key=lambda hook: hook.label.lower()):
+        secret = f"Secret: {hook.secret_label}." if hook.secret_label else "No secret: it logs in by the address."
+        sections.append(f"### {hook.label}\n\n{hook.steps} {secret}\n")
+    return "\n".join(sections)
+
+
 def _ways_out() -> str:
     plugs = list(dict.fromkeys(plugins.transports().values()))
     kinds = [f"| `{kind.example}` | {kind.label} |" for plug in plugs for kind in plug.kinds]
@@ -219,6 +232,7 @@ PAGES = {
     "events.md": events,
     "routes.md": routes,
     "sending-providers.md": sending_providers,
+    "webhooks.md": webhooks,
     "returned-emails.md": returned_emails,
 }
 

@@ -32,6 +32,16 @@ NAMES = set(
     central configuration message scheme set stream ses
     SES apikey broadcast Excel LibreOffice GDPR JavaScript SMS ZIP alt html index en
     """.split()  # noqa: SIM905
+) | set(
+    # Menus and events of sending providers, as they stand there.
+    """
+    ARN Account Email Event Events Go HTTP Mail MailerSend Mailjet Mailtrap MessageBounced MessageDeliveryFailed
+    MessageHeld Postal Postmark Resend SNS Scaleway Send SendGrid Settings SparkPost Topics Transactional Unisender
+    Webhook Webhooks as band blocked bounce bounced change complained complaint complaints dropped email event failed
+    failure hard invalid is key list marked message notifications of out permanent policy reject rejected rejection
+    reports settings signed signing soft spam subscription suppressed suspension temporary topic unsubscribe
+    unsubscribed unsubscribes verification webhook whsec
+    """.split()  # noqa: SIM905
 )
 HOLE = re.compile(r"%\(\w+\)s|\{\w+\}")
 # Shown as they are: our merge language, Mailchimp's, code, addresses, tags of HTML, values of options.

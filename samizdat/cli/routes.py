@@ -1,6 +1,7 @@
-"""route add, edit, ls, test, pause, resume, rm."""
+"""route add, edit, ls, test, pause, resume, webhook, rm."""
 
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,12 +14,14 @@ from samizdat.cli.secret_arguments import ADDRESS, URL
 from samizdat.core.mail.outcome import ACTORS, known_reason
 
 if TYPE_CHECKING:
+    from samizdat.delivery.actions.route_webhooks import WebhookView
     from samizdat.delivery.models import Route
     from samizdat.delivery.queries import BarRow, RouteRow
 
 SIGNS = click.Choice(["us", "provider"])
 WARM_UP = "Emails on the first day, the second and so on: 50,100,200, or standard."
 
+NO_ADDRESS = "Providers need a public address. Set it: samizdat organization set --url https://…"
 TESTED = (
     "It is tested first, without sending an email. If it doesn't answer or rejects our password, it "
     "is saved but not used. Exit code 1: fix it. If it can't be reached, we retry automatically "
@@ -272,6 +275,69 @@ def _turn(name: str, verb: str, sentence: str) -> None:
 
     turned = getattr(actions, verb)(route, now=bootstrap.now(), by=None)
     say({"route": turned.name, "state": turned.state}, sentence.format(turned.name))
+
+
+@route.command("webhook")
+@click.argument("name", metavar="NAME_OR_ID")
+@click.option("--provider", help="Provider of the webhook; by default the one that the route leads to.")
+@click.option("--secret-file", type=click.Path(), help="File with the secret by which the provider signs deliveries.")
+@click.option("--remove", is_flag=True, help="Remove the webhook: what is delivered from then on changes nothing.")
+@common
+def route_webhook(name: str, provider: str | None, secret_file: str | None, remove: bool) -> None:
+    """Show the address to which the route's provider delivers bounces and complaints, and what came there.
+
+    The first call sets the webhook up. Providers that sign deliveries show a secret: give it with --secret-file. For
+    those that sign nothing, the address contains a password.
+    """
+    route_row = _route(name)
+    from samizdat.delivery.actions import route_webhooks
+
+    if remove:
+        route_webhooks.remove_webhook(route_row, now=bootstrap.now(), by=None)
+        say({"route": route_row.name, "webhook": None}, f"The webhook of {route_row.name} was removed.")
+        return
+    view = route_webhooks.webhook_of(route_row)
+    if view is None or provider or secret_file:
+        chosen = provider or (view.provider if view else route_webhooks.suggested(route_row))
+        secret = Path(secret_file).read_text(encoding="utf-8") if secret_file else None
+        view = route_webhooks.set_webhook(route_row, chosen, secret=secret, now=bootstrap.now(), by=None)
+    say(_webhook_document(route_row, view), *_webhook_lines(route_row, view))
+
+
+def _webhook_document(route: "Route", view: "WebhookView") -> dict[str, object]:
+    state = view.state
+    return {
+        "route": route.name,
+        "provider": view.provider,
+        "address": view.address,
+        "has_secret": view.has_secret,
+        "last_delivery": state.heard if state else None,
+        "events": state.events if state else 0,
+        "unmatched": state.unmatched if state else 0,
+        "refused": state.refusals if state else 0,
+        "problem": state.refusal if state else "unreadable",
+    }
+
+
+def _webhook_lines(route: "Route", view: "WebhookView") -> list[str]:
+    state = view.state
+    heard = f"{state.heard:%Y-%m-%d %H:%M} UTC" if state and state.heard else "nothing yet"
+    lines = [
+        f"Address: {view.address}" if view.address else NO_ADDRESS,
+        view.steps,
+        f"Last delivery: {heard}. Events: {state.events if state else 0:,}.",
+    ]
+    if not view.has_secret:
+        command = f"samizdat route webhook {shlex.quote(route.name)} --secret-file FILE"
+        lines.append(f"Deliveries change nothing without the secret ({view.secret_label}): {command}")
+    if state and state.unmatched:
+        lines.append(f"Not about any message of ours: {state.unmatched:,}.")
+    if state and state.refusal:
+        sentence = plugins.webhook_sentence(state.refusal).format(
+            **({"provider": view.label, "most": ""} | state.values)
+        )
+        lines.append(f"Refused: {state.refusals:,}, the last at {state.refused:%Y-%m-%d %H:%M} UTC. {sentence}")
+    return lines
 
 
 @route.command("rm")

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 from django.utils.translation import ngettext, pgettext, pgettext_lazy
 
-from samizdat import formatting
+from samizdat import formatting, plugins
 from samizdat import labels as shared
 from samizdat.accounts.models import PendingChange
 from samizdat.campaigns.models import Campaign
@@ -22,6 +22,7 @@ from samizdat.delivery.actions.routes import RouteChange, RouteTest
 from samizdat.delivery.actions.testing import TestResult
 from samizdat.delivery.dkim_keys import DomainRow
 from samizdat.delivery.queries import BarRow, HeldBounces, RefusalRow, RouteRow, SuppressionCause
+from samizdat.delivery.sealed_webhooks import WebhookState
 from samizdat.events.kinds import SENTENCES, EventKind
 
 Word = str | Promise
@@ -515,6 +516,12 @@ def used(usage: RateUsed) -> str:
 def slowed(code: int) -> str:
     """A mailbox provider that asked for patience, by its place in core.address.PROVIDERS."""
     return _("slowed down for %(provider)s; recovers within the hour") % {"provider": provider(address.PROVIDERS[code])}
+
+
+def webhook_refusal(state: WebhookState) -> str:
+    """Why the last delivery that changed nothing was refused, and what to do."""
+    sentence = _(plugins.webhook_sentence(state.refusal)) if plugins.webhook_sentence(state.refusal) else state.refusal
+    return sentence.format(**({"provider": "", "most": ""} | state.values))
 
 
 def tested(verdict: RouteTest | TestResult, name: str) -> str:

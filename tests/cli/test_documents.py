@@ -104,6 +104,7 @@ route add paper folder://{{folder}}/out
 route edit paper --priority 7 --rate 1000/s,20000/d
 route test paper --to ada@lantern.example
 route ls
+route webhook paper --provider mailgun
 route pause paper
 route resume paper
 bounce read back.eml

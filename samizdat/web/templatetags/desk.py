@@ -22,8 +22,10 @@ from samizdat.core.content.thumbnail import Shape
 from samizdat.core.mail import rate
 from samizdat.core.mail.masking import masked
 from samizdat.core.unsafe_text import marked
+from samizdat.delivery.actions.route_webhooks import WebhookView
 from samizdat.delivery.dkim_keys import DomainRow, KeyRow
 from samizdat.delivery.queries import BarRow, HeldBounces, RefusalRow, RouteRow, SuppressionCause
+from samizdat.delivery.sealed_webhooks import WebhookState
 from samizdat.web import labels as words
 from samizdat.web import resume_after_sign_in
 from samizdat.web.campaigns import previews
@@ -349,6 +351,16 @@ def shown(bound: BoundField) -> str:
 def field_label(field: FieldView) -> str:
     """What a merge field is called at the desk."""
     return labels.field_label(field.tag, field.label)
+
+
+@register.filter
+def webhook_refusal(state: WebhookState) -> str:
+    return words.webhook_refusal(state)
+
+
+@register.filter
+def webhook_steps(view: WebhookView) -> str:
+    return _(view.steps)
 
 
 @register.filter

@@ -13,7 +13,9 @@ from django.utils.translation import gettext_lazy as lazy
 
 from samizdat import plugins
 from samizdat.core.mail import rate as pace
+from samizdat.delivery.actions import route_webhooks
 from samizdat.delivery.actions import routes as actions
+from samizdat.delivery.actions.route_webhooks import WebhookView
 from samizdat.delivery.queries import WayOut
 from samizdat.options import inner_networks
 from samizdat.web.base_form import DeskForm, FormData, FormFiles, FormOptions
@@ -356,6 +358,31 @@ def _initial(way: WayOut) -> dict[str, Any]:
         "warm_up": way.warm_up.replace(",", ", "),
         "signs": actions.SIGNERS[way.signs],
     }
+
+
+class WebhookForm(DeskForm):
+    provider = forms.ChoiceField(label=lazy("Provider"))
+    secret = forms.CharField(
+        label=lazy("Webhook secret"),
+        required=False,
+        max_length=route_webhooks.LONGEST_SECRET,
+        widget=forms.Textarea(
+            attrs={"rows": "3", "autocomplete": "off", "spellcheck": "false", "autocapitalize": "none", "class": "mono"}
+        ),
+    )
+
+    def __init__(self, data: FormData = None, *, provider: str = "", view: WebhookView | None = None) -> None:
+        """`provider`: the one that is chosen first."""
+        super().__init__(data, initial={"provider": provider})
+        known = sorted(plugins.webhooks().values(), key=lambda hook: hook.label.lower())
+        choices = [("", _("Choose a provider")), *((hook.name, hook.label) for hook in known)]
+        self.fields["provider"] = self.dressed(forms.ChoiceField(label=_("Provider"), choices=choices))
+        chosen = plugins.webhooks().get(provider)
+        if chosen and not chosen.secret_label:
+            del self.fields["secret"]
+        elif chosen:
+            kept = KEPT if view and view.has_secret else SEALED
+            self.fields["secret"].help_text = f"{_(chosen.secret_label)}. {kept}"
 
 
 class ProbeForm(DeskForm):

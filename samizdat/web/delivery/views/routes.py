@@ -14,14 +14,14 @@ from samizdat.accounts import pending_changes, sealed_people, sealed_settings
 from samizdat.accounts.default_sender import DefaultSender
 from samizdat.accounts.models import Organization
 from samizdat.delivery import actions, queries
-from samizdat.delivery.actions import default_senders, rate_budgets, remote_checks, route_changes
+from samizdat.delivery.actions import default_senders, rate_budgets, remote_checks, route_changes, route_webhooks
 from samizdat.delivery.actions.routes import RouteChange, RouteTest
 from samizdat.delivery.actions.testing import TestResult
 from samizdat.delivery.errors import DeliveryError, SenderRefused
 from samizdat.delivery.models import RemoteCheck, Route
 from samizdat.web import labels
 from samizdat.web.base_form import FormData, refuse
-from samizdat.web.delivery.forms.routes import ProbeForm, RouteForm
+from samizdat.web.delivery.forms.routes import ProbeForm, RouteForm, WebhookForm
 from samizdat.web.permissions import ADMINS, KEEPERS, address, deed, door, go
 from samizdat.web.remote_checks import ask
 from samizdat.web.request import DeskRequest
@@ -155,6 +155,38 @@ def edit_route(request: DeskRequest, route_id: int) -> HttpResponse:
     rows = pending_changes.waiting(request.organization).filter(kind=route_changes.CHANGED, about=route.pk)
     facts = {"route": route, "way": way, "form": form, "waiting": [pending_changes.sentence_of(row) for row in rows]}
     return render(request, "web/routes/edit.html", facts, status=422 if form.errors else 200)
+
+
+@door(see=ADMINS, do=ADMINS)
+def route_webhook(request: DeskRequest, route_id: int) -> HttpResponse:
+    """How the provider of a route tells us what became of messages; POST sets it up."""
+    route = _route(request, route_id)
+    view = route_webhooks.webhook_of(route)
+    provider = request.POST.get("provider") or (view.provider if view else route_webhooks.suggested(route))
+    form = WebhookForm(request.POST or None, provider=provider, view=view)
+    if form.is_valid():
+        chosen, secret = form.cleaned_data["provider"], form.cleaned_data.get("secret") or None
+        try:
+            route_webhooks.set_webhook(route, chosen, secret=secret, now=dbclock.asked(), by=request.person)
+        except DeliveryError as refused:
+            refuse(form, getattr(refused, "field", "provider"), refused)
+        else:
+            messages.success(request, _("Webhook saved. Enter its address at the provider."))
+            return go(request, "route-webhook", route.pk)
+    facts = {"route": route, "form": form, "webhook": view}
+    return render(request, "web/routes/webhook.html", facts, status=422 if form.errors else 200)
+
+
+@deed(ADMINS)
+def remove_webhook(request: DeskRequest, route_id: int) -> HttpResponse:
+    route = _route(request, route_id)
+    try:
+        route_webhooks.remove_webhook(route, now=dbclock.asked(), by=request.person)
+    except DeliveryError as refused:
+        messages.error(request, str(refused))
+    else:
+        messages.success(request, _("Webhook of %(name)s removed.") % {"name": route.name})
+    return go(request, "route-webhook", route.pk)
 
 
 def _tell_changes(request: DeskRequest, route: Route, changes: list[RouteChange]) -> None:
