@@ -160,7 +160,7 @@ class _CommandDoor:
         """As by the form of a list, which confirms it by a mail."""
         words = {"list": str(list_.pk), "address": sender, "wording": details.purpose}
         box = self._sealed("signup", words | {"language": leading(self.organization).language, "way": "mail"})
-        publicdb.drop_into_slot(Site(uid=self.organization.uid), box, "signup", confirmations_an_hour())
+        publicdb.drop_into_slot(Site(uid=self.organization.uid), box, "signup", range(confirmations_an_hour()))
 
     def _ask(self, sender: str, command: Command, *, is_proven: bool) -> None:
         subscriber = audience.subscriber_at(self.organization, sender)
