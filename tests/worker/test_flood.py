@@ -194,7 +194,7 @@ def test_sign_ups_find_a_slot_until_an_hours_mails_wait(lantern: Any) -> None:
     if place is None:
         publish.publish_place(lantern)
         place = Site.objects.get(uid=bytes(lantern.uid))
-    assert [publicdb.drop_into_slot(place, b"box", "signup", 3) for _ in range(4)] == [True, True, True, False]
+    assert [publicdb.drop_into_slot(place, b"box", "signup", range(3)) for _ in range(4)] == [True, True, True, False]
     Intake.objects.first().delete()  # type: ignore[union-attr]
-    assert publicdb.drop_into_slot(place, b"box", "signup", 3)
+    assert publicdb.drop_into_slot(place, b"box", "signup", range(3))
     assert signups.take(NOW) == 0 and not Intake.objects.exists(), "none of them opens"

@@ -117,7 +117,7 @@ def test_sign_ups_whose_mail_waits_keep_no_form_closed(
         number, key = box_key(lantern)
         text = json.dumps({**words, "at": NOW.isoformat()}).encode()
         box = seal.seal_to(key, text, envelopes.info(bytes(place.uid)), os.urandom(32), os.urandom(12))
-        return publicdb.drop_into_slot(place, struct.pack(">I", number) + box, "signup", 3)
+        return publicdb.drop_into_slot(place, struct.pack(">I", number) + box, "signup", range(3))
 
     assert [drop(f"a{n}") for n in range(4)] == [True, True, True, False]
     assert signups.take(NOW) == 0
