@@ -127,6 +127,7 @@ write = [
     path("campaigns/<int:campaign_id>/pause", reports.pause, name="pause"),
     path("campaigns/<int:campaign_id>/resume", reports.resume, name="resume"),
     path("campaigns/<int:campaign_id>/suppress-bounced", reports.suppress_bounced, name="suppress-bounced"),
+    path("campaigns/<int:campaign_id>/resume-list", reports.resume_list, name="resume-list"),
     path("campaigns/<int:campaign_id>/undo", reports.undo_send, name="undo-send"),
     path("campaigns/<int:campaign_id>/correct", reports.correct, name="correct-campaign"),
     path("campaigns/<int:campaign_id>/listing", reports.change_listing, name="campaign-listing"),

@@ -88,6 +88,10 @@ _CAMPAIGN = {
     "test_hand": "its A/B test is over; send the winner to the rest with `samizdat campaign choose ID --version A`",
     "limit": "every route has reached its limit",
     "warm_up": "today's warm-up limit is reached",
+    "complaints": (
+        "too many subscribers reported emails of its list as spam; find out why, then run `samizdat campaign "
+        "resume-list ID --reason TEXT`"
+    ),
     "refusals": "too many of the first batch bounced; send the rest with `samizdat campaign resume ID`",
 }
 

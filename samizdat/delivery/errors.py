@@ -41,6 +41,12 @@ class NothingHeld(DeliveryError):
     code = "nothing_held"
 
 
+class NothingStopped(DeliveryError):
+    """No list of which too many emails were reported as spam, or no reason to resume it."""
+
+    code = "nothing_stopped"
+
+
 class WrongState(DeliveryError):
     code = "wrong_state"
 

@@ -119,6 +119,9 @@ type EventKind = Literal[
     "keys.rotated",
     "list.archived",
     "list.changed",
+    "list.complaints_alarm",
+    "list.complaints_resumed",
+    "list.complaints_stopped",
     "list.consent_text_changed",
     "list.created",
     "list.deleted",
@@ -366,6 +369,11 @@ SENTENCES: dict[EventKind, Promise] = {
     "keys.rotated": lazy("The organization’s encryption keys were replaced."),
     "list.archived": lazy("List archived."),
     "list.changed": lazy("List details changed."),
+    "list.complaints_alarm": lazy("Many subscribers reported emails of a list as spam."),
+    "list.complaints_resumed": lazy(
+        "A list that was stopped because of spam reports was resumed; the reason is logged."
+    ),
+    "list.complaints_stopped": lazy("Sending to a list stopped: too many subscribers reported its emails as spam."),
     "list.consent_text_changed": lazy("Consent text of a list changed."),
     "list.created": lazy("List created."),
     "list.deleted": lazy("Archived list deleted."),

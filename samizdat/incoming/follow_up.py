@@ -13,7 +13,7 @@ from msgspec import Struct
 from samizdat.accounts.models import Organization
 from samizdat.audience import actions as audience
 from samizdat.audience.errors import AudienceError, RowsAltered
-from samizdat.audience.models import List, Subscriber
+from samizdat.audience.models import List
 from samizdat.campaigns.models import Campaign, Edition, large
 from samizdat.core.bounce.report import KINDS, Fault, Kind, ReportEvent
 from samizdat.core.bounce.thresholds import LONGEST, Counted, Suppression, answer, counts, suppression
@@ -24,6 +24,7 @@ from samizdat.db import next_ids
 from samizdat.delivery.actions.bounces import last_anew
 from samizdat.delivery.queries import HELD_BOUNCES, RETURNED, SETTLED_BOUNCES, held_bounces
 from samizdat.events.actions import record
+from samizdat.incoming import complaints
 from samizdat.incoming.identity import SentMessage
 from samizdat.incoming.models import MailReport
 from samizdat.vault import keyring
@@ -156,17 +157,18 @@ def follow(organization: Organization, known: Sequence[tuple[ReportEvent, SentMe
     if not counted:
         return
     history = _history(organization, sorted({message.subscriber.number for _event, message in counted}), now)
-    today, dead, complained = now.astimezone(UTC).date(), list[_Dead](), dict[int, Subscriber]()
+    today, dead, by_complaint = now.astimezone(UTC).date(), list[_Dead](), dict[int, SentMessage]()
     for event, message in counted:
         reports = history[message.subscriber.number]
         why = suppression(reports, today)
         if why == "complaint":
-            complained[message.subscriber.pk] = message.subscriber
+            by_complaint[message.subscriber.pk] = message
         elif why:
             dead.append(_Dead(message, why, _answer(event, message, reports)))
-    for _pk, subscriber in sorted(complained.items()):
-        audience.unsubscribe_from_all(subscriber, now=now, way="mail")
-        audience.suppress(organization, "complaint", subscriber=subscriber, now=now)
+    for _pk, message in sorted(by_complaint.items()):
+        audience.unsubscribe_from_all(message.subscriber, now=now, way="mail")
+        audience.suppress(organization, "complaint", subscriber=message.subscriber, now=now)
+    complaints.look(organization, [message.details.list for message in by_complaint.values()], now)
     in_doubt = _in_doubt(organization, {row.message.edition for row in dead if row.why != "soft"}, now)
     believed = {
         row.message.subscriber.pk: row.answer

@@ -233,6 +233,10 @@ CAMPAIGN_REASONS: dict[str, Word] = {
     "test_hand": lazy("A/B test finished. Choose the winner in the report to send the rest."),
     "limit": lazy("All routes have reached their limit. Resumes automatically: %(until)s."),
     "warm_up": lazy("The route is warming up and has sent today’s share. Resumes automatically: %(until)s."),
+    "complaints": lazy(
+        "Too many subscribers reported emails of this list as spam, so sending to the list stopped. An admin can "
+        "resume it below."
+    ),
     "refusals": lazy("Too many emails in the first batch bounced, so the rest wasn’t sent. Press Resume to send it."),
 }
 # Reasons to wait for which nothing is broken: they end by themselves at a known time, or a person decides.

@@ -136,6 +136,7 @@ campaign archive {{id}} --unlisted
 !campaign resolve {{id}} --unsure hold
 !campaign resend {{id}}
 !campaign suppress-bounced {{id}}
+!campaign resume-list {{id}} --reason "They were asked again"
 archive pages
 {NEW} Later
 campaign send {{id}} --at 2099-01-31T10:00

@@ -51,6 +51,34 @@ def full(to: str, recipient: str) -> bytes:
     return bounce(to, recipient, "552 5.2.2 Mailbox full").replace(b"Status: 5.1.1", b"Status: 5.2.2")
 
 
+def complaint(ours: bytes, kind: str = "abuse") -> bytes:
+    """As providers report it (RFC 5965), with the address taken out."""
+    head = f"""From: feedback@provider.example
+To: bounces@lantern.example
+Subject: complaint
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=feedback-report; boundary="b1"
+
+--b1
+Content-Type: text/plain
+
+This is a complaint.
+
+--b1
+Content-Type: message/feedback-report
+
+Feedback-Type: {kind}
+User-Agent: Provider/1.0
+Version: 1
+Original-Rcpt-To: redacted@provider.example
+
+--b1
+Content-Type: message/rfc822
+
+""".replace("\n", "\r\n").encode()
+    return head + ours + b"\r\n--b1--\r\n"
+
+
 class Incoming:
     """What the mail server hands over, and the worker that reads it."""
 

@@ -28,7 +28,7 @@ from samizdat.incoming.follow_up import ReadReport
 from samizdat.incoming.models import IncomingMail, MailReport
 from samizdat.worker.schedule.event_handlers import follow
 from tests.delivery.conftest import House
-from tests.incoming.conftest import Incoming, bounce, full, now
+from tests.incoming.conftest import Incoming, bounce, complaint, full, now
 
 
 def test_who_is_dead_after_one_campaign_is_not_written_to_in_the_next(house: House, incoming: Incoming) -> None:
@@ -384,34 +384,6 @@ def test_who_complains_leaves_every_list_and_gets_no_mail(house: House, incoming
     assert incoming.suppressed() == {f"complaint {ada}"}
     assert Subscription.objects.get(subscriber=row_id(house.organization.id, house.number(ada))).status != 1
     assert set(incoming.send()) == {boris}
-
-
-def complaint(ours: bytes, kind: str = "abuse") -> bytes:
-    """As providers report it (RFC 5965), with the address taken out."""
-    head = f"""From: feedback@provider.example
-To: bounces@lantern.example
-Subject: complaint
-MIME-Version: 1.0
-Content-Type: multipart/report; report-type=feedback-report; boundary="b1"
-
---b1
-Content-Type: text/plain
-
-This is a complaint.
-
---b1
-Content-Type: message/feedback-report
-
-Feedback-Type: {kind}
-User-Agent: Provider/1.0
-Version: 1
-Original-Rcpt-To: redacted@provider.example
-
---b1
-Content-Type: message/rfc822
-
-""".replace("\n", "\r\n").encode()
-    return head + ours + b"\r\n--b1--\r\n"
 
 
 def test_a_request_to_unsubscribe_that_a_provider_passes_on_leaves_that_list(house: House, incoming: Incoming) -> None:

@@ -14,7 +14,7 @@ from samizdat.core.mail.outcome import NUMBERS
 from samizdat.delivery.actions import add_route
 from samizdat.delivery.models import Delivery
 from samizdat.delivery.queries import held_bounces, suppression_cause
-from samizdat.events.actions import record
+from samizdat.events.actions import detail_of, record
 from samizdat.events.models import Event
 from samizdat.incoming.models import SeedCopy
 from samizdat.incoming.seeds import mailboxes as seeds
@@ -117,3 +117,17 @@ def test_the_report_shows_where_copies_to_seed_mailboxes_arrived(here: House, de
     page = " ".join(desk("viewer").get(report).content.decode().split())
     assert '<th scope="row">main relay</th>' in page
     assert '<span class="state stop">spam</span>' in page and '<span class="state good">inbox</span>' in page
+
+
+def test_an_admin_resumes_a_list_with_a_reason(here: House, desk: Desk) -> None:
+    record("list.complaints_stopped", here.organization, now=NOW, about=here.sent.list_id, detail={"last": 0})
+    report, press = _to(here, "report", here.sent.pk), _to(here, "resume-list", here.sent.pk)
+    page = desk("editor").get(report).content.decode()
+    assert "Reported as spam too often" in page and "Resume this list" not in page
+    assert desk("editor").post(press, {"reason": "I want to"}).status_code == 403
+    assert "Resume this list" in desk("admin").get(report).content.decode()
+    assert "Enter why" in desk("admin").post(press, {"reason": " "}, follow=True).content.decode()
+    done = desk("admin").post(press, {"reason": "An old import."}, follow=True).content.decode()
+    assert "Emails are sent to this list again." in done and "Reported as spam too often" not in done
+    event = Event.objects.get(kind="list.complaints_resumed")
+    assert event.by == here.people["admin"] and detail_of(event)["why"] == "An old import."

@@ -22,6 +22,7 @@ from samizdat.delivery.actions import add_route, outside_tests, release, route_r
 from samizdat.delivery.actions.route_changes import RouteDetails
 from samizdat.delivery.errors import TooManyTests
 from samizdat.events.actions import record
+from samizdat.events.kinds import EventKind
 from samizdat.events.models import FollowUp
 from samizdat.portability import actions as exporting
 from samizdat.portability import approval
@@ -491,3 +492,19 @@ def test_every_admin_is_mailed_once_that_copies_to_seed_mailboxes_do_not_arrive(
     assert [admin_alerts.take(NOW + timedelta(minutes=1)) for _round in range(2)] == [1, 0]
     text = " ".join(mails(tmp_path)["clara@lantern.example"].split())
     assert "sending route “folder”: of 3 copies to your seed mailboxes, 1 went to spam and 2 didn’t arrive" in text
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [("list.complaints_alarm", "If it goes on"), ("list.complaints_stopped", "Sending to this list stopped")],
+)
+def test_every_admin_is_mailed_that_many_reported_a_list_as_spam(
+    lantern: Any, thursday: Any, tmp_path: Path, kind: EventKind, words: str
+) -> None:
+    make_person("clara", "clara@lantern.example", lantern, "admin")
+    add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
+    admin_alerts._later.clear()
+    record(kind, lantern, now=NOW, about=thursday.pk, detail={"provider": "gmail", "complaints": 5, "delivered": 900})
+    assert [admin_alerts.take(NOW + timedelta(minutes=1)) for _round in range(2)] == [1, 0]
+    text = " ".join(mails(tmp_path)["clara@lantern.example"].split())
+    assert words in text and "gmail" not in text and "900" not in text

@@ -267,6 +267,22 @@ def campaign_suppress_bounced(number: int) -> None:
     say({"id": number, "count": count}, f"{count:,} addresses are being added to the suppression list.")
 
 
+@campaign.command("resume-list")
+@click.argument("number", metavar="ID", type=int)
+@click.option("--reason", required=True, help="Why; goes into the activity log.")
+@common
+def campaign_resume_list(number: int, reason: str) -> None:
+    """Send to the list of a campaign again that stopped because too many subscribers reported its emails as spam.
+    Campaigns that were paused for it go on.
+    """
+    campaign_row = campaign_numbered(number)
+    look_for_fence(campaign_row)
+    from samizdat.delivery.actions import complaints
+
+    count = complaints.resume_list(campaign_row, reason, now=bootstrap.now())
+    say({"id": number, "count": count}, "The list is sent to again.", f"Campaigns that go on: {count:,}")
+
+
 @campaign.command("undo")
 @click.argument("number", metavar="ID", type=int)
 @common

@@ -17,7 +17,7 @@ from samizdat.campaigns.freezing import freeze
 from samizdat.campaigns.models import REPLACED, WELCOME, Campaign, Edition
 from samizdat.campaigns.opened import OpenedCampaign, open_campaign
 from samizdat.core import languages
-from samizdat.delivery import domain_ownership, sending_gate
+from samizdat.delivery import complaint_stop, domain_ownership, sending_gate
 from samizdat.delivery.actions import copied_installation, digest_rounds, resend_unreached, sender_checks
 from samizdat.delivery.actions.chunks import clear_half_made, cut_parts, owe, settle_what_counts
 from samizdat.delivery.actions.recipients import pages, seldom_on, stands_in_digest, warming, who_waits
@@ -141,6 +141,7 @@ def _opened(campaign: Campaign, request: _Request) -> OpenedCampaign:
     """Errors: NotReleasable and what the checks of a release raise."""
     if campaign.state != "draft":
         raise NotReleasable(_("This campaign is already sent or scheduled. Duplicate it to send it again."))
+    complaint_stop.refuse_stopped(campaign.organization, campaign.list_id)
     if campaign.resend_of is not None:
         resend_unreached.check(campaign.resend_of, but=campaign)
     opened = open_campaign(campaign)

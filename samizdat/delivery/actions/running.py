@@ -20,7 +20,7 @@ from samizdat.campaigns.queries import in_turn
 from samizdat.core.crypto.seal import SealBroken
 from samizdat.core.mail import ledger, outcome
 from samizdat.core.mail.ledger import CHUNK, JournalNews, State, unpack_numbers
-from samizdat.delivery import sql
+from samizdat.delivery import complaint_stop, sql
 from samizdat.delivery.actions import copied_installation, digest_rounds
 from samizdat.delivery.actions.language_choice import of_one_version
 from samizdat.delivery.actions.route_refusals import lift
@@ -47,6 +47,12 @@ def pause(campaign: Campaign, *, now: datetime, by: Person | None = None) -> Cam
     sentence = _("You can only pause a campaign that is being sent.")
     states = ("scheduled", "held", "sending", "waiting")
     return _move(campaign, states, "paused", "person", "campaign.paused", now, by, sentence)
+
+
+def pause_for_complaints(campaign: Campaign, *, now: datetime) -> Campaign:
+    """Whoever resumes its list resumes it (actions/complaints). Errors: WrongState."""
+    states = ("scheduled", "held", "sending", "waiting")
+    return _move(campaign, states, "paused", complaint_stop.REASON, "campaign.paused", now, None, "")
 
 
 def pause_released_by(organization: Organization, person: int, *, now: datetime, by: Person | None = None) -> None:
@@ -92,9 +98,10 @@ def _is_approved(campaign: Campaign, now: datetime) -> bool:
 
 def resume(campaign: Campaign, *, now: datetime, by: Person | None = None) -> Campaign:
     """Goes on where it was: to its schedule if that is still ahead, else sending. Mailbox providers that were put off
-    are tried again, whether it is paused or not. Errors: Fenced, WrongState.
+    are tried again, whether it is paused or not. Errors: Fenced, WrongState, NotReleasable where its list is stopped.
     """
     copied_installation.refuse_sending(campaign.organization)
+    complaint_stop.refuse_stopped(campaign.organization, campaign.list_id)
     sentence = _("You can only resume a paused campaign.")
     campaign.refresh_from_db()
     if lift(campaign, now=now, by=by) and campaign.state != "paused":

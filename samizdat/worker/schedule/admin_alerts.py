@@ -31,11 +31,13 @@ from samizdat.core.mail.outcome import Accepted, Deferred, Outcome
 from samizdat.core.mail.refusals import NAMES
 from samizdat.delivery import service_senders
 from samizdat.delivery.actions import outside_tests
+from samizdat.delivery.complaint_stop import STOPPED
 from samizdat.delivery.models import ProviderRefusal, Route
 from samizdat.delivery.queries import HELD_BOUNCES
 from samizdat.events.actions import detail_of, readable_time
 from samizdat.events.models import Event, FollowUp
 from samizdat.incoming.seeds.copies import NOT_ARRIVING
+from samizdat.incoming import complaints
 from samizdat.portability import approval
 from samizdat.portability.models import Export
 from samizdat.portability.permits import EXPORTED
@@ -93,6 +95,8 @@ def _due(now: datetime) -> list["_AdminAlert"]:
     alerts += [_told_of_bounces(event) for event in bounced if _is_due(_of(event))]
     lost = Event.objects.select_related("organization").filter(kind=NOT_ARRIVING, at__gt=since)
     alerts += [_told_of_lost_copies(event) for event in lost if _is_due(_of(event))]
+    spam = Event.objects.select_related("organization").filter(kind__in=(complaints.ALARM, STOPPED), at__gt=since)
+    alerts += [_told_of_complaints(event) for event in spam if _is_due(_of(event))]
     alerts += [_told_of_lock(event) for event in locks if _is_due(_of(event))]
     alerts += [_told_of_route(event) for event in turned if _is_due(_of(event))]
     return alerts
@@ -218,6 +222,15 @@ def _told_of_lost_copies(event: Event) -> _AdminAlert:
         event,
         lambda: _("Emails may not arrive: %(name)s"),
         lambda organization: _lost_copies_text(organization, number, detail),
+    )
+
+
+def _told_of_complaints(event: Event) -> _AdminAlert:
+    number, is_stopped = event.about or 0, event.kind == STOPPED
+    return _told_of_event(
+        event,
+        lambda: _("Many spam reports: %(name)s"),
+        lambda organization: _complaints_text(organization, number, is_stopped),
     )
 
 
@@ -438,6 +451,20 @@ def _lost_copies_text(organization: Organization, campaign: int, detail: Mapping
         _("What arrives there is what subscribers at these providers get. The campaign report shows which mailboxes "
           "these are. Check the records of your domain, or pause this route and send through another one."),
         *where(organization, "report", campaign),
+    ]  # fmt: skip
+    return "\n\n".join(paragraphs) + "\n"
+
+
+def _complaints_text(organization: Organization, number: int, is_stopped: bool) -> str:
+    paragraphs = [
+        _("Unusually many subscribers of list No. %(number)s reported its emails as spam in the last seven days.")
+        % {"number": number},
+        _("Sending to this list stopped, before mailbox providers reject all your emails. Find out why they did it; "
+          "then resume the list in the report of its last campaign.")
+        if is_stopped
+        else _("If it goes on, mailbox providers put your emails in the spam folder, and sending to this list stops. "
+               "Find out why: who was added, what they expected, how they can unsubscribe."),
+        *where(organization, "campaigns"),
     ]  # fmt: skip
     return "\n\n".join(paragraphs) + "\n"
 

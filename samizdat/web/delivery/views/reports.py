@@ -25,8 +25,8 @@ from samizdat.campaigns.errors import CampaignError, StorageFull
 from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.queries import is_public, web_address
 from samizdat.core.mail.ledger import LedgerTotals
-from samizdat.delivery import actions, queries
-from samizdat.delivery.actions import bounces, resend_unreached
+from samizdat.delivery import actions, complaint_stop, queries
+from samizdat.delivery.actions import bounces, complaints, resend_unreached
 from samizdat.delivery.click_stats import counted
 from samizdat.delivery.errors import DeliveryError
 from samizdat.delivery.monitoring import waits_for, waits_for_route
@@ -206,6 +206,7 @@ def _facts(request: DeskRequest, campaign: Campaign) -> dict[str, Any]:
         "resting": _resting(request.organization) if campaign.state in LIVE else [],
         "barred": _barred(campaign) if campaign.state in LIVE else [],
         "refusing": queries.provider_refusals(campaign) if campaign.state in LIVE else [],
+        "list_stopped": complaint_stop.stopped(request.organization, campaign.list_id) is not None,
         "held_bounces": queries.held_bounces(campaign) if books.refused or books.accepted else [],
         "other_way": any(row["state"] in ("live", "throttled") for row in seen.by_route.values()),
         "minutes_left": -(-(books.pending + books.deferred) // speed) if speed and not patience and moving else None,
@@ -341,6 +342,13 @@ def suppress_bounced(request: DeskRequest, campaign_id: int) -> HttpResponse:
     """A mailbox provider, or a route, says of too many that they have no mailbox, and an admin knows that it's true."""
     done = _("These addresses are being added to the suppression list.")
     return _move(request, campaign_id, bounces.believe, done, word=request.POST.get("provider", ""))
+
+
+@deed(ADMINS)
+def resume_list(request: DeskRequest, campaign_id: int) -> HttpResponse:
+    """Too many reported its emails as spam, and an admin has found out why."""
+    done = _("Emails are sent to this list again.")
+    return _move(request, campaign_id, complaints.resume_list, done, reason=request.POST.get("reason", ""))
 
 
 @deed(WRITERS)

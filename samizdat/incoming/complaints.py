@@ -1,0 +1,69 @@
+"""Counts complaints that a token of ours proves, by list and mailbox provider (core/mail/complaint_rules)."""
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.db.models import Sum
+
+from samizdat.accounts.models import Organization
+from samizdat.audience.queries import subscribers_numbered
+from samizdat.campaigns.models import Edition
+from samizdat.core.bounce.report import KINDS
+from samizdat.core.mail import complaint_rules
+from samizdat.core.mail.address import PROVIDERS
+from samizdat.core.mail.ledger import State
+from samizdat.delivery.actions import complaints
+from samizdat.delivery.complaint_stop import STOPPED, stopped
+from samizdat.delivery.models import ProviderTotal
+from samizdat.events import queries as events
+from samizdat.events.actions import detail_of, record
+from samizdat.events.kinds import EventKind
+from samizdat.incoming.models import MailReport
+
+ALARM: EventKind = "list.complaints_alarm"
+# Subscribers that are looked up at once.
+SLICE = 500
+
+
+def look(organization: Organization, lists: Iterable[int], now: datetime) -> None:
+    """Tells admins, or stops the list, where a line is reached. In the transaction that keeps the complaints."""
+    for list_id in sorted(set(lists)):
+        if stopped(organization, list_id) is None:
+            _look_at(organization, list_id, now)
+
+
+def _look_at(organization: Organization, list_id: int, now: datetime) -> None:
+    since = now - complaint_rules.WINDOW
+    rows = Edition.objects.filter(organization=organization, campaign__list=list_id, campaign__released__gt=since)
+    editions = [*rows.values_list("pk", flat=True)]
+    reports = MailReport.objects.filter(edition__in=editions, kind=KINDS.index("complaint"))
+    # What an admin has seen, and resumed the list after, stops it no second time.
+    before = events.last_about(organization, (STOPPED,), list_id)
+    known = reports.filter(pk__gt=detail_of(before).get("last", 0) if before else 0)
+    counts = _by_provider(organization, known.values_list("number", flat=True).distinct())
+    delivered = _delivered(editions)
+    for provider, count in counts.most_common():
+        line = complaint_rules.reached(count, delivered[provider])
+        detail = {"provider": PROVIDERS[provider], "complaints": count, "delivered": delivered[provider]}
+        if line == "stop":
+            last = reports.order_by("-pk").values_list("pk", flat=True).first()
+            complaints.stop(organization, list_id, {**detail, "last": last}, now=now)
+            return
+        if line == "alarm" and not events.was_said(organization, ALARM, since, about=list_id):
+            record(ALARM, organization, now=now, about=list_id, detail=detail)
+
+
+def _by_provider(organization: Organization, numbers: Iterable[int | None]) -> Counter[int]:
+    people = sorted(number for number in numbers if number is not None)
+    counts = Counter[int]()
+    for first in range(0, len(people), SLICE):
+        subscribers = subscribers_numbered(organization, people[first : first + SLICE])
+        counts.update(row.provider for row in subscribers.values())
+    return counts
+
+
+def _delivered(editions: Iterable[int]) -> Counter[int]:
+    """Provider -> emails that it accepted."""
+    rows = ProviderTotal.objects.filter(edition__in=[*editions], state=State.ACCEPTED).values("provider")
+    return Counter({row["provider"]: row["sum"] for row in rows.annotate(sum=Sum("count"))})
