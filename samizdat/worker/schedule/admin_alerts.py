@@ -36,8 +36,8 @@ from samizdat.delivery.models import ProviderRefusal, Route
 from samizdat.delivery.queries import HELD_BOUNCES
 from samizdat.events.actions import detail_of, readable_time
 from samizdat.events.models import Event, FollowUp
-from samizdat.incoming.seeds.copies import NOT_ARRIVING
 from samizdat.incoming import complaints
+from samizdat.incoming.seeds.copies import NOT_ARRIVING
 from samizdat.portability import approval
 from samizdat.portability.models import Export
 from samizdat.portability.permits import EXPORTED
