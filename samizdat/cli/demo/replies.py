@@ -80,7 +80,7 @@ def _mail(organization: Organization, sent: "Campaign", reply: WrittenReply, wri
         mail["From"] = f"{values.get('FNAME', '')} <{values['EMAIL']}>"
         token = tokens.make(key, "message-id", sent.edition.pk, writer.number)
         mail["In-Reply-To"] = f"<{token}@{DOMAIN}>"
-        quoted = f"\n\nOn 26 Nov, {draft_of(sent).from_name} wrote:\n> {subject}\n> Dear reader,\n"
+        quoted = f"\n\nOn 26 Nov, {draft_of(sent).from_name} wrote:\n> {subject}\n> Hello,\n"
     mail.set_content(reply.text + quoted)
     if reply.file:
         mail.add_attachment(_PIXEL, maintype="image", subtype="gif", filename=reply.file)
