@@ -1,5 +1,5 @@
-"""Where mailboxes of known providers are: what a form fills in, and whoever adds a mailbox may change. Nobody has checked
-them lately: a wrong one shows when the mailbox is added, since we log in then."""
+"""Where mailboxes of known providers are: what a form fills in, and whoever adds a mailbox may change. Nobody has
+checked them lately: a wrong one shows when the mailbox is added, since we log in then."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
