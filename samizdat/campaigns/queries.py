@@ -15,7 +15,16 @@ from samizdat.audience.errors import FieldRefused
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.edition_details import slug_of
 from samizdat.campaigns.errors import NoSuchCampaign
-from samizdat.campaigns.models import Campaign, Edition, Picture, Template, TemplateText, large, untouched
+from samizdat.campaigns.models import (
+    Campaign,
+    Edition,
+    Picture,
+    Template,
+    TemplateText,
+    large,
+    large_of_edition,
+    untouched,
+)
 from samizdat.core.content.message import CompiledContent, loads
 from samizdat.vault import keyring
 from samizdat.vault.keyring import OrganizationKeys
@@ -52,6 +61,11 @@ def _subject(row: Campaign) -> str:
 def let_go(row: Campaign) -> None:
     """Of its text: who asks for it fetches it anew."""
     for column in large():
+        row.__dict__.pop(column, None)
+
+
+def let_go_of_edition(row: Edition) -> None:
+    for column in large_of_edition():
         row.__dict__.pop(column, None)
 
 

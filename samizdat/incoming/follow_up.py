@@ -168,7 +168,7 @@ def follow(organization: Organization, known: Sequence[tuple[ReportEvent, SentMe
     for _pk, message in sorted(by_complaint.items()):
         audience.unsubscribe_from_all(message.subscriber, now=now, way="mail")
         audience.suppress(organization, "complaint", subscriber=message.subscriber, now=now)
-    complaints.look(organization, [message.details.list for message in by_complaint.values()], now)
+    complaints.look(organization, [message.list for message in by_complaint.values()], now)
     in_doubt = _in_doubt(organization, {row.message.edition for row in dead if row.why != "soft"}, now)
     believed = {
         row.message.subscriber.pk: row.answer
@@ -224,7 +224,7 @@ def _answer(event: ReportEvent, message: SentMessage, reports: Iterable[Counted]
 
 def _leave(message: SentMessage, now: datetime) -> None:
     """As the unsubscribe link of that email. A list that is away leaves them on none of theirs."""
-    mailing_list = List.objects.filter(organization=message.subscriber.organization, pk=message.details.list).first()
+    mailing_list = List.objects.filter(organization=message.subscriber.organization, pk=message.list).first()
     if mailing_list is None:
         audience.unsubscribe_from_all(message.subscriber, now=now, way="mail")
         return

@@ -61,7 +61,7 @@ def _slices(organization: Organization, edition: Edition, details: EditionDetail
                 event = ReportEvent(
                     report.kind, None, report.status or None, report.reply or None, report.fault, report.reason
                 )
-                known.append((event, SentMessage(edition, details, subscribers[report.number])))
+                known.append((event, SentMessage(edition, details.list, subscribers[report.number])))
         yield known
         after = rows[-1].pk
 

@@ -16,8 +16,9 @@ from typing import NamedTuple
 from samizdat.accounts.models import Organization
 from samizdat.audience.models import Subscriber, is_number
 from samizdat.audience.queries import address_of, subscribers_numbered
-from samizdat.campaigns.edition_details import EditionDetails, opened
-from samizdat.campaigns.models import Edition
+from samizdat.campaigns.edition_details import opened
+from samizdat.campaigns.models import Edition, large_of_edition
+from samizdat.campaigns.queries import let_go_of_edition
 from samizdat.core.bounce.report import Hints, ReportEvent
 from samizdat.core.crypto import tokens
 from samizdat.core.crypto.seal import SealBroken
@@ -39,10 +40,10 @@ _TOKEN = re.compile(rf"(?<![a-zA-Z2-7])[a-zA-Z2-7]{{{tokens.TOKEN_CHARACTERS}}}(
 
 @dataclass(frozen=True, slots=True)
 class SentMessage:
-    """A message of ours, proven; `details` as its edition was sealed."""
+    """A message of ours, proven. list: to which it went, as its edition was sealed."""
 
     edition: Edition
-    details: EditionDetails
+    list: int
     subscriber: Subscriber
 
 
@@ -119,28 +120,31 @@ class _Known:
         by_edition: dict[int, set[int]] = defaultdict(set)
         for token in proven_tokens:
             by_edition[token.edition].add(token.number)
-        rows = Edition.objects.filter(pk__in=[*by_edition], organization=organization).defer("compiled_sealed")
+        rows = Edition.objects.filter(pk__in=[*by_edition], organization=organization).defer(*large_of_edition())
         self._editions = {row.pk: row for row in rows}
         numbers = {number for edition in self._editions for number in by_edition[edition]}
         self._subscribers = subscribers_numbered(organization, sorted(numbers)) if numbers else {}
         self._days = {edition: _days(edition, by_edition[edition]) for edition in self._editions}
-        self._details = {edition: self._opened(row) for edition, row in self._editions.items()}
+        self._lists = {edition: self._list(row) for edition, row in self._editions.items()}
 
-    def _opened(self, edition: Edition) -> EditionDetails | None:
+    def _list(self, edition: Edition) -> int | None:
+        """None where it is altered. Of the text, which may have megabytes, nothing is kept."""
         try:
-            return opened(self._keys, edition)
+            return opened(self._keys, edition).list
         except SealBroken:
             return None
+        finally:
+            let_go_of_edition(edition)
 
     def message(self, token: tokens.Token) -> SentMessage | None:
         edition, subscriber = self._editions.get(token.edition), self._subscribers.get(token.number)
-        if edition is None or subscriber is None or (details := self._details[edition.pk]) is None:
+        if edition is None or subscriber is None or (list_ := self._lists[edition.pk]) is None:
             return None
         # When it went out: a welcome email months after its release. A bounce may come before that is written down.
         day = self._days[edition.pk].get(token.number) or edition.created.astimezone(UTC).date()
         if self._today - day > STALE or not self._keys.believes(token, day, self._today):
             return None
-        return SentMessage(edition, details, subscriber)
+        return SentMessage(edition, list_, subscriber)
 
 
 def _days(edition: int, numbers: Iterable[int]) -> Mapping[int, date]:

@@ -255,7 +255,7 @@ class _MatchedDelivery:
         subscriber = subscriber_at(self._organization, event.report.recipient or "")
         try:
             keys = keyring.keys(self._organization)
-            return SentMessage(edition, opened(keys, edition), subscriber) if subscriber else None
+            return SentMessage(edition, opened(keys, edition).list, subscriber) if subscriber else None
         except SealBroken:
             return None
 

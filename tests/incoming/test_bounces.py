@@ -6,6 +6,7 @@ from itertools import count
 from typing import Any, NoReturn
 
 import pytest
+from django.db import transaction
 
 from samizdat.accounts.actions import change_settings
 from samizdat.accounts.models import Organization
@@ -331,7 +332,8 @@ def test_what_another_worker_took_up_meanwhile_is_not_taken_up_again(house: Hous
     rows = [*IncomingMail.objects.all()]
     incoming.read()
     envelope = intake.opener(house.organization).open(bytes(rows[0].box))
-    processing._take_up(house.organization, [processing.ReadMail(rows[0], envelope, read(envelope.raw))], now())
+    with transaction.atomic():
+        processing._take_up(house.organization, [processing.ReadMail(rows[0], envelope, read(envelope.raw))], now())
     assert MailReport.objects.count() == 1
 
 

@@ -38,7 +38,7 @@ def resume_list(campaign: Campaign, reason: str, *, now: datetime, by: Person | 
     with transaction.atomic():
         record(RESUMED, organization, now=now, about=campaign.list_id, by=by, detail={"why": words})
         rows = Campaign.objects.select_related("organization").filter(organization=organization, list=campaign.list_id)
-        paused = [*rows.filter(state="paused", reason=REASON).order_by("pk")]
+        paused = [*rows.filter(state="paused", reason=REASON).defer(*large()).order_by("pk")]
         for row in paused:
             running.resume(row, now=now, by=by)
     campaign.refresh_from_db()

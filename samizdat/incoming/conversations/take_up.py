@@ -98,7 +98,7 @@ def _writer(organization: Organization, content: ReplyContent, message: SentMess
             proof="token",
             same_address=same,
             edition=message.edition.pk,
-            list=message.details.list,
+            list=message.list,
         )
     # Not a sign-up that waits for its confirmation: it goes within a week, and their reply would go with it.
     numbers = audience.numbers_at(organization, [_form(content.sender)]) if content.sender else []
@@ -119,7 +119,7 @@ def _answered(organization: Organization, content: ReplyContent) -> SentMessage 
         if edition is None or subscriber is None:
             continue
         try:
-            return SentMessage(edition, opened_edition(keyring.keys(organization), edition), subscriber)
+            return SentMessage(edition, opened_edition(keyring.keys(organization), edition).list, subscriber)
         except SealBroken:
             continue
     return None
