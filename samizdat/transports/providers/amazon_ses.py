@@ -207,8 +207,9 @@ class AmazonSesWebhook(SnsWebhook):
     label = "Amazon SES"
     domain = "amazonaws.com"
     steps = (
-        "Create an SNS topic, add an HTTPS subscription with this address, and choose the topic for bounces and "
-        "complaints in the feedback settings of your identity in SES."
+        "Create an SNS topic and add an HTTPS subscription with this address. Choose the topic for bounces and "
+        "complaints as event destination of your configuration set, or, if the route names none, in the feedback "
+        "settings of your identity in SES."
     )
     secret_label = "ARN of the SNS topic"
     places = re.compile(r"https://sns\.[a-z0-9-]{1,40}\.amazonaws\.com(\.cn)?/[!-~]*")
