@@ -323,7 +323,7 @@ def test_a_report_says_how_many_emails_came_back(here: House, desk: Desk) -> Non
     here_page = desk("viewer").get(_to(here, "report", campaign.pk)).content.decode()
     assert "Came back" not in here_page
     intake.take(here.organization, b"Subject: Undelivered\r\n\r\n", (), NOW.date())
-    for number, kind in enumerate(["hard", "hard", "soft", "complaint"]):
+    for number, kind in enumerate(["hard", "hard", "soft", "complaint", *20 * ["reply"]]):
         MailReport.objects.create(
             organization=here.organization, mail=number, position=0, edition=edition, number=number,
             kind=KINDS.index(kind), day=NOW.date(),
@@ -331,4 +331,6 @@ def test_a_report_says_how_many_emails_came_back(here: House, desk: Desk) -> Non
     page = desk("viewer").get(_to(here, "report", campaign.pk))
     assert page.context["returned"] == {"hard": 2, "soft": 1}
     assert page.context["few_complained"]  # One person's complaint is nobody's business.
-    assert "Came back: the address is dead" in page.content.decode()
+    assert page.context["in_inbox"] == 20 and not page.context["few_in_inbox"]
+    text = page.content.decode()
+    assert "Came back: the address is dead" in text and "Replies in the inbox" in text

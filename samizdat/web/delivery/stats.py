@@ -46,6 +46,8 @@ def heard(campaign: Campaign) -> dict[str, object]:
         "returned": {kind: came_back.get(kind, 0) for kind in ("hard", "soft")},
         "complained": came_back.get("complaint", 0),
         "few_complained": is_few(came_back.get("complaint", 0)),
+        "in_inbox": came_back.get("reply", 0),
+        "few_in_inbox": is_few(came_back.get("reply", 0)),
         "is_heard": incoming.last_received(campaign.organization) is not None,
         "replies": poll_counts.replies,
         "few_replies": poll_counts.few_replies,
