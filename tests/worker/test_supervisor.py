@@ -398,7 +398,7 @@ def test_whoever_takes_the_public_process_reaches_no_other_with_a_signal() -> No
         "def serve(*_):\n"
         "    try: os.kill(os.getppid(), 0)\n"
         "    except PermissionError: return 7\n"
-        "child._serve = serve; os._exit(child.main('public'))"
+        "child.DEEDS['public'] = serve; os._exit(child.main('public'))"
     )
     done = subprocess.run([sys.executable, "-c", tries], cwd=ROOT, env=processes.environment(), check=False)
     assert done.returncode == 7
