@@ -93,6 +93,7 @@ class SeedCopy(models.Model):
 
     UNSENT, SENT, INBOX, SPAM, MISSING, REJECTED, UNREAD = range(7)
 
+    organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="+", db_index=False)
     campaign = models.ForeignKey("campaigns.Campaign", models.CASCADE, related_name="+", db_index=False)
     route = models.ForeignKey("delivery.Route", models.CASCADE, related_name="+", db_index=False)
     seed = models.ForeignKey(SeedMailbox, models.CASCADE, related_name="+", db_index=False)
@@ -102,7 +103,9 @@ class SeedCopy(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["campaign", "route", "seed"], name="seed_copy_once")]
-        indexes = [models.Index(fields=["seed", "at"], name="seed_copy_waiting", condition=models.Q(state__lte=1))]
+        indexes = [
+            models.Index(fields=["organization", "at"], name="seed_copy_waiting", condition=models.Q(state__lte=1))
+        ]
 
 
 class Conversation(models.Model):

@@ -46,9 +46,9 @@ BAD = (SeedCopy.SPAM, SeedCopy.MISSING)
 
 def organizations(now: datetime) -> set[int]:
     """Numbers of those for which a copy is to be sent or looked for."""
-    waiting = SeedCopy.objects.filter(state__in=OPEN, seed__organization__sending_locked=False)
+    waiting = SeedCopy.objects.filter(state__in=OPEN, organization__sending_locked=False)
     carrying = {total.edition.campaign.organization_id for total in _carrying(now) if _lacks(total)}
-    return carrying | {*waiting.values_list("seed__organization", flat=True)}
+    return carrying | {*waiting.values_list("organization", flat=True)}
 
 
 def _carrying(now: datetime) -> QuerySet[RouteTotal]:
@@ -85,6 +85,7 @@ def _write_down(organization: int, now: datetime) -> None:
     SeedCopy.objects.bulk_create(
         [
             SeedCopy(
+                organization_id=organization,
                 campaign_id=total.edition.campaign_id,
                 route_id=total.route_id,
                 seed=seed,
@@ -100,15 +101,15 @@ def _write_down(organization: int, now: datetime) -> None:
 
 def _unsent(organization: int, now: datetime) -> list[tuple[Campaign, Route, list[SeedCopy]]]:
     """Those that nobody is sending, taken for this process."""
-    rows = SeedCopy.objects.select_related("route__organization", "seed__organization")
-    rows = rows.filter(seed__organization=organization, state=SeedCopy.UNSENT, at__lte=now - STALE)
+    rows = SeedCopy.objects.select_related("organization", "route__organization", "seed__organization")
+    rows = rows.filter(organization=organization, state=SeedCopy.UNSENT, at__lte=now - STALE)
     mine = [
         row
         for row in rows.order_by("campaign", "route", "seed")
         if SeedCopy.objects.filter(pk=row.pk, state=SeedCopy.UNSENT, at=row.at).update(at=now)
     ]
     return [
-        (Campaign.objects.select_related("organization").get(pk=campaign), route, [*rows])
+        (Campaign.objects.select_related("organization").get(pk=campaign, organization=organization), route, [*rows])
         for (campaign, route), rows in groupby(mine, key=lambda row: (row.campaign_id, row.route))
     ]
 
@@ -160,7 +161,7 @@ def _state_of(row: SeedCopy, place: str, fault: str, now: datetime) -> int:
 
 def _tell(organization: int, now: datetime) -> None:
     """Of each route of a campaign once, when all of its copies are settled."""
-    rows = SeedCopy.objects.filter(seed__organization=organization, at__gt=now - 2 * AFTER_END)
+    rows = SeedCopy.objects.filter(organization=organization, at__gt=now - 2 * AFTER_END)
     owner = Organization.objects.get(pk=organization)
     grouped = groupby(rows.order_by("campaign", "route"), key=lambda row: (row.campaign_id, row.route_id))
     for (campaign, route), some in grouped:
@@ -186,6 +187,8 @@ class RoutePlacement:
 
 
 def placements(campaign: Campaign) -> list[RoutePlacement]:
-    rows = SeedCopy.objects.select_related("route", "seed").filter(campaign=campaign)
+    rows = SeedCopy.objects.select_related("route", "seed").filter(
+        organization=campaign.organization_id, campaign=campaign
+    )
     grouped = groupby(rows.order_by("route__priority", "route", "seed__name"), key=lambda row: row.route)
     return [RoutePlacement(route.name, {row.seed.name: row.state for row in some}) for route, some in grouped]
