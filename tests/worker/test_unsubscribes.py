@@ -31,6 +31,7 @@ from samizdat.vault import keyring
 from samizdat.vault.errors import KeyRefused
 from samizdat.web.settings import alarms
 from samizdat.worker.inbox import (
+    by_mail,
     clicks,
     inbox,
     leaving_alarm,
@@ -39,6 +40,7 @@ from samizdat.worker.inbox import (
     signups,
     subject_requests,
     unsubscribes,
+    webhooks,
 )
 from samizdat.worker.publishing import publish
 from samizdat.worker.schedule import event_handlers
@@ -345,7 +347,7 @@ def test_what_a_taken_public_process_seals_stops_no_loop(lantern: Any, thursday:
     for text in (b"[" * 20_000, b'{"kind": "leave", "at": "0001-01-01T00:00:00+23:00"}', b"[]", b'{"kind": 7}'):
         seal_in(lantern, text)
     say(lantern, "leave", token=token(lantern, ada, edition.id), purpose="leave")
-    for loop in (reconsent, preferences, clicks, signups, subject_requests, unsubscribes):
+    for loop in (reconsent, preferences, clicks, signups, subject_requests, by_mail, webhooks, unsubscribes):
         loop.take(NOW)
     assert status(ada, thursday) == "unsubscribed"
     assert not Intake.objects.exists()
