@@ -129,12 +129,14 @@ def webhook_sentence(code: str) -> str:
     return sentences.get(code, "")
 
 
-def read_deliveries(whose: int, name: str, requests: "Sequence[WebhookRequest]") -> "tuple[ReadDelivery, ...]":
+def read_deliveries(
+    organization_id: int, name: str, requests: "Sequence[WebhookRequest]"
+) -> "tuple[ReadDelivery, ...]":
     """What deliveries of a provider say, as a process without keys reads it. Errors: limited_process.TooMuch,
     limited_process.HelperBroke."""
     from samizdat.transports import webhook_reading
 
-    return limited_process.work(whose, webhook_reading.read_all, webhooks()[name], requests)
+    return limited_process.work(organization_id, webhook_reading.read_all, webhooks()[name], requests)
 
 
 def route_providers() -> "dict[str, RouteProvider]":

@@ -169,7 +169,8 @@ def test_a_mailbox_that_is_not_read_is_named_with_what_to_do(house: House) -> No
     subject = "Northern Lantern, mailbox bounces"
     (house.folder / "password").write_text("secret\n")
     url = "imaps://bounces%40lantern.example@127.0.0.1:1/"
-    house("mail", "add", "bounces", url, "--password-file", str(house.folder / "password"), "--delete")
+    password, whose = str(house.folder / "password"), "northern-lantern"
+    house("mail", "add", "bounces", url, "--password-file", password, "--delete", "--organization", whose)
     (sign,) = signs(house)[subject]
     assert sign["state"] == "amber" and "heard from it: never" in sign["sentence"] and "worker" in sign["sentence"]
     for code, state, words in (("password", "red", "user name or password"), ("", "good", "last on")):
@@ -187,7 +188,7 @@ def test_bounces_that_wait_for_a_decision_are_named(house: House) -> None:
         house,
         "from samizdat.accounts.models import Organization; from samizdat.campaigns.models import Campaign\n"
         "from samizdat import dbclock; from samizdat.events.actions import record\n"
-        "lantern = Organization.objects.get(); now = dbclock.now()\n"
+        "lantern = Organization.objects.get(slug='northern-lantern'); now = dbclock.now()\n"
         "from samizdat.audience.actions import new_list; thursday = new_list(lantern, 'Thursday', now=now)\n"
         "facts = {'state': 'sending', 'created': now, 'changed': now, 'list': thursday}\n"
         "campaign = Campaign.objects.create(organization=lantern, **facts)\n"

@@ -66,6 +66,10 @@ mail status
 mail ls
 !mail test bounces
 mail remove bounces
+!seed add post seed@post.example imaps://seed:secret@127.0.0.1:9
+seed ls
+!seed test post
+seed remove post
 list ls
 list new Spare
 list archive Spare
@@ -115,6 +119,7 @@ template rm Frame
 {NEW} News
 campaign ls
 campaign audience {{id}}
+seed show {{id}}
 campaign check {{id}}
 campaign test {{id}} --to ada@lantern.example
 campaign translate {{id}} --language ru --subject Новости --body letter.md

@@ -30,6 +30,8 @@ GOLDEN = {
     "stay": "aebagbhh3v5zdiybpzepazxecy5p33uhy5sclp4g2casxgqvdlhq",
     "asks": "aebagbg4taurb54qzeb3loebd5fbnyy5ms7acnw64cf62anpo32q",
     "probe": "aebagbef2rnirjantgqxsgefmkepqsaxgi2dfitzfczvw5xtcyqq",
+    "by-mail": "aebagbbjuvf2k7c6dkyru2kycd4rwk7ys2gxrboyfda2kjveg23q",
+    "webhook": "aebagbamsnud2ctzpxe7lluanqpf7zdrhy2ru5xmc2c3vrdmagba",
 }
 number = st.integers(0, 2**64 - 1)
 
