@@ -30,7 +30,7 @@ SHORT = 4_096
 # Rows of one statement: 1 ms, after which other threads have their turn, and 64 MB at most.
 PAGE = 1_000
 # Of these so many are looked through as one text.
-TOGETHER = 50
+TOGETHER = 25
 # Seconds that a look waits until the one before it is over.
 WAITING = 3.0
 
