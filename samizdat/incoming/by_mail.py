@@ -4,9 +4,6 @@ intake in the words that forms have, for the worker (worker/inbox/by_mail.py).
 Nothing is done here, and nothing answered: who is nobody to us hears nothing.
 """
 
-import json
-import os
-import struct
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +17,7 @@ from samizdat.audience.list_details import ListDetails
 from samizdat.audience.models import List
 from samizdat.campaigns.sender_domain_check import asker
 from samizdat.core.bounce.report import Report
-from samizdat.core.crypto import seal, tokens
+from samizdat.core.crypto import tokens
 from samizdat.core.mail import by_mail, dkim_check, dmarc
 from samizdat.core.mail.address import BadAddress, domain, normalize
 from samizdat.core.mail.by_mail import Command, MailRequest
@@ -31,6 +28,7 @@ from samizdat.incoming.intake import box_key
 from samizdat.incoming.models import IncomingMail, PolledMailbox
 from samizdat.options import confirmations_an_hour
 from samizdat.publicdb import actions as publicdb
+from samizdat.publicdb import intake_boxes
 from samizdat.publicdb.models import Site
 from samizdat.vault import keyring
 
@@ -39,8 +37,6 @@ PURPOSE = "by-mail"
 WRITTEN = ("reply", "unsubscribe")
 # Seconds of questions to name servers for one portion; whoever comes after that is asked by a mail.
 ASKING = 5.0
-# Bytes of a sealed box in the intake are a multiple of this, as of those that the public pages lay there.
-STEP = 512
 _EPOCH = date(1970, 1, 1)
 
 
@@ -190,12 +186,9 @@ class _CommandDoor:
         publicdb.take_in(bytes(self.organization.uid), self._sealed(kind, words), kind, None)
 
     def _sealed(self, kind: str, words: Mapping[str, str]) -> bytes:
-        """As public/envelopes does it."""
-        text = json.dumps({"kind": kind, "at": self.now.isoformat(timespec="seconds"), **words}).encode()
-        padded, uid = text.ljust(-(-len(text) // STEP) * STEP), bytes(self.organization.uid)
-        number, public = box_key(self.organization)
-        box = seal.seal_to(public, padded, b"intake\0" + uid, os.urandom(32), os.urandom(12))
-        return struct.pack(">I", number) + box
+        """As public/envelopes does it, with the key from our own ring."""
+        payload = {"kind": kind, "at": self.now.isoformat(timespec="seconds"), **words}
+        return intake_boxes.sealed(*box_key(self.organization), bytes(self.organization.uid), payload)
 
 
 def _aligned(signer: str, sender: str, ask: Ask) -> bool:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import struct
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -12,12 +11,11 @@ from django.utils import timezone
 
 from samizdat.core.crypto import seal
 from samizdat.public import tokens
-from samizdat.publicdb import actions
+from samizdat.publicdb import actions, intake_boxes
+from samizdat.publicdb.intake_boxes import STEP, info
 from samizdat.publicdb.models import Site
 from samizdat.vault.errors import VaultError
 
-# Every box is a multiple of this long, so that its length tells nothing of the address in it.
-STEP = 512
 # Seconds until the supervisor is asked again for a key that is known.
 ASK_AGAIN = 60.0
 
@@ -92,14 +90,5 @@ def _said(kind: str, words: Mapping[str, object]) -> dict[str, object]:
 
 
 def _sealed(place: Site, payload: dict[str, object], size: int = STEP) -> bytes:
-    """Layout: number of the box key (u32), then the box of core/crypto/seal."""
-    text = json.dumps(payload, ensure_ascii=False).encode()
-    padded = text.ljust(-(-len(text) // size) * size)
-    number, key = boxes.of(bytes(place.uid))
-    box = seal.seal_to(key, padded, info(bytes(place.uid)), os.urandom(32), os.urandom(12))
-    return struct.pack(">I", number) + box
-
-
-def info(uid: bytes) -> bytes:
-    """What a box of the intake is for: see core/crypto/seal.seal_to."""
-    return b"intake\0" + uid
+    uid = bytes(place.uid)
+    return intake_boxes.sealed(*boxes.of(uid), uid, payload, size)

@@ -22,6 +22,7 @@ from samizdat.core.crypto import seal, tokens
 from samizdat.delivery import clock_jumps
 from samizdat.logs import where_it_broke
 from samizdat.publicdb import actions as publicdb
+from samizdat.publicdb import intake_boxes
 from samizdat.publicdb.intake_limits import KINDS
 from samizdat.publicdb.models import Intake
 from samizdat.vault import keyring
@@ -371,7 +372,7 @@ def _open(row: Intake, organization: Organization | None, now: datetime) -> Open
     box = bytes(row.box)
     try:
         private = keyring.keys(organization).boxes[struct.unpack(">I", box[:4])[0]]
-        text = seal.open_sealed(private, box[4:], b"intake\0" + bytes(row.place_id))
+        text = seal.open_sealed(private, box[4:], intake_boxes.info(bytes(row.place_id)))
         words = msgspec.json.decode(text, type=EnvelopeWords)
         return OpenedEnvelope(row.id, organization, words, _time(words.at, now))
     # RecursionError: JSON of a thousand brackets.
