@@ -22,7 +22,6 @@ from samizdat.audience import queries as audience_queries
 from samizdat.audience.actions import preferences
 from samizdat.audience.actions.mail_quota import few_a_day
 from samizdat.audience.actions.preferences import LONGEST_PAUSE, PreferenceChoice
-from samizdat.audience.errors import AudienceError
 from samizdat.audience.models import Subscriber
 from samizdat.core.content.phrases import base
 from samizdat.core.crypto import tokens
@@ -31,9 +30,7 @@ from samizdat.core.mail.by_mail import Command
 from samizdat.core.mail.return_address import with_token
 from samizdat.delivery import service_senders
 from samizdat.incoming.by_mail import PURPOSE, day_number, mailbox_of, offered, proof
-from samizdat.logs import where_it_broke
 from samizdat.privacy.subject_access import access_file
-from samizdat.publicdb import actions as publicdb
 from samizdat.vault import keyring
 from samizdat.worker.inbox import signups
 from samizdat.worker.inbox.inbox import OpenedEnvelope, given_up
@@ -47,23 +44,8 @@ ANSWERED = 7
 
 def take(now: datetime, organization: Organization | None = None) -> int:
     """Takes up what waits and is due, of all organizations or of one; returns how many are done with."""
-    return signups.in_turn(now, KINDS, _take_up, organization)
-
-
-def _take_up(envelopes: list[OpenedEnvelope], now: datetime) -> int:
-    done = 0
-    for envelope in envelopes:
-        try:
-            finished = _take(envelope, now)
-        except AudienceError:
-            finished = True
-        except Exception as error:
-            log.error("A command by email could not be taken up and is tried again: %s", where_it_broke(error))
-            finished = given_up(envelope, now)
-        if finished:
-            publicdb.done_with([envelope.row])
-            done += 1
-    return done
+    broke = "A command by email could not be taken up and is tried again: %s"
+    return signups.in_turn(now, KINDS, signups.one_by_one(_take, broke), organization)
 
 
 @dataclass(frozen=True, slots=True)

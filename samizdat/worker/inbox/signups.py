@@ -65,6 +65,30 @@ def in_turn(
     return in_batches(now, kinds, take_up, memory, place, lambda: memory.has_room(number))
 
 
+def one_by_one(
+    take: Callable[[OpenedEnvelope, datetime], bool], broke: str
+) -> Callable[[list[OpenedEnvelope], datetime], int]:
+    """For in_turn. take: True when the box may go, also where it says AudienceError: then they were erased meanwhile.
+    broke: what the log says of one that can't be taken up, with %s for where."""
+
+    def take_up(envelopes: list[OpenedEnvelope], now: datetime) -> int:
+        done = 0
+        for envelope in envelopes:
+            try:
+                finished = take(envelope, now)
+            except AudienceError:
+                finished = True
+            except Exception as error:
+                log.error(broke, where_it_broke(error))
+                finished = given_up(envelope, now)
+            if finished:
+                publicdb.done_with([envelope.row])
+                done += 1
+        return done
+
+    return take_up
+
+
 def _take_up(envelopes: list[OpenedEnvelope], now: datetime) -> int:
     done = 0
     for envelope in envelopes:

@@ -20,12 +20,10 @@ from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import queries as audience_queries
 from samizdat.audience.actions import preferences
 from samizdat.audience.actions.mail_quota import few_a_day, few_in_all, may_come_back, once_a_day
-from samizdat.audience.errors import AudienceError
 from samizdat.audience.models import Subscriber
 from samizdat.core.content.phrases import PhraseTable, language_for
 from samizdat.core.mail import address
 from samizdat.delivery import service_senders
-from samizdat.logs import where_it_broke
 from samizdat.privacy.subject_access import access_file
 from samizdat.publicdb import actions as publicdb
 from samizdat.worker.inbox import fundraising_consent, signups
@@ -47,23 +45,8 @@ _PATHS = {"data": "d", "erase": "e", "move": "n", "allow": "o"}
 
 def take(now: datetime, organization: Organization | None = None) -> int:
     """Takes up what waits and is due, of all organizations or of one; returns how many are done with."""
-    return signups.in_turn(now, KINDS, _take_up, organization)
-
-
-def _take_up(envelopes: list[OpenedEnvelope], now: datetime) -> int:
-    done = 0
-    for envelope in envelopes:
-        try:
-            finished = _take(envelope, now)
-        except AudienceError:
-            finished = True
-        except Exception as error:
-            log.error("A mail to a reader could not be made and is tried again: %s", where_it_broke(error))
-            finished = given_up(envelope, now)
-        if finished:
-            publicdb.done_with([envelope.row])
-            done += 1
-    return done
+    broke = "A mail to a reader could not be made and is tried again: %s"
+    return signups.in_turn(now, KINDS, signups.one_by_one(_take, broke), organization)
 
 
 @dataclass(frozen=True, slots=True)
