@@ -23,7 +23,7 @@ LOOKED_AT = 500
 HALF = 0.5
 PLACES = "/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin:/sbin"
 ASKED = (
-    "myhostname", "mynetworks", "inet_interfaces", "smtp_tls_security_level", "smtpd_relay_restrictions",
+    "myhostname", "mynetworks", "smtp_tls_security_level", "smtpd_relay_restrictions",
     "smtpd_recipient_restrictions",
 )  # fmt: skip
 # One of these keeps strangers from sending through it.

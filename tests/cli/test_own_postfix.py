@@ -13,7 +13,6 @@ from samizdat.cli import own_postfix
 GOOD = {
     "myhostname": "mail.lantern.example",
     "mynetworks": "127.0.0.0/8 [::1]/128",
-    "inet_interfaces": "loopback-only",
     "smtp_tls_security_level": "may",
     "smtpd_relay_restrictions": "permit_mynetworks, permit_sasl_authenticated, defer_unauth_destination",
     "smtpd_recipient_restrictions": "",
