@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from samizdat.delivery.models import Route
 from samizdat.events.actions import detail_of
 from samizdat.events.models import Event
 from samizdat.incoming.mailboxes.settings import BadMailbox
@@ -169,6 +170,15 @@ def test_the_worker_begins_rounds_only_where_something_is_to_be_done(seeded: See
 
 
 @with_dovecot
+def test_a_route_that_is_paused_meanwhile_sends_no_copies(seeded: Seeded) -> None:
+    campaign = seeded.send()
+    Route.objects.update(state="paused")
+    assert copies.organizations(now()) == set()
+    seeded.go_on()
+    assert seeded.states(campaign) == [] and SEED not in {caught.recipient for caught in seeded.server.messages}
+
+
+@with_dovecot
 def test_a_copied_installation_sends_no_copies(seeded: Seeded) -> None:
     seeded.send()
     type(seeded.house.organization).objects.update(sending_locked=True)
@@ -180,7 +190,9 @@ def test_a_seed_mailbox_is_read_by_imap_and_its_name_is_its_own(house: House) ->
         mailboxes.add(house.organization, "post", SEED, "pop3s://seed:secret@post.example", now=now())
     mailboxes.add(house.organization, "post", SEED, "imaps://seed:secret@post.example", now=now())
     with pytest.raises(mailboxes.SeedTaken):
-        mailboxes.add(house.organization, "post", SEED, "imaps://seed:secret@post.example", now=now())
+        mailboxes.add(house.organization, "post", "two@post.example", "imaps://two:secret@post.example", now=now())
+    with pytest.raises(BadMailbox, match="already belongs"):
+        mailboxes.add(house.organization, "other", SEED, "imaps://seed:secret@post.example", now=now())
     row = SeedMailbox.objects.get()
     assert b"secret" not in bytes(row.settings_sealed) and SEED.encode() not in bytes(row.settings_sealed)
     mailboxes.remove(house.organization, "post", now=now())

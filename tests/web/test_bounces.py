@@ -112,7 +112,8 @@ def test_the_report_shows_where_copies_to_seed_mailboxes_arrived(here: House, de
     assert "Seed mailboxes" not in desk("viewer").get(report).content.decode()
     route = add_route(organization, "main relay", "smtp+plain://127.0.0.1:2525", now=NOW)
     for name, state in (("at Gmail", SeedCopy.SPAM), ("at Mail.ru", SeedCopy.INBOX)):
-        seed = seeds.add(organization, name, "seed@post.example", "imaps://seed:secret@post.example", now=NOW)
+        address = f"{state}@post.example"
+        seed = seeds.add(organization, name, address, "imaps://seed:secret@post.example", now=NOW)
         where = {"organization": organization, "campaign": here.sent, "route": route, "seed": seed}
         SeedCopy.objects.create(**where, state=state, mark="ab", at=NOW)
     page = " ".join(desk("viewer").get(report).content.decode().split())

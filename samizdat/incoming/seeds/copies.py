@@ -40,6 +40,8 @@ AFTER_END = timedelta(hours=1)
 STALE = timedelta(minutes=5)
 # A state as commands name it, by its number.
 WORDS = ("to be sent", "on its way", "inbox", "spam", "missing", "rejected", "mailbox not readable")
+# Of a route that somebody paused meanwhile nothing is sent.
+USED = ("live", "throttled")
 OPEN = (SeedCopy.UNSENT, SeedCopy.SENT)
 BAD = (SeedCopy.SPAM, SeedCopy.MISSING)
 
@@ -57,6 +59,7 @@ def _carrying(now: datetime) -> QuerySet[RouteTotal]:
     seeded = SeedMailbox.objects.values("organization")
     rows = RouteTotal.objects.filter(going, edition__campaign__organization__in=seeded, accepted__gt=0)
     rows = rows.filter(edition__campaign__organization__sending_locked=False, edition__campaign__welcome=0)
+    rows = rows.filter(route__state__in=USED)
     return rows.select_related("edition__campaign").only("route", "accepted", "edition__campaign__organization")
 
 
@@ -123,11 +126,12 @@ def _send(campaign: Campaign, route: Route, copies: Sequence[SeedCopy], now: dat
         accepted = set()
     for row in copies:
         sent = any(row is by_address[address] for address in accepted)
-        _settle([row], SeedCopy.SENT if sent else SeedCopy.REJECTED, SeedCopy.UNSENT)
+        _settle(row, SeedCopy.SENT if sent else SeedCopy.REJECTED, SeedCopy.UNSENT)
 
 
-def _settle(rows: Sequence[SeedCopy], state: int, before: int) -> None:
-    SeedCopy.objects.filter(pk__in=[row.pk for row in rows], state=before).update(state=state)
+def _settle(row: SeedCopy, state: int, before: int) -> None:
+    """Where another process has not settled it."""
+    SeedCopy.objects.filter(pk=row.pk, state=before).update(state=state)
 
 
 def _look(seed: SeedMailbox, copies: Sequence[SeedCopy], now: datetime) -> None:
@@ -145,7 +149,7 @@ def _look(seed: SeedMailbox, copies: Sequence[SeedCopy], now: datetime) -> None:
     for row in copies:
         state = _state_of(row, places.get(row.mark, ""), fault, now)
         if state != SeedCopy.SENT:
-            _settle([row], state, SeedCopy.SENT)
+            _settle(row, state, SeedCopy.SENT)
 
 
 def _state_of(row: SeedCopy, place: str, fault: str, now: datetime) -> int:

@@ -75,8 +75,11 @@ def add(
     try:
         with transaction.atomic():
             Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
-            if SeedMailbox.objects.filter(organization=organization).count() >= MOST:
+            there = seeds(organization)
+            if len(there) >= MOST:
                 raise BadMailbox(_("%(n)s seed mailboxes are enough. Remove one first.") % {"n": MOST})
+            if any(row.settings and row.settings.address == settings.address for row in there):
+                raise BadMailbox(_("This address already belongs to a seed mailbox. Enter another one."))
             row = SeedMailbox.objects.create(organization=organization, name=name, settings_sealed=b"")
             row.settings_sealed = keyring.keys(organization).seal_json(settings, "seed mailbox", "settings", row.pk)
             row.save(update_fields=["settings_sealed"])
