@@ -168,6 +168,23 @@ def test_killed_inside_a_fetch_nothing_is_lost_and_nothing_is_read_twice(
 
 
 @BOTH
+def test_two_processes_that_read_a_mailbox_at_once_take_in_each_message_once(postbox: Postbox, scheme: str) -> None:
+    messages = postbox.fill(3)
+    row = postbox.add(scheme)
+    with polling.session(open_settings(row)) as source:
+        fetched = [*source.fetch(source.page(), intake.MOST)]
+        assert [polling._take(row.pk, fetched, NOW), polling._take(row.pk, fetched, NOW)] == [3, 0]
+    assert postbox.taken() == messages
+
+
+@BOTH
+def test_of_a_message_without_end_no_more_is_held_than_is_kept(postbox: Postbox, scheme: str) -> None:
+    postbox.dovecot.deliver(message(1, "y" * 100_000))
+    with polling.session(open_settings(postbox.add(scheme))) as source:
+        assert [len(raw) for _message, raw in source.fetch(source.page(), 70_000)] == [70_000]
+
+
+@BOTH
 def test_a_message_without_end_is_taken_in_by_its_beginning(
     postbox: Postbox, scheme: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
