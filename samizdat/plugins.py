@@ -205,6 +205,13 @@ def access_token(host: str, options: Mapping[str, str], secret: str, inside: "tu
     return oauth.token_for(host, options, secret, inside)
 
 
+def xoauth2_response(user: str, token: str) -> str:
+    """What follows AUTH XOAUTH2."""
+    from samizdat.transports import oauth
+
+    return oauth.xoauth2(user, token)
+
+
 # -- what apps ask of the importers ---------------------------------------------------------------------------------
 # Their values are in core/imports.py. They themselves are imported once there is a file to read: it takes 70 ms, which
 # no other command has to wait for.

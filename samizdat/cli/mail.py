@@ -110,7 +110,7 @@ def add(name: str, url: str, password_file: str | None, delete: bool, move_to: s
 
     Options in the URL: ?fingerprint= is the SHA-256 of the only certificate to trust, ?ca= a file of certificates
     to trust instead of those of the system. ?client= is the client ID of your application at Google or Microsoft for
-    mailboxes that take no passwords (OAuth, IMAP alone), with ?tenant= at Microsoft and ?token_url= elsewhere; the
+    mailboxes that take no passwords (OAuth), with ?tenant= at Microsoft and ?token_url= elsewhere; the
     password is then SECRET, or SECRET REFRESH_TOKEN.
     """
     bootstrap.open_house()

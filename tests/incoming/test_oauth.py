@@ -11,7 +11,6 @@ import pytest
 from samizdat.accounts.models import Organization
 from samizdat.incoming.mailboxes import actions
 from samizdat.incoming.mailboxes.faults import MailboxFault
-from samizdat.incoming.mailboxes.settings import BadMailbox, read_url
 from samizdat.incoming.models import PolledMailbox
 from samizdat.transports import oauth
 from samizdat.worker.mail import mailbox_polls
@@ -59,6 +58,34 @@ def tokens() -> Iterator[TokenServer]:
         yield tokens
 
 
+class Pop3Session(socketserver.StreamRequestHandler):
+    """The same by POP3."""
+
+    def handle(self) -> None:
+        server: Any = self.server
+        self.wfile.write(b"+OK ready\r\n")
+        answers = {
+            b"CAPA": f"+OK\r\nUIDL\r\nSASL {server.offers}\r\n.".encode(),
+            b"AUTH XOAUTH2": b"+ ",
+            WANTED: b"+OK",
+            b"": b"-ERR [AUTH] Invalid credentials",
+            b"STAT": b"+OK 3 300",
+            b"QUIT": b"+OK",
+        }
+        while line := self.rfile.readline():
+            server.lines.append(line.strip())
+            self.wfile.write(answers.get(line.strip(), b"+ eyJzdGF0dXMiOiI0MDEifQ==") + b"\r\n")
+
+
+@pytest.fixture
+def pop3() -> Iterator[Any]:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Pop3Session) as server:
+        server.offers, server.lines = "PLAIN XOAUTH2", []  # type: ignore[attr-defined]
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield server
+        server.shutdown()
+
+
 @pytest.fixture
 def imap() -> Iterator[Any]:
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Session) as server:
@@ -68,9 +95,11 @@ def imap() -> Iterator[Any]:
         server.shutdown()
 
 
-def add(organization: Organization, imap: Any, tokens: TokenServer, secret: str = SECRET) -> PolledMailbox:
-    where = f"127.0.0.1:{imap.server_address[1]}"
-    url = f"imap+plain://bounces%40lantern.example@{where}/?client=app&token_url={tokens.url}"
+def add(
+    organization: Organization, server: Any, tokens: TokenServer, secret: str = SECRET, protocol: str = "imap"
+) -> PolledMailbox:
+    where = f"127.0.0.1:{server.server_address[1]}"
+    url = f"{protocol}+plain://bounces%40lantern.example@{where}/?client=app&token_url={tokens.url}"
     return actions.add(organization, "bounces", url, now=NOW, password=secret)
 
 
@@ -121,6 +150,21 @@ def test_a_server_without_oauth_gets_no_token(lantern: Organization, imap: Any, 
     assert not tokens.asked
 
 
-def test_oauth_by_pop3_is_refused() -> None:
-    with pytest.raises(BadMailbox, match="IMAP only"):
-        read_url("pop3s://me@pop.example?client=app", SECRET, "")
+def test_a_mailbox_is_read_by_pop3_with_an_access_token(lantern: Organization, pop3: Any, tokens: TokenServer) -> None:
+    assert actions.waiting(add(lantern, pop3, tokens, protocol="pop3")) == 3
+    assert all(SECRET.encode() not in line for line in pop3.lines)
+    # Exchange Online refuses a line that holds both.
+    assert b"AUTH XOAUTH2" in pop3.lines
+
+
+def test_a_token_that_the_pop3_server_describes_and_refuses_is_a_sentence(
+    lantern: Organization, pop3: Any, tokens: TokenServer
+) -> None:
+    tokens.token = "of-another-mailbox"
+    assert fault(add(lantern, pop3, tokens, protocol="pop3")) == "token"
+
+
+def test_a_pop3_server_without_oauth_gets_no_token(lantern: Organization, pop3: Any, tokens: TokenServer) -> None:
+    pop3.offers = "PLAIN"
+    assert fault(add(lantern, pop3, tokens, protocol="pop3")) == "no_oauth"
+    assert not tokens.asked

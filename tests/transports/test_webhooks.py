@@ -1,5 +1,6 @@
 """What providers tell by webhook: whether they wrote it, what it says, and what must never follow from it."""
 
+import hmac
 import importlib
 import json
 import re
@@ -192,6 +193,12 @@ def mailersend(kind: str, **morph: str) -> dict[str, Any]:
     return {"type": f"activity.{kind}", "data": {"id": "1", "email": email, "morph": morph or None}}
 
 
+def mailersend_2(kind: str, meta: Any) -> dict[str, Any]:
+    """Webhooks 2.0: flat, and without details an empty list."""
+    data = {"id": "1", "type": kind, "email": "boris@reader.example", "message_id": "2", "meta": meta}
+    return {"type": f"activity.{kind}", "created_at": "2026-11-25T21:23:54.000000Z", "data": data}
+
+
 def resend(kind: str, **data: Any) -> dict[str, Any]:
     return {"type": f"email.{kind}", "data": {"to": ["boris@reader.example"], **data}}
 
@@ -274,6 +281,8 @@ MEANINGS: list[tuple[str, Any, tuple[str, str, str | None]]] = [
     ("resend", resend("failed", failed={"reason": "reached_daily_quota"}), ("soft", "undefined", "route")),
     ("mailersend", mailersend("hard_bounced", object="recipient_bounce", reason=UNKNOWN_USER), HARD),
     ("mailersend", mailersend("spam_complaint"), COMPLAINT),
+    ("mailersend", mailersend_2("hard_bounced", {"reason": UNKNOWN_USER}), HARD),
+    ("mailersend", mailersend_2("spam_complaint", []), COMPLAINT),
     ("mailtrap", {"events": [of_boris(event="bounce", response=UNKNOWN_USER)]}, HARD),
     ("mailtrap", {"events": [of_boris(event="suspension")]}, ("soft", "delayed", "recipient")),
     ("postal", postal("MessageDeliveryFailed", UNKNOWN_USER), HARD),
@@ -309,6 +318,21 @@ def test_every_reason_of_a_dialect_is_one_of_bounces(name: str) -> None:
     assert {word.reason for word in words if word.reason} <= BY_NAME.keys()
     explained = [row[1] for table in tables for row in table.values() if type(row) is tuple and len(row) == 3]
     assert {reason for reason in explained if reason} <= BY_NAME.keys()
+
+
+def test_mailersend_may_try_the_address_before_it_shows_the_secret() -> None:
+    """By a secret that everybody knows, so nothing else counts by it."""
+    mailersend = hook("mailersend")
+    for kind, counts in (("webhook.test", True), ("activity.hard_bounced", False)):
+        body = json.dumps({"type": kind, "message": "", "data": {"email": "boris@reader.example"}}).encode()
+        signature = hmac.new(b"test_Am3L1GuOIc4blLUuHqAPxxwkZaJyEk8G", body, "sha256").hexdigest()
+        request = WebhookRequest(body, {"signature": signature})
+        if counts:
+            mailersend.verify(request, WebhookSecret(), NOW)
+            assert mailersend.events(request) == ()
+        else:
+            with pytest.raises(WebhookRefused, match="secret"):
+                mailersend.verify(request, WebhookSecret("ours"), NOW)
 
 
 def test_a_reader_who_calls_it_no_spam_does_not_complain() -> None:

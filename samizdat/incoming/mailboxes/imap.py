@@ -9,9 +9,9 @@ from contextlib import suppress
 from imapclient import IMAPClient
 from imapclient.exceptions import IMAPClientError, LoginError
 
-from samizdat import plugins
 from samizdat.core.private_networks import Network
 from samizdat.incoming.mailboxes import connection
+from samizdat.incoming.mailboxes.access_tokens import access_token
 from samizdat.incoming.mailboxes.faults import MailboxFault
 from samizdat.incoming.mailboxes.sealed import WaitingMessage
 from samizdat.incoming.mailboxes.settings import MailboxSettings
@@ -24,7 +24,6 @@ PAGE = 500
 # Seconds between two looks, while waiting for news, whether the process is to stop.
 SLICE = 5.0
 # Answers to a log-in that do not speak of the password (RFC 5530; LIMIT is Yahoo's).
-TOKEN_FAULTS = {"sign_in_over": "token_expired", "oauth_client": "oauth_client"}
 NOT_NOW = ("[UNAVAILABLE]", "[INUSE]", "[LIMIT]", "[SERVERBUG]")
 
 
@@ -110,19 +109,11 @@ class ImapSource:
             raise MailboxFault("password") from None
 
     def _show_token(self) -> None:
-        """XOAUTH2: developers.google.com/workspace/gmail/imap/xoauth2-protocol"""
-        settings = self._settings
         if not self._session.has_capability("AUTH=XOAUTH2"):
             raise MailboxFault("no_oauth")
-        options = {"client": settings.client, "tenant": settings.tenant, "token_url": settings.token_url}
+        token = access_token(self._settings, self._allowed)
         try:
-            token = plugins.access_token(settings.host, options, settings.password, self._allowed)
-        except plugins.BadRoute:
-            raise MailboxFault("oauth_client") from None
-        except plugins.RouteDown as down:
-            raise MailboxFault(TOKEN_FAULTS.get(down.verdict.reason, "no_token")) from None
-        try:
-            self._session.oauth2_login(settings.user, token)
+            self._session.oauth2_login(self._settings.user, token)
         except LoginError as error:
             raise MailboxFault("busy" if any(word in str(error) for word in NOT_NOW) else "token") from None
 

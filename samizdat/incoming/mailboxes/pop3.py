@@ -5,8 +5,10 @@ import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
+from samizdat import plugins
 from samizdat.core.private_networks import Network
 from samizdat.incoming.mailboxes import connection
+from samizdat.incoming.mailboxes.access_tokens import access_token
 from samizdat.incoming.mailboxes.faults import MailboxFault
 from samizdat.incoming.mailboxes.sealed import REMEMBERED, WaitingMessage
 from samizdat.incoming.mailboxes.settings import MailboxSettings
@@ -68,13 +70,25 @@ class Pop3Source:
             if settings.kind.encryption == "starttls":
                 self._start_tls(client)
             connection.check_pinned(settings, client.sock)
-            _log_in(client, settings)
+            self._log_in(client)
             self.waiting = client.stat()[0]
         except BaseException:
             self.close()
             opened.close()
             raise
         return client
+
+    def _log_in(self, client: Pop3OnSocket) -> None:
+        try:
+            if self._settings.client:
+                _show_token(client, self._settings, self._allowed)
+            else:
+                client.user(self._settings.user)
+                client.pass_(self._settings.password)
+        except poplib.error_proto as error:
+            answer = error.args[0] if error.args and isinstance(error.args[0], bytes) else b""
+            refused = "token" if self._settings.client else "password"
+            raise MailboxFault("busy" if any(word in answer for word in NOT_NOW) else refused) from None
 
     def _start_tls(self, client: Pop3OnSocket) -> None:
         context = connection.tls_context(self._settings)
@@ -123,10 +137,20 @@ class Pop3Source:
         self._client = self._deadline = None
 
 
-def _log_in(client: Pop3OnSocket, settings: MailboxSettings) -> None:
+def _show_token(client: Pop3OnSocket, settings: MailboxSettings, allowed: tuple[Network, ...] | None) -> None:
+    """AUTH XOAUTH2 (RFC 5034) in two lines, since Exchange Online takes none that is as long as both together
+    (github.com/marlam/mpop/issues/11). A token that is refused is described first, and the answer to that is empty."""
+    if "XOAUTH2" not in _mechanisms(client):
+        raise MailboxFault("no_oauth")
+    response = plugins.xoauth2_response(settings.user, access_token(settings, allowed))
+    client.ask("AUTH XOAUTH2")
+    if client.ask(response)[0] != b"+OK":
+        client.ask("")
+
+
+def _mechanisms(client: Pop3OnSocket) -> list[str]:
+    """Of servers that know no CAPA (RFC 2449), none."""
     try:
-        client.user(settings.user)
-        client.pass_(settings.password)
-    except poplib.error_proto as error:
-        answer = error.args[0] if error.args and isinstance(error.args[0], bytes) else b""
-        raise MailboxFault("busy" if any(word in answer for word in NOT_NOW) else "password") from None
+        return [name.upper() for name in client.capa().get("SASL", ())]
+    except poplib.error_proto:
+        return []

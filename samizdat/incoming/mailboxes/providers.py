@@ -1,5 +1,11 @@
-"""Where mailboxes of known providers are: what a form fills in, and whoever adds a mailbox may change. Nobody has
-checked them lately: a wrong one shows when the mailbox is added, since we log in then."""
+"""Where mailboxes of known providers are: what a form fills in, and whoever adds a mailbox may change. The ports are
+the usual ones, 993 and 995.
+
+Hosts, ports and what the user name is, as Thunderbird's list has them (ispdb): https://github.com/thunderbird/autoconfig.
+mailbox.org: https://kb.mailbox.org/en/private/e-mail/e-mail-configuration. Microsoft, IMAP and POP3 with OAuth alone:
+https://support.microsoft.com/office/8361e398-8af4-4e97-b147-6c6c4ac95353. App passwords of GMX:
+https://hilfe.gmx.net/sicherheit/2fa/anwendungsspezifisches-passwort.html.
+"""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -25,15 +31,34 @@ PROVIDERS: Mapping[str, MailboxProvider] = {
     "fastmail": MailboxProvider("Fastmail", "imap.fastmail.com", "pop.fastmail.com", APP_PASSWORD),
     "gmail": MailboxProvider("Gmail, Google Workspace", "imap.gmail.com", "pop.gmail.com", APP_PASSWORD),
     "gmx": MailboxProvider(
-        "GMX", "imap.gmx.net", "pop.gmx.net", _("Turn on POP3 and IMAP in the settings of your mailbox.")
+        "GMX",
+        "imap.gmx.net",
+        "pop.gmx.net",
+        _(
+            "Turn on POP3 and IMAP in the settings of your mailbox. With two-factor authentication, create an app "
+            "password."
+        ),
     ),
-    "icloud": MailboxProvider("iCloud", "imap.mail.me.com", "", APP_PASSWORD),
+    "icloud": MailboxProvider(
+        "iCloud",
+        "imap.mail.me.com",
+        "",
+        _(
+            "Create an app-specific password for Samizdat in your Apple account. The user name is the part of your "
+            "address before the @."
+        ),
+    ),
     "mail_ru": MailboxProvider("Mail.ru", "imap.mail.ru", "pop.mail.ru", APP_PASSWORD),
-    "mailbox_org": MailboxProvider("mailbox.org", "imap.mailbox.org", "pop3.mailbox.org"),
+    "mailbox_org": MailboxProvider(
+        "mailbox.org",
+        "imap.mailbox.org",
+        "pop3.mailbox.org",
+        _("With two-factor authentication, create an application password in the settings, under Security."),
+    ),
     "microsoft": MailboxProvider(
         "Microsoft 365, Outlook.com",
         "outlook.office365.com",
-        "",
+        "outlook.office365.com",
         _("Microsoft takes no passwords. Register an application, and enter its client ID and secret below."),
     ),
     "migadu": MailboxProvider("Migadu", "imap.migadu.com", "pop.migadu.com"),
@@ -43,6 +68,9 @@ PROVIDERS: Mapping[str, MailboxProvider] = {
         "Yandex",
         "imap.yandex.com",
         "pop.yandex.com",
-        _("Allow mail programs in the settings of your mailbox, and create an app password for Samizdat."),
+        _(
+            "Allow access by IMAP or POP3 in the settings of your mailbox, under Email clients, and create an app "
+            "password for Samizdat."
+        ),
     ),
 }

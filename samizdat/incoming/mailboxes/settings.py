@@ -99,8 +99,6 @@ def read_url(url: str, password: str | None, move_to: str) -> MailboxSettings:
 
 def check(settings: MailboxSettings) -> None:
     """Errors: BadMailbox for what doesn't go together."""
-    if settings.kind.protocol == "pop3" and settings.client:
-        raise BadMailbox(_("Sign-in with OAuth works with IMAP only. Choose IMAP."))
     if settings.kind.protocol == "imap" and settings.move_to == settings.folder:
         raise BadMailbox(_("Read mail can’t be moved to the folder it is read from. Choose another folder."))
 

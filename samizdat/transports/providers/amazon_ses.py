@@ -8,7 +8,8 @@ as a message tag. Opens and clicks are counted where the configuration set has a
 no request can turn that off.
 
 Events: https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html; the older
-notifications: https://docs.aws.amazon.com/ses/latest/dg/notification-contents.html
+notifications: https://docs.aws.amazon.com/ses/latest/dg/notification-contents.html; where topics are chosen, and that
+they can't be FIFO: https://docs.aws.amazon.com/ses/latest/dg/configure-sns-notifications.html
 """
 
 import base64
@@ -207,9 +208,9 @@ class AmazonSesWebhook(SnsWebhook):
     label = "Amazon SES"
     domain = "amazonaws.com"
     steps = (
-        "Create an SNS topic and add an HTTPS subscription with this address. Choose the topic for bounces and "
-        "complaints as event destination of your configuration set, or, if the route names none, in the feedback "
-        "settings of your identity in SES."
+        "Create an SNS topic of the type Standard and add an HTTPS subscription with this address. In SES, choose the "
+        "topic for bounces and complaints: as event destination of your configuration set, or, if the route names "
+        "none, in your identity under Notifications, Feedback notifications."
     )
     secret_label = "ARN of the SNS topic"
     places = re.compile(r"https://sns\.[a-z0-9-]{1,40}\.amazonaws\.com(\.cn)?/[!-~]*")

@@ -6,7 +6,8 @@ The interface takes texts and headers (https://developers.brevo.com/reference/se
 anew, so it signs; it has no place for pictures within an email. Brevo rewrites links and adds a picture that counts
 opens, and no request can turn that off. Our token comes back as X-Mailin-custom.
 
-Webhook: https://developers.brevo.com/docs/transactional-webhooks
+Webhook: https://developers.brevo.com/docs/transactional-webhooks; the names of its events as the app has them:
+https://developers.brevo.com/docs/how-to-use-webhooks; the menu: https://app-smtp.brevo.com/webhook
 """
 
 import json
@@ -158,8 +159,8 @@ class BrevoWebhook(Webhook):
     label = "Brevo"
     domain = "brevo.com"
     steps = (
-        "In Brevo, open Transactional, Settings, Webhook, add this address and tick: hard bounced, soft bounced, "
-        "invalid email, blocked, complaint."
+        "In Brevo, open Transactional, Email, Settings, Webhook, add this address and tick: hard bounce, soft bounce, "
+        "invalid email, blocked, error, complaint, unsubscribed."
     )
     signs = False
 

@@ -187,8 +187,8 @@ class MailgunWebhook(Webhook):
     label = "Mailgun"
     domain = "mailgun.org"
     steps = (
-        "In Mailgun, open Send, Webhooks, choose your domain and add this address for: permanent failure, "
-        "temporary failure, spam complaints, unsubscribes."
+        "In Mailgun, open Sending, Webhooks, choose your domain and add this address for: permanent failure, "
+        "temporary failure, spam complaints, unsubscribes. The signing key is in your account under API security."
     )
     secret_label = "HTTP webhook signing key"
     signs_inside = True

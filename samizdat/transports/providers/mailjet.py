@@ -1,4 +1,4 @@
-"""Mailjet: its Event API. https://dev.mailjet.com/email/guides/webhooks/"""
+"""Mailjet: its Event API. https://dev.mailjet.com/email/guides/webhooks/; the menu: https://app.mailjet.com/account/triggers"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -63,8 +63,8 @@ class MailjetWebhook(LoginWebhook):
     label = "Mailjet"
     domain = "mailjet.com"
     steps = (
-        "In Mailjet, open Account settings, Event notifications, and enter this address for: bounce, blocked, "
-        "spam, unsubscribe."
+        "In Mailjet, open Account settings, Event notifications (webhooks), and enter this address for: bounce, "
+        "blocked, spam, unsubscribe."
     )
 
     def read(self, request: WebhookRequest) -> Iterator[WebhookEvent]:

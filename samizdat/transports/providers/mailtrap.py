@@ -1,4 +1,8 @@
-"""Mailtrap: its webhooks. https://docs.mailtrap.io/email-api-smtp/advanced/webhooks"""
+"""Mailtrap: its webhooks, menus and events. https://docs.mailtrap.io/email-api-smtp/advanced/webhooks
+
+Only the payload format JSON has the list of events that is read here: https://docs.mailtrap.io/developers/webhooks/
+json-handler
+"""
 
 from collections.abc import Iterator
 
@@ -37,8 +41,9 @@ class MailtrapWebhook(HmacWebhook):
     label = "Mailtrap"
     domain = "mailtrap.io"
     steps = (
-        "In Mailtrap, open Settings, Webhooks, create one for your domain with this address and tick: bounce, "
-        "soft bounce, spam complaint, suspension, reject."
+        "In Mailtrap, open Settings, Webhooks, and create one with this address and the payload format JSON. Choose "
+        "Email Sending, your stream and your domain, and tick: bounce, soft bounce, spam complaint, unsubscribe, "
+        "suspension, reject."
     )
     secret_label = "Signature secret of the webhook"
     header = "mailtrap-signature"

@@ -1,4 +1,7 @@
-"""Postal: its webhooks. https://docs.postalserver.io/developer/webhooks"""
+"""Postal: its webhooks. https://docs.postalserver.io/developer/webhooks
+
+Which headers sign them: https://github.com/postalserver/postal/blob/main/app/lib/postal/http.rb
+"""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -46,7 +49,7 @@ class PostalWebhook(Webhook):
         "In Postal, open the mail server, Webhooks, add this address and choose: MessageBounced, "
         "MessageDeliveryFailed, MessageHeld."
     )
-    secret_label = "Public key of the installation: the value of its DKIM record"
+    secret_label = "Public key of the installation: what “postal default-dkim-record” prints behind p="
 
     def verify(
         self, request: WebhookRequest, secret: WebhookSecret, now: datetime, tolerance: timedelta = TOLERANCE

@@ -175,8 +175,8 @@ class PostmarkWebhook(LoginWebhook):
     label = "Postmark"
     domain = "postmarkapp.com"
     steps = (
-        "In Postmark, open the message stream, Webhooks, add this address and tick: bounce, spam complaint, "
-        "subscription change."
+        "In Postmark, open the server, its message stream, Webhooks, add this address and tick: bounce, "
+        "spam complaint, subscription change."
     )
 
     def read(self, request: WebhookRequest) -> Iterator[WebhookEvent]:

@@ -1,6 +1,7 @@
 """Scaleway Transactional Email: what it tells of sent messages, through a topic of Topics and Events, which speaks SNS.
 
-https://www.scaleway.com/en/docs/transactional-email/reference-content/webhook-events-payloads/
+https://www.scaleway.com/en/docs/transactional-email/reference-content/webhook-events-payloads/ and, for the menus,
+https://www.scaleway.com/en/docs/transactional-email/how-to/create-webhooks/
 https://www.scaleway.com/en/docs/topics-and-events/reference-content/veriying-webhooks/: a certificate counts if their
 authority issued it, not by its place.
 """
@@ -40,8 +41,9 @@ class ScalewayWebhook(SnsWebhook):
     label = "Scaleway"
     domain = "scaleway.com"
     steps = (
-        "In Scaleway, open Transactional Email, Webhooks, create one for a topic of Topics and Events, then "
-        "subscribe this address to the topic by HTTPS."
+        "In Scaleway, create a topic in Topics and Events and subscribe this address to it by HTTPS. Then open "
+        "Transactional Email, your domain, Webhooks, create one for the topic and choose: email_dropped, "
+        "email_mailbox_not_found, email_spam, email_blocklisted."
     )
     secret_label = "ARN of the topic, and below it the certificate of their authority"
     places = re.compile(r"https://sns\.mnq\.[a-z]{2}-[a-z]{3}\.scaleway\.com/[!-~]*")

@@ -1,5 +1,8 @@
 """SparkPost (Bird): its event webhooks. https://developers.sparkpost.com/api/webhooks/ and, for bounce classes,
-https://support.sparkpost.com/docs/deliverability/bounce-classification-codes"""
+https://support.sparkpost.com/docs/deliverability/bounce-classification-codes
+
+They aren't signed, and log in only where that is chosen for the webhook (`auth_type` there).
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -71,7 +74,8 @@ class SparkPostWebhook(LoginWebhook):
     label = "SparkPost"
     domain = "sparkpostmail.com"
     steps = (
-        "In SparkPost, open Webhooks, create one with this address and tick: bounce, out of band, policy "
+        "In SparkPost, open Webhooks and create one with this address. As authentication choose Basic Auth, and enter "
+        "the user name and password that stand in the address before the @. Tick: bounce, out of band, policy "
         "rejection, spam complaint, list unsubscribe."
     )
 
