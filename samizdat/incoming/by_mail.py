@@ -115,13 +115,14 @@ class _CommandDoor:
             sender = normalize(request.sender)
         except BadAddress:
             return False
+        is_theirs = self._command(request, _signed_addresses(letter, request)) == command
         if command.what == "subscribe":
             form = self._form(command.how)
             if form is not None:
                 self._sign_up(sender, *form)
                 return True
             command = Command("help")
-        self._ask(sender, command, is_proven=self._is_signed(letter, request, sender))
+        self._ask(sender, command, is_proven=is_theirs and self._is_signed(letter, request, sender))
         return True
 
     def _answered(self, text: str, request: MailRequest) -> bool:
@@ -166,8 +167,7 @@ class _CommandDoor:
 
     def _is_signed(self, letter: Envelope, request: MailRequest, sender: str) -> bool:
         """Whether the domain of From has signed it, lately and for us (RFC 9989, relaxed)."""
-        own = {address.lower() for address in request.to} & {address.lower() for address in letter.to or request.to}
-        if not (own and request.signatures and by_mail.is_recent(request.date, self.now)) or self.spent > ASKING:
+        if not (request.signatures and by_mail.is_recent(request.date, self.now)) or self.spent > ASKING:
             return False
         began, ask = time.monotonic(), asker()
         try:
@@ -189,6 +189,12 @@ class _CommandDoor:
         """As public/envelopes does it, with the key from our own ring."""
         payload = {"kind": kind, "at": self.now.isoformat(timespec="seconds"), **words}
         return intake_boxes.sealed(*box_key(self.organization), bytes(self.organization.uid), payload)
+
+
+def _signed_addresses(letter: Envelope, request: MailRequest) -> list[str]:
+    """Those that the message itself names: the envelope, and fields that servers add, are in no signature."""
+    delivered = {address.lower() for address in letter.to or request.to}
+    return [address for address in request.to if address.lower() in delivered]
 
 
 def _aligned(signer: str, sender: str, ask: Ask) -> bool:

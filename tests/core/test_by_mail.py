@@ -114,3 +114,23 @@ def test_a_yes_in_a_few_languages_is_one(body: str) -> None:
 )
 def test_a_message_counts_for_three_days(date: str, recent: bool) -> None:
     assert is_recent(date, NOW) is recent
+
+
+@pytest.mark.parametrize(
+    ("header", "sender"),
+    [
+        (b"ada@a.example", "ada@a.example"),
+        (b"Ada <ada@a.example>", "ada@a.example"),
+        ("Ада <ada@a.example>".encode(), "ada@a.example"),
+        (b"=?utf-8?q?grace=40a=2Eexample?= <ada@a.example>", "ada@a.example"),
+        (b"=?utf-8?q?grace=40a=2Eexample_=28?= <ada@a.example>", "ada@a.example"),
+        (b'"grace@a.example" <ada@a.example>', ""),
+        (b"grace@a.example, ada@a.example", ""),
+        (b"<'grace@a.example>", ""),
+        (b"<grace@a.example> Ada", ""),
+        (b'"grace@a.example" <' + b"a" * 2000 + b"@a.example>", ""),
+    ],
+)
+def test_a_name_is_not_taken_for_the_sender(header: bytes, sender: str) -> None:
+    request = read(b"From: " + header + b"\r\nTo: news@lantern.example\r\nSubject: leave\r\n\r\n")
+    assert request is not None and request.sender == sender

@@ -72,6 +72,40 @@ def test_a_changed_message_is_signed_by_nobody(old: bytes, new: bytes) -> None:
     assert signed_by(raw.replace(old, new), RECORD, NOW) == ()
 
 
+FOREIGN = (
+    b"From: Ada <ada@a.example>\r\nTo: eve@b.example\r\nSubject: Lunch?\r\n"
+    b"Date: Mon, 30 Nov 2026 10:00:00 +0000\r\n\r\nHi\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    "above",
+    [
+        b"To: news+leave@lantern.example\r\n",
+        b"Cc: news+leave@lantern.example\r\n",
+        b"Subject: leave\r\n",
+        b"Date: Tue, 01 Dec 2026 10:00:00 +0000\r\n",
+        b"Fro\0m: grace@a.example\r\n",
+        b"X-A: b\r\r\nFrom: grace@a.example\r\n",
+        b"no field\r\n",
+    ],
+)
+def test_nobody_puts_other_fields_above_what_is_signed(above: bytes) -> None:
+    assert signed_by(above + signed(FOREIGN), RECORD, NOW) == ()
+
+
+def test_what_one_program_reads_as_a_field_and_another_as_text_is_signed_by_nobody() -> None:
+    head, _gap, body = signed(LETTER + b"From: grace@a.example\r\n\r\n").partition(b"\r\n\r\n")
+    stamp, _from, rest = head.partition(b"From: ")
+    sender, _end, others = rest.partition(b"\r\n")
+    raw = b"From : " + sender + b"\r\n" + stamp + others + b"\r\r\n" + body
+    assert signed_by(raw, RECORD, NOW) == ()
+
+
+def test_the_line_that_a_pipe_writes_above_a_message_changes_nothing() -> None:
+    assert signed_by(b"From ada@a.example Mon Nov 30 10:00:00 2026\n" + signed(), RECORD, NOW) == ("a.example",)
+
+
 def test_a_signature_that_leaves_something_open_proves_nothing() -> None:
     assert signed_by(signed(length=True), RECORD, NOW) == (), "anything may follow"
     assert signed_by(signed(headers=[b"From", b"Subject", b"Date"]), RECORD, NOW) == (), "to anybody"

@@ -177,6 +177,18 @@ def test_a_signature_of_another_domain_is_none(post: Post, ada: Subscriber, thur
     assert "Reply-To" in question
 
 
+@pytest.mark.parametrize(
+    "to", [[], ["news+leave@lantern.example"], ["news@lantern.example", "news+leave@lantern.example"]]
+)
+def test_a_signature_says_nothing_of_an_address_that_was_added_to_the_message(
+    post: Post, ada: Subscriber, thursday: Any, to: list[str]
+) -> None:
+    raw = message("news@lantern.example", ADA, "A question", "When is the next letter?")
+    intake.take(post.lantern, b"Delivered-To: news+leave@lantern.example\r\n" + raw, to, TODAY)
+    [question] = post.work()
+    assert status(ada, thursday) == "subscribed" and "YES" in question.get_content()
+
+
 @pytest.mark.parametrize("word", ["leave", "pause", "data", "help", "monthly"])
 def test_nobody_hears_anything_who_is_not_here_and_proves_nothing(post: Post, word: str) -> None:
     assert post.write(f"news+{word}@lantern.example", sender="eve@b.example", signs=False) == []

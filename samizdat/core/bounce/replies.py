@@ -74,9 +74,16 @@ def read(message: Part, text: str) -> ReportEvent:
 
 def _sender(message: Part) -> str | None:
     """From, or Reply-To where From takes no mail."""
-    senders = [next(iter(addresses.of_header(decoded(message.get(name)))), None) for name in ("from", "reply-to")]
+    senders = [_address(message.get(name)) for name in ("from", "reply-to")]
     takes_none = senders[0] is None or senders[0].lower().startswith(("noreply@", "no-reply@", "donotreply@"))
     return senders[1] or senders[0] if takes_none else senders[0]
+
+
+def _address(header: str) -> str | None:
+    """What stands in the last brackets, since the name before them may be an address too."""
+    written = header.rpartition("<")[2] if "=?" in header else decoded(header).rpartition("<")[2]
+    named = addresses.of_header(written) or addresses.of_header(decoded(header))
+    return named[0] if named else None
 
 
 def is_automatic(message: Part) -> bool:

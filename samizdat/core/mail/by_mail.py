@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 from samizdat.core.bounce import addresses, replies
-from samizdat.core.bounce.mime import Part, Unreadable, decoded, split
+from samizdat.core.bounce.mime import Part, Unreadable, decoded, in_charset, split
 from samizdat.core.mail.dkim_check import DkimSignature, signatures
 
 # Word -> (what is asked for, how). Of each language the first one stands in what we write.
@@ -138,10 +138,9 @@ def read(raw: bytes) -> MailRequest | None:
         return None
     if _is_from_program(message):
         return None
-    senders = addresses.of_header(decoded(message.get("from")))
     to = [address for name in ("to", "cc") for address in addresses.of_header(message.get(name))]
     return MailRequest(
-        senders[0] if len(senders) == 1 else "",
+        _sender(message.get("from")),
         tuple(to[:20]),
         decoded(message.get("subject"))[:200],
         message.get("date")[:100],
@@ -152,6 +151,14 @@ def read(raw: bytes) -> MailRequest | None:
 
 def read_all(raws: Sequence[bytes]) -> tuple[MailRequest | None, ...]:
     return tuple(read(raw) for raw in raws)
+
+
+def _sender(header: str) -> str:
+    """The address of From, "" where it is not plain which one. Encoded words stay closed (RFC 2047, 6.2): what is in
+    them is a name, also where it reads like an address."""
+    text = in_charset(header.encode("latin-1", "replace"), "utf-8").strip()
+    address = text.rpartition("<")[2].removesuffix(">").strip()
+    return address if addresses.of_header(text) == [address] else ""
 
 
 def _is_from_program(message: Part) -> bool:

@@ -6,7 +6,8 @@ import binascii
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature
@@ -17,12 +18,18 @@ from samizdat.core.mail.dkim import relaxed_body, relaxed_field
 
 # Signatures of a message that are looked at: providers add one or two.
 MOST = 4
-# What has to be signed, so that nobody reuses a signature under other words, for other recipients or years later.
+# What has to be signed, so that nobody reuses a signature under other words, for other recipients or years later. Each
+# is there once: of several a signature means the last, and whoever reads a message the first.
 NEEDED = frozenset({"from", "to", "subject", "date"})
+# The same where it is there.
+NAMED = frozenset({"cc"})
 LEAST_BITS = 1024  # RFC 8301, 3.2.
 _NAME = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9])?")
 _B = re.compile(rb"(?i)((?:^|;)[ \t\r\n]*b[ \t\r\n]*=)[^;]*")
-_LONE = re.compile(rb"(?<!\r)\n|\r(?!\n)")
+_LONE = re.compile(rb"(?<!\r)\n")
+_FIELD = re.compile(rb"[!-9;-~]{1,80}[ \t]*:[^\r]*(?:\r\n[ \t][^\r]*)*")
+# What programs read in different ways: one may see a line there where another sees none.
+_UNCLEAR = re.compile(rb"\r(?!\n)|\0")
 
 type Field = tuple[str, bytes]
 
@@ -57,28 +64,35 @@ def signed_by_all(raws: Sequence[bytes], records: Mapping[str, Sequence[str]], n
 
 
 def _taken_apart(raw: bytes) -> tuple[list[Field], bytes]:
-    """(name, whole field without its last CRLF), and the body; CRLF everywhere, since a pipe may have taken it away."""
+    """(name, whole field without its last CRLF), and the body; CRLF everywhere, since a pipe may have taken it away. No
+    field where any of it is unclear."""
     head, _gap, body = _LONE.sub(b"\r\n", raw).partition(b"\r\n\r\n")
+    if head.startswith(b"From "):  # Of a pipe or an mbox file.
+        head = head.partition(b"\r\n")[2]
     fields = re.split(rb"\r\n(?![ \t])", head)
+    if _UNCLEAR.search(raw) or not all(map(_FIELD.fullmatch, fields)):
+        return [], body
     return [(field.partition(b":")[0].strip().lower().decode("latin-1"), field) for field in fields], body
 
 
 def _usable(fields: Sequence[Field]) -> list[tuple[int, dict[str, str]]]:
-    """Place and tags. With two senders nobody knows which one a program shows."""
-    if sum(name == "from" for name, _field in fields) != 1:
+    """Place and tags of signatures over all that counts."""
+    counts = Counter(name for name, _field in fields)
+    if any(counts[name] != 1 for name in NEEDED) or any(counts[name] > 1 for name in NAMED):
         return []
+    needed = NEEDED | {name for name in NAMED if counts[name]}
     places = [place for place, (name, _field) in enumerate(fields) if name == "dkim-signature"][:MOST]
     tagged = [(place, _tags(fields[place][1].partition(b":")[2].decode("latin-1"))) for place in places]
-    return [(place, tags) for place, tags in tagged if _is_strict(tags)]
+    return [(place, tags) for place, tags in tagged if _is_strict(tags, needed)]
 
 
-def _is_strict(tags: Mapping[str, str]) -> bool:
+def _is_strict(tags: Mapping[str, str], needed: Set[str]) -> bool:
     signed = {name.lower() for name in tags.get("h", "").split(":")}
     names = tags.get("d", "").lower(), tags.get("s", "").lower()
     return (
         tags.get("v") == "1"
         and "l" not in tags
-        and signed >= NEEDED
+        and signed >= needed
         and all(_NAME.fullmatch(name) for name in names)
         and tags.get("c", "simple/simple").partition("/")[0] in ("simple", "relaxed")
     )

@@ -71,3 +71,11 @@ Content-Transfer-Encoding: base64
 UEsDBA==
 """
     assert read(raw.encode()).kind == "none"
+
+
+@pytest.mark.parametrize(
+    "name", [b'"grace@a.example"', b"=?utf-8?q?grace=40a=2Eexample?=", b"=?utf-8?q?=3Cgrace=40a=2Eexample=3E?="]
+)
+def test_an_answer_goes_to_the_address_and_not_to_one_in_the_name(name: bytes) -> None:
+    report = read(b"From: " + name + b" <ada@reader.example>\r\nSubject: Re: Spring\r\n\r\nThank you\r\n")
+    assert report.content is not None and report.content.sender == "ada@reader.example"
