@@ -166,7 +166,7 @@ def follow(organization: Organization, known: Sequence[tuple[ReportEvent, SentMe
         elif why:
             dead.append(_Dead(message, why, _answer(event, message, reports)))
     for _pk, message in sorted(by_complaint.items()):
-        audience.unsubscribe_from_all(message.subscriber, now=now, way="mail")
+        audience.unsubscribe_from_all(message.subscriber, now=now, way="mail", reason="complaint")
         audience.suppress(organization, "complaint", subscriber=message.subscriber, now=now)
     complaints.look(organization, [message.list for message in by_complaint.values()], now)
     in_doubt = _in_doubt(organization, {row.message.edition for row in dead if row.why != "soft"}, now)

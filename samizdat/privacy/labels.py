@@ -31,6 +31,7 @@ REASONS: dict[str, Word] = {
     "no_answer": lazy("We asked whether you want to stay subscribed, and got no answer."),
     "list_deleted": lazy("We deleted the list."),
     "moved_back": lazy("Your subscription was moved there, then moved back."),
+    "complaint": lazy("You, or your mailbox provider, marked an email as spam."),
 }
 WAYS: dict[str, Word] = {
     "import": lazy("imported from a file"),

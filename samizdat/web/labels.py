@@ -164,6 +164,7 @@ LEAVING_REASONS: dict[str, Word] = {
     "moved": lazy("Emails go to another address of this subscriber."),
     "list_deleted": lazy("The list was deleted."),
     "moved_back": lazy("Moved here by your team, then moved back."),
+    "complaint": lazy("They, or their mailbox provider, marked an email as spam."),
 }
 
 CONSENT_KINDS: dict[str, Word] = {

@@ -176,8 +176,11 @@ def unsubscribe_from(
         return held
 
 
-def unsubscribe_from_all(subscriber: Subscriber, *, now: datetime, way: str = "desk", by: Person | None = None) -> int:
-    """They leave every list that they are on or were asked about, which is one removal; how many lists.
+def unsubscribe_from_all(
+    subscriber: Subscriber, *, now: datetime, way: str = "desk", by: Person | None = None, reason: str = ""
+) -> int:
+    """They leave every list that they are on or were asked about, which is one removal; how many lists. reason: kept in
+    their records.
     Errors: NoSuchSubscriber, TooManyRemovals."""
     with removal_limit.limited(subscriber.organization, now=now, by=by):
         row = consent_writer.lock(subscriber)
@@ -186,7 +189,8 @@ def unsubscribe_from_all(subscriber: Subscriber, *, now: datetime, way: str = "d
         held = [list for list, status in every if status in ("pending", "subscribed")]
         if held:
             removal_limit.check(row.organization, [row.id], now=now, by=by)
-        facts = [ConsentFactRow("withdrawn", way, list) for list, status in every if status != "nonsubscribed"]
+        words = _words(reason=reason)
+        facts = [ConsentFactRow("withdrawn", way, list, words) for list, status in every if status != "nonsubscribed"]
         if facts:
             consent_writer.write(row, facts, now, known=known)
         if held:
