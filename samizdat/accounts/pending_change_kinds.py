@@ -6,7 +6,7 @@ from types import NoneType
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
-from samizdat.accounts import actions, invitations, sealed_settings
+from samizdat.accounts import actions, invitations, pending_changes, sealed_settings
 from samizdat.accounts.actions import InvitationDetails, SettingDetails
 from samizdat.accounts.errors import AccountError
 from samizdat.accounts.models import Invitation, Organization, PendingChange, Person
@@ -84,6 +84,15 @@ def _say_setting(row: PendingChange, details: SettingDetails) -> str:
 
 def _do_setting(row: PendingChange, details: SettingDetails, now: datetime) -> None:
     actions.change_settings(row.organization, by=row.by, now=now, approved=True, **{details.name: details.to})
+
+
+def waiting_setting(organization: Organization, name: str) -> tuple[str, PendingChange] | None:
+    """What one of SETTINGS is to become, and the newest change that waits for an approval of it."""
+    for row in pending_changes.waiting(organization).filter(kind="setting").reverse():
+        details = pending_changes.details_of(row, SettingDetails)
+        if details.name == name:
+            return str(details.to), row
+    return None
 
 
 KINDS = {

@@ -13,8 +13,10 @@ from samizdat.audience.queries.lists import ListView
 from samizdat.campaigns import queries as campaigns
 from samizdat.campaigns.models import Campaign
 from samizdat.delivery import queries as delivery
+from samizdat.delivery.actions import route_webhooks
 from samizdat.delivery.dkim_keys import domains
 from samizdat.delivery.queries import RouteRow
+from samizdat.incoming.mailboxes import actions as mailboxes
 from samizdat.web.permissions import address
 from samizdat.web.request import DeskRequest
 
@@ -64,6 +66,7 @@ def first_steps(
             address(organization, "routes") if is_admin else "",
             _("Connect"),
         ),
+        _bounces(request),
         Step(
             bool(leading(organization).public_url),
             _("Set the address of your public pages"),
@@ -83,6 +86,20 @@ def first_steps(
     ]
     open_ = sorted((step for step in steps if not step.done and step.href), key=lambda step: step.can_wait)
     return [replace(step, next=step in open_[:1]) for step in steps]
+
+
+def _bounces(request: DeskRequest) -> Step:
+    """Done when something is set up that brings them in, or waits for an approval or for its test message."""
+    organization = request.organization
+    ways = [view for _route, view in route_webhooks.webhooks_of(organization) if view]
+    return Step(
+        bool(leading(organization).return_address or ways or mailboxes.mailboxes(organization)),
+        _("Have bounces come in"),
+        _("Addresses that don’t exist then get no more email: by your provider’s webhook, or from a mailbox."),
+        address(organization, "mailboxes") if request.role == "admin" else "",
+        _("Set up"),
+        can_wait=True,
+    )
 
 
 def _public_pages(url: str) -> str:

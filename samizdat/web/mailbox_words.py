@@ -5,6 +5,8 @@ from datetime import datetime
 
 from django.utils.translation import gettext as _
 
+from samizdat.delivery.actions.route_webhooks import WebhookView
+from samizdat.delivery.models import Route
 from samizdat.incoming.mailboxes.actions import MailboxRow
 from samizdat.incoming.mailboxes.faults import sentence
 from samizdat.incoming.mailboxes.sealed import MailboxState, RoundTrip
@@ -116,8 +118,39 @@ def _example(address: str) -> str:
     return f"{local}+code@{domain}"
 
 
-def bounce_address(kept: str, rows: list[ShownMailbox]) -> tuple[str, str]:
-    """A class of the stylesheet, and what goes for the organization's bounce address."""
+@dataclass(frozen=True, slots=True)
+class ShownWebhook:
+    """Of a route. state: a class of the stylesheet."""
+
+    route: int
+    name: str
+    state: str
+    words: str
+
+
+def webhooks(rows: list[tuple[Route, WebhookView | None]]) -> list[ShownWebhook]:
+    return [ShownWebhook(route.pk, route.name, *_webhook(view)) for route, view in rows]
+
+
+def _webhook(view: WebhookView | None) -> tuple[str, str]:
+    if view is None:
+        return "none", _("Not set up")
+    state = view.state
+    if view.secret_label and not view.has_secret:
+        return "care", _("Its secret is missing")
+    if state is None or not (state.heard or state.refusal):
+        return "work", _("Nothing has come in yet")
+    if state.refusal:
+        return "care", _("The last delivery changed nothing")
+    return "good", _("Working")
+
+
+def bounce_address(kept: str, rows: list[ShownMailbox], pending: str) -> tuple[str, str]:
+    """A class of the stylesheet, and what goes for the organization's bounce address. pending: the one that waits for
+    an approval; ""."""
+    if not kept and pending:
+        words = _("Until bounces go to %(address)s, they go to the sender address of each campaign.")
+        return "care", words % {"address": pending}
     if not kept:
         return "care", _("No bounce address is set. Bounces go to the sender address of each campaign.")
     facts = {"address": kept}

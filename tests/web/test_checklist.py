@@ -5,9 +5,12 @@ from collections.abc import Callable
 from django.test import Client
 from django.urls import reverse
 
-from samizdat.accounts.actions import change_settings
+from samizdat.accounts import pending_changes
+from samizdat.accounts.actions import SettingDetails, change_settings
 from samizdat.delivery import actions as delivery
-from samizdat.delivery.models import Route, SendingDomain
+from samizdat.delivery.actions import route_webhooks
+from samizdat.delivery.models import Route, RouteWebhook, SendingDomain
+from samizdat.delivery.sealed_webhooks import WebhookState, seal_state
 from samizdat.incoming import intake
 from tests.conftest import NOW
 from tests.web.conftest import House
@@ -60,3 +63,22 @@ def test_bounces_are_processed_once_mail_has_come_in(here: House, desk: Desk) ->
     )
     page = desk("editor").get(address).content.decode()
     assert "Bounces are processed" in page and "No bounces have come in yet" not in page
+
+
+def test_bounces_are_processed_once_each_routes_webhook_was_heard(here: House, desk: Desk) -> None:
+    address = _to(here, "send", here.campaign.pk)
+    for route in here.organization.routes.exclude(state="removed"):
+        assert "Bounces go to the sender’s mailbox" in desk("admin").get(address).content.decode()
+        route_webhooks.set_webhook(route, "postmark", now=NOW)
+    assert "No bounces have come in yet" in desk("admin").get(address).content.decode()
+    for row in RouteWebhook.objects.select_related("route__organization"):
+        row.state_sealed = seal_state(row, WebhookState(heard=NOW))
+        row.save(update_fields=["state_sealed"])
+    assert "Bounces are processed" in desk("admin").get(address).content.decode()
+
+
+def test_a_bounce_address_that_waits_for_approval_is_no_missing_one(here: House, desk: Desk) -> None:
+    asked = SettingDetails("return_address", "back@lantern.example")
+    pending_changes.ask(here.organization, "setting", asked, now=NOW, by=here.people["admin"])
+    page = desk("admin").get(_to(here, "send", here.campaign.pk)).content.decode()
+    assert "The bounce address waits for approval" in page and _to(here, "mailboxes") in page

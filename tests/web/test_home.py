@@ -35,13 +35,14 @@ def test_a_new_house_teaches_its_first_steps(lantern: Any) -> None:
         "Create your organization",
         "Import your subscribers",
         "Connect a sending provider",
+        "Have bounces come in",
         "Set the address of your public pages",
         "Write your first campaign",
         "Verify your sending domain",
     ]
     places = [page.index(f"<h3>{step}") for step in steps]
     assert places == sorted(places)
-    assert "2 of 6 done" in page, "the organization is there, and in this one the address"
+    assert "2 of 7 done" in page, "the organization is there, and in this one the address"
     assert page.count("btn primary") == 1, "one step is the next"
 
 

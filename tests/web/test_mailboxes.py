@@ -10,9 +10,11 @@ from django.urls import reverse
 from django.utils import timezone
 from msgspec import structs
 
+from samizdat.accounts import pending_changes
+from samizdat.accounts.actions import SettingDetails
 from samizdat.accounts.sealed_settings import leading
 from samizdat.delivery import actions as delivery
-from samizdat.delivery.actions import remote_checks
+from samizdat.delivery.actions import remote_checks, route_webhooks
 from samizdat.delivery.models import RemoteCheck
 from samizdat.events.models import Event
 from samizdat.incoming import intake, processing
@@ -242,3 +244,23 @@ def test_a_mailbox_at_a_real_server_is_added_proven_and_gets_the_bounces(
     assert "bounces@lantern.example" in client.get(_to(here, "pending-changes")).content.decode()
     assert leading(here.organization).return_address == "", "with subscribers another admin has to agree"
     assert intake.MOST
+
+
+def test_a_bounce_address_that_waits_for_approval_says_so(here: House, desk: Desk) -> None:
+    asked = SettingDetails("return_address", "bounces@lantern.example")
+    pending_changes.ask(here.organization, "setting", asked, now=NOW, by=here.people["admin"])
+    page = desk("viewer").get(_to(here, "mailboxes")).content.decode()
+    assert "Waiting for approval" in page and "Bounces will go to bounces@lantern.example" in page
+    assert _to(here, "pending-changes") in page and "No bounce address is set" not in page
+
+
+def test_each_route_has_its_webhook_beside_the_mailboxes(here: House, desk: Desk) -> None:
+    hook = reverse("route-webhook", args=[here.organization.slug, here.route.pk])
+    page = desk("admin").get(_to(here, "mailboxes")).content.decode()
+    assert "Not set up" in page and hook in page
+    route_webhooks.set_webhook(here.route, "mailgun", now=NOW)
+    assert "Its secret is missing" in desk("admin").get(_to(here, "mailboxes")).content.decode()
+    route_webhooks.set_webhook(here.route, "mailgun", secret=SECRET, now=NOW)
+    page = desk("viewer").get(_to(here, "mailboxes")).content.decode()
+    assert "Nothing has come in yet" in page
+    assert hook not in page, "its address has a password in it, and is for admins"

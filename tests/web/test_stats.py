@@ -318,10 +318,10 @@ def test_replies_are_what_somebody_counted_and_complaints_what_is_known(here: Ho
     assert Campaign.objects.get(pk=draft.pk).replies is None
 
 
-def test_a_report_says_how_many_emails_came_back(here: House, desk: Desk) -> None:
+def test_a_report_says_how_many_emails_bounced_later(here: House, desk: Desk) -> None:
     campaign, edition = here.sent, here.sent.edition
     here_page = desk("viewer").get(_to(here, "report", campaign.pk)).content.decode()
-    assert "Came back" not in here_page
+    assert "Bounced later" not in here_page
     intake.take(here.organization, b"Subject: Undelivered\r\n\r\n", (), NOW.date())
     for number, kind in enumerate(["hard", "hard", "soft", "complaint", *20 * ["reply"]]):
         MailReport.objects.create(
@@ -333,4 +333,4 @@ def test_a_report_says_how_many_emails_came_back(here: House, desk: Desk) -> Non
     assert page.context["few_complained"]  # One person's complaint is nobody's business.
     assert page.context["in_inbox"] == 20 and not page.context["few_in_inbox"]
     text = page.content.decode()
-    assert "Came back: the address is dead" in text and "Replies in the inbox" in text
+    assert "Bounced later: address doesn’t exist" in text and "Replies in the inbox" in text

@@ -147,6 +147,12 @@ def webhook_of(route: Route) -> WebhookView | None:
     )
 
 
+def webhooks_of(organization: Organization) -> list[tuple[Route, WebhookView | None]]:
+    """Each route in the order in which they are used, with its webhook."""
+    routes = Route.objects.select_related("organization").filter(organization=organization).exclude(state="removed")
+    return [(route, webhook_of(route)) for route in routes.order_by("priority", "pk")]
+
+
 def _settings_or_none(route: Route) -> WebhookSettings | None:
     row = RouteWebhook.objects.select_related("route__organization").filter(route=route).first()
     try:

@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from samizdat import formatting
+from samizdat.accounts import pending_change_kinds
 from samizdat.accounts.models import Organization
 from samizdat.accounts.queries import name_in
 from samizdat.accounts.sealed_settings import Leading
@@ -19,6 +20,7 @@ from samizdat.core.content.compile import CompileProof, condition_flaws
 from samizdat.core.content.problems import SENTENCES
 from samizdat.core.content.render import RenderedContent, conditions_of
 from samizdat.delivery import campaign_checks, dkim_keys, domain_ownership, queries
+from samizdat.delivery.actions import route_webhooks
 from samizdat.delivery.actions.recipients import stands_in_digest
 from samizdat.delivery.recipients_breakdown import RecipientsBreakdown
 from samizdat.events import queries as events
@@ -250,14 +252,28 @@ def _bounces(request: DeskRequest, opened: OpenedCampaign) -> CheckItem:
     organization, settings, draft = request.organization, opened.settings, opened.draft
     if kept := settings.return_address:
         return _processed(organization, kept)
-    href = address(organization, "settings") if request.role == "admin" else ""
+    href, link = address(organization, "mailboxes") if request.role == "admin" else "", _("Incoming email")
     if domain_ownership.bounces_elsewhere(organization, settings, draft.from_email):
         text = _(SENTENCES["bounces_elsewhere"]) % {"address": draft.from_email}
-        return CheckItem("stop", _("Bounces aren’t processed"), text, href, _("Settings"))
+        return CheckItem("stop", _("Bounces aren’t processed"), text, href, link)
+    if waiting := pending_change_kinds.waiting_setting(organization, "return_address"):
+        text = _("Until another admin approves %(address)s, or a day has passed, bounces go to your sender address.")
+        return CheckItem("care", _("The bounce address waits for approval"), text % {"address": waiting[0]}, href, link)
+    if by_webhook := _by_webhook(organization, href):
+        return by_webhook
     text = _("Bounces go to your sender address, %(address)s. A separate bounce address keeps replies easy to find.")
-    return CheckItem(
-        "care", _("Bounces go to the sender’s mailbox"), text % {"address": draft.from_email}, href, _("Settings")
-    )
+    return CheckItem("care", _("Bounces go to the sender’s mailbox"), text % {"address": draft.from_email}, href, link)
+
+
+def _by_webhook(organization: Organization, href: str) -> CheckItem | None:
+    """None unless each route has one, since a route without one has its bounces sent to the sender."""
+    views = [view for _route, view in route_webhooks.webhooks_of(organization)]
+    if not views or not all(views):
+        return None
+    if all(view and view.state and view.state.heard for view in views):
+        return CheckItem("good", _("Bounces are processed"), _("Your sending provider tells us of them by webhook."))
+    text = _("Your sending provider is to tell us by webhook, but nothing has come in. Send a test event there.")
+    return CheckItem("care", _("No bounces have come in yet"), text, href, _("Incoming email"))
 
 
 def _processed(organization: Organization, kept: str) -> CheckItem:

@@ -9,11 +9,12 @@ from django.utils.translation import gettext as _
 from msgspec import structs
 
 from samizdat import dbclock
+from samizdat.accounts import pending_change_kinds, pending_changes
 from samizdat.accounts.models import Organization
 from samizdat.accounts.sealed_settings import leading
 from samizdat.core.content.problems import SENTENCES
 from samizdat.delivery import domain_ownership
-from samizdat.delivery.actions import remote_checks
+from samizdat.delivery.actions import remote_checks, route_webhooks
 from samizdat.delivery.models import RemoteCheck
 from samizdat.incoming.mailboxes import actions
 from samizdat.incoming.models import PolledMailbox
@@ -77,12 +78,16 @@ def _page(request: DeskRequest, form: MailboxForm) -> HttpResponse:
     form.ask_password_again()
     rows = [mailbox_words.shown(row, dbclock.asked()) for row in actions.mailboxes(request.organization)]
     kept = leading(request.organization).return_address
+    pending, change = pending_change_kinds.waiting_setting(request.organization, "return_address") or ("", None)
     facts = {
         "mailboxes": rows,
         "waits": any(row.waits for row in rows),
         "form": form,
-        "bounces": mailbox_words.bounce_address(kept, rows),
+        "bounces": mailbox_words.bounce_address(kept, rows, pending),
         "address": kept,
+        "pending": pending,
+        "until": pending_changes.until(change, dbclock.asked()) if change else None,
+        "webhooks": mailbox_words.webhooks(route_webhooks.webhooks_of(request.organization)),
     }
     return render(request, "web/mailboxes/mailboxes.html", facts, status=422 if form.errors else 200)
 
