@@ -133,3 +133,9 @@ def test_an_admin_resumes_a_list_with_a_reason(here: House, desk: Desk) -> None:
     assert "Emails are sent to this list again." in done and "Reported as spam too often" not in done
     event = Event.objects.get(kind="list.complaints_resumed")
     assert event.by == here.people["admin"] and detail_of(event)["why"] == "An old import."
+
+
+def test_the_page_of_who_complained_says_so_beside_the_unsubscription(here: House, desk: Desk) -> None:
+    actions.unsubscribe_from_all(here.ada, now=NOW, way="mail", reason="complaint")
+    page = desk("editor").get(_to(here, "subscriber", here.ada.number)).content.decode()
+    assert "They, or their mailbox provider, marked an email as spam." in page
