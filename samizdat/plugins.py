@@ -198,11 +198,27 @@ def _find(folder_name: str, announced: str, suffix: str) -> dict[str, Any]:
     return {plug.name: plug for plug in classes}
 
 
-def access_token(host: str, options: Mapping[str, str], secret: str, inside: "tuple[Network, ...] | None") -> str:
+def access_token(
+    host: str, options: Mapping[str, str], secret: str, user: str, inside: "tuple[Network, ...] | None"
+) -> str:
     """For a mail server that takes no passwords: what it is shown by XOAUTH2. See transports/oauth.token_for."""
     from samizdat.transports import oauth
 
-    return oauth.token_for(host, options, secret, inside)
+    return oauth.token_for(host, options, secret, user, inside)
+
+
+def token_renewals() -> int:
+    """While it stays the same, `renewed_secret` has nothing new to say. See transports/oauth.renewals."""
+    from samizdat.transports import oauth
+
+    return oauth.renewals()
+
+
+def renewed_secret(host: str, options: Mapping[str, str], secret: str, user: str) -> str:
+    """What takes the place of a secret whose refresh token was renewed here; "" for nothing."""
+    from samizdat.transports import oauth
+
+    return oauth.renewed_secret(host, options, secret, user)
 
 
 def xoauth2_response(user: str, token: str) -> str:

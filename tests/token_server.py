@@ -2,6 +2,7 @@
 
 with TokenServer() as tokens:                  # says yes: the access token "token-1", then "token-2" …
     tokens.answers.append((400, {"error": "invalid_grant"}))      # what it answers next, instead
+    tokens.rotates = True                      # from then on with another refresh token: "refresh-1", "refresh-2" …
     tokens.asked                               # the fields of each request, in order
 """
 
@@ -16,6 +17,7 @@ class TokenServer:
     def __init__(self, token: str = "", lasts: int = 3600) -> None:
         self.token = token  # always the same one
         self.lasts = lasts
+        self.rotates = False
         self.answers: list[tuple[int, Any]] = []
         self.headers: dict[str, str] = {}
         self.asked: list[dict[str, str]] = []
@@ -42,7 +44,8 @@ class TokenServer:
 
     def yes(self) -> dict[str, Any]:
         token = self.token or f"token-{len(self.asked)}"
-        return {"token_type": "Bearer", "access_token": token, "expires_in": self.lasts}
+        refresh = {"refresh_token": f"refresh-{len(self.asked)}"} if self.rotates else {}
+        return {"token_type": "Bearer", "access_token": token, "expires_in": self.lasts, **refresh}
 
     def __enter__(self) -> Self:
         self.thread.start()

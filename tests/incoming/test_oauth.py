@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from samizdat.accounts.models import Organization
-from samizdat.incoming.mailboxes import actions
+from samizdat.incoming.mailboxes import actions, polling
 from samizdat.incoming.mailboxes.faults import MailboxFault
+from samizdat.incoming.mailboxes.sealed import open_state
 from samizdat.incoming.models import PolledMailbox
 from samizdat.transports import oauth
 from samizdat.worker.mail import mailbox_polls
@@ -50,6 +52,7 @@ class Session(socketserver.StreamRequestHandler):
 @pytest.fixture(autouse=True)
 def nothing_kept() -> None:
     oauth._kept.clear()
+    oauth._newer.clear()
 
 
 @pytest.fixture
@@ -135,6 +138,46 @@ def test_what_the_sign_in_server_refuses_is_a_sentence_and_tried_less_often(
     row = add(lantern, imap, tokens)
     assert fault(row) == code
     assert mailbox_polls.read(row.pk, False) == (60 if code == "no_token" else 900)
+
+
+def test_the_refresh_token_that_came_along_is_kept_and_used_from_then_on(
+    lantern: Organization, imap: Any, tokens: TokenServer
+) -> None:
+    tokens.rotates = True
+    row = add(lantern, imap, tokens, f"{SECRET} 1//refresh")
+    mailbox_polls.read(row.pk, False)
+    assert polling.settings_of(row.pk).password == f"{SECRET} refresh-1"
+    oauth._kept.clear()
+    oauth._newer.clear()  # As after a restart.
+    tokens.token = "token-1"
+    mailbox_polls.read(row.pk, False)
+    assert [fields["refresh_token"] for fields in tokens.asked] == ["1//refresh", "refresh-1"]
+
+
+def test_what_somebody_entered_meanwhile_stays(lantern: Organization, imap: Any, tokens: TokenServer) -> None:
+    tokens.rotates = True
+    row = add(lantern, imap, tokens, f"{SECRET} 1//refresh")
+    before = polling.settings_of(row.pk)
+    actions.waiting(row)
+    typed = structs.replace(before, password="another 1//refresh")
+    actions.change(row, row.name, typed, now=NOW, by=None)
+    polling.keep_renewed(row.pk, before)
+    assert polling.settings_of(row.pk).password == "another 1//refresh"
+
+
+def test_a_sign_in_that_another_process_renewed_is_no_fault(
+    lantern: Organization, imap: Any, tokens: TokenServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = add(lantern, imap, tokens, f"{SECRET} 1//used-up")
+    used_up = polling.settings_of(row.pk)
+    actions.change(row, row.name, structs.replace(used_up, password=f"{SECRET} 1//newer"), now=NOW, by=None)
+    newer = polling.settings_of(row.pk)
+    seen = iter([used_up, newer])
+    monkeypatch.setattr(polling, "settings_of", lambda _number: next(seen))
+    tokens.answers.append((400, {"error": "invalid_grant"}))
+    assert mailbox_polls.read(row.pk, False) == 0
+    row.refresh_from_db()
+    assert not open_state(row).fault
 
 
 def test_a_token_that_the_mail_server_refuses_is_a_sentence(

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,13 @@ from tests.token_server import TokenServer
 from tests.transports.desk import carry, letters, probe
 
 SECRET, REFRESH = "s3cr3t-of-the-application", "1//refresh-token"
+USER = "news@lantern.example"
 
 
 @pytest.fixture(autouse=True)
 def nothing_kept() -> None:
     oauth._kept.clear()
+    oauth._newer.clear()
 
 
 @pytest.fixture
@@ -52,7 +55,7 @@ def url_of(server: ScriptedServer, tokens: TokenServer, ca: Path) -> str:
 
 def token(tokens: TokenServer, secret: str = SECRET, **options: str) -> str:
     options = {"client": "app", "token_url": tokens.url} | options
-    return plugins.access_token("mail.lantern.example", options, secret, None)
+    return plugins.access_token("mail.lantern.example", options, secret, USER, None)
 
 
 def fault(tokens: TokenServer) -> Any:
@@ -118,6 +121,49 @@ def test_a_token_is_fetched_anew_before_it_expires(tokens: TokenServer, monkeypa
     assert token(tokens) == "token-1"
     now += 1
     assert token(tokens) == "token-2"
+
+
+def test_the_refresh_token_of_an_answer_takes_the_place_of_the_earlier_one(tokens: TokenServer) -> None:
+    """RFC 6749, 6: Microsoft gives one with each answer."""
+    tokens.rotates, tokens.lasts = True, 1  # Each access token is over at once.
+    options = {"client": "app", "token_url": tokens.url}
+    oauth_secrets = [f"{SECRET} {REFRESH}", f"{SECRET} refresh-1", f"{SECRET} refresh-2"]
+    with forgetful():
+        for _ in range(3):
+            token(tokens, oauth_secrets[0])
+    assert [fields["refresh_token"] for fields in tokens.asked] == [REFRESH, "refresh-1", "refresh-2"]
+    for secret in oauth_secrets:
+        assert plugins.renewed_secret("mail.lantern.example", options, secret, USER) == f"{SECRET} refresh-3"
+    for other in (f"{SECRET} refresh-3", f"{SECRET} typed-anew", f"another {REFRESH}", SECRET):
+        assert plugins.renewed_secret("mail.lantern.example", options, other, USER) == ""
+
+
+def test_a_renewed_secret_does_not_ask_for_another_access_token(tokens: TokenServer) -> None:
+    """Otherwise two processes that keep what they were given would renew it for each other without end."""
+    tokens.rotates = True
+    assert token(tokens, f"{SECRET} {REFRESH}") == token(tokens, f"{SECRET} refresh-1") == "token-1"
+    assert token(tokens, f"{SECRET} {REFRESH}", client="other") == "token-2"
+
+
+@pytest.mark.parametrize("odd", [5, "", "two words", "a\r\nb", "é", "x" * 10_001, REFRESH])
+def test_a_refresh_token_that_is_none_changes_nothing(tokens: TokenServer, odd: Any) -> None:
+    tokens.answers.append((200, {"access_token": "x", "refresh_token": odd}))
+    assert token(tokens, f"{SECRET} {REFRESH}") == "x"
+    options = {"client": "app", "token_url": tokens.url}
+    assert plugins.renewed_secret("mail.lantern.example", options, f"{SECRET} {REFRESH}", USER) == ""
+
+
+@contextmanager
+def forgetful() -> Iterator[None]:
+    """No access token is kept."""
+    kept, oauth._kept = oauth._kept, Forgetful()
+    yield
+    oauth._kept = kept
+
+
+class Forgetful(dict[Any, Any]):
+    def __setitem__(self, key: Any, value: Any) -> None:
+        pass
 
 
 @pytest.mark.parametrize(

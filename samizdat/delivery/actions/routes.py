@@ -15,7 +15,7 @@ from samizdat.accounts import pending_changes, sealed_settings
 from samizdat.accounts.models import Organization, Person
 from samizdat.core.mail import rate as pace
 from samizdat.core.mail.outcome import RouteVerdict
-from samizdat.delivery.actions import route_changes, sender_bans
+from samizdat.delivery.actions import route_changes, route_tokens, sender_bans
 from samizdat.delivery.actions.route_changes import RouteDetails
 from samizdat.delivery.errors import RouteRefused
 from samizdat.delivery.models import Route, RouteDomain, RouteTotal, RouteWebhook
@@ -463,6 +463,7 @@ def name_of_removed(name: str, number: int) -> str:
 def probe_route(route: Route, *, now: datetime, by: Person | None = None) -> RouteTest:
     """Connects, signs in and leaves again; the route is afterwards what this says of it (believe)."""
     verdict = asyncio.run(_probed(transport_for_test(route)))
+    route_tokens.keep_renewed()
     believe(route, replace(verdict, early=True), now=now, by=by)
     return RouteTest(verdict.state == "ok", verdict.state, verdict.reason, dict(verdict.values), verdict.sentence)
 

@@ -33,7 +33,7 @@ from samizdat.delivery import (
     sql,
 )
 from samizdat.delivery.actions import copied_installation as fencing
-from samizdat.delivery.actions import due, rate_budgets, route_refusals, routes, wait_reasons
+from samizdat.delivery.actions import due, rate_budgets, route_refusals, route_tokens, routes, wait_reasons
 from samizdat.delivery.engine import locks, recovery, rewound_database
 from samizdat.delivery.engine.batches import SLICE, SUPPRESSED, Claim, MessageBatch
 from samizdat.delivery.engine.edition_loader import LoadedEdition, open_edition, route_infos
@@ -174,6 +174,7 @@ class Claimer:
         self.limiter.work()
         self._write_condemned()
         self._write_put_off()
+        route_tokens.keep_renewed()
         if time.monotonic() >= self._next_tick:
             self._next_tick = time.monotonic() + (TICK if self.at_work or self._booking else wakeups.until_next())
             self._drop_idle()

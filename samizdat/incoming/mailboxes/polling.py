@@ -11,11 +11,18 @@ from django.db import transaction
 from samizdat.core.private_networks import Network
 from samizdat.incoming import intake
 from samizdat.incoming.errors import IncomingFull
-from samizdat.incoming.mailboxes import connection
+from samizdat.incoming.mailboxes import access_tokens, connection
 from samizdat.incoming.mailboxes.faults import MailboxFault
 from samizdat.incoming.mailboxes.imap import ImapSource
 from samizdat.incoming.mailboxes.pop3 import Pop3Source
-from samizdat.incoming.mailboxes.sealed import MailboxState, WaitingMessage, open_settings, open_state, write_state
+from samizdat.incoming.mailboxes.sealed import (
+    MailboxState,
+    WaitingMessage,
+    open_settings,
+    open_state,
+    seal_settings,
+    write_state,
+)
 from samizdat.incoming.mailboxes.settings import MailboxSettings
 from samizdat.incoming.models import PolledMailbox
 from samizdat.options import inner_networks
@@ -111,6 +118,18 @@ def _row(number: int, locked: bool = False) -> PolledMailbox:
 def settings_of(number: int) -> MailboxSettings:
     """Errors: MailboxRemoved, SealError, RecordBroken."""
     return open_settings(_row(number))
+
+
+def keep_renewed(number: int, settings: MailboxSettings) -> None:
+    """Writes down the refresh token that came during a session. What somebody entered meanwhile, or another process
+    was given in place of the same one, stays. Errors: MailboxRemoved."""
+    if access_tokens.renewed(settings) is None:
+        return
+    with transaction.atomic():
+        row = _row(number, locked=True)
+        if kept := access_tokens.renewed(open_settings(row)):
+            row.settings_sealed = seal_settings(row, kept)
+            row.save(update_fields=["settings_sealed"])
 
 
 def note(number: int, now: datetime, code: str = "") -> MailboxState:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from samizdat.accounts.models import Organization, Person
 from samizdat.core.crypto.seal import SealError
@@ -13,6 +13,7 @@ from samizdat.core.mail.address import BadAddress, normalize
 from samizdat.events.actions import record
 from samizdat.incoming.errors import IncomingError
 from samizdat.incoming.mailboxes import polling
+from samizdat.incoming.mailboxes.access_tokens import renewed
 from samizdat.incoming.mailboxes.faults import MailboxFault
 from samizdat.incoming.mailboxes.settings import BadMailbox, MailboxSettings, read_url
 from samizdat.incoming.models import SeedMailbox
@@ -127,10 +128,19 @@ def settings_of(row: SeedMailbox) -> SeedSettings | None:
         return None
 
 
+def keep_renewed(row: SeedMailbox, settings: SeedSettings) -> None:
+    """Writes down the refresh token that came during a session, where nobody changed its settings meanwhile."""
+    if mailbox := renewed(settings.mailbox):
+        keys = keyring.keys(row.organization)
+        sealed = keys.seal_json(structs.replace(settings, mailbox=mailbox), "seed mailbox", "settings", row.pk)
+        same = SeedMailbox.objects.filter(pk=row.pk, settings_sealed=bytes(row.settings_sealed))
+        same.update(settings_sealed=sealed)
+
+
 def check(row: SeedMailbox) -> None:
     """Logs in once. Errors: MailboxFault."""
     settings = settings_of(row)
     if settings is None:
         raise MailboxFault("not_understood")
     with polling.session(settings.mailbox):
-        pass
+        keep_renewed(row, settings)

@@ -204,7 +204,7 @@ class OAuthSmtpTransport(SmtpTransport):
         super().__init__(route)
         if not route.user:
             raise BadRoute("no_mailbox")
-        tokens = OAuthTokens(read_client(route.host, route.options, route.password), self.server)
+        tokens = OAuthTokens(read_client(route.host, route.options, route.password, route.user), self.server)
         self.server = replace(self.server, token=tokens)
 
 

@@ -13,6 +13,7 @@ from samizdat.core.crypto.seal import SealError
 from samizdat.incoming.mailboxes import polling
 from samizdat.incoming.mailboxes.faults import MailboxFault
 from samizdat.incoming.mailboxes.sealed import open_state
+from samizdat.incoming.mailboxes.settings import MailboxSettings
 from samizdat.incoming.models import PolledMailbox
 from samizdat.logs import where_it_broke
 from samizdat.vault.errors import RecordBroken
@@ -87,17 +88,21 @@ class MailboxPolls:
 
 def read(number: int, keeps_open: bool, rests: Callable[[], object] = lambda: None) -> float:
     """A session with a mailbox; seconds until the next. rests: called before news are waited for."""
+    settings = polling.settings_of(number)
     try:
-        return _read(number, keeps_open, rests)
+        return _read(number, settings, keeps_open, rests)
     except MailboxFault as fault:
+        if fault.code == "token_expired" and polling.settings_of(number) != settings:
+            return 0.0  # Another process was given a newer one.
         state = polling.note(number, dbclock.now(), fault.code)
         log.warning("Mailbox %d can't be read (%s) and is tried again.", number, fault.code)
         return pause(fault.code, state.failures)
 
 
-def _read(number: int, keeps_open: bool, rests: Callable[[], object]) -> float:
+def _read(number: int, settings: MailboxSettings, keeps_open: bool, rests: Callable[[], object]) -> float:
     until = time.monotonic() + KEPT_OPEN
-    with polling.session(polling.settings_of(number)) as source:
+    with polling.session(settings) as source:
+        polling.keep_renewed(number, settings)
         while not stopping.is_set():
             polling.take_in(number, source, dbclock.now, stopping.is_set)
             polling.note(number, dbclock.now())

@@ -21,7 +21,16 @@ from samizdat.audience.actions.preferences import end_pauses
 from samizdat.campaigns.drafts import presence
 from samizdat.delivery import actions as delivery
 from samizdat.delivery import clock_jumps, database_progress
-from samizdat.delivery.actions import bounces, digests, domains, due, provider_status, remote_checks, welcome
+from samizdat.delivery.actions import (
+    bounces,
+    digests,
+    domains,
+    due,
+    provider_status,
+    remote_checks,
+    route_tokens,
+    welcome,
+)
 from samizdat.delivery.models import SchedulerStep
 from samizdat.events import chain
 from samizdat.incoming import domain_reports, processing, spooled
@@ -231,6 +240,7 @@ SLOW: dict[str, Deed] = {
     "welcome emails that wait too long": late_welcomes,
     "second tries": second_tries,
     "how accounts stand at their providers": provider_status.ask_standings,
+    "refresh tokens of routes": lambda _now: route_tokens.keep_renewed(),  # Of mail that the worker itself sends.
     "mailboxes": polled_mailboxes,
     "seed mailboxes": seed_mailboxes,
     "incoming mail": incoming_mail,
