@@ -106,7 +106,8 @@ def add(name: str, url: str, password_file: str | None, delete: bool, move_to: s
     pop3s://USER@HOST: POP3 with TLS from the start. pop3:// is POP3 with STLS.
 
     All messages in the folder are taken in, so give it a mailbox or folder that gets nothing else. The worker reads
-    it at once when the server tells of new messages (IMAP IDLE), otherwise every five minutes.
+    it at once when the server tells of new messages (IMAP IDLE), otherwise every five minutes, and every half minute
+    while a campaign is being sent.
 
     Options in the URL: ?fingerprint= is the SHA-256 of the only certificate to trust, ?ca= a file of certificates
     to trust instead of those of the system. ?client= is the client ID of your application at Google or Microsoft for

@@ -1,9 +1,11 @@
 """Commands by plain email: read by a process without keys, proven by DKIM or by a token of ours, and laid into the
 intake in the words that forms have, for the worker (worker/inbox/by_mail.py).
 
-Nothing is done here, and nothing answered: who is nobody to us hears nothing.
+Only who leaves has left at once, however many mails wait for a relay: a campaign may be on its way. Nothing is
+answered here: who is nobody to us hears nothing.
 """
 
+import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +15,7 @@ from samizdat import limited_process
 from samizdat.accounts.models import Organization
 from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import queries as audience
+from samizdat.audience.actions.consent import unsubscribe_from_all
 from samizdat.audience.list_details import ListDetails
 from samizdat.audience.models import List
 from samizdat.campaigns.sender_domain_check import asker
@@ -26,13 +29,20 @@ from samizdat.core.mail.return_address import PLAIN, token_in, with_token
 from samizdat.core.mail.spf import Ask
 from samizdat.incoming.intake import box_key
 from samizdat.incoming.models import IncomingMail, PolledMailbox
+from samizdat.logs import where_it_broke
 from samizdat.options import confirmations_an_hour
 from samizdat.publicdb import actions as publicdb
 from samizdat.publicdb import intake_boxes
 from samizdat.publicdb.models import Site
 from samizdat.vault import keyring
 
+log = logging.getLogger("samizdat.worker")
+
 PURPOSE = "by-mail"
+# Days that the answer to a mail of ours counts.
+ANSWERED = 7
+# What a box says of a command that is done, and of which only the answer is left to write.
+DONE = "answer"
 # Kinds of core/bounce/report that a person may have written.
 WRITTEN = ("reply", "unsubscribe")
 # Seconds of questions to name servers for one portion; whoever comes after that is asked by a mail.
@@ -69,6 +79,18 @@ def proof(organization: Organization, command: Command, number: int, now: dateti
     keys = keyring.keys(organization)
     assert keys.link is not None
     return tokens.make(keys.link, PURPOSE, day_number(now) << 32 | by_mail.numbered(command), number)
+
+
+def proven(organization: Organization, text: str, now: datetime) -> tuple[Command, int] | None:
+    """What a token of ours lets somebody have done, lately made; and the number of the subscriber, as in `proof`."""
+    try:
+        token = tokens.read(keyring.keys(organization).own_links, PURPOSE, text)
+    except tokens.BadToken:
+        return None
+    command = by_mail.of_number(token.edition & 0xFFFFFFFF)
+    if command is None or not 0 <= day_number(now) - (token.edition >> 32) <= ANSWERED:
+        return None
+    return command, token.number
 
 
 def hand_on(organization: Organization, mails: Sequence[tuple[Envelope, Report | None]], now: datetime) -> list[bool]:
@@ -134,7 +156,8 @@ class _CommandDoor:
             except tokens.BadToken:
                 continue
             if request.yes:
-                self._lay(kind, {"token": tokens.spelled(text), "way": "mail"})
+                only = self._done(text) if kind == "bymail" else ""
+                self._lay(kind, {"token": tokens.spelled(text), "way": "mail", "only": only})
             return request.yes
         return False
 
@@ -163,7 +186,20 @@ class _CommandDoor:
         subscriber = audience.subscriber_at(self.organization, sender)
         token = proof(self.organization, command, subscriber.number if subscriber else 0, self.now) if is_proven else ""
         words = {"token": token, "address": sender, "what": command.what, "how": command.how}
-        self._lay("bymail", words)
+        self._lay("bymail", words | {"only": self._done(token)})
+
+    def _done(self, token: str) -> str:
+        """DONE, where that was to leave. Where it fails, the worker tries it again before it answers."""
+        command, number = proven(self.organization, token, self.now) or (None, 0)
+        subscriber = audience.subscriber_numbered(self.organization, number) if number else None
+        if command is None or command.what != "leave" or subscriber is None:
+            return ""
+        try:
+            unsubscribe_from_all(subscriber, now=self.now, way="mail")
+        except Exception as error:
+            log.error("A command by email could not be taken up and is tried again: %s", where_it_broke(error))
+            return ""
+        return DONE
 
     def _is_signed(self, letter: Envelope, request: MailRequest, sender: str) -> bool:
         """Whether the domain of From has signed it, lately and for us (RFC 9989, relaxed)."""

@@ -1,4 +1,5 @@
-"""Everything a reader can do, by plain email alone: no page is open, and mail comes in by our own listener."""
+"""Everything a reader can do, by plain email alone: no page is open, and mail comes in by our own listener, or from a
+mailbox at a real Dovecot that is read over TLS."""
 
 import base64
 import email
@@ -21,21 +22,24 @@ from samizdat import mail_spool
 from samizdat.accounts.actions import change_settings
 from samizdat.audience import actions as audience
 from samizdat.audience import queries
-from samizdat.audience.actions import preferences
-from samizdat.audience.actions.consent import unsubscribe_from_all
+from samizdat.audience.actions import consent, preferences
 from samizdat.audience.models import Subscriber
 from samizdat.core.mail import dkim
 from samizdat.incoming import by_mail as door
 from samizdat.incoming import intake, processing, spooled
+from samizdat.incoming.mailboxes import actions as mailboxes
 from samizdat.incoming.models import IncomingMail, MailReport
 from samizdat.privacy.subject_access import access_file
 from samizdat.publicdb.models import Intake
 from samizdat.worker.inbox import by_mail, link_keys, signups
 from samizdat.worker.inbox import preferences as inbox
+from samizdat.worker.mail import mailbox_polls
 from tests.conftest import NOW, TODAY
+from tests.incoming.dovecot import Dovecot, certificates, dovecot, why_not
 from tests.listener.conftest import Door, start
 from tests.worker.conftest import status
 
+__all__ = ["certificates", "dovecot"]
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("nothing_remembered")]
 
 KEY = dkim.SigningKey("a.example", "s1", rsa.generate_private_key(65537, 2048))
@@ -121,28 +125,85 @@ def listener(post: Post, vault: Any, tmp_path: Path, monkeypatch: pytest.MonkeyP
         yield listening
 
 
-def test_a_reader_comes_changes_and_leaves_by_mail_alone(listener: Listener, thursday: Any) -> None:
-    [asked] = listener.write("news+subscribe@lantern.example")
+class Mailbox(Post):
+    """The same from a mailbox that is polled."""
+
+    dovecot: Dovecot
+    number: int
+
+    def hand_over(self, raw: bytes, to: str) -> None:
+        self.dovecot.deliver(raw)
+        assert mailbox_polls.read(self.number, keeps_open=False) == mailbox_polls.AGAIN
+        assert self.dovecot.messages() == []
+
+
+@pytest.fixture
+def mailbox(post: Post, dovecot: Dovecot) -> Mailbox:
+    polled = Mailbox(post.lantern, post.out)
+    url = dovecot.url("imaps", f"fingerprint={dovecot.certificate.fingerprint}")
+    polled.dovecot, polled.number = dovecot, mailboxes.add(post.lantern, "news", url, now=NOW).pk
+    return polled
+
+
+@pytest.mark.parametrize(
+    "by",
+    ["listener", pytest.param("mailbox", marks=pytest.mark.skipif(bool(why_not()), reason=why_not()))],
+)
+def test_a_reader_comes_changes_and_leaves_by_mail_alone(
+    request: pytest.FixtureRequest, thursday: Any, by: str
+) -> None:
+    here: Post = request.getfixturevalue(by)
+    [asked] = here.write("news+subscribe@lantern.example")
     assert asked["To"] == ADA and "YES" in asked.get_content()
     reply_to = asked["Reply-To"].addresses[0].addr_spec
-    assert listener.write(reply_to, subject="Re: Confirm", body="Yes\n\n> Someone entered your address") == []
-    ada = queries.subscriber_at(listener.lantern, ADA)
+    assert here.write(reply_to, subject="Re: Confirm", body="Yes\n\n> Someone entered your address") == []
+    ada = queries.subscriber_at(here.lantern, ADA)
     assert ada is not None and status(ada, thursday) == "subscribed"
     records: Any = access_file(ada, now=NOW, by_link=True)["consent"]
     assert [(record["kind"], record["way"]) for record in records] == [("confirmed", "mail"), ("asked", "mail")]
 
-    [changed] = listener.write("news+monthly@lantern.example")
+    [changed] = here.write("news+monthly@lantern.example")
     assert preferences.often_of(ada, thursday.id) == ("monthly", None) and "have been changed" in changed.get_content()
-    listener.write("news@lantern.example", subject="language ru")
+    here.write("news@lantern.example", subject="language ru")
     ada.refresh_from_db()
     assert ada.language == "ru"
-    [paused] = listener.write("news@lantern.example", subject="пауза 14")
+    [paused] = here.write("news@lantern.example", subject="пауза 14")
     assert preferences.often_of(ada, thursday.id)[1] == TODAY + timedelta(days=14)
     assert "Вы не будете получать письма" in paused.get_content()
     # Three answers a day to one mailbox; what is asked for is done all the same.
-    assert listener.write("news+leave@lantern.example") == []
+    assert here.write("news+leave@lantern.example") == []
     assert status(ada, thursday) == "unsubscribed"
     assert not Intake.objects.exists()
+
+
+def test_who_leaves_has_left_before_any_mail_is_written(post: Post, ada: Subscriber, thursday: Any) -> None:
+    """Answers wait for a relay, and for room among those to others."""
+    post.hand_over(message("news+leave@lantern.example", ADA, "", ""), "news+leave@lantern.example")
+    processing.process(post.lantern, NOW)
+    assert status(ada, thursday) == "unsubscribed" and Intake.objects.count() == 1
+    consent.confirm(ada, thursday, now=NOW)
+    [answer] = post.work()
+    assert "won’t get any more" in answer.get_content()
+    assert status(ada, thursday) == "subscribed", "who came back meanwhile stays"
+
+
+def test_a_yes_to_leaving_has_left_before_any_mail_is_written(post: Post, ada: Subscriber, thursday: Any) -> None:
+    [question] = post.write("news+leave@lantern.example", signs=False)
+    reply_to = question["Reply-To"].addresses[0].addr_spec
+    post.hand_over(message(reply_to, ADA, "", "yes", signs=False), reply_to)
+    processing.process(post.lantern, NOW)
+    assert status(ada, thursday) == "unsubscribed"
+
+
+def test_what_fails_as_it_comes_in_is_done_before_it_is_answered(
+    post: Post, ada: Subscriber, thursday: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(door, "unsubscribe_from_all", lambda *_who, **_how: 1 / 0)
+        post.hand_over(message("news+leave@lantern.example", ADA, "", ""), "news+leave@lantern.example")
+        processing.process(post.lantern, NOW)
+    assert status(ada, thursday) == "subscribed"
+    assert len(post.work()) == 1 and status(ada, thursday) == "unsubscribed"
 
 
 def test_a_copy_of_ones_data_comes_by_mail(post: Post, ada: Subscriber) -> None:
@@ -236,7 +297,7 @@ def test_a_command_is_no_report_and_a_letter_of_a_person_is_no_command(post: Pos
 
 def test_who_left_before_the_yes_to_an_older_question_stays_away(post: Post, ada: Subscriber, thursday: Any) -> None:
     [question] = post.write("news+monthly@lantern.example", signs=False)
-    unsubscribe_from_all(ada, now=NOW, way="mail")
+    consent.unsubscribe_from_all(ada, now=NOW, way="mail")
     post.write(question["Reply-To"].addresses[0].addr_spec, body="yes", signs=False)
     assert status(ada, thursday) == "unsubscribed"
 

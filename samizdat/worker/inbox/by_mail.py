@@ -24,22 +24,18 @@ from samizdat.audience.actions.mail_quota import few_a_day
 from samizdat.audience.actions.preferences import LONGEST_PAUSE, PreferenceChoice
 from samizdat.audience.models import Subscriber
 from samizdat.core.content.phrases import base
-from samizdat.core.crypto import tokens
 from samizdat.core.mail import by_mail
 from samizdat.core.mail.by_mail import Command
 from samizdat.core.mail.return_address import with_token
 from samizdat.delivery import service_senders
-from samizdat.incoming.by_mail import PURPOSE, day_number, mailbox_of, offered, proof
+from samizdat.incoming.by_mail import DONE, mailbox_of, offered, proof, proven
 from samizdat.privacy.subject_access import access_file
-from samizdat.vault import keyring
 from samizdat.worker.inbox import signups
 from samizdat.worker.inbox.inbox import OpenedEnvelope, given_up
 
 log = logging.getLogger("samizdat.worker")
 
 KINDS = ("bymail",)
-# Days that the answer to a mail of ours counts.
-ANSWERED = 7
 
 
 def take(now: datetime, organization: Organization | None = None) -> int:
@@ -59,11 +55,11 @@ class ProvenCommand:
 
 def _take(envelope: OpenedEnvelope, now: datetime) -> bool:
     """True when the box may go. What is asked for is done at each try, which changes nothing the second time."""
-    proven = _proven(envelope, now) if envelope.words.token else None
+    by_token = _proven(envelope, now) if envelope.words.token else None
     asked = _known(envelope) if not envelope.words.token else None
-    if proven is not None:
-        answer = _answer(envelope, proven, now)
-        to, language, reply_to = proven.to, _language(proven.subscriber), ""
+    if by_token is not None:
+        answer = _answer(envelope, by_token, now)
+        to, language, reply_to = by_token.to, _language(by_token.subscriber), ""
     elif asked is not None:
         subscriber, command = asked
         token = proof(envelope.organization, command, subscriber.number, now)
@@ -93,18 +89,13 @@ def _reply(organization: Organization, token: str) -> str:
 
 
 def _proven(envelope: OpenedEnvelope, now: datetime) -> ProvenCommand | None:
-    """By a token that our keys prove, lately made."""
-    keys = keyring.keys(envelope.organization)
-    try:
-        token = tokens.read(keys.own_links, PURPOSE, envelope.words.token)
-    except tokens.BadToken:
+    """By a token that our keys prove."""
+    command, number = proven(envelope.organization, envelope.words.token, now) or (None, 0)
+    if command is None:
         return None
-    command = by_mail.of_number(token.edition & 0xFFFFFFFF)
-    if command is None or not 0 <= day_number(now) - (token.edition >> 32) <= ANSWERED:
-        return None
-    if token.number == 0:  # Signed, by somebody who is nobody here.
+    if number == 0:  # Signed, by somebody who is nobody here.
         return ProvenCommand(command, None, envelope.words.address)
-    subscriber = audience_queries.subscriber_numbered(envelope.organization, token.number)
+    subscriber = audience_queries.subscriber_numbered(envelope.organization, number)
     return ProvenCommand(command, subscriber, audience_queries.mailbox_of(subscriber)) if subscriber else None
 
 
@@ -128,9 +119,9 @@ def _number(command: Command) -> int:
 type Answer = tuple[str, Sequence[str]]
 
 
-def _answer(envelope: OpenedEnvelope, proven: ProvenCommand, now: datetime) -> Callable[[], Answer]:
+def _answer(envelope: OpenedEnvelope, asked: ProvenCommand, now: datetime) -> Callable[[], Answer]:
     """Does it; what makes (subject, paragraphs), in the language that is set then."""
-    organization, command, subscriber = envelope.organization, proven.command, proven.subscriber
+    organization, command, subscriber = envelope.organization, asked.command, asked.subscriber
     if command.what == "help":
         return lambda: (_subject(organization), _help(organization))
     if subscriber is None:
@@ -139,7 +130,8 @@ def _answer(envelope: OpenedEnvelope, proven: ProvenCommand, now: datetime) -> C
         text = json.dumps(access_file(subscriber, now=now, by_link=True), ensure_ascii=False, indent=1)
         return lambda: (_subject(organization), [_("This is everything we have about this address."), text])
     if command.what == "leave":
-        audience.unsubscribe_from_all(subscriber, now=now, way="mail")
+        if envelope.words.only != DONE:
+            audience.unsubscribe_from_all(subscriber, now=now, way="mail")
         return lambda: (
             _subject(organization),
             [_("You’ve unsubscribed and won’t get any more emails."), *_help(organization)],

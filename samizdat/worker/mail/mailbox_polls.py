@@ -7,8 +7,10 @@ import time
 from collections.abc import Callable
 
 from django.db import connections
+from django.db.models import QuerySet
 
 from samizdat import dbclock
+from samizdat.campaigns.models import Campaign
 from samizdat.core.crypto.seal import SealError
 from samizdat.incoming.mailboxes import polling
 from samizdat.incoming.mailboxes.faults import MailboxFault
@@ -25,6 +27,9 @@ log = logging.getLogger("samizdat.worker")
 MOST = 20
 # Seconds from one look to the next where the server doesn't tell of news, and for which news are waited for.
 AGAIN, NEWS = 300.0, 300.0
+# The same while the organization sends a campaign: who leaves by mail has left within a minute, with the ten seconds
+# until we look, and the ten until what came in is read.
+SENDING = 30.0
 # Seconds until a mailbox is tried again: after the first failure, and at most. Some providers lock an account after a
 # few wrong passwords.
 FIRST, LAST, REJECTED = 60.0, 3600.0, 900.0
@@ -47,6 +52,11 @@ def _is_hurried(row: PolledMailbox) -> bool:
     return state.awaits(dbclock.now()) and not state.fault
 
 
+def _sending() -> QuerySet[Campaign, int]:
+    """Organizations with a campaign on its way."""
+    return Campaign.objects.filter(state="sending").values_list("organization", flat=True)
+
+
 class MailboxPolls:
     """The sessions of this process. Two processes may read one mailbox at once: see polling._take."""
 
@@ -54,6 +64,7 @@ class MailboxPolls:
         self._most = most
         self._running: set[int] = set()
         self._due: dict[int, float] = {}
+        self._due_while_sending: dict[int, float] = {}
         self._lock = threading.Lock()
 
     def look(self) -> None:
@@ -62,14 +73,19 @@ class MailboxPolls:
         numbers = [*rows.values_list("pk", flat=True)]
         keeps_open = len(numbers) <= self._most
         hurried = {row.pk for row in rows.iterator(chunk_size=100) if _is_hurried(row)}
+        sending = {*rows.filter(organization__in=_sending()).values_list("pk", flat=True)}
         with self._lock:
-            self._due = {number: 0.0 if number in hurried else self._due.get(number, 0.0) for number in numbers}
+            self._due = {number: 0.0 if number in hurried else self._when(number, sending) for number in numbers}
             for number in sorted(numbers, key=self._due.__getitem__):
                 is_due = number not in self._running and self._due[number] <= time.monotonic()
                 if is_due and len(self._running) < self._most:
                     self._running.add(number)
                     name = f"mailbox {number}"
                     threading.Thread(target=self._run, args=(number, keeps_open), name=name, daemon=True).start()
+
+    def _when(self, number: int, sending: set[int]) -> float:
+        due = self._due.get(number, 0.0)
+        return min(due, self._due_while_sending.get(number, due)) if number in sending else due
 
     def _run(self, number: int, keeps_open: bool) -> None:
         wait = LAST
@@ -84,6 +100,8 @@ class MailboxPolls:
             with self._lock:
                 self._running.discard(number)
                 self._due[number] = time.monotonic() + wait
+                # After a fault it waits as long as ever.
+                self._due_while_sending[number] = time.monotonic() + (SENDING if wait == AGAIN else wait)
 
 
 def read(number: int, keeps_open: bool, rests: Callable[[], object] = lambda: None) -> float:
