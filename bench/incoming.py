@@ -153,7 +153,7 @@ class SentCampaign:
 
         yield "reading without a process", _each(raws, reading.read)
         boxes = [bytes(row.box) for row in IncomingMail.objects.order_by("pk")[: len(raws)]]
-        key = intake._box_key(self.house.organization)
+        key = intake.box_key(self.house.organization)
         sealer = incoming_envelope.EnvelopeSealer(bytes(self.house.organization.uid), key, os.urandom(32))
         letters = [incoming_envelope.Envelope((), len(raw), raw) for raw in raws]
         yield "sealing", _each(letters, lambda letter: sealer.seal(letter, os.urandom(12)))

@@ -82,10 +82,7 @@ class _TokenProver:
 
     def __init__(self, organization: Organization) -> None:
         links = keyring.keys(organization).links
-        self._keys = {
-            purpose: {number: tokens.reading_key(key, purpose) for number, key in links.items()}
-            for purpose in _PURPOSES
-        }
+        self._readers = {purpose: tokens.TokenReader(links, purpose) for purpose in _PURPOSES}
 
     def proven(self, evidence: Evidence) -> list[tokens.Token]:
         candidates = [*dict.fromkeys(_candidates(evidence.to, evidence.hints))][:MOST_TOKENS]
@@ -93,7 +90,7 @@ class _TokenProver:
 
     def _read(self, purpose: str, text: str) -> tokens.Token | None:
         try:
-            token = tokens.read_with(self._keys[purpose], text)
+            token = self._readers[purpose](text)
         except tokens.BadToken:
             return None
         return token if is_number(token.number) and token.edition <= _LARGEST else None

@@ -122,15 +122,16 @@ def _take_up_or_set_aside(organization: Organization, portion: Sequence[ReadMail
 
 
 def _take_up(organization: Organization, portion: Sequence[ReadMail], now: datetime) -> None:
-    others = [mail for mail in _claimed(portion) if not _is_test(organization, mail, now)]
+    token_of = round_trips.reader(organization)
+    others = [
+        mail
+        for mail in _claimed(portion)
+        if not round_trips.take(organization, mail.envelope.to, mail.report, now, token_of)
+    ]
     taken_up = _matched(organization, others, now)
     follow_up.write(organization, [report for mail in taken_up for report in _reports(mail)], now)
     for mail in taken_up:
         take_up.take_up(organization, mail.row.pk, mail.report, mail.message, now)
-
-
-def _is_test(organization: Organization, mail: ReadMail, now: datetime) -> bool:
-    return round_trips.take(organization, mail.envelope.to, mail.report, now)
 
 
 def _claimed(portion: Sequence[ReadMail]) -> list[ReadMail]:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from samizdat.core.crypto import tokens
-from samizdat.core.crypto.tokens import BadToken, LinkKey, Token, TokenMaker, make, read
+from samizdat.core.crypto.tokens import BadToken, LinkKey, Token, TokenMaker, TokenReader, make, read
 
 KEY = LinkKey(0x01020304, bytes(range(32)))
 OTHER = LinkKey(0x01020304, bytes(range(1, 33)))
@@ -55,6 +55,37 @@ def test_a_token_says_what_was_put_in(edition, subscriber, purpose, key_number, 
     assert set(token) <= set("abcdefghijklmnopqrstuvwxyz234567")
     assert read({key_number: key}, purpose, token) == Token(edition, subscriber, key_number)
     assert read(lambda asked: key if asked == key_number else None, purpose, token).number == subscriber
+
+
+@given(number, number)
+def test_a_reader_of_many_tokens_reads_them_as_well(edition, subscriber):
+    reader = TokenReader(KEYS, "leave")
+    token = make(KEY, "leave", edition, subscriber)
+    assert reader(token) == reader(token.upper() + "=.") == Token(edition, subscriber, KEY.number)
+
+
+@given(number)
+def test_a_reader_of_many_tokens_refuses_those_of_another_key_or_purpose(edition):
+    for keys, token in (
+        ({OTHER.number: OTHER}, make(KEY, "leave", edition, 1)),
+        (KEYS, make(KEY, "return", edition, 1)),
+        ({}, make(KEY, "leave", edition, 1)),
+    ):
+        with pytest.raises(BadToken):
+            TokenReader(keys, "leave")(token)
+
+
+@given(st.text("abcdefghijklmnopqrstuvwxyz234567ABC0189_-+ \n=!", min_size=52, max_size=52))
+def test_a_token_is_read_as_base32_reads_it(text):
+    bare = text.strip().rstrip("=.").upper()
+    try:
+        expected = base64.b32decode(bare + "====") if len(bare) == 52 and bare[-1] in "AQ" else None
+    except ValueError:
+        expected = None
+    try:
+        assert tokens._bytes(text) == expected
+    except BadToken:
+        assert expected is None
 
 
 @given(st.binary(min_size=32, max_size=32))

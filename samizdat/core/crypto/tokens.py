@@ -18,8 +18,6 @@ token: that is wanted, a second try of a message must carry the same Message-ID.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hmac
 import struct
 from collections.abc import Callable, Iterable, Mapping
@@ -153,9 +151,37 @@ def read_with(keys: Mapping[int, bytes] | Callable[[int], bytes | None], text: s
     both = find(number)
     if both is None:
         raise BadToken("unknown_key")
-    if not hmac.compare_digest(hmac.digest(both[32:], raw[:20], "sha256")[:_TAG_BYTES], raw[20:]):
-        raise BadToken("tag")
+    _prove(both[32:], raw)
     return _opened(number, both[:32], raw)
+
+
+def _prove(tag_key: bytes, raw: bytes) -> None:
+    if not hmac.compare_digest(hmac.digest(tag_key, raw[:20], "sha256")[:_TAG_BYTES], raw[20:]):
+        raise BadToken("tag")
+
+
+class TokenReader:
+    """read() for many tokens of one purpose: 4 us each, where a cipher of its own takes 16 more. One belongs to one
+    thread, since it holds running ciphers."""
+
+    __slots__ = ("_keys",)
+
+    def __init__(self, keys: Mapping[int, LinkKey], purpose: str) -> None:
+        self._keys = {number: self._of(*_keys(key, purpose)) for number, key in keys.items()}
+
+    @staticmethod
+    def _of(block_key: bytes, tag_key: bytes) -> tuple[Callable[[bytes], bytes], bytes]:
+        return Cipher(algorithms.AES(block_key), modes.ECB()).decryptor().update, tag_key  # noqa: S305
+
+    def __call__(self, text: str) -> Token:
+        """Errors: BadToken."""
+        raw = _bytes(text)
+        number: int = _u32.unpack_from(raw)[0]
+        if number not in self._keys:
+            raise BadToken("unknown_key")
+        block, tag_key = self._keys[number]
+        _prove(tag_key, raw)
+        return Token(*_two.unpack(block(raw[4:20])), number)
 
 
 def spelled(text: str) -> str:
@@ -168,13 +194,13 @@ def _bytes(text: str) -> bytes:
     # ASCII first: some foreign letters become ASCII ones in upper case, and one token has one spelling only.
     if len(text) != TOKEN_CHARACTERS or not text.isascii():
         raise BadToken("shape")
-    text = text.upper()
-    if text[-1] not in "AQ":  # 260 bits carry 256: the last four are zero, or a second spelling would pass
-        raise BadToken("shape")
     try:
-        return base64.b32decode(text + "====")
-    except binascii.Error:
+        bits = int(text.encode().translate(_DIGITS), 32)
+    except ValueError:
         raise BadToken("shape") from None
+    if bits & 0xF:  # 260 bits carry 256: the last four are zero, or a second spelling would pass
+        raise BadToken("shape")
+    return (bits >> 4).to_bytes(32)
 
 
 class TokenMaker:
@@ -220,7 +246,17 @@ def message_id(maker: TokenMaker, edition: int, number: int, domain: str) -> str
 
 # base64.b32encode takes 2.1 us for a token, more than cipher and tag together. A whole number does the same
 # regrouping of bits (40 -> 2x20 -> 4x10 -> 8x5) for all groups at once in a third of that.
-_ALPHABET = bytes.maketrans(bytes(range(32)), b"abcdefghijklmnopqrstuvwxyz234567")
+_LETTERS = b"abcdefghijklmnopqrstuvwxyz234567"
+_ALPHABET = bytes.maketrans(bytes(range(32)), _LETTERS)
+# Back again, to the digits of Python's whole numbers, in a tenth of the time of base64.b32decode. What is no letter of
+# ours is no digit either.
+_DIGITS = bytes.maketrans(
+    bytes(range(256)),
+    bytes(
+        b"0123456789abcdefghijklmnopqrstuv"[at] if (at := _LETTERS.find(bytes([code]).lower())) >= 0 else 0x21
+        for code in range(256)
+    ),
+)
 _GROUPS = 7  # 35 bytes: a token and three zero bytes
 _UPPER_20 = 0xFFFFF_00000
 _UPPER_10 = 0x000FFC00_000FFC00

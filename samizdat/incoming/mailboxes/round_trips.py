@@ -70,13 +70,19 @@ def _stamp(moment: datetime) -> int:
     return int(moment.timestamp())
 
 
-def take(organization: Organization, to: Sequence[str], report: Report, now: datetime) -> bool:
+def reader(organization: Organization) -> tokens.TokenReader:
+    """Reads the tokens of such addresses."""
+    return tokens.TokenReader(keyring.keys(organization).links, PURPOSE)
+
+
+def take(
+    organization: Organization, to: Sequence[str], report: Report, now: datetime, read: Callable[[str], tokens.Token]
+) -> bool:
     """Whether a message that came in is one of these, or a bounce of one; its mailbox then says so. to: whom the mail
-    server delivered it to. Call it in a transaction."""
-    links = keyring.keys(organization).links
+    server delivered it to; read: reader(). Call it in a transaction."""
     for address, came_back in _candidates(to, report):
         try:
-            token = tokens.read(links, PURPOSE, token_in(address))
+            token = read(token_in(address))
         except tokens.BadToken:
             continue
         if now - datetime.fromtimestamp(token.edition, UTC) < OLD:
