@@ -6,7 +6,6 @@ believed up to a limit.
 """
 
 import contextlib
-import itertools
 import json
 import os
 import select
@@ -15,7 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import IO, Any, NamedTuple
 
-from samizdat.core import bounded_json
+from samizdat.core import bounded_json, json_values
 
 _head = struct.Struct(">cII")
 # Bytes of an answer: a slice of an import or a picture has a few megabytes, all pictures of a template 60. Values of
@@ -32,17 +31,13 @@ class Frame(NamedTuple):
     def size(self) -> int:
         return len(self.text) + len(self.data)
 
-    def parts(self, sizes: Sequence[int]) -> list[bytes]:
-        """The data in pieces. Errors: ValueError."""
-        if min(sizes, default=0) < 0 or sum(sizes) > len(self.data):
-            raise ValueError("there is less than it says")
-        ends = list(itertools.accumulate(sizes, initial=0))
-        view = memoryview(self.data)
-        return [bytes(view[start:end]) for start, end in itertools.pairwise(ends)]
-
     def value(self) -> Any:
         """Errors: ValueError."""
         return bounded_json.counted(self.text, MOST_VALUES)
+
+    def value_of(self, hint: Any) -> Any:
+        """What the hint says, as core/json_values has packed it. Errors: ValueError."""
+        return json_values.unpacked(hint, self.text, self.data, MOST_VALUES)
 
 
 def send(stream: IO[bytes] | None, kind: bytes, value: object = None, data: bytes = b"") -> None:
@@ -68,9 +63,8 @@ def send_until(stream: IO[bytes] | None, until: float, kind: bytes, value: objec
             left = left[os.write(descriptor, left) :]
 
 
-def send_parts(stream: IO[bytes], kind: bytes, value: object, parts: Sequence[bytes]) -> None:
-    """The same with data that is not put together first: pictures of a template have 60 MB."""
-    text = _text(value)
+def send_parts(stream: IO[bytes], kind: bytes, text: bytes, parts: Sequence[bytes]) -> None:
+    """What core/json_values has packed. The data is not put together first: pictures of a template have 60 MB."""
     stream.write(_head.pack(kind, len(text), sum(map(len, parts))) + text)
     for part in parts:
         stream.write(part)

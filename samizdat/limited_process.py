@@ -212,14 +212,12 @@ class _UnexpectedAnswer(Exception):
 
 
 def _value[T](function: Callable[..., T], answer: child_frames.Frame) -> T:
-    """Errors: what the work raised; _Odd."""
+    """Errors: what the work raised; _UnexpectedAnswer."""
     try:
-        payload, sizes = answer.value()
-        data = answer.parts(json_values.unpacked(tuple[int, ...], sizes, ()))
         if answer.kind == b"V":
-            value: T = json_values.unpacked(_hints(function)["return"], payload, data)
+            value: T = answer.value_of(_hints(function)["return"])
             return value
-        name, args = json_values.unpacked(tuple[str, tuple[str | int | dict[str, str | int], ...]], payload, ())
+        name, args = answer.value_of(tuple[str, tuple[str | int | dict[str, str | int], ...]])
     except (TypeError, ValueError) as odd:
         raise _UnexpectedAnswer from odd
     if name in JOBS[_name(function)].errors:
@@ -279,22 +277,21 @@ def main() -> int:
         # Also where nobody is left to end it.
         _limit(resource.RLIMIT_CPU, int(time.process_time() + seconds) + 2)
         module, _, called = name.rpartition(".")
-        data: list[bytes] = []
         try:
-            payload = json_values.packed(getattr(importlib.import_module(module), called)(*args, **more), data)
+            text, beside = json_values.packed(getattr(importlib.import_module(module), called)(*args, **more))
             kind = b"V"
         except MemoryError:
             return 1
         except Exception as error:
-            kind, payload, data = b"X", _told(error, JOBS[name].errors), []
-        child_frames.send_parts(out, kind, [payload, [len(part) for part in data]], data)
+            kind, (text, beside) = b"X", json_values.packed(_told(error, JOBS[name].errors))
+        child_frames.send_parts(out, kind, text, beside)
     return 0
 
 
-def _told(error: Exception, errors: tuple[str, ...]) -> list[object]:
+def _told(error: Exception, errors: tuple[str, ...]) -> tuple[str, tuple[object, ...]]:
     """An error of ours as it is; of any other its name, since its text may quote what was worked on."""
     name = type(error).__name__
-    return [name, json_values.packed(error.args, []) if name in errors else []]
+    return name, error.args if name in errors else ()
 
 
 def _limit(kind: int, most: int) -> None:

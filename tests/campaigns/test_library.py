@@ -314,9 +314,9 @@ def test_what_a_helper_that_was_taken_over_calls_a_picture_is_not_kept(
 
     def work(_whose: int, function: Any, *_args: Any) -> Any:
         """What comes out of its pipe, as limited_process reads it."""
-        data: list[bytes] = []
+        text, beside = json_values.packed(false)
         try:
-            return json_values.unpacked(get_type_hints(function)["return"], json_values.packed(false, data), data)
+            return json_values.unpacked(get_type_hints(function)["return"], text, b"".join(beside), 1_000)
         except ValueError as odd:
             raise image_processing.Unusable("odd") from odd
 

@@ -173,21 +173,23 @@ def answered(
     )
 
 
-LETTER = ["RenderedContent", [["x"], ["x"], ["x"], [], [], [], []]]
+PIECES = {"subject": ["x"], "html": ["x"], "text": ["x"]}
+LETTER = PIECES | {"to_name": [], "fields": [], "links": [], "flaws": []}
 
 
 @pytest.mark.parametrize(
     "value",
     [
         pickle.dumps((True, 1)),
-        [["RenderedContent", [["x"], ["x"], ["x"], [], [], []]], []],
-        [["Content", LETTER[1]], []],
-        [["RenderedContent", [[["Content", []]], ["x"], ["x"], [], [], [], []]], []],
-        [["RenderedContent", [[1], ["x"], ["x"], [], [], [], []]], []],
-        [["RenderedContent", [[["zipfile.importlib.util.types.CodeType", []]], ["x"], ["x"], [], [], [], []]], []],
-        [None, []],
-        [LETTER, [1]],
-        [LETTER, [0, -1]],
+        PIECES,
+        [*LETTER.values()],
+        LETTER | {"html": [1]},
+        LETTER | {"html": [{"name": "zipfile.importlib.util.types.CodeType"}]},
+        LETTER | {"html": "x"},
+        LETTER | {"fields": [{"bytes beside": 0}]},
+        LETTER | {"fields": [{"bytes beside": 1}]},
+        LETTER | {"fields": [{"bytes beside": -1}]},
+        None,
         b"[" + b"[]," * 1_500_000 + b"[]]",
     ],
     ids=lambda value: str(value)[:40],
@@ -199,7 +201,7 @@ def test_a_helper_that_was_taken_over_makes_nothing_here_but_what_it_was_asked_f
     with pytest.raises(limited_process.HelperBroke):
         limited_process.work("Lantern", render, FINE, now=NOW)
     assert not any(helper._process for helper in pool._all)
-    answered(pool, monkeypatch, b"V", [LETTER, []])
+    answered(pool, monkeypatch, b"V", LETTER)
     assert limited_process.work("Lantern", render, FINE, now=NOW).html == ("x",)
 
 
@@ -207,7 +209,7 @@ def test_a_helper_that_was_taken_over_makes_nothing_here_but_what_it_was_asked_f
 def test_a_helper_raises_nothing_here_but_what_its_work_may(
     pool: limited_process.Pool, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    answered(pool, monkeypatch, b"X", [[name, ["x"]], []])
+    answered(pool, monkeypatch, b"X", [name, ["x"]])
     with pytest.raises(limited_process.HelperBroke):
         limited_process.work("Lantern", image_processing.take, b"x")
 
