@@ -82,7 +82,7 @@ class _TokenProver:
 
     def __init__(self, organization: Organization) -> None:
         links = keyring.keys(organization).links
-        self._readers = {purpose: tokens.TokenReader(links, purpose) for purpose in _PURPOSES}
+        self._readers = {purpose: tokens.TokenParser(links, purpose) for purpose in _PURPOSES}
 
     def proven(self, evidence: Evidence) -> list[tokens.Token]:
         candidates = [*dict.fromkeys(_candidates(evidence.to, evidence.hints))][:MOST_TOKENS]

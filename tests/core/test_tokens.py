@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from samizdat.core.crypto import tokens
-from samizdat.core.crypto.tokens import BadToken, LinkKey, Token, TokenMaker, TokenReader, make, read
+from samizdat.core.crypto.tokens import BadToken, LinkKey, Token, TokenMaker, TokenParser, make, read
 
 KEY = LinkKey(0x01020304, bytes(range(32)))
 OTHER = LinkKey(0x01020304, bytes(range(1, 33)))
@@ -59,7 +59,7 @@ def test_a_token_says_what_was_put_in(edition, subscriber, purpose, key_number, 
 
 @given(number, number)
 def test_a_reader_of_many_tokens_reads_them_as_well(edition, subscriber):
-    reader = TokenReader(KEYS, "leave")
+    reader = TokenParser(KEYS, "leave")
     token = make(KEY, "leave", edition, subscriber)
     assert reader(token) == reader(token.upper() + "=.") == Token(edition, subscriber, KEY.number)
 
@@ -72,7 +72,7 @@ def test_a_reader_of_many_tokens_refuses_those_of_another_key_or_purpose(edition
         ({}, make(KEY, "leave", edition, 1)),
     ):
         with pytest.raises(BadToken):
-            TokenReader(keys, "leave")(token)
+            TokenParser(keys, "leave")(token)
 
 
 @given(st.text("abcdefghijklmnopqrstuvwxyz234567ABC0189_-+ \n=!", min_size=52, max_size=52))

@@ -160,7 +160,7 @@ def _prove(tag_key: bytes, raw: bytes) -> None:
         raise BadToken("tag")
 
 
-class TokenReader:
+class TokenParser:
     """read() for many tokens of one purpose: 4 us each, where a cipher of its own takes 16 more. One belongs to one
     thread, since it holds running ciphers."""
 

@@ -70,9 +70,9 @@ def _stamp(moment: datetime) -> int:
     return int(moment.timestamp())
 
 
-def reader(organization: Organization) -> tokens.TokenReader:
+def reader(organization: Organization) -> tokens.TokenParser:
     """Reads the tokens of such addresses."""
-    return tokens.TokenReader(keyring.keys(organization).links, PURPOSE)
+    return tokens.TokenParser(keyring.keys(organization).links, PURPOSE)
 
 
 def take(
