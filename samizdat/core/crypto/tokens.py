@@ -181,7 +181,8 @@ class TokenParser:
             raise BadToken("unknown_key")
         block, tag_key = self._keys[number]
         _prove(tag_key, raw)
-        return Token(*_two.unpack(block(raw[4:20])), number)
+        edition, subscriber = _two.unpack(block(raw[4:20]))
+        return Token(edition, subscriber, number)
 
 
 def spelled(text: str) -> str:
