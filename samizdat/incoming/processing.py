@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import msgspec
+from django.db.models.functions import Length
 
 from samizdat import limited_process
 from samizdat.accounts.models import Organization
@@ -53,16 +54,27 @@ def waiting() -> list[Organization]:
 
 def process(organization: Organization, now: datetime) -> int:
     """Takes up the oldest messages that wait; how many."""
-    rows = IncomingMail.objects.filter(organization=organization, state=IncomingMail.WAITING).order_by("pk")
-    opened = _opened(organization, rows[:BATCH].iterator(chunk_size=10))
-    for portion in _portions(opened):
-        reports = _read(organization, [envelope for _row, envelope in portion])
-        both = [*zip(portion, reports, strict=True)]
+    opened = _opened(organization, _oldest(organization))
+    if opened:
+        reports = _read(organization, [envelope for _row, envelope in opened])
+        both = [*zip(opened, reports, strict=True)]
         _set_state([row.pk for (row, _envelope), report in both if report is None], IncomingMail.UNREADABLE)
         read = [ReadMail(row, envelope, report) for (row, envelope), report in both if report is not None]
         domain_reports.take_in(organization, [(mail.envelope, mail.report) for mail in read], now)
         _take_up_or_set_aside(organization, _without_commands(organization, read, now), now)
     return len(opened)
+
+
+def _oldest(organization: Organization) -> Iterator[IncomingMail]:
+    """Of those that wait as many as may be in memory together: anybody may send large ones."""
+    rows = IncomingMail.objects.filter(organization=organization, state=IncomingMail.WAITING).order_by("pk")
+    numbers, left = list[int](), BATCH_BYTES
+    for number, size in rows.annotate(size=Length("box")).values_list("pk", "size")[:BATCH]:
+        left -= size
+        if numbers and left < 0:
+            break
+        numbers.append(number)
+    return rows.filter(pk__in=numbers).iterator(chunk_size=10)
 
 
 def _opened(organization: Organization, rows: Iterable[IncomingMail]) -> list[Opened]:
@@ -77,18 +89,6 @@ def _opened(organization: Organization, rows: Iterable[IncomingMail]) -> list[Op
         log.warning("%d incoming messages don't open; they were set aside.", len(broken))
         _set_state(broken, IncomingMail.UNREADABLE)
     return opened
-
-
-def _portions(opened: Sequence[Opened]) -> list[list[Opened]]:
-    portions: list[list[Opened]] = []
-    size = BATCH_BYTES
-    for row, envelope in opened:
-        size += len(envelope.raw)
-        if size > BATCH_BYTES:
-            portions.append([])
-            size = len(envelope.raw)
-        portions[-1].append((row, envelope))
-    return portions
 
 
 def _read(organization: Organization, envelopes: Sequence[intake.Envelope]) -> list[Report | None]:

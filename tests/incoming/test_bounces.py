@@ -395,3 +395,15 @@ def test_a_request_to_unsubscribe_that_a_provider_passes_on_leaves_that_list(hou
     incoming.read()
     assert incoming.suppressed() == set()
     assert set(incoming.send()) == {boris}
+
+
+def test_of_large_messages_few_are_opened_at_once(
+    house: House, incoming: Incoming, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processing, "BATCH_BYTES", 4_000)
+    for number in range(5):
+        incoming.take(f"From: eve{number}@b.example\r\nSubject: Hello\r\n\r\n".encode() + b"x" * 1_500)
+    incoming.take(b"From: eve@b.example\r\nSubject: Hello\r\n\r\n" + b"x" * 5_000)
+    taken_up = [*iter(lambda: processing.process(house.organization, now()), 0)]
+    assert taken_up == [2, 2, 1, 1], "one that is larger is opened alone"
+    assert not processing.waiting()

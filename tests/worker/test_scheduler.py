@@ -17,6 +17,7 @@ from samizdat.delivery.actions import domains
 from samizdat.delivery.models import SchedulerStep
 from samizdat.events import chain
 from samizdat.events.actions import record
+from samizdat.incoming import spooled
 from samizdat.worker.processes import background
 from samizdat.worker.queue import enqueue, procrastinate_backend, sender_slots, task_wrappers, tasks
 from samizdat.worker.schedule import scheduler
@@ -46,6 +47,13 @@ class TestTick:
         assert scheduler.tick(NOW) == []
         key.refresh_from_db()
         assert (key.state, bytes(key.private_sealed)) == ("retired", b"")
+
+    def test_a_flood_of_mail_at_our_door_keeps_no_other_step_waiting(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(scheduler, "READING", -1.0)
+        stopped: list[bool] = []
+        monkeypatch.setattr(spooled, "take_in", lambda _today, stops: stopped.append(stops()))
+        scheduler.incoming_mail(NOW)
+        assert stopped == [True]
 
     def test_a_step_that_fails_keeps_no_other_waiting(
         self, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch

@@ -22,6 +22,9 @@ from samizdat.own_addresses import may_reach
 ANSWER, SESSION = 60.0, 1800.0
 # Bytes that a server may announce at once: a message of which the beginning was asked for, with some room.
 LONGEST = 12 << 20
+# Bytes that it may send in all for one command: messages that were asked for together, and the lines around them, of
+# which libraries make many objects. What else comes would fill the memory of the process that reads for everybody.
+MOST_MESSAGES, MOST_LINES = 2 * LONGEST, 2 << 20
 # Of OpenSSL: a certificate that is not valid yet, or no more.
 NOT_NOW_VALID = (9, 10)
 

@@ -28,19 +28,33 @@ NOT_NOW = ("[UNAVAILABLE]", "[INUSE]", "[LIMIT]", "[SERVERBUG]")
 
 
 class Imap4OnSocket(imaplib.IMAP4):
-    """On a connection that we opened, and with a limit to what a server may announce."""
+    """On a connection that we opened, and with a limit to what a server may announce, and send for one command."""
 
     def __init__(self, host: str, port: int, opened: socket.socket) -> None:
         self._opened = opened
+        self._messages = self._lines = 0  # Bytes since the last command.
         super().__init__(host, port)
 
     def _create_socket(self, timeout: float | None = None) -> socket.socket:
         return self._opened
 
     def read(self, size: int) -> bytes:
-        if size > connection.LONGEST:
+        self._messages += size
+        if size > connection.LONGEST or self._messages > connection.MOST_MESSAGES:
             raise MailboxFault("too_long")
         return super().read(size)
+
+    def readline(self) -> bytes:
+        line = super().readline()
+        self._lines += len(line)
+        if self._lines > connection.MOST_LINES:
+            raise MailboxFault("too_long")
+        return line
+
+    def _command(self, name: str, *args: object) -> bytes:
+        self._messages = self._lines = 0
+        tag: bytes = super()._command(name, *args)  # type: ignore[misc]
+        return tag
 
 
 class SocketImapClient(IMAPClient):  # type: ignore[misc]

@@ -151,14 +151,20 @@ def forged(now: datetime) -> None:
 
 
 def incoming_mail(now: datetime) -> None:
-    """Organizations in turn, a batch each, so that a flood at one of them keeps nobody else's waiting."""
-    spooled.take_in(now.date(), stopping.is_set)
-    until = time.monotonic() + READING
+    """Organizations in turn, a batch each, so that a flood at one of them keeps no other and no campaign waiting."""
+    spooled.take_in(now.date(), _over())
+    over = _over()
     while waiting := processing.waiting():
         for organization in waiting:
-            if stopping.is_set() or time.monotonic() > until:
+            if over():
                 return
             processing.process(organization, now)
+
+
+def _over() -> Callable[[], bool]:
+    """Whether reading has to stop: after READING, or with the process."""
+    until = time.monotonic() + READING
+    return lambda: stopping.is_set() or time.monotonic() > until
 
 
 def polled_mailboxes(now: datetime) -> None:
