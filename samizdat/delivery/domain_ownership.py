@@ -104,6 +104,25 @@ def claimed(organization: Organization, address: str, *, proven: bool = False) -
     return name if _is_anothers(organization, name, proven) else ""
 
 
+def is_anothers_mailbox(organization: Organization, address: str) -> bool:
+    """Whether mail to this address, or to @domain, is another organization's: by its domain, or since it goes to them
+    already, who then would not get their subscribers' replies. Whoever proved the domain decides. Two may share an
+    address where whoever runs the server enters it."""
+    if claimed(organization, address):
+        return True
+    if proves(organization, domain(normalize(without_token(address)))):
+        return False
+    others = [kept for _number, kept in sealed_settings.of_others(organization)]
+    taken = [mailbox for kept in others for mailbox in (kept.return_address, kept.unsubscribe_mailbox) if mailbox]
+    return any(_overlap(address, mailbox) for mailbox in taken)
+
+
+def _overlap(address: str, other: str) -> bool:
+    """Whether some mail would go to both. @domain has all of its domain."""
+    (local, _at, host), (other_local, _at, other_host) = (text.casefold().rpartition("@") for text in (address, other))
+    return host == other_host and (local == other_local or not local or not other_local)
+
+
 def _is_anothers(organization: Organization, name: str, proven: bool) -> bool:
     above = {*dkim_keys.at_or_above(name)}
     if proves(organization, name):

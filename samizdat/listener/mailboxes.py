@@ -30,8 +30,12 @@ class OwnMailboxes:
     def takes(self, address: str) -> bool:
         """local@domain, local+anything@domain, or anything at a domain that is all ours."""
         local, _at, domain = address.lower().rpartition("@")
-        own, _plus, _more = local.partition("+")
-        return bool(local) and bool({f"{own}@{domain}", f"@{domain}"} & self.addresses)
+        return bool(local) and (f"@{domain}" in self.addresses or self.names(address))
+
+    def names(self, address: str) -> bool:
+        """The first two of these."""
+        local, _at, domain = address.lower().rpartition("@")
+        return f"{local.partition('+')[0]}@{domain}" in self.addresses
 
     def has_key_of(self, address: str) -> bool:
         try:
@@ -69,8 +73,9 @@ class AddressBook:
             self._again = self._clock() + ASK_AGAIN
 
     def owner(self, address: str) -> bytes | None:
-        """uid of the organization whose address this is; of several that share it, the one whose code is in it."""
+        """uid of the organization whose address this is; of several that share it, the one whose code is in it, else
+        one that has this very address and not all of its domain."""
         if len(address) > LONGEST or not address.isprintable():
             return None
-        rows = [row for row in self._rows or () if row.takes(address)]
+        rows = sorted((row for row in self._rows or () if row.takes(address)), key=lambda row: not row.names(address))
         return next((row.uid for row in rows if row.has_key_of(address)), rows[0].uid if rows else None)

@@ -19,7 +19,7 @@ from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import ContentHasProblems
 from samizdat.campaigns.models import Campaign
 from samizdat.core.mail.outcome import Accepted
-from samizdat.delivery import campaign_checks, database_progress, dkim_keys, service_senders
+from samizdat.delivery import campaign_checks, database_progress, dkim_keys, domain_ownership, service_senders
 from samizdat.delivery.actions import domains, due, finish_if_done, release, send_test, testing
 from samizdat.delivery.errors import NotReleasable
 from samizdat.delivery.models import DkimKey, SendingDomain
@@ -315,3 +315,16 @@ def test_what_comes_back_of_a_single_mail_goes_to_no_domain_of_another_organizat
     assert send() == f"{plain}@bell.example"
     _proves(bell)
     assert send() == ""
+
+
+@pytest.mark.parametrize("address", ["back@host.example", "Back@host.example", "@host.example", "news@host.example"])
+def test_mail_that_goes_to_another_organization_stays_theirs(house: House, bell: Organization, address: str) -> None:
+    change_settings(bell, by=None, now=NOW, return_address="back@host.example", unsubscribe_mailbox="news@host.example")
+    assert domain_ownership.is_anothers_mailbox(house.organization, address)
+    assert not domain_ownership.is_anothers_mailbox(house.organization, "letters@host.example")
+    assert not domain_ownership.is_anothers_mailbox(bell, "back@host.example")
+
+
+def test_of_a_domain_that_is_all_anothers_no_address_is_free(house: House, bell: Organization) -> None:
+    change_settings(bell, by=None, now=NOW, return_address="@host.example")
+    assert domain_ownership.is_anothers_mailbox(house.organization, "letters@host.example")

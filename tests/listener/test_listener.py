@@ -89,6 +89,14 @@ def test_of_an_address_that_two_share_the_code_says_whose_it_is() -> None:
     assert mailboxes.owner(f"bounces+x{CODE[1:]}@shared.example") == LANTERN
 
 
+def test_who_has_an_address_gets_its_mail_before_who_has_all_of_the_domain() -> None:
+    whole = [ROWS[0] | {"addresses": ["@shared.example"]}, ROWS[1] | {"addresses": ["news@shared.example"]}]
+    mailboxes = AddressBook(lambda: whole)
+    mailboxes.refresh()
+    assert mailboxes.owner("news+leave@shared.example") == OTHER
+    assert mailboxes.owner("bounces@shared.example") == LANTERN
+
+
 def test_what_was_known_of_addresses_stays_while_nobody_answers() -> None:
     answers, now = [ROWS, [], None], [0.0]
     mailboxes = AddressBook(lambda: answers[0] if answers[0] is not None else 1 / 0, lambda: now[0])  # type: ignore[arg-type, return-value]

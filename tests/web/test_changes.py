@@ -94,6 +94,10 @@ def test_bounces_are_sent_to_no_domain_of_another_organization(here: House, ther
         page = vera.post(_to(here, "settings"), _settings(here, return_address=theirs))
         text = "another organization on this server uses that domain"
         assert (page.status_code, text in page.content.decode()) == (422, True)
+    actions.change_settings(there.organization, by=None, now=NOW, return_address="bell@host.example")
+    for name in ("return_address", "unsubscribe_mailbox"):
+        page = vera.post(_to(here, "settings"), _settings(here, **{name: "bell@host.example"}))
+        assert (page.status_code, "goes to another organization" in page.content.decode()) == (422, True)
     vera.post(_to(here, "settings"), _settings(here, return_address="back@lantern.example"))
     (row,) = pending_changes.waiting(here.organization)
     assert "back@lantern.example" in pending_changes.sentence_of(row)

@@ -186,6 +186,8 @@ SENTENCES: dict[str, str] = {
     "return_anothers": "Bounces would go to %(address)s, but another organization on this server uses that domain. "
     "Set another address under Settings. If the domain is yours, add it under Domains, add its "
     "record and press Check.",
+    "mailbox_anothers": "Email to %(address)s goes to another organization on this server. Enter an address of your "
+    "own. If the domain is yours, add it under Domains, add its record and press Check.",
     "no_signature": "Emails from %(domain)s aren’t signed with DKIM, so large mailbox providers take them for "
     "forged or for spam. Add the domain under Domains (admins only).",
     "list_archived": "The list “%(list)s” is archived. Choose another list, or restore this one.",

@@ -22,7 +22,7 @@ from samizdat.core.crypto import tokens
 from samizdat.core.mail.outcome import REASONS, filled
 from samizdat.core.mail.return_address import token_in
 from samizdat.delivery.actions.testing import send_to_return_address
-from samizdat.delivery.domain_ownership import claimed
+from samizdat.delivery.domain_ownership import is_anothers_mailbox
 from samizdat.delivery.errors import DeliveryError
 from samizdat.incoming.mailboxes.sealed import MailboxState, RoundTrip, open_state, write_state
 from samizdat.incoming.models import PolledMailbox
@@ -119,9 +119,9 @@ def _note(organization: Organization, token: tokens.Token, came_back: bool, now:
 def _turn_on(organization: Organization, trip: RoundTrip, now: datetime) -> None:
     """As that admin wanted; where one person may not do it alone, it waits for another one."""
     person = Person.objects.filter(pk=trip.by).first()
-    if person is None or not has_role(person, organization, ("admin",)) or claimed(organization, trip.address):
+    if person is None or not has_role(person, organization, ("admin",)):
         return
-    if leading(organization).return_address == trip.address:
+    if leading(organization).return_address == trip.address or is_anothers_mailbox(organization, trip.address):
         return
     try:
         with transaction.atomic():

@@ -57,9 +57,11 @@ def _address_of(organization: Organization, kept: actions.MailboxRow | None) -> 
 
 def _may_use(request: DeskRequest, form: MailboxForm) -> bool:
     """Else the form says why bounces can't go to that address."""
-    bounces = form.cleaned_data["address"]
+    bounces, kept = form.cleaned_data["address"], leading(request.organization).return_address
     if bounces and domain_ownership.claimed(request.organization, bounces):
         refuse(form, "address", _(SENTENCES["return_anothers"]) % {"address": bounces})
+    elif bounces and bounces != kept and domain_ownership.is_anothers_mailbox(request.organization, bounces):
+        refuse(form, "address", _(SENTENCES["mailbox_anothers"]) % {"address": bounces})
     return not form.errors
 
 

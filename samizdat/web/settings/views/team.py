@@ -1,7 +1,7 @@
 """The people of an organization, its settings, and a person's own profile."""
 
 import zoneinfo
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from zoneinfo import available_timezones
 
@@ -209,11 +209,15 @@ def _settings_as_kept(organization: Organization) -> dict[str, object]:
     }
 
 
-def _refuse_anothers(organization: Organization, bounces: str) -> None:
-    """Errors: AccountError where bounces are to go to a domain that another organization has."""
-    is_new = bounces != sealed_settings.leading(organization).return_address
-    if is_new and domain_ownership.claimed(organization, bounces):
+def _refuse_anothers(organization: Organization, answers: Mapping[str, str]) -> None:
+    """Errors: AccountError where email is to go to an address, or bounces to a domain, of another organization."""
+    kept = sealed_settings.leading(organization)
+    bounces, mailbox = answers["return_address"], answers["unsubscribe_mailbox"]
+    if bounces and bounces != kept.return_address and domain_ownership.claimed(organization, bounces):
         raise AccountError(_(SENTENCES["return_anothers"]) % {"address": bounces})
+    for theirs, before in ((bounces, kept.return_address), (mailbox, kept.unsubscribe_mailbox)):
+        if theirs and theirs != before and domain_ownership.is_anothers_mailbox(organization, theirs):
+            raise AccountError(_(SENTENCES["mailbox_anothers"]) % {"address": theirs})
 
 
 @door(see=KEEPERS, do=ADMINS)
@@ -222,7 +226,7 @@ def organization_settings(request: DeskRequest) -> HttpResponse:
     form = SettingsForm(request.POST or None, initial=_settings_as_kept(organization))
     if form.is_valid():
         try:
-            _refuse_anothers(organization, form.cleaned_data["return_address"])
+            _refuse_anothers(organization, form.cleaned_data)
             held = actions.change_settings(organization, **form.cleaned_data, by=request.person, now=timezone.now())
         except AccountError as refused:
             refuse(form, None, refused)
