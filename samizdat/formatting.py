@@ -40,10 +40,10 @@ def grouped(number: int) -> str:
     return number_format(number, force_grouping=True)
 
 
-def percent(part: int, whole: int) -> str:
+def percent(part: int, whole: int, digits: int = 1) -> str:
     """99.7% in English; 99,7 % in Russian, with a space that does not break. Never 100 where somebody is missing."""
-    thousandths = 1000 * part // whole if whole else 0
-    text = number_format(thousandths / 10, 0 if thousandths % 10 == 0 else 1)
+    steps = 100 * 10**digits * part // whole if whole else 0
+    text = number_format(steps / 10**digits, digits if steps % 10**digits else 0)
     return f"{text}\u00a0%" if (get_language() or "en").startswith("ru") else f"{text}%"
 
 

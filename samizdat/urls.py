@@ -35,6 +35,7 @@ from samizdat.web.campaigns.views import (
 )
 from samizdat.web.delivery.views import (
     copied_installation,
+    deliverability,
     domains,
     mailboxes,
     release,
@@ -122,6 +123,7 @@ write = [
     path("campaigns/folders/<int:folder_id>/remove", folders.remove_folder, name="remove-folder"),
     path("campaigns/calendar", calendar.calendar, name="calendar"),
     path("campaigns/calendar/plan", calendar.plan_day, name="plan-day"),
+    path("deliverability/", deliverability.page, name="deliverability"),
     path("campaigns/compare", stats.compare, name="compare"),
     path("campaigns/<int:campaign_id>/live", reports.live, name="live"),
     path("campaigns/<int:campaign_id>/pause", reports.pause, name="pause"),

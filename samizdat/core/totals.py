@@ -4,7 +4,7 @@ A sum must not tell what one person did. Whoever writes to nineteen addresses of
 that reader's click in it, however it is rounded: so below a number of recipients nothing is counted at all.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 # Recipients of a version below which its clicks and answers are not counted, and presses of which a span of days has at
@@ -22,6 +22,18 @@ type Span = tuple[date, date, int]
 
 def is_few(count: int) -> bool:
     return 0 < count < FEWEST
+
+
+def hidden(counts: Sequence[int]) -> frozenset[int]:
+    """Places of a column's counts that aren't shown above its sum: the small ones, and the next larger ones until there
+    are two and as many people as FEWEST behind them, so that none of the small numbers can be worked out of the sum.
+    """
+    by_size = sorted((count, place) for place, count in enumerate(counts) if count)
+    few = [(count, place) for count, place in by_size if is_few(count)]
+    larger = by_size[len(few) :]
+    while few and larger and (len(few) == 1 or sum(count for count, _place in few) < FEWEST):
+        few.append(larger.pop(0))
+    return frozenset(place for _count, place in few)
 
 
 def rounded(count: int) -> int:

@@ -310,6 +310,14 @@ def known_deliveries(edition: int, numbers: Sequence[int]) -> dict[int, tuple[in
         return {number: (state, route) for number, state, route in cursor.fetchall()}
 
 
+def routes_of(edition: int, numbers: Sequence[int]) -> dict[int, int]:
+    """By which route each of those numbers of an edition went; without those whose deliveries became totals."""
+    sql = f"SELECT number, route_id FROM delivery_delivery WHERE edition_id = %s AND {among('number')}"
+    with connection.cursor() as cursor:
+        cursor.execute(f"{sql} AND route_id IS NOT NULL", [edition, number_list(numbers)])
+        return dict(cursor.fetchall())
+
+
 def move_deliveries(edition: int, rows: Sequence[tuple[int, int, int, int | None, int]], day: date) -> None:
     """(state, answer, code, route, number) each."""
     if rows:

@@ -173,6 +173,7 @@ def pages(here: House) -> list[str]:
         to("campaigns"),
         to("campaigns") + "?q=list",
         to("compare"),
+        to("deliverability") + "?days=365",
         to("calendar"),
         to("folders"),
         to("new-campaign"),
