@@ -13,7 +13,7 @@ WELL = {
     "relay.example": ["v=spf1 ip4:192.0.2.0/24 -all"],
     "lantern.example": ["v=spf1 include:relay.example ~all"],
     "s1._domainkey.lantern.example": ["v=DKIM1; k=rsa; p=MIIB"],
-    "_dmarc.lantern.example": ["v=DMARC1; p=none"],
+    "_dmarc.lantern.example": ["v=DMARC1; p=none; rua=mailto:dmarc@lantern.example"],
 }
 
 

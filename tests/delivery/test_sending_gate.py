@@ -42,7 +42,7 @@ class Zone:
             DOMAIN: ["v=spf1 include:relay.example a:mail.lantern.example -all"],
             "relay.example": ["v=spf1 ip4:198.51.100.0/24 -all"],
             key.name: [key.text],
-            f"_dmarc.{DOMAIN}": ["v=DMARC1; p=none"],
+            f"_dmarc.{DOMAIN}": ["v=DMARC1; p=none; rua=mailto:dmarc@lantern.example"],
         }
         names.hosts |= {
             (DOMAIN, "MX"): ["10 mail.lantern.example."],
@@ -156,6 +156,10 @@ WRONG = [
     pytest.param(
         _dmarc("v=DMARC1; p=none", "v=DMARC1; p=reject"), "dmarc_several", "stop", "v=DMARC1; p=none",
         id="two DMARC records",
+    ),
+    pytest.param(
+        _dmarc("v=DMARC1; p=none; adkim=r;"), "dmarc_no_reports", "care",
+        "v=DMARC1; p=none; adkim=r; rua=mailto:dmarc@lantern.example", id="p=none without reports",
     ),
     pytest.param(_dmarc("v=DMARC1; pct=100"), "dmarc_no_policy", "stop", "v=DMARC1; p=none", id="DMARC without p"),
     pytest.param(

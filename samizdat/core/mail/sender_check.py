@@ -67,6 +67,9 @@ SENTENCES = {
     "dkim_unanswered": "Unknown: no DNS server answered for the DKIM record %(name)s. Check the connection, then press "
     "Check again.",
     "dmarc_good": "DMARC record found at _dmarc.%(place)s. Policy: %(policy)s.",
+    "dmarc_no_reports": "The DMARC record of %(place)s says p=none and has no address for reports (rua=), so you "
+    "never learn who sends as you. Choose a mailbox that you read, and replace TXT _dmarc.%(place)s with the value: "
+    "%(value)s",
     "dmarc_missing": "%(domain)s has no DMARC record. Add TXT _dmarc.%(place)s with the value: %(value)s",
     "dmarc_several": "_dmarc.%(place)s has several DMARC records, so receivers ignore them all. Keep one TXT "
     "_dmarc.%(place)s with the value: %(value)s",
@@ -361,6 +364,8 @@ def _policy(sender: SenderByRoute, policy: dmarc.DmarcResult) -> SenderFinding:
     values = {"domain": sender.domain, "place": policy.place, "policy": policy.policy}
     text = policy.texts[0] if policy.texts else ""
     if not policy.code:
+        if policy.record and policy.policy == "none" and not policy.record.tags.get("rua"):
+            return _without_reports(sender, policy.record, values)
         return SenderFinding("dmarc_good", "good", values, text)
     if policy.code == "unanswered":
         return SenderFinding("dmarc_unanswered", "unknown", values)
@@ -369,6 +374,13 @@ def _policy(sender: SenderByRoute, policy: dmarc.DmarcResult) -> SenderFinding:
     severity = "care" if policy.code == "no_policy" and policy.policy else "stop"
     publish = DnsValue(f"_dmarc.{policy.place}", "TXT", value)
     return SenderFinding(f"dmarc_{policy.code}", severity, {**values, "value": value}, text, publish)
+
+
+def _without_reports(sender: SenderByRoute, record: dmarc.DmarcRecord, values: dict[str, str]) -> SenderFinding:
+    """p=none asks receivers for nothing but reports."""
+    value = f"{record.text.strip().rstrip(';').rstrip()}; rua=mailto:{sender.reports_to or f'dmarc@{record.name}'}"
+    publish = DnsValue(f"_dmarc.{record.name}", "TXT", value)
+    return SenderFinding("dmarc_no_reports", "care", {**values, "value": value}, record.text, publish)
 
 
 def _policy_value(policy: dmarc.DmarcResult, reports_to: str) -> str:
