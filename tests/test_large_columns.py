@@ -30,6 +30,7 @@ KNOWN = {
     "campaigns.media.storage.used": "sums alone, made by the database",
     "campaigns.translations.versions": "those of one campaign, by language",
     "delivery.actions.digests._drafts": "each in its turn, with in_turn",
+    "delivery.actions.domain_switch._letters": "each in its turn, with in_turn",
     "worker.publishing.publish._editions": "each use of it takes the first",
 }
 

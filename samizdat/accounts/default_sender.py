@@ -1,5 +1,7 @@
 """Who a new campaign comes from, until somebody changes it there."""
 
+from collections.abc import Callable
+
 from msgspec import Struct
 
 
@@ -10,3 +12,6 @@ class DefaultSender(Struct, frozen=True):
     name: str = ""
     email: str = ""
     reply_to: str = ""
+
+    def with_addresses(self, change: Callable[[str], str]) -> "DefaultSender":
+        return DefaultSender(self.name, change(self.email), change(self.reply_to))

@@ -17,6 +17,7 @@ from samizdat.accounts import settings_note
 from samizdat.accounts.default_sender import DefaultSender
 from samizdat.accounts.models import Organization
 from samizdat.core.crypto import seal
+from samizdat.core.mail.other_domain import after_switch
 from samizdat.vault import keyring
 from samizdat.vault.errors import VaultError
 
@@ -69,6 +70,7 @@ class Leading(Struct, frozen=True):
     ended: dict[str, int] = {}  # Link that was used or withdrawn, by its kind and number -> seconds since 1970.
     default_sender: DefaultSender = DefaultSender()
     claims: dict[str, bool] = {}  # Sending domain that it proved (true), or signs for (false).
+    switched: dict[str, str] = {}  # Sending domain that was given up -> the spare one that is in its place.
     sealed: int = 0  # Seconds since 1970, and always more than the copy before: which of two copies is the newer one.
 
     @property
@@ -146,6 +148,12 @@ def keep_number_block(organization: Organization, block: tuple[int, int, str]) -
 def keep_default_sender(organization: Organization, sender: DefaultSender) -> None:
     """Call it in a transaction that has locked the organization's row."""
     _seal_settings(organization, structs.replace(_leading_now(organization), default_sender=sender))
+
+
+def keep_switched(organization: Organization, old: str, new: str) -> None:
+    """Emails come from this domain instead of that. Call it in a transaction that has locked the organization's row."""
+    kept = _leading_now(organization)
+    _seal_settings(organization, structs.replace(kept, switched=after_switch(kept.switched, old, new)))
 
 
 def note_closed(organization: Organization, route: int, event: int | None) -> None:

@@ -2,7 +2,7 @@
 
 import secrets
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -159,6 +159,19 @@ def plan(
 def words_of(change: VersionChange) -> dict[str, str]:
     """Its own words, without the text of another draft."""
     return {"subject": change.subject, "from_name": change.from_name, "from_email": change.from_email}
+
+
+def set_senders(campaign: Campaign, change: Callable[[str], str]) -> None:
+    """Of the versions in the plan of a draft's test that have a sender of their own. Errors: NotADraft."""
+    keys = keyring.keys(campaign.organization)
+    with transaction.atomic():
+        for row in Variant.objects.filter(campaign=campaign):
+            words = keys.open_json(row.sealed, "variant", "sealed", row.pk, VersionWords)
+            if words.from_email and (email := change(words.from_email)) != words.from_email:
+                _plan(campaign)
+                words = structs.replace(words, from_email=email)
+                row.sealed = keys.seal_json(words, "variant", "sealed", row.pk)
+                row.save(update_fields=["sealed"])
 
 
 def give_up(campaign: Campaign, *, by: Person | None, now: datetime) -> None:

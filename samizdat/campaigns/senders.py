@@ -2,14 +2,16 @@
 who may write can put any sender into one."""
 
 from samizdat.accounts.default_sender import DefaultSender
+from samizdat.accounts.models import Organization
 from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import queries as audience
 from samizdat.audience.models import List
-from samizdat.campaigns.drafts.draft import draft_of
+from samizdat.campaigns.drafts.draft import Draft, draft_of
 from samizdat.campaigns.models import Campaign, Edition
 from samizdat.campaigns.queries import AT_ONCE
 from samizdat.campaigns.released import released
 from samizdat.core.mail.names import has_link
+from samizdat.core.mail.other_domain import current
 
 # Editions that are looked at for a sender, and states of their campaigns that began to go out: everybody here saw them.
 LOOKED_AT = 20
@@ -29,7 +31,8 @@ def sender_of(list_: List) -> tuple[str, str] | None:
     for sent in map(released, rows.iterator(chunk_size=AT_ONCE)):
         if sent is not None and sent.from_email:
             # One from before names with links were refused is said to no stranger.
-            return ("" if has_link(sent.from_name) else sent.from_name) or kept.name, sent.from_email
+            name = "" if has_link(sent.from_name) else sent.from_name
+            return name or kept.name, current(sent.from_email, kept.switched)
     return None
 
 
@@ -43,5 +46,12 @@ def default_sender(list_: List, last: Campaign | None) -> DefaultSender:
         return DefaultSender(details.from_name, details.from_email)
     if kept.default_sender.email or last is None:
         return kept.default_sender
-    draft = draft_of(last)
+    draft = with_current_sender(list_.organization, draft_of(last))
     return DefaultSender(draft.from_name, draft.from_email, draft.reply_to)
+
+
+def with_current_sender(organization: Organization, draft: Draft) -> Draft:
+    """A letter of before as a new draft, where its domain was given up for a spare one
+    (delivery/actions/domain_switch.py)."""
+    switched = leading(organization).switched
+    return draft.with_(from_email=current(draft.from_email, switched), reply_to=current(draft.reply_to, switched))

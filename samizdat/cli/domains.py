@@ -1,5 +1,5 @@
-"""domain check, add, ls, records, key, published, activate, rotate, retire, warm-up, allow, require, rm: who signs the
-letters, and what has to stand in DNS."""
+"""domain check, add, ls, records, key, published, activate, rotate, retire, warm-up, allow, require, spare, switch, rm:
+who signs the letters, what has to stand in DNS, and what takes the place of a domain that was lost."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,10 +8,11 @@ import click
 
 from samizdat.cli import bootstrap
 from samizdat.cli.labels import at_terminal
-from samizdat.cli.output import CommandFailed, common, confirm, say, settings, table
+from samizdat.cli.output import CommandFailed, common, confirm, note, say, settings, table
 from samizdat.vault.errors import VaultError
 
 if TYPE_CHECKING:
+    from samizdat.delivery.actions.domain_switch import SwitchPlan
     from samizdat.delivery.actions.domains import DnsLookup
     from samizdat.delivery.models import DkimKey, SendingDomain
 
@@ -56,12 +57,12 @@ def _sender(ours: "SendingDomain | None", name: str) -> tuple[list[Any], list[di
         from samizdat.campaigns.sender_domain_check import check_domain
 
         return check_domain(name), [], ""
-    from samizdat.accounts.sealed_settings import leading
     from samizdat.delivery import sending_gate
 
     organization, sender = ours.organization, f"postmaster@{ours.name}"
     kept = sending_gate.kept_answers(sending_gate.gathered(organization, [sender], bootstrap.now()))
-    verdicts = sending_gate.verdicts(organization, leading(organization), sender, kept)
+    settings = sending_gate.settings_for(organization, ours.name)
+    verdicts = sending_gate.verdicts(organization, settings, sender, kept)
     routes = [
         {"route": verdict.route, "findings": {finding.code: finding.severity for finding in verdict.findings}}
         for verdict in verdicts
@@ -323,6 +324,70 @@ def domain_require(name: str) -> None:
 
     domains.require_records(sending_domain, now=bootstrap.now())
     say({"domain": sending_domain.name, "allowed": None}, f"{sending_domain.name} needs its DNS records to send.")
+
+
+@domain.command("spare")
+@click.argument("name")
+@click.option("--off", is_flag=True, help="It's no longer a spare one.")
+@common
+def domain_spare(name: str, off: bool) -> None:
+    """Keep a domain as a spare one, to switch to when the domain in use is blocked, seized or distrusted."""
+    sending_domain = _domain(name)
+    from samizdat.delivery.actions import domain_switch
+
+    if off:
+        domain_switch.keep_spare_no_more(sending_domain, now=bootstrap.now())
+        sentence = f"{sending_domain.name} is no longer a spare domain."
+    else:
+        domain_switch.keep_spare(sending_domain, now=bootstrap.now())
+        sentence = (
+            f"{sending_domain.name} is a spare domain. In an emergency: samizdat domain switch {sending_domain.name}"
+        )
+    say({"domain": sending_domain.name, "spare": not off}, sentence)
+
+
+@domain.command("switch")
+@click.argument("name")
+@click.option("--from", "old", default="", metavar="DOMAIN", help="The lost domain. Default: where most senders are.")
+@click.option("--keep-sending", is_flag=True, help="Don't pause campaigns that are being sent from the lost domain.")
+@click.option("--dry-run", is_flag=True, help="Show what would change. Changes nothing.")
+@common
+def domain_switch(name: str, old: str, keep_sending: bool, dry_run: bool) -> None:
+    """Switch all senders, the bounce address and the unsubscribe address to a spare domain."""
+    sending_domain = _domain(name)
+    from samizdat.delivery.actions import domain_switch
+
+    planned = domain_switch.planned(sending_domain, old, None)
+    lines = _switch_lines(planned, keep_sending)
+    if dry_run:
+        say(planned.document(), *lines)
+        return
+    if not settings().json:
+        for line in lines:
+            note(line)
+    confirm(f"Switch from {planned.old} to {planned.new}?", planned.document())
+    result = domain_switch.switch(sending_domain, planned.old, now=bootstrap.now(), pauses=not keep_sending)
+    say(
+        planned.document() | {"result": result.document()},
+        f"Emails come from {planned.new} now. Drafts changed: {result.drafts}. Scheduled as before: "
+        f"{len(result.scheduled)}. Paused: {len(result.paused)}.",
+        *(f"Campaign No. {number} waits for your decision: {reason}" for number, reason in result.left.items()),
+        f"To undo it: samizdat domain switch {planned.old}",
+    )
+
+
+def _switch_lines(planned: "SwitchPlan", keep_sending: bool) -> list[str]:
+    lines = [f"{before} -> {after}" for before, after in planned.addresses.items()]
+    lines.append(f"Drafts: {len(planned.drafts)}. Scheduled campaigns: {len(planned.scheduled)}.")
+    if planned.going:
+        what = "They go on from it." if keep_sending else "They are paused."
+        lines.append(f"Campaigns being sent from {planned.old}: {len(planned.going)}. {what}")
+    if planned.public_host:
+        lines.append(
+            f"The public pages at {planned.public_host} stay where they are, and links lead there. If that name is "
+            "lost too, give them another one: samizdat organization set --url"
+        )
+    return lines
 
 
 @domain.command("rm")

@@ -75,6 +75,7 @@ class DomainRow:
     name: str
     keys: tuple[KeyRow, ...]
     allowed: str = ""  # Why an admin lets campaigns go without its DNS records.
+    is_spare: bool = False
 
     @property
     def active(self) -> tuple[KeyRow, ...]:
@@ -86,6 +87,7 @@ class DomainRow:
             "signs": bool(self.active),
             "keys": [key.document() for key in self.keys],
             "allowed": self.allowed or None,
+            "spare": self.is_spare,
         }
 
 
@@ -106,7 +108,7 @@ def _row(row: SendingDomain) -> DomainRow:
     waits, retired = sealed_domains.domain_waits(row), sealed_domains.retired_keys(row)
     keys = [_key_row(row, key, waits, retired) for key in row.keys.all()]
     keys.sort(key=lambda key: (_ORDER[key.state], key.algorithm, -key.id))
-    return DomainRow(row.pk, row.name, tuple(keys), sealed_domains.allowed_reason(row))
+    return DomainRow(row.pk, row.name, tuple(keys), sealed_domains.allowed_reason(row), sealed_domains.is_spare(row))
 
 
 def _key_row(row: SendingDomain, key: DkimKey, waits: bool, retired: set[int]) -> KeyRow:
@@ -181,9 +183,10 @@ def signing_keys(organization: Organization, name: str) -> list[dkim.SigningKey]
 
 
 def oldest_signing_domain(organization: Organization) -> str:
-    """ "" where none signs."""
+    """Of those in use, else of the spare ones; "" where none signs."""
     rows = SendingDomain.objects.select_related("organization").filter(organization=organization)
-    return next((row.name for row in rows.filter(keys__state="active").order_by("id").distinct() if signs(row)), "")
+    signing = [row for row in rows.filter(keys__state="active").order_by("id").distinct() if signs(row)]
+    return next((row.name for row in sorted(signing, key=sealed_domains.is_spare)), "")
 
 
 def active_keys(organization: int) -> tuple[int, ...]:

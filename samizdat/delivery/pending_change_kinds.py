@@ -8,7 +8,7 @@ from msgspec import Struct, structs
 
 from samizdat.accounts.models import PendingChange
 from samizdat.accounts.pending_changes import ChangeKind
-from samizdat.delivery.actions import domains, route_changes, routes
+from samizdat.delivery.actions import domain_switch, domains, route_changes, routes
 from samizdat.delivery.actions.domains import KeyDetails
 from samizdat.delivery.actions.route_changes import RouteDetails
 from samizdat.delivery.models import DkimKey, Route, SendingDomain
@@ -42,6 +42,11 @@ def _drop_domain(row: PendingChange, now: datetime) -> None:
 def _drop_key(row: PendingChange, now: datetime) -> None:
     if key := _key(row):
         domains.retire(key, now=now, by=row.by, approved=True)
+
+
+def _keep_spare(row: PendingChange, now: datetime) -> None:
+    if domain := _domain(row):
+        domain_switch.keep_spare(domain, now=now, by=row.by, approved=True)
 
 
 def _route(row: PendingChange) -> Route | None:
@@ -85,6 +90,13 @@ KINDS = {
     route_changes.CHANGED: ChangeKind(RouteDetails, _say_lead, _lead_route, secret=("wanted",)),
     "domain": ChangeKind(
         str, lambda _row, name: _("Emails are signed for %(domain)s") % {"domain": name}, _use_domain, _drop_domain
+    ),
+    domain_switch.SPARE: ChangeKind(
+        str,
+        lambda _row, name: (
+            _("%(domain)s is kept as a spare domain, to which one admin can switch all senders") % {"domain": name}
+        ),
+        do=lambda row, _name, now: _keep_spare(row, now),
     ),
     "domain_removed": ChangeKind(
         str,

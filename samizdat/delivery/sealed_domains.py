@@ -21,15 +21,19 @@ from samizdat.vault import keyring
 
 # By which an admin allows a domain without its records, and takes that back.
 ALLOWING: tuple[EventKind, EventKind] = ("domain.allowed", "domain.checked")
+# By which a domain is kept for the day when another one is lost, and isn't any more.
+SPARING: tuple[EventKind, EventKind] = ("domain.spare", "domain.in_use")
 
 
 class DomainState(Struct, frozen=True):
     """waits: nobody has approved it yet. Of a row without a seal: a name that no domain has. allowed: why an admin lets
-    campaigns go without the records that mailbox providers ask for (delivery/sending_gate.py)."""
+    campaigns go without the records that mailbox providers ask for (delivery/sending_gate.py). spare: kept for the day
+    when the one in use is lost (actions/domain_switch.py)."""
 
     name: str = ""
     waits: bool = True
     allowed: str = ""
+    spare: bool = False
 
 
 class SealedKey(Struct, frozen=True):
@@ -89,6 +93,20 @@ def allowed_reason(row: SendingDomain) -> str:
         return ""
     last = last_about(row.organization, ALLOWING, row.pk)
     return _open_domain(row).allowed if last is not None and last.kind == ALLOWING[0] else ""
+
+
+def set_spare(row: SendingDomain, spare: bool) -> None:
+    """Call it in the transaction that logs it. Errors: SealError."""
+    row = SendingDomain.objects.select_for_update(of=("self",)).select_related("organization").get(pk=row.pk)
+    _seal_domain(row, structs.replace(_open_domain(row), spare=spare))
+
+
+def is_spare(row: SendingDomain) -> bool:
+    """Whether it was prepared as a spare one; the log has the last word, as of allowed_reason."""
+    if domain_waits(row) or not _open_domain(row).spare:
+        return False
+    last = last_about(row.organization, SPARING, row.pk)
+    return last is not None and last.kind == SPARING[0]
 
 
 def seal_key(key: DkimKey, value: SealedKey) -> None:

@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Any
 
 from django.utils.translation import gettext as _
+from msgspec import structs
 
 from samizdat import plugins
 from samizdat.accounts.models import Organization
@@ -26,6 +27,7 @@ from samizdat.campaigns.sender_domain_check import DnsRecord, asker, in_words
 from samizdat.core.mail.address import BadAddress, domain, normalize
 from samizdat.core.mail.dns_views import DnsView
 from samizdat.core.mail.dns_views import judge as judge_views
+from samizdat.core.mail.other_domain import at_other_domain
 from samizdat.core.mail.return_address import without_token
 from samizdat.core.mail.sender_check import OurKey, SenderByRoute, SenderFinding, judge
 from samizdat.core.mail.spf import Ask, provider_include
@@ -147,7 +149,7 @@ def refusal_of_all(opened: OpenedCampaign, ask: Ask) -> str:
 def gathered(organization: Organization, from_: Iterable[str], now: datetime) -> dict[str, Any]:
     """What name servers answer to all that is asked of these senders, to be kept; and who sees the records of domains
     that the organization has here."""
-    settings, ask = leading(organization), asker()
+    ask = asker()
     answers: dict[tuple[str, str], Sequence[str] | None] = {}
     seen: dict[str, list[DnsView]] = {}
 
@@ -156,8 +158,8 @@ def gathered(organization: Organization, from_: Iterable[str], now: datetime) ->
         return answers[name, kind]
 
     for sender in from_:
-        verdicts(organization, settings, sender, listen)
         name = _domain_of(sender)
+        verdicts(organization, settings_for(organization, name), sender, listen)
         if name and applies(organization, name) and dkim_keys.domains_over(organization, name):
             seen[name] = dns_views.views(name, _own_names(organization, name, answers))
     return {
@@ -165,6 +167,18 @@ def gathered(organization: Organization, from_: Iterable[str], now: datetime) ->
         "answers": [[name, kind, values] for (name, kind), values in answers.items()],
         "views": {name: [[view.name, view.zone, view.resolvers] for view in views] for name, views in seen.items()},
     }
+
+
+def settings_for(organization: Organization, name: str) -> Leading:
+    """For a sender at this domain: of a spare one as they will be once it is in use."""
+    settings = leading(organization)
+    spare = next(filter(sealed_domains.is_spare, dkim_keys.domains_over(organization, name)), None) if name else None
+    there = _domain_of(without_token(settings.return_address))
+    if spare is None or not there:
+        return settings
+    above = [row.name for row in dkim_keys.domains_over(organization, there)]
+    moved = at_other_domain(settings.return_address, above[0] if above else there, spare.name)
+    return structs.replace(settings, return_address=moved)
 
 
 def kept_answers(*documents: Mapping[str, Any]) -> KeptAnswers:

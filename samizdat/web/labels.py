@@ -374,6 +374,8 @@ def key_state(name: str) -> tuple[str, str]:
 def domain_state(row: DomainRow) -> tuple[str, str]:
     """The state of a sending domain: whether it signs, else what it waits for."""
     states = {key.state for key in row.keys}
+    if row.is_spare and "active" in states:
+        return "none", pgettext("domain", "Spare")
     if "active" in states:
         return "good", pgettext("domain", "Signing")
     if "published" in states:

@@ -103,6 +103,8 @@ domain retire lantern.example {{selector}}
 domain warm-up lantern.example 50,100
 domain allow lantern.example --reason "a strike"
 domain require lantern.example
+domain spare lantern.example
+!domain switch lantern.example --dry-run
 domain rm lantern.example
 route add paper folder://{{folder}}/out
 route edit paper --priority 7 --rate 1000/s,20000/d

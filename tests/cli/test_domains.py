@@ -222,3 +222,25 @@ def test_a_campaign_is_stopped_until_its_records_are_there_or_an_admin_allows_it
     assert known.say("domain", "check", "gate.example")["allowed"] == "The registrar is on strike"
     known.say("campaign", "send", number)
     assert known.say("domain", "require", "gate.example")["allowed"] is None
+
+
+def test_all_senders_switch_to_a_spare_domain_and_back(known: House, names: NameServer) -> None:
+    for name in ("lost.example", "spare.example"):
+        publish(names, known.say("domain", "add", name, "--algorithm", "ed25519"))
+        known.say("domain", "check", name)
+        known.say("domain", "activate", name)
+        known.say("domain", "allow", name, "--reason", "Nothing of it is in the real DNS")
+    known.say("organization", "sender", "--from", "L <news@lost.example>")
+    assert known("domain", "switch", "spare.example", "--from", "lost.example", "--json").json["error"] == "not_spare"
+    assert "In an emergency: samizdat domain switch spare.example" in known("domain", "spare", "spare.example").out
+    words = ("domain", "switch", "spare.example", "--from", "lost.example")
+    shown = known.say(*words, "--dry-run")
+    assert shown["addresses"] == {"news@lost.example": "news@spare.example"}
+    assert known(*words, "--json").json["error"] == "not_confirmed"
+    switched = known(*words, "--yes")
+    assert "Emails come from spare.example now." in switched.out
+    assert "To undo it: samizdat domain switch lost.example" in switched.out
+    assert known.say("organization", "sender")["email"] == "news@spare.example"
+    known.say("domain", "switch", "lost.example", "--from", "spare.example", "--yes")
+    assert known.say("organization", "sender")["email"] == "news@lost.example"
+    assert known.say("domain", "spare", "spare.example", "--off")["spare"] is False

@@ -10,9 +10,15 @@ from django.urls import reverse
 from django.utils import timezone, translation
 
 from samizdat.accounts.actions import change_settings
+from samizdat.accounts.default_sender import DefaultSender
+from samizdat.campaigns.actions import create
+from samizdat.campaigns.drafts.draft import Draft, draft_of
+from samizdat.campaigns.models import Campaign
 from samizdat.core.mail.domain_reports import DomainReport, ReportTally
 from samizdat.delivery import dkim_keys
+from samizdat.delivery.actions import add_route, domain_switch
 from samizdat.delivery.actions import domains as actions
+from samizdat.delivery.actions.default_senders import set_for_organization
 from samizdat.delivery.models import DkimKey, Route, SendingDomain
 from samizdat.incoming import domain_reports
 from tests.conftest import NOW
@@ -234,3 +240,56 @@ def test_the_page_shows_who_sends_as_the_domain(here: House, desk: Desk) -> None
     shown = _page(client, page)
     assert "203.0.113.0/24" in shown and "1,234" in shown and "<svg" in shown
     assert "Encrypted connections to your mail servers" in shown and "rua=mailto" not in shown
+
+
+def _lost_and_spare(here: House) -> tuple[SendingDomain, SendingDomain, Campaign]:
+    """A draft and the default sender at a domain that is lost, and a spare one."""
+    rows = [actions.add_domain(here.organization, name, now=NOW) for name in ("lost.example", "spare.example")]
+    for key in DkimKey.objects.filter(domain__in=rows):
+        actions.say_published(key, now=NOW)
+        actions.activate(key, now=NOW)
+    domain_switch.keep_spare(rows[1], now=NOW)
+    set_for_organization(here.organization, DefaultSender("L", "news@lost.example"), now=NOW)
+    draft = Draft(subject="News", from_name="L", from_email="news@lost.example", body="Hello\n")
+    campaign = create(here.organization, here.list, draft, by=None, now=NOW)
+    return rows[0], rows[1], campaign
+
+
+@pytest.mark.usefixtures("unguarded")
+def test_an_admin_switches_all_senders_to_a_spare_domain_and_back(here: House, desk: Desk) -> None:
+    lost, spare, campaign = _lost_and_spare(here)
+    address = _to(here, "switch-domain", spare.pk)
+    assert desk("editor").get(address).status_code == 403
+    client = desk("admin")
+    assert "Spare" in _page(client, _to(here, "domains"))
+    asked = client.get(f"{address}?from=lost.example").content.decode()
+    assert "Switch all senders to spare.example?" in asked and "Switch senders" in asked
+    page = _page(client, address, {"from": "lost.example"})
+    assert "Emails come from spare.example now. Drafts changed: 1." in page
+    assert "We now write to you from spare.example." in page and "Switch back to lost.example" in page
+    assert draft_of(Campaign.objects.get(pk=campaign.pk)).from_email == "news@spare.example"
+    page = _page(client, _to(here, "switch-domain", lost.pk), {"from": "spare.example"})
+    assert "Emails come from lost.example now." in page
+    assert draft_of(Campaign.objects.get(pk=campaign.pk)).from_email == "news@lost.example"
+
+
+def test_a_spare_domain_waits_for_a_second_admin(here: House, desk: Desk) -> None:
+    client, number = desk("admin"), here.key.domain_id
+    page = _page(client, _to(here, "spare-domain", number), {})
+    assert "Waiting for another admin: lantern.example is kept as a spare domain" in page
+    assert "isn’t a spare domain. Mark it as one first." in _page(client, _to(here, "switch-domain", number))
+    assert client.post(_to(here, "switch-domain", number)).status_code == 422
+
+
+@pytest.mark.usefixtures("unguarded")
+def test_without_its_records_a_spare_domain_is_refused_with_what_to_publish(
+    here: House, desk: Desk, names: NameServer
+) -> None:
+    add_route(here.organization, "relay", "smtp://127.0.0.1:2525", now=NOW)
+    _lost, spare, campaign = _lost_and_spare(here)
+    client, address = desk("admin"), _to(here, "switch-domain", spare.pk)
+    _page(client, address, {"from": "lost.example"})  # The page has name servers asked first.
+    answer = client.post(address, {"from": "lost.example"})
+    assert answer.status_code == 422
+    assert "spare.example has no DMARC record. Add TXT _dmarc.spare.example" in answer.content.decode()
+    assert draft_of(Campaign.objects.get(pk=campaign.pk)).from_email == "news@lost.example"

@@ -301,7 +301,7 @@ def _stands(forms: list[Any] | None, told: dict[str, Any], name: str) -> bool:
 ADMINS_ALONE = {
     "exports", "fetch-export", "trace-address", "team", "member", "remove-member", "withdraw-invitation", "settings",
     "routes", "edit-route", "remove-route", "sending-domain", "activate-keys", "rotate-keys", "remove-domain",
-    "allow-domain",
+    "allow-domain", "spare-domain", "switch-domain",
     "breaches", "list-retention", "remove-field", "decide-change", "sign-out-member", "forget-key",
     "lock-member", "unlock-member", "mailboxes", "edit-mailbox", "test-mailbox", "remove-mailbox",
 }  # fmt: skip

@@ -91,6 +91,19 @@ def set_default_sender(list: List, sender: DefaultSender, *, now: datetime, by: 
         record("list.changed", list.organization, about=list.id, by=by, now=now)
 
 
+def set_senders(list: List, change: Callable[[str], str], *, now: datetime, by: Person | None = None) -> None:
+    """Each of its addresses as `change` has it."""
+
+    def changed(kept: ListDetails) -> ListDetails:
+        return structs.replace(
+            kept, from_email=change(kept.from_email), default_sender=kept.default_sender.with_addresses(change)
+        )
+
+    with transaction.atomic():
+        change_kept(list, changed)
+        record("list.changed", list.organization, about=list.id, by=by, now=now)
+
+
 def give_form(list: List, slug: str, *, now: datetime, by: Person | None = None) -> None:
     """Opens the list's public sign-up page at `slug`, or closes it with an empty one. Errors: ListArchived."""
     if slug:

@@ -9,6 +9,7 @@ from samizdat.campaigns import translations
 from samizdat.campaigns.actions import create
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.models import Campaign
+from samizdat.campaigns.senders import with_current_sender
 from samizdat.campaigns.templates.layout_store import copy_arrangement
 from samizdat.core import consent
 
@@ -19,7 +20,7 @@ def copy(campaign: Campaign, *, by: Person | None, now: datetime) -> Campaign:
     duplicate = create(
         campaign.organization,
         campaign.list,
-        draft_of(campaign),
+        with_current_sender(campaign.organization, draft_of(campaign)),
         by=by,
         now=now,
         tag=campaign.tag,

@@ -67,7 +67,7 @@ SENTENCES = {
     "dkim_unanswered": "Unknown: no DNS server answered for the DKIM record %(name)s. Check the connection, then press "
     "Check again.",
     "dmarc_good": "DMARC record found at _dmarc.%(place)s. Policy: %(policy)s.",
-    "dmarc_no_reports": "The DMARC record of %(place)s says p=none and has no address for reports (rua=), so you "
+    "dmarc_no_reports": "The DMARC record of %(place)s has no policy but “none” and no address for reports, so you "
     "never learn who sends as you. Choose a mailbox that you read, and replace TXT _dmarc.%(place)s with the value: "
     "%(value)s",
     "dmarc_missing": "%(domain)s has no DMARC record. Add TXT _dmarc.%(place)s with the value: %(value)s",

@@ -31,6 +31,7 @@ from samizdat.campaigns.models import Campaign, Edition, Template, large, large_
 from samizdat.campaigns.opened import open_campaign
 from samizdat.campaigns.queries import in_turn
 from samizdat.campaigns.released import released_to
+from samizdat.campaigns.senders import with_current_sender
 from samizdat.core.content import digest
 from samizdat.delivery.actions import digest_rounds
 from samizdat.delivery.actions.releasing import release
@@ -201,7 +202,7 @@ def _write(
     campaign = campaigns.create(
         list_.organization,
         list_,
-        draft,
+        with_current_sender(list_.organization, draft),
         by=None,
         now=now,
         template=Template.objects.filter(pk=newest.template, organization=list_.organization).first(),

@@ -10,6 +10,7 @@ from samizdat.accounts.models import Person
 from samizdat.campaigns import ab_test, translations
 from samizdat.campaigns.actions import create
 from samizdat.campaigns.models import Campaign
+from samizdat.campaigns.senders import with_current_sender
 from samizdat.campaigns.templates.layout_store import copy_arrangement
 from samizdat.core import consent
 from samizdat.core.mail.ledger import STATES
@@ -52,7 +53,7 @@ def resend(campaign: Campaign, *, now: datetime, by: Person | None = None) -> Ca
         new_campaign = create(
             campaign.organization,
             campaign.list,
-            text,
+            with_current_sender(campaign.organization, text),
             by=by,
             now=now,
             resend_of=campaign,

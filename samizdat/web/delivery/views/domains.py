@@ -1,18 +1,21 @@
 """Sending domains: their keys, the records to publish, and which key signs."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from samizdat import dbclock
 from samizdat.accounts.sealed_settings import leading
-from samizdat.delivery import dkim_keys, sending_gate
+from samizdat.delivery import dkim_keys, sealed_domains, sending_gate
+from samizdat.delivery.actions import domain_switch, rate_budgets, sender_checks
 from samizdat.delivery.actions import domains as actions
-from samizdat.delivery.actions import rate_budgets, sender_checks
+from samizdat.delivery.actions.domain_switch import SwitchPlan, SwitchResult
 from samizdat.delivery.errors import DomainRefused
 from samizdat.delivery.models import DkimKey, RemoteCheck, SendingDomain
 from samizdat.incoming import domain_reports
@@ -24,6 +27,7 @@ from samizdat.web.permissions import ADMINS, KEEPERS, address, deed, door, go
 from samizdat.web.remote_checks import ask, ask_dns
 from samizdat.web.request import DeskRequest
 from samizdat.web.settings.views.pending_changes import tell_waiting, waits
+from samizdat.web.templatetags.desk import count
 
 
 @door(see=KEEPERS, do=ADMINS)
@@ -102,6 +106,7 @@ def sending_domain(request: DeskRequest, domain_id: int) -> HttpResponse:
         "warming": labels.used(today) if today else "",
         **_records(request, domain),
         **_reports(request, domain),
+        **_switched(request, domain),
         **_groups(row),
     }
     return render(request, "web/domains/domain.html", facts, status=422 if form.errors or plan.errors else 200)
@@ -147,7 +152,8 @@ def _records(request: DeskRequest, domain: SendingDomain) -> dict[str, object]:
     """What name servers lately said; else whether they are being asked."""
     organization, now = request.organization, dbclock.asked()
     kept = sender_checks.kept(organization, now)
-    records = sending_gate.look(organization, leading(organization), _sender(domain), kept) if kept else []
+    settings = sending_gate.settings_for(organization, domain.name)
+    records = sending_gate.look(organization, settings, _sender(domain), kept) if kept else []
     if kept is None or not kept.is_complete:
         state = sender_checks.state(organization, sender_checks.DOMAIN, domain.pk, now)
         may_ask = request.role in ADMINS and not state
@@ -189,6 +195,114 @@ def allow_domain(request: DeskRequest, domain_id: int) -> HttpResponse:
     else:
         messages.success(request, sentence % {"domain": domain.name})
     return go(request, "sending-domain", domain.pk)
+
+
+def _switched(request: DeskRequest, domain: SendingDomain) -> dict[str, object]:
+    """Which domains it took the place of, those of them that one can switch back to, and what readers may be told."""
+    kept = leading(request.organization)
+    before = [old for old, new in kept.switched.items() if new == domain.name]
+    rows = [row for old in before if (row := dkim_keys.domain_named(request.organization, old))]
+    with translation.override(kept.language):
+        words = _("We now write to you from %(domain)s. Please add our new address to your contacts.")
+    return {
+        "came_from": before,
+        "back_to": [row for row in rows if sealed_domains.is_spare(row)],
+        "tell_readers": words % {"domain": domain.name},
+    }
+
+
+@deed(ADMINS)
+def spare_domain(request: DeskRequest, domain_id: int) -> HttpResponse:
+    """Keeps a domain as a spare one, or no longer."""
+    domain = _domain(request, domain_id)
+    try:
+        if "off" in request.POST:
+            domain_switch.keep_spare_no_more(domain, now=timezone.now(), by=request.person)
+            messages.success(request, _("%(domain)s is no longer a spare domain.") % {"domain": domain.name})
+        elif waiting := domain_switch.keep_spare(domain, now=timezone.now(), by=request.person):
+            waits(request, waiting)
+        else:
+            messages.success(request, _("%(domain)s is a spare domain.") % {"domain": domain.name})
+    except DomainRefused as refused:
+        messages.error(request, str(refused))
+    return go(request, "sending-domain", domain.pk, anchor="spare")
+
+
+@door(see=ADMINS, do=ADMINS)
+def switch_domain(request: DeskRequest, domain_id: int) -> HttpResponse:
+    """What would come from a spare domain, and the question whether it shall."""
+    domain = _domain(request, domain_id)
+    in_use = domain_switch.domains_in_use(request.organization, but=domain.name)
+    chosen = request.POST.get("from") or request.GET.get("from", "")
+    old = chosen if chosen in in_use else next(iter(in_use), "")
+    plan = domain_switch.plan(domain, old) if old else None
+    kept = sender_checks.kept(request.organization, dbclock.asked())
+    problem = ""
+    if request.method == "POST":
+        answer = _switch(request, domain, plan, kept)
+        if isinstance(answer, HttpResponse):
+            return answer
+        problem = answer
+    elif plan and kept and not domain_switch.waits_for_dns(request.organization, plan, kept, dbclock.asked()):
+        problem = domain_switch.refusal(request.organization, plan, kept)
+    facts = {
+        "domain": domain,
+        "is_spare": sealed_domains.is_spare(domain),
+        "plan": plan,
+        "others": [name for name in in_use if name != old],
+        "problem": problem,
+    }
+    return render(request, "web/domains/switch.html", facts, status=422 if request.method == "POST" else 200)
+
+
+def _switch(
+    request: DeskRequest, domain: SendingDomain, plan: SwitchPlan | None, kept: sending_gate.KeptAnswers | None
+) -> HttpResponse | str:
+    """Where it leads to, else why it is refused. Where nobody knows yet what name servers say, the page asks first."""
+    organization, now = request.organization, dbclock.asked()
+    is_lost = sender_checks.state(organization, sender_checks.DOMAIN, domain.pk, now) == "lost"
+    if plan and not is_lost and domain_switch.waits_for_dns(organization, plan, kept, now):
+        then = f"{address(organization, 'switch-domain', domain.pk)}?{urlencode({'from': plan.old})}"
+        return ask_dns(request, sender_checks.DOMAIN, domain.pk, domain_switch.senders(plan), then)
+    try:
+        result = domain_switch.switch(
+            domain,
+            plan.old if plan else "",
+            now=timezone.now(),
+            by=request.person,
+            pauses="keep_sending" not in request.POST,
+            kept=kept,
+        )
+    except DomainRefused as refused:
+        return str(refused)
+    _tell_switched(request, domain, result)
+    return go(request, "sending-domain", domain.pk, anchor="spare")
+
+
+# Campaigns that need a person, of which the page says each why.
+MOST_LEFT = 5
+
+
+def _tell_switched(request: DeskRequest, domain: SendingDomain, result: SwitchResult) -> None:
+    facts = {
+        "domain": domain.name,
+        "drafts": count(result.drafts),
+        "scheduled": count(len(result.scheduled)),
+        "paused": count(len(result.paused)),
+    }
+    sentence = _(
+        "Emails come from %(domain)s now. Drafts changed: %(drafts)s. Scheduled as before: %(scheduled)s. "
+        "Paused: %(paused)s."
+    )
+    messages.success(request, sentence % facts)
+    for number, reason in [*result.left.items()][:MOST_LEFT]:
+        line = _("Campaign No. %(number)s waits for your decision: %(reason)s")
+        messages.warning(request, line % {"number": number, "reason": reason})
+    if (more := len(result.left) - MOST_LEFT) > 0:
+        line = ngettext(
+            "%(n)s more campaign waits for your decision.", "%(n)s more campaigns wait for your decision.", more
+        )
+        messages.warning(request, line % {"n": count(more)})
 
 
 def _groups(row: dkim_keys.DomainRow) -> dict[str, object]:
