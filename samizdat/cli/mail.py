@@ -13,6 +13,7 @@ from samizdat.cli.sentences import sentence_for
 
 if TYPE_CHECKING:
     from samizdat.incoming.mailboxes.actions import MailboxRow
+    from samizdat.incoming.models import PolledMailbox
 
 # EX_TEMPFAIL of sysexits.h: the mail server keeps the message and tries again.
 TRY_AGAIN = 75
@@ -116,19 +117,60 @@ def add(name: str, url: str, password_file: str | None, delete: bool, move_to: s
     """
     bootstrap.open_house()
     from samizdat.incoming.mailboxes import actions
-    from samizdat.incoming.mailboxes.faults import MailboxFault
 
     if delete == bool(move_to):
         raise CommandFailed("Choose what happens to messages once taken in: --delete, or --move FOLDER.", "choose")
     password = first_line(password_file) if password_file else None
     organization = bootstrap.organization()
     row = actions.add(organization, name, url, now=bootstrap.now(), password=password, move_to=move_to or "")
+    _say_what_waits(row, "added")
+
+
+def _say_what_waits(row: "PolledMailbox", done: str) -> None:
+    from samizdat.incoming.mailboxes import actions
+    from samizdat.incoming.mailboxes.faults import MailboxFault
+
     try:
         waiting = actions.waiting(row)
     except MailboxFault as fault:
-        sentence = f"Mailbox {row.name} added, but it can't be read yet. {fault}"
+        sentence = f"Mailbox {row.name} {done}, but it can't be read yet. {fault}"
         raise CommandFailed(sentence, fault.code, {"mailbox": row.name}) from None
-    say({"mailbox": row.name, "waiting": waiting}, f"Mailbox {row.name} added. Messages waiting there: {waiting:,}.")
+    say({"mailbox": row.name, "waiting": waiting}, f"Mailbox {row.name} {done}. Messages waiting there: {waiting:,}.")
+
+
+@mail.command("edit")
+@click.argument("name")
+@click.option("--name", "new_name", metavar="NAME", help="New name.")
+@click.option("--url", type=URL, help="New URL, as for `mail add`; - asks for it. The password stays if the host does.")
+@click.option("--password-file", type=click.Path(), help="File with the new password, or with SECRET REFRESH_TOKEN.")
+@click.option("--delete", is_flag=True, help="Delete messages in the mailbox once they are taken in.")
+@click.option("--move", "move_to", metavar="FOLDER", help="Move them to this folder of the mailbox (IMAP).")
+@common
+def edit(
+    name: str, new_name: str | None, url: str | None, password_file: str | None, delete: bool, move_to: str | None
+) -> None:
+    """Change a mailbox: its password, server, folder, or what happens to read messages.
+
+    What isn't given stays, and reading goes on where it was. The worker uses the new settings within seconds.
+    With another server, user name or folder it is another mailbox, in which nothing has been read yet.
+    """
+    bootstrap.open_house()
+    from samizdat.incoming.mailboxes import actions
+
+    if delete and move_to:
+        raise CommandFailed("Choose what happens to messages once taken in: --delete, or --move FOLDER.", "choose")
+    if not (new_name or url or password_file or delete or move_to):
+        raise CommandFailed("Give what changes: --name, --url, --password-file, --delete or --move.", "no_change")
+    row = actions.named(bootstrap.organization(), name)
+    row = actions.edit(
+        row,
+        now=bootstrap.now(),
+        name=new_name,
+        url=url,
+        password=first_line(password_file) if password_file else None,
+        move_to="" if delete else move_to,
+    )
+    _say_what_waits(row, "changed")
 
 
 @mail.command("ls")

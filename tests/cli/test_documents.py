@@ -65,6 +65,7 @@ mail status
 !mail add bounces imaps://bounces:secret@127.0.0.1:9/INBOX --delete
 mail ls
 !mail test bounces
+!mail edit bounces --move Read
 mail remove bounces
 !seed add post seed@post.example imaps://seed:secret@127.0.0.1:9
 seed ls

@@ -1,6 +1,9 @@
-"""A mail server hands over what came back: `samizdat mail take`."""
+"""What comes back by email: `samizdat mail take`, and mailboxes that are read."""
+
+from pathlib import Path
 
 from tests.cli.conftest import House
+from tests.ports import free_port
 
 MESSAGE = b"From: MAILER-DAEMON@relay.example\r\nSubject: Undelivered\r\n\r\nNo such user.\r\n"
 
@@ -18,3 +21,26 @@ def test_a_message_that_cannot_be_taken_stays_with_the_mail_server(house: House)
     assert (result.code, result.err) == (75, "There is no message on standard input.\n")
     result = house("mail", "take", "--organization", "nobody", feed=MESSAGE.decode())
     assert result.code == 75 and "nobody" in result.err
+
+
+def test_a_mailbox_is_changed_and_stays(house: House, tmp_path: Path) -> None:
+    house.init()
+    password = tmp_path / "password"
+    password.write_text("a new one\n")
+    here = f"localhost:{free_port()}"
+    house("mail", "add", "bounces", f"imaps://back:secret@{here}/INBOX", "--delete")
+    changed = house("mail", "edit", "bounces", "--move", "Read", "--password-file", str(password), "--name", "back")
+    assert changed.err.startswith("Mailbox back changed, but it can't be read yet. The mail server can’t be reached.")
+    house("mail", "edit", "back", "--url", f"imaps://back@{here}/Returned")
+    [row] = house.say("mail", "ls")["mailboxes"]
+    assert (row["name"], row["folder"], row["move_to"]) == ("back", "Returned", "Read")
+
+
+def test_a_change_of_a_mailbox_says_what_is_missing(house: House) -> None:
+    house.init()
+    house("mail", "add", "bounces", f"imaps://back:secret@localhost:{free_port()}/INBOX", "--delete")
+    assert "Give what changes" in house("mail", "edit", "bounces").err
+    assert "Choose what happens" in house("mail", "edit", "bounces", "--delete", "--move", "Read").err
+    assert "no mailbox called “nobody”" in house("mail", "edit", "nobody", "--delete").err
+    refused = house("mail", "edit", "bounces", "--url", "imaps://back@imap.elsewhere.example/INBOX").err
+    assert "needs a user name and a password" in refused

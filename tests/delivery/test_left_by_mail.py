@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from types import SimpleNamespace
 
 import pytest
 
@@ -14,7 +13,6 @@ from samizdat.campaigns.models import Campaign
 from samizdat.core.mail.by_mail import Command
 from samizdat.incoming import by_mail, intake, processing
 from samizdat.incoming.mailboxes import actions as mailboxes
-from samizdat.worker.mail import mailbox_polls
 from samizdat.worker.publishing import publish
 from tests.delivery.conftest import House, Running, until
 from tests.smtp_server import ScriptedServer
@@ -74,21 +72,3 @@ def test_who_leaves_by_mail_in_the_middle_of_a_send_gets_nothing_of_it(
     campaign.refresh_from_db()
     assert (campaign.accepted, campaign.suppressed) == (59, 1)
     assert addresses[-1] not in {message.recipient for message in server.messages[before:]}
-
-
-@pytest.mark.parametrize(("state", "seconds", "polls"), [("sending", 31, 2), ("sending", 29, 1), ("paused", 31, 1)])
-def test_a_mailbox_that_tells_of_no_news_is_read_twice_a_minute_while_a_campaign_is_sent(
-    house: House, monkeypatch: pytest.MonkeyPatch, state: str, seconds: float, polls: int
-) -> None:
-    mailboxes.add(house.organization, "news", URL, now=now())
-    house.draft()
-    Campaign.objects.update(state=state)
-    clock, polled, here = [1000.0], list[int](), mailbox_polls.MailboxPolls()
-    monkeypatch.setattr(mailbox_polls, "time", SimpleNamespace(monotonic=lambda: clock[0]))
-    monkeypatch.setattr(mailbox_polls, "read", lambda number, *_how: polled.append(number) or mailbox_polls.AGAIN)
-    here.look()
-    until(lambda: polled and not here._running)
-    clock[0] += seconds
-    here.look()
-    until(lambda: not here._running)
-    assert len(polled) == polls

@@ -12,6 +12,7 @@ from samizdat.incoming import intake
 from samizdat.incoming.mailboxes import actions, imap, polling, pop3
 from samizdat.incoming.mailboxes.faults import MailboxFault
 from samizdat.incoming.mailboxes.sealed import open_settings, open_state
+from samizdat.incoming.mailboxes.settings import BadMailbox
 from samizdat.incoming.models import IncomingMail, PolledMailbox
 from samizdat.worker.mail import mailbox_polls
 from tests.incoming.dovecot import Dovecot, certificates, dovecot, why_not
@@ -165,6 +166,61 @@ def test_killed_inside_a_fetch_nothing_is_lost_and_nothing_is_read_twice(
     assert postbox.read() == 3
     assert postbox.taken() == messages
     assert postbox.dovecot.messages() == []
+
+
+def test_a_mailbox_that_is_changed_goes_on_where_it_was(postbox: Postbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    messages = postbox.fill(5)
+    postbox.add()
+    with monkeypatch.context() as patched:
+        patched.setattr(imap.ImapSource, "remove", dies)
+        with pytest.raises(Killed):
+            postbox.read()
+    postbox.row = actions.edit(postbox.row, now=NOW, name="returned", move_to="Read")
+    postbox.dovecot.deliver(message(5))
+    assert postbox.read() == 1
+    assert postbox.taken() == [*messages, message(5)] == postbox.dovecot.messages("Read")
+    assert postbox.dovecot.messages() == []
+    assert [row.name for row in actions.mailboxes(postbox.organization)] == ["returned"]
+
+
+@BOTH
+def test_another_password_is_given_to_a_mailbox_that_is_there(postbox: Postbox, scheme: str) -> None:
+    postbox.fill(1)
+    postbox.add(scheme, password="not-the-secret")
+    assert postbox.fault() == "password"
+    postbox.row = actions.edit(postbox.row, now=NOW, password="secret")
+    assert postbox.read() == 1
+
+
+def test_another_folder_of_the_same_host_needs_no_password_again(postbox: Postbox) -> None:
+    postbox.add()
+    url = postbox.dovecot.url("imaps", f"ca={postbox.ca}", "Nowhere").replace(":secret", "")
+    postbox.row = actions.edit(postbox.row, now=NOW, url=url)
+    assert postbox.fault() == "no_folder"
+
+
+def test_another_host_never_gets_the_password_that_is_kept(postbox: Postbox) -> None:
+    postbox.add()
+    with pytest.raises(BadMailbox, match="password"):
+        actions.edit(postbox.row, now=NOW, url="imaps://bounces%40lantern.example@imap.elsewhere.example/INBOX")
+    row = PolledMailbox.objects.select_related("organization").get()
+    assert open_settings(row).host == "localhost"
+
+
+def test_by_pop3_nothing_is_moved(postbox: Postbox) -> None:
+    postbox.add("pop3s")
+    with pytest.raises(BadMailbox, match="POP3 knows no folders"):
+        actions.edit(postbox.row, now=NOW, move_to="Read")
+
+
+def test_nothing_is_deleted_by_settings_that_are_no_more(postbox: Postbox) -> None:
+    """A session may have begun before somebody changed them."""
+    messages = postbox.fill(2)
+    with polling.session(open_settings(postbox.add())) as source:
+        postbox.row = actions.edit(postbox.row, now=NOW, move_to="Read")
+        assert polling.take_in(postbox.row.pk, source, lambda: NOW, lambda: False) == 0
+    assert postbox.dovecot.messages() == messages
+    assert postbox.read() == 2 and postbox.dovecot.messages("Read") == messages
 
 
 @BOTH

@@ -14,7 +14,7 @@ from samizdat.events.actions import record
 from samizdat.incoming.errors import IncomingError
 from samizdat.incoming.mailboxes import polling
 from samizdat.incoming.mailboxes.sealed import MailboxState, open_settings, open_state, seal_settings, write_state
-from samizdat.incoming.mailboxes.settings import BadMailbox, MailboxSettings, read_url
+from samizdat.incoming.mailboxes.settings import BadMailbox, MailboxSettings, changed, read_url
 from samizdat.incoming.models import PolledMailbox
 from samizdat.vault.errors import RecordBroken
 
@@ -86,6 +86,22 @@ def change(
         kept.save(update_fields=["name", "settings_sealed"])
         record("mailbox.changed", organization, now=now, by=by, about=row.pk, detail={"name": name})
     return kept
+
+
+def edit(
+    row: PolledMailbox,
+    *,
+    now: datetime,
+    by: Person | None = None,
+    name: str | None = None,
+    url: str | None = None,
+    password: str | None = None,
+    move_to: str | None = None,
+) -> PolledMailbox:
+    """As change, with what is given; the rest stays. move_to "": read mail is deleted. Errors: those of change, and
+    SealError, RecordBroken where it can't be decrypted."""
+    settings = changed(open_settings(row), url, password, move_to)
+    return change(row, row.name if name is None else name, settings, now=now, by=by)
 
 
 def _place(row: PolledMailbox) -> tuple[str, ...]:

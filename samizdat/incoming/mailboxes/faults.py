@@ -16,9 +16,11 @@ SENTENCES = {
     ),
     "no_starttls": _("The mail server doesn’t offer STARTTLS. Use imaps:// or pop3s://."),
     "certificate": _("The mail server’s certificate isn’t trusted. Check the host name, or pin it with ?fingerprint=."),
-    "fingerprint": _("The mail server’s certificate has changed. Compare it there, then add the mailbox again."),
+    "fingerprint": _(
+        "The mail server’s certificate has changed. Compare it there, then enter the new fingerprint for the mailbox."
+    ),
     "tls": _("No encrypted connection is possible. Check the port: 993 for imaps, 995 for pop3s."),
-    "password": _("The mail server rejects the user name or password. Add the mailbox again with the right ones."),
+    "password": _("The mail server rejects the user name or password. Enter the right ones for the mailbox."),
     "token_expired": _(
         "The sign-in to the mailbox has expired or was withdrawn. Get a new refresh token, and enter it for the "
         "mailbox."

@@ -74,7 +74,7 @@ class ImapSource:
     """A session. Errors of each method: those of connection.faults."""
 
     def __init__(self, settings: MailboxSettings, allowed: tuple[Network, ...] | None) -> None:
-        self._settings, self._allowed = settings, allowed
+        self.settings, self._allowed = settings, allowed
         opened = connection.dial(settings, allowed)
         self._deadline = connection.Deadline(opened)
         self._client: SocketImapClient | None = None
@@ -93,7 +93,7 @@ class ImapSource:
         return self._client
 
     def _begin(self) -> None:
-        client, settings = self._session, self._settings
+        client, settings = self._session, self.settings
         if settings.kind.encryption == "starttls":
             if not client.has_capability("STARTTLS"):
                 raise MailboxFault("no_starttls")
@@ -106,8 +106,8 @@ class ImapSource:
             raise _unless_gone(error, "no_folder") from None
 
     def _log_in(self) -> None:
-        user, password = self._settings.user, self._settings.password
-        if self._settings.client:
+        user, password = self.settings.user, self.settings.password
+        if self.settings.client:
             self._show_token()
             return
         try:
@@ -125,15 +125,15 @@ class ImapSource:
     def _show_token(self) -> None:
         if not self._session.has_capability("AUTH=XOAUTH2"):
             raise MailboxFault("no_oauth")
-        token = access_token(self._settings, self._allowed)
+        token = access_token(self.settings, self._allowed)
         try:
-            self._session.oauth2_login(self._settings.user, token)
+            self._session.oauth2_login(self.settings.user, token)
         except LoginError as error:
             raise MailboxFault("busy" if any(word in str(error) for word in NOT_NOW) else "token") from None
 
     def _select(self) -> int:
         """How many messages there are."""
-        answer = self._session.select_folder(self._settings.folder)
+        answer = self._session.select_folder(self.settings.folder)
         self._validity = int(answer.get(b"UIDVALIDITY", 0))
         return int(answer[b"EXISTS"])
 
@@ -166,10 +166,10 @@ class ImapSource:
         """Deleted, or moved to the folder that the settings name."""
         uids, client = [message.uid for message in messages], self._session
         self._left = max(self._left - len(uids), 0)
-        if self._settings.move_to and client.has_capability("MOVE"):
+        if self.settings.move_to and client.has_capability("MOVE"):
             self._into_target(client.move, uids)
             return
-        if self._settings.move_to:
+        if self.settings.move_to:
             self._into_target(client.copy, uids)
         client.add_flags(uids, [b"\\Deleted"], silent=True)
         if client.has_capability("UIDPLUS"):
@@ -178,7 +178,7 @@ class ImapSource:
             client.expunge()
 
     def _into_target(self, command: Callable[[list[int], str], object], uids: list[int]) -> None:
-        target = self._settings.move_to
+        target = self.settings.move_to
         try:
             command(uids, target)
         except IMAPClientError as error:
@@ -210,7 +210,7 @@ class ImapSource:
         named so (RFC 6154). Nothing is changed."""
         client, places = self._session, dict[str, str]()
         spam = client.find_special_folder(b"\\Junk")
-        for folder, place in ((self._settings.folder, "inbox"), (spam, "spam")):
+        for folder, place in ((self.settings.folder, "inbox"), (spam, "spam")):
             if folder is None:
                 continue
             client.select_folder(folder, readonly=True)

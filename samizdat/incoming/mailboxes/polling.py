@@ -34,6 +34,7 @@ BATCH, BATCH_BYTES = 100, 4 << 20
 class MailSource(Protocol):
     """A session with a mailbox."""
 
+    settings: MailboxSettings
     waiting: int  # Messages when it began.
 
     def page(self) -> list[WaitingMessage]: ...
@@ -68,8 +69,8 @@ def take_in(number: int, source: MailSource, now: Callable[[], datetime], stops:
             raise MailboxFault("not_removed")
         before = page
         row = _row(number)
-        if row.organization.sending_locked:
-            break  # A copy would take the original's mail away.
+        if row.organization.sending_locked or not source.settings.reads_as(open_settings(row)):
+            break  # A copy would take the original's mail away, and old settings might delete what is to be moved.
         state = open_state(row)
         for batch in _batches(message for message in page if not state.knows(message)):
             taken += _take(number, [*source.fetch(batch, intake.MOST)], now())

@@ -51,7 +51,7 @@ class Pop3Source:
     """Sessions one after the other: messages are deleted when one ends. Errors: those of connection.faults."""
 
     def __init__(self, settings: MailboxSettings, allowed: tuple[Network, ...] | None) -> None:
-        self._settings, self._allowed = settings, allowed
+        self.settings, self._allowed = settings, allowed
         self._client: Pop3OnSocket | None = None
         self._deadline: connection.Deadline | None = None
         self._begin()
@@ -61,7 +61,7 @@ class Pop3Source:
         return self._client or self._begin()
 
     def _begin(self) -> Pop3OnSocket:
-        settings = self._settings
+        settings = self.settings
         opened = connection.dial(settings, self._allowed)
         self._deadline = connection.Deadline(opened)
         try:
@@ -80,18 +80,18 @@ class Pop3Source:
 
     def _log_in(self, client: Pop3OnSocket) -> None:
         try:
-            if self._settings.client:
-                _show_token(client, self._settings, self._allowed)
+            if self.settings.client:
+                _show_token(client, self.settings, self._allowed)
             else:
-                client.user(self._settings.user)
-                client.pass_(self._settings.password)
+                client.user(self.settings.user)
+                client.pass_(self.settings.password)
         except poplib.error_proto as error:
             answer = error.args[0] if error.args and isinstance(error.args[0], bytes) else b""
-            refused = "token" if self._settings.client else "password"
+            refused = "token" if self.settings.client else "password"
             raise MailboxFault("busy" if any(word in answer for word in NOT_NOW) else refused) from None
 
     def _start_tls(self, client: Pop3OnSocket) -> None:
-        context = connection.tls_context(self._settings)
+        context = connection.tls_context(self.settings)
         try:
             client.stls(context)
         except poplib.error_proto:

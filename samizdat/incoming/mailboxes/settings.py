@@ -3,10 +3,10 @@
 import re
 from collections.abc import Mapping
 from typing import NamedTuple
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from django.utils.translation import gettext as _
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from samizdat.incoming.errors import IncomingError
 
@@ -62,26 +62,24 @@ class MailboxSettings(Struct, frozen=True):
         """Which mailbox it is: what is read of one says nothing of another."""
         return self.kind.protocol, self.host, self.user, self.folder
 
+    def reads_as(self, other: "MailboxSettings") -> bool:
+        """Whether the same mail is read, and the same becomes of it."""
+        return (self.place, self.move_to) == (other.place, other.move_to)
+
 
 def read_url(url: str, password: str | None, move_to: str) -> MailboxSettings:
     """password: in place of the URL's. Errors: BadMailbox."""
-    try:
-        parts = urlsplit(url.strip())
-        port = parts.port or 0
-    except ValueError:
-        raise BadMailbox(_("The URL isn’t understood. Write it like imaps://user@mail.example/INBOX.")) from None
-    if parts.scheme not in SCHEMES or not parts.hostname:
-        raise BadMailbox(_("The URL isn’t understood. Write it like imaps://user@mail.example/INBOX."))
+    parts, port = _split(url)
     kind, options = SCHEMES[parts.scheme], _options(dict(parse_qsl(parts.query)))
     secret = unquote(parts.password or "") if password is None else password
     if not parts.username or not secret:
         raise BadMailbox(_("A mailbox needs a user name and a password. Give it with --password-file or in the URL."))
     folder = unquote(parts.path.strip("/"))
-    if kind.protocol == "pop3" and (folder or move_to):
-        raise BadMailbox(_("POP3 knows no folders. Leave the folder out and use --delete, or use IMAP."))
+    if kind.protocol == "pop3" and folder:
+        raise _without_folders()
     settings = MailboxSettings(
         scheme=parts.scheme,
-        host=parts.hostname,
+        host=parts.hostname or "",
         port=port or kind.port,
         user=unquote(parts.username),
         password=secret,
@@ -97,8 +95,40 @@ def read_url(url: str, password: str | None, move_to: str) -> MailboxSettings:
     return settings
 
 
+def _split(url: str) -> tuple[SplitResult, int]:
+    """And its port, 0 for the usual one. Errors: BadMailbox."""
+    try:
+        parts = urlsplit(url.strip())
+        port = parts.port or 0
+    except ValueError:
+        parts, port = SplitResult("", "", "", "", ""), 0
+    if parts.scheme not in SCHEMES or not parts.hostname:
+        raise BadMailbox(_("The URL isn’t understood. Write it like imaps://user@mail.example/INBOX."))
+    return parts, port
+
+
+def changed(kept: MailboxSettings, url: str | None, password: str | None, move_to: str | None) -> MailboxSettings:
+    """With what is given in place of what was. A password that isn't given stays, but goes to no other host than
+    before. Errors: BadMailbox."""
+    move_to = kept.move_to if move_to is None else move_to
+    if url is None:
+        settings = structs.replace(kept, password=password or kept.password, move_to=move_to)
+        check(settings)
+        return settings
+    parts, _port = _split(url)
+    if password is None and not parts.password and parts.hostname == kept.host:
+        password = kept.password
+    return read_url(url, password, move_to)
+
+
+def _without_folders() -> BadMailbox:
+    return BadMailbox(_("POP3 knows no folders. Leave the folder out and use --delete, or use IMAP."))
+
+
 def check(settings: MailboxSettings) -> None:
     """Errors: BadMailbox for what doesn't go together."""
+    if settings.kind.protocol == "pop3" and settings.move_to:
+        raise _without_folders()
     if settings.kind.protocol == "imap" and settings.move_to == settings.folder:
         raise BadMailbox(_("Read mail can’t be moved to the folder it is read from. Choose another folder."))
 

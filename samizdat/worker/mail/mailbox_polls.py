@@ -65,21 +65,29 @@ class MailboxPolls:
         self._running: set[int] = set()
         self._due: dict[int, float] = {}
         self._due_while_sending: dict[int, float] = {}
+        self._settings: dict[int, bytes] = {}  # Sealed, as a session last began with them.
+        self._changed: set[int] = set()  # Since then.
         self._lock = threading.Lock()
 
     def look(self) -> None:
         """Begins sessions with mailboxes that are due, as far as there is room; who waited longest comes first."""
         rows = PolledMailbox.objects.select_related("organization").filter(organization__sending_locked=False)
-        numbers = [*rows.values_list("pk", flat=True)]
-        keeps_open = len(numbers) <= self._most
-        hurried = {row.pk for row in rows.iterator(chunk_size=100) if _is_hurried(row)}
+        sealed, hurried = dict[int, bytes](), set[int]()
+        for row in rows.iterator(chunk_size=100):
+            sealed[row.pk] = bytes(row.settings_sealed)
+            hurried |= {row.pk} if _is_hurried(row) else set()
+        keeps_open = len(sealed) <= self._most
         sending = {*rows.filter(organization__in=_sending()).values_list("pk", flat=True)}
         with self._lock:
-            self._due = {number: 0.0 if number in hurried else self._when(number, sending) for number in numbers}
-            for number in sorted(numbers, key=self._due.__getitem__):
+            self._changed = {number for number, now in sealed.items() if self._settings.get(number, now) != now}
+            hurried |= self._changed
+            self._due = {number: 0.0 if number in hurried else self._when(number, sending) for number in sealed}
+            for number in sorted(sealed, key=self._due.__getitem__):
                 is_due = number not in self._running and self._due[number] <= time.monotonic()
                 if is_due and len(self._running) < self._most:
                     self._running.add(number)
+                    self._settings[number] = sealed[number]
+                    self._changed.discard(number)
                     name = f"mailbox {number}"
                     threading.Thread(target=self._run, args=(number, keeps_open), name=name, daemon=True).start()
 
@@ -90,7 +98,7 @@ class MailboxPolls:
     def _run(self, number: int, keeps_open: bool) -> None:
         wait = LAST
         try:
-            wait = read(number, keeps_open, connections.close_all)
+            wait = read(number, keeps_open, connections.close_all, lambda: number in self._changed)
         except polling.MailboxRemoved:
             pass
         except Exception as error:
@@ -104,11 +112,17 @@ class MailboxPolls:
                 self._due_while_sending[number] = time.monotonic() + (SENDING if wait == AGAIN else wait)
 
 
-def read(number: int, keeps_open: bool, rests: Callable[[], object] = lambda: None) -> float:
-    """A session with a mailbox; seconds until the next. rests: called before news are waited for."""
+def read(
+    number: int,
+    keeps_open: bool,
+    rests: Callable[[], object] = lambda: None,
+    is_changed: Callable[[], bool] = lambda: False,
+) -> float:
+    """A session with a mailbox; seconds until the next. rests: called before news are waited for. is_changed: whether
+    its settings are others now, with which the next session begins at once."""
     settings = polling.settings_of(number)
     try:
-        return _read(number, settings, keeps_open, rests)
+        return _read(number, settings, keeps_open, rests, lambda: stopping.is_set() or is_changed())
     except MailboxFault as fault:
         if fault.code == "token_expired" and polling.settings_of(number) != settings:
             return 0.0  # Another process was given a newer one.
@@ -117,15 +131,21 @@ def read(number: int, keeps_open: bool, rests: Callable[[], object] = lambda: No
         return pause(fault.code, state.failures)
 
 
-def _read(number: int, settings: MailboxSettings, keeps_open: bool, rests: Callable[[], object]) -> float:
+def _read(
+    number: int,
+    settings: MailboxSettings,
+    keeps_open: bool,
+    rests: Callable[[], object],
+    stops: Callable[[], bool],
+) -> float:
     until = time.monotonic() + KEPT_OPEN
     with polling.session(settings) as source:
         polling.keep_renewed(number, settings)
-        while not stopping.is_set():
-            polling.take_in(number, source, dbclock.now, stopping.is_set)
+        while not stops():
+            polling.take_in(number, source, dbclock.now, stops)
             polling.note(number, dbclock.now())
             rests()
-            if not keeps_open or not source.wait(NEWS, stopping.is_set):
+            if not keeps_open or not source.wait(NEWS, stops):
                 return AGAIN
             if time.monotonic() > until:
                 break
