@@ -8,6 +8,8 @@ from typing import Any, cast
 from aiosmtpd.lmtp import LMTP
 from aiosmtpd.smtp import SMTP, syntax
 
+from samizdat.core.mail.incoming_envelope import MOST
+
 # Connections at once, and of one address elsewhere; a mail server on this machine may have all of them.
 CONNECTIONS, OF_ONE_ADDRESS = 60, 10
 # Messages that are received at once: each is in memory, some times over while it's sealed.
@@ -16,8 +18,11 @@ RECEIVING = 8
 SESSION, COMMAND, MESSAGE, TURN = 900.0, 120.0, 300.0, 30.0
 # Commands of a kind in one session.
 COMMANDS = {"NOOP": 100, "RSET": 1000, "VRFY": 10, "HELP": 10, "*": 5000}
-# Bytes of a line of a message: servers should keep to 998 (RFC 5321, 4.5.3.1.6), and some do not.
-LONGEST_LINE = 256 << 10
+# Bytes of a line of a message: servers should keep to 998 (RFC 5321, 4.5.3.1.6), and some do not. Lines of one: the
+# largest messages have 140,000.
+LONGEST_LINE, MOST_LINES = 256 << 10, 400_000
+# Of a message that is too much so many times is heard to its end, for a server that waits to say it.
+HEARD = 4
 
 
 class SessionRoom:
@@ -47,6 +52,41 @@ def _peer(transport: asyncio.BaseTransport) -> str:
         return "" if ipaddress.ip_address(host).is_loopback else host
     except ValueError:
         return ""
+
+
+class ReceivedContent:
+    """What a session receives behind DATA (RFC 5321, 4.5.2), up to `most` bytes. `refusal`: "" or the answer."""
+
+    def __init__(self, most: int) -> None:
+        self.data, self.refusal, self.has_ended = bytearray(), "", False
+        self._most = most
+        self._bytes = self._lines = self._of_line = 0
+
+    @property
+    def is_endless(self) -> bool:
+        return self._bytes > HEARD * self._most or self._lines > HEARD * MOST_LINES
+
+    def take(self, piece: bytes) -> None:
+        """piece: a line, or a part of one."""
+        if not self._of_line and piece == b".\r\n":
+            self.has_ended = True
+            return
+        begins, ends = not self._of_line, piece.endswith(b"\r\n")
+        self._bytes += len(piece)
+        self._lines += ends
+        self._of_line += len(piece)
+        if self._of_line > LONGEST_LINE:
+            self._refuse("500 5.6.0 Line too long (see RFC5321 4.5.3.1.6)")
+        elif self._bytes > self._most or self._lines > MOST_LINES:
+            self._refuse("552 5.3.4 Too much mail data")
+        if not self.refusal:
+            self.data += piece[1:] if begins and piece.startswith(b".") else piece
+        if ends:
+            self._of_line = 0
+
+    def _refuse(self, answer: str) -> None:
+        self.refusal = self.refusal or answer
+        self.data.clear()
 
 
 class LimitedSession(SMTP):  # type: ignore[misc, unused-ignore]
@@ -91,9 +131,42 @@ class LimitedSession(SMTP):  # type: ignore[misc, unused-ignore]
             return
         try:
             self._reset_timeout(MESSAGE)
-            await super().smtp_DATA(arg)
+            await self._receive(arg)
         finally:
             self._room.receiving.release()
+
+    async def _receive(self, arg: str) -> None:
+        """aiosmtpd's own would hold an object for each line, and all of a line without end."""
+        if await self.check_helo_needed():
+            return
+        assert self.envelope is not None
+        if arg or not self.envelope.rcpt_tos:
+            await self.push("501 Syntax: DATA" if arg else "503 Error: need RCPT command")
+            return
+        await self.push("354 End data with <CR><LF>.<CR><LF>")
+        content = ReceivedContent(self.data_size_limit or MOST)
+        while not content.has_ended:
+            content.take(await self._piece())
+            if content.is_endless:
+                await self.push("421 4.3.4 Too much, closing the connection")
+                self._writer.close()
+                return
+        self.envelope.original_content = bytes(content.data)
+        answer = content.refusal or await self._call_handler_hook("DATA")
+        self._set_post_data_state()  # type: ignore[no-untyped-call, unused-ignore]
+        await self.push(answer)
+
+    async def _piece(self) -> bytes:
+        """A line, or the next part of a long one."""
+        try:
+            line: bytes = await self._reader.readuntil(b"\r\n")
+            return line
+        except asyncio.LimitOverrunError as long:
+            part: bytes = await self._reader.read(long.consumed)
+            return part
+        except asyncio.CancelledError:  # The connection is lost.
+            self._writer.close()
+            raise
 
     async def smtp_VRFY(self, arg: str) -> None:
         await self.push("502 5.5.1 Not available")

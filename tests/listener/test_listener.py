@@ -21,6 +21,7 @@ from samizdat.core.crypto import tokens
 from samizdat.core.mail.incoming_envelope import MOST
 from samizdat.listener import server, sessions
 from samizdat.listener.mailboxes import AddressBook
+from samizdat.listener.sessions import MOST_LINES, ReceivedContent
 from tests.listener.conftest import LANTERN, OTHER, ROWS, Door, start
 
 CODE = tokens.make(tokens.LinkKey(2, b"x" * 32), "return", 5, 6)
@@ -230,6 +231,48 @@ def test_more_connections_than_there_is_room_for_hear_so(door: Door, monkeypatch
         with pytest.raises(smtplib.SMTPConnectError) as refused:
             door.talk()
         assert refused.value.smtp_code == 421
+
+
+@pytest.mark.parametrize(
+    ("pieces", "refusal"),
+    [
+        ([b"a\r\n"] * 10, ""),
+        ([b"a\r\n"] * (MOST_LINES + 1), "552"),
+        ([b"a" * 1000 + b"\r\n"] * 1001, "552"),
+        ([b"a" * 1000] * 270, "500"),
+    ],
+)
+def test_of_too_much_nothing_is_held(pieces: list[bytes], refusal: str) -> None:
+    content = ReceivedContent(1_000_000)
+    for piece in pieces:
+        content.take(piece)
+    assert content.refusal[:3] == refusal and len(content.data) == (30 if not refusal else 0)
+    assert not content.has_ended and not content.is_endless
+
+
+@pytest.mark.parametrize("piece", [b"\r\n", b"a" * 1000])
+def test_a_message_without_end_ends_the_session(piece: bytes) -> None:
+    content = ReceivedContent(1_000_000)
+    assert any(content.take(piece) or content.is_endless for _ in range(5 * MOST_LINES))
+
+
+def test_dots_are_as_they_were_written() -> None:
+    content = ReceivedContent(1_000)
+    for piece in (b"..\r\n", b"a.\r\n", b"b", b".\r\n", b"...c\r\n", b".\r\n"):
+        content.take(piece)
+    assert content.has_ended and bytes(content.data) == b".\r\na.\r\nb.\r\n..c\r\n"
+
+
+def test_a_line_without_end_is_not_waited_for(door: Door) -> None:
+    with door.talk() as session:
+        session.ehlo()
+        session.mail("ada@a.example")
+        session.rcpt("bounces@lantern.example")
+        assert session.docmd("DATA")[0] == 354
+        with pytest.raises((OSError, smtplib.SMTPException)):
+            session.send(b"x" * (100 << 20))
+        session.close()
+    assert door.kept() == []
 
 
 def test_one_address_elsewhere_has_a_share_of_the_room() -> None:
