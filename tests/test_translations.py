@@ -42,7 +42,7 @@ NAMES = set(
     failure hard invalid is key list marked message notifications of out permanent policy reject rejected rejection
     reports settings signed signing soft spam subscription suppressed suspension temporary topic unsubscribe
     unsubscribed unsubscribes verification webhook whsec
-    blocklisted dkim error format found identity mailbox not payload postal record security webhooks
+    Suppressions blocklisted dkim error format found identity mailbox not payload postal record security webhooks
     """.split()  # noqa: SIM905
 )
 HOLE = re.compile(r"%\(\w+\)s|\{\w+\}")

@@ -281,13 +281,19 @@ def _turn(name: str, verb: str, sentence: str) -> None:
 @click.argument("name", metavar="NAME_OR_ID")
 @click.option("--provider", help="Provider of the webhook; by default the one that the route leads to.")
 @click.option("--secret-file", type=click.Path(), help="File with the secret by which the provider signs deliveries.")
+@click.option(
+    "--poll/--no-poll", "fetches", default=None, help="Fetch bounces from the provider, where no webhook can reach us."
+)
 @click.option("--remove", is_flag=True, help="Remove the webhook: what is delivered from then on changes nothing.")
 @common
-def route_webhook(name: str, provider: str | None, secret_file: str | None, remove: bool) -> None:
+def route_webhook(name: str, provider: str | None, secret_file: str | None, fetches: bool | None, remove: bool) -> None:
     """Show the address to which the route's provider delivers bounces and complaints, and what came there.
 
     The first call sets the webhook up. Providers that sign deliveries show a secret: give it with --secret-file. For
     those that sign nothing, the address contains a password.
+
+    With --poll, we ask the provider every ten minutes instead, so no public address is needed: for routes by the web
+    interface of Brevo, Mailgun, Postmark or SendGrid.
     """
     route_row = _route(name)
     from samizdat.delivery.actions import route_webhooks
@@ -297,10 +303,12 @@ def route_webhook(name: str, provider: str | None, secret_file: str | None, remo
         say({"route": route_row.name, "webhook": None}, f"The webhook of {route_row.name} was removed.")
         return
     view = route_webhooks.webhook_of(route_row)
-    if view is None or provider or secret_file:
+    if view is None or provider or secret_file or fetches is not None:
         chosen = provider or (view.provider if view else route_webhooks.suggested(route_row))
         secret = Path(secret_file).read_text(encoding="utf-8") if secret_file else None
-        view = route_webhooks.set_webhook(route_row, chosen, secret=secret, now=bootstrap.now(), by=None)
+        view = route_webhooks.set_webhook(
+            route_row, chosen, secret=secret, fetches=fetches, now=bootstrap.now(), by=None
+        )
     say(_webhook_document(route_row, view), *_webhook_lines(route_row, view))
 
 
@@ -311,6 +319,8 @@ def _webhook_document(route: "Route", view: "WebhookView") -> dict[str, object]:
         "provider": view.provider,
         "address": view.address,
         "has_secret": view.has_secret,
+        "polls": view.fetches,
+        "last_poll": state.asked if state else None,
         "last_delivery": state.heard if state else None,
         "events": state.events if state else 0,
         "unmatched": state.unmatched if state else 0,
@@ -322,12 +332,18 @@ def _webhook_document(route: "Route", view: "WebhookView") -> dict[str, object]:
 def _webhook_lines(route: "Route", view: "WebhookView") -> list[str]:
     state = view.state
     heard = f"{state.heard:%Y-%m-%d %H:%M} UTC" if state and state.heard else "nothing yet"
-    lines = [
-        f"Address: {view.address}" if view.address else NO_ADDRESS,
-        view.steps,
-        f"Last delivery: {heard}. Events: {state.events if state else 0:,}.",
-    ]
-    if not view.has_secret:
+    events = state.events if state else 0
+    if view.fetches:
+        asked = f"{state.asked:%Y-%m-%d %H:%M} UTC" if state and state.asked else "not yet"
+        lines = [f"Bounces are fetched from {view.label} every ten minutes. Last: {asked}. Events: {events:,}."]
+        lines += [view.list_hint] if view.list_hint else []
+    else:
+        lines = [
+            f"Address: {view.address}" if view.address else NO_ADDRESS,
+            view.steps,
+            f"Last delivery: {heard}. Events: {events:,}.",
+        ]
+    if not view.has_secret and not view.fetches:
         command = f"samizdat route webhook {shlex.quote(route.name)} --secret-file FILE"
         lines.append(f"Deliveries change nothing without the secret ({view.secret_label}): {command}")
     if state and state.unmatched:

@@ -10,17 +10,21 @@ from samizdat.vault import keyring
 
 class WebhookSettings(Struct, frozen=True):
     """`token`: of the address that deliveries go to. `key`: as transports/webhooks.WebhookSecret has it. `authority`:
-    who has to have issued the certificates of its signatures, PEM."""
+    who has to have issued the certificates of its signatures, PEM. `fetches`: what the provider lists is asked for."""
 
     provider: str = ""
     token: str = ""
     key: str = ""
     authority: str = ""
+    fetches: bool = False
 
 
 class WebhookState(Struct, frozen=True, omit_defaults=True):
     """`heard`: when a delivery last came that the provider wrote. `unmatched`: its events that are about nobody whom it
-    can be proven of. `refusal`: a code of transports/webhooks.SENTENCES, of the last delivery that changed nothing."""
+    can be proven of. `refusal`: a code of transports/webhooks.SENTENCES, of the last delivery that changed nothing.
+
+    asked: when its lists were last asked for. listed: up to when they are known.
+    """
 
     heard: datetime | None = None
     events: int = 0
@@ -29,6 +33,8 @@ class WebhookState(Struct, frozen=True, omit_defaults=True):
     values: dict[str, str] = {}
     refused: datetime | None = None
     refusals: int = 0
+    asked: datetime | None = None
+    listed: datetime | None = None
 
     def with_events(self, now: datetime, events: int, unmatched: int) -> "WebhookState":
         return structs.replace(self, heard=now, events=self.events + events, unmatched=self.unmatched + unmatched)

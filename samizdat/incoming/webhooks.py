@@ -43,6 +43,9 @@ TOLERANCE = timedelta(days=1)
 REMEMBERED = STALE + timedelta(days=2)
 # A bounce may come before it is written down to whom the message was handed.
 SOON = timedelta(minutes=2)
+# Of a list that is asked for again, so much is read twice: providers write events down in another order than they
+# happen, Mailgun within half an hour (https://documentation.mailgun.com/docs/mailgun/user-manual/events/event-polling).
+OVERLAP = timedelta(hours=2)
 # Events of one transaction, and rows that are forgotten in one go.
 SLICE, FORGOTTEN = 100, 5_000
 
@@ -68,6 +71,11 @@ class _Verified:
     request: plugins.WebhookRequest
     nonce: str | None
     at: datetime
+    since: datetime | None = None  # Of a list: what is older was taken in before.
+
+    def has(self, event: plugins.ReadEvent, spare: timedelta = timedelta()) -> bool:
+        """Whether it is news."""
+        return self.since is None or not event.moment or datetime.fromisoformat(event.moment) >= self.since - spare
 
 
 @dataclass(slots=True)
@@ -114,6 +122,23 @@ def take_up(organization: Organization, deliveries: Sequence[TakenDelivery], now
     return done.union(*(_follow(organization, news, now) for news in by_route.values()))
 
 
+def take_listed(
+    webhook: RouteWebhook,
+    settings: WebhookSettings,
+    pages: Sequence[plugins.WebhookRequest],
+    since: datetime,
+    now: datetime,
+) -> bool:
+    """What a provider lists of a route, as if it had delivered it. since: what is older by OVERLAP was taken in before.
+    False: it has to be asked for again."""
+    # They were written down long ago to whom these messages went.
+    read_at = now - SOON
+    news = _RouteNews(
+        webhook, settings, [_Verified(place, page, None, read_at, since) for place, page in enumerate(pages)]
+    )
+    return len(_follow(webhook.route.organization, news, now)) == len(pages)
+
+
 def _verified(news: _RouteNews, delivery: TakenDelivery, now: datetime) -> _Verified | None:
     """None: something has yet to be fetched. Errors: WebhookRefused."""
     hook, request = news.hook, plugins.WebhookRequest(delivery.body, delivery.headers, _url(news, delivery))
@@ -150,9 +175,10 @@ def _follow(organization: Organization, news: _RouteNews, now: datetime) -> set[
             news.refused.append(plugins.WebhookRefused(read.refusal, **dict(read.values)))
         else:
             matched = _MatchedDelivery(organization, news.webhook, delivery, now)
-            if not matched.follow(read.events, news.hook.label):
+            events = [event for event in read.events if delivery.has(event, OVERLAP)]
+            if not matched.follow(events, news.hook.label):
                 continue
-            news.events += len(read.events)
+            news.events += len(events) if delivery.since is None else matched.followed + matched.unmatched
             news.unmatched += matched.unmatched
         done.add(delivery.row)
     if news.deliveries or news.refused:
@@ -181,7 +207,7 @@ class _MatchedDelivery:
 
     def __init__(self, organization: Organization, webhook: RouteWebhook, delivery: _Verified, now: datetime) -> None:
         self._organization, self._webhook, self._delivery, self._now = organization, webhook, delivery, now
-        self.unmatched = 0
+        self.unmatched = self.followed = 0
 
     def follow(self, events: Sequence[plugins.ReadEvent], label: str) -> bool:
         """Writes what follows, a slice in a transaction. False: it has to be tried again in a moment."""
@@ -211,7 +237,8 @@ class _MatchedDelivery:
                 for number, (event, message) in zip(numbers, known, strict=True)
             ]
             self._write(reports)
-        self.unmatched += len(matched) - len(known)
+        self.unmatched += sum(message is None and self._delivery.has(event) for event, message in matched)
+        self.followed += len(known)
         return True
 
     def _write(self, reports: Sequence[ReadReport]) -> None:

@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, ClassVar, NamedTuple, Protocol
 from urllib.parse import parse_qsl, unquote
 
@@ -359,6 +360,13 @@ def options(query: str) -> dict[str, str]:
     return dict(parse_qsl(query, keep_blank_values=True))
 
 
+class ListedPage(NamedTuple):
+    """A page of a list that a provider keeps. `list`: which of its lists."""
+
+    list: str
+    body: bytes
+
+
 class Transport:
     """The plug. A subclass in a module of `providers` is found, by the schemes of its kinds.
 
@@ -412,6 +420,13 @@ class Transport:
 
     async def probe(self) -> RouteVerdict:
         """Does the route answer, let us in and out again? Sends nothing."""
+        raise NotImplementedError
+
+    # Of its provider, the dialect (webhooks.py) that reads what `events_since` gives; "": it lists no bounces.
+    lists_for: ClassVar[str] = ""
+
+    async def events_since(self, since: datetime, now: datetime) -> list[ListedPage]:
+        """What the provider's lists have of bounces and complaints, which may be more than that. Errors: RouteDown."""
         raise NotImplementedError
 
     async def standing(self) -> RouteVerdict | None:

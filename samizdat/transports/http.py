@@ -12,7 +12,8 @@ import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Any, cast
+from functools import partial
+from typing import Any, NamedTuple, cast
 from urllib.parse import urlsplit
 
 import h11
@@ -30,6 +31,18 @@ KEPT = 16_000
 LONGEST_HEAD = 16_000
 # Parts of one answer: what goes before it (1xx), its head, and its chunks. Reading one costs 10 us and more.
 MOST_PARTS = 200
+
+
+class AnswerLimits(NamedTuple):
+    """Of one answer: its bytes, how many of its body are kept, and its parts."""
+
+    longest: int = LONGEST_ANSWER
+    kept: int = KEPT
+    parts: int = MOST_PARTS
+
+
+# Of a page of a list that a provider keeps.
+LIST_LIMITS = AnswerLimits(2 << 20, 2 << 20, 5_000)
 # Seconds that a route rests whose server sent an answer without end.
 ENDLESS = 300
 # A server closes a connection that rests, mostly after 60 s or more. One that it closes while we write to it costs an
@@ -103,8 +116,9 @@ class HttpConnection(Narrow):
 
     transport: asyncio.Transport
 
-    def __init__(self) -> None:
+    def __init__(self, limits: AnswerLimits = AnswerLimits()) -> None:  # noqa: B008  (of plain values)
         super().__init__()
+        self.limits = limits
         self.loop = asyncio.get_running_loop()
         self.wire = h11.Connection(h11.CLIENT, max_incomplete_event_size=LONGEST_HEAD)
         self.answer: asyncio.Future[HttpReply] = self.loop.create_future()
@@ -143,7 +157,7 @@ class HttpConnection(Narrow):
     def read(self, data: bytes) -> None:
         """Bytes of an answer; none means that there will be no more."""
         self.size += len(data)
-        if self.size > LONGEST_ANSWER:
+        if self.size > self.limits.longest:
             self.end_it()
             return
         try:
@@ -158,13 +172,13 @@ class HttpConnection(Narrow):
 
     def understand(self, event: object) -> None:
         self.parts += 1
-        if self.parts > MOST_PARTS:
+        if self.parts > self.limits.parts:
             self.end_it()
         elif isinstance(event, h11.Response):
             self.head = event
         elif isinstance(event, h11.Data):
-            if len(self.body) < KEPT:
-                self.body = (self.body + bytes(event.data))[:KEPT]
+            if len(self.body) < self.limits.kept:
+                self.body = (self.body + bytes(event.data))[: self.limits.kept]
         elif isinstance(event, h11.EndOfMessage):
             self.give(whole=True)
         elif isinstance(event, h11.ConnectionClosed):
@@ -236,9 +250,15 @@ class HttpPool:
     """Connections to one place. `connect`, `timeout`: the longest wait for a connection and for an answer, seconds."""
 
     def __init__(
-        self, place: Endpoint, connect: float, timeout: float, inside: tuple[Network, ...] | None = None
+        self,
+        place: Endpoint,
+        connect: float,
+        timeout: float,
+        inside: tuple[Network, ...] | None = None,
+        limits: AnswerLimits = AnswerLimits(),  # noqa: B008  (of plain values)
     ) -> None:
         self.place = place
+        self.limits = limits
         self.inside = inside
         self.connect = connect
         self.timeout = timeout
@@ -323,7 +343,9 @@ class HttpPool:
             }
         try:
             async with asyncio.timeout(self.connect):
-                return await dial(HttpConnection, self.place.host, self.place.port, self.inside, **options)
+                return await dial(
+                    partial(HttpConnection, self.limits), self.place.host, self.place.port, self.inside, **options
+                )
         except PrivateAddress:
             raise self.lost("inside", "", "dead", None) from None
         except (OSError, ssl.SSLError, TimeoutError) as error:

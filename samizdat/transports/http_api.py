@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from samizdat.core.mail.message_parts import message_id
@@ -22,7 +23,15 @@ from samizdat.transports.base import (
     reply_text,
 )
 from samizdat.transports.crew import ConnectionCrew, ConnectionLost, unmakeable
-from samizdat.transports.http import Endpoint, HttpPool, HttpReply, no_finishing, read_endpoint, seconds_asked
+from samizdat.transports.http import (
+    LIST_LIMITS,
+    Endpoint,
+    HttpPool,
+    HttpReply,
+    no_finishing,
+    read_endpoint,
+    seconds_asked,
+)
 from samizdat.transports.smtp_client.server import make_context
 
 # Seconds that a route rests whose answers cannot be read.
@@ -71,6 +80,18 @@ def message_token(message: Message) -> dict[str, str]:
     return {TOKEN_NAME: token} if _TOKEN.fullmatch(token) else {}
 
 
+# Pages that are read at once: of 100 entries, so that none is larger than an answer may be.
+MOST_PAGES, PAGE = 200, 100
+
+
+def behind(path: str, listed: object) -> str:
+    """The path of the next page of a list that is asked for by limit and offset; "" behind the last."""
+    if not isinstance(listed, list) or len(listed) < PAGE:
+        return ""
+    start, mark, offset = path.rpartition("offset=")
+    return f"{start}{mark}{int(offset) + PAGE}"
+
+
 _KIND = re.compile(r"[A-Za-z_]{1,60}( \d{1,5})?")
 
 
@@ -110,6 +131,44 @@ class HttpApi(base.Transport):
             await ConnectionCrew(feed, self.place.name, self.route.connections, self.drain, hand_over).run()
         finally:
             pool.close()
+
+    def lists(self, since: datetime, now: datetime) -> dict[str, str]:
+        """The first pages of what it keeps of bounces and complaints: path by the name of a list."""
+        return {}
+
+    def next_page(self, path: str, payload: Any) -> str:
+        """The path of the page behind one; "": it was the last."""
+        return ""
+
+    async def events_since(self, since: datetime, now: datetime) -> list[base.ListedPage]:
+        pool = HttpPool(self.place, self.connect, self.timeout, self.route.inside, LIST_LIMITS)
+        pages: list[base.ListedPage] = []
+        try:
+            for name, first in self.lists(since, now).items():
+                path = first
+                while path and len(pages) < MOST_PAGES:
+                    answer = await pool.get(path, self.authorization())
+                    payload = self._listed(answer)
+                    pages.append(base.ListedPage(name, answer.body))
+                    path = self.next_page(path, payload)
+        except ConnectionLost as lost:
+            raise base.RouteDown(lost.verdict) from None
+        finally:
+            pool.close()
+        return pages
+
+    def _listed(self, answer: HttpReply) -> Any:
+        """Errors: RouteDown; reason "not_authorised" where the key may not read lists."""
+        payload = document(answer)
+        if answer.status == 200 and answer.whole and payload is not None:
+            return payload
+        values = {"host": self.place.name, "answer": reply_text(answer.status, self.clean(answer.text, ""))}
+        reason = "not_authorised" if answer.status in (401, 403) else "bad_answer"
+        raise base.RouteDown(RouteVerdict("throttled", reason, values, UNREADABLE))
+
+    def authorization(self) -> dict[str, str]:
+        """Headers by which a request is let in."""
+        raise NotImplementedError
 
     async def ask(self, path: str, headers: dict[str, str]) -> HttpReply:
         """A question beside any message. Raises ConnectionLost."""

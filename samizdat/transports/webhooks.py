@@ -40,6 +40,9 @@ SENTENCES = {
     "from_the_future": "The webhook delivery was signed in the future. Check the clock of this server.",
     "other_topic": "The webhook delivery belongs to another topic. Enter the topic of this route.",
     "not_confirmed": "The subscription could not be confirmed at {provider}. Request the confirmation there again.",
+    "not_listed": "{provider} doesn’t let the key of this route read bounces. Give the key the permission, or enter "
+    "another one in the route.",
+    "list_failed": "Bounces can’t be fetched from {provider} at the moment. We keep trying.",
     "bad_certificate": "The certificate of the signature is missing, has expired or isn’t from {provider}. Wait for "
     "the next delivery.",
 }
@@ -57,11 +60,12 @@ class WebhookRefused(Exception):
 @dataclass(frozen=True, slots=True)
 class WebhookRequest:
     """`body`: as it came, since signatures are over bytes. `headers`: names in lower case. `url`: as the provider
-    writes it, letter by letter."""
+    writes it, letter by letter. `listed`: of a page that was fetched from the provider, which of its lists it is of."""
 
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
     url: str = ""
+    listed: str = ""
 
     @property
     def is_form(self) -> bool:
@@ -182,11 +186,13 @@ class Webhook:
     # Of its SMTP servers, by which a route is known to lead there.
     domain: ClassVar[str] = ""
     secret_label: ClassVar[str] = ""
+    # English, for forms: what the key of a route needs before its lists can be fetched; "" for nothing more.
+    list_hint: ClassVar[str] = ""
 
     @classmethod
     def sentences(cls) -> list[str]:
         """All of its words that are translated."""
-        return [word for word in (cls.steps, cls.secret_label) if word]
+        return [word for word in (cls.steps, cls.secret_label, cls.list_hint) if word]
 
     def verify(
         self, request: WebhookRequest, secret: WebhookSecret, now: datetime, tolerance: timedelta = TOLERANCE
@@ -212,10 +218,15 @@ class Webhook:
 
     def events(self, request: WebhookRequest) -> tuple[WebhookEvent, ...]:
         """Each event once, without opens and clicks. Errors: WebhookRefused."""
-        return tuple({event.key: event for event in self.read(request)}.values())
+        read = self.read_listed if request.listed else self.read
+        return tuple({event.key: event for event in read(request)}.values())
 
     def read(self, request: WebhookRequest) -> Iterator[WebhookEvent]:
         raise NotImplementedError
+
+    def read_listed(self, request: WebhookRequest) -> Iterator[WebhookEvent]:
+        """Of a page that a transport fetched (Transport.events_since)."""
+        raise self.refusal("other_shape")
 
     def refusal(self, code: str, **values: str) -> WebhookRefused:
         return WebhookRefused(code, provider=self.label, **values)
@@ -225,12 +236,13 @@ class Webhook:
     def document(self, request: WebhookRequest) -> Any:
         if request.is_form:
             raise self.refusal("not_json")
-        return self.json(request.body)
+        return self.json(request.body, MOST_VALUES if request.listed else 0)
 
-    def json(self, data: bytes) -> Any:
+    def json(self, data: bytes, most: int = 0) -> Any:
+        """most: values in it, other than of a delivery."""
         self.insist_size(data)
         try:
-            return bounded_json.read(data, MOST_VALUES_INSIDE if self.signs_inside else MOST_VALUES)
+            return bounded_json.read(data, most or (MOST_VALUES_INSIDE if self.signs_inside else MOST_VALUES))
         except ValueError:
             raise self.refusal("not_json") from None
 

@@ -22,3 +22,17 @@ def test_a_provider_that_is_not_known_is_asked_for(house: House) -> None:
     house.say("route", "add", "main", "smtp://u:p@mail.lantern.example:587", "--untested")
     result = house("route", "webhook", "main")
     assert result.code == 1 and "mailgun" in result.err
+
+
+def test_bounces_are_fetched_where_no_webhook_can_come(house: House) -> None:
+    house.init()
+    house.say("route", "add", "post", "postmark-api://KEY@broadcast", "--untested")
+    house.say("route", "add", "main", "smtp://u:p@mail.lantern.example:587", "--untested")
+    shown = house.say("route", "webhook", "post", "--poll")
+    assert (shown["polls"], shown["provider"], shown["last_poll"]) == (True, "postmark", None)
+    assert (
+        "Bounces are fetched from Postmark every ten minutes. Last: not yet." in house("route", "webhook", "post").out
+    )
+    assert not house.say("route", "webhook", "post", "--no-poll")["polls"]
+    refused = house("route", "webhook", "main", "--provider", "postmark", "--poll")
+    assert refused.code and "web interface of: Brevo, Mailgun, Postmark, SendGrid" in refused.err

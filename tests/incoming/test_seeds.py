@@ -14,7 +14,7 @@ from samizdat.events.models import Event
 from samizdat.incoming.mailboxes.settings import BadMailbox
 from samizdat.incoming.models import SeedCopy, SeedMailbox
 from samizdat.incoming.seeds import copies, mailboxes
-from samizdat.worker.mail.seed_rounds import SeedRounds
+from samizdat.worker.mail.organization_rounds import OrganizationRounds
 from tests.delivery.conftest import House, run_until_still
 from tests.incoming.dovecot import Dovecot, why_not
 from tests.smtp_server import Certificates, ScriptedServer
@@ -162,7 +162,7 @@ def test_the_worker_begins_rounds_only_where_something_is_to_be_done(seeded: See
     assert copies.organizations(now()) == set()
     seeded.send()
     assert copies.organizations(now()) == {seeded.house.organization.pk}
-    rounds = SeedRounds()
+    rounds = OrganizationRounds("seeds", copies.organizations, copies.go_on)
     rounds._run(seeded.house.organization.pk)
     seeded.dovecot.deliver(seeded.copy())
     rounds._run(seeded.house.organization.pk)

@@ -82,6 +82,24 @@ def test_a_removed_webhook_and_a_removed_route_leave_no_secret(here: House, desk
     assert client.get(_to(here)).status_code == 404
 
 
+def test_a_server_that_no_webhook_can_reach_fetches_bounces(here: House, desk: Desk) -> None:
+    from samizdat.delivery.actions import change_route
+
+    client, page = desk("admin"), _to(here)
+    client.post(page, {"provider": "mailgun", "secret": SECRET})
+    assert 'name="fetches"' not in client.get(page).content.decode()
+    change_route(here.route, url="mailgun://KEY@lantern.example?region=eu", now=NOW)
+    shown = client.get(page).content.decode()
+    assert 'name="fetches"' in shown and "A sending key may not." in shown
+    client.post(page, {"provider": "mailgun", "fetches": "on"})
+    shown = client.get(page).content.decode()
+    view = route_webhooks.webhook_of(here.route)
+    assert view is not None and view.fetches and view.address not in shown
+    assert "Nothing fetched yet" in shown
+    client.post(page, {"provider": "mailgun"})
+    assert view.address in client.get(page).content.decode()
+
+
 def test_a_provider_that_nobody_knows_is_refused(here: House, desk: Desk) -> None:
     assert desk("admin").post(_to(here), {"provider": "elsewhere"}).status_code == 422
     assert not RouteWebhook.objects.exists()

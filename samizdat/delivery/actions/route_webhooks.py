@@ -3,11 +3,12 @@
 import os
 import secrets
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from django.db import transaction
 from django.utils.translation import gettext as _
+from msgspec import structs
 
 from samizdat import plugins
 from samizdat.accounts.models import Organization, Person
@@ -41,7 +42,8 @@ _CERTIFICATE = "-----BEGIN CERTIFICATE-----"
 class WebhookView:
     """For pages and commands, of whoever may see the secrets of a route. `address`: what is entered at the provider,
     with user and password where it logs in; "" where the organization has no public address. `state`: None where its
-    seal does not hold."""
+    seal does not hold. `fetches`: instead of waiting for deliveries, its provider's lists are asked for; `can_fetch`:
+    whether the provider has some for this route."""
 
     provider: str
     label: str
@@ -50,25 +52,41 @@ class WebhookView:
     secret_label: str
     has_secret: bool
     state: WebhookState | None
+    fetches: bool = False
+    can_fetch: bool = False
+    list_hint: str = ""
 
 
 def set_webhook(
-    route: Route, provider: str, *, secret: str | None = None, now: datetime, by: Person | None = None
+    route: Route,
+    provider: str,
+    *,
+    secret: str | None = None,
+    fetches: bool | None = None,
+    now: datetime,
+    by: Person | None = None,
 ) -> WebhookView:
-    """A new address, or the one that it has as long as the provider is the same. secret: None keeps the one it has.
-    Errors: RouteRefused."""
+    """A new address, or the one that it has as long as the provider is the same. secret, fetches: None keeps what it
+    has. Errors: RouteRefused."""
     hook = dialect(provider)
+    if fetches and not lists_bounces(route, provider):
+        _refuse_fetching(hook)
     key, authority = _parts(secret or "")
     with transaction.atomic():
         Route.objects.select_for_update(no_key=True).get(pk=route.pk)
-        known = _settings_or_none(route)
+        known, state = _settings_or_none(route), WebhookState()
         if known is None or known.provider != provider:
             known = WebhookSettings(provider, _token(route), "" if hook.secret_label else _login())
+        else:
+            # What was listed meanwhile is still to be read.
+            state = WebhookState(listed=state_of(RouteWebhook(route=route)).listed)
         if secret is not None and hook.secret_label:
-            known = WebhookSettings(provider, known.token, key, authority)
+            known = WebhookSettings(provider, known.token, key, authority, known.fetches)
+        if fetches is not None:
+            known = structs.replace(known, fetches=fetches)
         row = RouteWebhook(route=route, settings_sealed=b"")
         row.settings_sealed = seal_settings(row, known)
-        values = {"settings_sealed": row.settings_sealed, "state_sealed": seal_state(row, WebhookState())}
+        values = {"settings_sealed": row.settings_sealed, "state_sealed": seal_state(row, state)}
         RouteWebhook.objects.update_or_create(route=route, defaults=values)
         detail = {"name": route.name, "provider": provider}
         record("route.webhook_set", route.organization, now=now, by=by, about=route.pk, detail=detail)
@@ -85,6 +103,27 @@ def remove_webhook(route: Route, *, now: datetime, by: Person | None = None) -> 
         record("route.webhook_removed", route.organization, now=now, by=by, about=route.pk, detail={"name": route.name})
 
 
+def lists_bounces(route: Route, provider: str) -> bool:
+    """Whether its transport can ask this provider for what became of messages."""
+    return bool(provider) and _lists_for(route.scheme) == provider
+
+
+def _lists_for(scheme: str) -> str:
+    """Of another package, a transport may know nothing of it."""
+    return getattr(plugins.transports().get(scheme), "lists_for", "")
+
+
+def _refuse_fetching(hook: plugins.Webhook) -> None:
+    """Errors: RouteRefused."""
+    can = sorted(plug.lists_for for plug in set(plugins.transports().values()) if getattr(plug, "lists_for", ""))
+    names = ", ".join(plugins.webhooks()[name].label for name in can)
+    sentence = _(
+        "Bounces can be fetched only by routes that send by the web interface of: %(names)s. Let %(provider)s deliver "
+        "them."
+    )
+    raise RouteRefused(sentence % {"names": names, "provider": hook.label}, "fetches")
+
+
 def dialect(provider: str) -> plugins.Webhook:
     """Errors: RouteRefused."""
     known = plugins.webhooks()
@@ -98,6 +137,8 @@ def dialect(provider: str) -> plugins.Webhook:
 def suggested(route: Route) -> str:
     """Whose webhook a route would have, by where it leads; "" where nobody knows."""
     way, known = way_of(route), plugins.webhooks()
+    if _lists_for(route.scheme) in known:
+        return _lists_for(route.scheme)
     for name, provider in plugins.route_providers().items():
         if provider.scheme == way.settings.scheme and provider.where in ("", way.where) and name in known:
             return name
@@ -144,6 +185,9 @@ def webhook_of(route: Route) -> WebhookView | None:
         hook.secret_label,
         bool(settings.key),
         state,
+        settings.fetches,
+        lists_bounces(route, settings.provider),
+        hook.list_hint,
     )
 
 
@@ -169,6 +213,30 @@ def _address(organization: Organization, settings: WebhookSettings, *, with_logi
     return f"{base.scheme}://{login}{base.netloc}{base.path}{webhook_delivery.path(settings.token)}"
 
 
+def fetching() -> list[RouteWebhook]:
+    """Those whose lists are asked for, of routes that somebody approved. No copied installation asks."""
+    rows = RouteWebhook.objects.select_related("route__organization").filter(route__organization__sending_locked=False)
+    return [row for row in rows.exclude(route__state__in=("removed", "waiting")).order_by("pk") if _fetches(row)]
+
+
+def _fetches(row: RouteWebhook) -> bool:
+    try:
+        return open_settings(row).fetches
+    except (SealError, RecordBroken):
+        return False
+
+
+def claim(row: RouteWebhook, now: datetime, every: timedelta) -> WebhookState | None:
+    """To ask for its lists; None where it isn't time yet, or another process was first."""
+    row.refresh_from_db(fields=["state_sealed"])
+    state = _state_or_new(row)
+    if state.asked is not None and now - state.asked < every:
+        return None
+    same = RouteWebhook.objects.filter(pk=row.pk, state_sealed=bytes(row.state_sealed))
+    asks = same.update(state_sealed=seal_state(row, structs.replace(state, asked=now)))
+    return state if asks else None
+
+
 def settings_by(organization: Organization, text: str) -> tuple[RouteWebhook, WebhookSettings] | None:
     """Whose address a token is of; None where it is nobody's, or an earlier one."""
     try:
@@ -191,7 +259,10 @@ def note(row: RouteWebhook, state: WebhookState) -> None:
 
 def state_of(row: RouteWebhook) -> WebhookState:
     """As it is written now; one that does not open begins anew."""
-    row = RouteWebhook.objects.select_related("route__organization").filter(pk=row.pk).first() or row
+    return _state_or_new(RouteWebhook.objects.select_related("route__organization").filter(pk=row.pk).first() or row)
+
+
+def _state_or_new(row: RouteWebhook) -> WebhookState:
     try:
         return open_state(row)
     except (SealError, RecordBroken):

@@ -23,8 +23,10 @@ from samizdat.transports.http import HttpReply
 from samizdat.transports.http_api import (
     API_ASKS,
     API_OPTIONS,
+    PAGE,
     ApiRequest,
     HttpApi,
+    behind,
     document,
     json_body,
     json_request,
@@ -36,6 +38,7 @@ from samizdat.transports.webhook_signatures import insist_equal, insist_login, k
 from samizdat.transports.webhooks import (
     SKIPPED,
     TOLERANCE,
+    UNKNOWN,
     EventWord,
     Webhook,
     WebhookEvent,
@@ -105,6 +108,17 @@ class BrevoTransport(HttpApi):
     def authorization(self) -> dict[str, str]:
         return {"api-key": self.route.password}
 
+    lists_for = "brevo"
+
+    def lists(self, since: datetime, now: datetime) -> dict[str, str]:
+        """https://developers.brevo.com/reference/get-email-event-report: whole days, today included, and 90 at most."""
+        days = min((now - since).days + 2, 90)
+        query = f"days={days}&sort=asc&limit={PAGE}&offset=0"
+        return {name: f"/v3/smtp/statistics/events?event={name}&{query}" for name in LISTS}
+
+    def next_page(self, path: str, payload: Any) -> str:
+        return behind(path, within(payload, "events"))
+
     async def probe(self) -> RouteVerdict:
         try:
             answer = await self.ask("/v3/account", self.authorization())
@@ -152,6 +166,18 @@ WORDS: dict[str, EventWord | None] = {
 }
 
 
+# The same words in its report of events, which is asked for one of them at a time.
+LISTS = {
+    "hardBounces": "hard_bounce",
+    "softBounces": "soft_bounce",
+    "invalid": "invalid_email",
+    "blocked": "blocked",
+    "error": "error",
+    "spam": "spam",
+    "unsubscribed": "unsubscribed",
+}
+
+
 class BrevoWebhook(Webhook):
     """`secret.key`: "user:password" of the URL, or the token that Brevo sends as a bearer."""
 
@@ -172,6 +198,19 @@ class BrevoWebhook(Webhook):
             insist_equal(self, token, key_of(self, secret))
         else:
             insist_login(self, request, secret)
+
+    def read_listed(self, request: WebhookRequest) -> Iterator[WebhookEvent]:
+        """An empty object where there are none."""
+        for event in self.objects(within(self.document(request), "events") or []):
+            yield WebhookEvent(
+                meaning_of(WORDS, LISTS.get(request.listed)) or UNKNOWN,
+                address(event.get("email")),
+                text(event.get("messageId")),
+                None,
+                moment(event.get("date")),
+                text(event.get("reason")),
+                tags=_tags(event.get("tag")),
+            )
 
     def read(self, request: WebhookRequest) -> Iterator[WebhookEvent]:
         for event in self.objects(self.document(request)):

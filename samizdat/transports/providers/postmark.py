@@ -10,8 +10,10 @@ Webhooks: https://postmarkapp.com/developer/webhooks/webhooks-overview
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from samizdat.core.mail.message_parts import parts_of
 from samizdat.core.mail.outcome import RouteVerdict
@@ -21,8 +23,10 @@ from samizdat.transports.http import HttpReply
 from samizdat.transports.http_api import (
     API_ASKS,
     API_OPTIONS,
+    PAGE,
     ApiRequest,
     HttpApi,
+    behind,
     document,
     json_body,
     json_request,
@@ -42,8 +46,10 @@ from samizdat.transports.webhooks import (
     moment,
     tags,
     text,
+    within,
 )
 
+EASTERN = ZoneInfo("America/New_York")
 STREAM = re.compile(r"[a-z0-9][a-z0-9_-]{0,49}")
 
 
@@ -108,6 +114,19 @@ class PostmarkTransport(HttpApi):
 
     def authorization(self) -> dict[str, str]:
         return {"X-Postmark-Server-Token": self.route.password}
+
+    lists_for = "postmark"
+
+    def lists(self, since: datetime, now: datetime) -> dict[str, str]:
+        """https://postmarkapp.com/developer/api/bounce-api#bounces: complaints are bounces of a type of their own, and
+        times are those of its office."""
+        begins = f"{since.astimezone(EASTERN):%Y-%m-%dT%H:%M:%S}"
+        return {
+            "bounces": f"/bounces?messagestream={self.route.host}&fromdate={begins}&count={PAGE}&offset=0",
+        }
+
+    def next_page(self, path: str, payload: Any) -> str:
+        return behind(path, within(payload, "Bounces"))
 
     async def probe(self) -> RouteVerdict:
         """Asks for the stream, which the server's token may see."""
@@ -179,8 +198,14 @@ class PostmarkWebhook(LoginWebhook):
         "spam complaint, subscription change."
     )
 
+    def read_listed(self, request: WebhookRequest) -> Iterator[WebhookEvent]:
+        yield from self._read(self.objects(within(self.document(request), "Bounces")))
+
     def read(self, request: WebhookRequest) -> Iterator[WebhookEvent]:
-        for event in self.objects(self.document(request)):
+        yield from self._read(self.objects(self.document(request)))
+
+    def _read(self, events: Iterable[dict[str, Any]]) -> Iterator[WebhookEvent]:
+        for event in events:
             word = _word(event)
             if word is SKIPPED:
                 continue

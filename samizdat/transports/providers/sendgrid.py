@@ -21,8 +21,10 @@ from samizdat.transports.http import HttpReply
 from samizdat.transports.http_api import (
     API_ASKS,
     API_OPTIONS,
+    PAGE,
     ApiRequest,
     HttpApi,
+    behind,
     document,
     json_body,
     json_request,
@@ -34,6 +36,7 @@ from samizdat.transports.webhook_signatures import insist_recent, insist_signed,
 from samizdat.transports.webhooks import (
     SKIPPED,
     TOLERANCE,
+    UNKNOWN,
     EventWord,
     Webhook,
     WebhookEvent,
@@ -120,6 +123,16 @@ class SendGridTransport(HttpApi):
     def authorization(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.route.password}"}
 
+    lists_for = "sendgrid"
+
+    def lists(self, since: datetime, now: datetime) -> dict[str, str]:
+        """https://www.twilio.com/docs/sendgrid/api-reference/bounces-api/retrieve-all-bounces and its like"""
+        times = f"start_time={since.timestamp():.0f}&end_time={now.timestamp():.0f}&limit={PAGE}&offset=0"
+        return {name: f"/v3/suppression/{name}?{times}" for name in LISTS}
+
+    def next_page(self, path: str, payload: Any) -> str:
+        return behind(path, payload)
+
     async def probe(self) -> RouteVerdict:
         """Asks what the key may do, which every key may ask."""
         try:
@@ -177,6 +190,13 @@ BOUNCES = {
     "blocked": EventWord("bounced", "blocked", False),
     "expired": EventWord("bounced", "timed_out", False, "expired"),
 }
+# What its lists of suppressed addresses mean.
+LISTS = {
+    "bounces": EventWord("bounced", "bounced", True),
+    "blocks": EventWord("bounced", "blocked", False),
+    "invalid_emails": EventWord("rejected", "invalid", True, suppressed=True),
+    "spam_reports": EventWord("complained", "spam"),
+}
 # What SendGrid writes itself. All else at the top of an event is what the sender gave to the message.
 FIELDS = frozenset(
     [
@@ -213,6 +233,18 @@ class SendGridWebhook(Webhook):
         key = public_key(self, secret)
         insist_signed(self, key, signature, written.encode("utf-8", "replace") + request.body)
         insist_recent(self, written, now, tolerance)
+
+    list_hint = "The API key of the route also needs the permission Suppressions, read access."
+
+    def read_listed(self, request: WebhookRequest) -> Iterator[WebhookEvent]:
+        for entry in self.objects(self.document(request)):
+            yield WebhookEvent(
+                LISTS.get(request.listed, UNKNOWN),
+                address(entry.get("email")),
+                moment=moment(entry.get("created")),
+                response=text(entry.get("reason")),
+                status=status(entry.get("status")),
+            )
 
     def read(self, request: WebhookRequest) -> Iterator[WebhookEvent]:
         for event in self.objects(self.document(request)):

@@ -42,7 +42,7 @@ from samizdat.portability import approval
 from samizdat.privacy import actions as rights
 from samizdat.publicdb import actions as publicdb
 from samizdat.worker.inbox import clicks, preferences, reconsent, webhooks
-from samizdat.worker.mail import mailbox_polls, seed_rounds
+from samizdat.worker.mail import mailbox_polls, organization_rounds
 from samizdat.worker.publishing import compare, publish, repair, unsigned
 from samizdat.worker.queue import enqueue, sender_slots, tasks
 from samizdat.worker.schedule import (
@@ -172,7 +172,11 @@ def polled_mailboxes(now: datetime) -> None:
 
 
 def seed_mailboxes(now: datetime) -> None:
-    seed_rounds.rounds.look(now)
+    organization_rounds.seeds.look(now)
+
+
+def listed_bounces(now: datetime) -> None:
+    organization_rounds.bounces.look(now)
 
 
 def removed_fields(now: datetime) -> None:
@@ -249,6 +253,7 @@ SLOW: dict[str, Deed] = {
     "refresh tokens of routes": lambda _now: route_tokens.keep_renewed(),  # Of mail that the worker itself sends.
     "mailboxes": polled_mailboxes,
     "seed mailboxes": seed_mailboxes,
+    "bounces that providers list": listed_bounces,
     "incoming mail": incoming_mail,
     "organizations for the public database": publish.missing_places,
     "what the public pages show": compare.compare,

@@ -371,9 +371,21 @@ class WebhookForm(DeskForm):
         ),
     )
 
-    def __init__(self, data: FormData = None, *, provider: str = "", view: WebhookView | None = None) -> None:
-        """`provider`: the one that is chosen first."""
-        super().__init__(data, initial={"provider": provider})
+    fetches = forms.BooleanField(
+        label=lazy("Fetch bounces from the provider every ten minutes"),
+        required=False,
+        help_text=lazy("For servers that no webhook can reach. No address has to be entered at the provider."),
+    )
+
+    def __init__(
+        self, data: FormData = None, *, provider: str = "", view: WebhookView | None = None, lists: bool = False
+    ) -> None:
+        """`provider`: the one that is chosen first. `lists`: whether it can be asked by this route."""
+        super().__init__(data, initial={"provider": provider, "fetches": bool(view and view.fetches)})
+        if not lists:
+            del self.fields["fetches"]
+        elif hint := plugins.webhooks()[provider].list_hint:
+            self.fields["fetches"].help_text = f"{self.fields['fetches'].help_text} {_(hint)}"
         known = sorted(plugins.webhooks().values(), key=lambda hook: hook.label.lower())
         choices = [("", _("Choose a provider")), *((hook.name, hook.label) for hook in known)]
         self.fields["provider"] = self.dressed(forms.ChoiceField(label=_("Provider"), choices=choices))

@@ -163,15 +163,22 @@ def route_webhook(request: DeskRequest, route_id: int) -> HttpResponse:
     route = _route(request, route_id)
     view = route_webhooks.webhook_of(route)
     provider = request.POST.get("provider") or (view.provider if view else route_webhooks.suggested(route))
-    form = WebhookForm(request.POST or None, provider=provider, view=view)
+    lists = route_webhooks.lists_bounces(route, provider)
+    form = WebhookForm(request.POST or None, provider=provider, view=view, lists=lists)
     if form.is_valid():
         chosen, secret = form.cleaned_data["provider"], form.cleaned_data.get("secret") or None
         try:
-            route_webhooks.set_webhook(route, chosen, secret=secret, now=dbclock.asked(), by=request.person)
+            fetches = form.cleaned_data.get("fetches", False)
+            route_webhooks.set_webhook(
+                route, chosen, secret=secret, fetches=fetches, now=dbclock.asked(), by=request.person
+            )
         except DeliveryError as refused:
             refuse(form, getattr(refused, "field", "provider"), refused)
         else:
-            messages.success(request, _("Webhook saved. Enter its address at the provider."))
+            if fetches:
+                messages.success(request, _("Saved. Bounces are fetched from now on."))
+            else:
+                messages.success(request, _("Webhook saved. Enter its address at the provider."))
             return go(request, "route-webhook", route.pk)
     facts = {"route": route, "form": form, "webhook": view}
     return render(request, "web/routes/webhook.html", facts, status=422 if form.errors else 200)

@@ -1,0 +1,70 @@
+"""What waits for others' servers: that of an organization in a thread of its own, so that a route, a mailbox or a
+provider that doesn't answer keeps no other organization and no other work waiting."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Collection
+from datetime import datetime
+
+from django.db import connections
+
+from samizdat import dbclock
+from samizdat.incoming import listed_bounces
+from samizdat.incoming.seeds import copies
+from samizdat.logs import where_it_broke
+
+log = logging.getLogger("samizdat.worker")
+
+# Organizations at a time.
+MOST = 5
+# Seconds from one round of an organization to the next.
+AGAIN = 20.0
+
+
+class OrganizationRounds:
+    """The rounds of this process. Two processes may look at once: whoever settles something first has settled it.
+
+    name: what goes on, for the log. organizations: numbers of those that have something to do. go_on: does it for one.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        organizations: Callable[[datetime], Collection[int]],
+        go_on: Callable[[int, datetime], object],
+        again: float = AGAIN,
+    ) -> None:
+        self._name, self._organizations, self._go_on, self._again = name, organizations, go_on, again
+        self._running: set[int] = set()
+        self._due: dict[int, float] = {}
+        self._lock = threading.Lock()
+
+    def look(self, now: datetime) -> None:
+        """Begins rounds for those that have waited longest."""
+        with self._lock:
+            self._due = {number: self._due.get(number, 0.0) for number in self._organizations(now)} | {
+                number: self._due[number] for number in self._running
+            }
+            for number in sorted(self._due, key=self._due.__getitem__):
+                is_due = number not in self._running and self._due[number] <= time.monotonic()
+                if is_due and len(self._running) < MOST:
+                    self._running.add(number)
+                    threading.Thread(
+                        target=self._run, args=(number,), name=f"{self._name} {number}", daemon=True
+                    ).start()
+
+    def _run(self, number: int) -> None:
+        try:
+            self._go_on(number, dbclock.now())
+        except Exception as error:
+            log.error("Work with others’ servers (%s) waits for another try: %s", self._name, where_it_broke(error))
+        finally:
+            connections.close_all()
+            with self._lock:
+                self._running.discard(number)
+                self._due[number] = time.monotonic() + self._again
+
+
+seeds = OrganizationRounds("seeds", copies.organizations, copies.go_on)
+bounces = OrganizationRounds("listed bounces", listed_bounces.organizations, listed_bounces.fetch_due, 60.0)
