@@ -17,6 +17,7 @@ class IncomingConfig(AppConfig):
 
 
 def _kinds() -> Mapping[str, Any]:
-    from samizdat.incoming.mailboxes.mailbox_checks import KINDS
+    from samizdat.incoming.mailboxes import mailbox_checks
+    from samizdat.incoming.seeds import seed_checks
 
-    return KINDS
+    return {**mailbox_checks.KINDS, **seed_checks.KINDS}

@@ -19,7 +19,7 @@ from samizdat.web.tour import TourPlace, place_of
 # Groups of the menu that can be closed, and the sections in them.
 GROUPS = {
     "audience": ("subscribers", "lists", "segments", "fields", "imports", "exports", "tags", "forms"),
-    "sending": ("routes", "domains", "mailboxes", "deliverability"),
+    "sending": ("routes", "domains", "mailboxes", "seeds", "deliverability"),
     "settings": ("settings", "team", "activity", "privacy"),
 }
 

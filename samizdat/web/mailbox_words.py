@@ -1,5 +1,6 @@
 """How mailboxes are, in words: for the page of incoming email."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,6 +11,7 @@ from samizdat.delivery.models import Route
 from samizdat.incoming.mailboxes.actions import MailboxRow
 from samizdat.incoming.mailboxes.faults import sentence
 from samizdat.incoming.mailboxes.sealed import MailboxState, RoundTrip
+from samizdat.incoming.seeds.mailboxes import SeedRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,45 @@ def _late(trip: RoundTrip) -> str:
 def _example(address: str) -> str:
     local, _at, domain = address.rpartition("@")
     return f"{local}+code@{domain}"
+
+
+@dataclass(frozen=True, slots=True)
+class ShownSeed:
+    """A seed mailbox. state: a class of the stylesheet. problem: what is wrong and what to do."""
+
+    number: int
+    name: str
+    address: str
+    host: str
+    state: str
+    word: str
+    problem: str
+
+
+def shown_seed(row: SeedRow) -> ShownSeed:
+    if row.settings is None:
+        problem = _("Its settings can’t be decrypted. Remove it and add it again.")
+        return ShownSeed(row.number, row.name, "", "", "stop", _("Problem"), problem)
+    state, word = ("stop", _("Not working")) if row.fault else ("good", _("Working"))
+    host = f"{row.settings.mailbox.kind.protocol.upper()}, {row.settings.mailbox.host}"
+    return ShownSeed(
+        row.number, row.name, row.settings.address, host, state, word, sentence(row.fault) if row.fault else ""
+    )
+
+
+def tried_seed(answer: Mapping[str, str]) -> tuple[bool, str]:
+    """Whether a test message arrived in the inbox, and the sentence for it; answer: of seeds/seed_checks."""
+    if answer.get("unsent"):
+        return False, _("%(name)s: we can log in. The test message was not sent: %(unsent)s") % answer
+    match answer["place"]:
+        case "inbox":
+            return True, _("%(name)s: we can log in. A test message sent by %(route)s is in the inbox.") % answer
+        case "spam":
+            return False, _("%(name)s: we can log in. A test message sent by %(route)s is in the spam folder.") % answer
+    return False, _(
+        "%(name)s: we can log in. A test message sent by %(route)s hasn’t arrived yet. Look into the mailbox in a few "
+        "minutes, or test again."
+    ) % answer
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,7 @@ class House:
     change: int = 0
     known_key: int = 0
     mailbox: int = 0
+    seed: int = 0
     letters: Path = Path()  # Where the route puts what it sends.
 
     def ids(self) -> dict[str, Any]:
@@ -100,6 +101,7 @@ class House:
             "change_id": self.change,
             "known_key_id": self.known_key,
             "mailbox_id": self.mailbox,
+            "seed_id": self.seed,
         }
 
     def question(self) -> int:
@@ -133,6 +135,7 @@ def furnish(organization: Any, folder: Path, domain: str) -> House:
     from samizdat.delivery import actions as delivery
     from samizdat.delivery.actions import domains
     from samizdat.incoming.mailboxes import actions as mailboxes
+    from samizdat.incoming.seeds import mailboxes as seeds
     from samizdat.portability import actions as exporting
     from samizdat.portability import recipient_keys
     from samizdat.portability.request import ExportRequest
@@ -178,6 +181,8 @@ def furnish(organization: Any, folder: Path, domain: str) -> House:
     house.folder = folders.add(organization, "Appeals", by=by, now=NOW).pk
     url = f"imaps://bounces%40{domain}:secret@imap.{domain}"
     house.mailbox = mailboxes.add(organization, "bounces", url, now=NOW, by=house.people["admin"]).pk
+    url = f"imaps://seed%40{domain}:secret@imap.post.example"
+    house.seed = seeds.add(organization, "Post", "seed@post.example", url, now=NOW, by=house.people["admin"]).pk
     house.work = tagged(house)
     house.key = domains.add_domain(organization, domain, now=NOW, algorithms=("ed25519",)).keys.get()
     return house

@@ -221,9 +221,34 @@ def send_to_return_address(
     return tried
 
 
-def _short_letter(route: Route, sender: str, to: str, words: tuple[str, str], now: datetime) -> bytes:
-    """A letter that nobody wrote, signed as the route has it. words: subject and text."""
+def send_to_seed(
+    organization: Organization, address: str, header: tuple[str, str], *, now: datetime, by: Person | None
+) -> tuple[str, TestResult]:
+    """A short letter to a seed mailbox, by the first working route; its name, and what became of it. header: name and
+    value, by which it is looked for. The route stays as it is: a stranger's server may have answered. Errors:
+    BadAddress, NoRoute, TooManyTests, WantsNoMail."""
+    to = normalize(address)
+    outside = outside_tests.check(organization, None, [to], now=now, by=by)
+    sender = _known_sender(organization)
+    if not sender or domain_ownership.claimed(organization, sender):
+        sender = to
+    routes = Route.objects.filter(organization=organization, state="live").select_related("organization")
+    route = _first_for(domain(sender), list(routes.order_by("priority", "pk")))
+    if route is None:
+        raise NoRoute(_("No sending route can send this. Add one under Routes, or resume one."))
+    words = _("Test of a seed mailbox"), _("This email shows where emails by this sending route arrive.")
+    content = _short_letter(route, sender, to, words, now, header)
+    tried, _verdict = _carry_probe(route, plugins.Message(0, 0, sender, to, content), outside, now, by)
+    return route.name, tried
+
+
+def _short_letter(
+    route: Route, sender: str, to: str, words: tuple[str, str], now: datetime, header: tuple[str, str] | None = None
+) -> bytes:
+    """A letter that nobody wrote, signed as the route has it. words: subject and text. header: one more."""
     letter = EmailMessage()
+    if header:
+        letter[header[0]] = header[1]
     # Not by email.message, which reads addresses and decodes what looks like an encoded word in them.
     first = f"From: <{mailbox(sender)}>\r\nTo: <{to}>\r\nSubject: {header_text(words[0])}\r\n"
     letter["Date"], letter["Message-ID"] = date_text(now), f"<{secrets.token_hex(16)}@{domain(sender)}>"

@@ -191,6 +191,14 @@ class RoutePlacement:
     states: Mapping[str, int]
 
 
+def last_campaign(organization: Organization) -> Campaign | None:
+    """The newest of which copies were sent."""
+    rows = SeedCopy.objects.filter(organization=organization).order_by("-campaign")
+    newest = rows.values_list("campaign", flat=True).first()
+    campaigns = Campaign.objects.select_related("organization").filter(organization=organization)
+    return campaigns.filter(pk=newest).first() if newest else None
+
+
 def placements(campaign: Campaign) -> list[RoutePlacement]:
     rows = SeedCopy.objects.select_related("route", "seed").filter(
         organization=campaign.organization_id, campaign=campaign

@@ -51,6 +51,7 @@ class SeedSettings(Struct, frozen=True):
 class SeedRow:
     """For commands and pages; settings: None where the seal does not hold."""
 
+    number: int
     name: str
     settings: SeedSettings | None
     fault: str
@@ -67,10 +68,23 @@ def add(
     password: str | None = None,
 ) -> SeedMailbox:
     """Errors: BadMailbox, SeedTaken."""
+    return add_at(organization, name, address, read_url(url, password, ""), now=now, by=by)
+
+
+def add_at(
+    organization: Organization,
+    name: str,
+    address: str,
+    mailbox: MailboxSettings,
+    *,
+    now: datetime,
+    by: Person | None,
+) -> SeedMailbox:
+    """Errors: BadMailbox, SeedTaken."""
     name = name.strip()
     if not name or len(name) > 60:
         raise BadMailbox(_("A mailbox needs a name of at most 60 characters. Choose one."))
-    settings = SeedSettings(_address(address), read_url(url, password, ""))
+    settings = SeedSettings(_address(address), mailbox)
     if settings.mailbox.kind.protocol != "imap":
         raise BadMailbox(_("A seed mailbox is read by IMAP, since POP3 doesn’t show the spam folder. Use imaps://."))
     try:
@@ -116,7 +130,7 @@ def named(organization: Organization, name: str) -> SeedMailbox:
 
 def seeds(organization: Organization) -> list[SeedRow]:
     rows = SeedMailbox.objects.select_related("organization").filter(organization=organization).order_by("name")
-    return [SeedRow(row.name, settings_of(row), row.fault) for row in rows]
+    return [SeedRow(row.pk, row.name, settings_of(row), row.fault) for row in rows]
 
 
 def settings_of(row: SeedMailbox) -> SeedSettings | None:

@@ -15,6 +15,7 @@ from samizdat.delivery.click_stats import shown
 from samizdat.delivery.queries import CampaignReport
 from samizdat.formatting import grouped
 from samizdat.incoming import queries as incoming
+from samizdat.incoming.seeds import copies
 from samizdat.portability.spreadsheet_cells import escaped
 from samizdat.web import charts, labels
 from samizdat.web.campaigns import ab_tests
@@ -55,6 +56,23 @@ def heard(campaign: Campaign) -> dict[str, object]:
         "few_complaints": poll_counts.few_complaints,
         "fewest": FEWEST,
     }
+
+
+def shown_placements(campaign: Campaign) -> dict[str, object] | None:
+    """Where the copies to seed mailboxes are, a line for each route. None where there are none."""
+    rows = copies.placements(campaign)
+    names = sorted({name for row in rows for name in row.states})
+    lines = [
+        (
+            row.route,
+            [
+                (name, *labels.SEED_COPIES[row.states[name]]) if name in row.states else (name, "", "–")
+                for name in names
+            ],
+        )
+        for row in rows
+    ]
+    return {"names": names, "rows": lines} if rows else None
 
 
 def file_of(rows: Iterable[list[str]]) -> str:

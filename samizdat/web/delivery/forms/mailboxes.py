@@ -153,6 +153,10 @@ class MailboxForm(DeskForm):
     def reading(self) -> list[forms.BoundField]:
         return [self[name] for name in ("folder", "after", "move_to")]
 
+    @property
+    def addressed(self) -> list[forms.BoundField]:
+        return [self["address"], self["uses"]]
+
     def clean_host(self) -> str:
         host = str(self.cleaned_data["host"]).strip().lower()
         if any(sign in host for sign in "/?#@\\: "):
@@ -208,8 +212,8 @@ class MailboxForm(DeskForm):
             password=f"{answers['password']} {answers['refresh_token']}".strip() or kept.password,
             client=answers["client"],
             tenant=answers["tenant"],
-            folder=answers["folder"] or INBOX,
-            move_to=answers["move_to"] if answers["after"] == "move" else "",
+            folder=answers.get("folder") or INBOX,
+            move_to=answers["move_to"] if answers.get("after") == "move" else "",
             fingerprint=answers["fingerprint"],
         )
         # Of the server itself are those alone that still lead where they did then.

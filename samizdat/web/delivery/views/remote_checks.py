@@ -12,7 +12,7 @@ from samizdat import dbclock
 from samizdat.delivery.actions import remote_checks
 from samizdat.delivery.models import RemoteCheck
 from samizdat.web.campaigns.views import compose
-from samizdat.web.delivery.views import domains, mailboxes, routes
+from samizdat.web.delivery.views import domains, mailboxes, routes, seeds
 from samizdat.web.permissions import EVERYONE, door
 from samizdat.web.request import DeskRequest
 
@@ -26,6 +26,7 @@ TELL: dict[str, Callable[[Any, RemoteCheck, dict[str, Any]], HttpResponse | None
     "records": domains.tell_records,
     "test": compose.tell_test,
     "mailbox": mailboxes.tell_mailbox,
+    "seed": seeds.tell_seed,
     # Their pages show what is kept of the answer.
     "sender": lambda _request, _question, _answer: None,
     "domain": lambda _request, _question, _answer: None,

@@ -33,7 +33,6 @@ from samizdat.delivery.monitoring import waits_for, waits_for_route
 from samizdat.delivery.queries import BarRow, CampaignReport
 from samizdat.events.actions import detail_of, is_genuine
 from samizdat.events.models import Event
-from samizdat.incoming.seeds import copies
 from samizdat.web import charts, labels
 from samizdat.web.base_form import refuse
 from samizdat.web.campaigns import ab_tests, translations
@@ -61,25 +60,8 @@ def report(request: DeskRequest, campaign_id: int) -> HttpResponse:
         "asked": click_stats.asked(campaign),
         "is_public": is_public(campaign),
     }
-    facts |= {"archive": _archive(campaign), "placements": _placements(campaign)}
+    facts |= {"archive": _archive(campaign), "placements": stats.shown_placements(campaign)}
     return render(request, "web/campaigns/report.html", facts | stats.heard(campaign))
-
-
-def _placements(campaign: Campaign) -> dict[str, object] | None:
-    """Where the copies to seed mailboxes are, a line for each route. None where there are none."""
-    rows = copies.placements(campaign)
-    names = sorted({name for row in rows for name in row.states})
-    lines = [
-        (
-            row.route,
-            [
-                (name, *labels.SEED_COPIES[row.states[name]]) if name in row.states else (name, "", "–")
-                for name in names
-            ],
-        )
-        for row in rows
-    ]
-    return {"names": names, "rows": lines} if rows else None
 
 
 def _archive(campaign: Campaign) -> dict[str, bool] | None:
