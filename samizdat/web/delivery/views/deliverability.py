@@ -12,8 +12,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 from django.utils.translation import pgettext_lazy
 
+from samizdat.accounts.models import Organization
 from samizdat.campaigns import queries as campaigns
-from samizdat.campaigns.models import Campaign
 from samizdat.core.mail import complaint_rules
 from samizdat.core.totals import FEWEST
 from samizdat.formatting import grouped, percent, shaped
@@ -87,12 +87,12 @@ def page(request: DeskRequest) -> HttpResponse:
         "has_welcome": seen.has_welcome,
         "is_heard": queries.last_received(organization) is not None,
         "sums": _cells(deliverability.table({}, seen.totals).total),
-        "tables": _tables(seen, days, since) if seen.campaigns else [],
+        "tables": _tables(organization, seen, days, since) if seen.campaigns else [],
     }
     return render(request, "web/deliverability.html", facts)
 
 
-def _tables(seen: Deliverability, days: int, since: date) -> list[ShownTable]:
+def _tables(organization: Organization, seen: Deliverability, days: int, since: date) -> list[ShownTable]:
     over_time = (_("By month"), _("Month from")) if days == SPANS[-1] else (_("By week"), _("Week from"))
     periods = {shaped(max(first, since), "short"): figures for first, figures in seen.by_period(days).items()}
     providers = {labels.provider(word) if word else str(_UNKNOWN): row for word, row in seen.by_provider.items()}
@@ -102,7 +102,7 @@ def _tables(seen: Deliverability, days: int, since: date) -> list[ShownTable]:
         _table("provider", (_("By mailbox provider"), _("Mailbox provider")), providers, seen.totals, BY_EMAIL),
         _table("domain", (_("By sending domain"), _("Domain")), seen.by_domain, seen.totals),
         _table("route", (_("By sending route"), _("Route")), routes, seen.totals, BY_EMAIL),
-        _by_campaign(seen),
+        _by_campaign(organization, seen),
     ]
 
 
@@ -122,13 +122,13 @@ def _table(
     return ShownTable(id, *words, [str(HEADS[name]) for name in measures], shown, _cells(table.total), " ".join(notes))
 
 
-def _by_campaign(seen: Deliverability) -> ShownTable:
+def _by_campaign(organization: Organization, seen: Deliverability) -> ShownTable:
     newest, earlier = seen.campaigns[:CAMPAIGNS], seen.campaigns[CAMPAIGNS:]
     rows: dict[int, Figures] = {row.number: row.figures for row in newest}
     if earlier:
         rows[0] = Deliverability(earlier).totals
     table = deliverability.table(rows, seen.totals)
-    named = {row.campaign.pk: row for row in campaigns.with_subjects(Campaign.objects.filter(pk__in=list(rows)))}
+    named = {row.campaign.pk: row for row in campaigns.sent(organization, 0, CAMPAIGNS, rows)}
     days = {row.number: row.day for row in newest}
     shown = [
         ShownRow(named[number].subject, _cells(cells), number, shaped(days[number], "day"))
