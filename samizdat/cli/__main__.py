@@ -29,6 +29,7 @@ COMMANDS = {
     "paper": ("privacy", "paper"),
     "log": ("log", "log"),
     "campaign": ("campaign", "campaign"),
+    "report": ("report", "report"),
     "template": ("templates", "template"),
     "archive": ("archive", "archive"),
     "route": ("routes", "route"),

@@ -138,6 +138,7 @@ campaign send {{id}}
 campaign send {{id}} --wait --wait-limit 20
 campaign status {{id}}
 campaign report {{id}}
+report --days 90
 campaign replies {{id}} --version A --count 30
 campaign correct {{id}} --wrong 'whole story' --right 'story'
 campaign archive {{id}} --unlisted

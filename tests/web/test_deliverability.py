@@ -1,12 +1,16 @@
 """Deliverability: what bounced, came back, was complained about and answered, over a time and by where it went."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import pytest
+from click.testing import CliRunner
 
 from samizdat.campaigns.models import Campaign, Edition
+from samizdat.cli import bootstrap
+from samizdat.cli.__main__ import samizdat
 from samizdat.core.bounce.report import KINDS, Kind
 from samizdat.core.mail.address import PROVIDERS
 from samizdat.core.mail.ledger import State
@@ -185,3 +189,21 @@ def test_campaigns_beyond_the_newest_are_a_row_together(here: House, desk: Desk)
 def test_the_report_of_a_campaign_leads_here(here: House, desk: Desk) -> None:
     text = desk("editor").get(_to(here, "report", here.sent.pk)).content.decode()
     assert f'href="{_to(here, "deliverability")}"' in text
+
+
+@pytest.mark.django_db
+def test_the_command_prints_the_same_figures(
+    here: House, two_campaigns: tuple[Edition, Edition], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bootstrap, "now", lambda: NOW)
+    monkeypatch.setattr(bootstrap, "open_house", lambda: None)
+    monkeypatch.setattr(bootstrap, "organization", lambda: here.organization)
+    printed = CliRunner().invoke(samizdat, ["report", "--json"], catch_exceptions=False)
+    document = json.loads(printed.output)
+    assert document["total"]["complaint"] == {"count": 26, "few": False}
+    assert [row["complaint"] for row in document["by_campaign"]] == [
+        {"count": None, "few": True}, {"count": None, "few": False},
+    ]  # fmt: skip
+    assert [row["accepted"]["count"] for row in document["by_domain"]] == [4000, 500]
+    lines = CliRunner().invoke(samizdat, ["report"], catch_exceptions=False).output
+    assert "courtdiary.example" in lines and "<20" in lines and "hidden" in lines
