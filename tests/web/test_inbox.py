@@ -51,6 +51,14 @@ def test_the_menu_counts_what_waits_for_an_answer(here: House, desk: Desk) -> No
     assert '<span class="count"><span class="sr">waiting: </span>1</span>' in page
 
 
+def test_the_page_of_a_subscriber_leads_to_their_conversations(here: House, desk: Desk) -> None:
+    theirs, of_vera = wrote(here, ADA), wrote(here, VERA)
+    page = read(desk("editor"), to(here, "subscriber", here.ada.number))
+    assert to(here, "conversation", theirs.pk) in page and to(here, "conversation", of_vera.pk) not in page
+    assert ADA.subject not in page, "what they wrote is read in the inbox, where it is recorded"
+    assert "Conversations" not in read(desk("viewer"), to(here, "subscriber", here.ada.number))
+
+
 def test_a_viewer_has_no_inbox(here: House, desk: Desk) -> None:
     row = wrote(here, ADA)
     assert "Inbox" not in read(desk("viewer"), to(here, "home"))

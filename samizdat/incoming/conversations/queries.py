@@ -95,9 +95,10 @@ def numbered(organization: Organization, number: int) -> ConversationRow | None:
     return next(_opened(rows_of(organization).filter(pk=number)), None)
 
 
-def of_subscriber(subscriber: Subscriber) -> list[ConversationRow]:
-    """Theirs, the newest first."""
-    return [*_opened(rows_of(subscriber.organization).filter(subscriber=subscriber.pk).order_by("-last"))]
+def of_subscriber(subscriber: Subscriber, most: int | None = None) -> list[ConversationRow]:
+    """Theirs, the newest first; so many of them."""
+    rows = rows_of(subscriber.organization).filter(subscriber=subscriber.pk).order_by("-last")
+    return [*_opened(rows[:most])]
 
 
 def messages(row: Conversation) -> list[MessageView]:

@@ -26,6 +26,8 @@ from samizdat.core.mail.address import BadAddress, normalize
 from samizdat.delivery import queries as delivery
 from samizdat.events.actions import record
 from samizdat.events.models import Event
+from samizdat.incoming.conversations import queries as conversations
+from samizdat.incoming.conversations.queries import ConversationRow
 from samizdat.labels import field_label
 from samizdat.privacy.labels import OFTEN
 from samizdat.privacy.retention_rules import gone_from_backups
@@ -41,6 +43,8 @@ from samizdat.web.templatetags.desk import day
 
 # Tags that are offered while one types.
 MOST_SUGGESTIONS = 300
+# Conversations on the page of a subscriber.
+CONVERSATIONS = 10
 
 
 def _numbered(request: DeskRequest, number: int) -> Subscriber:
@@ -73,8 +77,14 @@ def subscriber(request: DeskRequest, number: int) -> HttpResponse:
         "known_tags": known[:MOST_SUGGESTIONS],
         "name": " ".join(filter(None, (card.values.get(tag, "").strip() for tag in NAMES))),
         "chosen": _preferred(subscriber, card),
+        "conversations": _conversations(request, subscriber),
     }
     return render(request, "web/audience/subscriber.html", facts)
+
+
+def _conversations(request: DeskRequest, subscriber: Subscriber) -> list[ConversationRow]:
+    """The newest, for whoever may read the inbox. The page says nothing of what is in them: it would be recorded."""
+    return conversations.of_subscriber(subscriber, CONVERSATIONS) if request.role in WRITERS else []
 
 
 def _shown(field: FieldView, value: str) -> tuple[str, str, bool, bool, str]:
