@@ -6,10 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from samizdat.incoming.mailboxes import connection
+from samizdat.accounts.models import Organization
+from samizdat.incoming.mailboxes import actions, connection
 from samizdat.incoming.mailboxes.faults import MailboxFault
 from samizdat.incoming.mailboxes.imap import ImapSource
-from samizdat.incoming.mailboxes.settings import MailboxSettings
+from samizdat.incoming.mailboxes.settings import BadMailbox, MailboxSettings
+from samizdat.worker.mail import mailbox_polls
+from tests.conftest import NOW
 
 ANSWERS = {
     b"LOGIN": b"",
@@ -68,3 +71,13 @@ def test_an_answer_without_end_ends_the_session(server: EndlessServer) -> None:
         source.close()
     assert caught.value.code == "too_long"
     assert server.sent < 64 << 20
+
+
+@pytest.mark.django_db
+def test_mailboxes_of_one_organization_leave_sessions_to_the_others(lantern: Organization) -> None:
+    settings = MailboxSettings("imaps", "slow.example", 993, "ada", "secret", "INBOX")
+    for number in range(actions.MOST):
+        actions.add_at(lantern, f"mailbox {number}", settings, now=NOW, by=None)
+    with pytest.raises(BadMailbox, match="10 mailboxes are enough"):
+        actions.add_at(lantern, "one more", settings, now=NOW, by=None)
+    assert 2 * actions.MOST <= mailbox_polls.MOST

@@ -18,6 +18,9 @@ from samizdat.incoming.mailboxes.settings import BadMailbox, MailboxSettings, ch
 from samizdat.incoming.models import PolledMailbox
 from samizdat.vault.errors import RecordBroken
 
+# Half of the sessions that a worker has (worker/mail/mailbox_polls): servers that let us wait leave the others theirs.
+MOST = 10
+
 
 class MailboxTaken(IncomingError):
     code = "mailbox_taken"
@@ -63,6 +66,9 @@ def add_at(
     """Errors: BadMailbox, MailboxTaken."""
     name = _checked_name(name)
     with _refuses_taken(organization, name), transaction.atomic():
+        Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
+        if PolledMailbox.objects.filter(organization=organization).count() >= MOST:
+            raise BadMailbox(_("%(n)s mailboxes are enough. Remove one first.") % {"n": MOST})
         row = PolledMailbox.objects.create(organization=organization, name=name, settings_sealed=b"")
         row.settings_sealed = seal_settings(row, settings)
         row.save(update_fields=["settings_sealed"])
