@@ -177,7 +177,7 @@ def _webhook(view: WebhookView | None) -> tuple[str, str]:
     if view is None:
         return "none", _("Not set up")
     state = view.state
-    if view.secret_label and not view.has_secret:
+    if view.secret_label and not view.has_secret and not view.fetches:
         return "care", _("Its secret is missing")
     if state is None or not (state.heard or state.refusal):
         return "work", _("Nothing has come in yet")

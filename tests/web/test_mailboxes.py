@@ -1,6 +1,7 @@
 """Mailboxes at the desk: added where we can log in, proven by a test message that comes back, changed, removed."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -24,6 +25,7 @@ from samizdat.incoming.mailboxes.providers import PROVIDERS
 from samizdat.incoming.mailboxes.sealed import RoundTrip, open_settings, open_state, write_state
 from samizdat.incoming.mailboxes.settings import MailboxSettings
 from samizdat.incoming.models import PolledMailbox
+from samizdat.web import mailbox_words
 from samizdat.web.delivery.forms.mailboxes import MailboxForm
 from samizdat.worker.mail import mailbox_polls
 from tests.conftest import NOW
@@ -260,6 +262,10 @@ def test_each_route_has_its_webhook_beside_the_mailboxes(here: House, desk: Desk
     assert "Not set up" in page and hook in page
     route_webhooks.set_webhook(here.route, "mailgun", now=NOW)
     assert "Its secret is missing" in desk("admin").get(_to(here, "mailboxes")).content.decode()
+    view = route_webhooks.webhook_of(here.route)
+    assert view is not None
+    [fetched] = mailbox_words.webhooks([(here.route, replace(view, fetches=True))])
+    assert fetched.words == "Nothing has come in yet", "what is fetched is signed by nobody"
     route_webhooks.set_webhook(here.route, "mailgun", secret=SECRET, now=NOW)
     page = desk("viewer").get(_to(here, "mailboxes")).content.decode()
     assert "Nothing has come in yet" in page
