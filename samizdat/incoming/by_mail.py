@@ -28,6 +28,7 @@ from samizdat.core.mail.incoming_envelope import Envelope
 from samizdat.core.mail.other_domain import former
 from samizdat.core.mail.return_address import PLAIN, token_in, with_token
 from samizdat.core.mail.spf import Ask
+from samizdat.incoming.helper_reading import read_each
 from samizdat.incoming.intake import box_key
 from samizdat.incoming.models import IncomingMail, PolledMailbox
 from samizdat.logs import where_it_broke
@@ -112,10 +113,10 @@ def _may_ask(report: Report) -> bool:
 
 
 def _read(organization: Organization, letters: Sequence[Envelope]) -> Sequence[MailRequest | None]:
-    try:
-        return limited_process.work(organization.pk, by_mail.read_all, [letter.raw for letter in letters])
-    except (limited_process.TooMuch, limited_process.HelperBroke):
-        return [None] * len(letters)
+    def read(some: Sequence[Envelope]) -> Sequence[MailRequest | None]:
+        return limited_process.work(organization.pk, by_mail.read_all, [letter.raw for letter in some])
+
+    return read_each(letters, read)
 
 
 @dataclass(slots=True)

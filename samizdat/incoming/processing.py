@@ -17,6 +17,7 @@ from samizdat.core.bounce.report import Report
 from samizdat.core.crypto.seal import SealError
 from samizdat.incoming import by_mail, domain_reports, follow_up, identity, intake
 from samizdat.incoming.conversations import take_up
+from samizdat.incoming.helper_reading import read_each
 from samizdat.incoming.identity import Evidence, SentMessage
 from samizdat.incoming.mailboxes import round_trips
 from samizdat.incoming.models import IncomingMail, MailReport
@@ -53,7 +54,7 @@ def waiting() -> list[Organization]:
 
 
 def process(organization: Organization, now: datetime) -> int:
-    """Takes up the oldest messages that wait; how many."""
+    """Takes up the oldest messages that wait; how many. Errors: those of read_each."""
     opened = _opened(organization, _oldest(organization))
     if opened:
         reports = _read(organization, [envelope for _row, envelope in opened])
@@ -92,14 +93,13 @@ def _opened(organization: Organization, rows: Iterable[IncomingMail]) -> list[Op
 
 
 def _read(organization: Organization, envelopes: Sequence[intake.Envelope]) -> list[Report | None]:
-    """One report each; None for a message that broke or slowed down whoever read it."""
-    try:
-        raws, sizes = [envelope.raw for envelope in envelopes], [envelope.size for envelope in envelopes]
-        return [*limited_process.work(organization.pk, reading.read_all, raws, sizes)]
-    except (limited_process.TooMuch, limited_process.HelperBroke):
-        middle = len(envelopes) // 2
-        halves = (envelopes[:middle], envelopes[middle:]) if middle else ()
-        return [report for half in halves for report in _read(organization, half)] or [None]
+    """One report each; None for a message that nobody can read. Errors: those of read_each."""
+
+    def read(some: Sequence[intake.Envelope]) -> Sequence[Report]:
+        raws, sizes = [envelope.raw for envelope in some], [envelope.size for envelope in some]
+        return limited_process.work(organization.pk, reading.read_all, raws, sizes)
+
+    return [None if report == reading.UNREADABLE else report for report in read_each(envelopes, read)]
 
 
 def _without_commands(organization: Organization, read: Sequence[ReadMail], now: datetime) -> list[ReadMail]:

@@ -266,6 +266,25 @@ def test_what_breaks_the_reader_is_set_aside_and_holds_up_nobody(
     assert queries.heard(house.organization, now()).unreadable == 1
 
 
+def test_while_no_helper_works_messages_wait(house: House, incoming: Incoming, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory is short, or the program is replaced while it runs."""
+    from samizdat import limited_process
+
+    [ada] = house.people(1)
+    incoming.come_back(incoming.send()[ada])
+
+    def breaks(*_arguments: object) -> object:
+        raise limited_process.HelperBroke("MemoryError")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(limited_process, "work", breaks)
+        with pytest.raises(limited_process.HelperBroke):
+            incoming.read()
+    assert queries.heard(house.organization, now()).waiting == 1
+    incoming.read()
+    assert incoming.suppressed() == {f"bounce {ada}"}
+
+
 def test_a_message_that_cannot_be_followed_up_holds_up_nobody(
     house: House, incoming: Incoming, monkeypatch: pytest.MonkeyPatch
 ) -> None:

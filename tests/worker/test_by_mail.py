@@ -18,12 +18,13 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from samizdat import mail_spool
+from samizdat import limited_process, mail_spool
 from samizdat.accounts.actions import change_settings
 from samizdat.audience import actions as audience
 from samizdat.audience import queries
 from samizdat.audience.actions import consent, preferences
 from samizdat.audience.models import Subscriber
+from samizdat.core.mail import by_mail as requests
 from samizdat.core.mail import dkim
 from samizdat.incoming import by_mail as door
 from samizdat.incoming import intake, processing, spooled
@@ -204,6 +205,23 @@ def test_what_fails_as_it_comes_in_is_done_before_it_is_answered(
         processing.process(post.lantern, NOW)
     assert status(ada, thursday) == "subscribed"
     assert len(post.work()) == 1 and status(ada, thursday) == "unsubscribed"
+
+
+def test_an_email_that_breaks_whoever_reads_commands_keeps_nobody_from_leaving(
+    post: Post, ada: Subscriber, thursday: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = limited_process.work
+
+    def breaks(whose: int, function: Any, raws: Any, *more: Any) -> Any:
+        if function is requests.read_all and any(b"breaks" in raw for raw in raws):
+            raise limited_process.TooMuch
+        return work(whose, function, raws, *more)
+
+    monkeypatch.setattr(limited_process, "work", breaks)
+    for subject in ("this breaks it", "leave", "and so breaks this"):
+        post.hand_over(message("news@lantern.example", ADA, subject, ""), "news@lantern.example")
+    post.work()
+    assert status(ada, thursday) == "unsubscribed"
 
 
 def test_a_copy_of_ones_data_comes_by_mail(post: Post, ada: Subscriber) -> None:

@@ -1,0 +1,52 @@
+"""Messages that no mail server or reader writes: shown as unreadable, and in nobody's way."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from samizdat.accounts.models import Organization
+from samizdat.incoming import intake, processing, queries
+from samizdat.incoming.mailboxes import actions
+from samizdat.incoming.models import IncomingMail
+from samizdat.worker.mail import mailbox_polls
+from tests.incoming.dovecot import Dovecot, certificates, dovecot, why_not
+
+__all__ = ["certificates", "dovecot"]
+NOW = datetime.now(UTC)
+HEAD = b"From: eve@b.example\r\nTo: bounces@lantern.example\r\nSubject: Hello\r\nMIME-Version: 1.0\r\n"
+
+
+def fifty_megabytes() -> bytes:
+    return HEAD + b"\r\n" + (b"x" * 76 + b"\r\n") * (50_000_000 // 78)
+
+
+def ten_thousand_parts() -> bytes:
+    part = b"--b\r\nContent-Type: text/plain\r\n\r\nx\r\n"
+    return HEAD + b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n' + part * 10_000 + b"--b--\r\n"
+
+
+def thousand_levels() -> bytes:
+    opened = b"".join(
+        b'Content-Type: multipart/mixed; boundary="b%d"\r\n\r\n--b%d\r\n' % (at, at) for at in range(1_000)
+    )
+    closed = b"".join(b"--b%d--\r\n" % at for at in reversed(range(1_000)))
+    return HEAD + opened + b"Content-Type: text/plain\r\n\r\nx\r\n" + closed
+
+
+@pytest.mark.skipif(bool(why_not()), reason=why_not())
+def test_giants_in_a_mailbox_are_unreadable_and_what_comes_behind_them_is_read(
+    lantern: Organization, dovecot: Dovecot
+) -> None:
+    ordinary = HEAD + b"\r\nDear editors\r\n"
+    for raw in (fifty_megabytes(), ten_thousand_parts(), thousand_levels(), ordinary):
+        dovecot.deliver(raw)
+    url = dovecot.url("imaps", f"fingerprint={dovecot.certificate.fingerprint}")
+    row = actions.add(lantern, "bounces", url, now=NOW)
+    assert mailbox_polls.read(row.pk, keeps_open=False) == mailbox_polls.AGAIN
+    assert dovecot.messages() == []
+    sizes = [len(intake.opener(lantern).open(bytes(mail.box)).raw) for mail in IncomingMail.objects.order_by("pk")]
+    assert max(sizes) == intake.MOST, "of the longest its beginning is kept"
+    while processing.process(lantern, NOW):
+        pass
+    heard = queries.heard(lantern, NOW)
+    assert (heard.waiting, heard.unreadable, heard.by_kind) == (0, 3, {"reply": 1})
