@@ -62,10 +62,10 @@ def look_up_txt(name: str) -> list[str] | None:
     return look_up(name, "TXT", PATIENCE)
 
 
-def asker() -> Ask:
-    """Asks name servers, each question once, and all of them together for no longer than PATIENCE_FOR_ALL: who waits
-    for a slow server sees what the others say."""
-    until, known = time.monotonic() + PATIENCE_FOR_ALL, dict[tuple[str, str], list[str] | None]()
+def asker(patience: float = PATIENCE_FOR_ALL) -> Ask:
+    """Asks name servers, each question once, and all of them together for no longer than so many seconds: who waits for
+    a slow server sees what the others say."""
+    until, known = time.monotonic() + patience, dict[tuple[str, str], list[str] | None]()
 
     def ask(name: str, kind: str) -> list[str] | None:
         if (name, kind) not in known:

@@ -209,7 +209,7 @@ class _CommandDoor:
         """Whether the domain of From has signed it, lately and for us (RFC 9989, relaxed)."""
         if not (request.signatures and by_mail.is_recent(request.date, self.now)) or self.spent > ASKING:
             return False
-        began, ask = time.monotonic(), asker()
+        began, ask = time.monotonic(), asker(ASKING - self.spent)
         try:
             records = {of.record: [*(ask(of.record, "TXT") or ())] for of in request.signatures}
             seconds = int(self.now.timestamp())

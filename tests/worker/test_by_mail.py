@@ -91,7 +91,7 @@ def message(to: str, sender: str, subject: str, body: str, *, signs: bool = True
 @pytest.fixture
 def post(lantern: Any, thursday: Any, out: Path, monkeypatch: pytest.MonkeyPatch) -> Post:
     change_settings(lantern, by=None, now=NOW, unsubscribe_mailbox="news@lantern.example")
-    monkeypatch.setattr(door, "asker", lambda: lambda name, kind: RECORDS.get(name, []))
+    monkeypatch.setattr(door, "asker", lambda _patience: lambda name, kind: RECORDS.get(name, []))
     return Post(lantern, out)
 
 
@@ -248,6 +248,24 @@ def test_an_unsigned_command_is_asked_about_and_a_yes_to_that_does_it(
     assert status(ada, thursday) == "subscribed"
     [left] = post.write(reply_to, body="yes", signs=False)
     assert status(ada, thursday) == "unsubscribed" and "won’t get any more" in left.get_content()
+
+
+def test_name_servers_that_let_us_wait_cost_five_seconds_in_all(
+    post: Post, ada: Subscriber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, patience = [0.0], list[float]()
+
+    def slow(seconds: float) -> Any:
+        patience.append(seconds)
+        clock[0] += 3.0
+        return lambda name, kind: None
+
+    monkeypatch.setattr(door, "asker", slow)
+    monkeypatch.setattr(door.time, "monotonic", lambda: clock[0])
+    for _ in range(4):
+        post.hand_over(message("news+leave@lantern.example", ADA, "", ""), "news+leave@lantern.example")
+    post.work()
+    assert patience == [door.ASKING, door.ASKING - 3.0]
 
 
 def test_a_signature_of_another_domain_is_none(post: Post, ada: Subscriber, thursday: Any) -> None:
