@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from msgspec.structs import replace
 
 from samizdat.accounts import actions as accounts
-from samizdat.accounts import settings_note
+from samizdat.accounts import sealed_settings, settings_note
 from samizdat.accounts.actions import change_settings
 from samizdat.accounts.models import Organization, Person
 from samizdat.audience import actions as audience
@@ -323,6 +323,12 @@ def test_mail_that_goes_to_another_organization_stays_theirs(house: House, bell:
     assert domain_ownership.is_anothers_mailbox(house.organization, address)
     assert not domain_ownership.is_anothers_mailbox(house.organization, "letters@host.example")
     assert not domain_ownership.is_anothers_mailbox(bell, "back@host.example")
+
+
+def test_mail_to_a_domain_that_another_organization_gave_up_stays_theirs(house: House, bell: Organization) -> None:
+    change_settings(bell, by=None, now=NOW, return_address="back@host.example")
+    sealed_settings.keep_switched(bell, "former.example", "host.example")
+    assert domain_ownership.is_anothers_mailbox(house.organization, "back@former.example")
 
 
 def test_of_a_domain_that_is_all_anothers_no_address_is_free(house: House, bell: Organization) -> None:
