@@ -1,7 +1,6 @@
 """What follows from a report for the subscriber whose message it is about."""
 
 import os
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
@@ -24,18 +23,15 @@ from samizdat.db import next_ids
 from samizdat.delivery.actions.bounces import last_anew
 from samizdat.delivery.queries import HELD_BOUNCES, RETURNED, SETTLED_BOUNCES, held_bounces
 from samizdat.events.actions import record
-from samizdat.incoming import complaints
+from samizdat.incoming import complaints, sql
 from samizdat.incoming.identity import SentMessage
 from samizdat.incoming.models import MailReport
 from samizdat.vault import keyring
-from samizdat.vault.errors import RecordBroken
 
 # Characters of the server's words that are kept.
 WORDS = 500
 # Of one subscriber: what is older, or comes on top, decides nothing.
 LOOKED_BACK, MOST = timedelta(days=LONGEST), 100
-# Rows in memory at once.
-AT_ONCE = 500
 # Where a report's details are sealed.
 COLUMN = "mail report", "details"
 
@@ -92,17 +88,17 @@ def write(organization: Organization, reports: Sequence[ReadReport], now: dateti
     day = now.astimezone(UTC).date()
     sealed = _sealer(organization)
     numbers = next_ids(MailReport._meta.db_table, len(reports))
-    MailReport.objects.bulk_create(
-        MailReport(
-            pk=number,
-            organization=organization,
-            mail=report.mail,
-            position=report.position,
-            edition=report.message.edition if report.message else None,
-            number=report.message.subscriber.number if report.message else None,
-            kind=KINDS.index(report.event.kind),
-            day=day,
-            details_sealed=sealed(number, _details(report, day)),
+    sql.insert_reports(
+        sql.ReportRow(
+            number,
+            organization.pk,
+            report.mail,
+            report.position,
+            report.message.edition.pk if report.message else None,
+            report.message.subscriber.number if report.message else None,
+            KINDS.index(report.event.kind),
+            day,
+            sealed(number, _details(report, day)),
         )
         for number, report in zip(numbers, reports, strict=True)
     )
@@ -137,14 +133,30 @@ def _details(report: ReadReport, day: date) -> ReportDetails:
     )
 
 
+# (id, edition, number, details_sealed) of a MailReport -> what it says. None for one whose seal doesn't hold, or that
+# speaks of somebody else.
+type DetailsReader = Callable[[int, int | None, int | None, bytes], ReportDetails | None]
+
+
+def details_reader(organization: Organization) -> DetailsReader:
+    keys = keyring.keys(organization)
+    assert keys.ring is not None
+    opener, decoder = keys.ring.bound(*COLUMN, keys.uid), msgspec.json.Decoder(ReportDetails)
+
+    def details_of(id: int, edition: int | None, number: int | None, blob: bytes) -> ReportDetails | None:
+        try:
+            details = decoder.decode(opener.open(blob, id))
+        except (SealError, msgspec.DecodeError):
+            return None
+        return details if (details.edition, details.number) == (edition or 0, number or 0) else None
+
+    return details_of
+
+
 def details_of(row: MailReport) -> ReportDetails | None:
-    """None for one whose seal does not hold, or speaks of somebody else."""
-    try:
-        keys = keyring.keys(row.organization)
-        details = keys.open_json(row.details_sealed, *COLUMN, row.pk, ReportDetails)
-    except (SealError, RecordBroken):
-        return None
-    return details if (details.edition, details.number) == (row.edition_id or 0, row.number or 0) else None
+    """details_reader() for one."""
+    read = details_reader(row.organization)
+    return read(row.pk, row.edition_id, row.number, bytes(row.details_sealed))
 
 
 def follow(organization: Organization, known: Sequence[tuple[ReportEvent, SentMessage]], now: datetime) -> None:
@@ -235,17 +247,10 @@ def _history(organization: Organization, numbers: Sequence[int], now: datetime) 
     """What came in about these subscribers since they last came back, or got another address, with what was just
     written. By number; the newest MOST of each."""
     since = now.astimezone(UTC).date() - LOOKED_BACK
-    rows = MailReport.objects.filter(organization=organization, number__in=numbers, day__gt=since).order_by("-pk")
-    anew = last_anew(organization, numbers)
+    anew, details_of = last_anew(organization, numbers), details_reader(organization)
     reports: dict[int, list[Counted]] = {number: [] for number in numbers}
-    looked = Counter[int]()
-    for row in rows.iterator(chunk_size=AT_ONCE):
-        assert row.number is not None
-        looked[row.number] += 1
-        if looked[row.number] > MOST:
-            continue
-        row.organization = organization
-        details = details_of(row)
+    for id, about, edition, blob in sql.newest_reports(organization.pk, numbers, since, MOST):
+        details = details_of(id, edition, about, blob)
         if details is not None and details.day > anew.get(details.number, date.min):
             counted = Counted(details.kind, details.fault, details.reason, details.day, details.edition)
             reports[details.number].append(counted)

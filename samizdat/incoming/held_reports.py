@@ -50,13 +50,12 @@ def suppress(event: Event, now: datetime) -> None:
 
 def _slices(organization: Organization, edition: Edition, details: EditionDetails) -> Iterator[list[Known]]:
     reports = MailReport.objects.filter(organization=organization, edition=edition, kind=KINDS.index("hard"))
-    after = 0
+    after, details_of = 0, follow_up.details_reader(organization)
     while rows := [*reports.filter(pk__gt=after).order_by("pk")[:SLICE]]:
         subscribers = subscribers_numbered(organization, sorted({row.number for row in rows if row.number is not None}))
         known = list[Known]()
         for row in rows:
-            row.organization = organization
-            report = follow_up.details_of(row)
+            report = details_of(row.pk, row.edition_id, row.number, bytes(row.details_sealed))
             if report is not None and report.number in subscribers:
                 event = ReportEvent(
                     report.kind, None, report.status or None, report.reply or None, report.fault, report.reason

@@ -145,4 +145,4 @@ class _Known:
 
 
 def _days(edition: int, numbers: Iterable[int]) -> Mapping[int, date]:
-    return dict(Delivery.objects.filter(edition=edition, number__in=[*numbers]).values_list("number", "day"))
+    return dict(Delivery.objects.filter(edition=edition, number__among=numbers).values_list("number", "day"))

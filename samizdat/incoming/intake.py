@@ -9,6 +9,7 @@ from samizdat.core.crypto import seal, tokens
 from samizdat.core.crypto.seal import NONCE_BYTES
 from samizdat.core.mail.incoming_envelope import MOST, Envelope, EnvelopeOpener, EnvelopeSealer
 from samizdat.core.mail.return_address import token_in
+from samizdat.incoming import sql
 from samizdat.incoming.errors import IncomingFull
 from samizdat.incoming.models import IncomingMail
 from samizdat.vault import keyring
@@ -39,7 +40,7 @@ def take_boxes(organization: Organization, boxes: Sequence[bytes], today: date) 
     waiting = IncomingMail.objects.filter(organization=organization, state=IncomingMail.WAITING)
     if waiting.count() + len(boxes) > MOST_WAITING:
         raise IncomingFull()
-    IncomingMail.objects.bulk_create(IncomingMail(organization=organization, received=today, box=box) for box in boxes)
+    sql.insert_mail(organization.pk, today, IncomingMail.WAITING, boxes)
 
 
 def box_key(organization: Organization) -> tuple[int, bytes]:

@@ -15,7 +15,7 @@ from samizdat.accounts.models import Organization
 from samizdat.core.bounce import reading
 from samizdat.core.bounce.report import Report
 from samizdat.core.crypto.seal import SealError
-from samizdat.incoming import by_mail, domain_reports, follow_up, identity, intake
+from samizdat.incoming import by_mail, domain_reports, follow_up, identity, intake, sql
 from samizdat.incoming.conversations import take_up
 from samizdat.incoming.helper_reading import read_each
 from samizdat.incoming.identity import Evidence, SentMessage
@@ -34,14 +34,16 @@ KEPT = timedelta(days=30)
 SLICE = 500
 
 
-type Opened = tuple[IncomingMail, intake.Envelope]
+# A message, by the number of its row.
+type Opened = tuple[int, intake.Envelope]
 
 
 @dataclass(frozen=True, slots=True)
 class ReadMail:
-    """A message that was opened and read. `message`: which of ours it is about, where that is proven."""
+    """A message that was opened and read. `row`: its number; `message`: which of ours it is about, where that is
+    proven."""
 
-    row: IncomingMail
+    row: int
     envelope: intake.Envelope
     report: Report
     message: SentMessage | None = None
@@ -59,15 +61,15 @@ def process(organization: Organization, now: datetime) -> int:
     if opened:
         reports = _read(organization, [envelope for _row, envelope in opened])
         both = [*zip(opened, reports, strict=True)]
-        _set_state([row.pk for (row, _envelope), report in both if report is None], IncomingMail.UNREADABLE)
+        _set_state([row for (row, _envelope), report in both if report is None], IncomingMail.UNREADABLE)
         read = [ReadMail(row, envelope, report) for (row, envelope), report in both if report is not None]
         domain_reports.take_in(organization, [(mail.envelope, mail.report) for mail in read], now)
         _take_up_or_set_aside(organization, _without_commands(organization, read, now), now)
     return len(opened)
 
 
-def _oldest(organization: Organization) -> Iterator[IncomingMail]:
-    """Of those that wait as many as may be in memory together: anybody may send large ones."""
+def _oldest(organization: Organization) -> Iterator[tuple[int, bytes | memoryview]]:
+    """(number, box) of those that wait, as many as may be in memory together: anybody may send large ones."""
     rows = IncomingMail.objects.filter(organization=organization, state=IncomingMail.WAITING).order_by("pk")
     numbers, left = list[int](), BATCH_BYTES
     for number, size in rows.annotate(size=Length("box")).values_list("pk", "size")[:BATCH]:
@@ -75,17 +77,17 @@ def _oldest(organization: Organization) -> Iterator[IncomingMail]:
         if numbers and left < 0:
             break
         numbers.append(number)
-    return rows.filter(pk__in=numbers).iterator(chunk_size=10)
+    return rows.filter(pk__among=numbers).values_list("pk", "box").iterator(chunk_size=BATCH)
 
 
-def _opened(organization: Organization, rows: Iterable[IncomingMail]) -> list[Opened]:
+def _opened(organization: Organization, rows: Iterable[tuple[int, bytes | memoryview]]) -> list[Opened]:
     """Without those that do not open: whoever writes the database put them there, or their key is gone."""
     opener, opened, broken = intake.opener(organization), list[Opened](), list[int]()
-    for row in rows:
+    for row, box in rows:
         try:
-            opened.append((row, opener.open(bytes(row.box))))
+            opened.append((row, opener.open(bytes(box))))
         except (KeyError, SealError, msgspec.DecodeError):
-            broken.append(row.pk)
+            broken.append(row)
     if broken:
         log.warning("%d incoming messages don't open; they were set aside.", len(broken))
         _set_state(broken, IncomingMail.UNREADABLE)
@@ -106,7 +108,7 @@ def _without_commands(organization: Organization, read: Sequence[ReadMail], now:
     """What asks for something by a command is handed on, and is no report."""
     commands = by_mail.hand_on(organization, [(mail.envelope, mail.report) for mail in read], now)
     both = [*zip(read, commands, strict=True)]
-    _set_state([mail.row.pk for mail, is_command in both if is_command], IncomingMail.READ)
+    _set_state([mail.row for mail, is_command in both if is_command], IncomingMail.READ)
     return [mail for mail, is_command in both if not is_command]
 
 
@@ -116,7 +118,7 @@ def _take_up_or_set_aside(organization: Organization, portion: Sequence[ReadMail
 
     def set_aside(mail: ReadMail, error: Exception) -> None:
         log.error("An incoming message could not be followed up and was set aside: %s", where_it_broke(error))
-        _set_state([mail.row.pk], IncomingMail.UNREADABLE)
+        _set_state([mail.row], IncomingMail.UNREADABLE)
 
     follow_up.by_halves(portion, lambda some: _take_up(organization, some, now), set_aside)
 
@@ -131,17 +133,15 @@ def _take_up(organization: Organization, portion: Sequence[ReadMail], now: datet
     taken_up = _matched(organization, others, now)
     follow_up.write(organization, [report for mail in taken_up for report in _reports(mail)], now)
     for mail in taken_up:
-        take_up.take_up(organization, mail.row.pk, mail.report, mail.message, now)
+        take_up.take_up(organization, mail.row, mail.report, mail.message, now)
 
 
 def _claimed(portion: Sequence[ReadMail]) -> list[ReadMail]:
     """Those that nobody else took up: on PostgreSQL another process may be at the same ones."""
-    rows = IncomingMail.objects.select_for_update().filter(pk__in=[mail.row.pk for mail in portion])
-    still = set(rows.filter(state=IncomingMail.WAITING).order_by("pk").values_list("pk", flat=True))
-    _set_state(sorted(still), IncomingMail.READ)
+    still = set(sql.claim_mail([mail.row for mail in portion], IncomingMail.WAITING, IncomingMail.READ))
     # Whoever writes the database had these wait again.
-    still -= set(MailReport.objects.filter(mail__in=still).values_list("mail", flat=True))
-    return [mail for mail in portion if mail.row.pk in still]
+    still -= set(MailReport.objects.filter(mail__among=still).values_list("mail", flat=True))
+    return [mail for mail in portion if mail.row in still]
 
 
 def _matched(organization: Organization, read: Sequence[ReadMail], now: datetime) -> list[ReadMail]:
@@ -155,7 +155,7 @@ def _reports(mail: ReadMail) -> Iterator[follow_up.ReadReport]:
     events, message = mail.report.events, mail.message
     for position, event in enumerate(events):
         about = message if len(events) == 1 or (message and identity.is_of(message, event)) else None
-        yield follow_up.ReadReport(mail.row.pk, position, event, mail.report.dialect, about)
+        yield follow_up.ReadReport(mail.row, position, event, mail.report.dialect, about)
 
 
 def _set_state(rows: Sequence[int], state: int) -> None:

@@ -352,7 +352,7 @@ def test_what_another_worker_took_up_meanwhile_is_not_taken_up_again(house: Hous
     incoming.read()
     envelope = intake.opener(house.organization).open(bytes(rows[0].box))
     with transaction.atomic():
-        processing._take_up(house.organization, [processing.ReadMail(rows[0], envelope, read(envelope.raw))], now())
+        processing._take_up(house.organization, [processing.ReadMail(rows[0].pk, envelope, read(envelope.raw))], now())
     assert MailReport.objects.count() == 1
 
 

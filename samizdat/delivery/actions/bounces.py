@@ -124,7 +124,7 @@ def believe(campaign: Campaign, *, now: datetime, by: Person | None = None, word
 def last_anew(organization: Organization, numbers: Iterable[int]) -> dict[int, date]:
     """The last day of ANEW of these subscribers, by number: on it, and before, nothing counts that was said of them."""
     ids = [row_id(organization.pk, number) for number in numbers]
-    rows = Event.objects.select_related("organization").filter(about__in=ids, kind__in=ANEW)
+    rows = Event.objects.select_related("organization").filter(about__among=ids, kind__in=ANEW)
     days: dict[int, date] = {}
     for event in rows.filter(organization=organization).order_by("id"):
         assert event.about is not None

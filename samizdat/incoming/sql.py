@@ -1,0 +1,63 @@
+"""The raw SQL of what comes in, by the hundred messages."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
+from typing import NamedTuple
+
+from samizdat.db import among, binary_portions, fetch_numbers, insert_rows, number_list, on_sqlite
+
+_MAIL = {"organization_id": "int8", "received": "date", "state": "int2", "box": "bytea"}
+_REPORT = {
+    "id": "int8", "organization_id": "int8", "mail": "int8", "position": "int2", "edition_id": "int8", "number": "int8",
+    "kind": "int2", "day": "date", "details_sealed": "bytea",
+}  # fmt: skip
+
+
+class ReportRow(NamedTuple):
+    """A MailReport, in the order of _REPORT."""
+
+    id: int
+    organization: int
+    mail: int
+    position: int
+    edition: int | None
+    number: int | None
+    kind: int
+    day: date
+    details_sealed: bytes
+
+
+def insert_mail(organization: int, received: date, state: int, boxes: Iterable[bytes]) -> None:
+    insert_rows("incoming_incomingmail", _MAIL, ((organization, received, state, box) for box in boxes))
+
+
+def insert_reports(rows: Iterable[ReportRow]) -> None:
+    insert_rows("incoming_mailreport", _REPORT, rows)
+
+
+def claim_mail(numbers: Sequence[int], state: int, claimed: int) -> list[int]:
+    """Those of these messages that still had this state, which is `claimed` now."""
+    change = "UPDATE incoming_incomingmail SET state = %s WHERE"
+    if on_sqlite():
+        sql = f"{change} {among('id')} AND state = %s RETURNING id"
+    else:
+        # An array, since PostgreSQL may ask a subquery that locks rows more than once; in the order of all who lock.
+        sql = f"""{change} id = ANY(ARRAY(
+            SELECT id FROM incoming_incomingmail WHERE {among("id")} AND state = %s ORDER BY id FOR UPDATE
+        )) RETURNING id"""
+    return sorted(fetch_numbers(sql, [claimed, number_list(numbers), state]))
+
+
+def newest_reports(
+    organization: int, numbers: Sequence[int], since: date, most: int
+) -> Iterator[tuple[int, int, int | None, bytes]]:
+    """(id, number, edition, details_sealed) of the newest reports about each of these subscribers after that day, the
+    newest first."""
+    sql = f"""SELECT id, number, edition_id, details_sealed FROM (
+            SELECT id, number, edition_id, details_sealed,
+                row_number() OVER (PARTITION BY number ORDER BY id DESC) AS place
+            FROM incoming_mailreport WHERE organization_id = %s AND {among("number")} AND day > %s
+        ) AS newest WHERE place <= %s ORDER BY id DESC"""
+    for rows in binary_portions(sql, [organization, number_list(numbers), since, most]):
+        for id, number, edition, blob in rows:
+            yield id, number, edition, bytes(blob)
