@@ -11,7 +11,7 @@ every route writes into a folder. A route to this machine counts: the mail serve
 import ipaddress
 import socket
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -29,11 +29,12 @@ from samizdat.core.mail.dns_views import DnsView
 from samizdat.core.mail.dns_views import judge as judge_views
 from samizdat.core.mail.other_domain import at_other_domain
 from samizdat.core.mail.return_address import without_token
-from samizdat.core.mail.sender_check import OurKey, SenderByRoute, SenderFinding, judge
+from samizdat.core.mail.sender_check import OurKey, RouteConnection, SenderByRoute, SenderFinding, judge
 from samizdat.core.mail.spf import Ask, provider_include
-from samizdat.delivery import dkim_keys, domain_ownership, queries, sealed_domains
+from samizdat.delivery import dkim_keys, domain_ownership, queries, route_connections, sealed_domains
 from samizdat.delivery.errors import NotReleasable
 from samizdat.delivery.queries import RouteRow
+from samizdat.delivery.route_connections import route_key
 from samizdat.options import option
 
 RESERVED = ("example", "test", "invalid", "localhost", "example.com", "example.net", "example.org")
@@ -53,17 +54,19 @@ class SenderVerdict:
 
 class KeptAnswers:
     """What name servers answered lately, to be asked like them. is_complete: whether all that was asked is here.
-    views: by domain, who sees its records."""
+    views: by domain, who sees its records. connections: by route_key, what came of connecting."""
 
     def __init__(
         self,
         answers: Mapping[tuple[str, str], Sequence[str] | None],
         at: datetime,
         views: Mapping[str, Sequence[DnsView]] | None = None,
+        connections: Mapping[str, RouteConnection] | None = None,
     ) -> None:
         self._answers = answers
         self.at = at
         self.views = views or {}
+        self.connections = connections or {}
         self.is_complete = True
 
     def __call__(self, name: str, kind: str) -> Sequence[str] | None:
@@ -71,8 +74,15 @@ class KeptAnswers:
         return self._answers.get((name, kind))
 
 
-def verdicts(organization: Organization, settings: Leading, sender: str, ask: Ask | None = None) -> list[SenderVerdict]:
-    """Of a sender's address, as it was typed, by each route that may carry its emails. [] where it is no address."""
+def verdicts(
+    organization: Organization,
+    settings: Leading,
+    sender: str,
+    ask: Ask | None = None,
+    connections: Mapping[str, RouteConnection] | None = None,
+) -> list[SenderVerdict]:
+    """Of a sender's address, as it was typed, by each route that may carry its emails. [] where it is no address.
+    connections: what came of connecting to routes; else as it is kept with the answers."""
     try:
         address = normalize(sender)
     except BadAddress:
@@ -81,7 +91,8 @@ def verdicts(organization: Organization, settings: Leading, sender: str, ask: As
     name, return_path = domain(address), domain_ownership.envelope_sender(organization, settings, address)
     sender_at = SenderByRoute(name, domain(return_path) if return_path else "", reports_to=reports_to(settings, name))
     base = _signed(organization, sender_at)
-    senders = [(route.name, _by_route(base, route)) for route in routes] or [("", base)]
+    seen = connections or (ask.connections if isinstance(ask, KeptAnswers) else {})
+    senders = [(route.name, _by_route(base, route, seen.get(route_key(route)))) for route in routes] or [("", base)]
     return [SenderVerdict(route, tuple(judge(each, ask))) for route, each in senders]
 
 
@@ -147,9 +158,10 @@ def refusal_of_all(opened: OpenedCampaign, ask: Ask) -> str:
 
 
 def gathered(organization: Organization, from_: Iterable[str], now: datetime) -> dict[str, Any]:
-    """What name servers answer to all that is asked of these senders, to be kept; and who sees the records of domains
-    that the organization has here."""
-    ask = asker()
+    """What name servers answer to all that is asked of these senders, to be kept; who sees the records of domains that
+    the organization has here; and what comes of connecting to its routes. Takes seconds: for the worker and commands.
+    """
+    ask, connections = asker(), route_connections.look(organization)
     answers: dict[tuple[str, str], Sequence[str] | None] = {}
     seen: dict[str, list[DnsView]] = {}
 
@@ -159,13 +171,14 @@ def gathered(organization: Organization, from_: Iterable[str], now: datetime) ->
 
     for sender in from_:
         name = _domain_of(sender)
-        verdicts(organization, settings_for(organization, name), sender, listen)
+        verdicts(organization, settings_for(organization, name), sender, listen, connections)
         if name and applies(organization, name) and dkim_keys.domains_over(organization, name):
             seen[name] = dns_views.views(name, _own_names(organization, name, answers))
     return {
         "at": now.isoformat(),
         "answers": [[name, kind, values] for (name, kind), values in answers.items()],
         "views": {name: [[view.name, view.zone, view.resolvers] for view in views] for name, views in seen.items()},
+        "connections": {key: asdict(connection) for key, connection in connections.items()},
     }
 
 
@@ -185,10 +198,12 @@ def kept_answers(*documents: Mapping[str, Any]) -> KeptAnswers:
     """Of what was gathered, the newest last."""
     answers: dict[tuple[str, str], Sequence[str] | None] = {}
     views: dict[str, list[DnsView]] = {}
+    connections: dict[str, RouteConnection] = {}
     for document in documents:
         answers |= {(name, kind): values for name, kind, values in document["answers"]}
         views |= {name: [DnsView(*view) for view in seen] for name, seen in document["views"].items()}
-    return KeptAnswers(answers, datetime.fromisoformat(documents[-1]["at"]), views)
+        connections |= {key: RouteConnection(**seen) for key, seen in document.get("connections", {}).items()}
+    return KeptAnswers(answers, datetime.fromisoformat(documents[-1]["at"]), views, connections)
 
 
 def _own_names(
@@ -266,15 +281,22 @@ def _signed(organization: Organization, sender: SenderByRoute) -> SenderByRoute:
     return replace(sender, waiting=waiting, published=tuple(ready))
 
 
-def _by_route(base: SenderByRoute, route: RouteRow) -> SenderByRoute:
+def _by_route(base: SenderByRoute, route: RouteRow, seen: RouteConnection | None) -> SenderByRoute:
     is_own = route.scheme == "sendmail" or _is_loopback(route.host)
     interface = plugins.spf_host(route.scheme)  # Its URL names no mail server.
     encrypted = None if is_own else bool(interface) or route.scheme in _ENCRYPTED
     include = provider_include(interface or route.host)
-    own_host = socket.gethostname() if is_own else None
+    # A mail server on this machine says its own name to others (smtp_helo_name of Postfix), which may not be ours.
+    own_host = (seen.named if seen and "." in seen.named else socket.gethostname()) if is_own else None
     host = "" if is_own or interface else route.host
     return replace(
-        base, by_provider=not route.signs, include=include, host=host, own_host=own_host, encrypted=encrypted
+        base,
+        by_provider=not route.signs,
+        include=include,
+        host=host,
+        own_host=own_host,
+        encrypted=encrypted,
+        connection=seen,
     )
 
 

@@ -110,6 +110,16 @@ SENTENCES = {
     "visible_lame": "These DNS servers of %(domain)s don’t answer for it: %(servers)s. At your registrar, remove them "
     "from the name servers of the domain, or ask your DNS provider to fix them.",
     "tls_good": "The route encrypts its connection.",
+    "tls_checked": "The route encrypts its connection to %(host)s (%(version)s), and the certificate is valid.",
+    "tls_unused": "%(host)s supports encryption (STARTTLS), but this route sends without it. Change its URL from "
+    "smtp+plain:// to smtp://.",
+    "tls_no_starttls": "%(host)s doesn’t support STARTTLS, so nothing is sent by this route. Change its URL to "
+    "smtps:// if the server has a TLS port, or ask its owner.",
+    "tls_certificate": "The certificate of %(host)s isn’t valid (%(detail)s), so nothing is sent by this route. Use "
+    "the host name that is in the certificate, or ask the owner of the server to renew it.",
+    "tls_failed": "No encrypted connection to %(host)s could be set up: %(detail)s. Check the port of this route.",
+    "tls_unanswered": "Unknown: the encryption of %(host)s couldn’t be checked. Test the route under Routes, then "
+    "press Check again.",
     "tls_none": "This route sends without encryption. Change its URL from smtp+plain:// to smtp:// (with STARTTLS) or "
     "smtps://.",
 }
@@ -131,12 +141,28 @@ class OurKey(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class RouteConnection:
+    """What came of connecting to a route's mail server. reason: why it can't be used, of core/mail/outcome.REASONS; ""
+    where it can. version: of TLS, "" without. named: what the server calls itself."""
+
+    reason: str = ""
+    detail: str = ""
+    version: str = ""
+    has_starttls: bool = False
+    named: str = ""
+
+
+# Reasons by which a certificate is refused.
+_CERTIFICATE = ("certificate", "certificate_expired", "self_signed", "unknown_issuer", "fingerprint")
+
+
+@dataclass(frozen=True, slots=True)
 class SenderByRoute:
     """A sender by one route. signing: the domain whose keys sign (d=). by_provider: the route's provider signs instead.
     waiting: the domain whose keys are there and don't sign yet, published: those of them whose records were found.
     include: what its provider wants in SPF, or host: the server that it leads to. own_host: the name of our machine,
     where that sends; None where another does. reports_to: address for DMARC reports, where somebody reads them.
-    encrypted: None where there is no connection."""
+    encrypted: None where there is no connection. connection: what was seen of it; None where nobody looked."""
 
     domain: str
     return_path: str = ""  # The domain of the envelope sender.
@@ -150,6 +176,7 @@ class SenderByRoute:
     own_host: str | None = None
     reports_to: str = ""
     encrypted: bool | None = None
+    connection: RouteConnection | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -453,5 +480,21 @@ def _pointer(address: str, host: str, ask: Ask) -> SenderFinding:
 
 
 def _encryption(sender: SenderByRoute) -> Iterator[SenderFinding]:
-    if sender.encrypted is not None:
-        yield SenderFinding("tls_good" if sender.encrypted else "tls_none", "good" if sender.encrypted else "care")
+    """Only a warning: a route that can't encrypt sends nothing, and another one may."""
+    if sender.encrypted is None:
+        return
+    seen = sender.connection or RouteConnection(version="TLS" if sender.encrypted else "")
+    values = {"host": sender.host, "detail": seen.detail, "version": seen.version}
+    match seen.reason:
+        case "":
+            code = "none" if not seen.version else "checked" if sender.connection else "good"
+            code = "unused" if code == "none" and seen.has_starttls else code
+            yield SenderFinding(f"tls_{code}", "good" if seen.version else "care", values)
+        case reason if reason in _CERTIFICATE:
+            yield SenderFinding("tls_certificate", "care", values)
+        case "no_starttls":
+            yield SenderFinding("tls_no_starttls", "care", values)
+        case "tls":
+            yield SenderFinding("tls_failed", "care", values)
+        case _:
+            yield SenderFinding("tls_unanswered", "unknown", values)

@@ -125,8 +125,8 @@ class SmtpTransport(base.Transport):
         await SmtpCarrier(self, feed).run()
 
     async def probe(self) -> RouteVerdict:
-        """Connect, encrypt, log in and leave. The values of a good verdict name host, TLS version and
-        extensions.
+        """Connect, encrypt, log in and leave. The values of a good verdict name host, what it calls itself, TLS version
+        and extensions.
         """
         try:
             session = await connect(self.server)
@@ -136,7 +136,8 @@ class SmtpTransport(base.Transport):
         session.quit()
         await asyncio.sleep(0)
         session.transport.close()
-        values = {"tls": tls.version() if tls else "", "extensions": " ".join(session.extensions)}
+        version = tls.version() if tls else ""
+        values = {"tls": version, "extensions": " ".join(session.extensions), "named": session.named}
         return self.server.verdict(OK, **values)
 
 

@@ -97,6 +97,7 @@ class SmtpSession(Narrow):
         self.deadline = self.block_until = self.sent_at = 0.0
         self.accepted = 0
         self.extensions: dict[str, str] = {}
+        self.named = ""  # What the server calls itself.
         self.pipelining = self.eight_bit = self.utf8 = self.sizes = False
         self.size_limit = 0
 
@@ -136,7 +137,9 @@ class SmtpSession(Narrow):
         return f"[IPv6:{host}]" if ":" in host else f"[{host}]"
 
     def read_extensions(self, text: str) -> None:
-        for line in text.split("\n")[1:]:
+        first, *offers = text.split("\n")
+        self.named = first.strip().partition(" ")[0]
+        for line in offers:
             word, _, rest = line.strip().replace("=", " ", 1).partition(" ")
             self.extensions[word.upper()] = rest.strip()
         offered = self.extensions
