@@ -84,7 +84,6 @@ READ = {
     "audience.bulkactionpiece.entered",
     "audience.bulkactionpiece.fresh",
     "incoming.polledmailbox.state_sealed",
-    "incoming.seedmailbox.settings_sealed",
     "incoming.incomingmail.box",  # The organization: each says by its own token which message it is about.
     "audience.import.plan_sealed",
     "audience.import.report_sealed",
