@@ -160,8 +160,8 @@ class FakeOAuthSmtp(FakeSmtp):
         certificates = smtp.Certificates(folder)
         tls = {"tls": "starttls", "certificate": certificates.issued("localhost")}
         with (
-            TokenServer(token="the access token") as tokens,
-            smtp.ScriptedServer(users={"ada": "the access token"}, mechanisms=("XOAUTH2",), **tls) as server,
+            TokenServer(token="the.access.token") as tokens,
+            smtp.ScriptedServer(users={"ada": "the.access.token"}, mechanisms=("XOAUTH2",), **tls) as server,
         ):
             yield cls(server, tokens, certificates.ca)
 

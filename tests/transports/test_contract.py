@@ -351,7 +351,7 @@ def test_cancelling_leaves_nothing_without_an_outcome(answering: Fake) -> None:
     async def go() -> Desk:
         desk = Desk(letters(100))
         task = asyncio.ensure_future(carried(answering.url, desk, connections=4))
-        while len(desk.told) < 10:
+        while len(desk.told) < 10 and not task.done():
             await asyncio.sleep(0.01)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

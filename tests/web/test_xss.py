@@ -59,6 +59,7 @@ OURS = {
     "picture.thumb": "a picture",
     "recipientkey.key": "a key",
     "mailbox.settings": "an address and a password, which is shown nowhere",
+    "seed mailbox.settings": "an address and a password, which is shown nowhere",
     "route.settings": "an address and a password, which is shown nowhere",
 }
 # Readable columns that are long enough for words.
