@@ -28,7 +28,7 @@ class SeedForm(MailboxForm):
             forms.CharField(
                 label=_("Address"),
                 max_length=254,
-                help_text=_("Copies of campaigns go there, such as lantern.seed@gmail.com."),
+                help_text=_("Copies of campaigns go there, such as seed@provider.example."),
                 widget=forms.EmailInput(attrs={"autocomplete": "off"}),
             )
         )
