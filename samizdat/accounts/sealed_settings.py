@@ -17,7 +17,7 @@ from samizdat.accounts import settings_note
 from samizdat.accounts.default_sender import DefaultSender
 from samizdat.accounts.models import Organization
 from samizdat.core.crypto import seal
-from samizdat.core.mail.other_domain import after_switch
+from samizdat.core.mail.other_domain import after_switch, former
 from samizdat.vault import keyring
 from samizdat.vault.errors import VaultError
 
@@ -77,6 +77,13 @@ class Leading(Struct, frozen=True):
     def known(self) -> bool:
         # A slug that was lost with the copy is taken from the row on the server alone: there is no form for it.
         return self.names >= {*GUARDED} - {"slug"}
+
+    @property
+    def mailboxes(self) -> list[str]:
+        """Where its mail comes in; also where that was before a switch of domains, since bounces and replies come for
+        weeks."""
+        addresses = [address for address in (self.return_address, self.unsubscribe_mailbox) if address]
+        return [*addresses, *(old for address in addresses for old in former(address, self.switched))]
 
 
 def keep_settings(organization: Organization, written: Mapping[str, object], *, trusts_row: bool = False) -> None:

@@ -27,7 +27,6 @@ from samizdat.campaigns.release_log import standing
 from samizdat.core.content.problems import SENTENCES
 from samizdat.core.crypto.seal import SealError
 from samizdat.core.mail.address import BadAddress, domain, normalize, provider
-from samizdat.core.mail.other_domain import former
 from samizdat.core.mail.return_address import without_token
 from samizdat.delivery import database_progress, dkim_keys
 from samizdat.delivery.errors import NotReleasable
@@ -113,14 +112,8 @@ def is_anothers_mailbox(organization: Organization, address: str) -> bool:
         return True
     if proves(organization, domain(normalize(without_token(address)))):
         return False
-    taken = [mailbox for _number, kept in sealed_settings.of_others(organization) for mailbox in _mailboxes(kept)]
+    taken = [mailbox for _number, kept in sealed_settings.of_others(organization) for mailbox in kept.mailboxes]
     return any(_overlap(address, mailbox) for mailbox in taken)
-
-
-def _mailboxes(kept: Leading) -> list[str]:
-    """Addresses that an organization's mail comes to."""
-    now = [mailbox for mailbox in (kept.return_address, kept.unsubscribe_mailbox) if mailbox]
-    return [*now, *(old for mailbox in now for old in former(mailbox, kept.switched))]
 
 
 def _overlap(address: str, other: str) -> bool:

@@ -25,7 +25,6 @@ from samizdat.core.mail import by_mail, dkim_check, dmarc
 from samizdat.core.mail.address import BadAddress, domain, normalize
 from samizdat.core.mail.by_mail import Command, MailRequest
 from samizdat.core.mail.incoming_envelope import Envelope
-from samizdat.core.mail.other_domain import former
 from samizdat.core.mail.return_address import PLAIN, token_in, with_token
 from samizdat.core.mail.spf import Ask
 from samizdat.incoming.helper_reading import read_each
@@ -165,9 +164,7 @@ class _CommandDoor:
 
     def _command(self, request: MailRequest, to: Sequence[str]) -> Command | None:
         """By the address, else by the subject of what is addressed to the mailbox itself."""
-        kept = leading(self.organization)
-        mailboxes = [kept.unsubscribe_mailbox, kept.return_address]
-        mailboxes += [old for mailbox in mailboxes for old in former(mailbox, kept.switched)]
+        mailboxes = leading(self.organization).mailboxes
         words = [word for address in to for mailbox in mailboxes if (word := _word(address, mailbox)) is not None]
         for word in words:
             if word and (command := by_mail.command(word)):

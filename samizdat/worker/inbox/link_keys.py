@@ -10,10 +10,9 @@ from django.db.models import Q
 
 from samizdat import dbclock
 from samizdat.accounts.models import Organization
-from samizdat.accounts.sealed_settings import Leading, leading
+from samizdat.accounts.sealed_settings import leading
 from samizdat.campaigns.models import Campaign
 from samizdat.core.crypto import seal, tokens
-from samizdat.core.mail.other_domain import former
 from samizdat.vault import keyring
 from samizdat.vault.errors import KeyRefused, KeyWrong
 from samizdat.vault.models import VaultKey
@@ -85,16 +84,10 @@ def own_mailboxes() -> list[dict[str, object]]:
         return [
             {"organization": bytes(row.uid).hex(), "addresses": addresses, "keys": numbers.get(row.pk, [])}
             for row, kept in rows
-            if (addresses := _coming_back(kept))
+            if (addresses := kept.mailboxes)
         ]
     finally:
         connections.close_all()  # As above.
-
-
-def _coming_back(kept: Leading) -> list[str]:
-    """Also to where they were before a switch of domains: bounces and replies come in for weeks."""
-    addresses = [address for address in (kept.return_address, kept.unsubscribe_mailbox) if address]
-    return [*addresses, *(old for address in addresses for old in former(address, kept.switched))]
 
 
 def has_to_send(organization: int, uid: bytes) -> bool:
