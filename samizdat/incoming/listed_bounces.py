@@ -34,8 +34,7 @@ def organizations(now: datetime) -> set[int]:
 
 def fetch_due(organization: int, now: datetime) -> int:
     """How many of its routes were asked for."""
-    rows = [row for row in route_webhooks.fetching() if row.route.organization_id == organization]
-    return sum(_fetch(row, now) for row in rows)
+    return sum(_fetch(row, now) for row in route_webhooks.fetching(organization))
 
 
 def _fetch(row: RouteWebhook, now: datetime) -> bool:

@@ -213,9 +213,12 @@ def _address(organization: Organization, settings: WebhookSettings, *, with_logi
     return f"{base.scheme}://{login}{base.netloc}{base.path}{webhook_delivery.path(settings.token)}"
 
 
-def fetching() -> list[RouteWebhook]:
-    """Those whose lists are asked for, of routes that somebody approved. No copied installation asks."""
+def fetching(organization: int | None = None) -> list[RouteWebhook]:
+    """Those whose lists are asked for, of routes that somebody approved; of this organization alone. No copied
+    installation asks."""
     rows = RouteWebhook.objects.select_related("route__organization").filter(route__organization__sending_locked=False)
+    if organization is not None:
+        rows = rows.filter(route__organization=organization)
     return [row for row in rows.exclude(route__state__in=("removed", "waiting")).order_by("pk") if _fetches(row)]
 
 
