@@ -41,6 +41,7 @@ class AnswerLimits(NamedTuple):
     parts: int = MOST_PARTS
 
 
+LIMITS = AnswerLimits()
 # Of a page of a list that a provider keeps.
 LIST_LIMITS = AnswerLimits(2 << 20, 2 << 20, 5_000)
 # Seconds that a route rests whose server sent an answer without end.
@@ -116,7 +117,7 @@ class HttpConnection(Narrow):
 
     transport: asyncio.Transport
 
-    def __init__(self, limits: AnswerLimits = AnswerLimits()) -> None:  # noqa: B008  (of plain values)
+    def __init__(self, limits: AnswerLimits = LIMITS) -> None:
         super().__init__()
         self.limits = limits
         self.loop = asyncio.get_running_loop()
@@ -255,7 +256,7 @@ class HttpPool:
         connect: float,
         timeout: float,
         inside: tuple[Network, ...] | None = None,
-        limits: AnswerLimits = AnswerLimits(),  # noqa: B008  (of plain values)
+        limits: AnswerLimits = LIMITS,
     ) -> None:
         self.place = place
         self.limits = limits
