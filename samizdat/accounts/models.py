@@ -2,6 +2,8 @@
 
 import re
 import secrets
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import models
@@ -52,6 +54,10 @@ class Organization(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def day_of(self, moment: datetime) -> date:
+        """By its own time zone."""
+        return moment.astimezone(ZoneInfo(self.timezone)).date()
 
 
 def drawn_number() -> int:

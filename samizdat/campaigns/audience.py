@@ -9,7 +9,7 @@ from samizdat.audience.models import Segment, Tag
 from samizdat.audience.segments import lookup
 from samizdat.audience.segments.errors import SegmentBroken
 from samizdat.audience.segments.lookup import SavedSegment
-from samizdat.audience.segments.members import MemberReader, today_of
+from samizdat.audience.segments.members import MemberReader
 from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.queries import DRAFTS, CampaignRow, with_subjects
 from samizdat.core import languages
@@ -23,7 +23,7 @@ def reader_of(campaign: Campaign, now: datetime, segment: SavedSegment | None = 
     if campaign.segment is None:
         return None
     tree = lookup.tree_of(campaign.segment, segment)
-    return MemberReader(campaign.organization, tree, today_of(campaign.organization, now))
+    return MemberReader(campaign.organization, tree, campaign.organization.day_of(now))
 
 
 def spoken_in(campaign: Campaign) -> tuple[list[str], int]:

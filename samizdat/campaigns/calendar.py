@@ -4,7 +4,6 @@ Nothing is sent by it, and no release looks at it: when a letter leaves is said 
 """
 
 from datetime import date, datetime
-from zoneinfo import ZoneInfo
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -32,7 +31,7 @@ def plan(campaign: Campaign, day: date | None, *, by: Person | None, now: dateti
         raise BadDay(
             _("Check the year: it must be from %(first)s to %(last)s.") % {"first": YEARS[0], "last": YEARS[-1]}
         )
-    if day is not None and day < now.astimezone(ZoneInfo(campaign.organization.timezone)).date():
+    if day is not None and day < campaign.organization.day_of(now):
         raise BadDay(_("That day is in the past. Choose today or a later one."))
     with transaction.atomic():
         rows = Campaign.objects.filter(pk=campaign.pk, state="draft", version_of=None)

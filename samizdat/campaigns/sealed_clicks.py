@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import batched
-from zoneinfo import ZoneInfo
 
 from django.db import transaction
 from msgspec import Struct, structs
@@ -191,7 +190,7 @@ def add_up(
     """
     keys, until = keyring.keys(organization), time.monotonic() + seconds
     read = [(box, _read(keys, box)) for box in sorted(boxes, key=lambda box: box.seconds)]
-    today = now.astimezone(ZoneInfo(organization.timezone)).date()
+    today = organization.day_of(now)
     rows = EditionClicks.objects.filter(edition__organization=organization, until__gte=today, pk__gt=after)
     # Of what nobody has got yet the days begin anew each day: of a campaign that was canceled, for good.
     rows = rows.exclude(reached_sealed=b"", edition__campaign__state="cancelled")

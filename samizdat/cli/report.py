@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from datetime import date
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 import click
 
@@ -32,7 +31,7 @@ def report(days: str) -> None:
     from samizdat.incoming.deliverability import BY_EMAIL
 
     organization, span = bootstrap.organization(), int(days)
-    until = bootstrap.now().astimezone(ZoneInfo(organization.timezone)).date()
+    until = organization.day_of(bootstrap.now())
     since = deliverability.since(span, until)
     seen = deliverability.deliverability(organization, since, until)
     periods = {max(first, since): figures for first, figures in seen.by_period(span).items()}

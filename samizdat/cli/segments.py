@@ -69,12 +69,12 @@ def segment_count(name: str, list_name: str | None) -> None:
     from samizdat.audience.queries import list_named
     from samizdat.audience.segments.campaign_audience import reach_in
     from samizdat.audience.segments.lookup import check
-    from samizdat.audience.segments.members import MemberReader, today_of
+    from samizdat.audience.segments.members import MemberReader
 
     row, tree = _opened(name)
     organization = row.organization
     check(organization, tree)
-    reader = MemberReader(organization, tree, today_of(organization, bootstrap.now()))
+    reader = MemberReader(organization, tree, organization.day_of(bootstrap.now()))
     if list_name is None:
         number = reader.count()
         say({"count": number}, f"{number:,}")

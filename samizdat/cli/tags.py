@@ -98,13 +98,13 @@ def _of_segment(organization: "Organization", name: str) -> list[int]:
     from samizdat.audience.models import NUMBER_MASK
     from samizdat.audience.segments import lookup
     from samizdat.audience.segments.lookup import check
-    from samizdat.audience.segments.members import MemberReader, today_of
+    from samizdat.audience.segments.members import MemberReader
     from samizdat.vault import keyring
 
     row = lookup.segment_named(organization, name)
     tree = lookup.opened(keyring.keys(organization), row).tree
     check(organization, tree)
-    reader = MemberReader(organization, tree, today_of(organization, bootstrap.now()))
+    reader = MemberReader(organization, tree, organization.day_of(bootstrap.now()))
     return [id & NUMBER_MASK for page in reader.ids() for id in page]
 
 

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from samizdat.accounts.models import Organization
 from samizdat.audience.filters import Filter, Search
 from samizdat.audience.segments import lookup
-from samizdat.audience.segments.members import MemberReader, today_of
+from samizdat.audience.segments.members import MemberReader
 from samizdat.core.segment import Tree
 
 # Rows of one look.
@@ -50,7 +50,7 @@ class SelectionFilter:
 
     def reader(self, organization: Organization, now: datetime) -> MemberReader:
         """Whom the segment means now."""
-        return MemberReader(organization, self.tree(organization), today_of(organization, now))
+        return MemberReader(organization, self.tree(organization), organization.day_of(now))
 
     def tree(self, organization: Organization) -> Tree:
         """The segment's condition, as it is now. Errors: NoSuchSegment, SegmentBroken."""

@@ -7,9 +7,8 @@ readable conditions leave somebody to ask about.
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from samizdat.accounts.models import Organization
 from samizdat.audience import sealed_subscribers
@@ -28,11 +27,6 @@ from samizdat.vault import keyring
 PAGE = 5_000
 # Of a readable segment nothing is opened: its pages are ids alone.
 IDS = 20_000
-
-
-def today_of(organization: Organization, now: datetime) -> date:
-    """The day by which an organization counts days back: its own."""
-    return now.astimezone(ZoneInfo(organization.timezone)).date()
 
 
 class MemberReader:

@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from types import MappingProxyType
-from zoneinfo import ZoneInfo
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -218,7 +217,7 @@ def settle_what_counts(campaign: Campaign, edition: Edition, now: datetime) -> N
     if counted:
         with transaction.atomic():
             edition_details.change(edition, counted_places=totals.dump(counted))
-            sealed_clicks.begin(edition, now.astimezone(ZoneInfo(campaign.organization.timezone)).date())
+            sealed_clicks.begin(edition, campaign.organization.day_of(now))
 
 
 def _reaching(campaign: Campaign, edition: Edition, now: datetime) -> frozenset[int]:

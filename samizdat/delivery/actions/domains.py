@@ -5,7 +5,6 @@ import os
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from django.db import IntegrityError, transaction
@@ -103,7 +102,7 @@ def warm_up(row: SendingDomain, plan: str, *, now: datetime, by: Person | None =
     except rate.BadRate as bad:
         raise DomainRefused(_(bad.sentence).format(**bad.values), "warm_up", "bad_plan") from bad
     if text != row.warm_up:
-        today = now.astimezone(ZoneInfo(row.organization.timezone)).date()
+        today = row.organization.day_of(now)
         with transaction.atomic():
             SendingDomain.objects.filter(pk=row.pk).update(warm_up=text, warm_since=today if text else None)
             detail = {"domain": row.name, "plan": text}

@@ -168,7 +168,7 @@ def left_of_warm_up(route: Route | SendingDomain, now: datetime) -> int:
     """How many may still go by a route, or from a domain, until its warm-up is over."""
     if not route.warm_up or route.warm_since is None:
         return 0
-    today = now.astimezone(ZoneInfo(route.organization.timezone)).date()
+    today = route.organization.day_of(now)
     return sum(rate.parse_plan(route.warm_up)[max(0, (today - route.warm_since).days) :])
 
 

@@ -5,7 +5,6 @@ from collections.abc import Collection
 from copy import copy
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
@@ -90,7 +89,7 @@ def add_route(
                 rate=speed,
                 limits=pace.limits_text(limits),
                 warm_up=plan,
-                warm_since=_today(organization, now) if plan else None,
+                warm_since=organization.day_of(now) if plan else None,
                 signs=signs,
                 state="waiting" if waits else "live",
                 changed=now,
@@ -353,11 +352,7 @@ def _plan(text: str | None) -> str:
 
 def _since(route: Route, plan: str, now: datetime) -> date | None:
     """The first day of a warm-up: a plan that stays goes on where it is."""
-    return route.warm_since if plan == route.warm_up else _today(route.organization, now) if plan else None
-
-
-def _today(organization: Organization, now: datetime) -> date:
-    return now.astimezone(ZoneInfo(organization.timezone)).date()
+    return route.warm_since if plan == route.warm_up else route.organization.day_of(now) if plan else None
 
 
 def _settings(

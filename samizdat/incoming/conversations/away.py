@@ -2,7 +2,6 @@
 anything that a program wrote (core/bounce/reply_content.may_be_answered), and never to who isn't subscribed, since
 anybody can write under the address of somebody else."""
 
-import zoneinfo
 from datetime import UTC, date, datetime, timedelta
 
 from django.db import transaction
@@ -59,7 +58,7 @@ def choose(organization: Organization, settings: AwaySettings, *, now: datetime,
 
 def is_away(organization: Organization, now: datetime) -> AwaySettings | None:
     settings = settings_of(organization)
-    return settings if settings.holds(now.astimezone(zoneinfo.ZoneInfo(organization.timezone)).date()) else None
+    return settings if settings.holds(organization.day_of(now)) else None
 
 
 def answer(row: Conversation, known: ConversationDetails, content: ReplyContent, now: datetime) -> None:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from samizdat.accounts.models import Organization
 from samizdat.campaigns import sealed_clicks
@@ -86,7 +85,7 @@ def _box(envelope: OpenedEnvelope, now: datetime) -> ClickBox | None:
 
 def _day(envelope: OpenedEnvelope, now: datetime) -> date:
     """The day that the box says, as far as that can be believed; else today in the organization's zone."""
-    today = now.astimezone(ZoneInfo(envelope.organization.timezone)).date()
+    today = envelope.organization.day_of(now)
     try:
         day = date.fromisoformat(envelope.words.day)
     except ValueError:

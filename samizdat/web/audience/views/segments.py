@@ -17,7 +17,7 @@ from samizdat.audience.models import Segment
 from samizdat.audience.segments import lookup
 from samizdat.audience.segments.describe import Names
 from samizdat.audience.segments.errors import SegmentRefused
-from samizdat.audience.segments.members import MemberReader, today_of
+from samizdat.audience.segments.members import MemberReader
 from samizdat.campaigns.audience import drafts_to
 from samizdat.core import segment
 from samizdat.vault import keyring
@@ -153,7 +153,7 @@ def _found(request: DeskRequest, root: segment_builder.BuilderNode) -> SegmentMa
     if broken := lookup.broken(organization, tree):
         return SegmentMatch(tree, broken)
     read_limits.ask_segment(request, tree)
-    reader = MemberReader(organization, tree, today_of(organization, dbclock.asked()))
+    reader = MemberReader(organization, tree, organization.day_of(dbclock.asked()))
     after, count, seen = _so_far(request, tree)
     look = reader.look(after=after, seconds=COUNTING)
     segment_match = SegmentMatch(tree, count=count + look.count, seen=seen + look.seen)

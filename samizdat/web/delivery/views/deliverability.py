@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from zoneinfo import ZoneInfo
 
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -75,7 +74,7 @@ class ShownTable:
 def page(request: DeskRequest) -> HttpResponse:
     organization, asked = request.organization, request.GET.get("days", "")
     days = int(asked) if asked in map(str, SPANS) else SPANS[0]
-    until = timezone.now().astimezone(ZoneInfo(organization.timezone)).date()
+    until = organization.day_of(timezone.now())
     since = deliverability.since(days, until)
     seen = deliverability.deliverability(organization, since, until)
     facts = {
