@@ -118,8 +118,8 @@ OPTIONS = (
     Option(
         "SAMIZDAT_LMTP",
         "",
-        "Where `serve` takes mail by LMTP from a mail server on this machine: 127.0.0.1:2424, or the path of a Unix "
-        "socket (docs/bounces.md). Default: off.",
+        "Where `serve` takes mail by LMTP from a mail server on this machine: 127.0.0.1:2424, or a Unix socket, "
+        "unix:/srv/samizdat/lmtp.sock, with ?group=postfix for this group alone (docs/bounces.md). Default: off.",
     ),
     Option(
         "SAMIZDAT_SMTP",
@@ -163,16 +163,25 @@ def confirmations_an_hour() -> int:
     return int(text) if text.isdecimal() else 1000
 
 
-def listening_place(name: str) -> str | tuple[str, int] | None:
-    """Of SAMIZDAT_LMTP or SAMIZDAT_SMTP: path of a Unix socket, or (host, port); None for off. Errors: BadOption."""
+@dataclass(frozen=True, slots=True)
+class UnixSocketPlace:
+    """group: who may connect; "" for everybody that reaches its folder."""
+
+    path: Path
+    group: str = ""
+
+
+def listening_place(name: str) -> UnixSocketPlace | tuple[str, int] | None:
+    """Of SAMIZDAT_LMTP or SAMIZDAT_SMTP: a Unix socket, or (host, port); None for off. Errors: BadOption."""
     text = option(name)
     if not text:
         return None
-    if text.startswith("/"):
-        return text
+    path, query, group = text.removeprefix("unix:").partition("?group=")
+    if path.startswith("/") and not path.endswith("/") and bool(query) == bool(group):
+        return UnixSocketPlace(Path(path), group)
     host, _colon, port = text.rpartition(":")
     if not host or not port.isdecimal() or not 0 < int(port) < 65536:
-        example = "127.0.0.1:2424, or the whole path of a Unix socket" if name == "SAMIZDAT_LMTP" else "0.0.0.0:25"
+        example = "127.0.0.1:2424, or unix: and a whole path" if name == "SAMIZDAT_LMTP" else "0.0.0.0:25"
         raise BadOption(f"{name} is not understood. Write {example}.")
     return host.strip("[]"), int(port)
 

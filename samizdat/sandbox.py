@@ -61,9 +61,10 @@ def change_no_file() -> None:
 
 
 def write_one_folder(folder: Path, also: Iterable[Path] = ()) -> None:
-    """It opens the program's own files and what it was given for reading, makes files in this folder, opens no others
-    and connects to nobody."""
+    """For who answers strangers at a socket that it has: it opens the program's own files and what it was given for
+    reading, makes files in this folder, opens no others, connects to nobody, and starts and ends no process."""
     _landlock(_ALL, [*_program(), *also], tcp=_TCP, kept=[folder])
+    _seccomp(system_calls.program(listens=True))
 
 
 def signal_own_alone() -> None:

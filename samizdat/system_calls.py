@@ -32,11 +32,23 @@ futex 202 98, set_robust_list 273 99, set_tid_address 218 96, rseq 334 293, exit
 rt_sigaction 13 134, rt_sigprocmask 14 135, rt_sigreturn 15 139, rt_sigpending 127 136, sigaltstack 131 132,
 restart_syscall 219 128
 """
+# For who answers those that connect to a socket it was given, and keeps files. Not socket, connect and bind: by them
+# it would reach a database or a mail server of this machine, also over Unix sockets, of which Landlock knows nothing.
+_LISTENING = """
+accept4 288 242, listen 50 201, getsockname 51 204, getpeername 52 205, getsockopt 55 209, setsockopt 54 208,
+recvfrom 45 207, sendto 44 206, sendmsg 46 211, shutdown 48 210,
+epoll_create1 291 20, epoll_ctl 233 21, epoll_wait 232 -, epoll_pwait 281 22,
+rename 82 -, renameat 264 38, renameat2 316 276, unlink 87 -, unlinkat 263 35,
+fsync 74 82, fdatasync 75 83, statfs 137 43, fstatfs 138 44
+"""
 # F_DUPFD, F_GETFD, F_SETFD, F_GETFL and F_DUPFD_CLOEXEC: not who is sent signals about a file, nor how its
 # writers wait, which whoever shares it would feel.
 _FCNTL = (0, 1, 2, 3, 1030)
 # TCGETS, its newer one, FIONCLEX, FIOCLEX: whether it is a terminal, and whether it is inherited.
 _IOCTL = (0x5401, 0x802C542A, 0x5450, 0x5451)
+# FIONBIO: whether it waits. And pairs of streams alone: a datagram may go to another socket than the pair's.
+_LISTENING_IOCTL = 0x5421
+_STREAM_PAIR = (0x80001,)
 # PR_SET_NAME, PR_GET_NAME, PR_SET_VMA: names of threads and of memory.
 _PRCTL = (15, 16, 0x53564D41)
 # fork, vfork and clone3, whose flags cannot be looked at, are not in the list: all of them are clone as well.
@@ -49,27 +61,30 @@ def known() -> bool:
     return sys.platform == "linux" and sys.maxsize > 1 << 32 and os.uname().machine in _MACHINES
 
 
-def numbers(machine: str) -> dict[str, int]:
-    """Of all calls that are allowed on such a machine, if only with some arguments."""
+def numbers(machine: str, *, listens: bool = False) -> dict[str, int]:
+    """Of all calls that are allowed on such a machine with any arguments."""
     column = _MACHINES[machine][1]
-    pairs = dict(line.split(maxsplit=1) for line in _HARMLESS.replace("\n", " ").split(","))
+    table = f"{_HARMLESS},{_LISTENING}" if listens else _HARMLESS
+    pairs = dict(line.split(maxsplit=1) for line in table.replace("\n", " ").split(","))
     cells = {name: pair.split()[column] for name, pair in pairs.items()}
     return {name: int(number) for name, number in cells.items() if number != "-"}
 
 
-def limited(machine: str) -> dict[str, tuple[int, int, tuple[int, ...]]]:
+def limited(machine: str, *, listens: bool = False) -> dict[str, tuple[int, int, tuple[int, ...]]]:
     """Name -> (its number, which argument is looked at, what that may be)."""
     column = _MACHINES[machine][1]
     me = os.getpid()  # Whoever fails raises a signal in itself.
     rules = {
         "fcntl": ((72, 25), 1, _FCNTL),
-        "ioctl": ((16, 29), 1, _IOCTL),
+        "ioctl": ((16, 29), 1, (*_IOCTL, _LISTENING_IOCTL) if listens else _IOCTL),
         "prctl": ((157, 167), 0, _PRCTL),
         "prlimit64": ((302, 261), 0, (0, me)),
         "kill": ((62, 129), 0, (me,)),
         "tkill": ((200, 130), 0, (me,)),
         "tgkill": ((234, 131), 0, (me,)),
     }
+    if listens:
+        rules["socketpair"] = ((53, 199), 1, _STREAM_PAIR)
     return {name: (pair[column], place, values) for name, (pair, place, values) in rules.items()}
 
 
@@ -78,9 +93,9 @@ def apart(machine: str) -> tuple[int, int]:
     return _CLONE_AND_EXECVE[_MACHINES[machine][1]]
 
 
-def program(*, starts: bool = False) -> bytes:
+def program(*, starts: bool = False, listens: bool = False) -> bytes:
     """The filter, for this process alone; b"" where we do not know the machine. `starts`: it becomes another program,
-    which inherits the filter.
+    which inherits the filter. `listens`: it answers at a socket that it has, and keeps files.
 
     Classic BPF: (code, steps if so, steps if not, number). Whatever is no system call of this machine's own kind, as
     those of 32 bits on one of 64, is refused too.
@@ -93,10 +108,10 @@ def program(*, starts: bool = False) -> bytes:
     allow, refuse, missing = _ALLOW, _REFUSE | errno.EPERM, _REFUSE | errno.ENOSYS
     # Which kind of machine the call is for; then its number.
     lines = [(load, 0, 0, 4), (equal, 1, 0, audit), (answer, 0, 0, refuse), (load, 0, 0, 0)]
-    harmless = [*numbers(machine).values(), *([execve] if starts else [])]
+    harmless = [*numbers(machine, listens=listens).values(), *([execve] if starts else [])]
     for number in harmless:
         lines += [(equal, 0, 1, number), (answer, 0, 0, allow)]
-    for number, place, values in limited(machine).values():
+    for number, place, values in limited(machine, listens=listens).values():
         asked = [(load, 0, 0, 16 + 8 * place)]
         for value in values:
             asked += [(equal, 0, 1, value), (answer, 0, 0, allow)]

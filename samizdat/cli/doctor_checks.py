@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
-from samizdat.options import BadOption, data_folder, listening_place, option
+from samizdat import sandbox, system_calls
+from samizdat.options import BadOption, UnixSocketPlace, data_folder, listening_place, option
 from samizdat.privacy.retention_rules import BACKUP_DAYS
 
 if TYPE_CHECKING:
@@ -301,6 +302,12 @@ def listeners() -> Iterator[HealthCheck]:
             continue
         if where is not None:
             yield _listener(role.upper(), where)
+    if (option("SAMIZDAT_LMTP") or option("SAMIZDAT_SMTP")) and not (sandbox.version() and system_calls.known()):
+        sentence = (
+            "This system doesn't isolate the process that takes mail: someone who takes it over can read what its user "
+            "can. Use Linux 5.13 or newer with Landlock, or read mail from a mailbox."
+        )
+        yield HealthCheck("amber", "incoming mail", sentence)
     if option("SAMIZDAT_SMTP") and not option("SAMIZDAT_MAIL_CERTIFICATE"):
         sentence = "Other servers can't encrypt what they send here. Set SAMIZDAT_MAIL_CERTIFICATE."
         yield HealthCheck("amber", "mail by SMTP", sentence)
@@ -309,22 +316,22 @@ def listeners() -> Iterator[HealthCheck]:
         yield HealthCheck("red", "incoming mail", sentence)
 
 
-def _listener(protocol: str, where: str | tuple[str, int]) -> HealthCheck:
+def _listener(protocol: str, where: UnixSocketPlace | tuple[str, int]) -> HealthCheck:
     if _greets(where):
         return HealthCheck("good", f"mail by {protocol}", "It answers.")
-    place = where if isinstance(where, str) else f"{where[0]}, port {where[1]}"
+    place = str(where.path) if isinstance(where, UnixSocketPlace) else f"{where[0]}, port {where[1]}"
     return HealthCheck(
         "red", f"mail by {protocol}", f"Nothing answers at {place}. Start `samizdat serve` with this option."
     )
 
 
-def _greets(where: str | tuple[str, int]) -> bool:
+def _greets(where: UnixSocketPlace | tuple[str, int]) -> bool:
     anywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}
     try:
-        if isinstance(where, str):
+        if isinstance(where, UnixSocketPlace):
             connection = socket.socket(socket.AF_UNIX)
             connection.settimeout(ANSWERS)
-            connection.connect(where)
+            connection.connect(str(where.path))
         else:
             connection = socket.create_connection((anywhere.get(where[0], where[0]), where[1]), ANSWERS)
         with connection:

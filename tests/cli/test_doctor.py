@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from samizdat import sandbox
 from samizdat.cli import doctor_checks as looks
 from tests.cli.conftest import House
 from tests.pooler import needs_pooler, pgbouncer, url_by
@@ -272,6 +273,13 @@ def test_a_listener_for_mail_that_does_not_answer_is_red_and_so_is_an_option_tha
     assert [sign["state"] for sign in found["mail by LMTP"] + found["mail by SMTP"]] == ["red", "red", "amber"]
     assert str(port) in found["mail by LMTP"][0]["sentence"] and "0.0.0.0:25" in found["mail by SMTP"][0]["sentence"]
     del house.environment["SAMIZDAT_LMTP"], house.environment["SAMIZDAT_SMTP"]
+
+
+def test_a_listener_that_the_kernel_does_not_isolate_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAMIZDAT_LMTP", "unix:/nonexistent/lmtp.sock")
+    monkeypatch.setattr(sandbox, "version", lambda: 0)
+    sentences = [sign.sentence for sign in looks.listeners()]
+    assert "/nonexistent/lmtp.sock" in sentences[0] and "doesn't isolate" in sentences[1]
 
 
 def test_backups_older_than_a_month_are_named(house: House) -> None:

@@ -5,6 +5,7 @@ import contextlib
 import functools
 import json
 import os
+import pwd
 import secrets
 import shutil
 import signal
@@ -205,6 +206,22 @@ def _public_role(folder: Path) -> str:
 def instance(tmp_path: Path) -> Iterator[Instance]:
     """Northern Lantern with nobody on any list."""
     yield from make_instance(tmp_path, people=False)
+
+
+@pytest.fixture
+def split(instance: Instance) -> Instance:
+    """Started as root: it becomes daemon, and its public process nobody."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can switch to another user")
+    owner = pwd.getpwnam("daemon")
+    instance.environment |= {"SAMIZDAT_USER": "daemon", "SAMIZDAT_PUBLIC_USER": "nobody"}
+    # pytest's folders are for their owner alone; the way to the data folder is opened as an admin would.
+    for folder in instance.folder.parents:
+        if "pytest" in str(folder):
+            folder.chmod(0o711)
+    for path in (instance.folder, *instance.folder.rglob("*"), instance.folder.with_name("data.key")):
+        os.chown(path, owner.pw_uid, owner.pw_gid)
+    return instance
 
 
 @pytest.fixture

@@ -231,22 +231,6 @@ def test_no_role_but_the_inner_ones_may_ask_for_data_keys() -> None:
     assert "index" not in ROLES["sender"][0] and "box" not in ROLES["sender"][0]
 
 
-@pytest.fixture
-def split(instance: Instance) -> Instance:
-    """Started as root: it becomes daemon, and its public process nobody."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can switch to another user")
-    owner = pwd.getpwnam("daemon")
-    instance.environment |= {"SAMIZDAT_USER": "daemon", "SAMIZDAT_PUBLIC_USER": "nobody"}
-    # pytest's folders are for their owner alone; the way to the data folder is opened as an admin would.
-    for folder in instance.folder.parents:
-        if "pytest" in str(folder):
-            folder.chmod(0o711)
-    for path in (instance.folder, *instance.folder.rglob("*"), instance.folder.with_name("data.key")):
-        os.chown(path, owner.pw_uid, owner.pw_gid)
-    return instance
-
-
 def as_nobody(*words: object) -> subprocess.CompletedProcess[str]:
     user = pwd.getpwnam("nobody")
     return subprocess.run(

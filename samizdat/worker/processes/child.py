@@ -44,9 +44,10 @@ def main(role: str, descriptor: int | None = None) -> int:
     if role == "public":
         sandbox.signal_own_alone()
         gc.disable()  # It imports for half a second, a tenth of which would be looking for garbage.
+    parent = ask_for_end_with_parent(role)
     if role in ("lmtp", "smtp"):
         sandbox.write_one_folder(mail_spool.folder(), _certificates())
-    end_with_parent(role)
+    end_with(parent)
     logs.configure()  # Django does it again; what fails before that is said in the same form.
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # The supervisor sees to us.
     threading.excepthook = lambda broken: _say_where(role, broken.exc_value)
@@ -64,14 +65,19 @@ def _say_where(role: str, error: BaseException | None) -> None:
         logging.getLogger("samizdat.worker").error("The %s process failed: %s", role, what)
 
 
-def end_with_parent(role: str) -> None:
-    """The kernel tells us when the supervisor is gone. Asked for here and not before exec, since a change of user
-    takes it back."""
+def ask_for_end_with_parent(role: str) -> int:
+    """The kernel tells us when the supervisor is gone, whose number is returned. Asked for here and not before exec,
+    since a change of user takes it back."""
     parent = os.getppid()
-    # Linux only; elsewhere the thread below sees it a bit later.
+    # Linux only; elsewhere end_with() sees it a bit later.
     processes.prctl(processes.PR_SET_PDEATHSIG, WITH_PARENT[role])
     if os.getppid() != parent or parent == 1:
         os._exit(1)
+    return parent
+
+
+def end_with(parent: int) -> None:
+    """The same in a thread, where the kernel knows no such request, and after TERM was ignored for too long."""
 
     def watch() -> None:
         while os.getppid() == parent:

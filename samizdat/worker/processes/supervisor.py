@@ -6,6 +6,7 @@ import errno
 import fcntl
 import logging
 import os
+import pwd
 import select
 import signal
 import socket
@@ -26,7 +27,7 @@ from django.utils.translation import gettext as _
 from samizdat import dbclock, mail_spool, modes, processes, wakeups
 from samizdat.delivery.actions import copied_installation
 from samizdat.delivery.engine.locks import check_sessions
-from samizdat.options import BadOption, data_folder, listening_place, option
+from samizdat.options import BadOption, UnixSocketPlace, data_folder, listening_place, option
 from samizdat.publicdb import actions
 from samizdat.vault import keyring
 from samizdat.vault.keyserver import LISTENERS, KeyServer, stop_listening
@@ -35,6 +36,7 @@ from samizdat.vault.source import KeySource
 from samizdat.worker.inbox.link_keys import box_key, has_to_send, own_mailboxes, reader_links
 from samizdat.worker.processes import users as becoming
 from samizdat.worker.processes.child import PULSE_VARIABLE
+from samizdat.worker.processes.unix_socket import listening_at
 from samizdat.worker.processes.users import CannotServe, StartedProcess, StarterGone, Starters
 from samizdat.worker.processes.zygote import ForkedProcess, Zygote
 
@@ -114,7 +116,7 @@ def serve(
         sockets = []
         if users.become:  # Root alone gives ports below 1024; everything else is for who we are then.
             sockets = [stack.enter_context(listening(host, port_number)) for port_number in (port, public_port)]
-        doors = _listeners(stack)
+        doors = _listeners(stack, users.become)
         starter = becoming.become(users)
         zygote = stack.enter_context(_zygote())
         if starter is not None:
@@ -147,16 +149,17 @@ def work(senders: int | None = None, *, opened: Callable[[], object] = lambda: N
             return Supervisor(_background(senders), source, zygote).run()
 
 
-def _listeners(stack: contextlib.ExitStack) -> dict[str, socket.socket]:
-    """Sockets at which mail is taken in, by the role of the process that does. Errors: CannotServe."""
+def _listeners(stack: contextlib.ExitStack, owner: pwd.struct_passwd | None) -> dict[str, socket.socket]:
+    """Sockets at which mail is taken in, by the role of the process that does. owner: of files, whom we become. Errors:
+    CannotServe."""
     doors = {}
     for role in LISTENERS:
         try:
             where = listening_place(f"SAMIZDAT_{role.upper()}")
         except BadOption as error:
             raise CannotServe(str(error)) from None
-        if isinstance(where, str):
-            doors[role] = stack.enter_context(_listening_at(Path(where)))
+        if isinstance(where, UnixSocketPlace):
+            doors[role] = stack.enter_context(listening_at(where, owner))
         elif where is not None:
             doors[role] = stack.enter_context(listening(*where))
     return doors
@@ -288,29 +291,6 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
                 time.sleep(0.1)
         listener.listen(512)
         yield listener
-
-
-@contextlib.contextmanager
-def _listening_at(path: Path) -> Iterator[socket.socket]:
-    """The same by a Unix socket, to which everybody on this machine may connect that reaches its folder."""
-    listener = socket.socket(socket.AF_UNIX)
-    with listener:
-        try:
-            if path.is_socket():  # Left by a supervisor that was killed.
-                path.unlink()
-            listener.bind(str(path))
-            path.chmod(0o666)
-        except OSError as error:
-            raise CannotServe(
-                _("Can’t use %(path)s (%(why)s). Choose another path in SAMIZDAT_LMTP.")
-                % {"path": path, "why": os.strerror(error.errno or 0)}
-            ) from error
-        listener.listen(512)
-        try:
-            yield listener
-        finally:
-            with contextlib.suppress(OSError):
-                path.unlink()
 
 
 def _url(bound: socket.socket) -> str:
