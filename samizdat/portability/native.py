@@ -30,8 +30,8 @@ from samizdat.portability.zip_stream import ZipWriter
 
 FORMAT = "samizdat-export"
 # 1: the audience alone. 2: what base.py says goes along. 3: what belongs to letters, their results, digests. 4: the
-# growth of lists as rows; letters, and what belongs to them, many to a file.
-VERSION = 4
+# growth of lists as rows; letters, and what belongs to them, many to a file. 5: conversations of the inbox.
+VERSION = 5
 
 SUBSCRIPTIONS = "subscriptions.csv"
 SUPPRESSIONS = "suppressions.csv"

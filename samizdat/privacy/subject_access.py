@@ -33,12 +33,11 @@ from samizdat.events.actions import record
 from samizdat.events.models import Event
 from samizdat.events.queries import about
 from samizdat.incoming.conversations import queries as conversations
+from samizdat.incoming.conversations.details import KINDS as REPLY_KINDS
 from samizdat.privacy import labels, legal_documents, retention_rules
 from samizdat.privacy.settings import PrivacyFacts, facts_of
 
 LANGUAGES = legal_documents.LANGUAGES
-# Places in ConversationMessage.kind.
-REPLY_KINDS = ("received", "answer", "note", "away")
 
 
 def access_file(

@@ -419,6 +419,7 @@ def test_a_digest_that_waits_comes_with_its_readers_and_leaves_by_a_persons_pres
         (1, {"rows": 3, "consent": 6, "subscribed": 3, "letters": 0, "history": 0}),
         (2, {"rows": 1, "consent": 1, "subscribed": 1, "letters": 4, "history": 0, "results": 0}),
         (3, {"rows": 1, "letters": 5, "history": 1, "comments": 1, "tests": 1, "results": 2, "growth": 1}),
+        (4, {"rows": 1, "letters": 5, "history": 1, "comments": 1, "results": 2, "conversations": 0}),
     ],
 )
 def test_a_file_that_an_older_samizdat_wrote_comes_in(

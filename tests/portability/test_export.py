@@ -293,11 +293,12 @@ def test_a_sign_up_that_waits_goes_along_and_is_forgotten_there_or_confirmed(
     assert queries.card(boris, late).lists[0].status == "unsubscribed"
 
 
-def test_every_table_of_the_audience_is_said_to_go_along_or_not() -> None:
+@pytest.mark.parametrize("app", ["audience", "incoming"])
+def test_every_table_of_the_audience_and_the_inbox_is_said_to_go_along_or_not(app: str) -> None:
     from django.apps import apps
 
     said = (Path(__file__).parents[2] / "docs" / "export-format.md").read_text()
-    missing = {model.__name__ for model in apps.get_app_config("audience").get_models()}
+    missing = {model.__name__ for model in apps.get_app_config(app).get_models()}
     assert {name for name in missing if f"`{name}`" not in said} == set()
 
 

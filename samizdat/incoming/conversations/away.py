@@ -56,6 +56,14 @@ def choose(organization: Organization, settings: AwaySettings, *, now: datetime,
         record("inbox.away_changed", organization, now=now, by=by, detail={"on": bool(settings.text)})
 
 
+def bring(organization: Organization, text: str) -> None:
+    """A text of another installation, without its days: somebody chooses here when it answers. Not over one that is
+    here."""
+    if text and not AwayText.objects.filter(organization=organization).exists():
+        sealed = keyring.keys(organization).seal_json(AwaySettings(text), "away text", "sealed", organization.pk)
+        AwayText.objects.create(organization=organization, sealed=sealed)
+
+
 def is_away(organization: Organization, now: datetime) -> AwaySettings | None:
     settings = settings_of(organization)
     return settings if settings.holds(organization.day_of(now)) else None

@@ -16,8 +16,17 @@ from samizdat.vault import keyring
 from samizdat.vault.errors import RecordBroken
 
 type Proof = Literal["", "address", "token"]
+type State = Literal["waiting", "answered", "done"]
+type Kind = Literal["received", "answer", "note", "away"]
+type Outgoing = Literal["", "due", "sent", "refused"]
 # Characters of the newest message that the list shows.
 SHOWN = 160
+# Of Conversation.state, ConversationMessage.kind and .outgoing, by their numbers: as a file or a command names them.
+STATES: tuple[State, ...] = ("waiting", "answered", "done")
+KINDS: tuple[Kind, ...] = ("received", "answer", "note", "away")
+OUTGOING: tuple[Outgoing, ...] = ("", "due", "sent", "refused")
+# What makes a conversation the newest of the list.
+MOVES_UP = (ConversationMessage.RECEIVED, ConversationMessage.ANSWER)
 
 
 class ConversationDetails(Struct, frozen=True, omit_defaults=True):

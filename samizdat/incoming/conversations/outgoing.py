@@ -27,6 +27,7 @@ SENTENCES: dict[str, Promise] = {
     "late": lazy("Not sent: no sending route took it within a day. Check your routes, then try again."),
     "refused": lazy("Not sent: the recipient’s server rejected it. Check the address."),
     "sender": lazy("Not sent: there is no address to answer from. Choose a default sender, then try again."),
+    "moved": lazy("Not sent from here: it was waiting when it was exported. Ask whether they got it, or try again."),
     "writer": lazy("Not sent: its author can’t answer replies any more. Write it again."),
 }
 

@@ -35,7 +35,7 @@ def take_up(organization: Organization, mail: int, report: Report, message: Sent
     content = report.content
     if content is None or (report.kind == "unsubscribe" and message is not None):
         return
-    mark = _mark(organization, content)
+    mark = mark_of(organization, content.sender, content.subject)
     row = _goes_on(organization, content, mark) or _new(organization, content, message, mark, now)
     if row is None:
         log.error("A reply was set aside: %s conversations wait. Answer or delete some in the inbox.", MOST_WAITING)
@@ -125,11 +125,11 @@ def _answered(organization: Organization, content: ReplyContent) -> SentMessage 
     return None
 
 
-def _mark(organization: Organization, content: ReplyContent) -> bytes:
-    subject = content.subject
+def mark_of(organization: Organization, sender: str, subject: str) -> bytes:
+    """Keyed hash by which the next message of the same sender and subject goes on with a conversation."""
     while (match := _PREFIX.match(subject)) is not None:
         subject = subject[match.end() :]
-    return keyring.keys(organization).blind(f"conversation\0{_form(content.sender)}\0{subject.casefold().strip()}")
+    return keyring.keys(organization).blind(f"conversation\0{_form(sender)}\0{subject.casefold().strip()}")
 
 
 def _same(address: str, other: str) -> bool:

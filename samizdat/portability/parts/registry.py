@@ -9,6 +9,7 @@ from samizdat.portability.parts.campaigns.drafts import Comments, Corrections, H
 from samizdat.portability.parts.campaigns.media import Pictures
 from samizdat.portability.parts.campaigns.templates import Templates, TemplatesPart
 from samizdat.portability.parts.campaigns.totals import Answers, Clicks
+from samizdat.portability.parts.conversations import ConversationsPart
 from samizdat.portability.parts.delivery import DeliveryPart
 from samizdat.portability.parts.growth import GrowthPart
 from samizdat.portability.parts.retention import RetentionPart
@@ -21,3 +22,4 @@ def parts() -> Iterator[ExportPart]:
     yield from (History(), Comments(), Corrections(), Clicks(), Answers(), Tests())
     yield DeliveryPart()
     yield RetentionPart()
+    yield ConversationsPart()  # Of subscribers, by campaigns.

@@ -31,6 +31,7 @@ COUNTS = (
     "answers",
     "tests",
     "results",
+    "conversations",
 )
 
 

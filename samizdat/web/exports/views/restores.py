@@ -116,6 +116,10 @@ def _also(report: RestoreReport) -> list[str]:
             counts.get("results", 0),
             ngettext("results of %(n)s campaign", "results of %(n)s campaigns", counts.get("results", 0)),
         ),
+        (
+            counts.get("conversations", 0),
+            ngettext("%(n)s conversation", "%(n)s conversations", counts.get("conversations", 0)),
+        ),
         (counts.get("pictures", 0), ngettext("%(n)s image", "%(n)s images", counts.get("pictures", 0))),
         (counts.get("templates", 0), ngettext("%(n)s template", "%(n)s templates", counts.get("templates", 0))),
         (counts.get("keeping", 0), ngettext("%(n)s retention rule", "%(n)s retention rules", counts.get("keeping", 0))),
