@@ -305,6 +305,11 @@ def _pragma(name: str, value: int | None = None) -> int:
         return int(row[0]) if row else 0
 
 
+def reusable_bytes() -> int:
+    """Of SQLite's file, what deleted rows left to new ones."""
+    return _pragma("freelist_count") * _pragma("page_size") if on_sqlite() else 0
+
+
 # Everybody is read once: what is read need not be kept, and pages seen through a window count as memory of ours.
 _READING = {"cache_size": -16_384, "mmap_size": 0}
 

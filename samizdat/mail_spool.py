@@ -81,6 +81,12 @@ def waiting(folder: Path) -> Iterator[list[Path]]:
         yield portion
 
 
+def owner(path: Path) -> bytes:
+    """uid of the organization."""
+    with open(path, "rb") as file:
+        return file.read(16)
+
+
 def read(path: Path) -> tuple[bytes, bytes]:
     """(uid, box)."""
     content = path.read_bytes()

@@ -116,6 +116,13 @@ OPTIONS = (
         "take twice as much. This keeps one organization from filling a shared disk.",
     ),
     Option(
+        "SAMIZDAT_MAIL_STORAGE",
+        "1000",
+        "Megabytes of incoming email per organization. Above 70%, email that was read is deleted before its 30 days "
+        "are over, that of strangers first; above 75%, large email of strangers waits at its mail server. 256 MB of "
+        "the disk are always left free. This keeps strangers from filling it.",
+    ),
+    Option(
         "SAMIZDAT_LMTP",
         "",
         "Where `serve` takes mail by LMTP from a mail server on this machine: 127.0.0.1:2424, or a Unix socket, "

@@ -200,7 +200,7 @@ def nothing_is_remembered() -> None:
     opened subscribers, which box waits until when, which letters show a picture."""
     (Path(os.environ["SAMIZDAT_DATA"]) / "newest").unlink(missing_ok=True)  # Of the database of the test before.
     shutil.rmtree(Path(os.environ["SAMIZDAT_DATA"]) / "settings", ignore_errors=True)
-    for name in ("samizdat.audience.read_limits", "samizdat.worker.inbox.inbox"):
+    for name in ("samizdat.audience.read_limits", "samizdat.incoming.mail_space", "samizdat.worker.inbox.inbox"):
         if (module := sys.modules.get(name)) is not None:
             module.forget()
     if (library := sys.modules.get("samizdat.campaigns.media.library")) is not None:

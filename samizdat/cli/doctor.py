@@ -354,6 +354,7 @@ def _organizations() -> Iterator[HealthCheck]:
         yield from _refused(organization)
         yield from _held(organization)
         yield from _mailboxes(organization)
+        yield from _mail_room(organization)
 
 
 def _host(organization: "Organization") -> Iterator[HealthCheck]:
@@ -504,6 +505,22 @@ def _mailboxes(organization: "Organization") -> Iterator[HealthCheck]:
             yield HealthCheck("amber", subject, text)
         else:
             yield HealthCheck("good", subject, f"Heard from it: {heard}.")
+
+
+def _mail_room(organization: "Organization") -> Iterator[HealthCheck]:
+    """Whether there is room for incoming email."""
+    from samizdat.incoming import mail_space
+
+    room, subject = mail_space.room(organization), f"{organization.name}, incoming email"
+    if not room.is_full:
+        return
+    waiting = mail_space.waiting(organization)
+    used = f"{room.used // 1_000_000:,} MB of {room.limit // 1_000_000:,} MB are used; large email of strangers waits "
+    if waiting > room.used // 2:
+        step = f"Of this, {waiting // 1_000_000:,} MB wait to be read: check that `samizdat serve` or a worker runs."
+    else:
+        step = "Delete conversations with files in the inbox, free disk space, or raise SAMIZDAT_MAIL_STORAGE."
+    yield HealthCheck("red" if room.most(True) <= 0 else "amber", subject, f"{used}at its mail server. {step}")
 
 
 def _routes(name: str, routes: "list[RouteRow]") -> Iterator[HealthCheck]:

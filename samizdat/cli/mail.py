@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # EX_TEMPFAIL of sysexits.h: the mail server keeps the message and tries again.
 TRY_AGAIN = 75
+# EX_DATAERR: it doesn't take this message.
+TOO_LARGE = 65
 
 
 @click.group("mail")
@@ -38,11 +40,17 @@ def take(to: tuple[str, ...]) -> None:
     """Take in one message from standard input, for a pipe from Postfix, Exim or OpenSMTPD.
 
     The message is encrypted and kept until the worker reads it. Exit code 75 if it can't be taken now, so that the
-    mail server keeps it and tries again. It belongs to the organization whose bounce address --to contains,
-    otherwise to the one of --organization.
+    mail server keeps it and tries again, and 65 if it has more than 10 MB. It belongs to the organization whose
+    bounce address --to contains, otherwise to the one of --organization.
     """
+    from samizdat.core.mail.incoming_envelope import MOST
+
+    raw = sys.stdin.buffer.read(MOST + 1)
+    if len(raw) > MOST:
+        note("This message has more than 10 MB, so it wasn't taken in.")
+        click.get_current_context().exit(TOO_LARGE)
     try:
-        _take(sys.stdin.buffer.read(), to)
+        _take(raw, to)
     except Exception as error:
         _code, sentence, _document = sentence_for(error)
         _keep_it(sentence)

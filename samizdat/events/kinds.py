@@ -116,6 +116,7 @@ type EventKind = Literal[
     "form.created",
     "form.removed",
     "inbox.away_changed",
+    "incoming.full",
     "installation.fenced",
     "installation.released",
     "installation.rewound",
@@ -365,6 +366,7 @@ SENTENCES: dict[EventKind, Promise] = {
     "form.created": lazy("Sign-up form created."),
     "form.removed": lazy("Sign-up form removed."),
     "inbox.away_changed": lazy("Away text of the inbox changed."),
+    "incoming.full": lazy("Incoming email takes too much room; some of it waits at its mail server."),
     "installation.fenced": lazy(
         "This installation runs in a different place than before, so sending is on hold until an admin allows it."
     ),

@@ -13,9 +13,7 @@ class IncomingFull(IncomingError):
     code = "incoming_full"
 
     def __init__(self) -> None:
-        super().__init__(
-            _("Too much incoming mail waits to be read. Check with samizdat doctor that the worker is running.")
-        )
+        super().__init__(_("There’s no room for more incoming email at the moment. samizdat doctor says what to do."))
 
 
 class ConversationRefused(IncomingError):

@@ -63,6 +63,11 @@ def proven(organization: Organization, evidence: Sequence[Evidence], now: dateti
     return [next(filter(None, map(known.message, each)), None) for each in candidates]
 
 
+def is_to_us(organization: Organization, to: Sequence[str]) -> bool:
+    """Whether one of these addresses has a token of ours, of any message however old."""
+    return bool(_TokenProver(organization).proven(Evidence(to, Hints())))
+
+
 def is_of(message: SentMessage, event: ReportEvent) -> bool:
     """Whether one of several events of a report speaks of the message's own recipient: an alias that leads to two
     mailboxes tells of each, and one of them may live."""

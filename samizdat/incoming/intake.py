@@ -1,15 +1,17 @@
 """Taking a message in: sealed to a public key before anybody looks into it, by which nobody can open it."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
+
+import msgspec
 
 from samizdat.accounts.models import Organization
 from samizdat.core.crypto import seal, tokens
 from samizdat.core.crypto.seal import NONCE_BYTES
 from samizdat.core.mail.incoming_envelope import MOST, Envelope, EnvelopeOpener, EnvelopeSealer
 from samizdat.core.mail.return_address import token_in
-from samizdat.incoming import sql
+from samizdat.incoming import identity, mail_space, sql
 from samizdat.incoming.errors import IncomingFull
 from samizdat.incoming.models import IncomingMail
 from samizdat.vault import keyring
@@ -32,15 +34,34 @@ def take_all(
     """messages: each, or its beginning, with its size. Errors: IncomingFull, VaultError."""
     sealer = EnvelopeSealer(bytes(organization.uid), box_key(organization), os.urandom(32))
     envelopes = (Envelope(tuple(to), size, raw[:MOST]) for raw, size in messages)
-    take_boxes(organization, [sealer.seal(envelope, os.urandom(NONCE_BYTES)) for envelope in envelopes], today)
+    boxes = [sealer.seal(envelope, os.urandom(NONCE_BYTES)) for envelope in envelopes]
+    _keep(organization, boxes, today, lambda _box: identity.is_to_us(organization, to))
 
 
 def take_boxes(organization: Organization, boxes: Sequence[bytes], today: date) -> None:
     """The same of messages that were sealed where they came in. Errors: IncomingFull."""
+    _keep(organization, boxes, today, lambda box: _is_to_us(organization, box))
+
+
+def _keep(organization: Organization, boxes: Sequence[bytes], today: date, is_ours: Callable[[bytes], bool]) -> None:
+    """is_ours: whether a token of ours is in the address that a message was delivered to; asked where room is short."""
     waiting = IncomingMail.objects.filter(organization=organization, state=IncomingMail.WAITING)
     if waiting.count() + len(boxes) > MOST_WAITING:
         raise IncomingFull()
+    room = mail_space.room(organization)
+    for box in boxes:
+        if len(box) > room.most(False) and len(box) > room.most(is_ours(box)):
+            raise IncomingFull()
+        room = room.with_more(len(box))
     sql.insert_mail(organization.pk, today, IncomingMail.WAITING, boxes)
+    mail_space.keep(organization, room)
+
+
+def _is_to_us(organization: Organization, box: bytes) -> bool:
+    try:
+        return identity.is_to_us(organization, opener(organization).open(box).to)
+    except (KeyError, seal.SealError, msgspec.DecodeError):
+        return False
 
 
 def box_key(organization: Organization) -> tuple[int, bytes]:

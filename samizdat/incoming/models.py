@@ -5,19 +5,25 @@ from django.db import models
 
 class IncomingMail(models.Model):
     """A message as it came in. `box` holds an intake.Envelope, sealed to the organization's box key: number of the key
-    (u32), then the box of core/crypto/seal.
+    (u32), then the box of core/crypto/seal. `size`: its bytes.
+
+    Which goes first where room is short (mail_space): UNPROVEN is read, and no token of ours is in it; WITH_FILES has
+    files that its conversation lists.
     """
 
-    WAITING, READ, UNREADABLE = 0, 1, 2
+    WAITING, READ, UNREADABLE, UNPROVEN, WITH_FILES = range(5)
 
     organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="+", db_index=False)
     received = models.DateField()
     state = models.PositiveSmallIntegerField(default=WAITING)
+    size = models.PositiveIntegerField()
     box = models.BinaryField()
 
     class Meta:
         indexes = [
             models.Index(fields=["organization", "id"], name="mail_waiting", condition=models.Q(state=0)),
+            models.Index(fields=["organization", "size"], name="mail_by_size"),
+            models.Index(fields=["organization", "size"], name="mail_with_files", condition=models.Q(state=4)),
             models.Index(fields=["received"], name="mail_by_day"),
         ]
 

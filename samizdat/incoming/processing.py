@@ -8,14 +8,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import msgspec
-from django.db.models.functions import Length
 
 from samizdat import limited_process
 from samizdat.accounts.models import Organization
 from samizdat.core.bounce import reading
 from samizdat.core.bounce.report import Report
 from samizdat.core.crypto.seal import SealError
-from samizdat.incoming import by_mail, domain_reports, follow_up, identity, intake, sql
+from samizdat.incoming import by_mail, domain_reports, follow_up, identity, intake, mail_space, sql
 from samizdat.incoming.conversations import take_up
 from samizdat.incoming.helper_reading import read_each
 from samizdat.incoming.identity import Evidence, SentMessage
@@ -72,7 +71,7 @@ def _oldest(organization: Organization) -> Iterator[tuple[int, bytes | memoryvie
     """(number, box) of those that wait, as many as may be in memory together: anybody may send large ones."""
     rows = IncomingMail.objects.filter(organization=organization, state=IncomingMail.WAITING).order_by("pk")
     numbers, left = list[int](), BATCH_BYTES
-    for number, size in rows.annotate(size=Length("box")).values_list("pk", "size")[:BATCH]:
+    for number, size in rows.values_list("pk", "size")[:BATCH]:
         left -= size
         if numbers and left < 0:
             break
@@ -132,8 +131,22 @@ def _take_up(organization: Organization, portion: Sequence[ReadMail], now: datet
     ]
     taken_up = _matched(organization, others, now)
     follow_up.write(organization, [report for mail in taken_up for report in _reports(mail)], now)
-    for mail in taken_up:
-        take_up.take_up(organization, mail.row, mail.report, mail.message, now)
+    with_files = [mail for mail in taken_up if take_up.take_up(organization, mail.row, mail.report, mail.message, now)]
+    _sort(organization, taken_up, {mail.row for mail in with_files})
+
+
+def _sort(organization: Organization, mails: Sequence[ReadMail], with_files: set[int]) -> None:
+    """By which of them go first where room is short."""
+    kept = set[int]()
+    for is_subscriber in (True, False):
+        some = [mail for mail in mails if mail.row in with_files and (mail.message is not None) == is_subscriber]
+        if some:
+            answers = mail_space.keeps_files(organization, [len(mail.envelope.raw) for mail in some], is_subscriber)
+            kept |= {mail.row for mail, keeps in zip(some, answers, strict=True) if keeps}
+    unproven = [mail.row for mail in mails if mail.message is None and mail.row not in kept]
+    for rows, state in ((sorted(kept), IncomingMail.WITH_FILES), (unproven, IncomingMail.UNPROVEN)):
+        if rows:
+            IncomingMail.objects.filter(pk__among=rows, state=IncomingMail.READ).update(state=state)
 
 
 def _claimed(portion: Sequence[ReadMail]) -> list[ReadMail]:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from samizdat.db import among, binary_portions, fetch_numbers, insert_rows, number_list, on_sqlite
 
-_MAIL = {"organization_id": "int8", "received": "date", "state": "int2", "box": "bytea"}
+_MAIL = {"organization_id": "int8", "received": "date", "state": "int2", "size": "int4", "box": "bytea"}
 _REPORT = {
     "id": "int8", "organization_id": "int8", "mail": "int8", "position": "int2", "edition_id": "int8", "number": "int8",
     "kind": "int2", "day": "date", "details_sealed": "bytea",
@@ -28,7 +28,7 @@ class ReportRow(NamedTuple):
 
 
 def insert_mail(organization: int, received: date, state: int, boxes: Iterable[bytes]) -> None:
-    insert_rows("incoming_incomingmail", _MAIL, ((organization, received, state, box) for box in boxes))
+    insert_rows("incoming_incomingmail", _MAIL, ((organization, received, state, len(box), box) for box in boxes))
 
 
 def insert_reports(rows: Iterable[ReportRow]) -> None:

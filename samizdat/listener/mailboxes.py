@@ -16,16 +16,20 @@ LONGEST = 320  # Characters of an address: RFC 5321, 4.5.3.1.
 
 @dataclass(frozen=True, slots=True)
 class OwnMailboxes:
-    """Of one organization: its uid, the addresses to which mail comes back, and the numbers of its link keys."""
+    """Of one organization: its uid, the addresses to which mail comes back, and the numbers of its link keys. `most`:
+    bytes of the largest message for which it has room now; of strangers: where no code of ours is in the address."""
 
     uid: bytes
     addresses: frozenset[str]
     keys: frozenset[int]
+    most: int
+    most_of_strangers: int
 
     @classmethod
     def of_answer(cls, row: dict[str, Any]) -> "OwnMailboxes":
         addresses = frozenset(str(address).lower() for address in row["addresses"])
-        return cls(bytes.fromhex(row["organization"]), addresses, frozenset(row["keys"]))
+        uid, keys = bytes.fromhex(row["organization"]), frozenset(row["keys"])
+        return cls(uid, addresses, keys, int(row["most"]), int(row["most_of_strangers"]))
 
     def takes(self, address: str) -> bool:
         """local@domain, local+anything@domain, or anything at a domain that is all ours."""
@@ -75,7 +79,18 @@ class AddressBook:
     def owner(self, address: str) -> bytes | None:
         """uid of the organization whose address this is; of several that share it, the one whose code is in it, else
         one that has this very address and not all of its domain."""
+        row = self._row(address)
+        return row.uid if row else None
+
+    def most(self, address: str) -> int:
+        """Bytes of the largest message to it for which its organization has room now."""
+        row = self._row(address)
+        if row is None:
+            return 0
+        return row.most if row.has_key_of(address) else row.most_of_strangers
+
+    def _row(self, address: str) -> OwnMailboxes | None:
         if len(address) > LONGEST or not address.isprintable():
             return None
         rows = sorted((row for row in self._rows or () if row.takes(address)), key=lambda row: not row.names(address))
-        return next((row.uid for row in rows if row.has_key_of(address)), rows[0].uid if rows else None)
+        return next((row for row in rows if row.has_key_of(address)), rows[0] if rows else None)

@@ -69,13 +69,19 @@ class MailTaker:
             await asyncio.to_thread(self._mailboxes.refresh, unknown=True)
         if self._mailboxes.owner(address) is None:
             return "550 5.7.1 No mail is taken for this address"
+        if _declared(envelope) > self._mailboxes.most(address):
+            return _FULL
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 OK"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        size = len(envelope.original_content or b"")
         try:
-            await asyncio.to_thread(self._keep, envelope)
-            answer = "250 2.0.0 OK"
+            if any(size > self._mailboxes.most(address) for address in envelope.rcpt_tos):
+                answer = _FULL
+            else:
+                await asyncio.to_thread(self._keep, envelope)
+                answer = "250 2.0.0 OK"
         except Exception as error:
             log.error("A message was not taken in: %s", where_it_broke(error))
             answer = _LATER
@@ -100,6 +106,12 @@ class MailTaker:
             letter = incoming_envelope.Envelope(tuple(addresses), len(raw), raw[:MOST])
             sealer = incoming_envelope.EnvelopeSealer(uid, self._box_key(uid), os.urandom(32))
             self._spool.put(uid, sealer.seal(letter, os.urandom(12)))
+
+
+def _declared(envelope: Envelope) -> int:
+    """Bytes of the message, as far as its sender says so (RFC 1870); else one."""
+    sizes = [option[5:] for option in map(str.upper, envelope.mail_options) if option.startswith("SIZE=")]
+    return int(sizes[0]) if sizes and sizes[0].isdecimal() else 1
 
 
 def tls_context(certificate: str) -> ssl.SSLContext | None:

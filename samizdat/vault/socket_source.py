@@ -80,7 +80,8 @@ class SocketSource:
         return links
 
     def mailboxes(self) -> list[dict[str, Any]]:
-        """For a listener: [{"organization": hex uid, "addresses": [...], "keys": numbers of link keys}]."""
+        """For a listener: [{"organization": hex uid, "addresses": [...], "keys": numbers of link keys, "most",
+        "most_of_strangers": bytes of a message}]."""
         mailboxes: list[dict[str, Any]] = self._ask({"mailboxes": True})["mailboxes"]
         return mailboxes
 

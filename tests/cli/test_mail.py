@@ -23,6 +23,24 @@ def test_a_message_that_cannot_be_taken_stays_with_the_mail_server(house: House)
     assert result.code == 75 and "nobody" in result.err
 
 
+def test_a_message_without_end_is_read_no_further_than_what_may_be_kept(house: House) -> None:
+    house.init()
+    result = house("mail", "take", feed="x" * ((20 << 20) + 1))
+    assert (result.code, result.err) == (65, "This message has more than 10 MB, so it wasn't taken in.\n")
+    assert house.say("mail", "status")["waiting"] == 0
+
+
+def test_without_room_a_message_stays_with_the_mail_server_and_doctor_says_what_to_do(house: House) -> None:
+    house.init()
+    house.say("mail", "take", feed=MESSAGE.decode())
+    house.environment["SAMIZDAT_MAIL_STORAGE"] = "0"
+    result = house("mail", "take", feed=MESSAGE.decode())
+    expected = "There’s no room for more incoming email at the moment. samizdat doctor says what to do.\n"
+    assert (result.code, result.err) == (75, expected)
+    [sign] = [sign for sign in house("doctor", "--json").json["signs"] if sign["subject"].endswith(", incoming email")]
+    assert sign["state"] == "red" and "wait to be read" in sign["sentence"]
+
+
 def test_a_mailbox_is_changed_and_stays(house: House, tmp_path: Path) -> None:
     house.init()
     password = tmp_path / "password"

@@ -24,8 +24,16 @@ ROWS = [
         "organization": LANTERN.hex(),
         "addresses": ["bounces@lantern.example", "news@lantern.example", "@all.lantern.example"],
         "keys": [1],
+        "most": 10 << 20,
+        "most_of_strangers": 10 << 20,
     },
-    {"organization": OTHER.hex(), "addresses": ["back@other.example"], "keys": [2]},
+    {
+        "organization": OTHER.hex(),
+        "addresses": ["back@other.example"],
+        "keys": [2],
+        "most": 10 << 20,
+        "most_of_strangers": 10 << 20,
+    },
 ]
 
 

@@ -25,6 +25,7 @@ from samizdat.listener.sessions import MOST_LINES, ReceivedContent
 from tests.listener.conftest import LANTERN, OTHER, ROWS, Door, start
 
 CODE = tokens.make(tokens.LinkKey(2, b"x" * 32), "return", 5, 6)
+OURS = tokens.make(tokens.LinkKey(1, b"x" * 32), "return", 5, 6)
 
 
 def test_a_message_is_kept_sealed_with_who_sent_it_and_to_whom(door: Door) -> None:
@@ -182,6 +183,24 @@ def test_a_full_folder_is_said_before_the_message_is_sent(door: Door, monkeypatc
     with pytest.raises(smtplib.SMTPSenderRefused) as refused:
         door.send("bounces@lantern.example")
     assert refused.value.smtp_code == 452
+
+
+def test_an_organization_without_room_hears_it_later_and_no_other_waits(tmp_path: Path) -> None:
+    rows = [ROWS[0] | {"most": 500, "most_of_strangers": 100}, ROWS[1]]
+    text = b"Subject: hi\r\n\r\n" + b"Hello\r\n" * 40
+    for door in start(Door(tmp_path), "smtp", rows=rows):
+        with pytest.raises(smtplib.SMTPRecipientsRefused) as declared:
+            door.send("bounces@lantern.example", text)
+        assert declared.value.recipients["bounces@lantern.example"][1].startswith(b"4.3.1")
+        with door.talk() as session:
+            session.ehlo()
+            session.mail("ada@a.example")  # Without its size.
+            assert session.rcpt("bounces@lantern.example")[0] == 250
+            assert session.data(text) == (452, b"4.3.1 Too much mail waits here, try again later")
+        door.send(f"bounces+{OURS}@lantern.example", text)
+        door.send("bounces@lantern.example")
+        door.send("back@other.example", text)
+        assert [uid for uid, _envelope in door.kept()] == [LANTERN, LANTERN, OTHER]
 
 
 def test_a_disk_that_takes_nothing_is_a_fault_for_later(

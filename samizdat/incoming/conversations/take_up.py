@@ -29,17 +29,18 @@ MOST_MESSAGES, MOST_WAITING = 200, 20_000
 _PREFIX = re.compile(r"(?:re|fw|fwd|aw|wg|sv|tr|rv|ответ|отв|ha|на|пересл)(?:\s?\[\d{1,3}\])?\s?:\s*", re.IGNORECASE)
 
 
-def take_up(organization: Organization, mail: int, report: Report, message: SentMessage | None, now: datetime) -> None:
-    """mail: number of the IncomingMail. message: of ours, as the report was matched. In the transaction that takes the
-    message up. Whoever left by the message itself (follow_up) is answered by nobody."""
+def take_up(organization: Organization, mail: int, report: Report, message: SentMessage | None, now: datetime) -> bool:
+    """Whether files came along that the conversation lists. mail: number of the IncomingMail. message: of ours, as the
+    report was matched. In the transaction that takes the message up. Whoever left by the message itself (follow_up) is
+    answered by nobody."""
     content = report.content
     if content is None or (report.kind == "unsubscribe" and message is not None):
-        return
+        return False
     mark = mark_of(organization, content.sender, content.subject)
     row = _goes_on(organization, content, mark) or _new(organization, content, message, mark, now)
     if row is None:
         log.error("A reply was set aside: %s conversations wait. Answer or delete some in the inbox.", MOST_WAITING)
-        return
+        return False
     known = details.opened(row)
     assert known is not None
     added = details.add(row, details.received(row, mail, content, now))
@@ -49,6 +50,7 @@ def take_up(organization: Organization, mail: int, report: Report, message: Sent
     known = details.with_newest(known, content.words or content.subject, now, wants_to_leave=wants)
     details.keep(row, structs.replace(known, removal=0) if wants else known)
     away.answer(row, known, content, now)
+    return bool(content.attachments)
 
 
 def _goes_on(organization: Organization, content: ReplyContent, mark: bytes) -> Conversation | None:

@@ -47,7 +47,7 @@ SENTENCES = {
     "no_uidl": _("The mail server can’t name messages (UIDL). Use IMAP."),
     "too_long": _("The mail server sends more than a message can have. Check the mailbox with another program."),
     "not_understood": _("The mail server’s answer isn’t understood. Check that this port speaks IMAP or POP3."),
-    "full": _("Too much incoming mail waits to be read. Check with samizdat doctor that the worker is running."),
+    "full": _("There’s no room for more incoming email at the moment. samizdat doctor says what to do."),
 }
 
 

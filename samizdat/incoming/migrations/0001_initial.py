@@ -25,11 +25,12 @@ class Migration(InitialMigration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('received', models.DateField()),
                 ('state', models.PositiveSmallIntegerField(default=0)),
+                ('size', models.PositiveIntegerField()),
                 ('box', models.BinaryField()),
                 ('organization', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.organization')),
             ],
             options={
-                'indexes': [models.Index(condition=models.Q(('state', 0)), fields=['organization', 'id'], name='mail_waiting'), models.Index(fields=['received'], name='mail_by_day')],
+                'indexes': [models.Index(condition=models.Q(('state', 0)), fields=['organization', 'id'], name='mail_waiting'), models.Index(fields=['organization', 'size'], name='mail_by_size'), models.Index(condition=models.Q(('state', 4)), fields=['organization', 'size'], name='mail_with_files'), models.Index(fields=['received'], name='mail_by_day')],
             },
         ),
         migrations.CreateModel(

@@ -45,7 +45,7 @@ AREAS: dict[str, tuple[Promise, tuple[str, ...]]] = {
     ),
     "inbox": (lazy("Inbox"), ("conversation", "inbox.")),
     "lists": (lazy("Lists and forms"), ("list.", "form.", "reconsent.")),
-    "sending": (lazy("Sending"), ("route.", "domain.", "mailbox.", "seed.")),
+    "sending": (lazy("Sending"), ("route.", "domain.", "incoming.", "mailbox.", "seed.")),
     "team": (lazy("Team"), ("person.", "change.")),
     "settings": (lazy("Settings"), ("organization.", "brand.", "breach.", "keys.")),
     "server": (lazy("Server and database"), ("installation.", "clock.", "database.", "publicdb.", "log.", "event.")),

@@ -13,6 +13,7 @@ from samizdat.accounts.models import Organization
 from samizdat.accounts.sealed_settings import leading
 from samizdat.campaigns.models import Campaign
 from samizdat.core.crypto import seal, tokens
+from samizdat.incoming import mail_space
 from samizdat.vault import keyring
 from samizdat.vault.errors import KeyRefused, KeyWrong
 from samizdat.vault.models import VaultKey
@@ -75,16 +76,23 @@ def box_key(source: KeySource, uid: bytes) -> tuple[int, bytes]:
 
 
 def own_mailboxes() -> list[dict[str, object]]:
-    """[{"organization": hex uid, "addresses": to which mail comes back, "keys": numbers of its link keys}]."""
+    """[{"organization": hex uid, "addresses": to which mail comes back, "keys": numbers of its link keys, "most": bytes
+    of the largest message that is taken in now, "most_of_strangers": without a code in its address}]."""
     try:
         numbers: dict[int, list[int]] = {}
         for owner, number in VaultKey.objects.filter(kind="link").values_list("organization", "number"):
             numbers.setdefault(owner, []).append(number)
         rows = [(row, leading(row)) for row in Organization.objects.order_by("pk")]
         return [
-            {"organization": bytes(row.uid).hex(), "addresses": addresses, "keys": numbers.get(row.pk, [])}
+            {
+                "organization": bytes(row.uid).hex(),
+                "addresses": addresses,
+                "keys": numbers.get(row.pk, []),
+                "most": room.most(True),
+                "most_of_strangers": room.most(False),
+            }
             for row, kept in rows
-            if (addresses := kept.mailboxes)
+            if (addresses := kept.mailboxes) and (room := mail_space.room(row))
         ]
     finally:
         connections.close_all()  # As above.

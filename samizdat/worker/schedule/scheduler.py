@@ -33,7 +33,7 @@ from samizdat.delivery.actions import (
 )
 from samizdat.delivery.models import SchedulerStep
 from samizdat.events import chain
-from samizdat.incoming import domain_reports, processing, spooled
+from samizdat.incoming import domain_reports, mail_space, processing, spooled
 from samizdat.incoming import webhooks as incoming_webhooks
 from samizdat.incoming.conversations import actions as conversations
 from samizdat.logs import where_it_broke
@@ -161,6 +161,10 @@ def incoming_mail(now: datetime) -> None:
             processing.process(organization, now)
 
 
+def room_for_mail(now: datetime) -> None:
+    mail_space.make_room(now, _over())
+
+
 def _over() -> Callable[[], bool]:
     """Whether reading has to stop: after READING, or with the process."""
     until = time.monotonic() + READING
@@ -254,6 +258,7 @@ SLOW: dict[str, Deed] = {
     "mailboxes": polled_mailboxes,
     "seed mailboxes": seed_mailboxes,
     "bounces that providers list": listed_bounces,
+    "room for incoming mail": room_for_mail,
     "incoming mail": incoming_mail,
     "organizations for the public database": publish.missing_places,
     "what the public pages show": compare.compare,

@@ -26,6 +26,7 @@ from samizdat.delivery.queries import RouteRow
 from samizdat.events import log_breaks
 from samizdat.events import queries as events
 from samizdat.events.actions import detail_of
+from samizdat.incoming import mail_space
 from samizdat.options import key_file
 from samizdat.web import labels, limit_alarms
 from samizdat.web.charts import SizeChart, size_chart
@@ -196,6 +197,7 @@ def _needs(
         title, text = _signups_words(signup_alarm.is_about_data(alarm))
         href = address(organization, "lists")
         items.append(_need("care", title, text % {"when": moment(alarm.at)}, href, _("Review")))
+    items += _mail_room(request, now)
     items += limit_alarms.needs(request)
     items += team.needs(request)
     items += pending_changes.needs(request)
@@ -211,6 +213,17 @@ def _needs(
             )
             items.append(_need("care", title, text, address(organization, "import", run.pk), _("Continue")))
     return sorted(items, key=lambda need: need["kind"] != "stop")
+
+
+def _mail_room(request: DeskRequest, now: datetime) -> list[dict[str, str]]:
+    """For a day: some incoming email has to wait elsewhere."""
+    alarms = mail_space.alarms(request.organization, now) if request.role == "admin" else []
+    text = _(
+        "On %(when)s. Nothing is lost: large email of strangers waits at its mail server. Ask your server admin to run "
+        "`samizdat doctor`: it says how to make room."
+    )
+    title = _("Incoming email takes too much room")
+    return [_need("care", title, text % {"when": moment(alarm.at)}) for alarm in alarms]
 
 
 def _signups_words(is_about_data: bool) -> tuple[str, str]:
