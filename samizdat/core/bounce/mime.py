@@ -188,7 +188,7 @@ def content_type(written: str) -> tuple[str, dict[str, str]]:
     kind = written.partition(";")[0].strip().lower()
     if " " in kind:
         kind = kind.split(" ", 1)[0]
-    match = _PARAMETER.findall(written[:2000])
+    match = _PARAMETER.findall(written[:2000]) if ";" in written else []
     return kind or "text/plain", {name.lower().rstrip("*"): quoted or bare for name, quoted, bare in match}
 
 
