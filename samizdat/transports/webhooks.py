@@ -12,10 +12,12 @@ import json
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Literal, NamedTuple
 from urllib.parse import parse_qsl
+
+from msgspec import structs
 
 from samizdat.core import bounded_json
 from samizdat.core.bounce import verdict
@@ -389,16 +391,16 @@ def embedded(value: object) -> Any:
 def _report(event: WebhookEvent) -> ReportEvent:
     words = event.server_words or event.response or ""
     plain = ReportEvent("none", event.recipient, event.status, event.reply, text=words[:500])
-    own = replace(plain, fault="recipient")
+    own = structs.replace(plain, fault="recipient")
     match event.action:
         case "complained":
-            return replace(own, kind="complaint", reason="abuse")
+            return structs.replace(own, kind="complaint", reason="abuse")
         case "unsubscribed":
-            return replace(own, kind="unsubscribe", reason="opt_out")
+            return structs.replace(own, kind="unsubscribe", reason="opt_out")
         case "autoresponded":
-            return replace(own, kind="auto-reply", reason="away")
+            return structs.replace(own, kind="auto-reply", reason="away")
         case "delivered":
-            return replace(plain, reason="delivered")
+            return structs.replace(plain, reason="delivered")
         case "bounced" | "rejected" if event.word.suppressed:
             return _kept_back(event, own)
         case "bounced" | "deferred":
@@ -406,7 +408,7 @@ def _report(event: WebhookEvent) -> ReportEvent:
         case "rejected" | "failed":
             judged = _judged(event, words)
             # Who refuses before any server was asked, without a word about the address, refuses us.
-            return judged if judged.reason != "undefined" else replace(judged, kind="soft", fault="route")
+            return judged if judged.reason != "undefined" else structs.replace(judged, kind="soft", fault="route")
         case _:
             return plain
 
@@ -416,13 +418,13 @@ def _kept_back(event: WebhookEvent, own: ReportEvent) -> ReportEvent:
     live, so that counts as a soft bounce."""
     match event.cause:
         case "spam":
-            return replace(own, kind="complaint", reason="abuse")
+            return structs.replace(own, kind="complaint", reason="abuse")
         case "unsubscribed":
-            return replace(own, kind="unsubscribe", reason="opt_out")
+            return structs.replace(own, kind="unsubscribe", reason="opt_out")
         case "invalid":
-            return replace(own, kind="hard", reason="user_unknown", status=event.status or "5.1.3")
+            return structs.replace(own, kind="hard", reason="user_unknown", status=event.status or "5.1.3")
         case _:
-            return replace(own, kind="soft", reason="filtered", status=event.status or "5.7.1")
+            return structs.replace(own, kind="soft", reason="filtered", status=event.status or "5.7.1")
 
 
 def _judged(event: WebhookEvent, words: str) -> ReportEvent:
@@ -434,11 +436,13 @@ def _judged(event: WebhookEvent, words: str) -> ReportEvent:
     if judged.reason == "undefined" and event.word.reason:
         named = BY_NAME[event.word.reason]
         code = f"{4 if event.word.permanent is False else 5}.{named.status}"
-        judged = replace(judged, kind=named.kind, reason=named.name, fault=named.fault, status=judged.status or code)
+        judged = structs.replace(
+            judged, kind=named.kind, reason=named.name, fault=named.fault, status=judged.status or code
+        )
     if judged.reason == "undefined" and event.word.permanent:
-        judged = replace(judged, kind="hard", fault="recipient")
+        judged = structs.replace(judged, kind="hard", fault="recipient")
     if judged.kind == "hard" and event.word.permanent is False:
-        judged = replace(judged, kind="soft")
+        judged = structs.replace(judged, kind="soft")
     return judged
 
 

@@ -1,7 +1,8 @@
 """The standard report of a delivery (RFC 3464, in the frame of RFC 6522; RFC 6533 for addresses beyond ASCII)."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+
+from msgspec import structs
 
 from samizdat.core.bounce import addresses, verdict
 from samizdat.core.bounce.mime import decoded
@@ -110,7 +111,7 @@ def _event(fields: dict[str, str], around: str, written_to: frozenset[str], behi
         text, near, status[1] if status else "", behind_filter or answers_data(text, near), action == "delayed"
     )
     happened = verdict.event(address, heard)
-    return replace(happened, also=tuple(named[1:])) if len(named) > 1 else happened
+    return structs.replace(happened, also=tuple(named[1:])) if len(named) > 1 else happened
 
 
 def diagnostic(fields: dict[str, str]) -> str:

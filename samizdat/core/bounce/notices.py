@@ -5,8 +5,9 @@ line that says that the message follows, the message. What differs is in dialect
 """
 
 import re
-from dataclasses import replace
 from typing import NamedTuple
+
+from msgspec import structs
 
 from samizdat.core.bounce import addresses, dialects, verdict
 from samizdat.core.bounce.delivery_status import answers_data
@@ -280,8 +281,8 @@ def _with_alias(event: ReportEvent, spans: dict[str, list[str]], written_to: fro
     if alias is None or event.recipient is None:
         return event
     if alias.lower() in written_to:
-        return replace(event, recipient=alias, also=(event.recipient,))
-    return replace(event, also=(alias,))
+        return structs.replace(event, recipient=alias, also=(event.recipient,))
+    return structs.replace(event, also=(alias,))
 
 
 _BARE = re.compile(r"^[ \t]{1,16}([a-z0-9][\w.+-]{1,40})[ \t]*$", re.MULTILINE | re.IGNORECASE)

@@ -1,7 +1,8 @@
 """A raw message becomes a report."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec import structs
 
 from samizdat.core.bounce import addresses, delivery_status, feedback, notices, replies, reply_content, sns
 from samizdat.core.bounce.mime import Part, Unreadable, decoded, headers_of, leaves, split
@@ -38,7 +39,7 @@ def read(raw: bytes, size: int | None = None) -> Report:
     report = Report(tuple(events), dialect, hints(message, returned), message.get("return-path").strip() == "<>")
     if report.kind not in FROM_PEOPLE:
         return report
-    return replace(report, content=reply_content.read(message, raw, report.main.recipient or ""))
+    return structs.replace(report, content=reply_content.read(message, raw, report.main.recipient or ""))
 
 
 def read_all(raws: Sequence[bytes], sizes: Sequence[int]) -> tuple[Report, ...]:
@@ -189,16 +190,12 @@ def hints(message: Part, returned: dict[str, str]) -> Hints:
         for name in ("to", "delivered-to", "x-original-to", "envelope-to")
         for address in addresses.of_header(message.get(name))
     ]
-    tokens = tuple(
-        (name, value[:300]) for name, value in returned.items() if name.startswith("x-") or name == "feedback-id"
-    )
     listed = returned.get("list-unsubscribe", "")[:2000]
     return Hints(
         tuple(dict.fromkeys(to)),
         addresses.first(returned.get("return-path", "")),
         returned.get("message-id", "").strip("<> ")[:300] or None,
         tuple(part.strip("<> ") for part in listed.split(",") if part.strip()),
-        tokens[:20],
         addresses.first(decoded(returned.get("to", ""))),
         message.get("in-reply-to").strip("<> ")[:300] or None,
     )

@@ -1,7 +1,9 @@
-"""What a message that came back says."""
+"""What a message that came back says. A report goes from the process that reads it to the one that asked, so what it
+says nothing of is left out (omit_defaults)."""
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 Kind = Literal["hard", "soft", "complaint", "auto-reply", "unsubscribe", "reply", "none"]
 Fault = Literal["recipient", "message", "route"]
@@ -10,8 +12,7 @@ Fault = Literal["recipient", "message", "route"]
 KINDS: tuple[Kind, ...] = ("complaint", "unsubscribe", "hard", "soft", "auto-reply", "reply", "none")
 
 
-@dataclass(frozen=True, slots=True)
-class ReportEvent:
+class ReportEvent(Struct, frozen=True, omit_defaults=True):
     """About one recipient. `status`: RFC 3463, the reason's own where the server gave none or lied. `reply`: the three
     digits of an SMTP reply. `reason`: a word of reasons.REASONS or of OTHER_REASONS. `text`: the
     server's words. `also`: further addresses by which it calls the recipient, as behind an alias."""
@@ -26,25 +27,22 @@ class ReportEvent:
     also: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Hints:
+class Hints(Struct, frozen=True, omit_defaults=True):
     """What may identify our message: whoever writes bounces can write these, so each is verified before it counts.
 
     `returned_to`: where this message went, which may be a signed return address. `return_path`: of the message that
-    came back. `tokens`: (name, value) of its X- headers and Feedback-ID. `original_recipient`: its To header.
+    came back. `original_recipient`: its To header.
     """
 
     returned_to: tuple[str, ...] = ()
     return_path: str | None = None
     message_id: str | None = None
     list_unsubscribe: tuple[str, ...] = ()
-    tokens: tuple[tuple[str, str], ...] = ()
     original_recipient: str | None = None
     in_reply_to: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Attachment:
+class Attachment(Struct, frozen=True, omit_defaults=True):
     """`place`: its number among the parts of the message. `size`: bytes, decoded."""
 
     place: int
@@ -52,8 +50,7 @@ class Attachment:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class ReplyContent:
+class ReplyContent(Struct, frozen=True, omit_defaults=True):
     """`message_id`, `references`: without brackets, `references` with In-Reply-To at its end. `wants_to_leave`: their
     own words say little else. `may_be_answered`: an automatic answer may go to its sender (RFC 3834, 2)."""
 
@@ -69,8 +66,7 @@ class ReplyContent:
     may_be_answered: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True, omit_defaults=True):
     """`dialect`: which parser read it. `sender_is_null`: it came from <>, so it is never answered (RFC 3834).
     `content`: of what a person wrote."""
 
