@@ -644,20 +644,25 @@ def scrub(text: str, recipient: str = "", limit: int = LONGEST) -> str:
 
     Some relays name only the local part (`no such user boris`), so the recipient of the message is taken out as well.
     """
-    text = text[: limit * 10]
-    line = " ".join((text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)).split())
+    line = " ".join(text[: limit * 10].split())
+    if not line.isprintable():
+        line = " ".join("".join(c if c.isprintable() else " " for c in line).split())
     local = recipient.rpartition("@")[0]
     names = [
         part for part in (recipient, recipient.replace("@", "="), local) if len(part) > 1 and _may_have(line, part)
     ]
     if names:
         line = re.sub(rf"(?<!\w)(?:{'|'.join(map(re.escape, names))})(?!\w)", "…", line, flags=re.IGNORECASE)
-    line = QUEUED.sub(r"\1 …", ADDRESS.sub("…", line))
+    if _may_have(line, "@") or _may_have(line, "40"):
+        line = ADDRESS.sub("…", line)
+    if _may_have(line, "queue") or _may_have(line, "id="):
+        line = QUEUED.sub(r"\1 …", line)
     return TOKEN.sub("…", line)[:limit].strip()
 
 
 def _may_have(line: str, part: str) -> bool:
-    """Spares a pattern for each recipient, which takes longer to make than all the rest of a report to write."""
+    """Spares a pattern: one for each recipient takes longer to make than all the rest of a report to write. Beyond ASCII
+    some letters are others in another case."""
     return not (line.isascii() and part.isascii()) or part.lower() in line.lower()
 
 
