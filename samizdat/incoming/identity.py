@@ -91,7 +91,11 @@ class _TokenProver:
 
     def proven(self, evidence: Evidence) -> list[tokens.Token]:
         candidates = [*dict.fromkeys(_candidates(evidence.to, evidence.hints))][:MOST_TOKENS]
-        return [token for purpose, text in candidates if (token := self._read(purpose, text)) is not None]
+        by_text: dict[str, tokens.Token] = {}  # What is proven for one purpose is no token for another.
+        for purpose, text in candidates:
+            if text not in by_text and (token := self._read(purpose, text)) is not None:
+                by_text[text] = token
+        return [*by_text.values()]
 
     def _read(self, purpose: str, text: str) -> tokens.Token | None:
         try:

@@ -161,8 +161,8 @@ def _prove(tag_key: bytes, raw: bytes) -> None:
 
 
 class TokenParser:
-    """read() for many tokens of one purpose: 4 us each, where a cipher of its own takes 16 more. One belongs to one
-    thread, since it holds running ciphers."""
+    """read() for many tokens of one purpose: 3 us each, where a cipher and a MAC for each take 17 more. One belongs to
+    one thread, since it holds running ciphers."""
 
     __slots__ = ("_keys",)
 
@@ -170,8 +170,9 @@ class TokenParser:
         self._keys = {number: self._of(*_keys(key, purpose)) for number, key in keys.items()}
 
     @staticmethod
-    def _of(block_key: bytes, tag_key: bytes) -> tuple[Callable[[bytes], bytes], bytes]:
-        return Cipher(algorithms.AES(block_key), modes.ECB()).decryptor().update, tag_key  # noqa: S305
+    def _of(block_key: bytes, tag_key: bytes) -> tuple[Callable[[bytes], bytes], Callable[[bytes], bytes]]:
+        cipher = Cipher(algorithms.AES(block_key), modes.ECB())  # noqa: S305 - one block, no mode
+        return cipher.decryptor().update, seal.mac_maker(tag_key)
 
     def __call__(self, text: str) -> Token:
         """Errors: BadToken."""
@@ -179,8 +180,9 @@ class TokenParser:
         number: int = _u32.unpack_from(raw)[0]
         if number not in self._keys:
             raise BadToken("unknown_key")
-        block, tag_key = self._keys[number]
-        _prove(tag_key, raw)
+        block, mac = self._keys[number]
+        if not hmac.compare_digest(mac(raw[:20])[:_TAG_BYTES], raw[20:]):
+            raise BadToken("tag")
         edition, subscriber = _two.unpack(block(raw[4:20]))
         return Token(edition, subscriber, number)
 
