@@ -12,6 +12,7 @@ from django.db import transaction
 
 from samizdat.core.crypto import seal
 from samizdat.db import next_ids
+from samizdat.events import sql
 from samizdat.events.kinds import SENTENCES, EventKind, UnknownKind
 from samizdat.events.models import Event
 from samizdat.vault import keyring
@@ -87,11 +88,10 @@ def record_each(
     with transaction.atomic(savepoint=False):
         rows = []
         for number, (about, detail) in zip(next_ids(Event._meta.db_table, len(details)), details.items(), strict=True):
-            event = Event(pk=number, kind=kind, about=about, at=at, organization_id=organization.id)
-            event.detail = _seal(organization, {**detail, _AT: moment}, number)
-            event.digest = digest(event)
-            rows.append(event)
-        Event.objects.bulk_create(rows)
+            blob = _seal(organization, {**detail, _AT: moment}, number)
+            mark = digest_of(number, organization.id, kind, about, None, at=at, detail=hashlib.sha256(blob).hexdigest())
+            rows.append((number, organization.id, kind, about, blob, mark))
+        sql.insert_events(at, rows)
 
 
 def is_of_people(kind: str) -> bool:

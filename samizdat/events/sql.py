@@ -1,10 +1,23 @@
-"""The raw SQL of the hash chain. `table` is one of events.chain.TABLES."""
+"""The raw SQL of the log: events of many people at once, and the hash chain. `table` is one of events.chain.TABLES."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from django.db import connection
 
-from samizdat.db import among, number_list, on_sqlite
+from samizdat.db import among, insert_rows, moment, number_list, on_sqlite
+
+_EVENT = {
+    "id": "int8", "organization_id": "int8", "kind": "varchar", "about": "int8", "detail": "bytea", "digest": "bytea",
+    "at": "timestamptz", "handled": "bool",
+}  # fmt: skip
+
+
+def insert_events(at: datetime, rows: Sequence[tuple[int, int, str, int, bytes, bytes]]) -> None:
+    """(number, organization, kind, about, detail, digest) of events that nobody on the team did."""
+    when = moment(at) if on_sqlite() else at
+    insert_rows("events_event", _EVENT, ((*row, when, False) for row in rows))
+
 
 # What an event says in the chain, by its number.
 EVENT_DIGEST = "SELECT digest FROM events_event WHERE id = %s"
