@@ -2,7 +2,7 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 
 from samizdat.accounts.models import Organization
@@ -78,10 +78,16 @@ def _with_indexes(organization: Organization, ids: Sequence[int], kind: int, wor
     }
 
 
-def _settle(list_: List, ids: Sequence[int], now: datetime, totals: ListTotals) -> None:
-    """Status and verdict of these on one list."""
+def _settle(
+    list_: List,
+    ids: Sequence[int],
+    now: datetime,
+    totals: ListTotals,
+    blinds: Mapping[int, Sequence[bytes]] | None = None,
+) -> None:
+    """Status and verdict of these on one list. blinds: as of settle_all()."""
     known = _records_of(ids)
-    reasons, before = _suppressed(list_.organization, ids), sql.pauses_of(ids, list_.id)
+    reasons, before = _suppressed(list_.organization, ids, blinds), sql.pauses_of(ids, list_.id)
     carried: dict[int, list[int]] = defaultdict(list)
     for id, tag in sql.tags_of(ids):
         carried[id].append(tag)
@@ -234,19 +240,28 @@ def _out_of_totals(ids: Sequence[int]) -> None:
     totals.write()
 
 
-def settle_all(organization: Organization, ids: Sequence[int], now: datetime) -> None:
-    """Status and verdict of these locked subscribers on every list they are on."""
+def settle_all(
+    organization: Organization,
+    ids: Sequence[int],
+    now: datetime,
+    blinds: Mapping[int, Sequence[bytes]] | None = None,
+) -> None:
+    """Status and verdict of these locked subscribers on every list they are on. blinds: their indexes under every key
+    (consent_writer.blinds_among), where those were read since they were locked."""
     on: dict[int, list[int]] = defaultdict(list)
     for id, list_id, _status, _may in sql.subscriptions_of(ids):
         on[list_id].append(id)
     for list_ in List.objects.select_related("organization").filter(organization=organization, id__in=on):
-        _settle(list_, on[list_.id], now, ListTotals())
+        _settle(list_, on[list_.id], now, ListTotals(), blinds)
 
 
-def _suppressed(organization: Organization, ids: Sequence[int]) -> dict[int, str | None]:
-    keys = keyring.keys(organization)
-    known = consent_writer.blinds_among(organization, keys, ids)
-    whose = {blind: id for id, _index, blinds in known for blind in blinds}
+def _suppressed(
+    organization: Organization, ids: Sequence[int], blinds: Mapping[int, Sequence[bytes]] | None
+) -> dict[int, str | None]:
+    if blinds is None:
+        known = consent_writer.blinds_among(organization, keyring.keys(organization), ids)
+        blinds = {id: own for id, _index, own in known}
+    whose = {blind: id for id in ids for blind in blinds.get(id, ())}
     by_subscriber: dict[int, list[str]] = defaultdict(list)
     for blind, reason in sql.suppressions_by_blind(organization.id, list(whose)):
         by_subscriber[whose[bytes(blind)]].append(reason)

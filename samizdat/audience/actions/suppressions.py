@@ -64,10 +64,11 @@ def suppress_bounced(organization: Organization, answers: Mapping[int, Mapping[s
         sql.lock_subscribers(sorted(answers))
         here = consent_writer.indexes_among(organization, keys, sorted(answers))
         texts = {id: text for id, _index, text, _is_marked in here if text is not None}
+        blinds = {id: keys.blinds(text) for id, text in texts.items()}
         # In the order of hashes, as of addresses that are pasted (_suppress_slice).
-        listed = sorted((keys.blind(text), keys.index_version, "bounce", today) for text in texts.values())
+        listed = sorted((current, keys.index_version, "bounce", today) for current, *_older in blinds.values())
         suppression_log.write(organization, listed, now)
-        bulk_consent_writer.settle_all(organization, sorted(texts), now)
+        bulk_consent_writer.settle_all(organization, sorted(texts), now, blinds)
         details = {id: {"reason": "bounce", **answers[id]} for id in sorted(texts)}
         record_each("subscriber.suppressed", organization, details, now=now)
     return len(texts)
