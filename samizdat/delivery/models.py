@@ -326,6 +326,7 @@ class RouteTotal(models.Model):
     refused = models.BigIntegerField(default=0)
     deferred = models.BigIntegerField(default=0)  # Times, not people: each put-off counts.
     unsure = models.BigIntegerField(default=0)
+    unsubscribed = models.BigIntegerField(default=0, db_default=0)  # By emails that it carried.
 
 
 class MinuteTotal(models.Model):
@@ -347,6 +348,8 @@ class ProviderTotal(models.Model):
     provider = models.PositiveSmallIntegerField()
     state = models.PositiveSmallIntegerField()
     count = models.BigIntegerField(default=0)
+    # Beside what was accepted: who unsubscribed by it. Below zero where their address has changed meanwhile.
+    unsubscribed = models.BigIntegerField(default=0, db_default=0)
 
 
 class VariantTotal(models.Model):

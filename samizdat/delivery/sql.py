@@ -11,6 +11,7 @@ from django.db import connection
 
 from samizdat import dbclock
 from samizdat.audience import address_log, choice_log
+from samizdat.audience.models import NUMBER_BITS
 from samizdat.audience.recipients_sql import release_rows, writable_in_one_row, writable_rows
 from samizdat.campaigns.sql import IS_SENDING, add_to_books
 from samizdat.core.mail import outcome
@@ -316,6 +317,30 @@ def routes_of(edition: int, numbers: Sequence[int]) -> dict[int, int]:
     with connection.cursor() as cursor:
         cursor.execute(f"{sql} AND route_id IS NOT NULL", [edition, number_list(numbers)])
         return dict(cursor.fetchall())
+
+
+def days_of(edition: int, numbers: Sequence[int]) -> dict[int, date]:
+    """On which day each of those numbers of an edition had its answer; likewise."""
+    sql = f"SELECT number, {day_text('day')} FROM delivery_delivery WHERE edition_id = %s AND {among('number')}"
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [edition, number_list(numbers)])
+        return {number: date.fromisoformat(day) for number, day in cursor.fetchall()}
+
+
+# (day, state, route, place of the mailbox provider in PROVIDERS, how many); None where nobody knows.
+type DayResult = tuple[date, int, int | None, int | None, int]
+
+
+def results_by_day(organization: int, edition: int, first: date, last: date) -> list[DayResult]:
+    """What became of an edition's messages on each of these days. Reads all of its deliveries: of a welcome email."""
+    sql = (
+        f"SELECT {day_text('d.day')}, d.state, d.route_id, s.provider, COUNT(*) FROM delivery_delivery d "
+        "LEFT JOIN audience_subscriber s ON s.id = %s + d.number WHERE d.edition_id = %s AND d.day BETWEEN %s AND %s "
+        "GROUP BY d.day, d.state, d.route_id, s.provider"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [organization << NUMBER_BITS, edition, first.isoformat(), last.isoformat()])
+        return [(date.fromisoformat(day), *rest) for day, *rest in cursor.fetchall()]
 
 
 def move_deliveries(edition: int, rows: Sequence[tuple[int, int, int, int | None, int]], day: date) -> None:

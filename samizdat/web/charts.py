@@ -3,8 +3,11 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from typing import NamedTuple
 
+from samizdat.core.mail import complaint_rules
 from samizdat.core.mail.ledger import LedgerTotals
+from samizdat.formatting import percent
 
 # The drawing of the shared interface: 782 wide, bars 11 in steps of 14, the ground line at 170.
 WIDTH, LEFT, GROUND, TOP, BOTTOM = 782, 40, 170, 20, 205
@@ -264,3 +267,60 @@ def bar_parts(books: LedgerTotals, whole: int) -> list[tuple[str, float, float]]
             parts.append((kind, round(x, 1), round(width, 1)))
         x += width
     return parts
+
+
+# Of the drawing of complaints: the ground line, how high 0.3 % stands, and what the highest share may rise to.
+COMPLAINTS_LEFT, COMPLAINTS_RIGHT, COMPLAINTS_GROUND, COMPLAINTS_HIGH = 46, 294, 152, 122
+
+
+class ComplaintPoint(NamedTuple):
+    """share: of accepted emails. hidden: the two shares that it is between, where few people are behind it; None as the
+    second one: nobody may know how many."""
+
+    day: date
+    share: float
+    hidden: tuple[float, float | None] | None = None
+
+
+@dataclass(slots=True)
+class ComplaintChart:
+    """path: of the line, in pieces where something is hidden. limits: (class, y, y of the text, per cent) of each line.
+    days: (x, anchor, day) below the ground line."""
+
+    path: str
+    dots: list[tuple[float, float]]
+    rects: list[ChartRect]
+    limits: list[tuple[str, float, float, str]]
+    days: list[tuple[float, str, date]]
+
+
+def complaint_chart(points: Iterable[ComplaintPoint]) -> ComplaintChart | None:
+    """Complaints over time, beside the lines that mailbox providers draw. None: nothing was sent."""
+    ordered = sorted(points)
+    if not ordered:
+        return None
+    shares = [point.share for point in ordered if not point.hidden]
+    top = max([complaint_rules.STOP.share, *shares])
+    first, last = ordered[0].day, ordered[-1].day
+    across = (COMPLAINTS_RIGHT - COMPLAINTS_LEFT - 12) / max(1, (last - first).days)
+
+    def y_of(share: float) -> float:
+        return round(COMPLAINTS_GROUND - share / top * COMPLAINTS_HIGH, 1)
+
+    chart = ComplaintChart("", [], [], [], [])
+    begins = True
+    for point in ordered:
+        x = round(COMPLAINTS_LEFT + 6 + (point.day - first).days * across, 1)
+        if point.hidden:
+            low, high = (y_of(min(top, share)) for share in (point.hidden[0], point.hidden[1] or top))
+            chart.rects.append(ChartRect(int(x) - 3, int(high), 6, max(2, int(low - high)), "c"))
+        else:
+            chart.dots.append((x, y_of(point.share)))
+            chart.path += f"{'M' if begins else 'L'}{x} {y_of(point.share)}"
+        begins = point.hidden is not None
+    for kind, line in (("limit", complaint_rules.ALARM), ("limit hard", complaint_rules.STOP)):
+        y = y_of(line.share)
+        chart.limits.append((kind, y, y + 4, percent(round(1000 * line.share), 1000)))
+    ends: list[tuple[float, str, date]] = [(COMPLAINTS_LEFT, "start", first), (COMPLAINTS_RIGHT, "end", last)]
+    chart.days = ends if len(ordered) > 1 else ends[:1]
+    return chart

@@ -2,7 +2,7 @@
 
 import pytest
 
-from samizdat.core.mail.complaint_rules import reached
+from samizdat.core.mail.complaint_rules import between, reached
 
 
 @pytest.mark.parametrize(
@@ -17,3 +17,19 @@ def test_a_tenth_of_a_percent_alarms_and_three_tenths_stop_but_never_one_of_few(
     complaints: int, delivered: int, line: str
 ) -> None:
     assert reached(complaints, delivered) == line
+
+
+@pytest.mark.parametrize(
+    ("complaints", "delivered", "low", "high"),
+    [
+        (2, 10_000, 0, 0.001),
+        (2, 500, 0, 0.006),
+        (12, 10_000, 0.001, 0.003),
+        (4, 500, 0.006, 0.01),
+        (40, 10_000, 0.003, None),
+    ],
+)
+def test_a_hidden_number_of_complaints_is_between_the_lines_that_it_has_reached(
+    complaints: int, delivered: int, low: float, high: float | None
+) -> None:
+    assert between(reached(complaints, delivered), delivered) == (low, high)

@@ -310,9 +310,9 @@ def full(written: Any) -> Any:
     route = Route.objects.create(
         organization=written, name="relay", settings_sealed=b"", scheme="smtp", changed=NOW, state="live"
     )
-    RouteTotal.objects.create(edition=sent.edition, route=route, **by_route)
+    RouteTotal.objects.create(edition=sent.edition, route=route, **by_route, unsubscribed=3)
     MinuteTotal.objects.create(edition=sent.edition, route=route, minute=NOW, accepted=1)
-    ProviderTotal.objects.create(edition=sent.edition, provider=1, state=State.ACCEPTED, count=1)
+    ProviderTotal.objects.create(edition=sent.edition, provider=1, state=State.ACCEPTED, count=1, unsubscribed=2)
     comments.say(draft, comments.CommentText("Too long?", quote="Hello."), by=None, now=NOW)
     revisions.keep(draft, draft_of(draft).with_(body="Hello, all.\n"), number=1, by=None, at=NOW - timedelta(hours=1))
     other = create(written, draft.list, draft_of(draft).with_(subject="Other text"), by=None, now=NOW)
@@ -345,6 +345,8 @@ def test_what_belongs_to_letters_comes_along_and_adds_up(full: Any, vault: Any, 
     assert mine == was.by_route["relay"] and route.name == f"relay ({route.pk})"
     assert [(minute[0], *minute[2:]) for minute in now.minutes] == [(minute[0], *minute[2:]) for minute in was.minutes]
     assert now.providers == was.providers
+    left = [model.objects.get(edition=sent.edition).unsubscribed for model in (RouteTotal, ProviderTotal)]
+    assert left == [3, 2]
     assert draft.planned == TODAY and draft.is_appeal and not sent.is_appeal
     unlisted = {subject for subject, row in after.items() if row.archive_hidden}
     assert unlisted == {"A draft", "Going"}, "as chosen, and one to few, whose tag may be gone there"

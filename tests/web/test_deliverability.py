@@ -72,7 +72,7 @@ def came_in(here: House, edition: Edition, kind: Kind, numbers: range | list[int
 
 def seen(here: House, days: int = SPANS[0]) -> Deliverability:
     until = NOW.date()
-    return deliverability.deliverability(here.organization, deliverability.since(days, until), until)
+    return deliverability.report(here.organization, days, until).seen
 
 
 @pytest.fixture
@@ -96,15 +96,107 @@ def test_the_sums_of_all_tables_are_the_same(here: House, two_campaigns: tuple[E
     assert totals == {
         "accepted": 4500, "bounced": 40, "hard": 31, "complaint": 26, "unsubscribed": 85,
     }  # fmt: skip
-    for groups in (report.by_period(30), report.by_domain):
-        assert sum(groups.values(), Counter()) == totals
-    del totals["unsubscribed"]
-    for groups in (report.by_provider, report.by_route):
+    for groups in (report.by_period(30), report.by_domain, report.by_provider, report.by_route):
         assert sum(groups.values(), Counter()) == totals
     assert [row.figures["accepted"] for row in report.campaigns] == [4000, 500]
     assert report.by_provider["gmail"]["accepted"] == 3500
     assert report.by_provider["other"]["hard"] == report.by_route[here.route.name]["hard"] == 1
     assert report.by_provider[""]["hard"] == report.by_route[""]["hard"] == 30, "whoever was erased since"
+
+
+@pytest.mark.django_db
+def test_unsubscribes_stand_at_the_provider_and_route_that_their_email_went_by(
+    here: House, two_campaigns: tuple[Edition, Edition]
+) -> None:
+    flood, frost = two_campaigns
+    RouteTotal.objects.filter(edition=flood).update(unsubscribed=60)
+    mailru = PROVIDERS.index("mailru")
+    ProviderTotal.objects.filter(edition=flood, provider=mailru, state=State.ACCEPTED).update(unsubscribed=40)
+    by_provider, by_route = seen(here).by_provider, seen(here).by_route
+    assert (by_provider["mailru"]["unsubscribed"], by_provider[""]["unsubscribed"]) == (40, 45)
+    assert (by_route[here.route.name]["unsubscribed"], by_route[""]["unsubscribed"]) == (60, 25)
+
+
+@pytest.mark.django_db
+def test_who_is_back_by_another_address_leaves_the_sums_as_they_are(
+    here: House, two_campaigns: tuple[Edition, Edition]
+) -> None:
+    """They unsubscribed at Mail.ru and came back at Gmail: the campaign counts 60, so its providers count no more."""
+    gmail, mailru = PROVIDERS.index("gmail"), PROVIDERS.index("mailru")
+    rows = ProviderTotal.objects.filter(edition=two_campaigns[0], state=State.ACCEPTED)
+    rows.filter(provider=mailru).update(unsubscribed=87)
+    rows.filter(provider=gmail).update(unsubscribed=-1)
+    report = seen(here)
+    assert report.by_provider["mailru"]["unsubscribed"] == 85
+    assert sum(report.by_provider.values(), Counter()) == report.totals
+
+
+def welcomed(here: House, days: Mapping[datetime, list[int]]) -> Edition:
+    """A welcome email that these subscribers accepted, by day."""
+    many = sum(map(len, days.values()))
+    edition = sent(here, "Welcome", {}, at=NOW - 300 * DAY, left=30)
+    Campaign.objects.filter(pk=edition.campaign_id).update(welcome=1, frozen=many, accepted=many)
+    Delivery.objects.bulk_create(
+        Delivery(edition=edition, number=number, state=State.ACCEPTED, answer=0, route=here.route, day=day.date())
+        for day, numbers in days.items()
+        for number in numbers
+    )
+    return edition
+
+
+@pytest.mark.django_db
+def test_welcome_emails_count_on_the_day_they_were_sent(here: House, two_campaigns: tuple[Edition, Edition]) -> None:
+    ada = here.ada.number
+    welcome = welcomed(here, {NOW: [ada, 11_000], NOW - 8 * DAY: [11_001], NOW - 60 * DAY: [*range(12_000, 12_050)]})
+    came_in(here, welcome, "soft", [ada, 11_001, 12_000, 13_000])
+    report = seen(here)
+    assert [row.figures for row in report.welcome] == [{"accepted": 2, "soft": 1}, {"accepted": 1, "soft": 1}]
+    assert report.totals["accepted"] == 4503 and report.totals["unsubscribed"] == 85
+    for groups in (report.by_period(30), report.by_domain, report.by_provider, report.by_route, report.by_campaign()):
+        assert sum(groups.values(), Counter()) == report.totals
+    assert report.by_provider["other"]["accepted"] == 1 and report.by_provider[""]["accepted"] == 2
+    assert report.by_route[here.route.name]["accepted"] == 4503
+    assert seen(here, 90).totals["accepted"] == 4553
+    shown = deliverability.report(here.organization, 30, NOW.date())
+    [*_campaigns, (number, cells)] = shown.tables["campaign"]
+    assert number == welcome.campaign_id and cells["unsubscribed"].elsewhere
+
+
+@pytest.mark.django_db
+def test_a_welcome_email_has_a_row_that_leads_to_its_report(here: House, desk: Desk) -> None:
+    Campaign.objects.filter(organization=here.organization).update(released=None)
+    welcome = welcomed(here, {NOW: [*range(11_000, 11_030)]})
+    page = desk("viewer").get(_to(here, "deliverability"))
+    [row] = page.context["tables"][-1].rows
+    assert (row.name, row.href, row.note) == ("Welcome", welcome.campaign_id, "Welcome email")
+    assert [cell.text for cell in row.cells if cell.head == "unsubscribed"] == ["in its report"]
+
+
+@pytest.mark.django_db
+def test_what_came_in_about_other_emails_is_in_no_table(
+    here: House, desk: Desk, two_campaigns: tuple[Edition, Edition]
+) -> None:
+    MailReport.objects.bulk_create(
+        MailReport(organization=here.organization, mail=900_000, position=place, kind=KINDS.index(kind), day=NOW.date())
+        for place, kind in enumerate(["hard", "hard", "complaint", "none"])
+    )
+    assert seen(here).others == {"hard": 2, "complaint": 1} and seen(here).totals["hard"] == 31
+    others = desk("viewer").get(_to(here, "deliverability")).context["others"]
+    assert [cell.text for cell in others] == ["2", "< 20"], "few complaints are hidden here, too"
+
+
+@pytest.mark.django_db
+def test_the_chart_draws_no_share_that_the_table_hides(
+    here: House, desk: Desk, two_campaigns: tuple[Edition, Edition]
+) -> None:
+    page = desk("viewer").get(_to(here, "deliverability"))
+    chart = page.context["chart"]
+    assert (len(chart.dots), len(chart.rects)) == (0, 2), "the other one would tell of it"
+    assert [percent for *_where, percent in chart.limits] == ["0.1%", "0.3%"]
+    came_in(here, two_campaigns[0], "complaint", range(30_000, 30_030))
+    drawn = desk("viewer").get(_to(here, "deliverability")).context["chart"]
+    assert (len(drawn.dots), drawn.rects) == (2, [])
+    assert drawn.path.count("L") == 1 and drawn.dots[0][1] < drawn.dots[1][1], "4.2 % of 500 before 0.9 % of 4,000"
 
 
 @pytest.mark.django_db
@@ -148,7 +240,7 @@ def test_the_page_shows_figures_by_time_provider_domain_route_and_campaign(
 ) -> None:
     page = desk("viewer").get(_to(here, "deliverability"))
     tables = {table.id: table for table in page.context["tables"]}
-    assert [*tables] == ["time", "provider", "domain", "route", "campaign"]
+    assert [*tables] == ["period", "provider", "domain", "route", "campaign"]
     text = " ".join(page.content.decode().split())
     assert "4,500" in text and "courtdiary<wbr>.example" in text and here.route.name in text
     [flood, frost] = tables["campaign"].rows

@@ -21,6 +21,9 @@ from samizdat.campaigns.edition_details import EditionDetails
 from samizdat.campaigns.models import Campaign, Edition
 from samizdat.core import consent
 from samizdat.core.crypto import tokens
+from samizdat.core.mail.ledger import State
+from samizdat.delivery.actions.unsubscribe_totals import add_unsubscribes
+from samizdat.delivery.models import Delivery, ProviderTotal, Route, RouteTotal
 from samizdat.events.actions import detail_of, record, whole_day
 from samizdat.events.models import Event, FollowUp
 from samizdat.privacy.subject_access import access_file
@@ -738,11 +741,57 @@ def test_a_kill_between_the_leaving_and_its_number_leaves_neither(
         raise SystemExit
 
     with monkeypatch.context() as patch:
-        patch.setattr(unsubscribes, "count_leaving", killed)
+        patch.setattr(unsubscribes, "add_unsubscribes", killed)
         with pytest.raises(SystemExit):
             press(edition, ada, "leave")
     assert (status(ada, thursday), left_by(edition)) == ("subscribed", 0)
     unsubscribes.take(NOW)
+    assert (status(ada, thursday), left_by(edition)) == ("unsubscribed", 1)
+
+
+def carried(lantern: Any, edition: Edition, reader: Any) -> RouteTotal:
+    """They got it by a route."""
+    route = Route.objects.create(organization=lantern, name="own-server", settings_sealed=b"", changed=NOW)
+    Delivery.objects.create(
+        edition=edition, number=reader.number, state=State.ACCEPTED, answer=0, route=route, day=TODAY
+    )
+    return RouteTotal.objects.create(edition=edition, route=route, accepted=1)
+
+
+def test_who_leaves_by_a_letter_stands_at_its_route_and_provider(lantern: Any, thursday: Any, edition: Edition) -> None:
+    ada, boris = people(lantern, thursday, 2)
+    by_route = carried(lantern, edition, ada)
+    by_provider = ProviderTotal.objects.create(edition=edition, provider=ada.provider, state=State.ACCEPTED, count=2)
+    for kind, sums in (("leave", (1, 1)), ("leave", (1, 1)), ("back", (0, 0)), ("leave", (1, 1))):
+        press(edition, ada, kind)
+        for row in (by_route, by_provider):
+            row.refresh_from_db()
+        assert (by_route.unsubscribed, by_provider.unsubscribed) == sums
+    press(edition, boris, "leave")
+    for row in (by_route, by_provider):
+        row.refresh_from_db()
+    assert (by_route.unsubscribed, by_provider.unsubscribed) == (1, 2), "nobody knows Boris’s route any more"
+    assert left_by(edition) == 2
+
+
+def test_a_token_for_another_houses_letter_changes_no_sum_there(
+    lantern: Any, thursday: Any, vault: Any, edition: Edition
+) -> None:
+    """An own key signs any number of an edition, also one of another organization."""
+    elsewhere = found_organization("Harbour", source=vault, today=TODAY)
+    (ada,) = people(lantern, thursday, 1)
+    by_route = carried(lantern, edition, ada)
+    add_unsubscribes(elsewhere, {(edition.id, ada.number): 1})
+    by_route.refresh_from_db()
+    assert (by_route.unsubscribed, left_by(edition)) == (0, 0)
+
+
+def test_a_delivery_that_names_no_route_of_ours_keeps_nobody_from_leaving(
+    lantern: Any, thursday: Any, edition: Edition
+) -> None:
+    (ada,) = people(lantern, thursday, 1)
+    Delivery.objects.create(edition=edition, number=ada.number, state=State.ACCEPTED, answer=0, route_id=999, day=TODAY)
+    press(edition, ada, "leave")
     assert (status(ada, thursday), left_by(edition)) == ("unsubscribed", 1)
 
 

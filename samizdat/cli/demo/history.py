@@ -18,7 +18,6 @@ from samizdat import dbclock
 from samizdat.accounts.models import Organization
 from samizdat.audience import actions as audience
 from samizdat.audience.models import List, Subscriber, row_id
-from samizdat.campaigns.actions import count_leaving
 from samizdat.cli import bootstrap
 from samizdat.cli.demo import letters
 from samizdat.cli.demo.export import FIRST, LAST, LATIN, make_mailchimp_export
@@ -26,6 +25,7 @@ from samizdat.cli.demo.parameters import DOMAINS, MARK, PEOPLE
 from samizdat.core.mail.ledger import State
 from samizdat.delivery import clock_jumps
 from samizdat.delivery.actions import release
+from samizdat.delivery.actions.unsubscribe_totals import add_unsubscribes
 from samizdat.delivery.engine.sender import run_campaign
 from samizdat.delivery.models import Clock, Delivery
 
@@ -125,7 +125,7 @@ def _unsubscribe(organization: Organization, list_: List, sent: "Campaign", many
         for number in numbers:
             row = Subscriber.objects.get(pk=row_id(organization.pk, number))
             audience.unsubscribe(row, list_, way="one-click", now=bootstrap.now(), letter=str(edition))
-        count_leaving(organization, dict.fromkeys(((edition, number) for number in numbers), 1))
+        add_unsubscribes(organization, dict.fromkeys(((edition, number) for number in numbers), 1))
 
 
 def _sign_up(organization: Organization, list_: List, number: int) -> None:

@@ -32,5 +32,11 @@ def reached(complaints: int, delivered: int) -> Reached:
     return "alarm" if _is_over(ALARM, complaints, delivered) else ""
 
 
+def between(line: Reached, delivered: int) -> tuple[float, float | None]:
+    """The shares between which a number of complaints is that has reached this line and no higher one."""
+    alarm, stop = (max(line.share, line.least / delivered) for line in (ALARM, STOP))
+    return {"": (0, alarm), "alarm": (alarm, stop), "stop": (stop, None)}[line]
+
+
 def _is_over(line: ComplaintLine, complaints: int, delivered: int) -> bool:
     return complaints >= line.least and complaints >= delivered * line.share

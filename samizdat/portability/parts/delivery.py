@@ -42,6 +42,8 @@ from samizdat.vault.keyring import OrganizationKeys
 
 ROUTES = "routes"  # The part of base.Places that knows them by their names there.
 TOTALS = ("accepted", "refused", "deferred", "unsure")
+# Beside them, and beside what providers accepted; not in files of earlier versions.
+UNSUBSCRIBED = "unsubscribed"
 LONGEST = 4_000  # characters of a server's own words
 _SAID = ("accepted", "refused")
 # Routes of all letters, and texts of a letter: those that were said most.
@@ -117,7 +119,11 @@ class DeliveryPart(CampaignExtrasPart):
 def _routes(edition: Edition) -> list[dict[str, object]]:
     rows = RouteTotal.objects.filter(edition=edition).select_related("route").order_by("route")
     return [
-        {"route": row.route.name, "scheme": row.route.scheme, **{name: max(0, getattr(row, name)) for name in TOTALS}}
+        {
+            "route": row.route.name,
+            "scheme": row.route.scheme,
+            **{name: max(0, getattr(row, name)) for name in (*TOTALS, UNSUBSCRIBED)},
+        }
         for row in rows
     ]
 
@@ -131,8 +137,8 @@ def _minutes(edition: Edition) -> list[dict[str, object]]:
 def _providers(edition: Edition) -> list[dict[str, object]]:
     rows = ProviderTotal.objects.filter(edition=edition, count__gt=0).order_by("provider", "state")
     return [
-        {"provider": PROVIDERS[provider], "state": STATES[state], "count": count}
-        for provider, state, count in rows.values_list("provider", "state", "count")
+        {"provider": PROVIDERS[provider], "state": STATES[state], "count": count, UNSUBSCRIBED: max(0, unsubscribed)}
+        for provider, state, count, unsubscribed in rows.values_list("provider", "state", "count", UNSUBSCRIBED)
     ]
 
 
@@ -196,7 +202,7 @@ def _name(value: object) -> str:
 
 
 def _route(row: Mapping[str, object]) -> dict[str, object]:
-    sums = {name: whole(row[name]) for name in TOTALS}
+    sums = {name: whole(row[name]) for name in TOTALS} | {UNSUBSCRIBED: whole(row.get(UNSUBSCRIBED, 0))}
     return {"route": _name(row["route"]), "scheme": str(row["scheme"])[:20], **sums}
 
 
@@ -208,13 +214,14 @@ def _minute(row: dict[str, Any]) -> dict[str, object]:
     }
 
 
-def _total(row: Mapping[str, object], of: str) -> tuple[int, int, int]:
-    """(provider or version, state, count). What was owed there is called off here."""
+def _total(row: Mapping[str, object], of: str) -> tuple[int, int, int, int]:
+    """(provider or version, state, count, unsubscribed). What was owed there is called off here."""
     state = STATES.index(row["state"])
     # A provider that this house does not know is one of the others.
     known = PROVIDERS.index(row[of]) if of == "provider" and row[of] in PROVIDERS else 0
     place = known if of == "provider" else whole(row[of], 255)
-    return place, State.CANCELLED if state in (State.PENDING, State.DEFERRED) else state, whole(row["count"])
+    state = State.CANCELLED if state in (State.PENDING, State.DEFERRED) else state
+    return place, state, whole(row["count"]), whole(row.get(UNSUBSCRIBED, 0))
 
 
 def _answer(row: dict[str, Any]) -> dict[str, object]:
@@ -236,7 +243,9 @@ def _make(edition: Edition, payload: dict[str, Any], places: base.Places) -> Non
     names = sorted({row["route"] for kind in BY_ROUTE for row in payload.get(kind, ())})
     here = {name: _route_here(name, schemes.get(name, ""), places) for name in names}
     RouteTotal.objects.bulk_create(
-        RouteTotal(edition=edition, route_id=here[row["route"]], **{name: row[name] for name in TOTALS})
+        RouteTotal(
+            edition=edition, route_id=here[row["route"]], **{name: row[name] for name in (*TOTALS, UNSUBSCRIBED)}
+        )
         for row in payload.get("routes", ())
     )
     MinuteTotal.objects.bulk_create(
@@ -246,12 +255,12 @@ def _make(edition: Edition, payload: dict[str, Any], places: base.Places) -> Non
         for row in payload.get("minutes", ())
     )
     ProviderTotal.objects.bulk_create(
-        ProviderTotal(edition=edition, provider=provider, state=state, count=count)
-        for provider, state, count in _summed(payload.get("providers", ()))
+        ProviderTotal(edition=edition, provider=provider, state=state, count=count, unsubscribed=unsubscribed)
+        for provider, state, count, unsubscribed in _summed(payload.get("providers", ()))
     )
     VariantTotal.objects.bulk_create(
         VariantTotal(edition=edition, variant=variant, state=state, count=count)
-        for variant, state, count in _summed(payload.get("versions", ()))
+        for variant, state, count, _unsubscribed in _summed(payload.get("versions", ()))
     )
     keys = keyring.keys(edition.organization)
     SmtpReply.objects.bulk_create(_reply(keys, edition, here[row["route"]], row) for row in payload.get("answers", ()))
@@ -265,11 +274,12 @@ def _reply(keys: OrganizationKeys, edition: Edition, route: int, row: Mapping[st
     return SmtpReply(edition=edition, route_id=route, digest=digest, **values, text_sealed=sealed)
 
 
-def _summed(rows: Iterable[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
-    sums: Counter[tuple[int, int]] = Counter()
-    for of, state, count in rows:
-        sums[of, state] += count
-    return [(*key, count) for key, count in sorted(sums.items())]
+def _summed(rows: Iterable[tuple[int, int, int, int]]) -> list[tuple[int, int, int, int]]:
+    counts, unsubscribed = Counter[tuple[int, int]](), Counter[tuple[int, int]]()
+    for of, state, count, left in rows:
+        counts[of, state] += count
+        unsubscribed[of, state] += left
+    return [(*key, count, unsubscribed[key]) for key, count in sorted(counts.items())]
 
 
 def _route_here(name: str, scheme: str, places: base.Places) -> int:

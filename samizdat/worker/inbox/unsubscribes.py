@@ -25,7 +25,6 @@ from samizdat.audience.actions.preferences import Fewer, PreferenceChoice
 from samizdat.audience.consent_records import CROWDS, FEWER, LEFT, RETURNED, purpose_in, what_in
 from samizdat.audience.errors import RowsAltered
 from samizdat.audience.models import List, Subscriber, is_number, row_id
-from samizdat.campaigns.ab_test import count_leaving
 from samizdat.campaigns.edition_details import opened
 from samizdat.campaigns.models import Edition
 from samizdat.core import consent
@@ -33,6 +32,7 @@ from samizdat.core.consent import Permission
 from samizdat.core.crypto import tokens
 from samizdat.core.crypto.seal import SealBroken
 from samizdat.delivery.actions import welcome
+from samizdat.delivery.actions.unsubscribe_totals import Moved, add_unsubscribes, counted
 from samizdat.events.actions import detail_of, is_genuine, record
 from samizdat.events.models import Event
 from samizdat.publicdb import actions as publicdb
@@ -49,12 +49,8 @@ SLICE_RECORDS = 1_000
 # Lists of a choice that is of all of theirs.
 SLICE_LISTS = 10
 
-# (edition, number of a reader) -> by how many the sum of its leavings moves.
-type Moved = Counter[tuple[int, int]]
 # Changes what a subscriber has on a list; whether there was anything to change.
 type Change = Callable[[Subscriber, List], bool]
-# The same of some lists or purposes at once; those that were changed.
-type Changes[T] = Callable[[Subscriber], Sequence[T]]
 
 KINDS = (*LEAVING, "confirm")
 LEAVING_PURPOSES = ("leave", "preferences")
@@ -272,10 +268,10 @@ def _leave_together(proven: Sequence[Unsubscribe], now: datetime) -> None:
                 words={consent.LETTER: str(unsubscribe.edition)} if unsubscribe.edition else {},
                 purpose=unsubscribe.purpose,
             )
-            for list_ in _counted(unsubscribe.subscriber, unsubscribe.lists, leave, moved, now):
+            for list_ in counted(unsubscribe.subscriber, unsubscribe.lists, leave, moved, now):
                 left[list_.id, unsubscribe.purpose].append(unsubscribe.subscriber.number)
         _tell(organization, LEFT, left, now)
-        count_leaving(organization, moved)
+        add_unsubscribes(organization, moved)
 
 
 def leave_appeals(proven: Unsubscribe, now: datetime) -> None:
@@ -363,31 +359,15 @@ def _back_together(proven: Sequence[Unsubscribe], now: datetime) -> list[Unsubsc
             change = partial(
                 audience.undo_unsubscribe_from, of=left, way="one-click", now=now, since=since, sent_at=unsubscribe.at
             )
-            changed = _counted(unsubscribe.subscriber, unsubscribe.lists, change, moved, now) if left else []
+            changed = counted(unsubscribe.subscriber, unsubscribe.lists, change, moved, now) if left else []
             # Done already, where the worker was killed before it could say so.
             if changed or not left:
                 back.append(unsubscribe)
             for list_, purpose in changed:
                 returned[list_.id, purpose].append(unsubscribe.subscriber.number)
         _tell(organization, RETURNED, returned, now)
-        count_leaving(organization, moved)
+        add_unsubscribes(organization, moved)
     return back
-
-
-def _counted[T](
-    subscriber: Subscriber, lists: Sequence[List], change: Changes[T], moved: Moved, now: datetime
-) -> Sequence[T]:
-    """Does the change of what they have on these lists; what it makes of the letters they left by goes into `moved`:
-    (edition, subscriber) -> by how many.
-
-    Their consent records alone tell it, so nobody's click is kept, and what is done twice is counted once.
-    """
-    before = audience_queries.letters_left_by(subscriber, lists, now)
-    if changed := change(subscriber):
-        after = audience_queries.letters_left_by(subscriber, lists, now)
-        moved.update((int(letter), subscriber.number) for _list, letter in after - before)
-        moved.subtract((int(letter), subscriber.number) for _list, letter in before - after)
-    return changed
 
 
 def _settle(envelopes: list[OpenedEnvelope], proven: Iterable[tuple[OpenedEnvelope, str]]) -> None:
@@ -428,8 +408,8 @@ def undo_alarm(alarm: Event, *, by: Person | None, now: datetime) -> int:
             for number, change in some:
                 subscriber = audience_queries.subscriber_numbered(organization, number)
                 if subscriber is not None:
-                    back += len(_counted(subscriber, [list_], partial(_changed, change, list_), moved, now))
-            count_leaving(organization, moved)
+                    back += len(counted(subscriber, [list_], partial(_changed, change, list_), moved, now))
+            add_unsubscribes(organization, moved)
     detail = {"what": what, "groups": sorted(groups), "back": back, "purpose": purpose}
     record("subscribers.left_undone", organization, now=now, about=list_.id, by=by, detail=detail)
     return back

@@ -1,7 +1,7 @@
 """How email arrives: what bounced, at once and later, was complained about and answered, over a time. Totals alone."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import date
 
 from django.http import HttpResponse
@@ -17,8 +17,9 @@ from samizdat.core.mail import complaint_rules
 from samizdat.core.totals import FEWEST
 from samizdat.formatting import grouped, percent, shaped
 from samizdat.incoming import deliverability, queries
-from samizdat.incoming.deliverability import BY_EMAIL, MEASURES, SPANS, Cell, Cells, Deliverability, Figures, Measure
+from samizdat.incoming.deliverability import SPANS, Cell, Cells, DeliverabilityReport, Grouping, Key, Measure
 from samizdat.web import labels
+from samizdat.web.charts import ComplaintChart, ComplaintPoint, complaint_chart
 from samizdat.web.permissions import EVERYONE, door
 from samizdat.web.request import DeskRequest
 
@@ -34,9 +35,17 @@ HEADS: dict[Measure, labels.Word] = {
     "reply": lazy("replies"),
     "unsubscribed": pgettext_lazy("column", "unsubscribed"),
 }
+# Title of each table, and of its first column.
+WORDS: dict[Grouping, tuple[labels.Word, labels.Word]] = {
+    "period": (lazy("By week"), lazy("Week from")),
+    "provider": (lazy("By mailbox provider"), lazy("Mailbox provider")),
+    "domain": (lazy("By sending domain"), lazy("Domain")),
+    "route": (lazy("By sending route"), lazy("Route")),
+    "campaign": (lazy("By campaign"), lazy("Campaign")),
+}
+BY_MONTH = lazy("By month"), lazy("Month from")
 # Gmail tells senders of no single complaint (support.google.com/mail/answer/6254652): none says nothing there.
 SILENT = "gmail"
-_UNKNOWN = lazy("no longer known")
 STATES = {"": "", "alarm": "care", "stop": "stop"}
 
 
@@ -74,70 +83,58 @@ class ShownTable:
 def page(request: DeskRequest) -> HttpResponse:
     organization, asked = request.organization, request.GET.get("days", "")
     days = int(asked) if asked in map(str, SPANS) else SPANS[0]
-    until = organization.day_of(timezone.now())
-    since = deliverability.since(days, until)
-    seen = deliverability.deliverability(organization, since, until)
+    report = deliverability.report(organization, days, organization.day_of(timezone.now()), CAMPAIGNS)
     facts = {
-        "days": days,
+        "report": report,
         "spans": SPANS,
-        "since": since,
-        "until": until,
         "fewest": FEWEST,
-        "has_welcome": seen.has_welcome,
         "is_heard": queries.last_received(organization) is not None,
-        "sums": _cells(deliverability.table({}, seen.totals).total),
-        "tables": _tables(organization, seen, days, since) if seen.campaigns else [],
+        "sums": _cells(report.total),
+        "others": _cells({name: cell for name, cell in report.others.items() if cell.count or cell.few}),
+        "chart": _chart(report) if report.seen.totals else None,
+        "tables": _tables(organization, report) if report.seen.totals else [],
     }
     return render(request, "web/deliverability.html", facts)
 
 
-def _tables(organization: Organization, seen: Deliverability, days: int, since: date) -> list[ShownTable]:
-    over_time = (_("By month"), _("Month from")) if days == SPANS[-1] else (_("By week"), _("Week from"))
-    periods = {shaped(max(first, since), "short"): figures for first, figures in seen.by_period(days).items()}
-    providers = {labels.provider(word) if word else str(_UNKNOWN): row for word, row in seen.by_provider.items()}
-    routes = {name or str(_UNKNOWN): row for name, row in seen.by_route.items()}
-    return [
-        _table("time", over_time, periods, seen.totals),
-        _table("provider", (_("By mailbox provider"), _("Mailbox provider")), providers, seen.totals, BY_EMAIL),
-        _table("domain", (_("By sending domain"), _("Domain")), seen.by_domain, seen.totals),
-        _table("route", (_("By sending route"), _("Route")), routes, seen.totals, BY_EMAIL),
-        _by_campaign(organization, seen),
-    ]
+def _tables(organization: Organization, report: DeliverabilityReport) -> list[ShownTable]:
+    heads, total = [str(word) for word in HEADS.values()], _cells(report.total)
+    shown = []
+    for grouping, rows in report.tables.items():
+        title, head = BY_MONTH if grouping == "period" and report.days == SPANS[-1] else WORDS[grouping]
+        row_of = _campaign_row(organization, report) if grouping == "campaign" else _row(grouping)
+        table = ShownTable(grouping, str(title), str(head), heads, [row_of(*row) for row in rows], total)
+        shown.append(table if all(key != "" for key, _row in rows) else _with_note(table))
+    return shown
 
 
-def _table(
-    id: str,
-    words: tuple[str, str],
-    rows: Mapping[str, Figures],
-    totals: Figures,
-    measures: Sequence[Measure] = MEASURES,
-) -> ShownTable:
-    """words: title of the table, and of its first column."""
-    table = deliverability.table(rows, totals, measures)
-    shown = [ShownRow(name, _cells(cells, is_silent=name == labels.provider(SILENT))) for name, cells in table.rows]
-    notes = [_("Unsubscribes are counted by campaign, so they aren’t in this table.")] if measures is BY_EMAIL else []
-    if str(_UNKNOWN) in rows:
-        notes.append(_("No longer known: the subscriber or the record of their email was deleted."))
-    return ShownTable(id, *words, [str(HEADS[name]) for name in measures], shown, _cells(table.total), " ".join(notes))
+def _row(grouping: Grouping) -> Callable[[Key, Cells], ShownRow]:
+    def row_of(key: Key, cells: Cells) -> ShownRow:
+        if key == "":
+            return ShownRow(_("no longer known"), _cells(cells))
+        if grouping == "provider":
+            return ShownRow(labels.provider(str(key)), _cells(cells, is_silent=key == SILENT))
+        return ShownRow(shaped(key, "short") if isinstance(key, date) else str(key), _cells(cells))
+
+    return row_of
 
 
-def _by_campaign(organization: Organization, seen: Deliverability) -> ShownTable:
-    newest, earlier = seen.campaigns[:CAMPAIGNS], seen.campaigns[CAMPAIGNS:]
-    rows: dict[int, Figures] = {row.number: row.figures for row in newest}
-    if earlier:
-        rows[0] = Deliverability(earlier).totals
-    table = deliverability.table(rows, seen.totals)
-    named = {row.campaign.pk: row for row in campaigns.sent(organization, 0, CAMPAIGNS, rows)}
-    days = {row.number: row.day for row in newest}
-    shown = [
-        ShownRow(named[number].subject, _cells(cells), number, shaped(days[number], "day"))
-        if number
-        else ShownRow(_("Earlier campaigns"), _cells(cells))
-        for number, cells in table.rows
-        if number in named or not number
-    ]
-    heads = [str(HEADS[name]) for name in MEASURES]
-    return ShownTable("campaign", _("By campaign"), _("Campaign"), heads, shown, _cells(table.total))
+def _campaign_row(organization: Organization, report: DeliverabilityReport) -> Callable[[Key, Cells], ShownRow]:
+    numbers = [int(str(key)) for key, _cells_of in report.tables["campaign"] if key]
+    named = {row.campaign.pk: row.subject for row in campaigns.sent(organization, 0, len(numbers), numbers)}
+    days = {row.number: shaped(row.day, "day") for row in report.seen.campaigns}
+
+    def row_of(key: Key, cells: Cells) -> ShownRow:
+        if not key:
+            return ShownRow(_("Earlier campaigns"), _cells(cells))
+        number = int(str(key))
+        return ShownRow(named.get(number, ""), _cells(cells), number, days.get(number, _("Welcome email")))
+
+    return row_of
+
+
+def _with_note(table: ShownTable) -> ShownTable:
+    return replace(table, note=_("No longer known: the subscriber or the record of their email was deleted."))
 
 
 def _cells(cells: Cells, is_silent: bool = False) -> list[ShownCell]:
@@ -146,6 +143,8 @@ def _cells(cells: Cells, is_silent: bool = False) -> list[ShownCell]:
 
 def _cell(name: Measure, cell: Cell, is_silent: bool) -> ShownCell:
     head, state = str(HEADS[name]), STATES[cell.line]
+    if cell.elsewhere:
+        return ShownCell(head, _("in its report"))
     if is_silent and name == "complaint" and not cell.count and not cell.few:
         return ShownCell(head, _("not reported"))
     if cell.count is None:
@@ -154,3 +153,13 @@ def _cell(name: Measure, cell: Cell, is_silent: bool) -> ShownCell:
         return ShownCell(head, f"< {grouped(FEWEST)}" if cell.few else _("hidden"), note, state)
     share = percent(cell.count, cell.whole, 2) if cell.whole and cell.count else ""
     return ShownCell(head, grouped(cell.count), share, state, not cell.count)
+
+
+def _chart(report: DeliverabilityReport) -> ComplaintChart | None:
+    points = []
+    for key, cells in report.tables["period"]:
+        accepted, complaints = cells["accepted"].count or 0, cells["complaint"]
+        if accepted and isinstance(key, date):
+            hidden = complaint_rules.between(complaints.line, accepted) if complaints.count is None else None
+            points.append(ComplaintPoint(key, (complaints.count or 0) / accepted, hidden))
+    return complaint_chart(points)
