@@ -36,6 +36,7 @@ COMMANDS = {
     "bounce": ("bounces", "bounce"),
     "mail": ("mail", "mail"),
     "seed": ("seeds", "seed"),
+    "inbox": ("inbox", "inbox"),
     "demo": ("demo", "demo"),
     "completion": ("completion", "completion"),
 }

@@ -67,6 +67,9 @@ mail ls
 !mail test bounces
 !mail edit bounces --move Read
 mail remove bounces
+inbox ls
+!inbox show 4711
+!inbox done 4711
 !seed add post seed@post.example imaps://seed:secret@127.0.0.1:9
 seed ls
 !seed test post

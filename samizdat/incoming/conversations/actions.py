@@ -103,7 +103,7 @@ def assign(row: Conversation, person: Person | None, *, by: Person, now: datetim
         record("conversation.assigned", row.organization, about=row.pk, by=by, now=now, detail=detail)
 
 
-def finish(row: Conversation, *, by: Person, now: datetime) -> None:
+def finish(row: Conversation, *, by: Person | None, now: datetime) -> None:
     with transaction.atomic():
         _turn(row, Conversation.DONE)
         record("conversation.done", row.organization, about=row.pk, by=by, now=now)

@@ -73,8 +73,8 @@ def waiting(organization: Organization) -> int:
     return Conversation.objects.filter(organization=organization, state=Conversation.WAITING).count()
 
 
-def page(organization: Organization, folder: str, person: Person, number: int) -> ConversationPage:
-    """folder: of FOLDERS. number: of the page, from 1. The newest first."""
+def page(organization: Organization, folder: str, person: Person | None, number: int) -> ConversationPage:
+    """folder: of FOLDERS. person: whose *mine* is. number: of the page, from 1. The newest first."""
     every = rows_of(organization)
     open_ = every.exclude(state=Conversation.DONE)
     rows = {"open": open_, "mine": open_.filter(assignee=person)}.get(folder, every.filter(state=Conversation.DONE))
