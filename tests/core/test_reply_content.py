@@ -74,6 +74,18 @@ def test_html_is_read_as_text() -> None:
     assert content.words == "Thank you"
 
 
+def test_words_below_the_styles_of_outlook_are_their_own() -> None:
+    page = "<html><head><style>p {color: red}</style ></head><body><p>Where is the cat?</p></body></html>"
+    content = content_of(mail(page, kind="text/html"))
+    assert (content.words, content.quoted) == ("Where is the cat?", "")
+
+
+def test_what_html_quotes_is_folded_like_plain_text() -> None:
+    page = "<p>On the roof.</p><blockquote>Where is<br>the cat?<blockquote>News</blockquote></blockquote><p>Ada</p>"
+    content = content_of(mail(page, kind="text/html"))
+    assert (content.words, content.quoted) == ("On the roof.\nAda", "> Where is\n> the cat?\n> News")
+
+
 @pytest.mark.parametrize(
     ("words", "subject"),
     [

@@ -8,6 +8,7 @@ import binascii
 import html
 import re
 from dataclasses import dataclass, field
+from itertools import batched
 
 # Bytes of a message: real ones that come back with all attachments have up to 30 MB. The report stands before the
 # returned message, so no more than the first bytes are read.
@@ -38,10 +39,13 @@ class Part:
     @property
     def text(self) -> str:
         """Its words, decoded; of HTML what a person would read."""
-        decoded = _decoded(
-            self.body[:TEXT_READ], self.get("content-transfer-encoding"), self.parameters.get("charset", "")
-        )
-        return plain(decoded) if self.kind == "text/html" else decoded
+        return plain(self.source) if self.kind == "text/html" else self.source
+
+    @property
+    def source(self) -> str:
+        """Decoded, HTML as it is."""
+        encoding, charset = self.get("content-transfer-encoding"), self.parameters.get("charset", "")
+        return _decoded(self.body[:TEXT_READ], encoding, charset)
 
     @property
     def data(self) -> bytes:
@@ -255,10 +259,24 @@ def _word(match: re.Match[str]) -> str:
 
 
 _BREAK = re.compile(r"<(?:br|p|/p|div|/div|li|tr|/tr|h\d|hr|pre|/pre)\b[^<>]{0,500}>", re.IGNORECASE)
-_HIDDEN = re.compile(r"<(style|script|title|head)\b[^<>]{0,500}>[^<]{0,20000}</\1", re.IGNORECASE)
+_HIDDEN = re.compile(r"<(style|script|title|head)\b[^<>]{0,500}>[^<]{0,20000}</\1\s{0,9}>", re.IGNORECASE)
 _TAG = re.compile(r"<[/!a-zA-Z][^<>@]{0,2000}>|<a\b[^<>]{0,2000}>")
 
 
 def plain(page: str) -> str:
     page = _HIDDEN.sub(" ", page.replace("\n", " ")) if "<pre" not in page.lower() else page
     return html.unescape(_TAG.sub("", _BREAK.sub("\n", page))).replace("\xa0", " ")
+
+
+_QUOTE = re.compile(r"<(/?)blockquote\b[^<>]{0,2000}>", re.IGNORECASE)
+
+
+def plain_with_quotes(page: str) -> str:
+    """The same, with a > before each line of what it quotes, as in plain text."""
+    text, *others = _QUOTE.split(page)
+    depth, pieces = 0, [plain(text)]
+    for slash, text in batched(others, 2):
+        depth = max(0, depth - 1) if slash else depth + 1
+        lines = plain(text).strip().split("\n")
+        pieces += [f"> {line.strip()}" if depth else line for line in lines] if any(lines) else []
+    return "\n".join(pieces)

@@ -4,7 +4,7 @@ import re
 from email.message import Message
 
 from samizdat.core.bounce import addresses
-from samizdat.core.bounce.mime import BYTES_READ, Part, Unreadable, decoded, leaves, split
+from samizdat.core.bounce.mime import BYTES_READ, Part, Unreadable, decoded, leaves, plain_with_quotes, split
 from samizdat.core.bounce.phrases import PhraseIndex, listed
 from samizdat.core.bounce.replies import says_leave
 from samizdat.core.bounce.report import Attachment, ReplyContent
@@ -65,7 +65,7 @@ def _text(parts: list[Part]) -> str:
     plain = (part.text for part in shown if part.kind in ("text/plain", "text", "text/enriched"))
     if text := next((text for text in plain if text.strip()), ""):
         return text
-    return next((part.text for part in shown if part.kind == "text/html"), "")
+    return next((plain_with_quotes(part.source) for part in shown if part.kind == "text/html"), "")
 
 
 # What mail programs write above a message that they quote whole.
