@@ -209,3 +209,26 @@ def test_a_page_of_replies_has_twenty_five(here: House, desk: Desk) -> None:
     first, second = (read(desk("editor"), to(here, "inbox") + f"?page={page}") for page in (1, 2))
     assert "Letter 25" in first and "Letter 0<" not in first and "1 to 25 of 26" in first
     assert "Letter 0<" in second and "26 to 26 of 26" in second
+
+
+def test_of_a_long_conversation_the_newest_messages_stand_open(here: House, desk: Desk) -> None:
+    """Whoever answers doesn't have to pass by two hundred."""
+    for number in range(9):
+        row = wrote(here, replace(ADA, words=f"Message {number}"))
+    page = read(desk("editor"), to(here, "conversation", row.pk))
+    place, newest = page.index("Show 4 earlier messages"), page.index("Message 4</p>")
+    assert place < page.index("Message 3</p>") < newest
+    assert page[place:newest].count("<details") < page[place:newest].count("</details>"), "not among the folded"
+
+
+def test_a_reply_without_subject_and_words_is_said_to_be_so(here: House, desk: Desk) -> None:
+    wrote(here, replace(ADA, subject="", words="", quoted=""))
+    page = read(desk("editor"), to(here, "inbox"))
+    assert "No subject" in page and "No text" in page
+
+
+def test_what_is_written_from_right_to_left_begins_at_the_right(here: House, desk: Desk) -> None:
+    row = wrote(here, replace(ADA, subject="رسائل", words="مرحبا"))
+    page = read(desk("editor"), to(here, "conversation", row.pk))
+    assert '<p class="cut" dir="auto">مرحبا</p>' in page
+    assert 'dir="auto"' in page[page.index("<textarea") : page.index("</textarea>")]

@@ -12,14 +12,17 @@ class AnswerForm(DeskForm):
         label=lazy("Reply"),
         strip=False,
         max_length=actions.LONGEST,
-        widget=forms.Textarea(attrs={"rows": 6}),
+        widget=forms.Textarea(attrs={"rows": 6, "dir": "auto"}),
         error_messages={"required": lazy("Write a reply first.")},
     )
 
 
 class NoteForm(DeskForm):
     note = forms.CharField(
-        label=lazy("Note"), max_length=actions.LONGEST, widget=forms.Textarea(attrs={"rows": 3}), strip=False
+        label=lazy("Note"),
+        max_length=actions.LONGEST,
+        widget=forms.Textarea(attrs={"rows": 3, "dir": "auto"}),
+        strip=False,
     )
 
 
@@ -30,6 +33,6 @@ class AwayForm(DeskForm):
         label=lazy("Text"),
         required=False,
         max_length=away.LONGEST,
-        widget=forms.Textarea(attrs={"rows": 8}),
+        widget=forms.Textarea(attrs={"rows": 8, "dir": "auto"}),
         help_text=lazy("Leave it empty to turn the away text off."),
     )

@@ -22,7 +22,7 @@ from samizdat.events.actions import record
 from samizdat.incoming.conversations import actions, away, outgoing, queries
 from samizdat.incoming.conversations.away import AwaySettings
 from samizdat.incoming.conversations.details import ConversationDetails
-from samizdat.incoming.conversations.queries import ConversationPage, ConversationRow
+from samizdat.incoming.conversations.queries import ConversationPage, ConversationRow, MessageView
 from samizdat.incoming.errors import ConversationRefused
 from samizdat.web import params, read_limits
 from samizdat.web.audience.views.bulk import AT_ONCE
@@ -32,6 +32,12 @@ from samizdat.web.permissions import WRITERS, deed, door, go
 from samizdat.web.request import DeskRequest
 from samizdat.web.settings.activity import DIGITS
 from samizdat.web.settings.views.pending_changes import tell_waiting
+
+# Messages of a conversation from which on the earlier ones are folded, and how many stay open: who answers wants the
+# newest, and the form below.
+NOT_FOLDED, UNFOLDED = 8, 5
+
+type MessageShown = tuple[MessageView, str, str]
 
 
 @door(see=WRITERS)
@@ -97,6 +103,7 @@ def _page(request: DeskRequest, shown: ConversationRow, form: AnswerForm, *, rev
     known, organization = shown.known, request.organization
     card = _card(request, known)
     sender = outgoing.sender_of(organization, known.list)
+    earlier, newest = _messages(organization, shown)
     facts = _listed(request) | {
         "shown": shown,
         "known": known,
@@ -105,10 +112,8 @@ def _page(request: DeskRequest, shown: ConversationRow, form: AnswerForm, *, rev
         "reveals": reveals,
         "card": card,
         "lists": _lists(known, card),
-        "messages_of": [
-            (view, _writer(organization, view.words.by), outgoing.SENTENCES.get(view.words.refused, ""))
-            for view in queries.messages(shown.row)
-        ],
+        "earlier": earlier,
+        "newest": newest,
         "assignee": accounts.name_in(organization, shown.row.assignee),
         "team": [member for member in accounts.members(organization) if member.role in MAY_ANSWER],
         "form": form,
@@ -118,6 +123,19 @@ def _page(request: DeskRequest, shown: ConversationRow, form: AnswerForm, *, rev
         "title": known.subject or _("No subject"),
     }
     return render(request, "web/inbox/conversation.html", facts, status=422 if form.errors else 200)
+
+
+def _messages(organization: Organization, shown: ConversationRow) -> tuple[list[MessageShown], list[MessageShown]]:
+    """(those that are folded, the newest), each with its author and why it was not sent. None is folded that waits for
+    a person."""
+    views = queries.messages(shown.row)
+    writers = {number: _writer(organization, number) for number in {view.words.by for view in views}}
+    every = [(view, writers[view.words.by], str(outgoing.SENTENCES.get(view.words.refused, ""))) for view in views]
+    if len(every) <= NOT_FOLDED:
+        return [], every
+    waits = next((place for place, (_view, _writer, problem) in enumerate(every) if problem), len(every))
+    fold = min(len(every) - UNFOLDED, waits)
+    return every[:fold], every[fold:]
 
 
 def _show_address(request: DeskRequest, known: ConversationDetails) -> None:
