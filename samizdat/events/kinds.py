@@ -116,6 +116,7 @@ type EventKind = Literal[
     "form.created",
     "form.removed",
     "inbox.away_changed",
+    "inbox.limited",
     "incoming.full",
     "installation.fenced",
     "installation.released",
@@ -366,6 +367,7 @@ SENTENCES: dict[EventKind, Promise] = {
     "form.created": lazy("Sign-up form created."),
     "form.removed": lazy("Sign-up form removed."),
     "inbox.away_changed": lazy("Away text of the inbox changed."),
+    "inbox.limited": lazy("More email came in than the inbox takes in a day."),
     "incoming.full": lazy("Incoming email takes too much room; some of it waits at its mail server."),
     "installation.fenced": lazy(
         "This installation runs in a different place than before, so sending is on hold until an admin allows it."

@@ -134,7 +134,9 @@ class Conversation(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(fields=["organization", "state", "last"], name="conversation_by_state"),
+            models.Index(
+                fields=["organization", "state", "last", "assignee", "subscriber"], name="conversation_by_state"
+            ),
             models.Index(fields=["organization", "mark"], name="conversation_by_mark"),
             models.Index(fields=["organization", "thread"], name="conversation_by_thread"),
             models.Index(fields=["subscriber"], name="conversation_by_subscriber"),

@@ -1,5 +1,6 @@
 """A reply becomes a conversation beside its subscriber; the team answers, and nobody else reads it."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from email import message_from_bytes
 from typing import Any
@@ -11,10 +12,10 @@ from samizdat.audience import actions as audience
 from samizdat.audience import queries as people
 from samizdat.audience.actions import bulk
 from samizdat.events.models import Event
-from samizdat.incoming.conversations import actions, away, queries
+from samizdat.incoming.conversations import actions, away, queries, strangers
 from samizdat.incoming.conversations.away import AwaySettings
 from samizdat.incoming.errors import ConversationRefused
-from samizdat.incoming.models import AwayReply, Conversation, ConversationMessage, IncomingMail
+from samizdat.incoming.models import AwayReply, Conversation, ConversationMessage, IncomingMail, MailReport
 from samizdat.worker.mail import answers
 from samizdat.worker.schedule import event_handlers
 from tests.delivery.conftest import House
@@ -298,3 +299,47 @@ def test_a_message_that_was_moved_into_another_conversation_is_not_shown(house: 
     first, second = Conversation.objects.order_by("pk")
     ConversationMessage.objects.filter(conversation=first).update(conversation=second)
     assert len(queries.messages(second)) == 1
+
+
+def strangers_mail(incoming: Incoming, senders: Sequence[str], subject: str = "Buy %d") -> None:
+    for place, sender in enumerate(senders):
+        incoming.take(reply(sender, subject=subject % place if "%" in subject else subject))
+    incoming.read()
+
+
+def test_a_stranger_begins_few_conversations_a_day_and_the_rest_is_a_report(house: House, incoming: Incoming) -> None:
+    strangers_mail(incoming, ["eve@elsewhere.example"] * (strangers.OF_ADDRESS + 3))
+    assert Conversation.objects.count() == strangers.OF_ADDRESS
+    assert MailReport.objects.count() == IncomingMail.objects.count() == strangers.OF_ADDRESS + 3
+    assert strangers.is_limited(house.organization, now())
+    assert Event.objects.filter(kind=strangers.LIMITED).count() == 1
+    strangers_mail(incoming, ["mallory@elsewhere.example"])
+    assert Conversation.objects.count() == strangers.OF_ADDRESS + 1
+
+
+def test_under_many_addresses_strangers_fill_no_inbox_and_subscribers_get_in(
+    house: House, incoming: Incoming, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(strangers, "OF_ALL", 4)
+    [ada] = house.people(1)
+    sent = incoming.send()[ada]
+    strangers_mail(incoming, [f"eve{place}@elsewhere.example" for place in range(6)])
+    incoming.take(reply(ada))
+    incoming.take(reply(ada, subject="Re: Another", In_Reply_To=message_id(sent)))
+    incoming.read()
+    assert Conversation.objects.filter(subscriber=None).count() == 4
+    assert Conversation.objects.exclude(subscriber=None).count() == 2
+
+
+def test_who_writes_under_a_subscribers_address_begins_few(house: House, incoming: Incoming) -> None:
+    [ada] = house.people(1)
+    strangers_mail(incoming, [ada] * (strangers.OF_ADDRESS + 2))
+    assert Conversation.objects.count() == strangers.OF_ADDRESS
+
+
+def test_one_conversation_of_a_stranger_takes_few_messages_a_day(house: House, incoming: Incoming) -> None:
+    strangers_mail(incoming, ["eve@elsewhere.example"] * (strangers.IN_A_DAY + 2), subject="Buy")
+    assert len(words(house)) == strangers.IN_A_DAY
+    incoming.take(reply("eve@elsewhere.example", subject="Buy"))
+    incoming.read(later=timedelta(days=1, minutes=1))
+    assert len(words(house)) == strangers.IN_A_DAY + 1

@@ -1,6 +1,5 @@
 """A reply becomes a conversation, or goes on with one."""
 
-import logging
 import os
 import re
 from datetime import UTC, datetime
@@ -15,13 +14,11 @@ from samizdat.core.bounce.report import ReplyContent, Report
 from samizdat.core.crypto import tokens
 from samizdat.core.crypto.seal import SealBroken
 from samizdat.core.mail.address import BadAddress, comparable, normalize
-from samizdat.incoming.conversations import away, details
+from samizdat.incoming.conversations import away, details, strangers
 from samizdat.incoming.conversations.details import ConversationDetails
 from samizdat.incoming.identity import SentMessage
 from samizdat.incoming.models import Conversation
 from samizdat.vault import keyring
-
-log = logging.getLogger("samizdat.worker")
 
 # Messages of one conversation, and conversations that wait in an organization: more come from no people.
 MOST_MESSAGES, MOST_WAITING = 200, 20_000
@@ -38,8 +35,8 @@ def take_up(organization: Organization, mail: int, report: Report, message: Sent
         return False
     mark = mark_of(organization, content.sender, content.subject)
     row = _goes_on(organization, content, mark) or _new(organization, content, message, mark, now)
-    if row is None:
-        log.error("A reply was set aside: %s conversations wait. Answer or delete some in the inbox.", MOST_WAITING)
+    if row is None or strangers.is_flooded(row, now):
+        strangers.set_aside(organization, now)
         return False
     known = details.opened(row)
     assert known is not None
@@ -71,11 +68,13 @@ def _goes_on(organization: Organization, content: ReplyContent, mark: bytes) -> 
 def _new(
     organization: Organization, content: ReplyContent, message: SentMessage | None, mark: bytes, now: datetime
 ) -> Conversation | None:
-    """None where too many wait."""
+    """None where too many wait, or strangers write too much."""
     waiting = Conversation.objects.filter(organization=organization, state=Conversation.WAITING)
     if waiting.count() >= MOST_WAITING:
         return None
     known = _writer(organization, content, message)
+    if not strangers.may_begin(organization, known, now):
+        return None
     subscriber = audience.subscriber_numbered(organization, known.number) if known.number else None
     row = Conversation.objects.create(
         organization=organization,

@@ -128,7 +128,7 @@ class Migration(InitialMigration):
                 ('organization', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.organization')),
             ],
             options={
-                'indexes': [models.Index(fields=['organization', 'state', 'last'], name='conversation_by_state'), models.Index(fields=['organization', 'mark'], name='conversation_by_mark'), models.Index(fields=['organization', 'thread'], name='conversation_by_thread'), models.Index(fields=['subscriber'], name='conversation_by_subscriber'), models.Index(fields=['day'], name='conversation_by_day')],
+                'indexes': [models.Index(fields=['organization', 'state', 'last', 'assignee', 'subscriber'], name='conversation_by_state'), models.Index(fields=['organization', 'mark'], name='conversation_by_mark'), models.Index(fields=['organization', 'thread'], name='conversation_by_thread'), models.Index(fields=['subscriber'], name='conversation_by_subscriber'), models.Index(fields=['day'], name='conversation_by_day')],
             },
         ),
         migrations.CreateModel(

@@ -19,7 +19,7 @@ from samizdat.audience.models import BulkAction
 from samizdat.audience.queries.subscriber_page import SubscriberCard, SubscriptionStatus
 from samizdat.core.mail import masking
 from samizdat.events.actions import record
-from samizdat.incoming.conversations import actions, away, outgoing, queries
+from samizdat.incoming.conversations import actions, away, outgoing, queries, strangers
 from samizdat.incoming.conversations.away import AwaySettings
 from samizdat.incoming.conversations.details import ConversationDetails
 from samizdat.incoming.conversations.queries import ConversationPage, ConversationRow, MessageView
@@ -53,7 +53,8 @@ def _listed(request: DeskRequest) -> dict[str, object]:
     number = max(1, params.number(request.GET.get("page", ""), 6) or 1)
     page = queries.page(request.organization, folder, request.person, number)
     read_limits.show_conversations(request, [shown.row.pk for shown in page.rows])
-    return {"page": page, "folder": folder, "rows": _named(request.organization, page), "page_number": number}
+    shown = {"page": page, "folder": folder, "rows": _named(request.organization, page), "page_number": number}
+    return shown | {"is_limited": strangers.is_limited(request.organization, timezone.now())}
 
 
 def _named(organization: Organization, page: ConversationPage) -> list[tuple[ConversationRow, str, str]]:
