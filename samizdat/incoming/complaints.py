@@ -1,10 +1,15 @@
-"""Counts complaints that a token of ours proves, by list and mailbox provider (core/mail/complaint_rules)."""
+"""Counts complaints that a token of ours proves, by list and mailbox provider (core/mail/complaint_rules).
+
+All of them count for the alarm to admins, and those that a provider surely wrote (core/mail/feedback_senders, webhooks)
+for the stop: whoever was forwarded an email has its token, and five of them would stop a list of 1,600.
+"""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from typing import Protocol
 
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 
 from samizdat.accounts.models import Organization
 from samizdat.audience.queries import subscribers_numbered
@@ -26,14 +31,27 @@ ALARM: EventKind = "list.complaints_alarm"
 SLICE = 500
 
 
-def look(organization: Organization, lists: Iterable[int], now: datetime) -> None:
+class ComplaintDetails(Protocol):
+    """Of follow_up.ReportDetails, which is above this."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def is_proven(self) -> bool: ...
+
+
+# As follow_up.DetailsReader.
+type ComplaintReader = Callable[[int, int | None, int | None, bytes], ComplaintDetails | None]
+
+
+def look(organization: Organization, lists: Iterable[int], now: datetime, details_of: ComplaintReader) -> None:
     """Tells admins, or stops the list, where a line is reached. In the transaction that keeps the complaints."""
     for list_id in sorted(set(lists)):
         if stopped(organization, list_id) is None:
-            _look_at(organization, list_id, now)
+            _look_at(organization, list_id, now, details_of)
 
 
-def _look_at(organization: Organization, list_id: int, now: datetime) -> None:
+def _look_at(organization: Organization, list_id: int, now: datetime, details_of: ComplaintReader) -> None:
     since = now - complaint_rules.WINDOW
     rows = Edition.objects.filter(organization=organization, campaign__list=list_id, campaign__released__gt=since)
     editions = [*rows.values_list("pk", flat=True)]
@@ -41,17 +59,30 @@ def _look_at(organization: Organization, list_id: int, now: datetime) -> None:
     # What an admin has seen, and resumed the list after, stops it no second time.
     before = events.last_about(organization, (STOPPED,), list_id)
     known = reports.filter(pk__gt=detail_of(before).get("last", 0) if before else 0)
-    counts = _by_provider(organization, known.values_list("number", flat=True).distinct())
+    people, proven = _people(known, details_of)
+    counts, sure = _by_provider(organization, people), _by_provider(organization, proven)
     delivered = _delivered(editions)
     for provider, count in counts.most_common():
-        line = complaint_rules.reached(count, delivered[provider])
-        detail = {"provider": PROVIDERS[provider], "complaints": count, "delivered": delivered[provider]}
-        if line == "stop":
+        detail = {"provider": PROVIDERS[provider], "delivered": delivered[provider]}
+        if complaint_rules.reached(sure[provider], delivered[provider]) == "stop":
             last = reports.order_by("-pk").values_list("pk", flat=True).first()
-            complaints.stop(organization, list_id, {**detail, "last": last}, now=now)
+            complaints.stop(organization, list_id, {**detail, "complaints": sure[provider], "last": last}, now=now)
             return
-        if line == "alarm" and not events.was_said(organization, ALARM, since, about=list_id):
-            record(ALARM, organization, now=now, about=list_id, detail=detail)
+        is_alarm = complaint_rules.reached(count, delivered[provider]) != ""
+        if is_alarm and not events.was_said(organization, ALARM, since, about=list_id):
+            record(ALARM, organization, now=now, about=list_id, detail={**detail, "complaints": count})
+
+
+def _people(reports: QuerySet[MailReport], details_of: ComplaintReader) -> tuple[set[int | None], set[int | None]]:
+    """Numbers of subscribers who complained, and of those of whom a provider surely said it."""
+    people, proven = set[int | None](), set[int | None]()
+    for id, edition, number, blob in reports.values_list("pk", "edition", "number", "details_sealed").iterator():
+        details = details_of(id, edition, number, bytes(blob))
+        if details is not None and details.kind == "complaint":
+            people.add(number)
+            if details.is_proven:
+                proven.add(number)
+    return people, proven
 
 
 def _by_provider(organization: Organization, numbers: Iterable[int | None]) -> Counter[int]:

@@ -50,17 +50,20 @@ class ReportDetails(Struct, frozen=True, omit_defaults=True):
     words: str = ""  # Without addresses.
     recipient: str = ""  # Where nobody knows which message it is about.
     dialect: str = ""
+    is_proven: bool = False  # A mailbox provider or sending provider wrote it.
 
 
 class ReadReport(NamedTuple):
     """What one message says of one recipient. mail, position: number of the message that came in, and the place of this
-    report in it, by which it is kept once. message: which of ours it is about, where that is proven."""
+    report in it, by which it is kept once. message: which of ours it is about, where that is proven.
+    is_proven: a mailbox provider or sending provider surely wrote it."""
 
     mail: int
     position: int
     event: ReportEvent
     dialect: str
     message: SentMessage | None
+    is_proven: bool = False
 
 
 def by_halves[Item](
@@ -130,6 +133,7 @@ def _details(report: ReadReport, day: date) -> ReportDetails:
         scrub(event.text, event.recipient or "", WORDS),
         "" if message else event.recipient or "",
         report.dialect,
+        report.is_proven,
     )
 
 
@@ -180,7 +184,9 @@ def follow(organization: Organization, known: Sequence[tuple[ReportEvent, SentMe
     for _pk, message in sorted(by_complaint.items()):
         audience.unsubscribe_from_all(message.subscriber, now=now, way="mail", reason="complaint")
         audience.suppress(organization, "complaint", subscriber=message.subscriber, now=now)
-    complaints.look(organization, [message.list for message in by_complaint.values()], now)
+    # Also of who was suppressed for a complaint that nothing proved: what a provider says since counts.
+    lists = [message.list for event, message in counted if event.kind == "complaint"]
+    complaints.look(organization, lists, now, details_reader(organization))
     in_doubt = _in_doubt(organization, {row.message.edition for row in dead if row.why != "soft"}, now)
     believed = {
         row.message.subscriber.pk: row.answer

@@ -3,7 +3,7 @@
 Whoever writes to a bounce address writes what they like, and anybody may know a subscriber's address. So a report
 without a token, or with one that our keys do not prove, changes nothing for anybody; it is kept and counted. A token
 stands in the return address of each message, in its Message-ID and in its unsubscribe link, and its recipient has
-nobody else's.
+nobody else's. Whoever they forward the message to has it too, so a token alone harms nobody but them (complaints.py).
 """
 
 import re

@@ -14,7 +14,7 @@ from samizdat.accounts.models import Organization
 from samizdat.core.bounce import reading
 from samizdat.core.bounce.report import Report
 from samizdat.core.crypto.seal import SealError
-from samizdat.incoming import by_mail, domain_reports, follow_up, identity, intake, mail_space, sql
+from samizdat.incoming import by_mail, complaint_proof, domain_reports, follow_up, identity, intake, mail_space, sql
 from samizdat.incoming.conversations import take_up
 from samizdat.incoming.helper_reading import read_each
 from samizdat.incoming.identity import Evidence, SentMessage
@@ -40,12 +40,13 @@ type Opened = tuple[int, intake.Envelope]
 @dataclass(frozen=True, slots=True)
 class ReadMail:
     """A message that was opened and read. `row`: its number; `message`: which of ours it is about, where that is
-    proven."""
+    proven; `is_providers`: a mailbox provider wrote it, which is proven too."""
 
     row: int
     envelope: intake.Envelope
     report: Report
     message: SentMessage | None = None
+    is_providers: bool = False
 
 
 def waiting() -> list[Organization]:
@@ -63,7 +64,8 @@ def process(organization: Organization, now: datetime) -> int:
         _set_state([row for (row, _envelope), report in both if report is None], IncomingMail.UNREADABLE)
         read = [ReadMail(row, envelope, report) for (row, envelope), report in both if report is not None]
         domain_reports.take_in(organization, [(mail.envelope, mail.report) for mail in read], now)
-        _take_up_or_set_aside(organization, _without_commands(organization, read, now), now)
+        others = _with_proof(organization, _without_commands(organization, read, now), now)
+        _take_up_or_set_aside(organization, others, now)
     return len(opened)
 
 
@@ -109,6 +111,14 @@ def _without_commands(organization: Organization, read: Sequence[ReadMail], now:
     both = [*zip(read, commands, strict=True)]
     _set_state([mail.row for mail, is_command in both if is_command], IncomingMail.READ)
     return [mail for mail, is_command in both if not is_command]
+
+
+def _with_proof(organization: Organization, mails: Sequence[ReadMail], now: datetime) -> list[ReadMail]:
+    """Before the transaction, since name servers are asked."""
+    complaints = [mail for mail in mails if mail.report.kind == "complaint"]
+    answers = complaint_proof.proven(organization, [mail.envelope for mail in complaints], now)
+    proven = {mail.row for mail, is_proven in zip(complaints, answers, strict=True) if is_proven}
+    return [replace(mail, is_providers=True) if mail.row in proven else mail for mail in mails]
 
 
 def _take_up_or_set_aside(organization: Organization, portion: Sequence[ReadMail], now: datetime) -> None:
@@ -168,7 +178,7 @@ def _reports(mail: ReadMail) -> Iterator[follow_up.ReadReport]:
     events, message = mail.report.events, mail.message
     for position, event in enumerate(events):
         about = message if len(events) == 1 or (message and identity.is_of(message, event)) else None
-        yield follow_up.ReadReport(mail.row, position, event, mail.report.dialect, about)
+        yield follow_up.ReadReport(mail.row, position, event, mail.report.dialect, about, mail.is_providers)
 
 
 def _set_state(rows: Sequence[int], state: int) -> None:

@@ -233,7 +233,7 @@ class _MatchedDelivery:
             known = [(event, message) for event, message in matched if message is not None]
             numbers = self._remember([*(event.key for event, _message in known), *once])[: len(known)]
             reports = [
-                ReadReport(-number, 0, event.report, label, message)
+                ReadReport(-number, 0, event.report, label, message, is_proven=True)
                 for number, (event, message) in zip(numbers, known, strict=True)
             ]
             self._write(reports)

@@ -1,11 +1,15 @@
 """A house that has sent a campaign, and mail that comes back to it."""
 
+import base64
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ed25519
 
+from samizdat.core.mail import dkim
+from samizdat.incoming import complaint_proof
 from tests.delivery.conftest import House, clean_journals, house, run_until_still, server
 from tests.smtp_server import Caught, ScriptedServer
 
@@ -104,6 +108,12 @@ class Incoming:
 
         return sum(iter(lambda: processing.process(self.house.organization, now() + later), 0))
 
+    def complain(self, content: bytes, at: str = "arf.mail.yahoo.com") -> None:
+        """As a provider that signs what it reports does it."""
+        head = f"From: feedback@{at}\r\nDate: Mon, 30 Nov 2026 10:00:00 +0000\r\n".encode()
+        raw = head + complaint(content).partition(b"\r\n")[2]
+        self.take(dkim.sign(raw, [dkim.SigningKey(at, "s1", LOOP_KEY)]), "bounces@lantern.example")
+
     def come_back(self, caught: Caught, make: Callable[[str, str], bytes] = bounce) -> None:
         self.take(make(caught.sender, caught.recipient), caught.sender)
 
@@ -120,7 +130,13 @@ class Incoming:
         }
 
 
+# Of the one name server in these tests: what feedback loops sign with.
+LOOP_KEY = ed25519.Ed25519PrivateKey.from_private_bytes(b"f" * 32)
+LOOP_RECORD = f"v=DKIM1; k=ed25519; p={base64.b64encode(LOOP_KEY.public_key().public_bytes_raw()).decode()}"
+
+
 @pytest.fixture
-def incoming(house: House, server: ScriptedServer) -> Any:
+def incoming(house: House, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(complaint_proof, "asker", lambda _patience: lambda _name, _kind: [LOOP_RECORD])
     house.route(server, connections=1)
     return Incoming(house, server)

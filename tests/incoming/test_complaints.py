@@ -12,6 +12,7 @@ from samizdat.delivery.errors import NothingStopped, NotReleasable
 from samizdat.delivery.models import ProviderTotal
 from samizdat.events.actions import detail_of
 from samizdat.events.models import Event
+from samizdat.incoming import complaint_proof
 from tests.delivery.conftest import House
 from tests.incoming.conftest import Incoming, complaint, now
 from tests.smtp_server import Caught
@@ -21,7 +22,7 @@ GMAIL = 1
 
 def complain(incoming: Incoming, sent: dict[str, Caught], people: list[str]) -> None:
     for address in people:
-        incoming.take(complaint(sent[address].content), "bounces@lantern.example")
+        incoming.complain(sent[address].content)
     incoming.read()
 
 
@@ -97,6 +98,33 @@ def test_forged_complaints_stop_no_list(house: House, incoming: Incoming, reader
         incoming.take(complaint(untokened(content)), "bounces@lantern.example")
     incoming.read()
     assert kinds() == [] and incoming.suppressed() == set()
+
+
+@pytest.mark.parametrize("at", ["", "elsewhere.example", "yahoo.com"])
+def test_complaints_with_the_tokens_of_forwarded_emails_stop_no_list(
+    house: House, incoming: Incoming, readers: list[str], at: str
+) -> None:
+    """Of their subscribers they are believed, as the unsubscribe link of the same email is. Whoever has an address at
+    Yahoo has what they write signed by Yahoo, but not under the address of its feedback loop."""
+    sent, angry = incoming.send(), at_gmail(house, readers)
+    for address in angry:
+        if at:
+            incoming.complain(sent[address].content, at)
+        else:
+            incoming.take(complaint(sent[address].content), "bounces@lantern.example")
+    incoming.read()
+    assert stopped(house.organization, house.list.pk) is None and kinds() == ["list.complaints_alarm"]
+    assert incoming.suppressed() == {f"complaint {address}" for address in angry}
+    complain(incoming, sent, angry)
+    assert stopped(house.organization, house.list.pk) is not None
+
+
+def test_a_signature_that_does_not_hold_proves_no_complaint(
+    house: House, incoming: Incoming, readers: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(complaint_proof, "asker", lambda _patience: lambda _name, _kind: None)
+    complain(incoming, incoming.send(), at_gmail(house, readers))
+    assert stopped(house.organization, house.list.pk) is None
 
 
 def untokened(content: bytes) -> bytes:

@@ -140,7 +140,7 @@ def read(raw: bytes) -> MailRequest | None:
         return None
     to = [address for name in ("to", "cc") for address in addresses.of_header(message.get(name))]
     return MailRequest(
-        _sender(message.get("from")),
+        sender_of(message.get("from")),
         tuple(to[:20]),
         decoded(message.get("subject"))[:200],
         message.get("date")[:100],
@@ -153,7 +153,7 @@ def read_all(raws: Sequence[bytes]) -> tuple[MailRequest | None, ...]:
     return tuple(read(raw) for raw in raws)
 
 
-def _sender(header: str) -> str:
+def sender_of(header: str) -> str:
     """The address of From, "" where it is not plain which one. Encoded words stay closed (RFC 2047, 6.2): what is in
     them is a name, also where it reads like an address."""
     text = in_charset(header.encode("latin-1", "replace"), "utf-8").strip()
