@@ -37,7 +37,7 @@ NAMES = set(
     """
     Add Apple Auth Basic Domains Manage Notifications Sending Standard
     ARN Account Email Event Events Go HTTP Mail MailerSend Mailjet Mailtrap MessageBounced MessageDeliveryFailed
-    MessageHeld Postal Postmark Resend SNS Scaleway Send SendGrid Settings SparkPost Topics Transactional Unisender
+    MessageHeld Postal Postfix Postmark Resend SNS Scaleway Send SendGrid Settings SparkPost Topics Transactional Unisender
     Webhook Webhooks as band blocked bounce bounced change complained complaint complaints dropped email event failed
     failure hard invalid is key list marked message notifications of out permanent policy reject rejected rejection
     reports settings signed signing soft spam subscription suppressed suspension temporary topic unsubscribe
@@ -51,7 +51,8 @@ LITERAL = re.compile(
     r"\{\{.*?\}\}|\{%.*?%\}|\*\|.*?\|\*|`[^`]*`|<[^>]*>|\w+(?:\+\w+)?://\S*|[\w.+-]+@[\w.-]+|"
     r"[\w-]+(?:\.[\w-]+)*\.example(?:\.\w+)?(?::\d+)?|\bexample\.org|/srv/\w+|v=DMARC1; p=none|_dmarc\.|~all|"
     r"-----[A-Z ]+-----|_domainkey\b|hostnamectl set-hostname mail|adkim=s|aspf=s|\bip4:|\bmx\b|\bnews2026\b|"
-    r"\{'tag': 12\}|\bsamizdat(?: [a-z]+)+|\d+/[smhd]\b|\bs, m, h\b|#b3261e|SAMIZDAT_\w+|-->"
+    r"\{'tag': 12\}|\bsamizdat(?: [a-z]+)+|\d+/[smhd]\b|\bs, m, h\b|#b3261e|SAMIZDAT_\w+|-->|"
+    r"postconf -e myhostname=mail|postfix reload"
 )
 
 

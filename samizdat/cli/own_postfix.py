@@ -3,27 +3,23 @@ anybody send through it. Names of settings: postconf(5)."""
 
 import json
 import re
-import shutil
 import socket
-import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from samizdat.cli.doctor_checks import HealthCheck
+from samizdat.delivery import local_postfix
 
 if TYPE_CHECKING:
     from samizdat.delivery.queries import RouteRow
 
-# Seconds that one of its commands, or DNS, has to answer.
-PATIENCE = 10.0
 # Emails in the queue that are looked at for why they wait.
 LOOKED_AT = 500
 # Of those so many have to say it before the network is blamed.
 HALF = 0.5
-PLACES = "/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin:/sbin"
 ASKED = (
-    "myhostname", "mynetworks", "smtp_tls_security_level", "smtpd_relay_restrictions",
+    "myhostname", "mynetworks", "smtp_helo_name", "smtp_tls_security_level", "smtpd_relay_restrictions",
     "smtpd_recipient_restrictions",
 )  # fmt: skip
 # One of these keeps strangers from sending through it.
@@ -34,37 +30,26 @@ _UNREACHED = re.compile(r"\]:25: (?:Connection timed out|Network is unreachable|
 
 def look(routes: Iterable["RouteRow"]) -> Iterator[HealthCheck]:
     """Nothing where no route leads to it, or it isn't installed."""
-    if not any(_is_local(row) for row in routes) or not shutil.which("postconf", path=PLACES):
+    if not any(_is_local(row) for row in routes) or not local_postfix.is_installed():
         return
-    settings = _settings()
+    settings = local_postfix.settings(*ASKED)
     problems = [*_name(settings), *_door(settings), *_encryption(settings), *_queue()]
-    yield from problems or [HealthCheck("good", "Postfix", f"It sends as {settings.get('myhostname', '')}.")]
+    yield from problems or [HealthCheck("good", "Postfix", f"It sends as {settings['smtp_helo_name']}.")]
 
 
 def _is_local(row: "RouteRow") -> bool:
     return row.state != "removed" and (row.scheme == "sendmail" or row.host in ("127.0.0.1", "::1", "localhost"))
 
 
-def _output(command: str, *words: str) -> str | None:
-    """What one of its commands prints; None where it fails or hangs."""
-    program = shutil.which(command, path=PLACES)
-    if program is None:
-        return None
-    try:
-        done = subprocess.run([program, *words], capture_output=True, text=True, errors="replace", timeout=PATIENCE)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout if done.returncode == 0 else None
-
-
-def _settings() -> Mapping[str, str]:
-    lines = (_output("postconf", "-x", *ASKED) or "").splitlines()
-    return {name.strip(): value.strip() for name, _equals, value in (line.partition("=") for line in lines)}
-
-
 def _name(settings: Mapping[str, str]) -> Iterator[HealthCheck]:
     """HELO and PTR: receivers refuse a server whose name does not lead to it and back."""
-    name = settings.get("myhostname", "")
+    own, name = settings.get("myhostname", ""), settings.get("smtp_helo_name", "")
+    if name.lower() != own.lower():
+        sentence = (
+            f"It calls itself “{name}” to receivers (smtp_helo_name), and “{own}” elsewhere. Use one name: postconf -X "
+            "smtp_helo_name, then postfix reload."
+        )
+        yield HealthCheck("amber", "Postfix", sentence)
     if "." not in name or name.endswith((".localdomain", ".local", ".lan", ".internal")):
         sentence = (
             f"It calls itself “{name}”, which no receiver can look up. Set a name of this server: "
@@ -124,7 +109,7 @@ def _encryption(settings: Mapping[str, str]) -> Iterator[HealthCheck]:
 
 def _queue() -> Iterator[HealthCheck]:
     """How many wait, and whether it reaches anybody. Their addresses are not shown."""
-    listing = _output("postqueue", "-j")
+    listing = local_postfix.output("postqueue", "-j")
     if listing is None:
         yield HealthCheck("red", "Postfix", "It isn’t running, or its queue can’t be read. Run as root: postfix start")
         return

@@ -3,12 +3,14 @@ call themselves. For the sending gate; the routes stay as they are. Never in a r
 
 import asyncio
 import contextlib
+from collections.abc import Iterable
 
 from samizdat import plugins
 from samizdat.accounts.models import Organization
 from samizdat.core.crypto.seal import SealError
 from samizdat.core.mail.outcome import RouteVerdict
 from samizdat.core.mail.sender_check import RouteConnection
+from samizdat.delivery import local_postfix
 from samizdat.delivery.models import Route
 from samizdat.delivery.queries import RouteRow, routes, transport_of
 
@@ -26,13 +28,21 @@ def route_key(route: RouteRow) -> str:
 
 def look(organization: Organization) -> dict[str, RouteConnection]:
     """By route_key; without those of which nothing can be known. A password is shown to none but the route's server."""
-    asked = [row for row in routes(organization) if row.scheme in _SMTP and row.state in _STATES]
+    usable = [row for row in routes(organization) if row.state in _STATES]
+    asked = [row for row in usable if row.scheme in _SMTP]
     rows = Route.objects.select_related("organization").in_bulk([row.id for row in asked])
     transports: dict[str, plugins.BaseTransport] = {}
     for row in asked:
         with contextlib.suppress(plugins.BadRoute, plugins.NoSuchPlug, SealError):
             transports[route_key(row)] = transport_of(rows[row.id], for_test=True)
-    return asyncio.run(_connections(transports)) if transports else {}
+    return (asyncio.run(_connections(transports)) if transports else {}) | _local(usable)
+
+
+def _local(rows: Iterable[RouteRow]) -> dict[str, RouteConnection]:
+    """What Postfix calls itself, where routes hand over to its command: there is no connection that would say it."""
+    keys = [route_key(row) for row in rows if row.scheme == "sendmail"]
+    name = local_postfix.helo_name() if keys else ""
+    return {key: RouteConnection(named=name) for key in keys} if name else {}
 
 
 async def _connections(transports: dict[str, plugins.BaseTransport]) -> dict[str, RouteConnection]:

@@ -286,8 +286,7 @@ def _by_route(base: SenderByRoute, route: RouteRow, seen: RouteConnection | None
     interface = plugins.spf_host(route.scheme)  # Its URL names no mail server.
     encrypted = None if is_own else bool(interface) or route.scheme in _ENCRYPTED
     include = provider_include(interface or route.host)
-    # A mail server on this machine says its own name to others (smtp_helo_name of Postfix), which may not be ours.
-    own_host = (seen.named if seen and "." in seen.named else socket.gethostname()) if is_own else None
+    own_host = _own_host(route, seen) if is_own else None
     host = "" if is_own or interface else route.host
     return replace(
         base,
@@ -298,6 +297,13 @@ def _by_route(base: SenderByRoute, route: RouteRow, seen: RouteConnection | None
         encrypted=encrypted,
         connection=seen,
     )
+
+
+def _own_host(route: RouteRow, seen: RouteConnection | None) -> str:
+    """A mail server on this machine says its own name to others, which may not be ours. What it greets us with may be
+    no name of a host; what Postfix has as smtp_helo_name is said, whatever it is."""
+    named = seen.named if seen else ""
+    return named if "." in named or (named and route.scheme == "sendmail") else socket.gethostname()
 
 
 def _is_loopback(host: str) -> bool:

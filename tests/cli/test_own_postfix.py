@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from samizdat.cli import own_postfix
+from samizdat.delivery import local_postfix
 
 GOOD = {
     "myhostname": "mail.lantern.example",
@@ -29,13 +30,15 @@ def waits(reason: str) -> str:
 @pytest.fixture
 def look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Look:
     """look(queue, setting=value…): state and sentence of each sign."""
-    monkeypatch.setattr(own_postfix, "PLACES", str(tmp_path))
+    monkeypatch.setattr(local_postfix, "PLACES", str(tmp_path))
     leads = {"mail.lantern.example": ["192.0.2.7"]}
     monkeypatch.setattr(own_postfix, "_addresses", lambda name: leads.get(name, []))
     monkeypatch.setattr(own_postfix, "_names", lambda address: {"mail.lantern.example"})
 
     def looked(queue: str | None = "", routes: Any = LOCAL, **settings: str) -> list[tuple[str, str]]:
-        printed = "\n".join(f"{name} = {value}" for name, value in {**GOOD, **settings}.items())
+        values = {**GOOD, **settings}
+        values.setdefault("smtp_helo_name", values["myhostname"])
+        printed = "\n".join(f"{name} = {value}" for name, value in values.items())
         scripts = {"postconf": printed, "postqueue": queue}
         for name, output in scripts.items():
             (tmp_path / f"{name}.out").write_text(output or "")
@@ -69,6 +72,12 @@ def test_a_name_without_an_address_and_an_address_without_the_name_are_named(
     monkeypatch.setattr(own_postfix, "_names", lambda address: {"vps7.hoster.example"})
     [(state, sentence)] = look()
     assert state == "red" and "192.0.2.7 doesn’t lead back to mail.lantern.example" in sentence
+
+
+def test_another_name_in_helo_is_named_and_is_the_one_that_receivers_look_up(look: Look) -> None:
+    (state, sentence), (_state, lookup) = look(smtp_helo_name="vps7.hoster.example")
+    assert state == "amber" and "“vps7.hoster.example”" in sentence and "postconf -X smtp_helo_name" in sentence
+    assert "vps7.hoster.example leads nowhere" in lookup
 
 
 @pytest.mark.parametrize(

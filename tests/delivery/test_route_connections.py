@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from samizdat.accounts.sealed_settings import leading
-from samizdat.delivery import route_connections, sending_gate
+from samizdat.delivery import local_postfix, route_connections, sending_gate
 from samizdat.delivery.actions import add_route
 from samizdat.delivery.sending_gate import KeptAnswers
 from tests.delivery.conftest import House
@@ -116,3 +116,51 @@ def test_a_mail_server_on_this_machine_is_known_by_the_name_it_says(
     verdicts = sending_gate.verdicts(house.organization, settings, SENDER, _kept(house))
     (record,) = [record for record in sending_gate.records(verdicts) if record.code == "ptr_missing"]
     assert "set the reverse DNS of 192.0.2.25 to: mail.lantern.example" in record.sentence
+
+
+@pytest.fixture
+def postfix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """postfix(name): a Postfix on this machine whose HELO says that name."""
+    monkeypatch.setattr(local_postfix, "PLACES", str(tmp_path))
+
+    def installed(name: str) -> None:
+        program = tmp_path / "postconf"
+        program.write_text(f'#!/bin/sh\n[ "$*" = "-x smtp_helo_name" ] && echo "smtp_helo_name = {name}"\n')
+        program.chmod(0o755)
+
+    return installed
+
+
+def _pointers(house: House) -> list[tuple[str, str]]:
+    """Code and sentence of what is found of the name of the server."""
+    add_route(house.organization, "own", "sendmail:///usr/sbin/sendmail", now=datetime.now(UTC))
+    verdicts = sending_gate.verdicts(house.organization, leading(house.organization), SENDER, _kept(house))
+    return [(record.code, record.sentence) for record in sending_gate.records(verdicts) if record.code[:4] == "ptr_"]
+
+
+def test_a_route_by_sendmail_is_judged_by_the_name_that_postfix_says(
+    house: House, names: NameServer, postfix: Callable[[str], None]
+) -> None:
+    postfix("mail.lantern.example")
+    names.hosts |= {
+        ("mail.lantern.example", "A"): ["192.0.2.25"],
+        ("25.2.0.192.in-addr.arpa", "PTR"): ["vps7.hoster.example."],
+    }
+    [(code, sentence)] = _pointers(house)
+    assert code == "ptr_differs" and "set the reverse DNS of 192.0.2.25 to: mail.lantern.example" in sentence
+
+
+@pytest.mark.usefixtures("names")
+def test_a_postfix_without_a_full_name_is_told_how_to_get_one(house: House, postfix: Callable[[str], None]) -> None:
+    postfix("debian")
+    [(code, sentence)] = _pointers(house)
+    assert code == "ptr_postfix" and "postconf -e myhostname=mail.lantern.example" in sentence
+
+
+def test_without_postfix_the_name_of_the_machine_counts(
+    house: House, names: NameServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local_postfix, "PLACES", str(tmp_path))
+    names.hosts |= {("desk.lantern.example", "A"): ["192.0.2.9"]}
+    [(code, sentence)] = _pointers(house)
+    assert code == "ptr_missing" and "desk.lantern.example" in sentence

@@ -94,6 +94,8 @@ SENTENCES = {
     "ptr_good": "This server is called %(host)s in both directions.",
     "ptr_unnamed": "This server has no full host name, so receivers distrust it. Name it, for instance: hostnamectl "
     "set-hostname mail.%(domain)s",
+    "ptr_postfix": "Postfix on this server calls itself %(host)s, which no receiver can look up. Run: postconf -e "
+    "myhostname=mail.%(domain)s, then postfix reload.",
     "ptr_no_address": "%(host)s, the name of this server, has no address in DNS. Add A %(host)s with the public "
     "address of the server as its value.",
     "ptr_missing": "%(address)s has no PTR record, so Gmail and Outlook may reject its email. At your hosting company, "
@@ -457,7 +459,8 @@ def _own_host(sender: SenderByRoute, ask: Ask) -> Iterator[SenderFinding]:
         return
     values = {"domain": sender.domain, "host": host}
     if "." not in host:
-        yield SenderFinding("ptr_unnamed", "care", values)
+        is_postfix = sender.connection is not None and sender.connection.named == host
+        yield SenderFinding("ptr_postfix" if is_postfix else "ptr_unnamed", "care", values)
         return
     answers = [ask(host, kind) for kind in ("A", "AAAA")]
     addresses = [address for answer in answers for address in answer or ()]
