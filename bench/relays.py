@@ -1,6 +1,6 @@
 """An organization of 4,200 of whom 115 are dead, with a real mail server as its relay: who is suppressed, and how soon.
 
-python -m bench relays [--people 4200] [--dead 115] [--only Postfix|Exim|OpenSMTPD] [--handover pipe|lmtp]
+python -m bench relays [--people 4200] [--dead 115] [--only Postfix|Exim|OpenSMTPD] [--handover pipe|lmtp|socket]
 
 Asks each mail server that is installed; they exclude each other in apt. Their configuration is that of docs/bounces.md.
 """
@@ -10,7 +10,7 @@ import argparse
 from bench import common
 from tests.incoming.mail_servers import SERVERS, Handover, Outcome, two_campaigns, why_not
 
-HANDOVERS: tuple[Handover, ...] = ("pipe", "lmtp")
+HANDOVERS: tuple[Handover, ...] = ("pipe", "lmtp", "socket")
 
 
 def main() -> int:

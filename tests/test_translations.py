@@ -35,9 +35,9 @@ NAMES = set(
 ) | set(
     # Menus and events of sending providers, as they stand there.
     """
-    Add Apple Auth Basic Domains Manage Notifications Sending Standard
+    Add Apple Auth Basic Domains Manage Notifications Postfix Sending Standard
     ARN Account Email Event Events Go HTTP Mail MailerSend Mailjet Mailtrap MessageBounced MessageDeliveryFailed
-    MessageHeld Postal Postfix Postmark Resend SNS Scaleway Send SendGrid Settings SparkPost Topics Transactional Unisender
+    MessageHeld Postal Postmark Resend SNS Scaleway Send SendGrid Settings SparkPost Topics Transactional Unisender
     Webhook Webhooks as band blocked bounce bounced change complained complaint complaints dropped email event failed
     failure hard invalid is key list marked message notifications of out permanent policy reject rejected rejection
     reports settings signed signing soft spam subscription suppressed suspension temporary topic unsubscribe

@@ -24,13 +24,14 @@ from typing import Any, ClassVar, Literal
 from tests.ports import free_port
 from tests.smtp_server import ScriptedServer
 
-type Handover = Literal["pipe", "lmtp"]
+type Handover = Literal["pipe", "lmtp", "socket"]
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs" / "bounces.md"
 HOST = "bounces.lantern.example"
 READERS = "readers.example"
 USER, GROUP = "nobody", "nogroup"
+SOCKET = "/srv/samizdat/lmtp.sock"
 # Paths of servers that only root's PATH has.
 PATHS = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin"
 
@@ -50,6 +51,8 @@ class MailServer:
     name: ClassVar[str]
     program: ClassVar[str]
     package: ClassVar[str]
+    listing: ClassVar[str]  # Prints a line for each message that waits in its queue.
+    retry: ClassVar[str]  # Tries all of them at once.
 
     def __init__(self, folder: Path, installation: Path, ports: Ports, handover: Handover) -> None:
         self.folder, self.installation, self.ports, self.handover = folder, installation, ports, handover
@@ -60,22 +63,23 @@ class MailServer:
         return shutil.which(cls.program, path=PATHS)
 
     def documented(self) -> list[str]:
-        """The blocks below its heading in docs/bounces.md, or what its line of the LMTP table has."""
+        """The blocks below its heading in docs/bounces.md, or what its line of one of the LMTP tables has."""
         text = DOCS.read_text()
         if self.handover == "pipe":
             section = re.split(r"\n##", text.partition(f"### {self.name}\n")[2])[0]
             blocks = re.findall(r"```\n(.*?)```", section, re.DOTALL)
         else:
-            [row] = [line for line in text.splitlines() if line.startswith(f"| {self.name}") and "2424" in line]
+            place = "2424" if self.handover == "lmtp" else SOCKET
+            [row] = [line for line in text.splitlines() if line.startswith(f"| {self.name}") and place in line]
             blocks = [block for block in re.findall(r"`([^`]+)`", row) if block != "main.cf"]
         return [self._moved(block) for block in blocks]
 
     def _moved(self, block: str) -> str:
         """With the folders, the user and the port of the test."""
         block = block.replace("/opt/samizdat/run", str(ROOT / "run"))
-        block = block.replace("/srv/samizdat/data", str(self.installation / "data")).replace(
-            "2424", str(self.ports.lmtp)
-        )
+        for folder in ("data", "lmtp.sock"):
+            block = block.replace(f"/srv/samizdat/{folder}", str(self.installation / folder))
+        block = block.replace("2424", str(self.ports.lmtp))
         return re.sub(r'(user ?=? ?|"@" = ")samizdat', rf"\g<1>{USER}", block)
 
     def mounts(self) -> list[tuple[Path, str]]:
@@ -106,11 +110,20 @@ class MailServer:
             process = subprocess.Popen(unshare, stdout=output, stderr=output, start_new_session=True)
         try:
             until(lambda: self.answers(process))
+            self._view = process.pid
             yield
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait(30)
+
+    def run(self, command: str) -> str:
+        """What a command prints that sees the folders that the server sees."""
+        words = ("nsenter", "--mount", "--root", f"--target={self._view}", "sh", "-c", command)
+        return subprocess.run(words, capture_output=True, text=True, check=True).stdout
+
+    def count_waiting(self) -> int:
+        return len(self.run(self.listing).splitlines())
 
     def answers(self, process: subprocess.Popen[bytes]) -> bool:
         assert process.poll() is None, self.words()
@@ -128,6 +141,7 @@ class MailServer:
 
 class Postfix(MailServer):
     name, program, package = "Postfix", "postfix", "postfix"
+    listing, retry = "postqueue -j", "postqueue -f"
 
     def mounts(self) -> list[tuple[Path, str]]:
         return [
@@ -145,11 +159,14 @@ class Postfix(MailServer):
         self._subfolder("spool")
         self._subfolder("lib", "postfix", "postfix")
         main = self.documented()
-        lines = "\n".join(main if self.handover == "lmtp" else main[:1])
+        commands = [block for block in main if block.startswith("postconf ")]
+        lines = "\n".join(main[:1] if self.handover == "pipe" else [line for line in main if line not in commands])
         etc.joinpath("main.cf").write_text(POSTFIX.format(log=self.log, mx=self.ports.mx) + lines + "\n")
         master = (etc / "master.cf").read_text()
         master = re.sub(r"^smtp +inet .*$", f"127.0.0.1:{self.ports.relay} inet n - n - - smtpd", master, flags=re.M)
-        etc.joinpath("master.cf").write_text(master + "\n" + ("" if self.handover == "lmtp" else main[1]))
+        etc.joinpath("master.cf").write_text(master + "\n" + (main[1] if self.handover == "pipe" else ""))
+        for command in commands:
+            subprocess.run(command.replace("postconf", f"postconf -c {etc}"), shell=True, check=True)
 
 
 POSTFIX = """compatibility_level = 3.6
@@ -168,6 +185,7 @@ maillog_file_prefixes = /
 
 class Exim(MailServer):
     name, program, package = "Exim", "exim4", "exim4-daemon-light"
+    listing, retry = "exim4 -bpr | grep '<' || true", "exim4 -qff"
 
     def mounts(self) -> list[tuple[Path, str]]:
         return [(self.folder / "etc", "/etc/exim4"), (self.folder / "spool", "/var/spool/exim4")]
@@ -223,6 +241,7 @@ begin retry
 
 class OpenSmtpd(MailServer):
     name, program, package = "OpenSMTPD", "smtpd", "opensmtpd"
+    listing, retry = "smtpctl show queue", "smtpctl schedule all"
 
     def mounts(self) -> list[tuple[Path, str]]:
         return [(self.folder / "spool", "/var/spool"), (self.folder / "run", "/run")]
@@ -273,8 +292,7 @@ class Installation:
         folder.chmod(0o711)
         kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
         self.environment = {**kept, "HOME": str(folder), "SAMIZDAT_DATA": str(folder / "data"), "PYTHONPATH": str(ROOT)}
-        if handover == "lmtp":
-            self.environment["SAMIZDAT_LMTP"] = f"127.0.0.1:{ports.lmtp}"
+        self._listens = {"lmtp": f"127.0.0.1:{ports.lmtp}", "socket": f"unix:{folder / 'lmtp.sock'}"}.get(handover)
 
     def commands(self, *lines: tuple[str, ...]) -> list[str]:
         """What each of these commands of samizdat prints. One process for all of them: it starts once."""
@@ -316,10 +334,13 @@ class Installation:
         )
 
     @contextmanager
-    def serving(self) -> Iterator[None]:
+    def serving(self, *, takes_mail: bool = True) -> Iterator[None]:
+        how = self._how()
+        if takes_mail and self._listens:
+            how["env"] = self.environment | {"SAMIZDAT_LMTP": self._listens}
         with (self.folder / "serve.log").open("a") as log:
             ports = ("--port", str(free_port()), "--public-port", str(free_port()))
-            process = subprocess.Popen([ROOT / "run", "serve", *ports], **self._how(), stdout=log, stderr=log)
+            process = subprocess.Popen([ROOT / "run", "serve", *ports], **how, stdout=log, stderr=log)
         try:
             yield
         finally:
@@ -389,8 +410,19 @@ class Outcome:
     reports: dict[str, Any]
 
 
-def two_campaigns(server: type[MailServer], handover: Handover, people: int, dead: int) -> Outcome:
-    """The first one meets `dead` addresses of `people`, which the second one should leave out."""
+@dataclass(frozen=True)
+class Relayed:
+    """An installation with `people` on its list, of whom `gone` are dead, and the mail server by which it sends."""
+
+    installation: Installation
+    relay: MailServer
+    mx: ScriptedServer
+    people: int
+    gone: set[str]
+
+
+@contextmanager
+def relayed(server: type[MailServer], handover: Handover, people: int, dead: int) -> Iterator[Relayed]:
     addresses = [f"reader{number}@{READERS}" for number in range(1, people + 1)]
     gone = set(addresses[:: people // dead][:dead])
     with tempfile.TemporaryDirectory() as name, ScriptedServer() as mx:
@@ -405,14 +437,20 @@ def two_campaigns(server: type[MailServer], handover: Handover, people: int, dea
         installation = Installation(folder / "installation", ports, handover)
         with relay.running():
             try:
-                return _two_campaigns(installation, mx, people, gone)
+                installation.set_up(addresses)
+                yield Relayed(installation, relay, mx, people, gone)
             except AssertionError as error:
                 error.add_note(relay.words())
                 raise
 
 
+def two_campaigns(server: type[MailServer], handover: Handover, people: int, dead: int) -> Outcome:
+    """The first one meets `dead` addresses of `people`, which the second one should leave out."""
+    with relayed(server, handover, people, dead) as sent:
+        return _two_campaigns(sent.installation, sent.mx, people, sent.gone)
+
+
 def _two_campaigns(installation: Installation, mx: ScriptedServer, people: int, gone: set[str]) -> Outcome:
-    installation.set_up([f"reader{number}@{READERS}" for number in range(1, people + 1)])
     with installation.serving():
         first = installation.send(1)
         began = time.monotonic()
@@ -438,6 +476,20 @@ def _two_campaigns(installation: Installation, mx: ScriptedServer, people: int, 
         waited,
         json.loads(reports),
     )
+
+
+def campaign_while_no_mail_is_taken(sent: Relayed) -> tuple[int, int]:
+    """(how many bounces wait in the mail server's queue, how many of them are there once mail is taken again)"""
+    living = sent.people - len(sent.gone)
+    with sent.installation.serving(takes_mail=False):
+        sent.installation.send(1)
+        until(lambda: _delivered(sent.mx) >= living)
+        until(lambda: sent.relay.count_waiting() == len(sent.gone))
+    kept = sent.relay.count_waiting()
+    with sent.installation.serving():
+        until(lambda: sent.relay.run(sent.relay.retry) is not None and not sent.relay.count_waiting())
+        until(lambda: sent.installation.count_suppressed() >= len(sent.gone))
+        return kept, len(sent.installation.suppressed() & sent.gone)
 
 
 def _delivered(mx: ScriptedServer) -> int:
