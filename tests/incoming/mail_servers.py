@@ -119,7 +119,7 @@ class MailServer:
 
     def run(self, command: str) -> str:
         """What a command prints that sees the folders that the server sees."""
-        words = ("nsenter", "--mount", "--root", f"--target={self._view}", "sh", "-c", command)
+        words = ("nsenter", "--mount", "--root", f"--target={self._view}", "sh", "-c", f"cd /; {command}")
         return subprocess.run(words, capture_output=True, text=True, check=True).stdout
 
     def count_waiting(self) -> int:
