@@ -1,13 +1,13 @@
 """The inbox at the desk: who reads it, what is recorded, and what each button does."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from msgspec.structs import replace
 
 from samizdat.audience import queries as audience
 from samizdat.core.bounce.report import Attachment, ReplyContent, Report, ReportEvent
@@ -232,3 +232,16 @@ def test_what_is_written_from_right_to_left_begins_at_the_right(here: House, des
     page = read(desk("editor"), to(here, "conversation", row.pk))
     assert '<p class="cut" dir="auto">مرحبا</p>' in page
     assert 'dir="auto"' in page[page.index("<textarea") : page.index("</textarea>")]
+
+
+def test_a_wish_to_leave_from_an_unknown_address_says_what_to_do(here: House, desk: Desk) -> None:
+    row = wrote(here, replace(VERA, words="стоп", wants_to_leave=True))
+    page = read(desk("editor"), to(here, "conversation", row.pk))
+    assert "They may be subscribed with another address. Reply and ask which one." in page
+
+
+def test_a_conversation_is_opened_at_its_messages_and_not_before_the_list(here: House, desk: Desk) -> None:
+    """By keyboard twenty-five links stand before it, on a telephone the head of the page."""
+    row = wrote(here, VERA)
+    page = read(desk("editor"), to(here, "inbox"))
+    assert f'{to(here, "conversation", row.pk)}?folder=open#reply"' in page
