@@ -255,9 +255,9 @@ def inside(code: str, given: str = "") -> dict[str, str]:
 
 MAKE = (
     "import os; from datetime import datetime, UTC; from samizdat.accounts.models import Organization; "
-    "from samizdat.audience import actions; from samizdat.delivery.actions import add_route; "
-    "o = Organization.objects.get(); now = datetime.now(UTC); "
-    "details = {'from_email': 'letter@lantern.example', 'purpose': 'I agree.', 'appeals': 'Ask me.'}; "
+    "from samizdat.audience import actions; from samizdat.audience.list_details import ListDetails; "
+    "from samizdat.delivery.actions import add_route; o = Organization.objects.get(); now = datetime.now(UTC); "
+    "details = ListDetails(from_email='letter@lantern.example', purpose='I agree.', appeals='Ask me.'); "
     "l = actions.new_list(o, 'Thursday', now=now, details=details); "
     "actions.give_form(l, 'thursday', now=now); add_route(o, 'out', 'folder://' + os.environ['OUT'], now=now); "
     "from samizdat.audience.actions import forms; told = forms.FormFacts('Thursday', 'en', (l.id,), 'I agree.', "
