@@ -198,6 +198,11 @@ def is_public(campaign: Campaign) -> bool:
     return campaign.state == "finished" or (campaign.state in _ON_ITS_WAY and not campaign.is_untouched)
 
 
+def sends_now() -> bool:
+    """Whether a campaign of anybody here is being sent, to people who have yet to get it."""
+    return Campaign.objects.filter(state="sending", pending__gt=0).exists()
+
+
 @lru_cache(1000)
 def is_welcome(edition: int) -> bool:
     """It never changes."""

@@ -30,6 +30,7 @@ from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign, Edition
 from samizdat.campaigns.opened import open_campaign
+from samizdat.campaigns.queries import sends_now
 from samizdat.campaigns.templates import import_template
 from samizdat.core.mail.ledger import JournalNews, unpack_numbers
 from samizdat.delivery import campaign_checks, queries
@@ -666,3 +667,14 @@ def test_two_senders_never_claim_the_same_chunk(house: House) -> None:
     assert numbers == sorted(set(numbers)) and len(numbers) == Chunk.objects.filter(edition=edition).count()
     delivery_sql.close_chunks([numbers[0]], workers[1].pk)  # Not the owner: nothing happens.
     assert Chunk.objects.get(pk=numbers[0]).worker_id == workers[0].pk
+
+
+def test_a_campaign_is_being_sent_as_long_as_somebody_has_yet_to_get_it(house: House) -> None:
+    house.people(2)
+    assert not sends_now()
+    campaign = house.released()
+    Campaign.objects.filter(pk=campaign.pk).update(state="sending", reason="")
+    assert sends_now()
+    # As a welcome email is, for months.
+    Campaign.objects.filter(pk=campaign.pk).update(pending=0, accepted=2)
+    assert not sends_now()

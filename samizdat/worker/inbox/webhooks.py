@@ -11,14 +11,17 @@ from samizdat.incoming import webhooks
 from samizdat.incoming.webhooks import TakenDelivery
 from samizdat.publicdb import actions as publicdb
 from samizdat.worker.inbox.inbox import OpenedEnvelope, given_up, in_batches
+from samizdat.worker.reading_time import reading_time
 
+# Seconds of each second in which deliveries are taken up, and the same while a campaign is being sent.
+TAKING, TAKING_BESIDE_A_SEND = 1.0, 0.2
 # How long one waits for the certificate of its signature.
 GIVE_UP = timedelta(hours=1)
 
 
 def take(now: datetime) -> int:
     """How many deliveries are done with."""
-    return in_batches(now, (KIND,), _take_up)
+    return in_batches(now, (KIND,), _take_up, has_room=reading_time(TAKING, TAKING_BESIDE_A_SEND))
 
 
 def _take_up(envelopes: list[OpenedEnvelope], now: datetime) -> int:

@@ -25,6 +25,8 @@ LAST = 9.5
 # Open files of a sender. A route has up to 500 connections, and systemd's default is 1,024: two routes to mail servers
 # that don't answer would leave none for the others.
 SENDER_FILES = 20_000
+# Of 19, the least urgent.
+LISTENER_NICENESS = 5
 # Between two signs of life.
 SIGN_SECONDS = 3.0
 
@@ -193,6 +195,8 @@ def _certificates() -> list[Path]:
 
 
 def _take_mail(role: str, descriptor: int | None) -> int:
+    # Mail servers wait and try again, so a flood at this door gets what senders and pages leave of the machine.
+    os.nice(LISTENER_NICENESS)
     importlib.import_module("samizdat.listener.server").serve(role, descriptor, _on_term, LifeSign())
     return 0
 
