@@ -34,6 +34,7 @@ from tests.transports.webhook_requests import (
     JSON,
     LOGIN,
     NOW,
+    TOPIC,
     Delivery,
     by_login,
     by_sns,
@@ -479,6 +480,45 @@ def test_a_token_of_mailgun_counts_once_since_other_events_fit_it() -> None:
     old = delivery("mailgun", {"event": "delivered", "recipient": "boris@reader.example", "token": "60a1f3"})
     assert old.hook.nonce(old.request) == "60a1f3"
     assert [name for name in NAMES if hook(name).nonce(sample(name).request)] == ["mailgun"]
+
+
+@pytest.mark.parametrize("old", [True, False])
+def test_digits_of_mailguns_token_are_none_of_its_time(old: bool) -> None:
+    """Both are signed as one text, so the time in milliseconds and the rest of the token would be signed alike."""
+    document = (
+        {"event": "delivered", "token": "123abc"} if old else {"event-data": {}, "signature": {"token": "123abc"}}
+    )
+    sent = delivery("mailgun", document)
+    sent.verify()
+    assert sent.hook.nonce(sent.request) == "123abc"
+    shifted = sent.changed(b"1796126400", b"1796126400123").changed(b"123abc", b"abc")
+    assert refused(shifted) == "no_signature"
+
+
+def test_a_message_of_another_topic_holds_none_of_ours() -> None:
+    """What the owner of a topic writes is signed as lines, among the names of fields."""
+    ours = TOPIC
+    written = f"evil\nMessageId\n1\nTimestamp\n{NOW.isoformat()}\nTopicArn\n{ours}\nType\nNotification"
+    theirs = {"Type": "Notification", "MessageId": "2", "Message": written, "TopicArn": ours.replace("SES", "XXX")}
+    sent = delivery("amazon_ses", theirs)
+    sent.verify()
+    envelope = json.loads(sent.request.body)
+    rest = f"Notification\nMessageId\n2\nTimestamp\n{envelope['Timestamp']}\nTopicArn\n{envelope['TopicArn']}"
+    envelope |= {"Message": "evil", "MessageId": "1", "TopicArn": ours, "Type": f"{rest}\nType\nNotification"}
+    body = json.dumps(envelope).encode()
+    forged = replace(sent, request=replace(sent.request, body=body), secret=replace(sent.secret, key=ours))
+    assert refused(forged) == "no_signature"
+
+
+def test_a_message_of_sns_has_one_number() -> None:
+    """By which it counts once. With its subject in it the same would be signed as another one."""
+    inner = json.dumps(ses_bounce("Permanent", "NoEmail"))
+    sent = delivery("amazon_ses", {"Type": "Notification", "MessageId": "1", "Subject": "SES", "Message": inner})
+    sent.verify()
+    envelope = json.loads(sent.request.body)
+    del envelope["Subject"]
+    body = json.dumps(envelope | {"MessageId": "1\nSubject\nSES"}).encode()
+    assert refused(replace(sent, request=replace(sent.request, body=body))) == "no_signature"
 
 
 @pytest.mark.parametrize("name", ["mailersend", "mailgun", "mailtrap", "mandrill", "unisender_go"])
