@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import closing, suppress
 
 import pytest
 
@@ -71,6 +72,66 @@ def test_an_answer_without_end_ends_the_session(server: EndlessServer) -> None:
         source.close()
     assert caught.value.code == "too_long"
     assert server.sent < 64 << 20
+
+
+LIES: dict[str, dict[bytes, bytes | None]] = {
+    "a select without a number": {b"SELECT": b""},
+    "a number of messages that is a word": {b"SELECT": b"* many EXISTS\r\n"},
+    "a folder without a name": {b"LIST": b"* LIST (\\Junk) NIL NIL\r\n"},
+    "a folder that is a list": {b"LIST": b"* LIST (\\Junk) (a b) (c d)\r\n"},
+    "folders in no order": {b"LIST": b"* LIST 7 7\r\n* LIST\r\n"},
+    "a name in bytes of its own": {b"LIST": b'* LIST (\\Junk) "/" "&\xff\xfe-"\r\n'},
+    "brackets without end": {b"LIST": b"* LIST " + b"(" * 100_000 + b"\r\n"},
+    "a found message that is a word": {b"SEARCH": b"* SEARCH all of them\r\n"},
+    "a found message in brackets": {b"SEARCH": b"* SEARCH (1 2)\r\n"},
+    "an answer to nothing": {b"SEARCH": b"* 7\r\n* \r\n"},
+    "another line of commands": {b"LIST": b'* LIST (\\Junk) "/" "INBOX\\r\\nA1 DELETE INBOX"\r\n'},
+}
+
+
+class LyingServer(EndlessServer):
+    """Answers some words otherwise, or None not at all; `asked`: the lines that came."""
+
+    def __init__(self, answers: dict[bytes, bytes | None]) -> None:
+        self.asked: list[bytes] = []
+        self._answers = ANSWERS | {b"EXAMINE": ANSWERS[b"SELECT"]} | answers
+        super().__init__(b"")
+
+    def _serve(self) -> None:
+        connected, _peer = self._listener.accept()
+        with suppress(OSError), connected, connected.makefile("rb") as lines:
+            connected.sendall(b"* OK [CAPABILITY IMAP4rev1] ready\r\n")
+            for line in lines:
+                self.asked.append(line)
+                tag, word = line.split()[:2]
+                word = line.split()[2] if word == b"UID" else word
+                if (answer := self._answers.get(word, b"* CAPABILITY IMAP4rev1\r\n")) is not None:
+                    connected.sendall(answer + tag + b" OK done\r\n")
+
+
+def places_at(server: LyingServer, seconds: float = 30.0) -> dict[str, str]:
+    """As of the copies of a campaign. Errors: MailboxFault."""
+    settings = MailboxSettings("imap+plain", "127.0.0.1", server.port, "ada", "secret", "INBOX")
+    try:
+        with connection.faults(), closing(ImapSource(settings, None, seconds)) as source:
+            return source.places_of("X-Entity-Ref-ID", ["ab" * 16])
+    finally:
+        server.close()
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_whatever_a_seed_mailbox_answers_is_an_answer_or_a_fault(lie: str) -> None:
+    """Another error would end the round, and the copies in all other mailboxes would wait for ever."""
+    server = LyingServer(LIES[lie])
+    with suppress(MailboxFault):
+        assert set(places_at(server).values()) <= {"inbox", "spam"}
+    assert not [line for line in server.asked if line.split()[1] == b"DELETE"]
+
+
+def test_a_seed_mailbox_that_never_answers_is_left_after_the_time_of_a_look() -> None:
+    with pytest.raises(MailboxFault) as caught:
+        places_at(LyingServer({b"LIST": None}), 0.2)
+    assert caught.value.code == "hung_up"
 
 
 @pytest.mark.django_db

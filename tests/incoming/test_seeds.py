@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from samizdat.audience import actions as audience
 from samizdat.delivery.models import Route
 from samizdat.events.actions import detail_of
 from samizdat.events.models import Event
@@ -197,3 +198,19 @@ def test_a_seed_mailbox_is_read_by_imap_and_its_name_is_its_own(house: House) ->
     assert b"secret" not in bytes(row.settings_sealed) and SEED.encode() not in bytes(row.settings_sealed)
     mailboxes.remove(house.organization, "post", now=now())
     assert not SeedMailbox.objects.exists() and not SeedCopy.objects.exists()
+
+
+def test_whoever_left_or_is_suppressed_gets_no_copies(house: House, server: ScriptedServer) -> None:
+    """Whose address somebody entered as a seed mailbox."""
+    boris, vera, _ada = house.people(3)
+    house.route(server, connections=1)
+    house.leave(boris)
+    audience.suppress(house.organization, "complaint", address=vera, now=now())
+    for name, address in (("Boris", boris), ("Vera", vera)):
+        mailboxes.add(house.organization, name, address, "imaps://seed:secret@imap.post.example", now=now())
+    campaign = house.released()
+    run_until_still(campaign.pk)
+    copies.go_on(house.organization.pk, now())
+    assert not {boris, vera} & {caught.recipient for caught in server.messages}
+    [placement] = copies.placements(campaign)
+    assert set(placement.states.values()) == {SeedCopy.REJECTED}

@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from samizdat.accounts.actions import found_organization
 from samizdat.delivery import actions as delivery
 from samizdat.delivery.actions import remote_checks
 from samizdat.delivery.models import RemoteCheck, Route
@@ -18,7 +19,7 @@ from samizdat.incoming.mailboxes.faults import MailboxFault
 from samizdat.incoming.mailboxes.settings import MailboxSettings
 from samizdat.incoming.models import SeedCopy, SeedMailbox
 from samizdat.incoming.seeds import mailboxes, seed_checks
-from tests.conftest import NOW
+from tests.conftest import NOW, TODAY
 from tests.incoming.dovecot import Dovecot, why_not
 from tests.smtp_server import Certificates, ScriptedServer
 from tests.web.conftest import House
@@ -83,7 +84,7 @@ def test_a_page_without_any_teaches_why_to_have_one(here: House, desk: Desk) -> 
 def test_a_seed_mailbox_is_added_only_where_we_can_log_in(
     here: House, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(_settings: MailboxSettings) -> None:
+    def refuse(_settings: MailboxSettings, _seconds: float) -> None:
         raise MailboxFault("password")
 
     monkeypatch.setattr(seed_checks.polling, "session", refuse)
@@ -151,3 +152,12 @@ def test_a_seed_mailbox_is_removed_with_what_it_says(here: House, desk: Desk) ->
     assert not SeedMailbox.objects.filter(pk=row.pk).exists()
     assert Event.objects.filter(kind="seed.removed", by=here.people["admin"]).count() == 1
     assert desk("admin").get(page).status_code == 404
+
+
+def test_a_seed_mailbox_of_others_is_nowhere(here: House, desk: Desk, vault: Any) -> None:
+    aurora = found_organization("Aurora", source=vault, today=TODAY)
+    theirs = mailboxes.add(aurora, "at Gmail", SEED, "imaps://seed:secret@imap.gmail.com", now=NOW)
+    assert desk("admin").post(_to(here, "test-seed", theirs.pk)).status_code == 404
+    assert desk("admin").post(_to(here, "remove-seed", theirs.pk)).status_code == 404
+    assert SeedMailbox.objects.filter(pk=theirs.pk).exists()
+    assert SEED not in desk("admin").get(_to(here, "seeds")).content.decode()

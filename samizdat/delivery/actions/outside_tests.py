@@ -108,6 +108,11 @@ def _refusal(organization: Organization, addresses: Sequence[str], outsiders: Se
     return ""
 
 
+def wants_no_mail(organization: Organization, address: str) -> bool:
+    """Whether whoever is behind this address wants nothing of ours: suppressed for that, or a subscriber who left."""
+    return audience.suppression_of(organization, address) in SAID_NO or has_left(organization, address)
+
+
 def has_left(organization: Organization, address: str) -> bool:
     """Whether a subscriber has this address who left, and gets nothing any more."""
     subscriber = audience.subscriber_at(organization, address)

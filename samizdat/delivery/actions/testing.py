@@ -127,7 +127,8 @@ def send_test(
 
 def send_copies(campaign: Campaign, route: Route, headers: Mapping[str, bytes], *, now: datetime) -> set[str]:
     """Sends a campaign as it is to mailboxes of the organization's own, by one route; the addresses whose server took
-    it. headers: by address, a line with CRLF that is put before all others. Booked nowhere, and no test.
+    it. None goes to somebody who said no. headers: by address, a line with CRLF that is put before all others. Booked
+    nowhere, and no test.
 
     Errors: BadAddress, LetterHasFlaws, RouteRefused.
     """
@@ -135,10 +136,13 @@ def send_copies(campaign: Campaign, route: Route, headers: Mapping[str, bytes], 
     if proof.compiled is None:
         raise flaws_error(proof.flaws)
     sender = normalize(draft_of(campaign).from_email)
+    addresses = [address for address in headers if not outside_tests.wants_no_mail(campaign.organization, address)]
     messages = [
         replace(message, content=headers[message.recipient] + message.content)
-        for message in _messages(campaign, route, proof.compiled, sender, [*headers], now, {})
+        for message in _messages(campaign, route, proof.compiled, sender, addresses, now, {})
     ]
+    if not messages:
+        return set()
     for _message in messages:
         send_first(route, now)
     tried, _verdict = asyncio.run(_carry(transport_for_test(route), messages))

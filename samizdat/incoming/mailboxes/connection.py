@@ -107,7 +107,10 @@ def _code(error: Exception) -> str:
             return "no_connection"
         case imaplib.IMAP4.abort():  # Also what IMAPClient calls so.
             return "hung_up"
-        case IMAPClientError() | imaplib.IMAP4.error() | poplib.error_proto() | ValueError() | IndexError():
+        case IMAPClientError() | imaplib.IMAP4.error() | poplib.error_proto() | ValueError():
+            return "not_understood"
+        # The libraries trust what a server answers: a number where a name belongs, a bracket in a bracket.
+        case LookupError() | TypeError() | AttributeError() | RecursionError():
             return "not_understood"
     return ""
 

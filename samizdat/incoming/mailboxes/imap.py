@@ -73,10 +73,12 @@ class SocketImapClient(IMAPClient):  # type: ignore[misc]
 class ImapSource:
     """A session. Errors of each method: those of connection.faults."""
 
-    def __init__(self, settings: MailboxSettings, allowed: tuple[Network, ...] | None) -> None:
+    def __init__(
+        self, settings: MailboxSettings, allowed: tuple[Network, ...] | None, seconds: float = connection.SESSION
+    ) -> None:
         self.settings, self._allowed = settings, allowed
         opened = connection.dial(settings, allowed)
-        self._deadline = connection.Deadline(opened)
+        self._deadline = connection.Deadline(opened, seconds)
         self._client: SocketImapClient | None = None
         try:
             opened = connection.encrypt(settings, opened)

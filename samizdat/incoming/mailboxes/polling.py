@@ -49,11 +49,13 @@ class MailboxRemoved(Exception):
 
 
 @contextmanager
-def session(settings: MailboxSettings) -> Iterator[MailSource]:
-    """Errors: MailboxFault, in what is done with it as well."""
+def session(settings: MailboxSettings, seconds: float = connection.SESSION) -> Iterator[MailSource]:
+    """Of so many seconds at most. Errors: MailboxFault, in what is done with it as well."""
     allowed: tuple[Network, ...] | None = None if settings.ours else inner_networks()
     with connection.faults():
-        source: MailSource = (ImapSource if settings.kind.protocol == "imap" else Pop3Source)(settings, allowed)
+        source: MailSource = (ImapSource if settings.kind.protocol == "imap" else Pop3Source)(
+            settings, allowed, seconds
+        )
         try:
             yield source
         finally:

@@ -50,8 +50,10 @@ class Pop3OnSocket(poplib.POP3):
 class Pop3Source:
     """Sessions one after the other: messages are deleted when one ends. Errors: those of connection.faults."""
 
-    def __init__(self, settings: MailboxSettings, allowed: tuple[Network, ...] | None) -> None:
-        self.settings, self._allowed = settings, allowed
+    def __init__(
+        self, settings: MailboxSettings, allowed: tuple[Network, ...] | None, seconds: float = connection.SESSION
+    ) -> None:
+        self.settings, self._allowed, self._seconds = settings, allowed, seconds
         self._client: Pop3OnSocket | None = None
         self._deadline: connection.Deadline | None = None
         self._begin()
@@ -63,7 +65,7 @@ class Pop3Source:
     def _begin(self) -> Pop3OnSocket:
         settings = self.settings
         opened = connection.dial(settings, self._allowed)
-        self._deadline = connection.Deadline(opened)
+        self._deadline = connection.Deadline(opened, self._seconds)
         try:
             opened = connection.encrypt(settings, opened)
             client = self._client = Pop3OnSocket(settings, opened)

@@ -26,7 +26,7 @@ from samizdat.incoming.mailboxes import polling
 from samizdat.incoming.mailboxes.faults import MailboxFault
 from samizdat.incoming.mailboxes.imap import ImapSource
 from samizdat.incoming.models import SeedCopy, SeedMailbox
-from samizdat.incoming.seeds.mailboxes import keep_renewed, settings_of
+from samizdat.incoming.seeds.mailboxes import LOOK, keep_renewed, settings_of
 
 NOT_ARRIVING: EventKind = "campaign.not_arriving"
 
@@ -140,7 +140,7 @@ def _look(seed: SeedMailbox, copies: Sequence[SeedCopy], now: datetime) -> None:
         return
     if settings is not None:
         try:
-            with polling.session(settings.mailbox) as source:
+            with polling.session(settings.mailbox, LOOK) as source:
                 keep_renewed(seed, settings)
                 assert isinstance(source, ImapSource)
                 places, fault = source.places_of(HEADER, [row.mark for row in copies]), ""

@@ -22,6 +22,8 @@ from samizdat.vault.errors import RecordBroken
 
 # Each gets a copy by each route of each campaign.
 MOST = 20
+# Seconds of a session: a server that answers as slowly as it may keeps the other mailboxes waiting.
+LOOK = 30.0
 
 
 class SeedTaken(IncomingError):
@@ -156,5 +158,5 @@ def check(row: SeedMailbox) -> None:
     settings = settings_of(row)
     if settings is None:
         raise MailboxFault("not_understood")
-    with polling.session(settings.mailbox):
+    with polling.session(settings.mailbox, LOOK):
         keep_renewed(row, settings)

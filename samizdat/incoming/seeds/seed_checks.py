@@ -48,7 +48,7 @@ def _seed(question: RemoteCheck, words: dict[str, Any], now: datetime) -> dict[s
 
 def _kept(question: RemoteCheck, words: dict[str, Any], now: datetime) -> SeedMailbox:
     settings = msgspec.convert(words["settings"], MailboxSettings)
-    with polling.session(settings):
+    with polling.session(settings, mailboxes.LOOK):
         pass
     organization = question.organization
     return mailboxes.add_at(organization, words["name"], words["address"], settings, now=now, by=question.by)
@@ -72,7 +72,7 @@ def _place(settings: MailboxSettings, mark: str) -> str:
     for look in range(LOOKS):
         if look:
             wait(PAUSE)
-        with polling.session(settings) as source:
+        with polling.session(settings, mailboxes.LOOK) as source:
             assert isinstance(source, ImapSource)
             if place := source.places_of(HEADER, [mark]).get(mark, ""):
                 return place
