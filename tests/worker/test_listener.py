@@ -86,6 +86,13 @@ def test_the_listener_opens_neither_a_database_nor_a_key(listening: tuple[Instan
     assert not [file for file in files if "sqlite3" in file or file.endswith(".key")]
 
 
+def test_the_listener_gets_what_senders_leave_of_the_machine(listening: tuple[Instance, int]) -> None:
+    instance, port = listening
+    hand_over(port, "Subject: one\r\n\r\nHello\r\n")
+    number = until(lambda: process_of(instance))
+    assert os.getpriority(os.PRIO_PROCESS, number) > os.getpriority(os.PRIO_PROCESS, os.getpid())
+
+
 def low_port() -> int:
     """A free one that root alone may have."""
     for port in range(1023, 600, -1):

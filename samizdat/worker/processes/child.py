@@ -48,6 +48,8 @@ def main(role: str, descriptor: int | None = None) -> int:
         gc.disable()  # It imports for half a second, a tenth of which would be looking for garbage.
     parent = ask_for_end_with_parent(role)
     if role in ("lmtp", "smtp"):
+        # Mail servers wait and try again, so a flood at this door gets what senders and pages leave of the machine.
+        os.nice(LISTENER_NICENESS)
         sandbox.write_one_folder(mail_spool.folder(), _certificates())
     end_with(parent)
     logs.configure()  # Django does it again; what fails before that is said in the same form.
@@ -195,8 +197,6 @@ def _certificates() -> list[Path]:
 
 
 def _take_mail(role: str, descriptor: int | None) -> int:
-    # Mail servers wait and try again, so a flood at this door gets what senders and pages leave of the machine.
-    os.nice(LISTENER_NICENESS)
     importlib.import_module("samizdat.listener.server").serve(role, descriptor, _on_term, LifeSign())
     return 0
 
