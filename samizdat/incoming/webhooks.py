@@ -226,19 +226,18 @@ class _MatchedDelivery:
     def _follow_slice(self, events: Sequence[plugins.ReadEvent], label: str, once: Sequence[str]) -> bool:
         """once: what else is remembered. False: an event may be about somebody to whom a message is just being sent."""
         with transaction.atomic():
-            fresh = self._fresh(events)
-            matched = [*zip(fresh, self._messages(fresh), strict=True)]
+            matched = [*zip(events, self._messages(events), strict=True)]
             if any(message is None and self._is_too_early(event) for event, message in matched):
                 return False
-            known = [(event, message) for event, message in matched if message is not None]
-            numbers = self._remember([*(event.key for event, _message in known), *once])[: len(known)]
+            fresh = self._fresh([(event, message) for event, message in matched if message is not None])
+            numbers = self._remember([*fresh, *once])[: len(fresh)]
             reports = [
                 ReadReport(-number, 0, event.report, label, message, is_proven=True)
-                for number, (event, message) in zip(numbers, known, strict=True)
+                for number, (event, message) in zip(numbers, fresh.values(), strict=True)
             ]
             self._write(reports)
         self.unmatched += sum(message is None and self._delivery.has(event) for event, message in matched)
-        self.followed += len(known)
+        self.followed += len(fresh)
         return True
 
     def _write(self, reports: Sequence[ReadReport]) -> None:
@@ -254,9 +253,13 @@ class _MatchedDelivery:
             for report in reports:
                 self._write([report])
 
-    def _fresh(self, events: Sequence[plugins.ReadEvent]) -> list[plugins.ReadEvent]:
-        seen = self._seen([event.key for event in events])
-        return [event for event in events if event.key not in seen]
+    def _fresh(
+        self, known: Sequence[tuple[plugins.ReadEvent, SentMessage]]
+    ) -> dict[str, tuple[plugins.ReadEvent, SentMessage]]:
+        """By what makes each the event that it is, whichever way it comes: without those that were seen."""
+        named = {_name(event, message): (event, message) for event, message in reversed(known)}
+        seen = self._seen([*named])
+        return {name: pair for name, pair in reversed(named.items()) if name not in seen}
 
     def _messages(self, events: Sequence[plugins.ReadEvent]) -> list[SentMessage | None]:
         """By a token of ours. The provider signed, so where it gives back none of what was in the message, it is
@@ -325,6 +328,15 @@ class _MatchedDelivery:
 
 def _is_about(message: SentMessage, event: plugins.ReadEvent) -> bool:
     return not event.report.recipient or identity.is_of(message, event.report)
+
+
+def _name(event: plugins.ReadEvent, message: SentMessage) -> str:
+    """A webhook and a list of the same provider give one event two numbers, so it is known by its message, recipient,
+    kind and day; without a time, by what the provider calls it."""
+    day = _day(event.moment)
+    if day is None:
+        return event.key
+    return f"about {message.edition.pk} {message.subscriber.number} {event.report.kind} {day}"
 
 
 def _evidence(event: plugins.ReadEvent) -> Evidence:

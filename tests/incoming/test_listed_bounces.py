@@ -82,6 +82,25 @@ def test_what_is_listed_again_counts_once(house: House, incoming: Incoming, list
     assert (listing.state.events, listing.state.unmatched) == (2, 1)
 
 
+@pytest.mark.parametrize(
+    ("more", "reports"),
+    [({"ID": 77}, 1), ({"ID": 77, "Details": "550 Said otherwise"}, 1), ({"ID": 77, "Type": "SpamComplaint"}, 2)],
+)
+def test_an_event_under_another_number_is_the_same_unless_it_is_of_another_kind(
+    house: House, incoming: Incoming, listing: Listing, more: dict[str, Any], reports: int
+) -> None:
+    """A webhook numbers it in its own way."""
+    [ada] = house.people(1)
+    incoming.send()
+    listing.set_up()
+    entry = bounced(ada)
+    listing.has(entry, entry | more)
+    listing.fetch()
+    listing.has(entry | more)
+    listing.fetch(listed_bounces.EVERY)
+    assert MailReport.objects.count() == reports
+
+
 def test_a_provider_is_asked_every_ten_minutes_and_once_by_all_processes(house: House, listing: Listing) -> None:
     listing.set_up()
     listing.has()

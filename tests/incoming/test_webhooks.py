@@ -192,7 +192,7 @@ def test_what_is_delivered_again_changes_nothing(house: House, incoming: Incomin
         provider.post(body, JSON)
         provider.post(signed(json.loads(body)["event-data"], "another"), JSON)
         assert provider.take() == 2
-    assert MailReport.objects.count() == 2, "Mailgun’s token is the event; the same token with another event is none"
+    assert MailReport.objects.count() == 1
     forged = json.loads(body) | {"event-data": bounce(caught)}
     provider.post(json.dumps(forged).encode(), JSON)
     assert provider.take() == 1
