@@ -162,11 +162,11 @@ def _messages(row: Conversation) -> tuple[_Message, ...]:
         words = details.opened_message(row.organization, message)
         if words is None:
             continue
-        told = _message(message, words)
-        characters += told.length
+        moved = _message(message, words)
+        characters += moved.length
         if characters > MOST_CHARACTERS:
             break
-        kept.append(told)
+        kept.append(moved)
     return tuple(reversed(kept))
 
 
@@ -232,37 +232,37 @@ def _away_text(opened: OpenedExport) -> str:
         raise altered(AWAY) from wrong
 
 
-def _make(told: _Conversation, places: base.Places) -> int:
+def _make(moved: _Conversation, places: base.Places) -> int:
     """1; 0 where its subscriber did not come along."""
     organization = places.organization
-    subscriber = subscriber_numbered(organization, told.subscriber) if told.subscriber else None
-    if told.subscriber and subscriber is None:
+    subscriber = subscriber_numbered(organization, moved.subscriber) if moved.subscriber else None
+    if moved.subscriber and subscriber is None:
         return 0
-    name, subject = bare(told.name), bare(told.subject)
-    was_due = any(message.kind == "answer" and message.outgoing == "due" for message in told.messages)
+    name, subject = bare(moved.name), bare(moved.subject)
+    was_due = any(message.kind == "answer" and message.outgoing == "due" for message in moved.messages)
     row = Conversation.objects.create(
         organization=organization,
-        state=Conversation.WAITING if was_due else details.STATES.index(told.state),
+        state=Conversation.WAITING if was_due else details.STATES.index(moved.state),
         subscriber=subscriber.pk if subscriber else None,
-        day=min(day(told.day), places.now.astimezone(UTC).date()),
-        mark=take_up.mark_of(organization, told.address, subject),
-        thread=bytes.fromhex(told.thread),
+        day=min(day(moved.day), places.now.astimezone(UTC).date()),
+        mark=take_up.mark_of(organization, moved.address, subject),
+        thread=bytes.fromhex(moved.thread),
     )
     known = ConversationDetails(
         name,
-        told.address,
+        moved.address,
         subject,
-        number=told.subscriber,
-        proof=told.proof,
-        same_address=told.same_address,
-        edition=_edition_here(told.letter, places),
-        list=places.lists.get(told.list, 0),
-        beginning=bare(told.beginning),
-        last=_utc(told.last) if told.last else None,
-        wants_to_leave=told.wants_to_leave,
+        number=moved.subscriber,
+        proof=moved.proof,
+        same_address=moved.same_address,
+        edition=_edition_here(moved.letter, places),
+        list=places.lists.get(moved.list, 0),
+        beginning=bare(moved.beginning),
+        last=_utc(moved.last) if moved.last else None,
+        wants_to_leave=moved.wants_to_leave,
     )
     details.keep(row, known)
-    newest = [_make_message(row, message) for message in told.messages]
+    newest = [_make_message(row, message) for message in moved.messages]
     row.last = max((message.pk for message in newest if message.kind in details.MOVES_UP), default=0)
     row.save(update_fields=["last"])
     return 1
@@ -273,22 +273,22 @@ def _edition_here(letter: int, places: base.Places) -> int:
     return Edition.objects.filter(campaign=here).values_list("pk", flat=True).first() or 0 if here else 0
 
 
-def _make_message(row: Conversation, told: _Message) -> ConversationMessage:
+def _make_message(row: Conversation, moved: _Message) -> ConversationMessage:
     """What was to go out there doesn't go out here by itself: nobody knows whether it went out since."""
-    due, refused = told.outgoing == "due", told.outgoing == "refused"
+    due, refused = moved.outgoing == "due", moved.outgoing == "refused"
     words = MessageDetails(
         row.pk,
-        details.KINDS.index(told.kind),
-        _utc(told.at),
-        bare(told.text),
-        bare(told.quoted),
-        files=tuple(Attachment(file.place, bare(file.name), file.size) for file in told.files),
-        message_id=told.message_id,
-        references=told.references,
+        details.KINDS.index(moved.kind),
+        _utc(moved.at),
+        bare(moved.text),
+        bare(moved.quoted),
+        files=tuple(Attachment(file.place, bare(file.name), file.size) for file in moved.files),
+        message_id=moved.message_id,
+        references=moved.references,
         mark=details.new_mark(row) if due or refused else "",
-        refused="moved" if due else told.refused if refused else "",
+        refused="moved" if due else moved.refused if refused else "",
     )
-    outgoing = ConversationMessage.REFUSED if due else details.OUTGOING.index(told.outgoing)
+    outgoing = ConversationMessage.REFUSED if due else details.OUTGOING.index(moved.outgoing)
     return details.add(row, words, outgoing=outgoing)
 
 
