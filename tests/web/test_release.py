@@ -26,6 +26,7 @@ from samizdat.delivery import actions as delivery
 from samizdat.delivery.actions import remote_checks, sender_checks
 from samizdat.delivery.engine.results import SendResult, write
 from samizdat.delivery.models import Chunk, MinuteTotal, RemoteCheck, Route
+from samizdat.delivery.sending_gate import look as real_look
 from samizdat.web.campaigns.forms.campaigns import ReleaseForm, in_zone
 from samizdat.web.delivery.views import reports
 from samizdat.web.delivery.views.reports import _speeds
@@ -77,6 +78,7 @@ def names(here: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[NameServer]:
     """lantern.example with a policy, a sender that SPF allows, and a mailbox for what comes back."""
     delivery.add_route(here.organization, "relay", "smtp://127.0.0.1:2525", now=NOW)
     monkeypatch.setattr("socket.gethostname", lambda: "mail.lantern.example")
+    monkeypatch.setattr("samizdat.delivery.sending_gate.look", real_look)
     with NameServer() as server:
         server.records |= {"lantern.example": ["v=spf1 mx -all"], "_dmarc.lantern.example": ["v=DMARC1; p=none"]}
         server.hosts[("lantern.example", "MX")] = ["10 mail.lantern.example."]
@@ -113,6 +115,21 @@ def test_an_answer_of_ten_minutes_ago_is_asked_again(here: House, desk: Desk, na
     assert "first." in client.post(address, {"when": "now"}).content.decode()
     letter.refresh_from_db()
     assert letter.state == "draft"
+
+
+@pytest.mark.usefixtures("no_worker")
+def test_each_missing_record_stands_apart_with_what_to_copy_and_where_to_go(
+    here: House, desk: Desk, names: NameServer
+) -> None:
+    del names.records["_dmarc.lantern.example"]
+    cards = _to(here, "domain", here.campaign.pk)
+    desk("editor").post(cards, headers={"HX-Request": "true"})
+    remote_checks.answer_all(here.organization.pk, timezone.now)
+    page = desk("admin").get(cards).content.decode()
+    assert re.search(r'<code class="typed" id="pn\d">_dmarc.lantern.example</code>', page)
+    assert re.search(r'<code class="typed" id="pv\d">v=DMARC1; p=none', page)
+    assert f'href="{_to(here, "domains")}"' in page and "Give these records to an admin." not in page
+    assert "Give these records to an admin." in desk("editor").get(cards).content.decode()
 
 
 @pytest.mark.usefixtures("no_worker")

@@ -239,6 +239,7 @@ def _look(request: DeskRequest, campaign: Campaign, settings: Leading, email: st
         may_ask = request.role in WRITERS and not state
         return {"domain": name, "asking": state == "asking", "lost": state == "lost", "ask_dns": may_ask}
     refusal = sending_gate.refusal(organization, settings, email, kept)
+    missing = [record for record in records if record.state == "stop"] if refusal else []
     signature = dkim_keys.signature_of(organization, name)
     is_unsigned = signature.by in ("nobody", "waiting")
     if is_unsigned:  # Said once, in a line of the checks.
@@ -254,7 +255,7 @@ def _look(request: DeskRequest, campaign: Campaign, settings: Leading, email: st
         "records_at": kept.at,
         "records_summary": words,
         "records_mark": "stop" if refusal else "care" if bad else "good",
-        "refusal": refusal,
+        "missing": missing,
         "signature": None if is_unsigned else signature,
     }
 
