@@ -60,6 +60,8 @@ def test_an_address_loses_its_mailbox_within_the_year(catcher: MailCatcher) -> N
     catcher.month = 3
     assert deliver(catcher, gone) == 550
     assert deliver(catcher, "clara@northern-lantern.example") == 250, "who has no number is invented by nobody"
+    number = gone.partition("@")[0]
+    assert deliver(catcher, f"bounces+{number}@northern-lantern.example") == 250, "a code is no number of an address"
 
 
 def test_the_answer_to_some_emails_is_lost(catcher: MailCatcher) -> None:

@@ -85,7 +85,7 @@ def loses_answer(address: str) -> bool:
 
 def _drawn(address: str) -> int:
     """Invented addresses are numbered; those of people who are added by hand are not, and nothing happens to them."""
-    number = _NUMBER(address.rpartition("@")[0])
+    number = _NUMBER(address.rpartition("@")[0].partition("+")[0])  # Behind a plus stands the code of a bounce address.
     return int(number[0]) if number else 0
 
 
