@@ -188,6 +188,9 @@ CONSENT_WAYS: dict[str, Word] = {
     "bounce": lazy("Reported by the mail server."),
 }
 
+# A complaint is kept as "mail", even where the provider's webhook brought it.
+COMPLAINT_WAY = lazy("Reported by the mailbox provider.")
+
 # The stored ways are few: a button on the leave page is kept as "form", and what takes a leaving back as "one-click".
 LEAVE_PAGE_WAYS: dict[tuple[str, str], Word] = {
     ("withdrawn", "form"): lazy("On the unsubscribe page."),

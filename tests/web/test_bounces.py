@@ -139,3 +139,4 @@ def test_the_page_of_who_complained_says_so_beside_the_unsubscription(here: Hous
     actions.unsubscribe_from_all(here.ada, now=NOW, way="mail", reason="complaint")
     page = desk("editor").get(_to(here, "subscriber", here.ada.number)).content.decode()
     assert "They, or their mailbox provider, marked an email as spam." in page
+    assert "Reported by the mailbox provider." in page and "By email." not in page

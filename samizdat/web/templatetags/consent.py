@@ -84,7 +84,7 @@ def entry_of(entry: Any) -> dict[str, object]:
         "day": entry.day,
         "title": title,
         "purpose": str(labels.PURPOSES[entry.purpose]) if entry.purpose != "newsletter" else "",
-        "way": labels.LEAVE_PAGE_WAYS.get((entry.kind, entry.way)) or labels.CONSENT_WAYS.get(entry.way, entry.way),
+        "way": way_of(entry),
         "source": source_of(entry),
         "wording": entry.wording,
         "version": entry.version,
@@ -92,6 +92,13 @@ def entry_of(entry: Any) -> dict[str, object]:
         "reason": str(labels.LEAVING_REASONS.get(entry.reason, entry.reason)),
         "shape": "stop" if entry.kind in ("withdrawn", "objected", "cleaned") else "",
     }
+
+
+def way_of(entry: Any) -> object:
+    """By which way a record came in, in words."""
+    if (entry.way, entry.reason) == ("mail", "complaint"):
+        return labels.COMPLAINT_WAY
+    return labels.LEAVE_PAGE_WAYS.get((entry.kind, entry.way)) or labels.CONSENT_WAYS.get(entry.way, entry.way)
 
 
 def source_of(entry: Any) -> str:
