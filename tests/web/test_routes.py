@@ -88,6 +88,14 @@ def test_a_chosen_provider_fills_in_what_it_knows_and_leads_to_its_part_of_the_h
     assert provider.example in (route_add.help or "")
 
 
+def test_providers_stand_in_the_language_of_the_page(here: House, desk: Desk) -> None:
+    vera = here.people["admin"]
+    vera.language = "ru"
+    vera.save(update_fields=["language"])
+    page = desk("admin").get(_to(here, "routes")).content.decode()
+    assert "SendGrid по HTTPS" in page and "over HTTPS" not in page
+
+
 def test_another_server_has_nothing_that_the_provider_before_had_filled_in(here: House, desk: Desk) -> None:
     client, page = desk("admin"), _to(here, "routes")
     filled = client.post(page, {"scheme": "sendgrid", "choose": "1"}).context["form"]

@@ -55,7 +55,7 @@ def kinds() -> list[tuple[str, str]]:
 
 def choices() -> list[tuple[str, list[tuple[str, str]]]]:
     """What the form offers: providers, whose fields are filled in, and any other server."""
-    providers = [(name, provider.label) for name, provider in plugins.route_providers().items()]
+    providers = [(name, _(provider.label)) for name, provider in plugins.route_providers().items()]
     return [(_("Sending providers"), providers), (_("Other servers"), kinds())]
 
 
@@ -333,12 +333,12 @@ def _filled_in(provider: plugins.RouteProvider | None, typed: dict[str, Any], ta
     known = plugins.route_providers().values()
     own_server = _("Mail server")
     filled = {
-        "name": {_free(label, taken) for label in (own_server, *(other.label for other in known))},
+        "name": {_free(label, taken) for label in (own_server, *(_(other.label) for other in known))},
         "where": {other.where for other in known},
         "user": {other.user for other in known},
     }
     kept = {name: value for name, value in typed.items() if value not in filled.get(name, ())}
-    kept["name"] = kept.get("name") or _free(provider.label if provider else own_server, taken)
+    kept["name"] = kept.get("name") or _free(_(provider.label) if provider else own_server, taken)
     if provider is None:
         return kept
     own = {"where": provider.where, "user": provider.user, "signs": actions.SIGNERS[provider.signs]}
