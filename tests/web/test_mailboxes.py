@@ -12,7 +12,7 @@ from django.utils import timezone
 from msgspec import structs
 
 from samizdat.accounts import pending_changes
-from samizdat.accounts.actions import SettingDetails
+from samizdat.accounts.actions import SettingDetails, change_settings
 from samizdat.accounts.sealed_settings import leading
 from samizdat.delivery import actions as delivery
 from samizdat.delivery.actions import remote_checks, route_webhooks
@@ -254,6 +254,12 @@ def test_a_bounce_address_that_waits_for_approval_says_so(here: House, desk: Des
     page = desk("viewer").get(_to(here, "mailboxes")).content.decode()
     assert "Waiting for approval" in page and "Bounces will go to bounces@lantern.example" in page
     assert _to(here, "pending-changes") in page and "No bounce address is set" not in page
+
+
+def test_a_bounce_address_that_no_mailbox_has_proven_says_what_to_do(here: House, desk: Desk) -> None:
+    change_settings(here.organization, by=None, now=NOW, return_address="bounces@lantern.example")
+    page = desk("viewer").get(_to(here, "mailboxes")).content.decode()
+    assert "No test message has come back from this address through a mailbox here." in page
 
 
 def test_each_route_has_its_webhook_beside_the_mailboxes(here: House, desk: Desk) -> None:
