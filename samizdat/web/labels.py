@@ -239,7 +239,7 @@ CAMPAIGN_REASONS: dict[str, Word] = {
     "warm_up": lazy("The route is warming up and has sent today’s share. Resumes automatically: %(until)s."),
     "complaints": lazy(
         "Too many subscribers reported emails of this list as spam, so sending to the list stopped. An admin can "
-        "resume it below."
+        "resume it in the report."
     ),
     "refusals": lazy("Too many emails in the first batch bounced, so the rest wasn’t sent. Press Resume to send it."),
 }
