@@ -4,6 +4,7 @@ import os
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
+from types import MappingProxyType
 
 from samizdat.accounts.models import Organization
 from samizdat.audience import (
@@ -245,14 +246,22 @@ def settle_all(
     ids: Sequence[int],
     now: datetime,
     blinds: Mapping[int, Sequence[bytes]] | None = None,
+    lists: Mapping[int, Iterable[int]] = MappingProxyType({}),
+    way: int | None = None,
 ) -> None:
-    """Status and verdict of these locked subscribers on every list they are on. blinds: their indexes under every key
-    (consent_writer.blinds_among), where those were read since they were locked."""
-    on: dict[int, list[int]] = defaultdict(list)
+    """Status and verdict of these locked subscribers on every list they are on, and on those given for each. blinds:
+    their indexes under every key (consent_writer.blinds_among), where those were read since they were locked. way: of
+    GROWN_BY, by which lists grow or shrink; None where nothing new is known."""
+    on: dict[int, set[int]] = defaultdict(set)
     for id, list_id, _status, _may in sql.subscriptions_of(ids):
-        on[list_id].append(id)
+        on[list_id].add(id)
+    for id, more in lists.items():
+        for list_id in more:
+            on[list_id].add(id)
+    today = now.astimezone(UTC).date().isoformat()
     for list_ in List.objects.select_related("organization").filter(organization=organization, id__in=on):
-        _settle(list_, on[list_.id], now, ListTotals(), blinds)
+        totals = ListTotals() if way is None else ListTotals(today, way)
+        _settle(list_, sorted(on[list_.id]), now, totals, blinds)
 
 
 def _suppressed(

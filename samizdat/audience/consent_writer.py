@@ -190,6 +190,13 @@ def address_of(keys: OrganizationKeys, subscriber: Subscriber) -> str:
     return seal.pick(sealed_subscribers.opened(keys, subscriber.sealed, subscriber.number), seal.ADDRESS)
 
 
+def addresses_of(organization: Organization, keys: OrganizationKeys, ids: Sequence[int]) -> dict[int, str]:
+    """address_of() for each of those of them who are here. Errors: seal.SealError."""
+    opened = sealed_subscribers.opener(keys).open
+    rows = sql.subscribers_at(organization.id, ids)
+    return {id: seal.pick(opened(bytes(blob), id & NUMBER_MASK), seal.ADDRESS) for id, blob, *_rest in rows}
+
+
 def mailbox_of(keys: OrganizationKeys, subscriber: Subscriber) -> str:
     """Where they are written to: their address, where it is that of their index, by which the suppression list is
     asked, and the last that the log has of them. An older blob, or row, has the mailbox that they left. Errors:
@@ -292,19 +299,12 @@ def write(
     agrees = any(fact.kind in consent.AGREEING for fact in facts)
     today = day_of([subscriber.id], moment.date(), agrees)[subscriber.id]
     day = today.isoformat()
-    asked, facts = facts, [*_new(subscriber, facts, day, now, known)]
-    at = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    asked = facts
+    if any(fact.kind in consent_records.ENDING for fact in facts):
+        facts = [*unrecorded(known or genuine(subscriber), facts, day, now)]
     ends = any(fact.kind in consent_records.ENDING for fact in facts)
     text = _index_text(keys, subscriber) if ends else None
-    no = {} if text is None else consent_records.indexed(keys.index_version, keys.blind(text))
-    rows = []
-    for fact in facts:
-        list_id, kind, purpose, way = _codes(fact)
-        words = {consent.AT: at, **fact.words, **(no if fact.kind in consent_records.ENDING else {})}
-        blob = keys.seal(seal.pack(words), *consent_records.RECORD, subscriber.number)
-        columns = (subscriber.organization_id, subscriber.id, list_id, kind, purpose, way, day, blob)
-        rows.append((*columns, consent_records.digest(*columns)))
-    bulk_insert.insert_consent(rows)
+    bulk_insert.insert_consent(record_rows(keys, subscriber.id, facts, moment, day, text))
     if any((fact.kind, fact.way) == ("asked", "form") for fact in facts):
         open_signups.keep([subscriber.id], today)
     way = consent.WAYS.index(asked[-1].way) if asked else 0
@@ -319,17 +319,29 @@ def _codes(fact: ConsentFactRow) -> tuple[int | None, int, int, int]:
     return fact.list.id if fact.list else None, kind, consent.PURPOSES.index(fact.purpose), way
 
 
-def _new(
-    subscriber: Subscriber,
-    facts: Sequence[ConsentFactRow],
-    day: str,
-    now: datetime,
-    known: consent_records.GenuineConsent | None,
+def record_rows(
+    keys: OrganizationKeys, id: int, facts: Iterable[ConsentFactRow], moment: datetime, day: str, text: str | None
+) -> list[bulk_insert.ConsentRow]:
+    """Of facts about one subscriber. text: what their blind index is made of, which a no names; None where nobody
+    knows it."""
+    at = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    no = {} if text is None else consent_records.indexed(keys.index_version, keys.blind(text))
+    rows = []
+    for fact in facts:
+        list_id, kind, purpose, way = _codes(fact)
+        words = {consent.AT: at, **fact.words, **(no if fact.kind in consent_records.ENDING else {})}
+        blob = keys.seal(seal.pack(words), *consent_records.RECORD, id & NUMBER_MASK)
+        columns = (keys.id, id, list_id, kind, purpose, way, day, blob)
+        rows.append((*columns, consent_records.digest(*columns)))
+    return rows
+
+
+def unrecorded(
+    known: consent_records.GenuineConsent, facts: Iterable[ConsentFactRow], day: str, now: datetime
 ) -> Iterator[ConsentFactRow]:
     """Those that are not recorded already; of whoever has limits.RECORDS facts on record, those that end something."""
     for fact in facts:
         if fact.kind in consent_records.ENDING:
-            known = known or genuine(subscriber)
             if known.is_recorded((0, *_codes(fact), day)):
                 continue
             if known.rows >= limits.RECORDS and fact.list and known.has_gone(fact.list.id, fact.purpose, now):

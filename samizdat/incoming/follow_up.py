@@ -181,9 +181,8 @@ def follow(organization: Organization, known: Sequence[tuple[ReportEvent, SentMe
             by_complaint[message.subscriber.pk] = message
         elif why:
             dead.append(_Dead(message, why, _answer(event, message, reports)))
-    for _pk, message in sorted(by_complaint.items()):
-        audience.unsubscribe_from_all(message.subscriber, now=now, way="mail", reason="complaint")
-        audience.suppress(organization, "complaint", subscriber=message.subscriber, now=now)
+    if by_complaint:
+        audience.suppress_complained(organization, by_complaint, now=now)
     # Also of who was suppressed for a complaint that nothing proved: what a provider says since counts.
     lists = [message.list for event, message in counted if event.kind == "complaint"]
     complaints.look(organization, lists, now, details_reader(organization))

@@ -10,11 +10,22 @@ import pytest
 from django.db import connection, transaction
 
 from samizdat.accounts.models import Organization
-from samizdat.audience import actions, consent_writer, consistency, numbers, queries
+from samizdat.audience import actions, consent_records, consent_writer, consistency, numbers, queries, suppression_log
 from samizdat.audience.errors import AddressErased, ListNameTaken, NoSuchList
-from samizdat.audience.models import NUMBER_MASK, ConsentRecord, Subscriber, Subscription, Suppression, Tag, row_id
+from samizdat.audience.models import (
+    NUMBER_MASK,
+    ConsentRecord,
+    Growth,
+    ListTotal,
+    Subscriber,
+    Subscription,
+    Suppression,
+    Tag,
+    row_id,
+)
 from samizdat.audience.numbers import one_number
 from samizdat.core import consent
+from samizdat.core.crypto import seal
 from samizdat.core.mail.address import BadAddress
 from samizdat.events import chain
 from samizdat.events.actions import detail_of, is_genuine, moment_of
@@ -190,6 +201,59 @@ def test_whose_addresses_servers_called_dead_are_suppressed_together_but_for_one
     event = Event.objects.get(kind="subscriber.suppressed", about=ada.id)
     assert detail_of(event).items() >= {"reason": "bounce", "code": 550}.items() and moment_of(event) == NOW
     assert actions.confirm(ada, letter, now=NOW).reason == "confirmed"
+
+
+def test_complaints_of_many_have_the_same_consequences_as_one_after_the_other(
+    ada: Any, lantern: Any, letter: Any
+) -> None:
+    other = actions.new_list(lantern, "Other", now=NOW)
+    boris, clara, vera, zoe = (
+        actions.add_subscriber(lantern, f"{name}@post.example", other, consent="By post.", now=NOW)
+        for name in ("boris+news", "clara", "vera", "zoe")
+    )
+    actions.unsubscribe(clara, other, now=NOW)
+    actions.suppress(lantern, "complaint", subscriber=clara, now=NOW)
+    actions.suppress(lantern, "complaint", subscriber=vera, now=later(days=1))
+    actions.sign_up(lantern, "zoe@post.example", letter, wording="Letters.", now=NOW)
+    people, now = (ada, boris, clara, vera, zoe), later(days=1)
+    with transaction.atomic():
+        for row in people:
+            actions.unsubscribe_from_all(row, now=now, way="mail", reason="complaint")
+            actions.suppress(lantern, "complaint", subscriber=row, now=now)
+        expected = _consequences(lantern)
+        transaction.set_rollback(True)
+    assert _consequences(lantern) != expected
+    actions.suppress_complained(lantern, [row.id for row in people], now=now)
+    assert _consequences(lantern) == expected
+    assert all(is_genuine(event) for event in Event.objects.select_related("organization"))
+    assert_projections_hold(lantern, now)
+    before = _consequences(lantern)
+    actions.suppress_complained(lantern, [row.id for row in people], now=now)
+    assert _consequences(lantern) == before
+
+
+def _consequences(organization: Any) -> list[Any]:
+    """All that is written of it, but for numbers of rows; entries of the suppression list in whatever events."""
+    keys = keyring.keys(organization)
+    records = [
+        (row.subscriber_id, row.list_id, row.kind, row.purpose, row.channel, row.day, seal.unpack(
+            keys.open(row.sealed, *consent_records.RECORD, row.subscriber_id & NUMBER_MASK)
+        ))
+        for row in ConsentRecord.objects.order_by("subscriber", "list", "id")
+    ]  # fmt: skip
+    logged, said = set(), []
+    for event in Event.objects.select_related("organization"):
+        if event.kind == suppression_log.WRITTEN:
+            logged |= {(row, event.at) for row in suppression_log.rows_in(detail_of(event))}
+        else:
+            said.append((event.kind, event.about, str(detail_of(event))))
+    return [
+        records, logged, sorted(said, key=str),
+        sorted(Subscription.objects.values_list("subscriber", "list", "status", "mail_verdict", "since")),
+        sorted(ListTotal.objects.exclude(count=0).values_list("list", "status", "count")),
+        sorted(Growth.objects.values_list("list", "day", "metric", "channel", "count")),
+        sorted((bytes(row.email_index), row.reason, row.day) for row in Suppression.objects.all()),
+    ]  # fmt: skip
 
 
 def test_an_address_can_be_suppressed_before_anybody_knows_it(lantern: Any, letter: Any) -> None:

@@ -312,8 +312,7 @@ STEPS: list[tuple[object, str]] = [
     (follow_up, "write"),
     (follow_up, "follow"),
     (follow_up, "_history"),
-    (audience, "unsubscribe_from_all"),
-    (audience, "suppress"),
+    (audience, "suppress_complained"),
     (audience, "suppress_bounced"),
 ]
 

@@ -84,6 +84,7 @@ NOS: dict[str, No] = {
     "pasted complaint": lambda eve, _list: suppress_many(eve.organization, EVE, "complaint", now=NOW),
     "pasted bounce": lambda eve, _list: suppress_many(eve.organization, EVE, "bounce", now=NOW),
     "bounced": lambda eve, _list: audience.suppress_bounced(eve.organization, {eve.pk: {"answer": "full"}}, now=NOW),
+    "complained": lambda eve, _list: audience.suppress_complained(eve.organization, [eve.pk], now=NOW),
     "return of many undone": come_back_and_be_taken_off,
 }
 NOS_TO_APPEALS: dict[str, No] = {
@@ -266,6 +267,8 @@ ROOT = Path(__file__).parents[2] / "samizdat"
 # (module, function) that writes a no -> the name in NOS or NOS_TO_APPEALS by which it is tried above, or why it needs
 # none. Whoever writes another one adds it here, and there.
 WRITERS = {
+    ("audience/actions/complained.py", "_facts"): "complained",
+    ("audience/actions/complained.py", "_suppress"): "complained",
     ("audience/actions/consent.py", "unsubscribe_from"): "link",
     ("audience/actions/consent.py", "unsubscribe_from_all"): "desk, all lists",
     ("audience/actions/consent.py", "leave_again"): "return of many undone",

@@ -1,5 +1,6 @@
 """Verbs that change rows of the audience. Each writes its event in the transaction of the change."""
 
+from samizdat.audience.actions.complained import suppress_complained
 from samizdat.audience.actions.confirmation_reminders import ask_again
 from samizdat.audience.actions.consent import (
     agree_to_appeals_of,
@@ -136,6 +137,7 @@ __all__ = [
     "start",
     "suppress",
     "suppress_bounced",
+    "suppress_complained",
     "sweep_uploads",
     "tags_for",
     "undo_unsubscribe",

@@ -204,12 +204,17 @@ def every_list_of(subscriber: Subscriber) -> list[List]:
     one that somebody wrote into the database must not become a record of ours, by which it is named to them.
 
     Errors: RowsAltered where one of these lists is away, or no list is named and a record isn't as we wrote it."""
-    rows = sql.digested_consent_of([subscriber.id])
-    known = {id for id in consent_records.lists_on_record(rows) if id}
-    lists = [*List.objects.filter(id__in=known).order_by("id")]
-    if len(lists) < len(known) or (not known and emptied_records.altered(rows)):
-        raise RowsAltered("Lists that somebody left are away.")
-    return lists
+    return lists_to_leave({subscriber.id: sql.digested_consent_of([subscriber.id])})[subscriber.id]
+
+
+def lists_to_leave(rows: Mapping[int, Sequence[consent_records.Digested]]) -> dict[int, list[List]]:
+    """every_list_of() for many, by row: rows: what is on record about each. Errors: RowsAltered."""
+    named = {id: {list_id for list_id in consent_records.lists_on_record(own) if list_id} for id, own in rows.items()}
+    here = List.objects.in_bulk({list_id for known in named.values() for list_id in known})
+    for id, known in named.items():
+        if not known <= here.keys() or (not known and emptied_records.altered(rows[id])):
+            raise RowsAltered("Lists that somebody left are away.")
+    return {id: [here[list_id] for list_id in sorted(known & here.keys())] for id, known in named.items()}
 
 
 def agree_to_appeals_of(
