@@ -321,6 +321,18 @@ def bulk_reading() -> Iterator[None]:
         yield
 
 
+# Whatever is written once and left alone, like mail that comes in: twenty threads do that at a time, each on its own
+# connection, and 64 MB for each would be more than some servers have.
+_TAKING_IN = {"cache_size": -2_048, "mmap_size": 0}
+
+
+@contextmanager
+def taking_in() -> Iterator[None]:
+    """SQLite's settings for what comes in, put back afterwards."""
+    with _pragmas(_TAKING_IN):
+        yield
+
+
 def fetch_rows(query: str, values: Sequence[Any]) -> list[Any]:
     """On PostgreSQL by psycopg's own cursor: a blob comes as bytes, not as text that is twice as long."""
     with connection.cursor() if on_sqlite() else plain_cursor() as cursor:

@@ -224,6 +224,64 @@ def test_a_refusal_that_speaks_of_us_marks_nobody(house: House, incoming: Incomi
     assert details is not None and details.fault == "route"
 
 
+WITHOUT_STATUS = {
+    "Russian": ("koi8-r", "Не может быть доставлено:\r\n\r\n  {}\r\n    пользователь не найден\r\n"),
+    "Japanese": (
+        "iso-2022-jp",
+        "メッセージはエラーのため送信できませんでした。\r\n\r\n<{}>:\r\nユーザが存在しません\r\n",
+    ),
+    "German": ("iso-8859-1", "Ihre Nachricht wurde nicht zugestellt.\r\n\r\n<{}>: Empfänger unbekannt\r\n"),
+}
+
+
+def in_prose(
+    to: str, text: str, charset: str = "utf-8", subject: str = "Mail delivery failed", more: str = ""
+) -> bytes:
+    """As servers write it that know nothing of RFC 3464: the address stands in the text alone."""
+    head = f"Return-Path: <>\r\nFrom: MAILER-DAEMON@relay.example\r\nTo: {to}\r\nSubject: {subject}\r\n{more}"
+    return f"{head}MIME-Version: 1.0\r\nContent-Type: text/plain; charset={charset}\r\n\r\n".encode() + text.encode(
+        charset
+    )
+
+
+@pytest.mark.parametrize("language", WITHOUT_STATUS)
+def test_a_bounce_without_a_status_in_another_language_is_believed(
+    house: House, incoming: Incoming, language: str
+) -> None:
+    ada, boris = house.people(2)
+    sent, (charset, text) = incoming.send(), WITHOUT_STATUS[language]
+    incoming.take(in_prose(sent[ada].sender, text.format(ada), charset), sent[ada].sender)
+    incoming.read()
+    assert incoming.suppressed() == {f"bounce {ada}"}
+    assert set(incoming.send()) == {boris}
+
+
+def test_a_bounce_of_other_peoples_mail_marks_nobody_and_is_counted(house: House, incoming: Incoming) -> None:
+    """It names a subscriber of ours, but no email that we sent."""
+    [ada] = house.people(1)
+    incoming.send()
+    theirs = b"From: a@b.example\r\nMessage-ID: <x@b.example>\r\n\r\nBuy\r\n"
+    returned = b"--b1\r\nContent-Type: message/rfc822\r\n\r\n" + theirs + b"--b1--"
+    incoming.take(bounce("letter@lantern.example", ada).replace(b"--b1--", returned), "letter@lantern.example")
+    incoming.read()
+    assert incoming.suppressed() == set()
+    heard = queries.heard(house.organization, now())
+    assert (heard.waiting, heard.unreadable, heard.unmatched) == (0, 0, 1)
+
+
+@pytest.mark.parametrize("to", ["return address", "reply address"])
+def test_who_is_away_and_writes_550_is_written_to(house: House, incoming: Incoming, to: str) -> None:
+    [ada] = house.people(1)
+    caught = incoming.send()[ada]
+    address = caught.sender if to == "return address" else "letter@lantern.example"
+    text = "I am out of the office, room 550 5.1.1, until Monday. User unknown to the night porter.\r\n"
+    raw = in_prose(address, text, subject="Out of office: News", more="Auto-Submitted: auto-replied\r\n")
+    incoming.take(raw.replace(b"MAILER-DAEMON@relay.example", ada.encode()), address)
+    incoming.read()
+    assert incoming.suppressed() == set()
+    assert set(incoming.send()) == {ada}
+
+
 def test_a_warning_of_a_delay_marks_nobody(house: House, incoming: Incoming) -> None:
     [ada] = house.people(1)
     caught = incoming.send()[ada]

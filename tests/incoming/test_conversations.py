@@ -19,7 +19,7 @@ from samizdat.incoming.models import AwayReply, Conversation, ConversationMessag
 from samizdat.worker.mail import answers
 from samizdat.worker.schedule import event_handlers
 from tests.delivery.conftest import House
-from tests.incoming.conftest import Incoming, now
+from tests.incoming.conftest import Incoming, bounce, now
 from tests.smtp_server import Caught
 from tests.web.conftest import make_person
 
@@ -266,6 +266,31 @@ def test_the_away_text_answers_no_list_no_program_and_no_stranger(
     incoming.take(reply(ada if headers else "stranger@elsewhere.example", **headers))
     incoming.read()
     assert not ConversationMessage.objects.filter(kind=ConversationMessage.AWAY).exists()
+
+
+@pytest.mark.parametrize("way", ["a copy of it", "a bounce of it", "another away text", "a bounce of a bounce"])
+def test_an_away_text_that_comes_back_is_not_answered(house: House, incoming: Incoming, clara: Any, way: str) -> None:
+    """Mailboxes that answer each other would do so for ever."""
+    [ada] = house.people(1)
+    be_away(house, clara)
+    incoming.take(reply(ada))
+    incoming.read()
+    incoming.server.messages.clear()
+    assert answers.take(now(), house.organization.pk) == 1
+    [ours] = incoming.server.messages
+    nested = b"--b1\r\nContent-Type: message/rfc822\r\n\r\n" + bounce("letter@lantern.example", ada) + b"\r\n--b1--"
+    came = {
+        "a copy of it": ours.content,
+        "a bounce of it": bounce("letter@lantern.example", ada),
+        "another away text": reply(ada, "I am away.", "Automatic reply: Re: News", Auto_Submitted="auto-replied"),
+        "a bounce of a bounce": bounce("letter@lantern.example", "postmaster@relay.example").replace(b"--b1--", nested),
+    }[way]
+    AwayReply.objects.all().delete()  # A week is over.
+    incoming.take(came)
+    incoming.read(timedelta(days=8))
+    assert answers.take(now() + timedelta(days=8), house.organization.pk) == 0
+    assert len(incoming.server.messages) == 1
+    assert incoming.suppressed() == set()
 
 
 def test_notes_and_assignments_stay_in_the_team(house: House, incoming: Incoming, clara: Any) -> None:

@@ -1,10 +1,12 @@
 """Mailboxes at a real Dovecot are read over TLS: nothing twice, nothing lost, whenever it ends."""
 
 import logging
+import socket
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.db import connection
 from msgspec import structs
 
 from samizdat.accounts.models import Organization
@@ -305,13 +307,73 @@ def test_a_host_that_is_away_is_tried_again(postbox: Postbox) -> None:
     assert row.state is not None and (row.state.fault, row.state.failures, row.state.taken) == ("", 0, 1)
 
 
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (socket.EAI_AGAIN, "no_names"),  # Name servers that don't answer.
+        (socket.EAI_FAIL, "no_names"),  # They answer that they failed.
+        (socket.EAI_NONAME, "no_such_host"),
+    ],
+)
+def test_after_an_hour_without_names_a_mailbox_is_read_within_five_minutes(
+    postbox: Postbox, monkeypatch: pytest.MonkeyPatch, error: int, code: str
+) -> None:
+    messages = postbox.fill(2)
+    row = postbox.add()
+
+    def unknown(*_host: Any, **_more: Any) -> Any:
+        raise socket.gaierror(error, "no answer")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(socket, "getaddrinfo", unknown)
+        pauses = [mailbox_polls.read(row.pk, False) for _ in range(15)]
+        assert pauses == [60, 120, 240] + 12 * [mailbox_polls.AGAIN] and sum(pauses) > 3600
+    [shown] = actions.mailboxes(postbox.organization)
+    assert shown.state is not None and shown.state.fault == code
+    assert mailbox_polls.read(row.pk, False) == mailbox_polls.AGAIN
+    assert postbox.taken() == messages
+
+
+def test_a_name_that_leads_to_another_server_gives_it_no_password(
+    postbox: Postbox, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever answers there has a certificate that is good, for a name of their own."""
+    messages = postbox.fill(1)
+    postbox.add()
+    dovecot, rightful = postbox.dovecot, postbox.dovecot.certificate
+    dovecot.end()
+    dovecot.certificate = certificates.issued("elsewhere.example")
+    dovecot.start()
+    logged_in: list[str] = []
+    monkeypatch.setattr(imap.ImapSource, "_log_in", lambda _self: logged_in.append("here"))
+    assert postbox.fault() == "certificate" and logged_in == []
+    monkeypatch.undo()
+    dovecot.end()
+    dovecot.certificate = rightful
+    dovecot.start()
+    assert postbox.read() == 1 and postbox.taken() == messages
+
+
+def test_a_name_that_leads_inside_is_not_followed_for_an_admin_of_the_app(
+    postbox: Postbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = structs.replace(open_settings(postbox.add()), ours=False, host="imap.provider.example")
+    answer = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 993)) for address in ("203.0.113.9", "10.0.0.5")]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_host, **_more: answer)
+    with pytest.raises(MailboxFault) as caught, polling.session(settings):
+        pass
+    assert caught.value.code == "inside"
+
+
 def test_a_folder_that_is_not_there_is_a_sentence(postbox: Postbox) -> None:
     url = postbox.dovecot.url("imaps", f"ca={postbox.ca}", "Nowhere")
     postbox.row = actions.add(postbox.organization, "bounces", url, now=NOW)
     assert postbox.fault() == "no_folder"
 
 
-def test_two_thousand_messages_come_in_pages(postbox: Postbox) -> None:
+def test_two_thousand_messages_come_in_pages(postbox: Postbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(imap, "PAGE", 700)
+    monkeypatch.setattr(imap, "AT_ONCE", 300)
     messages = postbox.fill(2_000)
     postbox.add()
     with polling.session(open_settings(postbox.row)) as source:
@@ -322,7 +384,53 @@ def test_two_thousand_messages_come_in_pages(postbox: Postbox) -> None:
     assert len(open_state(PolledMailbox.objects.get()).marks) == 0
 
 
-def test_by_pop3_they_come_in_sessions(postbox: Postbox) -> None:
+def test_messages_between_which_others_are_gone_are_removed_alone(
+    postbox: Postbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ranges of UIDs lead from a message to the one that follows it, and some commands are needed for all."""
+    monkeypatch.setattr(imap, "RANGES", 2)
+    messages = postbox.fill(12)
+    with polling.session(open_settings(postbox.add())) as source:
+        page = source.page()
+        source.remove([page[at] for at in (0, 1, 2, 4, 6, 7, 9, 11)])
+    assert postbox.dovecot.messages() == [messages[at] for at in (3, 5, 8, 10)]
+    assert imap.uid_sets([1, 2, 3, 5, 7, 8, 10, 12]) == [b"1:3,5", b"7:8,10", b"12"]
+    assert postbox.read() == 4
+
+
+@BOTH
+def test_a_session_that_has_to_end_within_a_page_leaves_the_rest_to_the_next(
+    postbox: Postbox, scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(polling, "BATCH", 2)
+    messages = postbox.fill(5)
+    row = postbox.add(scheme)
+    with polling.session(open_settings(row)) as source:
+        assert polling.take_in(row.pk, source, lambda: NOW, lambda: IncomingMail.objects.exists()) == 2
+    assert postbox.dovecot.messages() == messages
+    assert postbox.read() == 3 and postbox.taken() == messages
+    assert postbox.dovecot.messages() == []
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL keeps pages in a process of its own")
+def test_what_comes_in_is_written_with_little_memory(postbox: Postbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each mailbox is read in a thread of its own, whose connection keeps pages of its own."""
+
+    def pages() -> list[int]:
+        with connection.cursor() as cursor:
+            rows = [cursor.execute(f"PRAGMA {name}").fetchone() for name in ("cache_size", "mmap_size")]
+        return [row[0] if row else 0 for row in rows]
+
+    postbox.fill(1)
+    postbox.add()
+    before, meanwhile, remove = pages(), list[list[int]](), imap.ImapSource.remove
+    monkeypatch.setattr(imap.ImapSource, "remove", lambda *given: (meanwhile.append(pages()), remove(*given)))
+    assert postbox.read() == 1
+    assert meanwhile == [[-2_048, 0]] and pages() == before
+
+
+def test_by_pop3_they_come_in_sessions(postbox: Postbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pop3, "PAGE", 200)
     messages = postbox.fill(2 * pop3.PAGE + 50)
     postbox.add("pop3s")
     assert postbox.read() == len(messages)

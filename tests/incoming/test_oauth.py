@@ -1,6 +1,7 @@
 """Mailboxes at providers that take no passwords are read with an access token."""
 
 import base64
+import poplib
 import socketserver
 import threading
 from collections.abc import Iterator
@@ -10,9 +11,9 @@ import pytest
 from msgspec import structs
 
 from samizdat.accounts.models import Organization
-from samizdat.incoming.mailboxes import actions, polling
+from samizdat.incoming.mailboxes import actions, connection, polling
 from samizdat.incoming.mailboxes.faults import MailboxFault
-from samizdat.incoming.mailboxes.sealed import open_state
+from samizdat.incoming.mailboxes.sealed import open_settings, open_state
 from samizdat.incoming.models import PolledMailbox
 from samizdat.transports import oauth
 from samizdat.worker.mail import mailbox_polls
@@ -198,6 +199,19 @@ def test_a_mailbox_is_read_by_pop3_with_an_access_token(lantern: Organization, p
     assert all(SECRET.encode() not in line for line in pop3.lines)
     # Exchange Online refuses a line that holds both.
     assert b"AUTH XOAUTH2" in pop3.lines
+
+
+def test_a_pop3_server_may_take_its_time_to_open_a_full_mailbox(
+    lantern: Organization, pop3: Any, tokens: TokenServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever waits at the desk for an answer waits no longer for it; the worker does."""
+    settings = open_settings(add(lantern, pop3, tokens, protocol="pop3"))
+    patience, stat = list[float | None](), poplib.POP3.stat
+    monkeypatch.setattr(poplib.POP3, "stat", lambda self: (patience.append(self.sock.gettimeout()), stat(self))[1])
+    for given in ({}, {"opening": mailbox_polls.OPENING}):
+        with polling.session(settings, **given) as source:
+            assert source.waiting == 3
+    assert patience == [connection.ANSWER, mailbox_polls.OPENING]
 
 
 def test_a_token_that_the_pop3_server_describes_and_refuses_is_a_sentence(

@@ -27,6 +27,8 @@ LONGEST = 12 << 20
 MOST_MESSAGES, MOST_LINES = 2 * LONGEST, 2 << 20
 # Of OpenSSL: a certificate that is not valid yet, or no more.
 NOT_NOW_VALID = (9, 10)
+# Of a name server that doesn't answer, or not now: nothing is known about the name.
+NO_NAMES = (socket.EAI_AGAIN, socket.EAI_FAIL)
 
 
 def dial(settings: MailboxSettings, allowed: tuple[Network, ...] | None, answer: float = ANSWER) -> socket.socket:
@@ -95,6 +97,8 @@ def _code(error: Exception) -> str:
             return "clock"
         case ssl.SSLCertVerificationError():
             return "certificate"
+        case socket.gaierror(errno=code) if code in NO_NAMES:
+            return "no_names"
         case socket.gaierror():
             return "no_such_host"
         case TimeoutError():

@@ -7,6 +7,7 @@ from samizdat.incoming.errors import IncomingError
 
 SENTENCES = {
     "no_such_host": _("There’s no host with this name. Check the URL."),
+    "no_names": _("The mail server’s name can’t be looked up in DNS at the moment. We keep trying."),
     "no_connection": _("The mail server can’t be reached. Check host and port; we keep trying."),
     "silent": _("The mail server doesn’t answer. We keep trying."),
     "hung_up": _("The mail server closed the connection. We keep trying."),

@@ -3,8 +3,9 @@
 import imaplib
 import logging
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import batched
 
 from imapclient import IMAPClient
 from imapclient.exceptions import IMAPClientError, LoginError
@@ -19,8 +20,11 @@ from samizdat.incoming.mailboxes.settings import MailboxSettings
 # What is sent and received would stand there: passwords, messages.
 logging.getLogger("imapclient").setLevel(logging.WARNING)
 
-# Messages that are looked at together. Their UIDs fit into a command of 8,000 bytes (RFC 7162, 4).
-PAGE = 500
+# Messages that are removed together: some servers look at all files of a folder for each time, which would be 400 times
+# for 200,000 messages with 500. And of one command: their numbers fit into 8,000 bytes (RFC 7162, 4).
+PAGE, AT_ONCE = 5_000, 500
+# Ranges of UIDs in one command: two of ten digits each, with what stands between them.
+RANGES = AT_ONCE // 2
 # Seconds between two looks, while waiting for news, whether the process is to stop.
 SLICE = 5.0
 # Answers to a log-in that do not speak of the password (RFC 5530; LIMIT is Yahoo's).
@@ -146,13 +150,17 @@ class ImapSource:
         count = min(self._left, PAGE)
         if not count:
             return []
+        rows = [row for places in batched(range(1, count + 1), AT_ONCE) for row in self._sizes(places)]
+        return [WaitingMessage(self._validity, uid, size) for uid, size in sorted(rows)]
+
+    def _sizes(self, places: Sequence[int]) -> list[tuple[int, int]]:
+        """UID and size of the messages at these places."""
         self._session.use_uid = False
         try:
-            answer = self._session.fetch([*range(1, count + 1)], ["UID", "RFC822.SIZE"])
+            answer = self._session.fetch(places, ["UID", "RFC822.SIZE"])
         finally:
             self._session.use_uid = True
-        rows = [(int(row[b"UID"]), int(row[b"RFC822.SIZE"])) for row in answer.values() if b"UID" in row]
-        return [WaitingMessage(self._validity, uid, size) for uid, size in sorted(rows)]
+        return [(int(row[b"UID"]), int(row[b"RFC822.SIZE"])) for row in answer.values() if b"UID" in row]
 
     def fetch(self, messages: Sequence[WaitingMessage], most: int) -> Iterator[tuple[WaitingMessage, bytes]]:
         """Of each at most so many bytes. One that is gone meanwhile is left out."""
@@ -166,8 +174,12 @@ class ImapSource:
 
     def remove(self, messages: Sequence[WaitingMessage]) -> None:
         """Deleted, or moved to the folder that the settings name."""
-        uids, client = [message.uid for message in messages], self._session
-        self._left = max(self._left - len(uids), 0)
+        self._left = max(self._left - len(messages), 0)
+        for uids in uid_sets([message.uid for message in messages]):
+            self._remove(uids)
+
+    def _remove(self, uids: bytes) -> None:
+        client = self._session
         if self.settings.move_to and client.has_capability("MOVE"):
             self._into_target(client.move, uids)
             return
@@ -179,7 +191,7 @@ class ImapSource:
         else:
             client.expunge()
 
-    def _into_target(self, command: Callable[[list[int], str], object], uids: list[int]) -> None:
+    def _into_target(self, command: Callable[[bytes, str], object], uids: bytes) -> None:
         target = self.settings.move_to
         try:
             command(uids, target)
@@ -229,6 +241,19 @@ class ImapSource:
             except Exception:  # It goes either way.
                 with suppress(Exception):
                     self._client.shutdown()
+
+
+def uid_sets(uids: Iterable[int]) -> list[bytes]:
+    """Rising UIDs as sets (RFC 9051, 9: sequence-set) for one command each. A range leads from the first to the last of
+    those that follow each other, so it names no message that isn't here."""
+    ranges = list[list[int]]()
+    for uid in uids:
+        if ranges and ranges[-1][1] == uid - 1:
+            ranges[-1][1] = uid
+        else:
+            ranges.append([uid, uid])
+    words = (f"{first}:{last}" if last > first else str(first) for first, last in ranges)
+    return [",".join(some).encode() for some in batched(words, RANGES)]
 
 
 def _unless_gone(error: IMAPClientError, code: str) -> Exception:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from django.db import transaction
 
+from samizdat import db
 from samizdat.core.private_networks import Network
 from samizdat.incoming import intake
 from samizdat.incoming.errors import IncomingFull
@@ -27,8 +28,9 @@ from samizdat.incoming.mailboxes.settings import MailboxSettings
 from samizdat.incoming.models import PolledMailbox
 from samizdat.options import inner_networks
 
-# Messages that are fetched and taken in together, and the bytes of them.
-BATCH, BATCH_BYTES = 100, 4 << 20
+# Messages that are fetched and taken in together, and the bytes of them. A transaction each: who sends meanwhile waits
+# for it, and it waits for them.
+BATCH, BATCH_BYTES = 500, 4 << 20
 
 
 class MailSource(Protocol):
@@ -49,13 +51,18 @@ class MailboxRemoved(Exception):
 
 
 @contextmanager
-def session(settings: MailboxSettings, seconds: float = connection.SESSION) -> Iterator[MailSource]:
-    """Of so many seconds at most. Errors: MailboxFault, in what is done with it as well."""
+def session(
+    settings: MailboxSettings, seconds: float = connection.SESSION, opening: float = connection.ANSWER
+) -> Iterator[MailSource]:
+    """Of so many seconds at most, of which `opening` until a mailbox is open. Errors: MailboxFault, in what is done
+    with it as well."""
     allowed: tuple[Network, ...] | None = None if settings.ours else inner_networks()
     with connection.faults():
-        source: MailSource = (ImapSource if settings.kind.protocol == "imap" else Pop3Source)(
-            settings, allowed, seconds
-        )
+        source: MailSource
+        if settings.kind.protocol == "imap":
+            source = ImapSource(settings, allowed, seconds)
+        else:
+            source = Pop3Source(settings, allowed, seconds, opening)
         try:
             yield source
         finally:
@@ -66,17 +73,19 @@ def take_in(number: int, source: MailSource, now: Callable[[], datetime], stops:
     """All that waits, page by page; how many messages were taken in, none of them by a copied installation. Errors:
     MailboxFault, MailboxRemoved."""
     taken, before = 0, list[WaitingMessage]()
-    while not stops() and (page := source.page()):
-        if page == before:
-            raise MailboxFault("not_removed")
-        before = page
-        row = _row(number)
-        if row.organization.sending_locked or not source.settings.reads_as(open_settings(row)):
-            break  # A copy would take the original's mail away, and old settings might delete what is to be moved.
-        state = open_state(row)
-        for batch in _batches(message for message in page if not state.knows(message)):
-            taken += _take(number, [*source.fetch(batch, intake.MOST)], now())
-        source.remove(page)
+    with db.taking_in():
+        while not stops() and (page := source.page()):
+            if page == before:
+                raise MailboxFault("not_removed")
+            before = page
+            row = _row(number)
+            if row.organization.sending_locked or not source.settings.reads_as(open_settings(row)):
+                break  # A copy would take the original's mail away, and old settings might delete what is to be moved.
+            for batch in _batches(open_state(row).unknown(page)):
+                if stops():
+                    return taken  # The next session knows what is taken in, and removes it.
+                taken += _take(number, [*source.fetch(batch, intake.MOST)], now())
+            source.remove(page)
     return taken
 
 
@@ -99,14 +108,14 @@ def _take(number: int, messages: Sequence[tuple[WaitingMessage, bytes]], now: da
     with transaction.atomic():
         row = _row(number, locked=True)
         state = open_state(row)
-        fresh = [(message, raw) for message, raw in messages if not state.knows(message)]
-        if fresh:
-            rows = [(raw, max(message.size, len(raw))) for message, raw in fresh]
+        raws = dict(messages)
+        if fresh := state.unknown(list(raws)):
+            rows = [(raws[message], max(message.size, len(raws[message]))) for message in fresh]
             try:
                 intake.take_all(row.organization, rows, now.date())
             except IncomingFull:
                 raise MailboxFault("full") from None
-            write_state(row, state.with_taken([message for message, _raw in fresh]))
+            write_state(row, state.with_taken(fresh))
     return len(fresh)
 
 

@@ -51,9 +51,14 @@ class Pop3Source:
     """Sessions one after the other: messages are deleted when one ends. Errors: those of connection.faults."""
 
     def __init__(
-        self, settings: MailboxSettings, allowed: tuple[Network, ...] | None, seconds: float = connection.SESSION
+        self,
+        settings: MailboxSettings,
+        allowed: tuple[Network, ...] | None,
+        seconds: float = connection.SESSION,
+        opening: float = connection.ANSWER,
     ) -> None:
-        self.settings, self._allowed, self._seconds = settings, allowed, seconds
+        """opening: seconds for the answers to the password and to STAT."""
+        self.settings, self._allowed, self._seconds, self._opening = settings, allowed, seconds, opening
         self._client: Pop3OnSocket | None = None
         self._deadline: connection.Deadline | None = None
         self._begin()
@@ -72,8 +77,10 @@ class Pop3Source:
             if settings.kind.encryption == "starttls":
                 self._start_tls(client)
             connection.check_pinned(settings, client.sock)
+            client.sock.settimeout(self._opening)
             self._log_in(client)
             self.waiting = client.stat()[0]
+            client.sock.settimeout(connection.ANSWER)
         except BaseException:
             self.close()
             opened.close()

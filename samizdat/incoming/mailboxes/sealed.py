@@ -1,7 +1,7 @@
 """What is sealed of a mailbox: where it is, by which password, and how far it is read."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from datetime import datetime, timedelta
 
 from django.utils.translation import gettext as _
@@ -13,7 +13,7 @@ from samizdat.vault import keyring
 from samizdat.vault.errors import RecordBroken
 
 # Of POP3 so many messages are remembered; no more than half of them are read before they are removed.
-REMEMBERED = 400
+REMEMBERED = 2_000
 # After that a test message has not arrived.
 PATIENCE = timedelta(minutes=10)
 
@@ -70,10 +70,14 @@ class MailboxState(Struct, frozen=True, omit_defaults=True):
     def awaits(self, now: datetime) -> bool:
         return self.trip is not None and self.trip.is_open(now)
 
-    def knows(self, message: WaitingMessage) -> bool:
-        """Whether it is taken in."""
+    def unknown(self, messages: Sequence[WaitingMessage]) -> list[WaitingMessage]:
+        """Those that are not taken in."""
+        marks = {*self.marks}
+        return [message for message in messages if not self._knows(message, marks)]
+
+    def _knows(self, message: WaitingMessage, marks: Set[str]) -> bool:
         if message.uidl:
-            return message.mark in self.marks
+            return message.mark in marks
         return message.validity == self.validity and message.uid <= self.last_uid
 
     def with_taken(self, messages: Sequence[WaitingMessage]) -> "MailboxState":

@@ -31,16 +31,21 @@ AGAIN, NEWS = 300.0, 300.0
 # until we look, and the ten until what came in is read.
 SENDING = 30.0
 # Seconds until a mailbox is tried again: after the first failure, and at most. Some providers lock an account after a
-# few wrong passwords.
-FIRST, LAST, REJECTED = 60.0, 3600.0, 900.0
-# Seconds after which a session that waits for news ends: below connection.SESSION with one more wait.
+# few wrong passwords. Where nobody was rejected it is never longer than from one look to the next: once a server or a
+# name server is back after an hour, who left by mail meanwhile waits no further hour.
+FIRST, REJECTED, LAST = 60.0, 900.0, 3600.0
+REJECTIONS = ("password", "token", "token_expired", "oauth_client")
+# Seconds after which a session ends, also in the middle of a full mailbox: below connection.SESSION with one more wait.
 KEPT_OPEN = 1200.0
+# Seconds in which a server may open a mailbox. By POP3 some read every message first, to know how long it is: Dovecot
+# on a busy machine took more than a minute for 200,000 in a maildir, and began anew each time that we hung up.
+OPENING = 600.0
 
 
 def pause(code: str, failures: int) -> float:
     """Seconds until a mailbox is tried again that failed so often in a row."""
-    first = REJECTED if code in ("password", "token", "token_expired", "oauth_client") else FIRST
-    return min(first * 2.0 ** min(failures - 1, 10), LAST)
+    first, most = (REJECTED, LAST) if code in REJECTIONS else (FIRST, AGAIN)
+    return min(first * 2.0 ** min(failures - 1, 10), most)
 
 
 def _is_hurried(row: PolledMailbox) -> bool:
@@ -139,16 +144,20 @@ def _read(
     stops: Callable[[], bool],
 ) -> float:
     until = time.monotonic() + KEPT_OPEN
-    with polling.session(settings) as source:
+
+    def ends() -> bool:
+        return stops() or time.monotonic() > until
+
+    with polling.session(settings, opening=OPENING) as source:
         polling.keep_renewed(number, settings)
-        while not stops():
-            polling.take_in(number, source, dbclock.now, stops)
+        while not ends():
+            polling.take_in(number, source, dbclock.now, ends)
             polling.note(number, dbclock.now())
             rests()
+            if ends():
+                break  # The next session goes on with what still waits.
             if not keeps_open or not source.wait(NEWS, stops):
                 return AGAIN
-            if time.monotonic() > until:
-                break
     return 0.0
 
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from django.db import DatabaseError, transaction
 
-from samizdat import dbclock
+from samizdat import db, dbclock
 from samizdat.accounts import database_catalog, forged_rows, pending_changes
 from samizdat.accounts.models import Attempt, Invitation, Session
 from samizdat.audience import actions as audience
@@ -156,11 +156,12 @@ def incoming_mail(now: datetime) -> None:
     """Organizations in turn, a batch each, so that a flood at one of them keeps no other and no campaign waiting."""
     spooled.take_in(now.date(), _over())
     over = _over()
-    while waiting := processing.waiting():
-        for organization in waiting:
-            if over():
-                return
-            processing.process(organization, now)
+    with db.bulk_reading():
+        while waiting := processing.waiting():
+            for organization in waiting:
+                if over():
+                    return
+                processing.process(organization, now)
 
 
 def room_for_mail(now: datetime) -> None:
