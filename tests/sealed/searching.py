@@ -12,6 +12,7 @@ import base64
 import json
 import quopri
 import re
+import shutil
 import sqlite3
 import struct
 import sys
@@ -19,6 +20,8 @@ import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import quote
+
+from tests.worker.conftest import Instance
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -219,3 +222,16 @@ def _as_bytes(value: object) -> bytes:
     if isinstance(value, bytes):
         return value
     return json.dumps(value, ensure_ascii=False).encode() if isinstance(value, dict | list) else str(value).encode()
+
+
+def taken(instance: Instance, temporary: Path, copy: Path) -> tuple[dict[str, bytes], list[bytes]]:
+    """Files as they lie there; then the values of a copy, since to open a database is to change it."""
+    held = files(instance.folder, temporary)
+    held["streams"] = instance.log.read_bytes()
+    shutil.copytree(instance.folder, copy / "data", ignore=shutil.ignore_patterns("*.sock"))
+    values = [value for path in sorted(copy.rglob("*.sqlite3")) for value in sqlite_values(path)]
+    url = instance.environment.get("DATABASE_URL")
+    if url:
+        values += postgresql_values(url)
+    held["values of all tables"] = b"\n".join(values)
+    return held, values

@@ -5,22 +5,19 @@ folder, of its temporary folder and of its streams is searched, every value of e
 tables stand in for the dump. The key file lies beside the data folder and is left out.
 """
 
-import hashlib
-import hmac
 import json
-import shutil
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from samizdat.core.crypto import seal
 from tests.sealed import living
+from tests.sealed.digests import GUESSES, keyed_marks, plain_marks, windows
 from tests.sealed.living import LOCAL, PEOPLE, SHARES, WORDS, Life, address
-from tests.sealed.searching import Searcher, files, postgresql_values, sqlite_values
+from tests.sealed.searching import Searcher, taken
 from tests.smtp_server import ScriptedServer
 from tests.worker.conftest import Instance, make_instance
 
@@ -77,19 +74,6 @@ print(json.dumps({"all": [key.hex() for key in held], "index": keys.index[keys.i
 """
 
 
-def taken(instance: Instance, temporary: Path, copy: Path) -> tuple[dict[str, bytes], list[bytes]]:
-    """Files as they lie there; then the values of a copy, since to open a database is to change it."""
-    held = files(instance.folder, temporary)
-    held["streams"] = instance.log.read_bytes()
-    shutil.copytree(instance.folder, copy / "data", ignore=shutil.ignore_patterns("*.sock"))
-    values = [value for path in sorted(copy.rglob("*.sqlite3")) for value in sqlite_values(path)]
-    url = instance.environment.get("DATABASE_URL")
-    if url:
-        values += postgresql_values(url)
-    held["values of all tables"] = b"\n".join(values)
-    return held, values
-
-
 def test_nothing_that_was_taken_names_anybody(seized: Seized) -> None:
     searcher = Searcher(WORDS)
     assert {name: hits for name, held in seized.held.items() if (hits := searcher.hits(held))} == {}
@@ -137,47 +121,6 @@ def candidates() -> list[str]:
     """Everybody who is here, among many who are not."""
     strangers = [f"stranger.{number}@mail{number % 50}.example" for number in range(CANDIDATES - PEOPLE)]
     return [address(number) for number in range(PEOPLE)] + strangers
-
-
-def windows(values: Iterable[bytes]) -> set[bytes]:
-    """Every 16 bytes in a row that a short value holds, also where it is written in hexadecimal."""
-    found: set[bytes] = set()
-    for value in values:
-        if len(value) > 256:
-            continue  # Sealed blobs, and pages for people; a digest has at most 64 bytes, 128 in hexadecimal.
-        for held in (value, _unhexed(value)):
-            found.update(held[at : at + 16] for at in range(len(held) - 15))
-    return found
-
-
-def _unhexed(value: bytes) -> bytes:
-    try:
-        return bytes.fromhex(value.decode())
-    except ValueError:
-        return b""
-
-
-PLAIN = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512", "sha3_256", "blake2b", "blake2s")
-KEYED = ("md5", "sha1", "sha256", "sha512")
-GUESSES = (
-    b"", bytes(16), bytes(32), b"samizdat", b"secret", b"key", b"index", b"blind", b"subscriber", b"people", b"tokens",
-    b"northern-lantern", b"Northern Lantern", b"not yet derived from the instance key",
-)  # fmt: skip
-
-
-def plain_marks(text: bytes) -> Iterator[bytes]:
-    for name in PLAIN:
-        digest = hashlib.new(name, text).digest()
-        yield digest[:16]
-        yield digest[-16:]
-
-
-def keyed_marks(text: bytes, keys: Iterable[bytes]) -> Iterator[bytes]:
-    for key in keys:
-        for name in KEYED:
-            yield hmac.digest(key, text, name)[:16]
-        yield hashlib.sha256(key + text).digest()[:16]
-        yield hashlib.sha256(text + key).digest()[:16]
 
 
 def test_nobody_can_be_confirmed_without_the_key(seized: Seized) -> None:
