@@ -220,11 +220,13 @@ def size_chart(sizes: Sequence[int], until: date) -> SizeChart | None:
 
 # Of letters side by side, as wide as a phone: where bars begin, how long they get, and a letter's share of the height.
 BARS_LEFT, BARS_LONG, BARS_STEP, BARS_HIGH = 66, 330, 26, 16
+# Of names that are too long to stand before their bars: the height of the line above, and characters that it has.
+BARS_NAME, NAME_CHARACTERS = 18, 48
 
 
 @dataclass(slots=True)
 class BarChart:
-    """Lying bars, one a letter. `names`: (y, text) before each."""
+    """Lying bars, one a letter. `names`: (y, text) before each, or above it."""
 
     height: int
     left: int = BARS_LEFT
@@ -233,17 +235,21 @@ class BarChart:
 
     @property
     def box(self) -> str:
-        return f"0 0 {BARS_LEFT + BARS_LONG} {self.height}"
+        return f"0 0 {self.left + BARS_LONG} {self.height}"
 
 
-def bars(rows: Sequence[tuple[str, Sequence[float]]]) -> BarChart:
-    """`rows`: (name, counts that are laid end to end). The longest bar takes the whole width."""
-    drawn = BarChart(height=BARS_STEP * len(rows))
+def bars(rows: Sequence[tuple[str, Sequence[float]]], *, names_above: bool = False) -> BarChart:
+    """`rows`: (name, counts that are laid end to end). The longest bar takes the whole width. names_above: where they
+    are long."""
+    above = BARS_NAME if names_above else 0
+    step = BARS_STEP + above
+    drawn = BarChart(height=step * len(rows), left=0 if names_above else BARS_LEFT)
     best = max((sum(counts) for _name, counts in rows), default=0)
     for place, (name, counts) in enumerate(rows):
-        y = place * BARS_STEP + (BARS_STEP - BARS_HIGH) // 2
-        drawn.names.append((y + BARS_HIGH - 4, name))
-        x = BARS_LEFT
+        y = place * step + (BARS_STEP - BARS_HIGH) // 2 + above
+        short = name if len(name) <= NAME_CHARACTERS else f"{name[: NAME_CHARACTERS - 1]}…"
+        drawn.names.append((y - 6 if names_above else y + BARS_HIGH - 4, short))
+        x = drawn.left
         for kind, many in zip(("a", "c"), counts, strict=False):
             # What happened at all is seen.
             width = max(1, round(many * (BARS_LONG - len(counts)) / best)) if many else 0

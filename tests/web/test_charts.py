@@ -3,7 +3,20 @@
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 
-from samizdat.web.charts import DAY, FLOOR, GROUND, MOST_BARS, NARROW, TOP, bar_parts, growth_chart, rate_chart
+from samizdat.web.charts import (
+    BARS_LONG,
+    DAY,
+    FLOOR,
+    GROUND,
+    MOST_BARS,
+    NAME_CHARACTERS,
+    NARROW,
+    TOP,
+    bar_parts,
+    bars,
+    growth_chart,
+    rate_chart,
+)
 
 BEGIN = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)
 
@@ -54,3 +67,11 @@ def test_growth_stands_on_the_line_and_hangs_below_it() -> None:
     assert phone.times[0] == (44, since) and all(x + DAY <= NARROW for x, _day in phone.times)
     year = growth_chart([(since, 1, 0, 0)], since, date(2027, 10, 31))
     assert year is not None and len(year.rows) <= MOST_BARS and year.span == 7
+
+
+def test_names_that_are_too_long_to_stand_before_their_bars_stand_above_them() -> None:
+    drawn = bars([("northern-lantern.example", (90, 10)), ("203.0.113.0/24" * 5, (0, 5))], names_above=True)
+    assert {rect.x for rect in drawn.rects if rect.kind == "a"} == {0}
+    for (y, name), rect in zip(drawn.names, [drawn.rects[0], drawn.rects[-1]], strict=True):
+        assert y < rect.y and len(name) <= NAME_CHARACTERS
+    assert drawn.box == f"0 0 {BARS_LONG} {drawn.height}" and drawn.rects[-1].y + drawn.rects[-1].height <= drawn.height

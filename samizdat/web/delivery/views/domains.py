@@ -173,7 +173,7 @@ def _reports(request: DeskRequest, domain: SendingDomain) -> dict[str, object]:
     return {
         "sums": sums,
         "sources": shown,
-        "source_bars": bars(chart) if shown else None,
+        "source_bars": bars(chart, names_above=True) if shown else None,
         "reports_to": sending_gate.reports_to(leading(request.organization), domain.name),
     }
 
