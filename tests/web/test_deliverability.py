@@ -15,8 +15,10 @@ from samizdat.core.bounce.report import KINDS, Kind
 from samizdat.core.mail.address import PROVIDERS
 from samizdat.core.mail.ledger import State
 from samizdat.core.totals import hidden
+from samizdat.delivery.complaint_stop import RESUMED, STOPPED
 from samizdat.delivery.models import Delivery, ProviderTotal, RouteTotal
-from samizdat.incoming import deliverability
+from samizdat.events.actions import record
+from samizdat.incoming import complaints, deliverability
 from samizdat.incoming.deliverability import SPANS, Deliverability
 from samizdat.incoming.models import MailReport
 from tests.conftest import NOW
@@ -299,3 +301,18 @@ def test_the_command_prints_the_same_figures(
     assert [row["accepted"]["count"] for row in document["by_domain"]] == [4000, 500]
     lines = CliRunner().invoke(samizdat, ["report"], catch_exceptions=False).output
     assert "courtdiary.example" in lines and "<20" in lines and "hidden" in lines
+
+
+@pytest.mark.django_db
+def test_home_and_the_list_say_that_sending_is_stopped_and_where_it_is_resumed(here: House, desk: Desk) -> None:
+    record(complaints.ALARM, here.organization, now=NOW, about=here.list.pk)
+    warned = desk("editor").get(_to(here, "home")).content.decode()
+    assert "Many complaints about" in warned and "0.1% of its emails" in warned
+    record(STOPPED, here.organization, now=NOW, about=here.list.pk)
+    report = f'href="{_to(here, "report", here.sent.pk)}"'
+    Campaign.objects.exclude(pk=here.sent.pk).update(released=None)
+    for page in (_to(here, "home"), _to(here, "list", here.list.pk)):
+        text = desk("admin").get(page).content.decode()
+        assert report in text and ("too many complaints" in text or "Reported as spam too often" in text)
+    record(RESUMED, here.organization, now=NOW, about=here.list.pk)
+    assert "too many complaints" not in desk("admin").get(_to(here, "home")).content.decode()

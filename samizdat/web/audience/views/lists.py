@@ -20,7 +20,7 @@ from samizdat.audience.actions.fundraising_consent import put_words, words_for
 from samizdat.audience.errors import AudienceError, FormRefused, ListArchived
 from samizdat.audience.models import List
 from samizdat.audience.queries.lists import ListView
-from samizdat.delivery import service_senders
+from samizdat.delivery import complaint_stop, service_senders
 from samizdat.delivery.actions import default_senders, digests, list_archive
 from samizdat.privacy.models import Retention
 from samizdat.web.audience.forms.audience import AppealsForm, DeleteListForm, DigestForm, FormForm, ListForm
@@ -258,6 +258,8 @@ def _list_page(
         "address": address,
         **_gathering(mailing_list),
         **welcome.facts(mailing_list),
+        "stopped": complaint_stop.stopped(request.organization, mailing_list.pk) is not None,
+        "stopped_report": complaint_stop.report_of(request.organization, mailing_list.pk),
     }
     facts["appeals"] = AppealsForm(prefix="appeals", initial={"words": kept.appeals})
     facts["asks"] = bool(words_for(mailing_list))

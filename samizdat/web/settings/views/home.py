@@ -28,7 +28,7 @@ from samizdat.events import queries as events
 from samizdat.events.actions import detail_of
 from samizdat.incoming import mail_space
 from samizdat.options import key_file
-from samizdat.web import labels, limit_alarms
+from samizdat.web import complaint_notices, labels, limit_alarms
 from samizdat.web.charts import SizeChart, size_chart
 from samizdat.web.exports.views import exports
 from samizdat.web.first_steps import first_steps
@@ -54,7 +54,8 @@ def home(request: DeskRequest) -> HttpResponse:
     ended = [row for row in campaigns.newest(organization, ("finished", "cancelled"), limit=20) if _went_out(row)][:3]
     names = {view.id: view.name for view in lists}
     going.sort(key=_when)
-    needs = _needs(request, routes, going, ended, now)
+    needs = [*complaint_notices.needs(organization, lists, now), *_needs(request, routes, going, ended, now)]
+    needs.sort(key=lambda need: need["kind"] != "stop")
     draft = drafts[0].campaign if drafts else None
     steps = [] if going or ended else first_steps(request, lists, routes, draft)
     facts = {
