@@ -355,6 +355,7 @@ def _organizations() -> Iterator[HealthCheck]:
         yield from _held(organization)
         yield from _mailboxes(organization)
         yield from _mail_room(organization)
+        yield from _spare_domains(organization)
 
 
 def _host(organization: "Organization") -> Iterator[HealthCheck]:
@@ -521,6 +522,21 @@ def _mail_room(organization: "Organization") -> Iterator[HealthCheck]:
     else:
         step = "Delete conversations with files in the inbox, free disk space, or raise SAMIZDAT_MAIL_STORAGE."
     yield HealthCheck("red" if room.most(True) <= 0 else "amber", subject, f"{used}at its mail server. {step}")
+
+
+def _spare_domains(organization: "Organization") -> Iterator[HealthCheck]:
+    """Whether they can take the place of a domain that was lost."""
+    from samizdat.delivery.actions import spare_check
+
+    for row in spare_check.spares(organization):
+        ready, subject = spare_check.is_ready(row), f"{organization.name}, spare domain {row.name}"
+        if ready is None:
+            step = f"Then run: samizdat domain check {row.name}"
+            yield HealthCheck("amber", subject, f"Name servers don't answer. Check the network of this server. {step}")
+        elif ready:
+            yield HealthCheck("good", subject, "Its DNS records are there.")
+        else:
+            yield HealthCheck("amber", subject, " ".join(map(at_terminal, spare_check.missing(row))))
 
 
 def _routes(name: str, routes: "list[RouteRow]") -> Iterator[HealthCheck]:

@@ -11,6 +11,7 @@ import pytest
 from samizdat import sandbox
 from samizdat.cli import doctor_checks as looks
 from tests.cli.conftest import House
+from tests.dns_server import NameServer
 from tests.pooler import needs_pooler, pgbouncer, url_by
 
 ON_POSTGRESQL = "postgresql" in os.environ.get("DATABASE_URL", "")
@@ -123,6 +124,17 @@ def test_a_domain_that_a_provider_does_not_accept_is_named_until_the_route_is_re
     house.say("route", "resume", "wire")
     assert house("route", "ls", "--json").json["routes"][0]["barred"] == []
     house.say("route", "rm", "wire", "--yes")
+
+
+def test_a_spare_domain_without_its_records_is_named_with_what_to_publish(house: House) -> None:
+    house.say("domain", "add", "beacon.example")
+    house.say("domain", "spare", "beacon.example")
+    with NameServer() as names:
+        house.environment["SAMIZDAT_DNS"] = names.place
+        [sign] = signs(house)["Northern Lantern, spare domain beacon.example"]
+        assert sign["state"] == "amber" and "_dmarc.beacon.example" in sign["sentence"]
+        assert "under Domains" not in sign["sentence"]
+    house.say("domain", "rm", "beacon.example", "--yes")
 
 
 def test_a_role_that_somebody_wrote_into_the_database_is_red_with_what_to_do(house: House) -> None:

@@ -19,7 +19,7 @@ from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.models import Campaign, Edition
 from samizdat.campaigns.senders import default_sender, sender_of
 from samizdat.delivery import dkim_keys, sealed_domains, service_senders
-from samizdat.delivery.actions import default_senders, domain_switch, domains, release, welcome
+from samizdat.delivery.actions import default_senders, domain_switch, domains, release, spare_check, welcome
 from samizdat.delivery.engine.sender import run_campaign
 from samizdat.delivery.errors import DomainRefused
 from samizdat.delivery.models import SendingDomain
@@ -290,11 +290,52 @@ def test_an_admin_allows_it_without_them_for_a_reason(house: House, spare: Sendi
 
 
 def test_with_its_records_it_goes(house: House, spare: SendingDomain, names: NameServer) -> None:
-    key = dkim_keys.domain_row(spare).keys[0]
-    names.records |= {key.name: [key.text], f"_dmarc.{NEW}": ["v=DMARC1; p=none"], NEW: ["v=spf1 mx -all"]}
-    names.hosts |= {(NEW, "MX"): [f"10 mail.{NEW}."]}
+    _publish(names, spare)
     domain_switch.switch(spare, now=_now())
     assert leading(house.organization).return_address == f"bounces@{NEW}"
+
+
+def _publish(names: NameServer, row: SendingDomain) -> None:
+    key = dkim_keys.domain_row(row).keys[0]
+    names.records |= {key.name: [key.text], f"_dmarc.{NEW}": ["v=DMARC1; p=none"], NEW: ["v=spf1 mx -all"]}
+    names.hosts |= {(NEW, "MX"): [f"10 mail.{NEW}."]}
+
+
+def _looked(house: House) -> list[str]:
+    """Names of the spare domains that aren't ready, after a look at their records."""
+    for number in spare_check.organizations(_now()):
+        spare_check.look(number, _now())
+    return [row.name for row, _event in spare_check.unready(house.organization)]
+
+
+def test_a_spare_domain_that_loses_its_records_is_noticed_before_it_is_needed(
+    house: House, spare: SendingDomain, names: NameServer
+) -> None:
+    _publish(names, spare)
+    assert _looked(house) == []
+    records = dict(names.records)
+    names.records.clear()
+    assert _looked(house) == [NEW] and _looked(house) == [NEW]
+    names.records |= records
+    assert _looked(house) == []
+    kinds = Event.objects.filter(kind__startswith="domain.spare_").order_by("id").values_list("kind", flat=True)
+    assert [*kinds] == ["domain.spare_unready", "domain.spare_ready"]
+
+
+def test_name_servers_that_do_not_answer_change_nothing_about_a_spare_domain(
+    house: House, spare: SendingDomain, names: NameServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert _looked(house) == [NEW]
+    _publish(names, spare)
+    monkeypatch.setattr("samizdat.delivery.sending_gate.asker", lambda: lambda name, kind: None)
+    assert _looked(house) == [NEW] and spare_check.is_ready(spare) is None
+
+
+def test_a_spare_domain_that_is_allowed_without_records_is_ready(
+    house: House, spare: SendingDomain, names: NameServer
+) -> None:
+    domains.allow_without_records(spare, "The registrar is on strike.", now=_now())
+    assert spare_check.is_ready(spare) and _looked(house) == []
 
 
 def test_what_a_switch_would_change_is_shown_before(house: House, spare: SendingDomain) -> None:

@@ -16,10 +16,11 @@ from samizdat.campaigns.drafts.draft import Draft, draft_of
 from samizdat.campaigns.models import Campaign
 from samizdat.core.mail.domain_reports import DomainReport, ReportTally
 from samizdat.delivery import dkim_keys
-from samizdat.delivery.actions import add_route, domain_switch
+from samizdat.delivery.actions import add_route, domain_switch, spare_check
 from samizdat.delivery.actions import domains as actions
 from samizdat.delivery.actions.default_senders import set_for_organization
 from samizdat.delivery.models import DkimKey, Route, SendingDomain
+from samizdat.events.actions import record
 from samizdat.incoming import domain_reports
 from tests.conftest import NOW
 from tests.dns_server import NameServer
@@ -253,6 +254,16 @@ def _lost_and_spare(here: House) -> tuple[SendingDomain, SendingDomain, Campaign
     draft = Draft(subject="News", from_name="L", from_email="news@lost.example", body="Hello\n")
     campaign = create(here.organization, here.list, draft, by=None, now=NOW)
     return rows[0], rows[1], campaign
+
+
+def test_home_names_a_spare_domain_that_has_lost_its_records_to_admins(here: House, desk: Desk) -> None:
+    _lost, spare, _campaign = _lost_and_spare(here)
+    record(spare_check.UNREADY, here.organization, now=timezone.now(), about=spare.pk)
+    shown = _page(desk("admin"), _to(here, "home"))
+    assert "Spare domain spare.example isn’t ready" in shown and _to(here, "sending-domain", spare.pk) in shown
+    assert "isn’t ready" not in _page(desk("editor"), _to(here, "home"))
+    record(spare_check.READY, here.organization, now=timezone.now(), about=spare.pk)
+    assert "isn’t ready" not in _page(desk("admin"), _to(here, "home"))
 
 
 @pytest.mark.usefixtures("unguarded")

@@ -10,6 +10,7 @@ from datetime import datetime
 from django.db import connections
 
 from samizdat import dbclock
+from samizdat.delivery.actions import spare_check
 from samizdat.incoming import listed_bounces
 from samizdat.incoming.seeds import copies
 from samizdat.logs import where_it_broke
@@ -68,3 +69,4 @@ class OrganizationRounds:
 
 seeds = OrganizationRounds("seeds", copies.organizations, copies.go_on)
 bounces = OrganizationRounds("listed bounces", listed_bounces.organizations, listed_bounces.fetch_due, 60.0)
+spares = OrganizationRounds("spare domains", spare_check.organizations, spare_check.look, 86_400.0)

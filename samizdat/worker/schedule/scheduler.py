@@ -186,6 +186,10 @@ def listed_bounces(now: datetime) -> None:
     organization_rounds.bounces.look(now)
 
 
+def spare_domains(now: datetime) -> None:
+    organization_rounds.spares.look(now)
+
+
 def removed_fields(now: datetime) -> None:
     audience.clear_removed(now, CLEARING, stopping.is_set)
 
@@ -261,6 +265,7 @@ SLOW: dict[str, Deed] = {
     "mailboxes": polled_mailboxes,
     "seed mailboxes": seed_mailboxes,
     "bounces that providers list": listed_bounces,
+    "records of spare domains": spare_domains,
     "room for incoming mail": room_for_mail,
     "incoming mail": incoming_mail,
     "organizations for the public database": publish.missing_places,
@@ -327,6 +332,7 @@ PATIENT = frozenset(
 UNHURRIED = frozenset(
     (
         "what the public pages show",
+        "records of spare domains",
         "roles that were written by other means",
         "what the database runs by itself",
         "uploads",

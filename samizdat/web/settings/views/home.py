@@ -21,6 +21,7 @@ from samizdat.audience.queries.lists import ListView
 from samizdat.campaigns import queries as campaigns
 from samizdat.campaigns.queries import CampaignRow
 from samizdat.delivery import queries as delivery
+from samizdat.delivery.actions import spare_check
 from samizdat.delivery.engine import rewound_database
 from samizdat.delivery.queries import RouteRow
 from samizdat.events import log_breaks
@@ -199,6 +200,7 @@ def _needs(
         href = address(organization, "lists")
         items.append(_need("care", title, text % {"when": moment(alarm.at)}, href, _("Review")))
     items += _mail_room(request, now)
+    items += _spare_domains(request)
     items += limit_alarms.needs(request)
     items += team.needs(request)
     items += pending_changes.needs(request)
@@ -225,6 +227,24 @@ def _mail_room(request: DeskRequest, now: datetime) -> list[dict[str, str]]:
     )
     title = _("Incoming email takes too much room")
     return [_need("care", title, text % {"when": moment(alarm.at)}) for alarm in alarms]
+
+
+def _spare_domains(request: DeskRequest) -> list[dict[str, str]]:
+    """Those that couldn't take another's place now."""
+    if request.role != "admin":
+        return []
+    text = _("On %(when)s some of its DNS records were missing, so it couldn’t take the place of another domain.")
+    title, press = _("Spare domain %(domain)s isn’t ready"), _("View records")
+    return [
+        _need(
+            "care",
+            title % {"domain": row.name},
+            text % {"when": moment(event.at)},
+            address(request.organization, "sending-domain", row.pk),
+            press,
+        )
+        for row, event in spare_check.unready(request.organization)
+    ]
 
 
 def _signups_words(is_about_data: bool) -> tuple[str, str]:
