@@ -136,7 +136,8 @@ def take_listed(
     news = _RouteNews(
         webhook, settings, [_Verified(place, page, None, read_at, since) for place, page in enumerate(pages)]
     )
-    return len(_follow(webhook.route.organization, news, now)) == len(pages)
+    done = _follow(webhook.route.organization, news, now)
+    return len(done) == len(pages) and not news.refused
 
 
 def _verified(news: _RouteNews, delivery: TakenDelivery, now: datetime) -> _Verified | None:

@@ -9,7 +9,7 @@ import pytest
 
 from samizdat.delivery.actions import change_route, route_webhooks
 from samizdat.delivery.errors import RouteRefused
-from samizdat.delivery.models import Route, RouteWebhook
+from samizdat.delivery.models import Delivery, Route, RouteWebhook
 from samizdat.incoming import listed_bounces
 from samizdat.incoming.models import MailReport, SeenWebhook
 from tests.delivery.conftest import House
@@ -137,11 +137,18 @@ def test_a_key_that_may_not_read_bounces_is_said_with_what_to_do(house: House, l
     assert (listing.state.refusal, listing.state.listed, listing.state.heard) == ("not_listed", None, None)
 
 
-def test_an_answer_of_another_shape_changes_nothing_and_is_asked_for_again(house: House, listing: Listing) -> None:
+def test_an_answer_of_another_shape_changes_nothing_and_is_asked_for_again(
+    house: House, incoming: Incoming, listing: Listing
+) -> None:
+    [ada] = house.people(1)
+    incoming.send()
     listing.set_up()
     listing.api.states = [Reply(200, {"Bounces": "soon"})]
     listing.fetch()
-    assert listing.state.refusal == "other_shape" and not MailReport.objects.exists()
+    assert (listing.state.refusal, listing.state.listed) == ("other_shape", None)
+    listing.has(bounced(ada))
+    listing.fetch(listed_bounces.EVERY)
+    assert incoming.suppressed() == {f"bounce {ada}"} and listing.state.listed
 
 
 def test_what_was_listed_before_the_last_time_is_not_taken_in(
@@ -149,6 +156,7 @@ def test_what_was_listed_before_the_last_time_is_not_taken_in(
 ) -> None:
     [ada] = house.people(1)
     incoming.send()
+    Delivery.objects.update(day=now().date() - timedelta(days=5))
     listing.set_up()
     listing.has(bounced(ada, ago=timedelta(days=3)))
     listing.fetch()
