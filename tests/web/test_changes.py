@@ -153,7 +153,7 @@ def test_another_admin_approves_and_whoever_asked_can_only_withdraw(here: House,
 
 def test_the_only_admin_reads_when_it_is_done(here: House, vera: Client) -> None:
     page = vera.post(_to(here, "member", here.people["editor"].pk), {"role": "admin"}, follow=True).content.decode()
-    assert "If nobody approves or stops it, it takes effect on" in page
+    assert "Waiting until" in page and "No other admin can approve it yet." in page
     asked = _row().created
     pending_changes.notice(_row(), here.people["admin"], asked, by_mail=True)
     pending_changes.wait(asked + timedelta(days=1), timedelta(days=1))
@@ -498,7 +498,7 @@ def test_another_server_of_a_route_waits_and_its_page_says_so_without_the_passwo
     page = vera.post(
         _to(here, "edit-route", made.pk), _route_answers("relay", "evil.example:587"), follow=True
     ).content.decode()
-    assert "Waiting for another admin: The route relay sends all emails through smtp://thief@evil.example:587" in page
+    assert ": The route relay sends all emails through smtp://thief@evil.example:587" in page
     assert "nothing was changed" not in page
     assert queries.way_of(Route.objects.get(pk=made.pk)).shown == "smtp://ada@relay.example:587"
     page = vera.get(_to(here, "edit-route", made.pk)).content.decode()

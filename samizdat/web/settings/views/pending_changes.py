@@ -103,14 +103,21 @@ def decide_change(request: DeskRequest, change_id: int) -> HttpResponse:
 
 def waits(request: DeskRequest, row: PendingChange) -> None:
     """Said to whoever asked for it."""
+    now = dbclock.asked()
     facts = {
         "what": pending_changes.sentence_of(row, request.person),
-        "when": moment(pending_changes.until(row, dbclock.asked())),
+        "when": moment(pending_changes.until(row, now)),
     }
-    sentence = _(
-        "Waiting for another admin: %(what)s. All admins are notified. If nobody approves or stops it, it takes "
-        "effect on %(when)s."
-    )
+    if pending_changes.others(row.organization, row.by, now):
+        sentence = _(
+            "Waiting for another admin: %(what)s. All admins are notified. If nobody approves or stops it, it takes "
+            "effect on %(when)s."
+        )
+    else:
+        sentence = _(
+            "Waiting until %(when)s: %(what)s. No other admin can approve it yet. If it wasn’t you, stop it under "
+            "Pending changes."
+        )
     messages.warning(request, sentence % facts)
 
 
