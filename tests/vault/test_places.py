@@ -4,13 +4,13 @@ The test walks every column of bytes of the house; what is new has to be filled 
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.apps import apps
 from django.db.models import BinaryField
+from msgspec import structs
 
 from samizdat.accounts import address_change, notice_choices
 from samizdat.accounts.actions import change_settings
@@ -155,7 +155,7 @@ def _more(here: House) -> None:
         domain_reports._keep(organization, receivers, NOW)
     reply = ReplyContent(sender="ada@reader.example", subject="News", words="Thank you")
     for number in range(2):
-        answered = Report((ReportEvent("reply"),), content=replace(reply, subject=str(number)))
+        answered = Report((ReportEvent("reply"),), content=structs.replace(reply, subject=str(number)))
         take_up.take_up(organization, 10 + number, answered, None, NOW)
     away.choose(organization, away.AwaySettings(), now=NOW, by=admin)
     other = delivery.add_route(organization, "other", "smtp://u:p@mx2.example:587", now=NOW)
