@@ -69,6 +69,7 @@ JOBS = {
     "samizdat.core.mail.domain_reports.read_all": Job(6.0, decodes=True),
     "samizdat.core.mail.by_mail.read_all": Job(6.0, decodes=True),
     "samizdat.core.mail.dkim_check.signed_by_all": Job(6.0, decodes=True),
+    "samizdat.core.mail.feedback_senders.read_all": Job(6.0, decodes=True),
     "samizdat.transports.webhook_reading.read_all": Job(6.0, decodes=True),
 }
 
@@ -262,6 +263,7 @@ def work[T](whose: int, function: Callable[..., T], *args: object, **more: objec
     """`function(*args, **more)`, one of JOBS, by a helper if this process has any. `whose`: the organization that asks.
     Errors: TooMuch, and its own."""
     if _pool is None:
+        assert _name(function) in JOBS, "helpers do nothing else, so neither does a process without any"
         return function(*args, **more)
     return _pool.work(whose, function, *args, **more)
 

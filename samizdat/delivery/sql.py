@@ -12,7 +12,7 @@ from django.db import connection
 from samizdat import dbclock
 from samizdat.audience import address_log, choice_log
 from samizdat.audience.models import NUMBER_BITS
-from samizdat.audience.recipients_sql import release_rows, writable_in_one_row, writable_rows
+from samizdat.audience.recipients_sql import join_subscribers, release_rows, writable_in_one_row, writable_rows
 from samizdat.campaigns.sql import IS_SENDING, add_to_books
 from samizdat.core.mail import outcome
 from samizdat.db import (
@@ -335,7 +335,7 @@ def results_by_day(organization: int, edition: int, first: date, last: date) -> 
     """What became of an edition's messages on each of these days. Reads all of its deliveries: of a welcome email."""
     sql = (
         f"SELECT {day_text('d.day')}, d.state, d.route_id, s.provider, COUNT(*) FROM delivery_delivery d "
-        "LEFT JOIN audience_subscriber s ON s.id = %s + d.number WHERE d.edition_id = %s AND d.day BETWEEN %s AND %s "
+        f"{join_subscribers('d.number')} WHERE d.edition_id = %s AND d.day BETWEEN %s AND %s "
         "GROUP BY d.day, d.state, d.route_id, s.provider"
     )
     with connection.cursor() as cursor:

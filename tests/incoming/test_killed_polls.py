@@ -6,6 +6,7 @@ import signal
 
 import pytest
 
+from samizdat.incoming.mailboxes import polling
 from tests.incoming.dovecot import Dovecot, certificates, dovecot, why_not
 from tests.incoming.halfway import Halfway, Moment
 from tests.smtp_server import Certificates
@@ -14,9 +15,9 @@ from tests.worker.conftest import Instance, instance, until
 __all__ = ["certificates", "dovecot", "instance"]
 WHY_NOT = why_not()
 pytestmark = pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)
-# More than two portions of 100 that are taken in together, and than one session by POP3.
-MESSAGES = 220
-IN_THE_SECOND_PORTION = Moment(b"Undelivered 0150")
+# More than a portion that is taken in together.
+MESSAGES = polling.BATCH + 120
+IN_THE_SECOND_PORTION = Moment(b"Undelivered %04d" % (polling.BATCH + 50))
 
 ADD = """
 from samizdat import dbclock
@@ -75,7 +76,7 @@ def test_whenever_the_worker_is_killed_each_message_is_taken_in_once(
             there = {raw.decode() for raw in dovecot.messages()}
             taken = instance.python("\n" + TAKEN)
             assert {raw.decode() for raw in messages} - there <= {*taken}, "gone there, and not yet here"
-            assert number > 1 or len(taken) == 100, "the first portion, and nothing of the second"
+            assert number > 1 or len(taken) == polling.BATCH, "the first portion, and nothing of the second"
             kill_worker(instance)
         until(lambda: not dovecot.messages())
         taken = until(lambda: len(got := instance.python("\n" + TAKEN)) >= MESSAGES and got)
