@@ -12,6 +12,7 @@ import msgspec
 
 from samizdat import limited_process
 from samizdat.accounts.models import Organization
+from samizdat.campaigns.queries import sends_now
 from samizdat.core.bounce import reading
 from samizdat.core.bounce.report import Report
 from samizdat.core.crypto.seal import SealError
@@ -27,8 +28,9 @@ log = logging.getLogger("samizdat.worker")
 
 # Messages that are opened and read together, and the bytes of them.
 BATCH, BATCH_BYTES = 300, 16 << 20
-# Those of them that are taken up in one transaction. On SQLite nobody else writes meanwhile, for some 15 ms.
-TOGETHER = 100
+# Those of them that are taken up in one transaction while a campaign is being sent: on SQLite its sender can't write
+# meanwhile, for some 15 ms.
+BESIDE_A_SEND = 100
 # How long a message is kept, read or not.
 KEPT = timedelta(days=30)
 # Rows that go in one transaction.
@@ -131,7 +133,7 @@ def _take_up_or_set_aside(organization: Organization, portion: Sequence[ReadMail
         log.error("An incoming message could not be followed up and was set aside: %s", where_it_broke(error))
         _set_state([mail.row], IncomingMail.UNREADABLE)
 
-    for some in batched(portion, TOGETHER):
+    for some in batched(portion, BESIDE_A_SEND if sends_now() else BATCH):
         follow_up.by_halves(some, lambda some: _take_up(organization, some, now), set_aside)
 
 
