@@ -91,8 +91,9 @@ def make_room(now: datetime, stops: Callable[[], bool] = lambda: False) -> int:
     gone = 0
     for organization in Organization.objects.order_by("pk"):
         before = _measured(organization)
-        gone += _trim(organization, before.excess(), stops) if before.excess() else 0
-        after = _measured(organization) if gone else before
+        trimmed = _trim(organization, before.excess(), stops)
+        gone += trimmed
+        after = _measured(organization) if trimmed else before
         _counted[organization.pk] = (time.monotonic(), after)
         if after.is_full and not stops() and not was_said(organization, FULL, now - SAID_EVERY):
             detail = {"used": after.used // 1_000_000, "limit": after.limit // 1_000_000}
