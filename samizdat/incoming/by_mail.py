@@ -21,13 +21,13 @@ from samizdat.audience.models import List
 from samizdat.campaigns.sender_domain_check import asker
 from samizdat.core.bounce.report import Report
 from samizdat.core.crypto import tokens
-from samizdat.core.mail import by_mail, dkim_check, dmarc
+from samizdat.core.mail import by_mail, dmarc
 from samizdat.core.mail.address import BadAddress, domain, normalize
 from samizdat.core.mail.by_mail import Command, MailRequest
 from samizdat.core.mail.incoming_envelope import Envelope
 from samizdat.core.mail.return_address import PLAIN, token_in, with_token
 from samizdat.core.mail.spf import Ask
-from samizdat.incoming.helper_reading import read_each
+from samizdat.incoming.helper_reading import read_each, signing_domains
 from samizdat.incoming.intake import box_key
 from samizdat.incoming.models import IncomingMail, PolledMailbox
 from samizdat.logs import where_it_broke
@@ -208,14 +208,8 @@ class _CommandDoor:
             return False
         began, ask = time.monotonic(), asker(ASKING - self.spent)
         try:
-            records = {of.record: [*(ask(of.record, "TXT") or ())] for of in request.signatures}
-            seconds = int(self.now.timestamp())
-            [domains] = limited_process.work(
-                self.organization.pk, dkim_check.signed_by_all, [letter.raw], records, seconds
-            )
+            domains = signing_domains(self.organization, letter, request.signatures, ask, self.now)
             return any(_aligned(name, domain(sender), ask) for name in domains)
-        except (limited_process.TooMuch, limited_process.HelperBroke):
-            return False
         finally:
             self.spent += time.monotonic() - began
 

@@ -7,10 +7,10 @@ from datetime import datetime
 from samizdat import limited_process
 from samizdat.accounts.models import Organization
 from samizdat.campaigns.sender_domain_check import asker
-from samizdat.core.mail import dkim_check, feedback_senders
+from samizdat.core.mail import feedback_senders
 from samizdat.core.mail.feedback_senders import ComplaintOrigin
 from samizdat.core.mail.incoming_envelope import Envelope
-from samizdat.incoming.helper_reading import read_each
+from samizdat.incoming.helper_reading import read_each, signing_domains
 
 # Seconds of questions to name servers for one portion; what comes after that is not proven.
 ASKING = 5.0
@@ -26,22 +26,16 @@ def proven(organization: Organization, complaints: Sequence[Envelope], now: date
         return []
     until = time.monotonic() + ASKING
     return [
-        bool(origin and origin.signatures) and _holds(organization, envelope, origin, until, now)
+        origin is not None and _is_theirs(organization, envelope, origin, until, now)
         for envelope, origin in zip(complaints, read_each(complaints, read), strict=True)
     ]
 
 
-def _holds(
-    organization: Organization, envelope: Envelope, origin: ComplaintOrigin | None, until: float, now: datetime
+def _is_theirs(
+    organization: Organization, envelope: Envelope, origin: ComplaintOrigin, until: float, now: datetime
 ) -> bool:
     left = until - time.monotonic()
-    if origin is None or left <= 0:
+    if left <= 0 or not origin.signatures:
         return False
-    ask, names = asker(left), [signature.record for signature in origin.signatures]
-    records = {name: [*(ask(name, "TXT") or ())] for name in names}
-    try:
-        raws, seconds = [envelope.raw], int(now.timestamp())
-        [domains] = limited_process.work(organization.pk, dkim_check.signed_by_all, raws, records, seconds)
-    except (limited_process.TooMuch, limited_process.HelperBroke):
-        return False
+    domains = signing_domains(organization, envelope, origin.signatures, asker(left), now)
     return feedback_senders.is_theirs(origin.sender, domains)

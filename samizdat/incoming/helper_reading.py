@@ -1,9 +1,14 @@
 """Messages read by a helper (limited_process), where one that breaks it is no harm to the others."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 
 from samizdat import limited_process
+from samizdat.accounts.models import Organization
+from samizdat.core.mail import dkim_check
+from samizdat.core.mail.dkim_check import DkimSignature
 from samizdat.core.mail.incoming_envelope import Envelope
+from samizdat.core.mail.spf import Ask
 
 # What every helper reads that works at all.
 _RAW = b"From: a@a.example\r\nSubject: Hello\r\n\r\nHello\r\n"
@@ -22,3 +27,17 @@ def read_each[T](envelopes: Sequence[Envelope], read: Callable[[Sequence[Envelop
             read([_ORDINARY])
             return [None]
         return [answer for half in (envelopes[:middle], envelopes[middle:]) for answer in read_each(half, read)]
+
+
+def signing_domains(
+    organization: Organization, envelope: Envelope, signatures: Iterable[DkimSignature], ask: Ask, now: datetime
+) -> Sequence[str]:
+    """Domains whose signatures of a message hold, by the keys that name servers have now; none where it breaks whoever
+    reads it."""
+    records = {signature.record: [*(ask(signature.record, "TXT") or ())] for signature in signatures}
+    try:
+        raws, seconds = [envelope.raw], int(now.timestamp())
+        [domains] = limited_process.work(organization.pk, dkim_check.signed_by_all, raws, records, seconds)
+    except (limited_process.TooMuch, limited_process.HelperBroke):
+        return ()
+    return domains
