@@ -39,9 +39,8 @@ def test_what_would_go_is_shown_before_anything_is_switched_on(here: House) -> N
         in shown.content
     )
     said = admin.post(page, asked | {"on": "1"}, follow=True).content.decode()
-    assert (
-        "Waiting for another admin: on “The Thursday Letter”, people who unsubscribed are erased after 30 days" in said
-    )
+    assert "on “The Thursday Letter”, people who unsubscribed are erased after 30 days" in said
+    assert "No other admin can approve it yet." in said
     assert actions.rules_of(here.list) == actions.RetentionRules()
     (waits,) = pending_changes.waiting(here.organization)
     pending_changes.approve(waits, now=timezone.now(), by=None)
