@@ -12,13 +12,14 @@ from samizdat.cli.secret_arguments import URL
 from samizdat.cli.sentences import sentence_for
 
 if TYPE_CHECKING:
+    from samizdat.core.mail.incoming_envelope import MessageBeginning
     from samizdat.incoming.mailboxes.actions import MailboxRow
     from samizdat.incoming.models import PolledMailbox
 
 # EX_TEMPFAIL of sysexits.h: the mail server keeps the message and tries again.
 TRY_AGAIN = 75
-# EX_DATAERR: it doesn't take this message.
-TOO_LARGE = 65
+# Bytes that are read from it at once.
+PIECE = 64 << 10
 
 
 @click.group("mail")
@@ -39,32 +40,35 @@ def mail() -> None:
 def take(to: tuple[str, ...]) -> None:
     """Take in one message from standard input, for a pipe from Postfix, Exim or OpenSMTPD.
 
-    The message is encrypted and kept until the worker reads it. Exit code 75 if it can't be taken now, so that the
-    mail server keeps it and tries again, and 65 if it has more than 10 MB. It belongs to the organization whose
-    bounce address --to contains, otherwise to the one of --organization.
-    """
-    from samizdat.core.mail.incoming_envelope import MOST
+    The message is encrypted and kept until the worker reads it; of a message above 10 MB, the beginning. It belongs to
+    the organization whose bounce address --to contains, otherwise to the one of --organization.
 
-    raw = sys.stdin.buffer.read(MOST + 1)
-    if len(raw) > MOST:
-        note("This message has more than 10 MB, so it wasn't taken in.")
-        click.get_current_context().exit(TOO_LARGE)
+    Exit code 0 once it is kept, and 75 if it can't be taken now: then the mail server keeps it and tries again.
+    """
     try:
-        _take(raw, to)
+        _take(to)
     except Exception as error:
         _code, sentence, _document = sentence_for(error)
         _keep_it(sentence)
 
 
-def _take(raw: bytes, to: tuple[str, ...]) -> None:
+def _take(to: tuple[str, ...]) -> None:
+    # To its end, before anything else: of what a command doesn't read, the mail server says that it failed.
+    message = _message()
     bootstrap.open_house()
     from samizdat.incoming import intake
 
-    if not raw.strip():
+    if not message.raw.strip():
         raise CommandFailed("There is no message on standard input.", "no_message")
     organization = intake.owner(to) or bootstrap.organization()
-    intake.take(organization, raw, to, bootstrap.now().date())
-    say({"organization": organization.slug, "bytes": len(raw)})
+    intake.take(organization, message.raw, to, bootstrap.now().date(), message.size)
+    say({"organization": organization.slug, "bytes": message.size})
+
+
+def _message() -> "MessageBeginning":
+    from samizdat.core.mail.incoming_envelope import MOST, MessageBeginning
+
+    return MessageBeginning.of(iter(lambda: sys.stdin.buffer.read(PIECE), b""), MOST)
 
 
 def _keep_it(sentence: str) -> NoReturn:

@@ -9,7 +9,7 @@ import msgspec
 from samizdat.accounts.models import Organization
 from samizdat.core.crypto import seal, tokens
 from samizdat.core.crypto.seal import NONCE_BYTES
-from samizdat.core.mail.incoming_envelope import MOST, Envelope, EnvelopeOpener, EnvelopeSealer
+from samizdat.core.mail.incoming_envelope import Envelope, EnvelopeOpener, EnvelopeSealer
 from samizdat.core.mail.return_address import token_in
 from samizdat.incoming import identity, mail_space, sql
 from samizdat.incoming.errors import IncomingFull
@@ -17,15 +17,16 @@ from samizdat.incoming.models import IncomingMail
 from samizdat.vault import keyring
 from samizdat.vault.models import VaultKey
 
-__all__ = ["MOST", "Envelope"]
+__all__ = ["Envelope"]
 
 # Messages of an organization that wait to be read: then whoever hands them over keeps them and tries again.
 MOST_WAITING = 300_000
 
 
-def take(organization: Organization, raw: bytes, to: Sequence[str], today: date) -> None:
-    """Keeps a message until it is read. Errors: IncomingFull, VaultError."""
-    take_all(organization, [(raw, len(raw))], today, to)
+def take(organization: Organization, raw: bytes, to: Sequence[str], today: date, size: int | None = None) -> None:
+    """Keeps a message until it is read. size: of all of it, where raw is its beginning. Errors: IncomingFull,
+    VaultError."""
+    take_all(organization, [(raw, len(raw) if size is None else size)], today, to)
 
 
 def take_all(
@@ -33,7 +34,7 @@ def take_all(
 ) -> None:
     """messages: each, or its beginning, with its size. Errors: IncomingFull, VaultError."""
     sealer = EnvelopeSealer(bytes(organization.uid), box_key(organization), os.urandom(32))
-    envelopes = (Envelope(tuple(to), size, raw[:MOST]) for raw, size in messages)
+    envelopes = (Envelope.of(to, raw, size) for raw, size in messages)
     boxes = [sealer.seal(envelope, os.urandom(NONCE_BYTES)) for envelope in envelopes]
     _keep(organization, boxes, today, lambda _box: identity.is_to_us(organization, to))
 

@@ -6,14 +6,14 @@ import logging
 import os
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from samizdat import mail_spool
 from samizdat.core.mail import incoming_envelope
-from samizdat.core.mail.incoming_envelope import MOST
+from samizdat.core.mail.incoming_envelope import MOST_RECEIVED, MessageBeginning, kept
 from samizdat.listener.mailboxes import AddressBook
 from samizdat.listener.sessions import LimitedLmtpSession, LimitedSession, SessionRoom
 from samizdat.logs import where_it_broke
@@ -69,18 +69,19 @@ class MailTaker:
             await asyncio.to_thread(self._mailboxes.refresh, unknown=True)
         if self._mailboxes.owner(address) is None:
             return "550 5.7.1 No mail is taken for this address"
-        if _declared(envelope) > self._mailboxes.most(address):
+        if kept(_declared(envelope)) > self._mailboxes.most(address):
             return _FULL
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 OK"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
-        size = len(envelope.original_content or b"")
+        assert isinstance(server, LimitedSession)
         try:
+            size = kept(server.received.size)
             if any(size > self._mailboxes.most(address) for address in envelope.rcpt_tos):
                 answer = _FULL
             else:
-                await asyncio.to_thread(self._keep, envelope)
+                await asyncio.to_thread(self._keep, envelope.rcpt_tos, server.received)
                 answer = "250 2.0.0 OK"
         except Exception as error:
             log.error("A message was not taken in: %s", where_it_broke(error))
@@ -93,17 +94,14 @@ class MailTaker:
             log.error("A session failed: %s", where_it_broke(error))
         return _LATER
 
-    def _keep(self, envelope: Envelope) -> None:
+    def _keep(self, recipients: Sequence[str], message: MessageBeginning) -> None:
         """Once for each organization that it goes to."""
-        content = envelope.original_content or b""
-        sender = (envelope.mail_from or "").encode("utf-8", "replace").translate(None, b"\r\n\0<>")
-        raw = b"Return-Path: <" + sender + b">\r\n" + content
         owners: dict[bytes, list[str]] = {}
-        for address in envelope.rcpt_tos:
+        for address in recipients:
             if owner := self._mailboxes.owner(address):
                 owners.setdefault(owner, []).append(address)
         for uid, addresses in owners.items():
-            letter = incoming_envelope.Envelope(tuple(addresses), len(raw), raw[:MOST])
+            letter = incoming_envelope.Envelope.of(addresses, message.raw, message.size)
             sealer = incoming_envelope.EnvelopeSealer(uid, self._box_key(uid), os.urandom(32))
             self._spool.put(uid, sealer.seal(letter, os.urandom(12)))
 
@@ -137,7 +135,7 @@ async def listen(
     kind = LimitedLmtpSession if protocol == "lmtp" else LimitedSession
 
     def session() -> SMTP:
-        options = {"data_size_limit": MOST, "hostname": name, "ident": "ready", "enable_SMTPUTF8": True}
+        options = {"data_size_limit": MOST_RECEIVED, "hostname": name, "ident": "ready", "enable_SMTPUTF8": True}
         return kind(taker, room, loop=loop, tls_context=tls, **options)
 
     if listener.family == socket.AF_UNIX:

@@ -8,7 +8,7 @@ from typing import Any, cast
 from aiosmtpd.lmtp import LMTP
 from aiosmtpd.smtp import SMTP, syntax
 
-from samizdat.core.mail.incoming_envelope import MOST
+from samizdat.core.mail.incoming_envelope import MOST, MOST_RECEIVED, MessageBeginning
 
 # Connections at once, and of one address elsewhere; a mail server on this machine may have all of them.
 CONNECTIONS, OF_ONE_ADDRESS = 60, 10
@@ -18,11 +18,10 @@ RECEIVING = 8
 SESSION, COMMAND, MESSAGE, TURN = 900.0, 120.0, 300.0, 30.0
 # Commands of a kind in one session.
 COMMANDS = {"NOOP": 100, "RSET": 1000, "VRFY": 10, "HELP": 10, "*": 5000}
-# Bytes of a line of a message: servers should keep to 998 (RFC 5321, 4.5.3.1.6), and some do not. Lines of one: the
-# largest messages have 140,000.
-LONGEST_LINE, MOST_LINES = 256 << 10, 400_000
-# Of a message that is too much so many times is heard to its end, for a server that waits to say it.
-HEARD = 4
+# Bytes of a connection that wait to be read: at twice as many asyncio stops receiving. And more than that can ever be.
+READ_AHEAD, ALL_THERE_IS = 256 << 10, 8 << 20
+# What ends a message (RFC 5321, 4.1.1.4).
+_END = b"\r\n.\r\n"
 
 
 class SessionRoom:
@@ -54,48 +53,46 @@ def _peer(transport: asyncio.BaseTransport) -> str:
         return ""
 
 
+def _return_path(sender: str | None) -> bytes:
+    """The first line of a message, without its end (RFC 5321, 4.4). sender: "" of a bounce."""
+    return b"Return-Path: <" + (sender or "").encode("utf-8", "replace").translate(None, b"\r\n\0<>") + b">"
+
+
 class ReceivedContent:
-    """What a session receives behind DATA (RFC 5321, 4.5.2), up to `most` bytes. `refusal`: "" or the answer."""
+    """What a session receives behind DATA, without the dots that mark lines (RFC 5321, 4.5.2), below a line of ours.
 
-    def __init__(self, most: int) -> None:
-        self.data, self.refusal, self.has_ended = bytearray(), "", False
-        self._most = most
-        self._bytes = self._lines = self._of_line = 0
+    Its lines may be as many and as long as they like: no more of all of them is held than the beginning.
+    """
 
-    @property
-    def is_endless(self) -> bool:
-        return self._bytes > HEARD * self._most or self._lines > HEARD * MOST_LINES
+    def __init__(self, first_line: bytes) -> None:
+        self.message = MessageBeginning(MOST)
+        self.message.add(first_line)
+        self._open = b"\r\n"  # What may belong to the end of the message.
 
-    def take(self, piece: bytes) -> None:
-        """piece: a line, or a part of one."""
-        if not self._of_line and piece == b".\r\n":
-            self.has_ended = True
-            return
-        begins, ends = not self._of_line, piece.endswith(b"\r\n")
-        self._bytes += len(piece)
-        self._lines += ends
-        self._of_line += len(piece)
-        if self._of_line > LONGEST_LINE:
-            self._refuse("500 5.6.0 Line too long (see RFC5321 4.5.3.1.6)")
-        elif self._bytes > self._most or self._lines > MOST_LINES:
-            self._refuse("552 5.3.4 Too much mail data")
-        if not self.refusal:
-            self.data += piece[1:] if begins and piece.startswith(b".") else piece
-        if ends:
-            self._of_line = 0
+    def take(self, piece: bytes) -> bytes | None:
+        """What stands behind the end of the message; None where it goes on."""
+        text = self._open + piece
+        at = text.find(_END)
+        if at >= 0:
+            self._add(text[: at + 2])
+            return text[at + len(_END) :]
+        begun = next((length for length in range(len(_END) - 1, 0, -1) if text.endswith(_END[:length])), 0)
+        self._open = _END[:begun]
+        self._add(text[: len(text) - begun])
+        return None
 
-    def _refuse(self, answer: str) -> None:
-        self.refusal = self.refusal or answer
-        self.data.clear()
+    def _add(self, text: bytes) -> None:
+        self.message.add(text.replace(b"\r\n.", b"\r\n"))
 
 
 class LimitedSession(SMTP):  # type: ignore[misc, unused-ignore]
     """Receives mail, and answers nothing about addresses."""
 
-    line_length_limit = LONGEST_LINE
+    line_length_limit = READ_AHEAD
 
     def __init__(self, handler: object, room: SessionRoom, **options: Any) -> None:
         super().__init__(handler, timeout=COMMAND, command_call_limit=COMMANDS, **options)
+        self.received = MessageBeginning(0)
         self._room = room
         self._peer: str | None = None  # None: not counted.
         self._end: asyncio.TimerHandle | None = None
@@ -133,10 +130,12 @@ class LimitedSession(SMTP):  # type: ignore[misc, unused-ignore]
             self._reset_timeout(MESSAGE)
             await self._receive(arg)
         finally:
+            self.received = MessageBeginning(0)
             self._room.receiving.release()
 
     async def _receive(self, arg: str) -> None:
-        """aiosmtpd's own would hold an object for each line, and all of a line without end."""
+        """aiosmtpd's own holds an object for each line, and refuses what is longer than it holds: bounces too, which
+        nobody sends again."""
         if await self.check_helo_needed():
             return
         assert self.envelope is not None
@@ -144,29 +143,28 @@ class LimitedSession(SMTP):  # type: ignore[misc, unused-ignore]
             await self.push("501 Syntax: DATA" if arg else "503 Error: need RCPT command")
             return
         await self.push("354 End data with <CR><LF>.<CR><LF>")
-        content = ReceivedContent(self.data_size_limit or MOST)
-        while not content.has_ended:
-            content.take(await self._piece())
-            if content.is_endless:
-                await self.push("421 4.3.4 Too much, closing the connection")
-                self._writer.close()
-                return
-        self.envelope.original_content = bytes(content.data)
-        answer = content.refusal or await self._call_handler_hook("DATA")
+        behind = await self._receive_content(_return_path(self.envelope.mail_from))
+        if behind is None:
+            await self.push("552 5.3.4 Too much mail data, closing the connection")
+            self._writer.close()
+            return
+        self._reader.feed_data(behind)  # Nothing else is in it.
+        answer = await self._call_handler_hook("DATA")
         self._set_post_data_state()  # type: ignore[no-untyped-call, unused-ignore]
         await self.push(answer)
 
-    async def _piece(self) -> bytes:
-        """A line, or the next part of a long one."""
-        try:
-            line: bytes = await self._reader.readuntil(b"\r\n")
-            return line
-        except asyncio.LimitOverrunError as long:
-            part: bytes = await self._reader.read(long.consumed)
-            return part
-        except asyncio.CancelledError:  # The connection is lost.
-            self._writer.close()
-            raise
+    async def _receive_content(self, first_line: bytes) -> bytes | None:
+        """What came behind it; None where it is too long."""
+        content, behind = ReceivedContent(first_line), None
+        self.received = content.message
+        while behind is None:
+            piece = await self._reader.read(ALL_THERE_IS)
+            if not piece:
+                raise ConnectionResetError
+            behind = content.take(piece)
+            if self.received.size > (self.data_size_limit or MOST_RECEIVED):
+                return None
+        return behind
 
     async def smtp_VRFY(self, arg: str) -> None:
         await self.push("502 5.5.1 Not available")

@@ -19,6 +19,7 @@ from samizdat.cli.campaign.status import status_of
 from samizdat.core.bounce.reading import read
 from samizdat.core.bounce.report import KINDS
 from samizdat.core.crypto.tokens import TOKEN_CHARACTERS
+from samizdat.core.mail.incoming_envelope import MOST
 from samizdat.core.mail.suppression_rules import FLOOR
 from samizdat.delivery.actions.bounces import believe
 from samizdat.delivery.queries import RETURNED, held_bounces, suppression_cause
@@ -47,6 +48,19 @@ def test_a_bounce_to_a_domain_that_is_all_ours_is_believed(house: House, incomin
     change_settings(house.organization, by=None, now=now(), return_address="@bounces.lantern.example")
     [ada] = house.people(1)
     incoming.come_back(incoming.send()[ada])
+    incoming.read()
+    assert incoming.suppressed() == {f"bounce {ada}"}
+
+
+def test_a_bounce_that_returns_a_large_message_counts_though_its_end_is_not_kept(
+    house: House, incoming: Incoming
+) -> None:
+    [ada] = house.people(1)
+    sent = incoming.send()[ada]
+    returned = b"--b1\r\nContent-Type: message/rfc822\r\n\r\nSubject: News\r\n\r\n" + b"x" * (12 << 20)
+    incoming.take(bounce(sent.sender, ada).replace(b"--b1--", returned + b"\r\n--b1--"), sent.sender)
+    [mail] = IncomingMail.objects.all()
+    assert len(intake.opener(house.organization).open(bytes(mail.box)).raw) == MOST
     incoming.read()
     assert incoming.suppressed() == {f"bounce {ada}"}
 

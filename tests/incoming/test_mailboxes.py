@@ -10,6 +10,7 @@ from django.db import connection
 from msgspec import structs
 
 from samizdat.accounts.models import Organization
+from samizdat.core.mail import incoming_envelope
 from samizdat.incoming import intake
 from samizdat.incoming.mailboxes import actions, imap, polling, pop3
 from samizdat.incoming.mailboxes.faults import MailboxFault
@@ -230,7 +231,7 @@ def test_two_processes_that_read_a_mailbox_at_once_take_in_each_message_once(pos
     messages = postbox.fill(3)
     row = postbox.add(scheme)
     with polling.session(open_settings(row)) as source:
-        fetched = [*source.fetch(source.page(), intake.MOST)]
+        fetched = [*source.fetch(source.page(), incoming_envelope.MOST)]
         assert [polling._take(row.pk, fetched, NOW), polling._take(row.pk, fetched, NOW)] == [3, 0]
     assert postbox.taken() == messages
 
@@ -246,7 +247,7 @@ def test_of_a_message_without_end_no_more_is_held_than_is_kept(postbox: Postbox,
 def test_a_message_without_end_is_taken_in_by_its_beginning(
     postbox: Postbox, scheme: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(intake, "MOST", 70_000)
+    monkeypatch.setattr(incoming_envelope, "MOST", 70_000)
     long = message(1, "\r\n..x" + "y" * 100_000)
     postbox.dovecot.deliver(long)
     postbox.add(scheme)

@@ -18,10 +18,11 @@ from cryptography.x509.oid import NameOID
 
 from samizdat import mail_spool
 from samizdat.core.crypto import tokens
-from samizdat.core.mail.incoming_envelope import MOST
+from samizdat.core.mail import incoming_envelope
+from samizdat.core.mail.incoming_envelope import MOST_RECEIVED
 from samizdat.listener import server, sessions
 from samizdat.listener.mailboxes import AddressBook
-from samizdat.listener.sessions import MOST_LINES, ReceivedContent
+from samizdat.listener.sessions import ReceivedContent
 from tests.listener.conftest import LANTERN, OTHER, ROWS, Door, start
 
 CODE = tokens.make(tokens.LinkKey(2, b"x" * 32), "return", 5, 6)
@@ -157,7 +158,7 @@ def test_nothing_is_answered_about_addresses(door: Door) -> None:
     with door.talk() as session:
         session.ehlo()
         assert set(session.esmtp_features) == {"size", "8bitmime", "smtputf8", "enhancedstatuscodes"}
-        assert session.esmtp_features["size"] == str(MOST)
+        assert session.esmtp_features["size"] == str(MOST_RECEIVED)
         for command in ("VRFY bounces@lantern.example", "EXPN news", "AUTH PLAIN AGEAYg=="):
             assert session.docmd(command)[0] == 502
         session.mail("ada@a.example")
@@ -219,7 +220,7 @@ def test_a_disk_that_takes_nothing_is_a_fault_for_later(
 def test_a_message_that_is_too_long_is_refused_by_what_it_announces_and_by_its_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "MOST", 10_000)
+    monkeypatch.setattr(server, "MOST_RECEIVED", 10_000)
     for door in start(Door(tmp_path), "smtp"):
         with door.talk() as session:
             session.ehlo()
@@ -252,46 +253,69 @@ def test_more_connections_than_there_is_room_for_hear_so(door: Door, monkeypatch
         assert refused.value.smtp_code == 421
 
 
-@pytest.mark.parametrize(
-    ("pieces", "refusal"),
-    [
-        ([b"a\r\n"] * 10, ""),
-        ([b"a\r\n"] * (MOST_LINES + 1), "552"),
-        ([b"a" * 1000 + b"\r\n"] * 1001, "552"),
-        ([b"a" * 1000] * 270, "500"),
-    ],
-)
-def test_of_too_much_nothing_is_held(pieces: list[bytes], refusal: str) -> None:
-    content = ReceivedContent(1_000_000)
-    for piece in pieces:
-        content.take(piece)
-    assert content.refusal[:3] == refusal and len(content.data) == (30 if not refusal else 0)
-    assert not content.has_ended and not content.is_endless
+@pytest.mark.parametrize("piece", [b"\r\n", b"a" * 1000, b"a line of a message\r\n"])
+def test_of_a_long_message_no_more_is_held_than_its_beginning(piece: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "MOST", 10_000)
+    content = ReceivedContent(b"Return-Path: <>")
+    assert all(content.take(piece) is None for _ in range(20_000))
+    assert len(content.message.raw) == 10_000
+    assert content.message.raw.startswith(b"Return-Path: <>\r\n" + piece)
 
 
-@pytest.mark.parametrize("piece", [b"\r\n", b"a" * 1000])
-def test_a_message_without_end_ends_the_session(piece: bytes) -> None:
-    content = ReceivedContent(1_000_000)
-    assert any(content.take(piece) or content.is_endless for _ in range(5 * MOST_LINES))
+def test_a_large_bounce_is_kept_by_its_beginning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (sessions, incoming_envelope):
+        monkeypatch.setattr(module, "MOST", 10_000)
+    bounce = b"Subject: Undelivered\r\n\r\n" + b"y" * 600_000 + b"\r\n" + b"a line of what came back\r\n" * 5_000
+    whole = b"Return-Path: <>\r\n" + bounce
+    rows = [row | {"most_of_strangers": 20_000} for row in ROWS]
+    for door in start(Door(tmp_path), "smtp", rows=rows):
+        door.send("bounces@lantern.example", bounce, sender="")
+        [(_uid, letter)] = door.kept()
+        assert (letter.raw, letter.size) == (whole[:10_000], len(whole))
 
 
-def test_dots_are_as_they_were_written() -> None:
-    content = ReceivedContent(1_000)
-    for piece in (b"..\r\n", b"a.\r\n", b"b", b".\r\n", b"...c\r\n", b".\r\n"):
-        content.take(piece)
-    assert content.has_ended and bytes(content.data) == b".\r\na.\r\nb.\r\n..c\r\n"
+def test_dots_are_as_they_were_written_however_the_bytes_come() -> None:
+    sent = b"..\r\na.\r\nb.\r\n...c\r\n\r\n..\rd\r\n\n.\n\r\n.\r\nRSET\r\n"
+    for length in range(1, len(sent)):
+        content, behind = ReceivedContent(b"Return-Path: <>"), b""
+        for at in range(0, len(sent), length):
+            if (rest := content.take(sent[at : at + length])) is not None:
+                behind = rest + sent[at + length :]
+                break
+        assert content.message.raw == b"Return-Path: <>\r\n.\r\na.\r\nb.\r\n..c\r\n\r\n.\rd\r\n\n.\n\r\n", length
+        assert behind == b"RSET\r\n", length
 
 
-def test_a_line_without_end_is_not_waited_for(door: Door) -> None:
+def test_a_message_without_a_byte_ends_all_the_same() -> None:
+    content = ReceivedContent(b"Return-Path: <>")
+    assert content.take(b".\r\n") == b"" and content.message.raw == b"Return-Path: <>\r\n"
+
+
+def test_a_command_that_comes_with_the_end_of_a_message_is_answered(door: Door) -> None:
     with door.talk() as session:
-        session.ehlo()
-        session.mail("ada@a.example")
-        session.rcpt("bounces@lantern.example")
-        assert session.docmd("DATA")[0] == 354
-        with pytest.raises((OSError, smtplib.SMTPException)):
-            session.send(b"x" * (100 << 20))
-        session.close()
-    assert door.kept() == []
+        session.helo()
+        for _message in range(2):
+            session.mail("ada@a.example")
+            session.rcpt("bounces@lantern.example")
+            assert session.docmd("DATA")[0] == 354
+            session.send(b"Subject: hi\r\n\r\nHello\r\n.\r\nNOOP\r\n")
+            assert [session.getreply()[0], session.getreply()[0]] == [250, 250]
+    assert len(door.kept()) == 2
+
+
+@pytest.mark.parametrize("piece", [b"x", b"\r\n"])
+def test_a_message_without_end_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: bytes) -> None:
+    monkeypatch.setattr(server, "MOST_RECEIVED", 1_000_000)
+    for door in start(Door(tmp_path), "smtp"):
+        with door.talk() as session:
+            session.ehlo()
+            session.mail("ada@a.example")
+            session.rcpt("bounces@lantern.example")
+            assert session.docmd("DATA")[0] == 354
+            with pytest.raises((OSError, smtplib.SMTPException)):
+                session.send(piece * (50 << 20))
+            session.close()
+        assert door.kept() == []
 
 
 def test_one_address_elsewhere_has_a_share_of_the_room() -> None:

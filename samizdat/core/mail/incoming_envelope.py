@@ -4,15 +4,52 @@ Layout of a box: number of the box key (u32), then the box of core/crypto/seal o
 """
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 from msgspec import Struct
 
+from samizdat.core.bounce import mime
 from samizdat.core.crypto import seal
 
 # Bytes of a message that are kept; of a longer one the beginning, which is where a report stands.
 MOST = 10 << 20
+# Bytes of a message that the listener takes; pipes and mailboxes have no limit. No provider is known to send larger
+# ones: Exchange Online allows 150 MB.
+MOST_RECEIVED = 200 << 20
+
+
+def most_of(size: int) -> int:
+    """Bytes that are kept at most of a message with so many: of what nobody takes apart, no more than is read of any
+    report."""
+    return MOST if size <= mime.MOST_BYTES else mime.BYTES_READ
+
+
+def kept(size: int) -> int:
+    return min(size, most_of(size))
+
+
+class MessageBeginning:
+    """A message as it comes in, piece by piece, of which at most so many bytes are held."""
+
+    def __init__(self, most: int) -> None:
+        self.size = 0  # Bytes of all of it.
+        self._held, self._most = bytearray(), most
+
+    @property
+    def raw(self) -> bytes:
+        return bytes(self._held)
+
+    def add(self, piece: bytes) -> None:
+        self._held += piece[: self._most - len(self._held)]
+        self.size += len(piece)
+
+    @classmethod
+    def of(cls, pieces: Iterable[bytes], most: int) -> "MessageBeginning":
+        message = cls(most)
+        for piece in pieces:
+            message.add(piece)
+        return message
 
 
 class Envelope(Struct, frozen=True):
@@ -21,6 +58,11 @@ class Envelope(Struct, frozen=True):
     to: tuple[str, ...]
     size: int
     raw: bytes
+
+    @classmethod
+    def of(cls, to: Iterable[str], raw: bytes, size: int) -> "Envelope":
+        """raw: the message, or its beginning."""
+        return cls(tuple(to), size, raw[: most_of(size)])
 
 
 def info(organization: bytes) -> bytes:

@@ -9,6 +9,7 @@ from typing import Protocol
 from django.db import transaction
 
 from samizdat import db
+from samizdat.core.mail.incoming_envelope import kept, most_of
 from samizdat.core.private_networks import Network
 from samizdat.incoming import intake
 from samizdat.incoming.errors import IncomingFull
@@ -84,7 +85,8 @@ def take_in(number: int, source: MailSource, now: Callable[[], datetime], stops:
             for batch in _batches(open_state(row).unknown(page)):
                 if stops():
                     return taken  # The next session knows what is taken in, and removes it.
-                taken += _take(number, [*source.fetch(batch, intake.MOST)], now())
+                most = max(most_of(message.size) for message in batch)
+                taken += _take(number, [*source.fetch(batch, most)], now())
             source.remove(page)
     return taken
 
@@ -93,7 +95,7 @@ def _batches(messages: Iterable[WaitingMessage]) -> Iterator[list[WaitingMessage
     batch: list[WaitingMessage] = []
     size = 0
     for message in messages:
-        length = min(message.size, intake.MOST)
+        length = kept(message.size)
         if batch and (len(batch) == BATCH or size + length > BATCH_BYTES):
             yield batch
             batch, size = [], 0
