@@ -11,6 +11,7 @@ from samizdat.accounts.models import Organization
 from samizdat.incoming.mailboxes import actions, connection
 from samizdat.incoming.mailboxes.faults import MailboxFault
 from samizdat.incoming.mailboxes.imap import ImapSource
+from samizdat.incoming.mailboxes.pop3 import Pop3Source
 from samizdat.incoming.mailboxes.settings import BadMailbox, MailboxSettings
 from samizdat.worker.mail import mailbox_polls
 from tests.conftest import NOW
@@ -70,6 +71,30 @@ def test_an_answer_without_end_ends_the_session(server: EndlessServer) -> None:
             source.page()
     finally:
         source.close()
+    assert caught.value.code == "too_long"
+    assert server.sent < 64 << 20
+
+
+class EndlessPop3Server(EndlessServer):
+    """Says without end what it can."""
+
+    def _serve(self) -> None:
+        connected, _peer = self._listener.accept()
+        with suppress(OSError), connected, connected.makefile("rb") as lines:
+            connected.sendall(b"+OK ready\r\n")
+            for line in lines:
+                connected.sendall(b"+OK 1 100\r\n")
+                while line == b"CAPA\r\n" and self.sent < MOST_SENT:
+                    connected.sendall(self._flood)
+                    self.sent += len(self._flood)
+
+
+def test_what_a_pop3_server_says_that_it_can_has_an_end() -> None:
+    server = EndlessPop3Server(b"X-WINGS\r\n" * 10_000)
+    settings = MailboxSettings("pop3+plain", "127.0.0.1", server.port, "ada", "secret", "")
+    with pytest.raises(MailboxFault) as caught, connection.faults():
+        Pop3Source(settings, None)
+    server.close()
     assert caught.value.code == "too_long"
     assert server.sent < 64 << 20
 

@@ -430,7 +430,11 @@ def test_what_comes_in_is_written_with_little_memory(postbox: Postbox, monkeypat
     assert meanwhile == [[-2_048, 0]] and pages() == before
 
 
-def test_by_pop3_they_come_in_sessions(postbox: Postbox, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("offered", [{"PIPELINING": [], "UIDL": []}, {"UIDL": []}])
+def test_by_pop3_they_come_in_sessions(
+    postbox: Postbox, offered: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pop3.Pop3OnSocket, "capabilities", lambda _session: offered)
     monkeypatch.setattr(pop3, "PAGE", 200)
     messages = postbox.fill(2 * pop3.PAGE + 50)
     postbox.add("pop3s")

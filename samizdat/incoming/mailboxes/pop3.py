@@ -2,10 +2,12 @@
 
 import poplib
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import batched
 
 from samizdat import plugins
+from samizdat.core.mail.incoming_envelope import MessageBeginning
 from samizdat.core.private_networks import Network
 from samizdat.incoming.mailboxes import connection
 from samizdat.incoming.mailboxes.access_tokens import access_token
@@ -15,8 +17,11 @@ from samizdat.incoming.mailboxes.settings import MailboxSettings
 
 # Messages of one session.
 PAGE = REMEMBERED // 2
-# Bytes that are read at once; some messages have no shorter lines.
-PIECE = 65_536
+# Commands that are sent before the first answer is read, where a server takes that (RFC 2449, 6.6). Their 1,500 bytes
+# fit into what any connection holds, so neither side waits for the other for ever.
+AHEAD = 100
+# Bytes that are read at once; some messages have no shorter lines. Lines of what a server says that it can.
+PIECE, MOST_CAPABILITIES = 65_536, 100
 # Answers to a password that do not speak of it (RFC 2449, RFC 3206).
 NOT_NOW = (b"[IN-USE]", b"[LOGIN-DELAY]", b"[SYS/")
 
@@ -35,6 +40,28 @@ class Pop3OnSocket(poplib.POP3):
         """The words of the first line of the answer."""
         words: list[bytes] = self._shortcmd(command).split()  # type: ignore[attr-defined]
         return words
+
+    def ask_all(self, commands: Iterable[str], ahead: int) -> Iterator[list[bytes]]:
+        """The same for each, so many of which are sent at once. Of a longer answer the rest is to be read before the
+        next one."""
+        for some in batched(commands, ahead):
+            self.sock.sendall("".join(f"{command}\r\n" for command in some).encode("ascii"))
+            for _command in some:
+                yield self._getresp().split()  # type: ignore[attr-defined]
+
+    def capabilities(self) -> dict[str, list[str]]:
+        """Name -> arguments; none of a server that knows no CAPA (RFC 2449). poplib's own reads on without end."""
+        try:
+            self.ask("CAPA")
+        except poplib.error_proto:
+            return {}
+        offered = dict[str, list[str]]()
+        for _line in range(MOST_CAPABILITIES):
+            name, *arguments = self._getline()[0].decode("ascii", "replace").upper().split() or [""]  # type: ignore[attr-defined]
+            if name == ".":
+                return offered
+            offered[name] = arguments
+        raise MailboxFault("too_long")
 
     def pieces(self) -> Iterator[bytes]:
         """The message, without the dots that mark lines: poplib refuses lines of more than 2,048 bytes."""
@@ -60,6 +87,7 @@ class Pop3Source:
         """opening: seconds for the answers to the password and to STAT."""
         self.settings, self._allowed, self._seconds, self._opening = settings, allowed, seconds, opening
         self._client: Pop3OnSocket | None = None
+        self._ahead = 1  # Commands that this server takes at once.
         self._deadline: connection.Deadline | None = None
         self._begin()
 
@@ -81,6 +109,7 @@ class Pop3Source:
             self._log_in(client)
             self.waiting = client.stat()[0]
             client.sock.settimeout(connection.ANSWER)
+            self._ahead = AHEAD if "PIPELINING" in client.capabilities() else 1
         except BaseException:
             self.close()
             opened.close()
@@ -108,27 +137,25 @@ class Pop3Source:
 
     def page(self) -> list[WaitingMessage]:
         session = self._session
-        count = min(self.waiting, PAGE)
+        places = range(1, min(self.waiting, PAGE) + 1)
         try:
-            uidls = [session.ask(f"UIDL {place}")[2] for place in range(1, count + 1)]
+            uidls = [words[2] for words in session.ask_all((f"UIDL {place}" for place in places), self._ahead)]
         except (poplib.error_proto, IndexError):
             raise MailboxFault("no_uidl") from None
-        lengths = [int(session.ask(f"LIST {place}")[2]) for place in range(1, count + 1)]
+        lengths = [int(words[2]) for words in session.ask_all((f"LIST {place}" for place in places), self._ahead)]
         rows = enumerate(zip(uidls, lengths, strict=True), 1)
         return [WaitingMessage(0, place, size, uidl) for place, (uidl, size) in rows]
 
     def fetch(self, messages: Sequence[WaitingMessage], most: int) -> Iterator[tuple[WaitingMessage, bytes]]:
         """Of each at most so many bytes."""
-        for message in messages:
-            self._session.ask(f"RETR {message.uid}")
-            raw = bytearray()
-            for piece in self._session.pieces():
-                raw += piece[: most - len(raw)]
-            yield message, bytes(raw)
+        session = self._session
+        answers = session.ask_all((f"RETR {message.uid}" for message in messages), self._ahead)
+        for message, _words in zip(messages, answers, strict=True):
+            yield message, MessageBeginning.of(session.pieces(), most).raw
 
     def remove(self, messages: Sequence[WaitingMessage]) -> None:
-        for message in messages:
-            self._session.dele(message.uid)
+        for _words in self._session.ask_all((f"DELE {message.uid}" for message in messages), self._ahead):
+            pass
         self._session.quit()
         self.close()
 
@@ -149,17 +176,9 @@ class Pop3Source:
 def _show_token(client: Pop3OnSocket, settings: MailboxSettings, allowed: tuple[Network, ...] | None) -> None:
     """AUTH XOAUTH2 (RFC 5034) in two lines, since Exchange Online takes none that is as long as both together
     (github.com/marlam/mpop/issues/11). A token that is refused is described first, and the answer to that is empty."""
-    if "XOAUTH2" not in _mechanisms(client):
+    if "XOAUTH2" not in client.capabilities().get("SASL", ()):
         raise MailboxFault("no_oauth")
     response = plugins.xoauth2_response(settings.user, access_token(settings, allowed))
     client.ask("AUTH XOAUTH2")
     if client.ask(response)[0] != b"+OK":
         client.ask("")
-
-
-def _mechanisms(client: Pop3OnSocket) -> list[str]:
-    """Of servers that know no CAPA (RFC 2449), none."""
-    try:
-        return [name.upper() for name in client.capa().get("SASL", ())]
-    except poplib.error_proto:
-        return []
