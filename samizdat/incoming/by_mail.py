@@ -19,6 +19,7 @@ from samizdat.audience.actions.consent import unsubscribe_from_all
 from samizdat.audience.list_details import ListDetails
 from samizdat.audience.models import List
 from samizdat.campaigns.sender_domain_check import asker
+from samizdat.core.bounce.mime import BYTES_READ
 from samizdat.core.bounce.report import Report
 from samizdat.core.crypto import tokens
 from samizdat.core.mail import by_mail, dmarc
@@ -113,7 +114,7 @@ def _may_ask(report: Report) -> bool:
 
 def _read(organization: Organization, letters: Sequence[Envelope]) -> Sequence[MailRequest | None]:
     def read(some: Sequence[Envelope]) -> Sequence[MailRequest | None]:
-        return limited_process.work(organization.pk, by_mail.read_all, [letter.raw for letter in some])
+        return limited_process.work(organization.pk, by_mail.read_all, [letter.raw[:BYTES_READ] for letter in some])
 
     return read_each(letters, read)
 

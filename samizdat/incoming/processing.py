@@ -73,7 +73,7 @@ def process(organization: Organization, now: datetime) -> int:
     return len(opened)
 
 
-def _oldest(organization: Organization) -> Iterator[tuple[int, bytes | memoryview]]:
+def _oldest(organization: Organization) -> Iterator[tuple[int, bytes]]:
     """(number, box) of those that wait, as many as may be in memory together: anybody may send large ones."""
     rows = IncomingMail.objects.filter(organization=organization, state=IncomingMail.WAITING).order_by("pk")
     numbers, left = list[int](), BATCH_BYTES
@@ -82,15 +82,15 @@ def _oldest(organization: Organization) -> Iterator[tuple[int, bytes | memoryvie
         if numbers and left < 0:
             break
         numbers.append(number)
-    return rows.filter(pk__among=numbers).values_list("pk", "box").iterator(chunk_size=BATCH)
+    return sql.boxes_of(numbers, IncomingMail.WAITING)
 
 
-def _opened(organization: Organization, rows: Iterable[tuple[int, bytes | memoryview]]) -> list[Opened]:
+def _opened(organization: Organization, rows: Iterable[tuple[int, bytes]]) -> list[Opened]:
     """Without those that do not open: whoever writes the database put them there, or their key is gone."""
     opener, opened, broken = intake.opener(organization), list[Opened](), list[int]()
     for row, box in rows:
         try:
-            opened.append((row, opener.open(bytes(box))))
+            opened.append((row, opener.open(box)))
         except (KeyError, SealError, msgspec.DecodeError):
             broken.append(row)
     if broken:

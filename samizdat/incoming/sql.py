@@ -31,6 +31,14 @@ def insert_mail(organization: int, received: date, state: int, boxes: Iterable[b
     insert_rows("incoming_incomingmail", _MAIL, ((organization, received, state, len(box), box) for box in boxes))
 
 
+def boxes_of(numbers: Sequence[int], state: int) -> Iterator[tuple[int, bytes]]:
+    """(id, box) of those of these messages that have this state, in the order in which they came."""
+    sql = f"SELECT id, box FROM incoming_incomingmail WHERE {among('id')} AND state = %s ORDER BY id"
+    for rows in binary_portions(sql, [number_list(numbers), state]):
+        for id, box in rows:
+            yield id, bytes(box)
+
+
 def insert_reports(rows: Iterable[ReportRow]) -> None:
     insert_rows("incoming_mailreport", _REPORT, rows)
 
