@@ -109,17 +109,29 @@ class Searcher:
             for pattern, form in spellings(word).items():
                 assert len(pattern) > 6, (word, pattern)  # Shorter ones are met by chance.
                 self._patterns.setdefault(pattern, f"{name} in {form}")
+        self._by_piece: dict[int, list[bytes]] = {}
+        for pattern in self._patterns:
+            self._by_piece.setdefault(int.from_bytes(pattern[2:6], sys.byteorder), []).append(pattern)
+        self._pieces = frozenset(self._by_piece)
 
     def hits(self, held: bytes) -> list[str]:
         return sorted(set(self._hits(_EMPTY.sub(bytes(16), held), DEPTH, "")))
 
     def _hits(self, held: bytes, depth: int, inside: str) -> Iterator[str]:
-        for pattern, name in self._patterns.items():
+        for pattern in self._patterns_that_may_be_in(held):
             if pattern in held:
-                yield name + inside
+                yield self._patterns[pattern] + inside
         if depth:
             for how, content in unpacked(held):
                 yield from self._hits(content, depth - 1, f" inside {how}{inside}")
+
+    def _patterns_that_may_be_in(self, held: bytes) -> Iterator[bytes]:
+        """Those of which four bytes are: to look for 1,700 patterns in each megabyte takes nine times as long."""
+        view = memoryview(held)
+        for skipped in range(4):
+            end = skipped + max(len(held) - skipped, 0) // 4 * 4
+            for piece in self._pieces.intersection(view[skipped:end].cast("I")):
+                yield from self._by_piece[piece]
 
 
 def unpacked(held: bytes) -> Iterator[tuple[str, bytes]]:
