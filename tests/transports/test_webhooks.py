@@ -200,6 +200,12 @@ def mailersend_2(kind: str, meta: Any) -> dict[str, Any]:
     return {"type": f"activity.{kind}", "created_at": "2026-11-25T21:23:54.000000Z", "data": data}
 
 
+def mailersend_flat(kind: str, **meta: str) -> dict[str, Any]:
+    """As its newest deliveries are: the address is called recipient."""
+    data = {"id": "1", "message_id": "2", "recipient": "boris@reader.example", "tags": ["north"], "meta": meta}
+    return {"type": f"activity.{kind}", "created_at": "2026-11-25T21:23:54.000000Z", "data": data}
+
+
 def resend(kind: str, **data: Any) -> dict[str, Any]:
     return {"type": f"email.{kind}", "data": {"to": ["boris@reader.example"], **data}}
 
@@ -252,6 +258,12 @@ MEANINGS: list[tuple[str, Any, tuple[str, str, str | None]]] = [
     ("sendgrid", [of_boris(event="bounce", type="bounce", reason=UNKNOWN_USER)], HARD),
     (
         "sendgrid",
+        [of_boris(event="bounce", type="bounce", reason="550 #A7", bounce_classification="Reputation")],
+        ("soft", "blocked", "route"),
+    ),
+    ("sendgrid", [of_boris(event="bounce", type="bounce", bounce_classification="Invalid Address")], HARD),
+    (
+        "sendgrid",
         [of_boris(event="bounce", type="blocked", reason=UNAUTHENTICATED)],
         ("soft", "authentication", "route"),
     ),
@@ -284,7 +296,15 @@ MEANINGS: list[tuple[str, Any, tuple[str, str, str | None]]] = [
     ("mailersend", mailersend("spam_complaint"), COMPLAINT),
     ("mailersend", mailersend_2("hard_bounced", {"reason": UNKNOWN_USER}), HARD),
     ("mailersend", mailersend_2("spam_complaint", []), COMPLAINT),
+    ("mailersend", mailersend_flat("hard_bounced", bounce_reason=UNKNOWN_USER, bounce_code="550"), HARD),
+    ("mailersend", mailersend_flat("soft_bounced", bounce_reason="mailbox is full", bounce_code="552"), SOFT),
+    ("mailersend", mailersend_flat("spam_complaint"), COMPLAINT),
     ("mailtrap", {"events": [of_boris(event="bounce", response=UNKNOWN_USER)]}, HARD),
+    (
+        "mailtrap",
+        {"events": [of_boris(event="bounce", response="[A7]", response_code=555, bounce_category="spam")]},
+        ("soft", "spam", "message"),
+    ),
     ("mailtrap", {"events": [of_boris(event="suspension")]}, ("soft", "delayed", "recipient")),
     ("postal", postal("MessageDeliveryFailed", UNKNOWN_USER), HARD),
     ("postal", postal("MessageDeliveryFailed", "", "554 blocked using zen.spamhaus.org"), ("soft", "blocked", "route")),

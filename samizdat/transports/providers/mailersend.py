@@ -19,6 +19,7 @@ from samizdat.transports.webhooks import (
     address,
     meaning_of,
     moment,
+    number,
     tags,
     text,
     within,
@@ -76,14 +77,17 @@ class MailerSendWebhook(HmacWebhook):
                 continue
             # Of version 2.0; an empty list where there is nothing to say.
             details = within(data, "meta") or within(data, "morph")
-            readable, reason = text(within(details, "readable_reason")), text(within(details, "reason"))
+            readable = text(within(details, "readable_reason"))
+            reason = text(within(details, "reason")) or text(within(details, "bounce_reason"))
+            named = (within(data, "email"), within(data, "recipient"), within(data, "email", "recipient", "email"))
             yield WebhookEvent(
                 word,
-                address(within(data, "email")) or address(within(data, "email", "recipient", "email")),
+                next(filter(None, map(address, named)), None),
                 text(within(data, "message_id")) or text(within(data, "email", "message", "id")),
                 text(within(data, "id")),
                 moment(within(data, "created_at")) or moment(event.get("created_at")),
                 description=readable or reason,
                 server_words=reason if word.action == "bounced" else None,
-                tags=tags(within(data, "email", "tags")),
+                reply=number(within(details, "bounce_code")),
+                tags=tags(within(data, "tags") or within(data, "email", "tags")),
             )

@@ -53,6 +53,8 @@ class MailtrapWebhook(HmacWebhook):
             word = meaning_of(WORDS, text(event.get("event")))
             if word is SKIPPED:
                 continue
+            if word.action == "bounced" and text(event.get("bounce_category")) == "spam":
+                word = word._replace(reason="spam")
             yield WebhookEvent(
                 word,
                 address(event.get("email")),

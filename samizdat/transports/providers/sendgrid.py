@@ -190,6 +190,17 @@ BOUNCES = {
     "blocked": EventWord("bounced", "blocked", False),
     "expired": EventWord("bounced", "timed_out", False, "expired"),
 }
+# `bounce_classification`: the reason, where the server's words give none.
+CLASSES = {
+    "Invalid Address": "user_unknown",
+    "Mailbox Unavailable": "disabled",
+    "Technical": "system",
+    "Technical Failure": "system",
+    "Content": "spam",
+    "Reputation": "blocked",
+    "Frequency/Volume": "rate",
+    "Frequency or Volume Too High": "rate",
+}
 # What its lists of suppressed addresses mean.
 LISTS = {
     "bounces": EventWord("bounced", "bounced", True),
@@ -257,6 +268,7 @@ class SendGridWebhook(Webhook):
                 word = DROPPED.get((reason or "").strip().lower(), word)
             elif name == "bounce":
                 word = BOUNCES.get(text(event.get("type")) or "", word)
+                word = word._replace(reason=CLASSES.get(text(event.get("bounce_classification")) or "", word.reason))
             yield WebhookEvent(
                 word,
                 address(event.get("email")),
