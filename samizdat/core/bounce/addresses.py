@@ -7,6 +7,9 @@ ADDRESS = re.compile(
     r"(?<![\w.!#$%&*+/=?^`{|}~'-])"
     r"((?:\"[^\"\n]{1,64}\"|[\w!#$%&*+/=?^`{|}~'-][\w.!#$%&*+/=?^`{|}~'-]{0,127})@(?:[\w#-]{1,63}\.){0,8}[\w-]{1,63})"
 )
+# Chinese, Japanese and Korean have no space between a word and an address.
+_LETTERS = r"[\u1100-\u11ff\u2e80-\ud7ff\uf900-\ufaff\uff00-\uffef]+"
+_GLUED = re.compile(rf"^{_LETTERS}(?=[ -~]+@)|(?<=[a-z\d]){_LETTERS}$", re.IGNORECASE)
 _XTEXT = re.compile(r"\+([0-9A-F]{2})")
 _UNICODE = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
 _IMCEA = re.compile(r"IMCEA(?:EX|SMTP)-([^@]+)@", re.IGNORECASE)
@@ -19,7 +22,8 @@ def first(text: str) -> str | None:
 
 
 def clean(address: str) -> str:
-    return address.strip("'`").removeprefix("=").rstrip(".")
+    address = address.strip("'`").removeprefix("=").rstrip(".")
+    return address if address.isascii() else _GLUED.sub("", address)
 
 
 def of_field(value: str) -> str | None:

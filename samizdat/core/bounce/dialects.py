@@ -7,6 +7,7 @@ New words of a server go here; a reason that it gives, into reasons.py.
 
 from typing import NamedTuple
 
+from samizdat.core.bounce import other_languages
 from samizdat.core.bounce.phrases import PhraseIndex, listed
 
 
@@ -290,13 +291,15 @@ DIALECTS = (
         n'a pas pu | não pôde ser entregue | nao pode ser en | nie mogła | niedostarcz | nie została dostarczona |
         kunde inte levereras | не доставлено | недоставлен | доставить | 配信できません | 配信不能 | 配送できません | 送信できません |
         届けられません | エラー | could not be found | delivery attempt | recipient(s) | error while | rejected your message |
-        was not accepted | not accept your | is not accepting | doesn't have | account has been
-        """),
+        was not accepted | not accept your | is not accepting | doesn't have | account has been | was blocked by |
+        was blocked because | has been blocked | were blocked
+        """)
+        + other_languages.NOT_DELIVERED,
     ),
 )
 
 # Subjects of notices.
-SUBJECTS = listed("""
+SUBJECTS = other_languages.NOT_DELIVERED + listed("""
     undeliver | undelivered | delivery status | delivery failure | delivery fail | delivery has failed |
     delivery problem | delivery error | delivery report | delivery notification | failure notice |
     failure notification | mail failure | mail failed | returned mail | returned to sender | returning message |
@@ -310,7 +313,7 @@ SUBJECTS = listed("""
     error condition re | email error | 配信不能 | 配信エラー | 送信できません | エラー | mail returned | nondeliverable | ndn: | ndr |
     delivery delay | niedostarcz | failure delivery | failed mail | failed: | mailbox full | quota | over quota |
     message not accepted | invalid address | address not found | problem delivering | problem with your |
-    no delivery | bounced | bounce | nachricht konnte nicht
+    no delivery | bounced | bounce | nachricht konnte nicht | message blocked | blocked by
 """)
 
 # From the line with one of these on it's the message that came back.
@@ -336,6 +339,7 @@ DELAYED = listed("""
     this is a warning message only | do not need to resend | not need to re-send | no action is required on your part |
     delivery attempts will continue | has not yet been delivered | has been delayed | have been delayed | warning only |
     will keep trying | will continue trying | had transient non-fatal errors | wird weiterhin versucht |
+    delivery is delayed | delivery delayed | will be retried | still being retried | delivered yet | will retry for |
     попытки доставки будут
 """)
 
@@ -343,7 +347,8 @@ DELAYED = listed("""
 DELIVERED = listed("""
     successfully delivered | was successfully relayed | successful mail delivery report | has been successfully |
     delivery status notification (success) | delivery status notification (relay) | has been relayed |
-    had successful delivery | успешно доставлено | erfolgreich zugestellt
+    had successful delivery | delivery to these recipients or groups is complete |
+    your message has been delivered to the following | успешно доставлено | erfolgreich zugestellt
 """)
 
 _KNOWN_BY = PhraseIndex((rank, mark) for rank, dialect in enumerate(DIALECTS) for mark in dialect.known_by)

@@ -16,6 +16,13 @@ _TYPES: dict[str, tuple[Kind, str]] = {
 MOST_RECIPIENTS = 500
 
 
+def is_report(part: Part) -> bool:
+    """By its type, or by its first field where a server has made text of it."""
+    return part.kind == KIND or (
+        part.kind == "text/plain" and part.body[:200].lstrip()[:14].lower() == "feedback-type:"
+    )
+
+
 def read(text: str, returned: dict[str, str]) -> list[ReportEvent]:
     """`returned`: headers of the message complained about."""
     fields = _all_fields(text)

@@ -246,10 +246,15 @@ _WORD = re.compile(r"=\?([^\s?*]{1,40})(?:\*[^\s?]{0,20})?\?([bqBQ])\?([^\s?]{0,
 
 
 def decoded(header: str) -> str:
-    """A header with its encoded words (RFC 2047) read."""
-    if "=?" not in header:
-        return header if header.isascii() else in_charset(header.encode("latin-1", "replace"), "utf-8")
-    return _WORD.sub(_word, header[:4000]).strip()
+    """A header with its encoded words (RFC 2047) read. A field of a part that was read is text already."""
+    if "=?" in header:
+        return _WORD.sub(_word, header[:4000]).strip()
+    if header.isascii():
+        return header
+    try:
+        return in_charset(header.encode("latin-1"), "utf-8")
+    except UnicodeEncodeError:
+        return header
 
 
 def _word(match: re.Match[str]) -> str:

@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 from msgspec import structs
 
-from samizdat.core.bounce import addresses, dialects, verdict
+from samizdat.core.bounce import addresses, dialects, other_languages, reasons, replies, verdict
 from samizdat.core.bounce.delivery_status import answers_data
 from samizdat.core.bounce.mime import Part, decoded
+from samizdat.core.bounce.phrases import folded
 from samizdat.core.bounce.report import ReportEvent
 from samizdat.core.bounce.verdict import ServerWords
 
@@ -38,7 +39,7 @@ def cut(text: str) -> tuple[str, str]:
     """(what the server says, what came back)."""
     lower = text.lower()
     ends = len(text)
-    for mark in dialects.MARKS:
+    for mark in dialects.MARKS if text.isascii() else dialects.MARKS + other_languages.MARKS:
         ends = min(ends, _line_with(mark, text, lower, ends))
     match = _HEADERS.search(text, 0, ends)
     if match and match.start() > 40:
@@ -89,7 +90,7 @@ def looks_like_one(message: Part, text: str) -> tuple[bool, str]:
         return False, ""
     by_subject = dialects.in_subject(subject)
     if by_server(message) or message.kind == "multipart/report":
-        return by_subject or bool(dialect), dialect
+        return by_subject or bool(dialect) or (_says_why(text) and not replies.is_automatic(message)), dialect
     if dialect == "Mailman":
         return True, dialect
     if subject.startswith(("re:", "aw:", "sv:")):
@@ -104,11 +105,26 @@ def looks_like_one(message: Part, text: str) -> tuple[bool, str]:
     return bool(recipients(unquoted, frozenset())), dialect
 
 
+# Three numbers alone may be a version of a program.
+_CODE = re.compile(r"(?<![\d.])[45]\d\d[ -]{1,2}#?[45]\.\d{1,2}\.\d{1,3}\b|[(#][45]\.\d{1,2}\.\d{1,3}\b")
+
+
+def _says_why(text: str) -> bool:
+    """A code or a reason that is about a recipient, in whatever language the rest is."""
+    if _CODE.search(text[:5000]):
+        return True
+    strong = reasons.by_words(reasons.normalized(text)).strong
+    return strong is not None and strong.fault == "recipient"
+
+
 def is_receipt(message: Part, text: str) -> bool:
     """Does it say that the message arrived, and of nobody that it did not?"""
-    lower = f"{decoded(message.get('subject'))}\n{text[:1500]}".lower()
-    return any(mark in lower for mark in dialects.DELIVERED) and not (
-        verdict.REPLY.search(text[:5000]) or "error" in lower or "failed" in lower
+    lower = folded(f"{decoded(message.get('subject'))}\n{text[:1500]}".lower())
+    return _any(lower, dialects.DELIVERED, other_languages.DELIVERED) and not (
+        verdict.REPLY.search(text[:5000])
+        or "error" in lower
+        or "failed" in lower
+        or _any(lower, other_languages.NOT_DELIVERED)
     )
 
 
@@ -149,7 +165,7 @@ _DESK = re.compile(
 # What stands before the recipient in the midst of a sentence.
 _CUE = re.compile(
     r"(?:\b(?:to|for|recipient|address|user|mailbox|account|userid|an|für|адрес|адреса|адресу|получател\w{1,3}|list)|"
-    r"[:=(<«\[\"'])\s{0,3}[<(\"'\[«]{0,2}$",
+    r"[:=(<«\[\"'：（「【])\s{0,3}[<(\"'\[«]{0,2}$",
     re.IGNORECASE,
 )
 
@@ -180,6 +196,13 @@ def _may_be(named: Named, text: str, not_these: frozenset[str]) -> bool:
     return _DESK.match(named.address) is None and not _NOT_RECIPIENT.search(
         text[max(0, named.begins - 40) : named.begins]
     )
+
+
+def _only_stranger(text: str, not_these: frozenset[str]) -> list[str]:
+    """Where nothing says what an address is, and there is a single one."""
+    inside = [Named(addresses.clean(hit[1]), hit.start(), hit.start()) for hit in addresses.ADDRESS.finditer(text)]
+    strangers = {named.address.lower(): named.address for named in inside if _may_be(named, text, not_these)}
+    return list(strangers.values()) if len(strangers) == 1 else []
 
 
 def own(message: Part, returned: dict[str, str]) -> frozenset[str]:
@@ -223,7 +246,11 @@ def read(message: Part, text: str, returned: dict[str, str], dialect: str) -> li
         named = [mention for mention in named if mention.address.lower() in known]
     spans = _spans(named, text)
     order = (
-        failed or [mention.address for mention in named] or _local_parts(message, text) or _fallback(message, returned)
+        failed
+        or [mention.address for mention in named]
+        or _local_parts(message, text)
+        or _fallback(message, returned)
+        or _only_stranger(text, ours)
     )
     order = list({address.lower(): address for address in order}.values())[:MOST_RECIPIENTS]
     if len(order) > 1:
@@ -265,8 +292,11 @@ def _one_of(address: str, spans: dict[str, list[str]], lines: list[tuple[str, st
 
 
 def _delayed(text: str) -> bool:
-    lower = text[:2000].lower()
-    return any(part in lower for part in dialects.DELAYED)
+    return _any(" ".join(folded(text[:2000].lower()).split()), dialects.DELAYED, other_languages.DELAYED)
+
+
+def _any(lower: str, *phrases: tuple[str, ...]) -> bool:
+    return any(phrase in lower for several in phrases for phrase in several)
 
 
 _EXPANDED = re.compile(

@@ -51,7 +51,7 @@ def _events(message: Part, parts: list[Part]) -> tuple[list[ReportEvent], str, d
     returned_part = next((part for part in parts if part.kind in _RETURNED and part is not message), None)
     returned = headers_of(returned_part.body.lstrip("\n"))[0] if returned_part is not None else {}
     kind = message.parameters.get("report-type", "").lower()
-    complaint = next((part for part in parts if part.kind == feedback.KIND), None)
+    complaint = next((part for part in parts if feedback.is_report(part)), None)
     if complaint is not None:
         return feedback.read(complaint.text, returned), "ARF", returned
     older = feedback.hotmail(message)

@@ -9,12 +9,14 @@ It is asked here for the words that this one does not know: what a bounce quotes
 import re
 from typing import Literal, NamedTuple
 
+from samizdat.core.bounce import other_languages
 from samizdat.core.bounce.phrases import PhraseIndex, listed
 from samizdat.core.bounce.report import Fault
 
 
 class Reason(NamedTuple):
-    """`status`: of RFC 3463, without its class. `words`: phrases in lower case; * stands for anything between."""
+    """`status`: of RFC 3463, without its class. `words`: phrases in lower case; * stands for anything between. Those of
+    other languages stand in other_languages."""
 
     name: str
     kind: Literal["hard", "soft", "none"]
@@ -81,7 +83,8 @@ REASONS = (
         exceeded the rate | number of messages exceeds | max message per connection | too frequent | frequency limit |
         max number of recipients | too many recipients | recipient limit | please try again slower | traffic limit |
         ~excessive mail | maximum rate | limit exceeded per | daily message quota | ~exceeded your | превышен лимит |
-        message rate limit | maximum emails per | messages per hour | hourly limit
+        message rate limit | maximum emails per | messages per hour | hourly limit | too many invalid | too many unknown |
+        too many bad recipients | frequency limited
         """),
     ),
     Reason(
@@ -140,14 +143,14 @@ REASONS = (
         trendmicro.com/ | senderscore | sender base | senderbase | cloudmark | ~connecting host | connecting ip |
         host not allowed | this system will not accept messages from servers | ~[bl | ~(bl | 5.7.606 | 5.7.511 |
         ~block for | unsolicited mail originating from your | ~blocked from | ~the ip | ~country | ~geo |
-        ~mail from your server | not accept mail from | ~service refused
+        ~mail from your server | not accept mail from | ~service refused | (con:b1) | (rly:b | (rtr:
         """),
     ),
     Reason(
         "relaying", "soft", "route", "7.1", "The server doesn’t relay mail from us.",
         listed("""
         relaying denied | relay denied | relay access denied | relaying not permitted | relay not permitted |
-        relaying is not allowed | relaying not allowed | relay not allowed | not permitted to relay |
+        relaying is not allowed | relaying not allowed | relaying disallowed | relay disallowed | relay not allowed | not permitted to relay |
         unable to relay | relaying prohibited | mail server requires authentication when |
         this system is not configured to relay | insecure mail relay | no relaying | relay operation rejected |
         we do not relay | ~not a relay | relay prohibited | ~relay is not | rcpthosts | not allowed to relay |
@@ -288,7 +291,9 @@ REASONS = (
         never existed | ~name not found | smtp 550 address | ~unkown | ~account is not available |
         this is not a valid | ~no alias | ~destination address | ~account not available | ~address error |
         ~recipient address is | invalid alias | ~mtatransferfailed | ~not in directory | ~is not in | ~aliased to |
-        ~does not match any | unable to deliver to * mailbox | ~user name | ~username
+        ~does not match any | unable to deliver to * mailbox | ~user name | ~username | mailbox name not allowed |
+        mailbox name invalid | recipient unrecognized | unrecognized recipient | local user * not found |
+        unavailable mail user | ~cannot deliver mail for | receiver not found | receiver unknown | mailbox name is invalid | ~does no exist | ~doesn't exists | ~not exists
         """),
     ),
     Reason(
@@ -388,12 +393,13 @@ _WEAK = 1000
 _PHRASES = PhraseIndex(
     (rank + _WEAK * words.startswith("~"), words.removeprefix("~"))
     for rank, reason in enumerate(REASONS)
-    for words in reason.words
+    for words in (*reason.words, *other_languages.REASONS.get(reason.name, ()))
 )
 WORDS_READ = 2_000
 _QUOTES = str.maketrans({"’": "'", "‘": "'", "´": "'", "`": "'", "“": '"', "”": '"', "\xa0": " "})
 # Addresses and links are nobody's words: quota@… is no full mailbox, and help pages are named after all reasons.
-_ADDRESS = re.compile(r"(?<![^\s<>(),;:\"'\[\]=])[^\s<>(),;:\"'\[\]=@]{1,200}@[^\s<>(),;\"'\[\]]{1,200}")
+_NO_PART = r"\s<>(),;\"'\[\]\u2e80-\ud7ff\uff00-\uffef"
+_ADDRESS = re.compile(rf"(?<![^{_NO_PART}:=])[^{_NO_PART}:=@]{{1,200}}@[^{_NO_PART}]{{1,200}}")
 _LINK = re.compile(r"\b(?:https?://|www\.)[^\s<>\"')]{1,300}")
 
 
