@@ -17,7 +17,7 @@ REPLY = re.compile(r"(?<![\d.\w@-])([45]\d\d)(?=[ \-:,#]{1,3}(?:\S|$)|$)", re.MU
 _BY_STATUS = {
     "1.0": "user_unknown", "1.1": "user_unknown", "1.2": "host_unknown", "1.3": "user_unknown", "1.4": "user_unknown", "1.6": "moved",
     "1.7": "sender", "1.8": "sender", "1.9": "policy", "1.10": "user_unknown", "2.0": "filtered", "2.1": "disabled", "2.2": "mailbox_full", "2.3": "too_big",
-    "2.4": "system", "3.1": "system", "3.2": "not_accepting", "3.3": "system", "3.4": "too_big", "3.5": "system",
+    "2.4": "system", "3.1": "system", "3.2": "system", "3.3": "system", "3.4": "too_big", "3.5": "system",
     "4.0": "expired", "4.1": "expired", "4.2": "expired", "4.3": "system", "4.4": "host_unknown", "4.5": "connections", "4.6": "system", "4.7": "expired",
     "5.1": "malformed", "5.2": "malformed", "5.3": "rate", "5.4": "malformed", "5.5": "malformed", "6.0": "malformed", "6.1": "malformed", "6.3": "malformed", "6.7": "malformed",
     "7.1": "policy", "7.2": "sender", "7.7": "policy", "7.8": "sender", "7.9": "authentication", "7.13": "disabled", "7.17": "user_unknown",
@@ -64,6 +64,20 @@ def event(recipient: str | None, heard: ServerWords) -> ReportEvent:
     return ReportEvent(kind, recipient, status or None, reply or None, fault, name, heard.text[:500])
 
 
+# With a reply 521 or 556 (RFC 7504). With others, large providers say that they block us.
+_TAKES_NO_MAIL = ("", "0.0", "1.10", "3.2")
+# What is unknown is not the recipient: it stands before or behind the words that say so.
+_WE = (
+    r"\b(?:sender|envelope|return[- ]?path|mail ?from|from address|helo|ehlo|client host|reverse|spf|dmarc|"
+    r"your (?:domain|server|ip|host|mail server|sender))\b"
+)
+_OF_US = re.compile(
+    rf"{_WE}(?:[^.;]|\.(?=\S)){{0,60}}\b(?:does not exist|doesn't exist|do not exist|unknown|not found|invalid|"
+    r"not valid|not resolve|unresolvable|could not be found|cannot be found|has no)\b|"
+    r"\b(?:can't find|cannot find|could not find|couldn't find|unable to find|unable to resolve|cannot resolve|invalid|"
+    rf"unknown|non-?existent)\b(?:[^.;]|\.(?=\S)){{0,40}}{_WE}"
+)
+
 # Providers of phones whose filters say "user unknown" without naming whom; they name them when it's true.
 _PHONES = ("ezweb.ne.jp", "docomo.ne.jp", "softbank.ne.jp", "vodafone.ne.jp", "au.com", "disney.ne.jp", "willcom.com")
 _NOBODY = re.compile(r"\b5\d\d[ -](?:5\.\d\.\d )?(?:: ?user unknown|user unknown|'?unknown user)", re.IGNORECASE)
@@ -93,10 +107,14 @@ def _reason(heard: ServerWords, status: str, reply: int) -> Reason:
     text = normalized(heard.text)
     if status[2:] == "1.6" or reply == 551:
         return BY_NAME["moved"]  # "Not our user" is said there, too.
+    if status[2:] in ("1.7", "1.8"):
+        return BY_NAME["sender"]  # RFC 3463. "Unknown" and "no such domain" are said of it, too.
     said_words = by_words(text)
     around = by_words(normalized(heard.around)) if heard.around and said_words.strong is None else None
     reason = said_words.strong or (around.strong if around else None)
-    if reason is None and reply in (521, 556):  # RFC 7504
+    if reason is not None and reason.kind == "hard" and _OF_US.search(text) is not None:
+        return BY_NAME["sender"]
+    if reason is None and reply in (521, 556) and status[2:] in _TAKES_NO_MAIL:
         reason = BY_NAME["not_accepting"]
     if reason is None and status:
         reason = BY_NAME.get(_BY_STATUS.get(status[2:], ""))

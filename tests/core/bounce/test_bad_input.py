@@ -264,6 +264,35 @@ def test_what_is_about_us_is_not_the_recipients_fault(words: str) -> None:
     assert (report.kind, report.main.fault) == ("soft", "route")
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "553 5.1.8 Domain of this address does not exist",
+        "550 5.1.7 unknown user",
+        "550 Sender domain does not exist",
+        "550 sorry, your envelope sender could not be found here",
+        "550 Your domain lantern.example does not exist",
+        "554 Your server has no reverse name, unknown host",
+        "511 sorry, can't find a valid MX for sender domain",
+        "553 Relaying disallowed. Invalid Domain - reader.example",
+        "550 Too many invalid recipients",
+        "550 Absenderdomain existiert nicht",
+        "550 домен отправителя не существует",
+        "550 发件人域名不存在",
+    ],
+)
+def test_what_is_unknown_of_us_marks_no_recipient(words: str) -> None:
+    main = read(dsn(failed(ADA, words, "5.0.0"))).main
+    assert (main.kind, main.fault) == ("soft", "route")
+
+
+def test_a_server_that_takes_no_mail_says_521_and_one_that_blocks_us_too() -> None:
+    assert read(dsn(failed(ADA, "521 5.3.2 System not accepting network messages", "5.3.2"))).kind == "hard"
+    assert read(dsn(failed(ADA, "550 5.3.2 System not accepting network messages", "5.3.2"))).kind == "soft"
+    blocks = read(dsn(failed(ADA, "521 5.2.1 : (CON:B1) https://postmaster.relay.example/codes", "5.2.1"))).main
+    assert (blocks.kind, blocks.fault) == ("soft", "route")
+
+
 def test_a_shop_that_could_not_deliver_a_parcel_is_no_bounce() -> None:
     text = "Dear customer,\nyour parcel could not be delivered to the address: 12 Long Street. Call us.\n"
     assert read(notice(text, sender="Parcels <no-reply@parcels.example>", subject="Your parcel")).kind == "reply"
