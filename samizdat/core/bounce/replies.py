@@ -32,7 +32,10 @@ _AWAY = PhraseIndex(
     fuera de oficina | risposta automatica | fuori ufficio | resposta autom | ausente | autoodpowied |
     automatyczna odpowied | poza biurem | автоответ | автоматическ | в отпуске | отсутств | автовідповід | у відпустці |
     自動返信 | 自動応答 | 自動送信 | 不在 | 休暇 | 休業 | fravær | frånvaro | automatisch antwoord | afwezig | poissa |
-    mimo kancel | automatická odpov | szabadság | 自动回复 | yoksun
+    mimo kancel | automatická odpov | szabadság | 自动回复 | yoksun | automatiskt svar | automatisk svar | autosvar |
+    automaattinen vastaus | automatikus valasz | hazon kivul | otomatik yanit | ofis disinda | raspuns automat |
+    fora do escritorio | afwezigheid | αυτόματη απάντηση | εκτός γραφείου | 자동 회신 | 자동 응답 | 부재중 |
+    自动答复 | 自動回覆 | תשובה אוטומטית | رد تلقائي
     """)
 )
 _CHALLENGE = listed("""

@@ -31,7 +31,16 @@ def test_a_reply_that_quotes_a_quota_is_a_reply() -> None:
 
 @pytest.mark.parametrize(
     "subject",
-    ["Automatic reply: News", "Abwesenheitsnotiz", "Автоответ: я в отпуске", "自動返信", "Réponse automatique : News"],
+    [
+        *(
+            "Automatic reply: News",
+            "Abwesenheitsnotiz",
+            "Автоответ: я в отпуске",
+            "自動返信",
+            "Réponse automatique : News",
+        ),
+        *("Automatiskt svar: News", "Otomatik Yanıt: News", "Αυτόματη απάντηση: News", "자동 회신: News", "رد تلقائي"),
+    ],
 )
 def test_an_automatic_reply_is_known_by_its_subject(subject: str) -> None:
     assert read(notice("I am away until May.", sender=ADA, subject=subject)).kind == "auto-reply"
