@@ -296,7 +296,11 @@ def _delayed(text: str) -> bool:
 
 
 def _any(lower: str, *phrases: tuple[str, ...]) -> bool:
-    return any(phrase in lower for several in phrases for phrase in several)
+    for several in phrases:
+        for phrase in several:
+            if phrase in lower:
+                return True
+    return False
 
 
 _EXPANDED = re.compile(

@@ -9,6 +9,8 @@ _ASCII_WORD = re.compile(r"[a-z0-9]+")
 # With Greek and Cyrillic. Chinese and Japanese have no spaces, Korean words begin with others.
 _WORD = re.compile(r"[a-z0-9]+|[\u0370-\u052f]+")
 _WITHOUT_SPACES = re.compile(r"[\u0e00-\u0eff\u1100-\u11ff\u2e80-\ud7ff\uf900-\ufaff\uff00-\uffef]")
+# What no word above has, but for signs.
+_OTHER_SCRIPT = re.compile(r"[^\x00-\u052f\u2000-\u206f]")
 _ACCENTED = re.compile(r"[\u00c0-\u024f\u1e00-\u1eff]|(?<=[A-Za-z])[\u0300-\u036f]+")
 # Letters that are no others with a mark.
 _ALONE = {"ß": "ss", "ø": "o", "ł": "l", "đ": "d", "ı": "i", "æ": "ae", "œ": "oe"}
@@ -70,7 +72,7 @@ class PhraseIndex:
         }
         for key in keys & self._parted.keys():
             hit.update(rank for rank, parts in self._parted[key] if _in_order(text, parts))
-        if not ascii_alone:
+        if not ascii_alone and self._others and _OTHER_SCRIPT.search(text) is not None:
             hit.update(rank for rank, parts in self._others if parts[0] in text and _in_order(text, parts))
         return hit
 

@@ -408,9 +408,9 @@ def normalized(text: str) -> str:
     if not text.isascii():
         text = text.translate(_QUOTES)
     if "@" in text:
-        text = _ADDRESS.sub("…", text)
+        text = _ADDRESS.sub("@", text)
     if "://" in text or "www." in text:
-        text = _LINK.sub("…", text)
+        text = _LINK.sub("@", text)
     text = " ".join(text.replace("_", " ").split()).lower()
     for always in _ALWAYS:
         text = text.replace(always, "")
