@@ -292,18 +292,20 @@ def drop_in(place: Site, box: bytes, kind: str = "", mark: bytes | None = None) 
     return _door(bytes(place.uid), box, kind, mark)
 
 
-def take_in(uid: bytes, box: bytes, kind: str, mark: bytes | None) -> bool:
-    """Written by hand: the public role may insert, and not read back a number."""
+def take_in(uid: bytes, box: bytes, kind: str, *marks: bytes | None) -> bool:
+    """Under the first of these marks that is free. Written by hand: the public role may insert, and not read back a
+    number."""
+    # Both names are constants of this file. To name the index that may say no takes the right to read.
+    insert = f"INSERT INTO publicdb_intake ({INTAKE_COLUMNS}) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING"
     with connections["publicdb"].cursor() as cursor:
-        # Both names are constants of this file. To name the index that may say no takes the right to read.
-        cursor.execute(
-            f"INSERT INTO publicdb_intake ({INTAKE_COLUMNS}) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING",
-            [uid, kind, mark, box],
-        )
-        return bool(cursor.rowcount)
+        for mark in marks:
+            cursor.execute(insert, [uid, kind, mark, box])
+            if cursor.rowcount:
+                return True
+    return False
 
 
-Door = Callable[[bytes, bytes, str, bytes | None], bool]
+type Door = Callable[[bytes, bytes, str, *tuple[bytes | None, ...]], bool]
 _door: Door = take_in
 
 
@@ -316,7 +318,7 @@ def hand_in_by(door: Door) -> None:
 def drop_into_slot(place: Site, box: bytes, kind: str, slots: range) -> bool:
     """The same where no more may wait than have a slot. False: no free one was found."""
     drawn = _random.sample(slots, min(len(slots), SLOT_TRIES))
-    return any(drop_in(place, box, kind, slot.to_bytes(4)) for slot in drawn)
+    return _door(bytes(place.uid), box, kind, *(slot.to_bytes(4) for slot in drawn))
 
 
 def places_of(kinds: Sequence[str]) -> set[bytes]:

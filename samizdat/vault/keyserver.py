@@ -20,7 +20,7 @@ from django.db import connections
 
 from samizdat.core.crypto import signature
 from samizdat.core.webhook_delivery import MOST_BOX
-from samizdat.publicdb.actions import take_in
+from samizdat.publicdb.actions import SLOT_TRIES, take_in
 from samizdat.publicdb.intake_limits import InboxFull, Room
 from samizdat.vault.errors import KeyRefused, VaultError
 from samizdat.vault.purposes import of_role
@@ -145,10 +145,11 @@ class KeyServer:
         public database. Errors: InboxFull, and any of what its tables do not take."""
         if connections["publicdb"].vendor != "sqlite":
             raise KeyRefused("On PostgreSQL the public process has a role of its own.")
-        mark = base64.b64decode(ask["mark"]) if ask["mark"] is not None else None
+        # Each is a statement.
+        marks = [base64.b64decode(mark) if mark is not None else None for mark in ask["marks"][:SLOT_TRIES]]
         place, box, kind = bytes.fromhex(ask["place"]), base64.b64decode(ask["box"]), str(ask["kind"])
         self._room.take(place, kind, len(box))
-        return take_in(place, box, kind, mark)
+        return take_in(place, box, kind, *marks)
 
     def _may_open(self, role: str, label: str) -> bool:
         """The label names kind, number and organization of a key, which opens under it alone."""

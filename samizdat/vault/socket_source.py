@@ -99,7 +99,7 @@ class SocketSource:
         reply = self._ask({"seal_to": uid.hex()})
         return int(reply["number"]), base64.b64decode(reply["key"])
 
-    def hand_in(self, uid: bytes, box: bytes, kind: str, mark: bytes | None) -> bool:
+    def hand_in(self, uid: bytes, box: bytes, kind: str, *marks: bytes | None) -> bool:
         """For the public process: as publicdb.actions.take_in."""
-        fields = {"place": uid.hex(), "kind": kind, "mark": pack(mark) if mark is not None else None}
-        return bool(self._ask({"box": pack(box), **fields})["in"])
+        packed = [pack(mark) if mark is not None else None for mark in marks]
+        return bool(self._ask({"box": pack(box), "place": uid.hex(), "kind": kind, "marks": packed})["in"])

@@ -234,6 +234,9 @@ def test_what_readers_send_is_handed_in_by_the_public_process_alone_and_only_as_
             continue
         assert source.hand_in(uid, b"x" * 64 * 1024, "leave", b"mark") is True
         assert source.hand_in(uid, b"box", "leave", b"mark") is False, "one of a mark waits"
+        tries = [b"mark"] * publicdb.SLOT_TRIES
+        assert source.hand_in(uid, b"box", "leave", *tries[1:], b"free", b"other") is True, "once, under the first free"
+        assert source.hand_in(uid, b"box", "leave", *tries, b"other") is False, "so many are looked at and no more"
         for refused in (
             (b"u" * 16, b"box", "leave"),
             (uid, b"x" * (64 * 1024 + 1), "leave"),
@@ -241,4 +244,4 @@ def test_what_readers_send_is_handed_in_by_the_public_process_alone_and_only_as_
         ):
             with pytest.raises(KeyRefused):
                 source.hand_in(*refused, None)
-    assert Intake.objects.count() == 1
+    assert [bytes(row.mark) for row in Intake.objects.order_by("pk")] == [b"mark", b"free"]
