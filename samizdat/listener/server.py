@@ -18,6 +18,7 @@ from samizdat.listener.mailboxes import AddressBook
 from samizdat.listener.sessions import LimitedLmtpSession, LimitedSession, SessionRoom
 from samizdat.logs import where_it_broke
 from samizdat.options import option
+from samizdat.vault.box_keys import BoxKeys
 from samizdat.vault.errors import KeyRefused
 from samizdat.vault.socket_source import SocketSource
 
@@ -36,7 +37,7 @@ class MailTaker:
     """What aiosmtpd asks at each command. Knows nothing of a message but to whom it goes."""
 
     def __init__(self, mailboxes: AddressBook, box_key: BoxKey, spool: mail_spool.MailSpool) -> None:
-        self._mailboxes, self._box_key, self._spool = mailboxes, box_key, spool
+        self._mailboxes, self._box_keys, self._spool = mailboxes, BoxKeys(box_key), spool
 
     async def handle_EHLO(
         self, server: SMTP, session: Session, envelope: Envelope, hostname: str, lines: list[str]
@@ -102,7 +103,7 @@ class MailTaker:
                 owners.setdefault(owner, []).append(address)
         for uid, addresses in owners.items():
             letter = incoming_envelope.Envelope.of(addresses, message.raw, message.size)
-            sealer = incoming_envelope.EnvelopeSealer(uid, self._box_key(uid), os.urandom(32))
+            sealer = incoming_envelope.EnvelopeSealer(uid, self._box_keys.of(uid), os.urandom(32))
             self._spool.put(uid, sealer.seal(letter, os.urandom(12)))
 
 

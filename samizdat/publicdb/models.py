@@ -19,7 +19,7 @@ class SignedRow(models.Model):
 
 class Site(SignedRow):
     """An organization as the public knows it: host, name and look. The key that readers' words are sealed to
-    is asked for (public/envelopes.Boxes): whoever writes this database would put one of their own here."""
+    is asked for (vault/box_keys.py): whoever writes this database would put one of their own here."""
 
     uid = models.BinaryField(max_length=16, primary_key=True)
     host = models.CharField(max_length=200, blank=True, db_index=True)

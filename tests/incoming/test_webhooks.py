@@ -28,6 +28,7 @@ from samizdat.public import webhooks as public_webhooks
 from samizdat.publicdb.models import Intake
 from samizdat.transports.webhooks import SENTENCES
 from samizdat.vault import keyring
+from samizdat.vault.box_keys import BoxKeys
 from samizdat.worker.inbox import inbox, preferences
 from samizdat.worker.inbox import webhooks as taking
 from tests.delivery.conftest import House
@@ -110,7 +111,7 @@ def public(house: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         }
         for key in keys.links.values()
     ]
-    monkeypatch.setattr(envelopes, "boxes", envelopes.Boxes(lambda _uid: (number, seal.public_key(secret))))
+    monkeypatch.setattr(envelopes, "boxes", BoxKeys(lambda _uid: (number, seal.public_key(secret))))
     monkeypatch.setattr(public_tokens, "reader", public_tokens.TokenReader(lambda: rows))
     monkeypatch.setattr(public_webhooks, "purses", form_tokens.RateBudgets())
     monkeypatch.setattr(door, "purses", form_tokens.RateBudgets())

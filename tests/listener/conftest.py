@@ -14,7 +14,7 @@ from samizdat import mail_spool
 from samizdat.core.crypto import seal
 from samizdat.core.mail import incoming_envelope
 from samizdat.listener.mailboxes import AddressBook
-from samizdat.listener.server import MailTaker, Protocol, listen, tls_context
+from samizdat.listener.server import BoxKey, MailTaker, Protocol, listen, tls_context
 
 LANTERN, OTHER = b"l" * 16, b"o" * 16
 PRIVATE = b"k" * 32
@@ -62,12 +62,16 @@ class Door:
 
 
 def start(
-    door: Door, protocol: Protocol, certificate: str = "", rows: Any = ROWS, key: tuple[int, bytes] = (7, PUBLIC)
+    door: Door,
+    protocol: Protocol,
+    certificate: str = "",
+    rows: Any = ROWS,
+    box_key: BoxKey = lambda _uid: (7, PUBLIC),
 ) -> Iterator[Door]:
     loop = asyncio.new_event_loop()
     listener = socket.create_server(("127.0.0.1", 0))
     door.port = listener.getsockname()[1]
-    taker = MailTaker(AddressBook(lambda: rows), lambda uid: key, door.spool)
+    taker = MailTaker(AddressBook(lambda: rows), box_key, door.spool)
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     server = asyncio.run_coroutine_threadsafe(

@@ -23,7 +23,7 @@ from samizdat.core.mail.incoming_envelope import MOST_RECEIVED
 from samizdat.listener import server, sessions
 from samizdat.listener.mailboxes import AddressBook
 from samizdat.listener.sessions import ReceivedContent
-from tests.listener.conftest import LANTERN, OTHER, ROWS, Door, start
+from tests.listener.conftest import LANTERN, OTHER, PUBLIC, ROWS, Door, start
 
 CODE = tokens.make(tokens.LinkKey(2, b"x" * 32), "return", 5, 6)
 OURS = tokens.make(tokens.LinkKey(1, b"x" * 32), "return", 5, 6)
@@ -164,6 +164,20 @@ def test_nothing_is_answered_about_addresses(door: Door) -> None:
         session.mail("ada@a.example")
         known = session.rcpt(f"bounces+{CODE}@lantern.example")
         assert known == session.rcpt("bounces+nobody@lantern.example")
+
+
+def test_the_key_that_messages_are_sealed_to_is_not_asked_for_anew_for_each(tmp_path: Path) -> None:
+    asked: list[bytes] = []
+
+    def box_key(uid: bytes) -> tuple[int, bytes]:
+        asked.append(uid)
+        return 7, PUBLIC
+
+    for door in start(Door(tmp_path), "smtp", box_key=box_key):
+        for _message in range(3):
+            door.send(["bounces@lantern.example", "back@other.example"])
+        assert len(door.kept()) == 6
+    assert sorted(asked) == [LANTERN, OTHER]
 
 
 def test_lmtp_answers_for_each_recipient(lmtp_door: Door) -> None:

@@ -14,6 +14,7 @@ from django.utils import timezone
 import samizdat.public
 from samizdat.core.crypto import seal, tokens
 from samizdat.publicdb import actions
+from samizdat.vault.box_keys import BoxKeys
 
 UID = bytes(range(16))
 OTHER_UID = bytes(range(1, 17))
@@ -98,7 +99,7 @@ def _quick_and_empty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forms may be sent off at once, nothing is left of the test before, and the key of boxes is known."""
     from samizdat.public import door, envelopes, form_tokens, signup
 
-    monkeypatch.setattr(envelopes, "boxes", envelopes.Boxes(lambda _uid: (5, seal.public_key(BOX))))
+    monkeypatch.setattr(envelopes, "boxes", BoxKeys(lambda _uid: (5, seal.public_key(BOX))))
     monkeypatch.setattr(form_tokens, "YOUNGEST", 0)
     monkeypatch.setattr(signup, "purses", form_tokens.RateBudgets())
     monkeypatch.setattr(door, "purses", form_tokens.RateBudgets())

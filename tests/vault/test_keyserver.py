@@ -25,8 +25,8 @@ from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.opened import open_campaign
 from samizdat.cli import doctor
 from samizdat.core.crypto import seal, signature
-from samizdat.public import envelopes
-from samizdat.vault import keyring, purposes
+from samizdat.vault import box_keys, keyring, purposes
+from samizdat.vault.box_keys import BoxKeys
 from samizdat.vault.errors import KeyFileBroken, KeyFileOpen, KeyRefused, KeyWrong
 from samizdat.vault.keyring import label
 from samizdat.vault.keyserver import MOST_HANDED_IN, KeyServer
@@ -318,9 +318,9 @@ def test_who_asks_for_keys_before_they_are_written_gets_them_right_afterwards(la
 
 def test_the_key_that_boxes_are_sealed_to_is_asked_for_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[bytes] = []
-    boxes = envelopes.Boxes(lambda uid: asked.append(uid) or (1, uid))  # type: ignore[func-returns-value]
+    boxes = BoxKeys(lambda uid: asked.append(uid) or (1, uid))  # type: ignore[func-returns-value]
     clock = [1000.0]
-    monkeypatch.setattr(envelopes.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(box_keys.time, "monotonic", lambda: clock[0])
     for later in (0.0, 59.0, 2.0):
         clock[0] += later
         assert boxes.of(b"lantern") == (1, b"lantern")
@@ -338,8 +338,8 @@ def test_while_nobody_tells_the_key_anew_readers_leave_with_the_one_that_is_know
             raise answer
         return answer
 
-    boxes, clock = envelopes.Boxes(ask), [1000.0]
-    monkeypatch.setattr(envelopes.time, "monotonic", lambda: clock[0])
+    boxes, clock = BoxKeys(ask), [1000.0]
+    monkeypatch.setattr(box_keys.time, "monotonic", lambda: clock[0])
     said = []
     for _minute in range(3):
         said.append(boxes.of(b"lantern")[0])

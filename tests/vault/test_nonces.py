@@ -19,6 +19,7 @@ from samizdat.events.actions import record
 from samizdat.public import envelopes
 from samizdat.publicdb.models import Intake, PrivatePage, Site
 from samizdat.vault import keyring
+from samizdat.vault.box_keys import BoxKeys
 from samizdat.vault.models import VaultKey
 from tests.conftest import NOW, PASSWORD, TODAY
 
@@ -100,7 +101,7 @@ def test_no_two_boxes_of_readers_share_a_key(lantern: Any, monkeypatch: pytest.M
     from samizdat.accounts.public_site import publish
     from tests.worker.conftest import box_key
 
-    monkeypatch.setattr(envelopes, "boxes", envelopes.Boxes(lambda _uid: box_key(lantern)))
+    monkeypatch.setattr(envelopes, "boxes", BoxKeys(lambda _uid: box_key(lantern)))
     publish(lantern)
     place = Site.objects.get(uid=bytes(lantern.uid))
     for _ in range(2):

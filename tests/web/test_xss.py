@@ -316,6 +316,7 @@ def test_what_was_typed_or_sent_is_text_in_letters_and_on_public_pages(full: Hou
     from samizdat.public import envelopes, form_tokens, tokens
     from samizdat.publicdb.models import Form as PublicForm
     from samizdat.vault import keyring
+    from samizdat.vault.box_keys import BoxKeys
     from samizdat.worker.inbox import link_keys
     from samizdat.worker.publishing import publish
     from tests.worker.conftest import box_key
@@ -345,7 +346,7 @@ def test_what_was_typed_or_sent_is_text_in_letters_and_on_public_pages(full: Hou
         pytest.MonkeyPatch.context() as patch,
     ):
         patch.setattr(tokens, "reader", tokens.TokenReader(lambda: link_keys.reader_links(vault)))
-        patch.setattr(envelopes, "boxes", envelopes.Boxes(lambda _uid: box_key(full.organization)))
+        patch.setattr(envelopes, "boxes", BoxKeys(lambda _uid: box_key(full.organization)))
         patch.setattr(form_tokens, "YOUNGEST", 0)
         crawl = Crawl(Client(headers={"host": "lantern.example"}), _kind_in_public)
         crawl.all(begin)

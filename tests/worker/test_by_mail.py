@@ -122,7 +122,7 @@ def listener(post: Post, vault: Any, tmp_path: Path, monkeypatch: pytest.MonkeyP
     listening = Listener(post.lantern, post.out)
     monkeypatch.setattr(link_keys, "connections", SimpleNamespace(close_all=lambda: None))
     rows, key = link_keys.own_mailboxes(), link_keys.box_key(vault, bytes(post.lantern.uid))
-    for listening.door in start(Door(folder), "smtp", rows=rows, key=key):
+    for listening.door in start(Door(folder), "smtp", rows=rows, box_key=lambda _uid: key):
         yield listening
 
 

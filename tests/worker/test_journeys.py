@@ -22,6 +22,7 @@ from samizdat.delivery.actions import add_route
 from samizdat.public import envelopes, form_tokens, signup, style, tokens
 from samizdat.publicdb.models import Intake
 from samizdat.vault import keyring
+from samizdat.vault.box_keys import BoxKeys
 from samizdat.worker.inbox import link_keys, signup_memory, signups, subject_requests, unsubscribes
 from samizdat.worker.inbox import preferences as choosing
 from samizdat.worker.publishing import publish
@@ -79,7 +80,7 @@ def site(lantern: Any, thursday: Any, tmp_path: Path, monkeypatch: pytest.Monkey
     reading = {name: base64.b64encode(secret).decode() for name, secret in link_keys.given(key).items()}
     row = {"organization": bytes(lantern.uid).hex(), "number": key.number, "keys": reading}
     monkeypatch.setattr(tokens, "reader", tokens.TokenReader(lambda: [row]))
-    monkeypatch.setattr(envelopes, "boxes", envelopes.Boxes(lambda _uid: box_key(lantern)))
+    monkeypatch.setattr(envelopes, "boxes", BoxKeys(lambda _uid: box_key(lantern)))
     monkeypatch.setattr(signup, "purses", form_tokens.RateBudgets())
     monkeypatch.setattr(signups, "memory", signup_memory.SignupMemory())
     with override_settings(
