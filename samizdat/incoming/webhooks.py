@@ -107,14 +107,17 @@ def take_up(organization: Organization, deliveries: Sequence[TakenDelivery], now
     """Rows that are done with; the others wait for a certificate, or for what a sender has yet to write down."""
     done: set[int] = set()
     by_route: dict[int, _RouteNews] = {}
+    # Of a flood, hundreds come to the same address.
+    scheme = urlsplit(leading(organization).public_url).scheme or "https"
+    settings = {token: route_webhooks.settings_by(organization, token) for token in {each.token for each in deliveries}}
     for delivery in deliveries:
-        known = route_webhooks.settings_by(organization, delivery.token)
+        known = settings[delivery.token]
         if known is None or known[1].provider not in plugins.webhooks():
             done.add(delivery.row)
             continue
         news = by_route.setdefault(known[0].pk, _RouteNews(*known))
         try:
-            if verified := _verified(news, delivery, now):
+            if verified := _verified(news, delivery, _url(scheme, delivery)):
                 news.deliveries.append(verified)
         except plugins.WebhookRefused as refused:
             news.refused.append(refused)
@@ -140,9 +143,9 @@ def take_listed(
     return len(done) == len(pages) and not news.refused
 
 
-def _verified(news: _RouteNews, delivery: TakenDelivery, now: datetime) -> _Verified | None:
+def _verified(news: _RouteNews, delivery: TakenDelivery, address: str) -> _Verified | None:
     """None: something has yet to be fetched. Errors: WebhookRefused."""
-    hook, request = news.hook, plugins.WebhookRequest(delivery.body, delivery.headers, _url(news, delivery))
+    hook, request = news.hook, plugins.WebhookRequest(delivery.body, delivery.headers, address)
     secret = plugins.WebhookSecret(news.settings.key, authority=news.settings.authority)
     if url := hook.wanted(request, secret):
         if (certificate := fetches.ask(url)) is None:
@@ -158,10 +161,9 @@ def _verified(news: _RouteNews, delivery: TakenDelivery, now: datetime) -> _Veri
     return _Verified(delivery.row, request, hook.nonce(request), delivery.at)
 
 
-def _url(news: _RouteNews, delivery: TakenDelivery) -> str:
+def _url(scheme: str, delivery: TakenDelivery) -> str:
     """As it was pasted at the provider, who may sign it: whoever forwards to the public pages may speak HTTP with
     them."""
-    scheme = urlsplit(leading(news.webhook.route.organization).public_url).scheme or "https"
     query = f"?{delivery.query}" if delivery.query else ""
     return f"{scheme}://{delivery.host}{webhook_delivery.path(delivery.token)}{query}"
 

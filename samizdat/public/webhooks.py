@@ -25,6 +25,9 @@ SHORT = 24 * 1024
 SHORT_SLOTS, LONG_SLOTS = range(4_000), range(4_000, 4_100)
 # Seconds after which a provider may try again.
 LATER = "60"
+# Of an organization for whose delivery no slot was free: how often it is tried anew whether one is. To seal a delivery
+# and to look for a slot costs more than all the rest, and a flood fills the slots within seconds.
+NO_ROOM = (1.0, 1.0)
 
 purses = form_tokens.RateBudgets()
 
@@ -42,16 +45,19 @@ def _kept(request: HttpRequest, token: str) -> bool:
     if not purses.take((f"in {token[: link.TOKEN_CHARACTERS]}", *ONE)):
         return False
     body = base64.b64encode(request.read()).decode()
-    place = _place(request, token)
+    uid, is_short = _owner(token), len(body) < SHORT
+    had_no_room = f"no room {uid.hex()} {is_short}", *NO_ROOM
+    if purses.is_empty(*had_no_room):
+        return False
+    place = _place(request, uid)
     if place is None:
         envelopes.seal_nothing(body=body)
         return True
-    slots = SHORT_SLOTS if len(body) < SHORT else LONG_SLOTS
     try:
-        return envelopes.drop_into_slot(
+        has_room = envelopes.drop_into_slot(
             place,
             KIND,
-            slots,
+            SHORT_SLOTS if is_short else LONG_SLOTS,
             token=token,
             host=str(request.META.get("HTTP_HOST", ""))[:LONGEST_HEADER],
             query=request.META["QUERY_STRING"][:LONGEST_HEADER],
@@ -59,13 +65,19 @@ def _kept(request: HttpRequest, token: str) -> bool:
             body=body,
         )
     except VaultError:  # The supervisor takes no more.
-        return False
+        has_room = False
+    if not has_room:
+        purses.take(had_no_room)
+    return has_room
 
 
-def _place(request: HttpRequest, token: str) -> Site | None:
+def _owner(token: str) -> bytes:
+    """b"" for an address that isn't ours."""
     with suppress(link.BadToken):
-        holder = tokens.reader.read(token, KIND)
-        place = queries.place(holder.uid)
-        if place is not None and queries.reachable(place, host_of(request)):
-            return place
-    return None
+        return tokens.reader.read(token, KIND).uid
+    return b""
+
+
+def _place(request: HttpRequest, uid: bytes) -> Site | None:
+    place = queries.place(uid) if uid else None
+    return place if place is not None and queries.reachable(place, host_of(request)) else None

@@ -381,6 +381,30 @@ def test_ten_thousand_forged_deliveries_have_bounds_and_hold_up_nobody_who_leave
 FORM = "application/x-www-form-urlencoded"
 
 
+def test_once_no_slot_was_free_deliveries_are_refused_unsealed_for_a_second(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider.set_up()
+    clock, sealed = [1000.0], list[str]()
+    drop_in = public_webhooks.envelopes.drop_into_slot
+
+    def counted(*given: Any, **words: Any) -> bool:
+        sealed.append(words["body"])
+        return drop_in(*given, **words)
+
+    monkeypatch.setattr(public_webhooks.envelopes, "drop_into_slot", counted)
+    monkeypatch.setattr(public_webhooks, "purses", form_tokens.RateBudgets(lambda: clock[0]))
+    monkeypatch.setattr(public_webhooks, "SHORT_SLOTS", range(1))
+    assert [provider.post(b"{}", JSON) for _delivery in range(4)] == [200, 503, 503, 503]
+    assert provider.post(b"x" * 50_000, JSON) == 200, "long ones have slots of their own"
+    assert len(sealed) == 3
+    while provider.take():
+        continue
+    assert provider.post(b"{}", JSON) == 503
+    clock[0] += 1.0
+    assert provider.post(b"{}", JSON) == 200
+
+
 def flood(app: Any, path: str, count: int) -> set[int]:
     """So many forged deliveries, each with a body of its own; how they were answered."""
     headers = {"host": HOST, "content-type": "application/json"}
