@@ -225,7 +225,7 @@ def _domain_of(sender: str) -> str:
 
 def visibility(kept: KeptAnswers, name: str) -> list[DnsRecord]:
     """Whether everybody sees the records of a domain."""
-    return in_words(judge_views(name, kept.views.get(name, [])))
+    return in_words(judge_views(name, kept.views.get(name, []), kept))
 
 
 def refusal(organization: Organization, settings: Leading, sender: str, ask: Ask | None = None) -> str:

@@ -60,6 +60,17 @@ def test_a_record_that_was_just_published_is_not_visible_yet(net: Net) -> None:
     assert net.codes() == ["visible_not_yet"]
 
 
+@pytest.mark.parametrize("answer", [[], ["v=DMARC1; p=reject"]])
+def test_a_resolver_of_ours_that_answers_something_else_is_named(net: Net, answer: list[str]) -> None:
+    views = dns_views.views("lantern.example", [NAME])
+    [record] = in_words(judge("lantern.example", views, lambda _name, _kind: answer))
+    assert (record.code, record.state) == ("visible_ours", "care")
+    assert NAME in record.sentence and "set SAMIZDAT_DNS to another resolver" in record.sentence
+    for same_or_silent in ([POLICY], None):
+        [finding] = judge("lantern.example", views, lambda _name, _kind, said=same_or_silent: said)
+        assert finding.code == "visible_good"
+
+
 def test_a_secondary_server_that_lags_is_named(net: Net) -> None:
     net.ns2.records[NAME] = ["v=DMARC1; p=reject"]
     assert net.codes() == ["visible_split"]

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from samizdat.core.mail.sender_check import SenderFinding
+from samizdat.core.mail.spf import Ask
 
 Answers = Mapping[str, Sequence[str] | None]
 
@@ -22,14 +23,15 @@ class DnsView:
     resolvers: Answers
 
 
-def judge(domain: str, views: Iterable[DnsView]) -> list[SenderFinding]:
-    """What differs. Nothing where no server of the zone can be asked, as behind a closed firewall."""
+def judge(domain: str, views: Iterable[DnsView], ours: Ask | None = None) -> list[SenderFinding]:
+    """What differs. Nothing where no server of the zone can be asked, as behind a closed firewall. ours: what the
+    resolver says by which the domain is judged; it may keep what is old, or be one that changes answers."""
     heard = [view for view in views if any(values is not None for values in view.zone.values())]
     if not heard:
         return []
     findings = [*_lame(domain, heard)]
     for view in heard:
-        findings += [*_split(domain, view)] or [*_not_yet(domain, view)]
+        findings += [*_split(domain, view)] or [*_not_yet(domain, view), *_unlike_ours(domain, view, ours)]
     asked = sorted({name for view in heard for name, values in view.resolvers.items() if values is not None})
     if not findings and asked:
         findings = [SenderFinding("visible_good", "good", {"domain": domain, "views": ", ".join(asked)})]
@@ -55,8 +57,20 @@ def _split(domain: str, view: DnsView) -> list[SenderFinding]:
     return [SenderFinding("visible_split", "care", facts)]
 
 
+def _published(view: DnsView) -> list[str]:
+    """By the first server of the zone that answers."""
+    return next(sorted(texts) for texts in view.zone.values() if texts is not None)
+
+
+def _unlike_ours(domain: str, view: DnsView, ours: Ask | None) -> list[SenderFinding]:
+    texts = ours(view.name, "TXT") if ours else None
+    if texts is None or sorted(texts) == _published(view):
+        return []
+    return [SenderFinding("visible_ours", "care", {"domain": domain, "name": view.name})]
+
+
 def _not_yet(domain: str, view: DnsView) -> list[SenderFinding]:
-    published = next(sorted(texts) for texts in view.zone.values() if texts is not None)
+    published = _published(view)
     behind = sorted(name for name, texts in view.resolvers.items() if texts is not None and sorted(texts) != published)
     if not published or not behind:
         return []

@@ -109,6 +109,8 @@ SENTENCES = {
     "hour, then press Check again.",
     "visible_split": "The DNS servers of %(domain)s don’t agree about TXT %(name)s: different at %(servers)s. Wait "
     "an hour. If it stays so, ask your DNS provider to update all its servers.",
+    "visible_ours": "The resolver of this server answers something else about TXT %(name)s than the DNS servers of "
+    "%(domain)s. Wait an hour, then press Check again. If it stays so, set SAMIZDAT_DNS to another resolver.",
     "visible_lame": "These DNS servers of %(domain)s don’t answer for it: %(servers)s. At your registrar, remove them "
     "from the name servers of the domain, or ask your DNS provider to fix them.",
     "tls_good": "The route encrypts its connection.",
