@@ -11,20 +11,8 @@ import pytest
 from samizdat.campaigns.templates.starter_templates import NAMES, body_of
 from samizdat.core.content.compile import compile_letter
 from samizdat.core.content.message import make_out
+from tests.campaigns.filled_starters import LINK, filled_in
 from tests.core.test_compile import NOW, VALUES, content
-
-LINK = "https://lantern.example/friday?a=1&b=2"
-
-
-def filled_in(node: dict[str, Any], link: str) -> dict[str, Any]:
-    """Without pictures, and with a link behind each button; `link`: of the event."""
-    if node["type"] in ("button", "donation"):
-        node["attrs"]["link"] = LINK
-    if node["type"] == "event":
-        node["attrs"] |= {"start": "2026-12-04T19:00", "end": "2026-12-04T21:00", "link": link}
-    if "content" in node:
-        node["content"] = [filled_in(each, link) for each in node["content"] if each["type"] != "picture"]
-    return node
 
 
 @pytest.mark.parametrize("language", ["en", "ru"])

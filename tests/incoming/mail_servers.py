@@ -314,17 +314,17 @@ class Installation:
             "extra_groups": [],
         }
 
-    def _file(self, name: str, text: str) -> str:
+    def file(self, name: str, text: str) -> str:
         path = self.folder / name
         path.write_text(text)
         shutil.chown(path, USER, GROUP)
         return str(path)
 
     def set_up(self, addresses: list[str]) -> None:
-        password = self._file("password", "a lamp in the north\n")
+        password = self.file("password", "a lamp in the north\n")
         who = ("--organization", "Northern Lantern", "--admin", "clara@lantern.example")
-        rows = self._file("readers.csv", "\n".join(["Email Address", *addresses]) + "\n")
-        self._file("letter.md", "# News\n\nHello. [Read](https://lantern.example/a)\n")
+        rows = self.file("readers.csv", "\n".join(["Email Address", *addresses]) + "\n")
+        self.file("letter.md", "# News\n\nHello. [Read](https://lantern.example/a)\n")
         self.commands(("init", *who, "--password-file", password, "--url", "https://lantern.example"))
         self.commands(
             ("organization", "set", "--return-address", f"@{HOST}", "--postal-address", "1 Lamp Street"),
