@@ -436,8 +436,13 @@ def true_ones(turns: Turns, edition: int) -> None:
         session.sendmail("", [f"{name}+{codes['return 1']}@{domain}"], by_mail)
     words = event(people[1], str(codes["message-id 2"]), chance) | {"event": "failed"}
     body = delivered(words, "a true one", time.time())
-    connection = HTTPConnection(turns.stolen.host, timeout=30)
-    connection.request("POST", turns.stolen.path, body, {"Content-Type": "application/json"})
+    deliver(turns.stolen, body)
+
+
+def deliver(stolen: Stolen, body: bytes) -> None:
+    """As the provider does."""
+    connection = HTTPConnection(stolen.host, timeout=30)
+    connection.request("POST", stolen.path, body, {"Content-Type": "application/json"})
     if connection.getresponse().status != 200:
         raise SystemExit("The webhook did not take a true delivery.")
     connection.close()
@@ -460,6 +465,8 @@ def measure(folder: Path, vendor: str, options: argparse.Namespace) -> int:
         turns = Turns(site, sink, stolen, mail, options, _postmaster())
         first = turns.send()  # Everything is loaded then.
         options.seconds = options.people / first.rate
+        # Who overheard it sends it again: with another event under its signature it would count once, had it not come.
+        deliver(stolen, delivery)
         settled(folder)
         before = asked("rows()")
         alone, beside, took = [], [], 0.0
