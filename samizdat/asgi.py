@@ -325,16 +325,16 @@ Place = tuple[Hashable, Hashable]
 
 class Threads:
     """A few lasting threads, since each keeps connections to the database. `own`: as many more, for the first requests
-    of so many parties."""
+    of so many parties; `begin`: what each does first of all."""
 
-    def __init__(self, count: int, name: str, own: int = 0) -> None:
+    def __init__(self, count: int, name: str, own: int = 0, begin: Callable[[], object] | None = None) -> None:
         # So many are lasting: all that two parties can hold.
         self._count = count + min(own, 2)
         self._began = 0.0  # When the last work did.
         self._at_work = 0
         self._counting = threading.Lock()
         self.queue = FairQueue(count, own)
-        self._pool = ThreadPoolExecutor(count + own, thread_name_prefix=name)
+        self._pool = ThreadPoolExecutor(count + own, thread_name_prefix=name, initializer=begin)
 
     async def answer(
         self, wsgi: Wsgi, asked: WSGIEnvironment, send: Send, receive: Receive, place: Place = (None, None)

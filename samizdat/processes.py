@@ -7,6 +7,7 @@ import os
 import resource
 import subprocess
 import sys
+import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -42,6 +43,9 @@ _LISTENER = frozenset(["SAMIZDAT_DATA", "SAMIZDAT_LOG", "SAMIZDAT_MAIL_NAME", "S
 
 # What fits between a reading process and whoever waits for it: the most that Linux gives those without privileges.
 PIPE_BYTES = 1 << 20
+
+# By how much what strangers can flood is less urgent; 19 is the least urgent of all.
+NICENESS = 5
 
 _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
 _MADV_DONTNEED = 4
@@ -231,6 +235,14 @@ def keep_privileges_low() -> None:
     """Whatever this process starts has no more rights than it has: no sudo, no setuid. For good, and from the first
     thread on. Not for workers and senders: the sendmail command of Postfix and of Exim needs its own."""
     prctl(_PR_SET_NO_NEW_PRIVS, 1)
+
+
+def come_behind() -> None:
+    """This thread, and what it starts, gets what others leave of the processors. On Linux alone has each thread a
+    priority of its own."""
+    if sys.platform == "linux":
+        thread = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + NICENESS)
 
 
 def prctl(what: int, value: int | bytes) -> None:

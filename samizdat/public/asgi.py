@@ -15,7 +15,7 @@ from wsgiref.types import WSGIEnvironment
 import django
 from django.db import connections
 
-from samizdat import asgi
+from samizdat import asgi, processes
 from samizdat.asgi import Receive, Send
 from samizdat.core import webhook_delivery
 from samizdat.public import tokens
@@ -58,7 +58,7 @@ class Public:
         self._threads = asgi.Threads(threads, "public")
         self._leaving = asgi.Threads(LEAVING, "leaving")
         self._behind_links = asgi.Threads(BEHIND_LINKS, "links")
-        self._delivering = asgi.Threads(DELIVERING, "webhooks")
+        self._delivering = asgi.Threads(DELIVERING, "webhooks", begin=processes.come_behind)
         self._deliveries = {True: 0, False: 0}  # By whether their address is one of ours.
         self._at_work: set[tuple[asgi.Threads, str]] = set()  # By which links something is asked for just now.
 

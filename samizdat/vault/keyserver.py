@@ -18,6 +18,7 @@ from typing import Any
 
 from django.db import connections
 
+from samizdat import processes
 from samizdat.core.crypto import signature
 from samizdat.core.webhook_delivery import MOST_BOX
 from samizdat.publicdb.actions import SLOT_TRIES, take_in
@@ -99,6 +100,8 @@ class KeyServer:
 
     def _talk(self, connection: socket.socket, role: str, secret: bytes = b"") -> None:
         """secret: what has to be said first of all."""
+        if role in SEALING:
+            processes.come_behind()
         with connection, connection.makefile("rwb") as stream:
             if secret and not hmac.compare_digest(stream.readline(len(secret)), secret):
                 return

@@ -1,7 +1,10 @@
 """What reaches the public pages at all."""
 
 import asyncio
+import os
+import sys
 import tempfile
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +13,7 @@ import uvicorn
 from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpResponse
 
+from samizdat import processes
 from samizdat.public.asgi import MOST_BODY, UVICORN, Public, environ
 from samizdat.public.middleware import QuietMiddleware
 
@@ -48,6 +52,16 @@ def test_a_post_that_is_too_long_is_a_sentence_in_both_languages(headers: list[t
     start, body = answer(bytes(MOST_BODY + 1), headers)
     assert start["status"] == 413
     assert b"Shorten it." in body["body"] and "Сократите.".encode() in body["body"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere threads have no priority of their own")
+def test_deliveries_leave_the_processors_to_pages() -> None:
+    def niceness() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    app = Public(unasked)
+    lines = (app._threads, app._leaving, app._behind_links, app._delivering)
+    assert [asyncio.run(line.run(niceness)) - niceness() for line in lines] == [0, 0, 0, processes.NICENESS]
 
 
 def test_a_post_of_20_mb_is_heard_out_so_that_its_sender_reads_the_sentence() -> None:

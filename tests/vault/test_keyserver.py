@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from samizdat import processes
 from samizdat.accounts.actions import found_organization
 from samizdat.accounts.models import Organization
 from samizdat.audience.actions import new_list
@@ -176,6 +177,20 @@ def test_a_process_that_never_ends_its_line_is_hung_up_on_and_fills_no_memory(se
             assert theirs.recv(1) == b""
         with pytest.raises(OSError, match=r"pipe|reset"):
             theirs.sendall(b"x" * 1_000_000)
+
+
+def test_questions_about_what_strangers_send_come_behind_those_of_senders(
+    server: KeyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    behind: list[str] = []
+    for role in ("desk", "worker", "sender", "public", "lmtp", "smtp"):
+        monkeypatch.setattr(processes, "come_behind", lambda role=role: behind.append(role))
+        ours, theirs = socket.socketpair()
+        server.serve(ours, role)
+        with theirs, theirs.makefile("rwb", buffering=0) as stream:
+            stream.write(b"{}\n")
+            assert stream.readline()
+    assert behind == ["public", "lmtp", "smtp"]
 
 
 def test_no_other_user_of_the_machine_may_ask(server: KeyServer, tmp_path: Path) -> None:

@@ -25,8 +25,6 @@ LAST = 9.5
 # Open files of a sender. A route has up to 500 connections, and systemd's default is 1,024: two routes to mail servers
 # that don't answer would leave none for the others.
 SENDER_FILES = 20_000
-# Of 19, the least urgent.
-LISTENER_NICENESS = 5
 # Between two signs of life.
 SIGN_SECONDS = 3.0
 
@@ -49,7 +47,7 @@ def main(role: str, descriptor: int | None = None) -> int:
     parent = ask_for_end_with_parent(role)
     if role in ("lmtp", "smtp"):
         # Mail servers wait and try again, so a flood at this door gets what senders and pages leave of the machine.
-        os.nice(LISTENER_NICENESS)
+        processes.come_behind()
         sandbox.write_one_folder(mail_spool.folder(), _certificates())
     end_with(parent)
     logs.configure()  # Django does it again; what fails before that is said in the same form.
