@@ -34,15 +34,16 @@ SERVE = (
 )
 
 
-def until(what: Callable[[], Any], seconds: float = 240.0) -> Any:
-    """Waits for something to become true; says so when it does not. Long enough for a machine that is busy."""
+def until(what: Callable[[], Any], seconds: float = 240.0, most: float = 0.1) -> Any:
+    """Waits for something to become true; says so when it does not. Long enough for a machine that is busy. most:
+    seconds between two looks, which may be work themselves."""
     deadline, pause = time.monotonic() + seconds, 0.005
     while time.monotonic() < deadline:
         found = what()
         if found:
             return found
         time.sleep(pause)
-        pause = min(pause * 1.5, 0.1)
+        pause = min(pause * 1.5, most)
     raise AssertionError("it did not happen in time")
 
 
