@@ -47,6 +47,8 @@ class MailReport(models.Model):
         indexes = [
             models.Index(fields=["edition", "kind"], name="mail_report_by_edition"),
             models.Index(fields=["organization", "number"], name="mail_report_by_subscriber"),
+            # Looked at each ten seconds: along the first one, all of 200,000 rows would be.
+            models.Index(fields=["edition", "day"], name="mail_report_of_strangers", condition=models.Q(edition=None)),
         ]
 
 

@@ -1,12 +1,14 @@
 """A bounce that our own token proves stops mail to a dead address; nothing else does."""
 
+import os
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any, NoReturn
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from samizdat.accounts.actions import change_settings
 from samizdat.accounts.models import Organization
@@ -454,6 +456,17 @@ def test_raw_mail_is_gone_after_thirty_days_and_who_bounced_stays_known(house: H
     assert (IncomingMail.objects.count(), MailReport.objects.count()) == (2, 2)
     processing.forget(now() + timedelta(days=32))
     assert (IncomingMail.objects.count(), MailReport.objects.count()) == (0, 1)
+
+
+@pytest.mark.skipif(bool(os.environ.get("DATABASE_URL")), reason="PostgreSQL reads a table of one page whole")
+def test_to_find_what_has_had_its_time_nobody_reads_all_reports(house: House) -> None:
+    with CaptureQueriesContext(connection) as asked:
+        processing.forget(now())
+    [query] = [row["sql"] for row in asked if row["sql"].startswith("SELECT") and "incoming_mailreport" in row["sql"]]
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN QUERY PLAN {query}")
+        plan = " ".join(str(row[3]) for row in cursor.fetchall())
+    assert "mail_report_of_strangers (edition_id=? AND day<?)" in plan
 
 
 def test_a_report_under_another_number_counts_for_nobody(house: House, incoming: Incoming) -> None:
