@@ -12,31 +12,10 @@ from samizdat.incoming.mailboxes import actions
 from samizdat.incoming.models import IncomingMail
 from samizdat.worker.mail import mailbox_polls
 from tests.incoming.dovecot import Dovecot, certificates, dovecot, why_not
+from tests.incoming.giants import HEAD, fifty_megabytes, ten_thousand_parts, thousand_levels, twelve_megabytes
 
 __all__ = ["certificates", "dovecot"]
 NOW = datetime.now(UTC)
-HEAD = b"From: eve@b.example\r\nTo: bounces@lantern.example\r\nSubject: Hello\r\nMIME-Version: 1.0\r\n"
-
-
-def fifty_megabytes() -> bytes:
-    return HEAD + b"\r\n" + (b"x" * 76 + b"\r\n") * (50_000_000 // 78)
-
-
-def twelve_megabytes() -> bytes:
-    return HEAD + b"\r\nDear editors, with a film\r\n" + (b"x" * 76 + b"\r\n") * (12_000_000 // 78)
-
-
-def ten_thousand_parts() -> bytes:
-    part = b"--b\r\nContent-Type: text/plain\r\n\r\nx\r\n"
-    return HEAD + b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n' + part * 10_000 + b"--b--\r\n"
-
-
-def thousand_levels() -> bytes:
-    opened = b"".join(
-        b'Content-Type: multipart/mixed; boundary="b%d"\r\n\r\n--b%d\r\n' % (at, at) for at in range(1_000)
-    )
-    closed = b"".join(b"--b%d--\r\n" % at for at in reversed(range(1_000)))
-    return HEAD + opened + b"Content-Type: text/plain\r\n\r\nx\r\n" + closed
 
 
 @pytest.mark.skipif(bool(why_not()), reason=why_not())
