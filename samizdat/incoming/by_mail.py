@@ -28,7 +28,7 @@ from samizdat.core.mail.by_mail import Command, MailRequest
 from samizdat.core.mail.incoming_envelope import Envelope
 from samizdat.core.mail.return_address import PLAIN, token_in, with_token
 from samizdat.core.mail.spf import Ask
-from samizdat.incoming.helper_reading import read_each, signing_domains
+from samizdat.incoming.helper_reading import ORDINARY, read_each, signing_domains
 from samizdat.incoming.intake import box_key
 from samizdat.incoming.models import IncomingMail, PolledMailbox
 from samizdat.logs import where_it_broke
@@ -116,7 +116,7 @@ def _read(organization: Organization, letters: Sequence[Envelope]) -> Sequence[M
     def read(some: Sequence[Envelope]) -> Sequence[MailRequest | None]:
         return limited_process.work(organization.pk, by_mail.read_all, [letter.raw[:BYTES_READ] for letter in some])
 
-    return read_each(letters, read)
+    return read_each(letters, read, ORDINARY)
 
 
 @dataclass(slots=True)

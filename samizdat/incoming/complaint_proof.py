@@ -10,7 +10,7 @@ from samizdat.campaigns.sender_domain_check import asker
 from samizdat.core.mail import feedback_senders
 from samizdat.core.mail.feedback_senders import ComplaintOrigin
 from samizdat.core.mail.incoming_envelope import Envelope
-from samizdat.incoming.helper_reading import read_each, signing_domains
+from samizdat.incoming.helper_reading import ORDINARY, read_each, signing_domains
 
 # Seconds of questions to name servers for one portion; what comes after that is not proven.
 ASKING = 5.0
@@ -27,7 +27,7 @@ def proven(organization: Organization, complaints: Sequence[Envelope], now: date
     until = time.monotonic() + ASKING
     return [
         origin is not None and _is_theirs(organization, envelope, origin, until, now)
-        for envelope, origin in zip(complaints, read_each(complaints, read), strict=True)
+        for envelope, origin in zip(complaints, read_each(complaints, read, ORDINARY), strict=True)
     ]
 
 

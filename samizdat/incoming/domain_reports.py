@@ -17,8 +17,9 @@ from samizdat.accounts.models import Organization
 from samizdat.core.bounce.report import Report
 from samizdat.core.crypto.seal import SealError
 from samizdat.core.mail import domain_reports
-from samizdat.core.mail.domain_reports import DomainReport, ReportTally
+from samizdat.core.mail.domain_reports import DomainReport, ReadResult, ReportTally
 from samizdat.delivery.models import SendingDomain
+from samizdat.incoming.helper_reading import ORDINARY, read_each
 from samizdat.incoming.intake import Envelope
 from samizdat.incoming.models import ReceiverReport
 from samizdat.vault import keyring
@@ -40,23 +41,33 @@ class ReceiverReportDetails(Struct, frozen=True):
     report: DomainReport
 
 
-def take_in(organization: Organization, mails: Iterable[tuple[Envelope, Report]], now: datetime) -> int:
-    """Keeps the reports among these messages, each once; how many."""
-    envelopes = [envelope for envelope, report in mails if any(event.reason == "report" for event in report.events)]
+def take_in(organization: Organization, mails: Sequence[tuple[Envelope, Report]], now: datetime) -> set[int]:
+    """Keeps the reports among these messages, each once; places of those that can't be read. Errors: those of
+    read_each."""
     ours = set(SendingDomain.objects.filter(organization=organization).values_list("name", flat=True))
-    reports = [report for report in _read(organization, envelopes) if report] if ours else []
-    return sum(_keep(organization, report, now) for report in reports if _is_ours(report.domain, ours))
+    places = [place for place, (_envelope, report) in enumerate(mails) if ours and _is_report(report)]
+    unreadable = set[int]()
+    for place, report in zip(places, _read(organization, [mails[place][0] for place in places]), strict=True):
+        if report == "unreadable":
+            unreadable.add(place)
+        elif report is not None and _is_ours(report.domain, ours):
+            _keep(organization, report, now)
+    return unreadable
 
 
-def _read(organization: Organization, envelopes: Sequence[Envelope]) -> list[DomainReport | None]:
-    """By a process without keys; None for one that broke or slowed it down."""
-    if not envelopes:
-        return []
-    try:
-        raws, sizes = [envelope.raw for envelope in envelopes], [envelope.size for envelope in envelopes]
-        return [*limited_process.work(organization.pk, domain_reports.read_all, raws, sizes)]
-    except (limited_process.TooMuch, limited_process.HelperBroke):
-        return [report for envelope in envelopes for report in _read(organization, [envelope])] if envelopes[1:] else []
+def _is_report(report: Report) -> bool:
+    return any(event.reason == "report" for event in report.events)
+
+
+def _read(organization: Organization, envelopes: Sequence[Envelope]) -> list[ReadResult]:
+    """By a process without keys, which an archive may break or slow down."""
+
+    def read(some: Sequence[Envelope]) -> Sequence[tuple[ReadResult]]:
+        raws, sizes = [envelope.raw for envelope in some], [envelope.size for envelope in some]
+        return [(result,) for result in limited_process.work(organization.pk, domain_reports.read_all, raws, sizes)]
+
+    answers = read_each(envelopes, read, ORDINARY) if envelopes else []
+    return ["unreadable" if answer is None else answer[0] for answer in answers]
 
 
 def _is_ours(domain: str, ours: Iterable[str]) -> bool:

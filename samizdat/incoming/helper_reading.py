@@ -1,4 +1,4 @@
-"""Messages read by a helper (limited_process), where one that breaks it is no harm to the others."""
+"""What strangers wrote, read by a helper (limited_process), where one item that breaks it is no harm to the others."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
@@ -12,21 +12,23 @@ from samizdat.core.mail.spf import Ask
 
 # What every helper reads that works at all.
 _RAW = b"From: a@a.example\r\nSubject: Hello\r\n\r\nHello\r\n"
-_ORDINARY = Envelope((), len(_RAW), _RAW)
+ORDINARY = Envelope((), len(_RAW), _RAW)
 
 
-def read_each[T](envelopes: Sequence[Envelope], read: Callable[[Sequence[Envelope]], Sequence[T]]) -> list[T | None]:
-    """One answer each, in their order; None for a message that broke or slowed down whoever read it. Errors: TooMuch,
+def read_each[Item, T](
+    items: Sequence[Item], read: Callable[[Sequence[Item]], Sequence[T]], ordinary: Item
+) -> list[T | None]:
+    """One answer each, in their order; None for one that broke or slowed down whoever read it. Errors: TooMuch,
     HelperBroke where an ordinary one isn't read either: memory is short, or an upgrade replaces the program. Then they
-    wait, so that nobody's request is lost."""
+    wait, so that nothing is lost."""
     try:
-        return [*read(envelopes)]
+        return [*read(items)]
     except (limited_process.TooMuch, limited_process.HelperBroke):
-        middle = len(envelopes) // 2
+        middle = len(items) // 2
         if not middle:
-            read([_ORDINARY])
+            read([ordinary])
             return [None]
-        return [answer for half in (envelopes[:middle], envelopes[middle:]) for answer in read_each(half, read)]
+        return [answer for half in (items[:middle], items[middle:]) for answer in read_each(half, read, ordinary)]
 
 
 def signing_domains(

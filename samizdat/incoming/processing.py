@@ -18,7 +18,7 @@ from samizdat.core.bounce.report import Report
 from samizdat.core.crypto.seal import SealError
 from samizdat.incoming import by_mail, complaint_proof, domain_reports, follow_up, identity, intake, mail_space, sql
 from samizdat.incoming.conversations import take_up
-from samizdat.incoming.helper_reading import read_each
+from samizdat.incoming.helper_reading import ORDINARY, read_each
 from samizdat.incoming.identity import Evidence, SentMessage
 from samizdat.incoming.mailboxes import round_trips
 from samizdat.incoming.models import IncomingMail, MailReport
@@ -67,7 +67,7 @@ def process(organization: Organization, now: datetime) -> int:
         both = [*zip(opened, reports, strict=True)]
         _set_state([row for (row, _envelope), report in both if report is None], IncomingMail.UNREADABLE)
         read = [ReadMail(row, envelope, report) for (row, envelope), report in both if report is not None]
-        domain_reports.take_in(organization, [(mail.envelope, mail.report) for mail in read], now)
+        read = _without_broken_reports(organization, read, now)
         others = _with_proof(organization, _without_commands(organization, read, now), now)
         _take_up_or_set_aside(organization, others, now)
     return len(opened)
@@ -106,7 +106,14 @@ def _read(organization: Organization, envelopes: Sequence[intake.Envelope]) -> l
         raws, sizes = [envelope.raw for envelope in some], [envelope.size for envelope in some]
         return limited_process.work(organization.pk, reading.read_all, raws, sizes)
 
-    return [None if report == reading.UNREADABLE else report for report in read_each(envelopes, read)]
+    return [None if report == reading.UNREADABLE else report for report in read_each(envelopes, read, ORDINARY)]
+
+
+def _without_broken_reports(organization: Organization, read: Sequence[ReadMail], now: datetime) -> list[ReadMail]:
+    """Keeps what receivers report about our domains. A report that can't be read is one that nobody else reads."""
+    broken = domain_reports.take_in(organization, [(mail.envelope, mail.report) for mail in read], now)
+    _set_state([read[place].row for place in broken], IncomingMail.UNREADABLE)
+    return [mail for place, mail in enumerate(read) if place not in broken]
 
 
 def _without_commands(organization: Organization, read: Sequence[ReadMail], now: datetime) -> list[ReadMail]:

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from samizdat import limited_process
 from samizdat.delivery.actions import domains
-from samizdat.incoming import domain_reports, intake, processing
+from samizdat.incoming import domain_reports, intake, processing, queries
 from samizdat.incoming.domain_reports import SourceSum
 from samizdat.incoming.models import ReceiverReport
 from tests.core.test_domain_reports import TLS, feedback, mailed, record
@@ -41,6 +42,29 @@ def test_a_report_about_another_domain_is_dropped(house: House) -> None:
     foreign = gzip.compress(feedback(record()).replace(b"lantern.example", b"elsewhere.example"))
     _comes_in(house, mailed(foreign, "application/gzip", "a!elsewhere.example!1!2.xml.gz"))
     assert not ReceiverReport.objects.exists()
+
+
+def test_a_report_that_is_a_bomb_is_counted_as_unreadable(house: House) -> None:
+    bombs = [
+        gzip.compress(b"<feedback>" + b" " * 20_000_001),
+        b'<!DOCTYPE f [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]>' + feedback(record()),
+        gzip.compress(feedback(record()))[:-60],
+    ]
+    _comes_in(house, *(mailed(bomb, "application/gzip", "a!lantern.example!1!2.xml.gz") for bomb in bombs), REPORT)
+    assert ReceiverReport.objects.count() == 1
+    assert queries.unreadable(house.organization, NOW) == queries.heard(house.organization, NOW).unreadable == 3
+
+
+def test_while_no_helper_works_reports_wait(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    def busy(_organization: int, _function: object, *_given: object) -> None:
+        raise limited_process.TooMuch
+
+    with monkeypatch.context() as patched:
+        patched.setattr(domain_reports.limited_process, "work", busy)
+        with pytest.raises(limited_process.TooMuch):
+            _comes_in(house, REPORT)
+    _comes_in(house)
+    assert ReceiverReport.objects.count() == 1
 
 
 def test_one_day_takes_no_more_than_so_many_reports(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,6 @@ Of a sender's address only its network is kept: enough to see that a stranger's 
 """
 
 import ipaddress
-import json
 import re
 import zipfile
 import zlib
@@ -17,14 +16,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from io import BytesIO
-from typing import Any
+from typing import Any, Literal
 from xml.parsers import expat
 
+from samizdat.core import bounded_json
 from samizdat.core.bounce import mime
 
 # Bytes of a report, unpacked: one of Gmail about a million emails has 2 MB.
 MOST_BYTES = 20_000_000
 MOST_LEVELS, MOST_ROWS, MOST_TEXT = 10, 20_000, 300
+# Values of one in JSON.
+MOST_VALUES = 500_000
 # Sources that are kept of a report; the others are one.
 MOST_SOURCES = 200
 MOST_COUNT = 1_000_000_000
@@ -58,16 +60,22 @@ class DomainReport:
     tallies: tuple[ReportTally, ...]
 
 
+# What is read of a message: None where it has no report; "unreadable" where it has one that is broken, or beyond the
+# limits.
+type ReadResult = DomainReport | Literal["unreadable"] | None
+
+
 class _Bad(ValueError):
     """No report, or one beyond the limits."""
 
 
-def read(raw: bytes, size: int) -> DomainReport | None:
-    """Of a whole message. None where it has no report, or one that can't be read."""
+def read(raw: bytes, size: int) -> ReadResult:
+    """Of a whole message."""
     try:
         parts = [*_leaves(mime.split(raw, size))]
     except mime.Unreadable:
-        return None
+        return "unreadable"
+    is_broken = False
     for part in parts:
         if part.get("content-transfer-encoding").strip().lower() == "base64":
             data = mime.unbase64(part.body.encode("latin-1", "replace"))
@@ -77,11 +85,11 @@ def read(raw: bytes, size: int) -> DomainReport | None:
             if report := read_file(data):
                 return report
         except (_Bad, ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
-            continue
-    return None
+            is_broken = True
+    return "unreadable" if is_broken else None
 
 
-def read_all(raws: Sequence[bytes], sizes: Sequence[int]) -> tuple[DomainReport | None, ...]:
+def read_all(raws: Sequence[bytes], sizes: Sequence[int]) -> tuple[ReadResult, ...]:
     """The same for many: a process that reads them is asked once."""
     return tuple(read(raw, size) for raw, size in zip(raws, sizes, strict=True))
 
@@ -91,7 +99,7 @@ def read_file(data: bytes) -> DomainReport | None:
     values of the wrong kind raise."""
     data = _unpacked(data)
     if data[:200].lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{"):
-        return _tls(json.loads(data.decode("utf-8-sig")))
+        return _tls(bounded_json.read(data.removeprefix(b"\xef\xbb\xbf"), MOST_VALUES))
     if b"<feedback" in data[:2000]:
         return _dmarc(data)
     return None

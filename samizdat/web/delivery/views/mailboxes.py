@@ -16,6 +16,7 @@ from samizdat.core.content.problems import SENTENCES
 from samizdat.delivery import domain_ownership
 from samizdat.delivery.actions import remote_checks, route_webhooks
 from samizdat.delivery.models import RemoteCheck
+from samizdat.incoming import queries
 from samizdat.incoming.mailboxes import actions
 from samizdat.incoming.models import PolledMailbox
 from samizdat.web import mailbox_words
@@ -89,6 +90,7 @@ def _page(request: DeskRequest, form: MailboxForm) -> HttpResponse:
         "address": kept,
         "pending": pending,
         "until": pending_changes.until(change, dbclock.asked()) if change else None,
+        "unreadable": queries.unreadable(request.organization, dbclock.asked()),
         "webhooks": mailbox_words.webhooks(route_webhooks.webhooks_of(request.organization)),
     }
     return render(request, "web/mailboxes/mailboxes.html", facts, status=422 if form.errors else 200)
