@@ -16,6 +16,7 @@ from samizdat.campaigns.queries import sends_now
 from samizdat.core.bounce import reading
 from samizdat.core.bounce.report import Report
 from samizdat.core.crypto.seal import SealError
+from samizdat.core.mail.return_address import token_in
 from samizdat.incoming import by_mail, complaint_proof, domain_reports, follow_up, identity, intake, mail_space, sql
 from samizdat.incoming.conversations import take_up
 from samizdat.incoming.helper_reading import ORDINARY, read_each
@@ -152,7 +153,8 @@ def _take_up(organization: Organization, portion: Sequence[ReadMail], now: datet
         if not round_trips.take(organization, mail.envelope.to, mail.report, now, token_of)
     ]
     taken_up = _matched(organization, others, now)
-    follow_up.write(organization, [report for mail in taken_up for report in _reports(mail)], now)
+    reports = [report for mail in taken_up for report in _reports(organization, mail)]
+    follow_up.write(organization, reports, now)
     with_files = [mail for mail in taken_up if take_up.take_up(organization, mail.row, mail.report, mail.message, now)]
     _sort(organization, taken_up, {mail.row for mail in with_files})
 
@@ -186,10 +188,13 @@ def _matched(organization: Organization, read: Sequence[ReadMail], now: datetime
     return [replace(mail, message=message) for mail, message in zip(read, messages, strict=True)]
 
 
-def _reports(mail: ReadMail) -> Iterator[follow_up.ReadReport]:
+def _reports(organization: Organization, mail: ReadMail) -> Iterator[follow_up.ReadReport]:
     events, message = mail.report.events, mail.message
     for position, event in enumerate(events):
         about = message if len(events) == 1 or (message and identity.is_of(message, event)) else None
+        # A bounce of what was sent to an address of ours, as of another bounce, says nothing about a subscriber.
+        if about and token_in(event.recipient or "") and identity.is_to_us(organization, [event.recipient or ""]):
+            about = None
         yield follow_up.ReadReport(mail.row, position, event, mail.report.dialect, about, mail.is_providers)
 
 

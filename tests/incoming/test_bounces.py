@@ -318,6 +318,25 @@ def test_of_two_recipients_the_one_that_lives_is_written_to(house: House, incomi
     assert incoming.suppressed() == set()
 
 
+def test_an_alias_of_which_one_mailbox_lives_is_written_to(house: House, incoming: Incoming) -> None:
+    [ada] = house.people(1)
+    caught = incoming.send()[ada]
+    ours = f"Original-Recipient: rfc822; {ada}\r\nFinal-Recipient: rfc822; ".encode()
+    also = ours + b"office@inside.example\r\nAction: delivered\r\nStatus: 2.0.0\r\n\r\n" + ours
+    incoming.take(bounce(caught.sender, ada).replace(b"Final-Recipient: rfc822; ", also), caught.sender)
+    incoming.read()
+    assert incoming.suppressed() == set()
+
+
+def test_a_bounce_of_a_bounce_says_nothing_about_whom_the_first_was_about(house: House, incoming: Incoming) -> None:
+    [ada] = house.people(1)
+    caught = incoming.send()[ada]
+    incoming.take(bounce(caught.sender, caught.sender), caught.sender)
+    incoming.read()
+    assert incoming.suppressed() == set()
+    assert queries.heard(house.organization, now()).unmatched == 1
+
+
 def test_what_breaks_the_reader_is_set_aside_and_holds_up_nobody(
     house: House, incoming: Incoming, monkeypatch: pytest.MonkeyPatch
 ) -> None:

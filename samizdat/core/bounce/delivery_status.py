@@ -80,7 +80,18 @@ def read(
             events.append(happened)
         if len(events) >= MOST_RECIPIENTS:
             break
-    return events
+    return _without_dead_of_living(events)
+
+
+def _without_dead_of_living(events: list[ReportEvent]) -> list[ReportEvent]:
+    """An address that leads to several mailboxes lives while one of them does."""
+    return [event for event in events if not any(_outlives(other, event) for other in events)] if events[1:] else events
+
+
+def _outlives(other: ReportEvent, event: ReportEvent) -> bool:
+    if not event.recipient or other.recipient != event.recipient or event.reason == "delivered":
+        return False
+    return other.reason == "delivered" or (event.kind == "hard" and other.kind == "soft" and other.also != event.also)
 
 
 def _repeated(new: ReportEvent, events: list[ReportEvent]) -> bool:

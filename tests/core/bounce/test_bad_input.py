@@ -101,6 +101,16 @@ def test_of_two_recipients_the_one_who_got_it_is_not_marked() -> None:
     assert kinds == {ADA: "hard", BORIS: "none"}
 
 
+@pytest.mark.parametrize("action", ["delivered", "relayed", "expanded", "delayed"])
+def test_an_alias_of_which_one_mailbox_lives_is_not_dead(action: str) -> None:
+    ours = f"Original-Recipient: rfc822; {ADA}\n"
+    dead = f"{ours}{failed('office@inside.example')}"
+    alive = f"{ours}Final-Recipient: rfc822; x@inside.example\nAction: {action}\n"
+    for fields in (f"{dead}\n{alive}", f"{alive}\n{dead}"):
+        report = read(dsn(fields))
+        assert (report.kind, len(report.events)) == ("soft" if action == "delayed" else "none", 1)
+
+
 def test_of_two_recipients_in_prose_the_one_who_got_it_is_not_marked() -> None:
     text = (
         f"   ----- The following addresses had permanent fatal errors -----\n<{ADA}>\n    (reason: 550 No such user)\n"
