@@ -36,6 +36,13 @@ class WebhookState(Struct, frozen=True, omit_defaults=True):
     asked: datetime | None = None
     listed: datetime | None = None
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether none came since that changed something."""
+        if not self.refusal or self.refused is None:
+            return False
+        return self.heard is None or self.refused >= self.heard
+
     def with_events(self, now: datetime, events: int, unmatched: int) -> "WebhookState":
         return structs.replace(self, heard=now, events=self.events + events, unmatched=self.unmatched + unmatched)
 

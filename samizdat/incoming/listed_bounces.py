@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from msgspec import structs
 
-from samizdat import plugins
+from samizdat import limited_process, plugins
 from samizdat.core.crypto.seal import SealError
 from samizdat.delivery.actions import route_webhooks
 from samizdat.delivery.models import RouteWebhook
@@ -48,7 +48,10 @@ def _fetch(row: RouteWebhook, now: datetime) -> bool:
             _went_well(row, now)
     except plugins.RouteDown as down:
         _went_wrong(row, "not_listed" if down.verdict.reason == "not_authorised" else "list_failed", now)
-    except (TimeoutError, SealError, VaultError, plugins.BadRoute, plugins.NoSuchPlug):
+    except (
+        TimeoutError, SealError, VaultError, plugins.BadRoute, plugins.NoSuchPlug, limited_process.TooMuch,
+        limited_process.HelperBroke,
+    ):  # fmt: skip
         _went_wrong(row, "list_failed", now)
     return True
 

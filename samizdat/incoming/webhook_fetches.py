@@ -18,7 +18,7 @@ type Begin = Callable[[Callable[[], None]], None]
 
 
 class Fetched(NamedTuple):
-    """`body`: None where nothing was to be had."""
+    """`body`: None where nobody answered; empty where nothing is there."""
 
     body: bytes | None
     at: float
@@ -41,7 +41,7 @@ class WebhookFetches:
         """None: it isn't here yet."""
         with self._lock:
             known = self._fetched.get(url)
-            if known and time.monotonic() - known.at < (TRIED_AGAIN if known.body is None else KEPT):
+            if known and time.monotonic() - known.at < (KEPT if known.body else TRIED_AGAIN):
                 return known
             if url in self._running or len(self._running) >= AT_ONCE:
                 return None

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from django.db import IntegrityError, transaction
 
-from samizdat import limited_process, plugins
+from samizdat import plugins
 from samizdat.accounts.models import Organization
 from samizdat.accounts.sealed_settings import leading
 from samizdat.audience.errors import AudienceError, RowsAltered
@@ -23,11 +23,13 @@ from samizdat.core.crypto.seal import SealBroken, SealError
 from samizdat.core.mail.address import BadAddress
 from samizdat.core.mail.ledger import State
 from samizdat.db import next_ids
+from samizdat.delivery import clock_jumps
 from samizdat.delivery.actions import route_webhooks
 from samizdat.delivery.models import Delivery, RouteWebhook
 from samizdat.delivery.sealed_webhooks import WebhookSettings
 from samizdat.incoming import follow_up, identity
 from samizdat.incoming.follow_up import ReadReport
+from samizdat.incoming.helper_reading import read_each
 from samizdat.incoming.identity import STALE, Evidence, SentMessage, tokens_in
 from samizdat.incoming.models import SeenWebhook
 from samizdat.incoming.webhook_fetches import fetches
@@ -46,6 +48,8 @@ SOON = timedelta(minutes=2)
 # Of a list that is asked for again, so much is read twice: providers write events down in another order than they
 # happen, Mailgun within half an hour (https://documentation.mailgun.com/docs/mailgun/user-manual/events/event-polling).
 OVERLAP = timedelta(hours=2)
+# What every helper reads that works at all.
+ORDINARY = plugins.WebhookRequest(b"{}")
 # Events of one transaction, and rows that are forgotten in one go.
 SLICE, FORGOTTEN = 100, 5_000
 
@@ -80,12 +84,13 @@ class _Verified:
 
 @dataclass(slots=True)
 class _RouteNews:
-    """What came for one route at once."""
+    """What came for one route at once. waits: why some can't be believed yet, and are tried again."""
 
     webhook: RouteWebhook
     settings: WebhookSettings
     deliveries: list[_Verified] = field(default_factory=list)
     refused: list[plugins.WebhookRefused] = field(default_factory=list)
+    waits: list[plugins.WebhookRefused] = field(default_factory=list)
     events: int = 0
     unmatched: int = 0
 
@@ -96,15 +101,16 @@ class _RouteNews:
     def note(self, heard: bool, now: datetime) -> None:
         """Once for all of them: of forged ones there may be many."""
         state = route_webhooks.state_of(self.webhook)
-        if self.refused:
-            state = state.with_refusals(now, self.refused[-1].code, dict(self.refused[-1].values), len(self.refused))
+        if problems := [*self.refused, *self.waits]:
+            state = state.with_refusals(now, problems[-1].code, dict(problems[-1].values), len(self.refused))
         if heard:
             state = state.with_events(now, self.events, self.unmatched)
         route_webhooks.note(self.webhook, state)
 
 
 def take_up(organization: Organization, deliveries: Sequence[TakenDelivery], now: datetime) -> set[int]:
-    """Rows that are done with; the others wait for a certificate, or for what a sender has yet to write down."""
+    """Rows that are done with; the others wait for a certificate, for a clock that is set right, or for what a sender
+    has yet to write down. Errors: those of read_each."""
     done: set[int] = set()
     by_route: dict[int, _RouteNews] = {}
     # Of a flood, hundreds come to the same address.
@@ -117,12 +123,28 @@ def take_up(organization: Organization, deliveries: Sequence[TakenDelivery], now
             continue
         news = by_route.setdefault(known[0].pk, _RouteNews(*known))
         try:
-            if verified := _verified(news, delivery, _url(scheme, delivery)):
+            if verified := _verified(news, delivery, _url(scheme, delivery), now):
                 news.deliveries.append(verified)
-        except plugins.WebhookRefused as refused:
-            news.refused.append(refused)
+        except _Trial:
             done.add(delivery.row)
+        except plugins.WebhookRefused as refused:
+            if _may_count_later(refused, now):
+                news.waits.append(refused)
+            else:
+                news.refused.append(refused)
+                done.add(delivery.row)
     return done.union(*(_follow(organization, news, now) for news in by_route.values()))
+
+
+def give_up(organization: Organization, deliveries: Sequence[TakenDelivery], now: datetime) -> None:
+    """Says of each route that so many of its deliveries waited too long."""
+    known = [route_webhooks.settings_by(organization, delivery.token) for delivery in deliveries]
+    for webhook, settings in dict(filter(None, known)).items():
+        if settings.provider in plugins.webhooks():
+            news = _RouteNews(webhook, settings)
+            count = sum(each is not None and each[0] == webhook for each in known)
+            news.refused = [news.hook.refusal("too_late")] * count
+            news.note(False, now)
 
 
 def take_listed(
@@ -143,22 +165,53 @@ def take_listed(
     return len(done) == len(pages) and not news.refused
 
 
-def _verified(news: _RouteNews, delivery: TakenDelivery, address: str) -> _Verified | None:
-    """None: something has yet to be fetched. Errors: WebhookRefused."""
+class _Trial(Exception):
+    """A delivery that only tries the address, whoever wrote it."""
+
+
+def _may_count_later(refused: plugins.WebhookRefused, now: datetime) -> bool:
+    """The provider wrote it, and our clock may be wrong. Nobody has one of the future to send again."""
+    return refused.code == "from_the_future" or (refused.code == "too_old" and clock_jumps.patient(now))
+
+
+def _verified(news: _RouteNews, delivery: TakenDelivery, address: str, now: datetime) -> _Verified | None:
+    """None: something has yet to be fetched. Errors: WebhookRefused, _Trial."""
     hook, request = news.hook, plugins.WebhookRequest(delivery.body, delivery.headers, address)
+    if hook.is_trial(request):
+        raise _Trial
     secret = plugins.WebhookSecret(news.settings.key, authority=news.settings.authority)
     if url := hook.wanted(request, secret):
-        if (certificate := fetches.ask(url)) is None:
+        if (certificate := _fetched(news, url)) is None:
             return None
-        text = (certificate.body or b"").decode("ascii", "replace")
-        secret = plugins.WebhookSecret(secret.key, text, secret.authority)
-    hook.verify(request, secret, delivery.at, TOLERANCE)
+        secret = plugins.WebhookSecret(secret.key, certificate.decode("ascii", "replace"), secret.authority)
+    _verify(hook, request, secret, delivery.at, now)
     if url := hook.confirmation(request, secret):
-        if (page := fetches.ask(url)) is None:
+        if (page := _fetched(news, url)) is None:
             return None
-        if page.body is None:
+        if not page:
             raise hook.refusal("not_confirmed")
     return _Verified(delivery.row, request, hook.nonce(request), delivery.at)
+
+
+def _verify(
+    hook: plugins.Webhook, request: plugins.WebhookRequest, secret: plugins.WebhookSecret, at: datetime, now: datetime
+) -> None:
+    """at: when it came in. Where our clock was behind then, it counts by the time that it is now. Errors:
+    WebhookRefused."""
+    try:
+        hook.verify(request, secret, at, TOLERANCE)
+    except plugins.WebhookRefused as refused:
+        if refused.code != "from_the_future":
+            raise
+        hook.verify(request, secret, now, TOLERANCE)
+
+
+def _fetched(news: _RouteNews, url: str) -> bytes | None:
+    """Empty where nothing is there. None: it isn't here yet, or nobody answers there at the moment."""
+    page = fetches.ask(url)
+    if page is not None and page.body is None:
+        news.waits.append(news.hook.refusal("not_fetched"))
+    return page.body if page else None
 
 
 def _url(scheme: str, delivery: TakenDelivery) -> str:
@@ -184,25 +237,19 @@ def _follow(organization: Organization, news: _RouteNews, now: datetime) -> set[
             news.events += len(events) if delivery.since is None else matched.followed + matched.unmatched
             news.unmatched += matched.unmatched
         done.add(delivery.row)
-    if news.deliveries or news.refused:
+    if news.deliveries or news.refused or news.waits:
         news.note(bool(news.deliveries), now)
     return done
 
 
 def _read(organization: Organization, news: _RouteNews) -> list[plugins.ReadDelivery | None]:
-    """None for a delivery that broke or slowed down whoever read it."""
-    return _read_some(organization, news.settings.provider, [delivery.request for delivery in news.deliveries])
+    """None for a delivery that broke or slowed down whoever read it. Errors: those of read_each."""
 
+    def read(some: Sequence[plugins.WebhookRequest]) -> Sequence[plugins.ReadDelivery]:
+        return plugins.read_deliveries(organization.pk, news.settings.provider, some)
 
-def _read_some(
-    organization: Organization, provider: str, requests: Sequence[plugins.WebhookRequest]
-) -> list[plugins.ReadDelivery | None]:
-    try:
-        return [*plugins.read_deliveries(organization.pk, provider, requests)] if requests else []
-    except (limited_process.TooMuch, limited_process.HelperBroke):
-        if len(requests) == 1:
-            return [None]
-        return [read for request in requests for read in _read_some(organization, provider, [request])]
+    requests = [delivery.request for delivery in news.deliveries]
+    return read_each(requests, read, ORDINARY) if requests else []
 
 
 class _MatchedDelivery:
@@ -214,7 +261,8 @@ class _MatchedDelivery:
 
     def follow(self, events: Sequence[plugins.ReadEvent], label: str) -> bool:
         """Writes what follows, a slice in a transaction. False: it has to be tried again in a moment."""
-        once = [f"nonce {self._delivery.nonce}"] if self._delivery.nonce else []
+        # Of any route of the organization: those at one account sign by one key.
+        once = [f"webhook {label} nonce {self._delivery.nonce}"] if self._delivery.nonce else []
         if self._seen(once):
             return True
         try:
@@ -260,7 +308,7 @@ class _MatchedDelivery:
         self, known: Sequence[tuple[plugins.ReadEvent, SentMessage]]
     ) -> dict[str, tuple[plugins.ReadEvent, SentMessage]]:
         """By what makes each the event that it is, whichever way it comes: without those that were seen."""
-        named = {_name(event, message): (event, message) for event, message in reversed(known)}
+        named = {self._marked(_name(event, message)): (event, message) for event, message in reversed(known)}
         seen = self._seen([*named])
         return {name: pair for name, pair in reversed(named.items()) if name not in seen}
 
@@ -309,7 +357,7 @@ class _MatchedDelivery:
     def _seen(self, texts: Sequence[str]) -> set[str]:
         """Those of them that were remembered."""
         keys = keyring.keys(self._organization)
-        digests = {digest: text for text in texts for digest in keys.blinds(self._marked(text))}
+        digests = {digest: text for text in texts for digest in keys.blinds(text)}
         rows = SeenWebhook.objects.filter(organization=self._organization, digest__in=[*digests])
         return {digests[bytes(digest)] for digest in rows.values_list("digest", flat=True)}
 
@@ -317,9 +365,7 @@ class _MatchedDelivery:
         """Numbers of their rows. Errors: IntegrityError where another process was first."""
         keys, numbers = keyring.keys(self._organization), next_ids(SeenWebhook._meta.db_table, len(texts))
         SeenWebhook.objects.bulk_create(
-            SeenWebhook(
-                pk=number, organization=self._organization, digest=keys.blind(self._marked(text)), day=self._today
-            )
+            SeenWebhook(pk=number, organization=self._organization, digest=keys.blind(text), day=self._today)
             for number, text in zip(numbers, texts, strict=True)
         )
         return [*numbers]

@@ -70,6 +70,9 @@ class SnsWebhook(Webhook):
         insist_recent(self, envelope.get("Timestamp"), now, tolerance)
         if envelope.get("TopicArn") != topic:
             raise self.refusal("other_topic")
+        # Whoever has one of its messages may end a subscription, by the address that stands in each.
+        if envelope["Type"] == "UnsubscribeConfirmation":
+            raise self.refusal("ended")
 
     def certificate(self, envelope: dict[str, Any], secret: WebhookSecret, now: datetime) -> x509.Certificate:
         """The one that the caller fetched."""

@@ -41,6 +41,12 @@ SENTENCES = {
     "too_old": "The webhook delivery was signed too long ago. Check the clock of this server.",
     "from_the_future": "The webhook delivery was signed in the future. Check the clock of this server.",
     "other_topic": "The webhook delivery belongs to another topic. Enter the topic of this route.",
+    "not_fetched": "The certificate of the signature, or the confirmation of the subscription, can’t be fetched from "
+    "{provider} at the moment. We keep trying for a day.",
+    "too_late": "The webhook delivery could not be checked for a day. Check that this server reaches {provider}, and "
+    "that its clock is right.",
+    "ended": "{provider} says that the subscription to this address has ended, so no more bounces and complaints come. "
+    "If none of you did that, add the subscription there again.",
     "not_confirmed": "The subscription could not be confirmed at {provider}. Request the confirmation there again.",
     "not_listed": "{provider} doesn’t let the key of this route read bounces. Give the key the permission, or enter "
     "another one in the route.",
@@ -205,6 +211,10 @@ class Webhook:
         also takes what a provider sends again with the same signature after we were away.
         """
         raise NotImplementedError
+
+    def is_trial(self, request: WebhookRequest) -> bool:
+        """Whether it only tries the address, with a signature that anybody can make: nothing follows from it."""
+        return False
 
     def wanted(self, request: WebhookRequest, secret: WebhookSecret) -> str | None:
         """What the caller has to fetch for `WebhookSecret.certificate`, at the provider. Errors: WebhookRefused."""

@@ -181,7 +181,7 @@ def _webhook(view: WebhookView | None) -> tuple[str, str]:
         return "care", _("Its secret is missing")
     if state is None or not (state.heard or state.refusal):
         return "work", _("Nothing has come in yet")
-    if state.refusal:
+    if state.is_refused:
         return "care", _("The last delivery changed nothing")
     return "good", _("Working")
 

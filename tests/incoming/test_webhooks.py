@@ -13,10 +13,11 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 from django.test import override_settings
 
-from samizdat import plugins
+from samizdat import limited_process, plugins
 from samizdat.audience.models import Subscription
 from samizdat.core.crypto import seal, tokens
 from samizdat.core.webhook_delivery import HEADERS, KIND, MOST_BYTES
+from samizdat.delivery import clock_jumps
 from samizdat.delivery.actions import route_webhooks
 from samizdat.delivery.errors import RouteRefused
 from samizdat.delivery.models import Route
@@ -26,6 +27,7 @@ from samizdat.incoming.webhook_fetches import WebhookFetches
 from samizdat.public import door, form_tokens
 from samizdat.public import webhooks as public_webhooks
 from samizdat.publicdb.models import Intake
+from samizdat.transports.providers.mailersend import TEST_SECRET
 from samizdat.transports.webhooks import SENTENCES
 from samizdat.vault import keyring
 from samizdat.vault.box_keys import BoxKeys
@@ -219,7 +221,6 @@ def test_the_same_event_counts_once_even_in_one_delivery(house: House, incoming:
     ("change", "code"),
     [
         (lambda event: signed(event, key="another"), "wrong_signature"),
-        (lambda event: signed(event, at=now() + timedelta(hours=1)), "from_the_future"),
         (lambda event: signed(event, at=now() - timedelta(days=2)), "too_old"),
         (lambda event: signed(event)[:-9], "not_json"),
         (lambda event: signed(event) * 2, "not_json"),
@@ -238,6 +239,93 @@ def test_what_the_provider_did_not_write_changes_nothing_and_says_why(
     assert incoming.suppressed() == set() and not MailReport.objects.exists() and not SeenWebhook.objects.exists()
     assert (provider.state.refusal, provider.state.heard) == (code, None)
     assert code in SENTENCES
+
+
+def test_what_was_signed_while_our_clock_was_behind_counts_once_it_is_right(
+    house: House, incoming: Incoming, provider: Provider
+) -> None:
+    [ada] = house.people(1)
+    caught = incoming.send()[ada]
+    provider.set_up()
+    provider.post(signed(bounce(caught), at=now() + timedelta(hours=1)), JSON)
+    assert provider.take() == 0
+    assert (provider.state.refusal, provider.state.refusals, provider.state.is_refused) == ("from_the_future", 0, True)
+    assert provider.take(timedelta(hours=1)) == 1
+    assert incoming.suppressed() == {f"bounce {ada}"} and not provider.state.is_refused
+
+
+def test_what_seems_too_old_waits_while_the_clock_was_just_set(
+    house: House, incoming: Incoming, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [ada] = house.people(1)
+    caught = incoming.send()[ada]
+    provider.set_up()
+    provider.post(signed(bounce(caught), at=now() - timedelta(days=2)), JSON)
+    monkeypatch.setattr(clock_jumps, "patient", lambda _now: True)
+    assert provider.take() == 0 and provider.state.refusal == "too_old"
+    monkeypatch.setattr(clock_jumps, "patient", lambda _now: False)
+    assert provider.take() == 1 and incoming.suppressed() == set()
+
+
+def test_a_token_of_mailgun_counts_once_for_all_routes_of_an_account(
+    house: House, incoming: Incoming, provider: Provider
+) -> None:
+    [ada] = house.people(1)
+    caught = incoming.send()[ada]
+    provider.set_up()
+    provider.post(signed(bounce(caught, event="delivered")), JSON)
+    assert provider.take() == 1
+    provider.route = house.route(incoming.server, "spare")
+    provider.set_up()
+    provider.post(signed(bounce(caught)), JSON)
+    assert provider.take() == 1
+    assert incoming.suppressed() == set()
+    provider.post(signed(bounce(caught), "another"), JSON)
+    assert provider.take() == 1
+    assert incoming.suppressed() == {f"bounce {ada}"}
+
+
+def test_a_provider_that_only_tries_the_address_was_not_heard(incoming: Incoming, provider: Provider) -> None:
+    """Anybody can make that signature, so it shows neither that the address is right nor the secret."""
+    provider.set_up("mailersend", None)
+    body = json.dumps({"type": "webhook.test", "message": "", "data": {}}).encode()
+    provider.post(body, JSON | {"signature": hmac.new(TEST_SECRET, body, "sha256").hexdigest()})
+    assert provider.take() == 1
+    assert (provider.state.heard, provider.state.refusal) == (None, "")
+
+
+def test_while_no_helper_works_deliveries_wait(
+    house: House, incoming: Incoming, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [ada] = house.people(1)
+    caught = incoming.send()[ada]
+    provider.set_up()
+    provider.post(signed(bounce(caught)), JSON)
+    with monkeypatch.context() as patched:
+        patched.setattr(plugins, "read_deliveries", broken)
+        assert provider.take() == 0
+    assert provider.state.refusal == ""
+    assert provider.take() == 1
+    assert incoming.suppressed() == {f"bounce {ada}"}
+
+
+def broken(*_asked: Any) -> None:
+    raise limited_process.TooMuch
+
+
+def test_after_each_portion_somebody_looks_at_the_time(
+    house: House, incoming: Incoming, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A provider may send ten megabytes at once, and what else the worker does waits meanwhile."""
+    readers = house.people(3)
+    sent = incoming.send()
+    provider.set_up()
+    for number, reader in enumerate(readers):
+        provider.post(signed(bounce(sent[reader], padding="x" * 100_000), str(number)), JSON)
+    monkeypatch.setattr(taking, "reading_time", lambda _alone, _beside: iter([True, False]).__next__)
+    assert provider.take() == 1
+    assert provider.take() == 1
+    assert len(incoming.suppressed()) == 2 and Intake.objects.count() == 1
 
 
 def test_a_provider_that_knows_the_recipient_alone_is_believed_about_what_its_route_sent(
@@ -467,6 +555,7 @@ def test_a_bounce_at_amazon_is_believed_by_the_certificate_that_lies_there(
     [ada] = house.people(1)
     sent = ses(incoming.send()[ada])
     provider.set_up("amazon_ses", sent.secret.key)
+    fetched[PEM] = b""
     provider.post(sent.request.body, dict(sent.request.headers))
     provider.take()
     assert provider.state.refusal == "bad_certificate"
@@ -475,6 +564,38 @@ def test_a_bounce_at_amazon_is_believed_by_the_certificate_that_lies_there(
     provider.post(sent.request.body, dict(sent.request.headers))
     provider.take()
     assert incoming.suppressed() == {f"bounce {ada}"}
+
+
+def test_while_no_name_is_found_a_bounce_waits_for_its_certificate(
+    house: House, incoming: Incoming, provider: Provider, fetched: dict[str, bytes]
+) -> None:
+    """Amazon was told that it came in, and sends it no second time."""
+    [ada] = house.people(1)
+    sent = ses(incoming.send()[ada])
+    provider.set_up("amazon_ses", sent.secret.key)
+    provider.post(sent.request.body, dict(sent.request.headers))
+    assert provider.take() == provider.take(timedelta(hours=2)) == 0
+    assert (provider.state.refusal, provider.state.refusals) == ("not_fetched", 0)
+    fetched[PEM] = sent.secret.certificate.encode()
+    webhooks.fetches._fetched.clear()
+    assert provider.take(timedelta(hours=3)) == 1
+    assert incoming.suppressed() == {f"bounce {ada}"}
+    assert provider.state.events == 1 and not provider.state.is_refused
+
+
+def test_a_subscription_that_has_ended_is_said(
+    incoming: Incoming, provider: Provider, fetched: dict[str, bytes]
+) -> None:
+    outer = {
+        "Type": "UnsubscribeConfirmation", "MessageId": "m1", "Timestamp": now().isoformat(), "Token": "2336",
+        "Message": "You have chosen to deactivate", "SubscribeURL": "https://sns.us-east-1.amazonaws.com/?Token=2336",
+    }  # fmt: skip
+    sent = by_sns(hook("amazon_ses"), outer)
+    fetched[PEM] = sent.secret.certificate.encode()
+    provider.set_up("amazon_ses", sent.secret.key)
+    provider.post(sent.request.body, dict(sent.request.headers))
+    assert provider.take() == 1
+    assert (provider.state.refusal, provider.state.heard) == ("ended", None)
 
 
 def test_a_delivery_waits_for_its_certificate_and_not_for_ever(
@@ -494,7 +615,10 @@ def test_a_delivery_waits_for_its_certificate_and_not_for_ever(
     provider.post(sent.request.body, dict(sent.request.headers))
     assert taking.take(now()) == 0
     inbox.waits.clear()
-    assert taking.take(now() + timedelta(hours=2)) == 1
+    assert taking.take(now() + timedelta(hours=23)) == 0
+    inbox.waits.clear()
+    assert taking.take(now() + timedelta(hours=25)) == 1
+    assert (provider.state.refusal, provider.state.refusals) == ("too_late", 1)
 
 
 @pytest.mark.parametrize(

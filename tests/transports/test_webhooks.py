@@ -342,18 +342,15 @@ def test_every_reason_of_a_dialect_is_one_of_bounces(name: str) -> None:
 
 
 def test_mailersend_may_try_the_address_before_it_shows_the_secret() -> None:
-    """By a secret that everybody knows, so nothing else counts by it."""
+    """By a secret that everybody knows, so nothing counts by it."""
     mailersend = hook("mailersend")
-    for kind, counts in (("webhook.test", True), ("activity.hard_bounced", False)):
+    for kind, is_trial in (("webhook.test", True), ("activity.hard_bounced", False)):
         body = json.dumps({"type": kind, "message": "", "data": {"email": "boris@reader.example"}}).encode()
         signature = hmac.new(b"test_Am3L1GuOIc4blLUuHqAPxxwkZaJyEk8G", body, "sha256").hexdigest()
         request = WebhookRequest(body, {"signature": signature})
-        if counts:
-            mailersend.verify(request, WebhookSecret(), NOW)
-            assert mailersend.events(request) == ()
-        else:
-            with pytest.raises(WebhookRefused, match="secret"):
-                mailersend.verify(request, WebhookSecret("ours"), NOW)
+        assert mailersend.is_trial(request) == is_trial
+        with pytest.raises(WebhookRefused, match="secret"):
+            mailersend.verify(request, WebhookSecret("ours"), NOW)
 
 
 def test_a_reader_who_calls_it_no_spam_does_not_complain() -> None:
@@ -551,6 +548,11 @@ def test_a_secret_that_is_no_key_is_named(name: str) -> None:
     assert refused(replace(sample(name), secret=WebhookSecret("pass word!"))) == "bad_secret"
 
 
+def test_what_comes_before_a_key_of_resend_is_no_key() -> None:
+    """Anybody signs by an empty one."""
+    assert refused(replace(sample("resend"), secret=WebhookSecret("whsec_"))) == "bad_secret"
+
+
 @pytest.mark.parametrize("name", DATED)
 def test_a_delivery_is_believed_for_five_minutes(name: str) -> None:
     sent = sample(name)
@@ -635,6 +637,10 @@ def test_a_subscription_is_confirmed_at_amazon(version: str) -> None:
 def test_a_subscription_is_confirmed_nowhere_else(url: str) -> None:
     webhook, sent = sns(SubscribeURL=url)
     assert webhook.subscribe_url(sent.request) is None
+
+
+def test_the_end_of_a_subscription_is_said() -> None:
+    assert refused(sns(Type="UnsubscribeConfirmation")[1]) == "ended"
 
 
 def test_a_notification_confirms_nothing() -> None:

@@ -102,12 +102,15 @@ def ask(url: str, seconds: float = LONGEST, resolve: Resolve = resolve, permit: 
 
 
 def body_of(url: str, seconds: float = LONGEST, resolve: Resolve = resolve, permit: Permit = is_others) -> bytes | None:
-    """What is at a URL, at most READ bytes; None where nothing is, or it leads elsewhere."""
+    """What is at a URL, at most READ bytes; empty where nothing is, or it leads elsewhere. None where nobody answers,
+    or not now."""
     try:
         status, _headers, body = _one(_split(url), "GET", time.monotonic() + seconds, resolve, permit)
     except (_Refused, _Broken):
         return None
-    return body if status == 200 else None
+    if status == 200:
+        return body
+    return None if status >= 500 or status in (408, 429) else b""
 
 
 def _joined(at: str, location: str) -> str:

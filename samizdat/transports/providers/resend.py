@@ -59,7 +59,9 @@ class ResendWebhook(Webhook):
         try:
             key = base64.b64decode(key_of(self, secret).removeprefix("whsec_"), validate=True)
         except binascii.Error:
-            raise self.refusal("bad_secret") from None
+            key = b""
+        if not key:
+            raise self.refusal("bad_secret")
         names = ("svix-id", "svix-timestamp", "svix-signature")
         delivery, written, signatures = (request.headers.get(name, "") for name in names)
         if not (delivery and written and signatures):
