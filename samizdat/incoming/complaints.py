@@ -5,9 +5,8 @@ for the stop: whoever was forwarded an email has its token, and five of them wou
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Protocol
 
 from django.db.models import QuerySet, Sum
 
@@ -25,33 +24,21 @@ from samizdat.events import queries as events
 from samizdat.events.actions import detail_of, record
 from samizdat.events.kinds import EventKind
 from samizdat.incoming.models import MailReport
+from samizdat.incoming.report_details import DetailsReader, details_reader
 
 ALARM: EventKind = "list.complaints_alarm"
 # Subscribers that are looked up at once.
 SLICE = 500
 
 
-class ComplaintDetails(Protocol):
-    """Of follow_up.ReportDetails, which is above this."""
-
-    @property
-    def kind(self) -> str: ...
-    @property
-    def is_proven(self) -> bool: ...
-
-
-# As follow_up.DetailsReader.
-type ComplaintReader = Callable[[int, int | None, int | None, bytes], ComplaintDetails | None]
-
-
-def look(organization: Organization, lists: Iterable[int], now: datetime, details_of: ComplaintReader) -> None:
+def look(organization: Organization, lists: Iterable[int], now: datetime) -> None:
     """Tells admins, or stops the list, where a line is reached. In the transaction that keeps the complaints."""
     for list_id in sorted(set(lists)):
         if stopped(organization, list_id) is None:
-            _look_at(organization, list_id, now, details_of)
+            _look_at(organization, list_id, now)
 
 
-def _look_at(organization: Organization, list_id: int, now: datetime, details_of: ComplaintReader) -> None:
+def _look_at(organization: Organization, list_id: int, now: datetime) -> None:
     since = now - complaint_rules.WINDOW
     rows = Edition.objects.filter(organization=organization, campaign__list=list_id, campaign__released__gt=since)
     editions = [*rows.values_list("pk", flat=True)]
@@ -59,7 +46,7 @@ def _look_at(organization: Organization, list_id: int, now: datetime, details_of
     # What an admin has seen, and resumed the list after, stops it no second time.
     before = events.last_about(organization, (STOPPED,), list_id)
     known = reports.filter(pk__gt=detail_of(before).get("last", 0) if before else 0)
-    people, proven = _people(known, details_of)
+    people, proven = _people(known, details_reader(organization))
     counts, sure = _by_provider(organization, people), _by_provider(organization, proven)
     delivered = _delivered(editions)
     for provider, count in counts.most_common():
@@ -73,7 +60,7 @@ def _look_at(organization: Organization, list_id: int, now: datetime, details_of
             record(ALARM, organization, now=now, about=list_id, detail={**detail, "complaints": count})
 
 
-def _people(reports: QuerySet[MailReport], details_of: ComplaintReader) -> tuple[set[int | None], set[int | None]]:
+def _people(reports: QuerySet[MailReport], details_of: DetailsReader) -> tuple[set[int | None], set[int | None]]:
     """Numbers of subscribers who complained, and of those of whom a provider surely said it."""
     people, proven = set[int | None](), set[int | None]()
     for id, edition, number, blob in reports.values_list("pk", "edition", "number", "details_sealed").iterator():

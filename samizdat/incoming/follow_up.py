@@ -1,22 +1,19 @@
 """What follows from a report for the subscriber whose message it is about."""
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
-import msgspec
 from django.db import transaction
-from msgspec import Struct
 
 from samizdat.accounts.models import Organization
 from samizdat.audience import actions as audience
 from samizdat.audience.errors import AudienceError, RowsAltered
 from samizdat.audience.models import List
 from samizdat.campaigns.models import Campaign, Edition, large
-from samizdat.core.bounce.report import KINDS, Fault, Kind, ReportEvent
+from samizdat.core.bounce.report import KINDS, ReportEvent
 from samizdat.core.bounce.thresholds import LONGEST, Counted, Suppression, answer, counts, suppression
-from samizdat.core.crypto.seal import NONCE_BYTES, SealError
+from samizdat.core.crypto.seal import SealError
 from samizdat.core.mail.outcome import scrub
 from samizdat.core.mail.suppression_rules import is_plausible
 from samizdat.db import next_ids
@@ -26,31 +23,12 @@ from samizdat.events.actions import record
 from samizdat.incoming import complaints, sql
 from samizdat.incoming.identity import SentMessage
 from samizdat.incoming.models import MailReport
-from samizdat.vault import keyring
+from samizdat.incoming.report_details import ReportDetails, details_reader, sealer
 
 # Characters of the server's words that are kept.
 WORDS = 500
 # Of one subscriber: what is older, or comes on top, decides nothing.
 LOOKED_BACK, MOST = timedelta(days=LONGEST), 100
-# Where a report's details are sealed.
-COLUMN = "mail report", "details"
-
-
-class ReportDetails(Struct, frozen=True, omit_defaults=True):
-    """What a report says, and of whom: counted by this, not by the columns beside it."""
-
-    kind: Kind
-    day: date
-    edition: int = 0  # 0: nobody knows which message it is about.
-    number: int = 0
-    fault: Fault | None = None
-    reason: str = ""
-    status: str = ""
-    reply: int = 0
-    words: str = ""  # Without addresses.
-    recipient: str = ""  # Where nobody knows which message it is about.
-    dialect: str = ""
-    is_proven: bool = False  # A mailbox provider or sending provider wrote it.
 
 
 class ReadReport(NamedTuple):
@@ -89,7 +67,7 @@ def write(organization: Organization, reports: Sequence[ReadReport], now: dateti
     """Keeps them, and does what follows, in few statements. In the transaction that takes their messages up. Errors:
     AudienceError, RowsAltered, SealError where it fails for one of them."""
     day = now.astimezone(UTC).date()
-    sealed = _sealer(organization)
+    sealed = sealer(organization)
     numbers = next_ids(MailReport._meta.db_table, len(reports))
     sql.insert_reports(
         sql.ReportRow(
@@ -108,17 +86,6 @@ def write(organization: Organization, reports: Sequence[ReadReport], now: dateti
     follow(organization, [(report.event, report.message) for report in reports if report.message], now)
 
 
-def _sealer(organization: Organization) -> Callable[[int, ReportDetails], bytes]:
-    keys = keyring.keys(organization)
-    assert keys.data is not None
-    seal_one = keys.data.bound(*COLUMN, keys.uid).seal
-
-    def sealed(number: int, details: ReportDetails) -> bytes:
-        return seal_one(msgspec.json.encode(details), number, os.urandom(NONCE_BYTES))
-
-    return sealed
-
-
 def _details(report: ReadReport, day: date) -> ReportDetails:
     event, message = report.event, report.message
     return ReportDetails(
@@ -135,32 +102,6 @@ def _details(report: ReadReport, day: date) -> ReportDetails:
         report.dialect,
         report.is_proven,
     )
-
-
-# (id, edition, number, details_sealed) of a MailReport -> what it says. None for one whose seal doesn't hold, or that
-# speaks of somebody else.
-type DetailsReader = Callable[[int, int | None, int | None, bytes], ReportDetails | None]
-
-
-def details_reader(organization: Organization) -> DetailsReader:
-    keys = keyring.keys(organization)
-    assert keys.ring is not None
-    opener, decoder = keys.ring.bound(*COLUMN, keys.uid), msgspec.json.Decoder(ReportDetails)
-
-    def details_of(id: int, edition: int | None, number: int | None, blob: bytes) -> ReportDetails | None:
-        try:
-            details = decoder.decode(opener.open(blob, id))
-        except (SealError, msgspec.DecodeError):
-            return None
-        return details if (details.edition, details.number) == (edition or 0, number or 0) else None
-
-    return details_of
-
-
-def details_of(row: MailReport) -> ReportDetails | None:
-    """details_reader() for one."""
-    read = details_reader(row.organization)
-    return read(row.pk, row.edition_id, row.number, bytes(row.details_sealed))
 
 
 def follow(organization: Organization, known: Sequence[tuple[ReportEvent, SentMessage]], now: datetime) -> None:
@@ -185,7 +126,7 @@ def follow(organization: Organization, known: Sequence[tuple[ReportEvent, SentMe
         audience.suppress_complained(organization, by_complaint, now=now)
     # Also of who was suppressed for a complaint that nothing proved: what a provider says since counts.
     lists = [message.list for event, message in counted if event.kind == "complaint"]
-    complaints.look(organization, lists, now, details_reader(organization))
+    complaints.look(organization, lists, now)
     in_doubt = _in_doubt(organization, {row.message.edition for row in dead if row.why != "soft"}, now)
     believed = {
         row.message.subscriber.pk: row.answer

@@ -21,6 +21,7 @@ from samizdat.events.models import Event
 from samizdat.incoming import follow_up
 from samizdat.incoming.identity import SentMessage
 from samizdat.incoming.models import MailReport
+from samizdat.incoming.report_details import details_reader
 from samizdat.logs import where_it_broke
 from samizdat.vault import keyring
 
@@ -50,7 +51,7 @@ def suppress(event: Event, now: datetime) -> None:
 
 def _slices(organization: Organization, edition: Edition, details: EditionDetails) -> Iterator[list[Known]]:
     reports = MailReport.objects.filter(organization=organization, edition=edition, kind=KINDS.index("hard"))
-    after, details_of = 0, follow_up.details_reader(organization)
+    after, details_of = 0, details_reader(organization)
     while rows := [*reports.filter(pk__gt=after).order_by("pk")[:SLICE]]:
         subscribers = subscribers_numbered(organization, sorted({row.number for row in rows if row.number is not None}))
         known = list[Known]()

@@ -29,8 +29,8 @@ class IncomingMail(models.Model):
 
 
 class MailReport(models.Model):
-    """What came in about one message of ours. `details_sealed`: a follow_up.ReportDetails, by which it counts; columns
-    find it. Without an edition nobody knows which message of ours it is about.
+    """What came in about one message of ours. `details_sealed`: a report_details.ReportDetails, by which it counts;
+    columns find it. Without an edition nobody knows which message of ours it is about.
     """
 
     organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="+", db_index=False)

@@ -27,7 +27,7 @@ from samizdat.delivery.actions.bounces import believe
 from samizdat.delivery.queries import RETURNED, held_bounces, suppression_cause
 from samizdat.events.actions import record
 from samizdat.events.models import Event
-from samizdat.incoming import follow_up, held_reports, intake, processing, queries
+from samizdat.incoming import follow_up, held_reports, intake, processing, queries, report_details
 from samizdat.incoming.follow_up import ReadReport
 from samizdat.incoming.models import IncomingMail, MailReport
 from samizdat.worker.schedule.event_handlers import follow
@@ -236,7 +236,7 @@ def test_a_refusal_that_speaks_of_us_marks_nobody(house: House, incoming: Incomi
     incoming.read()
     assert incoming.suppressed() == set()
     [row] = MailReport.objects.select_related("organization")
-    details = follow_up.details_of(row)
+    details = report_details.details_of(row)
     assert details is not None and details.fault == "route"
 
 
@@ -493,7 +493,7 @@ def test_a_report_under_another_number_counts_for_nobody(house: House, incoming:
     incoming.come_back(incoming.send()[ada], full)
     incoming.read()
     MailReport.objects.update(number=7)
-    assert follow_up.details_of(MailReport.objects.select_related("organization").get()) is None
+    assert report_details.details_of(MailReport.objects.select_related("organization").get()) is None
     assert KINDS[MailReport.objects.get().kind] == "soft"
 
 
