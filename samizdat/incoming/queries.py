@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from django.db.models import Count, Max, Q, QuerySet
+from django.db.models import Count, Max, Q
 
 from samizdat.accounts.models import Organization
 from samizdat.core.bounce.report import KINDS
@@ -36,19 +36,9 @@ def came_back(campaign: int) -> Mapping[str, int]:
     return {KINDS[kind]: people for kind, people in rows.annotate(n=Count("number", distinct=True))}
 
 
-def unreadable(organization: Organization, now: datetime) -> int:
-    """Messages of the last 30 days that nobody could read."""
-    return _lately(organization, now).filter(state=IncomingMail.UNREADABLE).count()
-
-
-def _lately(organization: Organization, now: datetime) -> QuerySet[IncomingMail]:
-    since = now.astimezone(UTC).date() - SHOWN
-    return IncomingMail.objects.filter(organization=organization, received__gte=since)
-
-
 def heard(organization: Organization, now: datetime) -> HeardMail:
     since = now.astimezone(UTC).date() - SHOWN
-    mails = _lately(organization, now).aggregate(
+    mails = IncomingMail.objects.filter(organization=organization, received__gte=since).aggregate(
         waiting=Count("pk", filter=Q(state=IncomingMail.WAITING)),
         unreadable=Count("pk", filter=Q(state=IncomingMail.UNREADABLE)),
         last=Max("received"),

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
 
+from samizdat.core.totals import is_few
 from samizdat.delivery.actions.route_webhooks import WebhookView
 from samizdat.delivery.models import Route
 from samizdat.incoming.mailboxes.actions import MailboxRow
 from samizdat.incoming.mailboxes.faults import sentence
 from samizdat.incoming.mailboxes.sealed import MailboxState, RoundTrip
+from samizdat.incoming.queries import HeardMail
 from samizdat.incoming.seeds.mailboxes import SeedRow
 
 
@@ -118,6 +121,36 @@ def _late(trip: RoundTrip) -> str:
 def _example(address: str) -> str:
     local, _at, domain = address.rpartition("@")
     return f"{local}+code@{domain}"
+
+
+# By a word of core/bounce/report.KINDS.
+_KINDS = (
+    ("hard", lazy("Bounced later: address doesn’t exist")),
+    ("soft", lazy("Bounced later: mailbox full or unavailable")),
+    ("complaint", lazy("Complaints")),
+    ("unsubscribe", lazy("Requests to unsubscribe")),
+    ("reply", lazy("Replies")),
+    ("auto-reply", lazy("Automatic replies")),
+    ("none", lazy("Receipts, reports and the like")),
+)
+# Of these a small number might name people.
+_OF_FEW = ("complaint", "reply")
+
+
+@dataclass(frozen=True, slots=True)
+class CameIn:
+    """How often something came in."""
+
+    word: str
+    count: int
+    is_few: bool = False
+
+
+def came_in(heard: HeardMail) -> list[CameIn]:
+    """By mail or webhook; without what never did."""
+    counts = [(kind, word, heard.by_kind.get(kind, 0)) for kind, word in _KINDS]
+    rows = [CameIn(str(word), count, kind in _OF_FEW and is_few(count)) for kind, word, count in counts if count]
+    return [*rows, CameIn(_("Waiting to be read"), heard.waiting)] if heard.waiting else rows
 
 
 @dataclass(frozen=True, slots=True)

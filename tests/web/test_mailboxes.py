@@ -17,6 +17,7 @@ from samizdat.accounts.sealed_settings import leading
 from samizdat.delivery import actions as delivery
 from samizdat.delivery.actions import remote_checks, route_webhooks
 from samizdat.delivery.models import RemoteCheck
+from samizdat.delivery.sealed_webhooks import WebhookState
 from samizdat.events.models import Event
 from samizdat.incoming import processing
 from samizdat.incoming.mailboxes import actions, round_trips
@@ -30,6 +31,7 @@ from samizdat.web.delivery.forms.mailboxes import MailboxForm
 from samizdat.worker.mail import mailbox_polls
 from tests.conftest import NOW
 from tests.delivery.conftest import server
+from tests.incoming.conftest import bounce
 from tests.incoming.dovecot import Dovecot, certificates, dovecot, why_not
 from tests.smtp_server import ScriptedServer
 from tests.web.conftest import House
@@ -275,3 +277,28 @@ def test_each_route_has_its_webhook_beside_the_mailboxes(here: House, desk: Desk
     page = desk("viewer").get(_to(here, "mailboxes")).content.decode()
     assert "Nothing has come in yet" in page
     assert hook not in page, "its address has a password in it, and is for admins"
+
+
+def test_what_came_in_is_counted_also_what_changed_nothing(here: House, desk: Desk) -> None:
+    now = timezone.now()
+    page = desk("admin").get(_to(here, "mailboxes")).content.decode()
+    assert "What came in" not in page
+    for raw in (
+        bounce("bounces@lantern.example", "ada@reader.example"),
+        b"From: a@a.example\n\nHello\n",
+        b"A: b\n" * 3000,
+    ):
+        intake.take(here.organization, raw, ("bounces@lantern.example",), now.date())
+    processing.process(here.organization, now)
+    page = " ".join(desk("admin").get(_to(here, "mailboxes")).content.decode().split())
+    assert "<dt>Bounced later: address doesn’t exist</dt> <dd> 1 </dd>" in page
+    assert "<dt>Replies</dt> <dd> fewer than 20 </dd>" in page
+    assert "Of these, not about any email of ours that can be proven: 2." in page
+    assert "Emails that couldn’t be read: 1." in page
+
+
+def test_a_delivery_that_counted_makes_up_for_one_that_changed_nothing() -> None:
+    refused = WebhookState(refusal="too_old", refused=NOW, refusals=1)
+    heard = refused.with_events(NOW + timedelta(hours=1), 1, 0)
+    assert [state.is_refused for state in (WebhookState(), refused, heard)] == [False, True, False]
+    assert heard.with_refusals(NOW + timedelta(hours=2), "too_old", {}, 1).is_refused

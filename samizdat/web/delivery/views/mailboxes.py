@@ -13,6 +13,7 @@ from samizdat.accounts import pending_change_kinds, pending_changes
 from samizdat.accounts.models import Organization
 from samizdat.accounts.sealed_settings import leading
 from samizdat.core.content.problems import SENTENCES
+from samizdat.core.totals import FEWEST
 from samizdat.delivery import domain_ownership
 from samizdat.delivery.actions import remote_checks, route_webhooks
 from samizdat.delivery.models import RemoteCheck
@@ -82,6 +83,7 @@ def _page(request: DeskRequest, form: MailboxForm) -> HttpResponse:
     rows = [mailbox_words.shown(row, dbclock.asked()) for row in actions.mailboxes(request.organization)]
     kept = leading(request.organization).return_address
     pending, change = pending_change_kinds.waiting_setting(request.organization, "return_address") or ("", None)
+    heard = queries.heard(request.organization, dbclock.asked())
     facts = {
         "mailboxes": rows,
         "waits": any(row.waits for row in rows),
@@ -90,7 +92,9 @@ def _page(request: DeskRequest, form: MailboxForm) -> HttpResponse:
         "address": kept,
         "pending": pending,
         "until": pending_changes.until(change, dbclock.asked()) if change else None,
-        "unreadable": queries.unreadable(request.organization, dbclock.asked()),
+        "heard": heard,
+        "came_in": mailbox_words.came_in(heard),
+        "fewest": FEWEST,
         "webhooks": mailbox_words.webhooks(route_webhooks.webhooks_of(request.organization)),
     }
     return render(request, "web/mailboxes/mailboxes.html", facts, status=422 if form.errors else 200)
