@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from itertools import batched
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from django.db import IntegrityError, transaction
 
@@ -114,7 +114,7 @@ def take_up(organization: Organization, deliveries: Sequence[TakenDelivery], now
     done: set[int] = set()
     by_route: dict[int, _RouteNews] = {}
     # Of a flood, hundreds come to the same address.
-    scheme = urlsplit(leading(organization).public_url).scheme or "https"
+    base = urlsplit(leading(organization).public_url.rstrip("/"))
     settings = {token: route_webhooks.settings_by(organization, token) for token in {each.token for each in deliveries}}
     for delivery in deliveries:
         known = settings[delivery.token]
@@ -123,7 +123,7 @@ def take_up(organization: Organization, deliveries: Sequence[TakenDelivery], now
             continue
         news = by_route.setdefault(known[0].pk, _RouteNews(*known))
         try:
-            if verified := _verified(news, delivery, _url(scheme, delivery), now):
+            if verified := _verified(news, delivery, _url(base, delivery), now):
                 news.deliveries.append(verified)
         except _Trial:
             done.add(delivery.row)
@@ -214,11 +214,11 @@ def _fetched(news: _RouteNews, url: str) -> bytes | None:
     return page.body if page else None
 
 
-def _url(scheme: str, delivery: TakenDelivery) -> str:
+def _url(base: SplitResult, delivery: TakenDelivery) -> str:
     """As it was pasted at the provider, who may sign it: whoever forwards to the public pages may speak HTTP with
-    them."""
+    them, and take away a folder in front."""
     query = f"?{delivery.query}" if delivery.query else ""
-    return f"{scheme}://{delivery.host}{webhook_delivery.path(delivery.token)}{query}"
+    return f"{base.scheme or 'https'}://{delivery.host}{base.path}{webhook_delivery.path(delivery.token)}{query}"
 
 
 def _follow(organization: Organization, news: _RouteNews, now: datetime) -> set[int]:

@@ -14,6 +14,7 @@ import pytest
 from django.test import override_settings
 
 from samizdat import limited_process, plugins
+from samizdat.accounts.actions import change_settings
 from samizdat.audience.models import Subscription
 from samizdat.core.crypto import seal, tokens
 from samizdat.core.webhook_delivery import HEADERS, KIND, MOST_BYTES
@@ -666,15 +667,22 @@ def test_nothing_is_fetched_for_another_topic(
 # -- every dialect -----------------------------------------------------------------------------------------------------
 
 
-def test_the_address_is_signed_as_it_was_pasted(house: House, incoming: Incoming, provider: Provider) -> None:
+@pytest.mark.parametrize("folder", ["", "/letters"])
+def test_the_address_is_signed_as_it_was_pasted(
+    house: House, incoming: Incoming, provider: Provider, folder: str
+) -> None:
+    """Whoever forwards to the public pages may take a folder away."""
     [ada] = house.people(1)
     incoming.send()
+    change_settings(house.organization, by=None, now=now(), public_url=f"https://{HOST}{folder}")
     provider.set_up("mandrill")
+    assert provider.address.startswith(f"https://{HOST}{folder}/in/")
     event = {"event": "hard_bounce", "_id": "a", "ts": int(now().timestamp()), "msg": {"email": ada, "_id": "a"}}
     events = json.dumps([event])
     digest = hmac.new(KEY.encode(), f"{provider.address}mandrill_events{events}".encode(), "sha1").digest()
     headers = {"content-type": FORM, "x-mandrill-signature": base64.b64encode(digest).decode()}
-    provider.post(urlencode({"mandrill_events": events}).encode(), headers)
+    path = urlsplit(provider.address).path.removeprefix(folder)
+    provider.post(urlencode({"mandrill_events": events}).encode(), headers, path)
     provider.take(timedelta(minutes=3))
     assert incoming.suppressed() == {f"bounce {ada}"}
 
