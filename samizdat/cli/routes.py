@@ -345,7 +345,7 @@ def _webhook_lines(route: "Route", view: "WebhookView") -> list[str]:
         ]
     if not view.has_secret and not view.fetches:
         command = f"samizdat route webhook {shlex.quote(route.name)} --secret-file FILE"
-        lines.append(f"Deliveries change nothing without the secret ({view.secret_label}): {command}")
+        lines.append(f"Deliveries wait for the secret, for a day at most ({view.secret_label}): {command}")
     if state and state.unmatched:
         lines.append(f"Not about any message of ours: {state.unmatched:,}.")
     if state and state.refusal:

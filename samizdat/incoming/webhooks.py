@@ -169,9 +169,14 @@ class _Trial(Exception):
     """A delivery that only tries the address, whoever wrote it."""
 
 
+# Providers begin to deliver as soon as they have the address, some before they show the secret; and nobody has a
+# delivery of the future to send again.
+_LATER = ("no_secret", "no_authority", "from_the_future")
+
+
 def _may_count_later(refused: plugins.WebhookRefused, now: datetime) -> bool:
-    """The provider wrote it, and our clock may be wrong. Nobody has one of the future to send again."""
-    return refused.code == "from_the_future" or (refused.code == "too_old" and clock_jumps.patient(now))
+    """Whether it may yet be that the provider wrote it: once a secret is entered, or our clock is right."""
+    return refused.code in _LATER or (refused.code == "too_old" and clock_jumps.patient(now))
 
 
 def _verified(news: _RouteNews, delivery: TakenDelivery, address: str, now: datetime) -> _Verified | None:

@@ -81,8 +81,10 @@ class SnsWebhook(Webhook):
             issuers = x509.load_pem_x509_certificates(secret.authority.encode()) if secret.authority else []
         except ValueError:
             raise self.refusal("bad_certificate") from None
+        if not (issuers or self.trusts_place):
+            raise self.refusal("no_authority")
         valid = certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
-        issued = any(_issued(certificate, issuer) for issuer in issuers) if issuers else self.trusts_place
+        issued = any(_issued(certificate, issuer) for issuer in issuers) if issuers else True
         if not (valid and issued and self._url(envelope, "SigningCertURL", self.certificates)):
             raise self.refusal("bad_certificate")
         return certificate

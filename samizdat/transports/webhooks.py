@@ -35,6 +35,8 @@ SENTENCES = {
     "other_shape": "The webhook delivery isn’t written as {provider} writes them. Check that the webhook there leads "
     "to the address of this route.",
     "no_secret": "The route has no webhook secret. Copy it from {provider}.",
+    "no_authority": "The certificate of the authority is missing. Copy it from {provider}, and enter it below the "
+    "secret.",
     "bad_secret": "The webhook secret of the route isn’t one of {provider}. Copy it again.",
     "no_signature": "The webhook delivery isn’t signed. Turn signatures on at {provider}.",
     "wrong_signature": "The signature of the webhook delivery is wrong. Copy the webhook secret from {provider} again.",

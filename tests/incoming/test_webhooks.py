@@ -255,6 +255,22 @@ def test_what_was_signed_while_our_clock_was_behind_counts_once_it_is_right(
     assert incoming.suppressed() == {f"bounce {ada}"} and not provider.state.is_refused
 
 
+def test_what_comes_before_the_secret_is_entered_waits_for_it(
+    house: House, incoming: Incoming, provider: Provider
+) -> None:
+    """Providers deliver as soon as they have the address, and some show the secret after that."""
+    [ada] = house.people(1)
+    caught = incoming.send()[ada]
+    provider.set_up(secret=None)
+    provider.post(signed(bounce(caught)), JSON)
+    assert provider.take() == 0
+    assert (provider.state.refusal, provider.state.refusals) == ("no_secret", 0)
+    provider.set_up()
+    assert provider.take() == 1
+    assert incoming.suppressed() == {f"bounce {ada}"}
+    assert provider.state.refusal == ""
+
+
 def test_what_seems_too_old_waits_while_the_clock_was_just_set(
     house: House, incoming: Incoming, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
