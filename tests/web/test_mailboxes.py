@@ -19,7 +19,7 @@ from samizdat.delivery.actions import remote_checks, route_webhooks
 from samizdat.delivery.models import RemoteCheck
 from samizdat.delivery.sealed_webhooks import WebhookState
 from samizdat.events.models import Event
-from samizdat.incoming import processing
+from samizdat.incoming import intake, processing
 from samizdat.incoming.mailboxes import actions, round_trips
 from samizdat.incoming.mailboxes.faults import MailboxFault
 from samizdat.incoming.mailboxes.providers import PROVIDERS
