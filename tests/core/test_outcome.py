@@ -651,6 +651,8 @@ def test_answer_classes_keep_their_numbers() -> None:
         ("5.1.1 <boris@north.example>: no such user", "5.1.1 <…>: no such user"),
         ("no mailbox boris@north.example here", "no mailbox … here"),
         ("user boris unknown", "user … unknown"),
+        ("Boris: no boris, no borisov, no r_boris", "…: no …, no borisov, no r_boris"),
+        ("нет ящика boris, есть borisov", "нет ящика …, есть borisov"),
         ("BORIS@NORTH.EXAMPLE rejected", "… rejected"),
         ("bounce+boris=north.example@lantern.example refused", "… refused"),
         ("boris=40north.example", "…"),
