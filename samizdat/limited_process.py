@@ -11,6 +11,7 @@ in its memory may come back as a picture.
 """
 
 import contextlib
+import gc
 import importlib
 import pickle
 import resource
@@ -278,9 +279,8 @@ def main() -> int:
         seconds, name, args, more = pickle.loads(frame.data)  # noqa: S301  written by the process that began us
         # Also where nobody is left to end it.
         _limit(resource.RLIMIT_CPU, int(time.process_time() + seconds) + 2)
-        module, _, called = name.rpartition(".")
         try:
-            text, beside = json_values.packed(getattr(importlib.import_module(module), called)(*args, **more))
+            text, beside = json_values.packed(_job(name)(*args, **more))
             kind = b"V"
         except MemoryError:
             return 1
@@ -288,6 +288,16 @@ def main() -> int:
             kind, (text, beside) = b"X", json_values.packed(_told(error, JOBS[name].errors))
         child_frames.send_parts(out, kind, text, beside)
     return 0
+
+
+@cache
+def _job(name: str) -> Callable[..., object]:
+    """Python looks for garbage among all that there is, again and again: tables of phrases and patterns took a third of
+    the time in which bounces are read. What is loaded for a job stays, so it is passed over."""
+    module, _, called = name.rpartition(".")
+    function: Callable[..., object] = getattr(importlib.import_module(module), called)
+    gc.freeze()
+    return function
 
 
 def _told(error: Exception, errors: tuple[str, ...]) -> tuple[str, tuple[object, ...]]:
