@@ -71,7 +71,7 @@ def test_what_was_handed_over_without_an_answer_stays_unsure_and_goes_by_no_othe
     silent = addresses[7]
     with ScriptedApi() as api:
         api.on(STALL, silent)
-        add(house, "gun", f"mailgun://KEY@lantern.example?endpoint={api.endpoint}&timeout=0.5", 1)
+        add(house, "gun", f"mailgun://KEY@lantern.example?endpoint={api.endpoint}&timeout=4", 1)
         house.route(server, "relay", priority=2)
         campaign = house.draft()
         campaign.unsure_policy = "hold"

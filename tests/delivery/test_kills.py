@@ -85,7 +85,7 @@ def test_twenty_kills_lose_nobody(house: House, server: ScriptedServer) -> None:
         die = {"die": [steps[(place // 2) % len(steps)], chance.randrange(1, 4)]} if place % 2 else {}
         child = Child(**die)
         begun = time.monotonic()
-        patience = 5.0 if die else chance.uniform(0.2, 0.8)
+        patience = 15.0 if die else chance.uniform(0.2, 0.8)
         while not child.ended and time.monotonic() - begun < patience:
             time.sleep(0.005)
         open_at_kills += server.open if not child.ended else CONNECTIONS
