@@ -26,7 +26,7 @@ from samizdat.campaigns.queries import AT_ONCE
 from samizdat.campaigns.release_log import standing
 from samizdat.core.content.problems import SENTENCES
 from samizdat.core.crypto.seal import SealError
-from samizdat.core.mail.address import BadAddress, domain, normalize, provider
+from samizdat.core.mail.address import BadAddress, domain, is_at_or_below, normalize, provider
 from samizdat.core.mail.return_address import without_token
 from samizdat.delivery import database_progress, dkim_keys
 from samizdat.delivery.errors import NotReleasable
@@ -62,7 +62,7 @@ def _is_own(organization: Organization, public_url: str, name: str) -> bool:
     if host == "localhost" or host.startswith("127."):
         return True  # To try things out: no reader elsewhere can open its pages.
     # letters.lantern.example is of whoever has lantern.example; of example alone nobody is.
-    beside = "." in name and "." in host and (f".{host}".endswith(f".{name}") or f".{name}".endswith(f".{host}"))
+    beside = "." in name and "." in host and (is_at_or_below(host, name) or is_at_or_below(name, host))
     return beside or bool(dkim_keys.signing_domain(organization, name))
 
 

@@ -24,7 +24,7 @@ from samizdat.accounts.sealed_settings import Leading, leading
 from samizdat.campaigns import dns_views
 from samizdat.campaigns.opened import OpenedCampaign
 from samizdat.campaigns.sender_domain_check import DnsRecord, asker, in_words
-from samizdat.core.mail.address import BadAddress, domain, normalize
+from samizdat.core.mail.address import BadAddress, domain, is_at_or_below, normalize
 from samizdat.core.mail.dns_views import DnsView
 from samizdat.core.mail.dns_views import judge as judge_views
 from samizdat.core.mail.other_domain import at_other_domain
@@ -101,7 +101,7 @@ def reports_to(settings: Leading, name: str) -> str:
     or where it is at another domain, which would have to allow that in DNS (RFC 9990, 4)."""
     address = without_token(settings.return_address)
     there = address.rpartition("@")[2]
-    is_same = bool(there) and (f".{there}".endswith(f".{name}") or f".{name}".endswith(f".{there}"))
+    is_same = bool(there) and (is_at_or_below(there, name) or is_at_or_below(name, there))
     return address if is_same else ""
 
 
@@ -213,7 +213,7 @@ def _own_names(
     keys = [key.name for row in dkim_keys.domains_over(organization, name) for key in dkim_keys.domain_row(row).active]
     published = [text for (text, kind), values in answers.items() if kind == "TXT" and values]
     every = [f"_dmarc.{name}", name, *keys, *published]
-    return [text for text in every if f".{text}".endswith(f".{name}")]
+    return [text for text in every if is_at_or_below(text, name)]
 
 
 def _domain_of(sender: str) -> str:
@@ -250,7 +250,7 @@ def applies(organization: Organization, name: str) -> bool:
 
 
 def is_reserved(name: str) -> bool:
-    return any(f".{name}".endswith(f".{end}") for end in RESERVED)
+    return any(is_at_or_below(name, end) for end in RESERVED)
 
 
 def allowed_reason(organization: Organization, name: str) -> str:
@@ -310,4 +310,4 @@ def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
+        return is_at_or_below(host, "localhost")

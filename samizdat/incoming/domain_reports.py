@@ -17,6 +17,7 @@ from samizdat.accounts.models import Organization
 from samizdat.core.bounce.report import Report
 from samizdat.core.crypto.seal import SealError
 from samizdat.core.mail import domain_reports
+from samizdat.core.mail.address import is_at_or_below
 from samizdat.core.mail.domain_reports import DomainReport, ReadResult, ReportTally
 from samizdat.delivery.models import SendingDomain
 from samizdat.incoming.helper_reading import ORDINARY, read_each
@@ -71,7 +72,7 @@ def _read(organization: Organization, envelopes: Sequence[Envelope]) -> list[Rea
 
 
 def _is_ours(domain: str, ours: Iterable[str]) -> bool:
-    return any(f".{domain}".endswith(f".{name}") for name in ours)
+    return any(is_at_or_below(domain, name) for name in ours)
 
 
 def _keep(organization: Organization, report: DomainReport, now: datetime) -> bool:

@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from samizdat.accounts import queries, sign_out
 from samizdat.accounts.models import Organization, Person
 from samizdat.accounts.pending_changes import TooManyWaiting
+from samizdat.core.mail.address import is_at_or_below
 from samizdat.logs import where_it_broke
 from samizdat.web import read_limits, resume_after_sign_in
 from samizdat.web.asgi import PERSON
@@ -117,7 +118,7 @@ class DeskMiddleware:
 
 def _is_here(name: str) -> bool:
     """localhost and bare addresses: nobody can point a name of theirs at those."""
-    if name == "localhost" or name.endswith(".localhost"):
+    if is_at_or_below(name, "localhost"):
         return True
     try:
         ipaddress.ip_address(name)

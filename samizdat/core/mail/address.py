@@ -135,6 +135,11 @@ def _host(host: str) -> str:
     return host
 
 
+def is_at_or_below(name: str, domain: str) -> bool:
+    """Both in small letters, as the DNS spells them."""
+    return name == domain or name.endswith(f".{domain}")
+
+
 # -- IDNA2008 ----------------------------------------
 # Python's own "idna" codec is IDNA2003: it would send mail for straße.example to strasse.example, somebody
 # else.

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from samizdat.core.bounce.mime import Unreadable, split
+from samizdat.core.mail.address import is_at_or_below
 from samizdat.core.mail.by_mail import sender_of
 from samizdat.core.mail.dkim_check import DkimSignature, signatures
 
@@ -54,9 +55,5 @@ def is_theirs(sender: str, domains: Iterable[str]) -> bool:
     """domains: those whose signatures hold."""
     host = sender.rpartition("@")[2]
     return sender in ADDRESSES and any(
-        _is_below(host, domain) or any(_is_below(domain, runner) for runner in RUNNERS) for domain in domains
+        is_at_or_below(host, domain) or any(is_at_or_below(domain, runner) for runner in RUNNERS) for domain in domains
     )
-
-
-def _is_below(name: str, domain: str) -> bool:
-    return name == domain or name.endswith(f".{domain}")

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from samizdat.core.mail.address import BadAddress
+from samizdat.core.mail.address import BadAddress, is_at_or_below
 from samizdat.core.mail.return_address import normalized
 
 
@@ -13,7 +13,7 @@ def at_other_domain(address: str, old: str, new: str) -> str:
     except BadAddress:
         return address
     local, _at, name = known.rpartition("@")
-    if name == old or name.endswith(f".{old}"):
+    if is_at_or_below(name, old):
         return f"{local}@{name.removesuffix(old)}{new}"
     return address
 

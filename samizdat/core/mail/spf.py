@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from samizdat.core.mail.address import is_at_or_below
+
 # (name, type) -> what name servers answer: whole TXT values, host names, addresses; [] for nothing, None for no answer.
 Ask = Callable[[str, str], Sequence[str] | None]
 
@@ -67,7 +69,7 @@ class _Problem(Exception):
 
 def provider_include(host: str) -> str:
     """What the provider behind this host wants included; "" for one that isn't known."""
-    ends = (value for end, value in PROVIDERS.items() if f".{host.lower()}".endswith(f".{end}"))
+    ends = (value for end, value in PROVIDERS.items() if is_at_or_below(host.lower(), end))
     return next(ends, "")
 
 

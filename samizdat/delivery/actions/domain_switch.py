@@ -39,7 +39,7 @@ from samizdat.campaigns.queries import in_turn
 from samizdat.campaigns.sender_domain_check import asker
 from samizdat.core.content.problems import SENTENCES
 from samizdat.core.crypto.seal import SealError
-from samizdat.core.mail.address import BadAddress, domain, normalize, provider
+from samizdat.core.mail.address import BadAddress, domain, is_at_or_below, normalize, provider
 from samizdat.core.mail.other_domain import at_other_domain
 from samizdat.core.mail.return_address import without_token
 from samizdat.core.mail.spf import Ask
@@ -221,7 +221,7 @@ def _note_all(plan: SwitchPlan, addresses: Iterable[str]) -> bool:
 
 def _host_at(name: str, url: str) -> str:
     host = urlsplit(url).hostname or ""
-    return host if f".{host}".endswith(f".{name}") else ""
+    return host if is_at_or_below(host, name) else ""
 
 
 # --- the switch ---
@@ -294,7 +294,7 @@ def planned(row: SendingDomain, old: str, kept: KeptAnswers | None) -> SwitchPla
     if not old:
         sentence = _("No sender is at another domain than %(domain)s, so there is nothing to switch.")
         raise DomainRefused(sentence % {"domain": row.name}, code="nothing_to_switch")
-    if old == row.name or old.endswith(f".{row.name}") or row.name.endswith(f".{old}"):
+    if is_at_or_below(old, row.name) or is_at_or_below(row.name, old):
         # Below a seized domain everything is lost with it.
         sentence = _("%(new)s and %(old)s belong to the same domain. Choose a domain that can’t be lost with it.")
         raise DomainRefused(sentence % {"new": row.name, "old": old}, code="same_domain")

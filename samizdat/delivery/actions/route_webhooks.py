@@ -16,6 +16,7 @@ from samizdat.accounts.sealed_settings import leading
 from samizdat.core import webhook_delivery
 from samizdat.core.crypto import tokens
 from samizdat.core.crypto.seal import SealError
+from samizdat.core.mail.address import is_at_or_below
 from samizdat.delivery.errors import RouteRefused
 from samizdat.delivery.models import Route, RouteWebhook
 from samizdat.delivery.queries import way_of
@@ -144,7 +145,7 @@ def suggested(route: Route) -> str:
             return name
     host = way.settings.host
     domains = {hook.domain: name for name, hook in known.items() if hook.domain}
-    return next((name for domain, name in domains.items() if f".{host}".endswith(f".{domain}")), "")
+    return next((name for domain, name in domains.items() if is_at_or_below(host, domain)), "")
 
 
 def _parts(secret: str) -> tuple[str, str]:
