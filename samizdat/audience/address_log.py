@@ -6,13 +6,12 @@ that they have by then, sealed, and the newest is believed before what stands in
 
 from collections.abc import Mapping, Sequence
 
-from django.db.models import Max
-
 from samizdat.core.mail import address as addresses
 from samizdat.events import queries as events
 from samizdat.events.actions import detail_of, is_genuine
 from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
+from samizdat.events.sql import numbers_about
 from samizdat.vault.keyring import OrganizationKeys
 
 CHANGED: EventKind = "subscriber.address_changed"
@@ -26,10 +25,10 @@ def detail_for(keys: OrganizationKeys, address: str) -> dict[str, str]:
 
 def last_indexes(ids: Sequence[int]) -> dict[int, bytes]:
     """The index of the last address of those of them who ever got another one. Some 20 us for each of those."""
-    newest = Event.objects.filter(kind=CHANGED, about__in=ids).values("about").annotate(newest=Max("id"))
+    newest = dict(numbers_about([CHANGED], ids))
     return {
         event.about: index
-        for event in events.believed(newest.values_list("newest", flat=True))
+        for event in (events.believed(newest.values()) if newest else ())
         if event.about is not None and (index := _index_in(event))
     }
 

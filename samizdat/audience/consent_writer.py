@@ -186,7 +186,7 @@ def values_of(keys: OrganizationKeys, subscriber: Subscriber) -> dict[int, str]:
     return seal.unpack(sealed_subscribers.opened(keys, subscriber.sealed, subscriber.number))
 
 
-def address_of(keys: OrganizationKeys, subscriber: Subscriber) -> str:
+def address_of(keys: OrganizationKeys, subscriber: sealed_subscribers.SealedSubscriber) -> str:
     return seal.pick(sealed_subscribers.opened(keys, subscriber.sealed, subscriber.number), seal.ADDRESS)
 
 

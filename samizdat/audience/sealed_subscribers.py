@@ -5,7 +5,9 @@ has no key to compute that of an address: it compares bytes, so that nobody is w
 """
 
 from collections.abc import Iterable, Mapping
+from typing import Protocol
 
+from samizdat.accounts.models import Organization
 from samizdat.core.crypto import seal
 from samizdat.vault.keyring import OrganizationKeys
 
@@ -14,6 +16,19 @@ COLUMN = ("subscriber", "sealed")
 
 # Bytes of the index behind the values.
 MARK = 8
+
+
+class SealedSubscriber(Protocol):
+    """A row of a subscriber, or as much of it as says who they are."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def number(self) -> int: ...
+    @property
+    def organization(self) -> Organization: ...
+    @property
+    def sealed(self) -> bytes | memoryview: ...
 
 
 def sealer(keys: OrganizationKeys) -> seal.SubscriberSealer:

@@ -14,6 +14,7 @@ from samizdat.db import (
     among,
     day_text,
     delete_slice,
+    fetch_binary,
     fetch_numbers,
     fetch_pairs,
     fetch_rows,
@@ -457,11 +458,23 @@ def update_subscribers(rows: Sequence[tuple[bytes, str, int]]) -> None:
 
 def update_subscriptions(rows: Sequence[tuple[int, int, str, int, int]]) -> None:
     """(status, may, since, subscriber, list)."""
-    update_many(
-        "UPDATE audience_subscription SET status = %s, mail_verdict = %s, since = %s "
-        "WHERE subscriber_id = %s AND list_id = %s",
-        rows,
-    )
+    if on_sqlite() or len(rows) < 2:
+        update_many(
+            "UPDATE audience_subscription SET status = %s, mail_verdict = %s, since = %s "
+            "WHERE subscriber_id = %s AND list_id = %s",
+            rows,
+        )
+        return
+    # One statement: PostgreSQL and psycopg take some 100 us for each that changes one row.
+    columns = "%s::smallint[], %s::smallint[], %s::date[], %s::bigint[], %s::bigint[]"
+    changed = f"unnest({columns}) AS changed (status, verdict, since, subscriber, list)"
+    with plain_cursor() as cursor:
+        cursor.execute(
+            "UPDATE audience_subscription AS known SET status = changed.status, mail_verdict = changed.verdict, "
+            f"since = changed.since FROM {changed} "
+            "WHERE known.subscriber_id = changed.subscriber AND known.list_id = changed.list",
+            ["{" + ",".join(map(str, column)) + "}" for column in zip(*rows, strict=True)],
+        )
 
 
 def update_asking(rows: Sequence[tuple[int, int, int]]) -> None:
@@ -557,6 +570,14 @@ def subscribers_at(organization: int, ids: Sequence[int]) -> list[tuple[int, byt
     return fetch_rows(
         f"SELECT id, sealed, language, {day_text('joined')}, email_index FROM audience_subscriber "
         f"WHERE {among('id')} AND organization_id = %s",
+        [number_list(ids), organization],
+    )
+
+
+def numbered_subscribers(organization: int, ids: Sequence[int]) -> list[tuple[int, bytes, int]]:
+    """(id, blob, provider) of those that are there."""
+    return fetch_binary(
+        f"SELECT id, sealed, provider FROM audience_subscriber WHERE {among('id')} AND organization_id = %s",
         [number_list(ids), organization],
     )
 

@@ -41,6 +41,7 @@ from samizdat.events.actions import detail_of, is_genuine
 from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
 from samizdat.events.queries import about, last_about
+from samizdat.events.sql import numbers_about
 from samizdat.options import inner_networks
 from samizdat.vault import keyring
 from samizdat.vault.keyring import OrganizationKeys
@@ -506,6 +507,8 @@ class HeldBounces:
 
 def held_bounces(campaign: Campaign, settled: bool = False) -> list[HeldBounces]:
     """Those that wait for a person; settled: those that a person believed."""
+    if not numbers_about((HELD_BOUNCES, SETTLED_BOUNCES), [campaign.pk]):
+        return []
     rows = Event.objects.select_related("organization").filter(
         organization=campaign.organization_id, about=campaign.pk, kind__in=(HELD_BOUNCES, SETTLED_BOUNCES)
     )

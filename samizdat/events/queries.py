@@ -10,6 +10,7 @@ from django.db.models import Q, QuerySet
 
 from samizdat.events.actions import OF_CROWDS, OF_PEOPLE, is_genuine
 from samizdat.events.models import Event
+from samizdat.events.sql import numbers_about
 from samizdat.vault.keyring import HasKeys
 
 
@@ -47,8 +48,11 @@ def believed(numbers: Iterable[int]) -> Iterator[Event]:
 def last_about(organization: HasKeys, kinds: Iterable[str], number: int) -> Event | None:
     """The newest event of several kinds about one row, that we wrote: what became of it. None where another one stands
     behind it in the log: on PostgreSQL whoever writes the database has a later event get a lower number."""
+    kinds = [*kinds]
+    if not numbers_about(kinds, [number]):
+        return None
     rows = Event.objects.select_related("organization", "by").filter(
-        organization_id=organization.id, kind__in=list(kinds), about=number
+        organization_id=organization.id, kind__in=kinds, about=number
     )
     events = [*_ours(rows)]
     return events[0] if events and not any(follows(event, events[0]) for event in events[1:]) else None

@@ -1,11 +1,12 @@
 """The raw SQL of the log: events of many people at once, and the hash chain. `table` is one of events.chain.TABLES."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from operator import itemgetter
 
 from django.db import connection
 
-from samizdat.db import among, insert_rows, moment, number_list, on_sqlite
+from samizdat.db import among, fetch_rows, insert_rows, moment, number_list, on_sqlite
 
 _EVENT = {
     "id": "int8", "organization_id": "int8", "kind": "varchar", "about": "int8", "detail": "bytea", "digest": "bytea",
@@ -17,6 +18,15 @@ def insert_events(at: datetime, rows: Sequence[tuple[int, int, str, int, bytes, 
     """(number, organization, kind, about, detail, digest) of events that nobody on the team did."""
     when = moment(at) if on_sqlite() else at
     insert_rows("events_event", _EVENT, ((*row, when, False) for row in rows))
+
+
+def numbers_about(kinds: Sequence[str], rows: Iterable[int]) -> list[tuple[int, int]]:
+    """(row, number of the event) of the events of these kinds about these rows, the oldest first. Most rows have none,
+    which this says in a fifth of the time of a question that makes objects."""
+    wanted = ", ".join(["%s"] * len(kinds))
+    sql = f"SELECT about, id FROM events_event WHERE {among('about')} AND kind IN ({wanted})"
+    # Put in order here, since SQLite would walk through the whole log for it.
+    return sorted(fetch_rows(sql, [number_list(rows), *kinds]), key=itemgetter(1))
 
 
 # What an event says in the chain, by its number.

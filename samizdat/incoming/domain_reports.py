@@ -45,8 +45,11 @@ class ReceiverReportDetails(Struct, frozen=True):
 def take_in(organization: Organization, mails: Sequence[tuple[Envelope, Report]], now: datetime) -> set[int]:
     """Keeps the reports among these messages, each once; places of those that can't be read. Errors: those of
     read_each."""
+    places = [place for place, (_envelope, report) in enumerate(mails) if _is_report(report)]
+    if not places:
+        return set()
     ours = set(SendingDomain.objects.filter(organization=organization).values_list("name", flat=True))
-    places = [place for place, (_envelope, report) in enumerate(mails) if ours and _is_report(report)]
+    places = places if ours else []
     unreadable = set[int]()
     for place, report in zip(places, _read(organization, [mails[place][0] for place in places]), strict=True):
         if report == "unreadable":

@@ -8,9 +8,10 @@ from django.db import transaction
 
 from samizdat.accounts.models import Organization
 from samizdat.audience import actions as audience
-from samizdat.audience.errors import AudienceError, RowsAltered
+from samizdat.audience.errors import AudienceError, NoSuchSubscriber, RowsAltered
 from samizdat.audience.models import List
-from samizdat.campaigns.models import Campaign, Edition, large
+from samizdat.audience.queries import subscriber_numbered
+from samizdat.campaigns.models import Campaign, Edition
 from samizdat.core.bounce.report import KINDS, ReportEvent
 from samizdat.core.bounce.thresholds import LONGEST, Counted, Suppression, answer, counts, suppression
 from samizdat.core.crypto.seal import SealError
@@ -67,6 +68,7 @@ def write(organization: Organization, reports: Sequence[ReadReport], now: dateti
     """Keeps them, and does what follows, in few statements. In the transaction that takes their messages up. Errors:
     AudienceError, RowsAltered, SealError where it fails for one of them."""
     day = now.astimezone(UTC).date()
+    kept_day = sql.report_day(day)
     sealed = sealer(organization)
     numbers = next_ids(MailReport._meta.db_table, len(reports))
     sql.insert_reports(
@@ -78,7 +80,7 @@ def write(organization: Organization, reports: Sequence[ReadReport], now: dateti
             report.message.edition.pk if report.message else None,
             report.message.subscriber.number if report.message else None,
             KINDS.index(report.event.kind),
-            day,
+            kept_day,
             sealed(number, _details(report, day)),
         )
         for number, report in zip(numbers, reports, strict=True)
@@ -119,7 +121,7 @@ def follow(organization: Organization, known: Sequence[tuple[ReportEvent, SentMe
         reports = history[message.subscriber.number]
         why = suppression(reports, today)
         if why == "complaint":
-            by_complaint[message.subscriber.pk] = message
+            by_complaint[message.subscriber.id] = message
         elif why:
             dead.append(_Dead(message, why, _answer(event, message, reports)))
     if by_complaint:
@@ -127,9 +129,9 @@ def follow(organization: Organization, known: Sequence[tuple[ReportEvent, SentMe
     # Also of who was suppressed for a complaint that nothing proved: what a provider says since counts.
     lists = [message.list for event, message in counted if event.kind == "complaint"]
     complaints.look(organization, lists, now)
-    in_doubt = _in_doubt(organization, {row.message.edition for row in dead if row.why != "soft"}, now)
+    in_doubt = _in_doubt(organization, [row.message.edition for row in dead if row.why != "soft"], now)
     believed = {
-        row.message.subscriber.pk: row.answer
+        row.message.subscriber.id: row.answer
         for row in dead
         if row.why == "soft" or row.message.edition.pk not in in_doubt
     }
@@ -149,23 +151,25 @@ def _in_doubt(organization: Organization, editions: Iterable[Edition], now: date
     """Editions of which so many addresses are called dead that whoever says so is in doubt: an admin is asked once, and
     nobody more is suppressed until one of them says that it is true."""
     campaigns = {edition.campaign_id: edition.pk for edition in editions}
-    rows = Campaign.objects.select_related("organization").filter(pk__in=campaigns).defer(*large())
-    return {campaigns[row.pk] for row in rows if _is_in_doubt(row, campaigns[row.pk], now)}
+    rows = Campaign.objects.filter(pk__in=campaigns).only("organization", "accepted")
+    return {campaigns[row.pk] for row in rows if _is_in_doubt(organization, row, campaigns[row.pk], now)}
 
 
-def _is_in_doubt(campaign: Campaign, edition: int, now: datetime) -> bool:
-    rows = MailReport.objects.filter(edition=edition, kind=KINDS.index("hard"))
-    count = rows.values("number").distinct().count()
+def _is_in_doubt(organization: Organization, campaign: Campaign, edition: int, now: datetime) -> bool:
+    count = sql.count_reports(edition, KINDS.index("hard"))
+    if not is_plausible(count, campaign.accepted):  # Several about somebody count once.
+        rows = MailReport.objects.filter(edition=edition, kind=KINDS.index("hard"))
+        count = rows.values("number").distinct().count()
     is_held = any(row.word == RETURNED for row in held_bounces(campaign))
     detail = {"provider": RETURNED, "count": count, "answered": campaign.accepted}
     if is_plausible(count, campaign.accepted):
         if is_held:  # More was accepted since: held_reports follows.
-            record(SETTLED_BOUNCES, campaign.organization, now=now, about=campaign.pk, detail={**detail, "count": 0})
+            record(SETTLED_BOUNCES, organization, now=now, about=campaign.pk, detail={**detail, "count": 0})
         return False
     if any(row.word == RETURNED for row in held_bounces(campaign, settled=True)):
         return False
     if not is_held:
-        record(HELD_BOUNCES, campaign.organization, now=now, about=campaign.pk, detail=detail)
+        record(HELD_BOUNCES, organization, now=now, about=campaign.pk, detail=detail)
     return True
 
 
@@ -182,11 +186,15 @@ def _answer(event: ReportEvent, message: SentMessage, reports: Iterable[Counted]
 
 def _leave(message: SentMessage, now: datetime) -> None:
     """As the unsubscribe link of that email. A list that is away leaves them on none of theirs."""
-    mailing_list = List.objects.filter(organization=message.subscriber.organization, pk=message.list).first()
+    organization = message.subscriber.organization
+    subscriber = subscriber_numbered(organization, message.subscriber.number)
+    if subscriber is None:
+        raise NoSuchSubscriber("This subscriber is not here any more. Look the address up again.")
+    mailing_list = List.objects.filter(organization=organization, pk=message.list).first()
     if mailing_list is None:
-        audience.unsubscribe_from_all(message.subscriber, now=now, way="mail")
+        audience.unsubscribe_from_all(subscriber, now=now, way="mail")
         return
-    audience.unsubscribe(message.subscriber, mailing_list, now=now, way="mail", letter=str(message.edition.pk))
+    audience.unsubscribe(subscriber, mailing_list, now=now, way="mail", letter=str(message.edition.pk))
 
 
 def _history(organization: Organization, numbers: Sequence[int], now: datetime) -> dict[int, list[Counted]]:

@@ -9,13 +9,12 @@ nobody else's. Whoever they forward the message to has it too, so a token alone 
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
 from samizdat.accounts.models import Organization
-from samizdat.audience.models import Subscriber, is_number
-from samizdat.audience.queries import address_of, subscribers_numbered
+from samizdat.audience.models import is_number
+from samizdat.audience.queries import SealedSubscriber, address_of, subscribers_numbered
 from samizdat.campaigns.edition_details import opened
 from samizdat.campaigns.models import Edition, large_of_edition
 from samizdat.campaigns.queries import let_go_of_edition
@@ -24,7 +23,7 @@ from samizdat.core.crypto import tokens
 from samizdat.core.crypto.seal import SealBroken
 from samizdat.core.mail.address import BadAddress, comparable, normalize
 from samizdat.core.mail.return_address import token_in
-from samizdat.delivery.models import Delivery
+from samizdat.delivery import sql
 from samizdat.vault import keyring
 
 # Servers try for five days (RFC 5321, 4.5.4.1), and who complains does so while they remember the email.
@@ -38,13 +37,12 @@ _PURPOSES = ("return", "leave", "message-id")
 _TOKEN = re.compile(rf"(?<![a-zA-Z2-7])[a-zA-Z2-7]{{{tokens.TOKEN_CHARACTERS}}}(?![a-zA-Z2-7])")
 
 
-@dataclass(frozen=True, slots=True)
-class SentMessage:
+class SentMessage(NamedTuple):
     """A message of ours, proven. list: to which it went, as its edition was sealed."""
 
     edition: Edition
     list: int
-    subscriber: Subscriber
+    subscriber: SealedSubscriber
 
 
 class Evidence(NamedTuple):
@@ -154,4 +152,4 @@ class _Known:
 
 
 def _days(edition: int, numbers: Iterable[int]) -> Mapping[int, date]:
-    return dict(Delivery.objects.filter(edition=edition, number__among=numbers).values_list("number", "day"))
+    return sql.days_of(edition, [*numbers])

@@ -4,9 +4,9 @@ its reports and what follows are written in the transaction that takes it up, wi
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import batched
+from typing import NamedTuple
 
 import msgspec
 
@@ -42,8 +42,7 @@ SLICE = 500
 type Opened = tuple[int, intake.Envelope]
 
 
-@dataclass(frozen=True, slots=True)
-class ReadMail:
+class ReadMail(NamedTuple):
     """A message that was opened and read. `row`: its number; `message`: which of ours it is about, where that is
     proven; `is_providers`: a mailbox provider wrote it, which is proven too."""
 
@@ -76,9 +75,8 @@ def process(organization: Organization, now: datetime) -> int:
 
 def _oldest(organization: Organization) -> Iterator[tuple[int, bytes]]:
     """(number, box) of those that wait, as many as may be in memory together: anybody may send large ones."""
-    rows = IncomingMail.objects.filter(organization=organization, state=IncomingMail.WAITING).order_by("pk")
     numbers, left = list[int](), BATCH_BYTES
-    for number, size in rows.values_list("pk", "size")[:BATCH]:
+    for number, size in sql.oldest_mail(organization.pk, IncomingMail.WAITING, BATCH):
         left -= size
         if numbers and left < 0:
             break
@@ -130,7 +128,7 @@ def _with_proof(organization: Organization, mails: Sequence[ReadMail], now: date
     complaints = [mail for mail in mails if mail.report.kind == "complaint"]
     answers = complaint_proof.proven(organization, [mail.envelope for mail in complaints], now)
     proven = {mail.row for mail, is_proven in zip(complaints, answers, strict=True) if is_proven}
-    return [replace(mail, is_providers=True) if mail.row in proven else mail for mail in mails]
+    return [mail._replace(is_providers=True) if mail.row in proven else mail for mail in mails]
 
 
 def _take_up_or_set_aside(organization: Organization, portion: Sequence[ReadMail], now: datetime) -> None:
@@ -177,7 +175,7 @@ def _claimed(portion: Sequence[ReadMail]) -> list[ReadMail]:
     """Those that nobody else took up: on PostgreSQL another process may be at the same ones."""
     still = set(sql.claim_mail([mail.row for mail in portion], IncomingMail.WAITING, IncomingMail.READ))
     # Whoever writes the database had these wait again.
-    still -= set(MailReport.objects.filter(mail__among=still).values_list("mail", flat=True))
+    still.difference_update(sql.reported_mail([*still]))
     return [mail for mail in portion if mail.row in still]
 
 
@@ -185,7 +183,7 @@ def _matched(organization: Organization, read: Sequence[ReadMail], now: datetime
     """With the messages of ours that they are about."""
     evidence = [Evidence(mail.envelope.to, mail.report.hints) for mail in read]
     messages = identity.proven(organization, evidence, now)
-    return [replace(mail, message=message) for mail, message in zip(read, messages, strict=True)]
+    return [mail._replace(message=message) for mail, message in zip(read, messages, strict=True)]
 
 
 def _reports(organization: Organization, mail: ReadMail) -> Iterator[follow_up.ReadReport]:

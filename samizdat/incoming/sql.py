@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from typing import NamedTuple
 
-from samizdat.db import among, binary_portions, fetch_numbers, insert_rows, number_list, on_sqlite
+from samizdat.db import among, binary_portions, fetch_numbers, fetch_rows, insert_rows, number_list, on_sqlite
 
 _MAIL = {"organization_id": "int8", "received": "date", "state": "int2", "size": "int4", "box": "bytea"}
 _REPORT = {
@@ -23,7 +23,7 @@ class ReportRow(NamedTuple):
     edition: int | None
     number: int | None
     kind: int
-    day: date
+    day: date | str
     details_sealed: bytes
 
 
@@ -39,8 +39,25 @@ def boxes_of(numbers: Sequence[int], state: int) -> Iterator[tuple[int, bytes]]:
             yield id, bytes(box)
 
 
+def report_day(day: date) -> date | str:
+    """For ReportRow.day: what the database takes as it is."""
+    return day.isoformat() if on_sqlite() else day
+
+
 def insert_reports(rows: Iterable[ReportRow]) -> None:
     insert_rows("incoming_mailreport", _REPORT, rows)
+
+
+def oldest_mail(organization: int, state: int, most: int) -> list[tuple[int, int]]:
+    """(number, size) of the oldest messages of this state."""
+    where = "WHERE organization_id = %s AND state = %s ORDER BY id LIMIT %s"
+    return fetch_rows(f"SELECT id, size FROM incoming_incomingmail {where}", [organization, state, most])
+
+
+def reported_mail(numbers: Sequence[int]) -> list[int]:
+    """Those of these messages of which there are reports."""
+    sql = f"SELECT DISTINCT mail FROM incoming_mailreport WHERE {among('mail')}"
+    return fetch_numbers(sql, [number_list(numbers)])
 
 
 def claim_mail(numbers: Sequence[int], state: int, claimed: int) -> list[int]:
@@ -54,6 +71,14 @@ def claim_mail(numbers: Sequence[int], state: int, claimed: int) -> list[int]:
             SELECT id FROM incoming_incomingmail WHERE {among("id")} AND state = %s ORDER BY id FOR UPDATE
         )) RETURNING id"""
     return sorted(fetch_numbers(sql, [claimed, number_list(numbers), state]))
+
+
+def count_reports(edition: int, kind: int) -> int:
+    """How many there are of this kind, by the index alone."""
+    [count] = fetch_numbers(
+        "SELECT COUNT(*) FROM incoming_mailreport WHERE edition_id = %s AND kind = %s", [edition, kind]
+    )
+    return count
 
 
 def newest_reports(

@@ -109,6 +109,16 @@ def test_a_relay_that_calls_everybody_dead_is_believed_only_by_an_admin(house: H
     assert f"bounce {readers[-2]}" in incoming.suppressed() and held_bounces(campaign) == []
 
 
+def test_who_bounces_twice_is_one_of_those_who_are_believed(house: House, incoming: Incoming) -> None:
+    readers = house.people(FLOOR)
+    sent = incoming.send()
+    for address in (*readers, *readers):
+        incoming.come_back(sent[address])
+    incoming.read()
+    assert incoming.suppressed() == {f"bounce {address}" for address in readers}
+    assert held_bounces(Campaign.objects.get()) == []
+
+
 def test_who_came_back_before_an_admin_said_yes_is_written_to(house: House, incoming: Incoming) -> None:
     readers = house.people(FLOOR + 1)
     sent = incoming.send()

@@ -58,6 +58,7 @@ from samizdat.audience.queries.suppressions import (
     stopped_by_reason,
     suppression_of,
 )
+from samizdat.audience.sealed_subscribers import SealedSubscriber
 from samizdat.audience.waiting import at as waiting_at
 
 __all__ = [
@@ -65,6 +66,7 @@ __all__ = [
     "FieldView",
     "GrowthCount",
     "ListView",
+    "SealedSubscriber",
     "SubscriberCard",
     "SubscriberPage",
     "SubscriberRow",

@@ -33,6 +33,7 @@ from samizdat.delivery.queries import HELD_BOUNCES, RETURNED, SETTLED_BOUNCES, a
 from samizdat.events.actions import is_genuine, record
 from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
+from samizdat.events.sql import numbers_about
 from samizdat.vault import keyring
 
 # A campaign that is over is looked at for so long: a worker that was down meanwhile finds it.
@@ -124,8 +125,10 @@ def believe(campaign: Campaign, *, now: datetime, by: Person | None = None, word
 def last_anew(organization: Organization, numbers: Iterable[int]) -> dict[int, date]:
     """The last day of ANEW of these subscribers, by number: on it, and before, nothing counts that was said of them."""
     ids = [row_id(organization.pk, number) for number in numbers]
-    rows = Event.objects.select_related("organization").filter(about__among=ids, kind__in=ANEW)
-    days: dict[int, date] = {}
+    days, numbers = dict[int, date](), [number for _row, number in numbers_about(ANEW, ids)]
+    if not numbers:
+        return days
+    rows = Event.objects.select_related("organization").filter(pk__among=numbers)
     for event in rows.filter(organization=organization).order_by("id"):
         assert event.about is not None
         number, day = event.about & NUMBER_MASK, event.at.astimezone(UTC).date()

@@ -82,7 +82,9 @@ def take(
     server delivered it to; read: reader(). Call it in a transaction."""
     for address, came_back in _candidates(to, report):
         try:
-            token = read(token_in(address))
+            if not (text := token_in(address)):  # Most: an exception takes as long as all else here.
+                continue
+            token = read(text)
         except tokens.BadToken:
             continue
         if now - datetime.fromtimestamp(token.edition, UTC) < OLD:
