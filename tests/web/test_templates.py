@@ -101,13 +101,13 @@ def test_the_scripts_of_others_are_those_that_were_recorded() -> None:
         assert hashlib.sha512((folder / name).read_bytes()).hexdigest() == digest
 
 
-def test_only_four_small_scripts_are_our_own() -> None:
-    """Copy buttons, shortcuts, the caret on the line of a flaw, which no link can set, and a question before a form
-    with typed text is left. Without them all works."""
+def test_only_five_small_scripts_are_our_own() -> None:
+    """Copy buttons, shortcuts, the caret on the line of a flaw, which no link can set, menus that close, and a question
+    before a form with typed text is left. Without them all works."""
     ours = {path.name: path.stat().st_size for path in (WEB / "static" / "js").glob("*.js")}
     drawing = ours.pop("cut.js")  # The part of a picture by mouse or finger; shapes and numbers do the same.
     assert drawing < 5_000
-    assert set(ours) == {"copy.js", "keys.js", "leaving.js", "line.js"}
+    assert set(ours) == {"copy.js", "keys.js", "leaving.js", "line.js", "menus.js"}
     assert max(ours.values()) < 2_000
 
 

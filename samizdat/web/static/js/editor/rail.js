@@ -8,7 +8,6 @@ for (const field of [subject, preheader]) if (field?.matches("textarea")) line(f
 counted();
 summaries();
 ways();
-menus();
 
 // -- the first two lines of the sheet --
 
@@ -105,18 +104,4 @@ function ways() {
     panel("comments");
     open();
   }, true);
-}
-
-// -- menus of buttons: closed by Escape and by a press anywhere else --
-
-function menus() {
-  document.addEventListener("click", ({ target }) => {
-    for (const menu of document.querySelectorAll("details.dropdown[open]")) if (!menu.contains(target) || target.closest(".menu")) menu.open = false;
-  });
-  document.addEventListener("keydown", (event) => {
-    const menu = event.key === "Escape" && event.target.closest("details.dropdown[open]");
-    if (!menu) return;
-    menu.open = false;
-    menu.querySelector("summary").focus();
-  });
 }
