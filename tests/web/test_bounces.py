@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from samizdat.audience import actions
 from samizdat.cli.audience import _why_suppressed
+from samizdat.core.bounce.report import ReportEvent
 from samizdat.core.mail.ledger import State
 from samizdat.core.mail.outcome import NUMBERS
 from samizdat.delivery.actions import add_route
@@ -16,10 +17,12 @@ from samizdat.delivery.models import Delivery
 from samizdat.delivery.queries import held_bounces, suppression_cause
 from samizdat.events.actions import detail_of, record
 from samizdat.events.models import Event
+from samizdat.incoming import follow_up
+from samizdat.incoming.identity import SentMessage
 from samizdat.incoming.models import SeedCopy
 from samizdat.incoming.seeds import mailboxes as seeds
 from tests.conftest import NOW
-from tests.web.conftest import House
+from tests.web.conftest import House, signed_in
 
 Desk = Callable[[str], Client]
 
@@ -140,3 +143,34 @@ def test_the_page_of_who_complained_says_so_beside_the_unsubscription(here: Hous
     page = desk("editor").get(_to(here, "subscriber", here.ada.number)).content.decode()
     assert "They, or their mailbox provider, marked an email as spam." in page
     assert "Reported by the mailbox provider." in page and "By email." not in page
+
+
+def complained(here: House, *, is_proven: bool) -> str:
+    """Ada's page, after a report that she marked a campaign as spam."""
+    edition = here.sent.edition
+    facts = {"state": State.ACCEPTED, "answer": 0, "route": here.route, "day": NOW.date()}
+    Delivery.objects.update_or_create(edition_id=edition.pk, number=here.ada.number, defaults=facts)
+    message = SentMessage(edition, here.list.pk, here.ada)
+    report = follow_up.ReadReport(7, 0, ReportEvent("complaint"), "ARF", message, is_proven)
+    follow_up.write(here.organization, [report], NOW)
+    page = signed_in(here.people["editor"]).get(_to(here, "subscriber", here.ada.number)).content.decode()
+    return " ".join(page.split())
+
+
+def test_the_page_of_who_complained_says_when_about_what_and_by_which_route(here: House) -> None:
+    page = complained(here, is_proven=True)
+    assert "Suppressed on 25 November 2026: they, or their mailbox provider, marked an email as spam." in page
+    assert f'Campaign: <a href="{_to(here, "report", here.sent.pk)}">' in page and here.route.name in page
+    assert "Many complaints make providers move your emails to spam" in page
+    assert "Nothing proves that a provider wrote this report" not in page
+
+
+def test_a_complaint_that_nothing_proves_is_said_to_be_so(here: House) -> None:
+    assert "Nothing proves that a provider wrote this report" in complained(here, is_proven=False)
+
+
+def test_of_a_complaint_that_a_file_brought_no_day_is_said(here: House, desk: Desk) -> None:
+    actions.suppress(here.organization, "complaint", subscriber=here.ada, now=NOW)
+    page = desk("editor").get(_to(here, "subscriber", here.ada.number)).content.decode()
+    assert "Suppressed: they, or their mailbox provider, marked an email as spam." in page
+    assert "Campaign:" not in page

@@ -26,6 +26,7 @@ from samizdat.core.mail.address import BadAddress, normalize
 from samizdat.delivery import queries as delivery
 from samizdat.events.actions import record
 from samizdat.events.models import Event
+from samizdat.incoming import queries as incoming
 from samizdat.incoming.conversations import queries as conversations
 from samizdat.incoming.conversations.queries import ConversationRow
 from samizdat.labels import field_label
@@ -62,7 +63,8 @@ def subscriber(request: DeskRequest, number: int) -> HttpResponse:
     known = queries.tags(request.organization)
     hidden = "hide" in request.GET
     deliveries = delivery.deliveries_of(request.organization, number)
-    bounced = card.suppressed == "bounce"
+    bounced, complained = card.suppressed == "bounce", card.suppressed == "complaint"
+    complaint = incoming.complaint_of(request.organization, number) if complained else None
     facts = {
         "card": card,
         "hidden": hidden,
@@ -73,6 +75,8 @@ def subscriber(request: DeskRequest, number: int) -> HttpResponse:
         "sealed": [_shown(field, card.values.get(field.tag, "")) for field in queries.fields(request.organization)],
         "deliveries": deliveries,
         "cause": delivery.suppression_cause(request.organization, subscriber.id, deliveries) if bounced else None,
+        "complaint": complaint,
+        "complained_of": next((row for row in deliveries if complaint and row.campaign == complaint.campaign), None),
         "tags": [tag for tag in known if tag[1] in card.tags],
         "known_tags": known[:MOST_SUGGESTIONS],
         "name": " ".join(filter(None, (card.values.get(tag, "").strip() for tag in NAMES))),
