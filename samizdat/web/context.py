@@ -7,7 +7,8 @@ from django.http import HttpRequest
 from django.utils.functional import cached_property
 from django.utils.translation import get_language, get_language_bidi
 
-from samizdat.accounts import sealed_people
+from samizdat import dbclock
+from samizdat.accounts import pending_changes, sealed_people
 from samizdat.accounts.models import Organization, Person
 from samizdat.accounts.queries import organizations_of
 from samizdat.accounts.sealed_settings import leading
@@ -105,6 +106,13 @@ class Desk:
     @property
     def tour(self) -> TourPlace | None:
         return place_of(self.request)
+
+    @cached_property
+    def has_approver(self) -> bool:
+        """Whether somebody else can approve what this person asks for."""
+        if self.organization is None:
+            return False
+        return bool(pending_changes.others(self.organization, self.request.person, dbclock.asked()))
 
     @cached_property
     def replies_waiting(self) -> int:

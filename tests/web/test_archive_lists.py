@@ -90,7 +90,7 @@ def test_a_list_is_deleted_by_typing_its_name_once_its_loss_was_counted(here: Ho
         f"{people.on} subscribers are removed from it." in page
         and f"{people.alone} of them are on no other list" in page
     )
-    assert "takes effect when an admin approves it" in page
+    assert "No other admin can approve this yet: it takes effect after a day, unless you stop it." in page
     assert "isn’t the name of the list" in _post(here, admin, "delete-list", name="Other")
     page = _post(here, admin, "delete-list", name=name)
     work = BulkAction.objects.latest("id")

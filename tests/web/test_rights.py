@@ -34,10 +34,7 @@ def test_what_would_go_is_shown_before_anything_is_switched_on(here: House) -> N
     shown = admin.post(page, asked)
     assert shown.status_code == 200 and b"What would be deleted" in shown.content
     assert actions.rules_of(here.list) == actions.RetentionRules()
-    assert (
-        b"Shorter periods take effect when another admin approves, or after a day if no one stops the change"
-        in shown.content
-    )
+    assert b"No other admin can approve this yet: it takes effect after a day, unless you stop it." in shown.content
     said = admin.post(page, asked | {"on": "1"}, follow=True).content.decode()
     assert "on “The Thursday Letter”, people who unsubscribed are erased after 30 days" in said
     assert "No other admin can approve it yet." in said
