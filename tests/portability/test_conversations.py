@@ -1,5 +1,7 @@
 """Conversations of the inbox in an export of our own format, and in another house."""
 
+import io
+import zipfile
 from collections.abc import Callable
 from datetime import UTC, timedelta
 from pathlib import Path
@@ -7,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from samizdat.accounts.actions import found_organization, give_role
 from samizdat.accounts.default_sender import DefaultSender
 from samizdat.accounts.models import Organization, Person
 from samizdat.audience import actions as audience
@@ -21,6 +24,7 @@ from samizdat.incoming.models import Conversation, ConversationMessage
 from samizdat.portability.errors import ExportRefused
 from samizdat.portability.parts import conversations
 from samizdat.portability.request import ExportRequest
+from samizdat.portability.restore import bring_back
 from samizdat.privacy.subject_access import access_file
 from tests.conftest import NOW, TODAY
 from tests.portability.test_campaigns import forged, manifest_of
@@ -96,10 +100,50 @@ def test_conversations_come_whole_beside_the_same_subscriber(inbox: Any, vault: 
 
 
 def test_no_file_about_subscribers_names_the_team(inbox: Any, vault: Any, tmp_path: Path) -> None:
-    there, _counts = in_another_house(exported(inbox), tmp_path, vault)
+    data = made(inbox, ExportRequest("samizdat", keys=True))
+    with zipfile.ZipFile(io.BytesIO(data)) as box:
+        assert not any(name in box.read("conversations/1.json").lower() for name in (b"clara", b"@lantern.example"))
+    there, _counts = in_another_house(data, tmp_path, vault)
     [ada] = [shown.row for shown in listed(there) if shown.known.address == ADA]
-    assert ada.assignee is None
     assert {view.words.by for view in queries.messages(ada)} == {0}
+
+
+def moved_with_keys(inbox: Any, vault: Any, tmp_path: Path, role: str = "") -> ConversationRow:
+    """Ada's conversation, which was Clara's, in a house where Clara has this role."""
+    data = made(inbox, ExportRequest("samizdat", keys=True))
+    there = found_organization("Harbour Bell", source=vault, today=TODAY)
+    if role:
+        give_role(Person.objects.get(), there, role, by=None, now=NOW)
+    (tmp_path / "export.zip").write_bytes(data)
+    bring_back(there, tmp_path / "export.zip", now=lambda: NOW)
+    return next(shown for shown in listed(there) if shown.known.address == ADA)
+
+
+def test_a_conversation_is_assigned_to_whoever_has_the_same_address_there(
+    inbox: Any, vault: Any, tmp_path: Path
+) -> None:
+    shown = moved_with_keys(inbox, vault, tmp_path, "editor")
+    assert shown.row.assignee == Person.objects.get() and not shown.known.lost_assignee
+
+
+@pytest.mark.parametrize("role", ["", "viewer"])
+def test_where_nobody_may_answer_who_had_it_the_conversation_says_that_it_was_assigned(
+    inbox: Any, vault: Any, tmp_path: Path, role: str
+) -> None:
+    shown = moved_with_keys(inbox, vault, tmp_path, role)
+    assert shown.row.assignee is None and shown.known.lost_assignee
+    editor = make_person("Dmitri", "dmitri@harbour.example", shown.row.organization, "editor")
+    actions.assign(shown.row, editor, by=editor, now=NOW)
+    again = queries.numbered(shown.row.organization, shown.row.pk)
+    assert again is not None and not again.known.lost_assignee
+
+
+def test_without_the_keys_in_a_file_nobody_can_ask_whose_a_conversation_was(
+    inbox: Any, vault: Any, tmp_path: Path
+) -> None:
+    there, _counts = in_another_house(exported(inbox), tmp_path, vault)
+    [ada] = [shown for shown in listed(there) if shown.known.address == ADA]
+    assert ada.row.assignee is None and ada.known.lost_assignee
 
 
 def test_their_next_message_goes_on_in_the_same_conversation(inbox: Any, vault: Any, tmp_path: Path) -> None:
@@ -197,6 +241,7 @@ def changed(row: Any, **more: Any) -> Any:
         lambda row: row | {"last": "2026-11-25T18:00:00"},
         lambda row: row | {"list": 77},
         lambda row: row | {"subscriber": -1},
+        lambda row: row | {"assignee": "clara@lantern.example"},
         lambda row: row | {"subject": "x" * 301},
         lambda row: row | {"address": "ada@post.example\r\nBcc: all@post.example"},
         lambda row: row | {"messages": row["messages"] * 1_001},
@@ -238,15 +283,13 @@ def test_of_a_conversation_without_end_the_newest_messages_come(
 def test_a_killed_import_brings_no_conversation_twice(
     inbox: Any, vault: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from samizdat.portability.restore import bring_back
-
     monkeypatch.setattr(conversations, "SLICE", 1)
     make, came = conversations._make, list[int]()
 
-    def killed(told: Any, places: Any) -> int:
+    def killed(told: Any, places: Any, team: Any) -> int:
         if came:
             raise KeyboardInterrupt
-        came.append(make(told, places))
+        came.append(make(told, places, team))
         return came[0]
 
     with monkeypatch.context() as patch:

@@ -33,7 +33,8 @@ class ConversationDetails(Struct, frozen=True, omit_defaults=True):
     """`number`: of the subscriber, 0 where nobody here is known to have written it. `proof`: by what: a token of ours
     in what they answer, or the address alone, which anybody can write. `same_address`: they wrote from the address that
     is subscribed. `edition`, `list`: of the email they answer. `wants_to_leave`: their newest message says so.
-    `removal`: number of the bulk action that unsubscribed them."""
+    `removal`: number of the bulk action that unsubscribed them. `lost_assignee`: it was assigned where it came from, to
+    nobody who is here."""
 
     name: str = ""
     address: str = ""
@@ -47,6 +48,7 @@ class ConversationDetails(Struct, frozen=True, omit_defaults=True):
     last: datetime | None = None
     wants_to_leave: bool = False
     removal: int = 0
+    lost_assignee: bool = False
 
 
 class MessageDetails(Struct, frozen=True, omit_defaults=True):

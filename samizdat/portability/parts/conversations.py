@@ -1,10 +1,11 @@
 """The inbox in an export of our own format: what people wrote, what the team answered and noted.
 
-Who of the team answered, and to whom a conversation is assigned, stays behind, as all people who work here do; so do
-files that came along, which lie in emails that are kept for 30 days.
+Who of the team answered stays behind, as all people who work here do; to whom a conversation is assigned is a keyed
+hash of their address, by which the team of the importing installation is asked. Files that came along stay behind too:
+they lie in emails that are kept for 30 days.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import batched
 from typing import Annotated, Literal
@@ -12,7 +13,9 @@ from typing import Annotated, Literal
 from django.db import transaction
 from msgspec import Meta, Struct, ValidationError, convert, to_builtins
 
-from samizdat.accounts.models import Organization
+from samizdat.accounts import queries as accounts
+from samizdat.accounts import sealed_people
+from samizdat.accounts.models import WRITERS, Organization, Person
 from samizdat.audience.models import NUMBER_MASK
 from samizdat.audience.numbers import HIGHEST
 from samizdat.audience.queries import subscriber_numbered
@@ -20,6 +23,8 @@ from samizdat.campaigns.models import Edition
 from samizdat.core.bounce import addresses
 from samizdat.core.bounce import reply_content as replies
 from samizdat.core.bounce.report import Attachment
+from samizdat.core.crypto.seal import SealError
+from samizdat.core.mail.address import BadAddress, comparable, normalize
 from samizdat.core.unsafe_text import bare
 from samizdat.incoming.conversations import actions, away, details, queries, take_up
 from samizdat.incoming.conversations.details import ConversationDetails, MessageDetails, Proof
@@ -30,6 +35,7 @@ from samizdat.portability.read import OpenedExport, altered
 from samizdat.portability.subscribers import ExportContext
 from samizdat.portability.value_limits import day, moment
 from samizdat.portability.zip_stream import ZipWriter
+from samizdat.vault import keyring
 
 FOLDER, AWAY = "conversations/", "away.json"
 # Messages of a conversation, and their characters: those that people write are 200 with 25,000 each (take_up,
@@ -39,6 +45,8 @@ SLICE, CHARACTERS = 300, 5_000
 # Conversations that are fetched at once.
 PAGE = 100
 LONGEST = max(replies.MOST_WORDS, actions.LONGEST, away.LONGEST)
+# Of a conversation that was assigned to nobody knows whom.
+LOST = "0" * 32
 
 type Text = Annotated[str, Meta(max_length=LONGEST)]
 type MessageId = Annotated[str, Meta(max_length=300, pattern=r"\A[!-;=?-~]*\Z")]
@@ -70,7 +78,8 @@ class _Message(Struct, frozen=True, omit_defaults=True):
 
 class _Conversation(Struct, frozen=True, omit_defaults=True):
     """`thread`: hex, of the Message-IDs of our answers. `subscriber`, `list`, `letter`: numbers, 0 for none. `last`:
-    when they wrote what stands in `beginning`."""
+    when they wrote what stands in `beginning`. `assignee`: hex, keyed hash of the teammate's address (_assignee_mark),
+    "" for nobody."""
 
     state: Literal["waiting", "answered", "done"]
     day: str
@@ -87,6 +96,7 @@ class _Conversation(Struct, frozen=True, omit_defaults=True):
     beginning: Annotated[str, Meta(max_length=details.SHOWN)] = ""
     last: str = ""
     wants_to_leave: bool = False
+    assignee: Annotated[str, Meta(pattern=r"\A(?:[0-9a-f]{32})?\Z")] = ""
 
     @property
     def weight(self) -> int:
@@ -114,10 +124,11 @@ class ConversationsPart:
     def take(self, opened: OpenedExport, places: base.Places) -> int:
         """One of a subscriber who was erased while the file was written is passed over."""
         away.bring(places.organization, _away_text(opened))
+        team = _team(places.organization)
         for number, rows in enumerate(_portions(opened)):
             if places.here(self.name, number) is None:
                 with transaction.atomic():
-                    places.put(self.name, number, sum(_make(row, places) for row in rows))
+                    places.put(self.name, number, sum(_make(row, places, team) for row in rows))
         return sum(places.all(self.name).values())
 
 
@@ -152,7 +163,23 @@ def _conversation(row: Conversation, known: ConversationDetails) -> _Conversatio
         beginning=known.beginning,
         last=known.last.isoformat() if known.last else "",
         wants_to_leave=known.wants_to_leave,
+        assignee=_assignee(row, known),
     )
+
+
+def _assignee(row: Conversation, known: ConversationDetails) -> str:
+    """What was lost in an earlier move is lost in the next one too."""
+    if row.assignee is None:
+        return LOST if known.lost_assignee else ""
+    try:
+        return _assignee_mark(row.organization, sealed_people.email_of(row.assignee))[0]
+    except (SealError, BadAddress):
+        return LOST
+
+
+def _assignee_mark(organization: Organization, email: str) -> list[str]:
+    """By each key of the index, the current one first: only whoever has one of them can ask whether it is theirs."""
+    return [mark.hex() for mark in keyring.keys(organization).blinds(f"assignee\0{comparable(normalize(email))}")]
 
 
 def _messages(row: Conversation) -> tuple[_Message, ...]:
@@ -232,17 +259,24 @@ def _away_text(opened: OpenedExport) -> str:
         raise altered(AWAY) from wrong
 
 
-def _make(moved: _Conversation, places: base.Places) -> int:
+def _team(organization: Organization) -> dict[str, Person]:
+    """By the marks of _Conversation.assignee, who may answer here."""
+    members = [member for member in accounts.members(organization) if member.role in WRITERS and not member.locked]
+    return {mark: member.person for member in members for mark in _assignee_mark(organization, member.email)}
+
+
+def _make(moved: _Conversation, places: base.Places, team: Mapping[str, Person]) -> int:
     """1; 0 where its subscriber did not come along."""
     organization = places.organization
     subscriber = subscriber_numbered(organization, moved.subscriber) if moved.subscriber else None
     if moved.subscriber and subscriber is None:
         return 0
-    name, subject = bare(moved.name), bare(moved.subject)
+    name, subject, assignee = bare(moved.name), bare(moved.subject), team.get(moved.assignee)
     was_due = any(message.kind == "answer" and message.outgoing == "due" for message in moved.messages)
     row = Conversation.objects.create(
         organization=organization,
         state=Conversation.WAITING if was_due else details.STATES.index(moved.state),
+        assignee=assignee,
         subscriber=subscriber.pk if subscriber else None,
         day=min(day(moved.day), places.now.astimezone(UTC).date()),
         mark=take_up.mark_of(organization, moved.address, subject),
@@ -260,6 +294,7 @@ def _make(moved: _Conversation, places: base.Places) -> int:
         beginning=bare(moved.beginning),
         last=_utc(moved.last) if moved.last else None,
         wants_to_leave=moved.wants_to_leave,
+        lost_assignee=bool(moved.assignee) and assignee is None,
     )
     details.keep(row, known)
     newest = [_make_message(row, message) for message in moved.messages]
