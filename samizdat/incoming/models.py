@@ -49,6 +49,7 @@ class MailReport(models.Model):
             models.Index(fields=["organization", "number"], name="mail_report_by_subscriber"),
             # Looked at each ten seconds: along the first one, all of 200,000 rows would be.
             models.Index(fields=["edition", "day"], name="mail_report_of_strangers", condition=models.Q(edition=None)),
+            models.Index(fields=["organization", "day", "id"], name="auto_reply_by_day", condition=models.Q(kind=4)),
         ]
 
 

@@ -6,7 +6,7 @@ was typed into a form travels inside of it, to be sent again.
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 from django.http import Http404, HttpResponse
@@ -123,20 +123,33 @@ def show_page(request: DeskRequest, numbers: Iterable[int]) -> None:
 def show_conversations(request: DeskRequest, numbers: Iterable[int]) -> None:
     """Somebody is shown how these replies begin: recorded, and counted as a page of subscribers is. Errors:
     TooFast."""
-    now = timezone.now()
-    marks = {-2 * number: number for number in numbers}  # Of no subscriber.
-    seconds, anew = read_limits.show_page(request.organization, request.person, marks, now)
-    if seconds:
-        raise TooFast(seconds)
-    if anew:
-        detail = {"conversations": sorted(marks[mark] for mark in anew)}
-        record("conversations.listed", request.organization, now=now, by=request.person, detail=detail)
+    marks = {-3 * number: number for number in numbers}  # Of no subscriber, as all that are below 0.
+    if anew := _page_anew(request, marks):
+        detail = {"conversations": anew}
+        record("conversations.listed", request.organization, now=timezone.now(), by=request.person, detail=detail)
 
 
 def open_conversation(request: DeskRequest, number: int) -> None:
     """Somebody reads this one: counted and recorded once an hour, as of a subscriber. Errors: TooFast."""
-    if show(request, [-2 * number - 1]):
+    if show(request, [-3 * number - 1]):
         record("conversation.opened", request.organization, now=timezone.now(), by=request.person, about=number)
+
+
+def show_auto_replies(request: DeskRequest, numbers: Iterable[int]) -> None:
+    """The same of auto-replies, by the numbers of their reports: the list has most of what is in them. Errors:
+    TooFast."""
+    marks = {-3 * number - 2: number for number in numbers}
+    if anew := _page_anew(request, marks):
+        detail = {"reports": anew}
+        record("inbox.auto_replies_shown", request.organization, now=timezone.now(), by=request.person, detail=detail)
+
+
+def _page_anew(request: DeskRequest, marks: Mapping[int, int]) -> list[int]:
+    """Mark -> number: the numbers that they were not shown in the last hour. Errors: TooFast."""
+    seconds, anew = read_limits.show_page(request.organization, request.person, marks, timezone.now())
+    if seconds:
+        raise TooFast(seconds)
+    return sorted(marks[mark] for mark in anew)
 
 
 def reader_numbered(request: DeskRequest, asked: str, *, mailed: bool = False) -> Subscriber | None:

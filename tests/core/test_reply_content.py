@@ -169,3 +169,13 @@ def test_a_program_answers_no_program_and_no_list(header: str) -> None:
 
 def test_a_program_may_answer_a_person() -> None:
     assert content_of(mail("Hello")).may_be_answered
+
+
+def test_what_a_program_wrote_is_read_only_where_somebody_looks() -> None:
+    raw = mail("Back on Monday.", "Out of office", "Auto-Submitted: auto-replied\n")
+    assert reading.read(raw).content is None
+    [content, nothing] = reading.contents(
+        [raw, b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\r\n\r\n" * 10_000]
+    )
+    assert content is not None and (content.sender, content.words) == ("ada@reader.example", "Back on Monday.")
+    assert nothing is None

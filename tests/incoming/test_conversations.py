@@ -192,6 +192,18 @@ def test_a_wish_to_leave_is_marked_and_done_in_one_press(house: House, incoming:
     assert statuses(house, ada) == ["subscribed"]
 
 
+def test_who_asked_to_leave_and_then_left_by_email_waits_for_nobody(house: House, incoming: Incoming) -> None:
+    [ada] = house.people(1)
+    sent = incoming.send()[ada]
+    incoming.take(reply(ada, "please stop sending these", In_Reply_To=message_id(sent)))
+    incoming.take(reply("stranger@elsewhere.example"))
+    incoming.read()
+    assert queries.waiting(house.organization) == 2
+    incoming.take(reply(ada, "", "unsubscribe"), sent.sender)
+    incoming.read()
+    assert statuses(house, ada) == ["unsubscribed"] and queries.waiting(house.organization) == 1
+
+
 def test_who_is_erased_leaves_no_conversation_behind(house: House, incoming: Incoming) -> None:
     [ada] = house.people(1)
     incoming.take(reply(ada))

@@ -55,6 +55,7 @@ class House:
     breach: int = 0
     comment: int = 0
     conversation: int = 0
+    auto_reply: int = 0
     template: int = 0
     folder: int = 0
     change: int = 0
@@ -91,6 +92,7 @@ class House:
             "version_number": 1,
             "comment_id": self.comment,
             "conversation_id": self.conversation,
+            "report_id": self.auto_reply,
             "message_id": self.conversation,
             "place": 1,
             "share_id": self.share,
@@ -176,6 +178,7 @@ def furnish(organization: Any, folder: Path, domain: str) -> House:
     house.breach = write_down_a_breach(house)
     house.comment = speak_of(house.campaign, by)
     house.conversation = reply_of(house)
+    house.auto_reply = auto_reply_to(house)
     page = b"<table><tr><td mc:edit='head'>Head</td></tr><tr><td mc:edit='body'>Body *|FNAME|*</td></tr></table>"
     house.template = import_template.take_in(organization, "Old one", page, by=by, now=NOW).template.pk
     house.folder = folders.add(organization, "Appeals", by=by, now=NOW).pk
@@ -227,6 +230,20 @@ def reply_of(house: House) -> int:
     content = ReplyContent("Ada", f"ada@{house.domain}", "Re: The winter list", "And the cat? Is the cat all right?")
     take_up.take_up(house.organization, 1, Report((ReportEvent("reply"),), content=content), None, NOW)
     return Conversation.objects.get(organization=house.organization).pk
+
+
+def auto_reply_to(house: House) -> int:
+    """Somebody is out of office, and the email is no longer kept. The report's number."""
+    from django.utils import timezone
+
+    from samizdat.core.bounce.report import KINDS, ReportEvent
+    from samizdat.incoming import follow_up
+    from samizdat.incoming.models import MailReport
+
+    event = ReportEvent("auto-reply", f"olga@{house.domain}", reason="away")
+    report = follow_up.ReadReport(house.organization.pk + 1_000_000, 0, event, "mail", None)
+    follow_up.write(house.organization, [report], timezone.now())
+    return MailReport.objects.get(organization=house.organization, kind=KINDS.index("auto-reply")).pk
 
 
 def write_down_a_breach(house: House) -> int:

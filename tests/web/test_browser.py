@@ -170,6 +170,10 @@ def pages(here: House) -> list[str]:
 
     return [
         to("home"),
+        to("inbox"),
+        to("inbox") + "?folder=auto",
+        to("conversation", here.conversation),
+        to("auto-reply", here.auto_reply),
         to("campaigns"),
         to("campaigns") + "?q=list",
         to("compare"),
@@ -228,8 +232,11 @@ def pages(here: House) -> list[str]:
         to("subscriber-privacy", here.ada.number),
         to("breaches"),
         to("breach", here.breach),
+        to("mailboxes"),
+        to("seeds"),
         to("routes"),
         to("edit-route", here.route.pk),
+        to("route-webhook", here.route.pk),
         to("handbook", "sending-providers"),
         to("remove-route", here.route.pk),
         to("domains"),
@@ -347,7 +354,8 @@ def test_a_viewer_and_a_russian_page_violate_nothing(browser: Any, served: str, 
     seen = [
         path
         for path in pages(here)
-        if not path.endswith(("/new", "/add", "/crop", "/erase", "/remove", "/retire", "/stop", "/delete"))
+        if not path.endswith(("/new", "/add", "/crop", "/erase", "/remove", "/retire", "/stop", "/delete", "/webhook"))
+        and "/inbox/" not in path
     ]
     with window(browser, dmitri, served, viewport=PHONE) as (page, _complaints):
         wrong = [finding for path in seen[1:] for finding in _look(page, path, ROOM)] + _look(page, seen[0])
@@ -485,6 +493,23 @@ def test_choosing_to_schedule_shows_its_fields_and_says_so_on_the_button(
         page.wait_for_url("**/report")
     here.campaign.refresh_from_db()
     assert here.campaign.state == "scheduled"
+    assert complaints == []
+
+
+@pytest.mark.once
+def test_a_menu_is_closed_by_escape_and_by_a_press_elsewhere(browser: Any, served: str, here: House) -> None:
+    with window(browser, here.people["editor"], served) as (page, complaints):
+        for name, number in (("conversation", here.conversation), ("subscriber", here.ada.number)):
+            page.goto(reverse(name, args=[here.organization.slug, number]))
+            menu = page.locator("main details.dropdown")
+            menu.locator("summary").click()
+            menu.locator(".menu button").first.focus()
+            page.keyboard.press("Escape")
+            expect(menu).not_to_have_attribute("open", "")
+            expect(menu.locator("summary")).to_be_focused()
+            menu.locator("summary").click()
+            page.locator("h1").click()
+            expect(menu).not_to_have_attribute("open", "")
     assert complaints == []
 
 

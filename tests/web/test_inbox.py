@@ -1,6 +1,7 @@
 """The inbox at the desk: who reads it, what is recorded, and what each button does."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,11 +11,13 @@ from django.utils import timezone
 from msgspec.structs import replace
 
 from samizdat.audience import queries as audience
-from samizdat.core.bounce.report import Attachment, ReplyContent, Report, ReportEvent
+from samizdat.audience.actions import add_subscriber, erase, new_list, unsubscribe_from_all
+from samizdat.core.bounce.report import KINDS, Attachment, ReplyContent, Report, ReportEvent
 from samizdat.events.actions import detail_of
 from samizdat.events.models import Event
-from samizdat.incoming.conversations import queries, take_up
-from samizdat.incoming.models import Conversation, ConversationMessage
+from samizdat.incoming import intake, processing
+from samizdat.incoming.conversations import auto_replies, queries, take_up
+from samizdat.incoming.models import Conversation, ConversationMessage, MailReport
 from samizdat.privacy import subject_access
 from tests.web.conftest import House
 
@@ -157,9 +160,107 @@ def test_a_wish_to_leave_is_done_in_one_press_and_undone_in_another(here: House,
     assert "They want to unsubscribe" in page and "Unsubscribe from “The Thursday Letter”" in page
     client.post(to(here, "unsubscribe-sender", row.pk), {"list": here.list.pk})
     assert statuses(here) == ["unsubscribed"]
-    assert "You can undo this for a day" in read(client, to(here, "conversation", row.pk))
+    page = read(client, to(here, "conversation", row.pk))
+    assert "this conversation is done. You can undo this for a day" in page
+    assert queries.waiting(here.organization) == 0, "nothing else is left to do"
     client.post(to(here, "undo-unsubscribe-sender", row.pk))
     assert statuses(here) == ["subscribed"]
+    assert queries.waiting(here.organization) == 1
+
+
+def test_whoever_wrote_of_something_else_too_stays_open_when_they_are_unsubscribed(here: House, desk: Desk) -> None:
+    row, client = wrote(here, ADA), desk("editor")
+    client.post(to(here, "unsubscribe-sender", row.pk), {"list": here.list.pk})
+    page = read(client, to(here, "conversation", row.pk))
+    assert statuses(here) == ["unsubscribed"] and "They were unsubscribed. You can undo this for a day" in page
+    assert queries.waiting(here.organization) == 1
+
+
+def test_who_wants_to_leave_and_is_on_another_list_as_well_is_asked_about_on(here: House, desk: Desk) -> None:
+    other = new_list(here.organization, "Courts, weekly", now=timezone.now())
+    add_subscriber(here.organization, ADA.sender, other, consent="On paper.", now=timezone.now())
+    row, client = wrote(here, replace(ADA, words="стоп", wants_to_leave=True)), desk("editor")
+    client.post(to(here, "unsubscribe-sender", row.pk), {"list": here.list.pk})
+    page = read(client, to(here, "conversation", row.pk))
+    assert "Unsubscribe from “Courts, weekly”" in page and queries.waiting(here.organization) == 1
+    client.post(to(here, "unsubscribe-sender", row.pk), {"list": other.pk})
+    assert queries.waiting(here.organization) == 0
+
+
+def test_who_left_by_themselves_leaves_a_conversation_that_offers_to_be_done(here: House, desk: Desk) -> None:
+    row, client = wrote(here, replace(ADA, words="стоп", wants_to_leave=True)), desk("editor")
+    unsubscribe_from_all(here.ada, now=timezone.now())
+    assert "on no list any more. Nothing else is left to do." in read(client, to(here, "conversation", row.pk))
+    client.post(to(here, "finish-conversation", row.pk))
+    assert "Nothing else is left to do." not in read(client, to(here, "conversation", row.pk))
+
+
+AWAY = b"""From: Olga <olga@elsewhere.example>\r
+To: letter@lantern.example\r
+Subject: Vacation\r
+\r
+Back on Monday. Ask Pavel meanwhile.\r
+"""
+
+
+def came_by_itself(here: House, raw: bytes = AWAY) -> int:
+    """The number of its report, which is the only one."""
+    MailReport.objects.all().delete()
+    intake.take(here.organization, raw, (), timezone.now().date())
+    processing.process(here.organization, timezone.now())
+    return MailReport.objects.get().pk
+
+
+def test_an_auto_reply_is_read_under_a_tab_of_its_own_and_waits_for_nobody(here: House, desk: Desk) -> None:
+    report, client = came_by_itself(here), desk("editor")
+    listed = read(client, to(here, "inbox") + "?folder=auto")
+    assert "Vacation" in listed and "Back on Monday" in listed and "olga@elsewhere" not in listed
+    page = read(client, to(here, "auto-reply", report))
+    assert "Ask Pavel meanwhile." in page and 'Auto-replies <span class="count-of">1</span>' in page
+    assert queries.waiting(here.organization) == 0 and "No open replies" in read(client, to(here, "inbox"))
+    [event] = Event.objects.filter(kind="inbox.auto_replies_shown")
+    assert detail_of(event) == {"reports": [report]}, "once an hour"
+
+
+def test_what_a_person_wrote_after_all_is_moved_to_the_open_replies_and_counts_as_one(here: House, desk: Desk) -> None:
+    report, client = came_by_itself(here), desk("editor")
+    moved = client.post(to(here, "move-auto-reply", report))
+    row = Conversation.objects.get()
+    assert moved.headers["Location"] == to(here, "conversation", row.pk)
+    assert "Ask Pavel meanwhile." in read(client, to(here, "conversation", row.pk))
+    assert queries.waiting(here.organization) == 1
+    assert MailReport.objects.get().kind == KINDS.index("reply")
+    assert client.get(to(here, "auto-reply", report)).status_code == 404
+    assert client.post(to(here, "move-auto-reply", report)).status_code == 302
+    assert Conversation.objects.count() == 1, "a second press moves nothing"
+
+
+def test_a_filter_that_asks_for_a_confirmation_is_marked(here: House, desk: Desk) -> None:
+    words = (
+        b"Your message requires confirmation. Please click the link below to be on the guest list: https://x.example"
+    )
+    report = came_by_itself(here, AWAY.replace(b"Back on Monday. Ask Pavel meanwhile.", words))
+    assert "Asks to confirm" in read(desk("editor"), to(here, "inbox") + "?folder=auto")
+    assert "holds your email back until someone confirms it" in read(desk("editor"), to(here, "auto-reply", report))
+
+
+def test_an_auto_reply_goes_with_its_email_and_with_its_subscriber(here: House, desk: Desk) -> None:
+    report = came_by_itself(here)
+    month = timezone.now() + timedelta(days=31)
+    assert auto_replies.count(here.organization, timezone.now()) == 1
+    assert auto_replies.count(here.organization, month) == 0
+    assert auto_replies.numbered(here.organization, report, month) is None
+    MailReport.objects.update(number=here.ada.number)
+    assert auto_replies.forget_erased(here.organization, timezone.now()) == 0
+    erase(here.organization, subscriber=here.ada, now=timezone.now())
+    assert auto_replies.forget_erased(here.organization, timezone.now()) == 1
+    assert desk("editor").get(to(here, "auto-reply", report)).status_code == 404
+
+
+def test_a_row_that_says_auto_reply_and_whose_seal_says_otherwise_is_not_shown(here: House, desk: Desk) -> None:
+    report = came_by_itself(here, b"From: a@b.example\r\nSubject: Hello\r\n\r\nI am a person.\r\n")
+    MailReport.objects.update(kind=KINDS.index("auto-reply"))
+    assert desk("editor").get(to(here, "auto-reply", report)).status_code == 404
 
 
 def test_a_file_is_downloaded_and_never_shown(here: House, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

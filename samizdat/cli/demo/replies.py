@@ -24,19 +24,27 @@ _PIXEL = base64.b64decode("R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="
 
 
 class WrittenReply(NamedTuple):
-    """`language`: of who writes it. `hours`: before now."""
+    """`language`: of who writes it. `hours`: before now. `is_automatic`: a program answers for them."""
 
     language: str
     hours: int
     text: str
     subject: str = ""
     file: str = ""
+    is_automatic: bool = False
 
 
 REPLIES = (
     WrittenReply("en", 92, "May we reprint this in our parish paper? We would name you, of course."),
     WrittenReply("ru", 70, "Спасибо за письмо. Мой отец помнит этот маяк, он хотел бы рассказать. Куда вам позвонить?"),
     WrittenReply("ru", 51, "Отпишите меня, пожалуйста."),
+    WrittenReply(
+        "en",
+        48,
+        "I'm at the harbor school without email until Monday. For anything urgent, ask the office.",
+        "Out of office",
+        is_automatic=True,
+    ),
     WrittenReply("en", 26, "Please stop sending me this, I have asked twice already.", "stop"),
     WrittenReply(
         "en",
@@ -63,7 +71,7 @@ def _writers(sent: "Campaign", language: str) -> list[Subscriber]:
     rows = Delivery.objects.filter(edition=sent.edition.pk, state=State.ACCEPTED).order_by("number")
     ids = [row_id(sent.organization_id, number) for number in rows.values_list("number", flat=True)[:400]]
     people = Subscriber.objects.select_related("organization").filter(pk__in=ids, language=language)
-    return [*people.order_by("pk")[:3]]
+    return [*people.order_by("pk")[:4]]
 
 
 def _mail(organization: Organization, sent: "Campaign", reply: WrittenReply, writer: Subscriber | None) -> bytes:
@@ -81,6 +89,8 @@ def _mail(organization: Organization, sent: "Campaign", reply: WrittenReply, wri
         token = tokens.make(key, "message-id", sent.edition.pk, writer.number)
         mail["In-Reply-To"] = f"<{token}@{DOMAIN}>"
         quoted = f"\n\nOn 26 Nov, {draft_of(sent).from_name} wrote:\n> {subject}\n> Hello,\n"
+    if reply.is_automatic:
+        mail["Auto-Submitted"] = "auto-replied"
     mail.set_content(reply.text + quoted)
     if reply.file:
         mail.add_attachment(_PIXEL, maintype="image", subtype="gif", filename=reply.file)

@@ -6,7 +6,7 @@ from msgspec import structs
 
 from samizdat.core.bounce import addresses, delivery_status, feedback, notices, replies, reply_content, sns
 from samizdat.core.bounce.mime import Part, Unreadable, decoded, headers_of, leaves, split
-from samizdat.core.bounce.report import Hints, Report, ReportEvent
+from samizdat.core.bounce.report import Hints, ReplyContent, Report, ReportEvent
 
 _RETURNED = frozenset(
     {
@@ -45,6 +45,19 @@ def read(raw: bytes, size: int | None = None) -> Report:
 def read_all(raws: Sequence[bytes], sizes: Sequence[int]) -> tuple[Report, ...]:
     """The same for many: a process that reads them is asked once."""
     return tuple(read(raw, size) for raw, size in zip(raws, sizes, strict=True))
+
+
+def contents(raws: Sequence[bytes]) -> tuple[ReplyContent | None, ...]:
+    """What is written in each message, of whatever kind it is; None for one that nobody can read."""
+    return tuple(map(_content, raws))
+
+
+def _content(raw: bytes) -> ReplyContent | None:
+    try:
+        message = split(raw)
+    except Unreadable:
+        return None
+    return reply_content.read(message, raw, replies.sender_of(message) or "")
 
 
 def _events(message: Part, parts: list[Part]) -> tuple[list[ReportEvent], str, dict[str, str]]:

@@ -65,7 +65,7 @@ _LEAVING_TO = re.compile(r"\b(?:unsub(?:scribe)?|opt-?out|leave|remove)\b", re.I
 
 def read(message: Part, text: str) -> ReportEvent:
     """Of whatever is no report."""
-    sender = _sender(message)
+    sender = sender_of(message)
     if leaves(message, text):
         return ReportEvent("unsubscribe", sender, reason="opt_out", fault="recipient")
     if is_challenge(message, text):
@@ -75,7 +75,7 @@ def read(message: Part, text: str) -> ReportEvent:
     return ReportEvent("reply", sender, reason="person")
 
 
-def _sender(message: Part) -> str | None:
+def sender_of(message: Part) -> str | None:
     """From, or Reply-To where From takes no mail."""
     senders = [_address(message.get(name)) for name in ("from", "reply-to")]
     takes_none = senders[0] is None or senders[0].lower().startswith(("noreply@", "no-reply@", "donotreply@"))

@@ -10,7 +10,8 @@ from msgspec import structs
 
 from samizdat import limited_process
 from samizdat.accounts.memberships import has_role
-from samizdat.accounts.models import WRITERS, Person
+from samizdat.accounts.models import WRITERS, Organization, Person
+from samizdat.audience import queries as audience
 from samizdat.audience.actions import bulk
 from samizdat.audience.filters import Filter
 from samizdat.audience.models import BulkAction, List, Subscriber
@@ -29,6 +30,8 @@ LONGEST = 20_000
 KEPT = timedelta(days=365)
 # Rows that go in one step.
 SLICE = 200
+# Statuses of whoever can be taken off a list.
+ON_LIST = ("subscribed", "pending")
 
 
 def answer(row: Conversation, text: str, *, by: Person, now: datetime, done: bool = False) -> ConversationMessage:
@@ -99,6 +102,8 @@ def assign(row: Conversation, person: Person | None, *, by: Person, now: datetim
     with transaction.atomic():
         row.assignee = person
         row.save(update_fields=["assignee"])
+        if (known := details.opened(row)) is not None and known.lost_assignee:
+            details.keep(row, structs.replace(known, lost_assignee=False))
         detail = {"to": person.pk} if person else None
         record("conversation.assigned", row.organization, about=row.pk, by=by, now=now, detail=detail)
 
@@ -129,8 +134,9 @@ def delete(row: Conversation, *, by: Person, now: datetime) -> None:
 
 
 def unsubscribe(row: Conversation, mailing_list: List, *, by: Person, now: datetime) -> BulkAction:
-    """Takes whoever wrote off a list, as they asked. A bulk action of one, so it can be undone for a day. Errors:
-    ConversationRefused, BulkRefused."""
+    """Takes whoever wrote off a list, as they asked. A bulk action of one, so it can be undone for a day. Where they
+    asked for nothing else, and are on no other list, the conversation is done. Errors: ConversationRefused,
+    BulkRefused."""
     known = _known(row)
     if not known.number:
         raise ConversationRefused(_("Nobody with this address is subscribed."))
@@ -139,8 +145,36 @@ def unsubscribe(row: Conversation, mailing_list: List, *, by: Person, now: datet
     )
     with transaction.atomic():
         work = bulk.begin(row.organization, plan, now=now, by=by)
-        details.keep(_locked(row), structs.replace(known, removal=work.pk, wants_to_leave=False))
+        wants_more = known.wants_to_leave and bool(_lists_of(row.organization, known.number, now) - {mailing_list.pk})
+        details.keep(_locked(row), structs.replace(known, removal=work.pk, wants_to_leave=wants_more))
+        if known.wants_to_leave and not wants_more and work.state != "waiting":
+            finish(row, by=by, now=now)
     return work
+
+
+def undo_unsubscribe(row: Conversation, work: BulkAction, *, by: Person, now: datetime) -> None:
+    """What was done with it is open again. Errors: BulkRefused."""
+    with transaction.atomic():
+        bulk.undo(work, now=now, by=by)
+        if row.state == Conversation.DONE:
+            reopen(row, by=by, now=now)
+
+
+def finish_wishes(subscriber: Subscriber, now: datetime) -> None:
+    """They left by an email: of what they wrote before, nothing is left to do where they asked for that alone."""
+    rows = Conversation.objects.select_related("organization").filter(subscriber=subscriber.pk)
+    waiting = [(row, details.opened(row)) for row in rows.filter(state__lt=Conversation.DONE)]
+    wishes = [row for row, known in waiting if known is not None and known.wants_to_leave]
+    if wishes and not _lists_of(subscriber.organization, subscriber.number, now):
+        for row in wishes:
+            finish(row, by=None, now=now)
+
+
+def _lists_of(organization: Organization, number: int, now: datetime) -> set[int]:
+    """Those that a subscriber can still be taken off."""
+    subscriber = audience.subscriber_numbered(organization, number)
+    held = audience.card(subscriber, now).lists if subscriber else ()
+    return {standing.list_id for standing in held if standing.status in ON_LIST}
 
 
 def open_file(row: Conversation, message: int, place: int, *, by: Person, now: datetime) -> tuple[Attachment, bytes]:

@@ -39,11 +39,10 @@ class MessageView:
 
 
 @dataclass(frozen=True, slots=True)
-class ConversationPage:
-    """`first`: of the first row, counted from 1. `counts`: of each folder but *done*."""
+class InboxPage[Row]:
+    """`first`: of the first row, counted from 1."""
 
-    rows: tuple[ConversationRow, ...]
-    counts: dict[str, int]
+    rows: tuple[Row, ...]
     page: int
     first: int
     total: int
@@ -77,19 +76,23 @@ def waiting(organization: Organization) -> int:
     return Conversation.objects.filter(organization=organization, state=Conversation.WAITING).count()
 
 
-def page(organization: Organization, folder: str, person: Person | None, number: int) -> ConversationPage:
+def counts(organization: Organization, person: Person) -> dict[str, int]:
+    """Of each folder but *done*."""
+    open_ = _here(Conversation.objects.filter(organization=organization, state__lt=Conversation.DONE))
+    return dict(open_.aggregate(open=Count("pk"), mine=Count("pk", filter=Q(assignee=person))))
+
+
+def page(organization: Organization, folder: str, person: Person | None, number: int) -> InboxPage[ConversationRow]:
     """folder: of FOLDERS. person: whose *mine* is. number: of the page, from 1. The newest first."""
     every = _here(Conversation.objects.filter(organization=organization))
     open_ = every.filter(state__lt=Conversation.DONE)
     rows = {"open": open_, "mine": open_.filter(assignee=person)}.get(folder, every.filter(state=Conversation.DONE))
-    counts = open_.aggregate(open=Count("pk"), mine=Count("pk", filter=Q(assignee=person)))
     first = (number - 1) * PAGE
     # The index has all that is asked for until here: rows that aren't shown, of which there may be thousands, aren't
     # read.
     numbers = [*rows.order_by("-last").values_list("pk", flat=True)[first : first + PAGE]]
     shown = rows_of(organization).filter(pk__in=numbers).order_by("-last")
-    total = counts[folder] if folder in counts else rows.count()
-    return ConversationPage(tuple(_opened(shown)), counts, number, first + 1, total)
+    return InboxPage(tuple(_opened(shown)), number, first + 1, rows.count())
 
 
 def _opened(rows: QuerySet[Conversation]) -> Iterator[ConversationRow]:

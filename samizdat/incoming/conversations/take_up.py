@@ -14,7 +14,7 @@ from samizdat.core.bounce.report import ReplyContent, Report
 from samizdat.core.crypto import tokens
 from samizdat.core.crypto.seal import SealBroken
 from samizdat.core.mail.address import BadAddress, comparable, normalize
-from samizdat.incoming.conversations import away, details, strangers
+from samizdat.incoming.conversations import actions, away, details, strangers
 from samizdat.incoming.conversations.details import ConversationDetails
 from samizdat.incoming.identity import SentMessage
 from samizdat.incoming.models import Conversation
@@ -31,23 +31,33 @@ def take_up(organization: Organization, mail: int, report: Report, message: Sent
     report was matched. In the transaction that takes the message up. Whoever left by the message itself (follow_up) is
     answered by nobody."""
     content = report.content
-    if content is None or (report.kind == "unsubscribe" and message is not None):
-        return False
+    if report.kind == "unsubscribe":
+        if message is not None:
+            actions.finish_wishes(message.subscriber, now)
+            return False
+        content = structs.replace(content, wants_to_leave=True) if content else None
+    return content is not None and bool(add(organization, mail, content, message, now) and content.attachments)
+
+
+def add(
+    organization: Organization, mail: int, content: ReplyContent, message: SentMessage | None, now: datetime
+) -> Conversation | None:
+    """The conversation that it is in now; None where the inbox takes no more today."""
     mark = mark_of(organization, content.sender, content.subject)
     row = _goes_on(organization, content, mark) or _new(organization, content, message, mark, now)
     if row is None or strangers.is_flooded(row, now):
         strangers.set_aside(organization, now)
-        return False
+        return None
     known = details.opened(row)
     assert known is not None
     added = details.add(row, details.received(row, mail, content, now))
     row.state, row.last, row.day = Conversation.WAITING, added.pk, now.astimezone(UTC).date()
     row.save(update_fields=["state", "last", "day"])
-    wants = content.wants_to_leave or report.kind == "unsubscribe"
+    wants = content.wants_to_leave
     known = details.with_newest(known, content.words or content.subject, now, wants_to_leave=wants)
     details.keep(row, structs.replace(known, removal=0) if wants else known)
     away.answer(row, known, content, now)
-    return bool(content.attachments)
+    return row
 
 
 def _goes_on(organization: Organization, content: ReplyContent, mark: bytes) -> Conversation | None:
@@ -115,15 +125,21 @@ def _answered(organization: Organization, content: ReplyContent) -> SentMessage 
             token = tokens.read(links, "message-id", reference.partition("@")[0])
         except tokens.BadToken:
             continue
-        edition = Edition.objects.filter(pk=token.edition, organization=organization).first()
-        subscriber = audience.subscriber_numbered(organization, token.number)
-        if edition is None or subscriber is None:
-            continue
-        try:
-            return SentMessage(edition, opened_edition(keyring.keys(organization), edition).list, subscriber)
-        except SealBroken:
-            continue
+        if (message := sent_message(organization, token.edition, token.number)) is not None:
+            return message
     return None
+
+
+def sent_message(organization: Organization, edition_id: int, number: int) -> SentMessage | None:
+    """The email of an edition to this subscriber, while both are here."""
+    edition = Edition.objects.filter(pk=edition_id, organization=organization).first()
+    subscriber = audience.subscriber_numbered(organization, number)
+    if edition is None or subscriber is None:
+        return None
+    try:
+        return SentMessage(edition, opened_edition(keyring.keys(organization), edition).list, subscriber)
+    except SealBroken:
+        return None
 
 
 def mark_of(organization: Organization, sender: str, subject: str) -> bytes:

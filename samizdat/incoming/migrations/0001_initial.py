@@ -47,7 +47,7 @@ class Migration(InitialMigration):
                 ('organization', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.organization')),
             ],
             options={
-                'indexes': [models.Index(fields=['edition', 'kind'], name='mail_report_by_edition'), models.Index(fields=['organization', 'number'], name='mail_report_by_subscriber'), models.Index(condition=models.Q(('edition', None)), fields=['edition', 'day'], name='mail_report_of_strangers')],
+                'indexes': [models.Index(fields=['edition', 'kind'], name='mail_report_by_edition'), models.Index(fields=['organization', 'number'], name='mail_report_by_subscriber'), models.Index(condition=models.Q(('edition', None)), fields=['edition', 'day'], name='mail_report_of_strangers'), models.Index(condition=models.Q(('kind', 4)), fields=['organization', 'day', 'id'], name='auto_reply_by_day')],
                 'constraints': [models.UniqueConstraint(fields=('mail', 'position'), name='mail_report_once')],
             },
         ),

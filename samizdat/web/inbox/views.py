@@ -15,14 +15,15 @@ from samizdat.accounts.models import Organization, Person
 from samizdat.audience import queries as audience
 from samizdat.audience.actions import bulk
 from samizdat.audience.errors import AudienceError
-from samizdat.audience.models import BulkAction
+from samizdat.audience.models import BulkAction, Subscriber
 from samizdat.audience.queries.subscriber_page import SubscriberCard, SubscriptionStatus
 from samizdat.core.mail import masking
 from samizdat.events.actions import record
-from samizdat.incoming.conversations import actions, away, outgoing, queries, strangers
+from samizdat.incoming.conversations import actions, auto_replies, away, outgoing, queries, strangers
+from samizdat.incoming.conversations.auto_replies import AutoReply
 from samizdat.incoming.conversations.away import AwaySettings
 from samizdat.incoming.conversations.details import ConversationDetails
-from samizdat.incoming.conversations.queries import ConversationPage, ConversationRow, MessageView
+from samizdat.incoming.conversations.queries import ConversationRow, InboxPage, MessageView
 from samizdat.incoming.errors import ConversationRefused
 from samizdat.web import params, read_limits
 from samizdat.web.audience.views.bulk import AT_ONCE
@@ -36,6 +37,8 @@ from samizdat.web.settings.views.pending_changes import tell_waiting
 # Messages of a conversation from which on the earlier ones are folded, and how many stay open: who answers wants the
 # newest, and the form below.
 NOT_FOLDED, UNFOLDED = 8, 5
+# The folder of auto-replies, as an address names it.
+AUTO = "auto"
 
 type MessageShown = tuple[MessageView, str, str]
 
@@ -43,6 +46,8 @@ type MessageShown = tuple[MessageView, str, str]
 @door(see=WRITERS)
 def inbox(request: DeskRequest) -> HttpResponse:
     """The list alone."""
+    if request.GET.get("folder") == AUTO:
+        return render(request, "web/inbox/auto_replies.html", _auto_replies(request))
     return render(request, "web/inbox/inbox.html", _listed(request))
 
 
@@ -50,14 +55,73 @@ def _listed(request: DeskRequest) -> dict[str, object]:
     """What the list shows. Who is shown the beginnings of replies is recorded once an hour for each."""
     asked = request.GET.get("folder", "")
     folder = asked if asked in queries.FOLDERS else "open"
-    number = max(1, params.number(request.GET.get("page", ""), 6) or 1)
-    page = queries.page(request.organization, folder, request.person, number)
+    page = queries.page(request.organization, folder, request.person, _page_number(request))
     read_limits.show_conversations(request, [shown.row.pk for shown in page.rows])
-    shown = {"page": page, "folder": folder, "rows": _named(request.organization, page), "page_number": number}
-    return shown | {"is_limited": strangers.is_limited(request.organization, timezone.now())}
+    return _frame(request) | {"page": page, "folder": folder, "rows": _named(request.organization, page)}
 
 
-def _named(organization: Organization, page: ConversationPage) -> list[tuple[ConversationRow, str, str]]:
+def _page_number(request: DeskRequest) -> int:
+    return max(1, params.number(request.GET.get("page", ""), 6) or 1)
+
+
+def _frame(request: DeskRequest) -> dict[str, object]:
+    """What stands around every list."""
+    organization, now = request.organization, timezone.now()
+    counts = queries.counts(organization, request.person) | {AUTO: auto_replies.count(organization, now)}
+    return {
+        "counts": counts,
+        "page_number": _page_number(request),
+        "is_limited": strangers.is_limited(organization, now),
+    }
+
+
+def _auto_replies(request: DeskRequest) -> dict[str, object]:
+    """Their list, recorded as that of replies."""
+    organization = request.organization
+    page = auto_replies.page(organization, _page_number(request), timezone.now())
+    read_limits.show_auto_replies(request, [shown.report for shown in page.rows])
+    whose = auto_replies.subscribers(organization, page.rows)
+    rows = [(shown, _auto_sender(shown, whose.get(shown.number))) for shown in page.rows]
+    return _frame(request) | {"page": page, "folder": AUTO, "rows": rows}
+
+
+def _auto_sender(shown: AutoReply, subscriber: Subscriber | None) -> str:
+    address = shown.address or (audience.address_of(subscriber) if subscriber else "")
+    name = shown.content.sender_name if shown.content else ""
+    return name or (masking.first_letters(address) if address else _("Unknown sender"))
+
+
+@door(see=WRITERS)
+def auto_reply(request: DeskRequest, report_id: int) -> HttpResponse:
+    """What a program wrote, beside whoever it wrote for."""
+    organization, now = request.organization, timezone.now()
+    shown = auto_replies.numbered(organization, report_id, now)
+    if shown is None:
+        raise Http404
+    read_limits.show_auto_replies(request, [report_id])
+    subscriber = audience.subscriber_numbered(organization, shown.number) if shown.number else None
+    facts = _auto_replies(request) | {
+        "shown": shown,
+        "name": _auto_sender(shown, subscriber),
+        "card": audience.card(subscriber, now) if subscriber else None,
+        "title": (shown.content.subject if shown.content else "") or _("No subject"),
+    }
+    return render(request, "web/inbox/auto_replies.html", facts)
+
+
+@deed(WRITERS)
+def move_auto_reply(request: DeskRequest, report_id: int) -> HttpResponse:
+    """To the open replies."""
+    try:
+        row = auto_replies.move(request.organization, report_id, by=request.person, now=dbclock.asked())
+    except ConversationRefused as refused:
+        messages.error(request, str(refused))
+        return go(request, "auto-reply", report_id)
+    messages.success(request, _("Moved to the open replies."))
+    return go(request, "conversation", row.pk)
+
+
+def _named(organization: Organization, page: InboxPage[ConversationRow]) -> list[tuple[ConversationRow, str, str]]:
     """Each with the name of its sender and of who is to answer."""
     names: dict[int, str] = {}
     for shown in page.rows:
@@ -154,7 +218,7 @@ def _card(request: DeskRequest, known: ConversationDetails) -> SubscriberCard | 
 
 def _lists(known: ConversationDetails, card: SubscriberCard | None) -> list[SubscriptionStatus]:
     """Those that they can be taken off, the one whose email they answered first."""
-    held = [standing for standing in card.lists if standing.status in ("subscribed", "pending")] if card else []
+    held = [standing for standing in card.lists if standing.status in actions.ON_LIST] if card else []
     return sorted(held, key=lambda standing: standing.list_id != known.list)
 
 
@@ -220,10 +284,11 @@ def unsubscribe(request: DeskRequest, conversation_id: int) -> HttpResponse:
 
 @deed(WRITERS)
 def undo_unsubscribe(request: DeskRequest, conversation_id: int) -> HttpResponse:
-    work = _removal(request.organization, _numbered(request, conversation_id).known.removal)
+    shown = _numbered(request, conversation_id)
+    work = _removal(request.organization, shown.known.removal)
     try:
         if work is not None:
-            bulk.undo(work, now=timezone.now(), by=request.person)
+            actions.undo_unsubscribe(shown.row, work, by=request.person, now=timezone.now())
     except AudienceError as refused:
         messages.error(request, str(refused))
     else:

@@ -21,6 +21,7 @@ from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event, FollowUp
 from samizdat.incoming import held_reports
 from samizdat.incoming.conversations import actions as conversations
+from samizdat.incoming.conversations import auto_replies
 from samizdat.logs import where_it_broke
 from samizdat.worker.inbox import confirmation_reminders, preferences, reconsent, unsubscribes
 from samizdat.worker.publishing import publish
@@ -50,9 +51,10 @@ def pause_what_they_scheduled(event: Event, now: datetime) -> None:
     running.pause_left_by(event.organization, event.about or 0, now=now)
 
 
-def drop_conversations(_event: Event, _now: datetime) -> None:
+def drop_conversations(event: Event, now: datetime) -> None:
     """What they wrote goes with them, whoever it was."""
     conversations.forget_erased()
+    auto_replies.forget_erased(event.organization, now)
 
 
 FOLLOW_UPS: dict[EventKind, tuple[Deed, ...]] = {
