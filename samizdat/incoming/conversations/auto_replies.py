@@ -19,6 +19,7 @@ from samizdat.audience.models import NUMBER_BITS, Subscriber
 from samizdat.core.bounce import reading
 from samizdat.core.bounce.report import KINDS, ReplyContent
 from samizdat.core.crypto.seal import SealError
+from samizdat.core.mail.incoming_envelope import MOST, Envelope
 from samizdat.events.actions import record
 from samizdat.incoming import follow_up, intake
 from samizdat.incoming.conversations import take_up
@@ -26,7 +27,6 @@ from samizdat.incoming.conversations.queries import PAGE, InboxPage
 from samizdat.incoming.errors import ConversationRefused
 from samizdat.incoming.follow_up import ReportDetails
 from samizdat.incoming.helper_reading import read_each
-from samizdat.incoming.intake import Envelope
 from samizdat.incoming.models import Conversation, IncomingMail, MailReport
 from samizdat.incoming.processing import KEPT
 
@@ -34,6 +34,8 @@ from samizdat.incoming.processing import KEPT
 KIND = KINDS.index("auto-reply")
 # Bytes of an email whose beginning the list shows: 25 are opened for a page.
 SHORT = 100_000
+# And of one that is opened, sealed and padded.
+LONG = 2 * MOST
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ def page(organization: Organization, number: int, now: datetime) -> InboxPage[Au
 def numbered(organization: Organization, number: int, now: datetime) -> AutoReply | None:
     """By the number of its report."""
     rows = rows_of(organization, now).filter(pk=number)
-    return next(iter(_opened(organization, rows, intake.MOST * 2)), None)
+    return next(iter(_opened(organization, rows)), None)
 
 
 def move(organization: Organization, number: int, *, by: Person, now: datetime) -> Conversation:
@@ -118,7 +120,7 @@ def forget_erased(organization: Organization, now: datetime) -> int:
     return IncomingMail.objects.filter(organization=organization, pk__in=gone.values("mail")).delete()[0]
 
 
-def _opened(organization: Organization, rows: Iterable[MailReport], most: int) -> list[AutoReply]:
+def _opened(organization: Organization, rows: Iterable[MailReport], most: int = LONG) -> list[AutoReply]:
     """most: bytes of an email that is read."""
     details_of = follow_up.details_reader(organization)
     known = [
