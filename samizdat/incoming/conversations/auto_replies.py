@@ -146,10 +146,13 @@ def _contents(organization: Organization, mails: Sequence[int], most: int) -> di
     def read(some: Sequence[Envelope]) -> Sequence[ReplyContent | None]:
         return limited_process.work(organization.pk, reading.contents, [envelope.raw for envelope in some])
 
+    if not envelopes:
+        return {}
     try:
-        return dict(zip(envelopes, read_each([*envelopes.values()], read) if envelopes else (), strict=True))
+        contents = read_each([*envelopes.values()], read)
     except (limited_process.TooMuch, limited_process.HelperBroke):
         return {}
+    return dict(zip(envelopes, contents, strict=True))
 
 
 def subscribers(organization: Organization, shown: Iterable[AutoReply]) -> dict[int, Subscriber]:

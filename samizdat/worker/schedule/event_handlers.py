@@ -54,7 +54,8 @@ def pause_what_they_scheduled(event: Event, now: datetime) -> None:
 def drop_conversations(event: Event, now: datetime) -> None:
     """What they wrote goes with them, whoever it was."""
     conversations.forget_erased()
-    auto_replies.forget_erased(event.organization, now)
+    if event.organization is not None:
+        auto_replies.forget_erased(event.organization, now)
 
 
 FOLLOW_UPS: dict[EventKind, tuple[Deed, ...]] = {
