@@ -9,7 +9,7 @@ from django.db.models import Count, Max, Q
 from samizdat.accounts.models import Organization
 from samizdat.core.bounce.report import KINDS
 from samizdat.delivery.models import Delivery
-from samizdat.incoming import follow_up
+from samizdat.incoming import report_details
 from samizdat.incoming.models import IncomingMail, MailReport
 
 SHOWN = timedelta(days=30)
@@ -51,7 +51,7 @@ class ReportedComplaint:
 
 def complaint_of(organization: Organization, number: int) -> ReportedComplaint | None:
     """The newest report; None for complaints that a file brought, or the team."""
-    details_of = follow_up.details_reader(organization)
+    details_of = report_details.details_reader(organization)
     rows = MailReport.objects.filter(organization=organization, number=number, kind=KINDS.index("complaint"))
     columns = ("pk", "edition_id", "edition__campaign_id", "details_sealed")
     for id, edition, campaign, blob in rows.order_by("-pk").values_list(*columns):

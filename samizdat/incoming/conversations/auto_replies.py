@@ -21,14 +21,14 @@ from samizdat.core.bounce.report import KINDS, ReplyContent
 from samizdat.core.crypto.seal import SealError
 from samizdat.core.mail.incoming_envelope import MOST, Envelope
 from samizdat.events.actions import record
-from samizdat.incoming import follow_up, intake
+from samizdat.incoming import intake, report_details
 from samizdat.incoming.conversations import take_up
 from samizdat.incoming.conversations.queries import PAGE, InboxPage
 from samizdat.incoming.errors import ConversationRefused
-from samizdat.incoming.follow_up import ReportDetails
-from samizdat.incoming.helper_reading import read_each
+from samizdat.incoming.helper_reading import ORDINARY, read_each
 from samizdat.incoming.models import Conversation, IncomingMail, MailReport
 from samizdat.incoming.processing import KEPT
+from samizdat.incoming.report_details import ReportDetails
 
 # Of MailReport.kind; the index of its table says the same.
 KIND = KINDS.index("auto-reply")
@@ -101,7 +101,7 @@ def move(organization: Organization, number: int, *, by: Person, now: datetime) 
     message = take_up.sent_message(organization, shown.details.edition, shown.number) if shown.number else None
     content = structs.replace(shown.content, may_be_answered=False)  # What a program may have written.
     details = structs.replace(shown.details, kind="reply", reason="person")
-    facts = {"kind": KINDS.index("reply"), "details_sealed": follow_up.sealer(organization)(number, details)}
+    facts = {"kind": KINDS.index("reply"), "details_sealed": report_details.sealer(organization)(number, details)}
     with transaction.atomic():
         if not MailReport.objects.filter(pk=number, kind=KIND).update(**facts):
             raise gone  # Somebody else moved it.
@@ -122,7 +122,7 @@ def forget_erased(organization: Organization, now: datetime) -> int:
 
 def _opened(organization: Organization, rows: Iterable[MailReport], most: int = LONG) -> list[AutoReply]:
     """most: bytes of an email that is read."""
-    details_of = follow_up.details_reader(organization)
+    details_of = report_details.details_reader(organization)
     known = [
         (row, details)
         for row in rows
@@ -149,7 +149,7 @@ def _contents(organization: Organization, mails: Sequence[int], most: int) -> di
     if not envelopes:
         return {}
     try:
-        contents = read_each([*envelopes.values()], read)
+        contents = read_each([*envelopes.values()], read, ORDINARY)
     except (limited_process.TooMuch, limited_process.HelperBroke):
         return {}
     return dict(zip(envelopes, contents, strict=True))
