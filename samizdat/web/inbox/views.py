@@ -112,8 +112,11 @@ def auto_reply(request: DeskRequest, report_id: int) -> HttpResponse:
 @deed(WRITERS)
 def move_auto_reply(request: DeskRequest, report_id: int) -> HttpResponse:
     """To the open replies."""
+    now = dbclock.asked()
+    if not auto_replies.rows_of(request.organization, now).filter(pk=report_id).exists():
+        raise Http404
     try:
-        row = auto_replies.move(request.organization, report_id, by=request.person, now=dbclock.asked())
+        row = auto_replies.move(request.organization, report_id, by=request.person, now=now)
     except ConversationRefused as refused:
         messages.error(request, str(refused))
         return go(request, "auto-reply", report_id)
