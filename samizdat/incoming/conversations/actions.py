@@ -160,9 +160,9 @@ def undo_unsubscribe(row: Conversation, work: BulkAction, *, by: Person, now: da
             reopen(row, by=by, now=now)
 
 
-def finish_wishes(subscriber: Subscriber, now: datetime) -> None:
+def finish_wishes(subscriber: audience.SealedSubscriber, now: datetime) -> None:
     """They left by an email: of what they wrote before, nothing is left to do where they asked for that alone."""
-    rows = Conversation.objects.select_related("organization").filter(subscriber=subscriber.pk)
+    rows = Conversation.objects.select_related("organization").filter(subscriber=subscriber.id)
     waiting = [(row, details.opened(row)) for row in rows.filter(state__lt=Conversation.DONE)]
     wishes = [row for row, known in waiting if known is not None and known.wants_to_leave]
     if wishes and not _lists_of(subscriber.organization, subscriber.number, now):

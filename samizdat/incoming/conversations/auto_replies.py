@@ -2,7 +2,7 @@
 they are no conversations: there is the report, and the email, whose text is read when somebody looks and goes with it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -155,6 +155,6 @@ def _contents(organization: Organization, mails: Sequence[int], most: int) -> di
     return dict(zip(envelopes, contents, strict=True))
 
 
-def subscribers(organization: Organization, shown: Iterable[AutoReply]) -> dict[int, Subscriber]:
+def subscribers(organization: Organization, shown: Iterable[AutoReply]) -> Mapping[int, audience.SealedSubscriber]:
     """Whose they are, by number."""
     return audience.subscribers_numbered(organization, {row.number for row in shown if row.number})

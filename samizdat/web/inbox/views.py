@@ -15,7 +15,7 @@ from samizdat.accounts.models import Organization, Person
 from samizdat.audience import queries as audience
 from samizdat.audience.actions import bulk
 from samizdat.audience.errors import AudienceError
-from samizdat.audience.models import BulkAction, Subscriber
+from samizdat.audience.models import BulkAction
 from samizdat.audience.queries.subscriber_page import SubscriberCard, SubscriptionStatus
 from samizdat.core.mail import masking
 from samizdat.events.actions import record
@@ -85,7 +85,7 @@ def _auto_replies(request: DeskRequest) -> dict[str, object]:
     return _frame(request) | {"page": page, "folder": AUTO, "rows": rows}
 
 
-def _auto_sender(shown: AutoReply, subscriber: Subscriber | None) -> str:
+def _auto_sender(shown: AutoReply, subscriber: audience.SealedSubscriber | None) -> str:
     address = shown.address or (audience.address_of(subscriber) if subscriber else "")
     name = shown.content.sender_name if shown.content else ""
     return name or (masking.first_letters(address) if address else _("Unknown sender"))
