@@ -13,6 +13,7 @@ import re
 import signal
 import smtplib
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email.message import EmailMessage
@@ -86,8 +87,10 @@ def command(number: int, to: str, body: str = "") -> bytes:
 
 
 def of_receiver(number: int) -> bytes:
-    """A DMARC report, sent by somebody's own server, whose name tells who they are."""
+    """A DMARC report of yesterday, sent by somebody's own server, whose name tells who they are."""
     data = feedback(record()).replace(b"google.com", f"{DOMAIN}{number}.example".encode())
+    now = int(time.time())
+    data = data.replace(b"1795996800", b"%d" % (now - 86400)).replace(b"1796083199", b"%d" % now)
     return mailed(gzip.compress(data), "application/gzip", f"{DOMAIN}!lantern.example!1!2.xml.gz")
 
 
