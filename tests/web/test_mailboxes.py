@@ -25,7 +25,7 @@ from samizdat.incoming.mailboxes.faults import MailboxFault
 from samizdat.incoming.mailboxes.providers import PROVIDERS
 from samizdat.incoming.mailboxes.sealed import RoundTrip, open_settings, open_state, write_state
 from samizdat.incoming.mailboxes.settings import MailboxSettings
-from samizdat.incoming.models import PolledMailbox
+from samizdat.incoming.models import MailReport, PolledMailbox
 from samizdat.web import mailbox_words
 from samizdat.web.delivery.forms.mailboxes import MailboxForm
 from samizdat.worker.mail import mailbox_polls
@@ -281,6 +281,7 @@ def test_each_route_has_its_webhook_beside_the_mailboxes(here: House, desk: Desk
 
 def test_what_came_in_is_counted_also_what_changed_nothing(here: House, desk: Desk) -> None:
     now = timezone.now()
+    MailReport.objects.all().delete()
     page = desk("admin").get(_to(here, "mailboxes")).content.decode()
     assert "What came in" not in page
     for raw in (

@@ -191,6 +191,7 @@ class Forms(HTMLParser):
 # Forms that take no part, and why: nothing of them is worth to be kept, or it must not be.
 NOT_KEPT = {
     "password": "passwords alone",
+    "route-webhook": "a secret alone",
     "change-address": "one address beside a password",
     "preview-as": "one address that is looked for",
     "erase": "a word by which somebody is sure",
