@@ -240,7 +240,7 @@ def auto_reply_to(house: House) -> int:
     from samizdat.incoming import follow_up
     from samizdat.incoming.models import MailReport
 
-    event = ReportEvent("auto-reply", f"olga@{house.domain}", reason="away")
+    event = ReportEvent("auto-reply", f"olga@{house.domain}", reason="away", text="Olga is away, not for long.")
     report = follow_up.ReadReport(house.organization.pk + 1_000_000, 0, event, "mail", None)
     follow_up.write(house.organization, [report], timezone.now())
     return MailReport.objects.get(organization=house.organization, kind=KINDS.index("auto-reply")).pk
