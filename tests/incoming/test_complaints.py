@@ -1,5 +1,6 @@
 """A list whose emails too many report as spam stops until an admin says why it may go on."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -54,7 +55,7 @@ def test_a_list_that_too_many_complain_about_is_sent_to_after_an_admins_reason_a
     house: House, incoming: Incoming, readers: list[str]
 ) -> None:
     sent, angry = incoming.send(), at_gmail(house, readers)
-    later = house.released(at=now().replace(year=now().year + 1))
+    later = house.released(at=now() + timedelta(days=365))
     complain(incoming, sent, angry[: STOP.least])
     assert stopped(house.organization, house.list.pk) is not None
     later.refresh_from_db()
@@ -148,7 +149,7 @@ def test_a_complaint_that_is_lost_with_its_transaction_stops_nothing(
 
     with monkeypatch.context() as broken:
         broken.setattr("samizdat.delivery.actions.running.pause_for_complaints", killed)
-        later = house.released(at=now().replace(year=now().year + 1))
+        later = house.released(at=now() + timedelta(days=365))
         with pytest.raises(KeyboardInterrupt):
             complain(incoming, sent, angry[: STOP.least])
     assert stopped(house.organization, house.list.pk) is None
