@@ -507,11 +507,10 @@ class HeldBounces:
 
 def held_bounces(campaign: Campaign, settled: bool = False) -> list[HeldBounces]:
     """Those that wait for a person; settled: those that a person believed."""
-    if not numbers_about((HELD_BOUNCES, SETTLED_BOUNCES), [campaign.pk]):
+    events = [event for _row, event in numbers_about((HELD_BOUNCES, SETTLED_BOUNCES), [campaign.pk])]
+    if not events:
         return []
-    rows = Event.objects.select_related("organization").filter(
-        organization=campaign.organization_id, about=campaign.pk, kind__in=(HELD_BOUNCES, SETTLED_BOUNCES)
-    )
+    rows = Event.objects.select_related("organization").filter(organization=campaign.organization_id, pk__in=events)
     held: dict[str, HeldBounces] = {}
     believed: dict[str, HeldBounces] = {}
     for event in rows.order_by("pk"):

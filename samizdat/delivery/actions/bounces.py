@@ -125,10 +125,10 @@ def believe(campaign: Campaign, *, now: datetime, by: Person | None = None, word
 def last_anew(organization: Organization, numbers: Iterable[int]) -> dict[int, date]:
     """The last day of ANEW of these subscribers, by number: on it, and before, nothing counts that was said of them."""
     ids = [row_id(organization.pk, number) for number in numbers]
-    days, numbers = dict[int, date](), [number for _row, number in numbers_about(ANEW, ids)]
-    if not numbers:
+    days, events = dict[int, date](), [event for _row, event in numbers_about(ANEW, ids)]
+    if not events:
         return days
-    rows = Event.objects.select_related("organization").filter(pk__among=numbers)
+    rows = Event.objects.select_related("organization").filter(pk__among=events)
     for event in rows.filter(organization=organization).order_by("id"):
         assert event.about is not None
         number, day = event.about & NUMBER_MASK, event.at.astimezone(UTC).date()
