@@ -75,6 +75,16 @@ def is_of(message: SentMessage, event: ReportEvent) -> bool:
         return False
 
 
+def list_of(edition: Edition) -> int | None:
+    """To which list it went. None where it is altered. Of the text, which may have megabytes, nothing is kept."""
+    try:
+        return opened(keyring.keys(edition.organization), edition).list
+    except SealBroken:
+        return None
+    finally:
+        let_go_of_edition(edition)
+
+
 def tokens_in(text: str) -> Iterator[str]:
     """Whatever looks like a token of ours; nothing is proven by it."""
     yield from _TOKEN.findall(text)
@@ -129,16 +139,7 @@ class _Known:
         numbers = {number for edition in self._editions for number in by_edition[edition]}
         self._subscribers = subscribers_numbered(organization, sorted(numbers)) if numbers else {}
         self._days = {edition: _days(edition, by_edition[edition]) for edition in self._editions}
-        self._lists = {edition: self._list(row) for edition, row in self._editions.items()}
-
-    def _list(self, edition: Edition) -> int | None:
-        """None where it is altered. Of the text, which may have megabytes, nothing is kept."""
-        try:
-            return opened(self._keys, edition).list
-        except SealBroken:
-            return None
-        finally:
-            let_go_of_edition(edition)
+        self._lists = {edition: list_of(row) for edition, row in self._editions.items()}
 
     def message(self, token: tokens.Token) -> SentMessage | None:
         edition, subscriber = self._editions.get(token.edition), self._subscribers.get(token.number)

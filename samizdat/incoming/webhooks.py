@@ -14,23 +14,19 @@ from samizdat import plugins
 from samizdat.accounts.models import Organization
 from samizdat.accounts.sealed_settings import leading
 from samizdat.audience.errors import AudienceError, RowsAltered
-from samizdat.audience.queries import subscriber_at
-from samizdat.campaigns.edition_details import opened
-from samizdat.campaigns.models import Edition
 from samizdat.core import webhook_delivery
 from samizdat.core.bounce.report import Hints
-from samizdat.core.crypto.seal import SealBroken, SealError
-from samizdat.core.mail.address import BadAddress
-from samizdat.core.mail.ledger import State
+from samizdat.core.crypto.seal import SealError
 from samizdat.db import next_ids
 from samizdat.delivery import clock_jumps
 from samizdat.delivery.actions import route_webhooks
-from samizdat.delivery.models import Delivery, RouteWebhook
+from samizdat.delivery.models import RouteWebhook
 from samizdat.delivery.sealed_webhooks import WebhookSettings
 from samizdat.incoming import follow_up, identity
 from samizdat.incoming.follow_up import ReadReport
 from samizdat.incoming.helper_reading import read_each
 from samizdat.incoming.identity import STALE, Evidence, SentMessage, tokens_in
+from samizdat.incoming.last_sent import LastSent
 from samizdat.incoming.models import SeenWebhook
 from samizdat.incoming.webhook_fetches import fetches
 from samizdat.logs import where_it_broke
@@ -282,8 +278,12 @@ class _MatchedDelivery:
     def _follow_slice(self, events: Sequence[plugins.ReadEvent], label: str, once: Sequence[str]) -> bool:
         """once: what else is remembered. False: an event may be about somebody to whom a message is just being sent."""
         with transaction.atomic():
-            matched = [*zip(events, self._messages(events), strict=True)]
-            if any(message is None and self._is_too_early(event) for event, message in matched):
+            proven = identity.proven(self._organization, [_evidence(event) for event in events], self._now)
+            nameless = [event for event, message in zip(events, proven, strict=True) if message is None]
+            sent = LastSent(self._organization, self._webhook.pk, map(_recipient, nameless), self._now)
+            matched = [(event, _message(event, message, sent)) for event, message in zip(events, proven, strict=True)]
+            is_early = self._now - self._delivery.at < SOON
+            if is_early and any(message is None and sent.knows(_recipient(event)) for event, message in matched):
                 return False
             fresh = self._fresh([(event, message) for event, message in matched if message is not None])
             numbers = self._remember([*fresh, *once])[: len(fresh)]
@@ -317,47 +317,9 @@ class _MatchedDelivery:
         seen = self._seen([*named])
         return {name: pair for name, pair in reversed(named.items()) if name not in seen}
 
-    def _messages(self, events: Sequence[plugins.ReadEvent]) -> list[SentMessage | None]:
-        """By a token of ours. The provider signed, so where it gives back none of what was in the message, it is
-        believed about the last message that its route handed to this recipient."""
-        proven = identity.proven(self._organization, [_evidence(event) for event in events], self._now)
-        return [
-            self._last_sent(event) if message is None else message if _is_about(message, event) else None
-            for event, message in zip(events, proven, strict=True)
-        ]
-
-    def _last_sent(self, event: plugins.ReadEvent) -> SentMessage | None:
-        number, day = self._number(event), _day(event.moment)
-        if number is None or day is None or not self._today - STALE <= day <= self._today + timedelta(days=1):
-            return None
-        since = self._now - STALE - timedelta(days=1)
-        editions = Edition.objects.filter(organization=self._organization, created__gte=since).values_list("pk")
-        rows = Delivery.objects.filter(edition__in=[pk for (pk,) in editions], number=number, route=self._webhook.pk)
-        # It says when it happened, so a message that left later isn't meant.
-        row = rows.filter(state=State.ACCEPTED, day__lte=day).order_by("-day").first()
-        if row is None:
-            return None
-        edition = Edition.objects.get(pk=row.edition_id)
-        subscriber = subscriber_at(self._organization, event.report.recipient or "")
-        try:
-            keys = keyring.keys(self._organization)
-            return SentMessage(edition, opened(keys, edition).list, subscriber) if subscriber else None
-        except SealBroken:
-            return None
-
     @property
     def _today(self) -> date:
         return self._now.astimezone(UTC).date()
-
-    def _number(self, event: plugins.ReadEvent) -> int | None:
-        try:
-            subscriber = subscriber_at(self._organization, event.report.recipient or "")
-        except BadAddress:
-            return None
-        return subscriber.number if subscriber else None
-
-    def _is_too_early(self, event: plugins.ReadEvent) -> bool:
-        return self._now - self._delivery.at < SOON and self._number(event) is not None
 
     def _seen(self, texts: Sequence[str]) -> set[str]:
         """Those of them that were remembered."""
@@ -380,8 +342,16 @@ class _MatchedDelivery:
         return f"webhook {self._webhook.pk} {text}"
 
 
-def _is_about(message: SentMessage, event: plugins.ReadEvent) -> bool:
-    return not event.report.recipient or identity.is_of(message, event.report)
+def _message(event: plugins.ReadEvent, proven: SentMessage | None, sent: LastSent) -> SentMessage | None:
+    """By a token of ours. The provider signed, so where it gives back none of what was in the message, it is believed
+    about the last message that its route handed to this recipient."""
+    if proven is None:
+        return sent.message(_recipient(event), event.moment)
+    return proven if not event.report.recipient or identity.is_of(proven, event.report) else None
+
+
+def _recipient(event: plugins.ReadEvent) -> str:
+    return event.report.recipient or ""
 
 
 def _name(event: plugins.ReadEvent, message: SentMessage) -> str:

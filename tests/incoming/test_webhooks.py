@@ -12,7 +12,9 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import pytest
+from django.db import connection
 from django.test import override_settings
+from django.test.utils import CaptureQueriesContext
 
 from samizdat import limited_process, plugins
 from samizdat.accounts.actions import change_settings
@@ -364,6 +366,23 @@ def test_a_provider_that_knows_the_recipient_alone_is_believed_about_what_its_ro
     provider.take(timedelta(minutes=3))
     assert incoming.suppressed() == {f"bounce {ada}"}
     assert provider.state.unmatched == 2
+
+
+def test_what_is_asked_about_recipients_does_not_grow_with_a_delivery(
+    house: House, incoming: Incoming, provider: Provider
+) -> None:
+    readers = house.people(90)
+    incoming.send()
+    provider.set_up("mailjet", None)
+    asked = []
+    for some in (readers[:10], readers[10:]):
+        events = [{"event": "blocked", "time": int(now().timestamp()), "email": reader} for reader in some]
+        provider.post(json.dumps(events).encode(), JSON)
+        with CaptureQueriesContext(connection) as queries:
+            provider.take(timedelta(minutes=3))
+        asked.append(len(queries))
+    assert provider.state.events == 90 and provider.state.unmatched == 0
+    assert asked[1] - asked[0] < 10
 
 
 def test_a_recipient_to_whom_another_route_wrote_is_nobody(
