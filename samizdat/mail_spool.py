@@ -31,6 +31,14 @@ def folder() -> Path:
     return data_folder() / FOLDER
 
 
+def changed() -> int:
+    """When a file last came or went, in nanoseconds; 0 where there is no such folder."""
+    try:
+        return folder().stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
 class MailSpool:
     """The folder, as whoever takes mail in sees it."""
 

@@ -2,6 +2,7 @@
 
 SQLite counts the commits of all others (`PRAGMA data_version`) and what a connection wrote itself. PostgreSQL says
 which transactions have ended; those that were nothing but a sign of life are no news. It tells its time as well.
+Mail that was taken in waits as files, so its folder is looked at too.
 """
 
 import threading
@@ -11,7 +12,7 @@ from typing import NamedTuple
 from django.db import DatabaseError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from samizdat import dbclock
+from samizdat import dbclock, mail_spool
 from samizdat.delivery import sql
 
 # Seconds after which it says yes all the same: something may have come due.
@@ -51,13 +52,15 @@ class DatabaseChanges:
     def __init__(self, longest: float = LONGEST, own: bool = True, answer: LastAnswer | None = None) -> None:
         self._longest, self._own, self._answer = longest, own, answer
         self._known: list[object] = []
+        self._mail = 0
         self._due = 0.0
         self.written = True  # Whether the last news was more than that so much time is over.
 
     def has_news(self) -> bool:
         """Asked before the work, so that what is written meanwhile is news the next time."""
-        now, state = time.monotonic(), self._state()
-        written, self._known = not _is_same(self._known, state), state
+        now, state, mail = time.monotonic(), self._state(), mail_spool.changed()
+        written = not _is_same(self._known, state) or mail != self._mail
+        self._known, self._mail = state, mail
         if now < self._due and not written:
             return False
         self.written, self._due = written, now + self._longest

@@ -7,7 +7,7 @@ import pytest
 from django.db import OperationalError, connection, connections, transaction
 from django.db.models import Model
 
-from samizdat import dbclock
+from samizdat import dbclock, mail_spool
 from samizdat.delivery import database_changes, sql
 from samizdat.delivery.models import Clock, SchedulerStep, Worker
 from tests.conftest import NOW
@@ -52,6 +52,17 @@ def test_who_asks_for_news_hears_of_each_write_and_of_nothing_else(monkeypatch: 
 
     now[0] += database_changes.LONGEST
     assert watch.has_news(), "something may have come due"
+
+
+def test_mail_that_was_taken_in_is_news() -> None:
+    mail_spool.folder().mkdir(exist_ok=True)
+    watch = database_changes.DatabaseChanges()
+    watch.has_news()
+    assert _rests(watch)
+
+    mail_spool.MailSpool(mail_spool.folder()).put(b"a" * 16, b"box")
+    assert watch.has_news()
+    assert _rests(watch)
 
 
 def test_a_database_that_cannot_be_asked_is_news(monkeypatch: pytest.MonkeyPatch) -> None:
