@@ -131,7 +131,11 @@ def house(folder: Path, vendor: str, size: int) -> Iterator[Built]:
     folder.mkdir(mode=0o711, exist_ok=True)
     with cluster(folder) if vendor == "postgresql" else contextlib.nullcontext(("", None)) as (url, server):
         environment = {name: value for name, value in os.environ.items() if not name.startswith("SAMIZDAT")}
-        environment |= {"SAMIZDAT_DATA": str(folder / "data"), "DATABASE_URL": url}
+        environment |= {
+            "SAMIZDAT_USER": os.environ["SAMIZDAT_USER"],
+            "SAMIZDAT_DATA": str(folder / "data"),
+            "DATABASE_URL": url,
+        }
         if not mark.exists():
             begun = time.monotonic()
             common.say(f"Building a house of {size:,} on {vendor} …")
