@@ -5,6 +5,7 @@ line that says that the message follows, the message. What differs is in dialect
 """
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from msgspec import structs
@@ -40,16 +41,16 @@ def cut(text: str) -> tuple[str, str]:
     lower = text.lower()
     ends = len(text)
     for mark in dialects.MARKS if text.isascii() else dialects.MARKS + other_languages.MARKS:
-        ends = min(ends, _line_with(mark, text, lower, ends))
+        if (at := lower.find(mark, 30, ends)) >= 0:
+            ends = _line_with(mark, text, lower, at, ends)
     match = _HEADERS.search(text, 0, ends)
     if match and match.start() > 40:
         ends = match.start()
     return text[: min(ends, TEXT_READ)], text[ends:]
 
 
-def _line_with(mark: str, text: str, lower: str, before: int) -> int:
-    """Where the line begins that has this mark and ends the server's own words."""
-    at = lower.find(mark, 30, before)
+def _line_with(mark: str, text: str, lower: str, at: int, before: int) -> int:
+    """Where the line begins that has this mark and ends the server's own words. at: where the mark is first."""
     for _ in range(20):
         if at < 0:
             break
@@ -150,11 +151,11 @@ _AT_BEGINNING = re.compile(
     r"[\"'>)\]]{0,2}(?!\s{0,3}for (?:assistance|help|further))",
     re.MULTILINE | re.IGNORECASE,
 )
-_NOT_RECIPIENT = re.compile(
-    r"(?:mail from|from|sender|sent by|contact|reply-to|e-?mail us at|message-id|message id|"
-    r"send (?:mail|e-?mail|a message) to|forward this|questions|assistance|help|support|write to|envelope-from|"
-    r"return-path)[ \t]{0,4}[:=]?[ \t]{0,4}[\"'<(]{0,2}$",
-    re.IGNORECASE,
+# Words before whoever is no recipient.
+_NOT_RECIPIENT = (
+    *("from", "sender", "sent by", "contact", "reply-to", "email us at", "e-mail us at", "message-id", "message id"),
+    *("send mail to", "send email to", "send e-mail to", "send a message to", "forward this", "questions"),
+    *("assistance", "help", "support", "write to", "return-path"),
 )
 # Whom to ask, not who was written to.
 _DESK = re.compile(
@@ -180,7 +181,8 @@ class Named(NamedTuple):
 
 def recipients(text: str, not_these: frozenset[str]) -> list[Named]:
     """Those at the beginning of a line, else those in between."""
-    listed_here = [Named(addresses.clean(hit[1]), hit.start(), hit.start(1)) for hit in _AT_BEGINNING.finditer(text)]
+    hits = (hit for start in _lines_with_at(text) if (hit := _AT_BEGINNING.match(text, start)))
+    listed_here = [Named(addresses.clean(hit[1]), hit.start(), hit.start(1)) for hit in hits]
     listed_here = [named for named in listed_here if _may_be(named, text, not_these)]
     if not listed_here:
         inside = [Named(addresses.clean(hit[1]), hit.start(), hit.start()) for hit in addresses.ADDRESS.finditer(text)]
@@ -189,13 +191,23 @@ def recipients(text: str, not_these: frozenset[str]) -> list[Named]:
     return listed_here[: 4 * MOST_RECIPIENTS]
 
 
+def _lines_with_at(text: str) -> Iterator[int]:
+    """Where the lines begin that have an @: few, and no others name anybody."""
+    at = text.find("@")
+    while at >= 0:
+        yield text.rfind("\n", 0, at) + 1
+        end = text.find("\n", at)
+        at = text.find("@", end) if end >= 0 else -1
+
+
 def _may_be(named: Named, text: str, not_these: frozenset[str]) -> bool:
     host = named.address.rpartition("@")[2]
     if named.address.lower() in not_these or ("." not in host and "#" not in host):
         return False
-    return _DESK.match(named.address) is None and not _NOT_RECIPIENT.search(
-        text[max(0, named.begins - 40) : named.begins]
-    )
+    before = text[max(0, named.begins - 40) : named.begins].lower().rstrip("\"'<(").rstrip(" \t")
+    if before.endswith((":", "=")):
+        before = before[:-1].rstrip(" \t")
+    return _DESK.match(named.address) is None and not before.endswith(_NOT_RECIPIENT)
 
 
 def _only_stranger(text: str, not_these: frozenset[str]) -> list[str]:

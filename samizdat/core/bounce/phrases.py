@@ -5,7 +5,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 
-_ASCII_WORD = re.compile(r"[a-z0-9]+")
+_SPACED = bytes(byte if chr(byte) in "abcdefghijklmnopqrstuvwxyz0123456789" else 0x20 for byte in range(256))
 # With Greek and Cyrillic. Chinese and Japanese have no spaces, Korean words begin with others.
 _WORD = re.compile(r"[a-z0-9]+|[\u0370-\u052f]+")
 _WITHOUT_SPACES = re.compile(r"[\u0e00-\u0eff\u1100-\u11ff\u2e80-\ud7ff\uf900-\ufaff\uff00-\uffef]")
@@ -61,7 +61,7 @@ class PhraseIndex:
         """Ranks of the phrases in a text in lower case."""
         ascii_alone = text.isascii()
         text = text if ascii_alone else folded(text)
-        words = set((_ASCII_WORD if ascii_alone else _WORD).findall(text))
+        words = _ascii_words(text) if ascii_alone else _WORD.findall(text)
         keys = {word[:_SHORT] for word in words}
         keys.update([word[:_LONG] for word in words])
         hit = {
@@ -75,6 +75,11 @@ class PhraseIndex:
         if not ascii_alone and self._others and _OTHER_SCRIPT.search(text) is not None:
             hit.update(rank for rank, parts in self._others if parts[0] in text and _in_order(text, parts))
         return hit
+
+
+def _ascii_words(text: str) -> list[str]:
+    """What _WORD finds in such a text, in half the time."""
+    return text.encode().translate(_SPACED).decode().split()
 
 
 def _parts(phrase: str) -> tuple[str, ...]:

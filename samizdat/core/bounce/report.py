@@ -79,7 +79,8 @@ class Report(Struct, frozen=True, omit_defaults=True):
     @property
     def main(self) -> ReportEvent:
         """The event that stands for the message."""
-        return min(self.events, key=lambda event: KINDS.index(event.kind))
+        first, *others = self.events
+        return min(self.events, key=lambda event: KINDS.index(event.kind)) if others else first
 
     @property
     def kind(self) -> Kind:

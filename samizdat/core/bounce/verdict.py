@@ -9,9 +9,10 @@ from samizdat.core.bounce.reasons import BY_NAME, DELAYED, Reason, by_words, nor
 from samizdat.core.bounce.report import ReportEvent
 from samizdat.core.mail import outcome
 
-# Not a part of an address of a machine, as 5.2.2.1.
-STATUS = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d]|\.\d)")
-REPLY = re.compile(r"(?<![\d.\w@-])([45]\d\d)(?=[ \-:,#]{1,3}(?:\S|$)|$)", re.MULTILINE)
+# Not a part of an address of a machine, as 5.2.2.1. What stands before the first digit is asked behind it, so that the
+# search jumps from digit to digit: a third of the time.
+STATUS = re.compile(r"([245](?<![\d.].)\.\d{1,3}\.\d{1,3})(?![\d]|\.\d)")
+REPLY = re.compile(r"([45](?<![\d.\w@-].)\d\d)(?=[ \-:,#]{1,3}(?:\S|$)|$)", re.MULTILINE)
 
 # What a status says where the words say nothing (RFC 3463, and numbers that large servers made up).
 _BY_STATUS = {
