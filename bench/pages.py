@@ -403,7 +403,10 @@ def measure(built: Built, times: int) -> common.Target:
             f"{times} times each: ms until the whole page is here, CPU in ms a page"
         )
         common.say(f"  {'':<36}{'median':>8}{'p95':>8}{'worst':>8}{'desk':>8}{'server':>8}{'KB':>7}")
-        found = {name: ask(browser, built, desk, name, question, times) for name, question in QUESTIONS.items()}
+        found = {
+            name: ask(browser, built, desk, name, question, min(times, OPENED) if name in OPENING else times)
+            for name, question in QUESTIONS.items()
+        }
     slowest = max(found, key=lambda name: found[name])
     return common.Target(f"{built.vendor}, p95 of {slowest}", found[slowest], MILLISECONDS, "ms")
 
@@ -443,6 +446,11 @@ def _listed(filters: str) -> Question:
         return f"subscribers/?{filled}", None
 
     return question
+
+
+# These open subscribers, of whom nobody sees more than 30 in a minute (audience/read_limits.py).
+OPENING = {"subscribers, a whole address", "one subscriber", "one subscriber, edit", "one subscriber, rights"}
+OPENED = 7
 
 
 def _at(path: str) -> Question:
@@ -504,7 +512,7 @@ QUESTIONS: dict[str, Question] = {
     "sign-up forms": _at("forms/"),
     "exports": _at("exports/"),
     "imports": _at("imports/"),
-    "bulk works": _at("subscribers/bulk/works"),
+    "bulk changes": _at("subscribers/bulk/history"),
     "rights": _at("privacy/"),
     "what a list keeps": _at("privacy/lists/{list}/retention"),
     "asking again": _at("privacy/lists/{list}/reconsent"),

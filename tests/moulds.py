@@ -15,7 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from tests import warm
 
-WRITTEN_BY_MIGRATIONS = {"django_migrations", "django_content_type", "auth_permission"}
+WRITTEN_BY_MIGRATIONS = {"django_migrations", "django_content_type", "auth_permission", "sqlite_stat1"}
 FILES = ("samizdat.sqlite3", "public.sqlite3")
 MIGRATE = "import django; django.setup(); from samizdat.cli.instance import migrate; migrate()"
 

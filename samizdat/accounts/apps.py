@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+from samizdat.sqlite import planner
 
 
 class AccountsConfig(AppConfig):
@@ -13,6 +16,7 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         from samizdat.accounts import pending_changes, same_organization
 
+        post_migrate.connect(planner.describe, sender=self)
         pending_changes.register(_kinds)
         same_organization.guard()
 

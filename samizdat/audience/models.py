@@ -318,6 +318,7 @@ class Suppression(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["organization", "email_index", "reason"], name="suppression_once")
         ]
+        indexes = [models.Index(fields=["organization", "id"], name="suppression_newest")]
 
 
 def new_form_number() -> int:

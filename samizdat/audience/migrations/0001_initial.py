@@ -439,6 +439,10 @@ class Migration(InitialMigration):
             model_name='subscription',
             index=models.Index(condition=models.Q(('fundraising_verdict', 1)), fields=['list', 'subscriber'], name='subscription_asking'),
         ),
+        migrations.AddIndex(
+            model_name='suppression',
+            index=models.Index(fields=['organization', 'id'], name='suppression_newest'),
+        ),
         migrations.AddConstraint(
             model_name='suppression',
             constraint=models.UniqueConstraint(fields=('organization', 'email_index', 'reason'), name='suppression_once'),
