@@ -39,6 +39,7 @@ from samizdat.delivery.engine.sender import run_campaign
 from samizdat.delivery.errors import DeliveryError, NobodyToWrite
 from samizdat.delivery.models import DigestRecipients, Retry
 from samizdat.delivery.recipients_breakdown import whom
+from samizdat.events.models import Event
 from tests.conftest import PASSWORD, TODAY
 from tests.delivery.conftest import House, run_until_still
 from tests.delivery.test_wishes import wish
@@ -644,3 +645,39 @@ def test_a_digest_that_cannot_go_out_stays_as_a_draft_for_a_person(
     draft = Campaign.objects.get(is_digest=True)
     assert (draft.state, draft.reason) == ("draft", "digest")
     assert actions.release(draft, now=datetime.now(UTC)).frozen == 1
+
+
+@pytest.mark.parametrize(("late", "released"), [(59, 1), (61, 0)])
+def test_a_digest_more_than_an_hour_late_waits_for_a_person(
+    house: House, server: ScriptedServer, late: int, released: int
+) -> None:
+    """The server was off over its day: nobody gets last week's news by surprise."""
+    _always, gathers = house.people(2)
+    house.route(server)
+    wish(house, gathers, often="digest")
+    close(house, server)
+    run_campaign(house.released().pk, 120)
+    now = datetime.now(UTC)
+    List.objects.filter(id=house.list.id).update(digest_due=now - timedelta(minutes=late))
+    assert make_due(now) == released
+    digest = Campaign.objects.get(is_digest=True)
+    assert (digest.state, digest.reason) == (("held", "") if released else ("draft", STUCK))
+    assert Event.objects.filter(kind="digest.start_missed").count() == 1 - released
+    Campaign.objects.filter(pk=digest.pk, state="draft").update(reason="")
+    assert make_due(now + timedelta(minutes=1)) == 0, "nor because somebody wrote that nothing is the matter"
+
+
+def test_a_digest_that_waited_for_a_paused_campaign_is_not_late(house: House, server: ScriptedServer) -> None:
+    _always, gathers = house.people(2)
+    house.route(server)
+    wish(house, gathers, often="digest")
+    close(house, server)
+    paused = house.released()
+    actions.pause(paused, now=datetime.now(UTC))
+    now = datetime.now(UTC)
+    List.objects.filter(id=house.list.id).update(digest_due=now)
+    for minutes in range(0, 180, 30):
+        assert make_due(now + timedelta(minutes=minutes)) == 0
+    actions.resume(paused, now=now)
+    run_campaign(paused.pk, 120)
+    assert make_due(now + timedelta(minutes=180)) == 1

@@ -34,6 +34,7 @@ from samizdat.campaigns.released import released_to
 from samizdat.campaigns.senders import with_current_sender
 from samizdat.core.content import digest
 from samizdat.delivery.actions import digest_rounds
+from samizdat.delivery.actions.due import LATE
 from samizdat.delivery.actions.releasing import release
 from samizdat.delivery.errors import BeingReleased, DeliveryError, NobodyToWrite
 from samizdat.events.actions import record
@@ -50,7 +51,12 @@ _rests: dict[int, float] = {}
 MOST = 300
 
 # What the log says of a digest once a person has to release it.
-_LATER: tuple[EventKind, ...] = ("campaign.released", "campaign.unreleased", "digest.release_failed")
+_LATER: tuple[EventKind, ...] = (
+    "campaign.released",
+    "campaign.unreleased",
+    "digest.release_failed",
+    "digest.start_missed",
+)
 
 
 def make_due(now: datetime) -> int:
@@ -91,7 +97,9 @@ def _look(list_: List, now: datetime) -> None:
         return  # Without public pages there is nothing to lead to.
     if list_.digest_due is None:
         _put_off(list_, now)
-    elif list_.digest_due <= now and not waits_for(list_):
+    elif list_.digest_due <= now and waits_for(list_):
+        _keep_due(list_, now)
+    elif list_.digest_due <= now:
         _close(list_, now)
 
 
@@ -102,6 +110,11 @@ def _drafts() -> QuerySet[Campaign]:
 def _put_off(list_: List, now: datetime) -> None:
     due = digest.next_due(list_.digest_when, now, ZoneInfo(list_.organization.timezone))
     List.objects.filter(id=list_.id).update(digest_due=due or now)
+
+
+def _keep_due(list_: List, now: datetime) -> None:
+    """While it waits for a letter its time goes along: late is what nobody looked at."""
+    List.objects.filter(id=list_.id, digest_due__lt=now - LATE / 4).update(digest_due=now)
 
 
 def waits_for(list_: List) -> str:
@@ -153,7 +166,9 @@ def _close(list_: List, now: datetime) -> None:
         if draft is not None:
             again = {edition.pk: edition.campaign for edition in there}
             agreed = all(letter.is_agreed_to and _is_agreed_to(again[letter.edition], letter) for letter in quoted)
-            _write(list_, draft, quoted, pages, now, agreed)
+            campaign = _write(list_, draft, quoted, pages, now, agreed)
+            if list_.digest_due is not None and now - list_.digest_due > LATE:
+                _leave_to_a_person(campaign, now, "digest.start_missed")
         List.objects.filter(id=list_.id).update(digest_round=round + 1)
         recipients_sql.round_ends(list_.id, everybody=not held.digest_when)
         _put_off(held, now)
@@ -197,7 +212,7 @@ def _write(
     pages: Sequence[Sequence[int]],
     now: datetime,
     agreed: bool,
-) -> None:
+) -> Campaign:
     newest = letters[0]
     campaign = campaigns.create(
         list_.organization,
@@ -216,6 +231,7 @@ def _write(
     for rows in pages:
         digest_rounds.set_aside(campaign, rows)
     record("digest.created", list_.organization, about=campaign.pk, now=now, detail={"letters": len(letters)})
+    return campaign
 
 
 def _readers(list_: List) -> Iterator[array[int]]:
@@ -252,7 +268,7 @@ def _send(campaign: Campaign, now: datetime) -> bool:
     return True
 
 
-def _leave_to_a_person(campaign: Campaign, now: datetime) -> None:
+def _leave_to_a_person(campaign: Campaign, now: datetime, why: EventKind = "digest.release_failed") -> None:
     with transaction.atomic():
         Campaign.objects.filter(pk=campaign.pk, state="draft").update(reason=STUCK)
-        record("digest.release_failed", campaign.organization, about=campaign.pk, now=now)
+        record(why, campaign.organization, about=campaign.pk, now=now)
