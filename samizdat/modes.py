@@ -7,7 +7,7 @@ reads the public database (worker/processes/users.py).
 import os
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -23,12 +23,13 @@ class NotOurs(OSError):
         self.path = path
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """A file of the data folder, whole or as it was, for its owner alone. Errors: OSError."""
+def replace_file(path: Path, content: bytes | Callable[[int], bytes]) -> None:
+    """A file of the data folder, whole or as it was, for its owner alone. content: or what makes it, asked with the
+    descriptor of the new file. Errors: OSError."""
     # Threads of one process may write the same one.
     draft = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}")
     with open(draft, "wb", opener=partial(os.open, mode=0o600)) as file:
-        file.write(content)
+        file.write(content if isinstance(content, bytes) else content(file.fileno()))
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)

@@ -64,7 +64,7 @@ OPEN = {
         "delivery.schedulerstep.done", "delivery.schedulerstep.failed", "delivery.providertotal.state",
         "delivery.varianttotal.state", "delivery.deliveryarchivetotal.state", "delivery.remotecheck.kind",
         "delivery.remotecheck.began", "delivery.remotecheck.done", "privacy.breach.kind",
-        "privacy.breach.told_authority", "privacy.breach.told_readers",
+        "privacy.breach.told_authority", "privacy.breach.told_readers", "delivery.epochrecord.looked",
     },
     "it shuts out, stops or deletes, or lets in whoever has a role by their MAC alone": {
         "accounts.person.is_active", "audience.field.removed",

@@ -12,6 +12,7 @@ from samizdat.cli.output import common, confirm, say, settings, table
 if TYPE_CHECKING:
     from samizdat.accounts.models import Organization
     from samizdat.delivery.database_progress import Missing
+    from samizdat.delivery.epochs import EpochStanding
 
 SURE = "Send from here, and from nowhere else? The original it was copied from must have stopped for good."
 
@@ -28,6 +29,7 @@ def release(dry_run: bool) -> None:
     from samizdat.delivery import database_progress
     from samizdat.delivery.actions import copied_installation
 
+    standing = copied_installation.ask_places(bootstrap.now())
     changed, gone = copied_installation.differs(), database_progress.missing()
     organizations = _organizations()
     fenced = (
@@ -42,10 +44,17 @@ def release(dry_run: bool) -> None:
     ]
     document: dict[str, Any] = {"changed": changed, "would_send": campaigns}
     document["missing"] = gone._asdict() if gone else None
+    document["copies"] = {
+        "mark": standing.own.mark.hex(),
+        "taken_over_by": standing.rival.mark.hex() if standing.rival else None,
+        "taken_over_at": standing.rival.since.isoformat() if standing.rival else None,
+        "places": standing.places,
+        "reached": standing.reached,
+    }
     if not fenced:
-        say({**document, "fenced": False, "released": False}, "Sending isn't on hold.")
+        say({**document, "fenced": False, "released": False}, "Sending isn't on hold.", *_copies(standing))
         return
-    lines = [*_lines(changed, campaigns), *_missing(gone)]
+    lines = [*_lines(changed, campaigns), *_missing(gone), *_copies(standing)]
     if dry_run:
         say({**document, "fenced": True, "released": False}, *lines, "Allow sending: samizdat release")
         return
@@ -96,6 +105,12 @@ def _missing(gone: "Missing | None") -> list[str]:
             "first."
         )
     ]
+
+
+def _copies(standing: "EpochStanding") -> list[str]:
+    from samizdat.delivery.actions import copied_installation
+
+    return [copied_installation.what_places_say(standing), f"The mark of this copy: {standing.own.mark.hex()}."]
 
 
 def _last(campaigns: list[dict[str, Any]]) -> str:

@@ -17,7 +17,7 @@ from samizdat.cli import doctor_checks as looks
 from samizdat.cli.doctor_checks import HealthCheck
 from samizdat.cli.labels import ENDED, PLACES, at_terminal
 from samizdat.cli.output import CommandFailed, common, say
-from samizdat.delivery.errors import CopiedFolder
+from samizdat.delivery.errors import CopiedFolder, TornCopy
 from samizdat.options import data_folder, key_file, option
 from samizdat.vault.errors import KeyRefused, VaultError
 
@@ -153,7 +153,7 @@ def _place() -> Iterator[HealthCheck]:
 
     try:
         changed = copied_installation.look(bootstrap.now())
-    except CopiedFolder as error:
+    except (CopiedFolder, TornCopy) as error:
         yield HealthCheck("red", "place", str(error))
         return
     if changed:
@@ -161,6 +161,19 @@ def _place() -> Iterator[HealthCheck]:
         yield HealthCheck("red", "place", f"It last ran elsewhere: {where}. See what waits: samizdat release --dry-run")
     else:
         yield HealthCheck("good", "place", "It is where it last ran.")
+    yield from _copies()
+
+
+def _copies() -> Iterator[HealthCheck]:
+    """Whether another copy took over, as far as the backup places can say."""
+    from samizdat.delivery.actions import copied_installation
+
+    standing = copied_installation.ask_places(bootstrap.now())
+    sentence = copied_installation.what_places_say(standing)
+    if standing.rival is not None:
+        yield HealthCheck("red", "copies", f"{sentence} Decide which copy sends: samizdat release")
+    elif standing.places:
+        yield HealthCheck("good" if standing.is_known else "amber", "copies", sentence)
 
 
 def _spelling() -> Iterator[HealthCheck]:

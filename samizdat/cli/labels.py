@@ -31,10 +31,16 @@ ENDED = {
 # Parts of a place that are others now: delivery/copied_installation.PARTS.
 PLACES = {
     "machine": "another server",
+    "instance": "another server, made from a snapshot",
     "path": "another path",
+    "filesystem": "another file system",
     "file": "other files, as after a copy or a restore",
+    "born": "files that were created anew, as after a copy or a restore",
     "server": "another PostgreSQL server",
     "database": "another database",
+    "table": "tables that were created anew, as after a dump was loaded",
+    "epoch": "another copy took over",
+    "note": "its data folder was overwritten with a copy",
     "rewound": "its database is in an earlier state, as after restoring a backup",
 }
 

@@ -6,22 +6,27 @@ was copied from. Nothing here changes with a reboot, an upgrade or a container t
 
 import hashlib
 import hmac
+import os
 from functools import cache
 from pathlib import Path
 
 from django.db import ProgrammingError, connection, transaction
 
-from samizdat.delivery import database_progress, sql
+from samizdat.delivery import database_progress, file_identity, sql
 from samizdat.delivery.engine import journal
 from samizdat.delivery.models import Location
 from samizdat.options import data_folder
 from samizdat.vault import keyring
 
-# Of a data folder: the machine's own id, the folder's real path, the inodes of folder and database.
-# Of a PostgreSQL database: the id that its cluster was made with, and its number there.
-PARTS = ("machine", "path", "file", "server", "database")
+# Of a data folder: the machine's own id, the number that its provider gave it, the folder's real path, its file
+# system's own number, the inodes of folder and database, and when these were born. Of a PostgreSQL database: the id
+# that its cluster was made with, its number there, and that of a table.
+PARTS = ("machine", "instance", "path", "file", "born", "filesystem", "server", "database", "table")
 
 _MACHINE_IDS = ("/etc/machine-id", "/var/lib/dbus/machine-id", "/etc/hostid")
+# cloud-init: another one for each server that was made from a snapshot of the whole disk. It can be uninstalled.
+_INSTANCE_ID = Path("/var/lib/cloud/data/instance-id")
+_MAY_GO = ("instance",)
 
 Marks = dict[tuple[bytes, str], bytes]
 
@@ -43,11 +48,35 @@ def _machine() -> str:
     return ""
 
 
+@cache
+def _instance() -> str:
+    """Empty where nothing like it is."""
+    try:
+        return _INSTANCE_ID.read_bytes().strip().hex()
+    except OSError:
+        return ""
+
+
+def _filesystem() -> str:
+    """Of ext4, btrfs and ZFS it stands on the disk, and each btrfs snapshot has another one; of XFS it is the device's,
+    which the kernel gives out anew at a reboot, and of others nothing."""
+    number, device = os.statvfs(data_folder()).f_fsid, data_folder().stat().st_dev
+    return str(number) if number not in (0, device) else ""
+
+
+def _inside() -> Path:
+    return Path(connection.settings_dict["NAME"]) if connection.vendor == "sqlite" else journal.folder()
+
+
 def _files() -> str:
     """A copy has other inodes. Device numbers are left out: the kernel gives them out anew at a reboot."""
-    folder = data_folder()
-    inside = Path(connection.settings_dict["NAME"]) if connection.vendor == "sqlite" else journal.folder()
-    return f"{folder.stat().st_ino} {inside.stat().st_ino}"
+    return f"{data_folder().stat().st_ino} {_inside().stat().st_ino}"
+
+
+def _births() -> str:
+    """Of a copy in the inodes of an original that was deleted before. Empty where the file system keeps none."""
+    births = [file_identity.of_path(path)[1] for path in (data_folder(), _inside())]
+    return " ".join(map(str, births)) if all(births) else ""
 
 
 def _hashed(part: str, text: str) -> bytes:
@@ -57,23 +86,31 @@ def _hashed(part: str, text: str) -> bytes:
 def _of_folder() -> Marks:
     """On SQLite the database lies in the folder; on PostgreSQL each machine has a folder of its own."""
     folder = b"" if connection.vendor == "sqlite" else journal.folder_id()
-    texts = {"machine": _machine(), "path": str(data_folder().resolve()), "file": _files()}
+    texts = {"machine": _machine(), "instance": _instance(), "path": str(data_folder().resolve())}
+    texts |= {"filesystem": _filesystem(), "file": _files(), "born": _births()}
     return {(folder, part): _hashed(part, text) for part, text in texts.items() if text}
+
+
+# A provider may hide its cluster's id, and in new clusters the first database has the same number everywhere: tables
+# that a dump brings are numbered in its order.
+_OF_SERVER = {
+    "server": "SELECT system_identifier FROM pg_control_system()",
+    "database": "SELECT oid FROM pg_database WHERE datname = current_database()",
+    "table": "SELECT 'delivery_location'::regclass::oid",
+}
 
 
 def _of_server() -> Marks:
     if connection.vendor == "sqlite":
         return {}
-    queries = {"database": "SELECT oid FROM pg_database WHERE datname = current_database()"}
-    queries["server"] = "SELECT system_identifier FROM pg_control_system()"
     marks = {}
-    for part, query in queries.items():
+    for part, query in _OF_SERVER.items():
         try:
             with transaction.atomic(), connection.cursor() as cursor:
                 cursor.execute(query)
                 marks[b"", part] = _hashed(part, str(cursor.fetchone()[0]))
         except ProgrammingError:
-            continue  # A provider that hides its server's id: the database's number tells alone.
+            continue  # A provider that hides its server's id.
     return marks
 
 
@@ -90,17 +127,23 @@ def known() -> Marks:
 
 def differing(now: Marks, then: Marks) -> list[tuple[bytes, str]]:
     """Parts of the place that are others now. A part that was not known before is no difference; one that is gone is,
-    but for the folders of other machines."""
+    but for the folders of other machines, and what can be uninstalled."""
     mine = {folder for folder, _part in now}
-    return [key for key, digest in then.items() if key[0] in mine and now.get(key) != digest]
+    return [
+        key
+        for key, digest in then.items()
+        if key[0] in mine and now.get(key) != digest and not (key[1] in _MAY_GO and key not in now)
+    ]
 
 
 def remember(marks: Marks) -> None:
     """This is its place from now on."""
     for (folder, part), digest in marks.items():
         Location.objects.update_or_create(folder=folder, part=part, defaults={"digest": digest})
-    for folder, part in differing(marks, known()):
-        Location.objects.filter(folder=folder, part=part).delete()
+    mine = {folder for folder, _part in marks}
+    for folder, part in known():
+        if folder in mine and (folder, part) not in marks:
+            Location.objects.filter(folder=folder, part=part).delete()
 
 
 class CopyGuard:
@@ -120,3 +163,5 @@ class CopyGuard:
             raise MovedInstallation("The data folder or its database is another one than before.")
         if database_progress.missing():
             raise MovedInstallation("The database has gone back in time.")
+        if database_progress.is_copied():
+            raise MovedInstallation("The data folder was overwritten with a copy.")

@@ -7,10 +7,14 @@ database that does not know that row, by number and keyed hash, or whose chain d
 back, until a person releases it. How often that was done is counted in the database, under a key and in the log:
 whoever writes the database alone releases nothing. The end of a chain is noted by the organization's number and never
 falls, whatever the database says meanwhile.
+
+The note says in which file it was written. A copy of the whole data folder that was written over the original brings
+its own note along, which knows of nothing later; but it stands in another file.
 """
 
 import hmac
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +26,7 @@ from samizdat.accounts.models import Organization
 from samizdat.audience import sql as audience_sql
 from samizdat.audience.models import ConsentRecord
 from samizdat.core.crypto import seal
+from samizdat.delivery import file_identity
 from samizdat.delivery.models import Location
 from samizdat.events import chain
 from samizdat.events import sql as events_sql
@@ -31,8 +36,9 @@ from samizdat.events.models import Event
 from samizdat.options import data_folder
 from samizdat.vault import keyring
 
-# Said among the parts of a place (copied_installation.PARTS) that differ.
-REWOUND = "rewound"
+# Said among the parts of a place (copied_installation.PARTS) that differ: the database is older than the note, or the
+# note is a copy.
+REWOUND, COPIED = "rewound", "note"
 # Counts releases in the database, so that those on one machine count for the notes of the others.
 RELEASES = "releases"
 RELEASED: EventKind = "installation.released"
@@ -51,11 +57,25 @@ def _path() -> Path:
 
 
 def _noted() -> dict[str, Any]:
+    return _read()[0]
+
+
+def _read() -> tuple[dict[str, Any], bool]:
+    """The note, and whether it stands in the file that it was written in. Empty: there is none."""
     try:
-        payload = json.loads(_path().read_bytes())
+        with open(_path(), "rb") as file:
+            payload, here = json.loads(file.read()), [*file_identity.of_descriptor(file.fileno())]
     except (FileNotFoundError, ValueError):
-        return {}
-    return payload if isinstance(payload, dict) else {}
+        return {}, True
+    if not isinstance(payload, dict):
+        return {}, True
+    return payload, payload.pop("file", here) == here
+
+
+def is_copied() -> bool:
+    """Whether the note was copied, and nobody has released the installation since."""
+    noted, is_original = _read()
+    return not is_original and not is_of_another() and not _released_since(noted)
 
 
 def _releases() -> int:
@@ -81,6 +101,12 @@ def _counted(kept: bytes) -> int:
     """The count; -1 where it was written by somebody without keys."""
     count = int.from_bytes(kept[:4])
     return count if not kept or hmac.compare_digest(kept, _digest(count)) else -1
+
+
+def _released_since(noted: Mapping[str, Any], releases: int | None = None) -> bool:
+    """releases: how many the database counts, where that was asked."""
+    releases = _releases() if releases is None else releases
+    return bool(releases > noted["releases"]) and _is_in_log(releases)
 
 
 def _is_in_log(count: int) -> bool:
@@ -154,7 +180,7 @@ def missing() -> Missing | None:
     same = all(bytes.fromhex(row[1]) == digest for row, digest in zip(rows.values(), digests, strict=True))
     if same and releases == noted["releases"] >= 0 and not _left_chains(noted):
         return None
-    if releases > noted["releases"] and _is_in_log(releases):
+    if _released_since(noted, releases):
         return None
     counts = {}
     for name, table in TABLES.items():
@@ -165,12 +191,12 @@ def missing() -> Missing | None:
 
 def note() -> None:
     """This is how far it has come."""
-    newest, noted = _newest(), _noted()
-    if newest == noted:
+    newest, (noted, is_original) = _newest(), _read()
+    if newest == noted and is_original:
         return
     if noted and any(noted.get(name) != newest[name] for name in ("releases", "keys")):
         settings_note.forget()
-    modes.replace_file(_path(), json.dumps(newest).encode())
+    modes.replace_file(_path(), lambda file: json.dumps({**newest, "file": file_identity.of_descriptor(file)}).encode())
 
 
 def release() -> int:

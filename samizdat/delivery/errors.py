@@ -29,6 +29,12 @@ class CopiedFolder(DeliveryError):
     code = "copied_folder"
 
 
+class TornCopy(DeliveryError):
+    """A database file that was copied while it was written."""
+
+    code = "torn_copy"
+
+
 class PooledConnection(DeliveryError):
     """A connection pooler gives the same session to several connections, so that a sender's lock locks nobody out."""
 

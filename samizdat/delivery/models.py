@@ -200,6 +200,17 @@ class Location(models.Model):
         constraints = [models.UniqueConstraint(fields=["folder", "part"], name="location_once")]
 
 
+class EpochRecord(models.Model):
+    """One row: this installation among its copies (delivery/epochs.py). Records are signed, as at the places."""
+
+    own = models.BinaryField(max_length=200)
+    rival = models.BinaryField(max_length=200)  # Who took over; empty: nobody.
+    # What came of the last look at the backup places.
+    places = models.PositiveSmallIntegerField(default=0)
+    reached = models.PositiveSmallIntegerField(default=0)
+    looked = models.DateTimeField(null=True)
+
+
 class Clock(models.Model):
     """One row: what the time was when somebody last looked, and whether the clock was set (delivery/clock_jumps.py).
 

@@ -90,6 +90,7 @@ type EventKind = Literal[
     "database.altered",
     "digest.created",
     "digest.release_failed",
+    "digest.start_missed",
     "domain.added",
     "domain.allowed",
     "domain.checked",
@@ -125,6 +126,7 @@ type EventKind = Literal[
     "installation.fenced",
     "installation.released",
     "installation.rewound",
+    "installation.taken_over",
     "keys.rotated",
     "list.archived",
     "list.changed",
@@ -345,6 +347,9 @@ SENTENCES: dict[EventKind, Promise] = {
     "database.altered": lazy("The database contains something that Samizdat didn’t create."),
     "digest.created": lazy("Created automatically from the campaigns since the last digest."),
     "digest.release_failed": lazy("The digest couldn’t be sent automatically. Fix the problems, then send it."),
+    "digest.start_missed": lazy(
+        "The digest’s time passed while nothing was running, so it’s a draft. Send it yourself."
+    ),
     "domain.added": lazy("Sending domain added."),
     "domain.allowed": lazy("Sending allowed from a domain without the DNS records it needs."),
     "domain.checked": lazy("Sending from a domain needs its DNS records again."),
@@ -383,6 +388,9 @@ SENTENCES: dict[EventKind, Promise] = {
     "installation.released": lazy("Sending was allowed in the place where the installation runs now."),
     "installation.rewound": lazy(
         "The database went back to an earlier state. What the journals recorded was restored; the rest is on hold."
+    ),
+    "installation.taken_over": lazy(
+        "Another copy of this installation took over, so sending is on hold here until an admin allows it."
     ),
     "keys.rotated": lazy("The organization’s encryption keys were replaced."),
     "list.archived": lazy("List archived."),

@@ -32,6 +32,7 @@ PURPOSES: dict[str, tuple[str, ...]] = {
     "public pages": _BOTH,  # Signatures of the public database's rows; the public process gets what checks them.
     "location": _ALL,  # Hashes of where the installation runs.
     "releases": _ALL,  # MAC of how often it was released.
+    "epoch records": _BOTH,  # MACs of who may send, at backup places.
 }
 
 

@@ -273,6 +273,7 @@ _SHAPES: dict[EventKind, str] = {
     "campaign.first_sent": "now",
     "installation.fenced": "stop",
     "installation.rewound": "stop",
+    "installation.taken_over": "stop",
     "installation.released": "good",
     "campaign.start_missed": "stop",
     "campaign.paused": "stop",
@@ -300,6 +301,7 @@ _SHAPES: dict[EventKind, str] = {
     "campaign.deleted": "stop",
     "digest.created": "",
     "digest.release_failed": "stop",
+    "digest.start_missed": "stop",
     "campaign.recipients_deleted": "",
 }
 

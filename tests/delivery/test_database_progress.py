@@ -299,3 +299,38 @@ def test_a_head_that_was_put_back_alone_fences_at_once(at_home: House) -> None:
     copied_installation.keep(dbclock.now())
     at_home.organization.refresh_from_db()
     assert at_home.organization.sending_locked
+
+
+def test_a_data_folder_that_is_overwritten_with_its_copy_sends_nothing_until_it_is_released(
+    at_home: House, server: ScriptedServer
+) -> None:
+    """`cp -a copy/. data/` keeps path and inodes, and brings the note of then along with the database of then."""
+    at_home.people(3)
+    at_home.route(server)
+    campaign = at_home.released()
+    copied_installation.keep(dbclock.now())
+    note = database_progress._path()
+    then = note.read_bytes()
+    something_happens(at_home)
+    copied_installation.keep(dbclock.now())
+    assert not database_progress.is_copied()
+    guard = CopyGuard()
+    Event.objects.order_by("-id")[0].delete()
+    note.write_bytes(then)
+    assert database_progress.missing() is None, "of itself it tells nothing"
+    with pytest.raises(MovedInstallation):
+        guard.check()
+    assert copied_installation.differs() == [database_progress.COPIED]
+    assert run_campaign(campaign.pk)["ended"] == "fenced" and not server.messages
+    copied_installation.keep(dbclock.now())
+    assert database_progress.is_copied(), "until somebody has decided"
+    assert actions.lift_fence([at_home.organization], now=dbclock.now()) == 1
+    assert not database_progress.is_copied()
+    assert run_campaign(campaign.pk)["ended"] == "finished"
+    assert len(server.messages) == 3
+
+
+def test_a_note_of_a_version_that_wrote_no_file_into_it_holds_nothing_up(at_home: House) -> None:
+    note = database_progress._noted()
+    database_progress._path().write_text(json.dumps(note))
+    assert not database_progress.is_copied() and copied_installation.look(dbclock.now()) == []

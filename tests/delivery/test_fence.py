@@ -1,7 +1,10 @@
 """A copy of an installation sends no campaign until a person has released it; the original goes on."""
 
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,7 +12,7 @@ from django.db import connection
 
 from samizdat import dbclock
 from samizdat.campaigns.models import Campaign
-from samizdat.delivery import actions, copied_installation
+from samizdat.delivery import actions, copied_installation, file_identity
 from samizdat.delivery.actions import copied_installation as fencing
 from samizdat.delivery.engine import journal
 from samizdat.delivery.engine.sender import run_campaign
@@ -165,3 +168,61 @@ def test_nobody_is_told_that_a_campaign_of_a_copy_goes_on(at_home: House, deed: 
         DEEDS[deed](campaign)
     assert Campaign.objects.values().get() == before
     actions.settle(campaign, "hold", now=dbclock.now())  # It sends nothing.
+
+
+@on_sqlite
+@pytest.mark.parametrize("part", ["filesystem", "born", "instance"])
+def test_a_copy_with_the_same_machine_path_and_inodes_is_known_by_what_else_is_another_one(
+    at_home: House, part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A btrfs snapshot in the original's place; a copy in inodes that were given back; a server of a snapshot."""
+    look = {"filesystem": "_filesystem", "born": "_births", "instance": "_instance"}[part]
+    monkeypatch.setattr(copied_installation, look, lambda: "then")
+    actions.lift_fence([at_home.organization], now=dbclock.now())
+    assert fencing.look(dbclock.now()) == []
+    monkeypatch.setattr(copied_installation, look, lambda: "another one")
+    assert fencing.look(dbclock.now()) == [part]
+
+
+def test_a_server_whose_cloud_init_was_uninstalled_is_no_other_one(
+    at_home: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copied_installation, "_instance", lambda: "i-0123456789")
+    fencing.look(dbclock.now())
+    assert any(part == "instance" for _folder, part in copied_installation.known())
+    monkeypatch.setattr(copied_installation, "_instance", lambda: "")
+    assert fencing.look(dbclock.now()) == []
+
+
+def test_the_number_of_a_file_system_that_the_kernel_gives_out_at_each_boot_is_no_part_of_a_place(
+    at_home: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of XFS it is the device's."""
+    device = copied_installation.data_folder().stat().st_dev
+    for number in (0, device):
+        monkeypatch.setattr(copied_installation.os, "statvfs", lambda _path, n=number: SimpleNamespace(f_fsid=n))
+        assert copied_installation._filesystem() == ""
+
+
+def test_a_file_that_was_deleted_and_copied_back_is_another_one(tmp_path: Path) -> None:
+    """ext4 gives the same inode number out again."""
+    file, kept = tmp_path / "samizdat.sqlite3", tmp_path / "kept"
+    file.write_bytes(b"rows")
+    shutil.copy2(file, kept)
+    before = file_identity.of_path(file)
+    assert file_identity.of_path(file) == before
+    os.utime(file, (0, 0))
+    file.chmod(0o600)
+    assert file_identity.of_path(file) == before, "nobody can set it"
+    file.unlink()
+    shutil.copy2(kept, file)
+    if before[1]:
+        assert file_identity.of_path(file) != before
+
+
+@on_postgresql
+def test_a_server_that_hides_its_number_is_told_from_another_one_by_its_tables(
+    at_home: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere("table")
+    assert fencing.look(dbclock.now()) == ["table"]

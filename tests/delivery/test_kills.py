@@ -28,16 +28,17 @@ CONNECTIONS = 6
 
 
 class Child:
-    """A sender that is on its own until it is killed."""
+    """A sender that is on its own until it is killed. name and data: of a copied database, and its data folder."""
 
-    def __init__(self, **told: Any) -> None:
-        name = str(connection.settings_dict["NAME"])
+    def __init__(self, name: str = "", data: str = "", **told: Any) -> None:
+        name = name or str(connection.settings_dict["NAME"])
         told["publicdb"] = str(connections["publicdb"].settings_dict["NAME"])
+        copied = {"SAMIZDAT_DATA": data} if data else {}
         self.process = warm.Process(
             ["-m", "tests.delivery.child", name, json.dumps(told)],
             stdout=subprocess.PIPE,
             cwd=warm.ROOT,
-            env={**os.environ, "DJANGO_SETTINGS_MODULE": "samizdat.settings"},
+            env={**os.environ, "DJANGO_SETTINGS_MODULE": "samizdat.settings", **copied},
         )
         assert self.process.stdout is not None
         assert self.process.stdout.readline() == b"ready\n"

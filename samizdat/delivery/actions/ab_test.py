@@ -77,7 +77,7 @@ def winner_of(campaign: Campaign) -> int:
 
 def choose(campaign: Campaign, place: int, *, now: datetime, by: Person | None = None) -> Campaign:
     """A person has seen enough: the rest gets this version at once. Errors: Fenced, WrongState."""
-    copied_installation.refuse_sending(campaign.organization)
+    copied_installation.refuse_sending(campaign.organization, now)
     if not Variant.objects.filter(campaign=campaign, variant_no=place).exists():
         raise WrongState(_("This version doesn’t exist."))
     if not _decide(campaign, place, now, by):

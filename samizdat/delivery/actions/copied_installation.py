@@ -13,18 +13,35 @@ from django.utils.translation import gettext as _
 
 from samizdat.accounts.models import Organization, Person
 from samizdat.campaigns.models import Campaign, large
-from samizdat.delivery import copied_installation, database_progress
+from samizdat.delivery import copied_installation, database_progress, epochs, torn_copy
+from samizdat.delivery.epochs import EpochStanding
 from samizdat.delivery.errors import CopiedFolder, SendingLocked
 from samizdat.delivery.models import Retry
 from samizdat.events.actions import record
+from samizdat.events.kinds import EventKind
 from samizdat.vault.errors import VaultError
 
 log = logging.getLogger("samizdat.worker")
 
+_IN_LOG = (
+    "This installation last ran in another place (%s): it may be a copy, so it sends no campaign. See what would be "
+    "sent: samizdat release",
+    "Another copy of this installation took over (%s), so this one sends no campaign. See which: samizdat release "
+    "--dry-run",
+)
+
 
 def look(now: datetime) -> list[str]:
     """Compares the place with where the installation last ran; the first look remembers it. What differs, and then
-    everything is fenced. Errors: CopiedFolder, of a machine that uses another one's folder on the same database."""
+    everything is fenced. Errors: CopiedFolder, of a machine that uses another one's folder on the same database;
+    TornCopy."""
+    parts = _look(now)
+    if parts:
+        torn_copy.refuse()  # Behind the fence, which stands in any case.
+    return parts
+
+
+def _look(now: datetime) -> list[str]:
     here, known = copied_installation.here(), copied_installation.known()
     changed = copied_installation.differing(here, known)
     if database_progress.is_of_another():
@@ -34,7 +51,7 @@ def look(now: datetime) -> list[str]:
         if here.keys() - known.keys():
             copied_installation.remember(here)
         return []
-    parts = sorted({part for _folder, part in changed}, key=copied_installation.PARTS.index) + back
+    parts = _in_order(changed) + back
     if changed and all(folder for folder, _part in changed):
         raise CopiedFolder(
             _(
@@ -50,13 +67,53 @@ def look(now: datetime) -> list[str]:
 def keep(now: datetime) -> None:
     """Each second, on every machine: fences what has gone back, and notes how far it has come otherwise."""
     if _gone_back():
-        look(now)
+        _look(now)
     else:
         database_progress.note()
 
 
 def _gone_back() -> list[str]:
-    return [database_progress.REWOUND] if database_progress.missing() else []
+    if database_progress.missing():
+        return [database_progress.REWOUND]
+    return [database_progress.COPIED] if database_progress.is_copied() else []
+
+
+def ask_places(now: datetime, seconds: float = epochs.AT_RELEASE) -> EpochStanding:
+    """What the backup places say of who may send; where another copy took over, everything here is fenced."""
+    standing = epochs.ask(now, seconds, _may_send)
+    if standing.rival is not None:
+        _fence([epochs.TAKEN_OVER], now)
+    return standing
+
+
+def _may_send() -> bool:
+    return Organization.objects.filter(sending_locked=False).exists() and not differs()
+
+
+def taken_over(standing: EpochStanding) -> str:
+    """Which copy took over, and when; empty: none, as far as anybody knows."""
+    if standing.rival is None:
+        return ""
+    sentence = (
+        _("Another copy of this installation took over on %(time)s UTC. That copy’s mark: %(mark)s.")
+        if standing.rival.number > standing.own.number
+        else _("Another copy was released too, on %(time)s UTC, so both are on hold. That copy’s mark: %(mark)s.")
+    )
+    return sentence % {"time": f"{standing.rival.since:%Y-%m-%d %H:%M}", "mark": standing.rival.mark.hex()}
+
+
+def what_places_say(standing: EpochStanding) -> str:
+    """For whoever is about to release it."""
+    if sentence := taken_over(standing):
+        return sentence
+    if not standing.places:
+        return _("No backup place is set up, so nobody can tell whether another copy is sending.")
+    if not standing.is_known:
+        return _("No backup place can be reached, so nobody can tell whether another copy is sending.")
+    return _("At the backup places that were reached (%(reached)s of %(places)s), no other copy has taken over.") % {
+        "reached": standing.reached,
+        "places": standing.places,
+    }
 
 
 def _fence(parts: list[str], now: datetime) -> None:
@@ -72,17 +129,17 @@ def _fence_one(
 ) -> None:
     with transaction.atomic():
         if Organization.objects.filter(pk=organization.pk, sending_locked=False).update(sending_locked=True):
-            record("installation.fenced", organization, now=now, detail=detail)
-            log.warning(
-                "This installation last ran in another place (%s): it may be a copy, so it sends no campaign. "
-                "See what would be sent: samizdat release",
-                ", ".join(parts),
-            )
+            kind: EventKind = "installation.taken_over" if parts == [epochs.TAKEN_OVER] else "installation.fenced"
+            record(kind, organization, now=now, detail=detail)
+            log.warning(_IN_LOG[parts == [epochs.TAKEN_OVER]], ", ".join(parts))
 
 
-def refuse_sending(organization: Organization) -> None:
-    """Whatever lets a campaign send asks here first. Errors: Fenced."""
+def refuse_sending(organization: Organization, now: datetime) -> None:
+    """Whatever lets a campaign send asks here first. Errors: SendingLocked."""
+    standing = ask_places(now)
     if Organization.objects.filter(pk=organization.pk, sending_locked=True).exists():
+        if sentence := taken_over(standing):
+            raise SendingLocked(sentence + " " + _("See what would be sent and decide: samizdat release"))
         raise SendingLocked(
             _(
                 "This installation was copied, restored or moved, so it sends no campaigns. See what would be sent "
@@ -94,8 +151,11 @@ def refuse_sending(organization: Organization) -> None:
 def differs() -> list[str]:
     """Parts of the place that differ from where it last ran, without any consequence."""
     changed = copied_installation.differing(copied_installation.here(), copied_installation.known())
-    back = _gone_back()
-    return sorted({part for _folder, part in changed}, key=copied_installation.PARTS.index) + back
+    return _in_order(changed) + _gone_back()
+
+
+def _in_order(changed: Iterable[tuple[bytes, str]]) -> list[str]:
+    return sorted({part for _folder, part in changed}, key=copied_installation.PARTS.index)
 
 
 def would_send(organization: Organization) -> list[dict[str, Any]]:
@@ -112,7 +172,13 @@ def would_send(organization: Organization) -> list[dict[str, Any]]:
 
 
 def lift(organizations: Iterable[Organization], *, now: datetime, by: Person | None = None) -> int:
-    """This is the place from now on, and these organizations send again. How many of them were fenced."""
+    """This is the place from now on, this copy is the one that may send, and these organizations do so again. How many
+    of them were fenced. Errors: TornCopy; SendingLocked where another copy was released meanwhile."""
+    torn_copy.refuse()
+    standing = epochs.take_over(now)
+    if standing.rival is not None:
+        _fence([epochs.TAKEN_OVER], now)
+        raise SendingLocked(taken_over(standing))
     lifted = 0
     with transaction.atomic():
         copied_installation.remember(copied_installation.here())

@@ -96,7 +96,7 @@ def release(
     Killed half way nothing is sendable, and the next release begins afresh. Errors: DeliveryError, and what
     campaigns.freezing.freeze raises.
     """
-    copied_installation.refuse_sending(campaign.organization)
+    copied_installation.refuse_sending(campaign.organization, now)
     if campaign.version_of_id is not None:
         sentence = _("This is a translation. Send the campaign it belongs to, No. %(number)s.")
         raise NotReleasable(sentence % {"number": campaign.version_of_id})

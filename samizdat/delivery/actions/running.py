@@ -100,7 +100,7 @@ def resume(campaign: Campaign, *, now: datetime, by: Person | None = None) -> Ca
     """Goes on where it was: to its schedule if that is still ahead, else sending. Mailbox providers that were put off
     are tried again, whether it is paused or not. Errors: Fenced, WrongState, NotReleasable where its list is stopped.
     """
-    copied_installation.refuse_sending(campaign.organization)
+    copied_installation.refuse_sending(campaign.organization, now)
     complaint_stop.refuse_stopped(campaign.organization, campaign.list_id)
     sentence = _("You can only resume a paused campaign.")
     campaign.refresh_from_db()
@@ -274,7 +274,7 @@ def settle(
     all of them or none. Errors: Fenced for `resend`, WrongState.
     """
     if how == "resend":
-        copied_installation.refuse_sending(campaign.organization)
+        copied_installation.refuse_sending(campaign.organization, now)
     _check_settling(campaign, how)
     if numbers is not None:
         _settle_some(campaign, how, sorted(set(numbers)), now, by)

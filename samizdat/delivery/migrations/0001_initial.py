@@ -120,6 +120,17 @@ class Migration(InitialMigration):
             ],
         ),
         migrations.CreateModel(
+            name='EpochRecord',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('own', models.BinaryField(max_length=200)),
+                ('rival', models.BinaryField(max_length=200)),
+                ('places', models.PositiveSmallIntegerField(default=0)),
+                ('reached', models.PositiveSmallIntegerField(default=0)),
+                ('looked', models.DateTimeField(null=True)),
+            ],
+        ),
+        migrations.CreateModel(
             name='Location',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

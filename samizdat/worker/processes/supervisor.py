@@ -203,6 +203,7 @@ def _the_house() -> Iterator[KeySource]:
             source = keyring.open_source()
             check_sessions()
             copied_installation.look(dbclock.asked())
+            copied_installation.ask_places(dbclock.asked())
             yield source
         finally:
             stop_listening(folder)

@@ -8,8 +8,9 @@ from django.utils.translation import gettext as _
 from samizdat import dbclock
 from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.queries import with_subjects
-from samizdat.delivery import actions, database_progress
+from samizdat.delivery import actions, database_progress, epochs
 from samizdat.delivery.actions import copied_installation
+from samizdat.delivery.errors import SendingLocked, TornCopy
 from samizdat.web.permissions import ADMINS, EVERYONE, door, go
 from samizdat.web.request import DeskRequest
 
@@ -21,7 +22,11 @@ def show_on_hold(request: DeskRequest) -> HttpResponse:
     if not organization.sending_locked:
         return go(request, "home")
     if request.method == "POST":
-        actions.lift_fence([organization], now=dbclock.asked(), by=request.person)
+        try:
+            actions.lift_fence([organization], now=dbclock.asked(), by=request.person)
+        except (SendingLocked, TornCopy) as error:
+            messages.error(request, str(error))
+            return go(request, "on-hold")
         messages.success(request, _("Sending is enabled on this installation again."))
         return go(request, "home")
     rows = copied_installation.would_send(organization)
@@ -34,6 +39,7 @@ def show_on_hold(request: DeskRequest) -> HttpResponse:
         ],
         "waiting": sum(row["waiting"] for row in rows if row["state"] != "paused"),
         "missing": database_progress.missing(),
+        "copies": copied_installation.what_places_say(epochs.standing(dbclock.asked())),
         "may_release": request.role in ADMINS,
     }
     return render(request, "web/on_hold.html", facts)

@@ -1,0 +1,230 @@
+"""Which of two living copies of this installation may send (core/backup/epoch.py): what the backup places say.
+
+Places are set up by apps above this one; they register here what opens them. Each is asked in a thread of its own,
+which uses no database, so one that answers nothing holds nobody longer than `seconds`.
+"""
+
+import logging
+import queue
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Protocol
+
+from samizdat.core.backup import epoch
+from samizdat.core.backup.epoch import Epoch, EpochBroken
+from samizdat.delivery.models import EpochRecord
+from samizdat.logs import where_it_broke
+from samizdat.vault import keyring
+
+log = logging.getLogger("samizdat.worker")
+
+# Seconds that a person waits at most for all places together, and that the worker does.
+AT_RELEASE, AT_EASE = 8.0, 60.0
+# Said among the parts of a place (copied_installation.PARTS) that differ.
+TAKEN_OVER = "epoch"
+# Names that one place may list.
+_MOST_NAMES = 100_000
+
+
+class EpochFiles(Protocol):
+    """What is asked of a place (places/base.py)."""
+
+    def names(self, folder: str) -> Iterator[tuple[str, int]]: ...
+    def read(self, name: str) -> bytes: ...
+    def write(self, name: str, data: bytes) -> None: ...
+    def close(self) -> None: ...
+
+
+type OpenPlace = Callable[[], EpochFiles]
+
+_finders: list[Callable[[], Sequence[OpenPlace]]] = []
+
+
+def register(find: Callable[[], Sequence[OpenPlace]]) -> None:
+    """By an app that has places, when Django starts. What opens one asks no database any more."""
+    _finders.append(find)
+
+
+@dataclass(frozen=True, slots=True)
+class EpochStanding:
+    """rival: who took over. places: how many there are, reached: how many of them answered when they were last
+    asked."""
+
+    own: Epoch
+    rival: Epoch | None = None
+    places: int = 0
+    reached: int = 0
+    looked: datetime | None = None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether anybody can tell if another copy took over."""
+        return self.reached > 0
+
+
+def standing(now: datetime) -> EpochStanding:
+    """As it was when places were last asked."""
+    row = _row(now)
+    own = _own(row, now)
+    return EpochStanding(own, _rival(row, own), row.places, row.reached, row.looked)
+
+
+def ask(now: datetime, seconds: float = AT_RELEASE, may_send: Callable[[], bool] = lambda: False) -> EpochStanding:
+    """Asks all places. may_send: then our own record goes to those that don't have it; that of a copy on hold would
+    stop the original."""
+    row = _row(now)
+    own = _own(row, now)
+    opens = _places()
+    if not opens and not row.places:
+        return standing(now)
+    answers = _ask_all(opens, own, bytes(row.own) if may_send() else b"", seconds)
+    return _noted(own, len(opens), answers, now, _rival(row, own))
+
+
+def take_over(now: datetime, seconds: float = AT_RELEASE) -> EpochStanding:
+    """This copy is the one from now on: one above all that is known anywhere, at every place that can be reached. Its
+    `rival` is somebody who did the same meanwhile."""
+    before = ask(now, seconds)
+    highest = max(before.own, before.rival or before.own, key=lambda each: each.number)
+    own = highest.next(secrets.token_bytes(8), now.astimezone(UTC).replace(microsecond=0))
+    record = epoch.written(own, _key())
+    opens = _places()
+    EpochRecord.objects.filter(pk=1).update(own=record, rival=b"")
+    answers = _ask_all(opens, own, record, seconds)
+    return _noted(own, len(opens), [answer for answer in answers if answer.is_written or answer.seen], now)
+
+
+def _noted(
+    own: Epoch, places: int, answers: Sequence["_Answer"], now: datetime, known: Epoch | None = None
+) -> EpochStanding:
+    """known: the rival of whom a place told before, whether it still does or not."""
+    seen = [each for answer in answers for each in answer.seen]
+    rival = epoch.winner(own, [*seen, known] if known else seen)
+    reached = sum(answer.is_read for answer in answers)
+    record = epoch.written(rival, _key()) if rival else b""
+    # Not over what somebody released meanwhile.
+    rows = EpochRecord.objects.filter(pk=1, own=epoch.written(own, _key()))
+    rows.update(rival=record, places=places, reached=reached, looked=now)
+    return EpochStanding(own, rival, places, reached, now)
+
+
+# -- what this installation knows ---------------------------------------------------------------------------------
+
+
+def _key() -> bytes:
+    return keyring.derive("epoch records")
+
+
+def _new(now: datetime, number: int = 1) -> Epoch:
+    return Epoch(number, secrets.token_bytes(8), now.astimezone(UTC).replace(microsecond=0))
+
+
+def _row(now: datetime) -> EpochRecord:
+    row = EpochRecord.objects.filter(pk=1).first()
+    if row is None:
+        first = epoch.written(_new(now), _key())
+        row, _is_new = EpochRecord.objects.get_or_create(pk=1, defaults={"own": first, "rival": b""})
+    return row
+
+
+def _own(row: EpochRecord, now: datetime) -> Epoch:
+    """One that was written with another key, as before a rotation, is followed by a new one."""
+    record = bytes(row.own)
+    try:
+        return epoch.read(record, _key())
+    except EpochBroken:
+        pass
+    record = epoch.written(_new(now, epoch.number_of(record) + 1), _key())
+    EpochRecord.objects.filter(pk=1, own=bytes(row.own)).update(own=record)
+    row.own = bytes(EpochRecord.objects.get(pk=1).own)
+    return epoch.read(bytes(row.own), _key())
+
+
+def _rival(row: EpochRecord, own: Epoch) -> Epoch | None:
+    try:
+        return epoch.winner(own, [epoch.read(bytes(row.rival), _key())])
+    except EpochBroken:
+        return None
+
+
+# -- what places say ----------------------------------------------------------------------------------------------
+
+
+def _places() -> list[OpenPlace]:
+    return [each for find in _finders for each in find()]
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """seen: who is ahead of us."""
+
+    seen: list[Epoch]
+    is_read: bool
+    is_written: bool
+
+
+def _ask_all(opens: Sequence[OpenPlace], own: Epoch, record: bytes, seconds: float) -> list[_Answer]:
+    """Of the places that answered in time. record: ours, for those without it; b"": for none."""
+    answers: queue.SimpleQueue[_Answer] = queue.SimpleQueue()
+    key, until = _key() if opens else b"", time.monotonic() + seconds
+    for open_place in opens:
+        reading = _PlaceReading(open_place, own, record, key, answers)
+        threading.Thread(target=reading.run, name="epoch", daemon=True).start()
+    seen: list[_Answer] = []
+    with suppress(queue.Empty):
+        while len(seen) < len(opens):
+            seen.append(answers.get(timeout=max(0.0, until - time.monotonic())))
+    return seen
+
+
+@dataclass(frozen=True, slots=True)
+class _PlaceReading:
+    open_place: OpenPlace
+    own: Epoch
+    record: bytes
+    key: bytes
+    answers: "queue.SimpleQueue[_Answer]"
+
+    def run(self) -> None:
+        try:
+            files = self.open_place()
+        except Exception as error:
+            self._report(error)
+            self.answers.put(_Answer([], is_read=False, is_written=False))
+            return
+        # Written first and read then: of two copies that are released at once, at least one sees the other.
+        is_written, seen = self._try(lambda: self._write(files)), list[Epoch]()
+        is_read = self._try(lambda: seen.extend(self._read(files)))
+        self._try(files.close)
+        self.answers.put(_Answer(seen, is_read, is_written))
+
+    def _write(self, files: EpochFiles) -> None:
+        if self.record:
+            files.write(self.own.name, self.record)
+
+    def _read(self, files: EpochFiles) -> Iterator[Epoch]:
+        names = [name for name, _size in islice(files.names(epoch.FOLDER), _MOST_NAMES)]
+        for name in epoch.rivals(names, self.own):
+            try:
+                rival = epoch.read(files.read(name), self.key)
+            except EpochBroken:
+                continue  # Of another installation, or nobody's.
+            if rival.name == name:
+                yield rival
+
+    def _try(self, work: Callable[[], object]) -> bool:
+        try:
+            work()
+        except Exception as error:  # A place may do anything.
+            self._report(error)
+            return False
+        return True
+
+    def _report(self, error: Exception) -> None:
+        log.warning("A backup place could not be asked which copy may send: %s", where_it_broke(error))
