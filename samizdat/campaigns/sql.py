@@ -23,3 +23,11 @@ def add_to_books(edition: int, counts: Mapping[str, int]) -> Statement | None:
     sums = ", ".join(f"{name} = {name} + %s" for name in counts)
     campaign = "(SELECT campaign_id FROM campaigns_edition WHERE id = %s)"
     return f"UPDATE campaigns_campaign SET {sums} WHERE id = {campaign}", [*counts.values(), edition]
+
+
+# Of each edition whose campaign is over: its number, and sums that change with any of its deliveries.
+BOOKS_OF_THE_FINISHED = """
+    SELECT e.id, c.frozen, c.accepted, c.refused, c.unsure, c.suppressed, c.cancelled
+    FROM campaigns_edition e JOIN campaigns_campaign c ON c.id = e.campaign_id
+    WHERE c.state IN ('finished', 'cancelled') AND c.pending = 0 AND c.deferred = 0
+"""

@@ -462,3 +462,7 @@ SELECT clock_timestamp(), pg_current_snapshot()::text, ARRAY(
 )
 """
 SET_ENGINE = "UPDATE delivery_worker SET engine = %(engine)s WHERE id = %(id)s"
+
+
+# Of each edition: how many of its deliveries were folded into totals.
+FOLDED = "SELECT edition_id, CAST(sum(count) AS bigint) FROM delivery_deliveryarchivetotal GROUP BY edition_id"

@@ -31,6 +31,9 @@ PURPOSES: dict[str, tuple[str, ...]] = {
     "log files": _DESK,  # Signatures of logs that were downloaded.
     "public pages": _BOTH,  # Signatures of the public database's rows; the public process gets what checks them.
     "location": _ALL,  # Hashes of where the installation runs.
+    "backup pieces": _BOTH,  # Names of the pieces of a backup, by what is in them.
+    "backup manifests": _BOTH,  # Signatures of manifests.
+    "backup identity": _BOTH,  # The secret key of age that opens manifests, and pieces that nobody else was given.
     "releases": _ALL,  # MAC of how often it was released.
     "epoch records": _BOTH,  # MACs of who may send, at backup places.
 }

@@ -78,10 +78,11 @@ def read_key_file(path: Path) -> bytes:
         raise KeyFileBroken(f"The key file {path} cannot be read. Put back the copy you saved.") from None
     if stat.S_IMODE(mode) & 0o077:
         raise KeyFileOpen(f"Others may read the key file {path}. Run: chmod 600 {path}")
-    return _parse(text, path)
+    return parse_key_file(text, path)
 
 
-def _parse(text: str, path: Path) -> bytes:
+def parse_key_file(text: str, path: Path) -> bytes:
+    """The instance key of the text of a key file. path: as a sentence calls it. Errors: KeyFileBroken."""
     lines = text.split()
     try:
         if " ".join(lines[:4]) != _HEADING:

@@ -134,6 +134,15 @@ def _fence_one(
             log.warning(_IN_LOG[parts == [epochs.TAKEN_OVER]], ", ".join(parts))
 
 
+def record_restored(now: datetime) -> None:
+    """In the log of each organization: it was restored, and sends nothing until a person has released it."""
+    for organization in Organization.objects.filter(sending_locked=True):
+        try:
+            record("installation.fenced", organization, now=now, detail={"changed": ["restored"]})
+        except VaultError:  # Its people alone open its keys.
+            record("installation.fenced", organization, now=now)
+
+
 def refuse_sending(organization: Organization, now: datetime) -> None:
     """Whatever lets a campaign send asks here first. Errors: SendingLocked."""
     standing = ask_places(now)

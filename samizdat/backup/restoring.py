@@ -1,0 +1,103 @@
+"""Filling an empty installation from a copy."""
+
+import contextlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from django.db import connections
+
+from samizdat import db
+from samizdat.accounts.models import Organization
+from samizdat.backup import folder, sets
+from samizdat.backup.errors import BackupRefused
+from samizdat.backup.reading import ORDER, where
+from samizdat.backup.sets import Copy, ReadablePlace
+from samizdat.backup.sources import CopiedTable
+from samizdat.backup.tables import copied_tables
+from samizdat.backup.targets import Target, open_target
+from samizdat.core.backup.manifest import Manifest
+
+_FENCE = f"UPDATE {Organization._meta.db_table} SET sending_locked = true"
+
+
+def check_version(opened: Manifest) -> None:
+    """Whether the tables here are those of the copy. Errors: BackupRefused."""
+    tables = copied_tables(ORDER)
+    ours = {f"{app}.{name}" for alias in ORDER for app, name in db.migrated(alias)}
+    apps = {table.name.split("_")[0] for table in tables}
+    here, there = ({name for name in names if name.split(".")[0] in apps} for names in (ours, opened.migrations))
+    if there - here:
+        raise BackupRefused(
+            "newer_copy",
+            f"This backup was written by Samizdat {opened.version}, which is newer. Install that version first.",
+        )
+    columns = {table.name: set(table.columns) for table in tables}
+    if here - there or any(
+        columns.get(entry.name) != set(entry.columns) for entry in opened.tables if entry.database in ORDER
+    ):
+        raise BackupRefused(
+            "older_copy",
+            f"This backup was written by Samizdat {opened.version}, with other tables. Install that version, restore "
+            "with it, then install this one and run `samizdat upgrade`.",
+        )
+
+
+def fill(
+    place: ReadablePlace,
+    copy: Copy,
+    identities: Sequence[object],
+    naming_key: bytes,
+    *,
+    tell: Callable[[int, int], None] = lambda _done, _whole: None,
+) -> None:
+    """Writes the rows of a copy into databases that have tables and no rows. In the same transaction, no organization
+    may send. tell: called with the rows written so far, and all of them. Errors: BackupRefused, PlaceError."""
+    check_version(copy.manifest)
+    connections.close_all()  # On SQLite nobody else may have the files open.
+    whole, done = sum(copy.manifest.totals.values()), 0
+    for alias in ORDER:
+        entries = [entry for entry in copy.manifest.tables if entry.database == alias]
+        tables = copied_tables([alias])
+        with contextlib.closing(open_target(*where(alias), [table.name for table in tables])) as target:
+            _make_room(target, alias, tables)
+            with target.filling():
+                for entry in entries:
+                    for piece in entry.pieces:
+                        read = sets.content_of(place, piece, entry.name, identities, naming_key)
+                        target.insert(entry.name, read.columns, read.rows)
+                        done += len(read.rows)
+                        tell(done, whole)
+                target.go_on_from({entry.name: entry.last for entry in entries if entry.last})
+                if alias == "default":
+                    target.execute(_FENCE)
+
+
+def refuse_rows() -> None:
+    """Asked of a server before anything is made there. Errors: BackupRefused."""
+    if not db.migrated("default"):
+        return
+    tables = copied_tables(["default"])
+    with contextlib.closing(open_target(*where("default"), [table.name for table in tables])) as target:
+        _make_room(target, "default", tables)
+
+
+def _make_room(target: Target, alias: str, tables: Sequence[CopiedTable]) -> None:
+    """The public database holds nothing of its own, and may be left from a restore that was stopped. Errors:
+    BackupRefused, where the database is somebody's."""
+    for table in tables:
+        if alias == "publicdb":
+            target.execute(f"DELETE FROM {table.name}")
+        elif target.has_rows(table.name):
+            raise BackupRefused(
+                "not_empty", "This database has rows, and a restore overwrites nothing. Restore into an empty database."
+            )
+
+
+def put_files_back(
+    place: ReadablePlace, copy: Copy, identities: Sequence[object], naming_key: bytes, data: Path
+) -> None:
+    """Into a data folder. Errors: BackupRefused, PlaceError."""
+    for entry in copy.manifest.tables:
+        if entry.database == "folder":
+            for piece in entry.pieces:
+                folder.put_back(data, sets.content_of(place, piece, entry.name, identities, naming_key).rows)

@@ -1,0 +1,257 @@
+"""Writing a copy of the installation to a place."""
+
+import contextlib
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from django.db import connection
+
+from samizdat import __version__, db
+from samizdat.backup import folder, recipients, sets
+from samizdat.backup.errors import BackupRefused
+from samizdat.backup.keys import BackupKeys, backup_keys
+from samizdat.backup.reader import MadePiece, PieceMaker, Unit, recipient_of
+from samizdat.backup.reading import Snapshot, snapshot, units_of
+from samizdat.backup.sets import Copy, WritablePlace
+from samizdat.backup.sources import CopiedTable, Source
+from samizdat.backup.tables import copied_tables
+from samizdat.campaigns import sql as campaigns_sql
+from samizdat.core.backup import layout, manifest
+from samizdat.core.backup.manifest import CHANGES, FORMAT, FULL, Group, Manifest, PieceEntry, TableEntry
+from samizdat.core.backup.rows import Row, naming_key
+from samizdat.delivery import sql as delivery_sql
+from samizdat.delivery.engine.locks import FileLock
+from samizdat.options import data_folder
+from samizdat.vault import keyring
+
+# Two read as fast as most disks give, and a third would take a core from those who send.
+JOBS = 2
+
+Tell = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenCopy:
+    """bytes: of all its pieces; written, written_bytes: of those that were not there yet."""
+
+    copy: Copy
+    pieces: int
+    bytes: int
+    written: int
+    written_bytes: int
+
+
+@dataclass
+class _Pieces:
+    """What has been read so far, and the place that it goes to."""
+
+    place: WritablePlace
+    there: dict[str, int]
+    tell: Tell
+    entries: dict[tuple[str, int | None, int], list[PieceEntry]] = field(default_factory=lambda: defaultdict(list))
+    rows: int = 0
+    written: dict[str, int] = field(default_factory=dict)
+
+    def take(self, table: str, group: int | None, low: int, piece: MadePiece) -> None:
+        if piece.data and piece.name not in self.written:
+            self.place.write(layout.piece_path(piece.name), piece.data)
+            self.written[piece.name] = piece.size
+        size = self.written.get(piece.name, piece.size)
+        self.entries[table, group, low].append(PieceEntry(piece.name, piece.rows, size))
+        self.rows += piece.rows
+
+    def groups(self, table: str) -> dict[int | None, list[PieceEntry]]:
+        """The pieces of a table by group, in order."""
+        groups: dict[int | None, list[PieceEntry]] = defaultdict(list)
+        for name, group, low in sorted(self.entries, key=lambda key: (key[0], key[1] or 0, key[2])):
+            if name == table:
+                groups[group] += self.entries[name, group, low]
+        return groups
+
+
+def write_copy(
+    place: WritablePlace,
+    *,
+    databases: Sequence[str],
+    key_file: Path,
+    now: datetime,
+    to: Sequence[str] = (),
+    kind: str = FULL,
+    jobs: int = JOBS,
+    tell: Tell = lambda _rows: None,
+) -> WrittenCopy:
+    """All rows and files of the installation at one moment. What the place has already is not written again, so a copy
+    that was stopped goes on; it is one once its manifest is there.
+
+    databases: aliases of those that can be read. to: age keys that open it; none: the key file does. kind: CHANGES
+    passes over what is known not to have changed since the newest copy there. tell: called with the rows read so far.
+    Errors: BackupRefused, ExportRefused, VaultError, PlaceError.
+    """
+    chosen = recipients.cleaned(to)
+    keys = backup_keys(keyring.derive)
+    wrapped = recipients.wrapped_key_file(key_file, chosen) if chosen else ""
+    with _only_backup():
+        there = sets.piece_sizes(place)
+        latest = _latest(place, keys)
+        if latest is not None:
+            _remove_damaged(place, there, latest.manifest)
+        return _write(
+            place, keys, chosen, wrapped, there, latest if kind == CHANGES else None, databases, now, jobs, tell
+        )
+
+
+@contextlib.contextmanager
+def _only_backup() -> Iterator[None]:
+    """One at a time: whoever removes old pieces takes this lock as well. Errors: BackupRefused."""
+    lock = FileLock(data_folder() / "backup.lock")
+    if not lock.take():
+        raise BackupRefused("backup_runs", "Another backup is running on this server. Wait until it has finished.")
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _latest(place: WritablePlace, keys: BackupKeys) -> Copy | None:
+    """The newest copy of this installation at the place that can be read."""
+    identities = recipients.identities(keys.identity)
+    for path in sets.paths(place):
+        with contextlib.suppress(BackupRefused):
+            return sets.open_copy(place, path, identities, keys.installation)
+    return None
+
+
+def _remove_damaged(place: WritablePlace, there: dict[str, int], latest: Manifest) -> None:
+    """Pieces that have another size now than when they were written are written again."""
+    for piece in sets.missing_pieces(latest, there):
+        if piece.name in there:
+            place.delete(layout.piece_path(piece.name))
+            del there[piece.name]
+
+
+def _write(
+    place: WritablePlace,
+    keys: BackupKeys,
+    chosen: Sequence[str],
+    wrapped: str,
+    there: dict[str, int],
+    before: Copy | None,
+    databases: Sequence[str],
+    now: datetime,
+    jobs: int,
+    tell: Tell,
+) -> WrittenCopy:
+    tables = copied_tables(databases)
+    openers = list(chosen) or [keys.recipient]
+    key = naming_key(keys.names, openers)
+    maker = PieceMaker(openers, key, there)
+    pieces = _Pieces(place, there, tell)
+    _take_files(pieces, maker, folder.SPOOL, folder.spool())
+    began = folder.now()
+    with snapshot(tables, databases, openers, key, there, jobs) as shot:
+        stamps = _stamps(shot.sources["default"])
+        known = _unchanged(before, stamps, there, chosen)
+        _read_tables(shot, tables, pieces, known)
+        last_numbers = shot.last_numbers()
+    _take_files(pieces, maker, folder.JOURNALS, folder.journals(began))
+    entries = [_entry(table, pieces, stamps, known, last_numbers.get(table.name, 0)) for table in tables]
+    entries += [_entry(table, pieces, {}, {}, 0) for table in (folder.SPOOL, folder.JOURNALS)]
+    return _finish(place, keys, chosen, wrapped, entries, pieces, databases, now, CHANGES if before else FULL)
+
+
+def _take_files(pieces: _Pieces, maker: PieceMaker, table: CopiedTable, parts: Iterator[list[Row]]) -> None:
+    for place, rows in enumerate(parts):
+        for piece in maker.pieces(table, rows):
+            pieces.take(table.name, None, place, piece)
+
+
+def _read_tables(
+    shot: Snapshot, tables: Sequence[CopiedTable], pieces: _Pieces, known: dict[str, dict[int | None, Group]]
+) -> None:
+    units = (
+        unit
+        for number, table in enumerate(tables)
+        for unit in units_of(number, table, shot.sources[table.database], known.get(table.name, {}))
+    )
+
+    def take(unit: Unit, piece: MadePiece) -> None:
+        pieces.take(tables[unit.table].name, unit.group, unit.low or 0, piece)
+
+    shot.read(units, take, lambda: pieces.tell(pieces.rows))
+
+
+def _stamps(source: Source) -> dict[int, str]:
+    """Edition -> what changes with its deliveries, of those that are over: they need not be read again each night."""
+    folded = {row[0]: row[1] for row in source.ask(delivery_sql.FOLDED)}
+    rows = source.ask(campaigns_sql.BOOKS_OF_THE_FINISHED)
+    return {int(number or 0): " ".join(map(str, [*books, folded.get(number, 0)])) for number, *books in rows}
+
+
+def _unchanged(
+    before: Copy | None, stamps: dict[int, str], there: dict[str, int], chosen: Sequence[str]
+) -> dict[str, dict[int | None, Group]]:
+    """Table -> group -> its pieces, of groups that are as they were in the copy before, and there."""
+    if before is None or before.manifest.recipients != chosen:
+        return {}
+    known: dict[str, dict[int | None, Group]] = {}
+    for table in before.manifest.tables:
+        known[table.name] = {
+            int(group.label): group
+            for group in table.groups
+            if group.stamp
+            and stamps.get(int(group.label)) == group.stamp
+            and all(piece.name in there for piece in group.pieces)
+        }
+    return known
+
+
+def _entry(
+    table: CopiedTable, pieces: _Pieces, stamps: dict[int, str], known: dict[str, dict[int | None, Group]], last: int
+) -> TableEntry:
+    groups: dict[int | None, Group] = {
+        group: Group(entries, *(() if group is None else (str(group), stamps.get(group, ""))))
+        for group, entries in pieces.groups(table.name).items()
+    }
+    groups.update(known.get(table.name, {}))
+    ordered = [groups[group] for group in sorted(groups, key=lambda group: group or 0)]
+    return TableEntry(table.name, table.database, table.columns, ordered, last)
+
+
+def _finish(
+    place: WritablePlace,
+    keys: BackupKeys,
+    chosen: Sequence[str],
+    wrapped: str,
+    entries: list[TableEntry],
+    pieces: _Pieces,
+    databases: Sequence[str],
+    now: datetime,
+    kind: str,
+) -> WrittenCopy:
+    time = now.astimezone(UTC).replace(microsecond=0)
+    made_of = Manifest(
+        format=FORMAT,
+        time=time.isoformat(),
+        kind=kind,
+        version=__version__,
+        engine=connection.vendor,
+        installation=keys.installation,
+        epoch=layout.highest_epoch(path for path, _size in place.names(layout.EPOCH)),
+        recipients=list(chosen),
+        key=wrapped,
+        migrations=sorted({f"{app}.{name}" for alias in databases for app, name in db.migrated(alias)}),
+        tables=entries,
+        totals={entry.name: entry.rows for entry in entries},
+    )
+    text = manifest.signed(made_of, keys.seed)
+    path = layout.set_path(time, manifest.digest(text))
+    # The installation reads its own manifests: they say which pieces are needed, and nothing of what is in them.
+    readers = [recipient_of(opener) for opener in (*chosen, keys.recipient)]
+    place.write(path, sets.sealed_manifest(text, readers))
+    sizes = {piece.name: piece.size for piece in made_of.pieces}
+    return WrittenCopy(
+        Copy(path, time, made_of), len(sizes), sum(sizes.values()), len(pieces.written), sum(pieces.written.values())
+    )
