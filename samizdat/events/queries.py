@@ -48,12 +48,11 @@ def believed(numbers: Iterable[int]) -> Iterator[Event]:
 def last_about(organization: HasKeys, kinds: Iterable[str], number: int) -> Event | None:
     """The newest event of several kinds about one row, that we wrote: what became of it. None where another one stands
     behind it in the log: on PostgreSQL whoever writes the database has a later event get a lower number."""
-    kinds = [*kinds]
-    if not numbers_about(kinds, [number]):
+    numbers = [event for _row, event in numbers_about([*kinds], [number])]
+    if not numbers:
         return None
-    rows = Event.objects.select_related("organization", "by").filter(
-        organization_id=organization.id, kind__in=kinds, about=number
-    )
+    # By number: for several kinds, SQLite would walk through the whole log (93 ms of 200,000).
+    rows = Event.objects.select_related("organization", "by").filter(organization_id=organization.id, pk__among=numbers)
     events = [*_ours(rows)]
     return events[0] if events and not any(follows(event, events[0]) for event in events[1:]) else None
 
