@@ -64,12 +64,12 @@ def _page_number(request: DeskRequest) -> int:
     return max(1, params.number(request.GET.get("page", ""), 6) or 1)
 
 
-def _frame(request: DeskRequest) -> dict[str, object]:
-    """What stands around every list."""
+def _frame(request: DeskRequest, autos: int | None = None) -> dict[str, object]:
+    """What stands around every list. autos: how many auto-replies there are, where the list has counted them."""
     organization, now = request.organization, timezone.now()
-    counts = queries.counts(organization, request.person) | {AUTO: auto_replies.count(organization, now)}
+    counted = auto_replies.count(organization, now) if autos is None else autos
     return {
-        "counts": counts,
+        "counts": queries.counts(organization, request.person) | {AUTO: counted},
         "page_number": _page_number(request),
         "is_limited": strangers.is_limited(organization, now),
     }
@@ -82,7 +82,7 @@ def _auto_replies(request: DeskRequest) -> dict[str, object]:
     read_limits.show_auto_replies(request, [shown.report for shown in page.rows])
     whose = auto_replies.subscribers(organization, page.rows)
     rows = [(shown, _auto_sender(shown, whose.get(shown.number))) for shown in page.rows]
-    return _frame(request) | {"page": page, "folder": AUTO, "rows": rows}
+    return _frame(request, page.total) | {"page": page, "folder": AUTO, "rows": rows}
 
 
 def _auto_sender(shown: AutoReply, subscriber: audience.SealedSubscriber | None) -> str:
