@@ -65,6 +65,9 @@ class Provider:
         headers = {"host": HOST, "content-length": str(len(body)), **(login if url.username else {}), **headers}
         return asked(self.app, method, path or url.path, body, headers)
 
+    def deliver(self, sent: Delivery) -> int:
+        return self.post(sent.request.body, dict(sent.request.headers))
+
     def take(self, later: timedelta = timedelta()) -> int:
         inbox.forget()
         return taking.take(now() + later)
@@ -574,6 +577,14 @@ def ses(caught: Caught, **more: Any) -> Delivery:
     return by_sns(hook("amazon_ses"), outer | more)
 
 
+def bounced_at_amazon(house: House, incoming: Incoming, provider: Provider) -> tuple[str, Delivery]:
+    """Who bounced, and what Amazon delivers of it to the route."""
+    [ada] = house.people(1)
+    sent = ses(incoming.send()[ada])
+    provider.set_up("amazon_ses", sent.secret.key)
+    return ada, sent
+
+
 @pytest.fixture
 def fetched(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
     """What is at the provider; asked at once, in this thread."""
@@ -589,16 +600,14 @@ PEM = "https://sns.us-east-1.amazonaws.com/SimpleNotificationService-1.pem"
 def test_a_bounce_at_amazon_is_believed_by_the_certificate_that_lies_there(
     house: House, incoming: Incoming, provider: Provider, fetched: dict[str, bytes]
 ) -> None:
-    [ada] = house.people(1)
-    sent = ses(incoming.send()[ada])
-    provider.set_up("amazon_ses", sent.secret.key)
+    ada, sent = bounced_at_amazon(house, incoming, provider)
     fetched[PEM] = b""
-    provider.post(sent.request.body, dict(sent.request.headers))
+    provider.deliver(sent)
     provider.take()
     assert provider.state.refusal == "bad_certificate"
     fetched[PEM] = sent.secret.certificate.encode()
     webhooks.fetches._fetched.clear()
-    provider.post(sent.request.body, dict(sent.request.headers))
+    provider.deliver(sent)
     provider.take()
     assert incoming.suppressed() == {f"bounce {ada}"}
 
@@ -607,10 +616,8 @@ def test_while_no_name_is_found_a_bounce_waits_for_its_certificate(
     house: House, incoming: Incoming, provider: Provider, fetched: dict[str, bytes]
 ) -> None:
     """Amazon was told that it came in, and sends it no second time."""
-    [ada] = house.people(1)
-    sent = ses(incoming.send()[ada])
-    provider.set_up("amazon_ses", sent.secret.key)
-    provider.post(sent.request.body, dict(sent.request.headers))
+    ada, sent = bounced_at_amazon(house, incoming, provider)
+    provider.deliver(sent)
     assert provider.take() == provider.take(timedelta(hours=2)) == 0
     assert (provider.state.refusal, provider.state.refusals) == ("not_fetched", 0)
     fetched[PEM] = sent.secret.certificate.encode()
@@ -630,7 +637,7 @@ def test_a_subscription_that_has_ended_is_said(
     sent = by_sns(hook("amazon_ses"), outer)
     fetched[PEM] = sent.secret.certificate.encode()
     provider.set_up("amazon_ses", sent.secret.key)
-    provider.post(sent.request.body, dict(sent.request.headers))
+    provider.deliver(sent)
     assert provider.take() == 1
     assert (provider.state.refusal, provider.state.heard) == ("ended", None)
 
@@ -638,18 +645,16 @@ def test_a_subscription_that_has_ended_is_said(
 def test_a_delivery_waits_for_its_certificate_and_not_for_ever(
     house: House, incoming: Incoming, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    [ada] = house.people(1)
-    sent = ses(incoming.send()[ada])
-    provider.set_up("amazon_ses", sent.secret.key)
+    ada, sent = bounced_at_amazon(house, incoming, provider)
     work: list[Any] = []
     monkeypatch.setattr(webhooks, "fetches", WebhookFetches(work.append, lambda _url: sent.secret.certificate.encode()))
-    provider.post(sent.request.body, dict(sent.request.headers))
+    provider.deliver(sent)
     assert taking.take(now()) == 0
     work[0]()
     inbox.waits.clear()
     assert taking.take(now()) == 1 and incoming.suppressed() == {f"bounce {ada}"}
     monkeypatch.setattr(webhooks, "fetches", WebhookFetches(work.append, lambda _url: None))
-    provider.post(sent.request.body, dict(sent.request.headers))
+    provider.deliver(sent)
     assert taking.take(now()) == 0
     inbox.waits.clear()
     assert taking.take(now() + timedelta(hours=23)) == 0
@@ -684,7 +689,7 @@ def test_a_subscription_is_confirmed_at_amazon_in_the_region_of_the_topic_alone(
         return sent.secret.certificate.encode()
 
     monkeypatch.setattr(webhooks, "fetches", WebhookFetches(lambda work: work(), at))
-    provider.post(sent.request.body, dict(sent.request.headers))
+    provider.deliver(sent)
     assert provider.take() == 1
     assert (url in opened) == is_opened and provider.state.refusal == ""
 
@@ -696,7 +701,7 @@ def test_nothing_is_fetched_for_another_topic(
     provider.set_up("amazon_ses", sent.secret.key + "2")
     opened: list[str] = []
     monkeypatch.setattr(webhooks, "fetches", WebhookFetches(lambda work: work(), opened.append))
-    provider.post(sent.request.body, dict(sent.request.headers))
+    provider.deliver(sent)
     assert provider.take() == 1 and opened == [] and provider.state.refusal == "other_topic"
 
 
