@@ -35,7 +35,7 @@ LOOKED_BACK, MOST = timedelta(days=LONGEST), 100
 class ReadReport(NamedTuple):
     """What one message says of one recipient. mail, position: number of the message that came in, and the place of this
     report in it, by which it is kept once. message: which of ours it is about, where that is proven.
-    is_proven: a mailbox provider or sending provider surely wrote it."""
+    is_proven: a mailbox provider or sending provider surely wrote it. email: ReportDetails.email."""
 
     mail: int
     position: int
@@ -43,6 +43,7 @@ class ReadReport(NamedTuple):
     dialect: str
     message: SentMessage | None
     is_proven: bool = False
+    email: str = ""
 
 
 def by_halves[Item](
@@ -103,6 +104,7 @@ def _details(report: ReadReport, day: date) -> ReportDetails:
         "" if message else event.recipient or "",
         report.dialect,
         report.is_proven,
+        report.email,
     )
 
 

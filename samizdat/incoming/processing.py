@@ -23,6 +23,7 @@ from samizdat.incoming.helper_reading import ORDINARY, read_each
 from samizdat.incoming.identity import Evidence, SentMessage
 from samizdat.incoming.mailboxes import round_trips
 from samizdat.incoming.models import IncomingMail, MailReport
+from samizdat.incoming.report_details import digest_of
 from samizdat.logs import where_it_broke
 
 log = logging.getLogger("samizdat.worker")
@@ -193,7 +194,8 @@ def _reports(organization: Organization, mail: ReadMail) -> Iterator[follow_up.R
         # A bounce of what was sent to an address of ours, as of another bounce, says nothing about a subscriber.
         if about and token_in(event.recipient or "") and identity.is_to_us(organization, [event.recipient or ""]):
             about = None
-        yield follow_up.ReadReport(mail.row, position, event, mail.report.dialect, about, mail.is_providers)
+        email = digest_of(mail.envelope.raw) if event.kind == "auto-reply" else ""
+        yield follow_up.ReadReport(mail.row, position, event, mail.report.dialect, about, mail.is_providers, email)
 
 
 def _set_state(rows: Sequence[int], state: int) -> None:

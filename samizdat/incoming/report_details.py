@@ -1,5 +1,6 @@
 """What is kept of a report: sealed, and counted by this, not by the columns beside it."""
 
+import hashlib
 import os
 from collections.abc import Callable
 from datetime import date
@@ -32,6 +33,12 @@ class ReportDetails(Struct, frozen=True, omit_defaults=True):
     recipient: str = ""  # Where nobody knows which message it is about.
     dialect: str = ""
     is_proven: bool = False  # A mailbox provider or sending provider wrote it.
+    email: str = ""  # digest_of() an auto-reply.
+
+
+def digest_of(raw: bytes) -> str:
+    """Which email a report was read from, which is shown with it: nothing else binds the two."""
+    return hashlib.sha256(raw).hexdigest()
 
 
 def sealer(organization: Organization) -> Callable[[int, ReportDetails], bytes]:

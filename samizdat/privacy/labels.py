@@ -111,6 +111,9 @@ def named(document: dict[str, Any]) -> dict[str, object]:
         "replies": [
             (row["subject"], [_message(message) for message in row["messages"]]) for row in document["replies"]
         ],
+        "auto_replies": [
+            (day(row["day"]), row["subject"], row["text"], row["files"]) for row in document["auto_replies"]
+        ],
         "log": [(day(row["day"]), LOG.get(row["kind"], row["kind"])) for row in document["log"]],
     }
 

@@ -32,6 +32,7 @@ from samizdat.delivery.sealed_chunks import owes
 from samizdat.events.actions import record
 from samizdat.events.models import Event
 from samizdat.events.queries import about
+from samizdat.incoming.conversations import auto_replies
 from samizdat.incoming.conversations import queries as conversations
 from samizdat.incoming.conversations.details import KINDS as REPLY_KINDS
 from samizdat.privacy import labels, legal_documents, retention_rules
@@ -88,6 +89,7 @@ def access_file(
         ],
         "letters": _letters(organization, subscriber),
         "replies": _replies(subscriber),
+        "auto_replies": _auto_replies(subscriber, now),
         "log": _log(organization, subscriber),
         # Article 15(1)(a) to (h): what for, who else sees it, how long, and what they may ask.
         "notice": {language: _notice(facts, now, language) for language in legal_documents.LANGUAGES},
@@ -182,6 +184,20 @@ def _replies(subscriber: Subscriber) -> list[dict[str, object]]:
             ],
         }
         for conversation in conversations.of_subscriber(subscriber)
+    ]
+
+
+def _auto_replies(subscriber: Subscriber, now: datetime) -> list[dict[str, object]]:
+    """What their mailbox answered by itself, while it is kept, the newest first."""
+    return [
+        {
+            "subject": shown.content.subject,
+            "day": shown.day.isoformat(),
+            "text": shown.content.words,
+            "files": [file.name for file in shown.content.attachments],
+        }
+        for shown in auto_replies.of_subscriber(subscriber, now)
+        if shown.content
     ]
 
 

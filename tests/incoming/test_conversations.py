@@ -16,6 +16,7 @@ from samizdat.incoming.conversations import actions, away, queries, strangers
 from samizdat.incoming.conversations.away import AwaySettings
 from samizdat.incoming.errors import ConversationRefused
 from samizdat.incoming.models import AwayReply, Conversation, ConversationMessage, IncomingMail, MailReport
+from samizdat.privacy.subject_access import LANGUAGES, access_file, as_html
 from samizdat.worker.mail import answers
 from samizdat.worker.schedule import event_handlers
 from tests.delivery.conftest import House
@@ -336,6 +337,47 @@ def test_a_message_that_was_moved_into_another_conversation_is_not_shown(house: 
     first, second = Conversation.objects.order_by("pk")
     ConversationMessage.objects.filter(conversation=first).update(conversation=second)
     assert len(queries.messages(second)) == 1
+
+
+def the_subscriber(house: House, address: str) -> Any:
+    return people.subscriber_numbered(house.organization, house.number(address))
+
+
+def away_from(caught: Caught, body: str) -> bytes:
+    return reply(caught.recipient, body, "Automatic reply: News", Auto_Submitted="auto-replied")
+
+
+def test_a_copy_of_their_data_has_what_their_mailbox_answered_by_itself(house: House, incoming: Incoming) -> None:
+    ada, boris = house.people(2)
+    for caught in (sent := incoming.send()).values():
+        incoming.take(away_from(caught, f"In Riga until Monday: {caught.recipient}"), caught.sender)
+    incoming.read()
+    subscriber = the_subscriber(house, ada)
+    document: dict[str, Any] = access_file(subscriber, now=now(), by_link=True)
+    assert [(one["subject"], one["text"]) for one in document["auto_replies"]] == [
+        ("Automatic reply: News", f"In Riga until Monday: {ada}")
+    ]
+    assert boris not in str(document) and boris in sent
+    for language in LANGUAGES:
+        assert "In Riga until Monday" in as_html(document, language)
+    later: dict[str, Any] = access_file(subscriber, now=now() + timedelta(days=32))
+    assert later["auto_replies"] == [], "its email is deleted then"
+
+
+def test_an_email_that_was_put_in_the_place_of_an_auto_reply_is_shown_to_nobody(
+    house: House, incoming: Incoming
+) -> None:
+    """Whoever writes the database and has a subscription of their own would read it in a copy of their data."""
+    ada, boris = house.people(2)
+    sent = incoming.send()
+    incoming.take(away_from(sent[ada], "In Riga until Monday."), sent[ada].sender)
+    incoming.take(reply(boris, "Meet me at the station.", In_Reply_To=message_id(sent[boris])))
+    incoming.read()
+    theirs, others = IncomingMail.objects.order_by("pk")
+    IncomingMail.objects.filter(pk=theirs.pk).update(box=others.box, size=others.size)
+    assert access_file(the_subscriber(house, ada), now=now())["auto_replies"] == []
+    MailReport.objects.filter(mail=theirs.pk).update(mail=others.pk, position=9)
+    assert access_file(the_subscriber(house, ada), now=now())["auto_replies"] == []
 
 
 def strangers_mail(incoming: Incoming, senders: Sequence[str], subject: str = "Buy %d") -> None:

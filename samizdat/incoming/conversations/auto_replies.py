@@ -2,7 +2,7 @@
 they are no conversations: there is the report, and the email, whose text is read when somebody looks and goes with it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -36,6 +36,9 @@ KIND = KINDS.index("auto-reply")
 SHORT = 100_000
 # And of one that is opened, sealed and padded.
 LONG = 2 * MOST
+# Of one subscriber, the newest that a copy of their data has: whoever has a token of ours may send as many as they
+# like, and each is read.
+COPIED = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,15 @@ def numbered(organization: Organization, number: int, now: datetime) -> AutoRepl
     return next(iter(_opened(organization, rows)), None)
 
 
+def of_subscriber(subscriber: Subscriber, now: datetime) -> Iterator[AutoReply]:
+    """Theirs, the newest first, without those whose email is no longer kept. Each is read alone: together they may have
+    a gigabyte."""
+    organization = subscriber.organization
+    rows = rows_of(organization, now).filter(number=subscriber.number).order_by("-day", "-id")
+    for row in rows[:COPIED]:
+        yield from (shown for shown in _opened(organization, [row]) if shown.content)
+
+
 def move(organization: Organization, number: int, *, by: Person, now: datetime) -> Conversation:
     """A person wrote it after all: it becomes a conversation, and counts as a reply. Errors: ConversationRefused."""
     shown = numbered(organization, number, now)
@@ -129,19 +141,23 @@ def _opened(organization: Organization, rows: Iterable[MailReport], most: int = 
         if (details := details_of(row.pk, row.edition_id, row.number, bytes(row.details_sealed))) is not None
         and details.kind == "auto-reply"
     ]
-    contents = _contents(organization, [row.mail for row, _details in known], most)
+    contents = _contents(organization, {row.mail: details.email for row, details in known}, most)
     return [AutoReply(row.pk, row.mail, details, contents.get(row.mail)) for row, details in known]
 
 
-def _contents(organization: Organization, mails: Sequence[int], most: int) -> dict[int, ReplyContent | None]:
-    """By number of the email; without those that are no longer kept, or break whoever reads them."""
+def _contents(organization: Organization, mails: Mapping[int, str], most: int) -> dict[int, ReplyContent | None]:
+    """mails: number -> ReportDetails.email. By number; without those that are no longer kept, break whoever reads them,
+    or were put in the place of another one: a copy of their own data would read somebody else's email to whoever writes
+    the database."""
     opener, envelopes = intake.opener(organization), dict[int, Envelope]()
-    rows = IncomingMail.objects.filter(organization=organization, pk__in=mails, size__lte=most)
+    rows = IncomingMail.objects.filter(organization=organization, pk__in=[*mails], size__lte=most)
     for number, box in rows.values_list("pk", "box"):
         try:
-            envelopes[number] = opener.open(bytes(box))
+            envelope = opener.open(bytes(box))
         except (KeyError, SealError, msgspec.DecodeError):
             continue
+        if report_details.digest_of(envelope.raw) == mails[number]:
+            envelopes[number] = envelope
 
     def read(some: Sequence[Envelope]) -> Sequence[ReplyContent | None]:
         return limited_process.work(organization.pk, reading.contents, [envelope.raw for envelope in some])
