@@ -280,10 +280,12 @@ class _MatchedDelivery:
         with transaction.atomic():
             proven = identity.proven(self._organization, [_evidence(event) for event in events], self._now)
             nameless = [event for event, message in zip(events, proven, strict=True) if message is None]
-            sent = LastSent(self._organization, self._webhook.pk, map(_recipient, nameless), self._now)
+            sent = LastSent(self._organization, self._webhook.pk, map(_nameless_recipient, nameless), self._now)
             matched = [(event, _message(event, message, sent)) for event, message in zip(events, proven, strict=True)]
             is_early = self._now - self._delivery.at < SOON
-            if is_early and any(message is None and sent.knows(_recipient(event)) for event, message in matched):
+            if is_early and any(
+                message is None and sent.knows(_nameless_recipient(event)) for event, message in matched
+            ):
                 return False
             fresh = self._fresh([(event, message) for event, message in matched if message is not None])
             numbers = self._remember([*fresh, *once])[: len(fresh)]
@@ -343,15 +345,17 @@ class _MatchedDelivery:
 
 
 def _message(event: plugins.ReadEvent, proven: SentMessage | None, sent: LastSent) -> SentMessage | None:
-    """By a token of ours. The provider signed, so where it gives back none of what was in the message, it is believed
-    about the last message that its route handed to this recipient."""
+    """By a token of ours. The provider signed, so where it gives back none of what we wrote into the message, it is
+    believed about the last message that its route handed to this recipient."""
     if proven is None:
-        return sent.message(_recipient(event), event.moment)
+        return sent.message(_nameless_recipient(event), event.moment)
     return proven if not event.report.recipient or identity.is_of(proven, event.report) else None
 
 
-def _recipient(event: plugins.ReadEvent) -> str:
-    return event.report.recipient or ""
+def _nameless_recipient(event: plugins.ReadEvent) -> str:
+    """Of an event in which no token was proven. Empty where it names a message, which isn't ours: an organization may
+    share an account with others, and whoever complains about theirs leaves no list of ours."""
+    return "" if event.header_id else event.report.recipient or ""
 
 
 def _name(event: plugins.ReadEvent, message: SentMessage) -> str:
@@ -366,7 +370,7 @@ def _name(event: plugins.ReadEvent, message: SentMessage) -> str:
 def _evidence(event: plugins.ReadEvent) -> Evidence:
     """What of the event a token of ours may stand in: return address, Message-ID, and what we gave to the message."""
     given = [token for clue in event.clues for token in tokens_in(clue)]
-    message_id = next(tokens_in(event.message_id), None) or next(iter(given), None)
+    message_id = next(tokens_in(event.header_id or event.message_id), None) or next(iter(given), None)
     return Evidence([event.sender, *(f"+{token}@" for token in given)], Hints(message_id=message_id))
 
 

@@ -12,6 +12,7 @@ from samizdat.transports.webhooks import Webhook, WebhookEvent, WebhookRefused, 
 class ReadEvent:
     """An event from which something may follow. `key`: WebhookEvent.key. `moment`: when it happened, ISO 8601 or "".
     `message_id`, `sender`, `clues`: texts in which a token of ours may stand; `clues` are what we gave to the message.
+    `header_id`: WebhookEvent.header_id, in which one stands if the message is ours.
     """
 
     key: str
@@ -19,6 +20,7 @@ class ReadEvent:
     moment: str = ""
     message_id: str = ""
     sender: str = ""
+    header_id: str = ""
     clues: tuple[str, ...] = ()
 
 
@@ -52,5 +54,6 @@ def _of(event: WebhookEvent) -> ReadEvent:
         event.moment.isoformat() if event.moment else "",
         event.message_id or "",
         event.sender or "",
+        event.header_id or "",
         (*clues, *event.tags),
     )

@@ -139,6 +139,9 @@ class WebhookEvent:
     `message_id`: the provider's. `moment`: when it happened, or when the event was written. `response`: the words of
     the recipient's server. `description`: the provider's own. `server_words`: what of both the server said, where it
     isn't the response. `status`: RFC 3463. `reply`: of SMTP. `sender`: of the message's envelope, or its From.
+    `header_id`: the Message-ID that the sender wrote, of providers that keep it. Amazon and Brevo write another one,
+    and so does SendGrid for a domain that isn't authenticated there (https://github.com/PHPMailer/PHPMailer/issues/2859,
+    https://github.com/anymail/django-anymail/issues/108).
     """
 
     word: EventWord
@@ -152,6 +155,7 @@ class WebhookEvent:
     status: str | None = None
     reply: int | None = None
     sender: str | None = None
+    header_id: str | None = None
     tags: tuple[str, ...] = ()
     metadata: Mapping[str, Scalar] = field(default_factory=dict)
 

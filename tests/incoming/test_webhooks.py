@@ -4,7 +4,7 @@ import asyncio
 import base64
 import hmac
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -400,6 +400,40 @@ def test_a_recipient_to_whom_another_route_wrote_is_nobody(
     provider.post(json.dumps(event).encode(), JSON)
     provider.take(timedelta(minutes=3))
     assert incoming.suppressed() == set() and provider.state.unmatched == 1
+
+
+def of_postal(recipient: str, message_id: str) -> Delivery:
+    """A bounce of a message with this Message-ID."""
+    message = {"id": 1, "message_id": message_id.strip("<>"), "to": recipient, "from": "letter@lantern.example"}
+    payload = {"status": "HardFail", "output": "550 5.1.1 No such user here", "message": message}
+    event = {"event": "MessageDeliveryFailed", "timestamp": now().timestamp(), "payload": payload, "uuid": message_id}
+    return delivery("postal", event)
+
+
+def of_mailgun(recipient: str, message_id: str) -> Delivery:
+    event = bounce(Caught("", (recipient,), f"Message-ID: {message_id}".encode(), 1))
+    return replace(delivery("mailgun", {}), request=plugins.WebhookRequest(signed(event, message_id), JSON))
+
+
+@pytest.mark.parametrize(("name", "written_by"), [("mailgun", of_mailgun), ("postal", of_postal)])
+def test_whoever_sends_by_the_same_account_is_not_taken_for_us(
+    house: House,
+    incoming: Incoming,
+    provider: Provider,
+    name: str,
+    written_by: Callable[[str, str], Delivery],
+) -> None:
+    """These keep the Message-ID, so by it each event is known to be about our message or another's."""
+    [ada] = house.people(1)
+    caught = incoming.send()[ada]
+    theirs, ours = written_by(ada, "<20261201.7@sister.example>"), written_by(ada, message_id(caught))
+    provider.set_up(name, theirs.secret.key)
+    provider.deliver(theirs)
+    assert provider.take() == 1, "nobody waits for the sender to write it down"
+    assert incoming.suppressed() == set() and provider.state.unmatched == 1
+    provider.deliver(ours)
+    assert provider.take() == 1
+    assert incoming.suppressed() == {f"bounce {ada}"} and provider.state.unmatched == 1
 
 
 def test_the_token_of_somebody_else_says_nothing_about_a_recipient(

@@ -4,7 +4,8 @@ Mailgun tells of sent messages (https://documentation.mailgun.com/docs/mailgun/u
     mailgun://KEY@example.org?region=eu     POST https://api.eu.mailgun.net/v3/example.org/messages.mime
 
 The domain is the sending domain as Mailgun knows it. Mailgun is told to leave our links alone and to count no openings.
-Bounces go to Mailgun and not to the return address: it writes an envelope of its own. Its list of events has them for
+Bounces go to Mailgun and not to the return address: it writes an envelope of its own, and keeps the Message-ID
+(https://github.com/mailgun/mailgun.js/issues/394). Its list of events has them for
 at least three days. Mailgun calls that list deprecated, in favor of its Logs.
 """
 
@@ -266,6 +267,7 @@ def _read_event(event: Any, token: str | None) -> Iterator[WebhookEvent]:
         status=status(within(delivery, "enhanced-code")),
         reply=number(within(delivery, "code")),
         sender=address(within(event, "envelope", "sender")),
+        header_id=message_id,
         tags=tags(within(event, "tags")),
         metadata=metadata(within(event, "user-variables")),
     )
@@ -296,6 +298,7 @@ def _read_old(pairs: list[tuple[str, str]]) -> Iterator[WebhookEvent]:
         text(fields.get("description")),
         status=status(code),
         reply=number(code),
+        header_id=message_id,
         tags=tags([value for name, value in pairs if name == "tag"] or written.get("x-mailgun-tag")),
         metadata=metadata(_old_metadata(fields, written)),
     )

@@ -1,6 +1,7 @@
 """Postal: its webhooks. https://docs.postalserver.io/developer/webhooks
 
 Which headers sign them: https://github.com/postalserver/postal/blob/main/app/lib/postal/http.rb
+It adds headers and leaves the Message-ID: https://github.com/postalserver/postal/blob/main/lib/postal/message_db/message.rb
 """
 
 from collections.abc import Iterator
@@ -81,5 +82,6 @@ class PostalWebhook(Webhook):
                 text(within(payload, "details")),
                 server_words=text(within(payload, "output")) or text(within(payload, "details")),
                 sender=address(within(message, "from")),
+                header_id=text(within(message, "message_id")),
                 tags=tags(within(message, "tag")),
             )
