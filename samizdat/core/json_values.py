@@ -5,6 +5,7 @@ follows from the type hints of the function that was asked, down to each field, 
 """
 
 import json
+import re
 from typing import Any
 
 import msgspec
@@ -38,11 +39,23 @@ def _plain_text(held: object) -> str:
 def unpacked(hint: Any, text: bytes, beside: bytes, values: int) -> Any:
     """What the hint says; `values`: how many the text may hold. Errors: ValueError, for all that is something else."""
     return msgspec.convert(
-        bounded_json.counted(text, values, object_hook=_Beside(beside).placed),
+        bounded_json.counted(_whole(text, values), values, object_hook=_Beside(beside).placed),
         hint,
         builtin_types=(bytes,),
         str_keys=True,
     )
+
+
+_HALVES = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
+
+
+def _whole(text: bytes, values: int) -> bytes:
+    """Without halves of characters. Nothing can keep one, so an email with one would be read for ever, and those behind
+    it never."""
+    if not _HALVES.search(text):
+        return text
+    plain = bounded_json.counted(text, values)
+    return json.dumps(plain, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 class _Beside:

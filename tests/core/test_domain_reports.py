@@ -115,6 +115,13 @@ def test_a_tls_report_is_summed_by_result() -> None:
     }
 
 
+def test_of_a_field_that_comes_twice_one_counts_and_half_a_character_is_none() -> None:
+    data = json.dumps(TLS).replace('"report-id": "5065427c"', '"report-id": "1", "report-id": "2\\ud800"')
+    report = read(gzip.compress(data.replace("Example Inc.", "Ex\\udc00ample").encode()))
+    assert isinstance(report, DomainReport)
+    assert (report.number, report.reporter) == ("2?", "Ex?ample")
+
+
 BOMB = b'<!DOCTYPE f [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>'
 
 
@@ -131,13 +138,17 @@ BOMB = b'<!DOCTYPE f [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&
         feedback(record()).replace(b"<domain>lantern.example</domain><adkim>", b"<domain></domain><adkim>"),
         b'{"report-id": "1", "policies": [{"policy": null}]}',
         b'{"report-id": "1", "policies": ' + b"[" * 100_000,
+        feedback(record()).replace(b"UTF-8", b"x-none"),
+        feedback(record()).replace(b"<org_name>", b"<org_name>&#xD800;"),
+        feedback(record()).replace(b"<begin>1795996800", b"<begin>1099511627776"),
+        json.dumps(TLS).replace("2026-11-30T00:00:00Z", "0001-01-01T00:00:00+14:00").encode(),
         b"PK\x03\x04" + b"x" * 50,
         b"\x1f\x8b" + b"x" * 50,
         b"",
     ],
     ids=[
         "entities", "gzip bomb", "zip bomb", "levels", "cut off", "below zero", "no address", "no domain", "no policy",
-        "brackets", "no zip", "no gzip", "nothing",
+        "brackets", "no encoding", "half a character", "year 36812", "year 0", "no zip", "no gzip", "nothing",
     ],
 )  # fmt: skip
 def test_a_report_that_is_none_or_too_much_is_left(data: bytes) -> None:

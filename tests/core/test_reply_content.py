@@ -2,6 +2,7 @@
 
 import base64
 
+import msgspec
 import pytest
 
 from samizdat.core.bounce import reading, reply_content
@@ -29,6 +30,15 @@ def content_of(raw: bytes) -> ReplyContent:
     content = reading.read(raw).content
     assert content is not None
     return content
+
+
+@pytest.mark.parametrize("charset", ["utf-7", "unicode_escape", "raw_unicode_escape"])
+def test_half_a_character_is_none(charset: str) -> None:
+    """Nothing can keep one."""
+    word = f"=?{charset}?q?+2AA-?="
+    head = f"Content-Disposition: inline; filename*={charset}''%5Cud800+2AA-.txt\n"
+    raw = mail("+2AA- \\ud800", word, head).replace(b"charset=utf-8", f"charset={charset}".encode())
+    assert msgspec.json.encode(content_of(raw.replace(b'"Ada"', word.encode())))
 
 
 def test_a_reply_says_who_wrote_and_what_it_answers() -> None:

@@ -498,6 +498,33 @@ def test_to_find_what_has_had_its_time_nobody_reads_all_reports(house: House) ->
     assert "mail_report_of_strangers (edition_id=? AND day<?)" in plan
 
 
+HALVES = {
+    "a reply": """From: a@b.example
+Subject: =?utf-7?q?+2AA-?=
+Content-Type: text/plain; charset=utf-7
+
++2AA-
+""",
+    "Amazon": r"""From: a@b.example
+X-Amz-Sns-Message-Id: 1
+
+{"notificationType": "Bounce", "bounce": {"bounceType": "Permanent", "bouncedRecipients": [
+{"emailAddress": "x@y.example", "diagnosticCode": "550 \ud800"}]}}
+""",
+}
+
+
+@pytest.mark.parametrize("which", HALVES)
+def test_half_a_character_in_an_email_keeps_no_other_waiting(house: House, incoming: Incoming, which: str) -> None:
+    """Anyone can send one, and nothing can keep it: it was read again for ever, and nothing behind it."""
+    [ada] = house.people(1)
+    incoming.take(HALVES[which].encode(), "bounces@lantern.example")
+    incoming.come_back(incoming.send()[ada])
+    incoming.read()
+    assert incoming.suppressed() == {f"bounce {ada}"}
+    assert not IncomingMail.objects.filter(state=IncomingMail.WAITING).exists()
+
+
 def test_a_report_under_another_number_counts_for_nobody(house: House, incoming: Incoming) -> None:
     [ada] = house.people(1)
     incoming.come_back(incoming.send()[ada], full)

@@ -236,10 +236,15 @@ def in_charset(data: bytes, charset: str) -> str:
     for name in (charset, "utf-8"):
         if _CHARSET.fullmatch(name) is not None:
             try:
-                return data.decode(name, "strict" if name == "utf-8" else "replace")
+                return storable(data.decode(name, "strict" if name == "utf-8" else "replace"))
             except (LookupError, UnicodeError):
                 continue
     return data.decode("cp1252", "replace")
+
+
+def storable(text: str) -> str:
+    """Without halves of characters: UTF-7 and JSON can write one, and nothing can keep it."""
+    return text.encode("utf-8", "replace").decode()
 
 
 _WORD = re.compile(r"=\?([^\s?*]{1,40})(?:\*[^\s?]{0,20})?\?([bqBQ])\?([^\s?]{0,2000})\?=(?:\s++(?==\?))?")

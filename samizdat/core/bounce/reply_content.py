@@ -4,7 +4,7 @@ import re
 from email.message import Message
 
 from samizdat.core.bounce import addresses
-from samizdat.core.bounce.mime import BYTES_READ, Part, Unreadable, decoded, leaves, plain_with_quotes, split
+from samizdat.core.bounce.mime import BYTES_READ, Part, Unreadable, decoded, leaves, plain_with_quotes, split, storable
 from samizdat.core.bounce.phrases import PhraseIndex, listed
 from samizdat.core.bounce.replies import says_leave
 from samizdat.core.bounce.report import Attachment, ReplyContent
@@ -253,7 +253,7 @@ def _written_name(part: Part) -> str:
     except (LookupError, ValueError, TypeError):
         return ""
     # Latin-1 is what nobody has decoded yet.
-    return decoded(written) if written and max(written) <= "\xff" else written
+    return decoded(written) if written and max(written) <= "\xff" else storable(written)
 
 
 _UNFIT = re.compile(r'[\x00-\x1f\x7f"<>:|?*]')

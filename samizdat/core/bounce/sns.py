@@ -4,6 +4,7 @@ from typing import Any
 
 from samizdat.core import bounded_json
 from samizdat.core.bounce import addresses, verdict
+from samizdat.core.bounce.mime import storable
 from samizdat.core.bounce.report import ReportEvent
 from samizdat.core.bounce.verdict import ServerWords
 
@@ -45,7 +46,7 @@ def _listed(about: dict[str, Any], name: str) -> list[dict[str, Any]]:
 
 
 def _bounced(bounce: dict[str, Any], entry: dict[str, Any]) -> ReportEvent:
-    words = str(entry.get("diagnosticCode") or "")
+    words = storable(str(entry.get("diagnosticCode") or ""))
     words = words.partition(";")[2].strip() if words.lower().startswith("smtp;") else words
     if not words and bounce.get("bounceSubType") == "NoEmail":
         words = "no such address"

@@ -30,6 +30,8 @@ MOST_VALUES = 500_000
 # Sources that are kept of a report; the others are one.
 MOST_SOURCES = 200
 MOST_COUNT = 1_000_000_000
+# Seconds since 1970: of the year 6325, which is still one of the calendar.
+MOST_TIME = 1 << 37
 
 _DOMAIN = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9])?")
 _RESULT = re.compile(r"[a-z0-9-]{1,60}")
@@ -84,7 +86,8 @@ def read(raw: bytes, size: int) -> ReadResult:
         try:
             if report := read_file(data):
                 return report
-        except (_Bad, ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
+        # LookupError: an XML file names an encoding that there isn't.
+        except (_Bad, ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError):
             is_broken = True
     return "unreadable" if is_broken else None
 
@@ -222,7 +225,7 @@ def _dmarc(data: bytes) -> DomainReport:
         facts.get("report_metadata/org_name", "")[:100],
         facts.get("report_metadata/report_id", ""),
         _domain(facts["policy_published/domain"]),
-        _number(facts["report_metadata/date_range/begin"].partition(".")[0], most=1 << 40),
+        _number(facts["report_metadata/date_range/begin"].partition(".")[0], most=MOST_TIME),
         facts.get("policy_published/p", "none").lower()[:20],
         _largest(feedback.tallies),
     )
@@ -275,11 +278,11 @@ def _tls(document: Any) -> DomainReport | None:
     first = policies[0]["policy"]
     return DomainReport(
         "tls",
-        str(document.get("organization-name", ""))[:100],
-        str(document["report-id"])[:MOST_TEXT],
+        mime.storable(str(document.get("organization-name", ""))[:100]),
+        mime.storable(str(document["report-id"])[:MOST_TEXT]),
         _domain(str(first["policy-domain"])),
         _time(str(document["date-range"]["start-datetime"])),
-        str(first.get("policy-type", ""))[:20],
+        mime.storable(str(first.get("policy-type", ""))[:20]),
         _largest(tallies),
     )
 
@@ -299,4 +302,4 @@ def _policy_tallies(policy: Any, tallies: Counter[tuple[str, str, str]]) -> None
 
 
 def _time(text: str) -> int:
-    return int(datetime.fromisoformat(text).timestamp())
+    return _number(datetime.fromisoformat(text).timestamp(), most=MOST_TIME)
