@@ -79,6 +79,14 @@ def patient_until(now: datetime) -> datetime | None:
     return until if until is not None and now < until <= now + rate.PATIENCE else None
 
 
+def forward(now: datetime) -> timedelta:
+    """By how much the clock was set forward within the last hour: what seems to be so much older may not be."""
+    row = Clock.objects.filter(pk=1).first()
+    if row is None or row.jumped is None or not row.jumped <= now < row.jumped + rate.PATIENCE:
+        return _NONE
+    return max(timedelta(seconds=row.seconds), _NONE)
+
+
 def unsettled(now: datetime) -> bool:
     """Was it set just now? Then nothing planned begins."""
     jumped = Clock.objects.filter(pk=1).values_list("jumped", flat=True).first()

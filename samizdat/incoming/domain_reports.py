@@ -19,6 +19,7 @@ from samizdat.core.crypto.seal import SealError
 from samizdat.core.mail import domain_reports
 from samizdat.core.mail.address import is_at_or_below
 from samizdat.core.mail.domain_reports import DomainReport, ReadResult, ReportTally
+from samizdat.delivery import clock_jumps
 from samizdat.delivery.models import SendingDomain
 from samizdat.incoming.helper_reading import ORDINARY, read_each
 from samizdat.incoming.intake import Envelope
@@ -80,7 +81,8 @@ def _is_ours(domain: str, ours: Iterable[str]) -> bool:
 
 def _keep(organization: Organization, report: DomainReport, now: datetime) -> bool:
     day, today = datetime.fromtimestamp(report.begin, UTC).date(), now.astimezone(UTC).date()
-    if not today - KEPT < day <= today + timedelta(days=1):
+    # A clock that was just set forward makes no report older.
+    if not today - KEPT - clock_jumps.forward(now) < day <= today + timedelta(days=1):
         return False
     with transaction.atomic():
         Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)

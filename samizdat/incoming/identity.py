@@ -23,7 +23,7 @@ from samizdat.core.crypto import tokens
 from samizdat.core.crypto.seal import SealBroken
 from samizdat.core.mail.address import BadAddress, comparable, normalize
 from samizdat.core.mail.return_address import token_in
-from samizdat.delivery import sql
+from samizdat.delivery import clock_jumps, sql
 from samizdat.vault import keyring
 
 # Servers try for five days (RFC 5321, 4.5.4.1), and who complains does so while they remember the email.
@@ -59,6 +59,11 @@ def proven(organization: Organization, evidence: Sequence[Evidence], now: dateti
     candidates = [reader.proven(each) for each in evidence]
     known = _Known(organization, {token for each in candidates for token in each}, now)
     return [next(filter(None, map(known.message, each)), None) for each in candidates]
+
+
+def oldest(now: datetime) -> date:
+    """The first day on which a message may have been sent of which anything is believed."""
+    return (now - STALE - clock_jumps.forward(now)).astimezone(UTC).date()
 
 
 def is_to_us(organization: Organization, to: Sequence[str]) -> bool:
@@ -130,7 +135,7 @@ class _Known:
     """What the database has about proven tokens: a few reads for all of them."""
 
     def __init__(self, organization: Organization, proven_tokens: Iterable[tokens.Token], now: datetime) -> None:
-        self._keys, self._today = keyring.keys(organization), now.astimezone(UTC).date()
+        self._keys, self._today, self._oldest = keyring.keys(organization), now.astimezone(UTC).date(), oldest(now)
         by_edition: dict[int, set[int]] = defaultdict(set)
         for token in proven_tokens:
             by_edition[token.edition].add(token.number)
@@ -147,7 +152,7 @@ class _Known:
             return None
         # When it went out: a welcome email months after its release. A bounce may come before that is written down.
         day = self._days[edition.pk].get(token.number) or edition.created.astimezone(UTC).date()
-        if self._today - day > STALE or not self._keys.believes(token, day, self._today):
+        if day < self._oldest or not self._keys.believes(token, day, self._today):
             return None
         return SentMessage(edition, list_, subscriber)
 

@@ -3,7 +3,7 @@ ours but an address. A delivery of such events may name thousands, so what they 
 
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from samizdat.accounts.models import Organization
 from samizdat.audience.queries import SealedSubscriber, address_of, numbers_at, subscribers_numbered
@@ -11,17 +11,17 @@ from samizdat.campaigns.models import Edition, large_of_edition
 from samizdat.core.mail.address import BadAddress, comparable, normalize
 from samizdat.core.mail.ledger import State
 from samizdat.delivery.models import Delivery
-from samizdat.incoming.identity import STALE, SentMessage, list_of
+from samizdat.incoming.identity import SentMessage, list_of, oldest
 
 
 class LastSent:
     """recipients: addresses as providers write them, at most 500."""
 
     def __init__(self, organization: Organization, route: int, recipients: Iterable[str], now: datetime) -> None:
-        self._today = now.astimezone(UTC).date()
+        self._oldest, self._latest = oldest(now), now.astimezone(UTC).date() + timedelta(days=1)
         self._subscribers = _by_address(organization, recipients)
         self._days: dict[int, list[tuple[date, int]]] = defaultdict(list)
-        since = now - STALE - timedelta(days=1)
+        since = datetime.combine(self._oldest - timedelta(days=1), time(), UTC)
         editions = Edition.objects.filter(organization=organization, created__gte=since).defer(*large_of_edition())
         self._editions = {row.pk: row for row in editions.select_related("organization")} if self._subscribers else {}
         self._lists: dict[int, int | None] = {}
@@ -36,12 +36,12 @@ class LastSent:
 
     def message(self, recipient: str, moment: str) -> SentMessage | None:
         """moment: when it happened, in ISO 8601; a message that left on a later day isn't meant. None without it,
-        where it happened longer ago than STALE, and where nothing was sent to them."""
+        where it happened longer ago than identity.STALE, and where nothing was sent to them."""
         subscriber = self._subscribers.get(_comparable(recipient))
         if subscriber is None or not moment:
             return None
         day = datetime.fromisoformat(moment).astimezone(UTC).date()
-        if not self._today - STALE <= day <= self._today + timedelta(days=1):
+        if not self._oldest <= day <= self._latest:
             return None
         _day, number = max((sent for sent in self._days[subscriber.number] if sent[0] <= day), default=(None, None))
         if number is None or (list_ := self._list(number)) is None:

@@ -1,7 +1,7 @@
 """A house that has sent a campaign, and mail that comes back to it."""
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,6 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from samizdat.core.mail import dkim
+from samizdat.delivery import clock_jumps
 from samizdat.incoming import complaint_proof
 from tests.delivery.conftest import House, clean_journals, house, run_until_still, server
 from tests.smtp_server import Caught, ScriptedServer
@@ -140,3 +141,20 @@ def incoming(house: House, server: ScriptedServer, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(complaint_proof, "asker", lambda _patience: lambda _name, _kind: [LOOP_RECORD])
     house.route(server, connections=1)
     return Incoming(house, server)
+
+
+YEAR = timedelta(days=365)
+
+
+@pytest.fixture
+def set_a_year_ahead() -> Iterator[Callable[[], None]]:
+    """Sets the clock, which is noticed a second later."""
+
+    def set_it() -> None:
+        boot = bytes(16)
+        clock_jumps.look(now(), 0.0, boot)
+        clock_jumps.look(now() + YEAR, 1.0, boot)
+
+    clock_jumps.forget()
+    yield set_it
+    clock_jumps.forget()

@@ -1,7 +1,7 @@
 """A bounce that our own token proves stops mail to a dead address; nothing else does."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any, NoReturn
@@ -32,7 +32,7 @@ from samizdat.incoming.follow_up import ReadReport
 from samizdat.incoming.models import IncomingMail, MailReport
 from samizdat.worker.schedule.event_handlers import follow
 from tests.delivery.conftest import House
-from tests.incoming.conftest import Incoming, bounce, complaint, full, now
+from tests.incoming.conftest import YEAR, Incoming, bounce, complaint, full, now
 
 
 def test_who_is_dead_after_one_campaign_is_not_written_to_in_the_next(house: House, incoming: Incoming) -> None:
@@ -496,6 +496,21 @@ def test_to_find_what_has_had_its_time_nobody_reads_all_reports(house: House) ->
         cursor.execute(f"EXPLAIN QUERY PLAN {query}")
         plan = " ".join(str(row[3]) for row in cursor.fetchall())
     assert "mail_report_of_strangers (edition_id=? AND day<?)" in plan
+
+
+def test_a_clock_that_is_set_a_year_ahead_makes_no_bounce_too_old(
+    house: House, incoming: Incoming, set_a_year_ahead: Callable[[], None]
+) -> None:
+    """Not for an hour, in which somebody may see it: a bounce comes once."""
+    ada, boris = house.people(2)
+    sent = incoming.send()
+    set_a_year_ahead()
+    incoming.come_back(sent[ada])
+    incoming.read(YEAR + timedelta(minutes=50))
+    assert incoming.suppressed() == {f"bounce {ada}"}
+    incoming.come_back(sent[boris])
+    incoming.read(YEAR + timedelta(minutes=70))
+    assert incoming.suppressed() == {f"bounce {ada}"}
 
 
 HALVES = {

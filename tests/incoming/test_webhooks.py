@@ -38,7 +38,7 @@ from samizdat.vault.box_keys import BoxKeys
 from samizdat.worker.inbox import inbox, preferences
 from samizdat.worker.inbox import webhooks as taking
 from tests.delivery.conftest import House
-from tests.incoming.conftest import Incoming, now
+from tests.incoming.conftest import YEAR, Incoming, now
 from tests.public.conftest import TEMPLATES
 from tests.smtp_server import Caught
 from tests.transports.webhook_requests import JSON, Delivery, by_sns, cases, delivery, document, hook
@@ -386,6 +386,19 @@ def test_what_is_asked_about_recipients_does_not_grow_with_a_delivery(
         asked.append(len(queries))
     assert provider.state.events == 90 and provider.state.unmatched == 0
     assert asked[1] - asked[0] < 10
+
+
+def test_a_clock_that_is_set_a_year_ahead_makes_no_event_too_old(
+    house: House, incoming: Incoming, provider: Provider, set_a_year_ahead: Callable[[], None]
+) -> None:
+    [ada] = house.people(1)
+    incoming.send()
+    provider.set_up("postmark", None)
+    event = {"RecordType": "Bounce", "Type": "HardBounce", "ID": 1, "Email": ada, "BouncedAt": now().isoformat()}
+    provider.post(json.dumps(event).encode(), JSON)
+    set_a_year_ahead()
+    provider.take(YEAR + timedelta(minutes=3))
+    assert incoming.suppressed() == {f"bounce {ada}"} and provider.state.unmatched == 0
 
 
 def test_a_recipient_to_whom_another_route_wrote_is_nobody(

@@ -317,6 +317,7 @@ PATIENT = frozenset(
         "what has expired",
         "incoming mail that has had its time",
         "conversations that have had their time",
+        "receivers' reports that have had their time",
         "what providers delivered long ago",
         "questions that nobody came back for",
         "keys whose overlap is over",
