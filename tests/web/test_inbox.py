@@ -5,7 +5,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 from msgspec.structs import replace
@@ -220,6 +222,15 @@ def test_an_auto_reply_is_read_under_a_tab_of_its_own_and_waits_for_nobody(here:
     assert queries.waiting(here.organization) == 0 and "No open replies" in read(client, to(here, "inbox"))
     [event] = Event.objects.filter(kind="inbox.auto_replies_shown")
     assert detail_of(event) == {"reports": [report]}, "once an hour"
+
+
+def test_auto_replies_are_counted_once_for_a_page(here: House, desk: Desk) -> None:
+    came_by_itself(here)
+    client, address = desk("editor"), to(here, "inbox") + "?folder=auto"
+    with CaptureQueriesContext(connection) as asked:
+        page = read(client, address)
+    assert "1 to 1 of 1" in page
+    assert sum("COUNT(" in row["sql"] and "incoming_mailreport" in row["sql"] for row in asked) == 1
 
 
 def test_what_a_person_wrote_after_all_is_moved_to_the_open_replies_and_counts_as_one(here: House, desk: Desk) -> None:
