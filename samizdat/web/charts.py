@@ -277,6 +277,7 @@ def bar_parts(books: LedgerTotals, whole: int) -> list[tuple[str, float, float]]
 
 # Of the drawing of complaints: the ground line, how high 0.3 % stands, and what the highest share may rise to.
 COMPLAINTS_LEFT, COMPLAINTS_RIGHT, COMPLAINTS_GROUND, COMPLAINTS_HIGH = 46, 294, 152, 122
+COMPLAINTS_TEXT = 12  # How high a line of text is.
 
 
 class ComplaintPoint(NamedTuple):
@@ -326,7 +327,9 @@ def complaint_chart(points: Iterable[ComplaintPoint]) -> ComplaintChart | None:
         begins = point.hidden is not None
     for kind, line in (("limit", complaint_rules.ALARM), ("limit hard", complaint_rules.STOP)):
         y = y_of(line.share)
-        chart.limits.append((kind, y, y + 4, percent(round(1000 * line.share), 1000)))
+        # Where shares are high, both lines stand close to the ground: each text is above the one below it.
+        below = chart.limits[-1][2] if chart.limits else COMPLAINTS_GROUND + 4
+        chart.limits.append((kind, y, min(y + 4, below - COMPLAINTS_TEXT), percent(round(1000 * line.share), 1000)))
     ends: list[tuple[float, str, date]] = [(COMPLAINTS_LEFT, "start", first), (COMPLAINTS_RIGHT, "end", last)]
     chart.days = ends if len(ordered) > 1 else ends[:1]
     return chart

@@ -553,3 +553,20 @@ SEED_COPIES: tuple[tuple[str, Word], ...] = (
     ("stop", lazy("rejected")),
     ("care", lazy("mailbox can’t be read")),
 )
+
+# What receivers report of connections to our mail servers: result types of RFC 8460, 4.3.
+TLS_RESULTS: dict[str, Word] = {
+    "success": pgettext_lazy("TLS", "encrypted"),
+    "starttls-not-supported": lazy("not encrypted: the server offers no STARTTLS"),
+    "certificate-host-mismatch": lazy("failed: the certificate is for another name"),
+    "certificate-expired": lazy("failed: the certificate has expired"),
+    "certificate-not-trusted": lazy("failed: the certificate isn’t trusted"),
+    "validation-failure": lazy("failed: the certificate couldn’t be checked"),
+    "tlsa-invalid": lazy("failed: the TLSA record is wrong (DANE)"),
+    "dnssec-invalid": lazy("failed: the DNSSEC signature is wrong (DANE)"),
+    "dane-required": lazy("failed: there is no TLSA record (DANE)"),
+    "sts-policy-fetch-error": lazy("failed: the MTA-STS policy can’t be fetched"),
+    "sts-policy-invalid": lazy("failed: the MTA-STS policy is wrong"),
+    "sts-webpki-invalid": lazy("failed: the certificate of the MTA-STS policy is wrong"),
+    "other": lazy("failed for another reason"),
+}

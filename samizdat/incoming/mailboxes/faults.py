@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from samizdat.incoming.errors import IncomingError
 
 SENTENCES = {
-    "no_such_host": _("There’s no host with this name. Check the URL."),
+    "no_such_host": _("There’s no host with this name. Check how it’s spelled."),
     "no_names": _("The mail server’s name can’t be looked up in DNS at the moment. We keep trying."),
     "no_connection": _("The mail server can’t be reached. Check host and port; we keep trying."),
     "silent": _("The mail server doesn’t answer. We keep trying."),
@@ -16,7 +16,9 @@ SENTENCES = {
         "Without TLS, only a mail server on this machine can be read. Use imaps://, imap:// or pop3s://."
     ),
     "no_starttls": _("The mail server doesn’t offer STARTTLS. Use imaps:// or pop3s://."),
-    "certificate": _("The mail server’s certificate isn’t trusted. Check the host name, or pin it with ?fingerprint=."),
+    "certificate": _(
+        "The mail server’s certificate isn’t trusted. Check the host name, or enter the fingerprint of the certificate."
+    ),
     "fingerprint": _(
         "The mail server’s certificate has changed. Compare it there, then enter the new fingerprint for the mailbox."
     ),
@@ -40,7 +42,7 @@ SENTENCES = {
         "provider."
     ),
     "busy": _("The mail server lets nobody in at the moment. We keep trying."),
-    "no_folder": _("There’s no such folder in the mailbox. Check the end of the URL."),
+    "no_folder": _("There’s no such folder in the mailbox. Check how it’s spelled."),
     "no_target": _("The folder that read mail goes to can’t be created. Create it in the mailbox."),
     "not_removed": _(
         "The mail server keeps what we delete or move. Check the permissions and settings of the mailbox."

@@ -1,5 +1,6 @@
 """Sending domains: their keys, the records to publish, and which key signs."""
 
+from collections import Counter
 from typing import Any
 from urllib.parse import urlencode
 
@@ -19,6 +20,7 @@ from samizdat.delivery.actions.domain_switch import SwitchPlan, SwitchResult
 from samizdat.delivery.errors import DomainRefused
 from samizdat.delivery.models import DkimKey, RemoteCheck, SendingDomain
 from samizdat.incoming import domain_reports
+from samizdat.incoming.domain_reports import DomainSums
 from samizdat.web import labels
 from samizdat.web.base_form import refuse
 from samizdat.web.charts import bars
@@ -172,10 +174,19 @@ def _reports(request: DeskRequest, domain: SendingDomain) -> dict[str, object]:
     chart = [(source.name or _("other sources"), (source.passed, source.failed)) for source in shown[:8]]
     return {
         "sums": sums,
+        "connections": _connections(sums),
         "sources": shown,
         "source_bars": bars(chart, names_above=True) if shown else None,
         "reports_to": sending_gate.reports_to(leading(request.organization), domain.name),
     }
+
+
+def _connections(sums: DomainSums) -> list[tuple[str, int]]:
+    """How many came encrypted, and why others didn't, in words."""
+    by_word = Counter[str]()
+    for result, many in sums.tls.items():
+        by_word[str(labels.TLS_RESULTS.get(result, labels.TLS_RESULTS["other"]))] += many
+    return by_word.most_common()
 
 
 @deed(ADMINS)
