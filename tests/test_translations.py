@@ -25,7 +25,7 @@ NAMES = set(
     TLS TXT Samizdat bold italic link doc type
     Tab URL UTF WebP Windows Zip and ca cookie date default else endpoint eu fingerprint helo hold https include
     mailto mj or age XLSX passkey resend root samizdat sendmail tel timeout url us xn zip AES GCM
-    DANE DNSSEC MTA STS TLSA
+    DANE DNSSEC MTA STS TLSA UTC
     BEE Stripo Unlayer Brevo Buttondown Ghost Kit MailerLite Mailman Substack beehiiv listmonk txt lt gt
     IMAP INBOX POP UIDL delete file imaps mail move password pop
     ADDRESS Google Microsoft OAuth SendAsApp XOAUTH client host refresh smtp smtps tenant token
