@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import time
 from collections import Counter
 from typing import Any, cast
 
@@ -9,11 +10,15 @@ from aiosmtpd.lmtp import LMTP
 from aiosmtpd.smtp import SMTP, syntax
 
 from samizdat.core.mail.incoming_envelope import MOST, MOST_RECEIVED, MessageBeginning
+from samizdat.core.mail.token_bucket import Bucket
 
 # Connections at once, and of one address elsewhere; a mail server on this machine may have all of them.
 CONNECTIONS, OF_ONE_ADDRESS = 60, 10
 # Messages that are received at once: each is in memory, some times over while it's sealed.
 RECEIVING = 8
+# Messages that are received as fast as they come, and how many a second of those that come on top: a flood gets a tenth
+# of a core, and waits at whoever sends it.
+AT_ONCE, A_SECOND = 1000, 100
 # Seconds: of a session, between two commands, for a whole message, and until one may be received.
 SESSION, COMMAND, MESSAGE, TURN = 900.0, 120.0, 300.0, 30.0
 # Commands of a kind in one session.
@@ -27,9 +32,15 @@ _END = b"\r\n.\r\n"
 class SessionRoom:
     """How many sessions there are, and of whom. Where somebody connects from is known while they are connected."""
 
-    def __init__(self) -> None:
+    def __init__(self, pace: Bucket | None = None) -> None:
         self._peers: Counter[str] = Counter()
+        self._pace = pace or Bucket(AT_ONCE, A_SECOND)
         self.receiving = asyncio.Semaphore(RECEIVING)
+
+    async def turn(self) -> None:
+        """Waits until another message may be received."""
+        while seconds := self._pace.take(time.monotonic()):
+            await asyncio.sleep(seconds)
 
     def enter(self, peer: str) -> bool:
         if self._peers.total() >= CONNECTIONS or (peer and self._peers[peer] >= OF_ONE_ADDRESS):
@@ -127,6 +138,7 @@ class LimitedSession(SMTP):  # type: ignore[misc, unused-ignore]
             await self.push("452 4.3.1 Too much mail at the moment, try again later")
             return
         try:
+            await self._room.turn()
             self._reset_timeout(MESSAGE)
             await self._receive(arg)
         finally:

@@ -8,6 +8,7 @@ import ssl
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -338,6 +339,17 @@ def test_one_address_elsewhere_has_a_share_of_the_room() -> None:
     assert room.enter("192.0.2.2") and room.enter("")
     room.leave("192.0.2.1")
     assert room.enter("192.0.2.1")
+
+
+def test_what_comes_faster_than_mail_is_taken_in_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits = [0.0, 0.01, 0.0]
+    pace = SimpleNamespace(take=lambda _now: waits.pop(0))
+    monkeypatch.setattr(sessions, "Bucket", lambda _at_once, _a_second: pace)
+    for door in start(Door(tmp_path), "smtp"):
+        for _message in range(2):
+            door.send("bounces@lantern.example")
+        assert len(door.kept()) == 2
+    assert waits == []
 
 
 def test_more_recipients_than_a_hundred_wait_for_another_message(door: Door) -> None:
