@@ -8,7 +8,7 @@ from django.apps import apps
 from django.db.models import Model
 
 from samizdat.accounts import actions, invitations, memberships, pending_changes
-from samizdat.accounts.models import Invitation, Membership, PendingChange
+from samizdat.accounts.models import Invitation, Membership, Organization, PendingChange
 from samizdat.audience import consent_records
 from samizdat.audience.actions import add_subscriber, erase, new_list
 from samizdat.audience.models import ConsentRecord
@@ -16,12 +16,15 @@ from samizdat.campaigns.actions import create
 from samizdat.campaigns.archive import share_links
 from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.models import ShareLink
+from samizdat.delivery.actions import key_locks
 from samizdat.events import chain
 from samizdat.events.models import ChainHead
 from samizdat.portability import actions as exporting
 from samizdat.portability import permits
 from samizdat.portability.models import Export
 from samizdat.portability.request import ExportRequest
+from samizdat.vault import locks
+from samizdat.vault.models import KeyLock
 from tests.conftest import NOW, PASSWORD, TODAY
 
 pytestmark = pytest.mark.django_db
@@ -42,6 +45,7 @@ HOLDS: dict[type[Model], Callable[[Any], bool]] = {
     Export: permits.is_ours,
     ChainHead: chain._is_ours,
     ConsentRecord: _was_emptied,
+    KeyLock: lambda row: locks.is_ours(row, bytes(Organization.objects.get().uid)),
 }
 
 
@@ -62,6 +66,8 @@ def rows(lantern: Any) -> dict[type[Model], Any]:
     exporting.ask(lantern, ExportRequest("csv"), reason="For the move.", now=NOW, by=None)
     pending_changes.ask(lantern, "removal", None, about=vera.pk, now=NOW, by=vera)
     erase(lantern, subscriber=add_subscriber(lantern, "ada@post.example", letter, consent="Yes.", now=NOW), now=NOW)
+    key_locks.lock(lantern, by=None, now=NOW)
+    key_locks.unlock(lantern, by=None, now=NOW)
     while chain.append():
         continue
     return {model: model._default_manager.order_by("pk")[0] for model in _with_mac()}

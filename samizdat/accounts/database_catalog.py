@@ -28,6 +28,7 @@ from samizdat.events.models import Event
 from samizdat.events.queries import was_said
 from samizdat.options import option
 from samizdat.publicdb.actions import READABLE, ROLES
+from samizdat.vault.locks import unlocked
 
 log = logging.getLogger("samizdat.worker")
 
@@ -155,7 +156,7 @@ def foreign() -> list[str]:
 def watch(now: datetime) -> list[str]:
     """Says in the log and in the events, once an hour, that something is there; what."""
     names = foreign()
-    for organization in Organization.objects.order_by("id") if names else ():
+    for organization in Organization.objects.filter(unlocked()).order_by("id") if names else ():
         if not was_said(organization, ALTERED, now - TOLD):
             record(ALTERED, organization, now=now, detail={"names": names[:20]})
             log.error("The database runs something that is not ours. Run: samizdat doctor")

@@ -9,6 +9,7 @@ from samizdat.accounts.sealed_settings import put_back
 from samizdat.events.actions import record
 from samizdat.events.kinds import EventKind
 from samizdat.events.queries import was_said
+from samizdat.vault.locks import unlocked
 
 log = logging.getLogger("samizdat.worker")
 
@@ -22,7 +23,7 @@ def watch(now: datetime, *, is_old: bool = False) -> int:
     settings were written beside us is put back. is_old: the database is a backup that nobody has released yet, and
     says of itself so (delivery/database_progress.py)."""
     count = 0
-    for number in Organization.objects.order_by("id").values_list("id", flat=True):
+    for number in Organization.objects.filter(unlocked()).order_by("id").values_list("id", flat=True):
         # As it stands now: the one before may have had the slug of this one.
         organization = Organization.objects.get(pk=number)
         roles = forged(organization)

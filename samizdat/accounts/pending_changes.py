@@ -35,6 +35,7 @@ from samizdat.events.models import Event
 from samizdat.events.queries import last_about
 from samizdat.logs import where_it_broke
 from samizdat.vault import keyring
+from samizdat.vault.locks import unlocked
 
 log = logging.getLogger("samizdat.worker")
 
@@ -151,7 +152,7 @@ def _has_readers(organization: Organization) -> bool:
 
 def note_readers() -> None:
     """Seals of each organization that there was somebody on a list, so that nobody takes all signs of it away."""
-    for organization in Organization.objects.order_by("id"):
+    for organization in Organization.objects.filter(unlocked()).order_by("id"):
         if sealed_settings.how_many(organization, "readers") == 0 and _has_readers(organization):
             with transaction.atomic():
                 Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
@@ -423,7 +424,7 @@ def wait(
     before = {**missed}
     missed.clear()
     rows = PendingChange.objects.filter(state="waiting").order_by()
-    organizations = [*Organization.objects.filter(pk__in=rows.values("organization"))]
+    organizations = [*Organization.objects.filter(unlocked(), pk__in=rows.values("organization"))]
     for organization in random.sample(organizations, len(organizations)):
         admins = KnownAdmins(organization, now)
         for row in sorted(waiting(organization), key=lambda row: row.pk not in before):

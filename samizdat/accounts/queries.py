@@ -10,6 +10,7 @@ from samizdat.accounts.errors import NoSuchOrganization
 from samizdat.accounts.models import Invitation, Membership, Organization, Person
 from samizdat.events.actions import is_genuine
 from samizdat.events.models import Event
+from samizdat.vault.errors import OrganizationLocked
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +54,17 @@ def organization_named(slug: str | None) -> Organization:
 
 def _of_slug(slug: str) -> Organization | None:
     """By the sealed copy of its settings, or whoever writes the database chooses whose readers a command exports. The
-    row counts only where the copy is gone."""
-    rows = [(row, sealed_settings.leading(row)) for row in Organization.objects.order_by("id")]
+    row counts only where the copy is gone, or locked: then no command gets at anything but the lock."""
+    rows = [(row, _settings_or_none(row)) for row in Organization.objects.order_by("id")]
     named = [row for row, kept in rows if kept.slug == slug]
     return next(iter(named or [row for row, kept in rows if not kept.slug and row.slug == slug]), None)
+
+
+def _settings_or_none(organization: Organization) -> sealed_settings.Leading:
+    try:
+        return sealed_settings.leading(organization)
+    except OrganizationLocked:
+        return sealed_settings.Leading()
 
 
 def members(organization: Organization) -> list[TeamMember]:

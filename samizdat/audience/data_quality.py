@@ -30,6 +30,7 @@ from samizdat.core.crypto import seal
 from samizdat.core.mail import address as addresses
 from samizdat.core.mail import misspelling
 from samizdat.vault import keyring
+from samizdat.vault.locks import unlocked
 
 SLICE = 500  # 32 MB at most
 
@@ -41,7 +42,7 @@ MOST_ALIKE = 50
 def scan(now: datetime, seconds: float, stop: Callable[[], bool] = lambda: False) -> bool:
     """Looks on where it was left, for so many seconds. Whether everybody was looked through today (UTC)."""
     until, today = time.monotonic() + seconds, now.astimezone(UTC).date()
-    for organization in Organization.objects.order_by("id"):
+    for organization in Organization.objects.filter(unlocked()).order_by("id"):
         while not _slice(organization, today):
             if stop() or time.monotonic() > until:
                 return False

@@ -5,6 +5,7 @@ import importlib
 import click
 
 from samizdat import processes
+from samizdat.cli import bootstrap
 from samizdat.cli.output import OutputSettings, called
 
 # Word -> module and attribute. Loaded when called for, so that the command answers at once.
@@ -17,6 +18,7 @@ COMMANDS = {
     "release": ("copied_installation", "release"),
     "organization": ("instance", "organization"),
     "person": ("instance", "person"),
+    "keys": ("keys", "keys"),
     "change": ("changes", "change"),
     "domain": ("domains", "domain"),
     "list": ("audience", "lists"),
@@ -66,6 +68,7 @@ def samizdat(context: click.Context) -> None:
 
 def main() -> None:
     processes.close_memory()  # A command may hold keys, and reads people in plain.
+    bootstrap.end_when_locked()
     # click answers usage errors with 2 and our sentences with 1.
     samizdat(prog_name=called())
 

@@ -1,15 +1,20 @@
 """Django is loaded inside commands, not at import: `samizdat --help` answers at once."""
 
+import contextlib
 import importlib.util
 import logging
 import os
 import pkgutil
+import signal
+import threading
+import time
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
 
-from samizdat.cli.output import CommandFailed, settings
+from samizdat import wakeups
+from samizdat.cli.output import CommandFailed, note, settings
 from samizdat.options import data_folder, option
 from samizdat.vault.errors import BEFORE_RELEASE, DataBeforeRelease
 
@@ -54,6 +59,40 @@ def open_house(logs: bool = False) -> None:
     from samizdat.vault import keyring
 
     keyring.open_for_django()
+    if _ends_when_locked and not logs:
+        threading.Thread(target=_watch_locks, name="locks", daemon=True).start()
+
+
+# Set by the program itself: what is called inside of another process must not end that one.
+_ends_when_locked = False
+
+# Seconds until a command looks whether an organization was locked: most have ended. Then it looks each second, as key
+# servers do, and has so many to stop.
+SHORT, TO_STOP = 3.0, 5.0
+
+
+def end_when_locked() -> None:
+    global _ends_when_locked
+    _ends_when_locked = True
+
+
+def _watch_locks() -> None:
+    """A command that has keys of an organization which is locked ends, as the processes of `serve` do."""
+    from django.db import DatabaseError, connections
+
+    from samizdat.vault import keyring, locks
+
+    time.sleep(SHORT)
+    while True:
+        with contextlib.suppress(DatabaseError):
+            if any(map(keyring.holds, locks.numbers())):
+                break
+        connections.close_all()
+        time.sleep(wakeups.until_next())
+    note("The organization was locked, so this command ends.")
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(TO_STOP)
+    os._exit(1)
 
 
 def check_schema() -> None:

@@ -318,8 +318,10 @@ def _public_role() -> Iterator[HealthCheck]:
 def _own_postfix() -> Iterator[HealthCheck]:
     from samizdat.accounts.models import Organization
     from samizdat.delivery.queries import routes
+    from samizdat.vault.locks import unlocked
 
-    yield from own_postfix.look(row for organization in Organization.objects.all() for row in routes(organization))
+    organizations = Organization.objects.filter(unlocked())
+    yield from own_postfix.look(row for organization in organizations for row in routes(organization))
 
 
 def _organizations() -> Iterator[HealthCheck]:
@@ -328,10 +330,14 @@ def _organizations() -> Iterator[HealthCheck]:
     from samizdat.audience.consistency import compared
     from samizdat.delivery import database_progress
     from samizdat.delivery.queries import routes
+    from samizdat.vault import locks
 
     forged_rows.watch(bootstrap.now(), is_old=database_progress.missing() is not None)
     for organization in Organization.objects.order_by("id"):
         name = organization.name
+        if lock := locks.state(organization):
+            yield HealthCheck("amber", name, f"Locked since {lock.at:%Y-%m-%d %H:%M} UTC. Unlock: samizdat keys unlock")
+            continue
         yield from _roles(organization)
         yield from _log(organization)
         yield from _suppressions(organization)

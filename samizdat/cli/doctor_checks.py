@@ -179,6 +179,7 @@ def _journals() -> Iterator[HealthCheck]:
     from samizdat.delivery import monitoring
     from samizdat.delivery.engine import rewound_database
     from samizdat.events.actions import detail_of
+    from samizdat.vault.locks import unlocked
 
     forgotten = rewound_database.forgotten()
     if forgotten:
@@ -197,7 +198,7 @@ def _journals() -> Iterator[HealthCheck]:
         lone = len(left) == 1
         what = f"{len(left)} {'journal' if lone else 'journals'} of {size:,.0f} KB {'waits' if lone else 'wait'} here"
         yield HealthCheck("amber", "journals", f"{what}. Start `samizdat serve` or `worker` here to read them.")
-    for organization in Organization.objects.order_by("id"):
+    for organization in Organization.objects.filter(unlocked()).order_by("id"):
         event = rewound_database.lately(organization, dbclock.now())
         if event is not None:
             yield HealthCheck("amber", organization.name, _rewound(event.at, detail_of(event)))

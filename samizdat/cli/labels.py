@@ -76,6 +76,7 @@ _IN_THE_APP = (
 
 _CAMPAIGN = {
     "late": "it was more than an hour late, so someone has to resume it",
+    "keys_locked": "the organization is locked; unlock it with `samizdat keys unlock`",
     "no_route": "no sending route is working",
     "barred": "no route can send from its domain",
     "provider": (

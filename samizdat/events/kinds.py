@@ -127,7 +127,9 @@ type EventKind = Literal[
     "installation.released",
     "installation.rewound",
     "installation.taken_over",
+    "keys.locked",
     "keys.rotated",
+    "keys.unlocked",
     "list.archived",
     "list.changed",
     "list.complaints_alarm",
@@ -392,7 +394,9 @@ SENTENCES: dict[EventKind, Promise] = {
     "installation.taken_over": lazy(
         "Another copy of this installation took over, so sending is on hold here until an admin allows it."
     ),
+    "keys.locked": lazy("The organization was locked: nothing encrypted can be read."),
     "keys.rotated": lazy("The organization’s encryption keys were replaced."),
+    "keys.unlocked": lazy("The organization was unlocked."),
     "list.archived": lazy("List archived."),
     "list.changed": lazy("List details changed."),
     "list.complaints_alarm": lazy("Many subscribers reported emails of a list as spam."),

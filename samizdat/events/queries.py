@@ -12,6 +12,7 @@ from samizdat.events.actions import OF_CROWDS, OF_PEOPLE, is_genuine
 from samizdat.events.models import Event
 from samizdat.events.sql import numbers_about
 from samizdat.vault.keyring import HasKeys
+from samizdat.vault.locks import unlocked
 
 
 def newest(organization: HasKeys, limit: int = 20, kinds: Iterable[str] = (), before: int | None = None) -> list[Event]:
@@ -126,7 +127,10 @@ def _ours(rows: QuerySet[Event]) -> Iterator[Event]:
 def unhandled(page: int = 200) -> Iterator[Event]:
     """Events that worker/schedule/event_handlers.py has not followed up yet, the oldest first; read `page` at a
     time."""
-    rows, after = Event.objects.select_related("organization").filter(handled=False).order_by("id"), 0
+    rows, after = (
+        Event.objects.select_related("organization").filter(unlocked("organization__"), handled=False).order_by("id"),
+        0,
+    )
     while events := [*rows.filter(id__gt=after)[:page]]:
         yield from events
         after = events[-1].id

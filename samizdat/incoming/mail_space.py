@@ -25,6 +25,7 @@ from samizdat.events.models import Event
 from samizdat.events.queries import was_said
 from samizdat.incoming.models import IncomingMail
 from samizdat.options import data_folder, megabytes
+from samizdat.vault.locks import unlocked
 
 log = logging.getLogger("samizdat.worker")
 
@@ -89,7 +90,7 @@ def make_room(now: datetime, stops: Callable[[], bool] = lambda: False) -> int:
     """Deletes what nobody needs where an organization has too much, the oldest first; how many messages. Admins hear
     of it where that isn't enough."""
     gone = 0
-    for organization in Organization.objects.order_by("pk"):
+    for organization in Organization.objects.filter(unlocked()).order_by("pk"):
         before = _measured(organization)
         trimmed = _trim(organization, before.excess(), stops)
         gone += trimmed

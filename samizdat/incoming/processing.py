@@ -25,6 +25,7 @@ from samizdat.incoming.mailboxes import round_trips
 from samizdat.incoming.models import IncomingMail, MailReport
 from samizdat.incoming.report_details import digest_of
 from samizdat.logs import where_it_broke
+from samizdat.vault.locks import unlocked
 
 log = logging.getLogger("samizdat.worker")
 
@@ -57,7 +58,7 @@ class ReadMail(NamedTuple):
 def waiting() -> list[Organization]:
     """Organizations with messages that nobody has read."""
     numbers = IncomingMail.objects.filter(state=IncomingMail.WAITING).values("organization").distinct()
-    return [*Organization.objects.filter(pk__in=numbers).order_by("pk")]
+    return [*Organization.objects.filter(unlocked(), pk__in=numbers).order_by("pk")]
 
 
 def process(organization: Organization, now: datetime) -> int:

@@ -37,6 +37,7 @@ from samizdat.portability.models import Export
 from samizdat.portability.request import ExportDetails, ExportRequest, told_of
 from samizdat.portability.write import FORMATS
 from samizdat.vault import keyring
+from samizdat.vault.locks import unlocked
 
 log = logging.getLogger("samizdat.worker")
 
@@ -294,7 +295,7 @@ def is_alive(row: Export, now: datetime) -> bool:
 
 def waiting(now: datetime) -> list[int]:
     """Asked for, or begun by a process that is gone. The command line's own are nobody's to go on with."""
-    rows = Export.objects.filter(state__in=("asked", "running"))
+    rows = Export.objects.filter(unlocked("organization__"), state__in=("asked", "running"))
     return [row.pk for row in rows if row.state == "asked" or not is_alive(row, now)]
 
 

@@ -23,6 +23,7 @@ from samizdat.events.kinds import EventKind
 from samizdat.portability import actions, bound_selection, permits, recipient_keys
 from samizdat.portability.errors import ExportRefused
 from samizdat.portability.models import Export
+from samizdat.vault.locks import unlocked
 
 log = logging.getLogger("samizdat.worker")
 
@@ -119,7 +120,7 @@ def is_made_alone(row: Export, now: datetime) -> bool:
 def wait(now: datetime, passed: timedelta, seen: pending_changes.Seen | None = None) -> None:
     """Counts the time that passed, by a clock that nobody can set, since the last call; what has waited long enough is
     made. seen: as in changes.count."""
-    for row in Export.objects.select_related("organization", "by").filter(state="held"):
+    for row in Export.objects.select_related("organization", "by").filter(unlocked("organization__"), state="held"):
         if not pending_changes.is_admin(row.by, row.organization):
             actions.cancel(row, now=now, by=None)
             continue

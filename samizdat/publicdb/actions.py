@@ -9,7 +9,7 @@ import ipaddress
 import json
 import os
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -335,11 +335,13 @@ def is_intake_empty() -> bool:
     return not Intake.objects.exists()
 
 
-def next_rows(kinds: Sequence[str], limit: int, place: bytes | None = None) -> list[int]:
+def next_rows(
+    kinds: Sequence[str], limit: int, place: bytes | None = None, closed: Collection[bytes] = ()
+) -> list[int]:
     """The oldest of what nobody has looked at, in the order they came: the same share of every place, so that who
-    fills one keeps no other waiting; or of one place alone."""
+    fills one keeps no other waiting; or of one place alone. closed: places of which nothing is taken up now."""
     fresh = Intake.objects.filter(put_off=0)
-    places = [place] if place else [*places_of(kinds)]
+    places = [*({place} if place else places_of(kinds)).difference(closed)]
     if len(places) > limit:
         places = _random.sample(places, limit)
     share = limit // max(1, len(places))

@@ -5,6 +5,10 @@ BEFORE_RELEASE = (
     "run `samizdat init` with another SAMIZDAT_DATA, and import the export. Nothing was changed."
 )
 
+LOCKED = (
+    "The keys of this organization are locked. An admin unlocks them in the app, or on the server: samizdat keys unlock"
+)
+
 
 class VaultError(Exception):
     """The keys cannot be had. `code` for the API, the text for the person."""
@@ -30,6 +34,15 @@ class KeyWrong(VaultError):
 
 class KeyRefused(VaultError):
     code = "key_refused"
+
+
+class OrganizationLocked(VaultError):
+    """Nobody gets the keys of this organization until one of its admins unlocks them (vault/locks.py)."""
+
+    code = "organization_locked"
+
+    def __init__(self, sentence: str = LOCKED) -> None:
+        super().__init__(sentence)
 
 
 class RecordBroken(VaultError):

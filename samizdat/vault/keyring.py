@@ -9,6 +9,7 @@ keys.link                  makes tokens; keys.links reads old ones
 import os
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Protocol
@@ -20,8 +21,8 @@ from django.db import OperationalError, ProgrammingError
 from samizdat.core.crypto import seal
 from samizdat.core.crypto.tokens import LinkKey, Token
 from samizdat.options import data_folder, key_file
-from samizdat.vault.errors import DataBeforeRelease, KeyWrong, RecordBroken, VaultError
-from samizdat.vault.models import Proof, VaultKey
+from samizdat.vault.errors import DataBeforeRelease, KeyWrong, OrganizationLocked, RecordBroken, VaultError
+from samizdat.vault.models import KeyLock, Proof, VaultKey
 from samizdat.vault.socket_source import SocketSource
 from samizdat.vault.source import InstanceSource, KeySource, read_key_file
 
@@ -190,12 +191,14 @@ def _owner(organization: HasKeys) -> tuple[int, bytes]:
 
 
 def keys(organization: HasKeys) -> OrganizationKeys:
-    """The keys of an organization (a row, or anything with id and uid)."""
+    """The keys of an organization (a row, or anything with id and uid). Errors: VaultError, OrganizationLocked among
+    it."""
     now = time.monotonic()
     with _lock:
         owner = _owner(organization)
         organization_keys = _keys.get(owner)
         if organization_keys is None:
+            _refuse_locked(owner)
             organization_keys = _load(*owner)
             if organization_keys.data is not None:  # Who asks before the keys are written asks again.
                 _keys[owner] = organization_keys
@@ -207,13 +210,15 @@ def keys(organization: HasKeys) -> OrganizationKeys:
 
 
 def look_again(organization: HasKeys) -> bool:
-    """Loads the keys anew where others stand in the database than this process knows; whether it did.
+    """Loads the keys anew where others stand in the database than this process knows; whether it did. Errors:
+    OrganizationLocked.
 
     An export that comes in brings keys, and another process may have taken it in. What uses a key by its number looks
     again before it says that there is none.
     """
     owner = _owner(organization)
     with _lock:
+        _refuse_locked(owner)
         held = _keys.get(owner)
         if held is not None:
             held.looked = time.monotonic()
@@ -229,6 +234,26 @@ def forget_idle(idle: float = IDLE) -> None:
     with _lock:
         for owner in [owner for owner, held in _keys.items() if now - held.used > idle]:
             del _keys[owner]
+
+
+def _refuse_locked(owner: tuple[int, bytes]) -> None:
+    """The key server refuses as well. Here nothing is asked of it in vain, and commands have none when nothing runs."""
+    if KeyLock.objects.filter(organization_id=owner[0], locked=True).exists():
+        _keys.pop(owner, None)
+        raise OrganizationLocked
+
+
+def drop(owners: Iterable[tuple[int, bytes]]) -> None:
+    """Forgets the keys of these organizations, by number and uid."""
+    with _lock:
+        for owner in owners:
+            _keys.pop(owner, None)
+
+
+def holds(organization_id: int) -> bool:
+    """Whether this process has keys of that organization."""
+    with _lock:
+        return any(owner[0] == organization_id for owner in _keys)
 
 
 def wrap_former(organization: HasKeys, kind: str, number: int, secret: bytes, came: date) -> bytes:
@@ -272,11 +297,15 @@ def _load(organization_id: int, uid: bytes) -> OrganizationKeys:
 
 
 def unopened() -> list[VaultKey]:
-    """Keys of organizations in the database that don't open under their names, with their organizations."""
+    """Keys of organizations in the database that don't open under their names, with their organizations; of those that
+    are locked nobody knows."""
     source, bad = open_source(), []
-    for row in VaultKey.objects.select_related("organization").order_by("id").iterator(chunk_size=500):
+    rows = VaultKey.objects.select_related("organization").exclude(organization__key_lock__locked=True)
+    for row in rows.order_by("id").iterator(chunk_size=500):
         try:
             source.unwrap(label_of(row, row.organization), row.wrapped)
+        except OrganizationLocked:
+            continue
         except VaultError:
             bad.append(row)
     return bad

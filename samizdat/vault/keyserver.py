@@ -23,7 +23,7 @@ from samizdat.core.crypto import signature
 from samizdat.core.webhook_delivery import MOST_BOX
 from samizdat.publicdb.actions import SLOT_TRIES, take_in
 from samizdat.publicdb.intake_limits import InboxFull, Room
-from samizdat.vault.errors import KeyRefused, VaultError
+from samizdat.vault.errors import KeyRefused, OrganizationLocked, VaultError
 from samizdat.vault.purposes import of_role
 from samizdat.vault.socket_source import SECRET_NAME, SOCKET_NAME, pack, short
 from samizdat.vault.source import KeySource
@@ -55,7 +55,8 @@ class KeyServer:
     """Answers children and commands. `reader_links()` gives the public process its leave keys, `box_key()` the key that
     it seals to for one organization; it gets no other but what checks the rows of the public database. `has_to_send()`
     says of which organizations a sender gets keys; `troubles()` tells commands which processes do not run, and why;
-    `mailboxes()` tells a listener for mail which addresses are ours."""
+    `mailboxes()` tells a listener for mail which addresses are ours; of organizations that are locked nobody gets a
+    key."""
 
     def __init__(
         self,
@@ -65,10 +66,11 @@ class KeyServer:
         has_to_send: Callable[[int, bytes], bool],
         troubles: Callable[[], dict[str, str]] = dict,
         mailboxes: Callable[[], list[dict[str, object]]] = list,
+        is_locked: Callable[[int, bytes], bool] = lambda _number, _uid: False,
     ) -> None:
         self._source = source
         self._reader_links, self._box_key, self._has_to_send = reader_links, box_key, has_to_send
-        self._troubles, self._mailboxes = troubles, mailboxes
+        self._troubles, self._mailboxes, self._is_locked = troubles, mailboxes, is_locked
         self._room = Room()
 
     def serve(self, connection: socket.socket, role: str) -> None:
@@ -138,6 +140,8 @@ class KeyServer:
             if "troubles" in ask and role == "desk":
                 return {"troubles": self._troubles()}
             return {"error": f"The {role} process may not have this key."}
+        except OrganizationLocked as error:
+            return {"error": str(error), "code": error.code}
         except (VaultError, InboxFull) as error:
             return {"error": str(error)}
         except Exception as error:  # A broken question must not take the supervisor down.
@@ -155,9 +159,15 @@ class KeyServer:
         return take_in(place, box, kind, *marks)
 
     def _may_open(self, role: str, label: str) -> bool:
-        """The label names kind, number and organization of a key, which opens under it alone."""
-        owner = label.split(":")[2:]
-        return role != "sender" or not owner or self._has_to_send(int(owner[0]), bytes.fromhex(owner[1]))
+        """The label names kind, number and organization of a key, which opens under it alone. Errors:
+        OrganizationLocked."""
+        words = label.split(":")[2:]
+        if not words:
+            return True
+        owner = int(words[0]), bytes.fromhex(words[1])
+        if self._is_locked(*owner):
+            raise OrganizationLocked
+        return role != "sender" or self._has_to_send(*owner)
 
 
 def stop_listening(folder: Path) -> None:

@@ -25,6 +25,20 @@ class VaultKey(models.Model):
         constraints = [models.UniqueConstraint(fields=["organization", "kind", "number"], name="vaultkey_once")]
 
 
+class KeyLock(models.Model):
+    """Whether an organization's keys are locked (locks.py). Its row stays once it was locked; without one it never
+    was."""
+
+    organization = models.OneToOneField(
+        "accounts.Organization", models.CASCADE, primary_key=True, related_name="key_lock"
+    )
+    locked = models.BooleanField()
+    serial = models.BigIntegerField()  # How often it was locked and unlocked: an older row that is put back is older.
+    at = models.DateTimeField()
+    by = models.ForeignKey("accounts.Person", models.SET_NULL, null=True, related_name="+")  # None: on the server.
+    mac = models.BinaryField(max_length=32)
+
+
 class Proof(models.Model):
     """A known word wrapped by the instance key: tells at once whether a key file belongs to this database."""
 

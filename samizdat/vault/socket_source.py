@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from samizdat.vault.errors import KeyRefused
+from samizdat.vault.errors import KeyRefused, OrganizationLocked
 
 SOCKET_NAME, SECRET_NAME = "keys.sock", "keys.secret"
 FD_VARIABLE = "SAMIZDAT_KEYS_FD"
@@ -61,6 +61,8 @@ class SocketSource:
                 answer: dict[str, Any] = json.loads(self._stream.readline() or "{}")
             except (OSError, ValueError):
                 answer = {}
+        if answer.get("code") == OrganizationLocked.code:
+            raise OrganizationLocked(answer["error"])
         if "error" in answer or not answer:
             raise KeyRefused(answer.get("error") or "The supervisor is gone. Start `samizdat serve` again.")
         return answer

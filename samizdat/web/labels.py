@@ -224,6 +224,7 @@ CAMPAIGN_REASONS: dict[str, Word] = {
         "This campaign can’t be opened: its keys are missing, another version wrote it, or it was changed in the "
         "database. Ask an admin."
     ),
+    "keys_locked": lazy("The organization was locked. Sending resumes automatically once it’s unlocked."),
     "no_route": lazy("No sending route is working. Fix or add one under Routes. Sending then resumes automatically."),
     "barred": lazy("No route can send from its domain."),
     "provider": lazy("A mailbox provider rejects our emails."),

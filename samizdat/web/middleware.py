@@ -20,7 +20,9 @@ from samizdat.accounts.models import Organization, Person
 from samizdat.accounts.pending_changes import TooManyWaiting
 from samizdat.core.mail.address import is_at_or_below
 from samizdat.logs import where_it_broke
-from samizdat.web import read_limits, resume_after_sign_in
+from samizdat.vault import locks
+from samizdat.vault.errors import OrganizationLocked
+from samizdat.web import key_locks, read_limits, resume_after_sign_in
 from samizdat.web.asgi import PERSON
 from samizdat.web.permissions import Door, View, door_of
 from samizdat.web.request import DeskRequest, VisitorRequest
@@ -37,6 +39,7 @@ class DeskMiddleware:
     - not signed in: on to the sign-in page, and back afterwards, with what was typed (signed_out)
     - an organization they have no role in: 404, exactly like one that does not exist
     - a role that may not do this: 403
+    - an organization that is locked: how to unlock it, and nothing else
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -78,6 +81,8 @@ class DeskMiddleware:
         """A broken page is logged by file and line alone; Django's own log would carry the address of the page."""
         if isinstance(error, read_limits.TooFast):
             return read_limits.answer(request, error.seconds)
+        if isinstance(error, OrganizationLocked) and request.organization is not None:
+            return key_locks.answer(request)
         if isinstance(error, TooManyWaiting):
             return read_limits.refusal(request, _("Too many pending changes"), str(error), 409)
         if not isinstance(error, (Http404, PermissionDenied)):
@@ -98,6 +103,8 @@ class DeskMiddleware:
         # A page that takes no such request at all says 405 itself.
         if allowed and request.role not in allowed:
             raise PermissionDenied
+        if not door["in_lock"] and locks.state(request.organization):
+            return key_locks.answer(request)
         return None
 
     def _knows(self, host: str) -> bool:

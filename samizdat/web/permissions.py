@@ -29,11 +29,12 @@ View = Callable[..., HttpResponseBase]
 
 
 class Door(TypedDict):
-    """open: also for people who have not signed in."""
+    """open: also for people who have not signed in. in_lock: also while the organization is locked."""
 
     see: tuple[str, ...]
     do: tuple[str, ...]
     open: bool
+    in_lock: bool
 
 
 def door_of(view: object) -> Door | None:
@@ -53,18 +54,18 @@ def door(see: tuple[str, ...], do: tuple[str, ...] = NOBODY) -> Callable[[View],
 
     def mark(view: View) -> View:
         guarded = require_http_methods(["GET", "HEAD", "POST"] if do else ["GET", "HEAD"])(view)
-        guarded.door = {"see": see, "do": do, "open": False}  # type: ignore[attr-defined]
+        guarded.door = {"see": see, "do": do, "open": False, "in_lock": False}  # type: ignore[attr-defined]
         return guarded
 
     return mark
 
 
-def deed(do: tuple[str, ...] = WRITERS) -> Callable[[View], View]:
+def deed(do: tuple[str, ...] = WRITERS, *, in_lock: bool = False) -> Callable[[View], View]:
     """A button: POST only, answers with a redirect."""
 
     def mark(view: View) -> View:
         guarded = require_http_methods(["POST"])(view)
-        guarded.door = {"see": NOBODY, "do": do, "open": False}  # type: ignore[attr-defined]
+        guarded.door = {"see": NOBODY, "do": do, "open": False, "in_lock": in_lock}  # type: ignore[attr-defined]
         return guarded
 
     return mark
@@ -73,14 +74,14 @@ def deed(do: tuple[str, ...] = WRITERS) -> Callable[[View], View]:
 def open_door(view: View) -> View:
     """A page for people who have not signed in."""
     guarded = require_http_methods(["GET", "HEAD", "POST"])(view)
-    guarded.door = {"see": EVERYONE, "do": EVERYONE, "open": True}  # type: ignore[attr-defined]
+    guarded.door = {"see": EVERYONE, "do": EVERYONE, "open": True, "in_lock": True}  # type: ignore[attr-defined]
     return guarded
 
 
 def personal(view: View) -> View:
     """A page of the person themselves, with no organization in its address."""
     guarded = require_http_methods(["GET", "HEAD", "POST"])(view)
-    guarded.door = {"see": EVERYONE, "do": EVERYONE, "open": False}  # type: ignore[attr-defined]
+    guarded.door = {"see": EVERYONE, "do": EVERYONE, "open": False, "in_lock": True}  # type: ignore[attr-defined]
     return guarded
 
 

@@ -53,6 +53,7 @@ from samizdat.events.actions import record
 from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
 from samizdat.vault import keyring
+from samizdat.vault.locks import unlocked
 
 TAG, UNTAG, MOVE, REMOVE, ERASE = "tag", "untag", "move", "remove", "erase"
 
@@ -281,7 +282,9 @@ def _turn(row: BulkAction, state: str, begun: datetime | None = None) -> None:
 
 def open_works() -> list[int]:
     """Those that are not at their end, for the clock."""
-    return [*BulkAction.objects.filter(OPEN_WORK).order_by("id").values_list("id", flat=True)]
+    return [
+        *BulkAction.objects.filter(unlocked("organization__"), OPEN_WORK).order_by("id").values_list("id", flat=True)
+    ]
 
 
 def run(

@@ -18,6 +18,7 @@ from samizdat.core.consent import last_day
 from samizdat.core.crypto import seal
 from samizdat.events.actions import record
 from samizdat.vault import keyring
+from samizdat.vault.locks import unlocked
 
 # Sign-ups of one look.
 PAGE = 100
@@ -33,7 +34,9 @@ def forget_unconfirmed(now: datetime) -> int | None:
     Only what came by a form: pending ones of an import were asked by somebody else, and stay. Who is known by nothing
     else goes whole, and may sign up again. Of everybody else, on the list or not, the sign-up alone is forgotten.
     """
-    due = SignUp.objects.filter(day__lt=last_day(now)).order_by("day", "record")[:PAGE]
+    due = SignUp.objects.filter(unlocked("record__list__organization__"), day__lt=last_day(now)).order_by(
+        "day", "record"
+    )[:PAGE]
     by_list: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for id, subscriber, list_id in due.values_list("record_id", "record__subscriber", "record__list"):
         by_list[list_id].append((id, subscriber))

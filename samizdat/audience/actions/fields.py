@@ -23,6 +23,7 @@ from samizdat.events.actions import record
 from samizdat.events.queries import about
 from samizdat.vault import keyring
 from samizdat.vault.keyring import OrganizationKeys
+from samizdat.vault.locks import unlocked
 
 # As Mailchimp's, so that a letter of either place works in the other.
 TAG = re.compile(r"[A-Z][A-Z0-9_]{0,9}")
@@ -176,7 +177,8 @@ def follow_readable(now: datetime, seconds: float, stop: Callable[[], bool] = la
     never differ.
     """
     until = time.monotonic() + seconds
-    for row in Field.objects.select_related("organization").exclude(filled=None).order_by("id"):
+    rows = Field.objects.select_related("organization").filter(unlocked("organization__"))
+    for row in rows.exclude(filled=None).order_by("id"):
         while not _follow_slice(row, now):
             if stop() or time.monotonic() > until:
                 return False
@@ -235,7 +237,8 @@ def clear_removed(now: datetime, seconds: float, stop: Callable[[], bool] = lamb
     were removed: what the row says, whoever writes the database has it say of any.
     """
     until = time.monotonic() + seconds
-    for row in Field.objects.select_related("organization").exclude(removed=None).exclude(sealed=b"").order_by("id"):
+    rows = Field.objects.select_related("organization").filter(unlocked("organization__")).exclude(removed=None)
+    for row in rows.exclude(sealed=b"").order_by("id"):
         if about(row.organization, "field.removed", row.number) is None:
             continue
         while not _clear_slice(row, now):

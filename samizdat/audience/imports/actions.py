@@ -53,6 +53,7 @@ from samizdat.core.imports import ImportPlan, Problem
 from samizdat.events.actions import record
 from samizdat.vault import keyring
 from samizdat.vault.keyring import OrganizationKeys
+from samizdat.vault.locks import unlocked
 
 __all__ = [
     "COUNTS", "ImportPreview", "ImportProgress", "add_piece", "begin_upload", "cancel", "change_plan", "direct",
@@ -429,13 +430,19 @@ def run_import(
 
 def resumable(now: datetime) -> list[int]:
     """Uploads that nobody is at: to be run. The command line's own imports wait for the same command."""
-    rows = Import.objects.filter(state__in=("waiting", "running"), pieces__isnull=False).distinct()
+    rows = Import.objects.filter(
+        unlocked("organization__"), state__in=("waiting", "running"), pieces__isnull=False
+    ).distinct()
     return [row.id for row in rows if not ownership.is_alive(row, now)]
 
 
 def inspectable(now: datetime) -> list[int]:
     """Uploads that are complete and that nobody looks at: to be inspected."""
-    return [row.id for row in Import.objects.filter(state="reading") if not ownership.is_alive(row, now)]
+    return [
+        row.id
+        for row in Import.objects.filter(unlocked("organization__"), state="reading")
+        if not ownership.is_alive(row, now)
+    ]
 
 
 def sweep_uploads(now: datetime) -> int:

@@ -35,6 +35,7 @@ from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
 from samizdat.events.sql import numbers_about
 from samizdat.vault import keyring
+from samizdat.vault.locks import unlocked
 
 # A campaign that is over is looked at for so long: a worker that was down meanwhile finds it.
 LOOKED_BACK = timedelta(days=14)
@@ -104,7 +105,9 @@ def _campaigns(now: datetime, organization: int | None) -> list[Campaign]:
     recent = now - LOOKED_BACK
     over = Q(state="finished", finished__gt=recent) | Q(state="cancelled", changed__gt=recent)
     still = Q(state__in=("paused", "waiting")) | Q(state="sending", pending=0) | Q(state="sending", welcome__gt=0)
-    rows = Campaign.objects.filter(over | still, refused__gt=0, edition__isnull=False).select_related("organization")
+    rows = Campaign.objects.filter(
+        unlocked("organization__"), over | still, refused__gt=0, edition__isnull=False
+    ).select_related("organization")
     if organization is not None:
         rows = rows.filter(organization=organization)
     return list(rows.defer(*large()).order_by("pk"))

@@ -40,6 +40,7 @@ from samizdat.delivery.errors import BeingReleased, DeliveryError, NobodyToWrite
 from samizdat.events.actions import record
 from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
+from samizdat.vault.locks import unlocked
 
 # Minutes that a digest waits before it leaves: nobody has read it yet.
 HOLD = 30
@@ -66,7 +67,7 @@ def make_due(now: datetime) -> int:
     failures: list[Exception] = []
     rows = List.objects.select_related("organization").filter(id__in=recipients_sql.lists_with_digest())
     slow = set[int]()  # Organizations: no other's digest waits for a second one of theirs.
-    for list_ in rows.filter(organization__sending_locked=False):
+    for list_ in rows.filter(unlocked("organization__"), organization__sending_locked=False):
         if list_.organization_id in slow or _rests.get(list_.id, 0.0) > time.monotonic():
             continue
         before = len(failures)
@@ -75,7 +76,9 @@ def make_due(now: datetime) -> int:
             slow.add(list_.organization_id)
             _rests[list_.id] = time.monotonic() + REST
     released = 0
-    for campaign in in_turn(_drafts().filter(reason="", organization__sending_locked=False)):
+    for campaign in in_turn(
+        _drafts().filter(unlocked("organization__"), reason="", organization__sending_locked=False)
+    ):
         released += bool(_try(partial(_send, campaign, now), failures))
     if failures:
         raise failures[0]

@@ -26,6 +26,7 @@ from samizdat.delivery.sealed_domains import SealedKey
 from samizdat.events.actions import record
 from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
+from samizdat.vault.locks import unlocked
 
 # Days for which the record of a key that no longer signs has to stay: letters signed with it lie in queues for up to
 # five days, and some receivers look again when a letter is opened or forwarded.
@@ -369,7 +370,8 @@ def retire(key: DkimKey, *, now: datetime, by: Person | None = None, approved: b
 
 def retire_due(now: datetime) -> int:
     """Keys whose overlap is over."""
-    due = DkimKey.objects.filter(state="retiring", until__lte=_day(now)).select_related("domain__organization")
+    due = DkimKey.objects.filter(unlocked("domain__organization__"), state="retiring", until__lte=_day(now))
+    due = due.select_related("domain__organization")
     moves = [_move(key, ("retiring",), "retired", "domain.key_retired", now, None, private_sealed=b"") for key in due]
     return sum(moves)
 

@@ -27,6 +27,7 @@ from samizdat.delivery.sending_row import SendingRow
 from samizdat.events.actions import record
 from samizdat.events.kinds import EventKind
 from samizdat.vault.errors import VaultError
+from samizdat.vault.locks import unlocked
 
 log = logging.getLogger("samizdat.worker")
 
@@ -40,7 +41,10 @@ def start_due(now: datetime) -> int:
     """Scheduled and held campaigns whose time has come begin to send; one that is too late is paused instead."""
     begun = 0
     rows = Campaign.objects.filter(
-        state__in=("scheduled", "held"), not_before__lte=now, organization__sending_locked=False
+        unlocked("organization__"),
+        state__in=("scheduled", "held"),
+        not_before__lte=now,
+        organization__sending_locked=False,
     )
     # Asked twice a second, and nearly always there is none: the columns of both tables are put together for one alone.
     for campaign in rows.select_related("organization").defer(*large()) if rows.exists() else ():
@@ -64,7 +68,9 @@ def start_due(now: datetime) -> int:
 def next_due(now: datetime) -> datetime | None:
     """When, after now, start_due or routes.wake_due have something to do, if nobody writes anything before; None: at no
     time. What they could not do now is tried again soon."""
-    campaigns = Campaign.objects.filter(state__in=("scheduled", "held"), organization__sending_locked=False)
+    campaigns = Campaign.objects.filter(
+        unlocked("organization__"), state__in=("scheduled", "held"), organization__sending_locked=False
+    )
     routes = Route.objects.filter(state__in=("throttled", "dead"))
     times = campaigns.aggregate(at=Min("not_before"))["at"], routes.aggregate(at=Min("until"))["at"]
     earliest = min((at for at in times if at is not None), default=None)
@@ -97,13 +103,22 @@ def owe_set_aside(seconds: float = inf) -> bool:
     Whether that is all."""
     if not DigestRecipients.objects.exists():
         return True  # Nearly always.
-    rows = digest_rounds.begun().values_list("campaign__organization", "campaign").distinct()
+    rows = (
+        digest_rounds.begun()
+        .filter(unlocked("campaign__organization__"))
+        .values_list("campaign__organization", "campaign")
+        .distinct()
+    )
     return in_turns([(organization, digest_rounds.portions(campaign)) for organization, campaign in rows], seconds)[1]
 
 
 def finish_cancelled(now: datetime, seconds: float = inf) -> bool:
     """Books what is still owed of cancelled campaigns, for so many seconds. Whether that is all."""
-    rows = Campaign.objects.filter(state="cancelled").exclude(pending=0, deferred=0).values_list("organization", "pk")
+    rows = (
+        Campaign.objects.filter(unlocked("organization__"), state="cancelled")
+        .exclude(pending=0, deferred=0)
+        .values_list("organization", "pk")
+    )
     return in_turns(((organization, cancelled_portions(campaign, now)) for organization, campaign in rows), seconds)[1]
 
 
@@ -113,7 +128,11 @@ def retry_due(now: datetime, seconds: float = inf) -> int:
         return 0  # Nearly always, and asked in half the time.
     editions = (
         Retry.objects.filter(
-            due__lte=now, chunk=None, edition__campaign__state="sending", edition__organization__sending_locked=False
+            unlocked("edition__organization__"),
+            due__lte=now,
+            chunk=None,
+            edition__campaign__state="sending",
+            edition__organization__sending_locked=False,
         )
         .values_list("edition__organization", "edition")
         .distinct()
@@ -204,7 +223,9 @@ def pause_from_others(now: datetime) -> int:
     Asked by whoever has the keys of all: a sender has those of its own alone. At the release the settings of the other
     one may have been older ones for an instant."""
     paused = 0
-    rows = Edition.objects.filter(campaign__state__in=("sending", "waiting")).select_related("organization")
+    rows = Edition.objects.filter(
+        unlocked("organization__"), campaign__state__in=("sending", "waiting")
+    ).select_related("organization")
     for edition in rows.defer("compiled_sealed").iterator(chunk_size=AT_ONCE):
         try:
             name = domain_ownership.claimed_before_release(edition)

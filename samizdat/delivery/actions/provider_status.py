@@ -14,6 +14,7 @@ from samizdat.delivery.actions.routes import condemn
 from samizdat.delivery.models import Route
 from samizdat.delivery.queries import transport_of
 from samizdat.vault.errors import VaultError
+from samizdat.vault.locks import unlocked
 
 # A route is asked at most once in so long, whichever machine does it.
 EVERY = timedelta(minutes=10)
@@ -40,7 +41,11 @@ def _due(now: datetime) -> list[Route]:
     due = Q(asked=None) | Q(asked__lte=now - EVERY)
     schemes = [scheme for scheme, plug in plugins.transports().items() if _tells(plug)]
     rows = Route.objects.filter(
-        due, state__in=("live", "throttled"), scheme__in=schemes, organization__sending_locked=False
+        due,
+        unlocked("organization__"),
+        state__in=("live", "throttled"),
+        scheme__in=schemes,
+        organization__sending_locked=False,
     ).select_related("organization")
     return [row for row in rows.order_by("pk")[:MOST] if Route.objects.filter(due, pk=row.pk).update(asked=now)]
 

@@ -31,6 +31,7 @@ from samizdat.delivery.sealed_webhooks import (
 from samizdat.events.actions import record
 from samizdat.vault import keyring
 from samizdat.vault.errors import RecordBroken
+from samizdat.vault.locks import unlocked
 
 # Bytes of a secret: a public key of RSA with 4096 bits has some 800, and beside an ARN there may be a certificate.
 LONGEST_SECRET = 20_000
@@ -218,6 +219,7 @@ def fetching(organization: int | None = None) -> list[RouteWebhook]:
     """Those whose lists are asked for, of routes that somebody approved; of this organization alone. No copied
     installation asks."""
     rows = RouteWebhook.objects.select_related("route__organization").filter(route__organization__sending_locked=False)
+    rows = rows.filter(unlocked("route__organization__"))
     if organization is not None:
         rows = rows.filter(route__organization=organization)
     return [row for row in rows.exclude(route__state__in=("removed", "waiting")).order_by("pk") if _fetches(row)]

@@ -45,6 +45,7 @@ from samizdat.events.models import Event
 from samizdat.events.queries import last_about
 from samizdat.vault import keyring
 from samizdat.vault.errors import VaultError
+from samizdat.vault.locks import unlocked
 
 log = logging.getLogger("samizdat.delivery")
 
@@ -240,7 +241,9 @@ def switch_off(list_: List, *, now: datetime, by: Person | None = None) -> int:
 
 def drop_late(now: datetime, seconds: float = inf) -> int:
     """Who has waited for seven days, since no route takes anything, gets none, for so many seconds; how many."""
-    rows = Campaign.objects.filter(welcome__gt=0, state__in=GOING).exclude(pending=0, deferred=0)
+    rows = Campaign.objects.filter(unlocked("organization__"), welcome__gt=0, state__in=GOING).exclude(
+        pending=0, deferred=0
+    )
     going = [*rows.select_related("organization").defer(*large()).order_by("pk")]
     dropped = Counter[int]()
 

@@ -48,7 +48,9 @@ from samizdat.delivery.sealed_chunks import ConditionMasks
 from samizdat.delivery.sending_row import FIELDS, SendingRow
 from samizdat.publicdb import actions as publicdb
 from samizdat.vault import keyring
-from samizdat.vault.errors import VaultError
+from samizdat.vault.errors import OrganizationLocked, VaultError
+from samizdat.vault.locks import numbers as locked_ones
+from samizdat.vault.locks import unlocked
 
 log = logging.getLogger("samizdat.sender")
 
@@ -385,6 +387,8 @@ class Claimer:
             opened = entry[0] if entry and is_kept else open_edition(edition, variant)
         except Edition.DoesNotExist:
             return None  # Paused and taken back since the last look around.
+        except OrganizationLocked:
+            return None  # Since then, too.
         except (VaultError, seal.SealError, ValueError, LookupError) as error:
             log.error("An edition cannot be opened (%s). Its campaign is paused.", type(error).__name__)
             due.pause_unreadable(edition, self._sender.clock())
@@ -496,7 +500,10 @@ class Claimer:
 
     def _look_at_campaigns(self, now: datetime) -> None:
         every: Collection[Any] = Campaign.objects.filter(
-            state__in=("sending", "waiting"), organization__sending_locked=False, edition__isnull=False
+            unlocked("organization__"),
+            state__in=("sending", "waiting"),
+            organization__sending_locked=False,
+            edition__isnull=False,
         ).values(*FIELDS)
         # A welcome email that nobody waits for asks nothing of us until somebody confirms.
         idle = [row for row in every if row["welcome"] == WELCOME and not row["pending"] + row["deferred"]]
@@ -509,8 +516,20 @@ class Claimer:
         for organization in by_organization.keys() - self._lanes.keys():
             self._lanes[organization] = OrganizationQueue(organization, self._sender, self.limiter)
             self._sender.call(self._add_lane, self._lanes[organization])
+        locked = {*locked_ones()}
         for organization, lane in self._lanes.items():
-            self._look_at_lane(organization, lane, by_organization.get(organization, []), now)
+            if organization in locked:
+                self._shut(organization, lane)
+            else:
+                self._look_at_lane(organization, lane, by_organization.get(organization, []), now)
+
+    def _shut(self, organization: int, lane: OrganizationQueue) -> None:
+        """It was locked: what is in flight is answered, and nothing of it is kept here."""
+        self._let_go(lane)
+        self._editions[organization] = []
+        self._known_routes[organization] = None
+        self._sender.call(lane.set_routes, [])
+        self._opened = {key: entry for key, entry in self._opened.items() if entry[0].organization != organization}
 
     def _look_at_log(self, rows: Collection[Any], idle: Collection[Any]) -> None:
         """Was each of them released, and neither stopped nor taken back? Asked again when the log has news of one. Of
@@ -548,6 +567,8 @@ class Claimer:
                 left = until - time.monotonic()
                 if left > 0:
                     standing = release_log.standing_in_whole_log(editions[edition], left)
+            except OrganizationLocked:
+                pass  # Since we looked.
             except (VaultError, seal.SealError, KeyError):  # Nobody can say it now.
                 standing = release_log.ReleaseStanding(goes=False, finished=False)
             # Asked again in the next look around.

@@ -262,8 +262,8 @@ class _Watched:
             return "fenced"
         if campaign.state == "waiting" and campaign.reason in ("", "no_route", "barred"):
             return self._no_route()
-        if campaign.state == "waiting" and campaign.reason == "provider":
-            return "provider"
+        if campaign.state == "waiting" and campaign.reason in ("provider", "keys_locked"):
+            return campaign.reason
         self._stuck_since = None
         if campaign.state in _ENDS and campaign.state != "waiting":
             return _ENDS[campaign.state]

@@ -24,6 +24,7 @@ from samizdat.incoming.conversations import away, details, outgoing
 from samizdat.incoming.conversations.details import ConversationDetails, MessageDetails
 from samizdat.incoming.errors import ConversationRefused
 from samizdat.incoming.models import Conversation, ConversationMessage, IncomingMail
+from samizdat.vault.locks import unlocked
 
 LONGEST = 20_000
 # How long a conversation is kept after its last message.
@@ -206,7 +207,9 @@ def forget_erased() -> int:
     """Deletes conversations of subscribers who are not here any more; how many. The emails that they are made of go
     along: a reply says more of somebody than a bounce."""
     here = Subscriber.objects.filter(pk=OuterRef("subscriber"))
-    gone = Conversation.objects.select_related("organization").filter(~Exists(here), subscriber__isnull=False)
+    gone = Conversation.objects.select_related("organization").filter(
+        unlocked("organization__"), ~Exists(here), subscriber__isnull=False
+    )
     many = 0
     while numbers := [*gone.order_by("pk")[:SLICE]]:
         for row in numbers:

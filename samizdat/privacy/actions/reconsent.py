@@ -48,6 +48,7 @@ from samizdat.privacy.errors import PrivacyError
 from samizdat.privacy.models import Renewal
 from samizdat.vault import keyring
 from samizdat.vault.keyring import OrganizationKeys
+from samizdat.vault.locks import unlocked
 
 # Subscribers of one transaction: counting only reads; tagging writes two rows each; leaving takes some milliseconds.
 COUNT, TAG, MOVE = 2000, 500, 25
@@ -377,7 +378,11 @@ def _moved_out(row: Subscriber, list: List, now: datetime) -> bool:
 def working(now: datetime) -> list[int]:
     """Renewals with work to do; those whose week of undoing is over are closed."""
     Renewal.objects.filter(state="moved", undo_until__lt=_day(now)).update(state="closing", after=0)
-    return [*Renewal.objects.filter(state__in=_WORKING).order_by("pk").values_list("pk", flat=True)]
+    return [
+        *Renewal.objects.filter(unlocked("organization__"), state__in=_WORKING)
+        .order_by("pk")
+        .values_list("pk", flat=True)
+    ]
 
 
 def work(number: int, now: Callable[[], datetime], stop: Callable[[], bool]) -> None:

@@ -23,6 +23,17 @@ class Migration(InitialMigration):
             ],
         ),
         migrations.CreateModel(
+            name='KeyLock',
+            fields=[
+                ('organization', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='key_lock', serialize=False, to='accounts.organization')),
+                ('locked', models.BooleanField()),
+                ('serial', models.BigIntegerField()),
+                ('at', models.DateTimeField()),
+                ('mac', models.BinaryField(max_length=32)),
+                ('by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='accounts.person')),
+            ],
+        ),
+        migrations.CreateModel(
             name='VaultKey',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

@@ -25,8 +25,8 @@ from samizdat.publicdb import actions as publicdb
 from samizdat.publicdb import intake_boxes
 from samizdat.publicdb.intake_limits import KINDS
 from samizdat.publicdb.models import Intake
-from samizdat.vault import keyring
-from samizdat.vault.errors import VaultError
+from samizdat.vault import keyring, locks
+from samizdat.vault.errors import OrganizationLocked, VaultError
 
 log = logging.getLogger("samizdat.worker")
 
@@ -190,7 +190,7 @@ def in_batches(
             if not some.rows:
                 break
             done += take(some.envelopes, now)
-        if kinds != LEAVING and publicdb.next_rows(LEAVING, 1):
+        if kinds != LEAVING and publicdb.next_rows(LEAVING, 1, closed=locks.places()):
             break
     return done
 
@@ -204,7 +204,7 @@ def batch(
     What is left of them behind the block is put off. Nothing is where the database does not answer: sends wait for it.
     """
     most = BATCH if kinds == LEAVING else SMALL
-    rows = publicdb.next_rows(kinds, most, place)
+    rows = publicdb.next_rows(kinds, most, place, locks.places())
     rows += _due_again(kinds, waits, most - len(rows), place) if again else []
     yield InboxBatch(rows, _opened(rows, now))
     _put_off(rows, waits)
@@ -242,7 +242,7 @@ def _opened(rows: list[int], now: datetime) -> list[OpenedEnvelope]:
 def sort_in(now: datetime) -> None:
     """Looks into boxes whose kind nobody has said, and throws away what nobody takes up."""
     _throw_away_unknown()
-    rows = publicdb.next_rows(("",), BATCH)
+    rows = publicdb.next_rows(("",), BATCH, closed=locks.places())
     rows += _due_again(("",), waits, BATCH - len(rows))
     if not rows:
         return
@@ -269,6 +269,8 @@ def _read(row: Intake, organization: Organization | None, now: datetime) -> Open
         return _wanted(row, organization, now)
     except (OperationalError, InterfaceError):
         raise
+    except OrganizationLocked:
+        return None  # It stays until that is unlocked.
     except Exception as error:
         log.error("What a reader sent could not be opened: %s", where_it_broke(error))
         if not isinstance(error, VaultError) and _has_failed_for(row.id, now, GIVE_UP):
@@ -303,6 +305,8 @@ def each(
         deed(envelopes, now)
     except (OperationalError, InterfaceError):
         raise
+    except OrganizationLocked:
+        return  # They stay until that is unlocked.
     except Exception as error:
         if len(envelopes) > 1:
             for envelope in envelopes:

@@ -15,7 +15,7 @@ from samizdat.campaigns.models import Campaign
 from samizdat.core.crypto import seal, tokens
 from samizdat.incoming import mail_space
 from samizdat.vault import keyring
-from samizdat.vault.errors import KeyRefused, KeyWrong
+from samizdat.vault.errors import KeyRefused, KeyWrong, OrganizationLocked
 from samizdat.vault.models import VaultKey
 from samizdat.vault.source import KeySource
 
@@ -82,7 +82,7 @@ def own_mailboxes() -> list[dict[str, object]]:
         numbers: dict[int, list[int]] = {}
         for owner, number in VaultKey.objects.filter(kind="link").values_list("organization", "number"):
             numbers.setdefault(owner, []).append(number)
-        rows = [(row, leading(row)) for row in Organization.objects.order_by("pk")]
+        rows = [(row, _mailboxes(row)) for row in Organization.objects.order_by("pk")]
         return [
             {
                 "organization": bytes(row.uid).hex(),
@@ -91,11 +91,25 @@ def own_mailboxes() -> list[dict[str, object]]:
                 "most": room.most(True),
                 "most_of_strangers": room.most(False),
             }
-            for row, kept in rows
-            if (addresses := kept.mailboxes) and (room := mail_space.room(row))
+            for row, addresses in rows
+            if addresses and (room := mail_space.room(row))
         ]
     finally:
         connections.close_all()  # As above.
+
+
+# Organization -> its mailboxes, as they were when its settings were last open.
+_opened: dict[int, list[str]] = {}
+
+
+def _mailboxes(row: Organization) -> list[str]:
+    """While it is locked mail is taken in as before. After a start nobody knows but by its row, which says where its
+    own mail goes, and gives nobody anything."""
+    try:
+        _opened[row.pk] = leading(row).mailboxes
+    except OrganizationLocked:
+        return _opened.get(row.pk) or [*filter(None, (row.return_address, row.unsubscribe_mailbox))]
+    return _opened[row.pk]
 
 
 def has_to_send(organization: int, uid: bytes) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from django.db import connections
 
 from samizdat.logs import where_it_broke
+from samizdat.vault.errors import OrganizationLocked
 
 log = logging.getLogger("samizdat.worker")
 
@@ -44,6 +45,8 @@ class OrganizationLanes:
     def _run(self, organization: int) -> None:
         try:
             self._work(organization)
+        except OrganizationLocked:
+            pass  # Meanwhile. It goes on once it is unlocked.
         except Exception as error:
             log.error("Work for an organization failed and goes on: %s", where_it_broke(error))
         finally:

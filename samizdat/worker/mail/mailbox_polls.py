@@ -18,7 +18,8 @@ from samizdat.incoming.mailboxes.sealed import open_state
 from samizdat.incoming.mailboxes.settings import MailboxSettings
 from samizdat.incoming.models import PolledMailbox
 from samizdat.logs import where_it_broke
-from samizdat.vault.errors import RecordBroken
+from samizdat.vault.errors import OrganizationLocked, RecordBroken
+from samizdat.vault.locks import unlocked
 from samizdat.worker.stopping import stopping
 
 log = logging.getLogger("samizdat.worker")
@@ -77,6 +78,7 @@ class MailboxPolls:
     def look(self) -> None:
         """Begins sessions with mailboxes that are due, as far as there is room; who waited longest comes first."""
         rows = PolledMailbox.objects.select_related("organization").filter(organization__sending_locked=False)
+        rows = rows.filter(unlocked("organization__"))
         sealed, hurried = dict[int, bytes](), set[int]()
         for row in rows.iterator(chunk_size=100):
             sealed[row.pk] = bytes(row.settings_sealed)
@@ -104,7 +106,7 @@ class MailboxPolls:
         wait = LAST
         try:
             wait = read(number, keeps_open, connections.close_all, lambda: number in self._changed)
-        except polling.MailboxRemoved:
+        except (polling.MailboxRemoved, OrganizationLocked):
             pass
         except Exception as error:
             log.error("A mailbox could not be read and is tried again: %s", where_it_broke(error))

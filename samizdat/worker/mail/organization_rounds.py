@@ -14,6 +14,8 @@ from samizdat.delivery.actions import spare_check
 from samizdat.incoming import listed_bounces
 from samizdat.incoming.seeds import copies
 from samizdat.logs import where_it_broke
+from samizdat.vault import locks
+from samizdat.vault.errors import OrganizationLocked
 
 log = logging.getLogger("samizdat.worker")
 
@@ -43,8 +45,9 @@ class OrganizationRounds:
 
     def look(self, now: datetime) -> None:
         """Begins rounds for those that have waited longest."""
+        open_ones = {*self._organizations(now)} - {*locks.numbers()}
         with self._lock:
-            self._due = {number: self._due.get(number, 0.0) for number in self._organizations(now)} | {
+            self._due = {number: self._due.get(number, 0.0) for number in open_ones} | {
                 number: self._due[number] for number in self._running
             }
             for number in sorted(self._due, key=self._due.__getitem__):
@@ -58,6 +61,8 @@ class OrganizationRounds:
     def _run(self, number: int) -> None:
         try:
             self._go_on(number, dbclock.now())
+        except OrganizationLocked:
+            pass  # Meanwhile. It goes on once it is unlocked.
         except Exception as error:
             log.error("Work with others’ servers (%s) waits for another try: %s", self._name, where_it_broke(error))
         finally:

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from samizdat import dbclock
 from samizdat.accounts.models import Organization
+from samizdat.vault import locks
 from samizdat.worker.inbox import by_mail, inbox, signups, subject_requests
 from samizdat.worker.mail import address_mail, answers
 from samizdat.worker.mail.departures import Departures
@@ -19,7 +20,7 @@ def waiting(now: datetime) -> set[int]:
     asked = Organization.objects.filter(uid__in=places).values_list("pk", flat=True) if places else ()
     answered = signups.memory.answered()
     team = {*admin_alerts.waiting(now), *notices.waiting(now), *address_mail.waiting(now)}
-    return {*asked, *answered, *answers.waiting(now), *team}
+    return {*asked, *answered, *answers.waiting(now), *team} - {*locks.numbers()}
 
 
 def write(organization: int) -> None:

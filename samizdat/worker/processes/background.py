@@ -18,6 +18,7 @@ from samizdat.delivery.models import Worker
 from samizdat.logs import where_it_broke
 from samizdat.publicdb import actions as publicdb
 from samizdat.publicdb.role_guard import PublicRoleGuard
+from samizdat.vault.errors import OrganizationLocked
 from samizdat.worker.inbox import signups
 from samizdat.worker.mail import waiting_mail
 from samizdat.worker.processes import metrics
@@ -294,6 +295,8 @@ def _reported(name: str) -> Iterator[None]:
     """A database that is away for a moment must not end the process."""
     try:
         yield
+    except OrganizationLocked:
+        pass  # What is left of this round waits until that is unlocked.
     except Exception as error:
         log.error("%s failed and goes on: %s", name, where_it_broke(error))
         close_old_connections()

@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -25,11 +26,12 @@ from django.db import DatabaseError, connection, connections
 from django.utils.translation import gettext as _
 
 from samizdat import dbclock, mail_spool, modes, processes, wakeups
-from samizdat.delivery.actions import copied_installation
+from samizdat.delivery.actions import copied_installation, key_locks
 from samizdat.delivery.engine.locks import check_sessions
+from samizdat.logs import where_it_broke
 from samizdat.options import BadOption, UnixSocketPlace, data_folder, listening_place, option
 from samizdat.publicdb import actions
-from samizdat.vault import keyring
+from samizdat.vault import keyring, locks
 from samizdat.vault.keyserver import LISTENERS, KeyServer, stop_listening
 from samizdat.vault.socket_source import FD_VARIABLE
 from samizdat.vault.source import KeySource
@@ -64,6 +66,11 @@ SILENT = 30.0
 # Seconds for everybody to finish after TERM; a child ends itself half a second before.
 STOP_SECONDS = 9.7
 
+# Seconds for those that hold keys to finish once an organization was locked. It is seen within 1.1 s, and the keys are
+# out of every process within 10.
+LOCK_SECONDS = 7.0
+HOLDERS = ("desk", "worker", "sender")
+
 # Seconds to wait for a port: a supervisor that was just killed may still be letting go of it.
 PORT_SECONDS = 3.0
 
@@ -95,6 +102,7 @@ class Child:
     heard: float | None = None  # When the last one came; None before the first.
     keys: socket.socket | None = None  # Our end of the line over which it asks for keys.
     trouble: str = ""  # Why it does not run, or not for long: a sentence.
+    ends_by: float = 0.0  # When it is killed, since an organization was locked; 0.0: it goes on.
 
 
 def serve(
@@ -410,12 +418,15 @@ class Supervisor:
         for end in (self._bell, self._rope):
             os.set_blocking(end, False)
         given = partial(reader_links, source), partial(box_key, source), has_to_send
-        self._keys = KeyServer(source, *given, self.troubles, own_mailboxes)
+        self._locks = locks.LockState(source)
+        self._was_locked = threading.Event()
+        self._keys = KeyServer(source, *given, self.troubles, own_mailboxes, self._is_locked)
         self._stopping = False
 
     def run(self) -> int:
         processes.close_memory()
         processes.lock_memory()
+        self._locks.begin(key_locks.serials())
         self._keys.listen(data_folder())
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
@@ -423,12 +434,16 @@ class Supervisor:
         signal.set_wakeup_fd(self._rope, warn_on_full_buffer=False)
         if connection.vendor == "postgresql":
             connections.close_all()  # Ours are of no more use, and the server counts sessions.
+        threading.Thread(target=self._watch_locks, name="locks", daemon=True).start()
         notify("READY=1")
         looked = time.monotonic()
         while not self._stopping:
             if time.monotonic() - looked > SILENT / 2:
                 self._forgive()
             looked = time.monotonic()
+            if self._was_locked.is_set():
+                self._was_locked.clear()
+                self._take_keys()
             for child in self._children:
                 self._see_to(child)
             if self._zygote is not None:
@@ -444,6 +459,7 @@ class Supervisor:
         due = [child.again - now for child in self._children if child.process is None]
         if any(child.process is not None and child.pulse < 0 for child in self._children):
             due.append(SOON)  # Its pipe is shut, so it ends.
+        due += [child.ends_by - now for child in self._children if child.ends_by]
         seconds = min([wakeups.until_next(), *(max(0.0, left) for left in due)])
         poll = select.poll()
         for descriptor in (self._bell, *(child.pulse for child in self._children)):
@@ -455,6 +471,40 @@ class Supervisor:
 
     def _stop(self, _signal: int, _frame: object) -> None:
         self._stopping = True
+
+    def _watch_locks(self) -> None:
+        """In a thread: where the database does not answer, children are looked after all the same."""
+        while not self._stopping:
+            try:
+                if news := self._locks.look():
+                    keyring.drop(news)
+                    self._was_locked.set()
+                    os.write(self._rope, b"l")
+            except Exception as error:
+                log.error("The key server can't see whose keys are locked: %s", where_it_broke(error))
+                connections.close_all()
+            time.sleep(wakeups.until_next())
+        connections.close_all()
+
+    def _is_locked(self, number: int, uid: bytes) -> bool:
+        """Asked again before anybody is refused: whoever has unlocked it waits for the keys."""
+        owner = number, uid
+        if self._locks.has(owner):
+            try:
+                self._locks.look()
+            finally:
+                connections.close_all()  # Of this thread, which lives as long as its child.
+        return self._locks.has(owner)
+
+    def _take_keys(self) -> None:
+        """Whoever may have keys of an organization that was locked ends, as for a stop, and begins again without them.
+        What Python forgets stays in memory until it is used anew; a process that ends leaves nothing."""
+        log.warning("An organization was locked. Processes that may have its keys start again without them.")
+        for child in self._children:
+            if child.role in HOLDERS and child.process is not None and not child.ends_by:
+                child.ends_by = time.monotonic() + LOCK_SECONDS
+                with contextlib.suppress(StarterGone):
+                    child.process.terminate()
 
     def _see_to(self, child: Child) -> None:
         """Starts a child that is due; notes one that has died."""
@@ -471,11 +521,14 @@ class Supervisor:
         if code is None:
             self._listen(child, now)
             return
-        if now - child.started >= LIVED:
+        if now - child.started >= LIVED or child.ends_by:
             child.wait, child.trouble = FIRST_WAIT, ""
         child.process = None
         self._shut(child)
-        self._put_off(child, why)
+        if child.ends_by:
+            child.ends_by, child.again = 0.0, now
+        else:
+            self._put_off(child, why)
 
     def _put_off(self, child: Child, why: str) -> None:
         """Each time for longer."""
@@ -508,6 +561,9 @@ class Supervisor:
                     os.close(child.pulse)
                     child.pulse = -1
                 child.heard = now
+        if child.ends_by and now >= child.ends_by and child.process is not None:
+            with contextlib.suppress(StarterGone):
+                child.process.kill()
         if child.heard is not None and now - child.heard > SILENT and child.process is not None:
             log.warning("The %s process hangs; it is killed.", child.role)
             child.heard = None

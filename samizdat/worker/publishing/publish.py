@@ -40,6 +40,7 @@ from samizdat.publicdb import actions as publicdb
 from samizdat.publicdb import queries
 from samizdat.publicdb.models import Page, Site
 from samizdat.publicdb.signed_rows import ours
+from samizdat.vault.locks import unlocked
 
 log = logging.getLogger("samizdat.worker")
 
@@ -233,7 +234,9 @@ def pictures(event: Event, now: datetime) -> None:
 def due_pictures(now: datetime) -> None:
     """Those of campaigns that are about to begin."""
     rows = Edition.objects.filter(campaign__state__in=("scheduled", "held"), campaign__not_before__lte=now + AHEAD)
-    numbers = {*rows.filter(organization__sending_locked=False).values_list("id", flat=True)}
+    numbers = {
+        *rows.filter(unlocked("organization__"), organization__sending_locked=False).values_list("id", flat=True)
+    }
     _put_out.intersection_update(numbers)
     until = time.monotonic() + SLICE
     for number in sorted(numbers - _put_out):
@@ -372,7 +375,7 @@ def missing_places(now: datetime) -> int:
     event.
     """
     there = {bytes(uid) for uid in Site.objects.values_list("uid", flat=True)}
-    missing = [row for row in Organization.objects.all() if bytes(row.uid) not in there]
+    missing = [row for row in Organization.objects.filter(unlocked()) if bytes(row.uid) not in there]
     for organization in missing:
         if Edition.objects.filter(organization=organization).exists():
             # Before it is known: a kill in between does this again, and again changes nothing.

@@ -13,6 +13,7 @@ from samizdat.accounts.models import Organization
 from samizdat.events.actions import record
 from samizdat.events.kinds import EventKind
 from samizdat.publicdb import sqlite_file
+from samizdat.vault.locks import unlocked
 from samizdat.worker.publishing import publish
 
 log = logging.getLogger("samizdat.worker")
@@ -51,7 +52,7 @@ def look(now: datetime) -> bool:
         _make_anew(place, now)
     _not_before = 0.0
     log.error("The public database's file was broken (%s); it was made anew, with what could be read of it.", fault)
-    for organization in Organization.objects.all():
+    for organization in Organization.objects.filter(unlocked()):
         record(MENDED, organization, now=now)
     return True
 

@@ -20,6 +20,7 @@ from samizdat.publicdb.models import (
     TokenState,
 )
 from samizdat.publicdb.signed_rows import is_ours
+from samizdat.vault.locks import unlocked
 from samizdat.worker.publishing import compare
 
 log = logging.getLogger("samizdat.worker")
@@ -40,7 +41,7 @@ _reached: dict[type[SignedRow], object] = {}
 def throw_out(now: datetime) -> int:
     """How many rows."""
     gone = sum(_look(model, some) for model, some in SOME.items())
-    for organization in Organization.objects.all() if gone else ():
+    for organization in Organization.objects.filter(unlocked()) if gone else ():
         # Whose they were is one of the things that may have been written: so all of them.
         compare.tell(organization, now)
         if not Event.objects.filter(kind="publicdb.lost", handled=False, organization=organization).exists():

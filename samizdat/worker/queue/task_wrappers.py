@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 
 from samizdat.logs import where_it_broke
+from samizdat.vault.errors import OrganizationLocked
 
 log = logging.getLogger("samizdat.worker")
 
@@ -22,6 +23,8 @@ def quiet[**P](work: Callable[P, None]) -> Callable[P, None]:
         broken = None
         try:
             work(*args, **kwargs)
+        except OrganizationLocked:
+            return  # Meanwhile. The clock rings again once it is unlocked.
         except Exception as error:
             broken = where_it_broke(error)
         if broken:

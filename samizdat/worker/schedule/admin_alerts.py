@@ -30,7 +30,7 @@ from samizdat.core.mail.address import PROVIDERS
 from samizdat.core.mail.outcome import Accepted, Deferred, Outcome
 from samizdat.core.mail.refusals import NAMES
 from samizdat.delivery import service_senders
-from samizdat.delivery.actions import outside_tests
+from samizdat.delivery.actions import key_locks, outside_tests
 from samizdat.delivery.complaint_stop import STOPPED
 from samizdat.delivery.models import ProviderRefusal, Route
 from samizdat.delivery.queries import HELD_BOUNCES
@@ -41,6 +41,7 @@ from samizdat.incoming.seeds.copies import NOT_ARRIVING
 from samizdat.portability import approval
 from samizdat.portability.models import Export
 from samizdat.portability.permits import EXPORTED
+from samizdat.vault.locks import unlocked
 from samizdat.worker.mail import service_mail
 
 # What could not be mailed by then stands at the desk alone; a change that waits does so until somebody was told.
@@ -70,34 +71,38 @@ def waiting(now: datetime) -> set[int]:
 
 def _due(now: datetime) -> list["_AdminAlert"]:
     since = now - GIVE_UP
-    rows = Export.objects.select_related("organization", "by").filter(Q(created__gt=since) | Q(state="held"))
+    events = Event.objects.select_related("organization").filter(unlocked("organization__"))
+    rows = Export.objects.select_related("organization", "by").filter(unlocked("organization__"))
+    rows = rows.filter(Q(created__gt=since) | Q(state="held"))
     exports = rows.filter(Q(plain=True) | Q(state="held") | Q(released_at__isnull=False))
-    waiting = PendingChange.objects.select_related("organization", "by")
+    waiting = PendingChange.objects.select_related("organization", "by").filter(unlocked("organization__"))
     asked = waiting.filter(Q(created__gt=since) | Q(state="waiting"))
-    alarms = Event.objects.select_related("organization").filter(kind=read_limits.ALARM, at__gt=since)
-    locks = Event.objects.select_related("organization").filter(kind=LOCKED, at__gt=since)
-    turned = Event.objects.select_related("organization").filter(kind__in=ROUTES, at__gt=since, by__isnull=False)
+    alarms = events.filter(kind=read_limits.ALARM, at__gt=since)
+    locks = events.filter(kind=LOCKED, at__gt=since)
+    turned = events.filter(kind__in=ROUTES, at__gt=since, by__isnull=False)
     refused = ProviderRefusal.objects.select_related("edition__organization").filter(since__gt=since, lifted=None)
-    refused = refused.defer(*large_of_edition("edition__"))
+    refused = refused.filter(unlocked("edition__organization__")).defer(*large_of_edition("edition__"))
     alerts = [_told_of_export(row) for row in exports if _is_due(_of(row))]
     alerts += [_told_of_refusal(row) for row in refused if _is_due(_of(row))]
     alerts += [_told_of_change(row) for row in asked if _is_due(_of(row))]
     alerts += [_told_of_reading(event) for event in alarms if _is_due(_of(event))]
-    tests = Event.objects.select_related("organization").filter(kind=outside_tests.ALARM, at__gt=since)
+    tests = events.filter(kind=outside_tests.ALARM, at__gt=since)
     alerts += [_told_of_tests(event) for event in tests if _is_due(_of(event))]
-    removals = Event.objects.select_related("organization").filter(kind=removal_limit.ALARM, at__gt=since)
+    removals = events.filter(kind=removal_limit.ALARM, at__gt=since)
     alerts += [_told_of_removals(event) for event in removals if _is_due(_of(event))]
-    values = Event.objects.select_related("organization").filter(kind=value_limit.ALARM, at__gt=since)
+    values = events.filter(kind=value_limit.ALARM, at__gt=since)
     alerts += [_told_of_values(event) for event in values if _is_due(_of(event))]
-    crowds = Event.objects.select_related("organization").filter(kind=signup_alarm.ALARM, at__gt=since)
+    crowds = events.filter(kind=signup_alarm.ALARM, at__gt=since)
     alerts += [_told_of_signups(event) for event in crowds if _is_due(_of(event))]
-    bounced = Event.objects.select_related("organization").filter(kind=HELD_BOUNCES, at__gt=since)
+    bounced = events.filter(kind=HELD_BOUNCES, at__gt=since)
     alerts += [_told_of_bounces(event) for event in bounced if _is_due(_of(event))]
-    lost = Event.objects.select_related("organization").filter(kind=NOT_ARRIVING, at__gt=since)
+    lost = events.filter(kind=NOT_ARRIVING, at__gt=since)
     alerts += [_told_of_lost_copies(event) for event in lost if _is_due(_of(event))]
-    spam = Event.objects.select_related("organization").filter(kind__in=(complaints.ALARM, STOPPED), at__gt=since)
+    spam = events.filter(kind__in=(complaints.ALARM, STOPPED), at__gt=since)
     alerts += [_told_of_complaints(event) for event in spam if _is_due(_of(event))]
     alerts += [_told_of_lock(event) for event in locks if _is_due(_of(event))]
+    of_keys = events.filter(kind__in=(key_locks.LOCKED, key_locks.UNLOCKED), at__gt=since)
+    alerts += [_told_of_keys(event) for event in of_keys if _is_due(_of(event))]
     alerts += [_told_of_route(event) for event in turned if _is_due(_of(event))]
     return alerts
 
@@ -201,6 +206,13 @@ def _told_of_signups(event: Event) -> _AdminAlert:
 
 def _told_of_lock(event: Event) -> _AdminAlert:
     return _told_of_event(event, lambda: _("Account locked: %(name)s"), _lock_text)
+
+
+def _told_of_keys(event: Event) -> _AdminAlert:
+    """Of a lock as well once it is over: until then nobody has the keys of its routes."""
+    if event.kind == key_locks.LOCKED:
+        return _told_of_event(event, lambda: _("The organization was locked: %(name)s"), _locked_text)
+    return _told_of_event(event, lambda: _("The organization was unlocked: %(name)s"), _unlocked_text)
 
 
 def _told_of_route(event: Event) -> _AdminAlert:
@@ -408,6 +420,21 @@ def _data_requests_text(organization: Organization) -> str:
 def _alarm_text(organization: Organization, what: str, todo: str, page: str) -> str:
     """What happened, what to do, and on which page."""
     return "\n\n".join([what % named(organization), todo, *where(organization, page)]) + "\n"
+
+
+def _locked_text(organization: Organization) -> str:
+    first = _("%(name)s was locked in an emergency: everyone was signed out, and nothing was sent.")
+    return "\n\n".join([first % named(organization), *_who_it_was(organization)]) + "\n"
+
+
+def _unlocked_text(organization: Organization) -> str:
+    first = _("%(name)s was unlocked. Its team can sign in again, and campaigns go on.")
+    last = _("If none of you unlocked it, lock it again and change the passwords of all admins.")
+    return "\n\n".join([first % named(organization), *_who_it_was(organization), last]) + "\n"
+
+
+def _who_it_was(organization: Organization) -> list[str]:
+    return [_("Activity says who it was, and when."), *where(organization, "activity")]
 
 
 def _lock_text(organization: Organization) -> str:

@@ -20,6 +20,7 @@ from samizdat.audience.consistency import CHECKED, DIFFER, MEND, check_page, tel
 from samizdat.audience.suppression_check import LoggedNos, putting_right
 from samizdat.events import queries
 from samizdat.events.kinds import EventKind
+from samizdat.vault.locks import unlocked
 from samizdat.worker.stopping import stopping
 
 __all__ = ["CHECKED", "DIFFER", "MEND", "compare"]
@@ -62,7 +63,7 @@ def begin_anew() -> None:
 def compare(now: datetime) -> None:
     """Goes on with what is due today (UTC), for SECONDS at most."""
     until, failed = time.monotonic() + SECONDS, list[Exception]()
-    for organization in Organization.objects.order_by("id"):
+    for organization in Organization.objects.filter(unlocked()).order_by("id"):
         last, wish = queries.last(organization, CHECKED), queries.last(organization, MEND)
         asked = wish.id if wish is not None and (last is None or wish.id > last.id) else 0
         release = queries.last(organization, RELEASED)

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from django.db.models import QuerySet
 
 from samizdat.audience.models import List
+from samizdat.vault.locks import unlocked
 
 # Of one round.
 SECONDS = 0.5
@@ -35,7 +36,7 @@ class Daily:
             self.day = today
             self.done.clear()
             self.after.clear()
-        for list_ in lists.exclude(id__in=self.done).order_by("id"):
+        for list_ in lists.filter(unlocked("organization__")).exclude(id__in=self.done).order_by("id"):
             after: int | None = self.after.get(list_.id, 0)
             while after is not None:
                 if stop():

@@ -23,6 +23,7 @@ from samizdat.incoming import held_reports
 from samizdat.incoming.conversations import actions as conversations
 from samizdat.incoming.conversations import auto_replies
 from samizdat.logs import where_it_broke
+from samizdat.vault.errors import OrganizationLocked
 from samizdat.worker.inbox import confirmation_reminders, preferences, reconsent, unsubscribes
 from samizdat.worker.publishing import publish
 from samizdat.worker.schedule import notices
@@ -145,6 +146,8 @@ def _all(event: Event, now: datetime) -> bool:
             _once(event, deed, now)
     except publish.Unfinished:
         _failed[event.id] = (0, time.monotonic() + WAITS[0])
+        return False
+    except OrganizationLocked:  # Meanwhile. From now on it is passed over until it is unlocked.
         return False
     except Exception as error:  # One that fails must not keep the others waiting.
         tries = _failed.get(event.id, (0, 0.0))[0]

@@ -18,6 +18,7 @@ from samizdat.accounts.database_indexes import DamagedTable
 from samizdat.accounts.models import Organization
 from samizdat.db import on_sqlite
 from samizdat.events.actions import record
+from samizdat.vault.locks import unlocked
 from samizdat.worker.schedule import consistency_check
 from samizdat.worker.stopping import stopping
 
@@ -66,7 +67,7 @@ def rebuild(tables: list[DamagedTable], now: datetime) -> None:
         except DatabaseError:
             log.error("The indexes of %s can’t be rebuilt: restore a backup", name)
     log.error("Indexes of the database lacked rows, or values were changed. Run: samizdat doctor")
-    for organization in Organization.objects.order_by("id"):
+    for organization in Organization.objects.filter(unlocked()).order_by("id"):
         names = [f"{'values in' if table.misshapen else 'index of'} {table.name}" for table in tables[:20]]
         record(database_catalog.ALTERED, organization, now=now, detail={"names": names})
     consistency_check.begin_anew()

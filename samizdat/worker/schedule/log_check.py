@@ -14,6 +14,7 @@ from samizdat.audience.consistency import changed_records
 from samizdat.audience.models import ConsentRecord
 from samizdat.events import chain, log_breaks
 from samizdat.events.chain import ChainWalk, Mark
+from samizdat.vault.locks import unlocked
 from samizdat.worker.stopping import stopping
 
 log = logging.getLogger("samizdat.worker")
@@ -32,7 +33,7 @@ _looks: dict[int, tuple[date, ChainWalk | None]] = {}
 
 def put_back(now: datetime) -> None:
     """Before new rows are linked: those that stand outside of their chain are linked with them."""
-    for organization in Organization.objects.filter(id__in=chain.misplaced_organizations()):
+    for organization in Organization.objects.filter(unlocked(), id__in=chain.misplaced_organizations()):
         with transaction.atomic():
             places = chain.put_back(organization)
             log_breaks.report(organization, places, now)
@@ -48,7 +49,7 @@ def look_at_newest(now: datetime) -> None:
         _marks.popleft()
     if _marks:
         since = _marks[0][1]
-        for organization in Organization.objects.filter(id__in=chain.newer(since)):
+        for organization in Organization.objects.filter(unlocked(), id__in=chain.newer(since)):
             with transaction.atomic():
                 places = chain.take_from_others(organization, since)
                 count = log_breaks.report(organization, places, now)
@@ -59,7 +60,7 @@ def look_at_newest(now: datetime) -> None:
 
 def look(now: datetime) -> None:
     until, today = time.monotonic() + SECONDS, now.astimezone(UTC).date()
-    for organization in Organization.objects.order_by("id"):
+    for organization in Organization.objects.filter(unlocked()).order_by("id"):
         day, walk = _looks.get(organization.id, (None, None))
         if day != today:
             walk = ChainWalk()

@@ -41,6 +41,7 @@ from samizdat.portability import actions as exporting
 from samizdat.portability import approval
 from samizdat.privacy import actions as rights
 from samizdat.publicdb import actions as publicdb
+from samizdat.vault.errors import OrganizationLocked
 from samizdat.worker.inbox import clicks, preferences, reconsent, webhooks
 from samizdat.worker.mail import mailbox_polls, organization_rounds
 from samizdat.worker.publishing import compare, publish, repair, unsigned
@@ -380,6 +381,8 @@ def tick(now: datetime, steps: dict[str, Deed] | None = None) -> list[str]:
             if name in PATIENT and clock_jumps.patient(at):
                 continue
             step(at)
+        except OrganizationLocked:
+            done.append(name)  # As far as it goes; the rest of it waits until that organization is unlocked.
         except Exception as error:
             failed[name] = where_it_broke(error)
             repair.suspect(error)

@@ -1,0 +1,84 @@
+"""An organization is locked at once, in an emergency: nobody gets its keys, sessions end, and its campaigns
+wait. One of its admins unlocks it with their password, or whoever has the server does (docs/keys.md).
+
+An event of each says who and when, and how often it was so far: a row that is put back later is older than the log.
+"""
+
+from datetime import datetime, timedelta
+from functools import partial
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from samizdat.accounts import memberships, sign_out
+from samizdat.accounts.errors import AccountError
+from samizdat.accounts.models import Organization, Person
+from samizdat.campaigns.models import Campaign
+from samizdat.events.actions import is_genuine, record
+from samizdat.events.kinds import EventKind
+from samizdat.events.models import Event
+from samizdat.vault import keyring, locks
+
+LOCKED: EventKind = "keys.locked"
+UNLOCKED: EventKind = "keys.unlocked"
+
+# Of a campaign that waits until its organization is unlocked.
+REASON = "keys_locked"
+
+# Each lock restarts processes that other organizations of the installation use as well.
+MOST, HOUR = 5, timedelta(hours=1)
+
+
+def lock(organization: Organization, *, by: Person | None, now: datetime) -> bool:
+    """By an admin, or None on the server. False: it was locked already."""
+    with transaction.atomic():
+        Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
+        row = locks.write(organization, True, after=_serial(organization), now=now, by_id=by.pk if by else None)
+        if row is None:
+            return False
+        sending = Campaign.objects.filter(organization=organization, state__in=("sending", "waiting"))
+        sending.update(state="waiting", reason=REASON, waits_until=None, changed=now)
+        for member in memberships.valid(organization=organization):
+            sign_out.end_sessions(member.person, organization, now)
+        record(LOCKED, organization, now=now, by=by, about=row.serial)
+        transaction.on_commit(partial(keyring.drop, [(organization.pk, bytes(organization.uid))]))
+    return True
+
+
+def unlock(organization: Organization, *, by: Person | None, now: datetime) -> bool:
+    """By an admin who has given their password, or None on the server. Campaigns go on by themselves. False: it wasn't
+    locked. Errors: AccountError."""
+    with transaction.atomic():
+        Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
+        if by is not None:
+            _refuse_often(organization, now)
+        row = locks.write(organization, False, after=_serial(organization), now=now, by_id=by.pk if by else None)
+        if row is None:
+            return False
+        record(UNLOCKED, organization, now=now, by=by, about=row.serial)
+    return True
+
+
+def _refuse_often(organization: Organization, now: datetime) -> None:
+    done = Event.objects.filter(organization=organization, kind=UNLOCKED, by__isnull=False, at__gt=now - HOUR)
+    if len([*filter(is_genuine, done)]) >= MOST:
+        sentence = _(
+            "It was unlocked %(n)s times within an hour. Wait, or unlock it on the server: samizdat keys unlock"
+        )
+        raise AccountError(sentence % {"n": MOST})
+
+
+def _serial(organization: Organization) -> int:
+    """How often it was locked and unlocked, by the event log."""
+    rows = [
+        event
+        for kind in (LOCKED, UNLOCKED)
+        for event in Event.objects.filter(organization=organization, kind=kind).order_by("-id")
+    ]
+    return max((event.about or 0 for event in rows if is_genuine(event)), default=0)
+
+
+def serials() -> dict[locks.Owner, int]:
+    """Of those that ever were locked, for the key server."""
+    rows = ((row, _serial(row)) for row in Organization.objects.order_by("pk"))
+    return {(row.pk, bytes(row.uid)): serial for row, serial in rows if serial}

@@ -1,0 +1,107 @@
+"""Whose keys are locked: nobody gets them from the key server, whatever they ask, until somebody unlocks them.
+
+A row says so, since several machines share nothing but the database. Its MAC is under a key that the web app and
+commands have: whoever writes the database can lock an organization, and unlocks none.
+"""
+
+import hmac
+import json
+import threading
+from collections.abc import Collection, Mapping
+from datetime import datetime
+
+from django.db.models import Q
+
+from samizdat.core.crypto import seal
+from samizdat.vault import keyring
+from samizdat.vault.keyring import HasKeys
+from samizdat.vault.models import KeyLock
+from samizdat.vault.source import KeySource
+
+# Number and uid of an organization.
+type Owner = tuple[int, bytes]
+
+
+def state(organization: HasKeys) -> KeyLock | None:
+    """Its row where it is locked; None where it isn't. A row that none of us wrote locks as well (KeyServer)."""
+    return KeyLock.objects.select_related("by").filter(organization_id=organization.id, locked=True).first()
+
+
+def unlocked(path: str = "") -> Q:
+    """For a query of what is worked at: rows of organizations that aren't locked. path: to the organization."""
+    return ~Q(**{f"{path}key_lock__locked": True})
+
+
+def numbers() -> list[int]:
+    """Of organizations that are locked."""
+    return [*KeyLock.objects.filter(locked=True).values_list("organization_id", flat=True)]
+
+
+def places() -> list[bytes]:
+    """Their uids."""
+    return [bytes(uid) for uid in KeyLock.objects.filter(locked=True).values_list("organization__uid", flat=True)]
+
+
+def write(organization: HasKeys, locked: bool, *, after: int, now: datetime, by_id: int | None) -> KeyLock | None:
+    """Locks or unlocks; None where it is so already. after: how often it was, by the event log. Call it in a
+    transaction that has locked the organization's row."""
+    row = KeyLock.objects.filter(organization_id=organization.id).first()
+    if row is None and not locked and not after:
+        return None
+    if row is not None and row.locked == locked and row.serial >= after and is_ours(row, bytes(organization.uid)):
+        return None
+    serial = max(row.serial if row else 0, after) + 1
+    row = KeyLock(organization_id=organization.id, locked=locked, serial=serial, at=now, by_id=by_id)
+    row.mac = _mac(_key(), row, bytes(organization.uid))
+    row.save()
+    return row
+
+
+def is_ours(row: KeyLock, uid: bytes) -> bool:
+    return hmac.compare_digest(bytes(row.mac), _mac(_key(), row, uid))
+
+
+def _key() -> bytes:
+    return keyring.derive("key locks")
+
+
+def _mac(key: bytes, row: KeyLock, uid: bytes) -> bytes:
+    return seal.keyed_hash(key, json.dumps([row.pk, uid.hex(), row.locked, row.serial]))
+
+
+class LockState:
+    """What a key server knows: rows as it has last read them. What was locked stays so until a later row of ours says
+    otherwise, also where its row is gone."""
+
+    def __init__(self, source: KeySource) -> None:
+        self._source = source
+        self._serials: dict[Owner, int] = {}
+        self._locked: frozenset[Owner] = frozenset()
+        self._lock = threading.Lock()
+
+    def begin(self, in_log: Mapping[Owner, int]) -> None:
+        """in_log: how often each was locked and unlocked by the event log, which tells of rows that were put back or
+        taken away while nobody looked. Errors: DatabaseError."""
+        self._serials, self._locked = {**in_log}, frozenset(in_log)
+        self.look()
+
+    def has(self, owner: Owner) -> bool:
+        return owner in self._locked
+
+    def look(self) -> Collection[Owner]:
+        """Reads all rows; those that were not locked before. Errors: DatabaseError."""
+        key = self._source.derive("key locks")
+        with self._lock:
+            rows = [((row.pk, bytes(row.organization.uid)), row) for row in self._rows()]
+            locked = {owner for owner in self._locked if owner not in dict(rows)}
+            for owner, row in rows:
+                known = hmac.compare_digest(bytes(row.mac), _mac(key, row, owner[1]))
+                if row.locked or not known or row.serial < self._serials.get(owner, 0):
+                    locked.add(owner)
+                if known:
+                    self._serials[owner] = max(row.serial, self._serials.get(owner, 0))
+            news, self._locked = locked - self._locked, frozenset(locked)
+        return news
+
+    def _rows(self) -> Collection[KeyLock]:
+        return KeyLock.objects.select_related("organization").only("locked", "serial", "mac", "organization__uid")

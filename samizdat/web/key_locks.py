@@ -1,0 +1,37 @@
+"""What everybody sees of an organization that is locked: since when, by whom, and how it is unlocked."""
+
+from django import forms
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
+
+from samizdat.accounts.queries import name_in
+from samizdat.vault import locks
+from samizdat.web.base_form import DeskForm
+from samizdat.web.request import VisitorRequest
+from samizdat.web.settings.forms.team import LONGEST_PASSWORD
+
+
+class UnlockForm(DeskForm):
+    password = forms.CharField(
+        label=lazy("Your password"),
+        max_length=LONGEST_PASSWORD,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+
+
+def answer(request: VisitorRequest, form: UnlockForm | None = None) -> HttpResponse:
+    organization = request.organization
+    assert organization is not None
+    row = locks.state(organization)
+    facts = {
+        "organization": organization,
+        "by": name_in(organization, row.by) if row and row.by else "",
+        "at": row.at if row else None,
+        "form": form or UnlockForm(),
+        "may_unlock": request.role == "admin",
+        "title": _("%(name)s is locked") % {"name": organization.name},
+    }
+    return render(request, "web/locked.html", facts, status=422 if form and form.errors else 423)

@@ -1,0 +1,65 @@
+"""Locking the organization in an emergency, and unlocking it."""
+
+from django.contrib import messages
+from django.contrib.auth import logout
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from samizdat import dbclock
+from samizdat.accounts.backend import is_current_password
+from samizdat.accounts.errors import AccountError
+from samizdat.accounts.password_queues import QueueFull
+from samizdat.accounts.throttle import Throttled
+from samizdat.delivery.actions import key_locks
+from samizdat.web import key_locks as locked_page
+from samizdat.web.base_form import refuse
+from samizdat.web.permissions import ADMINS, deed, door, go
+from samizdat.web.request import DeskRequest
+from samizdat.web.settings.views.auth import crowded_for, says, wait
+
+
+@door(see=ADMINS, do=ADMINS)
+def lock_organization(request: DeskRequest) -> HttpResponse:
+    """What a lock does; POST locks, and signs out whoever pressed it as well."""
+    if request.method != "POST":
+        return render(request, "web/lock.html")
+    name = request.organization.name
+    key_locks.lock(request.organization, by=request.person, now=dbclock.asked())
+    logout(request)
+    request.organization = request.person = None  # type: ignore[assignment]
+    sentence = _(
+        "Everyone on the team is signed out. Within 10 seconds, nothing encrypted can be read and nothing is sent. To "
+        "unlock it, an admin signs in and enters their password."
+    )
+    return says(request, _("%(name)s is locked") % {"name": name}, sentence, 200, reverse("sign-in"), _("Sign in"))
+
+
+@deed(ADMINS, in_lock=True)
+def unlock_organization(request: DeskRequest) -> HttpResponse:
+    form = locked_page.UnlockForm(request.POST)
+    if form.is_valid() and _gave_password(request, form):
+        try:
+            key_locks.unlock(request.organization, by=request.person, now=dbclock.asked())
+        except AccountError as refused:
+            refuse(form, None, refused)
+        else:
+            messages.success(request, _("Unlocked. Campaigns that were waiting go on."))
+            return go(request, "home")
+    return locked_page.answer(request, form)
+
+
+def _gave_password(request: DeskRequest, form: locked_page.UnlockForm) -> bool:
+    """What is wrong stands at its field."""
+    try:
+        right = is_current_password(request.person, form.cleaned_data["password"], str(request.session.session_key))
+    except Throttled as throttled:
+        refuse(form, "password", wait(throttled.seconds))
+        return False
+    except QueueFull as crowded:
+        refuse(form, "password", crowded_for(crowded.seconds))
+        return False
+    if not right:
+        refuse(form, "password", _("Wrong password."))
+    return right
