@@ -50,7 +50,7 @@ from samizdat.core import consent, fields, segment
 from samizdat.core.crypto import seal
 from samizdat.core.mail import address
 from samizdat.core.segment import All, Not, SealedCondition, SubscriberFacts, registry
-from samizdat.core.segment.condition import Place
+from samizdat.core.segment.condition import AnswerSource
 from samizdat.delivery import sql as delivery_sql
 from samizdat.delivery.segment_conditions.campaign import CampaignCondition
 from samizdat.vault import keyring
@@ -247,7 +247,7 @@ def test_every_condition_says_where_its_answer_stands(leaf: segment.Condition) -
     """By that the row of the subscriber is joined, and asked before other tables."""
     text = sql.where(leaf, TODAY).text
     asks_row = re.search(r"(?<!\w)s\.(?!id\b)", text)
-    place = Place.ROW if asks_row else Place.TABLE if "SELECT" in text else Place.NUMBER
+    place = AnswerSource.ROW if asks_row else AnswerSource.TABLE if "SELECT" in text else AnswerSource.NUMBER
     assert leaf.place is place
 
 

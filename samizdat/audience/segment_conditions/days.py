@@ -6,7 +6,7 @@ from typing import Self
 
 from samizdat.core import consent
 from samizdat.core.segment import reading
-from samizdat.core.segment.condition import Condition, Name, Place, SqlCondition, SqlSubject
+from samizdat.core.segment.condition import AnswerSource, Condition, Name, SqlCondition, SqlSubject
 from samizdat.core.segment.errors import BadSegment
 from samizdat.core.segment.facts import SubscriberFacts
 from samizdat.core.segment.form import ConditionForm, Input
@@ -97,8 +97,8 @@ class DayCondition(Condition):
         return any((first is None or first <= day) and (last is None or day <= last) for day in days)
 
     @property
-    def place(self) -> Place:
-        return Place.ROW if self.what == "joined" else Place.TABLE
+    def place(self) -> AnswerSource:
+        return AnswerSource.ROW if self.what == "joined" else AnswerSource.TABLE
 
     def sql(self, about: SqlSubject) -> SqlCondition:
         if self.what == "joined":

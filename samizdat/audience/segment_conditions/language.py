@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Self
 
-from samizdat.core.segment.condition import Condition, Name, Place, SqlCondition, SqlSubject
+from samizdat.core.segment.condition import AnswerSource, Condition, Name, SqlCondition, SqlSubject
 from samizdat.core.segment.errors import BadSegment
 from samizdat.core.segment.facts import SubscriberFacts
 from samizdat.core.segment.form import ConditionForm, Input
@@ -31,7 +31,7 @@ class LanguageCondition(Condition):
             position=50,
         ),
     )
-    place = Place.ROW
+    place = AnswerSource.ROW
 
     code: str
 

@@ -6,7 +6,7 @@ from typing import Self
 
 from samizdat.core.mail.address import PROVIDERS
 from samizdat.core.segment import reading
-from samizdat.core.segment.condition import Condition, Name, Place, SqlCondition, SqlSubject
+from samizdat.core.segment.condition import AnswerSource, Condition, Name, SqlCondition, SqlSubject
 from samizdat.core.segment.facts import SubscriberFacts
 from samizdat.core.segment.form import ConditionForm, Input
 
@@ -29,7 +29,7 @@ class ProviderCondition(Condition):
             position=60,
         ),
     )
-    place = Place.ROW
+    place = AnswerSource.ROW
 
     name: str
 

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Self
 
 from samizdat.core.segment import reading
-from samizdat.core.segment.condition import Condition, Name, Place, SqlCondition, SqlSubject
+from samizdat.core.segment.condition import AnswerSource, Condition, Name, SqlCondition, SqlSubject
 from samizdat.core.segment.facts import SubscriberFacts
 from samizdat.core.segment.form import ConditionForm, Input
 
@@ -34,7 +34,7 @@ class ShareCondition(Condition):
         ),
     )
     drawn = "seed"
-    place = Place.NUMBER
+    place = AnswerSource.NUMBER
 
     percent: int
     seed: int

@@ -14,7 +14,7 @@ from samizdat.audience.models import NUMBER_MASK, row_id
 from samizdat.audience.plaintext_fields import PlaintextColumn
 from samizdat.core import segment
 from samizdat.core.segment import All, Not
-from samizdat.core.segment.condition import Condition, Place, SqlCondition
+from samizdat.core.segment.condition import AnswerSource, Condition, SqlCondition
 from samizdat.db import on_sqlite
 
 # Row ids from the first on, below the second: only those are asked.
@@ -188,7 +188,7 @@ class SegmentSql:
 
 def asks_elsewhere(tree: segment.Tree) -> bool:
     """Whether another table than that of the subscribers is asked for each of them."""
-    return any(leaf.place is Place.TABLE for leaf in segment.leaves(tree))
+    return any(leaf.place is AnswerSource.TABLE for leaf in segment.leaves(tree))
 
 
 def sized_by(part: segment.Tree, size: Callable[[segment.Leaf], int | None]) -> int | None:
@@ -203,4 +203,4 @@ def _rows(part: segment.Tree) -> tuple[SqlCondition, str]:
 
 
 def _asks_for_person(tree: segment.Tree) -> bool:
-    return any(leaf.place is Place.ROW for leaf in segment.leaves(tree))
+    return any(leaf.place is AnswerSource.ROW for leaf in segment.leaves(tree))

@@ -62,7 +62,7 @@ class SqlSubject(Protocol):
         """A day as the columns hold it."""
 
 
-class Place(Enum):
+class AnswerSource(Enum):
     """Where the answer stands."""
 
     ROW = "in the subscriber's own row, `s`"
@@ -111,9 +111,9 @@ class Condition(ABC):
         """
 
     @property
-    def place(self) -> Place:
+    def place(self) -> AnswerSource:
         """What has to be in the query around, and what is asked first: the row is cheaper than another table."""
-        return Place.TABLE
+        return AnswerSource.TABLE
 
     def rows(self) -> tuple[SqlCondition, str] | None:
         """Where an index has all rows of those who fulfil it together: tables, with {joined} where others are joined
