@@ -1,9 +1,9 @@
-"""Finds transports and importers: every module of `transports/providers` and `importers/services`, and those that
-installed packages announce.
+"""Finds transports, importers and places for backups: every module of `transports/providers`, `importers/services` and
+`places`, and those that installed packages announce.
 
-A plug is a class whose name ends in `Transport`, `Webhook` or `Importer`, with a `name` of its own. A new file is
-found, tested and documented the day it appears; there is no list to edit. Packages announce theirs by the entry points
-`samizdat.transports` and `samizdat.importers`.
+A plug is a class whose name ends in `Transport`, `Webhook`, `Importer` or `Place`, with a `name` of its own. A new file
+is found, tested and documented the day it appears; there is no list to edit. Packages announce theirs by the entry
+points `samizdat.transports`, `samizdat.importers` and `samizdat.places`.
 """
 
 import importlib
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from samizdat.importers.base import Importer
     from samizdat.importers.reading.files import GivenFile as GivenFile
     from samizdat.importers.reading.files import Source as Source
+    from samizdat.places.base import BasePlace, NotThere, Place, PlaceError
 
     # What the engine needs of every transport. Apps import these from here: they know plugs by name alone.
     from samizdat.transports.base import BadRoute, Message, RouteDown, RouteField, RouteProvider, RouteSettings
@@ -31,22 +32,24 @@ if TYPE_CHECKING:
 else:
 
     def __getattr__(name: str) -> object:
-        """Those of transports at their first use: a process that reads what strangers wrote has no need of network and
-        TLS, and begins 30 ms sooner without."""
-        if name not in _OF_TRANSPORTS:
+        """Those of transports and places at their first use: a process that reads what strangers wrote has no need of
+        network and TLS, and begins 30 ms sooner without."""
+        if name not in _OF_PLUGS:
             raise AttributeError(name)
-        module = importlib.import_module(f"samizdat.transports.{_OF_TRANSPORTS[name]}")
+        module = importlib.import_module(f"samizdat.{_OF_PLUGS[name]}")
         value = globals()[name] = getattr(module, name.removeprefix("Base"))
         return value
 
 
-# Name -> the module of transports that has it.
-_OF_TRANSPORTS = (
+# Name -> the module that has it.
+_OF_PLUGS = (
     dict.fromkeys(
-        ["BadRoute", "BaseTransport", "Message", "RouteDown", "RouteField", "RouteProvider", "RouteSettings"], "base"
+        ["BadRoute", "BaseTransport", "Message", "RouteDown", "RouteField", "RouteProvider", "RouteSettings"],
+        "transports.base",
     )
-    | dict.fromkeys(["Webhook", "WebhookRefused", "WebhookRequest", "WebhookSecret"], "webhooks")
-    | dict.fromkeys(["ReadDelivery", "ReadEvent"], "webhook_reading")
+    | dict.fromkeys(["Webhook", "WebhookRefused", "WebhookRequest", "WebhookSecret"], "transports.webhooks")
+    | dict.fromkeys(["ReadDelivery", "ReadEvent"], "transports.webhook_reading")
+    | dict.fromkeys(["NotThere", "Place", "PlaceError"], "places.base")
 )
 
 __all__ = [
@@ -54,6 +57,9 @@ __all__ = [
     "BaseTransport",
     "Message",
     "NoSuchPlug",
+    "NotThere",
+    "Place",
+    "PlaceError",
     "ReadDelivery",
     "ReadEvent",
     "RouteDown",
@@ -75,6 +81,8 @@ __all__ = [
     "is_plain",
     "list_columns",
     "open_files",
+    "open_place",
+    "places",
     "plain_label",
     "read_deliveries",
     "read_url",
@@ -120,6 +128,22 @@ def importers() -> "dict[str, type[Importer]]":
 def webhooks() -> "dict[str, Webhook]":
     """Dialects of webhooks by the provider's name."""
     return {name: plug() for name, plug in _find("transports.providers", "samizdat.transports", "Webhook").items()}
+
+
+@cache
+def places() -> "dict[str, type[BasePlace]]":
+    """Places for backups by URL scheme."""
+    return {plug.scheme: plug for plug in _find("places", "samizdat.places", "Place").values()}
+
+
+def open_place(
+    url: str, secret: str = "", *, bytes_per_second: float = 0, inside: "tuple[Network, ...] | None" = None
+) -> "Place":
+    """A place for backups; it is connected to once it is used. secret: password or key. bytes_per_second: at most; 0
+    for no limit. inside: as in RouteSettings. Errors: PlaceError."""
+    from samizdat.places import base
+
+    return base.read_url(places(), url, secret, base.Pace(bytes_per_second), inside)
 
 
 def webhook_sentence(code: str) -> str:
@@ -193,7 +217,7 @@ def _find(folder_name: str, announced: str, suffix: str) -> dict[str, Any]:
         value
         for module in modules
         for name, value in vars(module).items()
-        if name.endswith(suffix) and getattr(value, "__module__", "") == module.__name__
+        if name.endswith(suffix) and getattr(value, "__module__", "") == module.__name__ and getattr(value, "name", "")
     ]
     return {plug.name: plug for plug in classes}
 

@@ -166,6 +166,20 @@ def _providers() -> str:
     return "\n".join(["| provider | URL | notes |", "|---|---|---|", *rows, ""])
 
 
+def backup_places() -> str:
+    before, mark, rest = (HERE / "docs" / "backup-places.md").read_text().partition("<!-- printed from the code -->\n")
+    after = rest.partition("<!-- /printed -->")[2]
+    return f"{before}{mark}{_places()}<!-- /printed -->{after}"
+
+
+def _places() -> str:
+    plugs = plugins.places().values()
+    kinds = [f"| `{plug.example}` | {plug.label} |" for plug in plugs]
+    options = [f"| {plug.name} | `{name}` | {what} |" for plug in plugs for name, what in plug.known_options.items()]
+    heads = ["| URL | kind |", "|---|---|"], ["| kind | option | what for |", "|---|---|---|"]
+    return "\n".join([*heads[0], *kinds, "", "Options after the `?`, joined by `&`:", "", *heads[1], *options, ""])
+
+
 def webhooks() -> str:
     return _between_marks("webhooks.md", _webhooks())
 
@@ -233,6 +247,7 @@ PAGES = {
     "routes.md": routes,
     "sending-providers.md": sending_providers,
     "webhooks.md": webhooks,
+    "backup-places.md": backup_places,
     "returned-emails.md": returned_emails,
 }
 

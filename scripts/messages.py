@@ -63,6 +63,7 @@ TABLES = (
     ("samizdat.plugins", "SENTENCES"),
     ("samizdat.transports.base", "SENTENCES"),
     ("samizdat.transports.webhooks", "SENTENCES"),
+    ("samizdat.places.base", "SENTENCES"),
 )
 
 # Words of Django's that we say otherwise, marked under the file that shows them: its short Russian weekdays are "Чтв",

@@ -42,6 +42,11 @@ TOOLS = {
     "dovecot/pop3": ("dovecot-pop3d",),
     "pgbouncer": ("pgbouncer",),
     "caddy": ("caddy",),
+    "sshd": ("openssh-server",),
+    "rclone": ("rclone",),
+    # From Debian, not from PyPI: botocore pins older versions of what the product needs.
+    "moto_server": ("python3-moto",),
+    "python3/dist-packages/flask_cors": ("python3-flask-cors",),
 }
 
 

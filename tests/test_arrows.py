@@ -70,7 +70,7 @@ BY_NAME = {
     "audience/segments/discovery.py": "Conditions of segments are the files in one folder of each app.",
     "cli/__main__.py": "A command loads its own module alone, so that each begins at once.",
     "limited_process.py": "A helper is told by name what to call.",
-    "plugins.py": "Transports and importers are the files in two folders.",
+    "plugins.py": "Transports, importers and places are the files in three folders.",
     "worker/processes/child.py": "One of two roles; the public one may not even load what the other imports.",
     "worker/processes/zygote.py": "All that the processes begin with, after Django is set up.",
 }
@@ -96,6 +96,7 @@ INSIDE = {
     "public/middleware.py": "Django is configured by it.",
     "public/tokens.py": "With the supervisor's keys alone; tests and demos have others.",
     "web/static_files.py": "It is imported before Django is set up.",
+    "places/sftp.py": "asyncssh takes a place that is reached over SSH alone.",
     "queue_types.py": "It is imported before Django is set up.",
     "plugins.py": "Importers and readers are loaded by whoever reads a file.",
     "worker/processes/*": "A child sets Django up once it has given up what it may not keep.",

@@ -25,6 +25,11 @@ def test_every_way_out_is_in_the_handbook(scheme: str) -> None:
     assert f"{scheme}://" in HANDBOOK
 
 
+@pytest.mark.parametrize("scheme", sorted(plugins.places()))
+def test_every_kind_of_backup_place_has_a_url_to_copy(scheme: str) -> None:
+    assert f"\n```\n{scheme}:" in (DOCS / "backup-places.md").read_text()
+
+
 @pytest.mark.parametrize("source", sorted(plugins.importers()))
 def test_every_source_of_an_import_is_in_the_handbook(source: str) -> None:
     assert re.search(source, HANDBOOK, re.IGNORECASE)

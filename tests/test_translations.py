@@ -32,6 +32,7 @@ NAMES = set(
     Amazon IAM Mail Postmark Send SendEmail SendGrid TOKEN api com keys postmark sendgrid brevo
     central configuration message scheme set stream ses
     SES apikey broadcast Excel LibreOffice GDPR JavaScript SMS ZIP alt html index en
+    NTP OpenSSH config rclone
     """.split()  # noqa: SIM905
 ) | set(
     # Menus and events of sending providers, as they stand there.
@@ -53,7 +54,8 @@ LITERAL = re.compile(
     r"[\w-]+(?:\.[\w-]+)*\.example(?:\.\w+)?(?::\d+)?|\bexample\.org|/srv/\w+|v=DMARC1; p=none|_dmarc\.|~all|"
     r"-----[A-Z ]+-----|_domainkey\b|hostnamectl set-hostname mail|adkim=s|aspf=s|\bip4:|\bmx\b|\bnews2026\b|"
     r"\{'tag': 12\}|\bsamizdat(?: [a-z]+)+|\d+/[smhd]\b|\bs, m, h\b|#b3261e|SAMIZDAT_\w+|-->|"
-    r"postconf -e myhostname=mail|postfix reload"
+    r"postconf -e myhostname=mail|postfix reload|rclone:\S+|apt install rclone|rclone config\b|"
+    r"ssh-keygen -lf(?: /\S+)?|host_key=?|region=…"
 )
 
 

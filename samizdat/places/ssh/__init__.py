@@ -1,0 +1,1 @@
+"""What is loaded once a place is reached over SSH."""
