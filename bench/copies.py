@@ -161,7 +161,7 @@ class Copying:
 
         with standing_still(original):
             self._copied(self.data, self.copy)
-        self.until_taken(len(self.server.messages) + 30)
+        self.until_taken(min(len(self.server.messages) + 30, self.options.people - 5))
         original.end()
         connections.close_all()
         aside = self.copy.with_name("aside")
@@ -279,6 +279,20 @@ class Sender:
             self.process.stdout.close()
 
 
+def keep_noting(stop: threading.Event) -> None:
+    """As the worker does, each second."""
+    from django.db import DatabaseError, connection
+
+    from samizdat import dbclock
+    from samizdat.delivery.actions import copied_installation
+
+    while not stop.is_set():
+        with suppress(DatabaseError):
+            copied_installation.keep(dbclock.now())
+        connection.close()
+        stop.wait(0.3)
+
+
 def send(data: Path) -> int:
     common.reopen_data(data)
     from django.db import DatabaseError
@@ -299,6 +313,7 @@ def send(data: Path) -> int:
     print(f"fenced: {parts}" if parts else "free", flush=True)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    threading.Thread(target=keep_noting, args=(stop,), daemon=True).start()
     while not stop.is_set():
         try:
             run_sender(stop)

@@ -8,8 +8,9 @@ back, until a person releases it. How often that was done is counted in the data
 whoever writes the database alone releases nothing. The end of a chain is noted by the organization's number and never
 falls, whatever the database says meanwhile.
 
-The note says in which file it was written. A copy of the whole data folder that was written over the original brings
-its own note along, which knows of nothing later; but it stands in another file.
+The note says in which file it was written, and is written anew while something is sent, too. A copy of the whole data
+folder that was written over the original brings its own note along, which knows of nothing later; but it stands in
+another file.
 """
 
 import hmac
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
+from django.db.models import Max, Sum
 
 from samizdat import modes
 from samizdat.accounts import settings_note
@@ -27,7 +29,7 @@ from samizdat.audience import sql as audience_sql
 from samizdat.audience.models import ConsentRecord
 from samizdat.core.crypto import seal
 from samizdat.delivery import file_identity
-from samizdat.delivery.models import Location
+from samizdat.delivery.models import Location, Worker
 from samizdat.events import chain
 from samizdat.events import sql as events_sql
 from samizdat.events.actions import is_genuine
@@ -157,6 +159,7 @@ def _newest() -> dict[str, Any]:
     for name, table in TABLES.items():
         row = table.objects.order_by("-id").values_list("id", "digest").first()
         newest[name] = [row[0], bytes(row[1]).hex()] if row else None
+    newest["results"] = [*Worker.objects.aggregate(Max("id"), Sum("written")).values()]
     return newest
 
 

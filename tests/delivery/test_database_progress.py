@@ -20,12 +20,13 @@ from samizdat.delivery import actions, database_progress
 from samizdat.delivery.actions import copied_installation
 from samizdat.delivery.copied_installation import CopyGuard, MovedInstallation
 from samizdat.delivery.engine.sender import run_campaign
-from samizdat.delivery.models import Location
+from samizdat.delivery.models import Location, Worker
 from samizdat.events import chain
 from samizdat.events.actions import record
 from samizdat.events.models import ChainHead, Event
 from samizdat.options import data_folder
 from samizdat.worker.schedule import scheduler
+from tests.conftest import NOW
 from tests.delivery.conftest import House
 from tests.delivery.test_rewound_database import copied
 from tests.smtp_server import ScriptedServer
@@ -301,8 +302,9 @@ def test_a_head_that_was_put_back_alone_fences_at_once(at_home: House) -> None:
     assert at_home.organization.sending_locked
 
 
+@pytest.mark.parametrize("since", ["an event", "results of a sender"])
 def test_a_data_folder_that_is_overwritten_with_its_copy_sends_nothing_until_it_is_released(
-    at_home: House, server: ScriptedServer
+    at_home: House, server: ScriptedServer, since: str
 ) -> None:
     """`cp -a copy/. data/` keeps path and inodes, and brings the note of then along with the database of then."""
     at_home.people(3)
@@ -311,11 +313,17 @@ def test_a_data_folder_that_is_overwritten_with_its_copy_sends_nothing_until_it_
     copied_installation.keep(dbclock.now())
     note = database_progress._path()
     then = note.read_bytes()
-    something_happens(at_home)
+    if since == "an event":
+        something_happens(at_home)
+    else:
+        Worker.objects.create(boot=bytes(16), folder=bytes(16), journal="-", started=NOW, ended=NOW, written=7)
     copied_installation.keep(dbclock.now())
     assert not database_progress.is_copied()
     guard = CopyGuard()
-    Event.objects.order_by("-id")[0].delete()
+    if since == "an event":
+        Event.objects.order_by("-id")[0].delete()
+    else:
+        Worker.objects.update(written=5)
     note.write_bytes(then)
     assert database_progress.missing() is None, "of itself it tells nothing"
     with pytest.raises(MovedInstallation):
