@@ -29,6 +29,8 @@ from bench.letters import Bench
 from scripts.test import find_tool
 
 LATENCY, CONNECTIONS, END = 0.02, 4, 120.0
+# Seconds between two notes of how far the database has come, and some for the results that are on their way.
+NOTED = 0.8
 # Seconds that a copy is given after the campaign has ended.
 AFTER = 0.3
 
@@ -162,6 +164,7 @@ class Copying:
         with standing_still(original):
             self._copied(self.data, self.copy)
         self.until_taken(min(len(self.server.messages) + 30, self.options.people - 5))
+        time.sleep(NOTED)  # A copy that is younger than the last note is told by nothing.
         original.end()
         connections.close_all()
         aside = self.copy.with_name("aside")
@@ -171,7 +174,7 @@ class Copying:
             shutil.rmtree(self.data)
             self._copied(self.copy, self.data)
         else:
-            self._copied(Path(f"{self.copy}/."), self.data)
+            self._copied(f"{self.copy}/.", self.data)
         rival = Sender(self.data, self.log)
         taken = len(self.server.messages)
         time.sleep(AFTER)
@@ -183,7 +186,7 @@ class Copying:
         self._release()
         return rival
 
-    def _copied(self, source: Path, to: Path) -> None:
+    def _copied(self, source: Path | str, to: Path) -> None:
         subprocess.run(["cp", "-a", "--reflink=auto", str(source), str(to)], check=True)
 
     def _release(self) -> None:

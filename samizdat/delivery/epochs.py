@@ -33,7 +33,7 @@ _MOST_NAMES = 100_000
 
 
 class EpochFiles(Protocol):
-    """What is asked of a place (places/base.py)."""
+    """What is asked of a place (samizdat/places)."""
 
     def names(self, folder: str) -> Iterator[tuple[str, int]]: ...
     def read(self, name: str) -> bytes: ...
