@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 PATIENCE = 4.0
 # For all questions about one sender: somebody waits for the answer.
 PATIENCE_FOR_ALL = 12.0
+# Characters by which a long value is known.
+SHORT = 40
 
 # The areas of core/mail/sender_check.py, as they are called.
 _AREAS: dict[str, Callable[[], str]] = {
@@ -47,6 +49,12 @@ class DnsRecord:
     text: str = ""
     code: str = ""
     publish: DnsValue | None = None
+
+    @property
+    def brief(self) -> str:
+        """For where the record to publish stands below: a key has 400 characters, which nobody reads twice."""
+        value = self.publish.value if self.publish else ""
+        return self.sentence.replace(value, f"{value[:SHORT]}…") if len(value) > 2 * SHORT else self.sentence
 
     def document(self) -> dict[str, object]:
         facts: dict[str, object] = {"name": self.name, "state": self.state, "sentence": self.sentence}

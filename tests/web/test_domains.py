@@ -14,7 +14,9 @@ from samizdat.accounts.default_sender import DefaultSender
 from samizdat.campaigns.actions import create
 from samizdat.campaigns.drafts.draft import Draft, draft_of
 from samizdat.campaigns.models import Campaign
+from samizdat.campaigns.sender_domain_check import DnsRecord
 from samizdat.core.mail.domain_reports import DomainReport, ReportTally
+from samizdat.core.mail.sender_check import DnsValue
 from samizdat.delivery import dkim_keys
 from samizdat.delivery.actions import add_route, domain_switch, spare_check
 from samizdat.delivery.actions import domains as actions
@@ -103,6 +105,14 @@ def test_the_page_shows_what_is_missing_to_be_copied(here: House, desk: Desk) ->
     assert "lantern.example has no DMARC record. Add TXT _dmarc.lantern.example with the value:" in records
     assert ">_dmarc.lantern.example</code>" in records and ">v=DMARC1; p=none</code>" in records
     assert "has no DMARC record" in _page(client, _to(here, "sending-domain", number)), "it is kept"
+
+
+def test_a_long_value_is_shown_once_where_it_is_copied() -> None:
+    key = f"v=DKIM1; k=rsa; p={'A' * 400}"
+    record = DnsRecord("DKIM", "stop", f"Add TXT x with the value: {key}", publish=DnsValue("x", "TXT", key))
+    assert record.brief == f"Add TXT x with the value: {key[:40]}…"
+    short = DnsRecord("DMARC", "stop", "Add TXT x: v=DMARC1; p=none", publish=DnsValue("x", "TXT", "v=DMARC1; p=none"))
+    assert short.brief == short.sentence
 
 
 @pytest.mark.usefixtures("names", "unguarded")
@@ -233,14 +243,16 @@ def test_the_page_shows_who_sends_as_the_domain(here: House, desk: Desk) -> None
     stranger = ReportTally("203.0.113.0/24", "", "fail", 1234)
     tallies = (ReportTally("192.0.2.0/24", "lantern.example", "pass", 40), stranger)
     begin = int(timezone.now().timestamp())
+    connections = (ReportTally("", "", "success", 7), ReportTally("", "", "certificate-expired", 3))
     for report in (
         DomainReport("dmarc", "google.com", "1", "lantern.example", begin, "none", tallies),
-        DomainReport("tls", "google.com", "2", "lantern.example", begin, "sts", (ReportTally("", "", "success", 7),)),
+        DomainReport("tls", "google.com", "2", "lantern.example", begin, "sts", connections),
     ):
         assert domain_reports._keep(here.organization, report, timezone.now())
     shown = _page(client, page)
     assert "203.0.113.0/24" in shown and "1,234" in shown and "<svg" in shown
     assert "Encrypted connections to your mail servers" in shown and "rua=mailto" not in shown
+    assert "failed: the certificate has expired" in shown and "certificate-expired" not in shown
 
 
 def _lost_and_spare(here: House) -> tuple[SendingDomain, SendingDomain, Campaign]:
