@@ -1,7 +1,7 @@
 """Which of two living copies of this installation may send (core/backup/epoch.py): what the backup places say.
 
-Places are set up by apps above this one; they register here what opens them. Each is asked in a thread of its own,
-which uses no database, so one that answers nothing holds nobody longer than `seconds`.
+Each place is asked in a thread of its own, which uses no database, so one that answers nothing holds nobody longer than
+`seconds`.
 """
 
 import logging
@@ -13,13 +13,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from itertools import islice
+from pathlib import Path
 from typing import Protocol
 
+from samizdat import plugins
 from samizdat.core.backup import epoch
 from samizdat.core.backup.epoch import Epoch, EpochBroken
 from samizdat.delivery.models import EpochRecord
 from samizdat.logs import where_it_broke
+from samizdat.options import option
 from samizdat.vault import keyring
 
 log = logging.getLogger("samizdat.worker")
@@ -42,13 +46,6 @@ class EpochFiles(Protocol):
 
 
 type OpenPlace = Callable[[], EpochFiles]
-
-_finders: list[Callable[[], Sequence[OpenPlace]]] = []
-
-
-def register(find: Callable[[], Sequence[OpenPlace]]) -> None:
-    """By an app that has places, when Django starts. What opens one asks no database any more."""
-    _finders.append(find)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +154,15 @@ def _rival(row: EpochRecord, own: Epoch) -> Epoch | None:
 
 
 def _places() -> list[OpenPlace]:
-    return [each for find in _finders for each in find()]
+    """Of SAMIZDAT_BACKUP_PLACES; the password of each is a line of SAMIZDAT_BACKUP_PASSWORDS."""
+    urls, file = option("SAMIZDAT_BACKUP_PLACES").split(), option("SAMIZDAT_BACKUP_PASSWORDS")
+    return [partial(_open, url, file, line) for line, url in enumerate(urls)]
+
+
+def _open(url: str, file: str, line: int) -> EpochFiles:
+    """Errors: PlaceError; OSError, of the file."""
+    lines = Path(file).read_text("utf-8").splitlines() if file else []
+    return plugins.open_place(url, lines[line].strip() if line < len(lines) else "")
 
 
 @dataclass(frozen=True, slots=True)

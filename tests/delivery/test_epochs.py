@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -59,7 +60,7 @@ class MemoryPlace:
 def places(monkeypatch: pytest.MonkeyPatch) -> list[MemoryPlace]:
     """Two, which all copies know."""
     rows = [MemoryPlace(), MemoryPlace()]
-    monkeypatch.setattr(epochs, "_finders", [lambda: [place.open for place in rows]])
+    monkeypatch.setattr(epochs, "_places", lambda: [place.open for place in rows])
     return rows
 
 
@@ -254,3 +255,28 @@ def test_a_new_instance_key_is_followed_by_a_new_record(copies: Copies, places: 
     assert standing.own.number == own.number + 1 and standing.rival is None
     assert standing.own.name in places[0].files
     assert copied_installation.ask_places(now).own == standing.own
+
+
+def test_folders_of_the_options_are_places(house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One is a disk that is mounted, the other one isn't."""
+    (tmp_path / "disk").mkdir()
+    monkeypatch.setenv("SAMIZDAT_BACKUP_PLACES", f"file://{tmp_path}/disk file://{tmp_path}/away")
+    copied_installation.look(dbclock.now())
+    standing = copied_installation.ask_places(dbclock.now())
+    assert (standing.places, standing.reached) == (2, 1)
+    own = standing.own
+    assert epoch.read((tmp_path / "disk" / own.name).read_bytes(), epochs._key()) == own
+    rival = own.next(b"somebody", own.since)
+    (tmp_path / "disk" / rival.name).write_bytes(epoch.written(rival, epochs._key()))
+    assert copied_installation.ask_places(dbclock.now()).rival == rival and locked(house)
+
+
+def test_each_place_has_a_line_with_its_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    passwords, opened = tmp_path / "passwords", list[tuple[str, str]]()
+    passwords.write_text("first\n\nthird\n")
+    monkeypatch.setenv("SAMIZDAT_BACKUP_PLACES", "s3://key@a/b file:///mnt/x sftp://u@h/p rclone:r:p")
+    monkeypatch.setenv("SAMIZDAT_BACKUP_PASSWORDS", str(passwords))
+    monkeypatch.setattr(epochs.plugins, "open_place", lambda url, secret: opened.append((url, secret)))
+    for open_place in epochs._places():
+        open_place()
+    assert [secret for _url, secret in opened] == ["first", "", "third", ""]
