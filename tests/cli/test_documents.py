@@ -157,6 +157,8 @@ segment remove Since
 export --to out.zip --plain --reason 'a look'
 !export --whose nobody@lantern.example
 !route rm paper
+keys lock
+keys unlock
 """
 MOMENT = re.compile(r"\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d\S*)?")
 # <Row: …>, Yes(reason='yes', …), datetime.date(2026, 11, 28), {'a': 1}, ['a'], b'…'
