@@ -6,6 +6,7 @@ to rclone in its environment, which no other user sees.
 """
 
 import contextlib
+import hashlib
 import os
 import re
 import secrets
@@ -51,6 +52,7 @@ _WORDS = {
     "couldn't decrypt configuration": "bad_login",
     "didn't find section in config file": "no_remote",
 }
+_HASHES = ("md5", "sha1", "sha256")
 _LOG_PREFIX = re.compile(r"^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d (?:[A-Z]+ *: )?")
 
 
@@ -60,6 +62,14 @@ class ListedFile(msgspec.Struct):
     Path: str
     Size: int
     IsDir: bool = False
+    Hashes: dict[str, str] = {}
+
+    def has(self, data: bytes) -> bool:
+        """By its size, and by the hash where the remote knows of one that we know."""
+        known = [name for name in _HASHES if self.Hashes.get(name)]
+        return self.Size == len(data) and all(
+            self.Hashes[name] == hashlib.new(name, data, usedforsecurity=False).hexdigest() for name in known
+        )
 
 
 class RclonePlace(BasePlace):
@@ -118,11 +128,13 @@ class RclonePlace(BasePlace):
             self._run("rcat", self._at(draft), "--size", str(len(data)), data=data, seconds=seconds)
             # Where a remote cannot rename, rclone carries it once more.
             self._run("moveto", self._at(draft), self._at(name), "--ignore-existing", seconds=seconds)
-        finally:
+        except PlaceError:
             with contextlib.suppress(PlaceError):
                 if self._status(draft):
                     self._run("deletefile", self._at(draft), seconds=self.timeout)
-        if not self._is_there(name, data):
+            raise
+        file = self._status(name, "--hash", seconds=seconds)
+        if file is None or not file.has(data):
             raise self.error("not_kept", name=name)
 
     def remove(self, name: str) -> None:
@@ -133,9 +145,10 @@ class RclonePlace(BasePlace):
         path = "/".join(part for part in (self.path, name) if part)
         return f"{self.remote}:{path}"
 
-    def _status(self, name: str) -> ListedFile | None:
+    def _status(self, name: str, *options: str, seconds: float = 0) -> ListedFile | None:
+        always = ("--stat", "--no-modtime", "--no-mimetype")
         try:
-            text = self._run("lsjson", self._at(name), "--stat", "--no-modtime", "--no-mimetype", seconds=self.timeout)
+            text = self._run("lsjson", self._at(name), *always, *options, seconds=seconds or self.timeout)
         except NotThere:
             return None
         return next((file for file in self._files(text) if not file.IsDir), None)

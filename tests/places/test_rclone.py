@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from samizdat import plugins
+from samizdat.places.rclone import ListedFile
 from scripts.test import find_tool
 from tests.places.fakes import SECRET
 from tests.ports import free_port
@@ -70,6 +71,14 @@ def test_a_program_that_is_not_rclone_says_nothing_that_we_read(config: Path, mo
 def test_a_remote_that_is_not_in_the_configuration_is_named(config: Path) -> None:
     error = refusal(plugins.open_place(f"rclone:nowhere:x?config={config}"))
     assert (error.code, error.values["remote"]) == ("no_remote", "nowhere")
+
+
+def test_what_a_remote_kept_is_known_by_its_size_and_hash() -> None:
+    md5 = {"md5": "827ccb0eea8a706c4c34a16891f84e7b"}
+    assert ListedFile("a", 5).has(b"12345")
+    assert ListedFile("a", 5, Hashes={**md5, "quickxor": "?", "sha1": ""}).has(b"12345")
+    assert not ListedFile("a", 4).has(b"12345")
+    assert not ListedFile("a", 5, Hashes=md5).has(b"12346")
 
 
 @pytest.fixture
