@@ -249,7 +249,8 @@ def open_data(path: Path) -> None:
     from samizdat.publicdb import sqlite_file
     from samizdat.vault import keyring
     from samizdat.vault.actions import prove
-    from samizdat.vault.source import InstanceSource, new_instance_key
+    from samizdat.vault.source import InstanceSource
+    from samizdat.vault.sources.key_file import new_instance_key
 
     key_file = path.with_name(path.name + ".key")
     key = new_instance_key(key_file)

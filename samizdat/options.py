@@ -34,6 +34,18 @@ OPTIONS = (
         "The key file. Default: the name of the data folder with .key. Only its owner may read it.",
     ),
     Option(
+        "SAMIZDAT_KEY_COMMAND",
+        "",
+        "A command that prints the key file, for example `age -d -i /media/usb/id.txt /srv/samizdat/key.age`. It runs "
+        "once per start, without a shell. Default: the key file is read.",
+    ),
+    Option(
+        "SAMIZDAT_PASSPHRASE_FILE",
+        "",
+        "A file with the passphrase of the key file in its first line, for starts without a terminal: for example a "
+        "systemd credential (%d/passphrase) or a descriptor (/dev/fd/3). Default: it's asked for.",
+    ),
+    Option(
         "DATABASE_URL",
         "",
         "postgresql://user:password@host/name to use PostgreSQL. Default: SQLite in the data folder.",

@@ -17,5 +17,12 @@ os.environ["SAMIZDAT_DATA"] = os.path.join(
 os.makedirs(os.environ["SAMIZDAT_DATA"], exist_ok=True)
 os.environ["SAMIZDAT_INNER_NETWORKS"] = "127.0.0.1 ::1"  # Where the servers are that tests play.
 os.environ["SAMIZDAT_USER"] = "root"  # In a container that knows nobody else; of anybody but root nothing is asked.
-for name in ("SAMIZDAT_KEY_FILE", "SAMIZDAT_GATE_URL", "SAMIZDAT_LANGUAGE", "SAMIZDAT_DEBUG"):
+for name in (
+    "SAMIZDAT_KEY_FILE",
+    "SAMIZDAT_KEY_COMMAND",
+    "SAMIZDAT_PASSPHRASE_FILE",
+    "SAMIZDAT_GATE_URL",
+    "SAMIZDAT_LANGUAGE",
+    "SAMIZDAT_DEBUG",
+):
     os.environ.pop(name, None)

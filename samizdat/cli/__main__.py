@@ -15,6 +15,7 @@ COMMANDS = {
     "worker": ("instance", "worker"),
     "doctor": ("doctor", "doctor"),
     "upgrade": ("instance", "upgrade"),
+    "keys": ("keys", "keys"),
     "release": ("copied_installation", "release"),
     "organization": ("instance", "organization"),
     "person": ("instance", "person"),

@@ -1,11 +1,13 @@
 """Django is loaded inside commands, not at import: `samizdat --help` answers at once."""
 
 import contextlib
+import getpass
 import importlib.util
 import logging
 import os
 import pkgutil
 import signal
+import sys
 import threading
 import time
 from datetime import datetime
@@ -36,9 +38,26 @@ def load_django(logs: bool = False) -> None:
     import django
 
     django.setup()
+    from samizdat.vault.sources import passphrase
+
+    passphrase.ask_by(ask if can_ask() else None)
     context = click.get_current_context(silent=True)
     if context and not (logs or settings().debug or os.environ.get("SAMIZDAT_DEBUG")):
         logging.getLogger("samizdat").setLevel(logging.CRITICAL)
+
+
+def can_ask() -> bool:
+    """Whether somebody sits at a terminal. What is piped in is not asked for: getpass opens the terminal itself."""
+    context = click.get_current_context(silent=True)
+    return not (context and settings().json) and (sys.stdin.isatty() or sys.stderr.isatty())
+
+
+def ask(question: str) -> str:
+    """What somebody types unseen. Errors: CommandFailed."""
+    try:
+        return getpass.getpass(question)
+    except EOFError:
+        raise CommandFailed("No passphrase entered. Run this again.", "no_passphrase") from None
 
 
 def open_house(logs: bool = False) -> None:

@@ -15,11 +15,12 @@ from samizdat import modes
 from samizdat.cli import bootstrap, own_postfix
 from samizdat.cli import doctor_checks as looks
 from samizdat.cli.doctor_checks import HealthCheck
+from samizdat.cli.keys import missing_while_it_runs
 from samizdat.cli.labels import ENDED, PLACES, at_terminal
 from samizdat.cli.output import CommandFailed, common, say
 from samizdat.delivery.errors import CopiedFolder, TornCopy
-from samizdat.options import data_folder, key_file, option
-from samizdat.vault.errors import KeyRefused, VaultError
+from samizdat.options import BadOption, data_folder, key_file, option
+from samizdat.vault.errors import KeyFileMissing, KeyRefused, VaultError
 
 if TYPE_CHECKING:
     from samizdat.accounts.models import Organization
@@ -129,22 +130,44 @@ def _modes(folder: Path) -> Iterator[HealthCheck]:
 
 
 def _key() -> Iterator[HealthCheck]:
-    from samizdat.vault.source import read_key_file
+    from samizdat.vault import sources
+    from samizdat.vault.socket_source import SocketSource
 
     key, folder = key_file(), data_folder()
     try:
-        read_key_file(key)
-    except VaultError as error:
+        kind = sources.check()
+    except KeyFileMissing as error:
+        runs = SocketSource.running(folder) is not None
+        yield HealthCheck("red", "key file", missing_while_it_runs(key) if runs else str(error))
+        return
+    except (VaultError, BadOption) as error:
         yield HealthCheck("red", "key file", str(error))
+        return
+    if kind == "command":
+        yield from _key_command(key)
         return
     if folder in key.parents:
         yield HealthCheck(
             "red", "key file", "It is inside the data folder, so every copy of the folder contains it. Move it."
         )
         return
+    if kind == "passphrase":
+        yield HealthCheck("good", "key file", f"{key}, with a passphrase. Keep a second copy elsewhere.")
+        return
     yield HealthCheck(
         "good", "key file", f"{key}. Anyone who takes the whole disk has it too. Keep a second copy elsewhere."
     )
+
+
+def _key_command(key: Path) -> Iterator[HealthCheck]:
+    if key.exists():
+        yield HealthCheck(
+            "amber",
+            "key file",
+            f"The key comes from SAMIZDAT_KEY_COMMAND, and {key} is still there. Save a copy elsewhere and delete it.",
+        )
+        return
+    yield HealthCheck("good", "key file", "The key comes from SAMIZDAT_KEY_COMMAND. Keep a second copy elsewhere.")
 
 
 def _place() -> Iterator[HealthCheck]:

@@ -84,7 +84,7 @@ def _make(
     first one again, with the words about the second copy of the key."""
     bootstrap.load_django()
     from samizdat.accounts import actions, public_site
-    from samizdat.vault.source import new_instance_key
+    from samizdat.vault.sources.key_file import new_instance_key
 
     actions.check_settings({**options, "name": name})
     new = _needs_key()
@@ -112,20 +112,26 @@ def _make(
 
 def _needs_key() -> bool:
     """True when a key has to be made. A folder with data but without its key file is never given another one."""
-    from samizdat.vault.source import read_key_file
+    from samizdat.vault import sources
 
     folder, key = data_folder(), key_file()
+    if sources.command_line():
+        sources.check()
+        return False
     if folder in key.parents:
         raise CommandFailed(
             f"The key file {key} is inside the data folder. Set SAMIZDAT_KEY_FILE to a path outside.",
             "key_inside",
         )
     if key.exists():
-        read_key_file(key)
+        sources.check()
         return False
     if (folder / "samizdat.sqlite3").exists() or (option("DATABASE_URL") and _has_proof()):
         raise CommandFailed(
-            f"There is already a database here, but its key file {key} is missing. Restore the copy you saved.",
+            (
+                f"There is already a database here, but its key file {key} is missing. Restore the copy you saved, or "
+                "put it together from its paper shares: `samizdat keys recover`."
+            ),
             "key_file_missing",
         )
     return True

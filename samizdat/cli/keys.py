@@ -1,14 +1,406 @@
-"""keys: the keys of organizations, locked and unlocked."""
+"""keys: where the instance key comes from, a passphrase for its file, shares of it on paper; locking."""
+
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from samizdat.cli import bootstrap
 from samizdat.cli.key_locks import keys_lock, keys_unlock
+from samizdat.cli.output import CommandFailed, common, first_line, note, say, settings, table
+from samizdat.options import data_folder, key_file, option
+from samizdat.vault.errors import KeyFileMissing, VaultError
+
+if TYPE_CHECKING:
+    from samizdat.vault.shares import Collected, SetDetails
+    from samizdat.vault.source import InstanceSource
+
+PATH = click.Path(path_type=Path)
+# Words of a line that is a whole share by itself.
+WHOLE = 20
 
 
-@click.group()
+@click.group("keys")
 def keys() -> None:
-    """Lock an organization in an emergency, and unlock it."""
+    """The instance key: its file, its passphrase, its shares on paper. Lock an organization in an emergency, and unlock
+    it."""
 
 
 keys.add_command(keys_lock)
 keys.add_command(keys_unlock)
+
+
+# -- show --------------------------------------------------------------------------------------------------------------
+
+
+@keys.command("show")
+@common
+def keys_show() -> None:
+    """Show where the key comes from, its fingerprint, and which shares there are."""
+    bootstrap.open_house()
+    from samizdat.core.crypto import fingerprint
+    from samizdat.vault import keyring, shares
+
+    known = [known.details for known in shares.sets(keyring.open_source())]
+    mark = fingerprint.text(keyring.fingerprint())
+    kind, sentence = _place()
+    say(
+        {"source": kind, "fingerprint": mark, "share_sets": [_document(details) for details in known]},
+        sentence,
+        f"Fingerprint: {mark}",
+        *_about_sets(known),
+    )
+
+
+def _place() -> tuple[str, str]:
+    """("file", "passphrase", "command" or "missing", a sentence)."""
+    from samizdat.vault import sources
+
+    try:
+        kind = sources.check()
+    except KeyFileMissing:
+        return "missing", missing_while_it_runs(key_file())
+    except VaultError as error:
+        return "missing", str(error)
+    sentences = {
+        "file": f"The key is in {key_file()}, without a passphrase. Anyone who takes the whole disk has it.",
+        "passphrase": f"The key is in {key_file()}, with a passphrase.",
+        "command": "The key comes from SAMIZDAT_KEY_COMMAND.",
+    }
+    return kind, sentences[kind]
+
+
+def missing_while_it_runs(path: Path) -> str:
+    """What can still be done."""
+    return (
+        f"The key file {path} is gone, but `samizdat serve` still has the key in memory: don't stop it. Put back your "
+        "copy of the file, or run `samizdat keys recover` with your shares. If you have neither, run `samizdat export` "
+        "now: once `serve` has stopped, nothing can be read again."
+    )
+
+
+def _document(details: "SetDetails") -> dict[str, object]:
+    return {
+        "begins_with": details.first_words,
+        "threshold": details.threshold,
+        "count": details.count,
+        "created": details.created,
+        "practiced": details.practiced,
+    }
+
+
+def _about_sets(known: "list[SetDetails]") -> list[str]:
+    if not known:
+        return ["There are no shares on paper. Create them: samizdat keys shares --threshold 2 --of 3"]
+    rows = [
+        (row.first_words, f"{row.threshold} of {row.count}", str(row.created), str(row.practiced or "never"))
+        for row in known
+    ]
+    lines = table(("shares begin with", "needed", "created", "last practice"), rows)
+    return lines if all(row.practiced for row in known) else [*lines, "Try them: samizdat keys practice"]
+
+
+# -- passphrase --------------------------------------------------------------------------------------------------------
+
+
+@keys.command("passphrase")
+@click.option("--to", "to", type=PATH, help="File to write; default: the key file’s name with .new.")
+@click.option("--passphrase-file", type=click.Path(), help="File with the new passphrase. Asked for if not given.")
+@common
+def keys_passphrase(to: Path | None, passphrase_file: str | None) -> None:
+    """Write a key file that opens with a passphrase, or with another one. The present key file stays as it is; what
+    to do with both is said afterwards.
+    """
+    bootstrap.open_house()
+    from samizdat.core.crypto import passphrase
+
+    target = _new_path(to or key_file().with_name(f"{key_file().name}.new"))
+    source, key = _own_key()
+    typed = _new_passphrase(passphrase_file)
+    wrapped = passphrase.wrap(key, typed, _fingerprint(source), os.urandom(16), os.urandom(12))
+    _write_proven(target, wrapped.text, typed, key)
+    say({"key_file": str(target)}, f"{target} opens with the new passphrase. Nothing else was changed.", *_next(target))
+
+
+def _write_proven(target: Path, text: str, typed: str, key: bytes) -> None:
+    """Writes the file, and opens it from the disk. Errors: CommandFailed; then there is none."""
+    from samizdat.core.crypto.passphrase import PassphraseError
+    from samizdat.vault.sources.key_file import read_key_text, wrapped_in, write_key_text
+
+    write_key_text(target, text)
+    try:
+        wrapped = wrapped_in(read_key_text(target))
+        proven = wrapped is not None and wrapped.open(typed) == key
+    except (VaultError, PassphraseError):
+        proven = False
+    if not proven:
+        target.unlink()
+        raise CommandFailed("The new key file didn't open again, so it was removed. Check the disk.", "not_proven")
+
+
+def _next(target: Path) -> list[str]:
+    if option("SAMIZDAT_KEY_COMMAND"):
+        put = f"Set SAMIZDAT_KEY_FILE to {target}, and remove SAMIZDAT_KEY_COMMAND."
+    else:
+        put = f"Put it in place: mv -n {target} {key_file()}"
+    return [
+        "1. Move the present key file away from this server, or create shares: without them, a forgotten passphrase "
+        "means that nothing can be read again.",
+        "2. Stop `samizdat serve`.",
+        f"3. {put}",
+        "4. Start `samizdat serve`: it asks for the passphrase. Without a terminal: SAMIZDAT_PASSPHRASE_FILE.",
+        "5. Delete old copies of the key file from this server and its backups: they open without a passphrase.",
+    ]
+
+
+def _new_passphrase(file: str | None) -> str:
+    """Errors: CommandFailed; PassphraseError for one from a file that won't do."""
+    from samizdat.core.crypto.passphrase import SHORTEST, PassphraseError, check_new, normalized
+
+    if file:
+        typed = first_line(file)
+        check_new(typed)
+        return typed
+    if not bootstrap.can_ask():
+        raise CommandFailed("Enter the new passphrase with --passphrase-file.", "no_passphrase")
+    while True:
+        try:
+            typed = bootstrap.ask(f"New passphrase (at least {SHORTEST} characters, for example six unrelated words): ")
+            check_new(typed)
+            if normalized(bootstrap.ask("Repeat the passphrase: ")) == normalized(typed):
+                return typed
+            note("The passphrases don't match. Enter both again.")
+        except PassphraseError as error:
+            note(str(error))
+
+
+def _own_key() -> "tuple[InstanceSource, bytes]":
+    """The instance key, which a running `serve` gives to nobody: from where it came. Errors: VaultError."""
+    from samizdat.vault import keyring, sources
+    from samizdat.vault.source import InstanceSource
+
+    key = sources.instance_key()
+    source = InstanceSource(key)
+    if keyring.belongs(source) is False:
+        raise CommandFailed(
+            "This isn't the key of this database, so nothing was written. Check SAMIZDAT_KEY_FILE.", "key_wrong"
+        )
+    return source, key
+
+
+def _fingerprint(source: "InstanceSource") -> str:
+    from samizdat.vault.shares import fingerprint_of
+
+    return fingerprint_of(source)
+
+
+def _new_path(path: Path) -> Path:
+    path = path.absolute()
+    if path.exists():
+        raise CommandFailed(f"{path} exists already, and nothing is overwritten. Move it away, or use --to.", "exists")
+    return path
+
+
+# -- shares ------------------------------------------------------------------------------------------------------------
+
+
+@keys.command("shares")
+@click.option("--threshold", type=int, required=True, help="How many shares restore the key.")
+@click.option("--of", "count", type=int, required=True, help="How many there are, 16 at most.")
+@click.option("--to", "folder", type=PATH, help="Folder for one page per share, to print; default: shown here.")
+@click.option("--language", type=click.Choice(["en", "ru"]), default="en", show_default=True, help="Of the pages.")
+@common
+def keys_shares(threshold: int, count: int, folder: Path | None, language: str) -> None:
+    """Create shares of the key in words, for paper. Give each to another person. They are stored nowhere, except with
+    --to.
+    """
+    bootstrap.open_house()
+    from samizdat.vault import keyring, shares
+
+    paths = [_new_path(folder / f"share-{number}-of-{count}.html") for number in range(1, count + 1)] if folder else []
+    source, key = _own_key()
+    before = [known.details for known in shares.sets(keyring.open_source())]
+    now = bootstrap.now()
+    details, words = shares.make(key, threshold, count, now.date(), before)
+    _remember(details)
+    mark = _fingerprint(source)
+    document = {**_document(details), "fingerprint": mark}
+    if folder:
+        _write_pages(paths, words, details, mark, language)
+        say({**document, "files": [str(path) for path in paths]}, *_after_pages(folder, count))
+        return
+    if settings().json:
+        say({**document, "shares": words})
+        return
+    _show(words, details, mark)
+    note("Nothing of this is stored here. Check that each was copied without a mistake: samizdat keys practice")
+
+
+def _remember(details: "SetDetails") -> None:
+    from django.db import transaction
+
+    from samizdat.accounts.models import Organization
+    from samizdat.events.actions import record
+    from samizdat.vault import keyring, shares
+
+    with transaction.atomic():
+        shares.remember_new(details, keyring.open_source())
+        for organization in Organization.objects.order_by("id"):
+            record("keys.shares_created", organization, now=bootstrap.now())
+
+
+def _write_pages(paths: list[Path], words: list[str], details: "SetDetails", mark: str, language: str) -> None:
+    from samizdat.vault import share_pages
+    from samizdat.vault.sources.key_file import write_key_text
+
+    paths[0].parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for number, path in enumerate(paths, 1):
+        write_key_text(path, share_pages.as_html(words[number - 1], number, details, mark, language))
+
+
+def _after_pages(folder: Path, count: int) -> list[str]:
+    return [
+        f"{count} pages are in {folder}. Print each for another person.",
+        "Then delete the files: on a disk, they are the key. `samizdat keys practice` tries the printed ones.",
+    ]
+
+
+def _show(words: list[str], details: "SetDetails", mark: str) -> None:
+    """Where somebody looks, one after the other."""
+    from samizdat.vault import share_pages
+
+    for number, each in enumerate(words, 1):
+        say({}, *share_pages.as_lines(each, number, details, mark))
+        if number < len(words) and sys.stdin.isatty() and sys.stdout.isatty():
+            click.pause("Copy it, then press a key for the next share.", err=True)
+
+
+# -- practice and recover ----------------------------------------------------------------------------------------------
+
+
+@keys.command("practice")
+@common
+def keys_practice() -> None:
+    """Check that enough shares restore the key of this installation. Nothing is changed; the day is remembered.
+
+    Reads the words of one share after the other from standard input. Four letters of each word are enough.
+    """
+    bootstrap.open_house()
+    from samizdat.core.crypto import fingerprint
+    from samizdat.vault import keyring, shares
+    from samizdat.vault.source import InstanceSource
+
+    collected = shares.Collected(fingerprint.first_word(keyring.fingerprint()))
+    source = InstanceSource(_entered(collected))
+    if fingerprint.text(keyring.fingerprint()) != _fingerprint(source) or keyring.belongs(source) is False:
+        raise _others(_fingerprint(source))
+    used = sorted(share.index + 1 for share in collected.shares)
+    known = _remember_practice(collected.shares[0].identifier)
+    say(
+        {"opens": True, "shares": used, "known": known},
+        f"These shares restore the key of this installation (numbers {', '.join(map(str, used))}).",
+        *([] if known else ["This set isn't remembered here: it's newer than this copy of the database."]),
+        "Clear the window: the words are still in it.",
+    )
+
+
+def _remember_practice(identifier: int) -> bool:
+    from django.db import transaction
+
+    from samizdat.accounts.models import Organization
+    from samizdat.events.actions import record
+    from samizdat.vault import keyring, shares
+
+    now = bootstrap.now()
+    with transaction.atomic():
+        known = shares.remember_practice(identifier, now.date(), keyring.open_source())
+        for organization in Organization.objects.order_by("id"):
+            record("keys.shares_practiced", organization, now=now)
+    return known is not None
+
+
+@keys.command("recover")
+@click.option("--to", "to", type=PATH, help="File to write; default: the key file.")
+@common
+def keys_recover(to: Path | None) -> None:
+    """Write the key file again from enough shares, after it was lost. Never overwrites a file.
+
+    Reads the words of one share after the other from standard input. Four letters of each word are enough.
+    """
+    bootstrap.load_django()
+    from samizdat.vault import shares
+    from samizdat.vault.source import InstanceSource
+    from samizdat.vault.sources.key_file import text_of, write_key_text
+
+    target = _new_path(to or key_file())
+    if data_folder() in target.parents:
+        raise CommandFailed(f"{target} is inside the data folder. Use --to with a path outside.", "key_inside")
+    key = _entered(shares.Collected())
+    source = InstanceSource(key)
+    opens = _belongs(source)
+    if opens is False:
+        raise _others(_fingerprint(source))
+    write_key_text(target, text_of(key))
+    say(
+        {"key_file": str(target), "fingerprint": _fingerprint(source), "opens": opens},
+        f"The key file is in {target} again; its fingerprint is {_fingerprint(source)}.",
+        "It opens this database." if opens else "There is no database here that it could be tried on.",
+        "Save a copy away from this server. Clear the window: the words are still in it.",
+    )
+
+
+def _belongs(source: "InstanceSource") -> bool | None:
+    from samizdat.vault import keyring
+
+    if not option("DATABASE_URL") and not (data_folder() / "samizdat.sqlite3").exists():
+        return None
+    return keyring.belongs(source)
+
+
+def _others(mark: str) -> CommandFailed:
+    return CommandFailed(
+        f"These shares restore the key of another installation, with the fingerprint {mark}. Nothing was changed.",
+        "other_installation",
+    )
+
+
+def _entered(collected: "Collected") -> bytes:
+    """The key that the shares on standard input give. Errors: CommandFailed, VaultError."""
+    from samizdat.core.crypto.share_words import ShareError
+
+    asks = sys.stdin.isatty() and not settings().json
+    _ask_for_share(collected, asks)
+    for typed in _shares_in(sys.stdin):
+        try:
+            collected.add(typed)
+        except ShareError as error:
+            if not asks:
+                raise CommandFailed(str(error), "share_refused") from None
+            note(str(error))
+        if collected.missing == 0:
+            break
+        _ask_for_share(collected, asks)
+    return collected.key()
+
+
+def _ask_for_share(collected: "Collected", asks: bool) -> None:
+    if asks:
+        more = "" if collected.missing is None else f" ({collected.missing} more needed)"
+        note(f"Type the words of a share, in one line or several{more}:")
+
+
+def _shares_in(lines: Iterable[str]) -> Iterator[str]:
+    """A share is one long line or several short ones; an empty line ends it."""
+    typed: list[str] = []
+    for line in lines:
+        words = re.findall(r"[^\W\d_]+", line)
+        typed += words
+        if typed and (len(words) > WHOLE or len(typed) >= 33 or not words):
+            yield " ".join(typed)
+            typed = []
+    if typed:
+        yield " ".join(typed)

@@ -28,6 +28,22 @@ class KeyFileBroken(VaultError):
     code = "key_file_broken"
 
 
+class PassphraseNeeded(VaultError):
+    code = "passphrase_needed"
+
+
+class PassphraseRefused(VaultError):
+    code = "passphrase_wrong"
+
+
+class KeyCommandFailed(VaultError):
+    code = "key_command_failed"
+
+
+class SharesRefused(VaultError):
+    code = "shares_refused"
+
+
 class KeyWrong(VaultError):
     code = "key_wrong"
 

@@ -20,11 +20,12 @@ from django.db import OperationalError, ProgrammingError
 
 from samizdat.core.crypto import seal
 from samizdat.core.crypto.tokens import LinkKey, Token
-from samizdat.options import data_folder, key_file
+from samizdat.options import data_folder
+from samizdat.vault import sources
 from samizdat.vault.errors import DataBeforeRelease, KeyWrong, OrganizationLocked, RecordBroken, VaultError
 from samizdat.vault.models import KeyLock, Proof, VaultKey
 from samizdat.vault.socket_source import SocketSource
-from samizdat.vault.source import InstanceSource, KeySource, read_key_file
+from samizdat.vault.source import InstanceSource, KeySource
 
 # Seconds; a sender asks again after this long without use (design.md, section 7, and T7).
 IDLE = 60
@@ -141,14 +142,12 @@ class OrganizationKeys:
 
 
 def open_source() -> KeySource:
-    """The supervisor where one runs, else the key file; checked against the database once."""
+    """The supervisor where one runs, else the instance key itself; checked against the database once."""
     global _source
     with _lock:
         if _source is None:
             folder = data_folder()
-            source = (
-                SocketSource.inherited() or SocketSource.running(folder) or InstanceSource(read_key_file(key_file()))
-            )
+            source = SocketSource.inherited() or SocketSource.running(folder) or sources.open_here()
             _check(source)
             _source = source
         return _source
@@ -161,6 +160,11 @@ def use(source: KeySource | None) -> None:
         _source = source
         _keys.clear()
         _derived.clear()
+
+
+def opened_here() -> InstanceSource | None:
+    """The source in place if it is no supervisor: nobody is asked for a passphrase twice."""
+    return _source if isinstance(_source, InstanceSource) else None
 
 
 def _check(source: KeySource) -> None:
@@ -179,6 +183,25 @@ def derive(purpose: str) -> bytes:
         with _lock:
             key = _derived[purpose] = open_source().derive(purpose)
     return key
+
+
+def fingerprint() -> bytes:
+    """What says which installation a key belongs to (core/crypto/fingerprint.py)."""
+    return derive("key fingerprint")
+
+
+def belongs(source: InstanceSource) -> bool | None:
+    """Whether it has the key of this database; None where there is no database yet that could say so."""
+    try:
+        proof = Proof.objects.first()
+    except (OperationalError, ProgrammingError):
+        return None
+    if proof is None:
+        return None
+    try:
+        return bool(source.unwrap(PROOF_LABEL, proof.wrapped))
+    except KeyWrong:
+        return False
 
 
 def open_for_django() -> None:

@@ -34,7 +34,7 @@ MOST_ASKED, MOST_HANDED_IN = 4096, MOST_BOX * 4 // 3 + 4096
 # Which kinds of keys, and which derived ones, each role may have (design.md, section 7).
 ROLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "desk": (
-        ("data", "index", "link", "box", "proof"),
+        ("data", "index", "link", "box", "proof", "shares"),
         of_role("desk"),
     ),
     "worker": (

@@ -39,6 +39,13 @@ class KeyLock(models.Model):
     mac = models.BinaryField(max_length=32)
 
 
+class ShareSet(models.Model):
+    """That key shares were made: how many, when, and when they were last tried (vault/shares.py), wrapped by the
+    instance key. A thief is not told how many people to look for."""
+
+    wrapped = models.BinaryField()
+
+
 class Proof(models.Model):
     """A known word wrapped by the instance key: tells at once whether a key file belongs to this database."""
 

@@ -30,6 +30,7 @@ PURPOSES: dict[str, tuple[str, ...]] = {
     "suppression marks": _BOTH,  # Hashes of indexes, by which an event of one suppression is looked up.
     "chain": _ALL,  # Links of the chain over events and consent records.
     "log files": _DESK,  # Signatures of logs that were downloaded.
+    "key fingerprint": _DESK,  # Its first characters say which installation a key file or share belongs to.
     "public pages": _BOTH,  # Signatures of the public database's rows; the public process gets what checks them.
     "location": _ALL,  # Hashes of where the installation runs.
     "backup pieces": _BOTH,  # Names of the pieces of a backup, by what is in them.

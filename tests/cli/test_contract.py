@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from samizdat.vault import keyring
-from samizdat.vault.source import InstanceSource, read_key_file
+from samizdat.vault.source import InstanceSource
+from samizdat.vault.sources.key_file import read_key_file
 from tests.cli.conftest import House
 from tests.importers.helping import zipped
 

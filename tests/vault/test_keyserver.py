@@ -33,7 +33,8 @@ from samizdat.vault.keyring import label
 from samizdat.vault.keyserver import MOST_HANDED_IN, KeyServer
 from samizdat.vault.models import VaultKey
 from samizdat.vault.socket_source import SECRET_NAME, SOCKET_NAME, SocketSource
-from samizdat.vault.source import InstanceSource, new_instance_key, read_key_file
+from samizdat.vault.source import InstanceSource
+from samizdat.vault.sources.key_file import new_instance_key, read_key_file
 from samizdat.worker.inbox import link_keys
 from tests.conftest import INSTANCE_KEY, NOW, TODAY
 

@@ -22,7 +22,8 @@ from typing import Any
 import pytest
 
 from samizdat.audience.list_details import ListDetails
-from samizdat.vault.source import InstanceSource, read_key_file
+from samizdat.vault.source import InstanceSource
+from samizdat.vault.sources.key_file import read_key_file
 from tests import moulds, warm
 from tests.conftest import NOW, TODAY
 from tests.ports import free_port

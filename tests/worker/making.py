@@ -22,7 +22,7 @@ def main() -> None:
     from samizdat.options import data_folder, key_file
     from samizdat.vault import keyring
     from samizdat.vault.actions import prove
-    from samizdat.vault.source import new_instance_key
+    from samizdat.vault.sources.key_file import new_instance_key
 
     data_folder().mkdir(exist_ok=True, mode=0o700)
     new_instance_key(key_file())

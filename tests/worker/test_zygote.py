@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from samizdat.vault.source import read_key_file
+from samizdat.vault.sources.key_file import read_key_file
 from tests.visitors import page
 from tests.worker.conftest import ROOT, Instance, free_port, tree, until
 

@@ -34,6 +34,13 @@ class Migration(InitialMigration):
             ],
         ),
         migrations.CreateModel(
+            name='ShareSet',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('wrapped', models.BinaryField()),
+            ],
+        ),
+        migrations.CreateModel(
             name='VaultKey',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

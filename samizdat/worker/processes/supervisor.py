@@ -35,6 +35,7 @@ from samizdat.vault import keyring, locks
 from samizdat.vault.keyserver import LISTENERS, KeyServer, stop_listening
 from samizdat.vault.socket_source import FD_VARIABLE
 from samizdat.vault.source import KeySource
+from samizdat.vault.sources import passphrase
 from samizdat.worker.inbox.link_keys import box_key, has_to_send, own_mailboxes, reader_links
 from samizdat.worker.processes import users as becoming
 from samizdat.worker.processes.child import PULSE_VARIABLE
@@ -120,6 +121,7 @@ def serve(
     on: PostgreSQL may let that one in and root not. ready(desk, public) is told where both listen.
     """
     users = becoming.users(pages=True)
+    passphrase.hold_file()
     with contextlib.ExitStack() as stack:
         sockets = []
         if users.become:  # Root alone gives ports below 1024; everything else is for who we are then.
@@ -150,7 +152,9 @@ def serve(
 
 def work(senders: int | None = None, *, opened: Callable[[], object] = lambda: None) -> int:
     """The same without desk and public pages, for further machines on PostgreSQL. Errors as of `serve`."""
-    becoming.become(becoming.users(pages=False))
+    users = becoming.users(pages=False)
+    passphrase.hold_file()
+    becoming.become(users)
     with _zygote() as zygote:
         opened()
         with _the_house() as source:
@@ -206,7 +210,7 @@ def _the_house() -> Iterator[KeySource]:
         _close(folder)
         # Whoever served here is gone, for the lock is ours; so is its socket.
         stop_listening(folder)
-        keyring.use(None)
+        keyring.use(keyring.opened_here())
         try:
             source = keyring.open_source()
             check_sessions()

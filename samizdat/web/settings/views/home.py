@@ -28,7 +28,7 @@ from samizdat.events import log_breaks
 from samizdat.events import queries as events
 from samizdat.events.actions import detail_of
 from samizdat.incoming import mail_space
-from samizdat.options import key_file
+from samizdat.options import key_file, option
 from samizdat.web import complaint_notices, labels, limit_alarms
 from samizdat.web.charts import SizeChart, size_chart
 from samizdat.web.exports.views import exports
@@ -67,11 +67,16 @@ def home(request: DeskRequest) -> HttpResponse:
         "next": [(row, names.get(row.campaign.list_id, "")) for row in [*going, *drafts]],
         "last": ended,
         "steps": steps,
-        "key_copy": shlex.join(["cp", str(key_file()), "/media/usb/"]) if request.role == "admin" else "",
+        "key_copy": _key_copy() if request.role == "admin" else "",
         "steps_done": sum(step.done for step in steps),
         "size": _size(organization, lists, timezone.localdate()),
     }
     return render(request, "web/home.html", facts)
+
+
+def _key_copy() -> str:
+    """The command that saves a second copy; "" where there is no key file."""
+    return "" if option("SAMIZDAT_KEY_COMMAND") else shlex.join(["cp", str(key_file()), "/media/usb/"])
 
 
 def _greeting(hour: int, name: str) -> str:
