@@ -160,6 +160,7 @@ def test_a_key_file_gets_a_passphrase_and_the_old_one_stays(installed: House) ->
     assert stat.S_IMODE(new.stat().st_mode) == 0o600
     fingerprint = installed.say("keys", "show")["fingerprint"]
     assert f"installation {fingerprint}\n" in new.read_text()
+    first = new.read_text()
     new.replace(installed.key)
     refused = installed("list", "ls")
     assert (refused.code, "SAMIZDAT_PASSPHRASE_FILE" in refused.err) == (1, True)
@@ -170,6 +171,8 @@ def test_a_key_file_gets_a_passphrase_and_the_old_one_stays(installed: House) ->
     other = file_with("another set of unrelated words", installed.folder, "other")
     words = ("keys", "passphrase", "--passphrase-file", str(other))
     assert installed(*words, SAMIZDAT_PASSPHRASE_FILE=str(typed)).code == 0
+    salts = [text.splitlines()[2].split()[-1] for text in (first, new.read_text())]
+    assert len({*salts, "a" * 26}) == 3
     new.replace(installed.key)
     assert installed("list", "ls", SAMIZDAT_PASSPHRASE_FILE=str(other)).code == 0
 

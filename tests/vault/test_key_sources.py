@@ -61,6 +61,13 @@ def test_a_damaged_key_file_is_one_sentence(key_path: Path, text: str) -> None:
         sources.check()
 
 
+def test_no_key_file_is_written_over_another(key_path: Path) -> None:
+    key = new_instance_key(key_path)
+    with pytest.raises(FileExistsError):
+        write_key_text(key_path, text_of(KEY))
+    assert sources.instance_key() == key
+
+
 # -- a passphrase ------------------------------------------------------------------------------------------------------
 
 

@@ -39,6 +39,18 @@ def test_serve_starts_everybody_stops_in_ten_seconds_and_leaves_nobody(instance:
     assert not list(instance.folder.glob("keys.*"))
 
 
+def test_the_command_that_prints_the_key_runs_once_for_everybody(instance: Instance, tmp_path: Path) -> None:
+    """A card is touched once: commands ask who runs."""
+    away = instance.folder.with_name("data.key").rename(tmp_path / "away")
+    script = tmp_path / "script"
+    script.write_text(f"echo ran >> '{tmp_path / 'runs'}'; cat '{away}'")
+    instance.environment["SAMIZDAT_KEY_COMMAND"] = f"sh '{script}'"
+    instance.start()
+    until(lambda: set(instance.children()) == ROLES_OF_SERVE)
+    assert instance.python("from samizdat.vault import keyring; print(len(keyring.derive('log')))") == 32
+    assert (tmp_path / "runs").read_text() == "ran\n"
+
+
 def test_after_a_stop_the_database_file_alone_is_whole(instance: Instance) -> None:
     """Whoever copies it leaves nothing behind, and what is put in its place is not written over."""
     instance.start()

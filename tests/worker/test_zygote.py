@@ -11,13 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from samizdat.vault.sources.key_file import read_key_file
+from samizdat.core.crypto import passphrase
+from samizdat.core.crypto.passphrase import Cost
+from samizdat.vault.sources.key_file import read_key_file, write_key_text
 from tests.visitors import page
 from tests.worker.conftest import ROOT, Instance, free_port, tree, until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
 FORKED = {"desk", "worker", "sender"}
+CHEAP = Cost(64, 1, 1)
 
 
 @pytest.fixture
@@ -218,6 +221,29 @@ def _knows_neither(served: Instance) -> None:
         assert not any(key in part for part in parts), role
         assert not any(b"hunter2 of somebody" in part for part in parts), role
     assert any(key in part for part in _memory(served.process.pid))  # type: ignore[union-attr]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root looks into the memory of others")
+def test_a_passphrase_that_root_alone_may_read_opens_the_key_and_no_child_knows_it(
+    split: Instance, tmp_path: Path
+) -> None:
+    """As systemd hands a credential to a unit without User=: `serve` is somebody else when it reads it."""
+    path = split.folder.with_name("data.key")
+    key = read_key_file(path)
+    owner = path.stat()
+    path.unlink()
+    wrapped = passphrase.wrap(key, "six words that nobody guesses", "abcde-fghij", bytes(16), bytes(12), CHEAP)
+    write_key_text(path, wrapped.text)
+    os.chown(path, owner.st_uid, owner.st_gid)
+    write_key_text(tmp_path / "passphrase", "six words that nobody guesses\n")
+    split.environment["SAMIZDAT_PASSPHRASE_FILE"] = str(tmp_path / "passphrase")
+    with _command(split):
+        until(lambda: set(split.children()) >= FORKED and split.answers())
+        held = {"zygote": zygote(split) or 0} | {role: numbers[0] for role, numbers in split.children().items()}
+        for role, number in held.items():
+            parts = list(_memory(number))
+            assert parts, role
+            assert not any(key in part or b"words that nobody guesses" in part for part in parts), role
 
 
 def test_when_the_zygote_ends_nobody_else_does_and_the_next_child_comes_from_a_new_one(served: Instance) -> None:
