@@ -34,6 +34,11 @@ change ls
 !change approve 4711
 !change stop 4711
 upgrade
+keys show
+keys passphrase --passphrase-file password
+keys shares --threshold 2 --of 3
+!keys practice
+!keys recover --to {{folder}}/other.key
 !doctor
 log check
 log export log.jsonl
