@@ -104,6 +104,7 @@ INSIDE = {
 # Libraries that one of the two databases, one of the processes or one seldom step needs.
 LATE = {
     "PIL",
+    "argon2",
     "css_inline",
     "dns",
     "django_tasks_db",
@@ -111,6 +112,7 @@ LATE = {
     "nh3",
     "openpyxl",
     "procrastinate",
+    "segno",
     "psycopg",
     "uvicorn",
     "uvloop",

@@ -287,7 +287,7 @@ def _show(words: list[str], details: "SetDetails", mark: str) -> None:
 def keys_practice() -> None:
     """Check that enough shares restore the key of this installation. Nothing is changed; the day is remembered.
 
-    Reads the words of one share after the other from standard input. Four letters of each word are enough.
+    Reads the words of one share after the other from standard input. Four characters of each word are enough.
     """
     bootstrap.open_house()
     from samizdat.core.crypto import fingerprint
@@ -329,7 +329,7 @@ def _remember_practice(identifier: int) -> bool:
 def keys_recover(to: Path | None) -> None:
     """Write the key file again from enough shares, after it was lost. Never overwrites a file.
 
-    Reads the words of one share after the other from standard input. Four letters of each word are enough.
+    Reads the words of one share after the other from standard input. Four characters of each word are enough.
     """
     bootstrap.load_django()
     from samizdat.vault import shares
