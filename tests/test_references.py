@@ -18,7 +18,9 @@ ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
 NAMES = [page.name for page in PAGES]
 FENCE = re.compile(r"^```\w*\n(.*?)^```", re.DOTALL | re.MULTILINE)
-CALLED = re.compile(r"(?<!-u)(?<!home-dir)(?:^|[\s(/])(?:\./run|samizdat) (?!(?:wrapped )?instance key)(?=[a-z-])([^\n|)]*)")
+# The first line of a key file is no command.
+CALL = r"(?:\./run|samizdat) (?!(?:wrapped )?instance key)"
+CALLED = re.compile(rf"(?<!-u)(?<!home-dir)(?:^|[\s(/]){CALL}(?=[a-z-])([^\n|)]*)")
 # They are the script's own, beside the commands.
 OF_RUN = {"test", "bench"}
 CONTEXT = click.Context(samizdat)
@@ -77,7 +79,7 @@ def commands(page: Path) -> Iterator[str]:
                 yield re.split(r" {3,}|  #| #", found[1])[0]
     groups = set(samizdat.list_commands(CONTEXT))
     for piece in code(page):
-        words = re.sub(r"^(?:\./run|samizdat) (?!(?:wrapped )?instance key)", "", piece)
+        words = re.sub(f"^{CALL}", "", piece)
         if words != piece or (" " in words and words.split()[0] in groups):
             yield words
 
