@@ -9,7 +9,7 @@ import pyrage
 from samizdat.backup.errors import BackupRefused
 from samizdat.backup.reader import recipient_of
 from samizdat.portability import age_encryption
-from samizdat.vault.source import read_key_file
+from samizdat.vault.sources.key_file import key_in, read_key_text, wrapped_in
 
 
 def cleaned(texts: Sequence[str]) -> list[str]:
@@ -27,9 +27,11 @@ def _bare(text: str) -> str:
 
 def wrapped_key_file(path: Path, recipients: Sequence[str]) -> str:
     """The text of a key file encrypted to recipients, in base64: with it and their key alone everything is restored.
-    Errors: VaultError."""
-    read_key_file(path)
-    return base64.b64encode(pyrage.encrypt(path.read_bytes(), [recipient_of(text) for text in recipients])).decode()
+    One with a passphrase goes along as it is. Errors: VaultError."""
+    text = read_key_text(path)
+    if wrapped_in(text) is None:
+        key_in(text, str(path))
+    return base64.b64encode(pyrage.encrypt(text.encode(), [recipient_of(each) for each in recipients])).decode()
 
 
 def identities(text: str) -> list[object]:
