@@ -19,7 +19,6 @@ COMMANDS = {
     "release": ("copied_installation", "release"),
     "organization": ("instance", "organization"),
     "person": ("instance", "person"),
-    "keys": ("keys", "keys"),
     "change": ("changes", "change"),
     "domain": ("domains", "domain"),
     "list": ("audience", "lists"),
