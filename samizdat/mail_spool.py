@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from samizdat import modes
 from samizdat.options import data_folder
 
 FOLDER = "incoming-mail"
@@ -70,7 +71,7 @@ class MailSpool:
             with contextlib.suppress(OSError):
                 draft.unlink()
             raise
-        _sync(self._folder)
+        modes.sync_folder(self._folder)
 
 
 def waiting(folder: Path) -> Iterator[list[Path]]:
@@ -116,12 +117,3 @@ def _size(entry: os.DirEntry[str]) -> int:
 
 def _for_us(path: str, flags: int) -> int:
     return os.open(path, flags, mode=0o600)
-
-
-def _sync(folder: Path) -> None:
-    """The name of a file is on the disk only then."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -35,6 +35,24 @@ def replace_file(path: Path, content: bytes | Callable[[int], bytes]) -> None:
     draft.replace(path)
 
 
+def make_folder(path: Path) -> None:
+    """A folder of the data folder, there after a power loss too. Errors: OSError."""
+    try:
+        path.mkdir(mode=0o700)
+    except FileExistsError:
+        return
+    sync_folder(path.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """The names in a folder are on the disk only then: fsync(2). Errors: OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def open_to_others(folder: Path) -> Iterator[Path]:
     """What in the folder others than its owner may open, and should not; the folder itself comes first. Links lead
     elsewhere: nobody opens anything by the rights of a link."""

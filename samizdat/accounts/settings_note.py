@@ -23,7 +23,7 @@ def noted(organization: int) -> bytes:
 def note(organization: int, copy: bytes) -> None:
     """Errors: OSError."""
     path = _path(organization)
-    path.parent.mkdir(mode=0o700, exist_ok=True)
+    modes.make_folder(path.parent)
     modes.replace_file(path, copy)
 
 

@@ -17,6 +17,7 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Field, Model
 
+from samizdat import modes
 from samizdat.publicdb.models import (
     EditionName,
     Form,
@@ -177,7 +178,7 @@ def instead(place: Path) -> Iterator[Path]:
         replacement.close()  # The last connection, so its log goes into the file.
         connections["publicdb"] = ours
     os.replace(new, place)
-    _sync(place.parent)
+    modes.sync_folder(place.parent)
     for aside in _asides(place):
         _throw_away(aside)
 
@@ -206,12 +207,6 @@ def _throw_away(aside: Path) -> None:
     for left in aside.parent.glob(f"{aside.name}*"):
         with contextlib.suppress(OSError):
             left.rmdir() if left.is_dir() and not left.is_symlink() else left.unlink()
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    os.fsync(descriptor)
-    os.close(descriptor)
 
 
 def _carry_over(aside: Path, replacement: DatabaseWrapper) -> None:

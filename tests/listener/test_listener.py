@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from samizdat import mail_spool
+from samizdat import mail_spool, modes
 from samizdat.core.crypto import tokens
 from samizdat.core.mail import incoming_envelope
 from samizdat.core.mail.incoming_envelope import MOST_RECEIVED
@@ -225,7 +225,7 @@ def test_a_disk_that_takes_nothing_is_a_fault_for_later(
     def broken(_folder: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(mail_spool, "_sync", broken)
+    monkeypatch.setattr(modes, "sync_folder", broken)
     with caplog.at_level(logging.DEBUG), pytest.raises(smtplib.SMTPDataError) as refused:
         door.send("bounces@lantern.example")
     assert refused.value.smtp_code == 451

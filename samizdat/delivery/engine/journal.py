@@ -14,6 +14,7 @@ import threading
 import time
 from pathlib import Path
 
+from samizdat import modes
 from samizdat.core.mail import ledger
 from samizdat.options import data_folder
 
@@ -34,13 +35,13 @@ CARRIED = 50
 
 def folder() -> Path:
     path = data_folder() / "journals"
-    path.mkdir(mode=0o700, exist_ok=True)
+    modes.make_folder(path)
     return path
 
 
 def kept_folder() -> Path:
     path = folder() / "kept"
-    path.mkdir(mode=0o700, exist_ok=True)
+    modes.make_folder(path)
     return path
 
 
@@ -53,11 +54,16 @@ def folder_id() -> bytes:
             return identifier
         path.unlink()
     draft = path.with_name(f"folder.{os.getpid()}.{threading.get_ident()}")
-    draft.write_bytes(os.urandom(16))
+    with draft.open("wb") as file:
+        file.write(os.urandom(16))
+        file.flush()
+        os.fsync(file.fileno())
     # Another process that starts at the same moment may have been first: then its number is the folder's.
     with contextlib.suppress(FileExistsError):
         os.link(draft, path)
     draft.unlink()
+    # Else a power loss could make another folder of this one, and who waits for the journals in it waits for ever.
+    modes.sync_folder(path.parent)
     return path.read_bytes()
 
 
@@ -107,7 +113,7 @@ class Journal:
             _reserve(descriptor, 0, 2 * STEP)
             os.pwrite(descriptor, self._header, 0)
             os.fsync(descriptor)
-            _sync_folder()
+            modes.sync_folder(folder())
         except OSError:
             os.close(descriptor)
             path.unlink(missing_ok=True)
@@ -221,14 +227,6 @@ def _reserve(descriptor: int, at: int, length: int) -> None:
         os.posix_fallocate(descriptor, at, length)
     else:
         os.pwrite(descriptor, bytes(length), at)
-
-
-def _sync_folder() -> None:
-    descriptor = os.open(folder(), os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def files(name: str) -> list[Path]:

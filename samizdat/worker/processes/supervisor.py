@@ -143,7 +143,7 @@ def serve(
             *(Child(role, (door.fileno(),), processes.listener_environment()) for role, door in doors.items()),
         ]
         if doors:
-            mail_spool.folder().mkdir(mode=0o700, exist_ok=True)
+            modes.make_folder(mail_spool.folder())
         if starter is None:
             note(becoming.no_boundary())
         ready(_url(desk), _url(public))
