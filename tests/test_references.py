@@ -18,8 +18,8 @@ ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
 NAMES = [page.name for page in PAGES]
 FENCE = re.compile(r"^```\w*\n(.*?)^```", re.DOTALL | re.MULTILINE)
-# The first line of a key file or an epoch record is no command.
-CALL = r"(?:\./run|samizdat) (?!(?:(?:wrapped )?instance key|epoch) \d)"
+# The first line of a key file, an epoch record or a manifest is no command.
+CALL = r"(?:\./run|samizdat) (?!(?:(?:wrapped )?instance key|epoch|backup) \d)"
 CALLED = re.compile(rf"(?<!-u)(?<!home-dir)(?:^|[\s(/]){CALL}(?=[a-z-])([^\n|)]*)")
 # They are the script's own, beside the commands.
 OF_RUN = {"test", "bench"}
