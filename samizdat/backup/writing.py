@@ -22,6 +22,7 @@ from samizdat.campaigns import sql as campaigns_sql
 from samizdat.core.backup import layout, manifest
 from samizdat.core.backup.manifest import CHANGES, FORMAT, FULL, Group, Manifest, PieceEntry, TableEntry
 from samizdat.core.backup.rows import Row, naming_key
+from samizdat.delivery import epochs
 from samizdat.delivery import sql as delivery_sql
 from samizdat.delivery.engine.locks import FileLock
 from samizdat.options import data_folder
@@ -150,6 +151,7 @@ def _write(
     maker = PieceMaker(openers, key, there)
     pieces = _Pieces(place, there, tell)
     _take_files(pieces, maker, folder.SPOOL, folder.spool())
+    epoch = epochs.standing(now).own.number  # Its row is in the copy, so it's made before.
     began = folder.now()
     with snapshot(tables, databases, openers, key, there, jobs) as shot:
         stamps = _stamps(shot.sources["default"])
@@ -159,7 +161,7 @@ def _write(
     _take_files(pieces, maker, folder.JOURNALS, folder.journals(began))
     entries = [_entry(table, pieces, stamps, known, last_numbers.get(table.name, 0)) for table in tables]
     entries += [_entry(table, pieces, {}, {}, 0) for table in (folder.SPOOL, folder.JOURNALS)]
-    return _finish(place, keys, chosen, wrapped, entries, pieces, databases, now, CHANGES if before else FULL)
+    return _finish(place, keys, chosen, wrapped, entries, pieces, databases, now, epoch, CHANGES if before else FULL)
 
 
 def _take_files(pieces: _Pieces, maker: PieceMaker, table: CopiedTable, parts: Iterator[list[Row]]) -> None:
@@ -229,6 +231,7 @@ def _finish(
     pieces: _Pieces,
     databases: Sequence[str],
     now: datetime,
+    epoch: int,
     kind: str,
 ) -> WrittenCopy:
     time = now.astimezone(UTC).replace(microsecond=0)
@@ -239,7 +242,7 @@ def _finish(
         version=__version__,
         engine=connection.vendor,
         installation=keys.installation,
-        epoch=layout.highest_epoch(path for path, _size in place.names(layout.EPOCH)),
+        epoch=epoch,
         recipients=list(chosen),
         key=wrapped,
         migrations=sorted({f"{app}.{name}" for alias in databases for app, name in db.migrated(alias)}),

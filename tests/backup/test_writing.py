@@ -19,6 +19,7 @@ from samizdat.backup.keys import BackupKeys
 from samizdat.backup.writing import WrittenCopy
 from samizdat.campaigns.models import Campaign
 from samizdat.core.backup import layout, manifest
+from samizdat.delivery import epochs
 from samizdat.delivery.engine import journal
 from samizdat.delivery.engine.locks import FileLock
 from samizdat.delivery.models import Delivery
@@ -264,6 +265,6 @@ def test_what_is_committed_while_a_copy_is_written_is_not_in_it(
     assert Headcount.objects.count() > before
 
 
-def test_the_highest_epoch_of_the_place_stands_in_the_manifest(copied: Copied, place: MemoryPlace) -> None:
-    place.files["epoch/00000003-" + "a" * 16] = b""
-    assert copied().copy.manifest.epoch == 3
+def test_the_epoch_of_the_installation_stands_in_the_manifest(copied: Copied) -> None:
+    epochs.take_over(NOW)
+    assert copied().copy.manifest.epoch == epochs.standing(NOW).own.number == 2

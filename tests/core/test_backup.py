@@ -121,8 +121,6 @@ def test_names_at_a_place_lead_back_to_what_they_name() -> None:
     assert path == "sets/20261201t020000-1a2b3c4d.age" and layout.set_time(path) == time
     assert layout.piece_name(layout.piece_path("ab" * 32)) == "ab" * 32
     assert layout.set_time("sets/other.age") is None and layout.piece_name("pieces/readme.txt") is None
-    assert layout.highest_epoch(["epoch/00000002-" + "a" * 16, "epoch/00000010-" + "b" * 16, "epoch/x"]) == 10
-    assert layout.highest_epoch([]) == 0
 
 
 def test_a_fingerprint_is_read_aloud_in_four_groups() -> None:

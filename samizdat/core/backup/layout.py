@@ -1,14 +1,12 @@
 """How files of backups are called at a place."""
 
 import re
-from collections.abc import Iterable
 from datetime import UTC, datetime
 
-PIECES, SETS, EPOCH = "pieces", "sets", "epoch"
+PIECES, SETS = "pieces", "sets"
 
 _SET = re.compile(r"sets/([0-9]{8}t[0-9]{6})-([0-9a-f]{8})\.age")
 _PIECE = re.compile(r"pieces/[0-9a-f]{2}/([0-9a-f]{64})\.age")
-_EPOCH = re.compile(r"epoch/([0-9]{8})-[0-9a-f]{16}")
 _TIME = "%Y%m%dt%H%M%S"
 
 
@@ -32,7 +30,3 @@ def set_time(path: str) -> datetime | None:
     match = _SET.fullmatch(path)
     return datetime.strptime(match[1], _TIME).replace(tzinfo=UTC) if match else None
 
-
-def highest_epoch(paths: Iterable[str]) -> int:
-    """0 where nothing was recorded yet."""
-    return max((int(match[1]) for path in paths if (match := _EPOCH.fullmatch(path))), default=0)
