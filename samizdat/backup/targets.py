@@ -83,9 +83,11 @@ class SqliteTarget:
         self._connection.close()
 
 
+# Also those of tables that aren't copied: a table that others refer to can't be emptied.
 _FOREIGN_KEYS = """
 SELECT conrelid::regclass::text, quote_ident(conname), pg_get_constraintdef(oid) FROM pg_constraint
-WHERE contype = 'f' AND connamespace = current_schema()::regnamespace AND conrelid::regclass::text = ANY(%s)
+WHERE contype = 'f' AND connamespace = current_schema()::regnamespace
+AND ARRAY[conrelid::regclass::text, confrelid::regclass::text] && %s
 """
 # Those that no constraint needs.
 _INDEXES = """

@@ -16,6 +16,8 @@ COMMANDS = {
     "doctor": ("doctor", "doctor"),
     "upgrade": ("instance", "upgrade"),
     "keys": ("keys", "keys"),
+    "backup": ("backup", "backup"),
+    "restore": ("restore", "restore"),
     "release": ("copied_installation", "release"),
     "organization": ("instance", "organization"),
     "person": ("instance", "person"),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from samizdat.cli import bootstrap
+from samizdat.cli.age_keys import keys_of
 from samizdat.cli.output import CommandFailed, common, note, progress, say, settings
 from samizdat.cli.secret_arguments import ADDRESS
 
@@ -90,7 +91,7 @@ def export(
     zipped = form != "csv" or to.removesuffix(".age").endswith(".zip")
     wish = ExportRequest(
         form,
-        tuple(_keys_of(recipients)),
+        tuple(keys_of(recipients)),
         tuple(_lists(names)),
         form == "samizdat" and (not plain if keys is None else keys),
         zipped,
@@ -145,16 +146,6 @@ def _insist(to: str | None, recipients: tuple[str, ...], passphrase: bool, plain
         raise click.UsageError("An unencrypted export needs --reason TEXT. All admins will see it.")
     if reason and not plain:
         raise click.UsageError("--reason needs --plain.")
-
-
-def _keys_of(recipients: tuple[str, ...]) -> Iterator[str]:
-    """Keys as given, or the lines of a file of them."""
-    for text in recipients:
-        if text.startswith(("age1", "ssh-", "AGE-")) or not Path(text).is_file():
-            yield text
-            continue
-        lines = Path(text).read_text("utf-8-sig").splitlines()
-        yield from (line.strip() for line in lines if line.strip() and not line.startswith("#"))
 
 
 def _segment(name: str | None) -> int | None:

@@ -161,6 +161,8 @@ campaign cancel {{id}}
 segment remove Since
 export --to out.zip --plain --reason 'a look'
 !export --whose nobody@lantern.example
+backup --to {{folder}}/out
+!restore {{folder}}/out
 !route rm paper
 keys lock
 keys unlock

@@ -1,0 +1,201 @@
+"""restore: the whole installation, from a backup into an empty data folder or database."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from samizdat import modes
+from samizdat.cli import backup_place, bootstrap, instance
+from samizdat.cli.output import CommandFailed, common, note, progress, say
+from samizdat.options import data_folder, key_file, option
+
+if TYPE_CHECKING:
+    from samizdat import plugins
+    from samizdat.backup.keys import BackupKeys
+    from samizdat.backup.sets import Copy, UnusableCopy
+
+
+@dataclass(repr=False)
+class Opened:
+    """A copy, and what opens it. key_text: of the key file."""
+
+    copy: "Copy"
+    unusable: "list[UnusableCopy]"
+    identities: list[object]
+    keys: "BackupKeys"
+    key_text: bytes
+
+
+@click.command()
+@click.argument("source", metavar="FROM")
+@click.option(
+    "--key-file", "given_key_file", type=click.Path(), help="Your copy of the key file, if it isn't in its place yet."
+)
+@click.option("--identity", type=click.Path(), help="File with the secret age key that the backup is encrypted to.")
+@click.option("--copy", "name", metavar="NAME", help="This backup (sets/….age) instead of the newest.")
+@click.option("--password-file", type=click.Path(), help="File with the password or key of the place.")
+@common
+def restore(
+    source: str, given_key_file: str | None, identity: str | None, name: str | None, password_file: str | None
+) -> None:
+    """Restore the installation from a backup, into a new data folder and, with DATABASE_URL, an empty database.
+
+    FROM is the folder of the backup, or the URL of its place. It doesn't matter which database the backup is from.
+    Nothing is overwritten, and nothing is sent until `samizdat release`.
+    """
+    _refuse_data()
+    place = backup_place.opened(source, password_file)
+    opened = _open(place, given_key_file, identity, name)
+    _refuse_other_key(opened.key_text)
+    for unusable in opened.unusable:
+        note(f"A newer backup was passed over: {unusable.sentence}")
+    with _staged() as staging:
+        _fill(place, opened, staging)
+    _say(opened)
+
+
+def _refuse_data() -> None:
+    """Errors: CommandFailed, where something would be overwritten."""
+    folder = data_folder()
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise CommandFailed(
+            f"{folder} isn't empty, and a restore overwrites nothing. Set SAMIZDAT_DATA to a new folder, or move this "
+            "one away.",
+            "not_empty",
+        )
+    if folder in key_file().parents:
+        raise CommandFailed(
+            f"The key file {key_file()} is inside the data folder. Set SAMIZDAT_KEY_FILE to a path outside.",
+            "key_inside",
+        )
+
+
+def _refuse_other_key(text: bytes) -> None:
+    """Errors: CommandFailed, where the key file in its place is another one."""
+    if key_file().exists() and key_file().read_bytes() != text:
+        raise CommandFailed(
+            f"{key_file()} is the key file of another installation. Move it away, or set SAMIZDAT_KEY_FILE.",
+            "other_key_file",
+        )
+
+
+def _open(place: "plugins.Place", given_key_file: str | None, identity: str | None, name: str | None) -> Opened:
+    """Errors: CommandFailed, BackupRefused, VaultError, PlaceError."""
+    from samizdat.backup import recipients, sets
+    from samizdat.backup.keys import backup_keys
+    from samizdat.vault.source import InstanceSource, read_key_file
+
+    ours = Path(given_key_file) if given_key_file else key_file() if key_file().exists() else None
+    offline = recipients.identities(Path(identity).read_text("utf-8-sig")) if identity else []
+    if ours is None and not offline:
+        raise CommandFailed(
+            "A key is needed to open the backup. Add --key-file with your copy of the key file, or --identity with the "
+            "secret age key that the backup is encrypted to.",
+            "no_key",
+        )
+    if ours is not None:
+        keys, text = backup_keys(InstanceSource(read_key_file(ours)).derive), ours.read_bytes()
+        identities = [*offline, *recipients.identities(keys.identity)]
+        copy, unusable = sets.newest_whole(place, identities, keys.installation, name or "")
+        if copy.manifest.recipients and not offline:
+            raise CommandFailed(sets.sentence_without_identity(copy.manifest), "no_identity")
+        return Opened(copy, unusable, identities, keys, text)
+    copy, unusable = sets.newest_whole(place, offline, "", name or "")
+    text = sets.key_text(copy, offline)
+    keys = backup_keys(InstanceSource(_instance_key(text)).derive)
+    if keys.installation != copy.manifest.installation:
+        raise CommandFailed(
+            "The key in this backup isn't the one it was signed with: someone has changed it. Use a copy from another "
+            "place.",
+            "other_installation",
+        )
+    return Opened(copy, unusable, offline, keys, text)
+
+
+def _instance_key(text: bytes) -> bytes:
+    from samizdat.vault.source import parse_key_file
+
+    return parse_key_file(text.decode("ascii", "replace"), Path("the key file in this backup"))
+
+
+@contextmanager
+def _staged() -> Iterator[Path]:
+    """A folder beside the data folder, which takes its place when the block has ended well. One that a killed restore
+    left is thrown away. The environment names it meanwhile, and the key file where it will be."""
+    target = data_folder()
+    staging = target.with_name(f"{target.name}.restoring")
+    os.environ.update(SAMIZDAT_KEY_FILE=str(key_file()), SAMIZDAT_DATA=str(staging))
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir(mode=0o700, parents=True)
+    try:
+        yield staging
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
+    finally:
+        os.environ["SAMIZDAT_DATA"] = str(target)
+
+
+def _fill(place: "plugins.Place", opened: Opened, staging: Path) -> None:
+    """Errors: CommandFailed, BackupRefused, PlaceError."""
+    bootstrap.load_django()
+    from django.db import connections
+
+    from samizdat.backup import restoring
+    from samizdat.core.backup.rows import naming_key
+    from samizdat.delivery.actions import copied_installation
+    from samizdat.vault import keyring
+    from samizdat.vault.source import InstanceSource
+
+    target = Path(os.environ["SAMIZDAT_KEY_FILE"])
+    key = naming_key(opened.keys.names, opened.copy.manifest.recipients or [opened.keys.recipient])
+    if option("DATABASE_URL"):
+        restoring.refuse_rows()
+    instance.migrate()
+    with progress("Restoring") as shown:
+        restoring.put_files_back(place, opened.copy, opened.identities, key, staging)
+        restoring.fill(
+            place, opened.copy, opened.identities, key, tell=lambda done, whole: shown.show(done, whole, done)
+        )
+    keyring.use(InstanceSource(_instance_key(opened.key_text)))
+    copied_installation.record_restored(bootstrap.now())
+    connections.close_all()
+    modes.close(staging)
+    if not target.exists():
+        modes.replace_file(target, opened.key_text)
+    _move(staging)
+
+
+def _move(staging: Path) -> None:
+    """The data folder is there as a whole, or not at all."""
+    target = staging.with_name(staging.name.removesuffix(".restoring"))
+    os.sync()  # SQLite waited for nothing while it was filled.
+    if target.exists():
+        target.rmdir()
+    staging.rename(target)
+
+
+def _say(opened: Opened) -> None:
+    from samizdat.backup import sets
+
+    facts = sets.as_json(opened.copy)
+    document = {
+        **facts,
+        "data": str(data_folder()),
+        "key_file": str(key_file()),
+        "passed_over": [unusable._asdict() for unusable in opened.unusable],
+    }
+    say(
+        document,
+        f"Restored {facts['rows']:,} rows of {facts['time']} to {data_folder()}.",
+        f"The key file is {key_file()}. Fingerprint of the installation: {facts['fingerprint']}. Compare it with what "
+        "you wrote down.",
+        "Everything since then is missing: see who unsubscribed or was erased meanwhile, and remove them.",
+        "Sending is on hold. Next: samizdat serve. When the old installation has stopped for good: samizdat release",
+    )

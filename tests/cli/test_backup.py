@@ -1,0 +1,357 @@
+"""backup and restore: an installation that is gone is there again, on either database, and sends nothing by itself."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyrage
+import pytest
+from backports import zstd
+from django.db import connection
+
+from tests import moulds
+from tests.cli.conftest import House
+
+COUNTS = """
+import json
+from django.db import connections
+from samizdat.backup.tables import copied_tables
+counts = {}
+for table in copied_tables(["default", "publicdb"]):
+    with connections[table.database].cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM {table.name}")
+        counts[table.name] = cursor.fetchone()[0]
+print(json.dumps(counts))
+"""
+TOKEN = """
+from samizdat.accounts.models import Organization
+from samizdat.audience.models import NUMBER_MASK, Subscriber
+from samizdat.core.crypto import tokens
+from samizdat.vault import keyring
+keys = keyring.keys(Organization.objects.get())
+number = Subscriber.objects.order_by("id").first().id & NUMBER_MASK
+"""
+MAKE = TOKEN + 'print(tokens.make(keys.link, "leave", 1, number))'
+READ = TOKEN + 'assert tokens.read(keys.links, "leave", {token!r}).number == number'
+
+
+def printed(house: House, code: str) -> str:
+    """What code inside of a house prints."""
+    head = "from samizdat.cli.bootstrap import open_house; open_house()\n"
+    done = subprocess.run(
+        [sys.executable, "-c", head + code], cwd=house.folder, env=house.environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def living(house: House) -> House:
+    """Northern Lantern with subscribers, a campaign that is being sent and one that is planned."""
+    house.say("list", "new", "Letter")
+    (house.folder / "yes.csv").write_text(
+        "Email,Status\n" + "".join(f"reader{n}@post.example,subscribed\n" for n in range(30))
+    )
+    house.say("import", "yes.csv", "--list", "Letter", "--status", "subscribed")
+    house.say("subscribers", "unsubscribe", "-", "--list", "Letter", feed="reader3@post.example\n")
+    house.say("organization", "set", "--url", "https://news.lantern.example", "--postal-address", "1 Quay")
+    (house.folder / "out").mkdir()
+    house.say("route", "add", "paper", f"folder://{house.folder}/out")
+    (house.folder / "letter.md").write_text("# Hello\n\nThe water came at four.\n")
+    words = ("--list", "Letter", "--from", "L <letter@lantern.example>", "--body", "letter.md", "--subject")
+    for subject in ("Sent", "Planned"):
+        house.say("campaign", "new", *words, subject)
+    house.say("campaign", "send", "1", "--wait")
+    house.say("campaign", "send", "2", "--at", "2099-01-01T10:00")
+    house.django("from samizdat.events import chain; chain.append()")
+    return house
+
+
+@pytest.fixture(scope="module")
+def written(living: House) -> Path:
+    """A backup of it for its key file."""
+    place = living.folder / "backups"
+    place.mkdir()
+    living.made["backup"] = living.say("backup", "--to", str(place))
+    return place
+
+
+Elsewhere = Callable[[str], House]
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Iterator[Elsewhere]:
+    """elsewhere("sqlite" or "postgresql"): a server with nothing on it."""
+    names = list[str]()
+
+    def make(vendor: str) -> House:
+        (tmp_path / "b").mkdir(exist_ok=True)
+        if vendor == "sqlite":
+            house = House(tmp_path / "b", "")
+            house.under = () if connection.vendor == "sqlite" else ("env",)  # Warm processes have the run's database.
+            return house
+        names.append(f"house_{uuid.uuid4().hex[:12]}")
+        moulds.as_admin(f"CREATE DATABASE {names[-1]}")
+        return House(tmp_path / "b", moulds.url_of(names[-1]))
+
+    yield make
+    for name in names:
+        moulds.as_admin(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+VENDORS = [
+    "sqlite",
+    pytest.param("postgresql", marks=pytest.mark.skipif(connection.vendor == "sqlite", reason="no server")),
+]
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_a_restored_installation_has_every_row_and_sends_nothing_until_released(
+    living: House, written: Path, elsewhere: Elsewhere, vendor: str
+) -> None:
+    there = elsewhere(vendor)
+    answer = there.say("restore", str(written), "--key-file", str(living.key))
+    assert answer["copy"] == living.made["backup"]["copy"] and there.key.read_bytes() == living.key.read_bytes()
+    assert answer["fingerprint"] == living.made["backup"]["fingerprint"]
+    before, after = (json.loads(printed(house, COUNTS)) for house in (living, there))
+    # The log of each organization says that it was restored.
+    assert after == before | {"events_event": before["events_event"] + 1}
+    assert there.say("subscribers", "count", "--list", "Letter", "--status", "subscribed")["count"] == 29
+    assert there.say("log", "check")["whole"]
+    printed(there, READ.format(token=printed(living, MAKE)))
+    on_hold = there.say("release", "--dry-run")
+    assert on_hold["fenced"] and [row["id"] for row in on_hold["would_send"]] == [2]
+    refused = there("campaign", "send", "2", "--json")
+    assert refused.json["error"] == "fenced"
+    # New rows get new numbers.
+    assert there.say(
+        "subscribers", "add", "-", "--list", "Letter", "--consent", "at the fair", feed="new@post.example\n"
+    )
+    assert there.say("campaign", "new", *words_of(there, living))["id"] == 3
+    assert there.say("release", "--yes")["released"]
+
+
+def words_of(there: House, living: House) -> tuple[str, ...]:
+    letter = str(living.folder / "letter.md")
+    return ("--list", "Letter", "--from", "L <letter@lantern.example>", "--body", letter, "--subject", "New")
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="no server")
+def test_what_was_on_postgresql_goes_by_sqlite_back_to_postgresql(
+    living: House, written: Path, elsewhere: Elsewhere, tmp_path: Path
+) -> None:
+    small = elsewhere("sqlite")
+    small.say("restore", str(written), "--key-file", str(living.key))
+    second = tmp_path / "second"
+    second.mkdir()
+    assert small.say("backup", "--to", str(second))["engine"] == "sqlite"
+    large = elsewhere("postgresql")
+    large.data, large.key = large.folder / "large", large.folder / "large.key"
+    large.environment["SAMIZDAT_DATA"] = str(large.data)
+    large.say("restore", str(second), "--key-file", str(living.key))
+    before, after = (json.loads(printed(house, COUNTS)) for house in (small, large))
+    assert after == before | {"events_event": before["events_event"] + 1}
+    assert large.say("log", "check")["whole"]
+
+
+def test_with_its_secret_key_alone_a_backup_for_recipients_is_restored(
+    living: House, tmp_path: Path, elsewhere: Elsewhere
+) -> None:
+    offline, place = pyrage.x25519.Identity.generate(), tmp_path / "backups"
+    place.mkdir()
+    (tmp_path / "identity.txt").write_text(f"# created: 2026-11-25\n{offline}\n")
+    written = living.say("backup", "--to", str(place), "--recipient", str(offline.to_public()))
+    assert written["recipients"] == [str(offline.to_public())]
+    there = elsewhere("sqlite")
+    no_key = there("restore", str(place), "--json")
+    assert no_key.json["error"] == "no_key"
+    no_identity = there("restore", str(place), "--key-file", str(living.key), "--json")
+    assert no_identity.json["error"] == "no_identity" and str(offline.to_public()) in no_identity.json["sentence"]
+    restored = there.say("restore", str(place), "--identity", str(tmp_path / "identity.txt"))
+    assert restored["fingerprint"] == written["fingerprint"]
+    assert there.key.read_bytes() == living.key.read_bytes() and there.key.stat().st_mode & 0o777 == 0o600
+    assert there.say("subscribers", "show", "reader1@post.example")
+
+
+@pytest.mark.once
+def test_nothing_in_a_backup_names_a_subscriber(written: Path) -> None:
+    content = b"".join(path.read_bytes() for path in written.rglob("*.age"))
+    assert b"reader1@post.example" not in content and b"Lantern" not in content
+
+
+# -- bad input ---------------------------------------------------------------------------------------------------------
+
+
+def flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def largest(place: Path, folder: str) -> Path:
+    return max((place / folder).rglob("*.age"), key=lambda path: path.stat().st_size)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("folder", "harm", "error"),
+    [
+        ("pieces", flip, "damaged"),
+        ("pieces", cut, "missing_pieces"),
+        ("pieces", Path.unlink, "missing_pieces"),
+        ("sets", flip, "damaged"),
+        ("sets", cut, "damaged"),
+        ("sets", Path.unlink, "no_copy"),
+        ("sets", lambda path: path.rename(path.with_name(f"20991231t235959{path.name[15:]}")), "renamed_copy"),
+    ],
+    ids=["flipped", "cut", "gone", "manifest flipped", "manifest cut", "manifest gone", "manifest renamed"],
+)
+def test_a_backup_that_was_harmed_is_refused_in_a_sentence_and_leaves_nothing(
+    living: House,
+    written: Path,
+    elsewhere: Elsewhere,
+    tmp_path: Path,
+    folder: str,
+    harm: Callable[[Path], Any],
+    error: str,
+) -> None:
+    place = tmp_path / "harmed"
+    shutil.copytree(written, place)
+    harm(largest(place, folder))
+    there = elsewhere("sqlite")
+    refused = there("restore", str(place), "--key-file", str(living.key), "--json")
+    assert (refused.code, refused.json["error"]) == (1, error), refused.out
+    assert re.fullmatch(r"[^.]+.*\.", refused.json["sentence"])
+    assert not there.data.exists() and not there.key.exists()
+    assert [path.name for path in there.folder.iterdir()] == []
+
+
+@pytest.mark.once
+def test_a_newer_backup_that_is_not_whole_is_passed_over_and_named(
+    living: House, written: Path, elsewhere: Elsewhere, tmp_path: Path
+) -> None:
+    place = tmp_path / "two"
+    shutil.copytree(written, place)
+    there_before = set(place.rglob("*.age"))
+    living.say("tag", "add", "Riga", "--addresses", str(addresses(tmp_path)))
+    newer = living.say("backup", "--to", str(place))
+    (new_piece, *_others) = set((place / "pieces").rglob("*.age")) - there_before
+    new_piece.unlink()
+    answer = elsewhere("sqlite").say("restore", str(place), "--key-file", str(living.key))
+    assert answer["copy"] == living.made["backup"]["copy"]
+    assert [unusable["path"] for unusable in answer["passed_over"]] == [newer["copy"]]
+
+
+def addresses(folder: Path) -> Path:
+    path = folder / "addresses.txt"
+    path.write_text("reader1@post.example\n")
+    return path
+
+
+@pytest.mark.once
+def test_the_key_file_of_another_installation_opens_nothing(
+    written: Path, elsewhere: Elsewhere, tmp_path: Path
+) -> None:
+    key = tmp_path / "other.key"
+    key.write_text("samizdat instance key 1\n" + "a" * 52 + "\n")
+    key.chmod(0o600)
+    there = elsewhere("sqlite")
+    refused = there("restore", str(written), "--key-file", str(key), "--json")
+    assert refused.json["error"] == "other_key" and not there.data.exists()
+
+
+def test_a_backup_of_another_version_is_refused(living: House, tmp_path: Path, elsewhere: Elsewhere) -> None:
+    place = tmp_path / "newer"
+    place.mkdir()
+    row = 'connection.cursor().execute("{} django_migrations {}")'
+    head = "from django.db import connection; "
+    new = row.format("INSERT INTO", "(app, name, applied) VALUES ('audience', '0099_newer', '2026-11-25 12:00:00')")
+    # The program itself refuses such a database, so the backup is written by the code below the command.
+    code = (
+        head + new + "; from samizdat.backup.writing import write_copy; from samizdat import plugins, dbclock; "
+        "from samizdat.options import key_file; "
+        f"write_copy(plugins.open_place('{place.as_uri()}'), databases=['default', 'publicdb'], key_file=key_file(), "
+        "now=dbclock.asked()); " + row.format("DELETE FROM", "WHERE name = '0099_newer'")
+    )
+    living.django(code)
+    there = elsewhere("sqlite")
+    refused = there("restore", str(place), "--key-file", str(living.key), "--json")
+    assert refused.json["error"] == "newer_copy" and not there.data.exists()
+
+
+def test_nothing_is_overwritten(living: House, written: Path, elsewhere: Elsewhere) -> None:
+    before = printed(living, COUNTS)
+    refused = living("restore", str(written), "--json")
+    assert (refused.code, refused.json["error"]) == (1, "not_empty")
+    if url := living.environment["DATABASE_URL"]:
+        there = elsewhere("sqlite")
+        there.environment["DATABASE_URL"] = url
+        refused = there("restore", str(written), "--key-file", str(living.key), "--json")
+        assert refused.json["error"] == "not_empty" and not there.data.exists()
+    assert printed(living, COUNTS) == before
+
+
+@pytest.mark.once
+def test_another_key_file_in_its_place_is_left_alone(living: House, written: Path, elsewhere: Elsewhere) -> None:
+    there = elsewhere("sqlite")
+    there.key.write_text("samizdat instance key 1\n" + "a" * 52 + "\n")
+    there.key.chmod(0o600)
+    refused = there("restore", str(written), "--key-file", str(living.key), "--json")
+    assert refused.json["error"] == "other_key_file" and not there.data.exists()
+
+
+@pytest.mark.once
+def test_what_a_killed_restore_left_is_thrown_away(living: House, written: Path, elsewhere: Elsewhere) -> None:
+    there = elsewhere("sqlite")
+    left = there.data.with_name("data.restoring")
+    left.mkdir()
+    (left / "samizdat.sqlite3").write_bytes(b"half")
+    there.say("restore", str(written), "--key-file", str(living.key))
+    assert not left.exists() and there.data.exists()
+
+
+@pytest.mark.once
+def test_the_handbook_makes_the_secret_key_of_a_key_file(living: House, written: Path, tmp_path: Path) -> None:
+    """By its lines alone, without our code, a piece opens."""
+    text = (Path(__file__).parent.parent.parent / "docs/backup-format.md").read_text()
+    (tmp_path / "identity.py").write_text(text.partition("```python\n")[2].partition("```")[0])
+    done = subprocess.run(
+        [sys.executable, "identity.py", str(living.key)], cwd=tmp_path, capture_output=True, text=True
+    )
+    identity = pyrage.x25519.Identity.from_str(done.stdout.strip())
+    content = zstd.decompress(pyrage.decrypt(largest(written, "pieces").read_bytes(), [identity]))
+    assert msgspec.msgpack.decode(content)[0] == 1
+
+
+@pytest.mark.once
+@pytest.mark.skipif(not (shutil.which("age") and shutil.which("zstd")), reason="age isn't installed here")
+def test_age_itself_opens_a_backup_by_the_commands_of_the_handbook(living: House, tmp_path: Path) -> None:
+    offline, place = pyrage.x25519.Identity.generate(), tmp_path / "backups"
+    place.mkdir()
+    (tmp_path / "identity.txt").write_text(f"{offline}\n")
+    written = living.say("backup", "--to", str(place), "--recipient", str(offline.to_public()))
+    opened = f"age -d -i identity.txt {place}/{written['copy']} | zstd -d | tail -n 1"
+    manifest = json.loads(run(opened, tmp_path))
+    assert manifest["totals"]["audience_subscriber"] == 30
+    key = run(f"{opened} | jq -r .key | base64 -d | age -d -i identity.txt", tmp_path)
+    assert key == living.key.read_bytes()
+    name = next(entry["groups"][0]["pieces"][0][0] for entry in manifest["tables"] if entry["name"] == "vault_proof")
+    content = run(f"age -d -i identity.txt {place}/pieces/{name[:2]}/{name}.age | zstd -d", tmp_path)
+    assert msgspec.msgpack.decode(content)[1] == "vault_proof"
+
+
+def run(command: str, folder: Path) -> bytes:
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], cwd=folder, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
