@@ -2,14 +2,13 @@
 
 import base64
 from collections.abc import Sequence
-from pathlib import Path
 
 import pyrage
 
 from samizdat.backup.errors import BackupRefused
 from samizdat.backup.reader import recipient_of
 from samizdat.portability import age_encryption
-from samizdat.vault.sources.key_file import key_in, read_key_text, wrapped_in
+from samizdat.vault.sources.key_file import text_of
 
 
 def cleaned(texts: Sequence[str]) -> list[str]:
@@ -25,13 +24,10 @@ def _bare(text: str) -> str:
     return " ".join(text.split()[:2]) if text.strip().startswith("ssh-") else text.strip()
 
 
-def wrapped_key_file(path: Path, recipients: Sequence[str]) -> str:
-    """The text of a key file encrypted to recipients, in base64: with it and their key alone everything is restored.
-    One with a passphrase goes along as it is. Errors: VaultError."""
-    text = read_key_text(path)
-    if wrapped_in(text) is None:
-        key_in(text, str(path))
-    return base64.b64encode(pyrage.encrypt(text.encode(), [recipient_of(each) for each in recipients])).decode()
+def wrapped_key_file(instance_key: bytes, recipients: Sequence[str]) -> str:
+    """A key file encrypted to recipients, in base64: with it and their key alone everything is restored."""
+    text = text_of(instance_key).encode()
+    return base64.b64encode(pyrage.encrypt(text, [recipient_of(text) for text in recipients])).decode()
 
 
 def identities(text: str) -> list[object]:

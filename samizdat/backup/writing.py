@@ -5,7 +5,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 
 from django.db import connection
 
@@ -26,7 +25,7 @@ from samizdat.delivery import epochs
 from samizdat.delivery import sql as delivery_sql
 from samizdat.delivery.engine.locks import FileLock
 from samizdat.options import data_folder
-from samizdat.vault import keyring
+from samizdat.vault import keyring, sources
 
 # Two read as fast as most disks give, and a third would take a core from those who send.
 JOBS = 2
@@ -77,7 +76,7 @@ def write_copy(
     place: WritablePlace,
     *,
     databases: Sequence[str],
-    key_file: Path,
+    instance_key: Callable[[], bytes] = sources.instance_key,
     now: datetime,
     to: Sequence[str] = (),
     kind: str = FULL,
@@ -87,13 +86,14 @@ def write_copy(
     """All rows and files of the installation at one moment. What the place has already is not written again, so a copy
     that was stopped goes on; it is one once its manifest is there.
 
-    databases: aliases of those that can be read. to: age keys that open it; none: the key file does. kind: CHANGES
+    databases: aliases of those that can be read. to: age keys that open it; none: the key file does. instance_key:
+    asked for these keys alone. kind: CHANGES
     passes over what is known not to have changed since the newest copy there. tell: called with the rows read so far.
     Errors: BackupRefused, ExportRefused, VaultError, PlaceError.
     """
     chosen = recipients.cleaned(to)
     keys = backup_keys(keyring.derive)
-    wrapped = recipients.wrapped_key_file(key_file, chosen) if chosen else ""
+    wrapped = recipients.wrapped_key_file(instance_key(), chosen) if chosen else ""
     with _only_backup():
         there = sets.piece_sizes(place)
         latest = _latest(place, keys)

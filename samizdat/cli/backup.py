@@ -51,7 +51,6 @@ def backup(to: str, recipients: tuple[str, ...], changes: bool, password_file: s
         written = writing.write_copy(
             backup_place.opened(to, password_file),
             databases=bootstrap.aliases(),
-            key_file=key_file(),
             now=bootstrap.now(),
             to=tuple(keys_of(recipients)),
             kind=CHANGES if changes else FULL,

@@ -23,13 +23,14 @@ if TYPE_CHECKING:
 
 @dataclass(repr=False)
 class Opened:
-    """A copy, and what opens it. key_text: of the key file."""
+    """A copy, and what opens it. key_text: of the key file, which may have a passphrase."""
 
     copy: "Copy"
     unusable: "list[UnusableCopy]"
     identities: list[object]
     keys: "BackupKeys"
     key_text: bytes
+    instance_key: bytes
 
 
 @click.command()
@@ -89,7 +90,8 @@ def _open(place: "plugins.Place", given_key_file: str | None, identity: str | No
     """Errors: CommandFailed, BackupRefused, VaultError, PlaceError."""
     from samizdat.backup import recipients, sets
     from samizdat.backup.keys import backup_keys
-    from samizdat.vault.source import InstanceSource, read_key_file
+    from samizdat.vault.source import InstanceSource
+    from samizdat.vault.sources.key_file import key_in
 
     ours = Path(given_key_file) if given_key_file else key_file() if key_file().exists() else None
     offline = recipients.identities(Path(identity).read_text("utf-8-sig")) if identity else []
@@ -100,28 +102,34 @@ def _open(place: "plugins.Place", given_key_file: str | None, identity: str | No
             "no_key",
         )
     if ours is not None:
-        keys, text = backup_keys(InstanceSource(read_key_file(ours)).derive), ours.read_bytes()
+        instance_key = _instance_key(ours)
+        keys, text = backup_keys(InstanceSource(instance_key).derive), ours.read_bytes()
         identities = [*offline, *recipients.identities(keys.identity)]
         copy, unusable = sets.newest_whole(place, identities, keys.installation, name or "")
         if copy.manifest.recipients and not offline:
             raise CommandFailed(sets.sentence_without_identity(copy.manifest), "no_identity")
-        return Opened(copy, unusable, identities, keys, text)
+        return Opened(copy, unusable, identities, keys, text, instance_key)
     copy, unusable = sets.newest_whole(place, offline, "", name or "")
     text = sets.key_text(copy, offline)
-    keys = backup_keys(InstanceSource(_instance_key(text)).derive)
+    instance_key = key_in(text.decode("ascii", "replace"), "The key file in this backup")
+    keys = backup_keys(InstanceSource(instance_key).derive)
     if keys.installation != copy.manifest.installation:
         raise CommandFailed(
             "The key in this backup isn't the one it was signed with: someone has changed it. Use a copy from another "
             "place.",
             "other_installation",
         )
-    return Opened(copy, unusable, offline, keys, text)
+    return Opened(copy, unusable, offline, keys, text, instance_key)
 
 
-def _instance_key(text: bytes) -> bytes:
-    from samizdat.vault.source import parse_key_file
+def _instance_key(path: Path) -> bytes:
+    """Of a key file; asks for its passphrase where it has one. Errors: VaultError."""
+    from samizdat.vault.sources import passphrase
+    from samizdat.vault.sources.key_file import key_in, read_key_text, wrapped_in
 
-    return parse_key_file(text.decode("ascii", "replace"), Path("the key file in this backup"))
+    text = read_key_text(path)
+    wrapped = wrapped_in(text)
+    return passphrase.instance_key(wrapped, path) if wrapped else key_in(text, str(path))
 
 
 @contextmanager
@@ -163,7 +171,7 @@ def _fill(place: "plugins.Place", opened: Opened, staging: Path) -> None:
         restoring.fill(
             place, opened.copy, opened.identities, key, tell=lambda done, whole: shown.show(done, whole, done)
         )
-    keyring.use(InstanceSource(_instance_key(opened.key_text)))
+    keyring.use(InstanceSource(opened.instance_key))
     copied_installation.record_restored(bootstrap.now())
     connections.close_all()
     modes.close(staging)

@@ -11,7 +11,7 @@ from samizdat.backup.keys import BackupKeys, backup_keys
 from samizdat.backup.tables import LEFT_OUT, copied_tables
 from samizdat.backup.writing import WrittenCopy
 from samizdat.core.backup.rows import Row, naming_key
-from tests.conftest import NOW
+from tests.conftest import INSTANCE_KEY, NOW
 from tests.moulds import WRITTEN_BY_MIGRATIONS
 
 
@@ -48,13 +48,13 @@ def keys(vault: Any) -> BackupKeys:
 
 
 @pytest.fixture
-def copied(transactional_db: Any, lantern: Any, place: MemoryPlace, tmp_path: Any) -> Callable[..., WrittenCopy]:
+def copied(transactional_db: Any, lantern: Any, place: MemoryPlace) -> Callable[..., WrittenCopy]:
     """copied(to=[…], kind=…): writes a copy to the place."""
 
     def write(**options: Any) -> WrittenCopy:
         values: dict[str, Any] = {
             "databases": ["default", "publicdb"],
-            "key_file": tmp_path / "data.key",
+            "instance_key": lambda: INSTANCE_KEY,
             "now": NOW,
             "jobs": 1,
             **options,

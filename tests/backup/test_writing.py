@@ -1,10 +1,8 @@
 """What a backup holds, and what is written of it again."""
 
-import base64
 import os
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pyrage
@@ -27,6 +25,7 @@ from samizdat.incoming.models import IncomingMail
 from samizdat.options import data_folder
 from samizdat.portability.errors import ExportRefused
 from samizdat.vault import keyring
+from samizdat.vault.sources.key_file import text_of
 from tests.backup.conftest import MemoryPlace, names_of, rows_of
 from tests.conftest import INSTANCE_KEY, NOW, TODAY
 
@@ -177,15 +176,9 @@ def test_a_copy_is_made_while_no_key_of_an_organization_can_be_had(
     assert copied().copy.manifest.totals["audience_subscriber"] == 1
 
 
-def key_file(path: Path) -> None:
-    path.write_text(f"samizdat instance key 1\n{base64.b32encode(INSTANCE_KEY).decode().lower().rstrip('=')}\n")
-    path.chmod(0o600)
-
-
 def test_with_recipients_nothing_but_their_keys_opens_a_piece_and_the_key_file_goes_along(
-    copied: Copied, place: MemoryPlace, tmp_path: Path, keys: BackupKeys
+    copied: Copied, place: MemoryPlace, keys: BackupKeys
 ) -> None:
-    key_file(tmp_path / "data.key")
     offline = pyrage.x25519.Identity.generate()
     written = copied(to=[str(offline.to_public())])
     ours = recipients.identities(keys.identity)
@@ -199,11 +192,10 @@ def test_with_recipients_nothing_but_their_keys_opens_a_piece_and_the_key_file_g
     assert opened.manifest.recipients == [str(offline.to_public())]
     with pytest.raises(BackupRefused):
         sets.key_text(opened, ours)
-    assert sets.key_text(opened, [offline]) == (tmp_path / "data.key").read_bytes()
+    assert sets.key_text(opened, [offline]) == text_of(INSTANCE_KEY).encode()
 
 
-def test_for_other_recipients_everything_is_written_again(copied: Copied, tmp_path: Path) -> None:
-    key_file(tmp_path / "data.key")
+def test_for_other_recipients_everything_is_written_again(copied: Copied) -> None:
     first = copied()
     second = copied(to=[str(pyrage.x25519.Identity.generate().to_public())], kind=manifest.CHANGES)
     assert second.written == second.pieces == first.pieces

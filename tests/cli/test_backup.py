@@ -280,8 +280,7 @@ def test_a_backup_of_another_version_is_refused(living: House, tmp_path: Path, e
     # The program itself refuses such a database, so the backup is written by the code below the command.
     code = (
         head + new + "; from samizdat.backup.writing import write_copy; from samizdat import plugins, dbclock; "
-        "from samizdat.options import key_file; "
-        f"write_copy(plugins.open_place('{place.as_uri()}'), databases=['default', 'publicdb'], key_file=key_file(), "
+        f"write_copy(plugins.open_place('{place.as_uri()}'), databases=['default', 'publicdb'], "
         "now=dbclock.asked()); " + row.format("DELETE FROM", "WHERE name = '0099_newer'")
     )
     living.django(code)
