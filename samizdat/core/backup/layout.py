@@ -29,4 +29,3 @@ def set_time(path: str) -> datetime | None:
     """None of a file that is no copy."""
     match = _SET.fullmatch(path)
     return datetime.strptime(match[1], _TIME).replace(tzinfo=UTC) if match else None
-
