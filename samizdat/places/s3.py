@@ -35,7 +35,6 @@ from samizdat.places.base import (
 _LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|::1")
 # A list names 1,000 files a page, some 400 bytes each; errors have 1 KB.
 _MOST_OF_LIST, _MOST_PAGES = 4 << 20, 1000
-_FILE = re.compile(r"<Contents>(.*?)</Contents>", re.DOTALL)
 _KEY, _SIZE, _CODE = (
     re.compile(r"<Key>([^<]*)</Key>"),
     re.compile(r"<Size>(\d+)</Size>"),
@@ -116,7 +115,8 @@ class S3Place(BasePlace):
         query = {"list-type": "2", "prefix": f"{root}{folder}/" if folder else root}
         for _page in range(_MOST_PAGES):
             reply = self._ask("GET", "", query=query, most=_MOST_OF_LIST, denied="unreadable")
-            for file in _FILE.findall(reply.text):
+            for file in reply.text.split("<Contents>")[1:]:
+                file = file.partition("</Contents>")[0]
                 key, size = _KEY.search(file), _SIZE.search(file)
                 if key and size and key[1].startswith(root):
                     yield key[1][len(root) :], int(size[1])

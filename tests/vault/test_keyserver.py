@@ -57,7 +57,11 @@ OF_THE_WORKER = (
     "chain",
     "public pages",
     "location",
+    "backup pieces",
+    "backup manifests",
+    "backup identity",
     "releases",
+    "epoch records",
 )
 
 
