@@ -1,6 +1,7 @@
 """Who asks for news is told of every write, by themselves or by others, and now and then without one."""
 
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -54,13 +55,13 @@ def test_who_asks_for_news_hears_of_each_write_and_of_nothing_else(monkeypatch: 
     assert watch.has_news(), "something may have come due"
 
 
-def test_mail_that_was_taken_in_is_news() -> None:
-    mail_spool.folder().mkdir(exist_ok=True)
+def test_mail_that_was_taken_in_is_news(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mail_spool, "folder", lambda: tmp_path)
     watch = database_changes.DatabaseChanges()
     watch.has_news()
     assert _rests(watch)
 
-    mail_spool.MailSpool(mail_spool.folder()).put(b"a" * 16, b"box")
+    mail_spool.MailSpool(tmp_path).put(b"a" * 16, b"box")
     assert watch.has_news()
     assert _rests(watch)
 

@@ -165,13 +165,14 @@ def make_instance(folder: Path, people: bool) -> Iterator[Instance]:
         shutil.rmtree(mould.made["out"])
         os.makedirs(mould.made["out"])
     instance = Instance(folder / "data", environment, dict(mould.made))
+    role = _public_role(folder)  # Now: a test may take the key file away.
     try:
         yield instance
     finally:
         instance.kill()
         if url:
             moulds.as_admin(f"DROP DATABASE {name} WITH (FORCE)")
-            moulds.as_admin(f"DROP ROLE IF EXISTS {_public_role(folder)}")
+            moulds.as_admin(f"DROP ROLE IF EXISTS {role}")
 
 
 @functools.cache

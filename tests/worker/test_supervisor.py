@@ -49,7 +49,6 @@ def test_the_command_that_prints_the_key_runs_once_for_everybody(instance: Insta
     until(lambda: set(instance.children()) == ROLES_OF_SERVE)
     assert instance.python("from samizdat.vault import keyring; print(len(keyring.derive('log')))") == 32
     assert (tmp_path / "runs").read_text() == "ran\n"
-    away.rename(instance.folder.with_name("data.key"))  # By which the fixture cleans up.
 
 
 def test_after_a_stop_the_database_file_alone_is_whole(instance: Instance) -> None:

@@ -11,6 +11,7 @@ from samizdat import dbclock
 from samizdat.accounts.backend import is_current_password
 from samizdat.accounts.errors import AccountError
 from samizdat.accounts.password_queues import QueueFull
+from samizdat.accounts.sealed_settings import leading
 from samizdat.accounts.throttle import Throttled
 from samizdat.delivery.actions import key_locks
 from samizdat.web import key_locks as locked_page
@@ -25,7 +26,7 @@ def lock_organization(request: DeskRequest) -> HttpResponse:
     """What a lock does; POST locks, and signs out whoever pressed it as well."""
     if request.method != "POST":
         return render(request, "web/lock.html")
-    name = request.organization.name
+    name = leading(request.organization).name
     key_locks.lock(request.organization, by=request.person, now=dbclock.asked())
     logout(request)
     request.organization = request.person = None  # type: ignore[assignment]
