@@ -33,7 +33,7 @@ def _joined(columns: Sequence[str]) -> str:
 
 
 class SqliteTarget:
-    """A file that nobody else has open, with tables."""
+    """A file with tables."""
 
     def __init__(self, path: Path) -> None:
         self._connection = sqlite3.connect(path, isolation_level=None)
@@ -42,7 +42,9 @@ class SqliteTarget:
     def filling(self) -> Iterator[None]:
         """A kill leaves a file that is thrown away, so nothing is waited for on the disk until the end."""
         ask = self._connection.execute
-        for setting in ("journal_mode=MEMORY", "synchronous=OFF", "foreign_keys=OFF", "cache_size=-65536"):
+        with contextlib.suppress(sqlite3.OperationalError):  # Somebody has it open: slower, and as whole.
+            ask("PRAGMA journal_mode=MEMORY")
+        for setting in ("synchronous=OFF", "foreign_keys=OFF", "cache_size=-65536"):
             ask(f"PRAGMA {setting}")
         ask("BEGIN EXCLUSIVE")
         indexes = ask("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL").fetchall()
