@@ -71,7 +71,7 @@ def _say(to: str, written: "WrittenCopy") -> None:
         "written_bytes": written.written_bytes,
     }
     keys = written.copy.manifest.recipients
-    opens = f"It opens with the secret key of {' or '.join(keys)}." if keys else f"the key file {key_file()}"
+    opens = f"the secret key of {' or '.join(keys)}" if keys else f"the key file {key_file()}"
     say(
         document,
         f"Backed up to {to}: {written.copy.path}",

@@ -169,6 +169,8 @@ def test_with_its_secret_key_alone_a_backup_for_recipients_is_restored(
     (tmp_path / "identity.txt").write_text(f"# created: 2026-11-25\n{offline}\n")
     written = living.say("backup", "--to", str(place), "--recipient", str(offline.to_public()))
     assert written["recipients"] == [str(offline.to_public())]
+    shown = living("backup", "--to", str(place), "--recipient", str(offline.to_public())).out.splitlines()
+    assert f"It opens with the secret key of {offline.to_public()}." in shown
     there = elsewhere("sqlite")
     no_key = there("restore", str(place), "--json")
     assert no_key.json["error"] == "no_key"
