@@ -33,7 +33,7 @@ def test_what_an_organization_asks_for_by_number_is_not_looked_for_in_all_of_its
 def test_statistics_are_of_each_index_that_begins_with_the_organization() -> None:
     if connection.vendor != "sqlite":
         pytest.skip("a plan of SQLite's")
-    planner.describe("default", plan=["a migration"])
+    planner.describe()
     with connection.cursor() as cursor:
         cursor.execute("SELECT idx, stat FROM sqlite_stat1 WHERE tbl = 'audience_suppression' ORDER BY idx")
         assert cursor.fetchall() == [

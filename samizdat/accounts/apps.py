@@ -16,7 +16,7 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         from samizdat.accounts import pending_changes, same_organization
 
-        post_migrate.connect(planner.describe, sender=self)
+        post_migrate.connect(planner.describe_new, sender=self)
         pending_changes.register(_kinds)
         same_organization.guard()
 

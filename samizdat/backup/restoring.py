@@ -16,6 +16,7 @@ from samizdat.backup.sources import CopiedTable
 from samizdat.backup.tables import copied_tables
 from samizdat.backup.targets import Target, open_target
 from samizdat.core.backup.manifest import Manifest
+from samizdat.sqlite import planner
 
 _FENCE = f"UPDATE {Organization._meta.db_table} SET sending_locked = true"
 
@@ -70,6 +71,7 @@ def fill(
                 target.go_on_from({entry.name: entry.last for entry in entries if entry.last})
                 if alias == "default":
                     target.execute(_FENCE)
+    planner.describe()
 
 
 def refuse_rows() -> None:

@@ -13,22 +13,29 @@ from django.db import connections
 ROWS, OF_ORGANIZATION = 1_000_000, 100_000
 
 
-def describe(using: str, plan: object = None, **_ignored: object) -> None:
-    """Of this database, once its tables are there. plan: migrations that were just applied."""
-    connection = connections[using]
-    if using != "default" or connection.vendor != "sqlite" or not plan:
+def describe_new(using: str, plan: object, **_ignored: object) -> None:
+    """Once tables are there. plan: migrations that were just applied."""
+    if using == "default" and plan:
+        describe()
+
+
+def describe() -> None:
+    """Also after indexes were made anew: what is known of an index goes with it."""
+    connection = connections["default"]
+    if connection.vendor != "sqlite":
         return
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE django_migrations")  # Makes the table that has the statistics.
         cursor.execute("DELETE FROM sqlite_stat1")
-        cursor.executemany("INSERT INTO sqlite_stat1 VALUES (%s, %s, %s)", [*_statistics(using)])
+        cursor.executemany("INSERT INTO sqlite_stat1 VALUES (%s, %s, %s)", [*_statistics()])
         cursor.execute("ANALYZE sqlite_schema")  # For this connection; others read it when they begin.
 
 
-def _statistics(using: str) -> Iterator[tuple[str, str, str]]:
+def _statistics() -> Iterator[tuple[str, str, str]]:
     """(table, index, rows of the table and how many of them have the same first columns: of one, two, ...)"""
-    with connections[using].cursor() as cursor:
-        tables = connections[using].introspection.table_names(cursor)
+    connection = connections["default"]
+    with connection.cursor() as cursor:
+        tables = connection.introspection.table_names(cursor)
         for table in tables:
             cursor.execute('SELECT name, "unique", partial FROM pragma_index_list(%s)', [table])
             for index, is_unique, is_partial in cursor.fetchall():

@@ -53,6 +53,23 @@ def test_rows_that_are_gone_are_there_again_and_may_not_send(
     assert Headcount.objects.create(organization=restored, delta=1).pk > Headcount.objects.earliest("pk").pk
 
 
+def test_sqlite_knows_how_many_rows_an_organization_has_after_a_restore(
+    copied: Copied, place: MemoryPlace, keys: BackupKeys, emptied: Callable[[], None]
+) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL counts for itself")
+
+    def known() -> set[tuple[str, str]]:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT idx, stat FROM sqlite_stat1")
+            return set(cursor.fetchall())
+
+    before, written = known(), copied()
+    emptied()
+    fill(place, written, keys)
+    assert known() == before != set()
+
+
 def test_a_number_that_was_given_out_before_is_not_given_out_again(
     copied: Copied, place: MemoryPlace, keys: BackupKeys, lantern: Any, emptied: Callable[[], None]
 ) -> None:
