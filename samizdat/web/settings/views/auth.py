@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from samizdat.accounts import actions, devices, queries, sealed_people
+from samizdat.accounts.backend import is_current_password
 from samizdat.accounts.errors import (
     AccountError,
     AccountLocked,
@@ -125,6 +126,21 @@ def _typed_before(request: DeskRequest, person: Person, held: str) -> HttpRespon
         sentence = _("The text entered earlier belongs to another account or is older than a day. It isn’t shown here.")
         messages.warning(request, sentence)
     return offered
+
+
+def gave_password(request: DeskRequest, form: DeskForm, field: str) -> bool:
+    """Whether they gave their present password there; what is wrong stands at that field."""
+    try:
+        right = is_current_password(request.person, form.cleaned_data[field], str(request.session.session_key))
+    except Throttled as throttled:
+        refuse(form, field, wait(throttled.seconds))
+        return False
+    except QueueFull as crowded:
+        refuse(form, field, crowded_for(crowded.seconds))
+        return False
+    if not right:
+        refuse(form, field, _("Wrong password."))
+    return right
 
 
 def crowded_for(seconds: int) -> str:

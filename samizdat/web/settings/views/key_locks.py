@@ -8,17 +8,14 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from samizdat import dbclock
-from samizdat.accounts.backend import is_current_password
 from samizdat.accounts.errors import AccountError
-from samizdat.accounts.password_queues import QueueFull
 from samizdat.accounts.sealed_settings import leading
-from samizdat.accounts.throttle import Throttled
 from samizdat.delivery.actions import key_locks
 from samizdat.web import key_locks as locked_page
 from samizdat.web.base_form import refuse
 from samizdat.web.permissions import ADMINS, deed, door, go
 from samizdat.web.request import DeskRequest
-from samizdat.web.settings.views.auth import crowded_for, says, wait
+from samizdat.web.settings.views.auth import gave_password, says
 
 
 @door(see=ADMINS, do=ADMINS)
@@ -40,7 +37,7 @@ def lock_organization(request: DeskRequest) -> HttpResponse:
 @deed(ADMINS, in_lock=True)
 def unlock_organization(request: DeskRequest) -> HttpResponse:
     form = locked_page.UnlockForm(request.POST)
-    if form.is_valid() and _gave_password(request, form):
+    if form.is_valid() and gave_password(request, form, "password"):
         try:
             key_locks.unlock(request.organization, by=request.person, now=dbclock.asked())
         except AccountError as refused:
@@ -49,18 +46,3 @@ def unlock_organization(request: DeskRequest) -> HttpResponse:
             messages.success(request, _("Unlocked. Campaigns that were waiting go on."))
             return go(request, "home")
     return locked_page.answer(request, form)
-
-
-def _gave_password(request: DeskRequest, form: locked_page.UnlockForm) -> bool:
-    """What is wrong stands at its field."""
-    try:
-        right = is_current_password(request.person, form.cleaned_data["password"], str(request.session.session_key))
-    except Throttled as throttled:
-        refuse(form, "password", wait(throttled.seconds))
-        return False
-    except QueueFull as crowded:
-        refuse(form, "password", crowded_for(crowded.seconds))
-        return False
-    if not right:
-        refuse(form, "password", _("Wrong password."))
-    return right

@@ -27,11 +27,8 @@ from samizdat.accounts import (
     sessions,
     sign_out,
 )
-from samizdat.accounts.backend import is_current_password
 from samizdat.accounts.errors import AccountError
 from samizdat.accounts.models import Organization, PendingChange
-from samizdat.accounts.password_queues import QueueFull
-from samizdat.accounts.throttle import Throttled
 from samizdat.core.content.problems import SENTENCES
 from samizdat.delivery import domain_ownership
 from samizdat.delivery.actions import default_senders
@@ -50,7 +47,7 @@ from samizdat.web.settings.forms.team import (
     RoleForm,
     SettingsForm,
 )
-from samizdat.web.settings.views.auth import crowded_for, says, wait
+from samizdat.web.settings.views.auth import gave_password, says
 from samizdat.web.settings.views.pending_changes import waits
 from samizdat.web.templatetags.desk import moment
 
@@ -283,7 +280,7 @@ def change_address(request: DeskRequest) -> HttpResponse:
     form = ChangeAddressForm(request.POST or None, prefix="a")
     if form.is_valid():
         email, given = form.cleaned_data["email"], form.cleaned_data["old"]
-        if _gave_current_password(request, form, given):
+        if gave_password(request, form, "old"):
             origin = request.build_absolute_uri("/")
             try:
                 address_change.ask(request.person, email, given, origin=origin, now=timezone.now())
@@ -342,7 +339,7 @@ def password(request: DeskRequest) -> HttpResponse:
     form = ChangePasswordForm(request.POST or None, prefix="p")
     if form.is_valid():
         person, answers = request.person, form.cleaned_data
-        if _gave_current_password(request, form, answers["old"]):
+        if gave_password(request, form, "old"):
             try:
                 actions.set_password(person, answers["password"])
             except AccountError as refused:
@@ -355,21 +352,6 @@ def password(request: DeskRequest) -> HttpResponse:
     if request.method == "GET":
         return redirect("profile")
     return _profile_page(request, change=form)
-
-
-def _gave_current_password(request: DeskRequest, form: DeskForm, current_password: str) -> bool:
-    """Whether they gave their present password; what is wrong stands at its field."""
-    try:
-        right = is_current_password(request.person, current_password, str(request.session.session_key))
-    except Throttled as throttled:
-        refuse(form, "old", wait(throttled.seconds))
-        return False
-    except QueueFull as crowded:
-        refuse(form, "old", crowded_for(crowded.seconds))
-        return False
-    if not right:
-        refuse(form, "old", _("Wrong password."))
-    return right
 
 
 def _as_it_is(request: DeskRequest) -> dict[str, object]:
