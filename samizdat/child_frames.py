@@ -12,9 +12,12 @@ import select
 import struct
 import time
 from collections.abc import Callable, Sequence
-from typing import IO, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from samizdat.core import bounded_json, json_values
+
+if TYPE_CHECKING:
+    import subprocess
 
 _head = struct.Struct(">cII")
 # Bytes of an answer: a slice of an import or a picture has a few megabytes, all pictures of a template 60. Values of
@@ -99,6 +102,16 @@ def receive_until(descriptor: int, until: float) -> Frame | None:
     kind, text, data = head
     written, beside = read_until(descriptor, text, until), read_until(descriptor, data, until)
     return None if written is None or beside is None else Frame(kind, written, beside)
+
+
+def end(process: "subprocess.Popen[bytes]") -> None:
+    """Kills it; nobody reads or writes its pipes any more."""
+    process.kill()
+    process.wait()
+    for stream in (process.stdin, process.stdout):
+        if stream is not None:
+            with contextlib.suppress(OSError):
+                stream.close()
 
 
 def _begun(head: bytes | None) -> tuple[bytes, int, int] | None:

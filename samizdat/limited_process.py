@@ -200,14 +200,8 @@ class _Helper:
 
     def end(self) -> None:
         process, self._process = self._process, None
-        if process is None:
-            return
-        process.kill()
-        process.wait()
-        for stream in (process.stdin, process.stdout):
-            if stream is not None:
-                with contextlib.suppress(OSError):
-                    stream.close()
+        if process is not None:
+            child_frames.end(process)
 
 
 class _UnexpectedAnswer(Exception):

@@ -77,12 +77,7 @@ class ReadingProcess:
             yield MadePiece(name, rows, size, frame.data)
 
     def end(self) -> None:
-        self._process.kill()
-        self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                with contextlib.suppress(OSError):
-                    stream.close()
+        child_frames.end(self._process)
 
 
 @dataclass

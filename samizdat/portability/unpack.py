@@ -99,12 +99,7 @@ class _UnpackProcess:
             child_frames.send_until(self._process.stdin, until, kind, value, data)
 
     def end(self) -> None:
-        self._process.kill()
-        self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                with contextlib.suppress(OSError):
-                    stream.close()
+        child_frames.end(self._process)
 
 
 def _code(frame: child_frames.Frame) -> str:
