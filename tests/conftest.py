@@ -1,5 +1,6 @@
 """The small cast. Ada confirmed, Boris left, Clara edits, Dmitri may only look; Northern Lantern is their group."""
 
+import contextlib
 import copy
 import functools
 import gc
@@ -194,12 +195,23 @@ def quick_keys() -> Iterator[None]:
         yield
 
 
+def _empty_what_waits(data: Path) -> None:
+    """Email that a test before had taken in, and journals of its senders, are none of the next test's."""
+    journals = data / "journals"
+    for folder in (data / "incoming-mail", journals / "kept", journals):
+        with contextlib.suppress(FileNotFoundError):
+            for path in folder.iterdir():
+                if path.is_file() and path.name != "folder":  # That is the number of the folder itself.
+                    path.unlink(missing_ok=True)
+
+
 @pytest.fixture(autouse=True)
 def nothing_is_remembered() -> None:
     """What a process keeps in its memory alone, by numbers that the next test's people have again: how fast somebody
     opened subscribers, which box waits until when, which letters show a picture."""
     (Path(os.environ["SAMIZDAT_DATA"]) / "newest").unlink(missing_ok=True)  # Of the database of the test before.
     shutil.rmtree(Path(os.environ["SAMIZDAT_DATA"]) / "settings", ignore_errors=True)
+    _empty_what_waits(Path(os.environ["SAMIZDAT_DATA"]))
     for name in ("samizdat.audience.read_limits", "samizdat.incoming.mail_space", "samizdat.worker.inbox.inbox"):
         if (module := sys.modules.get(name)) is not None:
             module.forget()

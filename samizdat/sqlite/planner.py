@@ -13,8 +13,8 @@ from django.db import connections
 ROWS, OF_ORGANIZATION = 1_000_000, 100_000
 
 
-def describe_new(using: str, plan: object, **_ignored: object) -> None:
-    """Once tables are there. plan: migrations that were just applied."""
+def describe_new(using: str, plan: object = (), **_ignored: object) -> None:
+    """Once tables are there. plan: migrations that were just applied; `flush` has none."""
     if using == "default" and plan:
         describe()
 

@@ -385,6 +385,22 @@ def test_what_was_written_is_on_the_disk_a_moment_later(house: House, monkeypatc
     dead.journal.close(keep=False)
 
 
+def test_a_journal_that_is_closed_while_it_is_about_to_sync_ends(house: House) -> None:
+    dead = Dead(house)
+
+    class ClosedAfterItWasAsked(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            self.set()
+            dead.journal._unsynced.set()
+            return False
+
+    dead.journal._stop = ClosedAfterItWasAsked()
+    dead.journal.s(dead.chunk, FIRST_NUMBER, dead.route.pk)
+    dead.journal._thread.join(60)
+    assert not dead.journal._thread.is_alive()
+    dead.journal.close(keep=False)
+
+
 def test_what_the_database_did_not_take_is_written_although_nothing_more_comes(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -203,7 +203,9 @@ class Journal:
 
     def _keep_syncing(self) -> None:
         """What was written a moment ago, until nothing more is."""
-        while self._unsynced.wait() and not self._stop.wait(SYNC_SECONDS):
+        while not self._stop.is_set():  # Asked after each clear(): it could undo what close() wakes this thread with.
+            self._unsynced.wait()
+            self._stop.wait(SYNC_SECONDS)
             self._unsynced.clear()  # Before it is synced: what is written meanwhile waits for the next time.
             with contextlib.suppress(OSError):  # Rotated away in this instant: it was synced then.
                 os.fdatasync(self._descriptor)
