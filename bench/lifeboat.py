@@ -24,6 +24,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from bench import common
 
@@ -143,11 +144,10 @@ def _answers(port: int) -> bool:
 def _empty_database(url: str) -> str:
     import psycopg
 
-    head, _slash, query = url.rpartition("/")
-    name, mark, options = query.partition("?")
-    with psycopg.connect(f"{head}/postgres{mark}{options}", autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}_restored")  # type: ignore[call-overload]
-    return f"{head}/{name}_restored{mark}{options}"
+    parts = urlsplit(url)
+    with psycopg.connect(urlunsplit(parts._replace(path="/postgres")), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {parts.path[1:]}_restored")  # type: ignore[call-overload]
+    return urlunsplit(parts._replace(path=f"{parts.path}_restored"))
 
 
 # -- rows --------------------------------------------------------------------------------------------------------------
