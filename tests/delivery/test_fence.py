@@ -66,6 +66,25 @@ def test_a_machine_that_has_got_an_id_of_its_own_meanwhile_is_no_other_one(
 
 
 @on_sqlite
+def test_a_release_is_not_taken_back_by_whoever_had_begun_to_look_before_it(
+    at_home: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere("path")
+    assert fencing.look(dbclock.now()) == ["path"]
+
+    def released_meanwhile() -> list[str]:
+        monkeypatch.setattr(fencing, "_gone_back", list)
+        assert actions.lift_fence([at_home.organization], now=dbclock.now()) == 1
+        return []
+
+    monkeypatch.setattr(fencing, "_gone_back", released_meanwhile)
+    fencing.look(dbclock.now())
+    at_home.organization.refresh_from_db()
+    assert not at_home.organization.sending_locked
+    assert Event.objects.filter(kind="installation.fenced").count() == 1
+
+
+@on_sqlite
 @pytest.mark.parametrize("part", ["machine", "path", "file"])
 def test_a_copy_of_a_data_folder_sends_nothing_until_it_is_released(
     at_home: House, server: ScriptedServer, part: str

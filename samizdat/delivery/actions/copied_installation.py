@@ -4,7 +4,7 @@ The fence stands in the database that was copied, so the original, still in its 
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -60,8 +60,12 @@ def _look(now: datetime) -> list[str]:
                 "own."
             )
         )
-    _fence(parts, now)
+    _fence(parts, now, _is_elsewhere)
     return parts
+
+
+def _is_elsewhere() -> bool:
+    return bool(copied_installation.differing(copied_installation.here(), copied_installation.known()) or _gone_back())
 
 
 def keep(now: datetime) -> None:
@@ -82,7 +86,7 @@ def ask_places(now: datetime, seconds: float = epochs.AT_RELEASE) -> EpochStandi
     """What the backup places say of who may send; where another copy took over, everything here is fenced."""
     standing = epochs.ask(now, seconds, _may_send)
     if standing.rival is not None:
-        _fence([epochs.TAKEN_OVER], now)
+        _fence([epochs.TAKEN_OVER], now, lambda: epochs.standing(now).rival is not None)
     return standing
 
 
@@ -116,22 +120,31 @@ def what_places_say(standing: EpochStanding) -> str:
     }
 
 
-def _fence(parts: list[str], now: datetime) -> None:
+def _fence(parts: list[str], now: datetime, still: Callable[[], bool]) -> None:
+    """still: asked again once nobody else can release it: somebody may have since we looked."""
     for organization in Organization.objects.filter(sending_locked=False):
         try:
-            _fence_one(organization, parts, now, {"changed": parts})
+            _fence_one(organization, parts, now, {"changed": parts}, still)
         except VaultError:  # A sender is told no keys of one that has nothing to send; or another uid stands there.
-            _fence_one(organization, parts, now, None)
+            _fence_one(organization, parts, now, None, still)
 
 
 def _fence_one(
-    organization: Organization, parts: list[str], now: datetime, detail: Mapping[str, object] | None
+    organization: Organization,
+    parts: list[str],
+    now: datetime,
+    detail: Mapping[str, object] | None,
+    still: Callable[[], bool],
 ) -> None:
     with transaction.atomic():
-        if Organization.objects.filter(pk=organization.pk, sending_locked=False).update(sending_locked=True):
-            kind: EventKind = "installation.taken_over" if parts == [epochs.TAKEN_OVER] else "installation.fenced"
-            record(kind, organization, now=now, detail=detail)
-            log.warning(_IN_LOG[parts == [epochs.TAKEN_OVER]], ", ".join(parts))
+        if not Organization.objects.filter(pk=organization.pk, sending_locked=False).update(sending_locked=True):
+            return
+        if not still():
+            transaction.set_rollback(True)
+            return
+        kind: EventKind = "installation.taken_over" if parts == [epochs.TAKEN_OVER] else "installation.fenced"
+        record(kind, organization, now=now, detail=detail)
+        log.warning(_IN_LOG[parts == [epochs.TAKEN_OVER]], ", ".join(parts))
 
 
 def record_restored(now: datetime) -> None:
@@ -186,7 +199,7 @@ def lift(organizations: Iterable[Organization], *, now: datetime, by: Person | N
     torn_copy.refuse()
     standing = epochs.take_over(now)
     if standing.rival is not None:
-        _fence([epochs.TAKEN_OVER], now)
+        _fence([epochs.TAKEN_OVER], now, lambda: True)
         raise SendingLocked(taken_over(standing))
     lifted = 0
     with transaction.atomic():
