@@ -51,7 +51,7 @@ class House:
         self.under: tuple[str, ...] = ()
         self.made: dict[str, Any] = {}
 
-    def __call__(self, *words: str, feed: str = "", timeout: float = 60, **environment: str) -> Result:
+    def __call__(self, *words: str, feed: str = "", timeout: float = 240, **environment: str) -> Result:
         told, command = {**self.environment, **environment}, ["-m", "samizdat.cli", *words]
         # A language, a limit or a path of Python's counts from where a process begins: such ones begin cold.
         if not self.under and all(name.startswith("SAMIZDAT_") for name in environment):
@@ -76,7 +76,7 @@ class House:
             check=False,
         )
 
-    def say(self, *words: str, feed: str = "", timeout: float = 60) -> dict[str, Any]:
+    def say(self, *words: str, feed: str = "", timeout: float = 240) -> dict[str, Any]:
         """The document of a command that has to succeed."""
         result = self(*words, "--json", feed=feed, timeout=timeout)
         assert result.code == 0, result.out + result.err
