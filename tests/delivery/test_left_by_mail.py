@@ -44,6 +44,10 @@ def uses_the_address_of_an_earlier_email(house: House, server: ScriptedServer, a
     comes_in(house, f"From: {address}\r\nTo: {to}\r\nSubject: unsubscribe\r\n\r\n\r\n".encode(), to)
 
 
+# What is fed ahead goes out in a second or two; who leaves has to be before that, on a busy machine as well.
+PEOPLE = 160
+
+
 @pytest.mark.parametrize("how", ["a yes", "the address of an earlier email"])
 def test_who_leaves_by_mail_in_the_middle_of_a_send_gets_nothing_of_it(
     house: House, server: ScriptedServer, running: Callable[[], Running], how: str
@@ -51,7 +55,7 @@ def test_who_leaves_by_mail_in_the_middle_of_a_send_gets_nothing_of_it(
     change_settings(house.organization, by=None, now=now(), unsubscribe_mailbox="news@lantern.example")
     mailboxes.add(house.organization, "news", URL, now=now())
     publish.publish_place(house.organization)
-    addresses = house.people(60)
+    addresses = house.people(PEOPLE)
     leaver = subscriber_at(house.organization, addresses[-1])
     assert leaver is not None
     confirm(leaver, house.list, now=now())
@@ -67,8 +71,8 @@ def test_who_leaves_by_mail_in_the_middle_of_a_send_gets_nothing_of_it(
             says_yes_to_leaving(house, addresses[-1])
         else:
             uses_the_address_of_an_earlier_email(house, server, addresses[-1])
-        assert Subscription.objects.exclude(status=1).count() == 1 and len(server.messages) < before + 50
+        assert Subscription.objects.exclude(status=1).count() == 1 and len(server.messages) < before + PEOPLE / 2
         until(lambda: Campaign.objects.get(pk=campaign.pk).state == "finished")
     campaign.refresh_from_db()
-    assert (campaign.accepted, campaign.suppressed) == (59, 1)
+    assert (campaign.accepted, campaign.suppressed) == (PEOPLE - 1, 1)
     assert addresses[-1] not in {message.recipient for message in server.messages[before:]}
