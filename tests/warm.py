@@ -137,8 +137,8 @@ class Process:
 def run(
     words: Sequence[str], *, cwd: Path | str, env: Mapping[str, str], feed: str = "", timeout: float = 240
 ) -> subprocess.CompletedProcess[str]:
-    """Runs to the end; what it said as text. subprocess.TimeoutExpired, and it is killed, when that takes too long: a
-    passphrase alone takes half a minute where ten others want the same two cores."""
+    """Runs to the end; what it said as text. subprocess.TimeoutExpired, and it is killed, when that takes too long
+    for a busy machine."""
     with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as error:
         given.write(feed.encode())
         given.seek(0)

@@ -51,7 +51,7 @@ def state(instance: Instance) -> str:
 
 
 def command(instance: Instance, *words: str) -> Any:
-    return warm.run(["-m", "samizdat.cli", *words], cwd=ROOT, env=instance.environment, timeout=240)
+    return warm.run(["-m", "samizdat.cli", *words], cwd=ROOT, env=instance.environment)
 
 
 def test_a_copy_that_is_started_beside_its_original_sends_nothing_until_it_is_released(

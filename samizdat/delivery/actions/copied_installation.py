@@ -60,12 +60,8 @@ def _look(now: datetime) -> list[str]:
                 "own."
             )
         )
-    _fence(parts, now, _is_elsewhere)
+    _fence(parts, now, differs)
     return parts
-
-
-def _is_elsewhere() -> bool:
-    return bool(copied_installation.differing(copied_installation.here(), copied_installation.known()) or _gone_back())
 
 
 def keep(now: datetime) -> None:
@@ -120,7 +116,7 @@ def what_places_say(standing: EpochStanding) -> str:
     }
 
 
-def _fence(parts: list[str], now: datetime, still: Callable[[], bool]) -> None:
+def _fence(parts: list[str], now: datetime, still: Callable[[], object]) -> None:
     """still: asked again once nobody else can release it: somebody may have since we looked."""
     for organization in Organization.objects.filter(sending_locked=False):
         try:
@@ -134,7 +130,7 @@ def _fence_one(
     parts: list[str],
     now: datetime,
     detail: Mapping[str, object] | None,
-    still: Callable[[], bool],
+    still: Callable[[], object],
 ) -> None:
     with transaction.atomic():
         if not Organization.objects.filter(pk=organization.pk, sending_locked=False).update(sending_locked=True):
