@@ -630,9 +630,10 @@ def test_a_claim_finds_its_chunk_by_the_index_made_for_it(house: House) -> None:
 
     house.people(1)
     edition = house.released().edition
-    # On PostgreSQL a small table is read whole whatever index there is.
+    # On PostgreSQL a small table is read whole whatever index there is, and where every third chunk is ready, reading
+    # in order of id costs as little as the index.
     Chunk.objects.bulk_create(
-        Chunk(edition=edition, position=place, size=1, remaining=1, numbers=bytes(4000), state=place % 3)
+        Chunk(edition=edition, position=place, size=1, remaining=1, numbers=bytes(4000), state=0 if place > 2990 else 2)
         for place in range(1, 3000)
     )
     sql = delivery_sql.claim_sql()
