@@ -7,10 +7,12 @@
     ./run test --clock "2027-03-28 02:50 Europe/Riga"    that moment on a machine in that time zone; no browser
     ./run test … -- ARGS       ARGS go to pytest (a file, -k, -x)
 
-A part that cannot run fails loudly; nothing is skipped in silence.
+A part that cannot run fails loudly; nothing is skipped in silence. A few tests that failed are run once more at the
+end, alone: whatever passes then is named, since it hangs on load or chance and wants mending.
 """
 
 import argparse
+import json
 import os
 import re
 import shutil
@@ -193,21 +195,27 @@ def postgresql(place: Path, clock: dict[str, str]) -> Iterator[str]:
 # What a run said about itself, so that one line at the end can add them up.
 _SUMMARY = re.compile(r"(\d+) (passed|failed|error|errors|skipped)\b")
 _PROGRESS = re.compile(r"\[ *\d+%\]$")
+# So many failures of one run can be chance. More are a change that broke something, and waiting longer is of no use.
+CHANCE = 4
 
 
 class Session:
     """One run of pytest beside another: how far it is shows at once, all else in one piece when it is over."""
 
-    def __init__(self, name: str, arguments: list[str], environment: dict[str, str]) -> None:
+    def __init__(self, name: str, place: Path, arguments: list[str], environment: dict[str, str]) -> None:
+        """place: where its files are, which nobody else uses."""
         self.name = name
         self.counts: Counter[str] = Counter()
         self._again = "--again" in arguments
         self._said: list[str] = []
         self._started = time.monotonic()
+        self._place = place
+        self._environment = {**os.environ, **environment}
+        words = ["-q", "-ra", f"--basetemp={place}/pytest", "-o", f"cache_dir={place}/cache", *arguments]
         self._process = subprocess.Popen(
-            [BIN / "python", "-m", "pytest", "-q", "-ra", *arguments],
+            [BIN / "python", "-m", "pytest", *words],
             cwd=HERE,
-            env={**os.environ, **environment},
+            env=self._environment,
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -222,15 +230,39 @@ class Session:
             else:
                 self._said.append(line)
 
-    def finish(self) -> bool:
+    def wait(self) -> None:
+        """Until it is over, and says what it said."""
         self._reader.join()
-        code = self._process.wait()
+        self._process.wait()
         print(f"\n== {self.name}: {time.monotonic() - self._started:.0f} s\n{''.join(self._said)}", flush=True)
+
+    def finish(self) -> bool:
+        """Whether all passed, once nothing runs beside it any more."""
+        code = self._process.wait()
         summaries = [line for line in self._said if _SUMMARY.search(line)]
         for number, word in _SUMMARY.findall(summaries[-1] if summaries else ""):
             self.counts["error" if word == "errors" else word] += int(number)
-        # 5: nothing to run, for a file that has no database.
-        return code in ((0, 5) if self._again else (0,))
+        # 5: nothing to run, for a file that has no database. 1: tests failed, and nothing else went wrong.
+        return code in ((0, 5) if self._again else (0,)) or (code == 1 and self._passes_alone())
+
+    def _passes_alone(self) -> bool:
+        """Whether the few that failed pass when nothing runs beside them; says which they are."""
+        found = self._place / "cache" / "v" / "cache" / "lastfailed"
+        names = list(json.loads(found.read_text())) if found.exists() else []
+        failed = self.counts["failed"] + self.counts["error"]
+        if not failed == len(names) <= CHANCE:
+            return False
+        words = ["-q", "-n", "0", f"--basetemp={self._place}/alone", "-p", "no:cacheprovider"]
+        again = ["--again"] if self._again else []
+        command = [BIN / "python", "-m", "pytest", *words, *again, *names]
+        alone = subprocess.run(command, cwd=HERE, env=self._environment, stdout=subprocess.PIPE, text=True)
+        if alone.returncode:
+            print(alone.stdout, flush=True)
+            return False
+        self.counts["passed"] += failed
+        self.counts["failed"] = self.counts["error"] = 0
+        print(f"== {self.name}: passed alone and not beside others, so mend them:", *names, sep="\n   ", flush=True)
+        return True
 
     def stop(self) -> None:
         if self._process.poll() is None:
@@ -317,6 +349,8 @@ def run_tests(options: argparse.Namespace) -> bool:
     with ExitStack() as stack:
         sessions = start(options, stack)
         for session in sessions:
+            session.wait()
+        for session in sessions:
             well &= session.finish()
     counts = sum((session.counts for session in sessions), Counter[str]())
     failed = counts["failed"] + counts["error"]
@@ -335,8 +369,8 @@ def start(options: argparse.Namespace, stack: ExitStack) -> list[Session]:
         workers = options.workers or (os.cpu_count() or 1) + WORKERS[name]
         # Twice -q, and pytest says no number that the closing line could add up.
         rest = [word for word in options.rest if not re.fullmatch("-q+|--quiet", word)]
-        words = ["-n", str(workers), f"--basetemp={place}/pytest", *arguments, *without, *rest]
-        sessions.append(Session(name, words, {"DATABASE_URL": url, "TMPDIR": str(place), **clock}))
+        words = ["-n", str(workers), *arguments, *without, *rest]
+        sessions.append(Session(name, place, words, {"DATABASE_URL": url, "TMPDIR": str(place), **clock}))
         stack.callback(sessions[-1].stop)
 
     sessions: list[Session] = []
