@@ -70,6 +70,7 @@ JOBS = {
     "samizdat.core.bounce.reply_content.attachment": Job(6.0, decodes=True),
     "samizdat.core.mail.domain_reports.read_all": Job(6.0, decodes=True),
     "samizdat.core.mail.by_mail.read_all": Job(6.0, decodes=True),
+    "samizdat.core.mail.lock_words.in_messages": Job(6.0, decodes=True),
     "samizdat.core.mail.dkim_check.signed_by_all": Job(6.0, decodes=True),
     "samizdat.core.mail.feedback_senders.read_all": Job(6.0, decodes=True),
     "samizdat.transports.webhook_reading.read_all": Job(6.0, decodes=True),

@@ -284,6 +284,7 @@ alive = [
     path("settings/", team.organization_settings, name="settings"),
     path("settings/sender", team.default_sender, name="default-sender"),
     path("settings/lock", key_locks.lock_organization, name="lock-organization"),
+    path("settings/lock/codes", key_locks.show_lock_codes, name="lock-codes"),
     path("settings/unlock", key_locks.unlock_organization, name="unlock-organization"),
     path("settings/on-hold", copied_installation.show_on_hold, name="on-hold"),
     path("handbook/<slug:page>", handbook.handbook, name="handbook"),

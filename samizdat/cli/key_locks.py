@@ -1,12 +1,13 @@
 """keys lock, unlock: in an emergency nobody gets an organization's keys."""
 
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from samizdat.cli import bootstrap
-from samizdat.cli.output import common, confirm, say, settings
+from samizdat.cli.output import CommandFailed, common, confirm, say, settings
 
 if TYPE_CHECKING:
     from samizdat.accounts.models import Organization
@@ -40,6 +41,37 @@ def keys_unlock(every: bool) -> None:
     confirm(f"Unlock {', '.join(row.slug for row in rows)}? Its team can sign in again, and campaigns go on.")
     unlocked = [row.slug for row in rows if key_locks.unlock(row, by=None, now=bootstrap.now())]
     _say(rows, unlocked, "unlocked")
+
+
+@click.command("lock-codes")
+@click.option("--count", type=click.IntRange(1, 50), default=10, show_default=True, help="How many codes.")
+@click.option("--to", "file", type=click.Path(path_type=Path), help="Page to write, to print; default: shown here.")
+@click.option("--language", type=click.Choice(["en", "ru"]), default="en", show_default=True, help="Of the page.")
+@partial(common)
+def keys_lock_codes(count: int, file: Path | None, language: str) -> None:
+    """Create one-time codes for paper: an email with one of them locks the organization, from any mailbox.
+    Codes from before no longer work.
+    """
+    bootstrap.open_house()
+    from samizdat.delivery.actions import key_locks
+    from samizdat.incoming import lock_by_mail
+    from samizdat.vault import share_pages
+    from samizdat.vault.sources.key_file import write_key_text
+
+    organization, now = bootstrap.organization(), bootstrap.now()
+    address = next(iter(lock_by_mail.addresses(organization)), "")
+    if not address:
+        raise CommandFailed("No email comes in yet. Set a return path or an unsubscribe address first.", "no_mailbox")
+    if file and file.exists():
+        raise CommandFailed(f"{file} exists already, and nothing is overwritten. Move it away.", "exists")
+    codes = key_locks.make_codes(organization, count, by=None, now=now)
+    document: dict[str, object] = {"address": address, "created": now.date(), "count": count}
+    if file:
+        write_key_text(file.absolute(), share_pages.codes_as_html(codes, address, now.date(), language))
+        after = "Print it, then delete the file. Codes from before no longer work."
+        say({**document, "file": str(file)}, f"{count} codes are in {file}. {after}")
+        return
+    say({**document, "codes": codes}, *share_pages.codes_as_lines(codes, address, now.date()))
 
 
 def _organizations(every: bool) -> "list[Organization]":

@@ -127,7 +127,9 @@ type EventKind = Literal[
     "installation.released",
     "installation.rewound",
     "installation.taken_over",
+    "keys.lock_codes_created",
     "keys.locked",
+    "keys.locked_by_mail",
     "keys.rotated",
     "keys.shares_created",
     "keys.shares_practiced",
@@ -396,7 +398,9 @@ SENTENCES: dict[EventKind, Promise] = {
     "installation.taken_over": lazy(
         "Another copy of this installation took over, so sending is on hold here until an admin allows it."
     ),
+    "keys.lock_codes_created": lazy("Codes were created that lock the organization by email."),
     "keys.locked": lazy("The organization was locked: nothing encrypted can be read."),
+    "keys.locked_by_mail": lazy("The organization was locked by an email with a code from paper."),
     "keys.rotated": lazy("The organization’s encryption keys were replaced."),
     "keys.shares_created": lazy("Key shares were created."),
     "keys.shares_practiced": lazy("It was checked that key shares restore the key."),

@@ -3,7 +3,7 @@ its reports and what follows are written in the transaction that takes it up, wi
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import batched
 from typing import NamedTuple
@@ -17,7 +17,17 @@ from samizdat.core.bounce import reading
 from samizdat.core.bounce.report import Report
 from samizdat.core.crypto.seal import SealError
 from samizdat.core.mail.return_address import token_in
-from samizdat.incoming import by_mail, complaint_proof, domain_reports, follow_up, identity, intake, mail_space, sql
+from samizdat.incoming import (
+    by_mail,
+    complaint_proof,
+    domain_reports,
+    follow_up,
+    identity,
+    intake,
+    lock_by_mail,
+    mail_space,
+    sql,
+)
 from samizdat.incoming.conversations import take_up
 from samizdat.incoming.helper_reading import ORDINARY, read_each
 from samizdat.incoming.identity import Evidence, SentMessage
@@ -25,6 +35,7 @@ from samizdat.incoming.mailboxes import round_trips
 from samizdat.incoming.models import IncomingMail, MailReport
 from samizdat.incoming.report_details import digest_of
 from samizdat.logs import where_it_broke
+from samizdat.vault import lock_codes
 from samizdat.vault.locks import unlocked
 
 log = logging.getLogger("samizdat.worker")
@@ -42,6 +53,8 @@ SLICE = 500
 
 # A message, by the number of its row.
 type Opened = tuple[int, intake.Envelope]
+# Locks an organization by what may be its code; whether it did.
+type Lock = Callable[[Organization, tuple[str, ...], datetime], bool]
 
 
 class ReadMail(NamedTuple):
@@ -61,9 +74,10 @@ def waiting() -> list[Organization]:
     return [*Organization.objects.filter(unlocked(), pk__in=numbers).order_by("pk")]
 
 
-def process(organization: Organization, now: datetime) -> int:
-    """Takes up the oldest messages that wait; how many. Errors: those of read_each."""
-    opened = _opened(organization, _oldest(organization))
+def process(organization: Organization, now: datetime, lock: Lock = lock_by_mail.lock) -> int:
+    """Takes up the oldest messages that wait; how many. lock: by a code that came by email. Errors: those of
+    read_each."""
+    opened = _without_codes(organization, _opened(organization, _oldest(organization)), now, lock)
     if opened:
         reports = _read(organization, [envelope for _row, envelope in opened])
         both = [*zip(opened, reports, strict=True)]
@@ -98,6 +112,21 @@ def _opened(organization: Organization, rows: Iterable[tuple[int, bytes]]) -> li
         log.warning("%d incoming messages don't open; they were set aside.", len(broken))
         _set_state(broken, IncomingMail.UNREADABLE)
     return opened
+
+
+def _without_codes(organization: Organization, opened: list[Opened], now: datetime, lock: Lock) -> list[Opened]:
+    """Without what is written to lock the organization, which is deleted unread. Where a code locks it, nothing else is
+    taken up: nobody has its keys any more."""
+    if not opened or lock_codes.state(organization) is None:
+        return opened
+    match = lock_by_mail.with_code(organization, [envelope for _row, envelope in opened])
+    if match is not None and lock(organization, match[1], now):
+        IncomingMail.objects.filter(pk=opened[match[0]][0]).delete()
+        return []
+    ours = [row for row, envelope in opened if lock_by_mail.is_to_lock(organization, envelope)]
+    if ours:
+        IncomingMail.objects.filter(pk__in=ours).delete()
+    return [(row, envelope) for row, envelope in opened if row not in ours]
 
 
 def _read(organization: Organization, envelopes: Sequence[intake.Envelope]) -> list[Report | None]:

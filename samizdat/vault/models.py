@@ -39,6 +39,13 @@ class KeyLock(models.Model):
     mac = models.BinaryField(max_length=32)
 
 
+class LockCodeSet(models.Model):
+    """Codes on paper that lock an organization by email. `sealed`: a lock_codes.CodeSet."""
+
+    organization = models.OneToOneField("accounts.Organization", models.CASCADE, primary_key=True, related_name="+")
+    sealed = models.BinaryField()
+
+
 class ShareSet(models.Model):
     """That key shares were made: how many, when, and when they were last tried (vault/shares.py), wrapped by the
     instance key. A thief is not told how many people to look for."""

@@ -31,6 +31,30 @@ def as_html(words: str, number: int, details: SetDetails, fingerprint: str, lang
         return render_to_string("vault/share.html", facts)
 
 
+def codes_as_html(codes: Sequence[str], address: str, created: date, language: str) -> str:
+    """One-time codes that lock an organization by email. The page doesn't say whose: its address does."""
+    with override(language):
+        facts = {
+            "language": language,
+            "title": _("Lock by email"),
+            "created": _day(created),
+            "address": address,
+            "codes": codes,
+        }
+        return render_to_string("vault/lock_codes.html", facts)
+
+
+def codes_as_lines(codes: Sequence[str], address: str, created: date) -> list[str]:
+    return [
+        f"Codes that lock the organization by email   created {created}",
+        f"To: {address}",
+        "Write one code as the subject or text. Each works once, from any mailbox.",
+        "",
+        *(f"{number:2}  {code}" for number, code in enumerate(codes, 1)),
+        "",
+    ]
+
+
 def _day(day: date) -> str:
     return date_format(day, "j E Y")
 

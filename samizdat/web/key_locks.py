@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
 from samizdat.accounts.queries import name_in
+from samizdat.delivery.actions import key_locks
 from samizdat.vault import locks
 from samizdat.web.base_form import DeskForm
 from samizdat.web.request import VisitorRequest
@@ -30,6 +31,7 @@ def answer(request: VisitorRequest, form: UnlockForm | None = None) -> HttpRespo
         "organization": organization,
         "by": name_in(organization, row.by) if row and row.by else "",
         "at": row.at if row else None,
+        "by_mail": row is not None and key_locks.was_by_mail(row),
         "form": form or UnlockForm(),
         "may_unlock": request.role == "admin",
         "title": _("%(name)s is locked") % {"name": organization.name},

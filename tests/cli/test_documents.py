@@ -164,6 +164,7 @@ export --to out.zip --plain --reason 'a look'
 backup --to {{folder}}/out
 !restore {{folder}}/out
 !route rm paper
+!keys lock-codes --count 2
 keys lock
 keys unlock
 """

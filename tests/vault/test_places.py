@@ -23,7 +23,7 @@ from samizdat.core.crypto import seal
 from samizdat.core.mail.domain_reports import DomainReport
 from samizdat.core.mail.outcome import Refused, RouteVerdict
 from samizdat.delivery import actions as delivery
-from samizdat.delivery.actions import remote_checks, route_refusals, route_webhooks
+from samizdat.delivery.actions import key_locks, remote_checks, route_refusals, route_webhooks
 from samizdat.delivery.engine import results
 from samizdat.delivery.engine.results import SendResult
 from samizdat.incoming import domain_reports, follow_up
@@ -66,6 +66,7 @@ BOUND = {
     "audience.consentrecord.sealed": "the subscriber's number",
     "audience.field.sealed": "the field's number, unique in its organization",
     "audience.importpiece.blob": "import, file and number of the piece",
+    "vault.lockcodeset.sealed": "the organization, of which there is one row",
     "campaigns.seedlist.sealed": "the organization, of which there is one row",
     "delivery.smtpreply.text_sealed": "edition, route and digest, by which the row is found",
     "delivery.providerrefusal.answer_sealed": "edition and digest, by which the row is found",
@@ -158,6 +159,7 @@ def _more(here: House) -> None:
     for number in range(2):
         answered = Report((ReportEvent("reply"),), content=structs.replace(reply, subject=str(number)))
         take_up.take_up(organization, 10 + number, answered, None, NOW)
+    key_locks.make_codes(organization, 2, by=admin, now=NOW)
     away.choose(organization, away.AwaySettings(), now=NOW, by=admin)
     other = delivery.add_route(organization, "other", "smtp://u:p@mx2.example:587", now=NOW)
     for route in (here.route, other):

@@ -5,9 +5,10 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 
+from samizdat.accounts.actions import change_settings
 from samizdat.accounts.models import Session
 from samizdat.delivery.actions import key_locks
-from samizdat.vault import keyring, locks
+from samizdat.vault import keyring, lock_codes, locks
 from tests.conftest import NOW, PASSWORD
 from tests.web.conftest import House, signed_in
 
@@ -80,3 +81,30 @@ def test_somebody_who_unlocks_it_again_and_again_has_to_wait(locked: House) -> N
         client = signed_in(locked.people["admin"])
     assert "Wait" in client.post(unlock_page(locked), {"password": PASSWORD}).content.decode()
     assert locks.state(locked.organization) is not None
+
+
+def codes_page(here: House) -> str:
+    return f"{lock_page(here)}/codes"
+
+
+def test_codes_for_paper_are_shown_once_to_an_admin_with_their_password(
+    here: House, desk: Callable[[str], Client]
+) -> None:
+    change_settings(here.organization, by=None, now=NOW, return_address="bounces@lantern.example")
+    admin = desk("admin")
+    assert "no codes yet" in admin.get(codes_page(here)).content.decode()
+    assert admin.post(codes_page(here), {"password": "wrong"}).status_code == 422
+    assert lock_codes.state(here.organization) is None
+    shown = admin.post(codes_page(here), {"password": PASSWORD}).content.decode()
+    assert "bounces+lock@lantern.example" in shown and shown.count("<code>") == lock_codes.COUNT
+    again = admin.get(codes_page(here)).content.decode()
+    assert "10 of 10 are left" in again and "<code>" not in again
+    assert desk("editor").get(codes_page(here)).status_code == 403
+
+
+def test_the_page_says_that_an_email_locked_it(here: House) -> None:
+    code = key_locks.make_codes(here.organization, 1, by=None, now=NOW)
+    assert key_locks.lock_by_code(here.organization, code, now=NOW)
+    keyring.drop([(here.organization.pk, bytes(here.organization.uid))])
+    seen = signed_in(here.people["admin"]).get(f"/o/{here.organization.slug}/")
+    assert "An email with a code from paper locked it" in seen.content.decode()

@@ -4,6 +4,7 @@ wait. One of its admins unlocks it with their password, or whoever has the serve
 An event of each says who and when, and how often it was so far: a row that is put back later is older than the log.
 """
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -17,10 +18,13 @@ from samizdat.campaigns.models import Campaign
 from samizdat.events.actions import is_genuine, record
 from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
-from samizdat.vault import keyring, locks
+from samizdat.vault import keyring, lock_codes, locks
+from samizdat.vault.models import KeyLock
 
 LOCKED: EventKind = "keys.locked"
 UNLOCKED: EventKind = "keys.unlocked"
+BY_MAIL: EventKind = "keys.locked_by_mail"
+CODES_CREATED: EventKind = "keys.lock_codes_created"
 
 # Of a campaign that waits until its organization is unlocked.
 REASON = "keys_locked"
@@ -43,6 +47,33 @@ def lock(organization: Organization, *, by: Person | None, now: datetime) -> boo
         record(LOCKED, organization, now=now, by=by, about=row.serial)
         transaction.on_commit(partial(keyring.drop, [(organization.pk, bytes(organization.uid))]))
     return True
+
+
+def lock_by_code(organization: Organization, codes: Collection[str], *, now: datetime) -> bool:
+    """By whoever has the paper: one of these codes is enough, and it is used once. False: none of them is a code of
+    theirs. Errors: OrganizationLocked, where it was locked already."""
+    with transaction.atomic():
+        Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
+        if not lock_codes.use(organization, codes):
+            return False
+        record(BY_MAIL, organization, now=now, about=_serial(organization) + 1)
+        lock(organization, by=None, now=now)
+    return True
+
+
+def was_by_mail(row: KeyLock) -> bool:
+    """Whether an email with a code has locked it."""
+    events = Event.objects.filter(organization=row.organization_id, kind=BY_MAIL, about=row.serial)
+    return any(map(is_genuine, events))
+
+
+def make_codes(organization: Organization, count: int, *, by: Person | None, now: datetime) -> list[str]:
+    """New codes for paper, instead of those before: nobody can read them again. Errors: VaultError."""
+    with transaction.atomic():
+        Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
+        codes = lock_codes.make(organization, count, now.date())
+        record(CODES_CREATED, organization, now=now, by=by, about=count)
+    return codes
 
 
 def unlock(organization: Organization, *, by: Person | None, now: datetime) -> bool:

@@ -34,6 +34,13 @@ class Migration(InitialMigration):
             ],
         ),
         migrations.CreateModel(
+            name='LockCodeSet',
+            fields=[
+                ('organization', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='+', serialize=False, to='accounts.organization')),
+                ('sealed', models.BinaryField()),
+            ],
+        ),
+        migrations.CreateModel(
             name='ShareSet',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

@@ -241,6 +241,20 @@ def run_intake() -> None:
         connections.close_all()
 
 
+def run_lock_mail() -> None:
+    """A loop of its own, in each worker process: a code that locks an organization waits for nothing."""
+    changes = database_changes.DatabaseChanges(answer=_answer)
+
+    def round_(has_news: bool) -> None:
+        if has_news:
+            scheduler.tick(dbclock.now(), scheduler.LOCKS)
+
+    try:
+        _every_second("The codes that lock an organization", round_, changes)
+    finally:
+        connections.close_all()
+
+
 def _belong_to_us() -> None:
     """This thread's session is cut off together with the clock's when this process hangs."""
     if watch.number and connection.vendor == "postgresql":
@@ -308,7 +322,7 @@ def run_worker(alive: Callable[[], object] = lambda: None) -> None:
         motion.move()
     # Test messages and digests are compiled here: what an editor wrote may have been made to take gigabytes.
     limited_process.begin()
-    loops = [threading.Thread(target=loop, daemon=True) for loop in (run_intake, run_clock, run_signups)]
+    loops = [threading.Thread(target=loop, daemon=True) for loop in (run_lock_mail, run_intake, run_clock, run_signups)]
     metrics.begin()
     if connection.vendor == "postgresql":
         looked = threading.Event()

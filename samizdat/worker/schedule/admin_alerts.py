@@ -101,7 +101,7 @@ def _due(now: datetime) -> list["_AdminAlert"]:
     spam = events.filter(kind__in=(complaints.ALARM, STOPPED), at__gt=since)
     alerts += [_told_of_complaints(event) for event in spam if _is_due(_of(event))]
     alerts += [_told_of_lock(event) for event in locks if _is_due(_of(event))]
-    of_keys = events.filter(kind__in=(key_locks.LOCKED, key_locks.UNLOCKED), at__gt=since)
+    of_keys = events.filter(kind__in=(key_locks.LOCKED, key_locks.UNLOCKED, key_locks.CODES_CREATED), at__gt=since)
     alerts += [_told_of_keys(event) for event in of_keys if _is_due(_of(event))]
     alerts += [_told_of_route(event) for event in turned if _is_due(_of(event))]
     return alerts
@@ -210,6 +210,8 @@ def _told_of_lock(event: Event) -> _AdminAlert:
 
 def _told_of_keys(event: Event) -> _AdminAlert:
     """Of a lock as well once it is over: until then nobody has the keys of its routes."""
+    if event.kind == key_locks.CODES_CREATED:
+        return _told_of_event(event, lambda: _("New codes that lock the organization: %(name)s"), _codes_text)
     if event.kind == key_locks.LOCKED:
         return _told_of_event(event, lambda: _("The organization was locked: %(name)s"), _locked_text)
     return _told_of_event(event, lambda: _("The organization was unlocked: %(name)s"), _unlocked_text)
@@ -265,7 +267,7 @@ def _tell(alert: _AdminAlert, now: datetime) -> int:
     )
     members = memberships.valid(organization=alert.organization, role="admin", person__is_active=True)
     known = set(FollowUp.objects.filter(event=event).values_list("name", flat=True))
-    waiting = [member.person for member in members if _mark(member.person) not in known]
+    waiting = [member.person for member in members if mark_of(member.person) not in known]
     _later[alert.mark] = time.monotonic() + WAIT if waiting else float("inf")
     sender, leads_out = service_senders.own_sender(alert.organization), service_mail.leads_out(alert.organization)
     if event is None or sender is None:
@@ -285,14 +287,14 @@ def _tell(alert: _AdminAlert, now: datetime) -> int:
         if alert.notice and leads_out and isinstance(outcome, Accepted):
             alert.notice(person, now)
         at = readable_time(alert.kind, now)
-        FollowUp.objects.get_or_create(event=event, name=_mark(person), defaults={"at": at})
+        FollowUp.objects.get_or_create(event=event, name=mark_of(person), defaults={"at": at})
         mailed += 1
     if alert.refuse and leads_out:
         alert.refuse(refused, now)
     return mailed
 
 
-def _mark(person: Person) -> str:
+def mark_of(person: Person) -> str:
     return f"mail to {person.pk}"
 
 
@@ -425,6 +427,21 @@ def _alarm_text(organization: Organization, what: str, todo: str, page: str) -> 
 def _locked_text(organization: Organization) -> str:
     first = _("%(name)s was locked in an emergency: everyone was signed out, and nothing was sent.")
     return "\n\n".join([first % named(organization), *_who_it_was(organization)]) + "\n"
+
+
+def locked_by_mail(organization: Organization, person: Person) -> tuple[str, str]:
+    """Subject and text for an admin, in their language."""
+    with override(person.language or leading(organization).language):
+        name = named(organization)
+        first = _("An email with a code from paper locked %(name)s. Everyone was signed out, and nothing is sent.")
+        last = _("To unlock it, sign in and enter your password, or run on the server: samizdat keys unlock")
+        return _("The organization was locked: %(name)s") % name, f"{first % name}\n\n{last}\n"
+
+
+def _codes_text(organization: Organization) -> str:
+    first = _("New codes were created that lock %(name)s by email. Those on older paper no longer work.")
+    last = _("If none of you created them, change the passwords of all admins and create new ones.")
+    return "\n\n".join([first % named(organization), *_who_it_was(organization), last]) + "\n"
 
 
 def _unlocked_text(organization: Organization) -> str:

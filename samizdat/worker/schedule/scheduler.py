@@ -42,7 +42,7 @@ from samizdat.portability import approval
 from samizdat.privacy import actions as rights
 from samizdat.publicdb import actions as publicdb
 from samizdat.vault.errors import OrganizationLocked
-from samizdat.worker.inbox import clicks, preferences, reconsent, webhooks
+from samizdat.worker.inbox import clicks, lock_mail, preferences, reconsent, webhooks
 from samizdat.worker.mail import mailbox_polls, organization_rounds
 from samizdat.worker.publishing import compare, publish, repair, unsigned
 from samizdat.worker.queue import enqueue, sender_slots, tasks
@@ -163,7 +163,7 @@ def incoming_mail(now: datetime) -> None:
             for organization in waiting:
                 if over():
                     return
-                processing.process(organization, now)
+                processing.process(organization, now, lock_mail.lock)
 
 
 def room_for_mail(now: datetime) -> None:
@@ -223,7 +223,7 @@ def expired(now: datetime) -> None:
     Session.objects.filter(expires__lt=now).delete()
     Invitation.objects.filter(expires__lt=now - timedelta(days=30)).delete()
     Attempt.objects.filter(not_before__lt=now - timedelta(days=1)).delete()
-    SchedulerStep.objects.exclude(name__in=[*FIRST, *QUICK, *SLOW, SIGNUPS]).delete()
+    SchedulerStep.objects.exclude(name__in=[*LOCKS, *FIRST, *QUICK, *SLOW, SIGNUPS]).delete()
 
 
 def bells(now: datetime) -> None:
@@ -235,6 +235,9 @@ def bells(now: datetime) -> None:
 FIRST: dict[str, Deed] = {
     "what readers sent": preferences.take_everything,
 }
+
+# In a loop of its own as well.
+LOCKS: dict[str, Deed] = {"codes that lock an organization": lock_mail.look}
 
 # What `doctor` calls the loop of worker/processes/background.run_signups.
 SIGNUPS = "mail to new readers"
@@ -373,7 +376,7 @@ def tick(now: datetime, steps: dict[str, Deed] | None = None) -> list[str]:
     """Goes through all steps once; returns the names of those that failed. One that fails keeps no other waiting."""
     failed: dict[str, str] = {}
     done = []
-    for name, step in (FIRST | QUICK | SLOW if steps is None else steps).items():
+    for name, step in (LOCKS | FIRST | QUICK | SLOW if steps is None else steps).items():
         if stopping.is_set():
             break
         try:

@@ -11,6 +11,8 @@ from samizdat import dbclock
 from samizdat.accounts.errors import AccountError
 from samizdat.accounts.sealed_settings import leading
 from samizdat.delivery.actions import key_locks
+from samizdat.incoming import lock_by_mail
+from samizdat.vault import lock_codes
 from samizdat.web import key_locks as locked_page
 from samizdat.web.base_form import refuse
 from samizdat.web.permissions import ADMINS, deed, door, go
@@ -32,6 +34,19 @@ def lock_organization(request: DeskRequest) -> HttpResponse:
         "unlock it, an admin signs in and enters their password."
     )
     return says(request, _("%(name)s is locked") % {"name": name}, sentence, 200, reverse("sign-in"), _("Sign in"))
+
+
+@door(see=ADMINS, do=ADMINS)
+def show_lock_codes(request: DeskRequest) -> HttpResponse:
+    """How many codes are left; POST creates new ones, which are shown once."""
+    form = locked_page.UnlockForm(request.POST if request.method == "POST" else None)
+    facts: dict[str, object] = {"form": form, "address": next(iter(lock_by_mail.addresses(request.organization)), "")}
+    if facts["address"] and form.is_valid() and gave_password(request, form, "password"):
+        now = dbclock.asked()
+        facts["codes"] = key_locks.make_codes(request.organization, lock_codes.COUNT, by=request.person, now=now)
+    else:
+        facts["known"] = lock_codes.state(request.organization)
+    return render(request, "web/lock_codes.html", facts, status=422 if form.errors else 200)
 
 
 @deed(ADMINS, in_lock=True)
