@@ -1,7 +1,7 @@
 """Whose keys are locked: nobody gets them from the key server, whatever they ask, until somebody unlocks them.
 
-A row says so, since several machines share nothing but the database. Its MAC is under a key that the web app and
-commands have: whoever writes the database can lock an organization, and unlocks none.
+A row says so, since several machines share nothing but the database. Its MAC is under a key that the web app, worker
+and commands have: whoever writes the database can lock an organization, and unlocks none.
 """
 
 import hmac

@@ -23,7 +23,7 @@ PURPOSES: dict[str, tuple[str, ...]] = {
     "share links": _DESK,  # Hashes of links for people outside.
     "shared letters": _DESK,  # Marks of the letter that one of them read.
     "recipient keys": _BOTH,  # Hashes of the keys that exports are sealed to.
-    "key locks": _DESK,  # MACs of whose keys are locked.
+    "key locks": _BOTH,  # MACs of whose keys are locked.
     "events": _BOTH,  # Details of events of no organization, sealed.
     "consent records": _BOTH,  # Digests of them.
     "log": _ALL,  # Digests of events.

@@ -50,6 +50,7 @@ OF_THE_WORKER = (
     "grants",
     "address links",
     "recipient keys",
+    "key locks",
     "events",
     "consent records",
     "log",

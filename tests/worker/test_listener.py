@@ -1,6 +1,7 @@
 """The listener for mail as a process of `serve`: what it may have, and that nothing is lost that it said yes to."""
 
 import contextlib
+import json
 import os
 import pwd
 import shutil
@@ -32,6 +33,7 @@ spooled.take_in(dbclock.now().date(), lambda: False)
 rows = IncomingMail.objects.order_by("pk")
 print(json.dumps([intake.opener(row.organization).open(bytes(row.box)).raw.decode() for row in rows]))
 """
+LOCKED = "from samizdat.vault.models import KeyLock; print(json.dumps(KeyLock.objects.filter(locked=True).exists()))"
 
 
 @pytest.fixture
@@ -142,3 +144,15 @@ def test_a_supervisor_that_was_killed_leaves_no_socket_in_the_way(as_root: tuple
     assert place.is_socket()
     instance.start()
     hand_over(str(place), "Subject: one\r\n\r\nHello\r\n")
+
+
+def test_a_code_by_email_locks_the_organization_while_nobody_is_signed_in(listening: tuple[Instance, int]) -> None:
+    instance, port = listening
+    made = json.loads(instance.run("-m", "samizdat.cli", "keys", "lock-codes", "--count", "2", "--json"))
+    until(lambda: {*instance.children()} >= {"worker", "desk"})
+    with smtplib.LMTP("127.0.0.1", port) as session:
+        session.sendmail("friend@elsewhere.example", made["address"], f"Subject: {made['codes'][0]}\r\n\r\n\r\n")
+    until(lambda: instance.python(LOCKED))
+    instance.stop()
+    assert not any((instance.folder / mail_spool.FOLDER).iterdir())
+    assert made["codes"][0] not in instance.log.read_text() and "Traceback" not in instance.log.read_text()
