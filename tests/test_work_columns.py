@@ -29,6 +29,7 @@ SEALED_BY = {
     "accounts.pendingchange.tried": "mac",
     "vault.vaultkey.kind": "the label of the wrapped key",
     "vault.keylock.locked": "mac, and the log",
+    "vault.keylock.destroyed": "mac",
     "audience.field.readable": "the field's sealed facts",
     "audience.signupform.removed": "the form's sealed facts",
     "audience.consentrecord.kind": "the record's digest",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from samizdat.cli import bootstrap
-from samizdat.cli.output import CommandFailed, common, confirm, say, settings
+from samizdat.cli.output import CommandFailed, common, confirm, note, say, settings
 
 if TYPE_CHECKING:
     from samizdat.accounts.models import Organization
@@ -72,6 +72,57 @@ def keys_lock_codes(count: int, file: Path | None, language: str) -> None:
         say({**document, "file": str(file)}, f"{count} codes are in {file}. {after}")
         return
     say({**document, "codes": codes}, *share_pages.codes_as_lines(codes, address, now.date()))
+
+
+@click.command("destroy")
+@click.argument("organization")
+@click.option("--yes-destroy", "typed", metavar="NAME", help="Instead of typing the name: for scripts.")
+@partial(common)
+def keys_destroy(organization: str, typed: str | None) -> None:
+    """Destroy the keys of an organization for good: nobody reads its subscribers, campaigns or settings again. This
+    can't be undone.
+    """
+    bootstrap.open_house()
+    from samizdat.accounts.models import Organization
+    from samizdat.delivery.actions import key_locks
+
+    row = Organization.objects.filter(slug=organization).first()
+    if row is None:
+        raise CommandFailed(f"There is no organization “{organization}”.", "no_organization")
+    if typed is None:
+        if not bootstrap.can_ask():
+            raise CommandFailed("Say which one with --yes-destroy NAME. This can't be undone.", "not_confirmed")
+        for line in _what_becomes_of_it():
+            note(line)
+        typed = click.prompt(f"This can't be undone. Type {organization} to destroy its keys", err=True)
+    if typed.strip() != organization:
+        raise CommandFailed("That isn't its name. Nothing was destroyed.", "not_confirmed")
+    erased = key_locks.destroy(row, by=None, now=bootstrap.now())
+    if erased is None:
+        say({"organization": organization, "state": "destroyed", "erased": None}, f"{organization}: already destroyed.")
+        return
+    document = {"organization": organization, "state": "destroyed", "erased": erased}
+    say(document, f"The keys of {organization} are destroyed. {_where_they_still_are(erased)}", *_AFTER)
+
+
+_AFTER = (
+    "Backups, exports and copies of the database from before still have them: delete those.",
+    "If `samizdat serve` runs, restart it: then nothing of them is in memory.",
+)
+
+
+def _what_becomes_of_it() -> list[str]:
+    return [
+        "Nobody will read its subscribers, campaigns, replies, settings or DKIM keys again, on this server or in any "
+        "copy that is made from now on. Links in sent emails stop working, and nothing is sent.",
+        "Backups and exports from before still open with their own keys, and shares on paper open those backups.",
+    ]
+
+
+def _where_they_still_are(erased: bool) -> str:
+    if erased:
+        return "The database's files have nothing of them any more."
+    return "The database's server may still have them in its log and in free space, until it writes over both."
 
 
 def _organizations(every: bool) -> "list[Organization]":

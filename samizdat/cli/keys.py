@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from samizdat.cli import bootstrap
-from samizdat.cli.key_locks import keys_lock, keys_lock_codes, keys_unlock
+from samizdat.cli.key_locks import keys_destroy, keys_lock, keys_lock_codes, keys_unlock
 from samizdat.cli.output import CommandFailed, common, first_line, note, say, settings, table
 from samizdat.options import data_folder, key_file, option
 from samizdat.vault.errors import KeyFileMissing, VaultError
@@ -31,6 +31,7 @@ def keys() -> None:
 
 
 keys.add_command(keys_lock)
+keys.add_command(keys_destroy)
 keys.add_command(keys_lock_codes)
 keys.add_command(keys_unlock)
 

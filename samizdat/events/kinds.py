@@ -127,6 +127,7 @@ type EventKind = Literal[
     "installation.released",
     "installation.rewound",
     "installation.taken_over",
+    "keys.destroyed",
     "keys.lock_codes_created",
     "keys.locked",
     "keys.locked_by_mail",
@@ -398,6 +399,7 @@ SENTENCES: dict[EventKind, Promise] = {
     "installation.taken_over": lazy(
         "Another copy of this installation took over, so sending is on hold here until an admin allows it."
     ),
+    "keys.destroyed": lazy("The organization’s keys were destroyed: nobody can read its data again."),
     "keys.lock_codes_created": lazy("Codes were created that lock the organization by email."),
     "keys.locked": lazy("The organization was locked: nothing encrypted can be read."),
     "keys.locked_by_mail": lazy("The organization was locked by an email with a code from paper."),

@@ -11,6 +11,7 @@ from samizdat import mail_spool
 from samizdat.accounts.models import Organization
 from samizdat.incoming import intake
 from samizdat.incoming.errors import IncomingFull
+from samizdat.vault.locks import with_keys
 
 log = logging.getLogger("samizdat.worker")
 
@@ -22,7 +23,7 @@ def take_in(today: date, stops: Callable[[], bool]) -> int:
     for files in mail_spool.waiting(mail_spool.folder()):
         if stops():
             break
-        here = {bytes(row.uid): row for row in Organization.objects.all()}
+        here = {bytes(row.uid): row for row in Organization.objects.filter(with_keys())}
         owned: dict[bytes, list[tuple[Path, bytes]]] = {}
         for path in files:
             uid, size = mail_spool.owner(path), path.stat().st_size

@@ -77,7 +77,7 @@ def page_of(
             "language": language,
             "speaks": f"?{asked}" if (asked := speaks(request, preferred)) else "",
             "rtl": direction(language) == "rtl",
-            "archive": place is not None and here is not None and here.pk == place.pk,
+            "archive": place is not None and not place.closed and here is not None and here.pk == place.pk,
             "look": styles.address_of(place),
         }
     )
@@ -86,7 +86,7 @@ def page_of(
 
 def mailto_of(place: Site | None, token: str = "") -> str:
     """Where a letter leads that asks for leaving; with a token it says who asks, whatever it is sent from."""
-    if place is None or not place.unsubscribe_mailbox:
+    if place is None or place.closed or not place.unsubscribe_mailbox:
         return ""
     local, _at, domain = place.unsubscribe_mailbox.rpartition("@")
     return f"mailto:{quote(f'{local}+{token}' if token else local, safe='+')}@{domain}?subject=leave"
@@ -192,6 +192,16 @@ def page_for(
 
 def nothing_here(request: HttpRequest, exception: Exception | None = None, status: int = 404) -> HttpResponse:
     return _sentence(request, status, lambda: _("Page not found. Copy the whole link from the email."))
+
+
+def closed(request: HttpRequest) -> HttpResponse | None:
+    """The answer to everything at the host of an organization whose keys were destroyed; None elsewhere."""
+    place = cache.place_of_host(host_of(request))
+    if place is None or not place.closed:
+        return None
+    return _sentence(
+        request, 410, lambda: _("Sorry, these pages are closed. You get no more emails, and nobody can read your data.")
+    )
 
 
 def too_much(request: HttpRequest) -> HttpResponse:

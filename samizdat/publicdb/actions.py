@@ -105,6 +105,20 @@ def publish_place(
     _write(site)
 
 
+def close_place(uid: bytes) -> bool:
+    """Of an organization whose keys were destroyed: its pages say sorry, and what waits for it is deleted, since nobody
+    can read it. Whether that was news."""
+    site = next(signed_rows.ours(Site.objects.filter(uid=uid)), None)
+    if site is None or site.closed:
+        return False
+    with transaction.atomic(using="publicdb"):
+        Form.objects.filter(place=site).delete()
+        Intake.objects.filter(place=uid).delete()
+        site.closed = True
+        _write(site)
+    return True
+
+
 def is_here(host: str) -> bool:
     """This machine's own name, or a bare address."""
     try:

@@ -38,6 +38,7 @@ class Site(SignedRow):
     logo_width = models.PositiveSmallIntegerField(default=0, db_default=0)
     logo_height = models.PositiveSmallIntegerField(default=0, db_default=0)
     colors = models.CharField(max_length=40, blank=True, default="", db_default="")
+    closed = models.BooleanField(default=False, db_default=False)  # Its keys were destroyed: all that it says is sorry.
 
 
 class Form(SignedRow):

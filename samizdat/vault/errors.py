@@ -9,6 +9,8 @@ LOCKED = (
     "The keys of this organization are locked. An admin unlocks them in the app, or on the server: samizdat keys unlock"
 )
 
+DESTROYED = "The keys of this organization were destroyed. Nobody can read its data again."
+
 
 class VaultError(Exception):
     """The keys cannot be had. `code` for the API, the text for the person."""
@@ -59,6 +61,15 @@ class OrganizationLocked(VaultError):
 
     def __init__(self, sentence: str = LOCKED) -> None:
         super().__init__(sentence)
+
+
+class KeysDestroyed(OrganizationLocked):
+    """For good (vault/destruction.py)."""
+
+    code = "keys_destroyed"
+
+    def __init__(self) -> None:
+        super().__init__(DESTROYED)
 
 
 class RecordBroken(VaultError):

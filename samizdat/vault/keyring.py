@@ -22,7 +22,14 @@ from samizdat.core.crypto import seal
 from samizdat.core.crypto.tokens import LinkKey, Token
 from samizdat.options import data_folder
 from samizdat.vault import sources
-from samizdat.vault.errors import DataBeforeRelease, KeyWrong, OrganizationLocked, RecordBroken, VaultError
+from samizdat.vault.errors import (
+    DataBeforeRelease,
+    KeysDestroyed,
+    KeyWrong,
+    OrganizationLocked,
+    RecordBroken,
+    VaultError,
+)
 from samizdat.vault.models import KeyLock, Proof, VaultKey
 from samizdat.vault.socket_source import SocketSource
 from samizdat.vault.source import InstanceSource, KeySource
@@ -261,9 +268,10 @@ def forget_idle(idle: float = IDLE) -> None:
 
 def _refuse_locked(owner: tuple[int, bytes]) -> None:
     """The key server refuses as well. Here nothing is asked of it in vain, and commands have none when nothing runs."""
-    if KeyLock.objects.filter(organization_id=owner[0], locked=True).exists():
+    row = KeyLock.objects.filter(organization_id=owner[0], locked=True).only("destroyed").first()
+    if row is not None:
         _keys.pop(owner, None)
-        raise OrganizationLocked
+        raise KeysDestroyed if row.destroyed else OrganizationLocked()
 
 
 def drop(owners: Iterable[tuple[int, bytes]]) -> None:

@@ -64,7 +64,7 @@ def use(organization: HasKeys, codes: Iterable[str]) -> bool:
 
 def _matching(known: CodeSet, codes: Iterable[str]) -> bytes | None:
     tried = [_hash(known.key, code) for code in codes]
-    return next((mark for mark in known.left for one in tried if hmac.compare_digest(mark, one)), None)
+    return next((mark for mark in known.left for digest in tried if hmac.compare_digest(mark, digest)), None)
 
 
 def _hash(key: bytes, code: str) -> bytes:

@@ -14,6 +14,7 @@ from django.db.models import Q
 
 from samizdat.core.crypto import seal
 from samizdat.vault import keyring
+from samizdat.vault.errors import KeysDestroyed
 from samizdat.vault.keyring import HasKeys
 from samizdat.vault.models import KeyLock
 from samizdat.vault.source import KeySource
@@ -42,16 +43,45 @@ def places() -> list[bytes]:
     return [bytes(uid) for uid in KeyLock.objects.filter(locked=True).values_list("organization__uid", flat=True)]
 
 
-def write(organization: HasKeys, locked: bool, *, after: int, now: datetime, by_id: int | None) -> KeyLock | None:
-    """Locks or unlocks; None where it is so already. after: how often it was, by the event log. Call it in a
-    transaction that has locked the organization's row."""
+def destroyed() -> list[KeyLock]:
+    """Rows of organizations whose keys were destroyed, with those."""
+    rows = KeyLock.objects.select_related("organization").filter(destroyed=True)
+    return [row for row in rows if is_ours(row, bytes(row.organization.uid))]
+
+
+def are_destroyed(organization: HasKeys) -> KeyLock | None:
+    return next((row for row in destroyed() if row.pk == organization.id), None)
+
+
+def with_keys(path: str = "") -> Q:
+    """As `unlocked`, of what has keys, locked or not."""
+    return ~Q(**{f"{path}key_lock__destroyed": True})
+
+
+def write(
+    organization: HasKeys, locked: bool, *, after: int, now: datetime, by_id: int | None, destroyed: bool = False
+) -> KeyLock | None:
+    """Locks or unlocks; None where it is so already. after: how often it was, by the event log. destroyed: its keys are
+    gone for good. Call it in a transaction that has locked the organization's row. Errors: KeysDestroyed."""
     row = KeyLock.objects.filter(organization_id=organization.id).first()
     if row is None and not locked and not after:
         return None
-    if row is not None and row.locked == locked and row.serial >= after and is_ours(row, bytes(organization.uid)):
+    if row is not None and row.destroyed and is_ours(row, bytes(organization.uid)):
+        if locked:
+            return None
+        raise KeysDestroyed
+    if (
+        row is not None
+        and not destroyed
+        and row.locked == locked
+        and row.serial >= after
+        and is_ours(row, bytes(organization.uid))
+    ):
         return None
     serial = max(row.serial if row else 0, after) + 1
-    row = KeyLock(organization_id=organization.id, locked=locked, serial=serial, at=now, by_id=by_id)
+    row = KeyLock(
+        organization_id=organization.id, locked=locked, serial=serial, at=now, by_id=by_id, destroyed=destroyed
+    )
     row.mac = _mac(_key(), row, bytes(organization.uid))
     row.save()
     return row
@@ -66,7 +96,8 @@ def _key() -> bytes:
 
 
 def _mac(key: bytes, row: KeyLock, uid: bytes) -> bytes:
-    return seal.keyed_hash(key, json.dumps([row.pk, uid.hex(), row.locked, row.serial]))
+    facts: list[object] = [row.pk, uid.hex(), row.locked, row.serial, *(["destroyed"] if row.destroyed else [])]
+    return seal.keyed_hash(key, json.dumps(facts))
 
 
 class LockState:
@@ -77,6 +108,7 @@ class LockState:
         self._source = source
         self._serials: dict[Owner, int] = {}
         self._locked: frozenset[Owner] = frozenset()
+        self._destroyed: frozenset[Owner] = frozenset()
         self._lock = threading.Lock()
 
     def begin(self, in_log: Mapping[Owner, int]) -> None:
@@ -88,20 +120,33 @@ class LockState:
     def has(self, owner: Owner) -> bool:
         return owner in self._locked
 
+    @property
+    def destroyed(self) -> frozenset[Owner]:
+        """Whose keys are gone for good."""
+        return self._destroyed
+
     def look(self) -> Collection[Owner]:
-        """Reads all rows; those that were not locked before. Errors: DatabaseError."""
+        """Reads all rows; those that were not locked before, or whose keys were not destroyed. Errors:
+        DatabaseError."""
         key = self._source.derive("key locks")
         with self._lock:
             rows = [((row.pk, bytes(row.organization.uid)), row) for row in self._rows()]
             locked = {owner for owner in self._locked if owner not in dict(rows)}
+            destroyed = {*self._destroyed}
             for owner, row in rows:
                 known = hmac.compare_digest(bytes(row.mac), _mac(key, row, owner[1]))
                 if row.locked or not known or row.serial < self._serials.get(owner, 0):
                     locked.add(owner)
+                if known and row.destroyed:
+                    destroyed.add(owner)
                 if known:
                     self._serials[owner] = max(row.serial, self._serials.get(owner, 0))
-            news, self._locked = locked - self._locked, frozenset(locked)
+            locked |= destroyed
+            news = (locked - self._locked) | (destroyed - self._destroyed)
+            self._locked, self._destroyed = frozenset(locked), frozenset(destroyed)
         return news
 
     def _rows(self) -> Collection[KeyLock]:
-        return KeyLock.objects.select_related("organization").only("locked", "serial", "mac", "organization__uid")
+        return KeyLock.objects.select_related("organization").only(
+            "locked", "destroyed", "serial", "mac", "organization__uid"
+        )

@@ -33,6 +33,7 @@ class KeyLock(models.Model):
         "accounts.Organization", models.CASCADE, primary_key=True, related_name="key_lock"
     )
     locked = models.BooleanField()
+    destroyed = models.BooleanField(default=False, db_default=False)  # For good; it is locked as well, then.
     serial = models.BigIntegerField()  # How often it was locked and unlocked: an older row that is put back is older.
     at = models.DateTimeField()
     by = models.ForeignKey("accounts.Person", models.SET_NULL, null=True, related_name="+")  # None: on the server.

@@ -27,6 +27,7 @@ def answer(request: VisitorRequest, form: UnlockForm | None = None) -> HttpRespo
     organization = request.organization
     assert organization is not None
     row = locks.state(organization)
+    destroyed = row is not None and row.destroyed and locks.are_destroyed(organization) is not None
     facts = {
         "organization": organization,
         "by": name_in(organization, row.by) if row and row.by else "",
@@ -34,6 +35,8 @@ def answer(request: VisitorRequest, form: UnlockForm | None = None) -> HttpRespo
         "by_mail": row is not None and key_locks.was_by_mail(row),
         "form": form or UnlockForm(),
         "may_unlock": request.role == "admin",
-        "title": _("%(name)s is locked") % {"name": organization.name},
+        "destroyed": destroyed,
+        "title": (_("The keys of %(name)s were destroyed") if destroyed else _("%(name)s is locked"))
+        % {"name": organization.name},
     }
     return render(request, "web/locked.html", facts, status=422 if form and form.errors else 423)

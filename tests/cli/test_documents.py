@@ -165,6 +165,7 @@ backup --to {{folder}}/out
 !restore {{folder}}/out
 !route rm paper
 !keys lock-codes --count 2
+!keys destroy nobody --yes-destroy nobody
 keys lock
 keys unlock
 """

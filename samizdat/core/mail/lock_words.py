@@ -32,13 +32,13 @@ def in_message(raw: bytes) -> tuple[str, ...]:
         message = split(raw)
     except Unreadable:
         return ()
-    found: dict[str, None] = {}
+    codes: dict[str, None] = {}
     for text in (decoded(message.get("subject")), *(leaf.text for leaf in leaves(message) if _is_text(leaf))):
         for code in in_text(text):
-            found[code] = None
-            if len(found) == MOST:
-                return tuple(found)
-    return tuple(found)
+            codes[code] = None
+            if len(codes) == MOST:
+                return tuple(codes)
+    return tuple(codes)
 
 
 def in_messages(raws: Sequence[bytes]) -> tuple[tuple[str, ...], ...]:

@@ -18,12 +18,13 @@ from samizdat.campaigns.models import Campaign
 from samizdat.events.actions import is_genuine, record
 from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
-from samizdat.vault import keyring, lock_codes, locks
+from samizdat.vault import destruction, keyring, lock_codes, locks
 from samizdat.vault.models import KeyLock
 
 LOCKED: EventKind = "keys.locked"
 UNLOCKED: EventKind = "keys.unlocked"
 BY_MAIL: EventKind = "keys.locked_by_mail"
+DESTROYED: EventKind = "keys.destroyed"
 CODES_CREATED: EventKind = "keys.lock_codes_created"
 
 # Of a campaign that waits until its organization is unlocked.
@@ -59,6 +60,22 @@ def lock_by_code(organization: Organization, codes: Collection[str], *, now: dat
         record(BY_MAIL, organization, now=now, about=_serial(organization) + 1)
         lock(organization, by=None, now=now)
     return True
+
+
+def destroy(organization: Organization, *, by: Person | None, now: datetime) -> bool | None:
+    """Its keys, for good: nobody reads its data from here again. None: they were destroyed already. True: the files of
+    the database have nothing of them any more; False: nobody knows."""
+    with transaction.atomic():
+        Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
+        if locks.are_destroyed(organization):
+            return None
+        lock(organization, by=by, now=now)
+        by_id, after = by.pk if by else None, _serial(organization)
+        row = locks.write(organization, True, after=after, now=now, by_id=by_id, destroyed=True)
+        assert row is not None
+        record(DESTROYED, organization, now=now, by=by, about=row.serial)
+        before = destruction.overwrite(organization)
+    return destruction.scrub(before)
 
 
 def was_by_mail(row: KeyLock) -> bool:
@@ -103,7 +120,7 @@ def _serial(organization: Organization) -> int:
     """How often it was locked and unlocked, by the event log."""
     rows = [
         event
-        for kind in (LOCKED, UNLOCKED)
+        for kind in (LOCKED, UNLOCKED, DESTROYED)
         for event in Event.objects.filter(organization=organization, kind=kind).order_by("-id")
     ]
     return max((event.about or 0 for event in rows if is_genuine(event)), default=0)

@@ -31,6 +31,7 @@ class Migration(InitialMigration):
                 ('logo_width', models.PositiveSmallIntegerField(db_default=0, default=0)),
                 ('logo_height', models.PositiveSmallIntegerField(db_default=0, default=0)),
                 ('colors', models.CharField(blank=True, db_default='', default='', max_length=40)),
+                ('closed', models.BooleanField(db_default=False, default=False)),
                 ('zone', models.CharField(db_default='UTC', default='UTC', max_length=64)),
             ],
             options={

@@ -27,6 +27,7 @@ class Migration(InitialMigration):
             fields=[
                 ('organization', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='key_lock', serialize=False, to='accounts.organization')),
                 ('locked', models.BooleanField()),
+                ('destroyed', models.BooleanField(db_default=False, default=False)),
                 ('serial', models.BigIntegerField()),
                 ('at', models.DateTimeField()),
                 ('mac', models.BinaryField(max_length=32)),

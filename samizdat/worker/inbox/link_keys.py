@@ -16,6 +16,7 @@ from samizdat.core.crypto import seal, tokens
 from samizdat.incoming import mail_space
 from samizdat.vault import keyring
 from samizdat.vault.errors import KeyRefused, KeyWrong, OrganizationLocked
+from samizdat.vault.locks import with_keys
 from samizdat.vault.models import VaultKey
 from samizdat.vault.source import KeySource
 
@@ -38,7 +39,11 @@ def reader_links(source: KeySource) -> list[dict[str, object]]:
     (UTC) on which a former key serves more than leaving, "" for one of our own}]."""
     try:
         # Of one number the last counts: that of whoever signs by it, else of whoever has had it here for longest.
-        rows = list(VaultKey.objects.filter(kind="link").select_related("organization").order_by("current", "-id"))
+        rows = list(
+            VaultKey.objects.filter(with_keys("organization__"), kind="link")
+            .select_related("organization")
+            .order_by("current", "-id")
+        )
     finally:
         connections.close_all()  # Called from the key server's threads, which live as long as their child.
     readings = [(row, _reading_or_none(source, row)) for row in rows]
@@ -66,7 +71,9 @@ def box_key(source: KeySource, uid: bytes) -> tuple[int, bytes]:
     put a public key of their own into its column, or into the public database, and read every later sign-up.
     """
     try:
-        rows = VaultKey.objects.select_related("organization").filter(organization__uid=uid, kind="box", current=True)
+        rows = VaultKey.objects.select_related("organization").filter(
+            with_keys("organization__"), organization__uid=uid, kind="box", current=True
+        )
         row = rows.order_by("id").first()
     finally:
         connections.close_all()  # As above.
@@ -82,7 +89,7 @@ def own_mailboxes() -> list[dict[str, object]]:
         numbers: dict[int, list[int]] = {}
         for owner, number in VaultKey.objects.filter(kind="link").values_list("organization", "number"):
             numbers.setdefault(owner, []).append(number)
-        rows = [(row, _mailboxes(row)) for row in Organization.objects.order_by("pk")]
+        rows = [(row, _mailboxes(row)) for row in Organization.objects.filter(with_keys()).order_by("pk")]
         return [
             {
                 "organization": bytes(row.uid).hex(),

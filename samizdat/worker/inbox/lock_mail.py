@@ -142,9 +142,9 @@ async def _carry(mails: Sequence[tuple[Person, ReadyMail]]) -> list[Person]:
     return [tasks[task] for task in done if not task.exception() and isinstance(task.result(), Accepted)]
 
 
-def _note(organization: Organization, told: list[Person], now: datetime) -> None:
+def _note(organization: Organization, mailed: list[Person], now: datetime) -> None:
     """They are not mailed the same once it is unlocked."""
     event = Event.objects.filter(organization=organization, kind=key_locks.LOCKED).order_by("pk").last()
-    for person in told:
+    for person in mailed:
         at = readable_time(key_locks.LOCKED, now)
         FollowUp.objects.get_or_create(event=event, name=admin_alerts.mark_of(person), defaults={"at": at})

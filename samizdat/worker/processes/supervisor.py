@@ -424,6 +424,7 @@ class Supervisor:
         given = partial(reader_links, source), partial(box_key, source), has_to_send
         self._locks = locks.LockState(source)
         self._was_locked = threading.Event()
+        self._destroyed: frozenset[locks.Owner] = frozenset()
         self._keys = KeyServer(source, *given, self.troubles, own_mailboxes, self._is_locked)
         self._stopping = False
 
@@ -431,6 +432,7 @@ class Supervisor:
         processes.close_memory()
         processes.lock_memory()
         self._locks.begin(key_locks.serials())
+        self._destroyed = self._locks.destroyed
         self._keys.listen(data_folder())
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
@@ -504,8 +506,11 @@ class Supervisor:
         """Whoever may have keys of an organization that was locked ends, as for a stop, and begins again without them.
         What Python forgets stays in memory until it is used anew; a process that ends leaves nothing."""
         log.warning("An organization was locked. Processes that may have its keys start again without them.")
+        # The public pages keep what reads the links of an organization that is locked, and of none whose keys are gone.
+        before, self._destroyed = self._destroyed, self._locks.destroyed
+        holders = (*HOLDERS, "public") if self._destroyed - before else HOLDERS
         for child in self._children:
-            if child.role in HOLDERS and child.process is not None and not child.ends_by:
+            if child.role in holders and child.process is not None and not child.ends_by:
                 child.ends_by = time.monotonic() + LOCK_SECONDS
                 with contextlib.suppress(StarterGone):
                     child.process.terminate()

@@ -44,7 +44,7 @@ from samizdat.publicdb import actions as publicdb
 from samizdat.vault.errors import OrganizationLocked
 from samizdat.worker.inbox import clicks, lock_mail, preferences, reconsent, webhooks
 from samizdat.worker.mail import mailbox_polls, organization_rounds
-from samizdat.worker.publishing import compare, publish, repair, unsigned
+from samizdat.worker.publishing import closed, compare, publish, repair, unsigned
 from samizdat.worker.queue import enqueue, sender_slots, tasks
 from samizdat.worker.reading_time import reading_time
 from samizdat.worker.schedule import (
@@ -275,6 +275,7 @@ SLOW: dict[str, Deed] = {
     "room for incoming mail": room_for_mail,
     "incoming mail": incoming_mail,
     "organizations for the public database": publish.missing_places,
+    "pages of organizations without keys": closed.look,
     "what the public pages show": compare.compare,
     "what nobody here has published": unsigned.throw_out,  # Before the letters, which miss it then.
     "roles that were written by other means": forged,
