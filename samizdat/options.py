@@ -67,18 +67,6 @@ OPTIONS = (
         "The folder with your backups. `samizdat doctor` lists those older than 30 days, because erased "
         "subscribers are still in them, encrypted. Samizdat changes nothing there.",
     ),
-    Option(
-        "SAMIZDAT_BACKUP_PLACES",
-        "",
-        "Backup places, separated by spaces, each with its scheme: file:///mnt/backup, sftp://, s3:// or rclone:. "
-        "They are asked which of several copies of the installation may send.",
-    ),
-    Option(
-        "SAMIZDAT_BACKUP_PASSWORDS",
-        "",
-        "A file with the password of each of these places, one per line, in the same order. An empty line is for "
-        "a place without one. Keep it readable by its owner alone.",
-    ),
     Option("SAMIZDAT_LANGUAGE", "en", "Language of pages and commands until someone chooses one: en or ru."),
     Option(
         "SAMIZDAT_WORDS",

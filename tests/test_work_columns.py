@@ -67,6 +67,7 @@ OPEN = {
         "delivery.varianttotal.state", "delivery.deliveryarchivetotal.state", "delivery.remotecheck.kind",
         "delivery.remotecheck.began", "delivery.remotecheck.done", "privacy.breach.kind",
         "privacy.breach.told_authority", "privacy.breach.told_readers", "delivery.epochrecord.looked",
+        "delivery.backupcopy.kind",
     },
     "it shuts out, stops or deletes, or lets in whoever has a role by their MAC alone": {
         "accounts.person.is_active", "audience.field.removed",

@@ -79,6 +79,7 @@ def write_copy(
     instance_key: Callable[[], bytes] = sources.instance_key,
     now: datetime,
     to: Sequence[str] = (),
+    key: str = "",
     kind: str = FULL,
     jobs: int = JOBS,
     tell: Tell = lambda _rows: None,
@@ -86,14 +87,14 @@ def write_copy(
     """All rows and files of the installation at one moment. What the place has already is not written again, so a copy
     that was stopped goes on; it is one once its manifest is there.
 
-    databases: aliases of those that can be read. to: age keys that open it; none: the key file does. instance_key:
-    asked for these keys alone. kind: CHANGES
-    passes over what is known not to have changed since the newest copy there. tell: called with the rows read so far.
+    databases: aliases of those that can be read. to: age keys that open it; none: the key file does. key: the key file
+    encrypted to these, where it was before; else instance_key is asked for it. kind: CHANGES passes over what is known
+    not to have changed since the newest copy there. tell: called with the rows read so far.
     Errors: BackupRefused, ExportRefused, VaultError, PlaceError.
     """
     chosen = recipients.cleaned(to)
     keys = backup_keys(keyring.derive)
-    wrapped = recipients.wrapped_key_file(instance_key(), chosen) if chosen else ""
+    wrapped = key or (recipients.wrapped_key_file(instance_key(), chosen) if chosen else "")
     with _only_backup():
         there = sets.piece_sizes(place)
         latest = _latest(place, keys)

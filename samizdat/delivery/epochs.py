@@ -13,17 +13,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from itertools import islice
-from pathlib import Path
 from typing import Protocol
 
-from samizdat import plugins
 from samizdat.core.backup import epoch
 from samizdat.core.backup.epoch import Epoch, EpochBroken
+from samizdat.delivery import backup_places
 from samizdat.delivery.models import EpochRecord
 from samizdat.logs import where_it_broke
-from samizdat.options import option
 from samizdat.vault import keyring
 
 log = logging.getLogger("samizdat.worker")
@@ -155,16 +152,8 @@ def _rival(row: EpochRecord, own: Epoch) -> Epoch | None:
 # -- what places say ----------------------------------------------------------------------------------------------
 
 
-def _places() -> list[OpenPlace]:
-    """Of SAMIZDAT_BACKUP_PLACES; the password of each is a line of SAMIZDAT_BACKUP_PASSWORDS."""
-    urls, file = option("SAMIZDAT_BACKUP_PLACES").split(), option("SAMIZDAT_BACKUP_PASSWORDS")
-    return [partial(_open, url, file, line) for line, url in enumerate(urls)]
-
-
-def _open(url: str, file: str, line: int) -> EpochFiles:
-    """Errors: PlaceError; OSError, of the file."""
-    lines = Path(file).read_text("utf-8").splitlines() if file else []
-    return plugins.open_place(url, lines[line].strip() if line < len(lines) else "")
+def _places() -> Sequence[OpenPlace]:
+    return backup_places.open_all()
 
 
 @dataclass(frozen=True, slots=True)

@@ -211,6 +211,25 @@ class EpochRecord(models.Model):
     looked = models.DateTimeField(null=True)
 
 
+class BackupPlace(models.Model):
+    """Where backups go by themselves (delivery/backup_places.py). `wrapped`: URL, password, recipients and what is kept
+    there; `state_sealed`: how the last attempts went. Both under a key of the instance."""
+
+    wrapped = models.BinaryField()
+    state_sealed = models.BinaryField(default=b"", db_default=b"")
+
+
+class BackupCopy(models.Model):
+    """A copy that was written to a place. `wrapped` says the same, sealed, and the name of its manifest: that holds."""
+
+    place = models.ForeignKey(BackupPlace, models.CASCADE, related_name="copies")
+    made = models.DateTimeField()
+    kind = models.CharField(max_length=10)  # core/backup/manifest: full or changes
+    bytes = models.BigIntegerField()  # Of all its pieces.
+    rows = models.BigIntegerField()
+    wrapped = models.BinaryField()
+
+
 class Clock(models.Model):
     """One row: what the time was when somebody last looked, and whether the clock was set (delivery/clock_jumps.py).
 

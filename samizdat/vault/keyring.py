@@ -43,7 +43,7 @@ AFTER_A_MOVE = timedelta(days=8)
 
 PROOF_LABEL = "proof:1"
 # Another day whenever seals, MACs or tables change before the first release: an older database is refused by it.
-PROOF_WORD = b"samizdat: this key belongs here, 2026-12-01, fourth."
+PROOF_WORD = b"samizdat: this key belongs here, 2026-12-02, first."
 
 # kind, number, current and created of a key.
 type Standing = tuple[str, int, bool, date]

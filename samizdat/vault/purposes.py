@@ -36,6 +36,7 @@ PURPOSES: dict[str, tuple[str, ...]] = {
     "backup pieces": _BOTH,  # Names of the pieces of a backup, by what is in them.
     "backup manifests": _BOTH,  # Signatures of manifests.
     "backup identity": _BOTH,  # The secret key of age that opens manifests, and pieces that nobody else was given.
+    "backup places": _BOTH,  # Where backups go, with passwords, sealed.
     "releases": _ALL,  # MAC of how often it was released.
     "epoch records": _BOTH,  # MACs of who may send, at backup places.
 }

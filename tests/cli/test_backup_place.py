@@ -1,11 +1,14 @@
-"""A place of backups is opened with what its password file has."""
+"""backup place: where backups are kept, and what opens it."""
 
 from pathlib import Path
 
+import click
+import pyrage
 import pytest
 
 from samizdat import plugins
 from samizdat.cli import backup_place
+from tests.cli.conftest import House
 
 KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjE\n-----END OPENSSH PRIVATE KEY-----\n"
 
@@ -19,3 +22,67 @@ def test_a_password_is_the_first_line_and_a_private_key_is_all_of_its_file(
     (tmp_path / "password").write_text(text)
     backup_place.opened("sftp://ada@b.example/backups", str(tmp_path / "password"))
     assert opened == [("sftp://ada@b.example/backups", secret)]
+
+
+@pytest.fixture
+def house(house: House) -> House:
+    """Without any place."""
+    for kept in house.say("backup", "place", "list")["places"]:
+        house.say("backup", "place", "remove", str(kept["id"]), "--yes")
+    return house
+
+
+def test_a_place_is_added_listed_backed_up_to_and_removed(house: House, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    offline = pyrage.x25519.Identity.generate()
+    added = house.say(
+        "backup", "place", "add", str(disk), "--recipient", str(offline.to_public()), "--bandwidth", "9MB/s"
+    )
+    assert (added["url"], added["bytes_per_second"]) == (disk.as_uri(), 9_000_000)
+    assert [path for path in disk.rglob("*") if path.is_file()] == []
+    again = house("backup", "place", "add", str(disk), "--json")
+    assert again.json["error"] == "place_exists"
+    (written,) = house.say("backup")["backups"]
+    assert written["place"] == added["id"] and (disk / written["copy"]).exists()
+    (listed,) = house.say("backup", "place", "list")["places"]
+    assert listed["last_backup"] == listed["last_full"] == written["time"] and not listed["error"]
+    house.say("backup", "place", "remove", str(added["id"]), "--yes")
+    assert (disk / written["copy"]).exists()
+    assert house("backup", "--json").json["error"] == "no_place"
+    assert house("backup", "place", "remove", "7", "--yes", "--json").json["error"] == "no_such_place"
+
+
+def test_a_place_that_fails_keeps_no_other_one_from_its_backup(house: House, tmp_path: Path) -> None:
+    for name in ("away", "disk"):
+        (tmp_path / name).mkdir()
+        house.say("backup", "place", "add", str(tmp_path / name))
+    (tmp_path / "away").rename(tmp_path / "drawer")
+    failed = house("backup", "--json")
+    assert failed.code == 1 and failed.json["error"] == "backup_failed"
+    assert [each["error"] for each in failed.json["backups"]] == ["missing", ""]
+    away, disk = house.say("backup", "place", "list")["places"]
+    assert "isn't there" in away["error"].replace("’", "'") and away["failing_since"]
+    assert disk["last_backup"] and not disk["error"]
+
+
+def test_a_place_that_does_not_work_is_not_added(house: House) -> None:
+    refused = house("backup", "place", "add", str(house.folder / "nowhere"), "--json")
+    assert (refused.code, refused.json["error"]) == (1, "missing")
+    assert house.say("backup", "place", "list") == {"places": []}
+
+
+def test_without_a_recipient_it_is_said_who_can_read_it(house: House, tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    assert "Anyone with a backup from this place" in house("backup", "place", "add", str(tmp_path / "disk")).err
+
+
+@pytest.mark.parametrize(("text", "speed"), [("2MB/s", 2_000_000), ("0.5 kb/s", 500), ("100B/s", 100)])
+def test_a_speed_is_written_with_its_unit(text: str, speed: int) -> None:
+    assert backup_place.Speed().convert(text, None, None) == speed
+
+
+@pytest.mark.parametrize("text", ["2", "2MB", "-1MB/s", "0MB/s", "fast", "9999999GB/s"])
+def test_another_word_is_no_speed(text: str) -> None:
+    with pytest.raises(click.BadParameter):
+        backup_place.Speed().convert(text, None, None)

@@ -162,6 +162,11 @@ segment remove Since
 export --to out.zip --plain --reason 'a look'
 !export --whose nobody@lantern.example
 backup --to {{folder}}/out
+!backup place add {{folder}}/none
+backup place add {{folder}}/out
+backup place list
+backup
+backup place remove 1
 !restore {{folder}}/out
 !route rm paper
 !keys lock-codes --count 2
@@ -240,6 +245,7 @@ def _iso(text: str) -> bool:
 
 def test_every_command_is_in_that_scenario() -> None:
     called = {" ".join(line.split()[:2]).lstrip("!") for line in SCENARIO.strip().splitlines()}
+    called |= {" ".join(line.split()[:3]).lstrip("!") for line in SCENARIO.strip().splitlines()}
     called |= {line.split()[0].lstrip("!") for line in SCENARIO.strip().splitlines()}
     assert {
         name

@@ -12,7 +12,7 @@ from tests.cli.conftest import House
 OF_A_LETTER = "subject preheader reply_to sender senders subjects accepted link wrong right intro thanks title words"
 OF_THE_HOUSE = (
     "organization typed accent appeals basis code consent content_url desk_url fields host identity language list_name "
-    "lists maps mark means name names new_name organization_slug plan postal_address provider public_url quiet "
+    "lists maps mark means name names new_name organization_slug place plan postal_address provider public_url quiet "
     "quiet_hours rate reason recipients required return_address segment segment_name selector source state tag "
     "tag_name tags template_name timezone topics old unsubscribe_mailbox warm_up when file files to move_to"
 )

@@ -11,8 +11,9 @@ import pytest
 
 from samizdat import dbclock
 from samizdat.core.backup import epoch
-from samizdat.delivery import actions, epochs
+from samizdat.delivery import actions, backup_places, epochs
 from samizdat.delivery.actions import copied_installation
+from samizdat.delivery.backup_places import PlaceDetails
 from samizdat.delivery.engine.sender import run_campaign
 from samizdat.delivery.errors import SendingLocked
 from samizdat.delivery.models import EpochRecord
@@ -257,10 +258,11 @@ def test_a_new_instance_key_is_followed_by_a_new_record(copies: Copies, places: 
     assert copied_installation.ask_places(now).own == standing.own
 
 
-def test_folders_of_the_options_are_places(house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kept_folders_are_places(house: House, tmp_path: Path) -> None:
     """One is a disk that is mounted, the other one isn't."""
     (tmp_path / "disk").mkdir()
-    monkeypatch.setenv("SAMIZDAT_BACKUP_PLACES", f"file://{tmp_path}/disk file://{tmp_path}/away")
+    for folder in ("disk", "away"):
+        backup_places.add(PlaceDetails(url=f"file://{tmp_path}/{folder}", added=dbclock.now()))
     copied_installation.look(dbclock.now())
     standing = copied_installation.ask_places(dbclock.now())
     assert (standing.places, standing.reached) == (2, 1)
@@ -269,14 +271,3 @@ def test_folders_of_the_options_are_places(house: House, tmp_path: Path, monkeyp
     rival = own.next(b"somebody", own.since)
     (tmp_path / "disk" / rival.name).write_bytes(epoch.written(rival, epochs._key()))
     assert copied_installation.ask_places(dbclock.now()).rival == rival and locked(house)
-
-
-def test_each_place_has_a_line_with_its_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    passwords, opened = tmp_path / "passwords", list[tuple[str, str]]()
-    passwords.write_text("first\n\nthird\n")
-    monkeypatch.setenv("SAMIZDAT_BACKUP_PLACES", "s3://key@a/b file:///mnt/x sftp://u@h/p rclone:r:p")
-    monkeypatch.setenv("SAMIZDAT_BACKUP_PASSWORDS", str(passwords))
-    monkeypatch.setattr(epochs.plugins, "open_place", lambda url, secret: opened.append((url, secret)))
-    for open_place in epochs._places():
-        open_place()
-    assert [secret for _url, secret in opened] == ["first", "", "third", ""]

@@ -61,6 +61,7 @@ OF_THE_WORKER = (
     "backup pieces",
     "backup manifests",
     "backup identity",
+    "backup places",
     "releases",
     "epoch records",
 )

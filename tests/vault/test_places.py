@@ -23,6 +23,7 @@ from samizdat.core.crypto import seal
 from samizdat.core.mail.domain_reports import DomainReport
 from samizdat.core.mail.outcome import Refused, RouteVerdict
 from samizdat.delivery import actions as delivery
+from samizdat.delivery import backup_places
 from samizdat.delivery.actions import key_locks, remote_checks, route_refusals, route_webhooks
 from samizdat.delivery.engine import results
 from samizdat.delivery.engine.results import SendResult
@@ -160,6 +161,9 @@ def _more(here: House) -> None:
         answered = Report((ReportEvent("reply"),), content=structs.replace(reply, subject=str(number)))
         take_up.take_up(organization, 10 + number, answered, None, NOW)
     key_locks.make_codes(organization, 2, by=admin, now=NOW)
+    for folder in ("mnt", "srv"):
+        kept = backup_places.add(backup_places.PlaceDetails(url=f"file:///{folder}", added=NOW))
+        backup_places.set_state(kept.number, backup_places.PlaceState(tried=NOW))
     away.choose(organization, away.AwaySettings(), now=NOW, by=admin)
     other = delivery.add_route(organization, "other", "smtp://u:p@mx2.example:587", now=NOW)
     for route in (here.route, other):

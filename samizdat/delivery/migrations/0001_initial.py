@@ -120,6 +120,26 @@ class Migration(InitialMigration):
             ],
         ),
         migrations.CreateModel(
+            name='BackupPlace',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('wrapped', models.BinaryField()),
+                ('state_sealed', models.BinaryField(db_default=b'', default=b'')),
+            ],
+        ),
+        migrations.CreateModel(
+            name='BackupCopy',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('made', models.DateTimeField()),
+                ('kind', models.CharField(max_length=10)),
+                ('bytes', models.BigIntegerField()),
+                ('rows', models.BigIntegerField()),
+                ('wrapped', models.BinaryField()),
+                ('place', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='copies', to='delivery.backupplace')),
+            ],
+        ),
+        migrations.CreateModel(
             name='EpochRecord',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

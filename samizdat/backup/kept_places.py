@@ -1,0 +1,109 @@
+"""Backups to the places that the installation keeps (delivery/backup_places.py)."""
+
+import contextlib
+import secrets
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from msgspec import structs
+
+from samizdat import plugins
+from samizdat.backup import recipients, writing
+from samizdat.backup.errors import BackupRefused
+from samizdat.backup.sets import WritablePlace
+from samizdat.backup.writing import Tell, WrittenCopy
+from samizdat.core.backup.manifest import FULL
+from samizdat.delivery import backup_places
+from samizdat.delivery.backup_places import CopyDetails, KeptPlace, PlaceDetails, PlaceState
+from samizdat.vault import sources
+
+# Where what a place is tried with lies, for a moment.
+PROBES = "probes"
+_PROBE = b"Samizdat tried whether this place keeps what it is given. This file can be deleted.\n"
+
+
+def try_place(place: WritablePlace) -> bool:
+    """Writes, reads and deletes a small file: False where it can't be deleted. Errors: PlaceError, BackupRefused."""
+    name, content = f"{PROBES}/{secrets.token_hex(8)}", _PROBE + secrets.token_hex(16).encode()
+    place.write(name, content)
+    if (name, len(content)) not in set(place.names(PROBES)) or place.read(name) != content:
+        raise BackupRefused(
+            "not_kept", "The place gave back something else than what was written. Don't use it before you know why."
+        )
+    try:
+        place.delete(name)
+    except plugins.PlaceError:
+        return False
+    return name not in {there for there, _size in place.names(PROBES)}
+
+
+def add(details: PlaceDetails) -> KeptPlace:
+    """Tries the place, then keeps it. Errors: PlaceError, BackupRefused, ExportRefused, VaultError."""
+    chosen = recipients.cleaned(details.recipients)
+    if any(isinstance(kept, KeptPlace) and kept.details.url == details.url for kept in backup_places.all_places()):
+        raise BackupRefused(
+            "place_exists", "This backup place was added before. Remove it first: samizdat backup place remove."
+        )
+    with opened(details) as place:
+        deletes = try_place(place)
+    key = recipients.wrapped_key_file(sources.instance_key(), chosen) if chosen else ""
+    return backup_places.add(structs.replace(details, recipients=chosen, key=key, append_only=not deletes))
+
+
+@contextlib.contextmanager
+def opened(details: PlaceDetails) -> Iterator[WritablePlace]:
+    """Errors: PlaceError."""
+    place = details.open()
+    try:
+        yield place
+    finally:
+        place.close()
+
+
+def back_up(
+    kept: KeptPlace,
+    *,
+    databases: Sequence[str],
+    now: datetime,
+    kind: str = FULL,
+    jobs: int = writing.JOBS,
+    tell: Tell = lambda _rows: None,
+) -> WrittenCopy:
+    """A copy to this place, which is noted, as is what goes wrong. Errors: PlaceError, BackupRefused, VaultError."""
+    try:
+        with opened(kept.details) as place:
+            written = writing.write_copy(
+                place,
+                databases=databases,
+                now=now,
+                to=kept.details.recipients,
+                key=kept.details.key,
+                kind=kind,
+                jobs=jobs,
+                tell=tell,
+            )
+    except Exception as error:
+        if getattr(error, "code", "") != "backup_runs":
+            backup_places.set_state(kept.number, _failed(kept.state, now, error))
+        raise
+    facts = written.copy.manifest
+    copy = CopyDetails(
+        path=written.copy.path,
+        made=written.copy.time,
+        kind=facts.kind,
+        bytes=written.bytes,
+        rows=sum(facts.totals.values()),
+        pieces=written.pieces,
+        written_bytes=written.written_bytes,
+        recipients=facts.recipients,
+    )
+    backup_places.note_copy(kept.number, copy)
+    backup_places.set_state(kept.number, PlaceState(tried=now, undeleted=kept.state.undeleted))
+    return written
+
+
+def _failed(state: PlaceState, now: datetime, error: Exception) -> PlaceState:
+    sentence = str(error) if hasattr(error, "code") else type(error).__name__
+    return structs.replace(
+        state, tried=now, failures=state.failures + 1, failing=state.failing or now, error=sentence[:500]
+    )
