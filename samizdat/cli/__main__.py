@@ -14,7 +14,7 @@ COMMANDS = {
     "serve": ("instance", "serve"),
     "worker": ("instance", "worker"),
     "doctor": ("doctor", "doctor"),
-    "upgrade": ("instance", "upgrade"),
+    "upgrade": ("upgrade", "upgrade"),
     "keys": ("keys", "keys"),
     "backup": ("backup", "backup"),
     "restore": ("restore", "restore"),

@@ -64,6 +64,7 @@ def _all_signs() -> Iterator[HealthCheck]:
     yield from looks.listeners()
     yield from looks.swap()
     yield from looks.backups(bootstrap.now())
+    yield from looks.upgrade_copies(bootstrap.now())
     yield from _spelling()
     yield from _words()
     yield from _foreign()

@@ -28,6 +28,8 @@ WRONG_CLOCK = 5.0
 PATIENCE = 4.0
 # And our own listener for mail.
 ANSWERS = 2.0
+# Days after which it is known whether an upgrade works.
+COPY_DAYS = 7
 # Days before a certificate ends in which it should have been renewed long ago.
 ENDS_SOON = 14
 
@@ -490,3 +492,18 @@ def backups(now: datetime) -> Iterator[HealthCheck]:
         yield HealthCheck("red", "backups", f"{text}since, encrypted. Delete them.")
     elif kept:
         yield HealthCheck("good", "backups", f"{len(kept):,} files, none older than {BACKUP_DAYS} days.")
+
+
+def upgrade_copies(now: datetime) -> Iterator[HealthCheck]:
+    """What upgrades and ways back have left beside the data folder."""
+    from samizdat.backup.upgrade_copies import leftovers
+
+    ages = [(now - datetime.fromtimestamp(path.stat().st_mtime, UTC), path) for path in leftovers()]
+    old = [path for age, path in ages if age > timedelta(days=COPY_DAYS)]
+    if old:
+        is_late = any(age > timedelta(days=BACKUP_DAYS) for age, _path in ages)
+        text = (
+            f"Copies that `samizdat upgrade` made more than {COPY_DAYS} days ago have the data of people erased since, "
+        )
+        step = f"encrypted. If everything works, delete them: rm -r {' '.join(map(str, old))}"
+        yield HealthCheck("red" if is_late else "amber", "upgrade copies", text + step)

@@ -1,4 +1,4 @@
-"""init, upgrade, person, serve, worker: the house itself."""
+"""init, person, serve, worker: the house itself."""
 
 import getpass
 import os
@@ -261,16 +261,13 @@ def _about_the_key(key_is_new: bool, copy: str | None, declined: bool) -> list[s
     ]
 
 
-@click.command()
-@common
-def upgrade() -> None:
-    """Upgrade the database to this version. First stop `serve` and copy the data folder."""
-    bootstrap.load_django()
-    bring_up_to_date()
-    say({"upgraded": True}, "The database is up to date.")
-
-
 def bring_up_to_date() -> None:
+    """Errors: Failed, of a database that is newer than the program or from before its first release."""
+    check_version()
+    migrate()
+
+
+def check_version() -> None:
     """Errors: Failed, of a database that is newer than the program or from before its first release."""
     from samizdat.vault import keyring
 
@@ -282,7 +279,6 @@ def bring_up_to_date() -> None:
         raise
     except VaultError:
         pass  # Tables are brought up to date without a key; `serve` says what is wrong with it.
-    migrate()
 
 
 @click.group()

@@ -206,7 +206,7 @@ def _background(senders: int | None) -> list[Child]:
 def _the_house() -> Iterator[KeySource]:
     """The lock on the data folder and the opened key source."""
     folder = data_folder()
-    with _private_files(), _locked(folder):
+    with _private_files(), locked(folder):
         _close(folder)
         # Whoever served here is gone, for the lock is ours; so is its socket.
         stop_listening(folder)
@@ -259,7 +259,7 @@ def _close(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[IO[str]]:
+def locked(folder: Path) -> Iterator[IO[str]]:
     """One supervisor a data folder. The kernel lets go of the lock however the process ends."""
     try:
         file = (folder / LOCK_NAME).open("a+")
