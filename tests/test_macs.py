@@ -16,7 +16,7 @@ from samizdat.campaigns.actions import create
 from samizdat.campaigns.archive import share_links
 from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.models import ShareLink
-from samizdat.delivery.actions import key_locks
+from samizdat.delivery.actions import key_destruction, key_locks
 from samizdat.events import chain
 from samizdat.events.models import ChainHead
 from samizdat.portability import actions as exporting
@@ -24,7 +24,7 @@ from samizdat.portability import permits
 from samizdat.portability.models import Export
 from samizdat.portability.request import ExportRequest
 from samizdat.vault import locks
-from samizdat.vault.models import KeyLock
+from samizdat.vault.models import KeyDestruction, KeyLock
 from tests.conftest import NOW, PASSWORD, TODAY
 
 pytestmark = pytest.mark.django_db
@@ -45,6 +45,7 @@ HOLDS: dict[type[Model], Callable[[Any], bool]] = {
     Export: permits.is_ours,
     ChainHead: chain._is_ours,
     ConsentRecord: _was_emptied,
+    KeyDestruction: lambda row: key_destruction.is_ours(row, bytes(Organization.objects.get().uid)),
     KeyLock: lambda row: locks.is_ours(row, bytes(Organization.objects.get().uid)),
 }
 
@@ -68,6 +69,7 @@ def rows(lantern: Any) -> dict[type[Model], Any]:
     erase(lantern, subscriber=add_subscriber(lantern, "ada@post.example", letter, consent="Yes.", now=NOW), now=NOW)
     key_locks.lock(lantern, by=None, now=NOW)
     key_locks.unlock(lantern, by=None, now=NOW)
+    key_destruction._keep(KeyDestruction(organization=lantern, number=1, hours=24, asked=NOW, by=vera))
     while chain.append():
         continue
     return {model: model._default_manager.order_by("pk")[0] for model in _with_mac()}

@@ -186,6 +186,7 @@ def test_every_table_that_points_at_a_subscriber_is_on_the_list() -> None:
         "audience_importpiece",
         "portability_exportpiece",
         "vault_vaultkey",
+        "vault_keydestruction",
     }
     assert pointing - others <= set(READER_TABLES), pointing - others - set(READER_TABLES)
 

@@ -30,6 +30,7 @@ SEALED_BY = {
     "vault.vaultkey.kind": "the label of the wrapped key",
     "vault.keylock.locked": "mac, and the log",
     "vault.keylock.destroyed": "mac",
+    "vault.keydestruction.confirmed": "mac, and the log",
     "audience.field.readable": "the field's sealed facts",
     "audience.signupform.removed": "the form's sealed facts",
     "audience.consentrecord.kind": "the record's digest",

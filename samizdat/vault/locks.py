@@ -100,6 +100,11 @@ def _mac(key: bytes, row: KeyLock, uid: bytes) -> bytes:
     return seal.keyed_hash(key, json.dumps(facts))
 
 
+def keyed(facts: list[object]) -> bytes:
+    """A MAC of what is to become of keys, under the same key. facts: the first one is a word, which no lock's is."""
+    return seal.keyed_hash(_key(), json.dumps(facts))
+
+
 class LockState:
     """What a key server knows: rows as it has last read them. What was locked stays so until a later row of ours says
     otherwise, also where its row is gone."""

@@ -40,6 +40,21 @@ class KeyLock(models.Model):
     mac = models.BinaryField(max_length=32)
 
 
+class KeyDestruction(models.Model):
+    """That an organization's keys are to be destroyed (delivery/actions/key_destruction.py). `number`: how often it was
+    asked for, by the event log."""
+
+    organization = models.OneToOneField("accounts.Organization", models.CASCADE, primary_key=True, related_name="+")
+    number = models.BigIntegerField()
+    hours = models.PositiveSmallIntegerField()  # Of waiting, from the second person's yes on.
+    asked = models.DateTimeField()
+    by = models.ForeignKey("accounts.Person", models.CASCADE, related_name="+")
+    confirmed = models.DateTimeField(null=True)
+    confirmed_by = models.ForeignKey("accounts.Person", models.CASCADE, null=True, related_name="+")
+    waited_seconds = models.FloatField(default=0, db_default=0)
+    mac = models.BinaryField(max_length=32, default=b"", db_default=b"")
+
+
 class LockCodeSet(models.Model):
     """Codes on paper that lock an organization by email. `sealed`: a lock_codes.CodeSet."""
 

@@ -7,9 +7,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
 from samizdat.accounts.queries import name_in
-from samizdat.delivery.actions import key_locks
+from samizdat.delivery.actions import key_destruction, key_locks
 from samizdat.vault import locks
-from samizdat.web.base_form import DeskForm
+from samizdat.web.base_form import DeskForm, FormData
 from samizdat.web.request import VisitorRequest
 from samizdat.web.settings.forms.team import LONGEST_PASSWORD
 
@@ -21,6 +21,29 @@ class UnlockForm(DeskForm):
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
+
+
+class DestroyForm(UnlockForm):
+    """name: that of the organization, as it has to be typed."""
+
+    typed = forms.CharField(label=lazy("Name of the organization, to confirm"), max_length=200)
+    hours = forms.TypedChoiceField(
+        label=lazy("Waiting time after the second admin’s confirmation"),
+        widget=forms.RadioSelect,
+        coerce=int,
+        choices=[(24, lazy("24 hours")), (72, lazy("72 hours"))],
+        initial=key_destruction.HOURS[0],
+    )
+    field_order = ("hours", "typed", "password")
+
+    def __init__(self, data: FormData, name: str) -> None:
+        super().__init__(data)
+        self._name = name
+
+    def clean_typed(self) -> str:
+        if self.cleaned_data["typed"].strip() != self._name:
+            raise forms.ValidationError(_("That isn’t its name."))
+        return self._name
 
 
 def answer(request: VisitorRequest, form: UnlockForm | None = None) -> HttpResponse:

@@ -1,16 +1,18 @@
 """An admin locks the organization with one press; signed in again, they unlock it with their password."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.test import Client
 
+from samizdat.accounts import memberships
 from samizdat.accounts.actions import change_settings
 from samizdat.accounts.models import Session
-from samizdat.delivery.actions import key_locks
+from samizdat.delivery.actions import key_destruction, key_locks
 from samizdat.vault import keyring, lock_codes, locks
 from tests.conftest import NOW, PASSWORD
-from tests.web.conftest import House, signed_in
+from tests.web.conftest import House, make_person, signed_in
 
 
 def lock_page(here: House) -> str:
@@ -108,3 +110,34 @@ def test_the_page_says_that_an_email_locked_it(here: House) -> None:
     keyring.drop([(here.organization.pk, bytes(here.organization.uid))])
     seen = signed_in(here.people["admin"]).get(f"/o/{here.organization.slug}/")
     assert "An email with a code from paper locked it" in seen.content.decode()
+
+
+def test_two_admins_destroy_the_keys_and_each_page_says_how_it_stands(
+    here: House, desk: Callable[[str], Client]
+) -> None:
+    page, first = f"{lock_page(here)}/destroy", desk("admin")
+    other = make_person("eva", "eva@lantern.example", here.organization, "admin")
+    memberships.give(other, here.organization, "admin", NOW - timedelta(days=900))
+    second = signed_in(other)
+    assert "What becomes impossible" in first.get(page).content.decode()
+    name = here.organization.name
+    assert first.post(page, {"hours": "24", "typed": "another", "password": PASSWORD}).status_code == 422
+    assert first.post(page, {"hours": "72", "typed": name, "password": PASSWORD}).status_code == 302
+    assert "Confirm: destroy" not in first.get(page).content.decode()
+    assert "it waits 72 hours" in second.get(page).content.decode()
+    assert second.post(page, {"password": PASSWORD}).status_code == 302
+    assert "the time stands still" in first.get(page).content.decode()
+    assert first.post(f"{page}/cancel").status_code == 302
+    assert key_destruction.state(here.organization) is None
+    assert desk("editor").get(page).status_code == 403
+
+
+def test_the_pages_of_an_organization_without_keys_say_what_happened(here: House) -> None:
+    assert key_locks.destroy(here.organization, by=here.people["admin"], now=NOW) is not None
+    keyring.drop([(here.organization.pk, bytes(here.organization.uid))])
+    client = signed_in(here.people["admin"])
+    for page in ("", "subscribers/", "settings/lock"):
+        seen = client.get(f"/o/{here.organization.slug}/{page}")
+        assert seen.status_code == 423 and "destroyed them" in seen.content.decode()
+    assert client.post(unlock_page(here), {"password": PASSWORD}).status_code == 423
+    assert client.get("/organizations").status_code in (200, 302)

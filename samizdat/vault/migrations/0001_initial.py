@@ -35,6 +35,20 @@ class Migration(InitialMigration):
             ],
         ),
         migrations.CreateModel(
+            name='KeyDestruction',
+            fields=[
+                ('organization', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='+', serialize=False, to='accounts.organization')),
+                ('number', models.BigIntegerField()),
+                ('hours', models.PositiveSmallIntegerField()),
+                ('asked', models.DateTimeField()),
+                ('confirmed', models.DateTimeField(null=True)),
+                ('waited_seconds', models.FloatField(db_default=0, default=0)),
+                ('mac', models.BinaryField(db_default=b'', default=b'', max_length=32)),
+                ('by', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.person')),
+                ('confirmed_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.person')),
+            ],
+        ),
+        migrations.CreateModel(
             name='LockCodeSet',
             fields=[
                 ('organization', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='+', serialize=False, to='accounts.organization')),

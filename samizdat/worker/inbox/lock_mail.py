@@ -1,7 +1,6 @@
 """Looks for codes that lock an organization in what has just come in, before anything else is done with it: ordinary
 mail waits its turn, up to minutes in a flood. All admins are mailed that it was locked."""
 
-import asyncio
 import contextlib
 import logging
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,12 +10,9 @@ from pathlib import Path
 import msgspec
 
 from samizdat import mail_spool
-from samizdat.accounts import memberships, sealed_people
 from samizdat.accounts.models import Organization, Person
 from samizdat.core.crypto.seal import SealError
 from samizdat.core.mail.incoming_envelope import Envelope
-from samizdat.core.mail.outcome import Accepted
-from samizdat.delivery import service_senders
 from samizdat.delivery.actions import key_locks
 from samizdat.events.actions import readable_time
 from samizdat.events.models import Event, FollowUp
@@ -25,7 +21,7 @@ from samizdat.incoming.models import IncomingMail
 from samizdat.logs import where_it_broke
 from samizdat.vault import lock_codes
 from samizdat.vault.locks import unlocked
-from samizdat.worker.mail.service_mail import ReadyMail, leads_out, ready
+from samizdat.worker.mail import last_mails
 from samizdat.worker.schedule import admin_alerts
 
 log = logging.getLogger("samizdat.worker")
@@ -108,38 +104,15 @@ def _used(organization: Organization, boxes: Sequence[bytes], now: datetime) -> 
 def lock(organization: Organization, codes: tuple[str, ...], now: datetime) -> bool:
     """Locks it and mails all admins. The mails are made before: afterwards nobody reads the password of a route."""
     try:
-        mails = _mails(organization, now)
+        mails = last_mails.ready_for_admins(organization, admin_alerts.locked_by_mail, now)
     except Exception as error:
         log.error("Admins can't be mailed that their organization was locked: %s", where_it_broke(error))
         mails = []
     if not lock_by_mail.lock(organization, codes, now):
         return False
     log.warning("An organization was locked by an email with a code.")
-    _note(organization, asyncio.run(_carry(mails)), now)
+    _note(organization, last_mails.carry(mails), now)
     return True
-
-
-def _mails(organization: Organization, now: datetime) -> list[tuple[Person, ReadyMail]]:
-    sender = service_senders.own_sender(organization)
-    if sender is None:
-        return []
-    local, states = not leads_out(organization), admin_alerts.STATES
-    members = memberships.valid(organization=organization, role="admin", person__is_active=True)
-    mails = []
-    for person in [member.person for member in members][:MOST_MAILS]:
-        subject, text = admin_alerts.locked_by_mail(organization, person)
-        to = sealed_people.email_of(person)
-        mails.append((person, ready(organization, sender, to, subject, text, now, states, local)))
-    return mails
-
-
-async def _carry(mails: Sequence[tuple[Person, ReadyMail]]) -> list[Person]:
-    """All at once; whose server took theirs in time."""
-    tasks = {asyncio.create_task(mail.carry()): person for person, mail in mails}
-    done, late = await asyncio.wait(tasks, timeout=MAILING) if tasks else (set(), set())
-    for task in late:
-        task.cancel()
-    return [tasks[task] for task in done if not task.exception() and isinstance(task.result(), Accepted)]
 
 
 def _note(organization: Organization, mailed: list[Person], now: datetime) -> None:

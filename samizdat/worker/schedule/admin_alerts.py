@@ -30,7 +30,7 @@ from samizdat.core.mail.address import PROVIDERS
 from samizdat.core.mail.outcome import Accepted, Deferred, Outcome
 from samizdat.core.mail.refusals import NAMES
 from samizdat.delivery import service_senders
-from samizdat.delivery.actions import key_locks, outside_tests
+from samizdat.delivery.actions import key_destruction, key_locks, outside_tests
 from samizdat.delivery.complaint_stop import STOPPED
 from samizdat.delivery.models import ProviderRefusal, Route
 from samizdat.delivery.queries import HELD_BOUNCES
@@ -102,6 +102,8 @@ def _due(now: datetime) -> list["_AdminAlert"]:
     alerts += [_told_of_complaints(event) for event in spam if _is_due(_of(event))]
     alerts += [_told_of_lock(event) for event in locks if _is_due(_of(event))]
     of_keys = events.filter(kind__in=(key_locks.LOCKED, key_locks.UNLOCKED, key_locks.CODES_CREATED), at__gt=since)
+    steps = events.filter(kind__in=_DESTRUCTION, at__gt=since)
+    alerts += [_told_of_destruction(event) for event in steps if _is_due(_of(event))]
     alerts += [_told_of_keys(event) for event in of_keys if _is_due(_of(event))]
     alerts += [_told_of_route(event) for event in turned if _is_due(_of(event))]
     return alerts
@@ -215,6 +217,10 @@ def _told_of_keys(event: Event) -> _AdminAlert:
     if event.kind == key_locks.LOCKED:
         return _told_of_event(event, lambda: _("The organization was locked: %(name)s"), _locked_text)
     return _told_of_event(event, lambda: _("The organization was unlocked: %(name)s"), _unlocked_text)
+
+
+def _told_of_destruction(event: Event) -> _AdminAlert:
+    return _told_of_event(event, lambda: _("Destroying the keys: %(name)s"), _DESTRUCTION[event.kind])
 
 
 def _told_of_route(event: Event) -> _AdminAlert:
@@ -427,6 +433,48 @@ def _alarm_text(organization: Organization, what: str, todo: str, page: str) -> 
 def _locked_text(organization: Organization) -> str:
     first = _("%(name)s was locked in an emergency: everyone was signed out, and nothing was sent.")
     return "\n\n".join([first % named(organization), *_who_it_was(organization)]) + "\n"
+
+
+def destroyed(organization: Organization, person: Person) -> tuple[str, str]:
+    """As `locked_by_mail`."""
+    with override(person.language or leading(organization).language):
+        name = named(organization)
+        first = _("The keys of %(name)s were destroyed. Nobody can read its data again, and nothing is sent.")
+        last = _("Delete backups and exports from before, if nobody may read those either.")
+        return _("Keys destroyed: %(name)s") % name, f"{first % name}\n\n{last}\n"
+
+
+def _requested_text(organization: Organization) -> str:
+    first = _(
+        "An admin of %(name)s requested the destruction of its keys. It happens only after a second admin has "
+        "confirmed it, and after a waiting time."
+    )
+    return _destruction_text(organization, first)
+
+
+def _confirmed_text(organization: Organization) -> str:
+    first = _(
+        "A second admin confirmed the destruction of the keys of %(name)s. It happens at the end of the waiting time. "
+        "Until then, any admin can cancel it."
+    )
+    return _destruction_text(organization, first)
+
+
+def _destruction_text(organization: Organization, first: str) -> str:
+    last = _("If you didn’t expect this, cancel it there and change the passwords of all admins.")
+    return "\n\n".join([first % named(organization), *where(organization, "destroy-keys"), last]) + "\n"
+
+
+def _kept_text(organization: Organization) -> str:
+    first = _("The destruction of the keys of %(name)s was cancelled. The keys stay.")
+    return "\n\n".join([first % named(organization), *_who_it_was(organization)]) + "\n"
+
+
+_DESTRUCTION: dict[str, Callable[[Any], str]] = {
+    key_destruction.ASKED: _requested_text,
+    key_destruction.CONFIRMED: _confirmed_text,
+    key_destruction.CANCELLED: _kept_text,
+}
 
 
 def locked_by_mail(organization: Organization, person: Person) -> tuple[str, str]:

@@ -49,6 +49,7 @@ from samizdat.worker.queue import enqueue, sender_slots, tasks
 from samizdat.worker.reading_time import reading_time
 from samizdat.worker.schedule import (
     consistency_check,
+    destroy_keys,
     epoch_look,
     event_handlers,
     expire_signups,
@@ -284,6 +285,7 @@ SLOW: dict[str, Deed] = {
     "letters for the archive": publish.missing_letters,
     "pictures of campaigns that are about to begin": publish.due_pictures,
     "uploads": audience.sweep_uploads,
+    "keys that are to be destroyed": destroy_keys.look,
     "what waits for an approval": held,
     "exports that nobody fetched": exporting.sweep,
     "undoing that is over": bulk.forget_pieces,
@@ -314,6 +316,7 @@ SLOW: dict[str, Deed] = {
 # What these do cannot be taken back, and a clock that was set would have them do it to all: not in the hour after.
 PATIENT = frozenset(
     (
+        "keys that are to be destroyed",
         "digests",
         "welcome emails that wait too long",
         "uploads",

@@ -9,8 +9,9 @@ from django.utils.translation import gettext as _
 
 from samizdat import dbclock
 from samizdat.accounts.errors import AccountError
+from samizdat.accounts.queries import name_in
 from samizdat.accounts.sealed_settings import leading
-from samizdat.delivery.actions import key_locks
+from samizdat.delivery.actions import key_destruction, key_locks
 from samizdat.incoming import lock_by_mail
 from samizdat.vault import lock_codes
 from samizdat.web import key_locks as locked_page
@@ -47,6 +48,47 @@ def show_lock_codes(request: DeskRequest) -> HttpResponse:
     else:
         facts["known"] = lock_codes.state(request.organization)
     return render(request, "web/lock_codes.html", facts, status=422 if form.errors else 200)
+
+
+@door(see=ADMINS, do=ADMINS)
+def destroy_keys(request: DeskRequest) -> HttpResponse:
+    """What becomes impossible, and what still has the keys. POST asks for it, or confirms what another admin asked."""
+    organization, now = request.organization, dbclock.asked()
+    row = key_destruction.state(organization)
+    form: locked_page.UnlockForm
+    posted = request.POST if request.method == "POST" else None
+    if row is None:
+        form = locked_page.DestroyForm(posted, leading(organization).name)
+    else:
+        form = locked_page.UnlockForm(posted)
+    if form.is_valid() and gave_password(request, form, "password"):
+        try:
+            if row is None:
+                key_destruction.ask(organization, form.cleaned_data["hours"], by=request.person, now=now)
+            else:
+                key_destruction.confirm(organization, by=request.person, now=now)
+        except AccountError as refused:
+            refuse(form, None, refused)
+        else:
+            messages.success(request, _("All admins get an email."))
+            return go(request, "destroy-keys")
+    facts = {
+        "form": form,
+        "row": row,
+        "due": key_destruction.due_at(row) if row else None,
+        "by": name_in(organization, row.by) if row else "",
+        "second": name_in(organization, row.confirmed_by) if row and row.confirmed_by else "",
+        "mine": row is not None and row.by == request.person,
+        "copies": [*key_destruction.copies(organization)],
+    }
+    return render(request, "web/destroy_keys.html", facts, status=422 if form.errors else 200)
+
+
+@deed(ADMINS)
+def keep_keys(request: DeskRequest) -> HttpResponse:
+    if key_destruction.cancel(request.organization, by=request.person, now=dbclock.asked()):
+        messages.success(request, _("Cancelled. The keys stay."))
+    return go(request, "destroy-keys")
 
 
 @deed(ADMINS, in_lock=True)
