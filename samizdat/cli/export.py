@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,6 +61,14 @@ FORMATS = ("samizdat", "mailchimp", "csv", "xlsx")
     ),
 )
 @click.option(
+    "--setup",
+    is_flag=True,
+    help=(
+        "samizdat, encrypted: include sending routes with their passwords, sending domains with their DKIM keys, and "
+        "who is on the team, to move to another installation."
+    ),
+)
+@click.option(
     "--whose", type=ADDRESS, metavar="ADDRESS", help="Instead of an export: show which export has this marker address."
 )
 @common
@@ -74,6 +83,7 @@ def export(
     plain: bool,
     reason: str,
     keys: bool | None,
+    setup: bool,
     whose: str | None,
 ) -> None:
     """Export subscribers: fields, tags, lists, consent records, suppressions. Encrypted to an age key; an
@@ -98,6 +108,7 @@ def export(
         _segment(segment),
         _tagged(tag),
         passphrase,
+        setup,
     )
     actions.check(wish, plain=plain, reason=reason)
     _insist_on_slug(bootstrap.organization())
@@ -116,7 +127,7 @@ def export(
         note(f"The passphrase, shown this once: {words}")
     document = {
         "file": to, "format": form, "sealed": not plain, "recipients": len(wish.recipients), "keys": wish.keys,
-        "bytes": row.bytes, "counts": row.counts, "planted": bool(told_of(row).planted),
+        "setup": wish.setup, "bytes": row.bytes, "counts": row.counts, "planted": bool(told_of(row).planted),
     }  # fmt: skip
     if to == "-":
         return
@@ -282,4 +293,23 @@ def bring_back(path: Path, name: str | None, identity: str | None, dry_run: bool
         lines.append("Dry run: nothing was written.")
     elif document["rows"] and document["unchanged"] == document["rows"]:
         lines.append("Everything was already here. Nothing was changed.")
+    if not dry_run and counts.get("setup"):
+        lines += _lines_of_setup()
     say(document, *lines)
+
+
+def _lines_of_setup() -> list[str]:
+    """What somebody has to do, so that routes, domains and the team are as they were."""
+    from samizdat.portability.restore.documents import team_to_invite
+    from samizdat.portability.restore.resume import imported_export
+
+    row = imported_export(bootstrap.organization())
+    team = team_to_invite(row) if row else []
+    invite = [f"  samizdat person add --role {entry.role} {shlex.quote(entry.address)}" for entry in team]
+    return [
+        "Routes came in paused. When the old installation has stopped sending: samizdat route test NAME, then samizdat "
+        "route resume NAME",
+        "Check the DNS records of each sending domain, then let its keys sign: samizdat domain check NAME",
+        *(["Invite the team:"] if team else []),
+        *invite,
+    ]

@@ -72,6 +72,11 @@ def check(wish: ExportRequest, *, plain: bool, reason: str) -> None:
         age_encryption.recipients(wish.recipients)
     if wish.keys and wish.format != "samizdat":
         raise ExportRefused("keys_elsewhere", _("Only the Samizdat format can include link keys."))
+    if wish.setup and (plain or wish.format != "samizdat"):
+        sentence = _(
+            "Routes, sending domains and the team are only included in an encrypted export in Samizdat format."
+        )
+        raise ExportRefused("setup_elsewhere", sentence)
     if wish.lists and wish.format == "samizdat":
         sentence = _("The Samizdat format always includes every list. To export one list, choose another format.")
         raise ExportRefused("lists_elsewhere", sentence)
@@ -104,8 +109,9 @@ def is_held(organization: Organization, wish: ExportRequest, by: Person | None) 
     """Whether what this person wants has to wait for another one, or for a day."""
     if wish.is_plain:
         return True
-    # Nobody knows who has read a passphrase: each is a key that was never seen before.
-    is_known = not wish.passphrase and recipient_keys.are_known(organization, wish.recipients)
+    # Nobody knows who has read a passphrase: each is a key that was never seen before. And whoever may have all
+    # subscribers may not therefore send in the organization's name.
+    is_known = not wish.passphrase and not wish.setup and recipient_keys.are_known(organization, wish.recipients)
     return pending_changes.held(organization, by) and not is_known
 
 
@@ -144,6 +150,7 @@ def _new(
             "reason": details.reason,
             "recipients": list(wish.recipients),
             "passphrase": wish.passphrase,
+            **({"setup": True} if wish.setup else {}),
             **pending_changes.behind(organization),
         }
         record(permits.EXPORTED, organization, about=row.pk, by=by, now=now, detail=detail)

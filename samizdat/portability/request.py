@@ -19,7 +19,8 @@ from samizdat.vault import keyring
 class ExportRequest:
     """What is to leave. `lists`: numbers, empty for all; `keys`: those of the links in letters go along (our own
     format alone); `zipped`: a CSV in a zip; `segment`: its row number, None for everybody; `fit`: those alone who fit
-    these filters or were ticked; `passphrase`: it is sealed by one that is made here (age_passphrase.py)."""
+    these filters or were ticked; `passphrase`: it is sealed by one that is made here (age_passphrase.py); `setup`:
+    routes, sending domains and the team go along (parts/setup.py)."""
 
     format: str
     recipients: tuple[str, ...] = ()
@@ -29,6 +30,7 @@ class ExportRequest:
     segment: int | None = None
     fit: Filter | None = None
     passphrase: bool = False
+    setup: bool = False
 
     @property
     def is_plain(self) -> bool:

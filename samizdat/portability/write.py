@@ -98,7 +98,7 @@ def _write(
     if wish.format == "mailchimp":
         lists = list(wish.lists) or list(home.lists)
         return {"lists": mailchimp.write(box, home, planted, progress, lists, only)}
-    besides_them: dict[str, Any] = {"extras": tables.extras, "parts": registry.parts()}
+    besides_them: dict[str, Any] = {"extras": tables.extras, "parts": registry.parts(setup=wish.setup)}
     return native.write(box, home, planted, progress, now=now, version=VERSION, keys=wish.keys, **besides_them)
 
 

@@ -63,11 +63,13 @@ def add_route(
     password: str | None = None,
     signs: bool = True,
     warm_up: str | None = None,
+    of_the_server: bool = True,
 ) -> Route:
-    """A new way out; URL and credentials are sealed, and whether it was added on the server itself (by nobody who has
-    signed in), for then it may lead anywhere. rate: one limit or several, "10/s,5000/h,20000/d". signs: whether
-    we sign what goes by it, or its provider does. warm_up: how many go on its first days, "50,100,200" or "standard".
-    Nothing goes by one that waits for an approval (route_changes.py). Errors: RouteRefused.
+    """A new way out; URL and credentials are sealed, and whether it was added on the server itself: by nobody who has
+    signed in, and not from a file of somebody else's (of_the_server). Then it may lead anywhere. rate: one limit or
+    several, "10/s,5000/h,20000/d". signs: whether we sign what goes by it, or its provider does. warm_up: how many go
+    on its first days, "50,100,200" or "standard". Nothing goes by one that waits for an approval (route_changes.py).
+    Errors: RouteRefused.
     """
     name, turn = _name(name), _place(priority)
     limits, plan = _limits(rate), _plan(warm_up)
@@ -94,7 +96,7 @@ def add_route(
                 state="waiting" if waits else "live",
                 changed=now,
             )
-            address = RouteAddress(url.strip(), password, ours=by is None, held=waits)
+            address = RouteAddress(url.strip(), password, ours=by is None and of_the_server, held=waits)
             route.settings_sealed = seal_address(route, address)
             route.save(update_fields=["settings_sealed"])
             record("route.added", organization, now=now, by=by, about=route.pk, detail={"name": name})

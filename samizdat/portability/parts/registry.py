@@ -13,9 +13,11 @@ from samizdat.portability.parts.conversations import ConversationsPart
 from samizdat.portability.parts.delivery import DeliveryPart
 from samizdat.portability.parts.growth import GrowthPart
 from samizdat.portability.parts.retention import RetentionPart
+from samizdat.portability.parts.setup import SetupPart
 
 
-def parts() -> Iterator[ExportPart]:
+def parts(*, setup: bool = True) -> Iterator[ExportPart]:
+    """setup: with routes, sending domains and the team, which go along where somebody asked for them."""
     yield GrowthPart()
     # Templates, looks and letters show pictures; letters stand in templates; all else belongs to letters.
     yield from (Pictures(), Templates(), TemplatesPart(), CampaignsPart())
@@ -23,3 +25,5 @@ def parts() -> Iterator[ExportPart]:
     yield DeliveryPart()
     yield RetentionPart()
     yield ConversationsPart()  # Of subscribers, by campaigns.
+    if setup:
+        yield SetupPart()

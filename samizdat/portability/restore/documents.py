@@ -6,6 +6,7 @@ from msgspec import Struct, field
 
 from samizdat.audience.imports.documents import ImportDocument, open_document
 from samizdat.audience.models import Import
+from samizdat.portability.parts import setup
 
 # Number in the file -> number here.
 type Numbers = dict[int, int]
@@ -29,11 +30,12 @@ class WrappedKeys(Struct, frozen=True):
 
 class RestoreDocument(ImportDocument, frozen=True):
     """`highest`: the highest number of a subscriber in the file. `wrapped`: its keys, where it has any.
-    `places`: None until it has begun."""
+    `places`: None until it has begun. `team`: who was on the team there, once all of it is in."""
 
     highest: int = 0
     wrapped: WrappedKeys | None = None
     places: RestoredNumbers | None = None
+    team: tuple[setup.TeamEntry, ...] = ()
 
 
 class FoundList(Struct, frozen=True):
@@ -64,3 +66,8 @@ def read_plan(row: Import) -> RestoreDocument:
 
 def read_report(row: Import) -> RestoreReport:
     return open_document(row, "report", RestoreReport)
+
+
+def team_to_invite(row: Import) -> list[setup.TeamEntry]:
+    """Who was on the team where the export comes from, and isn't here."""
+    return [entry for entry in read_plan(row).team if not setup.is_here(row.organization, entry.address)]

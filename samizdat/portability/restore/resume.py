@@ -38,6 +38,11 @@ def done_before(organization: Organization, mark: bytes) -> dict[str, int] | Non
     return {**row.counts, "added": 0, "unchanged": row.counts["rows"]}
 
 
+def imported_export(organization: Organization) -> Import | None:
+    """The one that came in whole."""
+    return Import.objects.filter(organization=organization, source=SOURCE, state="finished").order_by("-id").first()
+
+
 def begun_before(organization: Organization, mark: bytes, now: datetime) -> Import | None:
     """One of the same export that was killed or stopped. Of the desk's own the file may be gone after a day, and what
     came in by then waits for the same file to be given again. Errors: ImportTaken."""

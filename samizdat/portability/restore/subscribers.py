@@ -31,7 +31,7 @@ from samizdat.core.crypto import seal
 from samizdat.core.mail import address as addresses
 from samizdat.events.actions import record
 from samizdat.portability import read, subscribers
-from samizdat.portability.parts import base, registry
+from samizdat.portability.parts import base, registry, setup
 from samizdat.portability.restore.documents import read_plan
 from samizdat.portability.restore.resume import SOURCE
 from samizdat.portability.restore.verify import SLICE, RestoreSteps
@@ -219,6 +219,7 @@ class SubscriberRestore:
     def finish(self, by: Person | None) -> dict[str, int]:
         with transaction.atomic():
             done = {"state": "finished", "owner": "", "finished": self.now(), "counts": self.row.counts}
+            done |= sealed(self.row, "plan", replace(read_plan(self.row), team=setup.team_in(self.opened)))
             if not Import.objects.filter(pk=self.row.pk, owner=self.row.owner).update(**done):
                 raise ImportTaken
             self.row.places.all().delete()

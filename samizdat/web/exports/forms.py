@@ -49,6 +49,14 @@ class ExportForm(DeskForm):
             "Samizdat format."
         ),
     )
+    setup = forms.BooleanField(
+        label=lazy("Include routes, sending domains and team"),
+        required=False,
+        help_text=lazy(
+            "To move to another installation: passwords of your routes, DKIM keys, and who is on the team. Only for "
+            "encrypted exports in Samizdat format. If there’s another admin, they have to approve it."
+        ),
+    )
     reason = forms.CharField(
         label=lazy("Reason for an unencrypted export"),
         required=False,
@@ -76,7 +84,7 @@ class ExportForm(DeskForm):
         super().__init__(data, files, **options)
         self._fit = fit
         if fit is not None:
-            for name in ("list", "tag", "segment", "keys"):
+            for name in ("list", "tag", "segment", "keys", "setup"):
                 del self.fields[name]
             offer(self, "format", [(name, word) for name, word in FORMATS.items() if name != "samizdat"])
             return
@@ -102,6 +110,7 @@ class ExportForm(DeskForm):
             segment=answers.get("segment") or None,
             fit=Filter(tag=tag) if tag else fit,
             passphrase=seal == "passphrase",
+            setup=bool(answers.get("setup") and seal != "plain" and own),
         )
 
 

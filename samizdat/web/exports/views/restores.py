@@ -16,7 +16,7 @@ from samizdat.audience import actions
 from samizdat.audience.models import STATUSES, Import
 from samizdat.portability import upload
 from samizdat.portability.errors import ExportRefused
-from samizdat.portability.restore.documents import RestoreReport, read_report
+from samizdat.portability.restore.documents import RestoreReport, read_report, team_to_invite
 from samizdat.web import labels
 from samizdat.web.base_form import refuse
 from samizdat.web.exports.forms import SecretForm
@@ -120,6 +120,14 @@ def _also(report: RestoreReport) -> list[str]:
             counts.get("conversations", 0),
             ngettext("%(n)s conversation", "%(n)s conversations", counts.get("conversations", 0)),
         ),
+        (
+            counts.get("setup", 0),
+            ngettext(
+                "%(n)s route, sending domain or team member",
+                "%(n)s routes, sending domains and team members",
+                counts.get("setup", 0),
+            ),
+        ),
         (counts.get("pictures", 0), ngettext("%(n)s image", "%(n)s images", counts.get("pictures", 0))),
         (counts.get("templates", 0), ngettext("%(n)s template", "%(n)s templates", counts.get("templates", 0))),
         (counts.get("keeping", 0), ngettext("%(n)s retention rule", "%(n)s retention rules", counts.get("keeping", 0))),
@@ -166,5 +174,7 @@ def _result(row: Import) -> dict[str, object]:
         "forms_stayed": max(0, report.also.get("forms", 0) - counts.get("forms", 0)) if row.state == "finished" else 0,
         "seconds": max(1, round(seconds)) if seconds is not None else None,
         "problem": report.sentence if row.state == "failed" else "",
+        "has_setup": row.state == "finished" and bool(counts.get("setup")),
+        "team": team_to_invite(row) if row.state == "finished" and counts.get("setup") else [],
         "nothing_new": bool(rows) and counts.get("unchanged") == rows,
     }
