@@ -6,17 +6,19 @@ keys.blind("a@b")          blind index under the current index key
 keys.link                  makes tokens; keys.links reads old ones
 """
 
+import asyncio
 import os
 import threading
 import time
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Protocol
 
 import msgspec
 from django.conf import settings
-from django.db import OperationalError, ProgrammingError
+from django.db import OperationalError, ProgrammingError, connection
 
 from samizdat.core.crypto import seal
 from samizdat.core.crypto.tokens import LinkKey, Token
@@ -323,8 +325,35 @@ def _load(organization_id: int, uid: bytes) -> OrganizationKeys:
             held.boxes[row.number] = secret
         if row.current:
             _mark_current(held, row.kind, row.number, data)
-    held.ring = seal.KeyRing(data)
+    held.ring = seal.KeyRing(data, lambda number: _later(organization_id, uid, number))
     return held
+
+
+def _later(organization_id: int, uid: bytes, number: int) -> seal.Key | None:
+    """A data key that came after the others were loaded: an import or a sender holds its ring for hours, and meanwhile
+    what it reads is sealed anew."""
+    owner = OrganizationKeys(organization_id, uid)
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return _look_for(owner, number)
+    with ThreadPoolExecutor(1) as pool:  # Django asks no database where a loop runs.
+        return pool.submit(_look_for_alone, owner, number).result()
+
+
+def _look_for_alone(owner: OrganizationKeys, number: int) -> seal.Key | None:
+    try:
+        return _look_for(owner, number)
+    finally:
+        connection.close()
+
+
+def _look_for(owner: OrganizationKeys, number: int) -> seal.Key | None:
+    row = VaultKey.objects.filter(organization_id=owner.id, kind="data", number=number).first()
+    try:
+        return seal.Key(number, open_source().unwrap(label_of(row, owner), row.wrapped)) if row else None
+    except VaultError:
+        return None
 
 
 def unopened() -> list[VaultKey]:

@@ -170,6 +170,8 @@ backup place remove 1
 !restore {{folder}}/out
 !route rm paper
 !keys lock-codes --count 2
+keys rotate data
+keys rotate status
 !keys destroy nobody --yes-destroy nobody
 keys lock
 keys unlock

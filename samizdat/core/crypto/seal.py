@@ -230,12 +230,14 @@ class SubscriberSealer:
 
 
 class KeyRing:
-    """The data keys an organization has had, by number; opens blobs of any of them."""
+    """The data keys an organization has had, by number; opens blobs of any of them. ``find``: asks for one that came
+    after these."""
 
-    __slots__ = ("keys",)
+    __slots__ = ("_find", "keys")
 
-    def __init__(self, keys: Mapping[int, Key]) -> None:
+    def __init__(self, keys: Mapping[int, Key], find: Callable[[int], Key | None] = lambda _number: None) -> None:
         self.keys = dict(keys)
+        self._find = find
 
     def __repr__(self) -> str:
         return f"Ring({sorted(self.keys)})"
@@ -250,7 +252,10 @@ class KeyRing:
             raise SealBroken()
         number = _u16.unpack_from(blob, 1)[0]
         if number not in self.keys:
-            raise KeyMissing(number)
+            key = self._find(number)
+            if key is None:
+                raise KeyMissing(number)
+            self.keys[number] = key
         return self.keys[number]
 
     def bound(self, table: str, column: str, organization: bytes, tail: int = 0) -> SealOpener:
@@ -276,16 +281,22 @@ class SealOpener:
         """What was sealed for row ``number``, without the tail. Errors: SealBroken, KeyMissing."""
         try:
             plain = self._decrypt[blob[:3]](blob[3:15], blob[15:], self._prefix + _u64.pack(number))
-        except (KeyError, InvalidTag, ValueError, struct.error):
-            raise self._why(blob) from None
+        except KeyError:
+            self._learn(blob)
+            return self.open(blob, number)
+        except (InvalidTag, ValueError, struct.error):
+            raise SealBroken() from None
         return unpadded(plain, self._tail)
 
     def open_with_tail(self, blob: bytes, number: int) -> tuple[bytes, bytes]:
         """(what was sealed for row ``number``, its tail). Errors: SealBroken, KeyMissing."""
         try:
             plain = self._decrypt[blob[:3]](blob[3:15], blob[15:], self._prefix + _u64.pack(number))
-        except (KeyError, InvalidTag, ValueError, struct.error):
-            raise self._why(blob) from None
+        except KeyError:
+            self._learn(blob)
+            return self.open_with_tail(blob, number)
+        except (InvalidTag, ValueError, struct.error):
+            raise SealBroken() from None
         end = plain.rfind(b"\x80")
         begin = end - self._tail
         if begin < 0:
@@ -300,15 +311,17 @@ class SealOpener:
         values = []
         for id, blob in rows:
             try:
+                if blob[:3] not in decrypt:
+                    self._learn(blob)
                 values.append(decrypt[blob[:3]](blob[3:15], blob[15:], prefix + packed(id & mask)))
-            except (KeyError, InvalidTag, ValueError, struct.error):
+            except (SealError, InvalidTag, ValueError, struct.error):
                 values.append(b"")
         return values
 
-    def _why(self, blob: bytes) -> SealError:
-        """Why it did not open. Errors: KeyMissing, where that is the cause."""
-        self._ring.key_of(blob)
-        return SealBroken()
+    def _learn(self, blob: bytes) -> None:
+        """Takes over a key that came after this opener was made. Errors: KeyMissing; SealBroken for no blob at all."""
+        key = self._ring.key_of(blob)
+        self._decrypt[key.head] = key._aead.decrypt
 
 
 # -- values of a subscriber ----------------------------------------

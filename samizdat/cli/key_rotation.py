@@ -1,0 +1,78 @@
+"""keys rotate: another key in place of one, while everything goes on."""
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import click
+
+from samizdat.cli import bootstrap
+from samizdat.cli.output import common, note, say
+
+if TYPE_CHECKING:
+    from samizdat.accounts.models import Organization
+    from samizdat.backup.rotation import Rotation
+
+# Values between two lines of progress.
+_TOLD = 100_000
+
+
+@click.command("rotate")
+@click.argument("what", type=click.Choice(["data", "status"]))
+@partial(common)
+def keys_rotate(what: str) -> None:
+    """Replace the key that encrypts the organization's data, and encrypt it all again, while everything goes on. Or
+    show how far that is.
+
+    It can be stopped at any moment: run again, it goes on.
+    """
+    bootstrap.open_house()
+    if what == "data":
+        _data(bootstrap.organization())
+    else:
+        _status(bootstrap.organization())
+
+
+def _data(organization: "Organization") -> None:
+    from samizdat.backup import rotation
+
+    last = 0
+
+    def tell(sealed: int) -> None:
+        nonlocal last
+        if sealed - last >= _TOLD:
+            last = sealed
+            note(f"{sealed} encrypted again")
+
+    goes_on = rotation.status(organization).left > 0
+    if not goes_on:
+        rotation.begin(organization, now=bootstrap.now())
+    walked = rotation.walk(organization, tell)
+    after = rotation.status(organization)
+    say(
+        {**_document(after), "continued": goes_on, "encrypted_again": walked.sealed, "altered": walked.broken},
+        f"{walked.sealed} values were encrypted again. {_sentence(after)}",
+        *([f"{walked.broken} can't be opened by any key, so they were left as they are."] if walked.broken else []),
+        *(["Run it again once imports are done: they still used the old key."] if walked.left > 0 else []),
+    )
+
+
+def _status(organization: "Organization") -> None:
+    from samizdat.backup import rotation
+
+    now = rotation.status(organization)
+    last = ["To go on: samizdat keys rotate data"] if now.left else []
+    say(_document(now), _sentence(now), *last)
+
+
+def _document(now: "Rotation") -> dict[str, object]:
+    return {"data_key": now.current, "former": list(now.former), "left": now.left, "kept": now.kept}
+
+
+def _sentence(now: "Rotation") -> str:
+    if not now.former:
+        return f"Data key {now.current} is in use. There was no other one."
+    former = ", ".join(map(str, now.former))
+    return (
+        f"Data key {now.current} is in use; former: {former}. Encrypted with former ones: {now.left} values that will "
+        f"be encrypted again, and {now.kept} of the log, consent records and exports that stay as they are."
+    )
