@@ -1,16 +1,20 @@
 """keys lock, unlock: in an emergency nobody gets an organization's keys."""
 
+import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from samizdat.cli import bootstrap
 from samizdat.cli.output import CommandFailed, common, confirm, note, say, settings
+from samizdat.options import data_folder
 
 if TYPE_CHECKING:
     from samizdat.accounts.models import Organization
+    from samizdat.vault.socket_source import SocketSource
 
 
 _ALL = click.option("--all", "every", is_flag=True, help="All organizations of this installation.")
@@ -18,13 +22,17 @@ _ALL = click.option("--all", "every", is_flag=True, help="All organizations of t
 
 @click.command("lock")
 @_ALL
+@click.option("--practice", is_flag=True, help="Lock, check that no process has the keys, unlock, and say how long.")
 @partial(common)
-def keys_lock(every: bool) -> None:
+def keys_lock(every: bool, practice: bool) -> None:
     """Lock the organization: within 10 seconds no process has its keys, its people are signed out and sending stops."""
     bootstrap.open_house()
     from samizdat.delivery.actions import key_locks
 
     rows = _organizations(every)
+    if practice:
+        _practice(rows)
+        return
     locked = [row.slug for row in rows if key_locks.lock(row, by=None, now=bootstrap.now())]
     _say(rows, locked, "locked")
 
@@ -41,6 +49,82 @@ def keys_unlock(every: bool) -> None:
     confirm(f"Unlock {', '.join(row.slug for row in rows)}? Its team can sign in again, and campaigns go on.")
     unlocked = [row.slug for row in rows if key_locks.unlock(row, by=None, now=bootstrap.now())]
     _say(rows, unlocked, "unlocked")
+
+
+# Seconds in which the keys have to be out of every process, and back.
+PROMISED, PATIENCE = 10.0, 120.0
+
+
+def _practice(rows: "list[Organization]") -> None:
+    """Errors: CommandFailed; then it is unlocked all the same."""
+    from samizdat.vault.socket_source import SocketSource
+
+    running = SocketSource.running(data_folder())
+    if running is None:
+        raise CommandFailed("`samizdat serve` doesn't run here, so there is nothing to check. Start it.", "not_running")
+    names = ", ".join(row.slug for row in rows)
+    confirm(f"Practice with {names}? Its people are signed out, and sending pauses for some seconds.")
+    results = [_practice_one(row, running) for row in rows]
+    lines = [
+        f"{result['organization']}: no process had its keys after {result['gone']:.1f} s, and unlocking brought "
+        f"everything back in {result['back']:.1f} s."
+        for result in results
+    ]
+    say({"practiced": results}, *lines)
+
+
+def _practice_one(row: "Organization", running: "SocketSource") -> dict[str, Any]:
+    from samizdat.delivery.actions import key_locks
+    from samizdat.vault import keyring
+    from samizdat.vault.models import VaultKey
+
+    keys = [(keyring.label_of(key, row), bytes(key.wrapped)) for key in VaultKey.objects.filter(organization=row)]
+    keyring.drop([(row.pk, bytes(row.uid))])
+    began = time.monotonic()
+    if not key_locks.lock(row, by=None, now=bootstrap.now(), is_practice=True):
+        raise CommandFailed(f"{row.slug} is locked already. Unlock it first: samizdat keys unlock", "locked")
+    try:
+        _until(lambda: _refuses(running, keys) and not running.last_lock()["ending"])
+        gone = time.monotonic() - began
+    except TimeoutError:
+        gone = PATIENCE
+    is_proven, began = gone <= PROMISED, time.monotonic()
+    key_locks.unlock(row, by=None, now=bootstrap.now(), is_proven=is_proven)
+    _until(lambda: _gives(running, keys) and not running.troubles())
+    if not is_proven:
+        sentence = f"After {gone:.0f} s, processes still had keys of {row.slug}. It is unlocked. Run: samizdat doctor"
+        raise CommandFailed(sentence, "too_slow")
+    return {"organization": row.slug, "gone": round(gone, 2), "back": round(time.monotonic() - began, 2)}
+
+
+def _refuses(running: "SocketSource", keys: list[tuple[str, bytes]]) -> bool:
+    from samizdat.vault.errors import OrganizationLocked
+
+    for label, wrapped in keys:
+        try:
+            running.unwrap(label, wrapped)
+        except OrganizationLocked:
+            continue
+        return False
+    return True
+
+
+def _gives(running: "SocketSource", keys: list[tuple[str, bytes]]) -> bool:
+    from samizdat.vault.errors import OrganizationLocked
+
+    try:
+        return all(running.unwrap(label, wrapped) for label, wrapped in keys)
+    except OrganizationLocked:
+        return False
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    """Errors: TimeoutError."""
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        if time.monotonic() > deadline:
+            raise TimeoutError
+        time.sleep(0.1)
 
 
 @click.command("lock-codes")

@@ -56,7 +56,7 @@ class KeyServer:
     it seals to for one organization; it gets no other but what checks the rows of the public database. `has_to_send()`
     says of which organizations a sender gets keys; `troubles()` tells commands which processes do not run, and why;
     `mailboxes()` tells a listener for mail which addresses are ours; of organizations that are locked nobody gets a
-    key."""
+    key, and `last_lock()` tells commands how far the last one is."""
 
     def __init__(
         self,
@@ -67,11 +67,12 @@ class KeyServer:
         troubles: Callable[[], dict[str, str]] = dict,
         mailboxes: Callable[[], list[dict[str, object]]] = list,
         is_locked: Callable[[int, bytes], bool] = lambda _number, _uid: False,
+        last_lock: Callable[[], dict[str, object]] = dict,
     ) -> None:
         self._source = source
         self._reader_links, self._box_key, self._has_to_send = reader_links, box_key, has_to_send
         self._troubles, self._mailboxes, self._is_locked = troubles, mailboxes, is_locked
-        self._room = Room()
+        self._last_lock, self._room = last_lock, Room()
 
     def serve(self, connection: socket.socket, role: str) -> None:
         threading.Thread(target=self._talk, args=(connection, role), daemon=True).start()
@@ -139,6 +140,8 @@ class KeyServer:
                 return {"in": self._hand_in(ask)}
             if "troubles" in ask and role == "desk":
                 return {"troubles": self._troubles()}
+            if "last_lock" in ask and role == "desk":
+                return {"last_lock": self._last_lock()}
             return {"error": f"The {role} process may not have this key."}
         except OrganizationLocked as error:
             return {"error": str(error), "code": error.code}

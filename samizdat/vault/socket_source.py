@@ -96,6 +96,12 @@ class SocketSource:
         troubles: dict[str, str] = self._ask({"troubles": True})["troubles"]
         return troubles
 
+    def last_lock(self) -> dict[str, object]:
+        """For commands: "ending", roles of processes that may have keys of an organization that was locked; "seconds",
+        how long the last ones of them took, None before any did."""
+        state: dict[str, object] = self._ask({"last_lock": True})["last_lock"]
+        return state
+
     def box_key(self, uid: bytes) -> tuple[int, bytes]:
         """For whoever takes things in: (number, X25519 public key) of what it seals to. Errors: KeyRefused."""
         reply = self._ask({"seal_to": uid.hex()})

@@ -59,6 +59,7 @@ def answer(request: VisitorRequest, form: UnlockForm | None = None) -> HttpRespo
         "form": form or UnlockForm(),
         "may_unlock": request.role == "admin",
         "destroyed": destroyed,
+        "practice": row is not None and key_locks.is_practice(row),
         "title": (_("The keys of %(name)s were destroyed") if destroyed else _("%(name)s is locked"))
         % {"name": organization.name},
     }

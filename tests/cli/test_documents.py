@@ -172,6 +172,7 @@ backup place remove 1
 !keys lock-codes --count 2
 keys rotate data
 keys rotate status
+!keys lock --practice
 !keys destroy nobody --yes-destroy nobody
 keys lock
 keys unlock

@@ -111,6 +111,7 @@ def test_a_process_gets_what_its_role_needs_and_no_more(
     assert ("key" in ask(server, role, checks=True)) is told, "and what checks what it shows"
     assert (tuple(opened), tuple(derived), tuple(closed), told) == (kinds, purposes, wraps, links)
     assert ("troubles" in ask(server, role, troubles=True)) is (role == "desk")
+    assert ("last_lock" in ask(server, role, last_lock=True)) is (role == "desk")
     monkeypatch.setattr(server, "_hand_in", lambda _box: True)
     assert ("in" in ask(server, role, box="", place="", kind="leave", marks=[None])) is (role == "public")
 
@@ -118,7 +119,18 @@ def test_a_process_gets_what_its_role_needs_and_no_more(
 def test_the_key_server_is_asked_nothing_but_what_is_tried_above() -> None:
     verbs = set(re.findall(r'(?:"(\w+)" in ask|ask\.get\("(\w+)"\))', inspect.getsource(KeyServer._answer)))
     asked = {one or other for one, other in verbs}
-    assert asked == {"unwrap", "wrap", "derive", "links", "checks", "seal_to", "box", "troubles", "mailboxes"}
+    assert asked == {
+        "unwrap",
+        "wrap",
+        "derive",
+        "links",
+        "checks",
+        "seal_to",
+        "box",
+        "troubles",
+        "mailboxes",
+        "last_lock",
+    }
 
 
 def test_the_public_process_can_check_what_it_shows_and_sign_nothing(server: KeyServer) -> None:

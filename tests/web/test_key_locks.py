@@ -10,6 +10,7 @@ from samizdat.accounts import memberships
 from samizdat.accounts.actions import change_settings
 from samizdat.accounts.models import Session
 from samizdat.delivery.actions import key_destruction, key_locks
+from samizdat.events.models import Event
 from samizdat.vault import keyring, lock_codes, locks
 from tests.conftest import NOW, PASSWORD
 from tests.web.conftest import House, make_person, signed_in
@@ -141,3 +142,19 @@ def test_the_pages_of_an_organization_without_keys_say_what_happened(here: House
         assert seen.status_code == 423 and "destroyed them" in seen.content.decode()
     assert client.post(unlock_page(here), {"password": PASSWORD}).status_code == 423
     assert client.get("/organizations").status_code in (200, 302)
+
+
+def test_a_practice_is_a_lock_that_the_next_unlock_counts(here: House, desk: Callable[[str], Client]) -> None:
+    admin = desk("admin")
+    assert "Never practiced" in admin.get(lock_page(here)).content.decode()
+    admin.post(lock_page(here), {"practice": "1"})
+    keyring.drop([(here.organization.pk, bytes(here.organization.uid))])
+    client = signed_in(here.people["admin"])
+    assert "This is a practice" in client.get(f"/o/{here.organization.slug}/").content.decode()
+    assert key_locks.last_practice(here.organization) is None
+    assert client.post(unlock_page(here), {"password": PASSWORD}).status_code == 302
+    assert key_locks.last_practice(here.organization) is not None
+    assert "Last practiced" in client.get(lock_page(here)).content.decode()
+    key_locks.lock(here.organization, by=None, now=NOW)
+    key_locks.unlock(here.organization, by=None, now=NOW)
+    assert Event.objects.filter(kind=key_locks.PRACTICED).count() == 1, "a lock in earnest is no practice"

@@ -1,5 +1,6 @@
 """What becomes of the processes of `serve`, and of what readers send, while an organization is locked."""
 
+import json
 import logging
 import os
 import re
@@ -160,3 +161,20 @@ def test_a_command_that_has_keys_ends_at_a_lock(peopled: Instance) -> None:
         assert command.stdout is not None and command.stdout.readline() == "open\n"
         peopled.run(*CLI, "keys", "lock")
         assert command.wait(30) == -signal.SIGTERM
+
+
+def test_a_practice_locks_looks_and_unlocks_and_is_in_the_log(peopled: Instance) -> None:
+    refused = warm.run([*CLI, "keys", "lock", "--practice", "--yes"], env=peopled.environment, cwd=ROOT)
+    assert refused.returncode == 1 and "doesn't run here" in refused.stderr
+    peopled.start()
+    until(lambda: {*peopled.children()} >= {*HOLDERS})
+    before = peopled.children()
+    done = json.loads(peopled.run(*CLI, "keys", "lock", "--practice", "--yes", "--json"))
+    [result] = done["practiced"]
+    assert 0 < result["gone"] <= 10
+    assert not {*before["desk"], *before["worker"]} & {
+        number for role in peopled.children().values() for number in role
+    }
+    code = "from samizdat.events.models import Event; print(json.dumps([*Event.objects.filter(kind__startswith='keys.')"
+    kinds = peopled.python(f"{code}.order_by('id').values_list('kind', flat=True)]))")
+    assert kinds == ["keys.lock_practice_begun", "keys.locked", "keys.unlocked", "keys.lock_practiced"]

@@ -19,6 +19,7 @@ from django.utils.translation import ngettext
 from samizdat.accounts import pending_changes
 from samizdat.accounts.errors import AccountError
 from samizdat.accounts.models import Organization, Person
+from samizdat.delivery import backup_places
 from samizdat.events.actions import is_genuine, record
 from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
@@ -160,9 +161,10 @@ def _mac(row: KeyDestruction, uid: bytes) -> bytes:
 
 def copies(organization: Organization) -> Iterator[str]:
     """Where the keys are besides this server, as far as it is known, in words."""
-    for place in option("SAMIZDAT_BACKUP_PLACES").split():
-        parts = urlsplit(place)
-        yield _("Backup place: %(place)s") % {"place": f"{parts.scheme}://{parts.hostname or ''}{parts.path}"}
+    for place in backup_places.all_places():
+        if isinstance(place, backup_places.KeptPlace):
+            parts = urlsplit(place.details.url)
+            yield _("Backup place: %(place)s") % {"place": f"{parts.scheme}://{parts.hostname or ''}{parts.path}"}
     if folder := option("SAMIZDAT_BACKUPS"):
         yield _("Folder of backups: %(folder)s") % {"folder": folder}
     for known in shares.sets(keyring.open_source()):

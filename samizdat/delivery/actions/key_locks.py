@@ -25,6 +25,8 @@ LOCKED: EventKind = "keys.locked"
 UNLOCKED: EventKind = "keys.unlocked"
 BY_MAIL: EventKind = "keys.locked_by_mail"
 DESTROYED: EventKind = "keys.destroyed"
+PRACTICE_BEGUN: EventKind = "keys.lock_practice_begun"
+PRACTICED: EventKind = "keys.lock_practiced"
 CODES_CREATED: EventKind = "keys.lock_codes_created"
 
 # Of a campaign that waits until its organization is unlocked.
@@ -34,7 +36,7 @@ REASON = "keys_locked"
 MOST, HOUR = 5, timedelta(hours=1)
 
 
-def lock(organization: Organization, *, by: Person | None, now: datetime) -> bool:
+def lock(organization: Organization, *, by: Person | None, now: datetime, is_practice: bool = False) -> bool:
     """By an admin, or None on the server. False: it was locked already."""
     with transaction.atomic():
         Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
@@ -45,6 +47,8 @@ def lock(organization: Organization, *, by: Person | None, now: datetime) -> boo
         sending.update(state="waiting", reason=REASON, waits_until=None, changed=now)
         for member in memberships.valid(organization=organization):
             sign_out.end_sessions(member.person, organization, now)
+        if is_practice:
+            record(PRACTICE_BEGUN, organization, now=now, by=by, about=row.serial)
         record(LOCKED, organization, now=now, by=by, about=row.serial)
         transaction.on_commit(partial(keyring.drop, [(organization.pk, bytes(organization.uid))]))
     return True
@@ -80,8 +84,7 @@ def destroy(organization: Organization, *, by: Person | None, now: datetime) -> 
 
 def was_by_mail(row: KeyLock) -> bool:
     """Whether an email with a code has locked it."""
-    events = Event.objects.filter(organization=row.organization_id, kind=BY_MAIL, about=row.serial)
-    return any(map(is_genuine, events))
+    return _events(row.organization, BY_MAIL, row.serial)
 
 
 def make_codes(organization: Organization, count: int, *, by: Person | None, now: datetime) -> list[str]:
@@ -93,9 +96,9 @@ def make_codes(organization: Organization, count: int, *, by: Person | None, now
     return codes
 
 
-def unlock(organization: Organization, *, by: Person | None, now: datetime) -> bool:
+def unlock(organization: Organization, *, by: Person | None, now: datetime, is_proven: bool = True) -> bool:
     """By an admin who has given their password, or None on the server. Campaigns go on by themselves. False: it wasn't
-    locked. Errors: AccountError."""
+    locked. is_proven: what was to be seen in a practice was seen. Errors: AccountError, KeysDestroyed."""
     with transaction.atomic():
         Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
         if by is not None:
@@ -104,7 +107,24 @@ def unlock(organization: Organization, *, by: Person | None, now: datetime) -> b
         if row is None:
             return False
         record(UNLOCKED, organization, now=now, by=by, about=row.serial)
+        if is_proven and _events(organization, PRACTICE_BEGUN, row.serial - 1):
+            record(PRACTICED, organization, now=now, by=by, about=row.serial)
     return True
+
+
+def last_practice(organization: Organization) -> datetime | None:
+    """When locking and unlocking were last practiced; None: never. For the health page and `doctor`."""
+    events = Event.objects.filter(organization=organization, kind=PRACTICED).order_by("-id")
+    return next((event.at for event in events if is_genuine(event)), None)
+
+
+def is_practice(row: KeyLock) -> bool:
+    """Whether that lock is one."""
+    return _events(row.organization, PRACTICE_BEGUN, row.serial)
+
+
+def _events(organization: Organization, kind: EventKind, about: int) -> bool:
+    return any(map(is_genuine, Event.objects.filter(organization=organization, kind=kind, about=about)))
 
 
 def _refuse_often(organization: Organization, now: datetime) -> None:

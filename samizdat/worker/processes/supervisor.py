@@ -425,7 +425,9 @@ class Supervisor:
         self._locks = locks.LockState(source)
         self._was_locked = threading.Event()
         self._destroyed: frozenset[locks.Owner] = frozenset()
-        self._keys = KeyServer(source, *given, self.troubles, own_mailboxes, self._is_locked)
+        self._lock_seen = 0.0
+        self._lock_took: float | None = None  # Seconds, from the moment at which a lock was seen.
+        self._keys = KeyServer(source, *given, self.troubles, own_mailboxes, self._is_locked, self.last_lock)
         self._stopping = False
 
     def run(self) -> int:
@@ -484,6 +486,7 @@ class Supervisor:
             try:
                 if news := self._locks.look():
                     keyring.drop(news)
+                    self._lock_seen, self._lock_took = time.monotonic(), None
                     self._was_locked.set()
                     os.write(self._rope, b"l")
             except Exception as error:
@@ -536,6 +539,7 @@ class Supervisor:
         self._shut(child)
         if child.ends_by:
             child.ends_by, child.again = 0.0, now
+            self._lock_took = now - self._lock_seen
         else:
             self._put_off(child, why)
 
@@ -551,6 +555,14 @@ class Supervisor:
             with contextlib.suppress(OSError):
                 child.keys.shutdown(socket.SHUT_RDWR)
             child.keys = None
+
+    def last_lock(self) -> dict[str, object]:
+        """How far the processes are that may have keys of an organization that was locked: "ending" has roles of those
+        that live, "seconds" how long the last of those took that ended."""
+        ending = {child.role for child in self._children if child.ends_by}
+        if self._was_locked.is_set():
+            ending |= {*HOLDERS}
+        return {"ending": sorted(ending), "seconds": self._lock_took}
 
     def troubles(self) -> dict[str, str]:
         """role -> why it does not run, for `doctor`. One that is started again once is no trouble."""

@@ -25,9 +25,10 @@ from samizdat.web.settings.views.auth import gave_password, says
 def lock_organization(request: DeskRequest) -> HttpResponse:
     """What a lock does; POST locks, and signs out whoever pressed it as well."""
     if request.method != "POST":
-        return render(request, "web/lock.html")
+        return render(request, "web/lock.html", {"practiced": key_locks.last_practice(request.organization)})
     name = leading(request.organization).name
-    key_locks.lock(request.organization, by=request.person, now=dbclock.asked())
+    is_practice = "practice" in request.POST
+    key_locks.lock(request.organization, by=request.person, now=dbclock.asked(), is_practice=is_practice)
     logout(request)
     request.organization = request.person = None  # type: ignore[assignment]
     sentence = _(
