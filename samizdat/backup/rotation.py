@@ -1,4 +1,6 @@
-"""Exchanges an organization's data key: what is new is sealed with the new one at once, what is there is sealed anew in
+"""Exchanges an organization's keys.
+
+Its data key: what is new is sealed with the new one at once, what is there is sealed anew in
 a walk that may be stopped at any moment and goes on where it was. Until then both keys are valid.
 
 The walk needs no place of its own: a value says by which key it was sealed.
@@ -9,7 +11,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
@@ -18,8 +20,10 @@ from django.db.models import BinaryField, F, Func, Model, QuerySet, Value
 from samizdat.accounts.models import Organization, Person
 from samizdat.backup.sealed_columns import COLUMNS, LEFT, SealedColumn
 from samizdat.backup.tables import SPANS
+from samizdat.campaigns.models import Campaign
 from samizdat.core.crypto import seal
 from samizdat.events.actions import record
+from samizdat.portability.restore.keys import MOST_LINKS
 from samizdat.vault import keyring
 from samizdat.vault.errors import KeyWrong
 from samizdat.vault.models import VaultKey
@@ -62,27 +66,66 @@ def status(organization: Organization) -> Rotation:
 
 def begin(organization: Organization, *, now: datetime, by: Person | None = None) -> int:
     """Makes a new data key, which seals from now on; its number. Errors: VaultError."""
+    return _replace(organization, "data", now.date(), now, by)
+
+
+def replace_links(organization: Organization, *, now: datetime, by: Person | None = None) -> int:
+    """Makes a new link key, by which links are made from now on; its number. By those that were mailed before one
+    leaves for ever; for keyring.AFTER_A_MOVE they do all else. Errors: VaultError."""
+    # The day after: what was mailed today before this counts as well.
+    return _replace(organization, "link", now.date() + timedelta(days=1), now, by)
+
+
+def links_are_full(organization: Organization) -> bool:
+    """Whether it has as many link keys as the public pages are told."""
+    return VaultKey.objects.filter(organization=organization, kind="link").count() >= MOST_LINKS
+
+
+def former_links(organization: Organization, today: date) -> tuple[int, date | None]:
+    """(how many former link keys there are, the last day on which links by one of them do more than leave; None where
+    that is over). Errors: VaultError."""
+    came = keyring.keys(organization).came.values()
+    last = max(came) + keyring.AFTER_A_MOVE if came else None
+    return len(came), last if last and last >= today else None
+
+
+def unsent_by_former(organization: Organization) -> int:
+    """Campaigns that were frozen with a former link key and aren't over. Errors: VaultError."""
+    former = keyring.keys(organization).came
+    waiting = Campaign.objects.filter(organization=organization, edition__link_key__in=former)
+    return waiting.exclude(state__in=("finished", "cancelled")).count()
+
+
+def _replace(organization: Organization, kind: str, came: date, now: datetime, by: Person | None) -> int:
     keyring.look_again(organization)
     with transaction.atomic():
-        rows = list(VaultKey.objects.select_for_update().filter(organization=organization, kind="data"))
-        source, number = keyring.open_source(), max(row.number for row in rows) + 1
-        if number > 0xFFFF:
-            raise KeyWrong("This organization has had all numbers of data keys. Move it: samizdat export.")
+        rows = list(VaultKey.objects.select_for_update().filter(organization=organization, kind=kind))
+        source, number = keyring.open_source(), _free_number(kind, rows)
         for row in rows:
             if row.current:
                 secret = source.unwrap(keyring.label_of(row, organization), row.wrapped)
-                row.current, row.created = False, now.date()
+                row.current, row.created = False, came
                 row.wrapped = source.wrap(keyring.label_of(row, organization), secret)
                 row.save(update_fields=["current", "created", "wrapped"])
         VaultKey.objects.create(
             organization=organization,
-            kind="data",
+            kind=kind,
             number=number,
-            wrapped=source.wrap(keyring.label("data", number, organization), secrets.token_bytes(32)),
+            wrapped=source.wrap(keyring.label(kind, number, organization), secrets.token_bytes(32)),
             created=now.date(),
         )
         record("keys.rotated", organization, now=now, by=by)
     keyring.look_again(organization)
+    return number
+
+
+def _free_number(kind: str, rows: Sequence[VaultKey]) -> int:
+    """Errors: KeyWrong where all are used."""
+    if kind == "link":
+        return secrets.randbits(32)  # As vault/actions.make_keys: two installations do not meet.
+    number = max(row.number for row in rows) + 1
+    if number > 0xFFFF:
+        raise KeyWrong("This organization has had all numbers of data keys. Move it: samizdat export.")
     return number
 
 
@@ -168,8 +211,8 @@ def _with_heads(rows: QuerySet[Model], column: str, heads: list[bytes]) -> Query
     head = Func(
         F(column), Value(1), Value(len(heads[0]) if heads else 3), function="substr", output_field=BinaryField()
     )
-    found: QuerySet[Model] = rows.annotate(key_head=head).filter(key_head__in=heads)
-    return found
+    sealed_with: QuerySet[Model] = rows.annotate(key_head=head).filter(key_head__in=heads)
+    return sealed_with
 
 
 def _kept_rows(name: str, organization: Organization) -> QuerySet[Model]:

@@ -35,6 +35,7 @@ OF_THE_INSTANCE = {
     "accounts.person.notices_sealed",
     "accounts.session.data_sealed",
     "accounts.addresschange.details_sealed",
+    "delivery.backupplace.state_sealed",
 }
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from samizdat.cli import bootstrap
-from samizdat.cli.output import common, note, say
+from samizdat.cli.output import CommandFailed, common, confirm, note, say
 
 if TYPE_CHECKING:
     from samizdat.accounts.models import Organization
@@ -17,17 +17,18 @@ _TOLD = 100_000
 
 
 @click.command("rotate")
-@click.argument("what", type=click.Choice(["data", "status"]))
+@click.argument("what", type=click.Choice(["data", "links", "status"]))
 @partial(common)
 def keys_rotate(what: str) -> None:
-    """Replace the key that encrypts the organization's data, and encrypt it all again, while everything goes on. Or
-    show how far that is.
-
-    It can be stopped at any moment: run again, it goes on.
+    """Replace the key that encrypts the organization's data, and encrypt it all again, while everything goes on (data).
+    It can be stopped at any moment: run again, it goes on. Or replace the key that links in emails are made with
+    (links). Or show how far that is (status).
     """
     bootstrap.open_house()
     if what == "data":
         _data(bootstrap.organization())
+    elif what == "links":
+        _links(bootstrap.organization())
     else:
         _status(bootstrap.organization())
 
@@ -56,12 +57,34 @@ def _data(organization: "Organization") -> None:
     )
 
 
+def _links(organization: "Organization") -> None:
+    from samizdat.backup import rotation
+
+    if rotation.links_are_full(organization):
+        raise CommandFailed("This organization has as many link keys as it can have. Nothing was changed.", "full")
+    confirm(
+        "Replace the link key? By links in emails from before, people can still unsubscribe; all else works for 8 more "
+        "days. Addresses for webhooks have to be entered at the providers again."
+    )
+    rotation.replace_links(organization, now=bootstrap.now())
+    count, until = rotation.former_links(organization, bootstrap.now().date())
+    waiting = rotation.unsent_by_former(organization)
+    say(
+        {"former_links": count, "until": until, "unsent": waiting},
+        "Links are made with a new key from now on.",
+        *([f"{waiting} campaigns that aren't sent yet keep the former key."] if waiting else []),
+        "If a provider reports by webhook, enter its new address there: samizdat route webhook",
+    )
+
+
 def _status(organization: "Organization") -> None:
     from samizdat.backup import rotation
 
     now = rotation.status(organization)
+    count, until = rotation.former_links(organization, bootstrap.now().date())
     last = ["To go on: samizdat keys rotate data"] if now.left else []
-    say(_document(now), _sentence(now), *last)
+    links = f"Former link keys: {count}" + (f"; their links do more than unsubscribe until {until}." if until else ".")
+    say({**_document(now), "former_links": count, "until": until}, _sentence(now), links, *last)
 
 
 def _document(now: "Rotation") -> dict[str, object]:

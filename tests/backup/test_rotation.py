@@ -1,5 +1,6 @@
 """A data key is exchanged: everything opens, before, meanwhile and afterwards."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,11 @@ from django.db.models import BinaryField
 from samizdat.audience.models import Subscriber
 from samizdat.backup import rotation, sealed_columns
 from samizdat.campaigns import brand, seed_list
-from samizdat.core.crypto import seal
+from samizdat.core.crypto import seal, tokens
 from samizdat.events.models import Event
 from samizdat.vault import keyring
 from samizdat.vault.models import VaultKey
+from samizdat.worker.inbox import link_keys
 from tests.conftest import NOW
 from tests.test_schema import OUR_APPS
 from tests.vault.test_places import UNSEALED, _more
@@ -23,6 +25,12 @@ pytestmark = pytest.mark.django_db
 
 # Bytes that are sealed to a public key, or with no data key.
 OTHERS = {"incoming.incomingmail.box"}
+
+
+@pytest.fixture(autouse=True)
+def open_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key server's threads close theirs."""
+    monkeypatch.setattr(link_keys.connections, "close_all", lambda: None)
 
 
 @pytest.fixture
@@ -150,3 +158,30 @@ def test_the_former_key_is_made_the_current_one_by_nobody(lantern: Any) -> None:
     VaultKey.objects.filter(organization=lantern, kind="data").update(current=True)
     with pytest.raises(Exception, match="key"):
         keyring.look_again(lantern)
+
+
+def test_links_are_made_with_the_new_key_and_old_ones_still_lead_out(house: House) -> None:
+    organization, today = house.organization, NOW.date()
+    old = keyring.keys(organization).link
+    assert old is not None
+    mailed = tokens.make(old, "leave", 7, 9)
+    number = rotation.replace_links(organization, now=NOW)
+    keys = keyring.keys(organization)
+    assert keys.link is not None and keys.link.number == number != old.number
+    assert tokens.read(keys.links, "leave", mailed).number == 9
+    assert [*keys.own_links] == [number]
+    token = tokens.read(keys.links, "leave", mailed)
+    assert keys.believes(token, today, today)
+    last = today + timedelta(days=1) + keyring.AFTER_A_MOVE
+    assert keys.believes(token, today, last)
+    assert not keys.believes(token, today, last + timedelta(days=1))
+    assert rotation.former_links(organization, today) == (1, last)
+    assert rotation.former_links(organization, last + timedelta(days=1)) == (1, None)
+    assert {entry["number"] for entry in link_keys.reader_links(keyring.open_source())} == {number, old.number}
+
+
+def test_no_more_link_keys_than_the_public_pages_are_told(lantern: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rotation, "MOST_LINKS", 2)
+    assert not rotation.links_are_full(lantern)
+    rotation.replace_links(lantern, now=NOW)
+    assert rotation.links_are_full(lantern)

@@ -171,6 +171,7 @@ backup place remove 1
 !route rm paper
 !keys lock-codes --count 2
 keys rotate data
+keys rotate links
 keys rotate status
 !keys lock --practice
 !keys destroy nobody --yes-destroy nobody
