@@ -643,3 +643,16 @@ def test_the_only_admin_waits_for_a_day_with_a_file_by_a_passphrase(here: House,
     assert newest().state == "held"
     approval.wait(row.created + day, timedelta(hours=1))
     assert newest().state == "asked"
+
+
+def test_another_admin_sees_that_routes_and_keys_are_in_an_export(here: House, vera: Client) -> None:
+    zoya = admin_since(here, "Zoya", 3)
+    vera.post(at(here), SEALED)
+    assert newest().state == "asked", "the key is known"
+    vera.post(at(here), {**SEALED, "setup": "on"})
+    assert newest().state == "held"
+    page = zoya.get(at(here, newest().pk) + "review").content.decode()
+    assert "Whoever opens it can send in your organization’s name" in page
+    assert "Routes, sending domains, team" in page
+    zoya.post(at(here, newest().pk) + "review", {"answer": "agree"})
+    assert newest().state == "asked" and told_of(newest()).wish.setup

@@ -120,6 +120,7 @@ def _ask(request: DeskRequest, wish: ExportRequest, reason: str) -> HttpResponse
         "keys": wish.recipients,
         "with_keys": wish.keys,
         "passphrase": wish.passphrase,
+        "setup": wish.setup,
         "plain": wish.is_plain,
         "held": actions.is_held(request.organization, wish, request.person),
         "others": pending_changes.others(request.organization, request.person, dbclock.asked()),
@@ -225,6 +226,7 @@ def _held_facts(request: DeskRequest, row: Export) -> dict[str, Any]:
         "alone": approval.is_made_alone(row, now),
         "keys": details.wish.recipients,
         "passphrase": details.wish.passphrase,
+        "setup": details.wish.setup,
         "of_all": bound_selection.is_of_all(details.wish),
         "made": pending_changes.until(row, now),
         "untold": untold(row, now),
@@ -422,7 +424,7 @@ def _held_need(request: DeskRequest, row: Export) -> dict[str, str]:
     values = {"who": facts["by"], "why": why, "when": moment(facts["made"])}
     return {
         "kind": "stop" if facts["agree"] else "care",
-        "title": _held_title(row.plain, facts["agree"], passphrase=wish.passphrase),
+        "title": _held_title(row.plain, facts["agree"], wish=wish),
         "text": " ".join(
             filter(None, (_held_text(row.plain, facts["agree"], facts["alone"]) % values, facts["untold"]))
         ),
@@ -436,14 +438,20 @@ def _opened_by(wish: ExportRequest) -> str:
     return _("a passphrase, shown to who requested it") if wish.passphrase else ", ".join(wish.recipients)[:80]
 
 
-def _held_title(plain: bool, agree: bool, *, passphrase: bool) -> str:
+def _held_title(plain: bool, agree: bool, *, wish: ExportRequest) -> str:
     if plain:
         return (
             _("An unencrypted export of your subscribers is waiting for your approval")
             if agree
             else _("Someone requested an unencrypted export of your subscribers")
         )
-    if passphrase:
+    if wish.setup:
+        return (
+            _("An export with routes and DKIM keys is waiting for your approval")
+            if agree
+            else _("Someone requested an export with routes and DKIM keys")
+        )
+    if wish.passphrase:
         return (
             _("An export with a passphrase is waiting for your approval")
             if agree
