@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from samizdat.cli import bootstrap
-from samizdat.cli.labels import PLACES
 from samizdat.cli.output import common, confirm, say, settings, table
+from samizdat.health.words import PLACES
 
 if TYPE_CHECKING:
     from samizdat.accounts.models import Organization

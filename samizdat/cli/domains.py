@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from samizdat.cli import bootstrap
-from samizdat.cli.labels import at_terminal
 from samizdat.cli.output import CommandFailed, common, confirm, note, say, settings, table
+from samizdat.health.words import at_terminal
 from samizdat.vault.errors import VaultError
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from samizdat.cli import bootstrap
 from samizdat.cli.key_locks import keys_destroy, keys_lock, keys_lock_codes, keys_unlock
 from samizdat.cli.key_rotation import keys_rotate
 from samizdat.cli.output import CommandFailed, common, first_line, note, say, settings, table
+from samizdat.health.words import missing_while_it_runs
 from samizdat.options import data_folder, key_file, option
 from samizdat.vault.errors import KeyFileMissing, VaultError
 
@@ -76,15 +77,6 @@ def _place() -> tuple[str, str]:
         "command": "The key comes from SAMIZDAT_KEY_COMMAND.",
     }
     return kind, sentences[kind]
-
-
-def missing_while_it_runs(path: Path) -> str:
-    """What can still be done."""
-    return (
-        f"The key file {path} is gone, but `samizdat serve` still has the key in memory: don't stop it. Put back your "
-        "copy of the file, or run `samizdat keys recover` with your shares. If you have neither, run `samizdat export` "
-        "now: once `serve` has stopped, nothing can be read again."
-    )
 
 
 def _document(details: "SetDetails") -> dict[str, object]:

@@ -1,6 +1,6 @@
 """Reasons as codes, in the words of the command line."""
 
-import shlex
+from samizdat.health.words import FENCED
 
 QUIET = "HH:MM-HH:MM [ZONE]"  # How quiet hours are written.
 
@@ -11,8 +11,7 @@ GATHERED = "Its subscribers chose a digest for this list: they get it there."
 ENDED = {
     "paused": "The campaign is paused. Resume it: samizdat campaign resume ID",
     "cancelled": "The campaign was cancelled.",
-    "fenced": "This installation was copied, restored or moved, so it sends no campaigns. See what would be sent "
-    "and decide: samizdat release",
+    "fenced": FENCED,
     "no_route": "No sending route is working. See `samizdat route ls`, fix or add one, and run this again.",
     "barred": (
         "No route can send from the domain of this campaign. See why with `samizdat route ls`. Once it's "
@@ -27,52 +26,6 @@ ENDED = {
     "held": "The campaign is in its undo window. `samizdat serve` sends it automatically.",
     "scheduled": "The campaign is scheduled. `samizdat serve` sends it automatically.",
 }
-
-# Parts of a place that are others now: delivery/copied_installation.PARTS.
-PLACES = {
-    "machine": "another server",
-    "instance": "another server, made from a snapshot",
-    "path": "another path",
-    "filesystem": "another file system",
-    "file": "other files, as after a copy or a restore",
-    "born": "files that were created anew, as after a copy or a restore",
-    "server": "another PostgreSQL server",
-    "database": "another database",
-    "table": "tables that were created anew, as after a dump was loaded",
-    "epoch": "another copy took over",
-    "note": "its data folder was overwritten with a copy",
-    "rewound": "its database is in an earlier state, as after restoring a backup",
-}
-
-# What sentences about routes and domains say of the app's pages and buttons, and what does the same here.
-_IN_THE_APP = (
-    ("Correct them under Routes", "Correct them with `samizdat route edit {route} --url -`"),
-    ("then press Test", "then run: samizdat route test {route} --to -"),
-    (
-        "An admin has to publish the records shown under Domains. When Check finds them",
-        "Publish what `samizdat domain records DOMAIN` prints. When `samizdat domain check DOMAIN` finds it",
-    ),
-    (
-        "An admin has to publish the records shown under Domains",
-        "Publish what `samizdat domain records DOMAIN` prints",
-    ),
-    (
-        "An admin has to publish the record shown under Domains",
-        "Publish what `samizdat domain records DOMAIN` prints",
-    ),
-    (
-        "An admin can check SPF, DKIM and DMARC under Domains",
-        "Check SPF, DKIM and DMARC with `samizdat domain check DOMAIN`",
-    ),
-    ("as Domains shows it to admins", "as `samizdat domain records DOMAIN` prints it"),
-    ("Add one under Domains (admins only)", "Add one with `samizdat domain add DOMAIN`"),
-    ("Add the domain under Domains (admins only)", "Add the domain with `samizdat domain add DOMAIN`"),
-    ("press Check again", "run this again"),
-    (
-        "then press Check and Activate on the domain’s page",
-        "then run: samizdat domain check DOMAIN, and samizdat domain activate DOMAIN",
-    ),
-)
 
 _CAMPAIGN = {
     "late": "it was more than an hour late, so someone has to resume it",
@@ -105,10 +58,3 @@ _CAMPAIGN = {
 
 def campaign_reason(code: str) -> str:
     return _CAMPAIGN.get(code, code)
-
-
-def at_terminal(sentence: str, route: str = "NAME") -> str:
-    """A sentence of the app, about this route if about any, for somebody who has no buttons."""
-    for phrase, here in _IN_THE_APP:
-        sentence = sentence.replace(phrase, here.format(route=shlex.quote(route)))
-    return sentence

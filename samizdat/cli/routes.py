@@ -8,10 +8,10 @@ import click
 
 from samizdat import plugins
 from samizdat.cli import bootstrap
-from samizdat.cli.labels import at_terminal
 from samizdat.cli.output import CommandFailed, common, confirm, first_line, say, table
 from samizdat.cli.secret_arguments import ADDRESS, URL
 from samizdat.core.mail.outcome import ACTORS, known_reason
+from samizdat.health.words import at_terminal
 
 if TYPE_CHECKING:
     from samizdat.delivery.actions.route_webhooks import WebhookView

@@ -7,9 +7,10 @@ import pytest
 from django.db import connection
 from django.urls import reverse
 
+from samizdat import dbclock
 from samizdat.accounts import database_catalog
-from samizdat.cli import bootstrap, doctor
 from samizdat.events.models import Event
+from samizdat.health import installation
 from samizdat.publicdb.actions import make_public_role
 from tests.conftest import NOW
 from tests.web.conftest import make_person, signed_in
@@ -200,8 +201,8 @@ def test_it_is_told_in_the_log_the_doctor_and_the_app_until_a_week_after_it_is_g
         monkeypatch.setattr(database_catalog, "_looked", (float("-inf"), False))
         return PAGE in client.get(home).content.decode()
 
-    monkeypatch.setattr(bootstrap, "now", lambda: NOW)
-    assert not shown(desk) and not list(doctor._foreign())
+    monkeypatch.setattr(dbclock, "asked", lambda: NOW)
+    assert not shown(desk) and not list(installation.foreign())
     leave(LEFT[TRIGGER])
     forged = Event.objects.create(organization=lantern, kind=database_catalog.ALTERED, at=NOW, digest=bytes(32))
     assert shown(desk), "before the worker has looked: it may be kept from writing an event"
@@ -210,14 +211,14 @@ def test_it_is_told_in_the_log_the_doctor_and_the_app_until_a_week_after_it_is_g
     assert Event.objects.filter(kind=database_catalog.ALTERED).exclude(pk=forged.pk).count() == 1
     assert "samizdat doctor" in caplog.text
     assert shown(desk) and not shown(editor)
-    *signs, last = doctor._foreign()
+    *signs, last = installation.foreign()
     assert {sign.state for sign in (*signs, last)} == {"red"} and "password" in last.sentence
     assert any(sign.sentence.startswith(f"{TRIGGER} isn't ours") for sign in signs)
     with connection.cursor() as cursor:
         on = " ON accounts_organization" if connection.vendor == "postgresql" else ""
         cursor.execute(f"DROP TRIGGER back{on}")
         cursor.execute("DROP FUNCTION IF EXISTS back" if on else "SELECT 1")
-    (sign,) = doctor._foreign()
+    (sign,) = installation.foreign()
     assert sign.state == "red" and "it was removed" in sign.sentence
-    monkeypatch.setattr(bootstrap, "now", lambda: NOW + timedelta(days=8))
-    assert not list(doctor._foreign())
+    monkeypatch.setattr(dbclock, "asked", lambda: NOW + timedelta(days=8))
+    assert not list(installation.foreign())

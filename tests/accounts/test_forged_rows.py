@@ -632,7 +632,7 @@ _ROWS = {
     "accounts/actions.py": "writes it",
     "accounts/sealed_settings.py": "compares it with its copy",
     "accounts/public_site.py": "where the copy is gone, so that readers can leave",
-    "cli/doctor.py": "has put back the row a moment ago",
+    "health/organizations.py": "has put back the row a moment ago",
     "cli/demo/build.py": "writes it",
     "web/middleware.py": "a name that somebody adds there shows the sign-in page, and no more",
 }

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from samizdat import sandbox
-from samizdat.cli import doctor_checks as looks
+from samizdat.health import surroundings as looks
 from tests.cli.conftest import House
 from tests.dns_server import NameServer
 from tests.pooler import needs_pooler, pgbouncer, url_by

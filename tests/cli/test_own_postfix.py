@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from samizdat.cli import own_postfix
 from samizdat.delivery import local_postfix
+from samizdat.health import own_postfix
 
 GOOD = {
     "myhostname": "mail.lantern.example",

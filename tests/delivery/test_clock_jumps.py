@@ -307,17 +307,17 @@ def test_it_is_said_in_the_log_and_by_doctor(
     deferred: Campaign, clocks: Clocks, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from samizdat import dbclock
-    from samizdat.cli import doctor_checks
+    from samizdat.health import surroundings
 
     monkeypatch.setattr(dbclock, "now", lambda: clocks.now)
-    assert [*doctor_checks.clock()] == []
+    assert [*surroundings.clock()] == []
     with caplog.at_level(logging.WARNING):
         clocks.set(-HOURS)
     assert "set back by 2:00:00" in caplog.text
-    [sign] = doctor_checks.clock()
+    [sign] = surroundings.clock()
     assert (sign.state, "set back by 2:00:00" in sign.sentence) == ("amber", True)
     clocks.ticks += 25 * 3600
-    assert [*doctor_checks.clock()] == []
+    assert [*surroundings.clock()] == []
 
 
 def test_nothing_is_thrown_away_for_being_old_in_the_hour_after(

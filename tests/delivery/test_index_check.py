@@ -13,9 +13,9 @@ from samizdat.accounts import database_catalog
 from samizdat.audience import actions as audience
 from samizdat.audience.consistency import DIFFER
 from samizdat.audience.models import ConsentRecord, Subscription
-from samizdat.cli import doctor
 from samizdat.db import on_sqlite
 from samizdat.events.models import Event
+from samizdat.health import installation
 from samizdat.worker.schedule import consistency_check, index_check
 from tests.delivery.conftest import House, run_until_still
 from tests.smtp_server import ScriptedServer
@@ -76,10 +76,10 @@ def test_who_said_no_gets_nothing_though_an_index_lacks_it(house: House, server:
     without_entry(path, record)
     Subscription.objects.filter(subscriber=eve).update(status=1, mail_verdict=1)
     assert ConsentRecord.objects.filter(subscriber=eve).count() == 1 and database_catalog.foreign() == []
-    [sign] = doctor._indexes()
+    [sign] = installation.indexes()
     assert sign.state == "red" and "audience_consentrecord" in sign.sentence
     looked()
-    assert ConsentRecord.objects.filter(subscriber=eve).count() == 2 and not list(doctor._indexes())
+    assert ConsentRecord.objects.filter(subscriber=eve).count() == 2 and not list(installation.indexes())
     assert Event.objects.filter(kind=database_catalog.ALTERED).exists()
     consistency_check.compare(dbclock.now())
     assert Event.objects.filter(kind=DIFFER).exists(), "on the same day, though it was compared before"

@@ -10,7 +10,6 @@ from samizdat import plugins
 from samizdat.accounts import actions as accounts
 from samizdat.accounts import pending_changes, sealed_people
 from samizdat.accounts.models import Organization, PendingChange, Person
-from samizdat.cli.doctor import _routes
 from samizdat.core.mail.outcome import RouteVerdict, judge
 from samizdat.delivery import queries
 from samizdat.delivery.actions import (
@@ -30,6 +29,7 @@ from samizdat.delivery.models import Route
 from samizdat.events import chain
 from samizdat.events.actions import detail_of, record
 from samizdat.events.models import Event
+from samizdat.health.organizations import _routes
 from samizdat.worker.mail import service_mail
 from tests.conftest import PASSWORD, TODAY
 from tests.delivery.conftest import House

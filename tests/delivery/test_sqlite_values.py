@@ -12,11 +12,11 @@ from samizdat import dbclock
 from samizdat.accounts import database_catalog
 from samizdat.audience import actions, consent_records, consistency, sql
 from samizdat.audience.models import ConsentRecord, Subscription
-from samizdat.cli import doctor
 from samizdat.db import on_sqlite
 from samizdat.delivery.engine.sender import run_campaign
 from samizdat.events import chain, queries
 from samizdat.events.models import Event
+from samizdat.health import installation
 from samizdat.worker.schedule import index_check
 from tests.delivery.conftest import House
 from tests.smtp_server import ScriptedServer
@@ -126,17 +126,17 @@ def test_an_event_whose_time_is_written_otherwise_is_none_of_ours(house: House, 
 @pytest.mark.parametrize("form", DAYS)
 def test_values_that_somebody_wrote_otherwise_are_reported_and_mended_by_nobody(house: House, form: str) -> None:
     actions.add_subscriber(house.organization, "ada@old.example", house.list, consent="By form.", now=JOINED)
-    assert not list(doctor._indexes())
+    assert not list(installation.indexes())
     with loose():
         execute(f"UPDATE audience_consentrecord SET day = {DAYS[form]}")
-    [sign] = doctor._indexes()
+    [sign] = installation.indexes()
     assert sign.state == "red" and "A value in audience_consentrecord isn't written as" in sign.sentence
     index_check.look(dbclock.now())
     assert index_check._look is not None
     index_check._look.join()
     index_check.look(dbclock.now())
     assert Event.objects.filter(kind=database_catalog.ALTERED).exists()
-    assert len(list(doctor._indexes())) == 1
+    assert len(list(installation.indexes())) == 1
     assert [record.day.year for record in ConsentRecord.objects.all()] == [1000]
 
 
@@ -145,5 +145,5 @@ def test_a_number_that_a_condition_of_its_table_refuses_is_reported(house: House
     execute("PRAGMA ignore_check_constraints = ON")
     execute("UPDATE audience_consentrecord SET channel = -1")
     execute("PRAGMA ignore_check_constraints = OFF")
-    [sign] = doctor._indexes()
+    [sign] = installation.indexes()
     assert "A value in audience_consentrecord isn't written as" in sign.sentence

@@ -24,8 +24,8 @@ from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.freezing import freeze
 from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.opened import open_campaign
-from samizdat.cli import doctor
 from samizdat.core.crypto import seal, signature
+from samizdat.health import installation
 from samizdat.vault import box_keys, keyring, purposes
 from samizdat.vault.box_keys import BoxKeys
 from samizdat.vault.errors import KeyFileBroken, KeyFileOpen, KeyRefused, KeyWrong
@@ -315,7 +315,7 @@ def test_a_key_of_one_organization_that_does_not_open_leaves_the_links_of_all_ot
     keyring.use(vault)
     assert 77 not in keyring.keys(other).links, "and commands start"
     assert keyring.unopened() == [row]
-    assert [sign.state for sign in doctor._keys()] == ["red"], "the key file is not what is wrong"
+    assert [sign.state for sign in installation.changed_keys()] == ["red"], "the key file is not what is wrong"
     VaultKey.objects.filter(kind="link").update(wrapped=bytes(range(61)))
     with pytest.raises(KeyWrong):
         link_keys.reader_links(vault)

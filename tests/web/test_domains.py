@@ -146,7 +146,7 @@ def test_a_domain_is_removed_with_its_keys(here: House, desk: Desk) -> None:
 
 
 def test_of_a_key_that_was_changed_in_the_database_no_record_is_shown(here: House, desk: Desk) -> None:
-    from samizdat.cli.doctor import _signing
+    from samizdat.health.organizations import _signing
 
     client, address = desk("admin"), _to(here, "sending-domain", here.key.domain_id)
     assert "v=DKIM1" in _page(client, address)

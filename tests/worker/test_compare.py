@@ -6,16 +6,17 @@ from typing import Any
 
 import pytest
 
+from samizdat import dbclock
 from samizdat.accounts import public_site
 from samizdat.accounts.actions import change_settings
 from samizdat.accounts.models import Organization
 from samizdat.audience import actions as audience
 from samizdat.audience.actions import forms
 from samizdat.audience.models import List, SignUpForm
-from samizdat.cli import bootstrap, doctor
 from samizdat.db import on_sqlite
 from samizdat.events.actions import detail_of
 from samizdat.events.models import Event
+from samizdat.health import installation
 from samizdat.publicdb.models import Form, Site
 from samizdat.worker.publishing import compare, publish
 from samizdat.worker.schedule import event_handlers
@@ -78,10 +79,10 @@ def test_a_mailbox_that_somebody_put_into_the_publicdb_is_ours_again_and_told_on
         assert compare.compare(LATER + timedelta(seconds=second)) == 1
         assert Site.objects.get().unsubscribe_mailbox == shown.unsubscribe_mailbox
     assert told() == 1
-    monkeypatch.setattr(bootstrap, "now", lambda: LATER + timedelta(days=7))
-    assert "red" in [sign.state for sign in doctor._public_process()]
-    monkeypatch.setattr(bootstrap, "now", lambda: LATER + timedelta(days=8))
-    assert "red" not in [sign.state for sign in doctor._public_process()]
+    monkeypatch.setattr(dbclock, "asked", lambda: LATER + timedelta(days=7))
+    assert "red" in [sign.state for sign in installation.public_process()]
+    monkeypatch.setattr(dbclock, "asked", lambda: LATER + timedelta(days=8))
+    assert "red" not in [sign.state for sign in installation.public_process()]
 
 
 @pytest.mark.parametrize("kind", [compare.ALTERED, "form.changed"])

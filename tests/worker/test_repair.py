@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, connections
 
-from samizdat.cli import bootstrap, doctor
+from samizdat import dbclock
 from samizdat.events.models import Event
+from samizdat.health import installation
 from samizdat.publicdb import actions as publicdb
 from samizdat.publicdb import sqlite_file
 from samizdat.publicdb.models import Intake, Site, TokenState
@@ -153,8 +154,8 @@ def test_a_broken_publicdb_is_whole_again_with_what_can_be_read(
     assert not [*place.parent.glob(f"{place.name}.*")], "nothing is left of the broken one"
     assert Event.objects.filter(kind=repair.MENDED).count() == 1
     assert repair.look(NOW) is False
-    monkeypatch.setattr(bootstrap, "now", lambda: NOW + timedelta(days=7))
-    assert ("amber", "publicdb") in [(sign.state, sign.subject) for sign in doctor._public_process()]
+    monkeypatch.setattr(dbclock, "asked", lambda: NOW + timedelta(days=7))
+    assert ("amber", "publicdb") in [(sign.state, sign.subject) for sign in installation.public_process()]
 
 
 def test_whoever_comes_upon_damage_has_the_whole_file_read(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,10 +8,11 @@ import click
 
 from samizdat.cli import bootstrap
 from samizdat.cli.default_senders import name_and_address
-from samizdat.cli.labels import GATHERED, at_terminal
+from samizdat.cli.labels import GATHERED
 from samizdat.cli.output import CommandFailed, common, say
 from samizdat.cli.secret_arguments import ADDRESSES
 from samizdat.core.languages import CODE, normal
+from samizdat.health.words import at_terminal
 
 if TYPE_CHECKING:
     from samizdat.accounts.models import Organization

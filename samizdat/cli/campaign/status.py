@@ -9,9 +9,10 @@ import click
 
 from samizdat.cli import bootstrap
 from samizdat.cli.campaign.drafts import campaign, campaign_numbered
-from samizdat.cli.labels import ENDED, GATHERED, at_terminal, campaign_reason
+from samizdat.cli.labels import ENDED, GATHERED, campaign_reason
 from samizdat.cli.output import common, note, say, table
 from samizdat.core.totals import is_few
+from samizdat.health.words import at_terminal
 
 if TYPE_CHECKING:
     from samizdat.campaigns.models import Campaign

@@ -1,22 +1,32 @@
-"""What doctor looks at behind the front door: the database, machines, work that waits, and the public host."""
+"""What is found around the installation: the database, machines, work that waits, the public host, backups."""
 
 import http.client
 import socket
+import sqlite3
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
-from samizdat import sandbox, system_calls
+from django.db import connection
+
+from samizdat import db, dbclock, mail_spool, sandbox, system_calls
+from samizdat.accounts.models import Organization
+from samizdat.backup.upgrade_copies import leftovers
+from samizdat.core.mail import rate
+from samizdat.delivery import clock_jumps, monitoring
+from samizdat.delivery.engine import rewound_database
+from samizdat.delivery.engine.locks import POOLED
+from samizdat.delivery.monitoring import WorkerRow
+from samizdat.events.actions import detail_of
+from samizdat.health.findings import Finding
 from samizdat.options import BadOption, UnixSocketPlace, data_folder, listening_place, option
 from samizdat.privacy.retention_rules import BACKUP_DAYS
-
-if TYPE_CHECKING:
-    from samizdat.delivery.monitoring import WorkerRow
+from samizdat.publicdb.queries import waiting_boxes
+from samizdat.vault.keyserver import LISTENERS
+from samizdat.vault.locks import unlocked
 
 # Bytes of a write-ahead log above which something keeps it from being taken in.
 LONG_LOG = 512 << 20
@@ -28,43 +38,35 @@ WRONG_CLOCK = 5.0
 PATIENCE = 4.0
 # And our own listener for mail.
 ANSWERS = 2.0
+# Under this, the next import or backup may not fit.
+LITTLE_ROOM = 1024**3
+# For so long public pages that were altered are told.
+ALTERED_DAYS = 7
 # Days after which it is known whether an upgrade works.
 COPY_DAYS = 7
 # Days before a certificate ends in which it should have been renewed long ago.
 ENDS_SOON = 14
 
 
-@dataclass(frozen=True, slots=True)
-class HealthCheck:
-    """state: good, amber (worth a look) or red (mend now)."""
-
-    state: str
-    subject: str
-    sentence: str
-
-    def document(self) -> dict[str, object]:
-        return {"state": self.state, "subject": self.subject, "sentence": self.sentence}
-
-
 # --- the database ---
 
 
-def database() -> Iterator[HealthCheck]:
-    from django.db import connection
-
+def database() -> Iterator[Finding]:
     yield from _on_postgresql() if connection.vendor == "postgresql" else _on_sqlite()
 
 
-def _on_sqlite() -> Iterator[HealthCheck]:
-    import sqlite3
-
+def _on_sqlite() -> Iterator[Finding]:
     path = data_folder() / "samizdat.sqlite3"
-    yield HealthCheck(
-        "good", "database", f"SQLite {sqlite3.sqlite_version}, {_size(path)}; its tables belong to this version."
+    yield Finding(
+        "database.version",
+        "good",
+        "database",
+        f"SQLite {sqlite3.sqlite_version}, {_size(path)}; its tables belong to this version.",
     )
     log = path.with_name(path.name + "-wal")
     if log.exists() and log.stat().st_size > LONG_LOG:
-        yield HealthCheck(
+        yield Finding(
+            "database.log-long",
             "amber",
             "database",
             f"Its log has grown to {_size(log)}: some read transaction never ends. Restart `samizdat serve`.",
@@ -76,24 +78,24 @@ def _size(path: Path) -> str:
     return f"{size / 1024**3:.1f} GB" if size >= 1024**3 else f"{size / 1024**2:.1f} MB"
 
 
-def _on_postgresql() -> Iterator[HealthCheck]:
-    from samizdat import db, dbclock
-    from samizdat.delivery.engine.locks import POOLED
-
+def _on_postgresql() -> Iterator[Finding]:
     server = db.about_server()
-    yield HealthCheck(
+    yield Finding(
+        "database.version",
         "good",
         "database",
         f"PostgreSQL {server.version}, {server.size / 1024**2:,.0f} MB; its tables belong to this version.",
     )
     if server.pooled:
-        yield HealthCheck(
+        yield Finding(
+            "database.pooled",
             "red",
             "database",
             str(POOLED),
         )
     if server.log is not None and server.log > 8 * LONG_LOG:
-        yield HealthCheck(
+        yield Finding(
+            "database.log-long",
             "amber",
             "database",
             (
@@ -103,7 +105,8 @@ def _on_postgresql() -> Iterator[HealthCheck]:
         )
     dbclock.sync()
     if abs(dbclock.ahead()) > WRONG_CLOCK:
-        yield HealthCheck(
+        yield Finding(
+            "clock.differs",
             "amber",
             "clock",
             (
@@ -113,20 +116,17 @@ def _on_postgresql() -> Iterator[HealthCheck]:
             ),
         )
     else:
-        yield HealthCheck("good", "clock", "It matches the clock of the database.")
+        yield Finding("clock.matches", "good", "clock", "It matches the clock of the database.")
 
 
-def clock() -> Iterator[HealthCheck]:
+def clock() -> Iterator[Finding]:
     """Whether somebody has set it of late."""
-    from samizdat import dbclock
-    from samizdat.core.mail import rate
-    from samizdat.delivery import clock_jumps
-
     row, now = clock_jumps.last(), dbclock.now()
     if row is None or row.jumped is None or not timedelta() <= now - row.jumped < timedelta(days=1):
         return
     by = timedelta(seconds=round(abs(row.seconds)))
-    yield HealthCheck(
+    yield Finding(
+        "clock.set",
         "amber",
         "clock",
         (
@@ -141,30 +141,32 @@ def clock() -> Iterator[HealthCheck]:
 # --- machines and work ---
 
 
-def machines() -> Iterator[HealthCheck]:
-    from samizdat.delivery import monitoring
-
+def machines() -> Iterator[Finding]:
     rows = monitoring.workers()
     for row in rows:
         name = f"worker {row.number}" + (f" on {row.host}" if row.host else "")
         if row.state == "hanging":
-            yield HealthCheck(
+            yield Finding(
+                "work.worker-hangs",
                 "red",
                 name,
                 f"It hangs: no heartbeat for {row.silent:,.0f} s. Other workers take over. Restart it there.",
             )
         elif row.window:
-            yield HealthCheck("red", name, _gone(row))
+            yield Finding("work.worker-gone", "red", name, _gone(row))
     alive = [row for row in rows if row.state == "alive" and row.role == "sender"]
     if alive:
         places = {row.host for row in alive}
-        yield HealthCheck(
-            "good", "senders", f"{len(alive)} run on {len(places)} machine{'s' if len(places) > 1 else ''}."
+        yield Finding(
+            "work.senders",
+            "good",
+            "senders",
+            f"{len(alive)} run on {len(places)} machine{'s' if len(places) > 1 else ''}.",
         )
     yield from _journals()
 
 
-def _gone(row: "WorkerRow") -> str:
+def _gone(row: WorkerRow) -> str:
     messages = f"{row.window:,} email{'s' if row.window > 1 else ''}"
     if row.here:
         return f"It ended with {messages} under way. Start `samizdat serve` or `worker` here to read its journal."
@@ -175,17 +177,11 @@ def _gone(row: "WorkerRow") -> str:
     )
 
 
-def _journals() -> Iterator[HealthCheck]:
-    from samizdat import dbclock
-    from samizdat.accounts.models import Organization
-    from samizdat.delivery import monitoring
-    from samizdat.delivery.engine import rewound_database
-    from samizdat.events.actions import detail_of
-    from samizdat.vault.locks import unlocked
-
+def _journals() -> Iterator[Finding]:
     forgotten = rewound_database.forgotten()
     if forgotten:
-        yield HealthCheck(
+        yield Finding(
+            "work.journals-ahead",
             "red",
             "journals",
             (
@@ -199,11 +195,13 @@ def _journals() -> Iterator[HealthCheck]:
         size = sum(size for _name, size in left) / 1024
         lone = len(left) == 1
         what = f"{len(left)} {'journal' if lone else 'journals'} of {size:,.0f} KB {'waits' if lone else 'wait'} here"
-        yield HealthCheck("amber", "journals", f"{what}. Start `samizdat serve` or `worker` here to read them.")
+        yield Finding(
+            "work.journals-left", "amber", "journals", f"{what}. Start `samizdat serve` or `worker` here to read them."
+        )
     for organization in Organization.objects.filter(unlocked()).order_by("id"):
         event = rewound_database.lately(organization, dbclock.now())
         if event is not None:
-            yield HealthCheck("amber", organization.name, _rewound(event.at, detail_of(event)))
+            yield Finding("work.results-recovered", "amber", organization.name, _rewound(event.at, detail_of(event)))
 
 
 def _rewound(at: datetime, sums: Mapping[str, object]) -> str:
@@ -220,22 +218,23 @@ def _rewound(at: datetime, sums: Mapping[str, object]) -> str:
     )
 
 
-def work() -> Iterator[HealthCheck]:
+def work() -> Iterator[Finding]:
     """What the clock has not done, what readers sent in, what is in doubt."""
-    from samizdat import dbclock
-    from samizdat.delivery import monitoring
-
     last = monitoring.last_step()
     if last is None or dbclock.now() - last > monitoring.OVERDUE:
         since = f"since {last:%Y-%m-%d %H:%M} UTC" if last else "yet"
-        yield HealthCheck(
-            "amber", "scheduled jobs", f"No worker has run here {since}. Start `samizdat serve`, or `samizdat worker`."
+        yield Finding(
+            "work.no-worker",
+            "amber",
+            "scheduled jobs",
+            f"No worker has run here {since}. Start `samizdat serve`, or `samizdat worker`.",
         )
     else:
         yield from _steps(monitoring.overdue())
     yield from _boxes()
     for campaign, count in monitoring.in_doubt():
-        yield HealthCheck(
+        yield Finding(
+            "campaign.outcome-unknown",
             "amber",
             f"campaign {campaign.pk}",
             (
@@ -245,26 +244,26 @@ def work() -> Iterator[HealthCheck]:
         )
 
 
-def _steps(overdue: list[tuple[str, datetime | None, str]]) -> Iterator[HealthCheck]:
+def _steps(overdue: list[tuple[str, datetime | None, str]]) -> Iterator[Finding]:
     for name, done, why in overdue:
         since = f"since {done:%Y-%m-%d %H:%M} UTC" if done else "ever"
         broke = f" Error: {why}." if why else ""
-        yield HealthCheck(
+        yield Finding(
+            "work.step-overdue",
             "red",
             "scheduled jobs",
             f'"{name}" has not finished {since}.{broke} Restart `samizdat serve`. If that doesn\'t help, report it.',
         )
     if not overdue:
-        yield HealthCheck("good", "scheduled jobs", "All of them have run within the last minutes.")
+        yield Finding("work.steps", "good", "scheduled jobs", "All of them have run within the last minutes.")
 
 
-def _boxes() -> Iterator[HealthCheck]:
-    from samizdat.publicdb.queries import waiting_boxes
-
+def _boxes() -> Iterator[Finding]:
     try:
         waiting = waiting_boxes()
     except Exception as error:
-        yield HealthCheck(
+        yield Finding(
+            "publicdb.unreadable",
             "red",
             "publicdb",
             (
@@ -275,7 +274,8 @@ def _boxes() -> Iterator[HealthCheck]:
         )
         return
     if waiting:
-        yield HealthCheck(
+        yield Finding(
+            "publicdb.waiting",
             "amber",
             "publicdb",
             (
@@ -285,23 +285,20 @@ def _boxes() -> Iterator[HealthCheck]:
             ),
         )
     else:
-        yield HealthCheck("good", "publicdb", "It works, and no requests of subscribers are waiting.")
+        yield Finding("publicdb.works", "good", "publicdb", "It works, and no requests of subscribers are waiting.")
 
 
 # --- memory ---
 
 
-def listeners() -> Iterator[HealthCheck]:
+def listeners() -> Iterator[Finding]:
     """Whether mail can be handed over where options of this shell say so."""
-    from samizdat import mail_spool
-    from samizdat.vault.keyserver import LISTENERS
-
     for role in LISTENERS:
         name = f"SAMIZDAT_{role.upper()}"
         try:
             where = listening_place(name)
         except BadOption as error:
-            yield HealthCheck("red", f"mail by {role.upper()}", str(error))
+            yield Finding("mail.option", "red", f"mail by {role.upper()}", str(error))
             continue
         if where is not None:
             yield _listener(role.upper(), where)
@@ -310,21 +307,24 @@ def listeners() -> Iterator[HealthCheck]:
             "This system doesn't isolate the process that takes mail: someone who takes it over can read what its user "
             "can. Use Linux 5.13 or newer with Landlock, or read mail from a mailbox."
         )
-        yield HealthCheck("amber", "incoming mail", sentence)
+        yield Finding("mail.not-isolated", "amber", "incoming mail", sentence)
     if option("SAMIZDAT_SMTP") and not option("SAMIZDAT_MAIL_CERTIFICATE"):
         sentence = "Other servers can't encrypt what they send here. Set SAMIZDAT_MAIL_CERTIFICATE."
-        yield HealthCheck("amber", "mail by SMTP", sentence)
+        yield Finding("mail.unencrypted", "amber", "mail by SMTP", sentence)
     if mail_spool.folder().exists() and mail_spool.MailSpool(mail_spool.folder()).is_full():
         sentence = "Too much mail waits to be read, or the disk is full, so no more is taken. Start `samizdat serve`."
-        yield HealthCheck("red", "incoming mail", sentence)
+        yield Finding("mail.spool-full", "red", "incoming mail", sentence)
 
 
-def _listener(protocol: str, where: UnixSocketPlace | tuple[str, int]) -> HealthCheck:
+def _listener(protocol: str, where: UnixSocketPlace | tuple[str, int]) -> Finding:
     if _greets(where):
-        return HealthCheck("good", f"mail by {protocol}", "It answers.")
+        return Finding("mail.answers", "good", f"mail by {protocol}", "It answers.")
     place = str(where.path) if isinstance(where, UnixSocketPlace) else f"{where[0]}, port {where[1]}"
-    return HealthCheck(
-        "red", f"mail by {protocol}", f"Nothing answers at {place}. Start `samizdat serve` with this option."
+    return Finding(
+        "mail.silent",
+        "red",
+        f"mail by {protocol}",
+        f"Nothing answers at {place}. Start `samizdat serve` with this option.",
     )
 
 
@@ -343,16 +343,15 @@ def _greets(where: UnixSocketPlace | tuple[str, int]) -> bool:
         return False
 
 
-def swap(
-    swaps: Path = Path("/proc/swaps"), process: Path | None = None, groups: Path = CGROUPS
-) -> Iterator[HealthCheck]:
+def swap(swaps: Path = Path("/proc/swaps"), process: Path | None = None, groups: Path = CGROUPS) -> Iterator[Finding]:
     """Keys are in the memory of most of our processes, and the system may write that to a disk. process: /proc/NUMBER
     of the supervisor."""
     places = [line.split()[0] for line in _lines(swaps)[1:]]
     places = [place for place in places if not place.startswith("/dev/zram")]  # That one is in memory itself.
-    process = process or _supervisor()
+    process = process or supervisor()
     if places and not (process and _never_swapped(process, groups)):
-        yield HealthCheck(
+        yield Finding(
+            "swap.on",
             "amber",
             "swap",
             (
@@ -361,10 +360,10 @@ def swap(
             ),
         )
     else:
-        yield HealthCheck("good", "swap", "Memory of Samizdat is not written to disk.")
+        yield Finding("swap.off", "good", "swap", "Memory of Samizdat is not written to disk.")
 
 
-def _supervisor() -> Path | None:
+def supervisor() -> Path | None:
     number = "".join(_lines(data_folder() / "serve.lock"))
     return Path("/proc") / number if number.isdecimal() else None
 
@@ -386,18 +385,22 @@ def _lines(path: Path) -> list[str]:
 # --- the public host ---
 
 
-def public_host(url: str, name: str) -> Iterator[HealthCheck]:
+def public_host(url: str, name: str) -> Iterator[Finding]:
     """Does it answer from here, and for how long is its certificate good?"""
     parts = urlsplit(url)
     if not parts.hostname:
         return
     result = _within(lambda: _visit(parts), PATIENCE)
     if isinstance(result, ssl.SSLCertVerificationError):
-        yield HealthCheck(
-            "red", name, f"The certificate of {parts.hostname} isn't valid: {result.verify_message}. Renew it."
+        yield Finding(
+            "pages.certificate",
+            "red",
+            name,
+            f"The certificate of {parts.hostname} isn't valid: {result.verify_message}. Renew it.",
         )
     elif isinstance(result, Exception) or result is None:
-        yield HealthCheck(
+        yield Finding(
+            "pages.unreachable",
             "amber",
             name,
             (
@@ -409,25 +412,34 @@ def public_host(url: str, name: str) -> Iterator[HealthCheck]:
         yield from _visited(result, parts.hostname, name)
 
 
-def _visited(result: tuple[int, datetime | None], host: str, name: str) -> Iterator[HealthCheck]:
+def _visited(result: tuple[int, datetime | None], host: str, name: str) -> Iterator[Finding]:
     status, ends = result
     if status in (502, 503, 504):
-        yield HealthCheck(
-            "amber", name, f"{host} answers, but nothing behind the reverse proxy does ({status}). Start `serve`."
+        yield Finding(
+            "pages.nothing-behind",
+            "amber",
+            name,
+            f"{host} answers, but nothing behind the reverse proxy does ({status}). Start `serve`.",
         )
     elif status != 200:
-        yield HealthCheck(
-            "amber", name, f"{host} answers, but not with our pages ({status}). Point the reverse proxy to `serve`."
+        yield Finding(
+            "pages.other-pages",
+            "amber",
+            name,
+            f"{host} answers, but not with our pages ({status}). Point the reverse proxy to `serve`.",
         )
     if ends is None:
         return
     days = (ends - datetime.now(UTC)) // timedelta(days=1)
     if days < ENDS_SOON:
-        yield HealthCheck(
-            "red" if days < 3 else "amber", name, f"The certificate of {host} expires in {days} days. Renew it."
+        yield Finding(
+            "pages.certificate-ends",
+            "red" if days < 3 else "amber",
+            name,
+            f"The certificate of {host} expires in {days} days. Renew it.",
         )
     elif status == 200:
-        yield HealthCheck("good", name, f"{host} answers; its certificate is valid for {days} days.")
+        yield Finding("pages.reachable", "good", name, f"{host} answers; its certificate is valid for {days} days.")
 
 
 def _visit(parts: SplitResult) -> tuple[int, datetime | None]:
@@ -463,18 +475,24 @@ def _within[T](work: Callable[[], T], seconds: float) -> T | Exception | None:
 # --- backups ---
 
 
-def backups(now: datetime) -> Iterator[HealthCheck]:
+def backups(now: datetime) -> Iterator[Finding]:
     """Copies of the data that are older than what is erased may live in them: in the folder that is told, and beside
     the data."""
     folder, data = option("SAMIZDAT_BACKUPS"), data_folder()
     if not folder:
         text = "SAMIZDAT_BACKUPS isn't set, so we can't check whether you have backups older than "
-        yield HealthCheck(
-            "amber", "backups", f"{text}{BACKUP_DAYS} days. They still have the data of erased people, encrypted."
+        yield Finding(
+            "backup.unknown",
+            "amber",
+            "backups",
+            f"{text}{BACKUP_DAYS} days. They still have the data of erased people, encrypted.",
         )
     elif not Path(folder).is_dir():
-        yield HealthCheck(
-            "amber", "backups", f"{folder} isn't a readable folder. Set SAMIZDAT_BACKUPS to the folder of your backups."
+        yield Finding(
+            "backup.no-folder",
+            "amber",
+            "backups",
+            f"{folder} isn't a readable folder. Set SAMIZDAT_BACKUPS to the folder of your backups.",
         )
     copies = [path for path in data.glob("*.sqlite3?*") if not path.name.endswith(("-wal", "-shm", "-journal"))]
     kept = [path for path in Path(folder).rglob("*") if path.is_file()] if folder and Path(folder).is_dir() else []
@@ -489,15 +507,13 @@ def backups(now: datetime) -> Iterator[HealthCheck]:
             f"{len(old):,} are older than {BACKUP_DAYS} days, the oldest of {day:%Y-%m-%d}: {name}. They "
             "still have the data of people erased "
         )
-        yield HealthCheck("red", "backups", f"{text}since, encrypted. Delete them.")
+        yield Finding("backup.old", "red", "backups", f"{text}since, encrypted. Delete them.")
     elif kept:
-        yield HealthCheck("good", "backups", f"{len(kept):,} files, none older than {BACKUP_DAYS} days.")
+        yield Finding("backup.kept", "good", "backups", f"{len(kept):,} files, none older than {BACKUP_DAYS} days.")
 
 
-def upgrade_copies(now: datetime) -> Iterator[HealthCheck]:
+def upgrade_copies(now: datetime) -> Iterator[Finding]:
     """What upgrades and ways back have left beside the data folder."""
-    from samizdat.backup.upgrade_copies import leftovers
-
     ages = [(now - datetime.fromtimestamp(path.stat().st_mtime, UTC), path) for path in leftovers()]
     old = [path for age, path in ages if age > timedelta(days=COPY_DAYS)]
     if old:
@@ -506,4 +522,4 @@ def upgrade_copies(now: datetime) -> Iterator[HealthCheck]:
             f"Copies that `samizdat upgrade` made more than {COPY_DAYS} days ago have the data of people erased since, "
         )
         step = f"encrypted. If everything works, delete them: rm -r {' '.join(map(str, old))}"
-        yield HealthCheck("red" if is_late else "amber", "upgrade copies", text + step)
+        yield Finding("backup.upgrade-copies", "red" if is_late else "amber", "upgrade copies", text + step)

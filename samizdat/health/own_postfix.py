@@ -1,4 +1,4 @@
-"""What doctor looks at where a route leads to a Postfix on this machine: what makes receivers refuse its mail, or
+"""What is found where a route leads to a Postfix on this machine: what makes receivers refuse its mail, or
 anybody send through it. Names of settings: postconf(5)."""
 
 import json
@@ -6,13 +6,10 @@ import re
 import socket
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
-from samizdat.cli.doctor_checks import HealthCheck
 from samizdat.delivery import local_postfix
-
-if TYPE_CHECKING:
-    from samizdat.delivery.queries import RouteRow
+from samizdat.delivery.queries import RouteRow
+from samizdat.health.findings import Finding
 
 # Emails in the queue that are looked at for why they wait.
 LOOKED_AT = 500
@@ -28,20 +25,20 @@ GUARDS = ("reject_unauth_destination", "defer_unauth_destination", "reject")
 _UNREACHED = re.compile(r"\]:25: (?:Connection timed out|Network is unreachable|No route to host)", re.IGNORECASE)
 
 
-def look(routes: Iterable["RouteRow"]) -> Iterator[HealthCheck]:
+def look(routes: Iterable[RouteRow]) -> Iterator[Finding]:
     """Nothing where no route leads to it, or it isn't installed."""
     if not any(_is_local(row) for row in routes) or not local_postfix.is_installed():
         return
     settings = local_postfix.settings(*ASKED)
     problems = [*_name(settings), *_door(settings), *_encryption(settings), *_queue()]
-    yield from problems or [HealthCheck("good", "Postfix", f"It sends as {settings['smtp_helo_name']}.")]
+    yield from problems or [Finding("postfix.works", "good", "Postfix", f"It sends as {settings['smtp_helo_name']}.")]
 
 
-def _is_local(row: "RouteRow") -> bool:
+def _is_local(row: RouteRow) -> bool:
     return row.state != "removed" and (row.scheme == "sendmail" or row.host in ("127.0.0.1", "::1", "localhost"))
 
 
-def _name(settings: Mapping[str, str]) -> Iterator[HealthCheck]:
+def _name(settings: Mapping[str, str]) -> Iterator[Finding]:
     """HELO and PTR: receivers refuse a server whose name does not lead to it and back."""
     own, name = settings.get("myhostname", ""), settings.get("smtp_helo_name", "")
     if name.lower() != own.lower():
@@ -49,25 +46,25 @@ def _name(settings: Mapping[str, str]) -> Iterator[HealthCheck]:
             f"It calls itself “{name}” to receivers (smtp_helo_name), and “{own}” elsewhere. Use one name: postconf -X "
             "smtp_helo_name, then postfix reload."
         )
-        yield HealthCheck("amber", "Postfix", sentence)
+        yield Finding("postfix.two-names", "amber", "Postfix", sentence)
     if "." not in name or name.endswith((".localdomain", ".local", ".lan", ".internal")):
         sentence = (
             f"It calls itself “{name}”, which no receiver can look up. Set a name of this server: "
             "postconf -e myhostname=mail.example.org, then postfix reload."
         )
-        yield HealthCheck("red", "Postfix", sentence)
+        yield Finding("postfix.no-name", "red", "Postfix", sentence)
         return
     addresses = _addresses(name)
     if not addresses:
         sentence = f"{name} leads nowhere. Add an A record (and AAAA) with the address of this server."
-        yield HealthCheck("red", "Postfix", sentence)
+        yield Finding("postfix.name-unknown", "red", "Postfix", sentence)
     for address in addresses:
         if name.lower() not in _names(address):
             sentence = (
                 f"{address} doesn’t lead back to {name}, so many receivers reject it. In the panel of your hoster, set "
                 f"the reverse DNS (PTR) of this address to {name}."
             )
-            yield HealthCheck("red", "Postfix", sentence)
+            yield Finding("postfix.name-not-back", "red", "Postfix", sentence)
 
 
 def _addresses(name: str) -> list[str]:
@@ -84,7 +81,7 @@ def _names(address: str) -> set[str]:
     return set()
 
 
-def _door(settings: Mapping[str, str]) -> Iterator[HealthCheck]:
+def _door(settings: Mapping[str, str]) -> Iterator[Finding]:
     """Whether anybody can send through it: then it is on every block list within hours."""
     rules = f"{settings.get('smtpd_relay_restrictions', '')} {settings.get('smtpd_recipient_restrictions', '')}"
     if not set(re.split(r"[\s,]+", rules)) & {*GUARDS}:
@@ -92,26 +89,31 @@ def _door(settings: Mapping[str, str]) -> Iterator[HealthCheck]:
             "Anyone can send through it, which puts this server on block lists within hours. Run: postconf -e "
             "'smtpd_relay_restrictions=permit_mynetworks,reject_unauth_destination', then postfix reload."
         )
-        yield HealthCheck("red", "Postfix", sentence)
+        yield Finding("postfix.open", "red", "Postfix", sentence)
     elif any(network.endswith("/0") for network in re.split(r"[\s,]+", settings.get("mynetworks", ""))):
         sentence = "mynetworks has the whole internet. Run: postconf -e 'mynetworks=127.0.0.0/8 [::1]/128'."
-        yield HealthCheck("red", "Postfix", sentence)
+        yield Finding("postfix.open", "red", "Postfix", sentence)
 
 
-def _encryption(settings: Mapping[str, str]) -> Iterator[HealthCheck]:
+def _encryption(settings: Mapping[str, str]) -> Iterator[Finding]:
     if settings.get("smtp_tls_security_level", "") in ("", "none"):
         sentence = (
             "It sends without encryption. Run: postconf -e smtp_tls_security_level=may, then postfix reload. With "
             "DANE it’s even safer: see “Your own mail server” in the handbook."
         )
-        yield HealthCheck("amber", "Postfix", sentence)
+        yield Finding("postfix.unencrypted", "amber", "Postfix", sentence)
 
 
-def _queue() -> Iterator[HealthCheck]:
+def _queue() -> Iterator[Finding]:
     """How many wait, and whether it reaches anybody. Their addresses are not shown."""
     listing = local_postfix.output("postqueue", "-j")
     if listing is None:
-        yield HealthCheck("red", "Postfix", "It isn’t running, or its queue can’t be read. Run as root: postfix start")
+        yield Finding(
+            "postfix.stopped",
+            "red",
+            "Postfix",
+            "It isn’t running, or its queue can’t be read. Run as root: postfix start",
+        )
         return
     waiting = [line for line in listing.splitlines() if line.strip()]
     reasons = [reason for line in waiting[:LOOKED_AT] for reason in _reasons(line)]
@@ -121,9 +123,11 @@ def _queue() -> Iterator[HealthCheck]:
             f"{len(waiting):,} emails wait, since no other server is reached on port 25. Many hosters block it: ask "
             "yours to open outgoing port 25, or use another server."
         )
-        yield HealthCheck("red", "Postfix", sentence)
+        yield Finding("postfix.unreached", "red", "Postfix", sentence)
     elif reasons:
-        yield HealthCheck("amber", "Postfix", f"{len(waiting):,} emails wait in its queue. The reasons: mailq")
+        yield Finding(
+            "postfix.waiting", "amber", "Postfix", f"{len(waiting):,} emails wait in its queue. The reasons: mailq"
+        )
 
 
 def _reasons(line: str) -> Iterator[str]:

@@ -1,0 +1,74 @@
+"""What is found about the ways back: shares of the key on paper, and the places that hold backups."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from samizdat.delivery import backup_places
+from samizdat.delivery.backup_places import KeptPlace, PlaceBroken
+from samizdat.health.findings import Finding
+from samizdat.vault import keyring, shares
+
+# After so long nobody remembers where the pages are.
+PRACTICE = timedelta(days=365)
+# A backup each night, and one that a night was missed.
+LATE = timedelta(days=2)
+
+
+def key_shares(now: datetime) -> Iterator[Finding]:
+    """Nothing where there are none: not everybody needs them."""
+    for details in (known.details for known in shares.sets(keyring.open_source())):
+        words = f"The set “{details.first_words} …”, {details.threshold} of {details.count}, "
+        last = details.practiced or details.created
+        if now.date() - last > PRACTICE:
+            when = f"last practiced on {last}" if details.practiced else f"never practiced since {last}"
+            yield Finding(
+                "keys.shares-unpracticed",
+                "amber",
+                "key shares",
+                f"{words}was {when}. Try whether its pages still open the data: samizdat keys practice",
+            )
+        elif details.practiced:
+            yield Finding("keys.shares", "good", "key shares", f"{words}was practiced on {details.practiced}.")
+        else:
+            yield Finding("keys.shares", "good", "key shares", f"{words}was created on {details.created}.")
+
+
+def places(now: datetime) -> Iterator[Finding]:
+    """As they were when the worker last used them: nobody is asked now."""
+    for place in backup_places.all_places():
+        yield _broken(place) if isinstance(place, PlaceBroken) else _place(place, now)
+
+
+def _broken(place: PlaceBroken) -> Finding:
+    return Finding("backup.place-broken", "red", f"backup place {place.number}", str(place))
+
+
+def _place(place: KeptPlace, now: datetime) -> Finding:
+    subject, state = f"backup place {place.number}", place.state
+    copies = backup_places.copies(place.number)
+    newest = copies[0].made if copies else None
+    last = f"The last backup there is of {newest:%Y-%m-%d %H:%M} UTC." if newest else "There is no backup yet."
+    is_late = now - (newest or place.details.added) > LATE
+    if state.failures:
+        return Finding(
+            "backup.place-fails",
+            "red" if is_late else "amber",
+            subject,
+            f"The last {state.failures:,} attempts failed. {state.error} {last}",
+        )
+    if is_late:
+        return Finding(
+            "backup.place-late",
+            "amber",
+            subject,
+            f"{last} Check that `samizdat serve` or a worker runs, or make one now: samizdat backup",
+        )
+    if state.undeleted:
+        return Finding(
+            "backup.place-undeleted",
+            "amber",
+            subject,
+            f"{state.undeleted:,} old backups couldn't be deleted there. They still have the data of erased people, "
+            "encrypted. Delete them at the place.",
+        )
+    return Finding("backup.place", "good", subject, last)
