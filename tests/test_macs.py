@@ -23,8 +23,8 @@ from samizdat.portability import actions as exporting
 from samizdat.portability import permits
 from samizdat.portability.models import Export
 from samizdat.portability.request import ExportRequest
-from samizdat.vault import locks
-from samizdat.vault.models import KeyDestruction, KeyLock
+from samizdat.vault import locks, strict
+from samizdat.vault.models import KeyDestruction, KeyLock, StrictKey
 from tests.conftest import NOW, PASSWORD, TODAY
 
 pytestmark = pytest.mark.django_db
@@ -46,6 +46,7 @@ HOLDS: dict[type[Model], Callable[[Any], bool]] = {
     ChainHead: chain._is_ours,
     ConsentRecord: _was_emptied,
     KeyDestruction: lambda row: key_destruction.is_ours(row, bytes(Organization.objects.get().uid)),
+    StrictKey: lambda row: strict.is_ours(row, Organization.objects.get()),
     KeyLock: lambda row: locks.is_ours(row, bytes(Organization.objects.get().uid)),
 }
 
@@ -70,6 +71,7 @@ def rows(lantern: Any) -> dict[type[Model], Any]:
     key_locks.lock(lantern, by=None, now=NOW)
     key_locks.unlock(lantern, by=None, now=NOW)
     key_destruction._keep(KeyDestruction(organization=lantern, number=1, hours=24, asked=NOW, by=vera))
+    strict.prepare(lantern, vera.pk, "six words of Vera, rivers", TODAY)
     while chain.append():
         continue
     return {model: model._default_manager.order_by("pk")[0] for model in _with_mac()}

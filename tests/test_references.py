@@ -19,7 +19,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *so
 NAMES = [page.name for page in PAGES]
 FENCE = re.compile(r"^```\w*\n(.*?)^```", re.DOTALL | re.MULTILINE)
 # The first line of a key file, an epoch record or a manifest is no command.
-CALL = r"(?:\./run|samizdat) (?!(?:(?:wrapped )?instance key|epoch|backup) \d)"
+CALL = r"(?:\./run|samizdat) (?!(?:(?:wrapped )?instance key|strict key|epoch|backup) \d|strict key)"
 CALLED = re.compile(rf"(?<!-u)(?<!home-dir)(?:^|[\s(/]){CALL}(?=[a-z-])([^\n|)]*)")
 # They are the script's own, beside the commands.
 OF_RUN = {"test", "bench"}

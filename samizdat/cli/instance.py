@@ -431,7 +431,7 @@ def _desk_file() -> Path:
     return data_folder() / "desk-address"
 
 
-def _member(organization: "Organization", email: str) -> "Person":
+def member(organization: "Organization", email: str) -> "Person":
     """Who signs in by this address. Errors: Failed."""
     from samizdat.accounts import memberships, sealed_people
 
@@ -455,7 +455,7 @@ def person_password(email: str, password_file: str | None) -> None:
     from samizdat.events.actions import record
 
     organization = bootstrap.organization()
-    known = _member(organization, email)
+    known = member(organization, email)
     actions.reset_password(known, read_password(password_file, f"New password for {email}"))
     record("person.password_reset", organization, now=bootstrap.now(), by=None, about=known.pk)
     say({"person": known.pk}, f"Password changed. {email} was signed out everywhere.")
@@ -482,7 +482,7 @@ def _turn_lock(email: str, verb: str, done: str) -> None:
     from samizdat.accounts import locking
 
     organization = bootstrap.organization()
-    known = _member(organization, email)
+    known = member(organization, email)
     getattr(locking, verb)(known, organization, by=None, now=bootstrap.now())
     say({"person": known.pk, "locked": verb == "lock"}, f"{email} {done}")
 
@@ -499,7 +499,7 @@ def person_sign_in_link(email: str) -> None:
     from samizdat.accounts.sealed_settings import leading
 
     organization = bootstrap.organization()
-    known = _member(organization, email)
+    known = member(organization, email)
     link = f"{leading(organization).desk_url or _served_at()}/sign-in?device={devices.new(known, bootstrap.now())}"
     say({"link": link}, f"Give this link to {email}. It asks for their password as usual:", link)
 

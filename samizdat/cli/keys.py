@@ -13,6 +13,7 @@ from samizdat.cli import bootstrap
 from samizdat.cli.key_locks import keys_destroy, keys_lock, keys_lock_codes, keys_unlock
 from samizdat.cli.key_rotation import keys_rotate
 from samizdat.cli.output import CommandFailed, common, first_line, note, say, settings, table
+from samizdat.cli.strict_keys import strict
 from samizdat.health.words import missing_while_it_runs
 from samizdat.options import data_folder, key_file, option
 from samizdat.vault.errors import KeyFileMissing, VaultError
@@ -37,6 +38,7 @@ keys.add_command(keys_destroy)
 keys.add_command(keys_lock_codes)
 keys.add_command(keys_unlock)
 keys.add_command(keys_rotate)
+keys.add_command(strict)
 
 
 # -- show --------------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from pathlib import Path
 from django.db import DatabaseError, connection, transaction
 
 from samizdat.vault.keyring import HasKeys
-from samizdat.vault.models import KeyDestruction, LockCodeSet, VaultKey
+from samizdat.vault.models import KeyDestruction, LockCodeSet, StrictKey, VaultKey
 
 log = logging.getLogger("samizdat.worker")
 
@@ -23,7 +23,7 @@ def overwrite(organization: HasKeys) -> list[bytes]:
         before.append(bytes(row.wrapped))
         row.wrapped = bytes(len(row.wrapped))  # As long: it stays where it was, and nothing is left beside it.
         row.save(update_fields=["wrapped"])
-    for model in (LockCodeSet, KeyDestruction):
+    for model in (LockCodeSet, KeyDestruction, StrictKey):
         model.objects.filter(organization_id=organization.id).delete()
     return before
 

@@ -12,6 +12,12 @@ LOCKED = (
 DESTROYED = "The keys of this organization were destroyed. Nobody can read its data again."
 
 
+STRICT = (
+    "The keys of this organization are locked, and open with a passphrase of its people alone. Enter it in the app, or "
+    "on the server: samizdat keys strict unlock"
+)
+
+
 class VaultError(Exception):
     """The keys cannot be had. `code` for the API, the text for the person."""
 
@@ -70,6 +76,12 @@ class KeysDestroyed(OrganizationLocked):
 
     def __init__(self) -> None:
         super().__init__(DESTROYED)
+
+
+class StrictRefused(VaultError):
+    """Of a strict organization (vault/strict.py); the sentence says what to do."""
+
+    code = "strict_refused"
 
 
 class RecordBroken(VaultError):

@@ -25,6 +25,8 @@ from samizdat.core.crypto.tokens import LinkKey, Token
 from samizdat.options import data_folder
 from samizdat.vault import sources
 from samizdat.vault.errors import (
+    LOCKED,
+    STRICT,
     DataBeforeRelease,
     KeysDestroyed,
     KeyWrong,
@@ -32,7 +34,7 @@ from samizdat.vault.errors import (
     RecordBroken,
     VaultError,
 )
-from samizdat.vault.models import KeyLock, Proof, VaultKey
+from samizdat.vault.models import KeyLock, Proof, StrictKey, VaultKey
 from samizdat.vault.socket_source import SocketSource
 from samizdat.vault.source import InstanceSource, KeySource
 
@@ -273,7 +275,10 @@ def _refuse_locked(owner: tuple[int, bytes]) -> None:
     row = KeyLock.objects.filter(organization_id=owner[0], locked=True).only("destroyed").first()
     if row is not None:
         _keys.pop(owner, None)
-        raise KeysDestroyed if row.destroyed else OrganizationLocked()
+        if row.destroyed:
+            raise KeysDestroyed
+        is_strict = StrictKey.objects.filter(organization_id=owner[0]).exclude(sealed=b"").exists()
+        raise OrganizationLocked(STRICT if is_strict else LOCKED)
 
 
 def drop(owners: Iterable[tuple[int, bytes]]) -> None:

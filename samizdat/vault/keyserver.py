@@ -26,7 +26,7 @@ from samizdat.publicdb.intake_limits import InboxFull, Room
 from samizdat.vault.errors import KeyRefused, OrganizationLocked, VaultError
 from samizdat.vault.purposes import of_role
 from samizdat.vault.socket_source import SECRET_NAME, SOCKET_NAME, pack, short
-from samizdat.vault.source import KeySource
+from samizdat.vault.source import InstanceSource, KeySource
 
 # Bytes of a question; the longest of ours has some hundreds. Of a box for the intake, in base64.
 MOST_ASKED, MOST_HANDED_IN = 4096, MOST_BOX * 4 // 3 + 4096
@@ -124,7 +124,11 @@ class KeyServer:
             if "unwrap" in ask and str(ask["label"]).split(":")[0] in kinds and self._may_open(role, ask["label"]):
                 return {"key": pack(self._source.unwrap(ask["label"], base64.b64decode(ask["unwrap"])))}
             if "wrap" in ask and role == "desk" and str(ask["label"]).split(":")[0] in kinds:
-                return {"wrapped": pack(self._source.wrap(ask["label"], base64.b64decode(ask["wrap"])))}
+                return {"wrapped": pack(self._wrap(ask))}
+            if "hold" in ask and role == "desk" and isinstance(self._source, InstanceSource):
+                key, opens = base64.b64decode(ask["hold"]), base64.b64decode(ask["opens"])
+                self._source.hold(key, float(ask["seconds"]), ask["label"], opens)
+                return {"held": True}
             if ask.get("derive") in purposes:
                 return {"key": pack(self._source.derive(ask["derive"]))}
             if "links" in ask and role == "public":
@@ -149,6 +153,13 @@ class KeyServer:
             return {"error": str(error)}
         except Exception as error:  # A broken question must not take the supervisor down.
             return {"error": f"The key server did not understand the question ({type(error).__name__})."}
+
+    def _wrap(self, ask: dict[str, Any]) -> bytes:
+        """`outer`: where somebody turns off that an organization is strict."""
+        label, secret = ask["label"], base64.b64decode(ask["wrap"])
+        if ask.get("outer") and isinstance(self._source, InstanceSource):
+            return self._source.wrap_outer(label, secret)
+        return self._source.wrap(label, secret)
 
     def _hand_in(self, ask: dict[str, Any]) -> bool:
         """On SQLite nobody but us keeps the public process from rewriting what it may write, so it may only read the

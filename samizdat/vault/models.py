@@ -55,6 +55,22 @@ class KeyDestruction(models.Model):
     mac = models.BinaryField(max_length=32, default=b"", db_default=b"")
 
 
+class StrictKey(models.Model):
+    """One of those whose passphrase unlocks a strict organization (strict.py), or who is about to be: `sealed` is
+    empty, then."""
+
+    organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="strict_keys")
+    person = models.ForeignKey("accounts.Person", models.CASCADE, related_name="+")
+    wrapped = models.BinaryField()  # Their private key, under their passphrase: a text (docs/key-formats.md).
+    public = models.BinaryField(max_length=32)
+    sealed = models.BinaryField(default=b"")  # The strict key, to `public`.
+    created = models.DateField()
+    mac = models.BinaryField(max_length=32, default=b"")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organization", "person"], name="strictkey_once")]
+
+
 class LockCodeSet(models.Model):
     """Codes on paper that lock an organization by email. `sealed`: a lock_codes.CodeSet."""
 

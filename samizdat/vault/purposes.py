@@ -24,6 +24,7 @@ PURPOSES: dict[str, tuple[str, ...]] = {
     "shared letters": _DESK,  # Marks of the letter that one of them read.
     "recipient keys": _BOTH,  # Hashes of the keys that exports are sealed to.
     "key locks": _BOTH,  # MACs of whose keys are locked.
+    "strict people": _DESK,  # MACs of who unlocks a strict organization.
     "events": _BOTH,  # Details of events of no organization, sealed.
     "consent records": _BOTH,  # Digests of them.
     "log": _ALL,  # Digests of events.

@@ -76,6 +76,14 @@ class SocketSource:
     def wrap(self, label: str, secret: bytes) -> bytes:
         return base64.b64decode(self._ask({"wrap": pack(secret), "label": label})["wrapped"])
 
+    def wrap_outer(self, label: str, inner: bytes) -> bytes:
+        """Under the instance key alone, also where the organization is strict."""
+        return base64.b64decode(self._ask({"wrap": pack(inner), "label": label, "outer": True})["wrapped"])
+
+    def hold(self, strict_key: bytes, seconds: float, label: str, wrapped: bytes) -> None:
+        """Unlocks a strict organization for so long, as InstanceSource does."""
+        self._ask({"hold": pack(strict_key), "seconds": seconds, "label": label, "opens": pack(wrapped)})
+
     def links(self) -> list[dict[str, Any]]:
         """For the public process: [{"organization": hex uid, "number": …, "keys": {purpose: base64}}]."""
         links: list[dict[str, Any]] = self._ask({"links": True})["links"]

@@ -5,10 +5,13 @@ process that asks the supervisor holds what its role needs and no more (design.m
 """
 
 import os
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Protocol
 
-from samizdat.core.crypto import seal
-from samizdat.vault.errors import KeyWrong
+from samizdat.core.crypto import seal, strict
+from samizdat.vault.errors import STRICT, KeyWrong, OrganizationLocked
 
 WRONG_FILE = (
     "The key file does not belong to this database. Put back the key file that was made with it, or name it with "
@@ -26,16 +29,44 @@ class KeySource(Protocol):
     def wrap(self, label: str, secret: bytes) -> bytes: ...
 
 
+# What a strict organization wraps once more. Links are read while it is locked, and their keys open no data.
+STRICT_KINDS = ("data", "index", "box")
+
+
+@dataclass(slots=True)
+class Held:
+    """Strict keys of an organization, the newest first: between two, rows of both stand. until: by _now()."""
+
+    until: float
+    keys: list[bytes]
+
+
+def _now() -> float:
+    """Goes on while the machine sleeps."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 class InstanceSource:
-    """The instance key in this process: the supervisor, and commands when nothing runs.
+    """The instance key in this process: the supervisor, and commands when nothing runs. And the keys of strict
+    organizations, for as long as somebody has unlocked them.
 
     wrong: what to do when it isn't the key of this database.
     """
 
     def __init__(self, instance_key: bytes, wrong: str = WRONG_FILE) -> None:
         self._key, self._wrong = instance_key, wrong
+        self._held: dict[tuple[int, bytes], Held] = {}
 
     def unwrap(self, label: str, wrapped: bytes | memoryview) -> bytes:
+        """Errors: KeyWrong, OrganizationLocked for one of a strict organization whose key nobody has given."""
+        inner = self.unwrap_outer(label, wrapped)
+        if not strict.is_wrapped(inner):
+            return inner
+        return _open_inner(self._strict_keys(label), inner, label)
+
+    def unwrap_outer(self, label: str, wrapped: bytes | memoryview) -> bytes:
+        """What is under the instance key: of a strict organization another wrapping, which whoever rotates the instance
+        key wraps anew as it is. Errors: KeyWrong."""
         try:
             return seal.unwrap(self._key, bytes(wrapped), label)
         except seal.SealBroken as broken:
@@ -45,4 +76,55 @@ class InstanceSource:
         return seal.derive(self._key, purpose)
 
     def wrap(self, label: str, secret: bytes) -> bytes:
-        return seal.wrap(self._key, secret, label, os.urandom(12))
+        kind, keys = label.split(":")[0], self._strict_keys(label)
+        if keys and kind in STRICT_KINDS and len(secret) == 32:
+            public = seal.public_key(secret) if kind == "box" else b""
+            secret = strict.wrap(keys[0], secret, label, os.urandom(12), public)
+        return self.wrap_outer(label, secret)
+
+    def wrap_outer(self, label: str, inner: bytes) -> bytes:
+        """Under the instance key alone."""
+        return seal.wrap(self._key, inner, label, os.urandom(12))
+
+    # -- strict organizations --
+
+    def hold(self, strict_key: bytes, seconds: float, label: str, wrapped: bytes) -> None:
+        """Keys of the organization in `label` open for so long. It has to open this one. Errors: KeyWrong."""
+        inner, owner = self.unwrap_outer(label, wrapped), owner_in(label)
+        if owner is None or not strict.is_wrapped(inner):
+            raise KeyWrong("This organization isn't strict.")
+        _open_inner([strict_key], inner, label)
+        before = self._strict_keys(label)
+        self._held[owner] = Held(_now() + seconds, [strict_key, *(key for key in before if key != strict_key)])
+
+    def let_go(self, owners: Collection[tuple[int, bytes]]) -> None:
+        """Forgets their strict keys."""
+        for owner in owners:
+            self._held.pop(owner, None)
+
+    def over(self) -> list[tuple[int, bytes]]:
+        """Owners whose time is over."""
+        now = _now()
+        return [owner for owner, held in [*self._held.items()] if held.until <= now]
+
+    def _strict_keys(self, label: str) -> list[bytes]:
+        owner = owner_in(label)
+        held = self._held.get(owner) if owner else None
+        return held.keys if held and held.until > _now() else []
+
+
+def owner_in(label: str) -> tuple[int, bytes] | None:
+    """Number and uid of an organization, of the label of one of its keys."""
+    words = label.split(":")[2:]
+    return (int(words[0]), bytes.fromhex(words[1])) if words else None
+
+
+def _open_inner(keys: list[bytes], inner: bytes, label: str) -> bytes:
+    if not keys:
+        raise OrganizationLocked(STRICT)
+    for key in keys:
+        try:
+            return strict.unwrap(key, inner, label)
+        except seal.SealBroken:
+            continue
+    raise KeyWrong("The strict key doesn't open the keys of this organization. Restore a backup of the database.")

@@ -175,6 +175,12 @@ keys rotate links
 keys rotate status
 !keys lock --practice
 !keys destroy nobody --yes-destroy nobody
+keys strict status
+!keys strict add nobody@lantern.example
+!keys strict remove nobody@lantern.example
+!keys strict on
+!keys strict off
+!keys strict unlock
 keys lock
 keys unlock
 """

@@ -130,6 +130,7 @@ def test_the_key_server_is_asked_nothing_but_what_is_tried_above() -> None:
         "troubles",
         "mailboxes",
         "last_lock",
+        "hold",
     }
 
 

@@ -83,6 +83,7 @@ SHARED = {"audience.consentrecord.sealed"}
 
 # Filled by nothing here; read in the code: each is sealed under its row's number, or the reason stands beside it.
 READ = {
+    "vault.strictkey.sealed",  # A box to the public key of the row, for one organization.
     "audience.bulkactionpiece.changed",  # The work's number and the piece's.
     "audience.bulkactionpiece.entered",
     "audience.bulkactionpiece.fresh",

@@ -18,7 +18,8 @@ from samizdat.campaigns.models import Campaign
 from samizdat.events.actions import is_genuine, record
 from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
-from samizdat.vault import destruction, keyring, lock_codes, locks
+from samizdat.vault import destruction, keyring, lock_codes, locks, strict
+from samizdat.vault.errors import STRICT, OrganizationLocked
 from samizdat.vault.models import KeyLock
 
 LOCKED: EventKind = "keys.locked"
@@ -27,6 +28,8 @@ BY_MAIL: EventKind = "keys.locked_by_mail"
 DESTROYED: EventKind = "keys.destroyed"
 PRACTICE_BEGUN: EventKind = "keys.lock_practice_begun"
 PRACTICED: EventKind = "keys.lock_practiced"
+STRICT_LOCKED: EventKind = "keys.strict_locked"
+STRICT_UNLOCKED: EventKind = "keys.strict_unlocked"
 CODES_CREATED: EventKind = "keys.lock_codes_created"
 
 # Of a campaign that waits until its organization is unlocked.
@@ -98,7 +101,10 @@ def make_codes(organization: Organization, count: int, *, by: Person | None, now
 
 def unlock(organization: Organization, *, by: Person | None, now: datetime, is_proven: bool = True) -> bool:
     """By an admin who has given their password, or None on the server. Campaigns go on by themselves. False: it wasn't
-    locked. is_proven: what was to be seen in a practice was seen. Errors: AccountError, KeysDestroyed."""
+    locked. is_proven: what was to be seen in a practice was seen. Errors: AccountError, KeysDestroyed,
+    OrganizationLocked for a strict one."""
+    if strict.is_strict(organization):
+        raise OrganizationLocked(STRICT)
     with transaction.atomic():
         Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
         if by is not None:
@@ -127,6 +133,24 @@ def _events(organization: Organization, kind: EventKind, about: int) -> bool:
     return any(map(is_genuine, Event.objects.filter(organization=organization, kind=kind, about=about)))
 
 
+# -- strict organizations (strict_keys.py) --
+
+
+def note_locked(organization: Organization, *, by: Person | None, now: datetime) -> int | None:
+    """How often it was, by now; None where it was locked already. In a transaction that has locked its row."""
+    row = locks.write(organization, True, after=_serial(organization), now=now, by_id=by.pk if by else None)
+    if row is not None:
+        record(STRICT_LOCKED, organization, now=now, by=by, about=row.serial)
+    return row.serial if row else None
+
+
+def note_unlocked(organization: Organization, *, by: Person | None, now: datetime) -> None:
+    """As above."""
+    row = locks.write(organization, False, after=_serial(organization), now=now, by_id=by.pk if by else None)
+    if row is not None:
+        record(STRICT_UNLOCKED, organization, now=now, by=by, about=row.serial)
+
+
 def _refuse_often(organization: Organization, now: datetime) -> None:
     done = Event.objects.filter(organization=organization, kind=UNLOCKED, by__isnull=False, at__gt=now - HOUR)
     if len([*filter(is_genuine, done)]) >= MOST:
@@ -140,7 +164,7 @@ def _serial(organization: Organization) -> int:
     """How often it was locked and unlocked, by the event log."""
     rows = [
         event
-        for kind in (LOCKED, UNLOCKED, DESTROYED)
+        for kind in (LOCKED, UNLOCKED, DESTROYED, STRICT_LOCKED, STRICT_UNLOCKED)
         for event in Event.objects.filter(organization=organization, kind=kind).order_by("-id")
     ]
     return max((event.about or 0 for event in rows if is_genuine(event)), default=0)

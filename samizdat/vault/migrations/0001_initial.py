@@ -49,6 +49,22 @@ class Migration(InitialMigration):
             ],
         ),
         migrations.CreateModel(
+            name='StrictKey',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('wrapped', models.BinaryField()),
+                ('public', models.BinaryField(max_length=32)),
+                ('sealed', models.BinaryField(default=b'')),
+                ('created', models.DateField()),
+                ('mac', models.BinaryField(default=b'', max_length=32)),
+                ('organization', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='strict_keys', to='accounts.organization')),
+                ('person', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.person')),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('organization', 'person'), name='strictkey_once')],
+            },
+        ),
+        migrations.CreateModel(
             name='LockCodeSet',
             fields=[
                 ('organization', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='+', serialize=False, to='accounts.organization')),

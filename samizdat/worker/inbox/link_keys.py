@@ -12,13 +12,13 @@ from samizdat import dbclock
 from samizdat.accounts.models import Organization
 from samizdat.accounts.sealed_settings import leading
 from samizdat.campaigns.models import Campaign
-from samizdat.core.crypto import seal, tokens
+from samizdat.core.crypto import seal, strict, tokens
 from samizdat.incoming import mail_space
 from samizdat.vault import keyring
 from samizdat.vault.errors import KeyRefused, KeyWrong, OrganizationLocked
 from samizdat.vault.locks import with_keys
 from samizdat.vault.models import VaultKey
-from samizdat.vault.source import KeySource
+from samizdat.vault.source import InstanceSource, KeySource
 
 log = logging.getLogger("samizdat.worker")
 _told = set[int]()  # Once in a process: it is asked every few seconds.
@@ -79,7 +79,12 @@ def box_key(source: KeySource, uid: bytes) -> tuple[int, bytes]:
         connections.close_all()  # As above.
     if row is None:
         raise KeyRefused("No organization here has this key.")
-    return row.number, seal.public_key(source.unwrap(keyring.label_of(row, row.organization), bytes(row.wrapped)))
+    label, wrapped = keyring.label_of(row, row.organization), bytes(row.wrapped)
+    if isinstance(source, InstanceSource):
+        # Of a strict organization the public key stands under the instance key: it is sealed to while it is locked.
+        inner = source.unwrap_outer(label, wrapped)
+        return row.number, strict.public_of(inner) if strict.is_wrapped(inner) else seal.public_key(inner)
+    return row.number, seal.public_key(source.unwrap(label, wrapped))
 
 
 def own_mailboxes() -> list[dict[str, object]]:

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,7 +26,7 @@ from django.db import DatabaseError, connection, connections
 from django.utils.translation import gettext as _
 
 from samizdat import dbclock, mail_spool, modes, processes, wakeups
-from samizdat.delivery.actions import copied_installation, key_locks
+from samizdat.delivery.actions import copied_installation, key_locks, strict_keys
 from samizdat.delivery.engine.locks import check_sessions
 from samizdat.logs import where_it_broke
 from samizdat.options import BadOption, UnixSocketPlace, data_folder, listening_place, option
@@ -34,7 +34,7 @@ from samizdat.publicdb import actions
 from samizdat.vault import keyring, locks
 from samizdat.vault.keyserver import LISTENERS, KeyServer, stop_listening
 from samizdat.vault.socket_source import FD_VARIABLE
-from samizdat.vault.source import KeySource
+from samizdat.vault.source import InstanceSource, KeySource
 from samizdat.vault.sources import passphrase
 from samizdat.worker.inbox.link_keys import box_key, has_to_send, own_mailboxes, reader_links
 from samizdat.worker.processes import users as becoming
@@ -422,7 +422,7 @@ class Supervisor:
         for end in (self._bell, self._rope):
             os.set_blocking(end, False)
         given = partial(reader_links, source), partial(box_key, source), has_to_send
-        self._locks = locks.LockState(source)
+        self._locks, self._source = locks.LockState(source), source
         self._was_locked = threading.Event()
         self._destroyed: frozenset[locks.Owner] = frozenset()
         self._lock_seen = 0.0
@@ -433,6 +433,7 @@ class Supervisor:
     def run(self) -> int:
         processes.close_memory()
         processes.lock_memory()
+        strict_keys.lock_all(dbclock.now())
         self._locks.begin(key_locks.serials())
         self._destroyed = self._locks.destroyed
         self._keys.listen(data_folder())
@@ -484,9 +485,11 @@ class Supervisor:
         """In a thread: where the database does not answer, children are looked after all the same."""
         while not self._stopping:
             try:
+                self._lock_strict()
                 if news := self._locks.look():
                     keyring.drop(news)
                     self._lock_seen, self._lock_took = time.monotonic(), None
+                    self._let_go(news)
                     self._was_locked.set()
                     os.write(self._rope, b"l")
             except Exception as error:
@@ -494,6 +497,16 @@ class Supervisor:
                 connections.close_all()
             time.sleep(wakeups.until_next())
         connections.close_all()
+
+    def _lock_strict(self) -> None:
+        """Strict organizations whose time is over: from then on nobody gets their keys, and whoever has them ends."""
+        if isinstance(self._source, InstanceSource) and (over := self._source.over()):
+            strict_keys.lock_all(dbclock.now(), [number for number, _uid in over])
+            self._source.let_go(over)
+
+    def _let_go(self, owners: Collection[locks.Owner]) -> None:
+        if isinstance(self._source, InstanceSource):
+            self._source.let_go(owners)
 
     def _is_locked(self, number: int, uid: bytes) -> bool:
         """Asked again before anybody is refused: whoever has unlocked it waits for the keys."""

@@ -1,0 +1,177 @@
+"""keys strict: an organization whose keys open only with a passphrase of its people."""
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import click
+
+from samizdat.cli import bootstrap
+from samizdat.cli.output import CommandFailed, common, confirm, first_line, note, say
+from samizdat.cli.secret_arguments import ADDRESS
+
+if TYPE_CHECKING:
+    from samizdat.accounts.models import Organization, Person
+
+_FILE = click.option("--passphrase-file", type=click.Path(), help="File with the passphrase. Asked for if not given.")
+_HOURS = click.IntRange(1, 744)
+
+
+@click.group("strict")
+def strict() -> None:
+    """Keys that open only with a passphrase of the organization's people, on top of the instance key."""
+
+
+@strict.command("status")
+@partial(common)
+def strict_status() -> None:
+    """Show whether the organization is strict, whether it's locked, and whose passphrases unlock it."""
+    bootstrap.open_house()
+    from samizdat.vault import locks
+    from samizdat.vault import strict as keys
+
+    organization = bootstrap.organization()
+    people = [_email(row.person) for row in keys.people(organization)]
+    waiting = [_email(row.person) for row in keys.waiting(organization)]
+    locked = locks.state(organization) is not None
+    document = {"strict": bool(people), "locked": locked, "people": people, "waiting": waiting}
+    lines = ["Strict." if people else "Not strict.", "Locked." if locked else "Unlocked."]
+    lines += [f"{email}: can unlock it" for email in people]
+    lines += [f"{email}: has set a passphrase, which doesn't unlock it yet" for email in waiting]
+    say({"organization": organization.slug, **document}, *lines)
+
+
+@strict.command("on")
+@partial(common)
+def strict_on() -> None:
+    """Turn it on for those who have set a passphrase, at least two. It stays unlocked for 8 hours."""
+    bootstrap.open_house()
+    from samizdat.delivery.actions import strict_keys
+
+    organization = bootstrap.organization()
+    note("If all of these passphrases are forgotten, nobody can read the organization's data again, not even with the")
+    note(
+        "instance key and its shares. Backups from before still open without a passphrase. Delete them once there is a"
+    )
+    note("new one.")
+    confirm(f"Make {organization.slug} strict?")
+    erased = strict_keys.turn_on(organization, by=None, now=bootstrap.now())
+    say({"organization": organization.slug, "strict": True, "erased": erased}, f"{organization.slug}: strict.")
+
+
+@strict.command("off")
+@_FILE
+@partial(common)
+def strict_off(passphrase_file: str | None) -> None:
+    """Turn it off. It has to be unlocked, and needs a passphrase once more."""
+    bootstrap.open_house()
+    from samizdat.delivery.actions import strict_keys
+    from samizdat.vault import strict as keys
+
+    organization = bootstrap.organization()
+    confirm(f"Turn it off for {organization.slug}? Then the instance key alone opens its data.")
+    typed = _passphrase(passphrase_file)
+    strict_keys.turn_off(organization, keys.people(organization), typed, by=None, now=bootstrap.now())
+    say({"organization": organization.slug, "strict": False}, f"{organization.slug}: no longer strict.")
+
+
+@strict.command("add")
+@click.argument("email", type=ADDRESS)
+@click.option("--new-passphrase-file", type=click.Path(), help="File with their passphrase. Asked for if not given.")
+@_FILE
+@partial(common)
+def strict_add(email: str, new_passphrase_file: str | None, passphrase_file: str | None) -> None:
+    """Set the passphrase of a person. If the organization is strict already, --passphrase-file is that of somebody who
+    can unlock it.
+    """
+    bootstrap.open_house()
+    from samizdat.delivery.actions import strict_keys
+    from samizdat.vault import strict as keys
+
+    organization = bootstrap.organization()
+    person, now = _person(organization, email), bootstrap.now()
+    people = keys.people(organization)
+    typed = _passphrase(passphrase_file, "Passphrase of somebody who can unlock it: ") if people else ""
+    if people:
+        keys.opened(organization, people, typed)
+    keys.prepare(organization, person.pk, _new(new_passphrase_file), now.date())
+    if people:
+        strict_keys.add(organization, person, people, typed, by=None, now=now)
+    document = {"organization": organization.slug, "person": email, "unlocks": bool(people)}
+    after = "can unlock it." if people else "has set a passphrase. It counts once strict is turned on."
+    say(document, f"{email} {after}")
+
+
+@strict.command("remove")
+@click.argument("email", type=ADDRESS)
+@_FILE
+@partial(common)
+def strict_remove(email: str, passphrase_file: str | None) -> None:
+    """Remove a person: all keys are wrapped with a new strict key. It has to be unlocked, and needs a passphrase."""
+    bootstrap.open_house()
+    from samizdat.delivery.actions import strict_keys
+    from samizdat.vault import strict as keys
+
+    organization = bootstrap.organization()
+    person, typed = _person(organization, email), _passphrase(passphrase_file)
+    people = keys.people(organization)
+    erased = strict_keys.remove(organization, person, people, typed, by=None, now=bootstrap.now())
+    say(
+        {"organization": organization.slug, "person": email, "erased": erased},
+        f"{email} can no longer unlock it. With older backups and their passphrase, they still can.",
+    )
+
+
+@strict.command("unlock")
+@click.option("--hours", type=_HOURS, default=8, show_default=True, help="Then it locks by itself.")
+@_FILE
+@partial(common)
+def strict_unlock(hours: int, passphrase_file: str | None) -> None:
+    """Unlock the organization in the running `serve`, with a person's passphrase."""
+    bootstrap.open_house()
+    from samizdat.delivery.actions import strict_keys
+    from samizdat.vault import strict as keys
+    from samizdat.vault.socket_source import SocketSource
+
+    organization = bootstrap.organization()
+    if not (people := keys.people(organization)):
+        raise CommandFailed("This organization isn't strict, so it needs no passphrase.", "not_strict")
+    if not isinstance(keys.source_here(), SocketSource):
+        raise CommandFailed("`samizdat serve` doesn't run, so nothing can be unlocked. Start it first.", "not_running")
+    typed = _passphrase(passphrase_file)
+    strict_keys.unlock(organization, people, typed, hours, by=None, now=bootstrap.now())
+    document = {"organization": organization.slug, "locked": False, "hours": hours}
+    say(document, f"{organization.slug}: unlocked for {hours} hours. Campaigns that were waiting go on.")
+
+
+def _passphrase(file: str | None, question: str = "Passphrase: ") -> str:
+    if file:
+        return first_line(file)
+    if not bootstrap.can_ask():
+        raise CommandFailed("Enter the passphrase with --passphrase-file.", "no_passphrase")
+    return bootstrap.ask(question)
+
+
+def _new(file: str | None) -> str:
+    from samizdat.core.crypto.passphrase import SHORTEST, normalized
+
+    if file or not bootstrap.can_ask():
+        if not file:
+            raise CommandFailed("Enter the new passphrase with --new-passphrase-file.", "no_passphrase")
+        return first_line(file)
+    while True:
+        typed = bootstrap.ask(f"New passphrase (at least {SHORTEST} characters, for example six unrelated words): ")
+        if normalized(bootstrap.ask("Repeat the passphrase: ")) == normalized(typed):
+            return typed
+        note("The passphrases don't match. Enter both again.")
+
+
+def _person(organization: "Organization", email: str) -> "Person":
+    from samizdat.cli.instance import member
+
+    return member(organization, email)
+
+
+def _email(person: "Person") -> str:
+    from samizdat.accounts import sealed_people
+
+    return sealed_people.email_of(person)

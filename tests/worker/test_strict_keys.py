@@ -1,0 +1,94 @@
+"""A strict organization in the processes of `serve`: locked at each start, opened by a passphrase, gone from memory."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import warm
+from tests.worker.conftest import ROOT, Instance, until
+from tests.worker.test_key_locks import CLI, HOLDERS, KEYS, holding
+
+SAID = {"vera": "six words of Vera, rivers", "olga": "six words of Olga, lamps"}
+_PEOPLE = (
+    "from samizdat.accounts import actions; from samizdat.accounts.models import Organization;"
+    "from samizdat.cli import bootstrap; now = bootstrap.now(); here = Organization.objects.get();"
+    "made = [actions.add_person(f'{name}@lantern.example', name=name, password='a lamp in the north',"
+    " today=now.date()) for name in ('vera', 'olga')];"
+    "[actions.give_role(person, here, 'admin', by=None, now=now) for person in made]; print(2)"
+)
+
+
+@pytest.fixture
+def strict(peopled: Instance, tmp_path: Path) -> Instance:
+    """It runs, and its organization was made strict by commands."""
+    peopled.python(_PEOPLE)
+    for name, typed in SAID.items():
+        (tmp_path / name).write_text(typed + "\n")
+        (tmp_path / name).chmod(0o600)
+    peopled.start()
+    for name in SAID:
+        file = str(tmp_path / name)
+        peopled.run(*CLI, "keys", "strict", "add", f"{name}@lantern.example", "--new-passphrase-file", file)
+    peopled.run(*CLI, "keys", "strict", "on", "--yes")
+    return peopled
+
+
+def refused(instance: Instance, *arguments: str) -> str:
+    done = warm.run([*CLI, *arguments], env=instance.environment, cwd=ROOT, timeout=120)
+    assert done.returncode == 1, done.stdout
+    return done.stderr
+
+
+def left(instance: Instance) -> int:
+    """How many have unsubscribed, by a column that needs no key."""
+    code = "from samizdat.audience.models import Subscription; print(Subscription.objects.filter(status=2).count())"
+    return int(instance.python(code))
+
+
+def test_it_is_locked_at_each_start_until_somebody_enters_a_passphrase(strict: Instance, tmp_path: Path) -> None:
+    strict.run(*CLI, "list", "ls")
+    strict.kill()
+    strict.start()
+    assert "samizdat keys strict unlock" in refused(strict, "list", "ls")
+    assert "samizdat keys strict unlock" in refused(strict, "keys", "unlock", "--yes")
+    page = f"/u/{strict.made['token']}"
+    until(lambda: strict.ask(page, b"List-Unsubscribe=One-Click")[0] == 200)
+    assert not left(strict)
+    wrong = tmp_path / "wrong"
+    wrong.write_text("six words of nobody here\n")
+    wrong.chmod(0o600)
+    assert "isn't the passphrase" in refused(strict, "keys", "strict", "unlock", "--passphrase-file", str(wrong))
+    strict.run(*CLI, "keys", "strict", "unlock", "--passphrase-file", str(tmp_path / "olga"))
+    strict.run(*CLI, "list", "ls")
+    until(lambda: left(strict) == 1)
+    assert "Traceback" not in strict.log.read_text()
+
+
+def test_a_command_without_serve_has_no_keys_of_it(strict: Instance, tmp_path: Path) -> None:
+    strict.stop()
+    assert "samizdat keys strict unlock" in refused(strict, "list", "ls")
+    file = str(tmp_path / "vera")
+    assert "doesn't run" in refused(strict, "keys", "strict", "unlock", "--passphrase-file", file)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root reads the memory of processes")
+def test_once_its_time_is_over_no_process_that_uses_keys_has_them_in_memory(strict: Instance, tmp_path: Path) -> None:
+    secrets = [bytes.fromhex(text) for text in strict.python(KEYS)]
+    until(lambda: "worker" in holding(strict, secrets))
+    before: Any = strict.children()
+    _unlock_for_a_second(strict, tmp_path / "vera")
+    until(lambda: not any(Path(f"/proc/{number}").exists() for role in HOLDERS for number in before[role]))
+    until(lambda: {*strict.children()} >= {*HOLDERS})
+    assert not holding(strict, secrets)
+    assert "samizdat keys strict unlock" in refused(strict, "list", "ls")
+
+
+def _unlock_for_a_second(instance: Instance, file: Path) -> None:
+    """The command takes whole hours."""
+    instance.python(
+        "from samizdat.accounts.models import Organization; from samizdat.vault import strict;"
+        f"here = Organization.objects.get(); typed = open({str(file)!r}).read();"
+        "strict.hold(here, strict.opened(here, strict.people(here), typed), 1 / 3600); print(1)"
+    )
