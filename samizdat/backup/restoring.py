@@ -2,22 +2,30 @@
 
 import contextlib
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from django.db import connections
 
 from samizdat import db
 from samizdat.accounts.models import Organization
-from samizdat.backup import folder, sets
+from samizdat.backup import folder, sets, tails
 from samizdat.backup.errors import BackupRefused
 from samizdat.backup.reading import ORDER, where
 from samizdat.backup.sets import Copy, ReadablePlace
 from samizdat.backup.sources import CopiedTable
 from samizdat.backup.tables import copied_tables
+from samizdat.backup.tails import TailFound
 from samizdat.backup.targets import Target, open_target
 from samizdat.core.backup.manifest import Manifest
+from samizdat.core.backup.tail import Change
 from samizdat.sqlite import planner
 
+# Pieces of files are in no tail: those whose file has gone meanwhile.
+_LEFT_BEHIND = (
+    "DELETE FROM audience_importpiece WHERE import_run_id NOT IN (SELECT id FROM audience_import)",
+    "DELETE FROM portability_exportpiece WHERE export_id NOT IN (SELECT id FROM portability_export)",
+)
 _FENCE = f"UPDATE {Organization._meta.db_table} SET sending_locked = true"
 
 
@@ -49,10 +57,12 @@ def fill(
     identities: Sequence[object],
     naming_key: bytes,
     *,
+    tail: TailFound | None = None,
     tell: Callable[[int, int], None] = lambda _done, _whole: None,
 ) -> None:
-    """Writes the rows of a copy into databases that have tables and no rows. In the same transaction, no organization
-    may send. tell: called with the rows written so far, and all of them. Errors: BackupRefused, PlaceError."""
+    """Writes the rows of a copy into databases that have tables and no rows, and what its tail has changed. In the same
+    transaction, no organization may send. tell: called with the rows written so far, and all of them. Errors:
+    BackupRefused, PlaceError."""
     check_version(copy.manifest)
     connections.close_all()  # On SQLite nobody else may have the files open.
     whole, done = sum(copy.manifest.totals.values()), 0
@@ -61,7 +71,7 @@ def fill(
         tables = copied_tables([alias])
         with contextlib.closing(open_target(*where(alias), [table.name for table in tables])) as target:
             _make_room(target, alias, tables)
-            with target.filling():
+            with target.filling(partial(_finish, target, alias, place, copy, tail, identities)):
                 for entry in entries:
                     for piece in entry.pieces:
                         read = sets.content_of(place, piece, entry.name, identities, naming_key)
@@ -69,9 +79,42 @@ def fill(
                         done += len(read.rows)
                         tell(done, whole)
                 target.go_on_from({entry.name: entry.last for entry in entries if entry.last})
-                if alias == "default":
-                    target.execute(_FENCE)
     planner.describe()
+
+
+def _finish(
+    target: Target,
+    alias: str,
+    place: ReadablePlace,
+    copy: Copy,
+    tail: TailFound | None,
+    identities: Sequence[object],
+) -> None:
+    if tail is not None:
+        for changes, last in tails.moments(place, copy, tail, identities, alias):
+            _apply(target, changes)
+            here = {change.table for change in changes}
+            target.go_on_from({table: number for table, number in last.items() if table in here})
+    if alias == "default":
+        for statement in _LEFT_BEHIND:
+            target.execute(statement)
+        target.execute(_FENCE)
+
+
+def _apply(target: Target, changes: Sequence[Change]) -> None:
+    """What is gone goes first: another row may have its place."""
+    ours = {table.name: table for table in copied_tables(ORDER)}
+    for change in changes:
+        table = ours.get(change.table)
+        if table is None or set(change.columns) != set(table.columns) or not set(change.by) <= set(table.columns):
+            raise BackupRefused(
+                "older_copy", "The tail of this backup was written by a version with other tables. Install that one."
+            )
+        target.remove(change.table, change.by, change.keys)
+    for change in changes:
+        target.remove(change.table, change.by, change.keys)
+        if change.rows:
+            target.add(change.table, change.columns, change.rows)
 
 
 def refuse_rows() -> None:
@@ -96,10 +139,19 @@ def _make_room(target: Target, alias: str, tables: Sequence[CopiedTable]) -> Non
 
 
 def put_files_back(
-    place: ReadablePlace, copy: Copy, identities: Sequence[object], naming_key: bytes, data: Path
+    place: ReadablePlace,
+    copy: Copy,
+    identities: Sequence[object],
+    naming_key: bytes,
+    data: Path,
+    tail: TailFound | None = None,
 ) -> None:
     """Into a data folder. Errors: BackupRefused, PlaceError."""
     for entry in copy.manifest.tables:
         if entry.database == "folder":
             for piece in entry.pieces:
                 folder.put_back(data, sets.content_of(place, piece, entry.name, identities, naming_key).rows)
+    if tail is not None:
+        for changes, _last in tails.moments(place, copy, tail, identities, "folder"):
+            for change in changes:
+                folder.go_on(data, change.keys, change.rows)

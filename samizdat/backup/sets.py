@@ -30,9 +30,12 @@ class WritablePlace(ReadablePlace, Protocol):
 
 
 class Copy(NamedTuple):
+    """digest: of its signed text, in hex."""
+
     path: str
     time: datetime
     manifest: Manifest
+    digest: str = ""
 
 
 class UnusableCopy(NamedTuple):
@@ -61,7 +64,7 @@ def open_copy(place: ReadablePlace, path: str, identities: Sequence[object], ins
             "newer_copy", f"{path} was written by a newer version of Samizdat. Install that version, then restore."
         ) from None
     except ValueError:
-        raise _damaged(path) from None
+        raise damaged(path) from None
     if time is None or not is_named_right:
         raise BackupRefused(
             "renamed_copy", f"{path} was renamed: its contents have another time. Restore a copy that wasn't changed."
@@ -70,7 +73,7 @@ def open_copy(place: ReadablePlace, path: str, identities: Sequence[object], ins
         raise BackupRefused(
             "other_installation", f"{path} is of another installation. Use the key file that belongs to it."
         )
-    return Copy(path, time, opened)
+    return Copy(path, time, opened, manifest.digest(text))
 
 
 def unpacked(data: bytes, identities: Sequence[object], path: str) -> bytes:
@@ -84,13 +87,13 @@ def unpacked(data: bytes, identities: Sequence[object], path: str) -> bytes:
                 f"{path} doesn't open with this key. Use the key file of the installation, or --identity with a "
                 "secret key that belongs to its recipients.",
             ) from None
-        raise _damaged(path) from None
+        raise damaged(path) from None
     try:
         content = zstd.ZstdDecompressor().decompress(packed, max_length=MOST_UNPACKED)
     except zstd.ZstdError:
-        raise _damaged(path) from None
+        raise damaged(path) from None
     if len(content) == MOST_UNPACKED:
-        raise _damaged(path)
+        raise damaged(path)
     return content
 
 
@@ -106,7 +109,7 @@ def content_of(
     except rows.PieceBroken:
         read = None
     if read is None or read.table != table or len(read.rows) != piece.rows:
-        raise _damaged(path)
+        raise damaged(path)
     return read
 
 
@@ -151,7 +154,7 @@ def _check_whole(copy: Copy, sizes: Mapping[str, int]) -> None:
         )
 
 
-def _damaged(path: str) -> BackupRefused:
+def damaged(path: str) -> BackupRefused:
     return BackupRefused(
         "damaged", f"{path} is damaged or was changed. Copy it again from another place, or restore an older copy."
     )
@@ -164,7 +167,7 @@ def key_text(copy: Copy, identities: Sequence[object]) -> bytes:
     try:
         return bytes(pyrage.decrypt(base64.b64decode(copy.manifest.key), identities))
     except (pyrage.DecryptError, ValueError):
-        raise _damaged(copy.path) from None
+        raise damaged(copy.path) from None
 
 
 def sealed_manifest(text: bytes, recipients: Sequence[object]) -> bytes:

@@ -5,7 +5,7 @@ Values come as core/backup/rows has them, whichever database they are from.
 """
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -16,6 +16,8 @@ from samizdat.core.backup.rows import Row, Value
 
 # Seconds; who writes is waited for before the snapshot.
 BUSY = 20.0
+# Keys in one question; bytes of a value that is compared as a whole.
+MOST_KEYS, SHORT = 200, 200
 # What is read once need not be kept, and pages seen through a window count as memory of ours.
 _PRAGMAS = ("query_only=ON", "cache_size=-16384", "mmap_size=0", "trusted_schema=OFF", "cell_size_check=ON")
 
@@ -50,6 +52,15 @@ class Source(Protocol):
 
     def after(self, table: CopiedTable, key: Row | None, limit: int) -> list[Row]:
         """The next rows behind a key, in its order."""
+
+    def matching(self, table: CopiedTable, by: Sequence[str], keys: Sequence[Row]) -> list[Row]:
+        """Rows whose columns `by` have one of these keys."""
+
+    def where(self, table: CopiedTable, condition: str, values: Sequence[Value]) -> list[Row]:
+        """condition: with `?` for each value."""
+
+    def outlines(self, table: CopiedTable, passed_over: Collection[str] = ()) -> list[Row]:
+        """Each row: its key, and enough of the other columns to tell whether it was changed."""
 
     def ask(self, query: str) -> list[Row]: ...
 
@@ -98,6 +109,39 @@ class _Queries:
             columns, places = ", ".join(f'"{column}"' for column in table.key), ", ".join([self.place] * len(key))
             where = f" WHERE ({columns}) > ({places})"
         return self.ask_with(f"{self._select(table)}{where} {self._order(table)} LIMIT {limit:d}", key or ())
+
+    def matching(self, table: CopiedTable, by: Sequence[str], keys: Sequence[Row]) -> list[Row]:
+        found = list[Row]()
+        for at in range(0, len(keys), MOST_KEYS):
+            some = keys[at : at + MOST_KEYS]
+            if len(by) == 1:
+                where = f'"{by[0]}" IN ({", ".join([self.place] * len(some))})'
+            else:
+                one = " AND ".join(f'"{column}" = {self.place}' for column in by)
+                where = " OR ".join([f"({one})"] * len(some))
+            values = [value for key in some for value in key]
+            found += self.ask_with(f"{self._select(table)} WHERE {where} {self._order(table)}", values)
+        return found
+
+    def where(self, table: CopiedTable, condition: str, values: Sequence[Value]) -> list[Row]:
+        return self.ask_with(f"{self._select(table)} WHERE {condition.replace('?', self.place)}", values)
+
+    def outlines(self, table: CopiedTable, passed_over: Collection[str] = ()) -> list[Row]:
+        # What is sealed anew begins with another nonce, so its beginning is enough.
+        pairs = [pair for pair in zip(table.columns, table.kinds, strict=True) if pair[0] not in passed_over]
+        key = [self.column(column, kind) for column, kind in pairs if column in table.key]
+        others = [self._outline(column, kind) for column, kind in pairs if column not in table.key]
+        return self.ask_with(f"SELECT {', '.join(key + others)} FROM {table.name}", ())
+
+    def _outline(self, column: str, kind: str) -> str:
+        text = self.column(column, kind)
+        if kind == "bytes":
+            short = f"CASE WHEN length({text}) <= {SHORT} THEN {text} ELSE substr({text}, 1, 64) END"
+            return f"{short}, length({text})"
+        if kind in ("text", "json"):
+            cut = f"substr({text}, 1, 64) || length({text})"
+            return f"CASE WHEN length({text}) <= {10 * SHORT} THEN {text} ELSE {cut} END"
+        return text
 
     def _select(self, table: CopiedTable) -> str:
         columns = ", ".join(map(self.column, table.columns, table.kinds))

@@ -3,7 +3,7 @@ there, which takes a third of the time."""
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,9 +14,16 @@ from samizdat.core.backup.rows import Row
 class Target(Protocol):
     """One database; what is done within `filling` is there as a whole, or not at all."""
 
-    def filling(self) -> contextlib.AbstractContextManager[None]: ...
+    def filling(self, finish: Callable[[], None] = ...) -> contextlib.AbstractContextManager[None]:
+        """finish: called at the end, when indexes and references are there."""
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None: ...
+
+    def remove(self, table: str, by: Sequence[str], keys: Sequence[Row]) -> None:
+        """Rows whose columns `by` have one of these keys."""
+
+    def add(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+        """As insert(), into a table with rows."""
 
     def go_on_from(self, numbers: Mapping[str, int]) -> None:
         """Table -> the highest number that was given out: the next row gets a higher one."""
@@ -32,6 +39,10 @@ def _joined(columns: Sequence[str]) -> str:
     return ", ".join(f'"{column}"' for column in columns)
 
 
+def _matches(by: Sequence[str], place: str) -> str:
+    return " AND ".join(f'"{column}" = {place}' for column in by)
+
+
 class SqliteTarget:
     """A file with tables."""
 
@@ -39,7 +50,7 @@ class SqliteTarget:
         self._connection = sqlite3.connect(path, isolation_level=None)
 
     @contextlib.contextmanager
-    def filling(self) -> Iterator[None]:
+    def filling(self, finish: Callable[[], None] = lambda: None) -> Iterator[None]:
         """A kill leaves a file that is thrown away, so nothing is waited for on the disk until the end."""
         ask = self._connection.execute
         with contextlib.suppress(sqlite3.OperationalError):  # Somebody has it open: slower, and as whole.
@@ -53,6 +64,7 @@ class SqliteTarget:
         yield
         for _name, sql in indexes:
             ask(sql)
+        finish()
         ask("COMMIT")
         self._check_references()
         ask("PRAGMA synchronous=FULL")
@@ -66,6 +78,11 @@ class SqliteTarget:
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
         places = ", ".join("?" * len(columns))
         self._connection.executemany(f"INSERT INTO {table} ({_joined(columns)}) VALUES ({places})", rows)
+
+    add = insert
+
+    def remove(self, table: str, by: Sequence[str], keys: Sequence[Row]) -> None:
+        self._connection.executemany(f"DELETE FROM {table} WHERE {_matches(by, '?')}", keys)
 
     def go_on_from(self, numbers: Mapping[str, int]) -> None:
         for table, number in numbers.items():
@@ -116,7 +133,7 @@ class PostgresTarget:
             self._connection.execute(f"SET {setting}")
 
     @contextlib.contextmanager
-    def filling(self) -> Iterator[None]:
+    def filling(self, finish: Callable[[], None] = lambda: None) -> Iterator[None]:
         ask: Any = self._connection.execute
         with self._connection.transaction():
             references = ask(_FOREIGN_KEYS, [self._tables]).fetchall()
@@ -130,6 +147,7 @@ class PostgresTarget:
                 ask(definition)
             for table, name, definition in references:
                 self._refer(table, name, definition)
+            finish()
         for table in self._tables:
             ask(f"ANALYZE {table}")
 
@@ -152,6 +170,19 @@ class PostgresTarget:
             if table not in self._emptied:
                 self.execute(f"TRUNCATE {table}")
                 self._emptied.add(table)
+        self._copy(table, columns, rows, frozen)
+
+    def add(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+        self._copy(table, columns, rows, "")
+
+    def remove(self, table: str, by: Sequence[str], keys: Sequence[Row]) -> None:
+        with self._connection.cursor() as cursor:
+            statement: Any = f"DELETE FROM {table} WHERE {_matches(by, '%s')}"
+            cursor.executemany(statement, keys)
+
+    def _copy(self, table: str, columns: Sequence[str], rows: Sequence[Row], frozen: str) -> None:
+        import psycopg
+
         try:
             with self._connection.cursor() as cursor:
                 with cursor.copy(f"COPY {table} ({_joined(columns)}) FROM STDIN{frozen}") as copy:

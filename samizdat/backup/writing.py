@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from django.db import connection
 
 from samizdat import __version__, db
-from samizdat.backup import folder, recipients, sets
+from samizdat.backup import folder, recipients, sets, tails
 from samizdat.backup.errors import BackupRefused
 from samizdat.backup.keys import BackupKeys, backup_keys
 from samizdat.backup.reader import MadePiece, PieceMaker, Unit, recipient_of
@@ -17,6 +17,7 @@ from samizdat.backup.reading import Snapshot, snapshot, units_of
 from samizdat.backup.sets import Copy, WritablePlace
 from samizdat.backup.sources import CopiedTable, Source
 from samizdat.backup.tables import copied_tables
+from samizdat.backup.tail_reading import TailReading, TailState
 from samizdat.campaigns import sql as campaigns_sql
 from samizdat.core.backup import layout, manifest
 from samizdat.core.backup.manifest import CHANGES, FORMAT, FULL, Group, Manifest, PieceEntry, TableEntry
@@ -159,10 +160,12 @@ def _write(
         known = _unchanged(before, stamps, there, chosen)
         _read_tables(shot, tables, pieces, known)
         last_numbers = shot.last_numbers()
+        base = TailReading(shot.sources, tables).measure() if "publicdb" in databases else None
     _take_files(pieces, maker, folder.JOURNALS, folder.journals(began))
     entries = [_entry(table, pieces, stamps, known, last_numbers.get(table.name, 0)) for table in tables]
     entries += [_entry(table, pieces, {}, {}, 0) for table in (folder.SPOOL, folder.JOURNALS)]
-    return _finish(place, keys, chosen, wrapped, entries, pieces, databases, now, epoch, CHANGES if before else FULL)
+    kind = CHANGES if before else FULL
+    return _finish(place, keys, chosen, wrapped, entries, pieces, databases, now, epoch, kind, base)
 
 
 def _take_files(pieces: _Pieces, maker: PieceMaker, table: CopiedTable, parts: Iterator[list[Row]]) -> None:
@@ -234,6 +237,7 @@ def _finish(
     now: datetime,
     epoch: int,
     kind: str,
+    base: TailState | None,
 ) -> WrittenCopy:
     time = now.astimezone(UTC).replace(microsecond=0)
     made_of = Manifest(
@@ -254,8 +258,14 @@ def _finish(
     path = layout.set_path(time, manifest.digest(text))
     # The installation reads its own manifests: they say which pieces are needed, and nothing of what is in them.
     readers = [recipient_of(opener) for opener in (*chosen, keys.recipient)]
+    if base is not None:
+        tails.write_base(place, keys, path, base)  # Before: a copy whose tail can't begin goes on without one.
     place.write(path, sets.sealed_manifest(text, readers))
     sizes = {piece.name: piece.size for piece in made_of.pieces}
     return WrittenCopy(
-        Copy(path, time, made_of), len(sizes), sum(sizes.values()), len(pieces.written), sum(pieces.written.values())
+        Copy(path, time, made_of, manifest.digest(text)),
+        len(sizes),
+        sum(sizes.values()),
+        len(pieces.written),
+        sum(pieces.written.values()),
     )

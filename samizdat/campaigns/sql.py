@@ -25,6 +25,12 @@ def add_to_books(edition: int, counts: Mapping[str, int]) -> Statement | None:
     return f"UPDATE campaigns_campaign SET {sums} WHERE id = {campaign}", [*counts.values(), edition]
 
 
+# Editions whose campaign is not over.
+UNDER_WAY = """
+    SELECT e.id FROM campaigns_edition e JOIN campaigns_campaign c ON c.id = e.campaign_id
+    WHERE c.state NOT IN ('draft', 'finished', 'cancelled')
+"""
+
 # Of each edition whose campaign is over: its number, and sums that change with any of its deliveries.
 BOOKS_OF_THE_FINISHED = """
     SELECT e.id, c.frozen, c.accepted, c.refused, c.unsure, c.suppressed, c.cancelled

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from samizdat import plugins
     from samizdat.backup.keys import BackupKeys
     from samizdat.backup.sets import Copy, UnusableCopy
+    from samizdat.backup.tails import TailFound
 
 
 @dataclass(repr=False)
@@ -31,6 +32,7 @@ class Opened:
     keys: "BackupKeys"
     key_text: bytes
     instance_key: bytes
+    tail: "TailFound | None" = None
 
 
 @click.command()
@@ -54,6 +56,7 @@ def restore(
     place = backup_place.opened(source, password_file)
     opened = _open(place, given_key_file, identity, name)
     _refuse_other_key(opened.key_text)
+    opened.tail = _tail(place, opened)
     for unusable in opened.unusable:
         note(f"A newer backup was passed over: {unusable.sentence}")
     with _staged() as staging:
@@ -122,6 +125,16 @@ def _open(place: "plugins.Place", given_key_file: str | None, identity: str | No
     return Opened(copy, unusable, offline, keys, text, instance_key)
 
 
+def _tail(place: "plugins.Place", opened: Opened) -> "TailFound":
+    """What continues the copy. Errors: PlaceError."""
+    from samizdat.backup import tails
+
+    found = tails.find(place, opened.copy, opened.identities)
+    if found.broken:
+        note(f"Later changes are missing: {found.broken}")
+    return found
+
+
 def _instance_key(path: Path) -> bytes:
     """Of a key file; asks for its passphrase where it has one. Errors: VaultError."""
     from samizdat.vault.sources import passphrase
@@ -158,6 +171,7 @@ def _fill(place: "plugins.Place", opened: Opened, staging: Path) -> None:
     from samizdat.backup import restoring
     from samizdat.core.backup.rows import naming_key
     from samizdat.delivery.actions import copied_installation
+    from samizdat.delivery.engine import recovery
     from samizdat.vault import keyring
     from samizdat.vault.source import InstanceSource
 
@@ -167,11 +181,18 @@ def _fill(place: "plugins.Place", opened: Opened, staging: Path) -> None:
         restoring.refuse_rows()
     instance.migrate()
     with progress("Restoring") as shown:
-        restoring.put_files_back(place, opened.copy, opened.identities, key, staging)
+        restoring.put_files_back(place, opened.copy, opened.identities, key, staging, opened.tail)
         restoring.fill(
-            place, opened.copy, opened.identities, key, tell=lambda done, whole: shown.show(done, whole, done)
+            place,
+            opened.copy,
+            opened.identities,
+            key,
+            tail=opened.tail,
+            tell=lambda done, whole: shown.show(done, whole, done),
         )
     keyring.use(InstanceSource(opened.instance_key))
+    if opened.tail is not None and opened.tail.paths:
+        recovery.recover_restored(bootstrap.now())
     copied_installation.record_restored(bootstrap.now())
     connections.close_all()
     modes.close(staging)
@@ -192,9 +213,13 @@ def _move(staging: Path) -> None:
 def _say(opened: Opened) -> None:
     from samizdat.backup import sets
 
-    facts = sets.as_json(opened.copy)
+    facts, tail = sets.as_json(opened.copy), opened.tail
+    until = tail.until if tail is not None else None
     document = {
         **facts,
+        "until": until.isoformat() if until else facts["time"],
+        "tail_files": len(tail.paths) if tail is not None else 0,
+        "tail_broken": tail.broken if tail is not None else "",
         "data": str(data_folder()),
         "key_file": str(key_file()),
         "passed_over": [unusable._asdict() for unusable in opened.unusable],
@@ -204,6 +229,9 @@ def _say(opened: Opened) -> None:
         f"Restored {facts['rows']:,} rows of {facts['time']} to {data_folder()}.",
         f"The key file is {key_file()}. Fingerprint of the installation: {facts['fingerprint']}. Compare it with what "
         "you wrote down.",
-        "Everything since then is missing: see who unsubscribed or was erased meanwhile, and remove them.",
+        f"Changes until {until.isoformat()} are included. Later ones are missing: see who unsubscribed or was erased "
+        "after that, and remove them."
+        if until
+        else "Everything since then is missing: see who unsubscribed or was erased meanwhile, and remove them.",
         "Sending is on hold. Next: samizdat serve. When the old installation has stopped for good: samizdat release",
     )

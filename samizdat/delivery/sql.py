@@ -464,5 +464,8 @@ SELECT clock_timestamp(), pg_current_snapshot()::text, ARRAY(
 SET_ENGINE = "UPDATE delivery_worker SET engine = %(engine)s WHERE id = %(id)s"
 
 
+# Of one edition: what was refused, is in doubt or was cancelled (index delivery_not_accepted).
+ODD = "SELECT number, state FROM delivery_delivery WHERE edition_id = {edition:d} AND state IN (3, 4, 6)"
+
 # Of each edition: how many of its deliveries were folded into totals.
 FOLDED = "SELECT edition_id, CAST(sum(count) AS bigint) FROM delivery_deliveryarchivetotal GROUP BY edition_id"

@@ -19,6 +19,8 @@ from samizdat.core.mail import ledger
 from samizdat.options import data_folder
 
 SYNC_SECONDS = 0.2
+# The folder in that of journals where those are put aside that are done with.
+KEPT = "kept"
 # Reserved ahead in steps, so that a full disk is noticed before a chunk is claimed and never in the middle of one.
 STEP = 1 << 20
 # A new file is begun after this many bytes; the old one is put aside when all its results are in the database.
@@ -40,7 +42,7 @@ def folder() -> Path:
 
 
 def kept_folder() -> Path:
-    path = folder() / "kept"
+    path = folder() / KEPT
     modes.make_folder(path)
     return path
 
@@ -239,10 +241,11 @@ def files(name: str) -> list[Path]:
 def _named(where: Path, name: str) -> list[Path]:
     """Compared, and no pattern: the name stands in the database, and whoever writes there would have files anywhere cut
     and moved away."""
-    return [path for path in where.iterdir() if _is_ours(path) and path.stem == name]
+    return [path for path in where.iterdir() if is_one(path) and path.stem == name]
 
 
-def _is_ours(path: Path) -> bool:
+def is_one(path: Path) -> bool:
+    """Whether it is a file of a journal."""
     return re.fullmatch(r"[^.]+\.[0-9]+", path.name) is not None
 
 
@@ -257,16 +260,16 @@ def remove(name: str) -> None:
 def put_aside(name: str) -> None:
     """All of it is in the database: kept, in case that goes back in time. One without a message goes."""
     for path in files(name):
-        end = _end(path)
-        if end <= ledger.HEADER_BYTES + ledger.RECORD_BYTES and path.suffix == ".0":
+        used = end(path)
+        if used <= ledger.HEADER_BYTES + ledger.RECORD_BYTES and path.suffix == ".0":
             path.unlink(missing_ok=True)
             continue
-        os.truncate(path, end)
+        os.truncate(path, used)
         _keep(path)
     prune(by_age=False)
 
 
-def _end(path: Path) -> int:
+def end(path: Path) -> int:
     """Where the records end and the reserved room begins. From behind: whole, a file of up to 17 MB would be in
     memory twice."""
     with path.open("rb") as file:
@@ -315,7 +318,7 @@ def discard_oldest() -> None:
 
 def names() -> list[str]:
     """Every journal that lies here, in use, left over or kept."""
-    lying = [path for where in (folder(), kept_folder()) for path in where.glob("*-*.*") if _is_ours(path)]
+    lying = [path for where in (folder(), kept_folder()) for path in where.glob("*-*.*") if is_one(path)]
     return sorted({path.name.rpartition(".")[0] for path in lying})
 
 

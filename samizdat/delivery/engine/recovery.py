@@ -184,11 +184,26 @@ def _seals(row: Chunk, *parts: tuple[int, bytes]) -> list[bytes]:
     ]
 
 
-def recover_worker(worker: Worker, now: datetime) -> None:
+def recover_restored(now: datetime) -> int:
+    """After a restore that has the journals of its senders up to a moment: what they don't know was not sent until
+    then, so it is sent now, and only what was on its way just then is in doubt. How many were recovered."""
+    count = 0
+    for worker in Worker.objects.filter(role="sender", ended=None).order_by("pk"):
+        if not (_is_here(worker) and worker.journal in journal.names()):
+            continue
+        mark = journal.last_mark(worker.journal)
+        with contextlib.suppress(VaultError):  # Of a locked organization, when that is unlocked.
+            recover_worker(worker, now, is_restored=True)
+            Worker.objects.filter(pk=worker.pk, written__lt=mark).update(written=mark)
+            count += 1
+    return count
+
+
+def recover_worker(worker: Worker, now: datetime, *, is_restored: bool = False) -> None:
     """Fold the journal, judge the claims, free the chunks. Killed in the middle, it is simply done again."""
     here = _is_here(worker)
     expected = ledger.Header(journal.boot_id(), worker.pk, bytes(worker.folder))
-    kept = here and journal.is_kept(worker.journal)
+    kept = here and (is_restored or journal.is_kept(worker.journal))
     if kept:  # It had ended, and the database has forgotten that.
         records, whole = journal.read_whole(worker.journal), True
     else:
