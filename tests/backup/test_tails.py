@@ -1,13 +1,11 @@
 """The tail of a copy: with it, a restored installation has every row that the original had a moment before."""
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import pyrage
 import pytest
-from django.conf import settings
-from django.db import connection, transaction
 
 from samizdat.accounts.models import Organization
 from samizdat.audience import actions as audience
@@ -21,6 +19,7 @@ from samizdat.backup.tails import TailFound
 from samizdat.backup.writing import WrittenCopy
 from samizdat.core.backup import layout
 from samizdat.core.backup.rows import Row, naming_key
+from samizdat.delivery.engine import journal
 from samizdat.events import chain
 from tests.backup.conftest import MemoryPlace
 from tests.conftest import NOW
@@ -101,3 +100,152 @@ def test_what_changed_since_the_copy_is_restored(
     highest = ConsentRecord.objects.latest("pk").pk
     add(List.objects.get(), "newest@post.example")
     assert ConsentRecord.objects.latest("pk").pk > highest
+
+
+def test_what_is_told_anew_after_a_restart_is_told_whole(
+    copied: Copied, place: MemoryPlace, restored: Restored, letter: List
+) -> None:
+    (first,) = add(letter, "first@post.example")
+    written = copied()
+    audience.unsubscribe(first, letter, now=LATER)
+    assert PlaceTail().write(place, LATER) == 1
+    add(letter, "second@post.example")
+    again = PlaceTail()
+    assert again.write(place, LATER) == 1
+    add(letter, "third@post.example")
+    assert again.write(place, LATER) == 1
+    before, found = all_rows(), restored(written)
+    assert all_rows() == before and [path.split("/")[-1][:15] for path in found.paths] == [
+        "000002-00000001",
+        "000002-00000002",
+    ]
+
+
+def files_of(place: MemoryPlace) -> list[str]:
+    return [name for name in place.writes if layout.tail_name(name)]
+
+
+def three(copied: Copied, place: MemoryPlace, letter: List) -> WrittenCopy:
+    """A copy, and a tail of three files, each with one reader more."""
+    written, tail = copied(), PlaceTail()
+    for number in range(3):
+        add(letter, f"reader{number}@post.example")
+        assert tail.write(place, LATER + timedelta(seconds=number)) == 1
+    return written
+
+
+def flip(data: bytes) -> bytes:
+    return data[: len(data) // 2] + bytes([data[len(data) // 2] ^ 1]) + data[len(data) // 2 + 1 :]
+
+
+@pytest.mark.parametrize("harm", ["missing", "cut", "changed", "exchanged"])
+def test_a_restore_goes_as_far_as_the_tail_is_whole(
+    copied: Copied, place: MemoryPlace, restored: Restored, letter: List, harm: str
+) -> None:
+    written = three(copied, place, letter)
+    _first, second, third = files_of(place)
+    if harm == "missing":
+        del place.files[second]
+    else:
+        data = place.files[second]
+        changed = {"cut": data[:-5], "changed": flip(data), "exchanged": place.files[third]}
+        place.files[second] = changed[harm]
+    found = restored(written)
+    assert Subscriber.objects.count() == 1
+    assert (len(found.paths), found.until) == (1, LATER) and found.broken
+
+
+def test_a_moment_that_was_not_written_to_its_end_is_passed_over(
+    copied: Copied, place: MemoryPlace, restored: Restored, letter: List, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a kill between two files: what is there of it may lack the rest."""
+    written, tail = copied(), PlaceTail()
+    add(letter, "first@post.example")
+    assert tail.write(place, LATER) == 1
+    add(letter, "second@post.example")
+    monkeypatch.setattr(tails, "FILE_BYTES", 1)
+    assert tail.write(place, LATER) > 2
+    del place.files[files_of(place)[-1]]
+    found = restored(written)
+    assert (Subscriber.objects.count(), len(found.paths), found.broken) == (1, 1, "")
+    # Whoever goes on from here tells all of it once more.
+    add(letter, "third@post.example")
+    assert PlaceTail().write(place, LATER) > 2
+    before = all_rows()
+    assert restored(written).until == LATER and all_rows() == before
+
+
+class Full(Exception):
+    pass
+
+
+def test_what_a_place_did_not_take_is_told_the_next_time(
+    copied: Copied, place: MemoryPlace, restored: Restored, letter: List, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written, tail = three(copied, place, letter), PlaceTail()
+    assert tail.write(place, LATER) == 1
+    add(letter, "away@post.example")
+
+    def write(_name: str, _data: bytes) -> None:
+        raise Full
+
+    with monkeypatch.context() as away:
+        away.setattr(place, "write", write)
+        with pytest.raises(Full):
+            tail.write(place, LATER)
+    assert tail.write(place, LATER) == 1
+    before = all_rows()
+    restored(written)
+    assert all_rows() == before and Subscriber.objects.count() == 4
+
+
+def test_a_new_copy_begins_another_tail_and_the_oldest_goes(
+    copied: Copied, place: MemoryPlace, restored: Restored, letter: List
+) -> None:
+    tail, copies = PlaceTail(), []
+    for number in range(3):
+        copies.append(copied(now=NOW + timedelta(days=number)).copy.path)
+        add(letter, f"reader{number}@post.example")
+        assert tail.write(place, LATER + timedelta(days=number)) == 1
+    assert {layout.tailed_set(name) for name in place.files if layout.tailed_set(name)} == set(copies[1:])
+
+
+def test_without_a_copy_there_is_nothing_to_continue(place: MemoryPlace, letter: List) -> None:
+    assert PlaceTail().write(place, NOW) == 0 and place.files == {}
+
+
+def test_a_tail_for_recipients_is_read_with_their_key_alone(
+    copied: Copied, place: MemoryPlace, keys: BackupKeys, letter: List
+) -> None:
+    offline = pyrage.x25519.Identity.generate()
+    written, tail = copied(to=[str(offline.to_public())]), PlaceTail()
+    add(letter, "reader@post.example")
+    assert tail.write(place, LATER) == 1
+    assert tails.find(place, written.copy, [offline]).until == LATER
+    closed = tails.find(place, written.copy, recipients.identities(keys.identity))
+    assert closed.until is None and "doesn't open with this key" in closed.broken
+    assert b"reader@post.example" not in b"".join(place.files.values())
+
+
+def test_a_journal_is_continued_and_moved_along(
+    copied: Copied, place: MemoryPlace, keys: BackupKeys, lantern: Any, tmp_path: Any
+) -> None:
+    lying = journal.folder() / "worker-9.0"
+    content = bytes(range(1, 201)) * 100
+    lying.write_bytes(content[:5000] + bytes(1000))
+    try:
+        written, tail = copied(), PlaceTail()
+        lying.write_bytes(content[:9000] + bytes(1000))
+        assert tail.write(place, LATER) == 1
+        put_aside = journal.kept_folder() / lying.name
+        put_aside.write_bytes(content)
+        lying.unlink()
+        assert tail.write(place, LATER) == 1
+    finally:
+        lying.unlink(missing_ok=True)
+        (journal.kept_folder() / lying.name).unlink(missing_ok=True)
+    identities = recipients.identities(keys.identity)
+    key, found = naming_key(keys.names, [keys.recipient]), tails.find(place, written.copy, identities)
+    restoring.put_files_back(place, written.copy, identities, key, tmp_path, found)
+    assert (tmp_path / "journals/kept/worker-9.0").read_bytes()[: len(content)] == content
+    assert not (tmp_path / "journals/worker-9.0").exists()
