@@ -303,13 +303,18 @@ def _journals() -> dict[str, int]:
     sizes = dict[str, int]()
     for path in _journal_files():
         with contextlib.suppress(FileNotFoundError):
-            sizes[path.name] = journal.end(path)
+            sizes[path.name] = _end(path)
     return sizes
 
 
 def _journal_files() -> list[Path]:
     lying = [*journal.folder().iterdir(), *journal.kept_folder().iterdir()]
-    return [path for path in lying if journal.is_one(path)]
+    return [path for path in lying if journal.is_one(path) or path.name == journal.FOLDER_ID]
+
+
+def _end(path: Path) -> int:
+    """Errors: FileNotFoundError."""
+    return journal.end(path) if journal.is_one(path) else path.stat().st_size
 
 
 def files(before: TailState, after: TailState) -> Iterator[Change]:
@@ -327,7 +332,7 @@ def files(before: TailState, after: TailState) -> Iterator[Change]:
         yield _files_change(folder.SPOOL, [(name,) for name in gone], [])
     for path in _journal_files():
         with contextlib.suppress(FileNotFoundError):
-            end, known = journal.end(path), before.files.get(path.name, 0)
+            end, known = _end(path), before.files.get(path.name, 0)
             now[path.name] = end
             if end > known:
                 begin = max(0, known - AGAIN)

@@ -81,6 +81,20 @@ def ask(now: datetime, seconds: float = AT_RELEASE, may_send: Callable[[], bool]
     return _noted(own, len(opens), answers, now, _rival(row, own))
 
 
+def hear(files: EpochFiles, now: datetime) -> EpochStanding:
+    """What one place says, by a connection that is open. Errors: whatever a place raises."""
+    row = _row(now)
+    own = _own(row, now)
+    known = _rival(row, own)
+    seen = [*_seen(files, own, _key()), *([known] if known else [])]
+    rival = epoch.winner(own, seen)
+    if rival is not None and rival != known:
+        # Not over what somebody released meanwhile.
+        rows = EpochRecord.objects.filter(pk=1, own=epoch.written(own, _key()))
+        rows.update(rival=epoch.written(rival, _key()), looked=now)
+    return EpochStanding(own, rival, row.places, row.reached, row.looked)
+
+
 def take_over(now: datetime, seconds: float = AT_RELEASE) -> EpochStanding:
     """This copy is the one from now on: one above all that is known anywhere, at every place that can be reached. Its
     `rival` is somebody who did the same meanwhile."""
@@ -196,23 +210,13 @@ class _PlaceReading:
             return
         # Written first and read then: of two copies that are released at once, at least one sees the other.
         is_written, seen = self._try(lambda: self._write(files)), list[Epoch]()
-        is_read = self._try(lambda: seen.extend(self._read(files)))
+        is_read = self._try(lambda: seen.extend(_seen(files, self.own, self.key)))
         self._try(files.close)
         self.answers.put(_Answer(seen, is_read, is_written))
 
     def _write(self, files: EpochFiles) -> None:
         if self.record:
             files.write(self.own.name, self.record)
-
-    def _read(self, files: EpochFiles) -> Iterator[Epoch]:
-        names = [name for name, _size in islice(files.names(epoch.FOLDER), _MOST_NAMES)]
-        for name in epoch.rivals(names, self.own):
-            try:
-                rival = epoch.read(files.read(name), self.key)
-            except EpochBroken:
-                continue  # Of another installation, or nobody's.
-            if rival.name == name:
-                yield rival
 
     def _try(self, work: Callable[[], object]) -> bool:
         try:
@@ -224,3 +228,14 @@ class _PlaceReading:
 
     def _report(self, error: Exception) -> None:
         log.warning("A backup place could not be asked which copy may send: %s", where_it_broke(error))
+
+
+def _seen(files: EpochFiles, own: Epoch, key: bytes) -> Iterator[Epoch]:
+    names = [name for name, _size in islice(files.names(epoch.FOLDER), _MOST_NAMES)]
+    for name in epoch.rivals(names, own):
+        try:
+            rival = epoch.read(files.read(name), key)
+        except EpochBroken:
+            continue  # Of another installation, or nobody's.
+        if rival.name == name:
+            yield rival

@@ -86,6 +86,16 @@ def ask_places(now: datetime, seconds: float = epochs.AT_RELEASE) -> EpochStandi
     return standing
 
 
+def may_write_at(files: epochs.EpochFiles, now: datetime) -> bool:
+    """Asked before each part of a tail: whether this copy may go on with what is at a backup place. Where another copy
+    took over, everything here is fenced. Errors: whatever a place raises."""
+    standing = epochs.hear(files, now)
+    if standing.rival is not None:
+        _fence([epochs.TAKEN_OVER], now, lambda: epochs.standing(now).rival is not None)
+        return False
+    return not differs()
+
+
 def _may_send() -> bool:
     return Organization.objects.filter(sending_locked=False).exists() and not differs()
 

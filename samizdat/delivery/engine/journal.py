@@ -21,6 +21,8 @@ from samizdat.options import data_folder
 SYNC_SECONDS = 0.2
 # The folder in that of journals where those are put aside that are done with.
 KEPT = "kept"
+# The file there that names the folder itself.
+FOLDER_ID = "folder"
 # Reserved ahead in steps, so that a full disk is noticed before a chunk is claimed and never in the middle of one.
 STEP = 1 << 20
 # A new file is begun after this many bytes; the old one is put aside when all its results are in the database.
@@ -49,7 +51,7 @@ def kept_folder() -> Path:
 
 def folder_id() -> bytes:
     """16 random bytes that name this data folder's journals, made once."""
-    path = folder() / "folder"
+    path = folder() / FOLDER_ID
     with contextlib.suppress(FileNotFoundError):
         identifier = path.read_bytes()
         if len(identifier) == 16:

@@ -24,7 +24,7 @@ from samizdat.worker.mail import waiting_mail
 from samizdat.worker.processes import metrics
 from samizdat.worker.queue import enqueue, remote_checks
 from samizdat.worker.queue.procrastinate_worker import STOP_SECONDS, run_engine
-from samizdat.worker.schedule import scheduler
+from samizdat.worker.schedule import backup_tails, scheduler
 from samizdat.worker.stopping import stopping
 
 log = logging.getLogger("samizdat.worker")
@@ -43,6 +43,7 @@ CLOCK_LOCK = 0x5A4D495A0001
 SIGNUPS_LOCK = 0x5A4D495A0002
 INTAKE_LOCK = 0x5A4D495A0004
 SLOW_LOCK = 0x5A4D495A0005
+TAILS_LOCK = 0x5A4D495A0006
 
 
 class SoleSession:
@@ -285,6 +286,24 @@ def run_signups() -> None:
         connections.close_all()
 
 
+def run_backup_tails() -> None:
+    """A loop of its own: a backup place may take its time."""
+    only, told = SoleSession(TAILS_LOCK), backup_tails.BackupTails()
+
+    def round_(_has_news: bool) -> None:
+        if not only.here():
+            told.leave()
+            return
+        _belong_to_us()
+        told.look()
+
+    try:
+        _every_second("What has changed since the last backup", round_)
+    finally:
+        told.leave()
+        connections.close_all()
+
+
 def _every_second(
     name: str,
     round_: Callable[[bool], object],
@@ -322,7 +341,8 @@ def run_worker(alive: Callable[[], object] = lambda: None) -> None:
         motion.move()
     # Test messages and digests are compiled here: what an editor wrote may have been made to take gigabytes.
     limited_process.begin()
-    loops = [threading.Thread(target=loop, daemon=True) for loop in (run_lock_mail, run_intake, run_clock, run_signups)]
+    runs = (run_lock_mail, run_intake, run_clock, run_signups, run_backup_tails)
+    loops = [threading.Thread(target=loop, daemon=True) for loop in runs]
     metrics.begin()
     if connection.vendor == "postgresql":
         looked = threading.Event()

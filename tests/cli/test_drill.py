@@ -1,0 +1,198 @@
+"""The drill: a server is lost in the middle of a send, and its backup goes on with it elsewhere, with another database,
+another relay and another domain."""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from email import message_from_bytes
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from samizdat.core.backup import layout
+from tests import moulds
+from tests.cli.conftest import House
+from tests.ports import free_port
+from tests.smtp_server import ScriptedServer
+from tests.worker.conftest import _public_role, tree, until
+
+pytestmark = pytest.mark.kill
+
+PEOPLE = 700
+# Seconds: what was sent so long before the end may be sent once more.
+DOUBTFUL = 10.0
+
+# From one database to the other and back, where there are two.
+WAYS = {"sqlite": [("sqlite", "sqlite")], "postgresql": [("sqlite", "postgresql"), ("postgresql", "sqlite")]}
+
+
+@dataclass
+class Host:
+    """A server: its house, and what runs there."""
+
+    house: House
+    relay: ScriptedServer
+    ports: tuple[int, int] = (0, 0)
+    process: "subprocess.Popen[bytes] | None" = None
+    counts: list[tuple[float, int]] = field(default_factory=list)
+
+    def serve(self) -> None:
+        self.ports = (free_port(), free_port())
+        words = ("serve", "--port", str(self.ports[0]), "--public-port", str(self.ports[1]))
+        with (self.house.folder / "streams.txt").open("a") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "samizdat.cli", *words],
+                cwd=self.house.folder,
+                env=self.house.environment,
+                stdout=out,
+                stderr=out,
+            )
+        until(lambda: self.ask("/robots.txt", "localhost") == 200)
+
+    def ask(self, path: str, host: str) -> int:
+        assert self.process is not None
+        assert self.process.poll() is None, (self.house.folder / "streams.txt").read_text()
+        public = HTTPConnection("127.0.0.1", self.ports[1], timeout=60)
+        try:
+            public.request("GET", path, headers={"Host": host})
+            return public.getresponse().status
+        except OSError:
+            return 0
+        finally:
+            public.close()
+
+    def note(self) -> bool:
+        """How many emails have gone out by now."""
+        self.counts.append((time.monotonic(), len(self.relay.messages)))
+        return True
+
+    def kill(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            for number in tree(self.process.pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(number, signal.SIGKILL)
+            self.process.wait(60)
+
+
+@pytest.fixture
+def hosts(tmp_path: Path) -> Iterator[Callable[[str, str], Host]]:
+    """hosts("a", "sqlite"): a server with nothing on it, and a relay."""
+    made, names = list[Host](), list[str]()
+
+    def make(name: str, vendor: str) -> Host:
+        (tmp_path / name).mkdir()
+        url = ""
+        if vendor == "postgresql":
+            names.append(f"house_{uuid.uuid4().hex[:12]}")
+            moulds.as_admin(f"CREATE DATABASE {names[-1]}")
+            url = moulds.url_of(names[-1])
+        house = House(tmp_path / name, url)
+        if vendor != connection.vendor:
+            house.under = ("env",)  # Warm processes have the run's database.
+        made.append(Host(house, ScriptedServer(latency=0.1).start()))
+        return made[-1]
+
+    yield make
+    for host in made:
+        host.kill()
+        host.relay.stop()
+    roles = {_public_role(host.house.folder) for host in made if host.house.key.exists()}
+    for name in names:
+        moulds.as_admin(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    for role in roles if names else ():
+        moulds.as_admin(f"DROP ROLE IF EXISTS {role}")
+
+
+def tail_files(place: Path) -> int:
+    names = [path.relative_to(place).as_posix() for path in place.rglob("*.age")]
+    return sum(layout.tail_name(name) is not None for name in names)
+
+
+def set_up(host: Host, place: Path) -> list[str]:
+    """Northern Lantern with a list, a relay and a backup place; its subscribers."""
+    house = host.house
+    (house.folder / "password").write_text("four unrelated words here")
+    words = ("--organization", "Northern Lantern", "--admin", "clara@lantern.example", "--password-file", "password")
+    house.say("init", *words, "--url", "https://news.lantern.example")
+    house.say("organization", "set", "--postal-address", "1 Quay")
+    house.say("list", "new", "Letter")
+    people = [f"reader{number}@post.example" for number in range(PEOPLE)]
+    (house.folder / "yes.csv").write_text("Email,Status\n" + "".join(f"{one},subscribed\n" for one in people))
+    house.say("import", "yes.csv", "--list", "Letter", "--status", "subscribed")
+    house.say("route", "add", "first", host.relay.url, "--connections", "3")
+    (house.folder / "letter.md").write_text("# Hello\n\nThe [story](https://lantern.example/story) is here.\n")
+    sender = ("--from", "Lantern <letter@lantern.example>", "--subject", "News")
+    house.say("campaign", "new", "--list", "Letter", *sender, "--body", "letter.md")
+    place.mkdir()
+    house.say("backup", "place", "add", str(place))
+    house.say("backup")
+    return people
+
+
+def wait_until_told(host: Host, place: Path) -> None:
+    told = tail_files(place) + 2  # The first may have begun before.
+    until(lambda: host.note() and tail_files(place) >= told)
+
+
+def leave_before_it_comes(host: Host, people: list[str], place: Path) -> str:
+    """Somebody unsubscribes before their email is sent, and the place is told."""
+    for reader in reversed(people):
+        host.house.say("subscribers", "unsubscribe", "-", "--list", "Letter", feed=f"{reader}\n")
+        wait_until_told(host, place)
+        if not host.relay.copies(reader):
+            return reader
+    raise AssertionError("everything was sent before anybody could leave")
+
+
+@pytest.mark.parametrize(("ours", "theirs"), WAYS[connection.vendor])
+def test_what_a_lost_server_had_not_sent_is_sent_elsewhere_and_once(
+    hosts: Callable[[str, str], Host], tmp_path: Path, ours: str, theirs: str
+) -> None:
+    a, place = hosts("a", ours), tmp_path / "place"
+    people = set_up(a, place)
+    a.serve()
+    a.house.say("campaign", "send", "1")
+    until(lambda: a.note() and len(a.relay.messages) > 100)
+    left = leave_before_it_comes(a, people, place)
+    a.kill()
+    lost = time.monotonic()
+    by_a = [caught.recipient for caught in a.relay.messages]
+    assert left not in by_a and len(by_a) < PEOPLE - 1
+    link = links_of(a.relay.messages[0].content)[0]
+
+    b = hosts("b", theirs)
+    restored = b.house.say("restore", str(place), "--key-file", str(a.house.key))
+    assert restored["tail_files"] and not restored["tail_broken"]
+    b.house.say("organization", "set", "--url", "https://elsewhere.example")
+    b.house.say("route", "add", "second", b.relay.url)
+    b.house.say("route", "rm", "first", "--yes")
+    b.relay.latency = 0.0
+    b.serve()
+    assert not b.relay.messages
+    assert b.house.say("release", "--yes")["released"]
+    until(lambda: b.house.say("campaign", "status", "1")["state"] == "finished", most=2.0)
+
+    by_b = [caught.recipient for caught in b.relay.messages]
+    assert {*by_a, *by_b} == {*people} - {left}
+    assert len(by_b) == len({*by_b}) and left not in by_b
+    settled = max((count for at, count in a.counts if at < lost - DOUBTFUL), default=0)
+    assert {*by_b}.isdisjoint(by_a[:settled])
+    assert b.ask(link, "elsewhere.example") == 200
+    books = b.house.say("campaign", "status", "1")
+    assert books["accepted"] == PEOPLE - 1 and books["unsure"] == 0
+
+
+def links_of(content: bytes) -> list[str]:
+    """Paths of the links by which somebody unsubscribes."""
+    message: Any = message_from_bytes(content)
+    return re.findall(r"<https://news\.lantern\.example(/[^>]+)>", str(message["List-Unsubscribe"]))
