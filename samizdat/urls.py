@@ -287,6 +287,7 @@ alive = [
     path("settings/lock/codes", key_locks.show_lock_codes, name="lock-codes"),
     path("settings/lock/destroy", key_locks.destroy_keys, name="destroy-keys"),
     path("settings/lock/destroy/cancel", key_locks.keep_keys, name="keep-keys"),
+    path("settings/unlock/strict", key_locks.unlock_strict_organization, name="unlock-strict"),
     path("settings/unlock", key_locks.unlock_organization, name="unlock-organization"),
     path("settings/on-hold", copied_installation.show_on_hold, name="on-hold"),
     path("handbook/<slug:page>", handbook.handbook, name="handbook"),

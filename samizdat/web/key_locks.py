@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as lazy
 
 from samizdat.accounts.queries import name_in
 from samizdat.delivery.actions import key_destruction, key_locks
-from samizdat.vault import locks
+from samizdat.vault import locks, strict
 from samizdat.web.base_form import DeskForm, FormData
 from samizdat.web.request import VisitorRequest
 from samizdat.web.settings.forms.team import LONGEST_PASSWORD
@@ -20,6 +20,18 @@ class UnlockForm(DeskForm):
         max_length=LONGEST_PASSWORD,
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+
+
+class PassphraseForm(DeskForm):
+    passphrase = forms.CharField(
+        label=lazy("Your passphrase"),
+        max_length=4096,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+    )
+    hours = forms.IntegerField(
+        label=lazy("Hours until it locks by itself"), min_value=1, max_value=strict.MOST_HOURS, initial=strict.HOURS
     )
 
 
@@ -46,17 +58,20 @@ class DestroyForm(UnlockForm):
         return self._name
 
 
-def answer(request: VisitorRequest, form: UnlockForm | None = None) -> HttpResponse:
+def answer(request: VisitorRequest, form: DeskForm | None = None) -> HttpResponse:
     organization = request.organization
     assert organization is not None
     row = locks.state(organization)
     destroyed = row is not None and row.destroyed and locks.are_destroyed(organization) is not None
+    people = strict.people(organization)
     facts = {
+        "strict": bool(people),
+        "may_open": request.person is not None and any(row.person_id == request.person.pk for row in people),
         "organization": organization,
         "by": name_in(organization, row.by) if row and row.by else "",
         "at": row.at if row else None,
         "by_mail": row is not None and key_locks.was_by_mail(row),
-        "form": form or UnlockForm(),
+        "form": form or (PassphraseForm() if people else UnlockForm()),
         "may_unlock": request.role == "admin",
         "destroyed": destroyed,
         "practice": row is not None and key_locks.is_practice(row),

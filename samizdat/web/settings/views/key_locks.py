@@ -8,17 +8,21 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from samizdat import dbclock
+from samizdat.accounts import throttle
 from samizdat.accounts.errors import AccountError
+from samizdat.accounts.password_queues import QueueFull, queues
 from samizdat.accounts.queries import name_in
+from samizdat.accounts.sealed_people import index_of_person
 from samizdat.accounts.sealed_settings import leading
-from samizdat.delivery.actions import key_destruction, key_locks
+from samizdat.delivery.actions import key_destruction, key_locks, strict_keys
 from samizdat.incoming import lock_by_mail
-from samizdat.vault import lock_codes
+from samizdat.vault import lock_codes, strict
+from samizdat.vault.errors import StrictRefused
 from samizdat.web import key_locks as locked_page
 from samizdat.web.base_form import refuse
-from samizdat.web.permissions import ADMINS, deed, door, go
+from samizdat.web.permissions import ADMINS, EVERYONE, deed, door, go
 from samizdat.web.request import DeskRequest
-from samizdat.web.settings.views.auth import gave_password, says
+from samizdat.web.settings.views.auth import crowded_for, gave_password, says, wait
 
 
 @door(see=ADMINS, do=ADMINS)
@@ -104,3 +108,38 @@ def unlock_organization(request: DeskRequest) -> HttpResponse:
             messages.success(request, _("Unlocked. Campaigns that were waiting go on."))
             return go(request, "home")
     return locked_page.answer(request, form)
+
+
+@deed(EVERYONE, in_lock=True)
+def unlock_strict_organization(request: DeskRequest) -> HttpResponse:
+    """With the passphrase of whoever is signed in."""
+    form = locked_page.PassphraseForm(request.POST)
+    if form.is_valid() and _gave_passphrase(request, form):
+        messages.success(request, _("Unlocked. Campaigns that were waiting go on."))
+        return go(request, "home")
+    return locked_page.answer(request, form)
+
+
+def _gave_passphrase(request: DeskRequest, form: locked_page.PassphraseForm) -> bool:
+    """Unlocks it; what is wrong stands at the field. Tries are counted as those of passwords are."""
+    organization, now = request.organization, dbclock.asked()
+    rows = [row for row in strict.people(organization) if row.person_id == request.person.pk]
+    index = index_of_person(request.person)
+    lane = throttle.lane(index, f"passphrase of {organization.pk}")
+    try:
+        throttle.check(lane, now)
+        with queues.turn(known=True):
+            throttle.take(lane, index, now)
+            typed, hours = form.cleaned_data["passphrase"], form.cleaned_data["hours"]
+            strict_keys.unlock(organization, rows, typed, hours, by=request.person, now=now)
+    except throttle.Throttled as throttled:
+        refuse(form, "passphrase", wait(throttled.seconds))
+    except QueueFull as crowded:
+        refuse(form, "passphrase", crowded_for(crowded.seconds))
+    except StrictRefused:
+        sentence = _("This isn’t your passphrase. Check keyboard layout and Caps Lock, and enter it again.")
+        refuse(form, "passphrase", sentence)
+    else:
+        throttle.forget(lane)
+        return True
+    return False

@@ -1,0 +1,69 @@
+"""The page of a strict organization that is locked: those whose passphrases open it unlock it there."""
+
+from typing import Any
+
+import pytest
+
+from samizdat.accounts import throttle
+from samizdat.core.crypto.passphrase import Cost
+from samizdat.delivery.actions import strict_keys
+from samizdat.vault import keyring, locks, strict
+from tests.conftest import NOW, PASSWORD, TODAY
+from tests.web.conftest import House, signed_in
+
+SAID = {"admin": "six words of Ada, rivers", "editor": "six words of Boris, lamps"}
+
+
+@pytest.fixture
+def locked(here: House, vault: Any, monkeypatch: pytest.MonkeyPatch) -> House:
+    monkeypatch.setattr(strict, "COST", Cost(64, 1, 4))
+    for role, typed in SAID.items():
+        strict.prepare(here.organization, here.people[role].pk, typed, TODAY)
+    strict_keys.turn_on(here.organization, by=None, now=NOW)
+    strict_keys.lock(here.organization, by=None, now=NOW)
+    owner = here.organization.pk, bytes(here.organization.uid)
+    vault.let_go([owner])
+    keyring.drop([owner])
+    return here
+
+
+def page(here: House, rest: str = "") -> str:
+    return f"/o/{here.organization.slug}/{rest}"
+
+
+@pytest.mark.parametrize("role", [*SAID])
+def test_each_of_its_people_unlocks_it_with_their_passphrase(locked: House, role: str) -> None:
+    client = signed_in(locked.people[role])
+    seen = client.get(page(locked))
+    assert seen.status_code == 423 and "Your passphrase" in seen.content.decode()
+    other = SAID["editor" if role == "admin" else "admin"]
+    wrong = client.post(page(locked, "settings/unlock/strict"), {"passphrase": other, "hours": "2"})
+    assert wrong.status_code == 422 and "This isn’t your passphrase" in wrong.content.decode()
+    assert locks.state(locked.organization) is not None
+    right = {"passphrase": f"  {SAID[role]} ", "hours": "2"}
+    assert client.post(page(locked, "settings/unlock/strict"), right).status_code == 302
+    assert client.get(page(locked)).status_code == 200
+
+
+def test_anybody_else_reads_who_can(locked: House) -> None:
+    client = signed_in(locked.people["viewer"])
+    text = client.get(page(locked)).content.decode()
+    assert "Someone whose passphrase opens it" in text and "Your passphrase" not in text
+    said = {"passphrase": SAID["admin"], "hours": "2"}
+    assert client.post(page(locked, "settings/unlock/strict"), said).status_code == 422
+    assert locks.state(locked.organization) is not None
+
+
+def test_whoever_guesses_has_to_wait(locked: House) -> None:
+    client = signed_in(locked.people["admin"])
+    for _again in range(throttle.FREE_TRIES):
+        client.post(page(locked, "settings/unlock/strict"), {"passphrase": "six words of nobody", "hours": "2"})
+    said = {"passphrase": SAID["admin"], "hours": "2"}
+    assert "Wait" in client.post(page(locked, "settings/unlock/strict"), said).content.decode()
+    assert locks.state(locked.organization) is not None
+
+
+def test_a_password_unlocks_nothing(locked: House) -> None:
+    client = signed_in(locked.people["admin"])
+    client.post(page(locked, "settings/unlock"), {"password": PASSWORD})
+    assert locks.state(locked.organization) is not None
