@@ -1,0 +1,135 @@
+"""The data key of a large organization replaced while a campaign goes out to everybody, and killed over and over.
+
+python -m bench rotate [--subscribers 1000000] [--kills 0] [--only sqlite|postgresql] [--seed 1]
+
+With --kills the command is killed at so many random moments first; then it's run to its end. At the end every value
+says what it said before, under the new key, and everybody got the campaign once.
+"""
+
+import argparse
+import hashlib
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from bench import common
+from bench.kill import finished
+from bench.letters import Bench
+from bench.sender import Sender
+
+PEOPLE = 1_000_000
+# Seconds: for PEOPLE and for few; until a kill at most; in which the campaign has to be sent.
+ROTATED, FEW, MOMENT, SENT = 180, 20, 4.0, 3_600.0
+# Seconds before each answer of the mail server, so that the campaign lasts.
+LATENCY = 0.012
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="bench rotate", description=__doc__.partition("\n\n")[0])
+    parser.add_argument("--subscribers", type=int, default=PEOPLE)
+    parser.add_argument("--kills", type=int, default=0)
+    parser.add_argument("--only", choices=common.VENDORS)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    return common.on_each_database(options, "bench.rotate", lambda data: measure(data, options))
+
+
+def measure(data: Path, options: argparse.Namespace) -> int:
+    common.open_data(data)
+    from django.db import connection
+
+    from samizdat.backup import rotation
+    from tests.smtp_server import ScriptedServer
+
+    people, chance = options.subscribers, random.Random(options.seed)
+    bench = Bench(people)
+    before = said(bench.organization)
+    with ScriptedServer(keep_content=False, latency=LATENCY) as server:
+        bench.only_route(server.port, 8)
+        campaign = bench.campaign(rows=1)
+        sender = Sender(data)
+        sender.go()
+        wait_until(lambda: len(server.messages) > 0)  # It has its keys from before.
+        killed = sum(kill_one(chance) for _ in range(options.kills))
+        begun, sent = time.monotonic(), len(server.messages)
+        run = rotate()
+        seconds = time.monotonic() - begun
+        rate = (len(server.messages) - sent) / seconds
+        wait_until(lambda: finished(campaign))
+        sender.end()
+        copies = server.counts()
+    standing = rotation.status(bench.organization)
+    common.say(
+        f"{connection.vendor}, {people:,} subscribers: {killed} kills, then {run['encrypted_again']:,} values in "
+        f"{seconds:.1f} s, with {rate:,.0f} emails a second beside it; former keys: {len(standing.former)}"
+    )
+    return common.conclude(
+        [
+            common.Target("rotation of the data key", seconds, max(FEW, ROTATED * people / PEOPLE), "s"),
+            common.Target(
+                "values that say something else, or nothing", differ(before, said(bench.organization)), 0, ""
+            ),
+            common.Target("values under a former key", standing.left, 0, ""),
+            common.Target("people without their email", people - len(copies), 0, ""),
+            common.Target("copies too many", sum(copies.values()) - len(copies), 0, ""),
+        ]
+    )
+
+
+def said(organization: Any) -> dict[tuple[str, Any], bytes]:
+    """(column, row) -> hash of what is sealed there, of all that opens."""
+    from samizdat.backup.sealed_columns import COLUMNS
+    from samizdat.vault import keyring
+
+    keyring.look_again(organization)
+    keys, opened = keyring.keys(organization), {}
+    for column in COLUMNS:
+        rows = column.rows(organization).values_list(column.column, *column.needs)
+        for blob, *needs in rows.iterator(chunk_size=1000):
+            if blob:
+                plain = keys.open(bytes(blob), *column.place(*needs))
+                opened[column.name, needs[0]] = hashlib.sha256(plain).digest()[:8]
+    return opened
+
+
+def differ(before: dict[tuple[str, Any], bytes], after: dict[tuple[str, Any], bytes]) -> int:
+    """Of people; the campaign's own rows change while it's sent."""
+    return sum(after.get(place) != mark for place, mark in before.items() if place[0] == "audience.subscriber.sealed")
+
+
+def start() -> "subprocess.Popen[str]":
+    return common.child("samizdat.cli", "keys", "rotate", "data", "--json", stdout=subprocess.PIPE)
+
+
+def kill_one(chance: random.Random) -> bool:
+    """Whether it was killed before it was done."""
+    with start() as process:
+        time.sleep(chance.uniform(0.5, MOMENT))
+        process.send_signal(signal.SIGKILL)
+        return process.wait() == -signal.SIGKILL
+
+
+def rotate() -> dict[str, Any]:
+    with start() as process:
+        text, _ = process.communicate()
+    if process.returncode:
+        raise SystemExit(f"The rotation failed: {text}")
+    document: dict[str, Any] = json.loads(text)
+    return document
+
+
+def wait_until(is_so: Any) -> None:
+    until = time.monotonic() + SENT
+    while not is_so():
+        if time.monotonic() > until:
+            raise SystemExit("The campaign was not sent.")
+        time.sleep(0.1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
