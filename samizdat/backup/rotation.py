@@ -24,9 +24,10 @@ from samizdat.campaigns.models import Campaign
 from samizdat.core.crypto import seal
 from samizdat.events.actions import record
 from samizdat.portability.restore.keys import MOST_LINKS
-from samizdat.vault import keyring
-from samizdat.vault.errors import KeyWrong
+from samizdat.vault import keyring, strict
+from samizdat.vault.errors import KeyWrong, OrganizationLocked
 from samizdat.vault.models import VaultKey
+from samizdat.vault.source import STRICT_KINDS
 
 # Rows at once, of tables with a light row for each subscriber or email, and of all others: one may have megabytes.
 LIGHT, HEAVY = 1_000, 16
@@ -35,6 +36,8 @@ SETTLED = keyring.LOOK + 1
 PASSES = 5
 # Bytes by which a blob says with which key it was sealed.
 HEAD = 3
+# Bytes of a key that is wrapped by the instance key alone.
+WRAPPED_ONCE = 1 + seal.NONCE_BYTES + 32 + seal.TAG_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +117,19 @@ def _replace(organization: Organization, kind: str, came: date, now: datetime, b
             wrapped=source.wrap(keyring.label(kind, number, organization), secrets.token_bytes(32)),
             created=now.date(),
         )
+        _insist_strict(organization, kind)
         record("keys.rotated", organization, now=now, by=by)
     keyring.look_again(organization)
     return number
+
+
+def _insist_strict(organization: Organization, kind: str) -> None:
+    """Its hours may be over since the first key was opened, and without the strict key a key is wrapped once. Errors:
+    OrganizationLocked."""
+    if kind in STRICT_KINDS and strict.is_strict(organization):
+        rows = VaultKey.objects.filter(organization=organization, kind=kind)
+        if any(len(row.wrapped) <= WRAPPED_ONCE for row in rows):
+            raise OrganizationLocked
 
 
 def _free_number(kind: str, rows: Sequence[VaultKey]) -> int:

@@ -13,7 +13,8 @@ from samizdat.backup import rotation, sealed_columns
 from samizdat.campaigns import brand, seed_list
 from samizdat.core.crypto import seal, tokens
 from samizdat.events.models import Event
-from samizdat.vault import keyring
+from samizdat.vault import keyring, strict
+from samizdat.vault.errors import OrganizationLocked
 from samizdat.vault.models import VaultKey
 from samizdat.worker.inbox import link_keys
 from tests.conftest import NOW
@@ -24,7 +25,7 @@ from tests.web.conftest import House, furnish
 pytestmark = pytest.mark.django_db
 
 # Bytes that are sealed to a public key, or with no data key.
-OTHERS = {"incoming.incomingmail.box"}
+OTHERS = {"incoming.incomingmail.box", "vault.strictkey.sealed"}
 
 
 @pytest.fixture(autouse=True)
@@ -185,3 +186,14 @@ def test_no_more_link_keys_than_the_public_pages_are_told(lantern: Any, monkeypa
     assert not rotation.links_are_full(lantern)
     rotation.replace_links(lantern, now=NOW)
     assert rotation.links_are_full(lantern)
+
+
+def test_of_a_strict_organization_no_key_is_left_without_its_strict_key(
+    lantern: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was locked again while the key was replaced, so the strict key was gone."""
+    monkeypatch.setattr(strict, "is_strict", lambda _organization: True)
+    with pytest.raises(OrganizationLocked):
+        rotation.begin(lantern, now=NOW)
+    assert VaultKey.objects.filter(organization=lantern, kind="data").count() == 1
+    rotation.replace_links(lantern, now=NOW)  # Links are read while it is locked.
