@@ -144,14 +144,13 @@ def wait_until_told(host: Host, place: Path) -> None:
     until(lambda: host.note() and tail_files(place) >= told)
 
 
-def leave_before_it_comes(host: Host, people: list[str], place: Path) -> str:
-    """Somebody unsubscribes before their email is sent, and the place is told."""
-    for reader in reversed(people):
-        host.house.say("subscribers", "unsubscribe", "-", "--list", "Letter", feed=f"{reader}\n")
-        wait_until_told(host, place)
-        if not host.relay.copies(reader):
-            return reader
-    raise AssertionError("everything was sent before anybody could leave")
+def leave_before_it_comes(host: Host, people: list[str], place: Path) -> set[str]:
+    """Some unsubscribe before their email is sent, and the place is told."""
+    some = [reader for reader in people if not host.relay.copies(reader)][-5:]
+    feed = "".join(f"{reader}\n" for reader in some)
+    host.house.say("subscribers", "unsubscribe", "-", "--list", "Letter", feed=feed)
+    wait_until_told(host, place)
+    return {reader for reader in some if not host.relay.copies(reader)}
 
 
 @pytest.mark.parametrize(("ours", "theirs"), WAYS[connection.vendor])
@@ -163,11 +162,12 @@ def test_what_a_lost_server_had_not_sent_is_sent_elsewhere_and_once(
     a.serve()
     a.house.say("campaign", "send", "1")
     until(lambda: a.note() and len(a.relay.messages) > 100)
+    a.relay.latency = 0.5
     left = leave_before_it_comes(a, people, place)
     a.kill()
     lost = time.monotonic()
     by_a = [caught.recipient for caught in a.relay.messages]
-    assert left not in by_a and len(by_a) < PEOPLE - 1
+    assert left and left.isdisjoint(by_a) and len(by_a) < PEOPLE - len(left)
     link = links_of(a.relay.messages[0].content)[0]
 
     b = hosts("b", theirs)
@@ -183,13 +183,13 @@ def test_what_a_lost_server_had_not_sent_is_sent_elsewhere_and_once(
     until(lambda: b.house.say("campaign", "status", "1")["state"] == "finished", most=2.0)
 
     by_b = [caught.recipient for caught in b.relay.messages]
-    assert {*by_a, *by_b} == {*people} - {left}
-    assert len(by_b) == len({*by_b}) and left not in by_b
+    assert {*by_a, *by_b} == {*people} - left
+    assert len(by_b) == len({*by_b})
     settled = max((count for at, count in a.counts if at < lost - DOUBTFUL), default=0)
     assert {*by_b}.isdisjoint(by_a[:settled])
     assert b.ask(link, "elsewhere.example") == 200
     books = b.house.say("campaign", "status", "1")
-    assert books["accepted"] == PEOPLE - 1 and books["unsure"] == 0
+    assert books["accepted"] == PEOPLE - len(left) and books["unsure"] == 0
 
 
 def links_of(content: bytes) -> list[str]:
