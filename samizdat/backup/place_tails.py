@@ -36,8 +36,8 @@ class PlaceTail:
             if writer is None:
                 return 0
             writer.place = place
-            with _snapshot() as found:
-                reading = TailReading(found, copied_tables(ORDER))
+            with _snapshot() as databases:
+                reading = TailReading(databases, copied_tables(ORDER))
                 after = reading.measure(files=False)
                 changes = self._changes(reading, after)
                 count = writer.write(changes, now, epochs.standing(now).own.number, reading.last_numbers)
@@ -82,9 +82,9 @@ class PlaceTail:
 def _snapshot() -> Iterator[dict[str, Source]]:
     """Both databases at one moment each."""
     with contextlib.ExitStack() as stack:
-        found = dict[str, Source]()
+        databases = dict[str, Source]()
         for alias in ORDER:
             vendor, wanted = where(alias)
-            found[alias] = stack.enter_context(contextlib.closing(open_source(vendor, wanted)))
-            found[alias].begin()
-        yield found
+            databases[alias] = stack.enter_context(contextlib.closing(open_source(vendor, wanted)))
+            databases[alias].begin()
+        yield databases

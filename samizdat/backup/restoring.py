@@ -9,6 +9,7 @@ from django.db import connections
 
 from samizdat import db
 from samizdat.accounts.models import Organization
+from samizdat.audience.models import Import, ImportPiece
 from samizdat.backup import folder, sets, tails
 from samizdat.backup.errors import BackupRefused
 from samizdat.backup.reading import ORDER, where
@@ -19,12 +20,13 @@ from samizdat.backup.tails import TailFound
 from samizdat.backup.targets import Target, open_target
 from samizdat.core.backup.manifest import Manifest
 from samizdat.core.backup.tail import Change
+from samizdat.portability.models import Export, ExportPiece
 from samizdat.sqlite import planner
 
 # Pieces of files are in no tail: those whose file has gone meanwhile.
-_LEFT_BEHIND = (
-    "DELETE FROM audience_importpiece WHERE import_run_id NOT IN (SELECT id FROM audience_import)",
-    "DELETE FROM portability_exportpiece WHERE export_id NOT IN (SELECT id FROM portability_export)",
+_LEFT_BEHIND = tuple(
+    f"DELETE FROM {piece._meta.db_table} WHERE {column} NOT IN (SELECT id FROM {whole._meta.db_table})"
+    for piece, column, whole in ((ImportPiece, "import_run_id", Import), (ExportPiece, "export_id", Export))
 )
 _FENCE = f"UPDATE {Organization._meta.db_table} SET sending_locked = true"
 

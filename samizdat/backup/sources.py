@@ -111,17 +111,17 @@ class _Queries:
         return self.ask_with(f"{self._select(table)}{where} {self._order(table)} LIMIT {limit:d}", key or ())
 
     def matching(self, table: CopiedTable, by: Sequence[str], keys: Sequence[Row]) -> list[Row]:
-        found = list[Row]()
+        rows = list[Row]()
         for at in range(0, len(keys), MOST_KEYS):
             some = keys[at : at + MOST_KEYS]
             if len(by) == 1:
                 where = f'"{by[0]}" IN ({", ".join([self.place] * len(some))})'
             else:
-                one = " AND ".join(f'"{column}" = {self.place}' for column in by)
-                where = " OR ".join([f"({one})"] * len(some))
+                match = " AND ".join(f'"{column}" = {self.place}' for column in by)
+                where = " OR ".join([f"({match})"] * len(some))
             values = [value for key in some for value in key]
-            found += self.ask_with(f"{self._select(table)} WHERE {where} {self._order(table)}", values)
-        return found
+            rows += self.ask_with(f"{self._select(table)} WHERE {where} {self._order(table)}", values)
+        return rows
 
     def where(self, table: CopiedTable, condition: str, values: Sequence[Value]) -> list[Row]:
         return self.ask_with(f"{self._select(table)} WHERE {condition.replace('?', self.place)}", values)

@@ -202,8 +202,10 @@ class TailReading:
             touched |= {int(number) for number in about if number}
         elif table.name == Suppression._meta.db_table:
             keys = [(row[column["organization_id"]], row[column["email_index"]]) for row in rows]
-            found = self._source(Subscriber).matching(self._table(Subscriber), ("organization_id", "email_index"), keys)
-            touched |= {int(row[0] or 0) for row in found}
+            subscribers = self._source(Subscriber).matching(
+                self._table(Subscriber), ("organization_id", "email_index"), keys
+            )
+            touched |= {int(row[0] or 0) for row in subscribers}
         elif table.name == MailReport._meta.db_table:
             for row in rows:
                 if row[column["edition_id"]] and row[column["number"]]:

@@ -20,7 +20,7 @@ from samizdat.backup.keys import BackupKeys
 from samizdat.backup.reader import LEVEL, recipient_of
 from samizdat.backup.sets import Copy, ReadablePlace, WritablePlace
 from samizdat.core.backup import layout, tail
-from samizdat.core.backup.tail import Change, Link, Tail, TailName
+from samizdat.core.backup.tail import Change, Tail, TailLink, TailName
 
 # Bytes of rows above which a file ends and another one begins.
 FILE_BYTES = 4 << 20
@@ -36,8 +36,8 @@ def sealed(text: bytes, readers: Readers) -> bytes:
 
 def names(place: ReadablePlace, path: str) -> list[TailName]:
     """Of the tail of a copy, in order. path: of its manifest."""
-    found = (layout.tail_name(name) for name, _size in place.names(layout.tail_folder(path)))
-    return sorted(name for name in found if name is not None)
+    every = (layout.tail_name(name) for name, _size in place.names(layout.tail_folder(path)))
+    return sorted(name for name in every if name is not None)
 
 
 # -- writing -----------------------------------------------------------------------------------------------------------
@@ -163,14 +163,14 @@ def find(place: ReadablePlace, copy: Copy, identities: Readers) -> TailFound:
     order = [(link.tail.epoch, run, link) for run, link in firsts if link is not None]
     broken = ""
     for _epoch, run, first in sorted(order, key=lambda each: each[:2], reverse=True):
-        found = _followed(opened, first, runs[run])
-        if found.paths:
-            return found
-        broken = broken or found.broken
+        followed = _followed(opened, first, runs[run])
+        if followed.paths:
+            return followed
+        broken = broken or followed.broken
     return TailFound([], None, broken or opened.broken)
 
 
-def _followed(opened: "_Opening", first: Link, numbers: dict[int, list[TailName]]) -> TailFound:
+def _followed(opened: "_Opening", first: TailLink, numbers: dict[int, list[TailName]]) -> TailFound:
     paths, whole, until, link = list[str](), 0, None, first
     broken = ""
     while True:
@@ -195,16 +195,16 @@ class _Opening:
     identities: Readers
     broken: str = ""
 
-    def next(self, found: Sequence[TailName], previous: str) -> Link | None:
-        links = [link for name in found if (link := self._open(name)) is not None]
+    def next(self, candidates: Sequence[TailName], previous: str) -> TailLink | None:
+        links = [link for name in candidates if (link := self._open(name)) is not None]
         link = tail.next_in(links, self.copy.digest, previous)
-        if found and link is None and not self.broken:
-            self.broken = f"{found[0].path} doesn't continue this backup."
+        if candidates and link is None and not self.broken:
+            self.broken = f"{candidates[0].path} doesn't continue this backup."
         return link
 
-    def _open(self, name: TailName) -> Link | None:
+    def _open(self, name: TailName) -> TailLink | None:
         try:
-            return Link(name, opened(self.place, name.path, self.identities, self.copy.manifest.installation))
+            return TailLink(name, opened(self.place, name.path, self.identities, self.copy.manifest.installation))
         except BackupRefused as refused:
             self.broken = str(refused)
             return None
@@ -226,12 +226,12 @@ def opened(place: ReadablePlace, path: str, identities: Readers, installation: s
 
 
 def moments(
-    place: ReadablePlace, copy: Copy, found: TailFound, identities: Readers, database: str
+    place: ReadablePlace, copy: Copy, tail_found: TailFound, identities: Readers, database: str
 ) -> Iterator[tuple[list[Change], dict[str, int]]]:
     """The changes of a database, those of a moment together, and the highest numbers then. Errors: BackupRefused,
     PlaceError."""
     held = list[Change]()
-    for path in found.paths:
+    for path in tail_found.paths:
         read = opened(place, path, identities, copy.manifest.installation)
         held += [change for change in read.changes if change.database == database]
         if read.is_end:

@@ -129,10 +129,10 @@ def _tail(place: "plugins.Place", opened: Opened) -> "TailFound":
     """What continues the copy. Errors: PlaceError."""
     from samizdat.backup import tails
 
-    found = tails.find(place, opened.copy, opened.identities)
-    if found.broken:
-        note(f"Later changes are missing: {found.broken}")
-    return found
+    tail = tails.find(place, opened.copy, opened.identities)
+    if tail.broken:
+        note(f"Later changes are missing: {tail.broken}")
+    return tail
 
 
 def _instance_key(path: Path) -> bytes:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from samizdat.core.backup import layout, tail
-from samizdat.core.backup.tail import Change, Link, Tail, TailName
+from samizdat.core.backup.tail import Change, Tail, TailLink, TailName
 from samizdat.core.crypto import signature
 
 SEED = bytes(range(32))
@@ -91,8 +91,8 @@ def test_its_name_says_which_copy_it_continues() -> None:
 
 
 def test_of_two_that_wrote_at_once_the_one_that_was_released_last_goes_on() -> None:
-    def link(digest: str, **other: Any) -> Link:
-        return Link(TailName(1, 2, digest, digest), made(**other))
+    def link(digest: str, **other: Any) -> TailLink:
+        return TailLink(TailName(1, 2, digest, digest), made(**other))
 
     a, b = link("0a", previous="11", epoch=1), link("0b", previous="11", epoch=2)
     of_others = [link("0c", previous="22", epoch=9), link("0d", previous="11", copy="cd" * 32, epoch=9)]

@@ -110,7 +110,7 @@ class TailName(NamedTuple):
     path: str
 
 
-class Link(NamedTuple):
+class TailLink(NamedTuple):
     """A file that was read."""
 
     name: TailName
@@ -125,7 +125,7 @@ def runs(names: Iterable[TailName]) -> dict[int, dict[int, list[TailName]]]:
     return grouped
 
 
-def next_in(found: Sequence[Link], copy: str, previous: str) -> Link | None:
+def next_in(links: Sequence[TailLink], copy: str, previous: str) -> TailLink | None:
     """The file that goes on, of several with the same number: of the highest epoch."""
-    fitting = [link for link in found if (link.tail.copy, link.tail.previous) == (copy, previous)]
+    fitting = [link for link in links if (link.tail.copy, link.tail.previous) == (copy, previous)]
     return max(fitting, key=lambda link: (link.tail.epoch, link.name.digest), default=None)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from django.db import close_old_connections, connection, connections
+from django_tasks_db.models import DBTaskResult
 
 from samizdat import dbclock, limited_process, wakeups
 from samizdat.delivery import clock_jumps, database_changes
@@ -370,7 +371,6 @@ def _run_embedded() -> None:
     """django-tasks-db inside our own loop: asking whether there is a task takes no lock, its own worker's asking
     does."""
     from django_tasks_db.management.commands.db_worker import Worker
-    from django_tasks_db.models import DBTaskResult
 
     enqueue.ring_again()
     changes = database_changes.DatabaseChanges()
