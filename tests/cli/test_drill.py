@@ -73,7 +73,7 @@ class Host:
 
     def note(self) -> bool:
         """How many emails have gone out by now."""
-        self.counts.append((time.monotonic(), len(self.relay.messages)))
+        self.counts.append((time.monotonic(), len(recipients(self))))
         return True
 
     def kill(self) -> None:
@@ -111,6 +111,11 @@ def hosts(tmp_path: Path) -> Iterator[Callable[[str, str], Host]]:
         moulds.as_admin(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
     for role in roles if names else ():
         moulds.as_admin(f"DROP ROLE IF EXISTS {role}")
+
+
+def recipients(host: Host) -> list[str]:
+    """Of the campaign; admins get other emails."""
+    return [caught.recipient for caught in host.relay.messages if caught.recipient.startswith("reader")]
 
 
 def tail_files(place: Path) -> int:
@@ -166,9 +171,9 @@ def test_what_a_lost_server_had_not_sent_is_sent_elsewhere_and_once(
     left = leave_before_it_comes(a, people, place)
     a.kill()
     lost = time.monotonic()
-    by_a = [caught.recipient for caught in a.relay.messages]
+    by_a = recipients(a)
     assert left and left.isdisjoint(by_a) and len(by_a) < PEOPLE - len(left)
-    link = links_of(a.relay.messages[0].content)[0]
+    link = next(path for caught in a.relay.messages for path in links_of(caught.content))
 
     b = hosts("b", theirs)
     restored = b.house.say("restore", str(place), "--key-file", str(a.house.key))
@@ -178,11 +183,11 @@ def test_what_a_lost_server_had_not_sent_is_sent_elsewhere_and_once(
     b.house.say("route", "rm", "first", "--yes")
     b.relay.latency = 0.0
     b.serve()
-    assert not b.relay.messages
+    assert not recipients(b)
     assert b.house.say("release", "--yes")["released"]
     until(lambda: b.house.say("campaign", "status", "1")["state"] == "finished", most=2.0)
 
-    by_b = [caught.recipient for caught in b.relay.messages]
+    by_b = recipients(b)
     assert {*by_a, *by_b} == {*people} - left
     assert len(by_b) == len({*by_b})
     settled = max((count for at, count in a.counts if at < lost - DOUBTFUL), default=0)
