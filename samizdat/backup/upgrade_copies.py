@@ -58,15 +58,15 @@ class UpgradeCopy:
 def copies() -> list[UpgradeCopy]:
     """Whole ones beside the data folder, the newest first."""
     data = data_folder()
-    found = []
+    whole = []
     for path in data.parent.glob(f"{data.name}{_COPY}*"):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             facts = json.loads((path / NOTE).read_text("utf-8"))
             newest = tuple(facts["newest"]) if facts["newest"] else None
             moment = datetime.fromisoformat(facts["time"])
             if not path.name.endswith(_PART):
-                found.append(UpgradeCopy(path, moment, facts["version"], facts["engine"], newest))
-    return sorted(found, key=lambda copy: (copy.time, copy.path.name), reverse=True)
+                whole.append(UpgradeCopy(path, moment, facts["version"], facts["engine"], newest))
+    return sorted(whole, key=lambda copy: (copy.time, copy.path.name), reverse=True)
 
 
 def leftovers() -> list[Path]:
@@ -117,9 +117,9 @@ def _new_folder(word: str, now: datetime, end: str = "") -> Path:
         if not path.exists():
             break
         number += 1
-    made = path.with_name(path.name + end)
-    modes.make_folder(made)
-    return made
+    folder = path.with_name(path.name + end)
+    modes.make_folder(folder)
+    return folder
 
 
 def _check_room(folder: Path) -> None:
@@ -389,17 +389,17 @@ def _load(copy: UpgradeCopy, now: datetime) -> Path:
         with contextlib.suppress(BrokenPipeError):
             loader.stdin.write(f"BEGIN;\n{_EMPTY}")
             loader.stdin.flush()
-            read = subprocess.run([*reading, str(copy.path / DUMP)], stdout=loader.stdin, check=False)
-            is_read = read.returncode == 0
+            restored = subprocess.run([*reading, str(copy.path / DUMP)], stdout=loader.stdin, check=False)
+            is_read = restored.returncode == 0
             # Without these words, nothing of it stays.
             loader.stdin.write(f"{_FENCE}\nCOMMIT;\n" if is_read else "ROLLBACK;\n")
         with contextlib.suppress(BrokenPipeError):
             loader.stdin.close()
-        said = loader.stderr.read()
+        complaint = loader.stderr.read()
     if loader.returncode or not is_read:
         raise BackupRefused(
             "not_put_back",
-            f"The copy {copy.path} can't be loaded: {_first(said)}. The database is as it was before.",
+            f"The copy {copy.path} can't be loaded: {_first(complaint)}. The database is as it was before.",
         )
     return replaced
 

@@ -655,7 +655,7 @@ def test_what_leads_readers_somewhere_is_never_taken_from_the_row() -> None:
 
 # Whoever works here sees the row, in pages of the app and in answers of commands, until it is put back. While the keys
 # of an organization are locked, so is the copy.
-_NAMING_ROWS = ("accounts", "cli", "web/key_locks.py")
+_NAMING_ROWS = ("accounts", "cli", "health", "web/key_locks.py")
 
 
 def test_what_readers_are_told_of_an_organization_is_never_taken_from_the_row() -> None:
