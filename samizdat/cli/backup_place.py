@@ -155,15 +155,15 @@ def document(kept: "KeptPlace") -> dict[str, object]:
     from samizdat.core.backup.manifest import FULL
     from samizdat.delivery import backup_places
 
-    made = backup_places.copies(kept.number)
-    full = next((copy for copy in made if copy.kind == FULL), None)
+    copies = backup_places.copies(kept.number)
+    full = next((copy for copy in copies if copy.kind == FULL), None)
     return {
         "id": kept.number,
         "url": kept.details.url,
         "recipients": kept.details.recipients,
         "bytes_per_second": kept.details.bytes_per_second or None,
         "append_only": kept.details.append_only,
-        "last_backup": made[0].made.isoformat() if made else None,
+        "last_backup": copies[0].made.isoformat() if copies else None,
         "last_full": full.made.isoformat() if full else None,
         "failing_since": kept.state.failing,
         "error": kept.state.error,

@@ -11,6 +11,7 @@ import click
 from samizdat.cli import bootstrap
 from samizdat.cli.output import CommandFailed, common, confirm, note, say, settings
 from samizdat.options import data_folder
+from samizdat.vault.errors import OrganizationLocked
 
 if TYPE_CHECKING:
     from samizdat.accounts.models import Organization
@@ -98,8 +99,6 @@ def _practice_one(row: "Organization", running: "SocketSource") -> dict[str, Any
 
 
 def _refuses(running: "SocketSource", keys: list[tuple[str, bytes]]) -> bool:
-    from samizdat.vault.errors import OrganizationLocked
-
     for label, wrapped in keys:
         try:
             running.unwrap(label, wrapped)
@@ -110,8 +109,6 @@ def _refuses(running: "SocketSource", keys: list[tuple[str, bytes]]) -> bool:
 
 
 def _gives(running: "SocketSource", keys: list[tuple[str, bytes]]) -> bool:
-    from samizdat.vault.errors import OrganizationLocked
-
     try:
         return all(running.unwrap(label, wrapped) for label, wrapped in keys)
     except OrganizationLocked:

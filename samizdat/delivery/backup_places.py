@@ -157,12 +157,12 @@ def note_copy(number: int, copy: CopyDetails) -> None:
 
 def copies(number: int) -> list[CopyDetails]:
     """Of a place, the newest first. Rows that don't open are left out: nobody has made such copies."""
-    found = list[CopyDetails]()
+    opened = list[CopyDetails]()
     for row in BackupCopy.objects.filter(place_id=number).order_by("-made", "-pk"):
         copy = open_copy(row)
         if copy is not None:
-            found.append(copy)
-    return found
+            opened.append(copy)
+    return opened
 
 
 def open_copy(row: BackupCopy) -> CopyDetails | None:

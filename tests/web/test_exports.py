@@ -652,7 +652,7 @@ def test_another_admin_sees_that_routes_and_keys_are_in_an_export(here: House, v
     vera.post(at(here), {**SEALED, "setup": "on"})
     assert newest().state == "held"
     page = zoya.get(at(here, newest().pk) + "review").content.decode()
-    assert "Whoever opens it can send in your organization’s name" in page
+    assert "Anyone who can open it can also send in your organization’s name" in page
     assert "Routes, sending domains, team" in page
     zoya.post(at(here, newest().pk) + "review", {"answer": "agree"})
     assert newest().state == "asked" and told_of(newest()).wish.setup

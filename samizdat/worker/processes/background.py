@@ -289,19 +289,19 @@ def run_signups() -> None:
 
 def run_backup_tails() -> None:
     """A loop of its own: a backup place may take its time."""
-    only, told = SoleSession(TAILS_LOCK), backup_tails.BackupTails()
+    only, tails = SoleSession(TAILS_LOCK), backup_tails.BackupTails()
 
     def round_(_has_news: bool) -> None:
         if not only.here():
-            told.leave()
+            tails.leave()
             return
         _belong_to_us()
-        told.look()
+        tails.look()
 
     try:
         _every_second("What has changed since the last backup", round_)
     finally:
-        told.leave()
+        tails.leave()
         connections.close_all()
 
 
