@@ -82,6 +82,9 @@ class Rows:
 
         # In one piece: a row may come before the one that it points to.
         with transaction.atomic():
+            with connection.cursor() as cursor:
+                # A request that a browser makes while its test ends may write the only row of this table once more.
+                cursor.execute("DELETE FROM delivery_epochrecord")
             _put(connection, self._kept, self._script)
 
 
