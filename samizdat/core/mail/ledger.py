@@ -328,11 +328,9 @@ def _last_record(data: bytes) -> int:
 
 
 def _read_record(piece: bytes, start: int) -> JournalRecord | None:
-    if (
-        len(piece) < RECORD_BYTES
-        or piece[0] not in (S, R, C, W)
-        or crc32(piece[:-4], start) != _crc.unpack(piece[-4:])[0]
-    ):
+    if len(piece) < RECORD_BYTES:
+        return None
+    if piece[0] not in (S, R, C, W) or crc32(piece[:-4], start) != _crc.unpack(piece[-4:])[0]:
         return None
     kind, news, answer, code, wait, route, chunk, number = _record.unpack_from(piece)
     return JournalRecord(kind, chunk, number, JournalNews(news), answer, code, route, wait)
