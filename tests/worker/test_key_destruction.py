@@ -11,11 +11,10 @@ import pytest
 from samizdat.delivery.actions import key_locks
 from samizdat.publicdb.models import Intake, Site
 from samizdat.vault import keyring
-from samizdat.worker.schedule import scheduler
 from tests import warm
 from tests.conftest import NOW
 from tests.worker.conftest import ROOT, Instance, say, until
-from tests.worker.test_key_locks import CLI
+from tests.worker.test_key_locks import CLI, tick
 from tests.worker.test_unsubscribes import edition as edition  # The fixture.
 from tests.worker.test_unsubscribes import people, token
 
@@ -35,10 +34,10 @@ def test_the_worker_goes_on_beside_an_organization_without_keys(
     assert key_locks.destroy(lantern, by=None, now=NOW) is not None
     keyring.drop([(lantern.pk, bytes(lantern.uid))])
     with caplog.at_level(logging.WARNING):
-        assert scheduler.tick(NOW) == []
+        assert tick() == []
     assert not caplog.records, [record.getMessage() for record in caplog.records]
     assert not Intake.objects.exists() and Site.objects.get().closed
-    assert scheduler.tick(NOW) == [] and Site.objects.get().closed
+    assert tick() == [] and Site.objects.get().closed
 
 
 def on_the_disk(folder: Path, secrets: list[bytes]) -> list[str]:

@@ -33,6 +33,12 @@ from tests.worker.test_unsubscribes import people, token
 HOLDERS = ("desk", "worker", "sender")
 
 
+def tick() -> list[str]:
+    """All steps but one that goes on in a thread of its own, and would write when the test is over."""
+    steps = scheduler.LOCKS | scheduler.FIRST | scheduler.QUICK | scheduler.SLOW
+    return scheduler.tick(NOW, {name: step for name, step in steps.items() if name != "which copy may send"})
+
+
 def lock(organization: Any) -> None:
     key_locks.lock(organization, by=None, now=NOW)
     keyring.drop([(organization.pk, bytes(organization.uid))])
@@ -46,7 +52,7 @@ def test_who_leaves_while_it_is_locked_has_left_once_it_is_unlocked(
     say(lantern, "leave", token=token(lantern, ada, edition.id), purpose="leave", way="one-click")
     lock(lantern)
     with caplog.at_level(logging.WARNING):
-        assert scheduler.tick(NOW) == []
+        assert tick() == []
     assert not caplog.records, [record.getMessage() for record in caplog.records]
     assert status(ada, thursday) == "subscribed"
     assert Intake.objects.get().put_off == 0, "so a send that goes on waits for it"
@@ -71,7 +77,7 @@ def test_another_organization_goes_on(
     ours, theirs = record("list.changed", lantern, now=NOW), record("list.changed", harbour, now=NOW)
     lock(lantern)
     with caplog.at_level(logging.WARNING):
-        assert scheduler.tick(NOW) == []
+        assert tick() == []
         waiting_mail.look(NOW)
     assert not caplog.records, [record.getMessage() for record in caplog.records]
     assert not Intake.objects.filter(place=bytes(harbour.uid)).exists()
