@@ -14,7 +14,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -29,6 +28,8 @@ from tests.smtp_server import ScriptedServer
 SUBSCRIBERS = 20_000
 # Seconds: of machine time from the loss on, and before the loss what may be sent twice.
 MOST, DOUBTFUL = 300.0, 10.0
+# Seconds that the whole send would take, by ten connections: longer than between two tails.
+SEND, CONNECTIONS = 60.0, 10
 # Seconds between two looks.
 LOOK = 0.2
 
@@ -138,11 +139,11 @@ def drill(a: Server, b: Server, place: Path, subscribers: int) -> int:
         set_up(a, place, subscribers)
     with clock.step("full backup", counts=False):
         a.say("backup")
+    a.relay.latency = SEND * CONNECTIONS / subscribers
     a.serve()
     a.say("campaign", "send", "1")
     with clock.step("half of it is sent", counts=False):
         wait_for(lambda: a.has_sent(subscribers // 2))
-    threading.Event().wait(LOOK)
     a.kill()
     lost = time.monotonic()
     by_a = a.recipients()
@@ -172,7 +173,7 @@ def set_up(a: Server, place: Path, subscribers: int) -> None:
     lines = (f"reader{number}@mail{number % 50}.example,subscribed\n" for number in range(subscribers))
     people.write_text("Email,Status\n" + "".join(lines))
     a.say("import", str(people), "--list", "Letter", "--status", "subscribed")
-    a.say("route", "add", "first", a.relay.url)
+    a.say("route", "add", "first", a.relay.url, "--connections", str(CONNECTIONS))
     (a.folder / "letter.md").write_text("# Hello\n\nThe [story](https://lantern.example/story) is here.\n")
     sender = ("--from", "Lantern <letter@lantern.example>", "--subject", "News")
     a.say("campaign", "new", "--list", "Letter", *sender, "--body", str(a.folder / "letter.md"))
