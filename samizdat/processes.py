@@ -123,6 +123,14 @@ def _to_write_only(*places: str) -> int | None:
 # a process gets what it needs by name, and nothing else.
 
 
+# Freed memory is written over, by glibc's own tool for that: what a visitor typed in would lie there for long.
+# Python's allocator and the lists of each thread would keep small pieces as they are, so they are left out.
+FORGETFUL = {
+    "PYTHONMALLOC": "malloc",
+    "GLIBC_TUNABLES": "glibc.malloc.perturb=165:glibc.malloc.tcache_count=0",
+}
+
+
 def environment() -> dict[str, str]:
     """For a process that holds keys."""
     libpq = {name for name in os.environ if name.startswith("PG")}

@@ -322,7 +322,7 @@ def _public_environment(source: KeySource, note: Say) -> dict[str, str]:
         variables["SAMIZDAT_GATE_URL"] = _named_publicdb_url(url) or _publicdb_url(source, note)
         if variables["SAMIZDAT_GATE_URL"] == url:
             surroundings = processes.environment()  # It signs in as the house does, maybe with PGPASSWORD.
-    return surroundings | variables
+    return surroundings | variables | processes.FORGETFUL
 
 
 def _named_publicdb_url(house_url: str) -> str:
