@@ -88,7 +88,7 @@ def strict_add(email: str, new_passphrase_file: str | None, passphrase_file: str
     from samizdat.vault import strict as keys
 
     organization = bootstrap.organization()
-    person, now = _person(organization, email), bootstrap.now()
+    person, now = _who_may_unlock(organization, email), bootstrap.now()
     people = keys.people(organization)
     typed = _passphrase(passphrase_file, "Passphrase of somebody who can unlock it: ") if people else ""
     if people:
@@ -169,6 +169,18 @@ def _person(organization: "Organization", email: str) -> "Person":
     from samizdat.cli.instance import member
 
     return member(organization, email)
+
+
+def _who_may_unlock(organization: "Organization", email: str) -> "Person":
+    """Errors: CommandFailed, for a viewer as well: they do nothing in the app."""
+    from samizdat.accounts import memberships
+
+    person = _person(organization, email)
+    if not memberships.has_role(person, organization, ("admin", "editor")):
+        raise CommandFailed(
+            f"{email} is a viewer or locked. Only an editor or an admin can unlock a strict organization.", "bad_role"
+        )
+    return person
 
 
 def _email(person: "Person") -> str:

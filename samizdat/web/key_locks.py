@@ -66,7 +66,7 @@ def answer(request: VisitorRequest, form: DeskForm | None = None) -> HttpRespons
     people = strict.people(organization)
     facts = {
         "strict": bool(people),
-        "may_open": request.person is not None and any(row.person_id == request.person.pk for row in people),
+        "may_open": request.role in ("admin", "editor") and any(row.person == request.person for row in people),
         "organization": organization,
         "by": name_in(organization, row.by) if row and row.by else "",
         "at": row.at if row else None,

@@ -80,7 +80,7 @@ def test_the_command_line_takes_nobody_for_another_whose_index_was_written_besid
     Person.objects.filter(pk=other.pk).update(email_hash=clara.email_hash)
     assert instance._at_address("clara@lantern.example") is None
     with pytest.raises(CommandFailed):
-        instance._member(lantern, "x@evil.example")
+        instance.member(lantern, "x@evil.example")
 
 
 def test_the_last_admin_stays(clara: Person, lantern: Any) -> None:

@@ -292,7 +292,7 @@ def test_who_is_refused_is_left_alone_for_hours_and_is_nobody_who_was_told(week:
         del admin_alerts._later[mark]
     admin_alerts.take(NOW + 2 * HOUR)
     assert week.tried.count("anna") == 1
-    assert not FollowUp.objects.filter(name=admin_alerts._mark(week.anna)).exists()
+    assert not FollowUp.objects.filter(name=admin_alerts.mark_of(week.anna)).exists()
 
 
 def test_a_refusal_that_was_written_into_the_database_begins_no_week(week: Week) -> None:

@@ -20,7 +20,7 @@ from samizdat.vault import lock_codes, strict
 from samizdat.vault.errors import StrictRefused
 from samizdat.web import key_locks as locked_page
 from samizdat.web.base_form import refuse
-from samizdat.web.permissions import ADMINS, EVERYONE, deed, door, go
+from samizdat.web.permissions import ADMINS, deed, door, go
 from samizdat.web.request import DeskRequest
 from samizdat.web.settings.views.auth import crowded_for, gave_password, says, wait
 
@@ -110,7 +110,7 @@ def unlock_organization(request: DeskRequest) -> HttpResponse:
     return locked_page.answer(request, form)
 
 
-@deed(EVERYONE, in_lock=True)
+@deed(in_lock=True)
 def unlock_strict_organization(request: DeskRequest) -> HttpResponse:
     """With the passphrase of whoever is signed in."""
     form = locked_page.PassphraseForm(request.POST)
