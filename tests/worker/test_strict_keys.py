@@ -49,8 +49,10 @@ def left(instance: Instance) -> int:
 
 def test_it_is_locked_at_each_start_until_somebody_enters_a_passphrase(strict: Instance, tmp_path: Path) -> None:
     strict.run(*CLI, "list", "ls")
+    assert "Unlocked." in strict.run(*CLI, "keys", "strict", "status")
     strict.kill()
     strict.start()
+    assert "Unlocked." not in strict.run(*CLI, "keys", "strict", "status")
     assert "samizdat keys strict unlock" in refused(strict, "list", "ls")
     assert "samizdat keys strict unlock" in refused(strict, "keys", "unlock", "--yes")
     page = f"/u/{strict.made['token']}"
