@@ -1,6 +1,7 @@
 """Backups to the places that the installation keeps (delivery/backup_places.py)."""
 
 import contextlib
+import logging
 import secrets
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -8,14 +9,19 @@ from datetime import datetime
 from msgspec import structs
 
 from samizdat import plugins
-from samizdat.backup import recipients, writing
+from samizdat.backup import recipients, retention, writing
 from samizdat.backup.errors import BackupRefused
+from samizdat.backup.keys import backup_keys
+from samizdat.backup.retention import Kept
 from samizdat.backup.sets import WritablePlace
 from samizdat.backup.writing import Tell, WrittenCopy
 from samizdat.core.backup.manifest import FULL
-from samizdat.delivery import backup_places
+from samizdat.delivery import backup_places, clock_jumps
 from samizdat.delivery.backup_places import CopyDetails, KeptPlace, PlaceDetails, PlaceState
-from samizdat.vault import sources
+from samizdat.logs import where_it_broke
+from samizdat.vault import keyring, sources
+
+log = logging.getLogger("samizdat.worker")
 
 # Where what a place is tried with lies, for a moment.
 PROBES = "probes"
@@ -69,7 +75,8 @@ def back_up(
     jobs: int = writing.JOBS,
     tell: Tell = lambda _rows: None,
 ) -> WrittenCopy:
-    """A copy to this place, which is noted, as is what goes wrong. Errors: PlaceError, BackupRefused, VaultError."""
+    """A copy to this place; then what is kept there no longer goes. Both are noted, as is what goes wrong. Errors:
+    PlaceError, BackupRefused, VaultError."""
     try:
         with opened(kept.details) as place:
             written = writing.write_copy(
@@ -99,7 +106,26 @@ def back_up(
     )
     backup_places.note_copy(kept.number, copy)
     backup_places.set_state(kept.number, PlaceState(tried=now, undeleted=kept.state.undeleted))
+    with contextlib.suppress(BackupRefused):  # Somebody else backs up already, and does this then.
+        _prune(kept, now)
     return written
+
+
+def _prune(kept: KeptPlace, now: datetime) -> None:
+    """That it failed is said by doctor, and makes no backup worse. Nothing is thrown away for its age in the hour after
+    the clock was set."""
+    details = kept.details
+    if clock_jumps.patient(now):
+        return
+    keep = Kept(details.daily, details.weekly, details.monthly, details.days)
+    try:
+        with writing.only_backup(), opened(details) as place:
+            pruned = retention.prune(place, backup_keys(keyring.derive), now, keep)
+    except plugins.PlaceError as error:
+        log.warning("Old backups could not be deleted: %s", where_it_broke(error))
+        return
+    backup_places.forget_copies(kept.number, pruned.copies)
+    backup_places.set_state(kept.number, PlaceState(tried=now, undeleted=pruned.undeleted))
 
 
 def _failed(state: PlaceState, now: datetime, error: Exception) -> PlaceState:

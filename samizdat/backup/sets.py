@@ -3,7 +3,7 @@ asks before there is an installation."""
 
 import base64
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, Protocol
 
 import pyrage
@@ -15,6 +15,8 @@ from samizdat.core.backup.manifest import Manifest, PieceEntry
 
 # Bytes of what a file of a backup may hold unpacked: a piece has 8 MB, and a row of its own at most 60.
 MOST_UNPACKED = 128 << 20
+# Clocks of two servers may differ by so much, and no more.
+AHEAD = timedelta(days=1)
 
 
 class ReadablePlace(Protocol):
@@ -46,10 +48,12 @@ class UnusableCopy(NamedTuple):
     sentence: str
 
 
-def paths(place: ReadablePlace) -> list[str]:
-    """Of all copies, the newest first."""
+def paths(place: ReadablePlace, now: datetime | None = None) -> list[str]:
+    """Of all copies, the newest first; behind all others those that seem to be from the future, since the clock was
+    ahead when they were made."""
+    latest = (now or datetime.now(UTC)) + AHEAD
     times = [(time, path) for path, _size in place.names(layout.SETS) if (time := layout.set_time(path)) is not None]
-    return [path for _time, path in sorted(times, reverse=True)]
+    return [path for time, path in sorted(times, key=lambda each: (each[0] <= latest, *each), reverse=True)]
 
 
 def open_copy(place: ReadablePlace, path: str, identities: Sequence[object], installation: str = "") -> Copy:

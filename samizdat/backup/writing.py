@@ -4,9 +4,9 @@ import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from django.db import connection
+from django.db import connection, connections
 
 from samizdat import __version__, db
 from samizdat.backup import folder, recipients, sets, tails
@@ -30,6 +30,8 @@ from samizdat.vault import keyring, sources
 
 # Two read as fast as most disks give, and a third would take a core from those who send.
 JOBS = 2
+# Advisory lock on PostgreSQL (worker/processes/background has the others).
+BACKUP_LOCK = 0x5A4D495A0007
 
 Tell = Callable[[int], None]
 
@@ -96,9 +98,9 @@ def write_copy(
     chosen = recipients.cleaned(to)
     keys = backup_keys(keyring.derive)
     wrapped = key or (recipients.wrapped_key_file(instance_key(), chosen) if chosen else "")
-    with _only_backup():
+    with only_backup():
         there = sets.piece_sizes(place)
-        latest = _latest(place, keys)
+        latest = _latest(place, keys, now)
         if latest is not None:
             _remove_damaged(place, there, latest.manifest)
         return _write(
@@ -107,21 +109,44 @@ def write_copy(
 
 
 @contextlib.contextmanager
-def _only_backup() -> Iterator[None]:
-    """One at a time: whoever removes old pieces takes this lock as well. Errors: BackupRefused."""
+def only_backup() -> Iterator[None]:
+    """One at a time, on all servers of the installation: whoever removes old pieces takes this lock as well. Errors:
+    BackupRefused."""
     lock = FileLock(data_folder() / "backup.lock")
     if not lock.take():
-        raise BackupRefused("backup_runs", "Another backup is running on this server. Wait until it has finished.")
+        raise _other_runs()
     try:
-        yield
+        with _only_session():
+            yield
     finally:
         lock.release()
 
 
-def _latest(place: WritablePlace, keys: BackupKeys) -> Copy | None:
+@contextlib.contextmanager
+def _only_session() -> Iterator[None]:
+    """PostgreSQL: a session of its own, so that whoever is killed lets go."""
+    if connection.vendor != "postgresql":
+        yield
+        return
+    session = connections["default"].copy()
+    try:
+        with session.cursor() as cursor:
+            cursor.execute("SELECT pg_try_advisory_lock(%s)", [BACKUP_LOCK])
+            if not cursor.fetchone()[0]:
+                raise _other_runs()
+        yield
+    finally:
+        session.close()
+
+
+def _other_runs() -> BackupRefused:
+    return BackupRefused("backup_runs", "Another backup is running. Wait until it has finished.")
+
+
+def _latest(place: WritablePlace, keys: BackupKeys, now: datetime) -> Copy | None:
     """The newest copy of this installation at the place that can be read."""
     identities = recipients.identities(keys.identity)
-    for path in sets.paths(place):
+    for path in sets.paths(place, now):
         with contextlib.suppress(BackupRefused):
             return sets.open_copy(place, path, identities, keys.installation)
     return None
@@ -239,7 +264,7 @@ def _finish(
     kind: str,
     base: TailState | None,
 ) -> WrittenCopy:
-    time = now.astimezone(UTC).replace(microsecond=0)
+    time = _free_time(place, now.astimezone(UTC).replace(microsecond=0))
     made_of = Manifest(
         format=FORMAT,
         time=time.isoformat(),
@@ -269,3 +294,11 @@ def _finish(
         len(pieces.written),
         sum(pieces.written.values()),
     )
+
+
+def _free_time(place: WritablePlace, time: datetime) -> datetime:
+    """Two copies of one second would have one name, where nothing has changed between them."""
+    taken = {layout.set_time(path) for path, _size in place.names(layout.SETS)}
+    while time in taken:
+        time += timedelta(seconds=1)
+    return time
