@@ -6,6 +6,7 @@ import click
 
 from samizdat.cli import backup_place, bootstrap
 from samizdat.cli.age_keys import keys_of
+from samizdat.cli.backup_test import test
 from samizdat.cli.output import CommandFailed, common, note, progress, say
 from samizdat.options import key_file
 
@@ -65,6 +66,7 @@ def backup(to: str | None, recipients: tuple[str, ...], changes: bool, password_
     _warn(written)
 
 
+backup.add_command(test)
 backup.add_command(backup_place.place)
 
 

@@ -38,7 +38,12 @@ def url_of(text: str) -> str:
 
 def opened(text: str, password_file: str | None) -> "plugins.Place":
     """text: a folder, or the URL of a place. Errors: PlaceError."""
-    return plugins.open_place(url_of(text), _secret(password_file) if password_file else "")
+    return plugins.open_place(*named(text, password_file))
+
+
+def named(text: str, password_file: str | None) -> tuple[str, str]:
+    """Its URL, and its password or key."""
+    return url_of(text), _secret(password_file) if password_file else ""
 
 
 def _secret(file: str) -> str:

@@ -123,6 +123,8 @@ type EventKind = Literal[
     "inbox.away_changed",
     "inbox.limited",
     "incoming.full",
+    "installation.backup_test_failed",
+    "installation.backup_tested",
     "installation.fenced",
     "installation.released",
     "installation.rewound",
@@ -401,6 +403,8 @@ SENTENCES: dict[EventKind, Promise] = {
     "inbox.away_changed": lazy("Away text of the inbox changed."),
     "inbox.limited": lazy("More email came in than the inbox takes in a day."),
     "incoming.full": lazy("Incoming email takes too much room; some of it waits at its mail server."),
+    "installation.backup_test_failed": lazy("A backup failed its restore test."),
+    "installation.backup_tested": lazy("A backup passed its restore test."),
     "installation.fenced": lazy(
         "This installation runs in a different place than before, so sending is on hold until an admin allows it."
     ),

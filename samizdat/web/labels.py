@@ -272,6 +272,8 @@ _SHAPES: dict[EventKind, str] = {
     "campaign.released": "",
     "campaign.started": "now",
     "campaign.first_sent": "now",
+    "installation.backup_test_failed": "stop",
+    "installation.backup_tested": "good",
     "installation.fenced": "stop",
     "installation.rewound": "stop",
     "installation.taken_over": "stop",

@@ -143,6 +143,44 @@ def words_of(there: House, living: House) -> tuple[str, ...]:
     return ("--list", "Letter", "--from", "L <letter@lantern.example>", "--body", letter, "--subject", "New")
 
 
+def test_a_restore_test_passes_and_says_what_it_did(living: House, written: Path) -> None:
+    answer = living.say("backup", "test", "--from", str(written))
+    (tested,) = answer["places"]
+    assert answer["passed"] and tested["passed"] and tested["opened"]
+    assert tested["copy"] == living.made["backup"]["copy"]
+    assert tested["steps"] == ["restore", "count", "check", "compose"]
+    # Of the campaign that went out and the one that is planned, to subscribers at random.
+    assert (tested["subscribers"], tested["campaigns"], tested["emails"]) == (30, 2, 10)
+    assert not (living.data / "restore-test").exists()
+    said = living("backup", "test", "--from", str(written))
+    assert said.code == 0 and "The restore test passed" in said.out and "10 emails composed" in said.out
+
+
+def test_a_restore_test_of_a_damaged_backup_fails_and_says_what_to_do(
+    living: House, written: Path, tmp_path: Path
+) -> None:
+    damaged = tmp_path / "damaged"
+    shutil.copytree(written, damaged)
+    piece = max((damaged / "pieces").rglob("*.age"), key=lambda path: path.stat().st_size)
+    data = bytearray(piece.read_bytes())
+    data[-1] ^= 1
+    piece.write_bytes(data)
+    refused = living("backup", "test", "--from", str(damaged), "--json")
+    assert (refused.code, refused.json["error"]) == (1, "damaged")
+    assert piece.name in refused.json["places"][0]["what"]
+    said = living("backup", "test", "--from", str(damaged))
+    assert said.code == 1 and piece.name in said.err and "back up again" in said.err
+    # What it says is right: the file is written anew, and then all is well.
+    piece.unlink()
+    living.say("backup", "--to", str(damaged))
+    assert living.say("backup", "test", "--from", str(damaged))["passed"]
+
+
+def test_without_a_place_there_is_nothing_to_test(living: House) -> None:
+    refused = living("backup", "test", "--json")
+    assert (refused.code, refused.json["error"]) == (1, "no_place")
+
+
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="no server")
 def test_what_was_on_postgresql_goes_by_sqlite_back_to_postgresql(
     living: House, written: Path, elsewhere: Elsewhere, tmp_path: Path

@@ -167,6 +167,7 @@ backup place add {{folder}}/out
 backup place list
 backup
 backup place remove 1
+backup test --from {{folder}}/out
 !restore {{folder}}/out
 !route rm paper
 !keys lock-codes --count 2

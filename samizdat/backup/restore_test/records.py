@@ -1,0 +1,44 @@
+"""What restore tests found, in the log of each organization: there nobody writes or changes it unseen."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+
+from django.db import transaction
+
+from samizdat.accounts.models import Organization
+from samizdat.backup.restore_test.running import RestoreTestResult
+from samizdat.events.actions import record
+from samizdat.events.kinds import EventKind
+from samizdat.vault.errors import VaultError
+
+PASSED: EventKind = "installation.backup_tested"
+FAILED: EventKind = "installation.backup_test_failed"
+
+
+def mark(url: str) -> str:
+    """What stands for a place in the log."""
+    return hashlib.sha256(url.encode()).hexdigest()[:16]
+
+
+def note(url: str, result: RestoreTestResult, now: datetime) -> None:
+    detail = {
+        "place": mark(url),
+        "code": result.code,
+        "what": result.what[:200],
+        "copy": result.copy,
+        "copied": result.time.isoformat() if result.time else "",
+        "opened": result.opened,
+        "seconds": result.seconds,
+        "facts": result.facts,
+    }
+    _record_in_all(FAILED if result.code else PASSED, now, detail)
+
+
+def _record_in_all(kind: EventKind, now: datetime, detail: Mapping[str, object]) -> None:
+    for organization in Organization.objects.order_by("id"):
+        try:
+            with transaction.atomic():
+                record(kind, organization, now=now, detail=detail)
+        except VaultError:  # Its people alone open its keys.
+            record(kind, organization, now=now)
