@@ -59,8 +59,8 @@ def backup_standing(now: datetime) -> BackupStanding:
 def _standing(each: KeptPlace | PlaceBroken, now: datetime) -> PlaceStanding:
     if isinstance(each, PlaceBroken):
         return PlaceStanding(each.number, "", "red", "broken", error=str(each))
-    made = [copy for copy in backup_places.copies(each.number) if copy.made <= now + AHEAD]
-    last = max((copy.made for copy in made), default=None)
+    copies = [copy for copy in backup_places.copies(each.number) if copy.made <= now + AHEAD]
+    last = max((copy.made for copy in copies), default=None)
     silent = now - (last or each.details.added)
     level: Level = "red" if silent > TOO_LATE else "amber" if silent > LATE else "ok"
     return PlaceStanding(
@@ -69,7 +69,7 @@ def _standing(each: KeptPlace | PlaceBroken, now: datetime) -> PlaceStanding:
         level=level,
         code={"ok": "ok", "amber": "late", "red": "too_late"}[level],
         last=last,
-        last_full=max((copy.made for copy in made if copy.kind == FULL), default=None),
+        last_full=max((copy.made for copy in copies if copy.kind == FULL), default=None),
         failing=each.state.failing,
         error=each.state.error,
         undeleted=each.state.undeleted,
