@@ -127,12 +127,10 @@ def check_schema() -> None:
 
 
 def aliases() -> list[str]:
-    """Databases whose tables can be looked at. A public database that is lost or broken is made anew by the worker, and
-    `doctor` says so."""
+    """Databases whose tables can be looked at."""
     from samizdat.publicdb import sqlite_file
 
-    place = sqlite_file.path()
-    return ["default", *([] if place and sqlite_file.fault(place, tables=False) else ["publicdb"])]
+    return sqlite_file.readable_databases()
 
 
 def _refuse_pooler() -> None:

@@ -125,6 +125,7 @@ type EventKind = Literal[
     "incoming.full",
     "installation.backup_test_failed",
     "installation.backup_tested",
+    "installation.backups_late",
     "installation.fenced",
     "installation.released",
     "installation.rewound",
@@ -405,6 +406,7 @@ SENTENCES: dict[EventKind, Promise] = {
     "incoming.full": lazy("Incoming email takes too much room; some of it waits at its mail server."),
     "installation.backup_test_failed": lazy("A backup failed its restore test."),
     "installation.backup_tested": lazy("A backup passed its restore test."),
+    "installation.backups_late": lazy("No new backup reached a backup place."),
     "installation.fenced": lazy(
         "This installation runs in a different place than before, so sending is on hold until an admin allows it."
     ),

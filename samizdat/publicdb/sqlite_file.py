@@ -49,6 +49,13 @@ def path() -> Path | None:
     return Path(connections["publicdb"].settings_dict["NAME"]) if connections["publicdb"].vendor == "sqlite" else None
 
 
+def readable_databases() -> list[str]:
+    """Aliases of those whose tables can be looked at. A public database that is lost or broken is made anew by the
+    worker, and `doctor` says so."""
+    place = path()
+    return ["default", *([] if place and fault(place, tables=False) else ["publicdb"])]
+
+
 def make_empty(place: Path) -> None:
     """A database without tables, where there is none."""
     with contextlib.suppress(FileExistsError):

@@ -274,6 +274,7 @@ _SHAPES: dict[EventKind, str] = {
     "campaign.first_sent": "now",
     "installation.backup_test_failed": "stop",
     "installation.backup_tested": "good",
+    "installation.backups_late": "stop",
     "installation.fenced": "stop",
     "installation.rewound": "stop",
     "installation.taken_over": "stop",

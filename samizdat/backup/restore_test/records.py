@@ -2,18 +2,23 @@
 
 import hashlib
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
 
 from samizdat.accounts.models import Organization
 from samizdat.backup.restore_test.running import RestoreTestResult
-from samizdat.events.actions import record
+from samizdat.events.actions import detail_of, record
 from samizdat.events.kinds import EventKind
+from samizdat.events.queries import newest
 from samizdat.vault.errors import VaultError
 
 PASSED: EventKind = "installation.backup_tested"
 FAILED: EventKind = "installation.backup_test_failed"
+# A test each week; one that failed comes again a day later.
+WEEK, AGAIN = timedelta(days=7), timedelta(days=1)
+# So many of the newest events are looked through: places times tests.
+_MOST = 50
 
 
 def mark(url: str) -> str:
@@ -32,10 +37,19 @@ def note(url: str, result: RestoreTestResult, now: datetime) -> None:
         "seconds": result.seconds,
         "facts": result.facts,
     }
-    _record_in_all(FAILED if result.code else PASSED, now, detail)
+    record_in_all(FAILED if result.code else PASSED, now, detail)
 
 
-def _record_in_all(kind: EventKind, now: datetime, detail: Mapping[str, object]) -> None:
+def due_at(organization: Organization, url: str) -> datetime | None:
+    """When this place is to be tested again; None: it never was, as far as the organization's log can be read. Errors:
+    VaultError."""
+    for event in newest(organization, _MOST, (PASSED, FAILED)):
+        if detail_of(event).get("place") == mark(url):
+            return event.at + (WEEK if event.kind == PASSED else AGAIN)
+    return None
+
+
+def record_in_all(kind: EventKind, now: datetime, detail: Mapping[str, object]) -> None:
     for organization in Organization.objects.order_by("id"):
         try:
             with transaction.atomic():

@@ -25,6 +25,7 @@ from samizdat.accounts.pending_changes import ASKED
 from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import read_limits, removal_limit, value_limit
 from samizdat.audience.actions import signup_alarm
+from samizdat.backup.restore_test.records import FAILED as BACKUP_FAILED
 from samizdat.campaigns.models import large_of_edition
 from samizdat.core.mail.address import PROVIDERS
 from samizdat.core.mail.outcome import Accepted, Deferred, Outcome
@@ -43,6 +44,7 @@ from samizdat.portability.models import Export
 from samizdat.portability.permits import EXPORTED
 from samizdat.vault.locks import unlocked
 from samizdat.worker.mail import service_mail
+from samizdat.worker.schedule.backups import LATE as BACKUPS_LATE
 
 # What could not be mailed by then stands at the desk alone; a change that waits does so until somebody was told.
 GIVE_UP = timedelta(days=1)
@@ -103,6 +105,8 @@ def _due(now: datetime) -> list["_AdminAlert"]:
     alerts += [_told_of_lock(event) for event in locks if _is_due(_of(event))]
     of_keys = events.filter(kind__in=(key_locks.LOCKED, key_locks.UNLOCKED, key_locks.CODES_CREATED), at__gt=since)
     steps = events.filter(kind__in=_DESTRUCTION, at__gt=since)
+    of_backups = events.filter(kind__in=(BACKUPS_LATE, BACKUP_FAILED), at__gt=since)
+    alerts += [_told_of_backups(event) for event in of_backups if _is_due(_of(event))]
     alerts += [_told_of_destruction(event) for event in steps if _is_due(_of(event))]
     alerts += [_told_of_keys(event) for event in of_keys if _is_due(_of(event))]
     alerts += [_told_of_route(event) for event in turned if _is_due(_of(event))]
@@ -221,6 +225,12 @@ def _told_of_keys(event: Event) -> _AdminAlert:
 
 def _told_of_destruction(event: Event) -> _AdminAlert:
     return _told_of_event(event, lambda: _("Destroying the keys: %(name)s"), _DESTRUCTION[event.kind])
+
+
+def _told_of_backups(event: Event) -> _AdminAlert:
+    if event.kind == BACKUPS_LATE:
+        return _told_of_event(event, lambda: _("Backups don’t work: %(name)s"), _late_text)
+    return _told_of_event(event, lambda: _("A backup failed its restore test: %(name)s"), _unrestored_text)
 
 
 def _told_of_route(event: Event) -> _AdminAlert:
@@ -500,6 +510,21 @@ def _unlocked_text(organization: Organization) -> str:
 
 def _who_it_was(organization: Organization) -> list[str]:
     return [_("Activity says who it was, and when."), *where(organization, "activity")]
+
+
+def _late_text(organization: Organization) -> str:
+    first = _(
+        "No new backup of the installation of %(name)s reaches one of its backup places. If the server is lost now, "
+        "everything since the last backup is lost with it."
+    )
+    last = _("Ask your server admin to run: samizdat doctor. It says which place it is and what to do.")
+    return "\n\n".join([first % named(organization), last]) + "\n"
+
+
+def _unrestored_text(organization: Organization) -> str:
+    first = _("The newest backup of the installation of %(name)s couldn’t be restored in this week’s test.")
+    last = _("Ask your server admin to run: samizdat backup test. It says what’s wrong and what to do.")
+    return "\n\n".join([first % named(organization), last]) + "\n"
 
 
 def _lock_text(organization: Organization) -> str:

@@ -48,6 +48,7 @@ from samizdat.worker.publishing import closed, compare, publish, repair, unsigne
 from samizdat.worker.queue import enqueue, sender_slots, tasks
 from samizdat.worker.reading_time import reading_time
 from samizdat.worker.schedule import (
+    backups,
     consistency_check,
     destroy_keys,
     epoch_look,
@@ -260,6 +261,7 @@ QUICK: dict[str, Deed] = {
 # Every ten seconds.
 SLOW: dict[str, Deed] = {
     "which copy may send": epoch_look.look,
+    "backups that are due": backups.look,
     "addresses that bounced": bounced,  # Before the next campaign begins, which would try them again.
     "campaigns that are due": delivery.start_due,
     "readers who were set aside": set_aside,
