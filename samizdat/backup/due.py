@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from samizdat.core.backup.manifest import CHANGES, FULL
 from samizdat.delivery.backup_places import CopyDetails, KeptPlace
-from samizdat.delivery.backup_standing import AHEAD
+from samizdat.delivery.backup_standing import past
 
 # When hardly anybody works, by the time zone of the installation.
 NIGHT = time(2, 0)
@@ -26,10 +26,10 @@ def due_kind(kept: KeptPlace, copies: Sequence[CopyDetails], now: datetime, zone
         return ""
     if state.failures and state.tried is not None and state.tried <= now < state.tried + pause(state.failures):
         return ""
-    past = [copy for copy in copies if copy.made <= now + AHEAD]
-    if past and past[0].made >= last_night(now, zone):
+    counted = past(copies, now)
+    if counted and counted[0].made >= last_night(now, zone):
         return ""
-    full = next((copy.made for copy in past if copy.kind == FULL), None)
+    full = next((copy.made for copy in counted if copy.kind == FULL), None)
     return FULL if full is None or now - full >= WEEK else CHANGES
 
 

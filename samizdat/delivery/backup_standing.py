@@ -1,13 +1,13 @@
 """How the backups stand: what `doctor`, pages and alarms say of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
 from samizdat.core.backup.manifest import FULL
 from samizdat.delivery import backup_places
-from samizdat.delivery.backup_places import KeptPlace, PlaceBroken
+from samizdat.delivery.backup_places import CopyDetails, KeptPlace, PlaceBroken
 
 type Level = Literal["ok", "amber", "red"]
 
@@ -48,6 +48,11 @@ class BackupStanding:
     places: Sequence[PlaceStanding]
 
 
+def past(copies: Iterable[CopyDetails], now: datetime) -> list[CopyDetails]:
+    """Those that count, in the same order."""
+    return [copy for copy in copies if copy.made <= now + AHEAD]
+
+
 def backup_standing(now: datetime) -> BackupStanding:
     places = [_standing(each, now) for each in backup_places.all_places()]
     if not places:
@@ -59,7 +64,7 @@ def backup_standing(now: datetime) -> BackupStanding:
 def _standing(each: KeptPlace | PlaceBroken, now: datetime) -> PlaceStanding:
     if isinstance(each, PlaceBroken):
         return PlaceStanding(each.number, "", "red", "broken", error=str(each))
-    copies = [copy for copy in backup_places.copies(each.number) if copy.made <= now + AHEAD]
+    copies = past(backup_places.copies(each.number), now)
     last = max((copy.made for copy in copies), default=None)
     silent = now - (last or each.details.added)
     level: Level = "red" if silent > TOO_LATE else "amber" if silent > LATE else "ok"

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from samizdat.delivery import backup_places
 from samizdat.delivery.backup_places import KeptPlace, PlaceBroken
+from samizdat.delivery.backup_standing import past
 from samizdat.health.findings import Finding
 from samizdat.vault import keyring, shares
 
@@ -45,7 +46,7 @@ def _broken(place: PlaceBroken) -> Finding:
 
 def _place(place: KeptPlace, now: datetime) -> Finding:
     subject, state = f"backup place {place.number}", place.state
-    copies = backup_places.copies(place.number)
+    copies = past(backup_places.copies(place.number), now)
     newest = copies[0].made if copies else None
     last = f"The last backup there is of {newest:%Y-%m-%d %H:%M} UTC." if newest else "There is no backup yet."
     is_late = now - (newest or place.details.added) > LATE

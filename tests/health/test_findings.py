@@ -112,6 +112,9 @@ def test_a_backup_place_that_fails_or_is_late_or_was_changed_is_named() -> None:
         return found.code, found.state
 
     assert state() == ("backup.place-late", "amber")
+    # What was written while the clock ran ahead is no new backup for ever.
+    backup_places.note_copy(kept.number, CopyDetails("sets/1.age", now + timedelta(days=300), "full", 1, 1))
+    assert state() == ("backup.place-late", "amber")
     backup_places.note_copy(kept.number, CopyDetails("sets/1.age", now - timedelta(days=1), FULL, 10, 1))
     assert state() == ("backup.place", "good")
     backup_places.set_state(kept.number, PlaceState(failures=2, error="The server doesn't answer."))

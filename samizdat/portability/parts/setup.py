@@ -119,9 +119,15 @@ def _routes(organization: Organization) -> Iterator[RouteEntry]:
     ):
         address = open_address(row)
         if not address.held:
-            rate = row.limits
             yield RouteEntry(
-                row.name, address.url, address.password, row.priority, rate, row.connections, row.signs, row.warm_up
+                row.name,
+                address.url,
+                address.password,
+                row.priority,
+                row.limits,
+                row.connections,
+                row.signs,
+                row.warm_up,
             )
 
 
