@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
+from playwright.sync_api import TimeoutError as TookTooLong
 from playwright.sync_api import expect
 
 from samizdat.campaigns.drafts.draft import draft_of
@@ -206,7 +207,10 @@ def test_a_new_admin_gets_from_nothing_to_a_scheduled_campaign(
         hand.press("button", _("Review and send"))
         hand.press("radio", _("Schedule"))
         hand.press("button", _("Schedule"), whole=False)
-        page.wait_for_url("**/report")
+        try:
+            page.wait_for_url("**/report")
+        except TookTooLong as late:
+            raise AssertionError(page.inner_text("main")) from late
     context.close()
     letter = lantern.campaigns.get()
     body = draft_of(letter).body
