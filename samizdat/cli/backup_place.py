@@ -1,10 +1,12 @@
-"""backup place add, list, remove; and the place of backups that a command line names."""
+"""backup place add, change, list, remove; and the place of backups that a command line names."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from msgspec import structs
 
 from samizdat import plugins
 from samizdat.cli import bootstrap
@@ -52,6 +54,20 @@ def _secret(file: str) -> str:
     return Path(file).read_text("utf-8-sig") if first.startswith("-----BEGIN ") else first
 
 
+def kept_options[F: Callable[..., object]](command: F) -> F:
+    """How many backups stay at a place, how old one may be, and how fast it's written to."""
+    for name, most, help_ in (
+        ("days", 30, "Delete backups older than so many days, because erased subscribers are in them; 30."),
+        ("monthly", 2, "Of so many months, keep the newest backup; 0."),
+        ("weekly", 5, "Of so many weeks, keep the newest backup; 4."),
+        ("daily", 30, "Of so many days, keep the newest backup; 7."),
+    ):
+        least = 1 if name == "days" else 0
+        command = click.option(f"--{name}", type=click.IntRange(least, most), metavar="N", help=help_)(command)
+    text = "At most so much, such as 2MB/s. Default: no limit."
+    return click.option("--bandwidth", type=Speed(), metavar="SPEED", help=text)(command)
+
+
 @click.group("place")
 def place() -> None:
     """Where backups go by themselves."""
@@ -67,9 +83,15 @@ def place() -> None:
     metavar="AGE-KEY",
     help="The age key to encrypt its backups to, an SSH public key, or a file of them. Can be repeated.",
 )
-@click.option("--bandwidth", type=Speed(), metavar="SPEED", help="At most so much, such as 2MB/s. Default: no limit.")
+@kept_options
 @common
-def place_add(place: str, password_file: str | None, recipients: tuple[str, ...], bandwidth: int | None) -> None:
+def place_add(
+    place: str,
+    password_file: str | None,
+    recipients: tuple[str, ...],
+    bandwidth: int | None,
+    **kept_for: int | None,
+) -> None:
     """Add a place: a folder, or the URL of a place: file://, sftp://, s3://, rclone:.
 
     It is tried first: a small file is written, read and deleted. Its password is stored encrypted.
@@ -85,7 +107,7 @@ def place_add(place: str, password_file: str | None, recipients: tuple[str, ...]
         recipients=list(keys_of(recipients)),
         bytes_per_second=bandwidth or 0,
     )
-    kept = kept_places.add(details)
+    kept = kept_places.add(structs.replace(details, **_given(kept_for)))
     say(document(kept), f"Backup place {kept.number} added: {kept.details.url}", "Back up now: samizdat backup")
     if not kept.details.recipients:
         note(
@@ -97,6 +119,49 @@ def place_add(place: str, password_file: str | None, recipients: tuple[str, ...]
             "This place doesn't let Samizdat delete anything. Delete there what is older than 30 days, because erased "
             "subscribers are still in it, encrypted."
         )
+
+
+@place.command("change")
+@click.argument("number", metavar="ID", type=int)
+@kept_options
+@click.option("--no-limit", is_flag=True, help="Write to it as fast as it takes it.")
+@common
+def place_change(number: int, bandwidth: int | None, no_limit: bool, **kept_for: int | None) -> None:
+    """Change how long backups are kept at a place, and how fast it's written to.
+
+    Old backups go with the next one. For another URL or password, remove the place and add it again.
+    """
+    bootstrap.open_house()
+    from samizdat.delivery import backup_places
+
+    new = _given(kept_for)
+    if bandwidth or no_limit:
+        new["bytes_per_second"] = 0 if no_limit else bandwidth or 0
+    if not new:
+        raise CommandFailed(
+            "Say what to change: --daily, --weekly, --monthly, --days or --bandwidth.", "nothing_to_change"
+        )
+    kept = backup_places.get(number)
+    if kept is None:
+        raise _no_such_place(number)
+    changed = backup_places.change(kept, **new)
+    say(document(changed), f"Backup place {number} was changed: {changed.details.url}", _kept(changed))
+
+
+def _given(options: dict[str, int | None]) -> dict[str, int]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _no_such_place(number: int) -> CommandFailed:
+    return CommandFailed(f"There's no backup place {number}. See: samizdat backup place list", "no_such_place")
+
+
+def _kept(kept: "KeptPlace") -> str:
+    details = kept.details
+    return (
+        f"Kept: the newest backup of {details.daily} days, {details.weekly} weeks and {details.monthly} months, none "
+        f"older than {details.days} days."
+    )
 
 
 @place.command("list")
@@ -135,7 +200,7 @@ def place_remove(number: int) -> None:
     from samizdat.delivery import backup_places
 
     if number not in backup_places.numbers():
-        raise CommandFailed(f"There's no backup place {number}. See: samizdat backup place list", "no_such_place")
+        raise _no_such_place(number)
     confirm(f"Remove backup place {number}? Nothing is backed up there any more.")
     backup_places.remove(number)
     say(
@@ -167,6 +232,7 @@ def document(kept: "KeptPlace") -> dict[str, object]:
         "url": kept.details.url,
         "recipients": kept.details.recipients,
         "bytes_per_second": kept.details.bytes_per_second or None,
+        "kept": {name: getattr(kept.details, name) for name in ("daily", "weekly", "monthly", "days")},
         "append_only": kept.details.append_only,
         "last_backup": copies[0].made.isoformat() if copies else None,
         "last_full": full.made.isoformat() if full else None,

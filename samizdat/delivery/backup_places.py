@@ -106,6 +106,13 @@ def add(details: PlaceDetails) -> KeptPlace:
     return KeptPlace(row.pk, details, PlaceState())
 
 
+def change(kept: KeptPlace, **new: object) -> KeptPlace:
+    """new: fields of its details."""
+    details = msgspec.structs.replace(kept.details, **new)
+    BackupPlace.objects.filter(pk=kept.number).update(wrapped=_sealed(details, "wrapped", kept.number))
+    return KeptPlace(kept.number, details, kept.state)
+
+
 def remove(number: int) -> bool:
     """What was written there stays there."""
     return bool(BackupPlace.objects.filter(pk=number).delete()[0])

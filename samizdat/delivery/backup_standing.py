@@ -54,14 +54,14 @@ def past(copies: Iterable[CopyDetails], now: datetime) -> list[CopyDetails]:
 
 
 def backup_standing(now: datetime) -> BackupStanding:
-    places = [_standing(each, now) for each in backup_places.all_places()]
+    places = [place_standing(each, now) for each in backup_places.all_places()]
     if not places:
         return BackupStanding("amber", "no_place", ())
     worst = max(places, key=lambda place: _RANK[place.level])
     return BackupStanding(worst.level, worst.code, places)
 
 
-def _standing(each: KeptPlace | PlaceBroken, now: datetime) -> PlaceStanding:
+def place_standing(each: KeptPlace | PlaceBroken, now: datetime) -> PlaceStanding:
     if isinstance(each, PlaceBroken):
         return PlaceStanding(each.number, "", "red", "broken", error=str(each))
     copies = past(backup_places.copies(each.number), now)

@@ -5,14 +5,12 @@ from datetime import datetime, timedelta
 
 from samizdat.delivery import backup_places
 from samizdat.delivery.backup_places import KeptPlace, PlaceBroken
-from samizdat.delivery.backup_standing import past
+from samizdat.delivery.backup_standing import place_standing
 from samizdat.health.findings import Finding
 from samizdat.vault import keyring, shares
 
 # After so long nobody remembers where the pages are.
 PRACTICE = timedelta(days=365)
-# A backup each night, and one that a night was missed.
-LATE = timedelta(days=2)
 
 
 def key_shares(now: datetime) -> Iterator[Finding]:
@@ -45,22 +43,20 @@ def _broken(place: PlaceBroken) -> Finding:
 
 
 def _place(place: KeptPlace, now: datetime) -> Finding:
-    subject, state = f"backup place {place.number}", place.state
-    copies = past(backup_places.copies(place.number), now)
-    newest = copies[0].made if copies else None
+    subject, state, standing = f"backup place {place.number}", place.state, place_standing(place, now)
+    newest = standing.last
     last = f"The last backup there is of {newest:%Y-%m-%d %H:%M} UTC." if newest else "There is no backup yet."
-    is_late = now - (newest or place.details.added) > LATE
     if state.failures:
         return Finding(
             "backup.place-fails",
-            "red" if is_late else "amber",
+            "amber" if standing.level == "ok" else "red",
             subject,
             f"The last {state.failures:,} attempts failed. {state.error} {last}",
         )
-    if is_late:
+    if standing.level != "ok":
         return Finding(
             "backup.place-late",
-            "amber",
+            standing.level,
             subject,
             f"{last} Check that `samizdat serve` or a worker runs, or make one now: samizdat backup",
         )

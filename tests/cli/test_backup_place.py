@@ -53,6 +53,23 @@ def test_a_place_is_added_listed_backed_up_to_and_removed(house: House, tmp_path
     assert house("backup", "place", "remove", "7", "--yes", "--json").json["error"] == "no_such_place"
 
 
+def test_how_long_backups_are_kept_is_said_when_a_place_is_added_and_changed_later(
+    house: House, tmp_path: Path
+) -> None:
+    (tmp_path / "disk").mkdir()
+    added = house.say("backup", "place", "add", str(tmp_path / "disk"), "--daily", "3", "--monthly", "1")
+    assert added["kept"] == {"daily": 3, "weekly": 4, "monthly": 1, "days": 30}
+    place = str(added["id"])
+    house.say("backup", "place", "change", place, "--days", "14", "--weekly", "0", "--bandwidth", "2MB/s")
+    house.say("backup", "place", "change", place, "--no-limit")
+    (listed,) = house.say("backup", "place", "list")["places"]
+    assert listed["kept"] == {"daily": 3, "weekly": 0, "monthly": 1, "days": 14}
+    assert listed["bytes_per_second"] is None
+    assert house("backup", "place", "change", place, "--json").json["error"] == "nothing_to_change"
+    assert house("backup", "place", "change", "7", "--days", "9", "--json").json["error"] == "no_such_place"
+    assert house("backup", "place", "change", place, "--days", "31").code == 2, "erased data is gone after 30 days"
+
+
 def test_a_place_that_fails_keeps_no_other_one_from_its_backup(house: House, tmp_path: Path) -> None:
     for name in ("away", "disk"):
         (tmp_path / name).mkdir()

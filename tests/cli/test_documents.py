@@ -164,6 +164,7 @@ export --to out.zip --plain --reason 'a look'
 backup --to {{folder}}/out
 !backup place add {{folder}}/none
 backup place add {{folder}}/out
+backup place change 1 --days 14
 backup place list
 backup
 backup place remove 1

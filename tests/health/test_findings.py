@@ -112,6 +112,7 @@ def test_a_backup_place_that_fails_or_is_late_or_was_changed_is_named() -> None:
         return found.code, found.state
 
     assert state() == ("backup.place-late", "amber")
+    assert [found.state for found in recovery.places(now + timedelta(days=4))] == ["red"]
     # What was written while the clock ran ahead is no new backup for ever.
     backup_places.note_copy(kept.number, CopyDetails("sets/1.age", now + timedelta(days=300), "full", 1, 1))
     assert state() == ("backup.place-late", "amber")
@@ -119,6 +120,7 @@ def test_a_backup_place_that_fails_or_is_late_or_was_changed_is_named() -> None:
     assert state() == ("backup.place", "good")
     backup_places.set_state(kept.number, PlaceState(failures=2, error="The server doesn't answer."))
     assert state() == ("backup.place-fails", "amber")
+    assert [found.state for found in recovery.places(now + timedelta(hours=13))] == ["red"]
     backup_places.set_state(kept.number, PlaceState(undeleted=3))
     assert state() == ("backup.place-undeleted", "amber")
     BackupPlace.objects.update(wrapped=bytes(60))
