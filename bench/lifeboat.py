@@ -1,11 +1,14 @@
 """A million subscribers with ten campaigns: backed up in full, after a night, and restored.
 
-python -m bench lifeboat [--people 1000000] [--campaigns 10] [--only sqlite|postgresql]
+python -m bench lifeboat [--people 1000000] [--campaigns 10] [--beside] [--only sqlite|postgresql]
 
 Ten campaigns are ten million deliveries. In the night 1 % of the subscribers have changed, spread over all of them:
 their encrypted row, their subscription, and a new consent record. `samizdat backup` and `samizdat restore` are run as
 somebody would run them; memory is that of all their processes together, and the database server's is not in it.
 Restored is from the command until the page on which one signs in answers.
+
+--beside: a campaign to everybody goes out meanwhile, with backups as the worker makes them, and by turns without; only
+how much slower it goes is measured. The mail server takes 12 ms for each answer, as one on another host would.
 """
 
 import argparse
@@ -17,7 +20,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -32,6 +35,8 @@ PEOPLE, CAMPAIGNS = 1_000_000, 10
 SLICE = 50_000
 # Seconds, bytes of rows, MB.
 FULL, NIGHT, RESTORED, SIZE, MEMORY = 60, 10, 90, 1.2, 300
+# %, and seconds: an answer of the mail server, how long the campaign is looked at without a backup; how often both.
+SLOWER, LATENCY, ALONE, TURNS = 10, 0.012, 15.0, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +53,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="bench lifeboat", description=__doc__.partition("\n\n")[0])
     parser.add_argument("--people", type=int, default=PEOPLE)
     parser.add_argument("--campaigns", type=int, default=CAMPAIGNS)
+    parser.add_argument("--beside", action="store_true")
+    parser.add_argument("--back-up", metavar="DATA", help=argparse.SUPPRESS)
     parser.add_argument("--only", choices=common.VENDORS)
     options = parser.parse_args()
+    if options.back_up:
+        return back_up(Path(options.back_up))
     common.keep_bytecode()
-    return common.on_each_database(options, "bench.lifeboat", lambda data: measure(data, options))
+    what = measure_beside if options.beside else measure
+    return common.on_each_database(options, "bench.lifeboat", lambda data: what(data, options))
 
 
 def measure(data: Path, options: argparse.Namespace) -> int:
@@ -84,6 +94,70 @@ def measure(data: Path, options: argparse.Namespace) -> int:
             common.Target("restored, until pages answer", restored.seconds, RESTORED, "s"),
         ]
     )
+
+
+def measure_beside(data: Path, options: argparse.Namespace) -> int:
+    common.open_data(data)
+    from django.db import connection
+
+    from bench.letters import Bench
+    from bench.sender import Sender
+    from tests.smtp_server import ScriptedServer
+
+    bench = Bench(options.people)
+    (data.parent / "backups").mkdir()
+    alone, beside, seconds = list[float](), list[float](), list[float]()
+    with ScriptedServer(keep_content=False, latency=LATENCY) as server:
+        bench.only_route(server.port, 8)
+        bench.campaign(rows=1)
+        sender = Sender(data)
+        sender.go()
+        while len(server.messages) < 1000:
+            time.sleep(0.1)
+        for _ in range(TURNS):
+            alone.append(_rate(server, lambda: time.sleep(ALONE))[0])
+            rate, took = _rate(server, lambda: _back_up_whole(data))
+            beside.append(rate)
+            seconds.append(took)
+        if len(server.messages) >= options.people:
+            raise SystemExit("The campaign was over before it was measured: more subscribers are needed.")
+        sender.end()
+    slower = 100 * (1 - common.median(beside) / common.median(alone))
+    common.say(
+        f"{connection.vendor}, {options.people:,} subscribers: {common.spread(alone)} emails a second alone, "
+        f"{common.spread(beside)} beside a backup, which takes {common.spread(seconds, 1)} s"
+    )
+    return common.conclude([common.Target("a campaign beside a backup, slower", slower, SLOWER, "%")])
+
+
+def _rate(server: Any, meanwhile: Callable[[], object]) -> tuple[float, float]:
+    """Messages a second, and the seconds."""
+    before, begun = len(server.messages), time.monotonic()
+    meanwhile()
+    took = time.monotonic() - begun
+    return (len(server.messages) - before) / took, took
+
+
+def _back_up_whole(data: Path) -> None:
+    """Each time to a new folder, so that all is written."""
+    process = common.child("bench.lifeboat", "--back-up", str(data))
+    if process.wait():
+        raise SystemExit("The backup failed.")
+
+
+def back_up(data: Path) -> int:
+    """As the worker does it: with one process that reads."""
+    common.reopen_data(data)
+    from samizdat import plugins
+    from samizdat.backup import writing
+    from samizdat.publicdb import sqlite_file
+    from samizdat.worker.schedule.backups import JOBS
+
+    folder = data.parent / "backups" / secrets.token_hex(8)
+    folder.mkdir()
+    place = plugins.open_place(folder.as_uri(), "")
+    writing.write_copy(place, databases=sqlite_file.readable_databases(), now=datetime.now(UTC), jobs=JOBS)
+    return 0
 
 
 def command(*words: str, **environment: str) -> Run:
