@@ -64,9 +64,11 @@ def release(dry_run: bool) -> None:
         SURE if not settings().json else f"{_last(campaigns)} {SURE}", {**document, "fenced": True, "released": False}
     )
     copied_installation.lift(organizations, now=bootstrap.now())
+    published = copied_installation.what_to_publish(bootstrap.now())
     say(
-        {**document, "fenced": False, "released": True},
+        {**document, "fenced": False, "released": True, "publish": published},
         "Sending is allowed. Start `samizdat serve`, or `worker`, if none is running.",
+        *([published] if published else []),
     )
 
 

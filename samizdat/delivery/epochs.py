@@ -1,4 +1,5 @@
-"""Which of two living copies of this installation may send (core/backup/epoch.py): what the backup places say.
+"""Which of two living copies of this installation may send (core/backup/epoch.py): what the backup places say, or DNS
+where there are none.
 
 Each place is asked in a thread of its own, which uses no database, so one that answers nothing holds nobody longer than
 `seconds`.
@@ -18,7 +19,7 @@ from typing import Protocol
 
 from samizdat.core.backup import epoch
 from samizdat.core.backup.epoch import Epoch, EpochBroken
-from samizdat.delivery import backup_places
+from samizdat.delivery import backup_places, epoch_dns
 from samizdat.delivery.models import EpochRecord
 from samizdat.logs import where_it_broke
 from samizdat.vault import keyring
@@ -75,9 +76,10 @@ def ask(now: datetime, seconds: float = AT_RELEASE, may_send: Callable[[], bool]
     row = _row(now)
     own = _own(row, now)
     opens = _places()
-    if not opens and not row.places:
+    in_dns = [] if opens else epoch_dns.open_all()
+    if not opens and not in_dns and not row.places:
         return standing(now)
-    answers = _ask_all(opens, own, bytes(row.own) if may_send() else b"", seconds)
+    answers = _ask_all(opens or in_dns, own, bytes(row.own) if may_send() else b"", seconds)
     return _noted(own, len(opens), answers, now, _rival(row, own))
 
 
@@ -104,17 +106,26 @@ def take_over(now: datetime, seconds: float = AT_RELEASE) -> EpochStanding:
     record = epoch.written(own, _key())
     opens = _places()
     EpochRecord.objects.filter(pk=1).update(own=record, rival=b"")
-    answers = _ask_all(opens, own, record, seconds)
+    answers = _ask_all(opens or epoch_dns.open_all(), own, record, seconds)
     return _noted(own, len(opens), [answer for answer in answers if answer.is_written or answer.seen], now)
+
+
+def to_publish(now: datetime) -> tuple[str, str] | None:
+    """Name and text of the TXT record by which other copies learn that this one may send. None: backup places tell
+    them, or there is no name."""
+    name = "" if _places() else epoch_dns.txt_name()
+    return (name, epoch.as_txt(epoch.written(_own(_row(now), now), _key()))) if name else None
 
 
 def _noted(
     own: Epoch, places: int, answers: Sequence["_Answer"], now: datetime, known: Epoch | None = None
 ) -> EpochStanding:
-    """known: the rival of whom a place told before, whether it still does or not."""
+    """places: that are kept; a record in DNS counts once it's there. known: the rival of whom a place told before,
+    whether it still does or not."""
     seen = [each for answer in answers for each in answer.seen]
     rival = epoch.winner(own, [*seen, known] if known else seen)
     reached = sum(answer.is_read for answer in answers)
+    places = places or reached
     record = epoch.written(rival, _key()) if rival else b""
     # Not over what somebody released meanwhile.
     rows = EpochRecord.objects.filter(pk=1, own=epoch.written(own, _key()))

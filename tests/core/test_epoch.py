@@ -28,6 +28,12 @@ def test_a_record_is_the_one_of_the_handbook_and_is_read_back() -> None:
     assert OWN.name == "epoch/00000003-6f726967696e616c"
 
 
+def test_a_record_goes_through_dns_unchanged() -> None:
+    text = epoch.as_txt(RECORD)
+    assert len(text) < 255 and epoch.from_txt(text) == RECORD and epoch.name_of(RECORD) == OWN.name
+    assert epoch.from_txt("v=spf1 -all") == b""
+
+
 @given(st.integers(0, len(RECORD) * 8 - 1))
 def test_a_record_of_which_a_bit_was_changed_is_none(place: int) -> None:
     changed = bytearray(RECORD)

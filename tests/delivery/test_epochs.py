@@ -11,7 +11,7 @@ import pytest
 
 from samizdat import dbclock
 from samizdat.core.backup import epoch
-from samizdat.delivery import actions, backup_places, epochs
+from samizdat.delivery import actions, backup_places, epoch_dns, epochs
 from samizdat.delivery.actions import copied_installation
 from samizdat.delivery.backup_places import PlaceDetails
 from samizdat.delivery.engine.sender import run_campaign
@@ -19,6 +19,7 @@ from samizdat.delivery.errors import SendingLocked
 from samizdat.delivery.models import EpochRecord
 from samizdat.events.models import Event
 from tests.delivery.conftest import House
+from tests.dns_server import NameServer
 from tests.smtp_server import ScriptedServer
 
 TAKEN_OVER = "installation.taken_over"
@@ -271,3 +272,54 @@ def test_kept_folders_are_places(house: House, tmp_path: Path) -> None:
     rival = own.next(b"somebody", own.since)
     (tmp_path / "disk" / rival.name).write_bytes(epoch.written(rival, epochs._key()))
     assert copied_installation.ask_places(dbclock.now()).rival == rival and locked(house)
+
+
+def test_without_a_backup_place_dns_says_who_took_over(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A person publishes what a release shows; the original reads it."""
+    organization = house.organization
+    type(organization).objects.update(public_url="https://lantern.ngo")
+    copied_installation.look(dbclock.now())
+    name = "_samizdat-epoch.lantern.ngo"
+    with NameServer() as server:
+        monkeypatch.setenv("SAMIZDAT_DNS", server.place)
+        asked = copied_installation.ask_places(dbclock.now())
+        assert (asked.is_known, asked.places, asked.rival) == (False, 0, None)
+        server.records[name] = ["v=spf1 -all", own_text()]
+        asked = copied_installation.ask_places(dbclock.now())
+        assert asked.is_known and "DNS record" in copied_installation.what_places_say(asked)
+        assert not locked(house)
+        copies = Copies(house)
+        with copies.copy():
+            assert release(house) == 1
+            sentence = copied_installation.what_to_publish(dbclock.now())
+            assert name in sentence and own_text() in sentence
+            taken = own_text()
+        assert copied_installation.ask_places(dbclock.now()).rival is None, "nobody published it yet"
+        server.records[name] = [taken]
+        assert copied_installation.ask_places(dbclock.now()).rival is not None and locked(house)
+
+
+def own_text() -> str:
+    published = epochs.to_publish(dbclock.now())
+    assert published is not None
+    return published[1]
+
+
+@pytest.mark.parametrize("url", ["", "http://localhost:8000", "http://127.0.0.1", "https://[::1]", "https://a.example"])
+def test_no_name_server_is_asked_for_an_address_without_public_name(house: House, url: str) -> None:
+    type(house.organization).objects.update(public_url=url)
+    assert epoch_dns.txt_name() == "" and epochs.to_publish(dbclock.now()) is None
+
+
+@pytest.mark.parametrize("state", ["silent", "broken"])
+def test_a_name_server_without_an_answer_stops_nobody(
+    house: House, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    type(house.organization).objects.update(public_url="https://lantern.ngo")
+    monkeypatch.setattr(epoch_dns, "PATIENCE", 0.2)
+    copied_installation.look(dbclock.now())
+    with NameServer() as server:
+        setattr(server, state, True)
+        monkeypatch.setenv("SAMIZDAT_DNS", server.place)
+        asked = copied_installation.ask_places(dbclock.now())
+    assert not asked.is_known and asked.rival is None and not locked(house)

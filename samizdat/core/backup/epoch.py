@@ -67,6 +67,25 @@ def read(record: bytes, key: bytes) -> Epoch:
     return Epoch(int(match["number"]), bytes.fromhex(match["mark"].decode()), since)
 
 
+def as_txt(record: bytes) -> str:
+    """The text of a DNS TXT record: the lines of one, with "; " between them."""
+    return record.decode().rstrip("\n").replace("\n", "; ")
+
+
+def from_txt(text: str) -> bytes:
+    """b"" of what is none."""
+    record = text.replace("; ", "\n").encode() + b"\n"
+    return record if _RECORD.fullmatch(record) else b""
+
+
+def name_of(record: bytes) -> str:
+    """Epoch.name of what a record says, whoever signed it. Errors: EpochBroken."""
+    match = _RECORD.fullmatch(record)
+    if not match:
+        raise EpochBroken
+    return f"{FOLDER}/{int(match['number']):08d}-{match['mark'].decode()}"
+
+
 def number_of(record: bytes) -> int:
     """What a record says of its number, whoever signed it; 0 of what is none."""
     match = _RECORD.fullmatch(record)

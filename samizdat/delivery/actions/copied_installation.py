@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from samizdat.accounts.models import Organization, Person
 from samizdat.campaigns.models import Campaign, large
-from samizdat.delivery import copied_installation, database_progress, epochs, torn_copy
+from samizdat.delivery import backup_places, copied_installation, database_progress, epochs, torn_copy
 from samizdat.delivery.epochs import EpochStanding
 from samizdat.delivery.errors import CopiedFolder, SendingLocked
 from samizdat.delivery.models import Retry
@@ -120,9 +120,22 @@ def what_places_say(standing: EpochStanding) -> str:
         return _("No backup place is set up, so nobody can tell whether another copy is sending.")
     if not standing.is_known:
         return _("No backup place can be reached, so nobody can tell whether another copy is sending.")
+    if not backup_places.all_places():
+        return _("According to the DNS record, no other copy has taken over.")
     return _("At the backup places that were reached (%(reached)s of %(places)s), no other copy has taken over.") % {
         "reached": standing.reached,
         "places": standing.places,
+    }
+
+
+def what_to_publish(now: datetime) -> str:
+    """For whoever released it: the DNS record that stops older copies where no backup place does. Empty: none."""
+    record = epochs.to_publish(now)
+    if record is None:
+        return ""
+    return _("To stop older copies that may start again, publish this DNS record: %(name)s TXT “%(text)s”") % {
+        "name": record[0],
+        "text": record[1],
     }
 
 

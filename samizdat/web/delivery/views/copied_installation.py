@@ -28,6 +28,8 @@ def show_on_hold(request: DeskRequest) -> HttpResponse:
             messages.error(request, str(error))
             return go(request, "on-hold")
         messages.success(request, _("Sending is enabled on this installation again."))
+        if published := copied_installation.what_to_publish(dbclock.asked()):
+            messages.info(request, published)
         return go(request, "home")
     rows = copied_installation.would_send(organization)
     campaigns = with_subjects(Campaign.objects.filter(pk__in=[row["id"] for row in rows]))
