@@ -146,9 +146,9 @@ def _size(place: Path) -> int:
 def _files() -> list[Path]:
     """Of both databases, as far as they are there; a public one that is broken is made again by the worker."""
     public = sqlite_file.path()
-    house = Path(str(connection.settings_dict["NAME"]))
+    database = Path(str(connection.settings_dict["NAME"]))
     is_whole = public is not None and public.exists() and not sqlite_file.fault(public, tables=False)
-    return [*([public] if public and is_whole else []), house]
+    return [*([public] if public and is_whole else []), database]
 
 
 def _copy_files(folder: Path) -> None:
@@ -255,31 +255,31 @@ def put_back(copy: UpgradeCopy, now: datetime) -> Path:
 
 
 def _put_files_back(copy: UpgradeCopy, now: datetime) -> Path:
-    for database in connections.all():
-        database.close()
-    house = Path(str(connection.settings_dict["NAME"]))
+    for each in connections.all():
+        each.close()
+    database = Path(str(connection.settings_dict["NAME"]))
     public = sqlite_file.path()
-    places = [place for place in (public, house) if place is not None and (copy.path / place.name).exists()]
+    places = [place for place in (public, database) if place is not None and (copy.path / place.name).exists()]
     needed, free = (
         sum((copy.path / place.name).stat().st_size for place in places),
-        shutil.disk_usage(house.parent).free,
+        shutil.disk_usage(database.parent).free,
     )
     if free < needed + _SPARE:
         raise BackupRefused(
             "no_room",
-            f"Putting the copy back needs {(needed + _SPARE) >> 20:,} MB in {house.parent}, and {free >> 20:,} MB are "
-            "free. Nothing was changed. Free up space and run this again.",
+            f"Putting the copy back needs {(needed + _SPARE) >> 20:,} MB in {database.parent}, and {free >> 20:,} MB "
+            "are free. Nothing was changed. Free up space and run this again.",
         )
     for place in places:
         _stage(copy.path / place.name, _staged(place))
-    _fence_file(_staged(house))
+    _fence_file(_staged(database))
     replaced = _new_folder(_REPLACED, now)
     for place in places:
         _set_aside(place, replaced)
         _staged(place).replace(place)
         if place == public:
             sqlite_file.open_up(place)
-    modes.sync_folder(house.parent)
+    modes.sync_folder(database.parent)
     return replaced
 
 
