@@ -101,7 +101,8 @@ def _open(place: "plugins.Place", given_key_file: str | None, identity: str | No
     if ours is None and not offline:
         raise CommandFailed(
             "A key is needed to open the backup. Add --key-file with your copy of the key file, or --identity with the "
-            "secret age key that the backup is encrypted to.",
+            "secret age key that the backup is encrypted to. If you have shares of the key on paper, first run "
+            "`samizdat keys recover`.",
             "no_key",
         )
     if ours is not None:

@@ -212,6 +212,7 @@ def test_with_its_secret_key_alone_a_backup_for_recipients_is_restored(
     there = elsewhere("sqlite")
     no_key = there("restore", str(place), "--json")
     assert no_key.json["error"] == "no_key"
+    assert "samizdat keys recover" in no_key.json["sentence"]
     no_identity = there("restore", str(place), "--key-file", str(living.key), "--json")
     assert no_identity.json["error"] == "no_identity" and str(offline.to_public()) in no_identity.json["sentence"]
     restored = there.say("restore", str(place), "--identity", str(tmp_path / "identity.txt"))
