@@ -60,6 +60,8 @@ class ClientConnection(H11Protocol):
     """One connection. Past `most` of them, those whose visitors have been silent longest make room for new ones: first
     of the address that has most of them. Behind a proxy, where all come from one, it is the silence alone."""
 
+    ended = 0  # Requests and connections of this process that are over.
+
     def __init__(self, *args: Any, most: int, **more: Any) -> None:
         super().__init__(*args, **more)
         self._most = most
@@ -84,6 +86,7 @@ class ClientConnection(H11Protocol):
         if self._timer is not None:
             self._timer.cancel()
         super().connection_lost(exc)
+        ClientConnection.ended += 1
 
     def data_received(self, data: bytes) -> None:
         self.heard = self.loop.time()
@@ -98,6 +101,7 @@ class ClientConnection(H11Protocol):
     def on_response_complete(self) -> None:
         self.since = self.loop.time()
         super().on_response_complete()
+        ClientConnection.ended += 1
 
     # -- ours ------------------------------------------------------------------------------------------------------
 

@@ -7,8 +7,10 @@ provider delivers by webhook, is held in memory, and is never spooled to a file 
 
 import asyncio
 import contextlib
+import gc
 import io
 import os
+import urllib.parse
 from collections.abc import Iterator, Mapping
 from wsgiref.types import WSGIEnvironment
 
@@ -17,6 +19,7 @@ from django.db import connections
 
 from samizdat import asgi, processes
 from samizdat.asgi import Receive, Send
+from samizdat.connections import ClientConnection
 from samizdat.core import webhook_delivery
 from samizdat.public import tokens
 from samizdat.public.tokens import ProvenLink
@@ -199,6 +202,28 @@ def make_application() -> Public:
         actions.hand_in_by(supervisor.hand_in)
     clicks.tally.begin()
     return Public(WSGIHandler())
+
+
+def begin_forgetting() -> None:
+    """What is in memory before the first request stays as long as the process, and is not looked through each time."""
+    gc.collect()
+    gc.freeze()
+
+
+_forgotten = 0  # Of ClientConnection.ended.
+
+
+def forget() -> None:
+    """Lets go of requests that are over; called each second. Errors, frames and connections hold each other in circles,
+    which Python looks for once there are thousands of new objects: in a quiet hour never."""
+    from samizdat.public import cache
+
+    global _forgotten
+    if _forgotten != ClientConnection.ended:
+        _forgotten = ClientConnection.ended
+        cache.clear()
+        urllib.parse.clear_cache()  # type: ignore[attr-defined]  # Undocumented; the last hosts that were asked for.
+        gc.collect()
 
 
 def closing() -> None:

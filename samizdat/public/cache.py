@@ -38,6 +38,15 @@ class _Remembered[*Asked, Answer]:
             self._held[asked] = now, answer
         return answer
 
+    def clear(self) -> None:
+        self._held.clear()
 
-form: Callable[[str, str], Form | None] = _Remembered(queries.form)
-place_of_host: Callable[[str], Site | None] = _Remembered(queries.place_of_host)
+
+form = _Remembered[str, str, Form](queries.form)
+place_of_host = _Remembered[str, Site](queries.place_of_host)
+
+
+def clear() -> None:
+    """Who has asked for which host is nobody's business a second later."""
+    form.clear()
+    place_of_host.clear()

@@ -1,4 +1,7 @@
-"""The addresses of the public pages. They lie in mailboxes for years: none may change its meaning."""
+"""The addresses of the public pages. They lie in mailboxes for years: none may change its meaning.
+
+A word that none of ours looks like is asked of no database: connections keep what they were last asked for.
+"""
 
 from django.urls import path
 
@@ -17,14 +20,14 @@ urlpatterns = [
     path("c/<str:token>", signup.confirm),
     path("y/<str:token>", reconsent.stay),
     path("in/<str:token>", webhooks.deliver),
-    path("f/<str:slug>", signup.sign_up),
+    path("f/<slug:slug>", signup.sign_up),
     path("a/", views.archive),
     path("a/feed.xml", views.feed),
-    path("a/<str:slug>", views.letter),
+    path("a/<slug:slug>", views.letter),
     path("l/<str:code>", clicks.follow),
     path("q/", poll_answers.trial),
     path("q/<str:code>", poll_answers.answer),
-    path("m/<str:slug>.<str:kind>", views.picture),
+    path("m/<slug:slug>.<str:kind>", views.picture),
     path("style.css", views.style),
     path("work.js", views.work),
     path("robots.txt", views.robots),

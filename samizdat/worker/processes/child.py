@@ -120,12 +120,15 @@ def _serve(role: str, descriptor: int | None) -> int:
             await super().startup(sockets)
             if role == "public":  # The desk was forked from where all was imported.
                 gc.enable()
+                module.begin_forgetting()
                 processes.let_go_of_code()
 
         async def on_tick(self, counter: int) -> bool:
             """Called each second while connections are looked after."""
             if module.application.moves:
                 sign()
+            if role == "public":
+                module.forget()
             return await super().on_tick(counter)
 
     assert descriptor is not None
