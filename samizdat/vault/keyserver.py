@@ -129,6 +129,8 @@ class KeyServer:
                 key, opens = base64.b64decode(ask["hold"]), base64.b64decode(ask["opens"])
                 self._source.hold(key, float(ask["seconds"]), ask["label"], opens)
                 return {"held": True}
+            if "left" in ask and role == "desk" and isinstance(self._source, InstanceSource):
+                return {"seconds": self._source.seconds_left(ask["left"])}
             if ask.get("derive") in purposes:
                 return {"key": pack(self._source.derive(ask["derive"]))}
             if "links" in ask and role == "public":

@@ -84,6 +84,10 @@ class SocketSource:
         """Unlocks a strict organization for so long, as InstanceSource does."""
         self._ask({"hold": pack(strict_key), "seconds": seconds, "label": label, "opens": pack(wrapped)})
 
+    def seconds_left(self, label: str) -> float:
+        """Until a strict organization locks by itself, as of InstanceSource."""
+        return float(self._ask({"left": label})["seconds"])
+
     def links(self) -> list[dict[str, Any]]:
         """For the public process: [{"organization": hex uid, "number": …, "keys": {purpose: base64}}]."""
         links: list[dict[str, Any]] = self._ask({"links": True})["links"]

@@ -102,6 +102,12 @@ class InstanceSource:
         for owner in owners:
             self._held.pop(owner, None)
 
+    def seconds_left(self, label: str) -> float:
+        """Until the organization in `label` locks by itself; 0: nobody has unlocked it here."""
+        owner = owner_in(label)
+        held = self._held.get(owner) if owner else None
+        return max(0.0, held.until - _now()) if held else 0.0
+
     def over(self) -> list[tuple[int, bytes]]:
         """Owners whose time is over."""
         now = _now()

@@ -133,6 +133,11 @@ def hold(organization: HasKeys, strict_key: bytes, hours: float) -> None:
         raise StrictRefused(str(refused)) from None
 
 
+def seconds_left(organization: HasKeys) -> float:
+    """Until it locks by itself on this server; 0: nobody has unlocked it here. Errors: VaultError."""
+    return source_here().seconds_left(keyring.label("data", 1, organization))
+
+
 def source_here() -> InstanceSource | SocketSource:
     source = keyring.open_source()
     assert isinstance(source, InstanceSource | SocketSource)

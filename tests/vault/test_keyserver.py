@@ -112,6 +112,7 @@ def test_a_process_gets_what_its_role_needs_and_no_more(
     assert (tuple(opened), tuple(derived), tuple(closed), told) == (kinds, purposes, wraps, links)
     assert ("troubles" in ask(server, role, troubles=True)) is (role == "desk")
     assert ("last_lock" in ask(server, role, last_lock=True)) is (role == "desk")
+    assert ("seconds" in ask(server, role, left="data:1:1:00")) is (role == "desk")
     monkeypatch.setattr(server, "_hand_in", lambda _box: True)
     assert ("in" in ask(server, role, box="", place="", kind="leave", marks=[None])) is (role == "public")
 
@@ -131,6 +132,7 @@ def test_the_key_server_is_asked_nothing_but_what_is_tried_above() -> None:
         "mailboxes",
         "last_lock",
         "hold",
+        "left",
     }
 
 

@@ -120,7 +120,16 @@ def unlock(organization: Organization, *, by: Person | None, now: datetime, is_p
 
 def last_practice(organization: Organization) -> datetime | None:
     """When locking and unlocking were last practiced; None: never. For the health page and `doctor`."""
-    events = Event.objects.filter(organization=organization, kind=PRACTICED).order_by("-id")
+    return _last(organization, PRACTICED)
+
+
+def last_by_mail(organization: Organization) -> datetime | None:
+    """When an email with a code last locked it; None: never."""
+    return _last(organization, BY_MAIL)
+
+
+def _last(organization: Organization, kind: EventKind) -> datetime | None:
+    events = Event.objects.filter(organization=organization, kind=kind).order_by("-id")
     return next((event.at for event in events if is_genuine(event)), None)
 
 

@@ -1,0 +1,37 @@
+"""Security and keys: where the keys are, who can open them, and what to do before they are needed."""
+
+from django.http import HttpResponse
+from django.shortcuts import render
+
+from samizdat import dbclock
+from samizdat.accounts.models import Organization
+from samizdat.web.permissions import ADMINS, door
+from samizdat.web.request import DeskRequest
+from samizdat.web.settings import key_standing
+
+
+@door(see=ADMINS)
+def show_security(request: DeskRequest) -> HttpResponse:
+    organization, now = request.organization, dbclock.asked()
+    today = now.date()
+    asked, due = key_standing.destruction(organization)
+    facts = {
+        "key": key_standing.instance_key(organization, today),
+        "lock": key_standing.lock(organization),
+        "strict": key_standing.strict_keys(organization, request.person, now),
+        "data": key_standing.data_key(organization, today, counted="count" in request.GET),
+        "commands": _commands(organization),
+        "asked": asked,
+        "due": due,
+    }
+    return render(request, "web/security.html", facts)
+
+
+def _commands(organization: Organization) -> dict[str, str]:
+    """What is done on the server alone. Of several organizations, the command says which."""
+    which = "" if key_standing.is_alone(organization) else f" --organization {organization.slug}"
+    return {
+        "strict_add": f"samizdat keys strict add EMAIL{which}",
+        "strict_on": f"samizdat keys strict on{which}",
+        "rotate": f"samizdat keys rotate data{which}",
+    }
