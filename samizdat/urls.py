@@ -284,6 +284,7 @@ alive = [
     path("settings/", team.organization_settings, name="settings"),
     path("settings/sender", team.default_sender, name="default-sender"),
     path("security", security.show_security, name="security"),
+    path("security/passphrase", key_locks.change_strict_passphrase, name="strict-passphrase"),
     path("settings/lock", key_locks.lock_organization, name="lock-organization"),
     path("settings/lock/codes", key_locks.show_lock_codes, name="lock-codes"),
     path("settings/lock/destroy", key_locks.destroy_keys, name="destroy-keys"),

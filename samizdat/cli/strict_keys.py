@@ -101,6 +101,30 @@ def strict_add(email: str, new_passphrase_file: str | None, passphrase_file: str
     say(document, f"{email} {after}")
 
 
+@strict.command("change")
+@click.argument("email", type=ADDRESS)
+@click.option("--new-passphrase-file", type=click.Path(), help="File with the new one. Asked for if not given.")
+@_FILE
+@partial(common)
+def strict_change(email: str, new_passphrase_file: str | None, passphrase_file: str | None) -> None:
+    """Change the passphrase of a person, with their present one. The organization may be locked meanwhile."""
+    bootstrap.open_house()
+    from samizdat.delivery.actions import strict_keys
+    from samizdat.vault import strict as keys
+
+    organization = bootstrap.organization()
+    person = _person(organization, email)
+    row = next((row for row in keys.people(organization) if row.person_id == person.pk), None)
+    if row is None:
+        raise CommandFailed(f"{email} has no passphrase here. See: samizdat keys strict status", "no_passphrase")
+    typed = _passphrase(passphrase_file, "Present passphrase: ")
+    keys.opened(organization, [row], typed)
+    strict_keys.change(organization, row, typed, _new(new_passphrase_file), by=None, now=bootstrap.now())
+    document = {"organization": organization.slug, "person": email}
+    after = "Backups from before still open with the old one, and so may free space on the disk."
+    say(document, f"{email} has a new passphrase. {after}")
+
+
 @strict.command("remove")
 @click.argument("email", type=ADDRESS)
 @_FILE

@@ -73,10 +73,26 @@ def prepare(organization: HasKeys, person_id: int, typed: str, today: date) -> S
     return row
 
 
-def change(organization: HasKeys, row: StrictKey, typed: str, new: str) -> None:
-    """Another passphrase of the same person. Errors: StrictRefused."""
-    row.wrapped = _under(organization, _private(row, organization, typed), new)
-    row.save(update_fields=["wrapped"])
+def rewrapped(organization: HasKeys, row: StrictKey, typed: str, new: str) -> bytes:
+    """What `row` is to be for another passphrase of the same person. Errors: StrictRefused."""
+    private = _private(row, organization, typed)
+    changed = StrictKey(wrapped=_under(organization, private, new))
+    if _private(changed, organization, new) != private:
+        raise StrictRefused("The new passphrase didn't open the key again. The old one still does. Check the memory.")
+    return bytes(changed.wrapped)
+
+
+def change(row: StrictKey, wrapped: bytes) -> None:
+    """In one statement: before it the old passphrase opens, after it the new one. Errors: StrictRefused."""
+    if not StrictKey.objects.filter(pk=row.pk, wrapped=bytes(row.wrapped)).update(wrapped=wrapped):
+        raise StrictRefused("This passphrase was changed or removed meanwhile. Nothing was changed now.")
+    row.wrapped = wrapped
+
+
+def unlocked_by(person_id: int) -> list[int]:
+    """Numbers of organizations that somebody's passphrase unlocks."""
+    rows = StrictKey.objects.filter(person_id=person_id).exclude(sealed=b"")
+    return [*rows.values_list("organization_id", flat=True)]
 
 
 def opened(organization: HasKeys, rows: Collection[StrictKey], typed: str) -> bytes:

@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
 from samizdat.accounts.queries import name_in
+from samizdat.core.crypto.passphrase import PassphraseError, check_new, normalized
 from samizdat.delivery.actions import key_destruction, key_locks
 from samizdat.vault import locks, strict
 from samizdat.web.base_form import DeskForm, FormData
@@ -33,6 +34,43 @@ class PassphraseForm(DeskForm):
     hours = forms.IntegerField(
         label=lazy("Hours until it locks by itself"), min_value=1, max_value=strict.MOST_HOURS, initial=strict.HOURS
     )
+
+
+class ChangePassphraseForm(DeskForm):
+    old = forms.CharField(
+        label=lazy("Present passphrase"),
+        max_length=4096,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+    )
+    new = forms.CharField(
+        label=lazy("New passphrase"),
+        help_text=lazy("At least 16 characters, for example six unrelated words."),
+        max_length=4096,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+    )
+    again = forms.CharField(
+        label=lazy("New passphrase, once more"),
+        max_length=4096,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+    )
+
+    def clean_new(self) -> str:
+        typed: str = self.cleaned_data["new"]
+        try:
+            check_new(typed)
+        except PassphraseError as wrong:
+            sentence = _("Choose at least 16 characters that every keyboard has, for example six unrelated words.")
+            raise forms.ValidationError(sentence) from wrong
+        return typed
+
+    def clean_again(self) -> str:
+        typed: str = self.cleaned_data["again"]
+        if "new" in self.cleaned_data and normalized(typed) != normalized(self.cleaned_data["new"]):
+            raise forms.ValidationError(_("The two new passphrases differ. Enter both again."))
+        return typed
 
 
 class DestroyForm(UnlockForm):

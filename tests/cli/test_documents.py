@@ -179,6 +179,7 @@ keys rotate status
 !keys destroy nobody --yes-destroy nobody
 keys strict status
 !keys strict add nobody@lantern.example
+!keys strict change nobody@lantern.example
 !keys strict remove nobody@lantern.example
 !keys strict on
 !keys strict off

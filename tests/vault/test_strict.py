@@ -8,6 +8,7 @@ import unicodedata
 from typing import Any
 
 import pytest
+from django.db import transaction
 
 from samizdat.accounts import actions
 from samizdat.core.crypto import seal
@@ -167,6 +168,40 @@ def test_a_passphrase_is_changed(lantern: Any, vault: Any, two: Any) -> None:
     unlock(lantern, PAVELS)
 
 
+def test_a_change_that_is_interrupted_leaves_the_old_passphrase(
+    lantern: Any, vault: Any, two: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_arguments: object, **_options: object) -> None:
+        raise KeyboardInterrupt
+
+    row = strict.people(lantern)[0]
+    with monkeypatch.context() as while_it_runs:
+        while_it_runs.setattr(strict_keys, "record", killed)
+        with pytest.raises(KeyboardInterrupt), transaction.atomic():
+            strict_keys.change(lantern, row, VERAS, PAVELS, by=None, now=NOW)
+    lock(lantern, vault)
+    with pytest.raises(StrictRefused):
+        unlock(lantern, PAVELS)
+    unlock(lantern, VERAS)
+
+
+def test_of_two_changes_at_once_the_later_one_is_refused(lantern: Any, two: Any) -> None:
+    first, second = strict.people(lantern)[0], strict.people(lantern)[0]
+    strict_keys.change(lantern, first, VERAS, PAVELS, by=None, now=NOW)
+    with pytest.raises(StrictRefused, match="meanwhile"):
+        strict_keys.change(lantern, second, VERAS, OLGAS, by=None, now=NOW)
+    assert strict.opened(lantern, [strict.people(lantern)[0]], PAVELS)
+
+
+def test_nobody_changes_a_passphrase_without_the_old_one(lantern: Any, two: Any) -> None:
+    row = strict.people(lantern)[0]
+    with pytest.raises(StrictRefused, match="isn't the passphrase"):
+        strict_keys.change(lantern, row, OLGAS, PAVELS, by=None, now=NOW)
+    with pytest.raises(StrictRefused, match="too easy"):
+        strict_keys.change(lantern, row, VERAS, "short", by=None, now=NOW)
+    assert strict.opened(lantern, [row], VERAS)
+
+
 def test_turned_off_the_instance_key_opens_it_again(lantern: Any, vault: Any, two: Any) -> None:
     with pytest.raises(StrictRefused):
         strict_keys.turn_off(lantern, strict.people(lantern), PAVELS, by=None, now=NOW)
@@ -202,7 +237,7 @@ def test_a_passphrase_with_odd_characters_opens_however_it_is_typed(
     lantern: Any, two: Any, typed: str, again: str
 ) -> None:
     row = strict.people(lantern)[0]
-    strict.change(lantern, row, VERAS, typed)
+    strict_keys.change(lantern, row, VERAS, typed, by=None, now=NOW)
     assert strict.opened(lantern, [row], again)
 
 

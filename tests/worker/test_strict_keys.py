@@ -94,3 +94,17 @@ def _unlock_for_a_second(instance: Instance, file: Path) -> None:
         f"here = Organization.objects.get(); typed = open({str(file)!r}).read();"
         "strict.hold(here, strict.opened(here, strict.people(here), typed), 1 / 3600); print(1)"
     )
+
+
+def test_a_passphrase_is_changed_by_a_command_also_while_it_is_locked(strict: Instance, tmp_path: Path) -> None:
+    new = tmp_path / "new"
+    new.write_text("six new words of Vera, snow\n")
+    new.chmod(0o600)
+    strict.kill()
+    strict.start()
+    change = ("keys", "strict", "change", "vera@lantern.example", "--new-passphrase-file", str(new))
+    assert "isn't the passphrase" in refused(strict, *change, "--passphrase-file", str(tmp_path / "olga"))
+    strict.run(*CLI, *change, "--passphrase-file", str(tmp_path / "vera"))
+    assert "isn't" in refused(strict, "keys", "strict", "unlock", "--passphrase-file", str(tmp_path / "vera"))
+    strict.run(*CLI, "keys", "strict", "unlock", "--passphrase-file", str(new))
+    strict.run(*CLI, "list", "ls")

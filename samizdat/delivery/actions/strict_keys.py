@@ -112,10 +112,11 @@ def remove(
 def change(
     organization: Organization, row: StrictKey, typed: str, new: str, *, by: Person | None, now: datetime
 ) -> None:
-    """The passphrase of one person. Errors: StrictRefused."""
+    """The passphrase of one person, by their old one. Killed meanwhile, the old one is it. Errors: StrictRefused."""
+    wrapped = strict.rewrapped(organization, row, typed, new)
     with transaction.atomic():
         _take(organization)
-        strict.change(organization, row, typed, new)
+        strict.change(row, wrapped)
         record(CHANGED, organization, now=now, by=by, about=row.person_id)
 
 

@@ -1,5 +1,8 @@
 """Locking the organization in an emergency, and unlocking it."""
 
+from collections.abc import Callable
+from datetime import datetime
+
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.http import HttpResponse
@@ -18,9 +21,10 @@ from samizdat.delivery.actions import key_destruction, key_locks, strict_keys
 from samizdat.incoming import lock_by_mail
 from samizdat.vault import lock_codes, strict
 from samizdat.vault.errors import StrictRefused
+from samizdat.vault.models import StrictKey
 from samizdat.web import key_locks as locked_page
-from samizdat.web.base_form import refuse
-from samizdat.web.permissions import ADMINS, deed, door, go
+from samizdat.web.base_form import DeskForm, refuse
+from samizdat.web.permissions import ADMINS, WRITERS, address, deed, door, go
 from samizdat.web.request import DeskRequest
 from samizdat.web.settings.views.auth import crowded_for, gave_password, says, wait
 
@@ -120,25 +124,62 @@ def unlock_strict_organization(request: DeskRequest) -> HttpResponse:
     return locked_page.answer(request, form)
 
 
+@door(see=WRITERS, do=WRITERS)
+def change_strict_passphrase(request: DeskRequest) -> HttpResponse:
+    """Of whoever is signed in, with their present one."""
+    organization = request.organization
+    if not _own_rows(request):
+        sentence = _("Your passphrase doesn’t unlock this organization, so there is nothing to change.")
+        return says(request, _("No passphrase"), sentence, 404, address(organization, "home"), _("Home"))
+    form = locked_page.ChangePassphraseForm(request.POST if request.method == "POST" else None)
+    if form.is_valid() and _changed_passphrase(request, form):
+        messages.success(request, _("Your passphrase was changed."))
+        return go(request, "home")
+    return render(request, "web/strict_passphrase.html", {"form": form}, status=422 if form.errors else 200)
+
+
+def _changed_passphrase(request: DeskRequest, form: locked_page.ChangePassphraseForm) -> bool:
+    def change(rows: list[StrictKey], now: datetime) -> None:
+        old, new = form.cleaned_data["old"], form.cleaned_data["new"]
+        strict_keys.change(request.organization, rows[0], old, new, by=request.person, now=now)
+
+    return _with_passphrase(request, form, "old", change)
+
+
 def _gave_passphrase(request: DeskRequest, form: locked_page.PassphraseForm) -> bool:
-    """Unlocks it; what is wrong stands at the field. Tries are counted as those of passwords are."""
+    """Unlocks it."""
+
+    def unlock(rows: list[StrictKey], now: datetime) -> None:
+        typed, hours = form.cleaned_data["passphrase"], form.cleaned_data["hours"]
+        strict_keys.unlock(request.organization, rows, typed, hours, by=request.person, now=now)
+
+    return _with_passphrase(request, form, "passphrase", unlock)
+
+
+def _own_rows(request: DeskRequest) -> list[StrictKey]:
+    return [row for row in strict.people(request.organization) if row.person_id == request.person.pk]
+
+
+def _with_passphrase(
+    request: DeskRequest, form: DeskForm, field: str, act: Callable[[list[StrictKey], datetime], None]
+) -> bool:
+    """Whether it could be done; what is wrong stands at the field. Tries are counted as those of passwords are."""
     organization, now = request.organization, dbclock.asked()
-    rows = [row for row in strict.people(organization) if row.person_id == request.person.pk]
+    rows = _own_rows(request)
     index = index_of_person(request.person)
     lane = throttle.lane(index, f"passphrase of {organization.pk}")
     try:
         throttle.check(lane, now)
         with queues.turn(known=True):
             throttle.take(lane, index, now)
-            typed, hours = form.cleaned_data["passphrase"], form.cleaned_data["hours"]
-            strict_keys.unlock(organization, rows, typed, hours, by=request.person, now=now)
+            act(rows, now)
     except throttle.Throttled as throttled:
-        refuse(form, "passphrase", wait(throttled.seconds))
+        refuse(form, field, wait(throttled.seconds))
     except QueueFull as crowded:
-        refuse(form, "passphrase", crowded_for(crowded.seconds))
+        refuse(form, field, crowded_for(crowded.seconds))
     except StrictRefused:
         sentence = _("This isn’t your passphrase. Check keyboard layout and Caps Lock, and enter it again.")
-        refuse(form, "passphrase", sentence)
+        refuse(form, field, sentence)
     else:
         throttle.forget(lane)
         return True

@@ -32,7 +32,7 @@ from samizdat.accounts.models import Organization, PendingChange
 from samizdat.core.content.problems import SENTENCES
 from samizdat.delivery import domain_ownership
 from samizdat.delivery.actions import default_senders
-from samizdat.vault import keyring
+from samizdat.vault import keyring, strict
 from samizdat.web import labels
 from samizdat.web.base_form import DeskForm, refuse
 from samizdat.web.permissions import ADMINS, KEEPERS, address, deed, door, go, personal
@@ -382,12 +382,19 @@ def _profile_page(
         "notices": _notices(request),
         "sessions": sessions.of_person(request.person, str(request.session.session_key)),
         "email": sealed_people.email_of(request.person),
+        "strict": _strict_organizations(request),
         "zones": sorted(available_timezones()),
     }
     wrong = form.errors or change.errors or address_form.errors
     zones = [request.person.timezone, *(row.timezone for row in queries.organizations_of(request.person)), "UTC"]
     with timezone.override(zoneinfo.ZoneInfo(next(filter(None, zones)))):
         return render(request, "web/profile.html", facts, status=422 if wrong else 200)
+
+
+def _strict_organizations(request: DeskRequest) -> list[Organization]:
+    """Those that their passphrase unlocks."""
+    numbers = strict.unlocked_by(request.person.pk)
+    return [row for row in queries.organizations_of(request.person) if row.pk in numbers]
 
 
 def _notices(request: DeskRequest) -> NoticesForm:
