@@ -28,6 +28,7 @@ SEALED_BY = {
     "accounts.pendingchange.refused": "mac",
     "accounts.pendingchange.tried": "mac",
     "vault.vaultkey.kind": "the label of the wrapped key",
+    "vault.vaultkey.coming": "the label of the wrapped key",
     "vault.keylock.locked": "mac, and the log",
     "vault.keylock.destroyed": "mac",
     "vault.keydestruction.confirmed": "mac, and the log",

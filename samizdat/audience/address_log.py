@@ -15,6 +15,8 @@ from samizdat.events.sql import numbers_about
 from samizdat.vault.keyring import OrganizationKeys
 
 CHANGED: EventKind = "subscriber.address_changed"
+# The same address under another index key (index_renewal.py).
+REINDEXED: EventKind = "subscriber.reindexed"
 _INDEX = "index"
 
 
@@ -25,7 +27,7 @@ def detail_for(keys: OrganizationKeys, address: str) -> dict[str, str]:
 
 def last_indexes(ids: Sequence[int]) -> dict[int, bytes]:
     """The index of the last address of those of them who ever got another one. Some 20 us for each of those."""
-    newest = dict(numbers_about([CHANGED], ids))
+    newest = dict(numbers_about([CHANGED, REINDEXED], ids))
     return {
         event.about: index
         for event in (events.believed(newest.values()) if newest else ())

@@ -97,6 +97,7 @@ def put_index_right(keys: OrganizationKeys, row: Subscriber) -> bool:
     """Gives a locked row the index of its own sealed address. False where another row has that address and index as
     well: then both cannot be found by it. Who stands there by a wrong index loses it, until the next comparison; who
     has an address that the log denies, for good."""
+    keys = keyring.held_for_index(keys)
     text = _index_text(keys, row)
     blinds = keys.blinds(text) if text is not None else []
     rows = Subscriber.objects.select_for_update().filter(organization=row.organization_id, email_index__in=blinds)
@@ -162,6 +163,7 @@ def create(
 ) -> Subscriber:
     """A new row for a normalized address. `way`: by which they come, of consent.WAYS."""
     number = one_number(organization.id)
+    keys = keyring.held_for_index(keys)
     index = keys.blind(index_text(address, waiting))
     row = Subscriber(
         id=row_id(organization.id, number),

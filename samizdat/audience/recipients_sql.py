@@ -51,8 +51,12 @@ _NEWEST_CHOICE = """(
     ORDER BY c.id DESC LIMIT 1
 )"""
 
-# The newest event that says another address of them (address_log.elsewhere).
-_NEWEST_ADDRESS = _NEWEST_CHOICE.replace("preferences_changed", "address_changed")
+# The newest event that says another address of them, or its index under another key (address_log.elsewhere). Each kind
+# by itself: for two of them SQLite walks through the whole log.
+_NEWEST_CHANGE = _NEWEST_CHOICE.replace("preferences_changed", "address_changed")
+_NEWEST_REINDEXED = _NEWEST_CHOICE.replace("preferences_changed", "reindexed")
+_NEWEST_ADDRESS_SQLITE = f"nullif(max(coalesce({_NEWEST_CHANGE}, 0), coalesce({_NEWEST_REINDEXED}, 0)), 0)"
+_NEWEST_ADDRESS_POSTGRESQL = f"greatest({_NEWEST_CHANGE}, {_NEWEST_REINDEXED})"
 
 # What the log says of them, in the statement that reads them: of those alone of whom it says any of it.
 _LOGGED = "CASE WHEN {is_any} THEN {array} END"
@@ -70,7 +74,7 @@ _IS_ANY_SQLITE = """EXISTS (
 )"""
 _IS_ANY_POSTGRESQL = "coalesce({choice}, {address}, {suppressed}) IS NOT NULL".format(
     choice=_NEWEST_CHOICE,
-    address=_NEWEST_ADDRESS,
+    address=_NEWEST_CHANGE,
     suppressed=_NEWEST_CHOICE.replace("preferences_changed", "suppressed"),
 )
 
@@ -110,7 +114,8 @@ def writable_in_one_row(appeal: bool) -> str:
     row ids, providers, blobs and indexes of the address, each divided by commas, bytes as hex; then (row id, newest
     event of what they chose, newest of their address, suppressed by the log?) as JSON of those who have any of these
     events. NULL where there is nobody."""
-    logged = _logged("json_array(s.id, {choice}, {address}, {suppressed})", _IS_ANY_SQLITE, apart="")
+    array = "json_array(s.id, {choice}, {address}, {suppressed})"
+    logged = _logged(array, _IS_ANY_SQLITE, _NEWEST_ADDRESS_SQLITE, apart="")
     # A provider is a number though somebody wrote another thing: none of them may hold a comma.
     columns = ("s.id", "coalesce(CAST(s.provider AS INTEGER), 0)", "hex(s.sealed)", "hex(s.email_index)", logged)
     return _WRITABLE.format(
@@ -125,7 +130,8 @@ def writable_rows(appeal: bool) -> str:
     """PostgreSQL: (row id, blob, mailbox provider, index of the address, what the log says) each; the last is [newest
     event of what they chose, newest of their address, suppressed by the log?] of those who have any of these events."""
     apart = "OFFSET 0"
-    logged = _logged("ARRAY[{choice}, {address}, ({suppressed})::int::bigint]", _IS_ANY_POSTGRESQL, apart)
+    array = "ARRAY[{choice}, {address}, ({suppressed})::int::bigint]"
+    logged = _logged(array, _IS_ANY_POSTGRESQL, _NEWEST_ADDRESS_POSTGRESQL, apart)
     return _WRITABLE.format(
         what=f"s.id, s.sealed, s.provider, s.email_index, {logged}",
         source="audience_subscriber s",
@@ -134,9 +140,9 @@ def writable_rows(appeal: bool) -> str:
     )
 
 
-def _logged(array: str, is_any: str, apart: str) -> str:
+def _logged(array: str, is_any: str, address: str, apart: str) -> str:
     suppressed = _IS_SUPPRESSED.format(apart=apart)
-    filled = array.format(choice=_NEWEST_CHOICE, address=_NEWEST_ADDRESS, suppressed=suppressed)
+    filled = array.format(choice=_NEWEST_CHOICE, address=address, suppressed=suppressed)
     return _LOGGED.format(is_any=is_any, array=filled)
 
 

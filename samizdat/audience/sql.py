@@ -456,6 +456,19 @@ def update_subscribers(rows: Sequence[tuple[bytes, str, int]]) -> None:
     update_many("UPDATE audience_subscriber SET sealed = %s, language = %s WHERE id = %s", rows)
 
 
+def indexes_to_change(ids: Sequence[int]) -> dict[int, tuple[bytes, bytes]]:
+    """(what is sealed, index) of these, held until the transaction ends. Who is being changed is left out: whoever does
+    that may wait for us (keyring.held_for_index)."""
+    locks = "" if on_sqlite() else " FOR UPDATE SKIP LOCKED"
+    query = f"SELECT id, sealed, email_index FROM audience_subscriber WHERE {among('id')}{locks}"
+    return {id: (bytes(blob), bytes(index)) for id, blob, index in fetch_binary(query, [number_list(ids)])}
+
+
+def change_indexes(rows: Sequence[tuple[bytes, bytes, int, int]]) -> None:
+    """(blob, index, version of its key, id)."""
+    update_many("UPDATE audience_subscriber SET sealed = %s, email_index = %s, index_version = %s WHERE id = %s", rows)
+
+
 def update_subscriptions(rows: Sequence[tuple[int, int, str, int, int]]) -> None:
     """(status, may, since, subscriber, list)."""
     if on_sqlite() or len(rows) < 2:

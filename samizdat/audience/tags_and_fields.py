@@ -14,6 +14,7 @@ from samizdat.audience.errors import ImportRefused
 from samizdat.audience.limits import FIELDS
 from samizdat.audience.models import Field, Tag
 from samizdat.core.crypto import seal
+from samizdat.vault import keyring
 from samizdat.vault.keyring import OrganizationKeys
 
 # A column of unique values taken for tags would make a million of them.
@@ -65,8 +66,9 @@ def tags_for(organization: Organization, keys: OrganizationKeys, names: Iterable
             )
         try:
             with transaction.atomic():
-                _put_indices_right(keys, wrong)
-                _make(organization, keys, missing)
+                held = keyring.held_for_index(keys)
+                _put_indices_right(held, wrong)
+                _make(organization, held, {tag_indices(held, name)[0]: name for name in missing.values()})
             break
         except IntegrityError:
             if not left:

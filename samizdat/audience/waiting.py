@@ -44,7 +44,7 @@ def promote(subscriber: Subscriber, now: datetime) -> Subscriber:
     already stays as they are. Errors: NoSuchSubscriber."""
     with transaction.atomic():
         row = consent_writer.lock(subscriber)
-        keys = keyring.keys(row.organization)
+        keys = keyring.held_for_index(keyring.keys(row.organization))
         values = consent_writer.values_of(keys, row)
         if seal.WAITING not in values:
             return row

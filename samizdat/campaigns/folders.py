@@ -112,15 +112,21 @@ def _checked(organization: Organization, name: str, but: int = 0) -> str:
 def _written(folder: Folder, name: str) -> Folder:
     """The index keeps two people from making the same folder at once."""
     keys = keyring.keys(folder.organization)
-    folder.name_index = keys.blinds(f"folder:{name.casefold()}")[0]
     try:
         with transaction.atomic():
+            keys = keyring.held_for_index(keys)
+            folder.name_index = indices_of(keys, name)[0]
             folder.save()
     except IntegrityError:
         raise _there_already(name) from None
     folder.sealed = keys.seal_json(FolderText(name), "folder", "sealed", folder.pk)
     folder.save(update_fields=["sealed"])
     return folder
+
+
+def indices_of(keys: keyring.OrganizationKeys, name: str) -> list[bytes]:
+    """Under every index key, the current one first."""
+    return keys.blinds(f"folder:{name.casefold()}")
 
 
 def _there_already(name: str) -> FolderRefused:

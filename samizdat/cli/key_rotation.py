@@ -10,6 +10,7 @@ from samizdat.cli.output import CommandFailed, common, confirm, note, say
 
 if TYPE_CHECKING:
     from samizdat.accounts.models import Organization
+    from samizdat.backup.index_rotation import IndexRotation
     from samizdat.backup.rotation import Rotation
 
 # Values between two lines of progress.
@@ -17,16 +18,18 @@ _TOLD = 100_000
 
 
 @click.command("rotate")
-@click.argument("what", type=click.Choice(["data", "links", "status"]))
+@click.argument("what", type=click.Choice(["data", "index", "links", "status"]))
 @partial(common)
 def keys_rotate(what: str) -> None:
     """Replace the key that encrypts the organization's data, and encrypt it all again, while everything goes on (data).
-    It can be stopped at any moment: run again, it goes on. Or replace the key that links in emails are made with
-    (links). Or show how far that is (status).
+    Or the key that finds addresses without showing them (index). Both can be stopped at any moment: run again, they go
+    on. Or replace the key that links in emails are made with (links). Or show how far that is (status).
     """
     bootstrap.open_house()
     if what == "data":
         _data(bootstrap.organization())
+    elif what == "index":
+        _index(bootstrap.organization())
     elif what == "links":
         _links(bootstrap.organization())
     else:
@@ -57,6 +60,32 @@ def _data(organization: "Organization") -> None:
     )
 
 
+def _index(organization: "Organization") -> None:
+    from samizdat.backup import index_rotation
+
+    standing, last = index_rotation.status(organization), 0
+    if not standing.goes_on and index_rotation.is_full(organization):
+        raise CommandFailed("This organization has as many index keys as it can have. Nothing was changed.", "full")
+
+    def tell(rows: int) -> None:
+        nonlocal last
+        if rows - last >= _TOLD:
+            last = rows
+            note(f"{rows} found by the new key")
+
+    renewed = index_rotation.rotate(organization, now=bootstrap.now, tell=tell)
+    after = index_rotation.status(organization)
+    say(
+        {
+            **_index_document(after),
+            "continued": standing.goes_on,
+            "renewed": renewed.rows,
+            "dropped": list(renewed.dropped),
+        },
+        f"{renewed.rows} entries were changed to the new key. {_index_sentence(after)}",
+    )
+
+
 def _links(organization: "Organization") -> None:
     from samizdat.backup import rotation
 
@@ -78,13 +107,15 @@ def _links(organization: "Organization") -> None:
 
 
 def _status(organization: "Organization") -> None:
-    from samizdat.backup import rotation
+    from samizdat.backup import index_rotation, rotation
 
-    now = rotation.status(organization)
+    now, index = rotation.status(organization), index_rotation.status(organization)
     count, until = rotation.former_links(organization, bootstrap.now().date())
     last = ["To go on: samizdat keys rotate data"] if now.left else []
+    last += ["To go on: samizdat keys rotate index"] if index.goes_on else []
     links = f"Former link keys: {count}" + (f"; their links do more than unsubscribe until {until}." if until else ".")
-    say({**_document(now), "former_links": count, "until": until}, _sentence(now), links, *last)
+    document = {**_document(now), **_index_document(index), "former_links": count, "until": until}
+    say(document, _sentence(now), _index_sentence(index), links, *last)
 
 
 def _document(now: "Rotation") -> dict[str, object]:
@@ -98,4 +129,26 @@ def _sentence(now: "Rotation") -> str:
     return (
         f"Data key {now.current} is in use; former: {former}. Encrypted with former ones: {now.left} values that will "
         f"be encrypted again, and {now.kept} of the log, consent records and exports that stay as they are."
+    )
+
+
+def _index_document(now: "IndexRotation") -> dict[str, object]:
+    return {
+        "index_key": now.current,
+        "index_coming": now.coming,
+        "index_former": list(now.former),
+        "index_left": now.left,
+        "index_kept": now.kept,
+    }
+
+
+def _index_sentence(now: "IndexRotation") -> str:
+    if now.coming is not None:
+        return f"Index key {now.current} is in use, and {now.coming} is about to be."
+    if not now.former:
+        return f"Index key {now.current} is in use. There is no other one."
+    former = ", ".join(map(str, now.former))
+    return (
+        f"Index key {now.current} is in use; former: {former}. Under former ones: {now.left} entries that will be "
+        f"changed, and {now.kept} of the suppression list that stay, because nobody here knows the addresses."
     )

@@ -84,6 +84,15 @@ class StrictRefused(VaultError):
     code = "strict_refused"
 
 
+class IndexKeyReplaced(VaultError):
+    """What is at hand was computed with an index key that isn't the current one any more."""
+
+    code = "index_key_replaced"
+
+    def __init__(self) -> None:
+        super().__init__("The key that finds addresses was replaced meanwhile. Try again.")
+
+
 class RecordBroken(VaultError):
     code = "record_broken"
 

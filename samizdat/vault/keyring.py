@@ -28,6 +28,7 @@ from samizdat.vault.errors import (
     LOCKED,
     STRICT,
     DataBeforeRelease,
+    IndexKeyReplaced,
     KeysDestroyed,
     KeyWrong,
     OrganizationLocked,
@@ -47,7 +48,7 @@ AFTER_A_MOVE = timedelta(days=8)
 
 PROOF_LABEL = "proof:1"
 # Another day whenever seals, MACs or tables change before the first release: an older database is refused by it.
-PROOF_WORD = b"samizdat: this key belongs here, 2026-12-02, first."
+PROOF_WORD = b"samizdat: this key belongs here, 2026-12-02, second."
 
 # kind, number, current and created of a key.
 type Standing = tuple[str, int, bool, date]
@@ -68,13 +69,15 @@ class HasKeys(Protocol):
     def uid(self) -> bytes | memoryview: ...
 
 
-def label(kind: str, number: int, owner: HasKeys, *, came: date | None = None) -> str:
-    """What a key opens under alone; came: the day on which a former one came along with an export.
+def label(kind: str, number: int, owner: HasKeys, *, came: date | None = None, coming: bool = False) -> str:
+    """What a key opens under alone; came: the day on which a former one came along with an export, or was replaced;
+    coming: of one that is to be the current one.
 
     Whoever writes the database can copy rows and change columns: a former key, which somebody else may know, would sign
     every link from then on, and one organization would open what is another's.
     """
     former = f" former {came.isoformat()}" if came else ""
+    former = " coming" if coming else former
     return f"{kind}:{number}{former}:{owner.id}:{bytes(owner.uid).hex()}"
 
 
@@ -262,6 +265,30 @@ def look_again(organization: HasKeys) -> bool:
         return True
 
 
+def held_for_index(keys: OrganizationKeys) -> OrganizationKeys:
+    """What a blind index is written with, in the transaction that writes it: until that ends, no other index key
+    becomes the current one. So two processes never write two rows for one address, each under another key. Errors:
+    OrganizationLocked, IndexKeyReplaced where they can't be brought up to date."""
+    for _try in range(3):
+        if index_key_in_use(keys.id) == keys.index_version:
+            return keys
+        look_again(keys)
+        keys = _keys.get(_owner(keys)) or keys
+    raise IndexKeyReplaced
+
+
+def index_key_in_use(organization_id: int, *, alone: bool = False) -> int | None:
+    """The number of the current index key, which stays it until this transaction ends; alone: and meanwhile nobody else
+    writes an index. None: another one came in between, so ask again."""
+    query = "SELECT number FROM vault_vaultkey WHERE organization_id = %s AND kind = 'index' AND current"
+    if connection.vendor == "postgresql":
+        query += " FOR NO KEY UPDATE" if alone else " FOR SHARE"
+    with connection.cursor() as cursor:
+        cursor.execute(query, [organization_id])
+        row = cursor.fetchone()
+    return int(row[0]) if row else None
+
+
 def forget_idle(idle: float = IDLE) -> None:
     """Drops keys that were not asked for in `idle` seconds."""
     now = time.monotonic()
@@ -377,7 +404,7 @@ def unopened() -> list[VaultKey]:
 
 
 def label_of(row: VaultKey, owner: HasKeys) -> str:
-    return label(row.kind, row.number, owner, came=None if row.current else row.created)
+    return label(row.kind, row.number, owner, came=None if row.current else row.created, coming=row.coming)
 
 
 def _standing(organization_id: int) -> frozenset[Standing]:

@@ -16,9 +16,11 @@ class VaultKey(models.Model):
     number = models.BigIntegerField()
     wrapped = models.BinaryField()
     public = models.BinaryField(default=b"")  # box: the X25519 public key.
-    # A key that isn't current came along with an export, on the day of `created`. `wrapped` opens under both alone, and
-    # under number and uid of its organization (keyring.label).
+    # A key that isn't current came along with an export, or was replaced, on the day of `created`. `wrapped` opens
+    # under both alone, and under number and uid of its organization (keyring.label).
     current = models.BooleanField(default=True)
+    # index: it is to be the current one once every process knows it (backup/index_rotation.py).
+    coming = models.BooleanField(default=False, db_default=False)
     created = models.DateField()
 
     class Meta:

@@ -11,6 +11,7 @@ from samizdat.backup.keys import BackupKeys, backup_keys
 from samizdat.backup.tables import LEFT_OUT, copied_tables
 from samizdat.backup.writing import WrittenCopy
 from samizdat.core.backup.rows import Row, naming_key
+from tests.audience.conftest import bring, letter  # noqa: F401
 from tests.conftest import INSTANCE_KEY, NOW
 from tests.moulds import WRITTEN_BY_MIGRATIONS
 

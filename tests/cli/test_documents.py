@@ -173,6 +173,7 @@ backup test --from {{folder}}/out
 !route rm paper
 !keys lock-codes --count 2
 keys rotate data
+keys rotate index
 keys rotate links
 keys rotate status
 !keys lock --practice

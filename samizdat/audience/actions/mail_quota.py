@@ -24,15 +24,19 @@ def once_a_day(organization: Organization, what: str, box: int, now: datetime) -
     may.
     """
     day = now.astimezone(UTC).date()
-    row, _made = MailQuota.objects.get_or_create(
-        organization=organization, mark=_mark(organization, what, day), day=day, defaults={"box": box}
-    )
+    mark, *formers = _marks(organization, what, day)
+    if formers:
+        taken = MailQuota.objects.filter(organization=organization, mark__in=formers, day=day).first()
+        if taken is not None:
+            return taken.box == box
+    row, _made = MailQuota.objects.get_or_create(organization=organization, mark=mark, day=day, defaults={"box": box})
     return row.box == box
 
 
-def _mark(organization: Organization, what: str, day: date) -> bytes:
-    """Another one each day: whoever has a copy of two days does not see that somebody was mailed on both."""
-    return keyring.keys(organization).blind(f"mailed\0{day} {what}")
+def _marks(organization: Organization, what: str, day: date) -> list[bytes]:
+    """Another one each day: whoever has a copy of two days does not see that somebody was mailed on both. Under the
+    current index key, then under former ones: one may have been replaced today."""
+    return keyring.keys(organization).blinds(f"mailed\0{day} {what}")
 
 
 def once_a_week(organization: Organization, what: str, box: int, now: datetime) -> bool:
@@ -59,12 +63,14 @@ def few_a_day(organization: Organization, what: str, to: str, box: int, now: dat
 def few_in_all(organization: Organization, what: str, most: int, box: int, now: datetime) -> bool:
     """Whether one more mail of a kind may go today, to whomever. box: as of once_a_day."""
     day = now.astimezone(UTC).date()
-    names = {_mark(organization, f"{what} {number}", day): f"{what} {number}" for number in range(most)}
+    names = {
+        mark: f"{what} {number}" for number in range(most) for mark in _marks(organization, f"{what} {number}", day)
+    }
     rows = MailQuota.objects.filter(organization=organization, day=day, mark__in=list(names))
-    boxes = {bytes(mark): taken for mark, taken in rows.values_list("mark", "box")}
+    boxes = {names[bytes(mark)]: taken for mark, taken in rows.values_list("mark", "box")}
     if box in boxes.values():
         return True
-    return any(once_a_day(organization, name, box, now) for mark, name in names.items() if mark not in boxes)
+    return any(once_a_day(organization, name, box, now) for name in dict.fromkeys(names.values()) if name not in boxes)
 
 
 def forget_mailed(now: datetime) -> None:

@@ -376,8 +376,20 @@ def _wish_for(row: Subscriber, held: dict[int, str], wishes: list[str]) -> None:
 
 def mark_of(organization: Organization, address: str) -> int:
     """32 bits of an address, keyed: which one a link for moving is about."""
-    keys = keyring.keys(organization)
-    return int.from_bytes(keys.blind(addresses.comparable(address))[:4])
+    return marks_of(organization, address)[0]
+
+
+def marks_of(organization: Organization, address: str) -> list[int]:
+    """The same under every index key, the current one first."""
+    blinds = keyring.keys(organization).blinds(addresses.comparable(address))
+    return [int.from_bytes(blind[:4]) for blind in blinds]
+
+
+def current_mark(subscriber: Subscriber, mark: int, place: int) -> int | None:
+    """Of the wish that has this mark under the key at that place of marks_of: the one that it has by now."""
+    held = consent_writer.values_of(keyring.keys(subscriber.organization), subscriber)
+    every = [marks_of(subscriber.organization, wish) for wish in _wishes(held)]
+    return next((marks[0] for marks in every if marks[place] == mark), None)
 
 
 def move(subscriber: Subscriber, mark: int, *, now: datetime) -> bool:
@@ -412,7 +424,7 @@ def move(subscriber: Subscriber, mark: int, *, now: datetime) -> bool:
 
 
 def _readdress(row: Subscriber, held: dict[int, str], address: str, now: datetime) -> None:
-    keys = keyring.keys(row.organization)
+    keys = keyring.held_for_index(keyring.keys(row.organization))
     values = {number: text for number, text in held.items() if number != seal.MOVING} | {seal.ADDRESS: address}
     consent_writer.reseal(row, values)
     Subscriber.objects.filter(id=row.id).update(

@@ -73,6 +73,8 @@ def _correct(subscriber: Subscriber, wanted: str, now: datetime, by: Person | No
             return False
         if before != keys.blinds(addresses.comparable(held[seal.ADDRESS])):
             return None
+        if keyring.held_for_index(keys) is not keys:
+            return None
         blinds, waits = keys.blinds(addresses.comparable(wanted)), seal.WAITING in held
         other = consent_writer.find(organization, keys, wanted, lock=True, waiting=waits)
         if other is not None and other.id != row.id:

@@ -24,11 +24,11 @@ def add_segment(
     organization: Organization, name: str, tree: segment.Tree, *, now: datetime, by: Person | None = None
 ) -> Segment:
     """A new segment. Errors: NoName, SegmentNameTaken, SegmentRefused, SegmentBroken."""
-    keys = keyring.keys(organization)
     name = _checked(organization, name, tree)
     if Segment.objects.filter(organization=organization, removed=False).count() >= MOST_SEGMENTS:
         raise SegmentRefused("too_many", _("There are already 500 segments. Delete one you don’t need."))
     with _one_of_a_name(), transaction.atomic():
+        keys = keyring.held_for_index(keyring.keys(organization))
         row = Segment.objects.create(
             organization=organization, name_index=lookup.name_indices(keys, name)[0], sealed=b"", changed=now
         )
@@ -47,8 +47,8 @@ def change_segment(
     """
     organization = row.organization
     name = _checked(organization, name, tree, besides=row.id)
-    index = lookup.name_indices(keyring.keys(organization), name)[0]
     with _one_of_a_name(), transaction.atomic():
+        index = lookup.name_indices(keyring.held_for_index(keyring.keys(organization)), name)[0]
         # WHERE is the lock: one of two who save the same version finds nothing to update.
         written = Segment.objects.filter(pk=row.pk, version=version, removed=False).update(
             version=version + 1, changed=now, name_index=index, sealed=_sealed(row, name, tree)

@@ -52,6 +52,7 @@ from samizdat.audience.models import Import, List, Reject
 from samizdat.core.imports import ImportPlan, Problem
 from samizdat.events.actions import record
 from samizdat.vault import keyring
+from samizdat.vault.errors import IndexKeyReplaced
 from samizdat.vault.keyring import OrganizationKeys
 from samizdat.vault.locks import unlocked
 
@@ -171,8 +172,8 @@ def _begun_before(
     now: datetime,
 ) -> Import | None:  # fmt: skip
     """An import of the same files that was killed or stopped. Errors: ImportTaken when it is still going on."""
-    mark = _fingerprint(organization, list, import_files, options)
-    rows = Import.objects.filter(organization=organization, list=list, fingerprint=mark, state__in=RUNNABLE)
+    marks = _fingerprints(organization, list, import_files, options)
+    rows = Import.objects.filter(organization=organization, list=list, fingerprint__in=marks, state__in=RUNNABLE)
     for row in rows.order_by("-id"):
         if ownership.is_alive(row, now):
             raise ImportTaken
@@ -180,11 +181,12 @@ def _begun_before(
     return None
 
 
-def _fingerprint(
+def _fingerprints(
     organization: Organization, list: List, import_files: Sequence[opening.ImportFile], options: ImportOptions
-) -> bytes:
+) -> list[bytes]:
+    """Under every index key, the current one first."""
     keys = keyring.keys(organization)
-    return opening.fingerprint(keys.index[keys.index_version], list.id, import_files, options)
+    return opening.fingerprints((keys.index[version] for version in keys.versions), list.id, import_files, options)
 
 
 def _new(
@@ -197,7 +199,7 @@ def _new(
             list=list,
             state="running",
             source=plan.source,
-            fingerprint=_fingerprint(organization, list, import_files, options),
+            fingerprint=_fingerprints(organization, list, import_files, options)[0],
             counts=dict.fromkeys(COUNTS, 0),
             rows_total=sum(file.about_rows for file in plan.in_order()),
             by=by,
@@ -507,6 +509,13 @@ def _run(
             "The process that reads the files ended by itself. Free some memory, then import the same files again: "
             "it goes on where it was.",
         ) from broke
+    except IndexKeyReplaced as replaced:
+        _let_go(row)
+        raise ImportRefused(
+            "key_replaced",
+            "The key that finds addresses was replaced meanwhile. Import the same files again: it goes on where "
+            "it was.",
+        ) from replaced
     except BaseException:
         _let_go(row)
         raise
@@ -536,10 +545,16 @@ def _hold(
             held.ask(row, document, max(least, look.taken_off), now=now, by=row.by, rows=rows, always=True)
 
 
-def _begun(row: Import, document: ImportDocument) -> ImportDocument:
-    """With how this import is cut into slices from its beginning to its end, and what was known when it began."""
+def _begun(row: Import, document: ImportDocument, index_key: int) -> ImportDocument:
+    """With how this import is cut into slices from its beginning to its end, and what was known when it began. Under
+    another index key a stretch has another order, so it is brought in from its beginning."""
+    kept = document
     if document.cut is None:
         document = replace(document, cut=(SLICE, STRETCH), newest_record=sql.newest_record())
+    if document.index_key != index_key:
+        place = (*document.place[:2], 0) if document.index_key else document.place
+        document = replace(document, index_key=index_key, place=place)
+    if document != kept:
         _keep(row, "plan", document)
     return document
 
@@ -554,7 +569,7 @@ def _bring(
     rejected: RejectTold | None,
 ) -> bool:
     keys = keyring.keys(row.organization)
-    document = _begun(row, read_plan(row))
+    document = _begun(row, read_plan(row), keys.index_version)
     plan = document.plan_to_read
     assert plan is not None and document.cut is not None
     with transaction.atomic():

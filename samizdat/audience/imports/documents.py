@@ -73,7 +73,8 @@ class ImportDocument(Struct, frozen=True, omit_defaults=True):
     `shown_list`: the list that it was looked through for (confirmation.py). `place`: file of the export in reading
     order, rows of it that are stored, and slices of the stretch after them. In the open, whoever writes the database
     without keys would have it pass over the files of those who left. `newest_record`: of consent, when it began: who
-    came on a list by this import has newer ones. `asked`: how many it would take off lists, while it waits for an
+    came on a list by this import has newer ones. `index_key`: the number of the index key by which its rows are put in
+    order. `asked`: how many it would take off lists, while it waits for an
     admin (held.py), and `wait`: drawn then; `may_remove`: how many of those who were agreed to it has not come to
     yet; `may_bring`: how many of the rows that were counted or agreed to, None where nobody has to agree to any."""
 
@@ -87,6 +88,7 @@ class ImportDocument(Struct, frozen=True, omit_defaults=True):
     is_shown: bool = False
     look: str = ""
     wait: str = ""
+    index_key: int = 0
     shown_list: int | None = None
     place: tuple[int, int, int] = (0, 0, 0)
     newest_record: int | None = None

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -128,11 +128,14 @@ def show_again(plan: ImportPlan, files: Sequence[DetectedFile]) -> None:
                 plugins.ask_again(column)
 
 
-def fingerprint(
-    index_key: bytes, list_id: int, import_files: Sequence[ImportFile], options: ImportOptions = NO_OPTIONS
-) -> bytes:
-    """Keyed hash over what the files hold, which list they go to and what was asked of them: tells that the same export
-    is given again.
+def fingerprints(
+    index_keys: Iterable[bytes],
+    list_id: int,
+    import_files: Sequence[ImportFile],
+    options: ImportOptions = NO_OPTIONS,
+) -> list[bytes]:
+    """Under each of these keys: a keyed hash over what the files hold, which list they go to and what was asked of
+    them. It tells that the same export is given again.
 
     Keyed, because a hash of a known export would prove that this house has it.
     """
@@ -144,7 +147,7 @@ def fingerprint(
             whole.update(hashlib.file_digest(file, "sha256").digest())
     if options != NO_OPTIONS:
         whole.update(repr((options.update_only, sorted(options.tags))).encode())
-    return seal.keyed_hash(index_key, f"import:{list_id}:{whole.hexdigest()}")
+    return [seal.keyed_hash(key, f"import:{list_id}:{whole.hexdigest()}") for key in index_keys]
 
 
 def _files(import_files: Sequence[str | os.PathLike[str]]) -> Iterator[Path]:

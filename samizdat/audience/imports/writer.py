@@ -33,6 +33,8 @@ from samizdat.audience.numbers import Numbers
 from samizdat.audience.sealed_subscribers import MARK
 from samizdat.core import consent
 from samizdat.core.crypto import seal
+from samizdat.vault import keyring
+from samizdat.vault.errors import IndexKeyReplaced
 from samizdat.vault.keyring import OrganizationKeys
 
 REASONS = consent.REASONS
@@ -87,7 +89,8 @@ class ImportWriter:
         self._readable = plaintext_fields.columns(organization.id, keys)
 
     def slice(self, import_slice: ImportSlice) -> tuple[Counter[str], list[Rejected]]:
-        """Brings a slice in; its counts, and all rows of it that were refused, in the reader and here."""
+        """Brings a slice in; its counts, and all rows of it that were refused, in the reader and here. Errors:
+        IndexKeyReplaced."""
         if self._planted:
             kept = [row for row in import_slice.rows if self._planted.isdisjoint((row[0], *row[10]))]
             if len(kept) < len(import_slice.rows) or import_slice.planted:
@@ -95,6 +98,8 @@ class ImportWriter:
                 self.planted |= self._planted & met.union(*import_slice.planted)
             import_slice.rows = kept
         _refuse_repeats(import_slice)
+        if self.writes and keyring.held_for_index(self._keys) is not self._keys:
+            raise IndexKeyReplaced
         if self._options.tags:
             _tag_all(import_slice, self._options.tags)
         counts: Counter[str] = Counter(rows=import_slice.size)

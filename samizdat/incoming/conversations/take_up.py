@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from msgspec import structs
@@ -43,8 +44,8 @@ def add(
     organization: Organization, mail: int, content: ReplyContent, message: SentMessage | None, now: datetime
 ) -> Conversation | None:
     """The conversation that it is in now; None where the inbox takes no more today."""
-    mark = mark_of(organization, content.sender, content.subject)
-    row = _goes_on(organization, content, mark) or _new(organization, content, message, mark, now)
+    marks = marks_of(organization, content.sender, content.subject)
+    row = _goes_on(organization, content, marks) or _new(organization, content, message, marks[0], now)
     if row is None or strangers.is_flooded(row, now):
         strangers.set_aside(organization, now)
         return None
@@ -60,7 +61,7 @@ def add(
     return row
 
 
-def _goes_on(organization: Organization, content: ReplyContent, mark: bytes) -> Conversation | None:
+def _goes_on(organization: Organization, content: ReplyContent, marks: Sequence[bytes]) -> Conversation | None:
     """The conversation that it belongs to: by what it answers, else by sender and subject. Whoever was forwarded an
     answer of ours begins one of their own."""
     if not content.sender:
@@ -68,7 +69,7 @@ def _goes_on(organization: Organization, content: ReplyContent, mark: bytes) -> 
     rows = Conversation.objects.select_related("organization").filter(organization=organization)
     threads = details.threads_in(content.references)
     answered = [*rows.filter(thread__in=threads)] if threads else []
-    for row in (*answered, *rows.filter(mark=mark).order_by("-last")[:1]):
+    for row in (*answered, *rows.filter(mark__in=marks).order_by("-last")[:1]):
         known = details.opened(row)
         if known is not None and _same(known.address, content.sender) and row.messages.count() < MOST_MESSAGES:
             return row
@@ -142,11 +143,12 @@ def sent_message(organization: Organization, edition_id: int, number: int) -> Se
         return None
 
 
-def mark_of(organization: Organization, sender: str, subject: str) -> bytes:
-    """Keyed hash by which the next message of the same sender and subject goes on with a conversation."""
+def marks_of(organization: Organization, sender: str, subject: str) -> list[bytes]:
+    """Keyed hashes by which the next message of the same sender and subject goes on with a conversation: under the
+    current index key, then under former ones."""
     while (match := _PREFIX.match(subject)) is not None:
         subject = subject[match.end() :]
-    return keyring.keys(organization).blind(f"conversation\0{_form(sender)}\0{subject.casefold().strip()}")
+    return keyring.keys(organization).blinds(f"conversation\0{_form(sender)}\0{subject.casefold().strip()}")
 
 
 def _same(address: str, other: str) -> bool:

@@ -279,7 +279,7 @@ def _make(moved: _Conversation, places: base.Places, team: Mapping[str, Person])
         assignee=assignee,
         subscriber=subscriber.pk if subscriber else None,
         day=min(day(moved.day), places.now.astimezone(UTC).date()),
-        mark=take_up.mark_of(organization, moved.address, subject),
+        mark=take_up.marks_of(organization, moved.address, subject)[0],
         thread=bytes.fromhex(moved.thread),
     )
     known = ConversationDetails(

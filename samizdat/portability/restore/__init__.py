@@ -24,7 +24,7 @@ from samizdat.portability.restore.resume import (
     SOURCE,
     begun_before,
     done_before,
-    fingerprint,
+    fingerprints,
     finish_unchanged,
     insist_on_nobody,
     take_over,
@@ -64,10 +64,10 @@ def bring_back(
     The same file again changes nothing. Errors: ExportRefused with nothing written, ImportTaken.
     """
     with _open(path, identity) as file, read.OpenedExport(file) as opened:
-        mark = fingerprint(organization, opened)
-        if done := done_before(organization, mark):
+        marks = fingerprints(organization, opened)
+        if done := done_before(organization, marks):
             return done
-        begun = begun_before(organization, mark, now())
+        begun = begun_before(organization, marks, now())
         if begun is None:
             insist_on_nobody(organization)
         steps = RestoreSteps(opened, tell)
@@ -75,7 +75,7 @@ def bring_back(
         if dry:
             return proven.counts
         if begun is None:
-            begun = begin(organization, opened, mark, list_named, proven.highest, now(), by)
+            begun = begin(organization, opened, marks[0], list_named, proven.highest, now(), by)
         return _take(organization, opened, begun, steps, now, by)
 
 
@@ -92,14 +92,14 @@ def bring_upload(
     which this process owns. `highest`: number of a subscriber in it. Errors: ExportRefused,
     subscribers.ExportStopped."""
     organization = row.organization
-    mark = fingerprint(organization, opened)
-    if done := done_before(organization, mark):
+    marks = fingerprints(organization, opened)
+    if done := done_before(organization, marks):
         finish_unchanged(row, done, now())
         return
     if read_plan(row).places is None:
-        begun = begun_before(organization, mark, now())
+        begun = begun_before(organization, marks, now())
         if begun is None:
-            begin(organization, opened, mark, "", highest, now(), row.by, row)
+            begin(organization, opened, marks[0], "", highest, now(), row.by, row)
         else:
             take_over(begun, row)
     row.refresh_from_db()
@@ -128,8 +128,8 @@ def _take(
 
 def why_not(organization: Organization, opened: read.OpenedExport, now: datetime) -> str:
     """Why this export could not come in: a sentence, "" for nothing. Errors: ImportTaken."""
-    mark = fingerprint(organization, opened)
-    if is_here(organization, opened) or begun_before(organization, mark, now) is not None:
+    marks = fingerprints(organization, opened)
+    if is_here(organization, opened) or begun_before(organization, marks, now) is not None:
         return ""
     try:
         insist_on_nobody(organization)
@@ -140,7 +140,7 @@ def why_not(organization: Organization, opened: read.OpenedExport, now: datetime
 
 def is_here(organization: Organization, opened: read.OpenedExport) -> bool:
     """Whether the same export came in before, whole."""
-    return done_before(organization, fingerprint(organization, opened)) is not None
+    return done_before(organization, fingerprints(organization, opened)) is not None
 
 
 def _open(path: Path, identity: str) -> BinaryIO:

@@ -1,6 +1,7 @@
 """Whether the same export came in before, or had begun to; and whether anybody is in its place."""
 
 import os
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import transaction
@@ -24,15 +25,18 @@ from samizdat.vault import keyring
 SOURCE = "samizdat"
 
 
-def fingerprint(organization: Organization, opened: read.OpenedExport) -> bytes:
-    """Keyed, because a hash of a known export would prove that this house has it."""
+def fingerprints(organization: Organization, opened: read.OpenedExport) -> list[bytes]:
+    """Under every index key, the current one first. Keyed, because a hash of a known export would prove that this
+    house has it."""
     keys = keyring.keys(organization)
     checksums = ",".join(f"{name}:{of['sha256']}" for name, of in sorted(opened.manifest["files"].items()))
-    return seal.keyed_hash(keys.index[keys.index_version], f"returned:{checksums}")
+    return [seal.keyed_hash(keys.index[version], f"returned:{checksums}") for version in keys.versions]
 
 
-def done_before(organization: Organization, mark: bytes) -> dict[str, int] | None:
-    row = Import.objects.filter(organization=organization, source=SOURCE, fingerprint=mark, state="finished").first()
+def done_before(organization: Organization, marks: Sequence[bytes]) -> dict[str, int] | None:
+    row = Import.objects.filter(
+        organization=organization, source=SOURCE, fingerprint__in=marks, state="finished"
+    ).first()
     if row is None:
         return None
     return {**row.counts, "added": 0, "unchanged": row.counts["rows"]}
@@ -43,10 +47,10 @@ def imported_export(organization: Organization) -> Import | None:
     return Import.objects.filter(organization=organization, source=SOURCE, state="finished").order_by("-id").first()
 
 
-def begun_before(organization: Organization, mark: bytes, now: datetime) -> Import | None:
+def begun_before(organization: Organization, marks: Sequence[bytes], now: datetime) -> Import | None:
     """One of the same export that was killed or stopped. Of the desk's own the file may be gone after a day, and what
     came in by then waits for the same file to be given again. Errors: ImportTaken."""
-    rows = Import.objects.filter(organization=organization, source=SOURCE, fingerprint=mark)
+    rows = Import.objects.filter(organization=organization, source=SOURCE, fingerprint__in=marks)
     rows = rows.filter(Q(state="running") | Q(state__in=("waiting", "stopped", "failed"), row_no__gt=0))
     for row in rows.order_by("-id"):
         if ownership.is_alive(row, now):

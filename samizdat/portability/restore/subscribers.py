@@ -36,6 +36,7 @@ from samizdat.portability.restore.documents import read_plan
 from samizdat.portability.restore.resume import SOURCE
 from samizdat.portability.restore.verify import SLICE, RestoreSteps
 from samizdat.vault import keyring
+from samizdat.vault.errors import IndexKeyReplaced
 
 type Clock = Callable[[], datetime]
 type Stop = Callable[[], bool]
@@ -105,7 +106,15 @@ class SubscriberRestore:
             self.row.counts[part.name] = part.take(self.opened, places)
 
     def _slice(self, page: list[read.IncomingSubscriber]) -> None:
-        """Everything is made before the transaction: on SQLite everybody else waits for its end."""
+        while True:
+            try:
+                return self._written(page)
+            except IndexKeyReplaced:
+                self._totals, self._keys = ListTotals(), keyring.keys(self.organization)
+
+    def _written(self, page: list[read.IncomingSubscriber]) -> None:
+        """Everything is made before the transaction: on SQLite everybody else waits for its end. Errors:
+        IndexKeyReplaced, with nothing written."""
         keys, organization = self._keys, self.organization.id
         subscribers, subscriptions, asked, wishes, tagged, records, suppressed = [], [], [], [], [], [], []
         waiting: list[int] = []
@@ -143,6 +152,8 @@ class SubscriberRestore:
                 if any(cell not in ("", "0") for cell in wish.values()):
                     wishes.append((id, here, wish))
         with transaction.atomic():
+            if keyring.held_for_index(keys) is not keys:
+                raise IndexKeyReplaced
             bulk_insert.insert_subscribers(subscribers)
             bulk_insert.insert_subscriptions(subscriptions)
             audience_sql.update_asking(asked)

@@ -87,6 +87,7 @@ class Migration(InitialMigration):
                 ('wrapped', models.BinaryField()),
                 ('public', models.BinaryField(default=b'')),
                 ('current', models.BooleanField(default=True)),
+                ('coming', models.BooleanField(db_default=False, default=False)),
                 ('created', models.DateField()),
                 ('organization', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='keys', to='accounts.organization')),
             ],

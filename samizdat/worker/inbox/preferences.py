@@ -187,6 +187,14 @@ def mailed_token(subscriber: Subscriber, purpose: str, now: datetime, mark: int 
     return _of_number(subscriber.organization, purpose, subscriber.number, now, mark ^ _mailbox(subscriber))
 
 
+def mailed_tokens(subscriber: Subscriber, purpose: str, now: datetime, wish: str) -> list[str]:
+    """All that were mailed for this wish on that day: the index key may have been replaced since."""
+    organization = subscriber.organization
+    owns = preferences.marks_of(organization, audience_queries.address_of(subscriber))
+    marks = zip(preferences.marks_of(organization, wish), owns, strict=True)
+    return [_of_number(organization, purpose, subscriber.number, now, mark ^ own) for mark, own in marks]
+
+
 def _of_number(organization: Organization, purpose: str, number: int, now: datetime, mark: int) -> str:
     keys = keyring.keys(organization)
     assert keys.link is not None
@@ -233,8 +241,12 @@ def read_mailed(organization: Organization, purpose: str, text: str, now: dateti
     subscriber = audience_queries.subscriber_numbered(organization, token.number)
     if subscriber is None:
         return None
-    mark = token.edition & 0xFFFFFFFF ^ _mailbox(subscriber)
-    return (subscriber, mark) if purpose in ("move", "allow") or not mark else None
+    seen = token.edition & 0xFFFFFFFF
+    owns = preferences.marks_of(organization, audience_queries.address_of(subscriber))
+    if purpose not in ("move", "allow"):
+        return (subscriber, 0) if seen in owns else None
+    marks = (preferences.current_mark(subscriber, seen ^ own, place) for place, own in enumerate(owns))
+    return subscriber, next((mark for mark in marks if mark is not None), seen ^ owns[0])
 
 
 def _done(envelope: OpenedEnvelope, now: datetime) -> None:

@@ -28,7 +28,7 @@ from samizdat.privacy.subject_access import access_file
 from samizdat.publicdb import actions as publicdb
 from samizdat.worker.inbox import fundraising_consent, signups
 from samizdat.worker.inbox.inbox import OpenedEnvelope, given_up
-from samizdat.worker.inbox.preferences import MAILED_DAYS, lay_out_data, mailed_token, read_mailed
+from samizdat.worker.inbox.preferences import MAILED_DAYS, lay_out_data, mailed_token, mailed_tokens, read_mailed
 from samizdat.worker.inbox.unsubscribes import all_proven
 
 log = logging.getLogger("samizdat.worker")
@@ -135,8 +135,9 @@ def _allowed(envelope: OpenedEnvelope, now: datetime) -> SubjectRequest | None:
 def _forget(subscriber: Subscriber, wishes: Iterable[str], now: datetime) -> None:
     """Links that were mailed about other mailboxes lead nowhere from now on, and their pages say so."""
     days = [now - timedelta(days=back) for back in range(MAILED_DAYS + 1)]
-    for mark in [preferences.mark_of(subscriber.organization, wish) for wish in wishes]:
-        publicdb.forget_tokens(mailed_token(subscriber, what, day, mark) for what in ("allow", "move") for day in days)
+    for wish in wishes:
+        for what in ("allow", "move"):
+            publicdb.forget_tokens(token for day in days for token in mailed_tokens(subscriber, what, day, wish))
 
 
 def _mail(envelope: OpenedEnvelope, wanted: SubjectRequest, now: datetime) -> bool:
