@@ -32,7 +32,7 @@ NAMES = set(
     Amazon IAM Mail Postmark Send SendEmail SendGrid TOKEN api com keys postmark sendgrid brevo
     central configuration message scheme set stream ses
     SES apikey broadcast Excel LibreOffice GDPR JavaScript SMS ZIP alt html index en
-    NTP OpenSSH config rclone
+    NTP OpenSSH config rclone IPv to
     """.split()  # noqa: SIM905
 ) | set(
     # Menus and events of sending providers, as they stand there.

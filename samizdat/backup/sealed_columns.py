@@ -214,6 +214,7 @@ COLUMNS: tuple[SealedColumn, ...] = (
     ),
     _plain("delivery.remotecheck.asked_sealed", "question", "asked"),
     _plain("delivery.remotecheck.answer_sealed", "question", "answer"),
+    _plain("delivery.move.sealed", "move", "sealed"),
     _plain("incoming.mailreport.details_sealed", "mail report", "details"),
     _plain("incoming.polledmailbox.settings_sealed", "mailbox", "settings"),
     _plain("incoming.polledmailbox.state_sealed", "mailbox", "state"),

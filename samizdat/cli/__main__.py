@@ -19,6 +19,7 @@ COMMANDS = {
     "backup": ("backup", "backup"),
     "restore": ("restore", "restore"),
     "release": ("copied_installation", "release"),
+    "move": ("moving", "move"),
     "organization": ("instance", "organization"),
     "person": ("instance", "person"),
     "change": ("changes", "change"),

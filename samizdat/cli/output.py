@@ -61,7 +61,7 @@ def settings() -> OutputSettings:
 # A sentence of ours names commands as `samizdat WORD`; in a clone they are called by ./run, which says so.
 _OURS = re.compile(
     r"\bsamizdat (?=(?:init|serve|worker|doctor|upgrade|person|domain|list|import|export|subscribers|segment|tag|"
-    r"paper|log|change|campaign|template|archive|route|bounce|mail|report|seed|inbox|demo|backup|restore|release|organization|form|"
+    r"paper|log|change|campaign|template|archive|route|bounce|mail|report|seed|inbox|demo|backup|restore|release|move|organization|form|"
     r"completion|keys)\b)"
 )
 

@@ -12,7 +12,7 @@ from samizdat.accounts.models import Organization
 from samizdat.core.crypto.seal import SealError
 from samizdat.core.mail import dkim
 from samizdat.core.mail.address import BadAddress, domain, normalize
-from samizdat.delivery import sealed_domains
+from samizdat.delivery import moves, sealed_domains
 from samizdat.delivery.models import DkimKey, Route, SendingDomain
 
 
@@ -180,6 +180,16 @@ def signing_keys(organization: Organization, name: str) -> list[dkim.SigningKey]
         if keys := sealed_domains.signing(row, _active(row)):
             return [dkim.SigningKey(row.name, key.selector, dkim.read_private(key.private)) for key in keys]
     return []
+
+
+def announcing_keys(organization: Organization, name: str, campaign: int) -> list[dkim.SigningKey]:
+    """As signing_keys, for a campaign. One that announces a move to another domain is signed by the former one too, as
+    long as its keys are here: receivers know that one, and learn that both are the same sender's. Errors: those."""
+    keys = signing_keys(organization, name)
+    former = moves.announced_from(organization, campaign)
+    if not former or former in {key.domain for key in keys}:
+        return keys
+    return [*keys, *(key for key in signing_keys(organization, former) if key.domain == former)]
 
 
 def oldest_signing_domain(organization: Organization) -> str:

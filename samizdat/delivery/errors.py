@@ -116,3 +116,12 @@ class DomainRefused(DeliveryError):
         super().__init__(sentence)
         self.field = field
         self.code = code or self.code
+
+
+class MoveRefused(DeliveryError):
+    """A move cannot begin, or go on, as it is asked for. `field`: what of it is wrong, for a form."""
+
+    def __init__(self, sentence: str, field: str | None, code: str) -> None:
+        super().__init__(sentence)
+        self.field = field
+        self.code = code

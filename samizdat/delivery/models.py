@@ -433,3 +433,10 @@ class RemoteCheck(models.Model):
     asked = models.DateTimeField()
     began = models.DateTimeField(null=True)
     done = models.DateTimeField(null=True)
+
+
+class Move(models.Model):
+    """A move to another address, sending domain or server: the last one that began. `sealed`: a moves.MoveRecord."""
+
+    organization = models.OneToOneField("accounts.Organization", models.CASCADE, primary_key=True, related_name="+")
+    sealed = models.BinaryField(default=b"", db_default=b"")

@@ -158,6 +158,11 @@ archive pages
 {NEW} Later
 campaign send {{id}} --at 2099-01-31T10:00
 campaign cancel {{id}}
+move --to https://letters.beacon.example --domain beacon.example --keep-server --no-check
+move
+move --announce
+move --redirect nginx
+move --end
 segment remove Since
 export --to out.zip --plain --reason 'a look'
 !export --whose nobody@lantern.example

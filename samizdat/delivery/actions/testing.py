@@ -158,7 +158,8 @@ def _messages(
     now: datetime,
     personal: dict[str, str],
 ) -> list[plugins.Message]:
-    own = dkim_keys.signing_keys(campaign.organization, domain(sender)) if route.signs else []
+    letter = campaign.version_of_id or campaign.pk
+    own = dkim_keys.announcing_keys(campaign.organization, domain(sender), letter) if route.signs else []
     maker = SigningMaker(compiled, own) if own else MessageMaker(compiled)
     return [
         plugins.Message(i, 0, sender, address, maker(_values(campaign, address, sender, i, now, personal)))

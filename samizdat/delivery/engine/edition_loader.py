@@ -96,7 +96,7 @@ def open_edition(number: int, variant: int = 0) -> LoadedEdition:
     edition = Edition.objects.select_related("organization", "campaign").get(pk=number)
     keys = keyring.keys(edition.organization)
     signers = dkim_keys.active_keys(edition.organization_id)  # Before the keys: what changes in between is seen.
-    own = dkim_keys.signing_keys(edition.organization, edition.message_id_domain)
+    own = dkim_keys.announcing_keys(edition.organization, edition.message_id_domain, edition.campaign_id)
     compiled, size, details, language = _version(edition, keys, variant)
     compared = tuple(pairs for _key, pairs in edition_details.opened(keys, edition).asked)
     compiled = condition_values.decided(compiled, compared, dict(details.fields))

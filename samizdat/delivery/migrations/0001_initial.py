@@ -410,4 +410,11 @@ class Migration(InitialMigration):
                 ('state_sealed', models.BinaryField(default=b'')),
             ],
         ),
+        migrations.CreateModel(
+            name='Move',
+            fields=[
+                ('organization', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='+', serialize=False, to='accounts.organization')),
+                ('sealed', models.BinaryField(db_default=b'', default=b'')),
+            ],
+        ),
     ]
