@@ -45,6 +45,7 @@ from samizdat.delivery.models import (
 from samizdat.events.models import ChainHead, Event, FollowUp
 from samizdat.incoming.models import MailReport
 from samizdat.portability.models import ExportPiece
+from samizdat.vault.models import VaultKey
 
 type Key = bytes
 type Sources = Mapping[str, Source]
@@ -77,7 +78,8 @@ _encode = msgspec.msgpack.Encoder().encode
 class TailState(msgspec.Struct):
     """How far a tail has come. outlines: table -> key -> hash of the row. last: table -> highest number. chained: table
     -> organization -> highest position. unhandled: events whose consequences were outstanding. odd: edition of a
-    campaign that is under way -> number -> state, of what was not accepted. files: name -> bytes."""
+    campaign that is under way -> number -> state, of what was not accepted. files: name -> bytes. index_keys:
+    organization -> numbers."""
 
     outlines: dict[str, dict[Key, bytes]] = {}
     last: dict[str, int] = {}
@@ -85,6 +87,17 @@ class TailState(msgspec.Struct):
     unhandled: list[int] = []
     odd: dict[int, dict[int, int]] = {}
     files: dict[str, int] = {}
+    index_keys: dict[int, list[int]] = {}
+
+    def needs(self, later: "TailState") -> bool:
+        """Whether what a copy had at this moment may be found by an index key that is gone later: indexes are renewed
+        without an event, so the rows of the copy stay as they were, and its tail must not take the key away. Where
+        all are gone, they were destroyed."""
+        return any(
+            set(numbers) - set(later.index_keys[organization])
+            for organization, numbers in self.index_keys.items()
+            if later.index_keys.get(organization)
+        )
 
 
 class TailReading:
@@ -112,6 +125,8 @@ class TailReading:
         ends = source.ask(f"SELECT organization_id, position FROM {ChainHead._meta.db_table}")
         for model in CHAINED:
             state.chained[self._table(model).name] = {int(who or 0): int(end or 0) for who, end in ends}
+        for who, number in source.ask(INDEX_KEYS):
+            state.index_keys.setdefault(int(who or 0), []).append(int(number or 0))
         state.unhandled = [int(row[0] or 0) for row in source.ask(UNHANDLED)]
         for (edition,) in source.ask(campaigns_sql.UNDER_WAY):
             rows = source.ask(delivery_sql.ODD.format(edition=int(edition or 0)))
@@ -268,6 +283,7 @@ class TailReading:
         return {name: number for source in self._sources.values() for name, number in source.last_numbers().items()}
 
 
+INDEX_KEYS = f"SELECT organization_id, number FROM {VaultKey._meta.db_table} WHERE kind = 'index' ORDER BY number"
 UNHANDLED = f"SELECT id FROM {Event._meta.db_table} WHERE NOT handled"
 
 

@@ -9,8 +9,9 @@ import pytest
 
 from samizdat.accounts.models import Organization
 from samizdat.audience import actions as audience
+from samizdat.audience import queries
 from samizdat.audience.models import ConsentRecord, List, Subscriber, SubscriberTag, Subscription, Suppression
-from samizdat.backup import place_tails, recipients, restoring, tail_reading, tails
+from samizdat.backup import index_rotation, place_tails, recipients, restoring, tail_reading, tails
 from samizdat.backup.keys import BackupKeys
 from samizdat.backup.place_tails import PlaceTail
 from samizdat.backup.reading import ORDER
@@ -21,6 +22,8 @@ from samizdat.core.backup import layout
 from samizdat.core.backup.rows import Row, naming_key
 from samizdat.delivery.engine import journal
 from samizdat.events import chain
+from samizdat.vault import keyring
+from samizdat.vault.models import VaultKey
 from tests.backup.conftest import MemoryPlace
 from tests.conftest import NOW
 
@@ -208,6 +211,24 @@ def test_a_new_copy_begins_another_tail_and_the_oldest_goes(
         add(letter, f"reader{number}@post.example")
         assert tail.write(place, LATER + timedelta(days=number)) == 1
     assert {layout.tailed_set(name) for name in place.files if layout.tailed_set(name)} == set(copies[1:])
+
+
+def test_an_index_key_that_rows_of_the_copy_need_is_not_taken_from_them(
+    copied: Copied, place: MemoryPlace, restored: Restored, letter: List, lantern: Any
+) -> None:
+    """Rows that were renewed are in no tail: restored, nobody would be found by the key that is left."""
+    add(letter, "first@post.example")
+    written, tail = copied(), PlaceTail()
+    index_rotation.rotate(lantern, now=lambda: LATER, settled=0)
+    assert tail.write(place, LATER) == 1
+    before = all_rows()
+    VaultKey.objects.filter(kind="index", current=False).delete()
+    add(letter, "second@post.example")
+    assert (tail.write(place, LATER), PlaceTail().write(place, LATER)) == (0, 0)
+    restored(written)
+    keyring.look_again(lantern)
+    assert all_rows()["vault_vaultkey"] == before["vault_vaultkey"]
+    assert queries.subscriber_at(lantern, "first@post.example") is not None
 
 
 def test_without_a_copy_there_is_nothing_to_continue(place: MemoryPlace, letter: List) -> None:
