@@ -46,6 +46,17 @@ OPTIONS = (
         "systemd credential (%d/passphrase) or a descriptor (/dev/fd/3). Default: it's asked for.",
     ),
     Option(
+        "SAMIZDAT_KEY_SERVICE",
+        "",
+        "The pairing files of one or two key services, with a space between them. The key comes from there, for as "
+        "long as they give it (docs/key-service.md). Default: the key file is read.",
+    ),
+    Option(
+        "SAMIZDAT_KEYSERVICE_FOLDER",
+        "./samizdat-keyservice",
+        "The folder of `samizdat keyservice`, on the host of the key service.",
+    ),
+    Option(
         "DATABASE_URL",
         "",
         "postgresql://user:password@host/name to use PostgreSQL. Default: SQLite in the data folder.",
@@ -217,6 +228,10 @@ def inner_networks() -> tuple[private_networks.Network, ...]:
 
 def data_folder() -> Path:
     return Path(option("SAMIZDAT_DATA")).absolute()
+
+
+def keyservice_folder() -> Path:
+    return Path(option("SAMIZDAT_KEYSERVICE_FOLDER")).absolute()
 
 
 def key_file() -> Path:

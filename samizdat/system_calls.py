@@ -39,7 +39,7 @@ accept4 288 242, listen 50 201, getsockname 51 204, getpeername 52 205, getsocko
 recvfrom 45 207, sendto 44 206, sendmsg 46 211, shutdown 48 210,
 epoll_create1 291 20, epoll_ctl 233 21, epoll_wait 232 -, epoll_pwait 281 22,
 rename 82 -, renameat 264 38, renameat2 316 276, unlink 87 -, unlinkat 263 35,
-fsync 74 82, fdatasync 75 83, statfs 137 43, fstatfs 138 44
+fsync 74 82, fdatasync 75 83, flock 73 32, ftruncate 77 46, statfs 137 43, fstatfs 138 44
 """
 # F_DUPFD, F_GETFD, F_SETFD, F_GETFL and F_DUPFD_CLOEXEC: not who is sent signals about a file, nor how its
 # writers wait, which whoever shares it would feel.

@@ -16,6 +16,7 @@ COMMANDS = {
     "doctor": ("doctor", "doctor"),
     "upgrade": ("upgrade", "upgrade"),
     "keys": ("keys", "keys"),
+    "keyservice": ("keyservice", "keyservice"),
     "backup": ("backup", "backup"),
     "restore": ("restore", "restore"),
     "release": ("copied_installation", "release"),

@@ -118,7 +118,7 @@ def keys_passphrase(to: Path | None, passphrase_file: str | None) -> None:
 
     target = _new_path(to or key_file().with_name(f"{key_file().name}.new"))
     source, key = _own_key()
-    typed = _new_passphrase(passphrase_file)
+    typed = new_passphrase(passphrase_file)
     wrapped = passphrase.wrap(key, typed, _fingerprint(source), os.urandom(16), os.urandom(12))
     _write_proven(target, wrapped.text, typed, key)
     say({"key_file": str(target)}, f"{target} opens with the new passphrase. Nothing else was changed.", *_next(target))
@@ -155,7 +155,7 @@ def _next(target: Path) -> list[str]:
     ]
 
 
-def _new_passphrase(file: str | None) -> str:
+def new_passphrase(file: str | None) -> str:
     """Errors: CommandFailed; PassphraseError for one from a file that won't do."""
     from samizdat.core.crypto.passphrase import SHORTEST, PassphraseError, check_new, normalized
 

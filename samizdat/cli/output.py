@@ -62,7 +62,7 @@ def settings() -> OutputSettings:
 _OURS = re.compile(
     r"\bsamizdat (?=(?:init|serve|worker|doctor|upgrade|person|domain|list|import|export|subscribers|segment|tag|"
     r"paper|log|change|campaign|template|archive|route|bounce|mail|report|seed|inbox|demo|backup|restore|release|move|organization|form|"
-    r"completion|keys)\b)"
+    r"completion|keys|keyservice)\b)"
 )
 
 

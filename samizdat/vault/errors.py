@@ -48,6 +48,18 @@ class KeyCommandFailed(VaultError):
     code = "key_command_failed"
 
 
+class KeyServiceUnreachable(VaultError):
+    """None of the key services answers: it may be tried again."""
+
+    code = "key_service_unreachable"
+
+
+class KeyServiceStopped(VaultError):
+    """A key service was stopped, or knows this server no longer: somebody wants that."""
+
+    code = "key_service_stopped"
+
+
 class SharesRefused(VaultError):
     code = "shares_refused"
 

@@ -14,7 +14,7 @@ from tests.cli.conftest import House
 from tests.dns_server import NameServer
 
 # What goes on, a script for a shell, what reads a message: they print no document, or one that tests of their own read.
-OTHERS = {"serve", "worker", "demo", "completion", "init", "mail take"}
+OTHERS = {"serve", "worker", "demo", "completion", "init", "mail take", "keyservice serve"}
 SENDER = "'Northern Lantern <letter@lantern.example>'"
 NEW = f"campaign new --list Letter --from {SENDER} --body letter.md --subject"
 # In the order in which they can be called. {name} is what an earlier command printed; a leading ! may end with 1.
@@ -192,6 +192,17 @@ keys strict status
 !keys strict unlock
 keys lock
 keys unlock
+keyservice init --address 127.0.0.1:8470 --passphrase-file password
+keyservice add-server newsletter --to {{folder}}/newsletter.pairing --from 127.0.0.1
+keyservice add-person olga --to {{folder}}/olga.p12
+keyservice confirm
+keyservice status
+keyservice log
+keyservice stop
+!keyservice confirm
+keyservice start
+keyservice remove-server newsletter
+keyservice remove-person olga
 """
 MOMENT = re.compile(r"\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d\S*)?")
 # <Row: …>, Yes(reason='yes', …), datetime.date(2026, 11, 28), {'a': 1}, ['a'], b'…'
