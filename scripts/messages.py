@@ -64,6 +64,9 @@ TABLES = (
     ("samizdat.transports.base", "SENTENCES"),
     ("samizdat.transports.webhooks", "SENTENCES"),
     ("samizdat.places.base", "SENTENCES"),
+    ("samizdat.health.words", "SENTENCES"),
+    ("samizdat.health.words", "PLACES"),
+    ("samizdat.health.words", "STATES"),
 )
 
 # Words of Django's that we say otherwise, marked under the file that shows them: its short Russian weekdays are "Чтв",

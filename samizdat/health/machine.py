@@ -5,6 +5,8 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+from django.utils.translation import gettext_lazy as _
+
 from samizdat import __version__
 from samizdat.health import surroundings
 from samizdat.health.findings import Finding
@@ -19,16 +21,15 @@ def memory(facts: Path = Path("/proc/meminfo")) -> Iterator[Finding]:
     if available is None:
         return
     free = available << 10
+    values = {"free": free >> 20}
     if free < LITTLE_MEMORY:
-        yield Finding(
-            "memory.little",
-            "amber",
-            "memory",
-            f"{free >> 20:,} MB are free, which is little for an import or a backup. Stop other programs on this "
-            "server, or give it more memory.",
+        sentence = _(
+            "%(free)s MB are free, which is little for an import or a backup. Stop other programs on this server, or "
+            "give it more memory."
         )
+        yield Finding("memory.little", "amber", _("memory"), sentence, values)
     else:
-        yield Finding("memory.room", "good", "memory", f"{free >> 20:,} MB are free.")
+        yield Finding("memory.room", "good", _("memory"), _("%(free)s MB are free."), values)
 
 
 def _kilobytes(facts: Path) -> dict[str, int]:
@@ -48,17 +49,17 @@ def core_dumps(process: Path | None = None) -> Iterator[Finding]:
         return
     limits = [row.split()[4] for row in rows if row.startswith("Max core file size")]
     if limits == ["0"]:
-        yield Finding("memory.no-core-dumps", "good", "core dumps", "If it crashes, no memory is written to disk.")
+        sentence = _("If it crashes, no memory is written to disk.")
+        yield Finding("memory.no-core-dumps", "good", _("core dumps"), sentence)
     elif limits:
-        yield Finding(
-            "memory.core-dumps",
-            "amber",
-            "core dumps",
+        sentence = _(
             "If `samizdat serve` crashes, the system may write its memory, with keys, to disk. Set LimitCORE=0 in the "
-            "unit, as in docs/small-server.md, and restart it.",
+            "unit, as in docs/small-server.md, and restart it."
         )
+        yield Finding("memory.core-dumps", "amber", _("core dumps"), sentence)
 
 
 def versions() -> Iterator[Finding]:
-    sentence = f"{__version__}, with Python {platform.python_version()} and SQLite {sqlite3.sqlite_version}."
-    yield Finding("version.running", "good", "Samizdat", sentence)
+    values = {"version": __version__, "python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
+    sentence = _("%(version)s, with Python %(python)s and SQLite %(sqlite)s.")
+    yield Finding("version.running", "good", "Samizdat", sentence, values)

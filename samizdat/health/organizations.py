@@ -1,7 +1,14 @@
 """What is found about each organization."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
+
+from django.utils.functional import Promise
+from django.utils.text import format_lazy
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from samizdat import dbclock
 from samizdat.accounts import forged_rows
@@ -21,8 +28,9 @@ from samizdat.events.models import Event
 from samizdat.events.queries import last
 from samizdat.health import surroundings
 from samizdat.health.findings import Finding
+from samizdat.health.looks import found_by
 from samizdat.health.surroundings import ALTERED_DAYS
-from samizdat.health.words import FENCED, at_terminal
+from samizdat.health.words import FENCED, STATES
 from samizdat.incoming import mail_space
 from samizdat.incoming.mailboxes import faults
 from samizdat.incoming.mailboxes.actions import mailboxes
@@ -37,108 +45,93 @@ UNHEARD = timedelta(hours=2)
 def organizations() -> Iterator[Finding]:
     forged_rows.watch(dbclock.asked(), is_old=database_progress.missing() is not None)
     for organization in Organization.objects.order_by("id"):
-        name = organization.name
-        if lock := locks.state(organization):
-            yield Finding(
-                "organization.locked",
-                "amber",
-                name,
-                f"Locked since {lock.at:%Y-%m-%d %H:%M} UTC. Unlock: samizdat keys unlock",
-            )
-            continue
-        yield from _roles(organization)
-        yield from _log(organization)
-        yield from _suppressions(organization)
-        yield from _missing(organization)
-        yield from _host(organization)
-        if organization.sending_locked:
-            yield Finding("organization.fenced", "red", name, FENCED)
-        if not organization.public_url:
-            yield Finding(
-                "pages.no-address",
-                "red",
-                name,
-                (
-                    "The public pages have no address, so nobody could unsubscribe. Set it: samizdat organization "
-                    "set --url https://…"
-                ),
-            )
-        elif not organization.sending_locked:
-            yield from surroundings.public_host(organization.public_url, name)
-        seen = compared(organization)
-        if seen is not None and seen.wrong > 0:
-            yield Finding(
-                "consent.differs",
-                "red",
-                name,
-                (
-                    f"The status of {seen.wrong:,} of {seen.subscribers:,} subscribers doesn't match the consent "
-                    "records, or the index of their address belongs to another address. Fix it: samizdat subscribers "
-                    "settle"
-                ),
-            )
-        route_rows = routes(organization)
-        yield from _routes(name, route_rows)
-        yield from _signing(organization, [route for route in route_rows if route.state == "live"])
-        yield from _refused(organization)
-        yield from _held(organization)
-        yield from _mailboxes(organization)
-        yield from _mail_room(organization)
-        yield from _spare_domains(organization)
+        for found in found_by([partial(of_organization, organization)]):
+            yield replace(found, organization=organization.pk)
+
+
+def of_organization(organization: Organization) -> Iterator[Finding]:
+    name = organization.name
+    if lock := locks.state(organization):
+        values = {"at": f"{lock.at:%Y-%m-%d %H:%M}", "command": "samizdat keys unlock"}
+        yield Finding("organization.locked", "amber", name, _("Locked since %(at)s UTC. Unlock: %(command)s"), values)
+        return
+    yield from _roles(organization)
+    yield from _log(organization)
+    yield from _suppressions(organization)
+    yield from _missing(organization)
+    yield from _host(organization)
+    if organization.sending_locked:
+        yield Finding("organization.fenced", "red", name, _(FENCED), {"command": "samizdat release"})
+    if not organization.public_url:
+        sentence = _("The public pages have no address, so nobody could unsubscribe. Set it: %(command)s")
+        values = {"command": "samizdat organization set --url https://…"}
+        yield Finding("pages.no-address", "red", name, sentence, values)
+    elif not organization.sending_locked:
+        yield from surroundings.public_host(organization.public_url, name)
+    yield from _differing(organization)
+    route_rows = routes(organization)
+    yield from _routes(name, route_rows)
+    yield from _signing(organization, [route for route in route_rows if route.state == "live"])
+    yield from _refused(organization)
+    yield from _held(organization)
+    yield from _mailboxes(organization)
+    yield from _mail_room(organization)
+    yield from _spare_domains(organization)
+
+
+def _differing(organization: Organization) -> Iterator[Finding]:
+    """What the nightly comparison found."""
+    seen = compared(organization)
+    if seen is None or seen.wrong <= 0:
+        return
+    sentence = _(
+        "The status of %(wrong)s of %(subscribers)s subscribers doesn't match the consent records, or the index of "
+        "their address belongs to another address. Fix it: %(command)s"
+    )
+    values = {"wrong": seen.wrong, "subscribers": seen.subscribers, "command": "samizdat subscribers settle"}
+    yield Finding("consent.differs", "red", organization.name, sentence, values)
 
 
 def _host(organization: Organization) -> Iterator[Finding]:
     for other in sharing_host(organization):
-        yield Finding(
-            "pages.shared-address",
-            "red",
-            organization.name,
-            (
-                f"Its public pages have the same address as those of {other.name}, so only the pages of one of the two "
-                "can be opened. Set another one for the organization that it doesn't belong to: samizdat organization "
-                "set --url https://…"
-            ),
+        sentence = _(
+            "Its public pages have the same address as those of %(other)s, so only the pages of one of the two can be "
+            "opened. Set another one for the organization that it doesn't belong to: %(command)s"
         )
+        values = {"other": other.name, "command": "samizdat organization set --url https://…"}
+        yield Finding("pages.shared-address", "red", organization.name, sentence, values)
 
 
 def _roles(organization: Organization) -> Iterator[Finding]:
+    values = {"days": ALTERED_DAYS, "command": "samizdat person add - --role ROLE"}
     if _lately(organization, forged_rows.ALTERED):
-        yield Finding(
-            "database.settings-changed",
-            "red",
-            organization.name,
-            (
-                f"In the last {ALTERED_DAYS} days someone without keys changed settings in the database: "
-                "addresses of pages or email, the name, sign-up pages, or whether campaigns need approval. They "
-                "were restored if their encrypted copy was there. Check them, save them once, and check who else "
-                "can write to the database."
-            ),
+        sentence = _(
+            "In the last %(days)s days someone without keys changed settings in the database: addresses of pages or "
+            "email, the name, sign-up pages, or whether campaigns need approval. They were restored if their encrypted "
+            "copy was there. Check them, save them once, and check who else can write to the database."
         )
+        yield Finding("database.settings-changed", "red", organization.name, sentence, {"days": ALTERED_DAYS})
     if _lately(organization, forged_rows.FORGED):
-        yield Finding(
-            "database.role-forged",
-            "red",
-            organization.name,
-            (
-                f"In the last {ALTERED_DAYS} days someone without keys wrote a role into the database. It has no "
-                "effect. Check who else can write to the database, and change its password. If a teammate is "
-                "missing in `samizdat person ls`, give them their role again: samizdat person add - --role ROLE"
-            ),
+        sentence = _(
+            "In the last %(days)s days someone without keys wrote a role into the database. It has no effect. Check "
+            "who else can write to the database, and change its password. If a teammate is missing in `samizdat person "
+            "ls`, give them their role again: %(command)s"
         )
+        yield Finding("database.role-forged", "red", organization.name, sentence, values)
 
 
 def _log(organization: Organization) -> Iterator[Finding]:
     if log_breaks.is_alarming(organization, dbclock.asked()):
-        yield Finding(
-            "consent.chain",
-            "red",
-            organization.name,
-            (
-                f"In the last {log_breaks.SHOWN.days} days events or consent records were deleted or changed "
-                "directly in the database. See where: samizdat log check. Compare it with a backup, check who "
-                "else can write to the database, and change its password."
-            ),
+        sentence = _(
+            "In the last %(days)s days events or consent records were deleted or changed directly in the database. See "
+            "where: %(command)s. Compare it with a backup, check who else can write to the database, and change its "
+            "password."
         )
+        values = {"days": log_breaks.SHOWN.days, "command": "samizdat log check"}
+        yield Finding("consent.chain", "red", organization.name, sentence, values)
+    else:
+        sentence = _("Nothing in the log of events and consent records was changed or deleted.")
+        yield Finding("consent.whole", "good", organization.name, sentence)
 
 
 def _lately(organization: Organization, kind: str) -> Event | None:
@@ -149,32 +142,23 @@ def _lately(organization: Organization, kind: str) -> Event | None:
 
 def _suppressions(organization: Organization) -> Iterator[Finding]:
     if _lately(organization, suppression_check.ALTERED):
-        yield Finding(
-            "consent.suppressions-changed",
-            "red",
-            organization.name,
-            (
-                f"In the last {ALTERED_DAYS} days someone without keys changed the suppression list or a pause in "
-                "the database. Missing entries were restored. Check who else can write to the database, and "
-                "change its password."
-            ),
+        sentence = _(
+            "In the last %(days)s days someone without keys changed the suppression list or a pause in the database. "
+            "Missing entries were restored. Check who else can write to the database, and change its password."
         )
+        yield Finding("consent.suppressions-changed", "red", organization.name, sentence, {"days": ALTERED_DAYS})
 
 
 def _missing(organization: Organization) -> Iterator[Finding]:
     if missing := _lately(organization, missing_subscribers.MISSING):
-        yield Finding(
-            "consent.subscribers-missing",
-            "red",
-            organization.name,
-            (
-                f"In the last {ALTERED_DAYS} days subscribers went missing from the database, or their data was made "
-                f"unreadable or put back with an address corrected since: {detail_of(missing).get('count', 0)}. "
-                "Nobody did that in the app. Those who had unsubscribed were put on the suppression list. Restore the "
-                "others from a backup or correct their address again, check who else can write to the database, and "
-                "change its password."
-            ),
+        sentence = _(
+            "In the last %(days)s days subscribers went missing from the database, or their data was made unreadable "
+            "or put back with an address corrected since: %(count)s. Nobody did that in the app. Those who had "
+            "unsubscribed were put on the suppression list. Restore the others from a backup or correct their address "
+            "again, check who else can write to the database, and change its password."
         )
+        values = {"days": ALTERED_DAYS, "count": detail_of(missing).get("count", 0)}
+        yield Finding("consent.subscribers-missing", "red", organization.name, sentence, values)
 
 
 def _refused(organization: Organization) -> Iterator[Finding]:
@@ -182,10 +166,20 @@ def _refused(organization: Organization) -> Iterator[Finding]:
     rows = Campaign.objects.filter(organization=organization, state__in=("sending", "waiting", "paused"))
     for campaign in rows.defer(*large()):
         for row in provider_refusals(campaign):
-            text = (
-                f"{at_terminal(row.sentence)} {row.waiting:,} are waiting. Then: samizdat campaign resume {campaign.pk}"
-            )
-            yield Finding("sending.provider-refuses", "red", f"{organization.name}, campaign {campaign.pk}", text)
+            sentence = _("%(why)s %(waiting)s are waiting. Then: %(command)s")
+            values = _of_campaign(organization, campaign) | {
+                "why": lambda row=row: gettext(row.sentence),
+                "waiting": row.waiting,
+                "command": f"samizdat campaign resume {campaign.pk}",
+            }
+            yield Finding("sending.provider-refuses", "red", _OF_CAMPAIGN, sentence, values)
+
+
+_OF_CAMPAIGN = _("%(organization)s, campaign %(campaign)s")
+
+
+def _of_campaign(organization: Organization, campaign: Campaign) -> dict[str, object]:
+    return {"organization": organization.name, "campaign": str(campaign.pk)}
 
 
 def _held(organization: Organization) -> Iterator[Finding]:
@@ -194,66 +188,90 @@ def _held(organization: Organization) -> Iterator[Finding]:
     numbers = {number for number in events.values_list("about", flat=True) if number is not None}
     for campaign in Campaign.objects.filter(organization=organization, pk__in=numbers).defer(*large()):
         if held := held_bounces(campaign):
-            count = sum(row.count for row in held)
-            text = (
-                f"{count:,} addresses are said not to exist, more than is plausible, so none was suppressed. Ask a few "
-                f"of the subscribers another way. If it's true: samizdat campaign suppress-bounced {campaign.pk}"
+            sentence = _(
+                "%(count)s addresses are said not to exist, more than is plausible, so none was suppressed. Ask a few "
+                "of the subscribers another way. If it's true: %(command)s"
             )
-            yield Finding("sending.bounces-held", "amber", f"{organization.name}, campaign {campaign.pk}", text)
+            values = _of_campaign(organization, campaign) | {
+                "count": sum(row.count for row in held),
+                "command": f"samizdat campaign suppress-bounced {campaign.pk}",
+            }
+            yield Finding("sending.bounces-held", "amber", _OF_CAMPAIGN, sentence, values)
 
 
 def _mailboxes(organization: Organization) -> Iterator[Finding]:
     """Whether bounces come in: mailboxes that can't be read, or that nobody has read for a while."""
+    about = _("%(organization)s, mailbox %(mailbox)s")
     for row in mailboxes(organization):
-        subject = f"{organization.name}, mailbox {row.name}"
-        heard = f"last on {row.state.heard:%Y-%m-%d %H:%M} UTC" if row.state and row.state.heard else "never"
+        values: dict[str, object] = {"organization": organization.name, "mailbox": row.name}
         if row.settings is None or row.state is None:
-            yield Finding(
-                "mail.mailbox-closed", "red", subject, "Its settings can't be decrypted. Remove it and add it again."
-            )
-        elif row.state.fault:
-            yield Finding(
-                "mail.mailbox-fault", "red", subject, f"{faults.sentence(row.state.fault)} Heard from it: {heard}."
-            )
+            sentence: str | Promise = _("Its settings can't be decrypted. Remove it and add it again.")
+            yield Finding("mail.mailbox-closed", "red", about, sentence, values)
+            continue
+        heard = row.state.heard
+        said = _("Heard from it: last on %(at)s UTC.") if heard else _("Heard from it: never.")
+        values |= {"at": f"{heard:%Y-%m-%d %H:%M}" if heard else ""}
+        if fault := row.state.fault:
+            values |= {"why": lambda fault=fault: faults.sentence(fault)}
+            yield Finding("mail.mailbox-fault", "red", about, format_lazy("%(why)s {}", said), values)
         elif organization.sending_locked:
             continue  # A copy reads no mailbox.
-        elif row.state.heard is None or dbclock.asked() - row.state.heard > UNHEARD:
-            text = f"It isn't read; heard from it: {heard}. Check that `samizdat serve` or a worker is running."
-            yield Finding("mail.mailbox-unread", "amber", subject, text)
+        elif heard is None or dbclock.asked() - heard > UNHEARD:
+            sentence = (
+                _(
+                    "It isn't read; heard from it: last on %(at)s UTC. Check that `samizdat serve` or a worker is "
+                    "running."
+                )
+                if heard
+                else _("It isn't read; heard from it: never. Check that `samizdat serve` or a worker is running.")
+            )
+            yield Finding("mail.mailbox-unread", "amber", about, sentence, values)
         else:
-            yield Finding("mail.mailbox", "good", subject, f"Heard from it: {heard}.")
+            yield Finding("mail.mailbox", "good", about, said, values)
 
 
 def _mail_room(organization: Organization) -> Iterator[Finding]:
     """Whether there is room for incoming email."""
-    room, subject = mail_space.room(organization), f"{organization.name}, incoming email"
+    room = mail_space.room(organization)
     if not room.is_full:
         return
     waiting = mail_space.waiting(organization)
-    used = f"{room.used // 1_000_000:,} MB of {room.limit // 1_000_000:,} MB are used; large email of strangers waits "
-    if waiting > room.used // 2:
-        step = f"Of this, {waiting // 1_000_000:,} MB wait to be read: check that `samizdat serve` or a worker runs."
-    else:
-        step = "Delete conversations with files in the inbox, free disk space, or raise SAMIZDAT_MAIL_STORAGE."
-    yield Finding("mail.full", "red" if room.most(True) <= 0 else "amber", subject, f"{used}at its mail server. {step}")
+    sentence = (
+        _(
+            "%(used)s MB of %(limit)s MB are used; large email of strangers waits at its mail server. Of this, "
+            "%(waiting)s MB wait to be read: check that `samizdat serve` or a worker runs."
+        )
+        if waiting > room.used // 2
+        else _(
+            "%(used)s MB of %(limit)s MB are used; large email of strangers waits at its mail server. Delete "
+            "conversations with files in the inbox, free disk space, or raise SAMIZDAT_MAIL_STORAGE."
+        )
+    )
+    values = {
+        "organization": organization.name,
+        "used": room.used // 1_000_000,
+        "limit": room.limit // 1_000_000,
+        "waiting": waiting // 1_000_000,
+    }
+    state = "red" if room.most(True) <= 0 else "amber"
+    yield Finding("mail.full", state, _("%(organization)s, incoming email"), sentence, values)
 
 
 def _spare_domains(organization: Organization) -> Iterator[Finding]:
     """Whether they can take the place of a domain that was lost."""
+    about = _("%(organization)s, spare domain %(domain)s")
     for row in spare_check.spares(organization):
-        ready, subject = spare_check.is_ready(row), f"{organization.name}, spare domain {row.name}"
+        ready = spare_check.is_ready(row)
+        values: dict[str, object] = {"organization": organization.name, "domain": row.name}
         if ready is None:
-            step = f"Then run: samizdat domain check {row.name}"
-            yield Finding(
-                "domain.unanswered",
-                "amber",
-                subject,
-                f"Name servers don't answer. Check the network of this server. {step}",
-            )
+            sentence = _("Name servers don't answer. Check the network of this server. Then run: %(command)s")
+            values |= {"command": f"samizdat domain check {row.name}"}
+            yield Finding("domain.unanswered", "amber", about, sentence, values)
         elif ready:
-            yield Finding("domain.ready", "good", subject, "Its DNS records are there.")
+            yield Finding("domain.ready", "good", about, _("Its DNS records are there."), values)
         else:
-            yield Finding("domain.incomplete", "amber", subject, " ".join(map(at_terminal, spare_check.missing(row))))
+            values |= {"why": lambda row=row: " ".join(spare_check.missing(row))}
+            yield Finding("domain.incomplete", "amber", about, "%(why)s", values)
 
 
 def _routes(name: str, routes: list[RouteRow]) -> Iterator[Finding]:
@@ -261,33 +279,57 @@ def _routes(name: str, routes: list[RouteRow]) -> Iterator[Finding]:
     for route in routes:
         yield from _barred(name, route, live)
         if route.is_altered:
-            why = "Nobody has approved or resumed it, and someone without keys wrote into the database that it is. "
-            step = "It isn't used. Check who else can write to the database, and change its password. "
-            end = f"Then: samizdat route rm {route.name}, or pause it again: samizdat route pause {route.name}"
-            yield Finding("sending.route-altered", "red", f"{name}, route {route.name}", why + step + end)
-            continue
-        if route.state == "live":
-            continue
-        sentence = at_terminal(route.sentence, route.name)
-        why = " ".join(word for word in (sentence, ACTORS.get(route.who, "")) if word)
-        until = f" Not before {route.until:%H:%M} UTC." if route.until and route.state == "throttled" else ""
-        stands = "Another admin has to approve it" if route.state == "waiting" else "It's paused"
-        how = why or f"{stands}. Next: samizdat route resume {route.name}"
-        state = "red" if not live and route.state == "dead" else "amber"
-        yield Finding("sending.route", state, f"{name}, route {route.name}", f"{route.state}: {how}{until}")
+            yield _altered(name, route)
+        elif route.state != "live":
+            yield _stopped(name, route, live)
     if not live:
-        yield Finding(
-            "sending.no-route", "amber", name, "No sending route is working. Add one: samizdat route add NAME -"
-        )
+        sentence = _("No sending route is working. Add one: %(command)s")
+        yield Finding("sending.no-route", "amber", name, sentence, {"command": "samizdat route add NAME -"})
     elif len(live) == 1:
-        yield Finding(
-            "sending.one-route",
-            "amber",
-            name,
-            "One route is working. Add a second one, so that sending continues if the first stops working.",
-        )
+        sentence = _("One route is working. Add a second one, so that sending continues if the first stops working.")
+        yield Finding("sending.one-route", "amber", name, sentence)
     else:
-        yield Finding("sending.routes", "good", name, f"{len(live)} routes are working.")
+        yield Finding("sending.routes", "good", name, _("%(count)s routes are working."), {"count": len(live)})
+
+
+_OF_ROUTE = _("%(organization)s, route %(route)s")
+
+
+def _altered(name: str, route: RouteRow) -> Finding:
+    sentence = _(
+        "Nobody has approved or resumed it, and someone without keys wrote into the database that it is. It isn't "
+        "used. Check who else can write to the database, and change its password. Then: %(command)s, or pause it "
+        "again: %(command_pause)s"
+    )
+    values = {
+        "organization": name,
+        "route": route.name,
+        "command": f"samizdat route rm {route.name}",
+        "command_pause": f"samizdat route pause {route.name}",
+    }
+    return Finding("sending.route-altered", "red", _OF_ROUTE, sentence, values)
+
+
+def _stopped(name: str, route: RouteRow, live: list[RouteRow]) -> Finding:
+    values: dict[str, object] = {
+        "organization": name,
+        "route": route.name,
+        "state": lambda: gettext(STATES[route.state]),
+        "why": lambda: " ".join(map(gettext, filter(None, (route.sentence, ACTORS.get(route.who, ""))))),
+        "until": f"{route.until:%H:%M}" if route.until else "",
+    }
+    sentence: Promise = _("%(state)s: %(why)s")
+    if not (route.sentence or ACTORS.get(route.who)):
+        values |= {"command": f"samizdat route resume {route.name}"}
+        sentence = (
+            _("%(state)s: Another admin has to approve it. Next: %(command)s")
+            if route.state == "waiting"
+            else _("%(state)s: It's paused. Next: %(command)s")
+        )
+    if route.until and route.state == "throttled":
+        sentence = format_lazy("{} {}", sentence, _("Not before %(until)s UTC."))
+    urgency = "red" if not live and route.state == "dead" else "amber"
+    return Finding("sending.route", urgency, _OF_ROUTE, sentence, values)
 
 
 def _barred(name: str, route: "RouteRow", live: list[RouteRow]) -> Iterator[Finding]:
@@ -296,11 +338,15 @@ def _barred(name: str, route: "RouteRow", live: list[RouteRow]) -> Iterator[Find
         others = [
             other_route for other_route in live if bar.domain not in (other.domain for other in other_route.barred)
         ]
-        who = ACTORS.get(bar.who, "")
-        sentence = at_terminal(bar.sentence, route.name)
-        next_step = f"Then: samizdat route resume {route.name}"
-        why = f"It can't send from {bar.domain}: {sentence} {who} {next_step}"
-        yield Finding("sending.domain-barred", "amber" if others else "red", f"{name}, route {route.name}", why)
+        values: dict[str, object] = {
+            "organization": name,
+            "route": route.name,
+            "domain": bar.domain,
+            "why": lambda bar=bar: " ".join(map(gettext, filter(None, (bar.sentence, ACTORS.get(bar.who, ""))))),
+            "command": f"samizdat route resume {route.name}",
+        }
+        sentence = _("It can't send from %(domain)s: %(why)s Then: %(command)s")
+        yield Finding("sending.domain-barred", "amber" if others else "red", _OF_ROUTE, sentence, values)
 
 
 def _signing(organization: Organization, live: list[RouteRow]) -> Iterator[Finding]:
@@ -309,19 +355,26 @@ def _signing(organization: Organization, live: list[RouteRow]) -> Iterator[Findi
     for row in rows:
         for key in row.keys:
             if key.is_altered:
-                why = f"The key {key.selector} of {row.name} was changed directly in the database. "
-                step = f"Run: samizdat domain retire {row.name} {key.selector}"
-                yield Finding("sending.key-altered", "red", organization.name, why + step)
+                sentence = _(
+                    "The key %(selector)s of %(domain)s was changed directly in the database. Run: %(command)s"
+                )
+                values = {
+                    "selector": key.selector,
+                    "domain": row.name,
+                    "command": f"samizdat domain retire {row.name} {key.selector}",
+                }
+                yield Finding("sending.key-altered", "red", organization.name, sentence, values)
     signs = [row.name for row in rows if row.active]
     if signs:
-        yield Finding("sending.signed", "good", organization.name, f"Emails are signed for {', '.join(signs)}.")
+        sentence = _("Emails are signed for %(domains)s.")
+        yield Finding("sending.signed", "good", organization.name, sentence, {"domains": ", ".join(signs)})
     elif any(route.signs for route in live):
-        yield Finding(
-            "sending.unsigned",
-            "amber",
-            organization.name,
-            (
-                "No domain has an active DKIM key, so emails are sent unsigned. Run: samizdat domain add DOMAIN. "
-                "If your provider signs: samizdat route edit NAME --signs provider"
-            ),
+        sentence = _(
+            "No domain has an active DKIM key, so emails are sent unsigned. Run: %(command)s. If your provider signs: "
+            "%(command_provider)s"
         )
+        values = {
+            "command": "samizdat domain add DOMAIN",
+            "command_provider": "samizdat route edit NAME --signs provider",
+        }
+        yield Finding("sending.unsigned", "amber", organization.name, sentence, values)

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from django.utils.translation import gettext_lazy as _
+
 from samizdat.delivery import backup_places
 from samizdat.delivery.backup_places import KeptPlace, PlaceBroken
 from samizdat.delivery.backup_standing import place_standing
@@ -16,20 +18,35 @@ PRACTICE = timedelta(days=365)
 def key_shares(now: datetime) -> Iterator[Finding]:
     """Nothing where there are none: not everybody needs them."""
     for details in (known.details for known in shares.sets(keyring.open_source())):
-        words = f"The set “{details.first_words} …”, {details.threshold} of {details.count}, "
         last = details.practiced or details.created
+        values = {
+            "words": details.first_words,
+            "threshold": details.threshold,
+            "count": details.count,
+            "day": last,
+            "command": "samizdat keys practice",
+        }
         if now.date() - last > PRACTICE:
-            when = f"last practiced on {last}" if details.practiced else f"never practiced since {last}"
-            yield Finding(
-                "keys.shares-unpracticed",
-                "amber",
-                "key shares",
-                f"{words}was {when}. Try whether its pages still open the data: samizdat keys practice",
+            sentence = (
+                _(
+                    "The set “%(words)s …”, %(threshold)s of %(count)s, was last practiced on %(day)s. Try whether its "
+                    "pages still open the data: %(command)s"
+                )
+                if details.practiced
+                else _(
+                    "The set “%(words)s …”, %(threshold)s of %(count)s, was never practiced since %(day)s. Try whether "
+                    "its pages still open the data: %(command)s"
+                )
             )
-        elif details.practiced:
-            yield Finding("keys.shares", "good", "key shares", f"{words}was practiced on {details.practiced}.")
-        else:
-            yield Finding("keys.shares", "good", "key shares", f"{words}was created on {details.created}.")
+            yield Finding("keys.shares-unpracticed", "amber", _("key shares"), sentence, values)
+            continue
+        sentence = (
+            _("The set “%(words)s …”, %(threshold)s of %(count)s, was practiced on %(day)s.")
+            if details.practiced
+            else _("The set “%(words)s …”, %(threshold)s of %(count)s, was created on %(day)s.")
+        )
+        del values["command"]
+        yield Finding("keys.shares", "good", _("key shares"), sentence, values)
 
 
 def places(now: datetime) -> Iterator[Finding]:
@@ -39,7 +56,8 @@ def places(now: datetime) -> Iterator[Finding]:
 
 
 def _broken(place: PlaceBroken) -> Finding:
-    return Finding("backup.place-broken", "red", f"backup place {place.number}", str(place))
+    values = {"number": str(place.number), "why": place}
+    return Finding("backup.place-broken", "red", _("backup place %(number)s"), "%(why)s", values)
 
 
 def _place(place: KeptPlace, now: datetime) -> Finding:

@@ -11,6 +11,10 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from django.db import connection
+from django.utils.functional import Promise
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 
 from samizdat import db, dbclock, mail_spool, sandbox, system_calls
 from samizdat.accounts.models import Organization
@@ -60,16 +64,18 @@ def _on_sqlite() -> Iterator[Finding]:
     yield Finding(
         "database.version",
         "good",
-        "database",
-        f"SQLite {sqlite3.sqlite_version}, {_size(path)}; its tables belong to this version.",
+        _("database"),
+        _("SQLite %(version)s, %(size)s; its tables belong to this version."),
+        {"version": sqlite3.sqlite_version, "size": _size(path)},
     )
     log = path.with_name(path.name + "-wal")
     if log.exists() and log.stat().st_size > LONG_LOG:
         yield Finding(
             "database.log-long",
             "amber",
-            "database",
-            f"Its log has grown to {_size(log)}: some read transaction never ends. Restart `samizdat serve`.",
+            _("database"),
+            _("Its log has grown to %(size)s: some read transaction never ends. Restart `samizdat serve`."),
+            {"size": _size(log)},
         )
 
 
@@ -83,40 +89,40 @@ def _on_postgresql() -> Iterator[Finding]:
     yield Finding(
         "database.version",
         "good",
-        "database",
-        f"PostgreSQL {server.version}, {server.size / 1024**2:,.0f} MB; its tables belong to this version.",
+        _("database"),
+        _("PostgreSQL %(version)s, %(size)s MB; its tables belong to this version."),
+        {"version": server.version, "size": round(server.size / 1024**2)},
     )
     if server.pooled:
-        yield Finding(
-            "database.pooled",
-            "red",
-            "database",
-            str(POOLED),
-        )
+        yield Finding("database.pooled", "red", _("database"), POOLED)
     if server.log is not None and server.log > 8 * LONG_LOG:
         yield Finding(
             "database.log-long",
             "amber",
-            "database",
-            (
-                f"Its write-ahead log has {server.log / 1024**3:.1f} GB. A missing replica or archive keeps it: "
-                "check pg_replication_slots and archive_command."
+            _("database"),
+            _(
+                "Its write-ahead log has %(size)s GB. A missing replica or archive keeps it: check "
+                "pg_replication_slots and archive_command."
             ),
+            {"size": f"{server.log / 1024**3:.1f}"},
         )
     dbclock.sync()
-    if abs(dbclock.ahead()) > WRONG_CLOCK:
-        yield Finding(
-            "clock.differs",
-            "amber",
-            "clock",
-            (
-                f"The clock of this server is {abs(dbclock.ahead()):,.0f} s "
-                f"{'ahead of' if dbclock.ahead() > 0 else 'behind'} the clock of the database. Sending uses the "
-                "clock of the database; signing in uses this one. Synchronize both with a time server."
-            ),
+    ahead = dbclock.ahead()
+    if abs(ahead) <= WRONG_CLOCK:
+        yield Finding("clock.matches", "good", _("clock"), _("It matches the clock of the database."))
+        return
+    sentence = (
+        _(
+            "The clock of this server is %(seconds)s s ahead of the clock of the database. Sending uses the clock of "
+            "the database; signing in uses this one. Synchronize both with a time server."
         )
-    else:
-        yield Finding("clock.matches", "good", "clock", "It matches the clock of the database.")
+        if ahead > 0
+        else _(
+            "The clock of this server is %(seconds)s s behind the clock of the database. Sending uses the clock of the "
+            "database; signing in uses this one. Synchronize both with a time server."
+        )
+    )
+    yield Finding("clock.differs", "amber", _("clock"), sentence, {"seconds": round(abs(ahead))})
 
 
 def clock() -> Iterator[Finding]:
@@ -124,18 +130,25 @@ def clock() -> Iterator[Finding]:
     row, now = clock_jumps.last(), dbclock.now()
     if row is None or row.jumped is None or not timedelta() <= now - row.jumped < timedelta(days=1):
         return
-    by = timedelta(seconds=round(abs(row.seconds)))
-    yield Finding(
-        "clock.set",
-        "amber",
-        "clock",
-        (
-            f"It was set {'forward' if row.seconds > 0 else 'back'} by {by}, to {row.jumped:%Y-%m-%d %H:%M} "
-            "UTC. Due times were computed again, and nothing expires before "
-            f"{row.jumped + rate.PATIENCE:%H:%M} UTC. If nobody did this on purpose, check with `timedatectl` "
-            "whether this server uses a time server."
-        ),
+    values = {
+        "by": timedelta(seconds=round(abs(row.seconds))),
+        "at": f"{row.jumped:%Y-%m-%d %H:%M}",
+        "until": f"{row.jumped + rate.PATIENCE:%H:%M}",
+    }
+    sentence = (
+        _(
+            "It was set forward by %(by)s, to %(at)s UTC. Due times were computed again, and nothing expires before "
+            "%(until)s UTC. If nobody did this on purpose, check with `timedatectl` whether this server uses a time "
+            "server."
+        )
+        if row.seconds > 0
+        else _(
+            "It was set back by %(by)s, to %(at)s UTC. Due times were computed again, and nothing expires before "
+            "%(until)s UTC. If nobody did this on purpose, check with `timedatectl` whether this server uses a time "
+            "server."
+        )
     )
+    yield Finding("clock.set", "amber", _("clock"), sentence, values)
 
 
 # --- machines and work ---
@@ -144,37 +157,42 @@ def clock() -> Iterator[Finding]:
 def machines() -> Iterator[Finding]:
     rows = monitoring.workers()
     for row in rows:
-        name = f"worker {row.number}" + (f" on {row.host}" if row.host else "")
+        about = _("worker %(number)s on %(host)s") if row.host else _("worker %(number)s")
+        values: dict[str, object] = {"number": str(row.number), "host": row.host}
         if row.state == "hanging":
-            yield Finding(
-                "work.worker-hangs",
-                "red",
-                name,
-                f"It hangs: no heartbeat for {row.silent:,.0f} s. Other workers take over. Restart it there.",
-            )
+            sentence = _("It hangs: no heartbeat for %(seconds)s s. Other workers take over. Restart it there.")
+            yield Finding("work.worker-hangs", "red", about, sentence, values | {"seconds": round(row.silent)})
         elif row.window:
-            yield Finding("work.worker-gone", "red", name, _gone(row))
+            yield _gone(row, about, values)
     alive = [row for row in rows if row.state == "alive" and row.role == "sender"]
     if alive:
         places = {row.host for row in alive}
-        yield Finding(
-            "work.senders",
-            "good",
-            "senders",
-            f"{len(alive)} run on {len(places)} machine{'s' if len(places) > 1 else ''}.",
+        sentence = ngettext_lazy(
+            "%(alive)s run on %(machines)s machine.", "%(alive)s run on %(machines)s machines.", len(places)
         )
+        values = {"alive": len(alive), "machines": len(places)}
+        yield Finding("work.senders", "good", _("senders"), sentence, values)
     yield from _journals()
 
 
-def _gone(row: WorkerRow) -> str:
-    messages = f"{row.window:,} email{'s' if row.window > 1 else ''}"
+def _gone(row: WorkerRow, about: Promise, values: dict[str, object]) -> Finding:
+    values |= {"emails": row.window}
     if row.here:
-        return f"It ended with {messages} under way. Start `samizdat serve` or `worker` here to read its journal."
-    return (
-        f"It's gone, with {messages} under way. Start it again on its server: its journal has the "
-        f"outcome. If it won't come back: samizdat worker forget {row.number}. That happens automatically "
-        f"in {row.until_lost:,.0f} s."
+        sentence = ngettext_lazy(
+            "It ended with %(emails)s email under way. Start `samizdat serve` or `worker` here to read its journal.",
+            "It ended with %(emails)s emails under way. Start `samizdat serve` or `worker` here to read its journal.",
+            row.window,
+        )
+        return Finding("work.worker-gone", "red", about, sentence, values)
+    values |= {"command": f"samizdat worker forget {row.number}", "seconds": round(row.until_lost)}
+    sentence = ngettext_lazy(
+        "It's gone, with %(emails)s email under way. Start it again on its server: its journal has the outcome. If it "
+        "won't come back: %(command)s. That happens automatically in %(seconds)s s.",
+        "It's gone, with %(emails)s emails under way. Start it again on its server: its journal has the outcome. If it "
+        "won't come back: %(command)s. That happens automatically in %(seconds)s s.",
+        row.window,
     )
+    return Finding("work.worker-gone", "red", about, sentence, values)
 
 
 def _journals() -> Iterator[Finding]:
@@ -183,51 +201,67 @@ def _journals() -> Iterator[Finding]:
         yield Finding(
             "work.journals-ahead",
             "red",
-            "journals",
-            (
-                f"The database has nothing about {', '.join(forgotten[:5])}, or less than the journals: it went "
-                "back to an earlier state. Start `samizdat serve` or `worker` here: it records what the journals "
-                "have before it sends."
+            _("journals"),
+            _(
+                "The database has nothing about %(names)s, or less than the journals: it went back to an earlier "
+                "state. Start `samizdat serve` or `worker` here: it records what the journals have before it sends."
             ),
+            {"names": ", ".join(forgotten[:5])},
         )
     left = [(name, size) for name, size in monitoring.leftover_journals() if name not in forgotten]
     if left:
         size = sum(size for _name, size in left) / 1024
-        lone = len(left) == 1
-        what = f"{len(left)} {'journal' if lone else 'journals'} of {size:,.0f} KB {'waits' if lone else 'wait'} here"
-        yield Finding(
-            "work.journals-left", "amber", "journals", f"{what}. Start `samizdat serve` or `worker` here to read them."
+        sentence = ngettext_lazy(
+            "%(count)s journal of %(size)s KB waits here. Start `samizdat serve` or `worker` here to read them.",
+            "%(count)s journals of %(size)s KB wait here. Start `samizdat serve` or `worker` here to read them.",
+            len(left),
         )
+        values = {"count": len(left), "size": round(size)}
+        yield Finding("work.journals-left", "amber", _("journals"), sentence, values)
     for organization in Organization.objects.filter(unlocked()).order_by("id"):
         event = rewound_database.lately(organization, dbclock.now())
         if event is not None:
-            yield Finding("work.results-recovered", "amber", organization.name, _rewound(event.at, detail_of(event)))
+            yield _rewound(organization, event.at, detail_of(event))
 
 
-def _rewound(at: datetime, sums: Mapping[str, object]) -> str:
+def _rewound(organization: Organization, at: datetime, sums: Mapping[str, object]) -> Finding:
     lost = sums.get("lost", 0)
-    unknown = (
-        f" {lost:,} emails were sent in campaigns that the database doesn't have: don't send those again."
+    sentence = (
+        _(
+            "On %(at)s UTC the database was back in an earlier state. %(booked)s answers were recorded again from the "
+            "journals here; %(unsure)s emails have an unknown outcome and are on hold. %(lost)s emails were sent in "
+            "campaigns that the database doesn't have: don't send those again. Journals on other servers are read "
+            "when these start."
+        )
         if lost
-        else ""
+        else _(
+            "On %(at)s UTC the database was back in an earlier state. %(booked)s answers were recorded again from the "
+            "journals here; %(unsure)s emails have an unknown outcome and are on hold. Journals on other servers are "
+            "read when these start."
+        )
     )
-    return (
-        f"On {at:%Y-%m-%d %H:%M} UTC the database was back in an earlier state. {sums.get('booked', 0):,} "
-        f"answers were recorded again from the journals here; {sums.get('unsure', 0):,} emails have an "
-        f"unknown outcome and are on hold.{unknown} Journals on other servers are read when these start."
-    )
+    values = {
+        "at": f"{at:%Y-%m-%d %H:%M}",
+        "booked": sums.get("booked", 0),
+        "unsure": sums.get("unsure", 0),
+        "lost": lost,
+    }
+    return Finding("work.results-recovered", "amber", organization.name, sentence, values, organization=organization.pk)
 
 
 def work() -> Iterator[Finding]:
     """What the clock has not done, what readers sent in, what is in doubt."""
     last = monitoring.last_step()
-    if last is None or dbclock.now() - last > monitoring.OVERDUE:
-        since = f"since {last:%Y-%m-%d %H:%M} UTC" if last else "yet"
+    if last is None:
+        sentence = _("No worker has run here yet. Start `samizdat serve`, or `samizdat worker`.")
+        yield Finding("work.no-worker", "amber", _("scheduled jobs"), sentence)
+    elif dbclock.now() - last > monitoring.OVERDUE:
         yield Finding(
             "work.no-worker",
             "amber",
-            "scheduled jobs",
-            f"No worker has run here {since}. Start `samizdat serve`, or `samizdat worker`.",
+            _("scheduled jobs"),
+            _("No worker has run here since %(at)s UTC. Start `samizdat serve`, or `samizdat worker`."),
+            {"at": f"{last:%Y-%m-%d %H:%M}"},
         )
     else:
         yield from _steps(monitoring.overdue())
@@ -236,26 +270,32 @@ def work() -> Iterator[Finding]:
         yield Finding(
             "campaign.outcome-unknown",
             "amber",
-            f"campaign {campaign.pk}",
-            (
-                f"The outcome of {count:,} emails is unknown. Decide with: samizdat campaign resolve {campaign.pk} "
-                "--unsure resend|hold"
-            ),
+            _("campaign %(campaign)s"),
+            _("The outcome of %(count)s emails is unknown. Decide with: %(command)s"),
+            {
+                "campaign": str(campaign.pk),
+                "count": count,
+                "command": f"samizdat campaign resolve {campaign.pk} --unsure resend|hold",
+            },
+            organization=campaign.organization_id,
         )
 
 
 def _steps(overdue: list[tuple[str, datetime | None, str]]) -> Iterator[Finding]:
     for name, done, why in overdue:
-        since = f"since {done:%Y-%m-%d %H:%M} UTC" if done else "ever"
-        broke = f" Error: {why}." if why else ""
-        yield Finding(
-            "work.step-overdue",
-            "red",
-            "scheduled jobs",
-            f'"{name}" has not finished {since}.{broke} Restart `samizdat serve`. If that doesn\'t help, report it.',
-        )
+        values: dict[str, object] = {"name": name, "at": f"{done:%Y-%m-%d %H:%M}" if done else "", "why": why}
+        since = _('"%(name)s" has not finished since %(at)s UTC.') if done else _('"%(name)s" has not finished ever.')
+        broke = _("Error: %(why)s.") if why else ""
+        step = _("Restart `samizdat serve`. If that doesn't help, report it.")
+        yield Finding("work.step-overdue", "red", _("scheduled jobs"), _joined(since, broke, step), values)
     if not overdue:
-        yield Finding("work.steps", "good", "scheduled jobs", "All of them have run within the last minutes.")
+        sentence = _("All of them have run within the last minutes.")
+        yield Finding("work.steps", "good", _("scheduled jobs"), sentence)
+
+
+def _joined(*sentences: str | Promise) -> Promise:
+    """Those that are not empty."""
+    return format_lazy("{}" + " {}" * (len([*filter(None, sentences)]) - 1), *filter(None, sentences))
 
 
 def _boxes() -> Iterator[Finding]:
@@ -266,29 +306,28 @@ def _boxes() -> Iterator[Finding]:
             "publicdb.unreadable",
             "red",
             "publicdb",
-            (
-                f"It can't be read ({type(error).__name__}). Start `samizdat serve`: it creates the public "
-                "database again and saves whatever can be read of what subscribers sent. On PostgreSQL run "
-                "`samizdat upgrade`."
+            _(
+                "It can't be read (%(error)s). Start `samizdat serve`: it creates the public database again and saves "
+                "whatever can be read of what subscribers sent. On PostgreSQL run `samizdat upgrade`."
             ),
+            {"error": type(error).__name__},
         )
         return
     if waiting:
-        yield Finding(
-            "publicdb.waiting",
-            "amber",
-            "publicdb",
-            (
-                f"{waiting:,} request{'s' if waiting > 1 else ''} of subscribers wait"
-                f"{'' if waiting > 1 else 's'}. Seconds are normal; longer means that no worker is running, or "
-                "that no route takes the confirmation emails."
-            ),
+        sentence = ngettext_lazy(
+            "%(waiting)s request of subscribers waits. Seconds are normal; longer means that no worker is running, or "
+            "that no route takes the confirmation emails.",
+            "%(waiting)s requests of subscribers wait. Seconds are normal; longer means that no worker is running, or "
+            "that no route takes the confirmation emails.",
+            waiting,
         )
+        yield Finding("publicdb.waiting", "amber", "publicdb", sentence, {"waiting": waiting})
     else:
-        yield Finding("publicdb.works", "good", "publicdb", "It works, and no requests of subscribers are waiting.")
+        sentence = _("It works, and no requests of subscribers are waiting.")
+        yield Finding("publicdb.works", "good", "publicdb", sentence)
 
 
-# --- memory ---
+# --- incoming mail ---
 
 
 def listeners() -> Iterator[Finding]:
@@ -298,34 +337,45 @@ def listeners() -> Iterator[Finding]:
         try:
             where = listening_place(name)
         except BadOption as error:
-            yield Finding("mail.option", "red", f"mail by {role.upper()}", str(error))
+            yield Finding("mail.option", "red", _("mail by %(protocol)s"), "%(why)s", _by(role, why=str(error)))
             continue
         if where is not None:
-            yield _listener(role.upper(), where)
+            yield _listener(role, where)
     if (option("SAMIZDAT_LMTP") or option("SAMIZDAT_SMTP")) and not (sandbox.version() and system_calls.known()):
-        sentence = (
+        sentence = _(
             "This system doesn't isolate the process that takes mail: someone who takes it over can read what its user "
             "can. Use Linux 5.13 or newer with Landlock, or read mail from a mailbox."
         )
-        yield Finding("mail.not-isolated", "amber", "incoming mail", sentence)
+        yield Finding("mail.not-isolated", "amber", _("incoming mail"), sentence)
     if option("SAMIZDAT_SMTP") and not option("SAMIZDAT_MAIL_CERTIFICATE"):
-        sentence = "Other servers can't encrypt what they send here. Set SAMIZDAT_MAIL_CERTIFICATE."
-        yield Finding("mail.unencrypted", "amber", "mail by SMTP", sentence)
-    if mail_spool.folder().exists() and mail_spool.MailSpool(mail_spool.folder()).is_full():
-        sentence = "Too much mail waits to be read, or the disk is full, so no more is taken. Start `samizdat serve`."
-        yield Finding("mail.spool-full", "red", "incoming mail", sentence)
+        sentence = _("Other servers can't encrypt what they send here. Set SAMIZDAT_MAIL_CERTIFICATE.")
+        yield Finding("mail.unencrypted", "amber", _("mail by %(protocol)s"), sentence, _by("smtp"))
+    yield from _spool()
 
 
-def _listener(protocol: str, where: UnixSocketPlace | tuple[str, int]) -> Finding:
+def _by(role: str, **values: object) -> dict[str, object]:
+    return {"protocol": role.upper(), **values}
+
+
+def _spool() -> Iterator[Finding]:
+    if not mail_spool.folder().exists():
+        return
+    if mail_spool.MailSpool(mail_spool.folder()).is_full():
+        sentence = _(
+            "Too much mail waits to be read, or the disk is full, so no more is taken. Start `samizdat serve`."
+        )
+        yield Finding("mail.spool-full", "red", _("incoming mail"), sentence)
+
+
+def _listener(role: str, where: UnixSocketPlace | tuple[str, int]) -> Finding:
+    about = _("mail by %(protocol)s")
     if _greets(where):
-        return Finding("mail.answers", "good", f"mail by {protocol}", "It answers.")
-    place = str(where.path) if isinstance(where, UnixSocketPlace) else f"{where[0]}, port {where[1]}"
-    return Finding(
-        "mail.silent",
-        "red",
-        f"mail by {protocol}",
-        f"Nothing answers at {place}. Start `samizdat serve` with this option.",
-    )
+        return Finding("mail.answers", "good", about, _("It answers."), _by(role))
+    if isinstance(where, UnixSocketPlace):
+        sentence = _("Nothing answers at %(path)s. Start `samizdat serve` with this option.")
+        return Finding("mail.silent", "red", about, sentence, _by(role, path=where.path))
+    sentence = _("Nothing answers at %(host)s, port %(port)s. Start `samizdat serve` with this option.")
+    return Finding("mail.silent", "red", about, sentence, _by(role, host=where[0], port=str(where[1])))
 
 
 def _greets(where: UnixSocketPlace | tuple[str, int]) -> bool:
@@ -350,17 +400,13 @@ def swap(swaps: Path = Path("/proc/swaps"), process: Path | None = None, groups:
     places = [place for place in places if not place.startswith("/dev/zram")]  # That one is in memory itself.
     process = process or supervisor()
     if places and not (process and _never_swapped(process, groups)):
-        yield Finding(
-            "swap.on",
-            "amber",
-            "swap",
-            (
-                f"The system may write memory with keys to {', '.join(places)}. Set MemorySwapMax=0 in the unit, "
-                "as in docs/small-server.md, or turn off swap (`swapoff -a`), unless it is encrypted."
-            ),
+        sentence = _(
+            "The system may write memory with keys to %(places)s. Set MemorySwapMax=0 in the unit, as in "
+            "docs/small-server.md, or turn off swap (`swapoff -a`), unless it is encrypted."
         )
+        yield Finding("swap.on", "amber", _("swap"), sentence, {"places": ", ".join(places)})
     else:
-        yield Finding("swap.off", "good", "swap", "Memory of Samizdat is not written to disk.")
+        yield Finding("swap.off", "good", _("swap"), _("Memory of Samizdat is not written to disk."))
 
 
 def supervisor() -> Path | None:
@@ -392,54 +438,47 @@ def public_host(url: str, name: str) -> Iterator[Finding]:
         return
     result = _within(lambda: _visit(parts), PATIENCE)
     if isinstance(result, ssl.SSLCertVerificationError):
+        sentence = _("The certificate of %(host)s isn't valid: %(why)s. Renew it.")
         yield Finding(
-            "pages.certificate",
-            "red",
-            name,
-            f"The certificate of {parts.hostname} isn't valid: {result.verify_message}. Renew it.",
+            "pages.certificate", "red", name, sentence, {"host": parts.hostname, "why": result.verify_message}
         )
     elif isinstance(result, Exception) or result is None:
-        yield Finding(
-            "pages.unreachable",
-            "amber",
-            name,
-            (
-                f"{url} doesn't answer from here. Unsubscribe links use it: open it in a browser, and check DNS "
-                "and the reverse proxy."
-            ),
+        sentence = _(
+            "%(url)s doesn't answer from here. Unsubscribe links use it: open it in a browser, and check DNS and the "
+            "reverse proxy."
         )
+        yield Finding("pages.unreachable", "amber", name, sentence, {"url": url})
     else:
         yield from _visited(result, parts.hostname, name)
 
 
 def _visited(result: tuple[int, datetime | None], host: str, name: str) -> Iterator[Finding]:
     status, ends = result
+    values: dict[str, object] = {"host": host, "status": str(status)}
     if status in (502, 503, 504):
-        yield Finding(
-            "pages.nothing-behind",
-            "amber",
-            name,
-            f"{host} answers, but nothing behind the reverse proxy does ({status}). Start `serve`.",
-        )
+        sentence = _("%(host)s answers, but nothing behind the reverse proxy does (%(status)s). Start `serve`.")
+        yield Finding("pages.nothing-behind", "amber", name, sentence, values)
     elif status != 200:
-        yield Finding(
-            "pages.other-pages",
-            "amber",
-            name,
-            f"{host} answers, but not with our pages ({status}). Point the reverse proxy to `serve`.",
-        )
+        sentence = _("%(host)s answers, but not with our pages (%(status)s). Point the reverse proxy to `serve`.")
+        yield Finding("pages.other-pages", "amber", name, sentence, values)
     if ends is None:
         return
     days = (ends - datetime.now(UTC)) // timedelta(days=1)
+    values |= {"days": days}
     if days < ENDS_SOON:
-        yield Finding(
-            "pages.certificate-ends",
-            "red" if days < 3 else "amber",
-            name,
-            f"The certificate of {host} expires in {days} days. Renew it.",
+        sentence = ngettext_lazy(
+            "The certificate of %(host)s expires in %(days)s day. Renew it.",
+            "The certificate of %(host)s expires in %(days)s days. Renew it.",
+            days,
         )
+        yield Finding("pages.certificate-ends", "red" if days < 3 else "amber", name, sentence, values)
     elif status == 200:
-        yield Finding("pages.reachable", "good", name, f"{host} answers; its certificate is valid for {days} days.")
+        sentence = ngettext_lazy(
+            "%(host)s answers; its certificate is valid for %(days)s day.",
+            "%(host)s answers; its certificate is valid for %(days)s days.",
+            days,
+        )
+        yield Finding("pages.reachable", "good", name, sentence, values)
 
 
 def _visit(parts: SplitResult) -> tuple[int, datetime | None]:
@@ -479,21 +518,17 @@ def backups(now: datetime) -> Iterator[Finding]:
     """Copies of the data that are older than what is erased may live in them: in the folder that is told, and beside
     the data."""
     folder, data = option("SAMIZDAT_BACKUPS"), data_folder()
+    about = _("backups")
+    values: dict[str, object] = {"folder": folder, "days": BACKUP_DAYS}
     if not folder:
-        text = "SAMIZDAT_BACKUPS isn't set, so we can't check whether you have backups older than "
-        yield Finding(
-            "backup.unknown",
-            "amber",
-            "backups",
-            f"{text}{BACKUP_DAYS} days. They still have the data of erased people, encrypted.",
+        sentence = _(
+            "SAMIZDAT_BACKUPS isn't set, so we can't check whether you have backups older than %(days)s days. They "
+            "still have the data of erased people, encrypted."
         )
+        yield Finding("backup.unknown", "amber", about, sentence, values)
     elif not Path(folder).is_dir():
-        yield Finding(
-            "backup.no-folder",
-            "amber",
-            "backups",
-            f"{folder} isn't a readable folder. Set SAMIZDAT_BACKUPS to the folder of your backups.",
-        )
+        sentence = _("%(folder)s isn't a readable folder. Set SAMIZDAT_BACKUPS to the folder of your backups.")
+        yield Finding("backup.no-folder", "amber", about, sentence, values)
     copies = [path for path in data.glob("*.sqlite3?*") if not path.name.endswith(("-wal", "-shm", "-journal"))]
     kept = [path for path in Path(folder).rglob("*") if path.is_file()] if folder and Path(folder).is_dir() else []
     old = sorted(
@@ -503,13 +538,15 @@ def backups(now: datetime) -> Iterator[Finding]:
     )
     if old:
         day, name = old[0]
-        text = (
-            f"{len(old):,} are older than {BACKUP_DAYS} days, the oldest of {day:%Y-%m-%d}: {name}. They "
-            "still have the data of people erased "
+        sentence = _(
+            "%(count)s are older than %(days)s days, the oldest of %(day)s: %(name)s. They still have the data of "
+            "people erased since, encrypted. Delete them."
         )
-        yield Finding("backup.old", "red", "backups", f"{text}since, encrypted. Delete them.")
+        values |= {"count": len(old), "day": f"{day:%Y-%m-%d}", "name": name}
+        yield Finding("backup.old", "red", about, sentence, values)
     elif kept:
-        yield Finding("backup.kept", "good", "backups", f"{len(kept):,} files, none older than {BACKUP_DAYS} days.")
+        sentence = _("%(count)s files, none older than %(days)s days.")
+        yield Finding("backup.kept", "good", about, sentence, values | {"count": len(kept)})
 
 
 def upgrade_copies(now: datetime) -> Iterator[Finding]:
@@ -518,8 +555,9 @@ def upgrade_copies(now: datetime) -> Iterator[Finding]:
     old = [path for age, path in ages if age > timedelta(days=COPY_DAYS)]
     if old:
         is_late = any(age > timedelta(days=BACKUP_DAYS) for age, _path in ages)
-        text = (
-            f"Copies that `samizdat upgrade` made more than {COPY_DAYS} days ago have the data of people erased since, "
+        sentence = _(
+            "Copies that `samizdat upgrade` made more than %(days)s days ago have the data of people erased since, "
+            "encrypted. If everything works, delete them: %(command)s"
         )
-        step = f"encrypted. If everything works, delete them: rm -r {' '.join(map(str, old))}"
-        yield Finding("backup.upgrade-copies", "red" if is_late else "amber", "upgrade copies", text + step)
+        values = {"days": COPY_DAYS, "command": f"rm -r {' '.join(map(str, old))}"}
+        yield Finding("backup.upgrade-copies", "red" if is_late else "amber", _("upgrade copies"), sentence, values)

@@ -3,10 +3,19 @@
 import shlex
 from pathlib import Path
 
-FENCED = (
-    "This installation was copied, restored or moved, so it sends no campaigns. See what would be sent "
-    "and decide: samizdat release"
-)
+# Of commands and of findings: translated where a finding is told.
+SENTENCES = {
+    "fenced": (
+        "This installation was copied, restored or moved, so it sends no campaigns. See what would be sent and decide: "
+        "samizdat release"
+    ),
+    "key_missing": (
+        "The key file %(path)s is gone, but `samizdat serve` still has the key in memory: don't stop it. Put back your "
+        "copy of the file, or run `samizdat keys recover` with your shares. If you have neither, run `samizdat export` "
+        "now: once `serve` has stopped, nothing can be read again."
+    ),
+}
+FENCED = SENTENCES["fenced"]
 
 # Parts of a place that are others now: delivery/copied_installation.PARTS.
 PLACES = {
@@ -22,6 +31,16 @@ PLACES = {
     "epoch": "another copy took over",
     "note": "its data folder was overwritten with a copy",
     "rewound": "its database is in an earlier state, as after restoring a backup",
+}
+
+# How a route stands, as scripts and commands say it.
+STATES = {
+    "live": "live",
+    "paused": "paused",
+    "waiting": "waiting",
+    "throttled": "throttled",
+    "dead": "dead",
+    "removed": "removed",
 }
 
 # What sentences about routes and domains say of the app's pages and buttons, and what does the same here.
@@ -64,8 +83,4 @@ def at_terminal(sentence: str, route: str = "NAME") -> str:
 
 def missing_while_it_runs(path: Path) -> str:
     """What can still be done."""
-    return (
-        f"The key file {path} is gone, but `samizdat serve` still has the key in memory: don't stop it. Put back your "
-        "copy of the file, or run `samizdat keys recover` with your shares. If you have neither, run `samizdat export` "
-        "now: once `serve` has stopped, nothing can be read again."
-    )
+    return SENTENCES["key_missing"] % {"path": path}

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from django.db import transaction
+from django.utils.translation import gettext, override
+from django.utils.translation import gettext_lazy as lazy
 
 from samizdat import dbclock
 from samizdat.core.backup.manifest import FULL
@@ -16,6 +18,7 @@ from samizdat.delivery.backup_places import CopyDetails, PlaceDetails, PlaceStat
 from samizdat.delivery.models import BackupPlace
 from samizdat.health import machine, recovery
 from samizdat.health.findings import Finding
+from samizdat.health.looks import FAILED, found_by
 from samizdat.vault import keyring, shares
 
 ROOT = Path(__file__).parent.parent.parent
@@ -30,7 +33,13 @@ def calls() -> Iterator[ast.Call]:
 
 
 def codes() -> set[str]:
-    return {ast.literal_eval(call.args[0]) for call in calls()}
+    return {_code(call) for call in calls()}
+
+
+def _code(call: ast.Call) -> str:
+    """Of one constant alone it stands there by its name."""
+    first = call.args[0]
+    return FAILED if isinstance(first, ast.Name) else str(ast.literal_eval(first))
 
 
 def explained() -> dict[str, str]:
@@ -52,16 +61,33 @@ def test_the_handbook_explains_each_finding_and_no_other() -> None:
 def test_the_handbook_says_how_urgent_each_finding_is() -> None:
     said = explained()
     for call in calls():
-        code, state = ast.literal_eval(call.args[0]), call.args[1]
+        code, state = _code(call), call.args[1]
         states = {node.value for node in ast.walk(state) if isinstance(node, ast.Constant) and node.value in STATES}
         assert states <= set(said[code].split(", ")), (code, states)
 
 
-def test_what_is_not_good_says_a_sentence_with_an_end() -> None:
+def test_a_sentence_has_holes_for_values_so_that_it_can_be_translated() -> None:
     for call in calls():
-        sentence = call.args[3]
-        if isinstance(sentence, ast.Constant) and ast.literal_eval(call.args[1]) != "good":
-            assert " " in sentence.value.strip()
+        if _code(call) not in ("backup.place-fails", "backup.place-late", "backup.place-undeleted"):
+            assert not any(isinstance(text, ast.JoinedStr) for text in call.args[2:4]), _code(call)
+
+
+def test_a_finding_is_told_in_the_language_of_whoever_reads_it_with_its_commands_marked() -> None:
+    values = {"count": "3", "command": "samizdat log check", "why": lambda: gettext("Undo")}
+    found = Finding("keys.open", "red", lazy("backups"), lazy("Why: %(why)s. Run: %(command)s"), values)
+    with override("ru"):
+        assert found.told() == ("резервные копии", "Why: Отменить. Run: `samizdat log check`", ["samizdat log check"])
+        assert (found.subject, found.sentence) == ("backups", "Why: Undo. Run: samizdat log check")
+
+
+def test_a_look_that_breaks_is_a_finding_without_what_it_was_working_on_and_the_others_go_on() -> None:
+    def broken() -> Iterator[Finding]:
+        yield Finding("disk.room", "good", "disk", "Room.")
+        raise ValueError("ada@example.org")
+
+    found = list(found_by([broken, lambda: [Finding("memory.room", "good", "memory", "Room.")]]))
+    assert [each.code for each in found] == ["disk.room", FAILED, "memory.room"]
+    assert "ValueError in test_findings.py" in found[1].sentence and "ada" not in found[1].sentence
 
 
 def test_a_topic_is_the_beginning_of_a_code() -> None:
