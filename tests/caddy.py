@@ -50,9 +50,17 @@ def caddyfile(port: int, desk: int, public: int) -> str:
 @contextmanager
 def caddy(folder: Path, desk: int, public: int) -> Iterator[Proxy]:
     """What it says, on both streams, stands in `said`; a service's streams are the journal."""
-    proxy = Proxy(free_port(), folder / "caddy.txt")
+    port = free_port()
+    with running_caddy(folder, port, caddyfile(port, desk, public)) as proxy:
+        yield proxy
+
+
+@contextmanager
+def running_caddy(folder: Path, port: int, lines: str) -> Iterator[Proxy]:
+    """With these lines as its Caddyfile, which has it listen at this port."""
+    proxy = Proxy(port, folder / "caddy.txt")
     config = folder / "Caddyfile"
-    config.write_text(caddyfile(proxy.port, desk, public))
+    config.write_text(lines)
     home = {name: str(folder) for name in ("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME")}
     tool = find_tool("caddy")
     assert tool is not None

@@ -56,5 +56,6 @@ def publish(organization: Organization) -> None:
         unsubscribe_mailbox=kept.unsubscribe_mailbox if kept.known else None,
         hostile_state=kept.hostile_state if kept.known else None,
         zone=organization.timezone,
+        former=(*kept.hosts, *kept.brought) if kept.known else None,
         look=next((look(organization) for look in _looks), PublicLook()),
     )

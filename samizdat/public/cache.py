@@ -44,9 +44,11 @@ class _Remembered[*Asked, Answer]:
 
 form = _Remembered[str, str, Form](queries.form)
 place_of_host = _Remembered[str, Site](queries.place_of_host)
+moved_from = _Remembered[str, Site](queries.moved_from)
 
 
 def clear() -> None:
     """Who has asked for which host is nobody's business a second later."""
     form.clear()
     place_of_host.clear()
+    moved_from.clear()

@@ -50,12 +50,12 @@ class QuietMiddleware:
         return response
 
     def process_view(self, request: HttpRequest, _view: object, _args: object, _kwargs: object) -> HttpResponse | None:
-        """An organization whose keys were destroyed has one page."""
+        """An organization whose keys were destroyed has one page, and pages that have moved lead on."""
         if request.path in ALWAYS:
             return None
-        from samizdat.public.responses import closed  # As below.
+        from samizdat.public.responses import closed, moved  # As below.
 
-        return closed(request)
+        return closed(request) or moved(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if isinstance(error, Http404):

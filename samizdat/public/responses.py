@@ -204,6 +204,23 @@ def closed(request: HttpRequest) -> HttpResponse | None:
     )
 
 
+# Pages that are at the host of their organization alone; what emails lead to answers at former ones too, since mail
+# services follow no redirect where one press unsubscribes (RFC 8058, 3.1).
+_AT_HOME = ("/a/", "/f/")
+
+
+def moved(request: HttpRequest) -> HttpResponse | None:
+    """Leads from a host that an organization had to the one it has; None where nothing leads anywhere."""
+    if request.method not in ("GET", "HEAD") or not (request.path == "/" or request.path.startswith(_AT_HOME)):
+        return None
+    place = cache.moved_from(host_of(request))
+    if place is None:
+        return None
+    response = HttpResponse(status=308)
+    response["Location"] = f"https://{place.host}{request.get_full_path()}"
+    return response
+
+
 def too_much(request: HttpRequest) -> HttpResponse:
     response = _sentence(request, 503, lambda: _("This link was used too many times just now. Try again in a minute."))
     response["Retry-After"] = "60"

@@ -58,6 +58,8 @@ SLOT_TRIES = 8
 WAITING = 1000
 # Links of letters that are written in one transaction.
 TARGETS = 200
+# Hosts that an organization had.
+MOST_FORMER = 50
 _random = secrets.SystemRandom()
 
 
@@ -82,9 +84,10 @@ def publish_place(
     hostile_state: str | None = "",
     zone: str = "UTC",
     look: PublicLook = PublicLook(),
+    former: Iterable[str] | None = (),
 ) -> None:
-    """An organization as the public knows it. `host`: a bare host name, "" when it has none of its own. What is None
-    stays as it is.
+    """An organization as the public knows it. `host`: a bare host name, "" when it has none of its own; `former`: those
+    that it had. What is None stays as it is.
 
     This machine's own name and bare addresses are nobody's: a demo is looked at under either.
     """
@@ -96,6 +99,7 @@ def publish_place(
         "unsubscribe_mailbox": unsubscribe_mailbox,
         "hostile_state": hostile_state,
         "zone": zone,
+        "former": None if former is None else _former(host, former),
         **asdict(look),
     }
     site = next(signed_rows.ours(Site.objects.filter(uid=uid)), Site(uid=uid, language="en"))
@@ -103,6 +107,11 @@ def publish_place(
         if value is not None:
             setattr(site, fact, value)
     _write(site)
+
+
+def _former(host: str, former: Iterable[str]) -> str:
+    names = sorted({name.lower() for name in former if not is_here(name)} - {"", host.lower()})
+    return f" {' '.join(names[:MOST_FORMER])} " if names else ""
 
 
 def close_place(uid: bytes) -> bool:

@@ -23,6 +23,8 @@ class Site(SignedRow):
 
     uid = models.BinaryField(max_length=16, primary_key=True)
     host = models.CharField(max_length=200, blank=True, db_index=True)
+    # Hosts that its pages had: a blank before and behind each. They lead to `host` where nobody else has them.
+    former = models.TextField(blank=True, default="", db_default="")
     name = models.CharField(max_length=200)
     language = models.CharField(max_length=8)
     accent = models.CharField(max_length=7)

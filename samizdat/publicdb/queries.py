@@ -43,6 +43,14 @@ def place_of_host(host: str) -> Site | None:
     return homeless[0] if len(homeless) == 1 else None
 
 
+def moved_from(host: str) -> Site | None:
+    """Whose pages were at this host before, where it is nobody's now and no other organization says the same."""
+    if not host or " " in host or _owner(host) is not None:
+        return None
+    sites = list(ours(Site.objects.filter(former__contains=f" {host} ").exclude(host="")[:2]))
+    return sites[0] if len(sites) == 1 else None
+
+
 def _first[Row: SignedRow](rows: QuerySet[Row]) -> Row | None:
     return next(ours(rows), None)
 

@@ -245,6 +245,26 @@ class TestHosts:
         foreign = tokens.make(OTHER_KEY, "leave", 4, 9)
         assert "Harbour" in reader.get(f"/u/{foreign}", headers={"host": "harbour.example"}).content.decode()
 
+    def test_pages_lead_from_a_former_host_to_the_one_of_now(self, reader: Client) -> None:
+        publish(host="new.example", former=["old.example", "older.example", "new.example", "127.0.0.1"])
+        for host in ("old.example", "older.example:8443"):
+            for address in ("/", "/a/", "/a/abc?light", "/f/thursday?next=//evil.example"):
+                answer = reader.get(address, headers={"host": host})
+                assert (answer.status_code, answer["Location"]) == (308, f"https://new.example{address}")
+            assert reader.get(f"/u/{token()}", headers={"host": host}).status_code == 200
+            pressed = reader.post(f"/u/{token()}", {"List-Unsubscribe": "One-Click"}, headers={"host": host})
+            assert pressed.status_code == 200, "mail services follow no redirect there"
+            assert reader.get("/robots.txt", headers={"host": host}).status_code == 200
+        for host in ("elsewhere.example", "example", "old.example older.example"):
+            assert reader.get("/a/", headers={"host": host}).status_code == 404
+        assert reader.get("/a/", headers={"host": "new.example"}).status_code == 200
+
+    def test_a_former_host_that_another_group_has_or_had_too_leads_nowhere(self, reader: Client) -> None:
+        publish(host="new.example", former=["old.example", "shared.example"])
+        publish(OTHER_UID, host="old.example", name="Harbour", former=["shared.example"])
+        assert "Harbour" in reader.get("/a/", headers={"host": "old.example"}).content.decode()
+        assert reader.get("/a/", headers={"host": "shared.example"}).status_code == 404
+
     def test_a_foreign_token_never_names_our_list(self, reader: Client) -> None:
         publish(OTHER_UID, name="Harbour")
         page = reader.get(f"/u/{tokens.make(OTHER_KEY, 'leave', 4, 9)}").content.decode()

@@ -22,6 +22,7 @@ class Migration(InitialMigration):
                 ('signature', models.BinaryField(max_length=64)),
                 ('uid', models.BinaryField(max_length=16, primary_key=True, serialize=False)),
                 ('host', models.CharField(blank=True, db_index=True, max_length=200)),
+                ('former', models.TextField(blank=True, db_default='', default='')),
                 ('name', models.CharField(max_length=200)),
                 ('language', models.CharField(max_length=8)),
                 ('accent', models.CharField(max_length=7)),
