@@ -21,6 +21,7 @@ ENDED = {
         "A mailbox provider rejects our emails; nobody was marked as bounced for it. `samizdat campaign "
         "status ID` says what is missing. Once it's fixed: samizdat campaign resume ID"
     ),
+    "keys_locked": "The organization is locked, so nothing is sent. Unlock it with: samizdat keys unlock",
     "wait_limit": "The rest was deferred by mailbox providers. `samizdat serve` tries again, or run this again later.",
     "stopped": "Stopped. Run this again to continue.",
     "held": "The campaign is in its undo window. `samizdat serve` sends it automatically.",

@@ -13,7 +13,7 @@ from django.db import InterfaceError, OperationalError, connection, connections
 
 from samizdat import dbclock, wakeups
 from samizdat.campaigns.models import Campaign
-from samizdat.delivery.actions import copied_installation
+from samizdat.delivery.actions import copied_installation, key_locks
 from samizdat.delivery.actions import due as clocks
 from samizdat.delivery.engine.claimer import Claimer
 from samizdat.delivery.engine.locks import FileLock, check_sessions, sender_lock
@@ -22,6 +22,7 @@ from samizdat.delivery.engine.sender_context import SenderContext
 from samizdat.delivery.models import Route
 from samizdat.delivery.queries import status
 from samizdat.logs import where_it_broke
+from samizdat.vault import locks
 
 log = logging.getLogger("samizdat.sender")
 
@@ -262,8 +263,10 @@ class _Watched:
             return "fenced"
         if campaign.state == "waiting" and campaign.reason in ("", "no_route", "barred"):
             return self._no_route()
-        if campaign.state == "waiting" and campaign.reason in ("provider", "keys_locked"):
+        if campaign.state == "waiting" and campaign.reason == "provider":
             return campaign.reason
+        if campaign.state == "waiting" and campaign.reason == key_locks.REASON and locks.state(campaign.organization):
+            return campaign.reason  # One that was unlocked goes on by itself.
         self._stuck_since = None
         if campaign.state in _ENDS and campaign.state != "waiting":
             return _ENDS[campaign.state]
