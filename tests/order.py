@@ -61,6 +61,7 @@ DATABASES = {
     "hosts",
     "house",
     "instance",
+    "kills",
     "peopled",
     "cramped",
     "seized",

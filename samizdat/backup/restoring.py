@@ -1,16 +1,16 @@
 """Filling an empty installation from a copy."""
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from django.db import connections
+from django.db import connection, connections
 
 from samizdat import db
 from samizdat.accounts.models import Organization
 from samizdat.audience.models import Import, ImportPiece
-from samizdat.backup import folder, sets, tails
+from samizdat.backup import advisory, folder, sets, tails
 from samizdat.backup.errors import BackupRefused
 from samizdat.backup.reading import ORDER, where
 from samizdat.backup.sets import Copy, ReadablePlace
@@ -29,6 +29,30 @@ _LEFT_BEHIND = tuple(
     for piece, column, whole in ((ImportPiece, "import_run_id", Import), (ExportPiece, "export_id", Export))
 )
 _FENCE = f"UPDATE {Organization._meta.db_table} SET sending_locked = true"
+# Advisory lock on PostgreSQL (writing.BACKUP_LOCK is the one before).
+RESTORE_LOCK = 0x5A4D495A0008
+# A comment is kept and taken back with the rows of its transaction.
+_MARKED = Organization._meta.db_table
+
+
+@contextlib.contextmanager
+def only_restore() -> Iterator[None]:
+    """One at a time into the database of a server. Errors: BackupRefused."""
+    with advisory.only_session(RESTORE_LOCK) as is_ours:
+        if not is_ours:
+            raise BackupRefused(
+                "restore_runs", "Another restore into this database is running. Wait until it has finished."
+            )
+        yield
+
+
+def is_filled(mark: str) -> bool:
+    """Whether a server's database has the rows that fill() was given with this mark."""
+    if connection.vendor != "postgresql" or not db.migrated("default"):
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT obj_description(%s::regclass, 'pg_class')", [_MARKED])
+        return bool(cursor.fetchone()[0] == mark)
 
 
 def check_version(opened: Manifest) -> None:
@@ -60,11 +84,12 @@ def fill(
     naming_key: bytes,
     *,
     tail: TailFound | None = None,
+    mark: str = "",
     tell: Callable[[int, int], None] = lambda _done, _whole: None,
 ) -> None:
     """Writes the rows of a copy into databases that have tables and no rows, and what its tail has changed. In the same
-    transaction, no organization may send. tell: called with the rows written so far, and all of them. Errors:
-    BackupRefused, PlaceError."""
+    transaction, no organization may send. mark: hex digits for is_filled(). tell: called with the rows written so far,
+    and all of them. Errors: BackupRefused, PlaceError."""
     check_version(copy.manifest)
     connections.close_all()  # On SQLite nobody else may have the files open.
     whole, done = sum(copy.manifest.totals.values()), 0
@@ -73,7 +98,7 @@ def fill(
         tables = copied_tables([alias])
         with contextlib.closing(open_target(*where(alias), [table.name for table in tables])) as target:
             _make_room(target, alias, tables)
-            with target.filling(partial(_finish, target, alias, place, copy, tail, identities)):
+            with target.filling(partial(_finish, target, alias, place, copy, tail, identities, mark)):
                 for entry in entries:
                     for piece in entry.pieces:
                         read = sets.content_of(place, piece, entry.name, identities, naming_key)
@@ -91,6 +116,7 @@ def _finish(
     copy: Copy,
     tail: TailFound | None,
     identities: Sequence[object],
+    mark: str,
 ) -> None:
     if tail is not None:
         for changes, last in tails.moments(place, copy, tail, identities, alias):
@@ -101,6 +127,8 @@ def _finish(
         for statement in _LEFT_BEHIND:
             target.execute(statement)
         target.execute(_FENCE)
+        if mark:
+            target.execute(f"COMMENT ON TABLE {_MARKED} IS '{int(mark, 16):032x}'")
 
 
 def _apply(target: Target, changes: Sequence[Change]) -> None:

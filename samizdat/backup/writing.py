@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from django.db import connection, connections
+from django.db import connection
 
 from samizdat import __version__, db
-from samizdat.backup import folder, recipients, sets, tails
+from samizdat.backup import advisory, folder, recipients, sets, tails
 from samizdat.backup.errors import BackupRefused
 from samizdat.backup.keys import BackupKeys, backup_keys
 from samizdat.backup.reader import MadePiece, PieceMaker, Unit, recipient_of
@@ -116,27 +116,12 @@ def only_backup() -> Iterator[None]:
     if not lock.take():
         raise _other_runs()
     try:
-        with _only_session():
+        with advisory.only_session(BACKUP_LOCK) as is_ours:
+            if not is_ours:
+                raise _other_runs()
             yield
     finally:
         lock.release()
-
-
-@contextlib.contextmanager
-def _only_session() -> Iterator[None]:
-    """PostgreSQL: a session of its own, so that whoever is killed lets go."""
-    if connection.vendor != "postgresql":
-        yield
-        return
-    session = connections["default"].copy()
-    try:
-        with session.cursor() as cursor:
-            cursor.execute("SELECT pg_try_advisory_lock(%s)", [BACKUP_LOCK])
-            if not cursor.fetchone()[0]:
-                raise _other_runs()
-        yield
-    finally:
-        session.close()
 
 
 def _other_runs() -> BackupRefused:

@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from samizdat.options import data_folder, key_file, option
 
 if TYPE_CHECKING:
     from samizdat import plugins
+    from samizdat.backup.begun_restores import BegunRestore
     from samizdat.backup.keys import BackupKeys
     from samizdat.backup.sets import Copy, UnusableCopy
     from samizdat.backup.tails import TailFound
@@ -52,7 +53,7 @@ def restore(
     FROM is the folder of the backup, or the URL of its place. It doesn't matter which database the backup is from.
     Nothing is overwritten, and nothing is sent until `samizdat release`.
     """
-    _refuse_data()
+    _refuse_data(data_folder())
     place = backup_place.opened(source, password_file)
     opened = _open(place, given_key_file, identity, name)
     _refuse_other_key(opened.key_text)
@@ -64,9 +65,8 @@ def restore(
     _say(opened)
 
 
-def _refuse_data() -> None:
+def _refuse_data(folder: Path) -> None:
     """Errors: CommandFailed, where something would be overwritten."""
-    folder = data_folder()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise CommandFailed(
             f"{folder} isn't empty, and a restore overwrites nothing. Set SAMIZDAT_DATA to a new folder, or move this "
@@ -148,67 +148,129 @@ def _instance_key(path: Path) -> bytes:
 
 @contextmanager
 def _staged() -> Iterator[Path]:
-    """A folder beside the data folder, which takes its place when the block has ended well. One that a killed restore
-    left is thrown away. The environment names it meanwhile, and the key file where it will be."""
+    """A folder beside the data folder, which takes its place when the block has ended well; this restore's alone. The
+    environment names it meanwhile, and the key file where it will be. Errors: CommandFailed."""
     target = data_folder()
     staging = target.with_name(f"{target.name}.restoring")
     os.environ.update(SAMIZDAT_KEY_FILE=str(key_file()), SAMIZDAT_DATA=str(staging))
-    shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir(mode=0o700, parents=True)
     try:
-        yield staging
-    except BaseException:
-        shutil.rmtree(staging, ignore_errors=True)
-        raise
+        bootstrap.load_django()
+        with _only_restore(staging):
+            _refuse_data(target)  # Another restore may have ended just now.
+            try:
+                yield staging
+            except BaseException:
+                _throw_away(staging)
+                raise
     finally:
         os.environ["SAMIZDAT_DATA"] = str(target)
 
 
+@contextmanager
+def _only_restore(staging: Path) -> Iterator[None]:
+    """Errors: CommandFailed, where another one is at it."""
+    from samizdat.backup.begun_restores import LOCK
+    from samizdat.delivery.engine.locks import FileLock
+
+    staging.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock, is_ours = FileLock(staging / LOCK), False
+    with suppress(FileNotFoundError):  # It has just ended.
+        is_ours = lock.take()
+    if not is_ours:
+        raise CommandFailed(
+            "Another restore into this data folder is running. Wait until it has finished.", "restore_runs"
+        )
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _throw_away(staging: Path) -> None:
+    """What a restore has left that failed, unless all rows are in a server's database: the next one goes on then."""
+    from samizdat.backup import begun_restores
+
+    with suppress(Exception):  # The server is gone: nobody knows.
+        if not begun_restores.filled(staging):
+            shutil.rmtree(staging)
+
+
 def _fill(place: "plugins.Place", opened: Opened, staging: Path) -> None:
     """Errors: CommandFailed, BackupRefused, PlaceError."""
-    bootstrap.load_django()
     from django.db import connections
 
-    from samizdat.backup import restoring
-    from samizdat.core.backup.rows import naming_key
+    from samizdat.backup import begun_restores, restoring
     from samizdat.delivery.actions import copied_installation
     from samizdat.delivery.engine import recovery
     from samizdat.vault import keyring
     from samizdat.vault.source import InstanceSource
 
-    target = Path(os.environ["SAMIZDAT_KEY_FILE"])
-    key = naming_key(opened.keys.names, opened.copy.manifest.recipients or [opened.keys.recipient])
+    with restoring.only_restore():
+        if begun := begun_restores.filled(staging):
+            _go_on(opened, begun)
+        else:
+            begun_restores.clear(staging)
+            _write_rows(place, opened, staging)
+        keyring.use(InstanceSource(opened.instance_key))
+        if opened.tail is not None and opened.tail.paths:
+            recovery.recover_restored(bootstrap.now())
+        copied_installation.record_restored(bootstrap.now())
+        connections.close_all()
+        modes.close(staging)
+        target = Path(os.environ["SAMIZDAT_KEY_FILE"])
+        if not target.exists():
+            modes.replace_file(target, opened.key_text)
+        _move(staging)
+
+
+def _write_rows(place: "plugins.Place", opened: Opened, staging: Path) -> None:
+    from samizdat.backup import begun_restores, restoring
+    from samizdat.core.backup.rows import naming_key
+
     if option("DATABASE_URL"):
         restoring.refuse_rows()
     instance.migrate()
+    key, mark = naming_key(opened.keys.names, opened.copy.manifest.recipients or [opened.keys.recipient]), ""
     with progress("Restoring") as shown:
         restoring.put_files_back(place, opened.copy, opened.identities, key, staging, opened.tail)
+        if option("DATABASE_URL"):
+            mark = begun_restores.note(staging, opened.copy, opened.tail)
         restoring.fill(
             place,
             opened.copy,
             opened.identities,
             key,
             tail=opened.tail,
+            mark=mark,
             tell=lambda done, whole: shown.show(done, whole, done),
         )
-    keyring.use(InstanceSource(opened.instance_key))
-    if opened.tail is not None and opened.tail.paths:
-        recovery.recover_restored(bootstrap.now())
-    copied_installation.record_restored(bootstrap.now())
-    connections.close_all()
-    modes.close(staging)
-    if not target.exists():
-        modes.replace_file(target, opened.key_text)
-    _move(staging)
+
+
+def _go_on(opened: Opened, begun: "BegunRestore") -> None:
+    """Errors: CommandFailed."""
+    if begun.copy != opened.copy.path:
+        raise CommandFailed(
+            f"A restore of {begun.copy} into this database was stopped when all its rows were there. Finish it with "
+            f"--copy {begun.copy}, or use an empty database.",
+            "restore_begun",
+        )
+    note("A restore was stopped when all rows were in the database. This one goes on from there.")
+    opened.tail = begun.tail
 
 
 def _move(staging: Path) -> None:
     """The data folder is there as a whole, or not at all."""
+    from samizdat.backup.begun_restores import BEGUN, LOCK
+
     target = staging.with_name(staging.name.removesuffix(".restoring"))
     os.sync()  # SQLite waited for nothing while it was filled.
     if target.exists():
         target.rmdir()
     staging.rename(target)
+    # Only now: until then a killed restore goes on by what it says.
+    for name in (BEGUN, LOCK):
+        (target / name).unlink(missing_ok=True)
+    modes.sync_folder(target.parent)
 
 
 def _say(opened: Opened) -> None:

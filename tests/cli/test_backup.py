@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import psycopg
 import pyrage
 import pytest
 from backports import zstd
 from django.db import connection
 
+from samizdat.backup import restoring
+from samizdat.delivery.engine.locks import FileLock
 from tests import moulds
 from tests.cli.conftest import House
 
@@ -359,6 +362,29 @@ def test_what_a_killed_restore_left_is_thrown_away(living: House, written: Path,
     (left / "samizdat.sqlite3").write_bytes(b"half")
     there.say("restore", str(written), "--key-file", str(living.key))
     assert not left.exists() and there.data.exists()
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_of_two_restores_at_once_the_second_is_refused_and_takes_nothing_from_the_first(
+    living: House, written: Path, elsewhere: Elsewhere, vendor: str
+) -> None:
+    there, words = elsewhere(vendor), ("restore", str(written), "--key-file", str(living.key))
+    staging = there.data.with_name("data.restoring")
+    staging.mkdir()
+    (staging / "samizdat.sqlite3").write_bytes(b"being written")
+    lock = FileLock(staging / "restore.lock")
+    assert lock.take()
+    refused = there(*words, "--json")
+    assert (refused.code, refused.json["error"]) == (1, "restore_runs")
+    assert (staging / "samizdat.sqlite3").read_bytes() == b"being written"
+    lock.release()
+    if vendor == "postgresql":  # Of another data folder, into the same database.
+        with psycopg.connect(there.environment["DATABASE_URL"]) as other:
+            other.execute("SELECT pg_advisory_lock(%s)", [restoring.RESTORE_LOCK])
+            refused = there(*words, "--json")
+        assert (refused.code, refused.json["error"]) == (1, "restore_runs")
+    assert there.say(*words)["data"] == str(there.data)
+    assert not staging.exists() and not (there.data / "restore.lock").exists()
 
 
 @pytest.mark.once

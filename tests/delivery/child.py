@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 # Where a power switch is most unkind: (module, name in it, before or after).
@@ -34,9 +34,15 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def arm(step: str, calls: int, held: bool = False, end: Callable[[], None] = die) -> None:
+def arm(
+    step: str,
+    calls: int,
+    held: bool = False,
+    end: Callable[[], None] = die,
+    steps: Mapping[str, tuple[str, str, str]] = STEPS,
+) -> None:
     """The process kills itself at the given call of a step."""
-    place, name, when = STEPS[step]
+    place, name, when = steps[step]
     module, _, kind = place.partition(":")
     owner: Any = importlib.import_module(module)
     owner = getattr(owner, kind) if kind else owner
