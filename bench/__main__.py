@@ -6,7 +6,7 @@ import runpy
 import sys
 from pathlib import Path
 
-HELPERS = ("__main__", "common", "letters", "segments", "sender", "tagging")
+HELPERS = ("__main__", "backup_kills", "common", "letters", "segments", "sender", "tagging")
 
 
 os.environ.setdefault("SAMIZDAT_USER", "root")

@@ -1,7 +1,8 @@
 """A sender killed over and over: nobody lost, every further copy accounted for, the books right at every instant.
 
-python -m bench kill [--kills 334] [--people 20000] [--workers 1,4] [--connections 8] [--policy resend|hold]
-                     [--only sqlite|postgresql] [--seed 1]
+python -m bench kill [--what sends] [--kills 334] [--people 20000] [--workers 1,4] [--connections 8]
+                     [--policy resend|hold] [--only sqlite|postgresql] [--seed 1]
+python -m bench kill --what backup [--kills 200] [--people 300]    see backup_kills.py
 
 So many kills on SQLite, as many on PostgreSQL with one sender, and as many with four, of which one at random is killed.
 Every other one is stopped at a fail point (tests/delivery/child.py), the rest at a random moment. Each is stopped first
@@ -26,7 +27,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench import common
+from bench import backup_kills, common
 from bench.letters import Bench
 
 # Seconds before each answer, so that there is always something on its way.
@@ -39,20 +40,27 @@ SAMPLE = 0.1
 # A fail point is met at a random one of so many calls: of messages there are many, of groups of results few.
 MANY, FEW = 150, 2
 OFTEN = ("after S", "after the final dot", "before R")
+# What backups were called once.
+WHATS = {"lifeboat": "backup"}
 MESSAGE_ID = re.compile(rb"(?im)^message-id:\s*(<[^>]+>)")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="bench kill", description=__doc__.partition("\n\n")[0])
-    parser.add_argument("--people", type=int, default=20_000)
-    parser.add_argument("--kills", type=int, default=334, help="for each number of senders on each database")
+    parser.add_argument("--what", type=lambda word: WHATS.get(word, word), choices=["sends", "backup"], default="sends")
+    parser.add_argument("--people", type=int)
+    parser.add_argument("--kills", type=int, help="on each database, of sends for each number of senders")
     parser.add_argument("--workers", default="1,4", help="senders on PostgreSQL; SQLite has one")
     parser.add_argument("--connections", type=int, default=8, help="of each sender")
     parser.add_argument("--policy", choices=["resend", "hold"], default="resend")
     parser.add_argument("--only", choices=common.VENDORS)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    return common.on_each_database(options, "bench.kill", lambda data: measure(data, options))
+    is_sends = options.what == "sends"
+    options.people = options.people or (20_000 if is_sends else backup_kills.PEOPLE)
+    options.kills = options.kills or (334 if is_sends else backup_kills.KILLS)
+    work = measure if is_sends else backup_kills.measure
+    return common.on_each_database(options, "bench.kill", lambda data: work(data, options))
 
 
 def measure(data: Path, options: argparse.Namespace) -> int:
