@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import batched
 
 from django.db import IntegrityError, transaction
 
@@ -30,7 +31,7 @@ TOGETHER = 500
 
 
 @dataclass(frozen=True, slots=True)
-class _Renewed:
+class _Renewal:
     id: int
     comparable: str  # Their address.
     before: tuple[bytes, bytes]  # What is sealed of them, and their index.
@@ -59,18 +60,19 @@ def renew(organization: Organization, ids: Sequence[int], now: datetime) -> int:
     """How many of these are under the current key by now. Who is being changed at this moment is left for the next
     walk."""
     keys = keyring.keys(organization)
-    renewed = _made(organization, keys, ids)
+    renewals = _renewals(organization, keys, ids)
     try:
         with transaction.atomic():
-            return _write(organization, keys, renewed, now)
+            return _write(organization, keys, renewals, now)
     except IntegrityError:  # Another row has an index that belongs to one of them.
-        return sum(_alone(organization, keys, one, now) for one in renewed)
+        return sum(_alone(organization, keys, renewal, now) for renewal in renewals)
 
 
-def _made(organization: Organization, keys: OrganizationKeys, ids: Sequence[int]) -> list[_Renewed]:
+def _renewals(organization: Organization, keys: OrganizationKeys, ids: Sequence[int]) -> list[_Renewal]:
     """Before the transaction: on SQLite everybody else waits for its end."""
     known = renewable(organization, keys, ids)
-    opened, sealed, made = sealed_subscribers.opener(keys).open, sealed_subscribers.sealer(keys).seal, []
+    opened, sealed = sealed_subscribers.opener(keys).open, sealed_subscribers.sealer(keys).seal
+    renewals: list[_Renewal] = []
     for id, blob, _language, _joined, index in sql.subscribers_at(organization.id, [*known]):
         before, text = known[id]
         if bytes(index) != before:
@@ -81,33 +83,34 @@ def _made(organization: Organization, keys: OrganizationKeys, ids: Sequence[int]
         except seal.SealError:
             continue
         fresh = sealed(plain, number, os.urandom(seal.NONCE_BYTES), new[: sealed_subscribers.MARK])
-        made.append(_Renewed(id, text.removeprefix(WAITING), (bytes(blob), before), fresh, new))
-    return made
+        renewals.append(_Renewal(id, text.removeprefix(WAITING), (bytes(blob), before), fresh, new))
+    return renewals
 
 
-def _alone(organization: Organization, keys: OrganizationKeys, one: _Renewed, now: datetime) -> int:
+def _alone(organization: Organization, keys: OrganizationKeys, renewal: _Renewal, now: datetime) -> int:
     try:
         with transaction.atomic():
-            return _write(organization, keys, [one], now)
+            return _write(organization, keys, [renewal], now)
     except IntegrityError:
-        put_indexes_right(organization, [one.id & NUMBER_MASK], now=now)
+        put_indexes_right(organization, [renewal.id & NUMBER_MASK], now=now)
         return 1
 
 
-def _write(organization: Organization, keys: OrganizationKeys, renewed: Sequence[_Renewed], now: datetime) -> int:
+def _write(organization: Organization, keys: OrganizationKeys, renewals: Sequence[_Renewal], now: datetime) -> int:
     if keyring.index_key_in_use(organization.id, alone=True) != keys.index_version:
         raise IndexKeyReplaced
-    here = sql.indexes_to_change([one.id for one in renewed])
-    renewed = [one for one in renewed if here.get(one.id) == one.before]
-    sql.change_indexes([(one.sealed, one.index, keys.index_version, one.id) for one in renewed])
-    _renew_suppressions(organization, keys, [one.comparable for one in renewed], now)
-    _renew_doubles(keys, renewed)
-    last = address_log.last_indexes([one.id for one in renewed])
-    moved = {one.id: one.comparable for one in renewed if one.id in last}
+    here = sql.indexes_to_change([renewal.id for renewal in renewals])
+    renewals = [renewal for renewal in renewals if here.get(renewal.id) == renewal.before]
+    version = keys.index_version
+    sql.change_indexes([(renewal.sealed, renewal.index, version, renewal.id) for renewal in renewals])
+    comparable = {renewal.id: renewal.comparable for renewal in renewals}
+    _renew_suppressions(organization, keys, [*comparable.values()], now)
+    _renew_doubles(keys, comparable)
+    moved = {id: comparable[id] for id in address_log.last_indexes([*comparable])}
     if moved:
         details = {id: address_log.detail_for(keys, address) for id, address in moved.items()}
         record_each(address_log.REINDEXED, organization, details, now=now)
-    return len(renewed)
+    return len(renewals)
 
 
 def _renewed_blinds(keys: OrganizationKeys, texts: Iterator[str]) -> dict[bytes, bytes]:
@@ -121,7 +124,7 @@ def _renew_suppressions(
 ) -> None:
     """Their entries, and those of their mailboxes however they are spelled, as the log has to say as well."""
     new = _renewed_blinds(keys, (form for text in texts for form in (text, suppression_log.root_text(text))))
-    for some in _portions(new):
+    for some in batched(new, TOGETHER):
         rows = Suppression.objects.filter(organization=organization, email_index__in=some)
         columns = [*rows.values_list("id", "email_index", "reason", "day")]
         if columns:
@@ -132,17 +135,10 @@ def _renew_suppressions(
             suppression_log.write(organization, written, now)
 
 
-def _renew_doubles(keys: OrganizationKeys, renewed: Sequence[_Renewed]) -> None:
-    new = _renewed_blinds(keys, (misspelling.canonical(one.comparable) for one in renewed))
-    for at in range(0, len(renewed), TOGETHER):
-        ids = [one.id for one in renewed[at : at + TOGETHER]]
+def _renew_doubles(keys: OrganizationKeys, comparable: Mapping[int, str]) -> None:
+    new = _renewed_blinds(keys, map(misspelling.canonical, comparable.values()))
+    for ids in batched(comparable, TOGETHER):
         rows = DataQualityIssue.objects.filter(subscriber__in=ids, kind=DOUBLE)
         for id, mark in rows.values_list("subscriber_id", "mark"):
             if bytes(mark) in new:
                 DataQualityIssue.objects.filter(subscriber=id, kind=DOUBLE).update(mark=new[bytes(mark)])
-
-
-def _portions(new: Mapping[bytes, bytes]) -> Iterator[list[bytes]]:
-    formers = [*new]
-    for at in range(0, len(formers), TOGETHER):
-        yield formers[at : at + TOGETHER]

@@ -222,9 +222,9 @@ def _is_named(organization: Organization, row: VaultKey) -> bool:
     own = {"id__gt": row_id(organization.id, 0), "id__lt": row_id(organization.id + 1, 0)}
     subscribers = Subscriber.objects.filter(organization=organization, index_version=row.number, **own)
     listed = Suppression.objects.filter(organization=organization, index_version=row.number)
-    noes = [consent.KINDS.index(kind) for kind in ("withdrawn", "objected", "cleaned")]
-    said = ConsentRecord.objects.filter(organization=organization, kind__in=noes, day__lte=row.created)
+    kinds = [consent.KINDS.index(kind) for kind in ("withdrawn", "objected", "cleaned")]
+    noes = ConsentRecord.objects.filter(organization=organization, kind__in=kinds, day__lte=row.created)
     exports = Export.objects.filter(organization=organization)
     imports = Import.objects.filter(organization=organization).exclude(state__in=("finished", "failed"))
-    there = (subscribers, listed, said.exclude(sealed=b""), exports, imports)
+    there = (subscribers, listed, noes.exclude(sealed=b""), exports, imports)
     return any(some.exists() for some in there) or any(True for _row in _former_names(organization))
