@@ -28,14 +28,14 @@ LEFT: Mapping[str, str] = {
     "portability.export.details_sealed": _BY_MAC,
 }
 
-# Of no organization: sealed with a key that is derived from the instance key.
-OF_THE_INSTANCE = {
-    "accounts.person.email_sealed",
-    "accounts.person.name_sealed",
-    "accounts.person.notices_sealed",
-    "accounts.session.data_sealed",
-    "accounts.addresschange.details_sealed",
-    "delivery.backupplace.state_sealed",
+# Of no organization: sealed with a key that is derived from the instance key, for this purpose (vault/purposes.py).
+OF_THE_INSTANCE: Mapping[str, str] = {
+    "accounts.person.email_sealed": "people",
+    "accounts.person.name_sealed": "people",
+    "accounts.person.notices_sealed": "people",
+    "accounts.session.data_sealed": "sessions",
+    "accounts.addresschange.details_sealed": "people",
+    "delivery.backupplace.state_sealed": "backup places",
 }
 
 

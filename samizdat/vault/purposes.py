@@ -1,47 +1,78 @@
 """What keys are derived from the instance key for: one each, used in one place, so that nothing which one of them makes
 or opens means anything to another. A test finds every use in the code."""
 
+from typing import Literal, NamedTuple
+
+# What becomes of what a purpose has made once the instance key is replaced (docs/key-formats.md; not built yet):
+#
+# ENDS        It ends with the old key, which costs somebody a sign-in at most.
+# ANEW        It is made anew from what stands beside it, after it was checked under the old key: what doesn't fit stays
+#             as it is, since whoever writes the database put it there.
+# SEALED      As ANEW: it is opened with the old key and sealed with the new one.
+# KEPT        The old derived key stays, wrapped by the new instance key: it reads and checks what was made before, and
+#             makes nothing.
+# KEPT_WHILE  As KEPT, until nothing names it any more: a link is over, or somebody has signed in again.
+ENDS: Literal["ends"] = "ends"
+ANEW: Literal["anew"] = "anew"
+SEALED: Literal["sealed"] = "sealed"
+KEPT: Literal["kept"] = "kept"
+KEPT_WHILE: Literal["kept while"] = "kept while"
+type Rule = Literal["ends", "anew", "sealed", "kept", "kept while"]
+
+
+class Purpose(NamedTuple):
+    """`roles`: the processes that may have it (keyserver.py)."""
+
+    roles: tuple[str, ...]
+    rule: Rule
+
+
 _DESK, _BOTH, _ALL = ("desk",), ("desk", "worker"), ("desk", "worker", "sender")
 
-# The label -> which processes may have it (keyserver.py).
-PURPOSES: dict[str, tuple[str, ...]] = {
-    "django secret": _BOTH,  # What Django signs.
-    "people": _BOTH,  # Addresses and names of people who sign in, sealed.
-    "people index": _DESK,  # What stands for one of those addresses, in memory alone.
-    "people hashes": _DESK,  # Hashes by which accounts are found, each with its number.
-    "password pepper": _DESK,
-    "grants": _BOTH,  # MACs of what a row grants.
-    "session keys": _DESK,  # Hashes of what the cookie says.
-    "sessions": _DESK,  # What a session holds, sealed.
-    "device cookies": _DESK,  # MACs of browsers that signed in before.
-    "tries": _DESK,  # Hashes of what failed sign-ins are counted by.
-    "tries of an address": _DESK,  # Hashes by which they are found again.
-    "invitations": _DESK,  # Hashes of their links.
-    "address links": _BOTH,  # Hashes that links are made of, by which somebody confirms a new address of theirs.
-    "set-up code": _DESK,
-    "signed out": _DESK,  # What somebody typed while signed out, sealed.
-    "share links": _DESK,  # Hashes of links for people outside.
-    "shared letters": _DESK,  # Marks of the letter that one of them read.
-    "recipient keys": _BOTH,  # Hashes of the keys that exports are sealed to.
-    "key locks": _BOTH,  # MACs of whose keys are locked.
-    "strict people": _DESK,  # MACs of who unlocks a strict organization.
-    "events": _BOTH,  # Details of events of no organization, sealed.
-    "consent records": _BOTH,  # Digests of them.
-    "log": _ALL,  # Digests of events.
-    "suppression marks": _BOTH,  # Hashes of indexes, by which an event of one suppression is looked up.
-    "chain": _ALL,  # Links of the chain over events and consent records.
-    "log files": _DESK,  # Signatures of logs that were downloaded.
-    "key fingerprint": _DESK,  # Its first characters say which installation a key file or share belongs to.
-    "public pages": _BOTH,  # Signatures of the public database's rows; the public process gets what checks them.
-    "location": _ALL,  # Hashes of where the installation runs.
-    "backup pieces": _BOTH,  # Names of the pieces of a backup, by what is in them.
-    "backup manifests": _BOTH,  # Signatures of manifests.
-    "backup identity": _BOTH,  # The secret key of age that opens manifests, and pieces that nobody else was given.
-    "backup places": _BOTH,  # Where backups go, with passwords, sealed.
-    "releases": _ALL,  # MAC of how often it was released.
-    "epoch records": _BOTH,  # MACs of who may send, at backup places.
+PURPOSES: dict[str, Purpose] = {
+    "django secret": Purpose(_BOTH, ENDS),  # What Django signs.
+    "people": Purpose(_BOTH, SEALED),  # Addresses and names of people who sign in, sealed.
+    "people index": Purpose(_DESK, ENDS),  # What stands for one of those addresses, in memory alone.
+    "people hashes": Purpose(_DESK, ANEW),  # Hashes by which accounts are found, each with its number.
+    "password pepper": Purpose(_DESK, KEPT_WHILE),  # Until the next sign-in of each person.
+    "grants": Purpose(_BOTH, ANEW),  # MACs of what a row grants.
+    "session keys": Purpose(_DESK, ENDS),  # Hashes of what the cookie says.
+    "sessions": Purpose(_DESK, ENDS),  # What a session holds, sealed.
+    "device cookies": Purpose(_DESK, ENDS),  # MACs of browsers that signed in before.
+    "tries": Purpose(_DESK, ENDS),  # Hashes of what failed sign-ins are counted by.
+    "tries of an address": Purpose(_DESK, ENDS),  # Hashes by which they are found again.
+    "invitations": Purpose(_DESK, KEPT_WHILE),  # Hashes of their links: we have no token to make another one of.
+    "address links": Purpose(_BOTH, ENDS),  # Hashes that links are made of, by which somebody confirms a new address.
+    "set-up code": Purpose(_DESK, ENDS),
+    "signed out": Purpose(_DESK, ENDS),  # What somebody typed while signed out, sealed.
+    "share links": Purpose(_DESK, KEPT_WHILE),  # Hashes of links for people outside, likewise.
+    "shared letters": Purpose(_DESK, ENDS),  # Marks of the letter that one of them read.
+    "recipient keys": Purpose(_BOTH, ANEW),  # Hashes of the keys that exports are sealed to.
+    "key locks": Purpose(_BOTH, ANEW),  # MACs of whose keys are locked.
+    "strict people": Purpose(_DESK, ANEW),  # MACs of who unlocks a strict organization.
+    "events": Purpose(_BOTH, KEPT),  # Details of events of no organization, sealed: the log vouches for the bytes.
+    "consent records": Purpose(_BOTH, KEPT),  # Digests of them.
+    "log": Purpose(_ALL, KEPT),  # Digests of events.
+    "suppression marks": Purpose(_BOTH, KEPT),  # Hashes of indexes, by which an event of one suppression is looked up.
+    "chain": Purpose(_ALL, KEPT),  # Links of the chain over events and consent records.
+    "log files": Purpose(_DESK, KEPT),  # Signatures of logs that were downloaded: of this the public half is enough.
+    "key fingerprint": Purpose(_DESK, ENDS),  # Its first characters say which installation a key or share belongs to.
+    "public pages": Purpose(_BOTH, ANEW),  # Signatures of the public database's rows; the public process checks them.
+    "location": Purpose(_ALL, ANEW),  # Hashes of where the installation runs.
+    "backup pieces": Purpose(_BOTH, KEPT),  # Names of the pieces of a backup, by what is in them.
+    "backup manifests": Purpose(_BOTH, KEPT),  # Signatures of manifests.
+    "backup identity": Purpose(_BOTH, KEPT),  # The secret key of age that opens manifests, and pieces of nobody else.
+    "backup places": Purpose(_BOTH, SEALED),  # Where backups go, with passwords, sealed.
+    "releases": Purpose(_ALL, ANEW),  # MAC of how often it was released.
+    "epoch records": Purpose(_BOTH, ANEW),  # MACs of who may send, at backup places.
+}
+
+# Derived by the supervisor for itself alone. On PostgreSQL: the role of the public process.
+OF_THE_SUPERVISOR: dict[str, Rule] = {
+    "public database role name": ENDS,
+    "public database role password": ENDS,
 }
 
 
 def of_role(role: str) -> tuple[str, ...]:
-    return tuple(label for label, roles in PURPOSES.items() if role in roles)
+    return tuple(label for label, purpose in PURPOSES.items() if role in purpose.roles)
