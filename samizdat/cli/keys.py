@@ -1,30 +1,25 @@
 """keys: where the instance key comes from, a passphrase for its file, shares of it on paper; locking."""
 
 import os
-import re
-import sys
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from samizdat.cli import bootstrap
+from samizdat.cli import bootstrap, key_shares
 from samizdat.cli.key_locks import keys_destroy, keys_lock, keys_lock_codes, keys_unlock
 from samizdat.cli.key_rotation import keys_rotate
-from samizdat.cli.output import CommandFailed, common, first_line, note, say, settings, table
+from samizdat.cli.output import CommandFailed, common, first_line, note, say, table
 from samizdat.cli.strict_keys import strict
 from samizdat.health.words import missing_while_it_runs
 from samizdat.options import data_folder, key_file, option
 from samizdat.vault.errors import KeyFileMissing, VaultError
 
 if TYPE_CHECKING:
-    from samizdat.vault.shares import Collected, SetDetails
+    from samizdat.vault.shares import SetDetails
     from samizdat.vault.source import InstanceSource
 
 PATH = click.Path(path_type=Path)
-# Words of a line that is a whole share by itself.
-WHOLE = 20
 
 
 @click.group("keys")
@@ -56,7 +51,7 @@ def keys_show() -> None:
     mark = fingerprint.text(keyring.fingerprint())
     kind, sentence = _place()
     say(
-        {"source": kind, "fingerprint": mark, "share_sets": [_document(details) for details in known]},
+        {"source": kind, "fingerprint": mark, "share_sets": [key_shares.document(details) for details in known]},
         sentence,
         f"Fingerprint: {mark}",
         *_about_sets(known),
@@ -79,16 +74,6 @@ def _place() -> tuple[str, str]:
         "command": "The key comes from SAMIZDAT_KEY_COMMAND.",
     }
     return kind, sentences[kind]
-
-
-def _document(details: "SetDetails") -> dict[str, object]:
-    return {
-        "begins_with": details.first_words,
-        "threshold": details.threshold,
-        "count": details.count,
-        "created": details.created,
-        "practiced": details.practiced,
-    }
 
 
 def _about_sets(known: "list[SetDetails]") -> list[str]:
@@ -116,7 +101,7 @@ def keys_passphrase(to: Path | None, passphrase_file: str | None) -> None:
     bootstrap.open_house()
     from samizdat.core.crypto import passphrase
 
-    target = _new_path(to or key_file().with_name(f"{key_file().name}.new"))
+    target = key_shares.new_path(to or key_file().with_name(f"{key_file().name}.new"))
     source, key = _own_key()
     typed = new_passphrase(passphrase_file)
     wrapped = passphrase.wrap(key, typed, _fingerprint(source), os.urandom(16), os.urandom(12))
@@ -196,13 +181,6 @@ def _fingerprint(source: "InstanceSource") -> str:
     return fingerprint_of(source)
 
 
-def _new_path(path: Path) -> Path:
-    path = path.absolute()
-    if path.exists():
-        raise CommandFailed(f"{path} exists already, and nothing is overwritten. Move it away, or use --to.", "exists")
-    return path
-
-
 # -- shares ------------------------------------------------------------------------------------------------------------
 
 
@@ -219,23 +197,13 @@ def keys_shares(threshold: int, count: int, folder: Path | None, language: str) 
     bootstrap.open_house()
     from samizdat.vault import keyring, shares
 
-    paths = [_new_path(folder / f"share-{number}-of-{count}.html") for number in range(1, count + 1)] if folder else []
+    paths = key_shares.pages_in(folder, count)
     source, key = _own_key()
     before = [known.details for known in shares.sets(keyring.open_source())]
     now = bootstrap.now()
     details, words = shares.make(key, threshold, count, now.date(), before)
     _remember(details)
-    mark = _fingerprint(source)
-    document = {**_document(details), "fingerprint": mark}
-    if folder:
-        _write_pages(paths, words, details, mark, language)
-        say({**document, "files": [str(path) for path in paths]}, *_after_pages(folder, count))
-        return
-    if settings().json:
-        say({**document, "shares": words})
-        return
-    _show(words, details, mark)
-    note("Nothing of this is stored here. Check that each was copied without a mistake: samizdat keys practice")
+    key_shares.say_new(words, details, _fingerprint(source), folder, paths, language)
 
 
 def _remember(details: "SetDetails") -> None:
@@ -249,32 +217,6 @@ def _remember(details: "SetDetails") -> None:
         shares.remember_new(details, keyring.open_source())
         for organization in Organization.objects.order_by("id"):
             record("keys.shares_created", organization, now=bootstrap.now())
-
-
-def _write_pages(paths: list[Path], words: list[str], details: "SetDetails", mark: str, language: str) -> None:
-    from samizdat.vault import share_pages
-    from samizdat.vault.sources.key_file import write_key_text
-
-    paths[0].parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for number, path in enumerate(paths, 1):
-        write_key_text(path, share_pages.as_html(words[number - 1], number, details, mark, language))
-
-
-def _after_pages(folder: Path, count: int) -> list[str]:
-    return [
-        f"{count} pages are in {folder}. Print each for another person.",
-        "Then delete the files: on a disk, they are the key. `samizdat keys practice` tries the printed ones.",
-    ]
-
-
-def _show(words: list[str], details: "SetDetails", mark: str) -> None:
-    """Where somebody looks, one after the other."""
-    from samizdat.vault import share_pages
-
-    for number, each in enumerate(words, 1):
-        say({}, *share_pages.as_lines(each, number, details, mark))
-        if number < len(words) and sys.stdin.isatty() and sys.stdout.isatty():
-            click.pause("Copy it, then press a key for the next share.", err=True)
 
 
 # -- practice and recover ----------------------------------------------------------------------------------------------
@@ -293,7 +235,7 @@ def keys_practice() -> None:
     from samizdat.vault.source import InstanceSource
 
     collected = shares.Collected(fingerprint.first_word(keyring.fingerprint()))
-    source = InstanceSource(_entered(collected))
+    source = InstanceSource(key_shares.entered(collected))
     if fingerprint.text(keyring.fingerprint()) != _fingerprint(source) or keyring.belongs(source) is False:
         raise _others(_fingerprint(source))
     used = sorted(share.index + 1 for share in collected.shares)
@@ -334,10 +276,10 @@ def keys_recover(to: Path | None) -> None:
     from samizdat.vault.source import InstanceSource
     from samizdat.vault.sources.key_file import text_of, write_key_text
 
-    target = _new_path(to or key_file())
+    target = key_shares.new_path(to or key_file())
     if data_folder() in target.parents:
         raise CommandFailed(f"{target} is inside the data folder. Use --to with a path outside.", "key_inside")
-    key = _entered(shares.Collected())
+    key = key_shares.entered(shares.Collected())
     source = InstanceSource(key)
     opens = _belongs(source)
     if opens is False:
@@ -364,41 +306,3 @@ def _others(mark: str) -> CommandFailed:
         f"These shares restore the key of another installation, with the fingerprint {mark}. Nothing was changed.",
         "other_installation",
     )
-
-
-def _entered(collected: "Collected") -> bytes:
-    """The key that the shares on standard input give. Errors: CommandFailed, VaultError."""
-    from samizdat.core.crypto.share_words import ShareError
-
-    asks = sys.stdin.isatty() and not settings().json
-    _ask_for_share(collected, asks)
-    for typed in _shares_in(sys.stdin):
-        try:
-            collected.add(typed)
-        except ShareError as error:
-            if not asks:
-                raise CommandFailed(str(error), "share_refused") from None
-            note(str(error))
-        if collected.missing == 0:
-            break
-        _ask_for_share(collected, asks)
-    return collected.key()
-
-
-def _ask_for_share(collected: "Collected", asks: bool) -> None:
-    if asks:
-        more = "" if collected.missing is None else f" ({collected.missing} more needed)"
-        note(f"Type the words of a share, in one line or several{more}:")
-
-
-def _shares_in(lines: Iterable[str]) -> Iterator[str]:
-    """A share is one long line or several short ones; an empty line ends it."""
-    typed: list[str] = []
-    for line in lines:
-        words = re.findall(r"[^\W\d_]+", line)
-        typed += words
-        if typed and (len(words) > WHOLE or len(typed) >= 33 or not words):
-            yield " ".join(typed)
-            typed = []
-    if typed:
-        yield " ".join(typed)

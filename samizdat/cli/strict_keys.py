@@ -1,18 +1,21 @@
 """keys strict: an organization whose keys open only with a passphrase of its people."""
 
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from samizdat.cli import bootstrap
+from samizdat.cli import bootstrap, key_shares
 from samizdat.cli.output import CommandFailed, common, confirm, first_line, note, say
 from samizdat.cli.secret_arguments import ADDRESS
 
 if TYPE_CHECKING:
     from samizdat.accounts.models import Organization, Person
+    from samizdat.vault.models import StrictKey
 
 _FILE = click.option("--passphrase-file", type=click.Path(), help="File with the passphrase. Asked for if not given.")
+PATH = click.Path(path_type=Path)
 _HOURS = click.IntRange(1, 744)
 
 
@@ -165,6 +168,90 @@ def strict_unlock(hours: int, passphrase_file: str | None) -> None:
     strict_keys.unlock(organization, people, typed, hours, by=None, now=bootstrap.now())
     document = {"organization": organization.slug, "locked": False, "hours": hours}
     say(document, f"{organization.slug}: unlocked for {hours} hours. Campaigns that were waiting go on.")
+
+
+@strict.command("shares")
+@click.option("--threshold", type=int, required=True, help="How many shares restore the key.")
+@click.option("--of", "count", type=int, required=True, help="How many there are, 16 at most.")
+@click.option("--to", "folder", type=PATH, help="Folder for one page per share, to print; default: shown here.")
+@click.option("--language", type=click.Choice(["en", "ru"]), default="en", show_default=True, help="Of the pages.")
+@_FILE
+@partial(common)
+def strict_shares(threshold: int, count: int, folder: Path | None, language: str, passphrase_file: str | None) -> None:
+    """Create shares of the strict key in words, for paper: if all passphrases are forgotten, they open the
+    organization's keys. Needs a passphrase.
+    """
+    bootstrap.open_house()
+    from samizdat.delivery.actions import strict_keys
+
+    paths, organization = key_shares.pages_in(folder, count), bootstrap.organization()
+    people = _people(organization)
+    typed = _passphrase(passphrase_file)
+    details, words, mark = strict_keys.make_shares(
+        organization, people, typed, threshold, count, by=None, now=bootstrap.now()
+    )
+    key_shares.say_new(words, details, mark, folder, paths, language)
+
+
+@strict.command("practice")
+@partial(common)
+def strict_practice() -> None:
+    """Check that enough shares open the organization's keys. Nothing is unlocked; the day is remembered.
+
+    Reads the words of one share after the other from standard input. Four characters of each word are enough.
+    """
+    bootstrap.open_house()
+    from samizdat.delivery.actions import strict_keys
+    from samizdat.vault import shares
+
+    organization = bootstrap.organization()
+    _people(organization)
+    collected = shares.Collected()
+    key = key_shares.entered(collected)
+    identifier, used = collected.shares[0].identifier, sorted(share.index + 1 for share in collected.shares)
+    known = strict_keys.practice_shares(organization, key, identifier, by=None, now=bootstrap.now())
+    say(
+        {"organization": organization.slug, "opens": True, "shares": used, "known": known},
+        f"These shares open the keys of {organization.slug} (numbers {', '.join(map(str, used))}).",
+        *([] if known else ["This set isn't remembered here: it's newer than this copy of the database."]),
+        "Clear the window: the words are still in it.",
+    )
+
+
+@strict.command("recover")
+@click.argument("email", type=ADDRESS)
+@click.option("--new-passphrase-file", type=click.Path(), help="File with the new passphrase. Asked for if not given.")
+@partial(common)
+def strict_recover(email: str, new_passphrase_file: str | None) -> None:
+    """Give a person a new passphrase by enough shares, if all passphrases are forgotten.
+
+    Reads the words of one share after the other from standard input. Four characters of each word are enough.
+    """
+    bootstrap.open_house()
+    from samizdat.delivery.actions import strict_keys
+    from samizdat.vault import shares
+
+    organization = bootstrap.organization()
+    person = _who_may_unlock(organization, email)
+    _people(organization)
+    new = _new(new_passphrase_file)
+    key = key_shares.entered(shares.Collected())
+    strict_keys.recover(organization, person, key, new, by=None, now=bootstrap.now())
+    say(
+        {"organization": organization.slug, "person": email},
+        f"{email} can unlock it with the new passphrase: samizdat keys strict unlock",
+        "Clear the window: the words are still in it.",
+    )
+
+
+def _people(organization: "Organization") -> "list[StrictKey]":
+    """Errors: CommandFailed."""
+    from samizdat.vault import strict as keys
+
+    people = keys.people(organization)
+    if not people:
+        raise CommandFailed("This organization isn't strict, so it has no strict key.", "not_strict")
+    return people
 
 
 def _passphrase(file: str | None, question: str = "Passphrase: ") -> str:

@@ -21,7 +21,13 @@ def as_html(words: str, number: int, details: SetDetails, fingerprint: str, lang
     with override(language):
         facts = {
             "language": language,
-            "title": _("Key share %(number)s of %(count)s") % {"number": number, "count": details.count},
+            "title": (
+                _("Strict key share %(number)s of %(count)s")
+                if details.organization
+                else _("Key share %(number)s of %(count)s")
+            )
+            % {"number": number, "count": details.count},
+            "strict": bool(details.organization),
             "created": _day(details.created),
             "fingerprint": fingerprint,
             "threshold": details.threshold,
@@ -69,8 +75,9 @@ def _qr(words: str) -> str:
 
 def as_lines(words: str, number: int, details: SetDetails, fingerprint: str) -> list[str]:
     """For a terminal or a plain printer."""
+    kind = "Strict key share" if details.organization else "Key share"
     return [
-        f"Key share {number} of {details.count}   created {details.created}   fingerprint {fingerprint}",
+        f"{kind} {number} of {details.count}   created {details.created}   fingerprint {fingerprint}",
         f"Any {details.threshold} shares of this set restore the key. Fewer tell nothing about it.",
         "",
         *_in_columns(words.split()),

@@ -1,5 +1,5 @@
-"""Key shares: the instance key on paper, in words, for several people (docs/key-formats.md). A set of them is
-remembered with its days, never its words."""
+"""Key shares: the instance key on paper, in words, for several people (docs/key-formats.md), or the strict key of an
+organization. A set of them is remembered with its days, never its words."""
 
 import secrets
 from collections.abc import Sequence
@@ -24,13 +24,15 @@ _SET_BITS = 5
 
 
 class SetDetails(msgspec.Struct):
-    """What is remembered of a set. identifier: that of SLIP-39; practiced: "" for never."""
+    """What is remembered of a set. identifier: that of SLIP-39; practiced: "" for never. organization: the uid in hex,
+    of shares of its strict key; "" of shares of the instance key."""
 
     identifier: int = 0
     threshold: int = 0
     count: int = 0
     created: date = date.min
     practiced: date | None = None
+    organization: str = ""
 
     @property
     def first_words(self) -> str:
@@ -50,14 +52,17 @@ class Known:
 # -- the sets that are remembered --------------------------------------------------------------------------------------
 
 
-def sets(source: KeySource) -> list[Known]:
-    """The oldest first. What does not open is left out: somebody else wrote it."""
+def sets(source: KeySource, organization: str = "") -> list[Known]:
+    """The oldest first, of the instance key or of the strict key of an organization, by its uid in hex. What does not
+    open is left out: somebody else wrote it."""
     known = []
     for row in ShareSet.objects.order_by("id"):
         try:
-            known.append(Known(row, msgspec.json.decode(source.unwrap(_label(row), row.wrapped), type=SetDetails)))
+            details = msgspec.json.decode(source.unwrap(_label(row), row.wrapped), type=SetDetails)
         except (VaultError, msgspec.DecodeError):
             continue
+        if details.organization == organization:
+            known.append(Known(row, details))
     return known
 
 
@@ -75,9 +80,15 @@ def remember_new(details: SetDetails, source: KeySource) -> None:
     _remember(ShareSet.objects.create(wrapped=b""), details, source)
 
 
-def remember_practice(identifier: int, today: date, source: KeySource) -> SetDetails | None:
+def forget(source: KeySource, organization: str) -> None:
+    """The sets of a strict key that opens nothing here any more."""
+    for known in sets(source, organization):
+        known.row.delete()
+
+
+def remember_practice(identifier: int, today: date, source: KeySource, organization: str = "") -> SetDetails | None:
     """Of the newest set with this identifier; None where none is remembered, as after an older backup."""
-    for known in reversed(sets(source)):
+    for known in reversed(sets(source, organization)):
         if known.details.identifier == identifier:
             known.details.practiced = today
             _remember(known.row, known.details, source)
@@ -89,9 +100,9 @@ def remember_practice(identifier: int, today: date, source: KeySource) -> SetDet
 
 
 def make(
-    key: bytes, threshold: int, count: int, today: date, before: Sequence[SetDetails]
+    key: bytes, threshold: int, count: int, today: date, before: Sequence[SetDetails], organization: str = ""
 ) -> tuple[SetDetails, list[str]]:
-    """A new set of the instance key, and its shares. before: the sets there are. Errors: SharesRefused."""
+    """A new set of this key, and its shares. before: the sets there are. Errors: SharesRefused."""
     if not FEWEST <= threshold <= count <= MOST:
         raise SharesRefused(
             f"Choose {FEWEST} to {MOST} shares, and a threshold from {FEWEST} to their number: --threshold 2 --of 3."
@@ -99,7 +110,7 @@ def make(
     identifier = _new_identifier(key, before)
     secret = EncryptedMasterSecret.from_master_secret(key, b"", identifier, True, 0)
     [group] = split_ems(1, [(threshold, count)], secret)
-    details = SetDetails(identifier, threshold, count, today)
+    details = SetDetails(identifier, threshold, count, today, organization=organization)
     words = [share.mnemonic() for share in group]
     for first in range(count):  # Each of them is in one of these.
         if combined([share_words.share(words[(first + at) % count]) for at in range(threshold)]) != key:
@@ -164,7 +175,7 @@ class Collected:
             )
 
     def key(self) -> bytes:
-        """The instance key. Errors: SharesRefused."""
+        """The key that they were made of. Errors: SharesRefused."""
         if (missing := self.missing) is None or missing > 0:
             raise SharesRefused(
                 f"Not enough shares: {missing} more needed. Fewer than the threshold tell nothing about the key."

@@ -89,11 +89,14 @@ class InstanceSource:
     # -- strict organizations --
 
     def hold(self, strict_key: bytes, seconds: float, label: str, wrapped: bytes) -> None:
-        """Keys of the organization in `label` open for so long. It has to open this one. Errors: KeyWrong."""
+        """Keys of the organization in `label` open for so long; 0: it is only tried. It has to open this one. Errors:
+        KeyWrong."""
         inner, owner = self.unwrap_outer(label, wrapped), owner_in(label)
         if owner is None or not strict.is_wrapped(inner):
             raise KeyWrong("This organization isn't strict.")
         _open_inner([strict_key], inner, label)
+        if not seconds:
+            return
         before = self._strict_keys(label)
         self._held[owner] = Held(_now() + seconds, [strict_key, *(key for key in before if key != strict_key)])
 

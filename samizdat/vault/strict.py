@@ -17,7 +17,7 @@ from django.db import transaction
 from samizdat.core.crypto import seal, strict
 from samizdat.core.crypto.passphrase import Cost, PassphraseError, check_new
 from samizdat.vault import keyring
-from samizdat.vault.errors import KeyRefused, OrganizationLocked, StrictRefused
+from samizdat.vault.errors import KeyRefused, OrganizationLocked, StrictRefused, VaultError
 from samizdat.vault.keyring import HasKeys
 from samizdat.vault.models import StrictKey, VaultKey
 from samizdat.vault.socket_source import SocketSource
@@ -147,6 +147,17 @@ def hold(organization: HasKeys, strict_key: bytes, hours: float) -> None:
         raise
     except KeyRefused as refused:
         raise StrictRefused(str(refused)) from None
+
+
+def prove(organization: HasKeys, strict_key: bytes) -> None:
+    """That it opens the organization's keys; nothing is unlocked. Errors: StrictRefused."""
+    try:
+        hold(organization, strict_key, 0)
+    except VaultError:
+        raise StrictRefused(
+            "These shares don't open this organization's keys. They are of another organization, or from before a "
+            "person was removed or strict was turned off."
+        ) from None
 
 
 def seconds_left(organization: HasKeys) -> float:

@@ -190,6 +190,9 @@ keys strict status
 !keys strict on
 !keys strict off
 !keys strict unlock
+!keys strict shares --threshold 2 --of 3
+!keys strict practice
+!keys strict recover nobody@lantern.example
 keys lock
 keys unlock
 keyservice init --address 127.0.0.1:8470 --passphrase-file password

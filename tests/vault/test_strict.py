@@ -5,6 +5,7 @@ import json
 import os
 import time
 import unicodedata
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from samizdat.core.crypto import seal
 from samizdat.core.crypto.passphrase import Cost
 from samizdat.delivery.actions import key_locks, strict_keys
 from samizdat.events.models import Event
-from samizdat.vault import keyring, locks, strict
+from samizdat.vault import keyring, locks, share_pages, shares, strict
 from samizdat.vault.errors import KeyWrong, OrganizationLocked, StrictRefused
 from samizdat.vault.keyserver import KeyServer
 from samizdat.vault.models import StrictKey, VaultKey
@@ -267,3 +268,80 @@ def test_a_clock_that_is_set_back_keeps_nothing_open(
 def test_destroyed_keys_take_the_passphrases_along(lantern: Any, two: Any) -> None:
     key_locks.destroy(lantern, by=None, now=NOW)
     assert not StrictKey.objects.exists()
+
+
+# -- shares of the strict key ------------------------------------------------------------------------------------------
+
+
+def shared(organization: Any) -> list[str]:
+    rows = strict.people(organization)
+    _details, words, _mark = strict_keys.make_shares(organization, rows, VERAS, 2, 3, by=None, now=NOW)
+    return words
+
+
+def key_of(words: Sequence[str]) -> bytes:
+    collected = shares.Collected()
+    for each in words:
+        collected.add(each)
+    return collected.key()
+
+
+@pytest.mark.parametrize("used", [(0, 1), (0, 2), (2, 1)])
+def test_where_all_passphrases_are_forgotten_shares_give_a_person_a_new_one(
+    lantern: Any, vault: Any, two: Any, used: tuple[int, int]
+) -> None:
+    words, pavel = shared(lantern), teammate(lantern, "pavel")
+    lock(lantern, vault)
+    key = key_of([words[each] for each in used])
+    strict_keys.recover(lantern, pavel, key, PAVELS, by=None, now=NOW)
+    assert opens(lantern, vault) == {"link"}, "it is still locked"
+    unlock(lantern, PAVELS)
+    assert opens(lantern, vault) == {"link", *STRICT_KINDS}
+    vera = two[0]
+    strict_keys.recover(lantern, vera, key, "six new words of Vera, snow", by=None, now=NOW)
+    unlock(lantern, "six new words of Vera, snow")
+    with pytest.raises(StrictRefused):
+        strict.opened(lantern, strict.people(lantern), VERAS)
+    assert len(strict.people(lantern)) == 3, "all others keep theirs"
+
+
+def test_a_practice_proves_the_shares_and_unlocks_nothing(lantern: Any, vault: Any, two: Any) -> None:
+    words, uid = shared(lantern), bytes(lantern.uid).hex()
+    assert shares.sets(vault) == [], "shares of the instance key are others"
+    [known] = shares.sets(vault, uid)
+    lock(lantern, vault)
+    assert strict_keys.practice_shares(lantern, key_of(words[1:]), known.details.identifier, by=None, now=NOW)
+    assert [each.details.practiced for each in shares.sets(vault, uid)] == [TODAY]
+    assert opens(lantern, vault) == {"link"} and locks.state(lantern) is not None
+    unlock(lantern, VERAS)
+    before = strict.seconds_left(lantern)
+    strict_keys.practice_shares(lantern, key_of(words[1:]), known.details.identifier, by=None, now=NOW)
+    assert before - 60 < strict.seconds_left(lantern) <= before
+
+
+def test_shares_from_before_somebody_was_removed_open_nothing(lantern: Any, vault: Any, two: Any) -> None:
+    pavel = teammate(lantern, "pavel")
+    strict.prepare(lantern, pavel.pk, PAVELS, TODAY)
+    strict_keys.add(lantern, pavel, strict.people(lantern), VERAS, by=None, now=NOW)
+    words = shared(lantern)
+    strict_keys.remove(lantern, pavel, strict.people(lantern), VERAS, by=None, now=NOW)
+    assert shares.sets(vault, bytes(lantern.uid).hex()) == []
+    with pytest.raises(StrictRefused, match="before a person was removed"):
+        strict_keys.recover(lantern, pavel, key_of(words[:2]), PAVELS, by=None, now=NOW)
+    assert len(strict.people(lantern)) == 2
+
+
+def test_shares_of_another_key_give_nobody_a_passphrase(lantern: Any, two: Any) -> None:
+    _details, words = shares.make(INSTANCE_KEY, 2, 3, TODAY, [])
+    with pytest.raises(StrictRefused, match="don't open"):
+        strict_keys.recover(lantern, two[0], key_of(words[:2]), PAVELS, by=None, now=NOW)
+    assert strict.opened(lantern, strict.people(lantern), VERAS)
+
+
+def test_pages_of_strict_shares_say_which_command_takes_them(lantern: Any, two: Any) -> None:
+    rows = strict.people(lantern)
+    details, words, mark = strict_keys.make_shares(lantern, rows, OLGAS, 2, 3, by=None, now=NOW)
+    page = share_pages.as_html(words[0], 1, details, mark, "en")
+    assert "Strict key share 1 of 3" in page and "samizdat keys strict recover" in page and "<svg" in page
+    assert mark in page and mark != shares.fingerprint_of(SOURCE)
+    assert share_pages.as_lines(words[0], 1, details, mark)[0].startswith("Strict key share 1 of 3")

@@ -103,6 +103,12 @@ def test_a_strict_organization_says_who_unlocks_it_and_until_when(
 ) -> None:
     text = page(here, desk)
     assert "Can unlock it" in text and "Vera, Clara" in text and "Unlocked until" in text
+    assert "nothing but these shares opens the data" in text and "samizdat keys strict shares" in text
+    rows = strict.people(here.organization)
+    details, _words, _mark = strict_keys.make_shares(
+        here.organization, rows, PASSPHRASES["editor"], 2, 3, by=None, now=NOW
+    )
+    assert details.first_words in page(here, desk) and "samizdat keys strict practice" in page(here, desk)
     assert 7.9 < strict.seconds_left(here.organization) / 3600 <= strict.HOURS
 
 

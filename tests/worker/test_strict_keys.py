@@ -1,5 +1,6 @@
 """A strict organization in the processes of `serve`: locked at each start, opened by a passphrase, gone from memory."""
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -108,3 +109,29 @@ def test_a_passphrase_is_changed_by_a_command_also_while_it_is_locked(strict: In
     assert "isn't" in refused(strict, "keys", "strict", "unlock", "--passphrase-file", str(tmp_path / "vera"))
     strict.run(*CLI, "keys", "strict", "unlock", "--passphrase-file", str(new))
     strict.run(*CLI, "list", "ls")
+
+
+def test_shares_open_it_again_when_all_passphrases_are_forgotten(strict: Instance, tmp_path: Path) -> None:
+    made = json.loads(
+        strict.run(
+            *CLI,
+            *("keys", "strict", "shares", "--threshold", "2", "--of", "3", "--json"),
+            *("--passphrase-file", str(tmp_path / "olga")),
+        )
+    )
+    words = "\n".join(made["shares"][:2])
+    strict.kill()
+    strict.start()
+    new = tmp_path / "new"
+    new.write_text("six new words of Vera, snow\n")
+    new.chmod(0o600)
+    tried = warm.run([*CLI, "keys", "strict", "practice"], env=strict.environment, cwd=ROOT, timeout=120, feed=words)
+    assert (tried.returncode, "numbers 1, 2" in tried.stdout) == (0, True), tried.stderr
+    assert "Locked." in strict.run(*CLI, "keys", "strict", "status")
+    recover = ("keys", "strict", "recover", "vera@lantern.example", "--new-passphrase-file", str(new))
+    done = warm.run([*CLI, *recover], env=strict.environment, cwd=ROOT, timeout=120, feed=words)
+    assert done.returncode == 0, done.stderr
+    strict.run(*CLI, "keys", "strict", "unlock", "--passphrase-file", str(new))
+    strict.run(*CLI, "list", "ls")
+    refusal = refused(strict, "keys", "strict", "unlock", "--passphrase-file", str(tmp_path / "vera"))
+    assert "isn't the passphrase" in refusal

@@ -13,15 +13,20 @@ from samizdat.campaigns.models import Campaign
 from samizdat.delivery.actions import key_locks
 from samizdat.events.actions import record
 from samizdat.events.kinds import EventKind
-from samizdat.vault import destruction, keyring, locks, strict
+from samizdat.vault import destruction, keyring, locks, shares, strict
 from samizdat.vault.errors import StrictRefused
 from samizdat.vault.models import StrictKey
+from samizdat.vault.shares import SetDetails
+from samizdat.vault.source import InstanceSource
 
 ON: EventKind = "keys.strict_on"
 OFF: EventKind = "keys.strict_off"
 ADDED: EventKind = "keys.strict_person_added"
 REMOVED: EventKind = "keys.strict_person_removed"
 CHANGED: EventKind = "keys.strict_passphrase_changed"
+SHARES_CREATED: EventKind = "keys.strict_shares_created"
+SHARES_PRACTICED: EventKind = "keys.strict_shares_practiced"
+RECOVERED: EventKind = "keys.strict_recovered"
 
 
 def turn_on(organization: Organization, *, by: Person | None, now: datetime) -> bool:
@@ -56,6 +61,7 @@ def turn_off(
         _refuse_locked(organization)
         strict.wrap_all(organization, None)
         StrictKey.objects.filter(organization=organization).delete()
+        shares.forget(strict.source_here(), _uid(organization))
         record(OFF, organization, now=now, by=by)
 
 
@@ -89,7 +95,7 @@ def remove(
     now: datetime,
 ) -> bool:
     """With a new strict key for all others, while it is unlocked: what they kept of the one before opens nothing
-    that is here. As of turn_on. Errors: VaultError."""
+    that is here, nor do shares of it. As of turn_on. Errors: VaultError."""
     strict.opened(organization, rows, typed)
     with transaction.atomic():
         _take(organization)
@@ -105,6 +111,7 @@ def remove(
             strict.let_in(organization, row, strict_key)
         before = strict.wrap_all(organization, strict_key)
         strict.hold(organization, strict_key, strict.HOURS)
+        shares.forget(strict.source_here(), _uid(organization))
         record(REMOVED, organization, now=now, by=by, about=person.pk)
     return destruction.scrub(before)
 
@@ -118,6 +125,64 @@ def change(
         _take(organization)
         strict.change(row, wrapped)
         record(CHANGED, organization, now=now, by=by, about=row.person_id)
+
+
+# -- shares of the strict key on paper --
+
+
+def make_shares(
+    organization: Organization,
+    rows: Collection[StrictKey],
+    typed: str,
+    threshold: int,
+    count: int,
+    *,
+    by: Person | None,
+    now: datetime,
+) -> tuple[SetDetails, list[str], str]:
+    """A set of shares, their words and the fingerprint of the strict key, by the passphrase of one of these. Errors:
+    VaultError."""
+    strict_key, source = strict.opened(organization, rows, typed), strict.source_here()
+    before = [known.details for known in shares.sets(source, _uid(organization))]
+    details, words = shares.make(strict_key, threshold, count, now.date(), before, _uid(organization))
+    with transaction.atomic():
+        _take(organization)
+        strict.prove(organization, strict_key)
+        shares.remember_new(details, source)
+        record(SHARES_CREATED, organization, now=now, by=by)
+    return details, words, shares.fingerprint_of(InstanceSource(strict_key))
+
+
+def practice_shares(
+    organization: Organization, strict_key: bytes, identifier: int, *, by: Person | None, now: datetime
+) -> bool:
+    """Enough of a set with this identifier gave this key. Whether the set is remembered. Errors: StrictRefused."""
+    strict.prove(organization, strict_key)
+    with transaction.atomic():
+        known = shares.remember_practice(identifier, now.date(), strict.source_here(), _uid(organization))
+        record(SHARES_PRACTICED, organization, now=now, by=by)
+    return known is not None
+
+
+def recover(
+    organization: Organization, person: Person, strict_key: bytes, new: str, *, by: Person | None, now: datetime
+) -> None:
+    """A new passphrase for somebody, by the strict key that shares gave, whatever they had before. Errors:
+    StrictRefused."""
+    strict.prove(organization, strict_key)
+    with transaction.atomic():
+        _take(organization)
+        StrictKey.objects.filter(organization=organization, person=person).delete()
+        row = strict.prepare(organization, person.pk, new, now.date())
+        strict.let_in(organization, row, strict_key)
+        record(RECOVERED, organization, now=now, by=by, about=person.pk)
+
+
+def _uid(organization: Organization) -> str:
+    return bytes(organization.uid).hex()
+
+
+# -- unlocking and locking --
 
 
 def unlock(

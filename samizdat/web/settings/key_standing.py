@@ -47,6 +47,7 @@ class Strict:
     waiting: Sequence[str]
     until: datetime | None
     mine: bool  # Whether whoever looks has a passphrase.
+    sets: Sequence[SetDetails]  # Shares of the strict key on paper.
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,7 @@ def strict_keys(organization: Organization, person: Person, now: datetime) -> St
         waiting=[name_in(organization, row.person) for row in strict.waiting(organization)],
         until=until,
         mine=any(row.person == person for row in people),
+        sets=[each.details for each in shares.sets(keyring.open_source(), bytes(organization.uid).hex())],
     )
 
 

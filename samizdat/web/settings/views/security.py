@@ -33,5 +33,7 @@ def _commands(organization: Organization) -> dict[str, str]:
     return {
         "strict_add": f"samizdat keys strict add EMAIL{which}",
         "strict_on": f"samizdat keys strict on{which}",
+        "strict_shares": f"samizdat keys strict shares --threshold 2 --of 3{which}",
+        "strict_practice": f"samizdat keys strict practice{which}",
         "rotate": f"samizdat keys rotate data{which}",
     }
