@@ -6,6 +6,7 @@ that lies beside it. A process of ours that reads strangers' files is of the sam
 """
 
 import base64
+import binascii
 import contextlib
 import hmac
 import json
@@ -20,6 +21,7 @@ from django.db import connections
 
 from samizdat import processes
 from samizdat.core.crypto import signature
+from samizdat.core.crypto.wipe import wipe
 from samizdat.core.webhook_delivery import MOST_BOX
 from samizdat.publicdb.actions import SLOT_TRIES, take_in
 from samizdat.publicdb.intake_limits import InboxFull, Room
@@ -112,22 +114,34 @@ class KeyServer:
             most = MOST_HANDED_IN if role == "public" else MOST_ASKED
             try:
                 while (line := stream.readline(most)).endswith(b"\n"):
-                    stream.write(json.dumps(self._answer(line, role)).encode() + b"\n")
+                    answer = self._answer(line, role)
+                    text = json.dumps(answer)
+                    said = text.encode()
+                    stream.write(said)
+                    stream.write(b"\n")
                     stream.flush()
+                    wipe(line, text, said)
+                    if isinstance(key := answer.get("key"), str):
+                        wipe(key)
             finally:
                 connections.close_all()  # Of this thread.
 
     def _answer(self, line: bytes, role: str) -> dict[str, object]:
         kinds, purposes = ROLES[role]
         try:
-            ask = json.loads(line)
+            text = line.decode()
+            ask = json.loads(text)
+            wipe(text)
             if "unwrap" in ask and str(ask["label"]).split(":")[0] in kinds and self._may_open(role, ask["label"]):
-                return {"key": pack(self._source.unwrap(ask["label"], base64.b64decode(ask["unwrap"])))}
+                return {"key": _packed(self._source.unwrap(ask["label"], base64.b64decode(ask["unwrap"])))}
             if "wrap" in ask and role == "desk" and str(ask["label"]).split(":")[0] in kinds:
                 return {"wrapped": pack(self._wrap(ask))}
             if "hold" in ask and role == "desk" and isinstance(self._source, InstanceSource):
-                key, opens = base64.b64decode(ask["hold"]), base64.b64decode(ask["opens"])
-                self._source.hold(key, float(ask["seconds"]), ask["label"], opens)
+                key, opens = _unpacked(ask["hold"]), base64.b64decode(ask["opens"])
+                try:
+                    self._source.hold(key, float(ask["seconds"]), ask["label"], opens)
+                finally:
+                    wipe(key)
                 return {"held": True}
             if "left" in ask and role == "desk" and isinstance(self._source, InstanceSource):
                 return {"seconds": self._source.seconds_left(ask["left"])}
@@ -158,7 +172,7 @@ class KeyServer:
 
     def _wrap(self, ask: dict[str, Any]) -> bytes:
         """`outer`: where somebody turns off that an organization is strict."""
-        label, secret = ask["label"], base64.b64decode(ask["wrap"])
+        label, secret = ask["label"], _unpacked(ask["wrap"])
         if ask.get("outer") and isinstance(self._source, InstanceSource):
             return self._source.wrap_outer(label, secret)
         return self._source.wrap(label, secret)
@@ -184,6 +198,22 @@ class KeyServer:
         if self._is_locked(*owner):
             raise OrganizationLocked
         return role != "sender" or self._has_to_send(*owner)
+
+
+# What an organization's keys pass through here is written over: after a lock nobody has them, and we go on.
+
+
+def _packed(secret: bytes) -> str:
+    encoded = base64.b64encode(secret)
+    text = encoded.decode()
+    wipe(secret, encoded)
+    return text
+
+
+def _unpacked(text: str) -> bytes:
+    secret = binascii.a2b_base64(text)
+    wipe(text)
+    return secret
 
 
 def stop_listening(folder: Path) -> None:

@@ -5,12 +5,14 @@ process that asks the supervisor holds what its role needs and no more (design.m
 """
 
 import os
+import threading
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
 from samizdat.core.crypto import seal, strict
+from samizdat.core.crypto.wipe import wipe
 from samizdat.vault.errors import STRICT, KeyWrong, OrganizationLocked
 
 WRONG_FILE = (
@@ -56,13 +58,15 @@ class InstanceSource:
     def __init__(self, instance_key: bytes, wrong: str = WRONG_FILE) -> None:
         self._key, self._wrong = instance_key, wrong
         self._held: dict[tuple[int, bytes], Held] = {}
+        self._in_use = threading.RLock()  # Strict keys: nobody wraps with one that is just written over.
 
     def unwrap(self, label: str, wrapped: bytes | memoryview) -> bytes:
         """Errors: KeyWrong, OrganizationLocked for one of a strict organization whose key nobody has given."""
         inner = self.unwrap_outer(label, wrapped)
         if not strict.is_wrapped(inner):
             return inner
-        return _open_inner(self._strict_keys(label), inner, label)
+        with self._in_use:
+            return _open_inner(self._strict_keys(label), inner, label)
 
     def unwrap_outer(self, label: str, wrapped: bytes | memoryview) -> bytes:
         """What is under the instance key: of a strict organization another wrapping, which whoever rotates the instance
@@ -76,10 +80,12 @@ class InstanceSource:
         return seal.derive(self._key, purpose)
 
     def wrap(self, label: str, secret: bytes) -> bytes:
-        kind, keys = label.split(":")[0], self._strict_keys(label)
-        if keys and kind in STRICT_KINDS and len(secret) == 32:
-            public = seal.public_key(secret) if kind == "box" else b""
-            secret = strict.wrap(keys[0], secret, label, os.urandom(12), public)
+        kind = label.split(":")[0]
+        with self._in_use:
+            keys = self._strict_keys(label)
+            if keys and kind in STRICT_KINDS and len(secret) == 32:
+                public = seal.public_key(secret) if kind == "box" else b""
+                secret = strict.wrap(keys[0], secret, label, os.urandom(12), public)
         return self.wrap_outer(label, secret)
 
     def wrap_outer(self, label: str, inner: bytes) -> bytes:
@@ -97,13 +103,19 @@ class InstanceSource:
         _open_inner([strict_key], inner, label)
         if not seconds:
             return
-        before = self._strict_keys(label)
-        self._held[owner] = Held(_now() + seconds, [strict_key, *(key for key in before if key != strict_key)])
+        with self._in_use:
+            kept = [key for key in self._strict_keys(label) if key != strict_key]
+            if (before := self._held.get(owner)) is not None:
+                wipe(*(key for key in before.keys if key not in kept))
+            own = memoryview(strict_key).tobytes()  # Nobody else has this copy, which is written over in the end.
+            self._held[owner] = Held(_now() + seconds, [own, *kept])
 
     def let_go(self, owners: Collection[tuple[int, bytes]]) -> None:
-        """Forgets their strict keys."""
-        for owner in owners:
-            self._held.pop(owner, None)
+        """Forgets their strict keys, and writes over them."""
+        with self._in_use:
+            for owner in owners:
+                if (held := self._held.pop(owner, None)) is not None:
+                    wipe(*held.keys)
 
     def seconds_left(self, label: str) -> float:
         """Until the organization in `label` locks by itself; 0: nobody has unlocked it here."""

@@ -4,6 +4,7 @@ import base64
 import contextlib
 import inspect
 import json
+import os
 import re
 import socket
 import stat
@@ -24,11 +25,11 @@ from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.freezing import freeze
 from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.opened import open_campaign
-from samizdat.core.crypto import seal, signature
+from samizdat.core.crypto import seal, signature, strict
 from samizdat.health import installation
 from samizdat.vault import box_keys, keyring, purposes
 from samizdat.vault.box_keys import BoxKeys
-from samizdat.vault.errors import KeyFileBroken, KeyFileOpen, KeyRefused, KeyWrong
+from samizdat.vault.errors import KeyFileBroken, KeyFileOpen, KeyRefused, KeyWrong, OrganizationLocked
 from samizdat.vault.keyring import label
 from samizdat.vault.keyserver import MOST_HANDED_IN, KeyServer
 from samizdat.vault.models import VaultKey
@@ -382,3 +383,37 @@ def test_while_nobody_tells_the_key_anew_readers_leave_with_the_one_that_is_know
         said.append(boxes.of(b"lantern")[0])
         clock[0] += 61
     assert said == [1, 1, 2]
+
+
+def test_a_key_that_was_passed_on_is_written_over() -> None:
+    """In the supervisor, which goes on after a lock: the others end."""
+    passed_on: list[bytes] = []
+
+    class Remembers(InstanceSource):
+        def unwrap(self, label: str, wrapped: bytes | memoryview) -> bytes:
+            secret = super().unwrap(label, wrapped)
+            passed_on.append(secret)
+            return secret
+
+    server = KeyServer(Remembers(INSTANCE_KEY), list, lambda _uid: (1, b""), lambda *_owner: True)
+    secret, known = os.urandom(32), label("data", 1, SENDS)
+    ours, theirs = socket.socketpair()
+    server.serve(theirs, "desk")
+    source = SocketSource(ours)
+    assert source.unwrap(known, SOURCE.wrap(known, secret)) == secret
+    assert source.derive("log") == SOURCE.derive("log"), "so the answer before it is done with"
+    assert passed_on == [bytes(32)]
+    ours.close()
+
+
+def test_a_strict_key_is_written_over_once_it_is_let_go() -> None:
+    source, strict_key, owner = InstanceSource(INSTANCE_KEY), os.urandom(32), (SENDS.id, SENDS.uid)
+    known = label("data", 1, SENDS)
+    wrapped = SOURCE.wrap(known, strict.wrap(strict_key, os.urandom(32), known, os.urandom(12)))
+    given = memoryview(strict_key).tobytes()
+    source.hold(given, 60, known, wrapped)
+    [held] = source._held[owner].keys
+    source.let_go([owner])
+    assert held == bytes(32) and given == strict_key, "and whoever gave it keeps theirs"
+    with pytest.raises(OrganizationLocked):
+        source.unwrap(known, wrapped)

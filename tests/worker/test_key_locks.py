@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,11 @@ KEYS = (
 
 def in_memory(number: int, secrets: list[bytes]) -> bool:
     """Whether a process has one of these anywhere in what it may write to."""
+    return any(secret in part for part in written_memory(number) for secret in secrets)
+
+
+def written_memory(number: int) -> Iterator[bytes]:
+    """Piece by piece."""
     maps = Path(f"/proc/{number}/maps").read_text()
     with open(f"/proc/{number}/mem", "rb", buffering=0) as memory:
         for start, end in re.findall(r"^([0-9a-f]+)-([0-9a-f]+) rw", maps, re.MULTILINE):
@@ -104,9 +110,7 @@ def in_memory(number: int, secrets: list[bytes]) -> bool:
                 part = memory.read(int(end, 16) - int(start, 16))
             except (OSError, ValueError, OverflowError):
                 continue  # Of the kernel's own.
-            if any(secret in part for secret in secrets):
-                return True
-    return False
+            yield part
 
 
 def holding(instance: Instance, secrets: list[bytes]) -> set[str]:

@@ -1,5 +1,6 @@
 """A strict organization in the processes of `serve`: locked at each start, opened by a passphrase, gone from memory."""
 
+import base64
 import json
 import os
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from tests import warm
 from tests.worker.conftest import ROOT, Instance, until
-from tests.worker.test_key_locks import CLI, HOLDERS, KEYS, holding
+from tests.worker.test_key_locks import CLI, HOLDERS, KEYS, holding, written_memory
 
 SAID = {"vera": "six words of Vera, rivers", "olga": "six words of Olga, lamps"}
 _PEOPLE = (
@@ -86,6 +87,30 @@ def test_once_its_time_is_over_no_process_that_uses_keys_has_them_in_memory(stri
     until(lambda: {*strict.children()} >= {*HOLDERS})
     assert not holding(strict, secrets)
     assert "samizdat keys strict unlock" in refused(strict, "list", "ls")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root reads the memory of processes")
+def test_the_supervisor_has_the_strict_key_once_and_after_a_lock_not_at_all(strict: Instance, tmp_path: Path) -> None:
+    """Nor does it keep what went through it: the same in base64, and the keys that others got."""
+    opened = (
+        "from samizdat.accounts.models import Organization; from samizdat.vault import strict;"
+        f"here = Organization.objects.get(); typed = open({str(tmp_path / 'vera')!r}).read();"
+        "print(json.dumps(strict.opened(here, strict.people(here), typed).hex()))"
+    )
+    strict_key = bytes.fromhex(strict.python(opened))
+    secrets = [bytes.fromhex(text) for text in strict.python(KEYS)]
+    passed_on = [*secrets, *(base64.b64encode(secret).rstrip(b"=")[:-1] for secret in (strict_key, *secrets))]
+    until(lambda: "worker" in holding(strict, secrets))
+    assert strict.process is not None
+    strict.run(*CLI, "keys", "strict", "unlock", "--passphrase-file", str(tmp_path / "vera"))
+    assert times_in_memory(strict.process.pid, [strict_key]) == 1
+    until(lambda: not times_in_memory(strict.process.pid, passed_on))
+    strict.run(*CLI, "keys", "lock")
+    until(lambda: not times_in_memory(strict.process.pid, [strict_key, *passed_on]))
+
+
+def times_in_memory(number: int, secrets: list[bytes]) -> int:
+    return sum(part.count(secret) for part in written_memory(number) for secret in secrets)
 
 
 def _unlock_for_a_second(instance: Instance, file: Path) -> None:

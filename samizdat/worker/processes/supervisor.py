@@ -433,6 +433,7 @@ class Supervisor:
     def run(self) -> int:
         processes.close_memory()
         processes.lock_memory()
+        processes.forget_freed()
         strict_keys.lock_all(dbclock.now())
         self._locks.begin(key_locks.serials())
         self._destroyed = self._locks.destroyed
