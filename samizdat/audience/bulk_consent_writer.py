@@ -200,7 +200,8 @@ def _with_twins(organization: Organization, keys: OrganizationKeys, ids: Sequenc
 def erase(organization: Organization, ids: Sequence[int], now: datetime) -> list[int]:
     """What actions.subscribers.erase_locked does to one, of all of these locked subscribers. Whose rows went: theirs
     and those of sign-ups with their addresses. The caller writes the event, which has the disk swept."""
-    keys, day = keyring.keys(organization), now.astimezone(UTC).date().isoformat()
+    keys = keyring.held_for_index(keyring.keys(organization))
+    day = now.astimezone(UTC).date().isoformat()
     assert keys.data is not None
     opened, sealed = sealed_subscribers.opener(keys), keys.data.bound(*consent_records.RECORD, keys.uid).seal
     at = seal.pack({consent.AT: now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")})

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import batched
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 
 from samizdat.accounts.models import Organization
 from samizdat.audience import address_log, consent_writer, sealed_subscribers, sql, suppression_log
@@ -62,8 +62,7 @@ def renew(organization: Organization, ids: Sequence[int], now: datetime) -> int:
     keys = keyring.keys(organization)
     renewals = _renewals(organization, keys, ids)
     try:
-        with transaction.atomic():
-            return _write(organization, keys, renewals, now)
+        return _written(organization, keys, renewals, now)
     except IntegrityError:  # Another row has an index that belongs to one of them.
         return sum(_alone(organization, keys, renewal, now) for renewal in renewals)
 
@@ -89,16 +88,20 @@ def _renewals(organization: Organization, keys: OrganizationKeys, ids: Sequence[
 
 def _alone(organization: Organization, keys: OrganizationKeys, renewal: _Renewal, now: datetime) -> int:
     try:
-        with transaction.atomic():
-            return _write(organization, keys, [renewal], now)
+        return _written(organization, keys, [renewal], now)
     except IntegrityError:
         put_indexes_right(organization, [renewal.id & NUMBER_MASK], now=now)
         return 1
 
 
+def _written(organization: Organization, keys: OrganizationKeys, renewals: Sequence[_Renewal], now: datetime) -> int:
+    with keyring.alone_with_index(organization.id) as number:
+        if number != keys.index_version:
+            raise IndexKeyReplaced
+        return _write(organization, keys, renewals, now)
+
+
 def _write(organization: Organization, keys: OrganizationKeys, renewals: Sequence[_Renewal], now: datetime) -> int:
-    if keyring.index_key_in_use(organization.id, alone=True) != keys.index_version:
-        raise IndexKeyReplaced
     here = sql.indexes_to_change([renewal.id for renewal in renewals])
     renewals = [renewal for renewal in renewals if here.get(renewal.id) == renewal.before]
     version = keys.index_version
@@ -123,6 +126,8 @@ def _renew_suppressions(
     organization: Organization, keys: OrganizationKeys, texts: Sequence[str], now: datetime
 ) -> None:
     """Their entries, and those of their mailboxes however they are spelled, as the log has to say as well."""
+    if not Suppression.objects.filter(organization=organization).exclude(index_version=keys.index_version).exists():
+        return
     new = _renewed_blinds(keys, (form for text in texts for form in (text, suppression_log.root_text(text))))
     for some in batched(new, TOGETHER):
         rows = Suppression.objects.filter(organization=organization, email_index__in=some)
@@ -136,9 +141,9 @@ def _renew_suppressions(
 
 
 def _renew_doubles(keys: OrganizationKeys, comparable: Mapping[int, str]) -> None:
-    new = _renewed_blinds(keys, map(misspelling.canonical, comparable.values()))
     for ids in batched(comparable, TOGETHER):
         rows = DataQualityIssue.objects.filter(subscriber__in=ids, kind=DOUBLE)
         for id, mark in rows.values_list("subscriber_id", "mark"):
-            if bytes(mark) in new:
-                DataQualityIssue.objects.filter(subscriber=id, kind=DOUBLE).update(mark=new[bytes(mark)])
+            current, *formers = keys.blinds(misspelling.canonical(comparable[id]))
+            if bytes(mark) in formers:
+                DataQualityIssue.objects.filter(subscriber=id, kind=DOUBLE).update(mark=current)

@@ -466,7 +466,17 @@ def indexes_to_change(ids: Sequence[int]) -> dict[int, tuple[bytes, bytes]]:
 
 def change_indexes(rows: Sequence[tuple[bytes, bytes, int, int]]) -> None:
     """(blob, index, version of its key, id)."""
-    update_many("UPDATE audience_subscriber SET sealed = %s, email_index = %s, index_version = %s WHERE id = %s", rows)
+    if on_sqlite() or len(rows) < 2:
+        columns = "sealed = %s, email_index = %s, index_version = %s"
+        update_many(f"UPDATE audience_subscriber SET {columns} WHERE id = %s", rows)
+        return
+    changed = "unnest(%s::bytea[], %s::bytea[], %s::smallint[], %s::bigint[]) AS changed (sealed, index, version, id)"
+    with plain_cursor() as cursor:
+        cursor.execute(
+            "UPDATE audience_subscriber AS known SET sealed = changed.sealed, email_index = changed.index, "
+            f"index_version = changed.version FROM {changed} WHERE known.id = changed.id",
+            [list(column) for column in zip(*rows, strict=True)],
+        )
 
 
 def update_subscriptions(rows: Sequence[tuple[int, int, str, int, int]]) -> None:

@@ -112,7 +112,8 @@ def begin(organization: Organization, *, now: datetime) -> int:
     Errors: VaultError."""
     keyring.look_again(organization)
     with transaction.atomic():
-        rows = list(VaultKey.objects.select_for_update().filter(organization=organization, kind="index"))
+        # Not locked: whoever writes an index holds the current one, and others would come to wait behind us.
+        rows = list(VaultKey.objects.filter(organization=organization, kind="index"))
         number = max(row.number for row in rows) + 1
         if any(row.coming for row in rows) or len(rows) >= MOST_INDEX or number > 0x7FFF:
             raise KeyWrong("This organization has as many index keys as it can have. Nothing was changed.")
@@ -130,9 +131,7 @@ def begin(organization: Organization, *, now: datetime) -> int:
 def switch(organization: Organization, *, now: datetime, by: Person | None = None) -> None:
     """The new key is the current one. Errors: VaultError."""
     source = keyring.open_source()
-    with transaction.atomic():
-        # Whoever writes an index at this moment is waited for.
-        keyring.index_key_in_use(organization.id, alone=True)
+    with keyring.alone_with_index(organization.id):
         rows = list(VaultKey.objects.select_for_update().filter(organization=organization, kind="index"))
         for row in rows:
             if row.current or row.coming:
@@ -202,8 +201,8 @@ def drop_unused(organization: Organization, *, now: datetime) -> tuple[int, ...]
     mailed before. Errors: VaultError."""
     today = now.astimezone(UTC).date()
     keys = keyring.keys(organization)
-    with transaction.atomic():
-        if keyring.index_key_in_use(organization.id, alone=True) != keys.index_version:
+    with keyring.alone_with_index(organization.id) as number:
+        if number != keys.index_version:
             return ()
         rows = VaultKey.objects.filter(organization=organization, kind="index", current=False, coming=False)
         rows = rows.filter(created__lt=today - keyring.AFTER_A_MOVE)

@@ -105,6 +105,13 @@ class IndexKeyReplaced(VaultError):
         super().__init__("The key that finds addresses was replaced meanwhile. Try again.")
 
 
+class IndexKeyBusy(VaultError):
+    code = "index_key_busy"
+
+    def __init__(self) -> None:
+        super().__init__("An import writes all the time. Run this again once it's done: it goes on where it was.")
+
+
 class RecordBroken(VaultError):
     code = "record_broken"
 

@@ -8,17 +8,19 @@ keys.link                  makes tokens; keys.links reads old ones
 
 import asyncio
 import os
+import random
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Protocol
 
 import msgspec
 from django.conf import settings
-from django.db import OperationalError, ProgrammingError, connection
+from django.db import OperationalError, ProgrammingError, connection, transaction
 
 from samizdat.core.crypto import seal
 from samizdat.core.crypto.tokens import LinkKey, Token
@@ -28,6 +30,7 @@ from samizdat.vault.errors import (
     LOCKED,
     STRICT,
     DataBeforeRelease,
+    IndexKeyBusy,
     IndexKeyReplaced,
     KeysDestroyed,
     KeyWrong,
@@ -45,6 +48,10 @@ IDLE = 60
 LOOK = 5.0
 # So long after a former key came, what was mailed before is believed: a confirmation link works for a week.
 AFTER_A_MOVE = timedelta(days=8)
+
+# Seconds for which an exchange of the index key waits for others that write one: an import does so all the time.
+LONGEST_WAIT = 600.0
+_LOCK_NOT_AVAILABLE = "55P03"
 
 PROOF_LABEL = "proof:1"
 # Another day whenever seals, MACs or tables change before the first release: an older database is refused by it.
@@ -270,19 +277,42 @@ def held_for_index(keys: OrganizationKeys) -> OrganizationKeys:
     becomes the current one. So two processes never write two rows for one address, each under another key. Errors:
     OrganizationLocked, IndexKeyReplaced where they can't be brought up to date."""
     for _try in range(3):
-        if index_key_in_use(keys.id) == keys.index_version:
+        if _index_key_in_use(keys.id) == keys.index_version:
             return keys
         look_again(keys)
         keys = _keys.get(_owner(keys)) or keys
     raise IndexKeyReplaced
 
 
-def index_key_in_use(organization_id: int, *, alone: bool = False) -> int | None:
-    """The number of the current index key, which stays it until this transaction ends; alone: and meanwhile nobody else
-    writes an index. None: another one came in between, so ask again."""
+@contextmanager
+def alone_with_index(organization_id: int) -> Iterator[int | None]:
+    """A transaction in which nobody else writes an index: the number of the current index key. Whoever writes one is
+    waited for without standing in the queue, since others who hold rows that they want would come behind us. Errors:
+    IndexKeyBusy."""
+    until = time.monotonic() + LONGEST_WAIT
+    with ExitStack() as stack:
+        while True:
+            try:
+                with ExitStack() as begun:
+                    begun.enter_context(transaction.atomic())
+                    number = _index_key_in_use(organization_id, alone=True)
+                    stack.push(begun.pop_all())
+                break
+            except OperationalError as error:
+                if getattr(error.__cause__, "sqlstate", "") != _LOCK_NOT_AVAILABLE:
+                    raise
+                if time.monotonic() > until:
+                    raise IndexKeyBusy from error
+                time.sleep(random.uniform(0.002, 0.02))
+        yield number
+
+
+def _index_key_in_use(organization_id: int, *, alone: bool = False) -> int | None:
+    """The number of the current index key, which stays it until this transaction ends. None: another one came in
+    between, so ask again."""
     query = "SELECT number FROM vault_vaultkey WHERE organization_id = %s AND kind = 'index' AND current"
     if connection.vendor == "postgresql":
-        query += " FOR NO KEY UPDATE" if alone else " FOR SHARE"
+        query += " FOR NO KEY UPDATE NOWAIT" if alone else " FOR SHARE"
     with connection.cursor() as cursor:
         cursor.execute(query, [organization_id])
         row = cursor.fetchone()

@@ -88,6 +88,7 @@ class _Leaving:
 
 def _suppress(organization: Organization, keys: OrganizationKeys, ids: Sequence[int], now: datetime) -> list[int]:
     """Puts them on the list; those of whom that was not written down today already."""
+    keys = keyring.held_for_index(keys)
     texts, today = consent_writer.addresses_of(organization, keys, ids), now.astimezone(UTC).date().isoformat()
     blinds = {id: keys.blinds(addresses.comparable(text)) for id, text in texts.items()}
     listed = sql.suppressions_by_blind(organization.id, [blind for own in blinds.values() for blind in own])

@@ -401,7 +401,8 @@ def move(subscriber: Subscriber, mark: int, *, now: datetime) -> bool:
     """
     with transaction.atomic():
         row = consent_writer.lock(subscriber)
-        organization, keys = row.organization, keyring.keys(row.organization)
+        organization = row.organization
+        keys = keyring.held_for_index(keyring.keys(organization))
         held = consent_writer.values_of(keys, row)
         address, before = _wish(row, held, mark), held[seal.ADDRESS]
         if not address:

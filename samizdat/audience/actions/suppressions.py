@@ -61,6 +61,7 @@ def suppress_bounced(organization: Organization, answers: Mapping[int, Mapping[s
     is whose address was altered in the database."""
     keys, today = keyring.keys(organization), now.astimezone(UTC).date().isoformat()
     with transaction.atomic():
+        keys = keyring.held_for_index(keys)
         sql.lock_subscribers(sorted(answers))
         here = consent_writer.indexes_among(organization, keys, sorted(answers))
         texts = {id: text for id, _index, text, _is_marked in here if text is not None}
@@ -234,7 +235,7 @@ def _suppress_slice(
     approved: bool = False,
 ) -> None:
     """What stands on the list is counted apart, and written down all the same, but for what was today (`logged`)."""
-    keys = keyring.keys(organization)
+    keys = keyring.held_for_index(keyring.keys(organization))
     blinds = {blind: address for address in wanted for blind in keys.blinds(address)}
     written = {blinds[blind] for blind, why in logged if why == reason and blind in blinds}
     stopped = {blinds[bytes(known_blind)] for known_blind, why in _known(organization, list(blinds)) if why == reason}
@@ -272,7 +273,7 @@ def keep_suppression(
     day: date | None = None,
 ) -> None:
     """`day`: since when, where it isn't today. Errors: BadAddress."""
-    since = (day or now.astimezone(UTC).date()).isoformat()
+    since, keys = (day or now.astimezone(UTC).date()).isoformat(), keyring.held_for_index(keys)
     suppression_log.write(organization, suppression_log.entries(keys, address, reason, since), now)
 
 
