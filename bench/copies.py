@@ -5,7 +5,9 @@ python -m bench copies [--rounds 100] [--people 300] [--only sqlite|postgresql] 
 So many rounds for each way of copying. In each, a campaign is being sent; at a random moment the installation is
 copied, and a sender of the copy starts while that of the original goes on (in every third round, it is restarted at the
 same moment). A copy of files that are being written may be torn: then it has to say so. `in place` puts an older copy
-back over the original, under the same path and inodes.
+back over the original, under the same path and inodes. `restore` is a backup and a tail of that moment, restored while
+the original goes on. `snapshot` is a copy of all files while the sender stands still, since a snapshot of btrfs or LVM
+needs a disk of its own.
 """
 
 import argparse
@@ -19,13 +21,14 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from bench import common
 from bench.kill import finished
 from bench.letters import Bench
+from bench.pages import cluster
 from scripts.test import find_tool
 
 LATENCY, CONNECTIONS, END = 0.02, 4, 120.0
@@ -67,6 +70,9 @@ class Copying:
         self.chance = random.Random(options.seed)
         self.log = data.parent / "senders.log"
         self.copy = data.parent / "copy"
+        self.place = data.parent / "place"
+        # What a round has started.
+        self.ends = ExitStack()
 
     def on_sqlite(self) -> dict[str, Callable[["Sender"], "Sender"]]:
         return {
@@ -75,6 +81,7 @@ class Copying:
             "tar": lambda _original: self.by_tar(),
             "snapshot": self.by_snapshot,
             "in place": self.in_place,
+            "restore": lambda _original: self.by_restore(),
         }
 
     def on_postgresql(self) -> dict[str, Callable[["Sender"], "Sender"]]:
@@ -82,6 +89,8 @@ class Copying:
             "template": lambda _original: self.by_template(),
             "template and folder": lambda _original: self.by_template(with_folder=True),
             "dump": lambda _original: self.by_dump(),
+            "base backup": lambda _original: self.by_base_backup(),
+            "restore": lambda _original: self.by_restore(),
         }
 
     def run(self, name: str, way: Callable[["Sender"], "Sender"]) -> int:
@@ -133,10 +142,37 @@ class Copying:
         return original
 
     def clear(self) -> None:
+        self.ends.close()
         shutil.rmtree(self.copy, ignore_errors=True)
         if os.environ.get("DATABASE_URL"):
             with self._as_admin() as run:
                 run("DROP DATABASE IF EXISTS copy WITH (FORCE)")
+
+    def by_restore(self) -> "Sender":
+        """From a backup of this moment, with its tail, by the command."""
+        from django.db import connections
+
+        from samizdat import dbclock, plugins
+        from samizdat.backup import writing
+        from samizdat.backup.place_tails import PlaceTail
+        from tests import warm
+
+        self.place.mkdir(exist_ok=True)
+        place, environment = plugins.open_place(self.place.as_uri()), dict[str, str]()
+        writing.write_copy(place, databases=["default", "publicdb"], now=dbclock.now())
+        for _moment in range(self.chance.randint(0, 2)):
+            PlaceTail().write(place, dbclock.now())
+        connections.close_all()
+        if os.environ.get("DATABASE_URL"):
+            with self._as_admin() as run:
+                run("CREATE DATABASE copy")
+            environment["DATABASE_URL"] = self._url("copy")
+        key = os.environ["SAMIZDAT_DATA"] + ".key"
+        told = {**os.environ, "SAMIZDAT_DATA": str(self.copy), "SAMIZDAT_KEY_FILE": key, **environment}
+        done = warm.run(["-m", "samizdat.cli", "restore", str(self.place)], cwd=self.data.parent, env=told)
+        if done.returncode:
+            raise SystemExit(done.stderr)
+        return Sender(self.copy, self.log, **environment)
 
     # -- files --------------------------------------------------------------------------------------------------------
 
@@ -233,12 +269,29 @@ class Copying:
             subprocess.run(load, stdin=dumping.stdout, check=False, stderr=subprocess.DEVNULL)
         return self._beside(with_folder=True)
 
-    def _beside(self, with_folder: bool) -> "Sender":
+    def by_base_backup(self) -> "Sender":
+        """All files of the server, which another server goes on with."""
+        folder = self.data.parent / "copied-server"
+        base = folder / "cluster"
+        for made, mode in ((folder, 0o711), (base, 0o700)):
+            made.mkdir(mode=mode)
+        self.ends.callback(shutil.rmtree, folder)
+        as_owner: list[str] = []
+        if os.geteuid() == 0:
+            shutil.chown(base, "postgres", "postgres")
+            as_owner = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+        tool = Path(find_tool("postgres") or "").parent / "pg_basebackup"
+        command = [*as_owner, tool, "-d", self._url("postgres"), "-D", base / "data", "-c", "fast"]
+        subprocess.run(command, check=True, cwd="/")
+        url, _process = self.ends.enter_context(cluster(folder))
+        return self._beside(with_folder=self.chance.random() < 0.5, url=url)
+
+    def _beside(self, with_folder: bool, url: str = "") -> "Sender":
         if with_folder:
             subprocess.run(["cp", "-a", str(self.data), str(self.copy)], check=False, stderr=subprocess.DEVNULL)
         else:
             self.copy.mkdir(mode=0o700)
-        return Sender(self.copy, self.log, DATABASE_URL=self._url("copy"))
+        return Sender(self.copy, self.log, DATABASE_URL=url or self._url("copy"))
 
 
 @contextmanager

@@ -7,13 +7,14 @@ was copied from. Nothing here changes with a reboot, an upgrade or a container t
 import hashlib
 import hmac
 import os
+import time
 from functools import cache
 from pathlib import Path
 
 from django.db import ProgrammingError, connection, transaction
 
 from samizdat.delivery import database_progress, file_identity, sql
-from samizdat.delivery.engine import journal
+from samizdat.delivery.engine import journal, locks
 from samizdat.delivery.models import Location
 from samizdat.options import data_folder
 from samizdat.vault import keyring
@@ -27,6 +28,11 @@ _MACHINE_IDS = ("/etc/machine-id", "/var/lib/dbus/machine-id", "/etc/hostid")
 # cloud-init: another one for each server that was made from a snapshot of the whole disk. It can be uninstalled.
 _INSTANCE_ID = Path("/var/lib/cloud/data/instance-id")
 _MAY_GO = ("instance",)
+# Said among these parts: nobody is at work on any server that it ran on, and this is none of them. All that a copy of a
+# whole PostgreSQL server says of itself is as in the original; but whoever joins the original finds somebody there.
+ALONE = "alone"
+# Seconds until a server that was started at the same moment is at work.
+STARTED, LOOK = 20.0, 0.5
 
 Marks = dict[tuple[bytes, str], bytes]
 
@@ -134,6 +140,21 @@ def differing(now: Marks, then: Marks) -> list[tuple[bytes, str]]:
         for key, digest in then.items()
         if key[0] in mine and now.get(key) != digest and not (key[1] in _MAY_GO and key not in now)
     ]
+
+
+def is_alone(seconds: float = 0.0) -> bool:
+    """seconds: how long somebody else is waited for."""
+    if connection.vendor != "postgresql":
+        return False
+    folders = {folder for folder, _part in known() if folder}
+    if not folders or journal.folder_id() in folders:
+        return False
+    until = time.monotonic() + seconds
+    while not locks.held_workers():
+        if time.monotonic() >= until:
+            return True
+        time.sleep(LOOK)
+    return False
 
 
 def remember(marks: Marks) -> None:

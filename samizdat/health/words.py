@@ -29,6 +29,7 @@ PLACES = {
     "database": "another database",
     "table": "tables that were created anew, as after a dump was loaded",
     "epoch": "another copy took over",
+    "alone": "another data folder, while none of its servers is running, as after copying a whole PostgreSQL server",
     "note": "its data folder was overwritten with a copy",
     "rewound": "its database is in an earlier state, as after restoring a backup",
 }

@@ -2,7 +2,8 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +15,7 @@ from samizdat import dbclock
 from samizdat.campaigns.models import Campaign
 from samizdat.delivery import actions, copied_installation, file_identity
 from samizdat.delivery.actions import copied_installation as fencing
-from samizdat.delivery.engine import journal
+from samizdat.delivery.engine import journal, locks
 from samizdat.delivery.engine.sender import run_campaign
 from samizdat.delivery.errors import CopiedFolder, SendingLocked
 from samizdat.delivery.models import Location
@@ -31,6 +32,18 @@ def at_home(house: House) -> House:
     """It has run here once."""
     assert fencing.look(dbclock.now()) == []
     return house
+
+
+@contextmanager
+def somebody_at_work() -> Iterator[None]:
+    """Another machine has a process in the same database."""
+    other = connection.copy()
+    try:
+        with other.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_lock(%s, %s)", [locks.WORKERS, 4711])
+        yield
+    finally:
+        other.close()
 
 
 def elsewhere(part: str) -> None:
@@ -136,7 +149,8 @@ def test_a_second_machine_sends_and_one_with_a_copied_folder_is_refused(
         at_home.organization.refresh_from_db()
         assert not at_home.organization.sending_locked
         patch.setattr(journal, "folder_id", lambda: bytes(range(16)))
-        assert run_campaign(campaign.pk)["ended"] == "finished"
+        with somebody_at_work():
+            assert run_campaign(campaign.pk)["ended"] == "finished"
     assert fencing.look(dbclock.now()) == []
     # The copied folder is released, so it is the first one's no more.
     with monkeypatch.context() as patch:
@@ -245,3 +259,31 @@ def test_a_server_that_hides_its_number_is_told_from_another_one_by_its_tables(
 ) -> None:
     elsewhere("table")
     assert fencing.look(dbclock.now()) == ["table"]
+
+
+@on_postgresql
+def test_a_copy_of_a_whole_server_with_a_new_data_folder_sends_nothing_until_it_is_released(
+    at_home: House, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its cluster, database and tables are those of the original, and nobody is at work there."""
+    at_home.people(5)
+    at_home.route(server)
+    campaign = at_home.released()
+    monkeypatch.setattr(journal, "folder_id", lambda: b"another machine.")
+    monkeypatch.setattr(copied_installation, "STARTED", 0.0)
+    assert fencing.look(dbclock.now()) == [copied_installation.ALONE]
+    assert run_campaign(campaign.pk)["ended"] == "fenced" and not server.messages
+    actions.lift_fence([at_home.organization], now=dbclock.now())
+    assert run_campaign(campaign.pk)["ended"] == "finished"
+
+
+@on_postgresql
+def test_a_machine_that_joins_others_at_work_is_one_of_them(at_home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "folder_id", lambda: b"another machine.")
+    monkeypatch.setattr(copied_installation, "STARTED", 0.0)
+    with somebody_at_work():
+        assert fencing.look(dbclock.now()) == []
+    # It is known from now on.
+    assert fencing.look(dbclock.now()) == []
+    at_home.organization.refresh_from_db()
+    assert not at_home.organization.sending_locked

@@ -47,11 +47,12 @@ def _look(now: datetime) -> list[str]:
     if database_progress.is_of_another():
         database_progress.note()
     back = _gone_back()
-    if not changed and not back:
+    alone = [copied_installation.ALONE] if copied_installation.is_alone(copied_installation.STARTED) else []
+    if not changed and not back and not alone:
         if here.keys() - known.keys():
             copied_installation.remember(here)
         return []
-    parts = _in_order(changed) + back
+    parts = _in_order(changed) + back + alone
     if changed and all(folder for folder, _part in changed):
         raise CopiedFolder(
             _(
@@ -192,7 +193,8 @@ def refuse_sending(organization: Organization, now: datetime) -> None:
 def differs() -> list[str]:
     """Parts of the place that differ from where it last ran, without any consequence."""
     changed = copied_installation.differing(copied_installation.here(), copied_installation.known())
-    return _in_order(changed) + _gone_back()
+    alone = [copied_installation.ALONE] if copied_installation.is_alone() else []
+    return _in_order(changed) + _gone_back() + alone
 
 
 def _in_order(changed: Iterable[tuple[bytes, str]]) -> list[str]:
