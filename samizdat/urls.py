@@ -52,7 +52,7 @@ from samizdat.web.imports import views
 from samizdat.web.inbox import views as inbox
 from samizdat.web.privacy.views import breaches, reconsent
 from samizdat.web.privacy.views import privacy as rights
-from samizdat.web.settings.views import activity, auth, home, key_locks, pending_changes, security, team
+from samizdat.web.settings.views import activity, auth, health, home, key_locks, pending_changes, security, team
 
 handler400 = "samizdat.web.settings.views.auth.bad_request"
 handler403 = "samizdat.web.settings.views.auth.forbidden"
@@ -285,6 +285,7 @@ alive = [
     path("settings/sender", team.default_sender, name="default-sender"),
     path("security", security.show_security, name="security"),
     path("security/passphrase", key_locks.change_strict_passphrase, name="strict-passphrase"),
+    path("health", health.show_health, name="health"),
     path("settings/lock", key_locks.lock_organization, name="lock-organization"),
     path("settings/lock/codes", key_locks.show_lock_codes, name="lock-codes"),
     path("settings/lock/destroy", key_locks.destroy_keys, name="destroy-keys"),

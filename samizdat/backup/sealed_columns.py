@@ -212,6 +212,7 @@ COLUMNS: tuple[SealedColumn, ...] = (
         "route_id",
         "digest",
     ),
+    _plain("delivery.healthreport.sealed", "healthreport", "sealed"),
     _plain("delivery.remotecheck.asked_sealed", "question", "asked"),
     _plain("delivery.remotecheck.answer_sealed", "question", "answer"),
     _plain("delivery.move.sealed", "move", "sealed"),

@@ -211,6 +211,15 @@ class EpochRecord(models.Model):
     looked = models.DateTimeField(null=True)
 
 
+class HealthReport(models.Model):
+    """What the worker found when it last looked at the installation, as an organization is told of it
+    (health/reports.py). `at`: when it looked, so that it looks again; `sealed` says it, too."""
+
+    organization = models.OneToOneField("accounts.Organization", models.CASCADE, primary_key=True, related_name="+")
+    at = models.DateTimeField()
+    sealed = models.BinaryField()
+
+
 class BackupPlace(models.Model):
     """Where backups go by themselves (delivery/backup_places.py). `wrapped`: URL, password, recipients and what is kept
     there; `state_sealed`: how the last attempts went. Both under a key of the instance."""

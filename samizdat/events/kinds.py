@@ -127,8 +127,10 @@ type EventKind = Literal[
     "installation.backup_tested",
     "installation.backups_late",
     "installation.fenced",
+    "installation.problems_over",
     "installation.released",
     "installation.rewound",
+    "installation.serious_problems",
     "installation.taken_over",
     "keys.destroyed",
     "keys.destruction_cancelled",
@@ -417,10 +419,12 @@ SENTENCES: dict[EventKind, Promise] = {
     "installation.fenced": lazy(
         "This installation runs in a different place than before, so sending is on hold until an admin allows it."
     ),
+    "installation.problems_over": lazy("Serious problems that admins were told of are fixed."),
     "installation.released": lazy("Sending was allowed in the place where the installation runs now."),
     "installation.rewound": lazy(
         "The database went back to an earlier state. What the journals recorded was restored; the rest is on hold."
     ),
+    "installation.serious_problems": lazy("New serious problems were found when everything was checked."),
     "installation.taken_over": lazy(
         "Another copy of this installation took over, so sending is on hold here until an admin allows it."
     ),

@@ -22,6 +22,10 @@ def _opens() -> Iterator[Finding]:
     yield Finding("keys.open", "good", _("key file"), _("It opens the data in this database."))
 
 
+def key_shares() -> Iterator[Finding]:
+    yield from recovery.key_shares(dbclock.asked())
+
+
 def _own_postfix() -> Iterator[Finding]:
     unlocked_ones = Organization.objects.filter(unlocked())
     yield from own_postfix.look(row for organization in unlocked_ones for row in routes(organization))
@@ -32,7 +36,7 @@ LOOKS: tuple[Look, ...] = (
     installation.key,
     _opens,
     installation.changed_keys,
-    lambda: recovery.key_shares(dbclock.asked()),
+    key_shares,
     installation.place,
     surroundings.database,
     surroundings.clock,

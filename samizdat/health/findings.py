@@ -11,7 +11,7 @@ from samizdat import formatting
 from samizdat.health.words import at_terminal
 
 
-class Told(NamedTuple):
+class Wording(NamedTuple):
     """A finding in the words of the app. Commands in the sentence stand between backticks, and once more by
     themselves."""
 
@@ -53,12 +53,12 @@ class Finding:
     def document(self) -> dict[str, object]:
         return {"code": self.code, "state": self.state, "subject": self.subject, "sentence": self.sentence}
 
-    def told(self) -> Told:
+    def wording(self) -> Wording:
         """In the language of the moment."""
         values = self._values()
         commands = {name: value for name, value in values.items() if name.startswith("command")}
         marked = values | {name: f"`{value}`" for name, value in commands.items()}
-        return Told(self._filled(self.about, values), self._filled(self.says, marked), [*commands.values()])
+        return Wording(self._filled(self.about, values), self._filled(self.says, marked), [*commands.values()])
 
     def _values(self) -> dict[str, str]:
         return {name: _shown(value() if callable(value) else value) for name, value in self.values.items()}

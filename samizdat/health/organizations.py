@@ -45,8 +45,8 @@ UNHEARD = timedelta(hours=2)
 def organizations() -> Iterator[Finding]:
     forged_rows.watch(dbclock.asked(), is_old=database_progress.missing() is not None)
     for organization in Organization.objects.order_by("id"):
-        for found in found_by([partial(of_organization, organization)]):
-            yield replace(found, organization=organization.pk)
+        for finding in found_by([partial(of_organization, organization)]):
+            yield replace(finding, organization=organization.pk)
 
 
 def of_organization(organization: Organization) -> Iterator[Finding]:
@@ -209,11 +209,11 @@ def _mailboxes(organization: Organization) -> Iterator[Finding]:
             yield Finding("mail.mailbox-closed", "red", about, sentence, values)
             continue
         heard = row.state.heard
-        said = _("Heard from it: last on %(at)s UTC.") if heard else _("Heard from it: never.")
+        answered = _("Heard from it: last on %(at)s UTC.") if heard else _("Heard from it: never.")
         values |= {"at": f"{heard:%Y-%m-%d %H:%M}" if heard else ""}
         if fault := row.state.fault:
             values |= {"why": lambda fault=fault: faults.sentence(fault)}
-            yield Finding("mail.mailbox-fault", "red", about, format_lazy("%(why)s {}", said), values)
+            yield Finding("mail.mailbox-fault", "red", about, format_lazy("%(why)s {}", answered), values)
         elif organization.sending_locked:
             continue  # A copy reads no mailbox.
         elif heard is None or dbclock.asked() - heard > UNHEARD:
@@ -227,7 +227,7 @@ def _mailboxes(organization: Organization) -> Iterator[Finding]:
             )
             yield Finding("mail.mailbox-unread", "amber", about, sentence, values)
         else:
-            yield Finding("mail.mailbox", "good", about, said, values)
+            yield Finding("mail.mailbox", "good", about, answered, values)
 
 
 def _mail_room(organization: Organization) -> Iterator[Finding]:

@@ -271,7 +271,11 @@ def work() -> Iterator[Finding]:
             "campaign.outcome-unknown",
             "amber",
             _("campaign %(campaign)s"),
-            _("The outcome of %(count)s emails is unknown. Decide with: %(command)s"),
+            ngettext_lazy(
+                "The outcome of %(count)s email is unknown. Decide with: %(command)s",
+                "The outcome of %(count)s emails is unknown. Decide with: %(command)s",
+                count,
+            ),
             {
                 "campaign": str(campaign.pk),
                 "count": count,

@@ -76,7 +76,11 @@ def test_a_finding_is_told_in_the_language_of_whoever_reads_it_with_its_commands
     values = {"count": "3", "command": "samizdat log check", "why": lambda: gettext("Undo")}
     found = Finding("keys.open", "red", lazy("backups"), lazy("Why: %(why)s. Run: %(command)s"), values)
     with override("ru"):
-        assert found.told() == ("резервные копии", "Why: Отменить. Run: `samizdat log check`", ["samizdat log check"])
+        assert found.wording() == (
+            "резервные копии",
+            "Why: Отменить. Run: `samizdat log check`",
+            ["samizdat log check"],
+        )
         assert (found.subject, found.sentence) == ("backups", "Why: Undo. Run: samizdat log check")
 
 

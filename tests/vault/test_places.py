@@ -104,6 +104,7 @@ READ = {
     "campaigns.variant.sealed",
     "campaigns.checkrules.sealed",  # The organization's, of which there is one row.
     "delivery.route.answer_sealed",
+    "delivery.healthreport.sealed",  # The organization's, of which there is one row.
     "delivery.move.sealed",  # The organization's, of which there is one row.
     "portability.exportpiece.blob",  # Export and number of the piece.
 }

@@ -1,7 +1,8 @@
 """Mails to the admins about what may not be overlooked: a file of readers that anybody can open, or that is sealed to
 a new key, a change that waits for approval, a route that was paused or removed, subscribers read one after the other
 (threat model, T19), many tests to other people's addresses, a mailbox provider that refuses a campaign, one that says
-of too many subscribers that they have no mailbox, and copies to seed mailboxes that are in spam or did not arrive.
+of too many subscribers that they have no mailbox, copies to seed mailboxes that are in spam or did not arrive, and
+serious problems that the page Health shows.
 
 The desk says it on everybody's first page, and has another admin agree; but who does not come to the desk for a week
 does not see that. The mail says only that there was such an export: what is in it, why, and who it was stand at the
@@ -37,6 +38,8 @@ from samizdat.delivery.models import ProviderRefusal, Route
 from samizdat.delivery.queries import HELD_BOUNCES
 from samizdat.events.actions import detail_of, readable_time
 from samizdat.events.models import Event, FollowUp
+from samizdat.health.reports import OVER, SERIOUS
+from samizdat.health.topics import TOPICS
 from samizdat.incoming import complaints
 from samizdat.incoming.seeds.copies import NOT_ARRIVING
 from samizdat.portability import approval
@@ -105,6 +108,8 @@ def _due(now: datetime) -> list["_AdminAlert"]:
     alerts += [_told_of_lock(event) for event in locks if _is_due(_of(event))]
     of_keys = events.filter(kind__in=(key_locks.LOCKED, key_locks.UNLOCKED, key_locks.CODES_CREATED), at__gt=since)
     steps = events.filter(kind__in=_DESTRUCTION, at__gt=since)
+    of_health = events.filter(kind__in=(SERIOUS, OVER), at__gt=since)
+    alerts += [_told_of_health(event) for event in of_health if _is_due(_of(event))]
     of_backups = events.filter(kind__in=(BACKUPS_LATE, BACKUP_FAILED), at__gt=since)
     alerts += [_told_of_backups(event) for event in of_backups if _is_due(_of(event))]
     alerts += [_told_of_destruction(event) for event in steps if _is_due(_of(event))]
@@ -231,6 +236,19 @@ def _told_of_backups(event: Event) -> _AdminAlert:
     if event.kind == BACKUPS_LATE:
         return _told_of_event(event, lambda: _("Backups don’t work: %(name)s"), _late_text)
     return _told_of_event(event, lambda: _("A backup failed its restore test: %(name)s"), _unrestored_text)
+
+
+def _told_of_health(event: Event) -> _AdminAlert:
+    topics = [str(topic) for topic in detail_of(event).get("topics", ())]
+    if event.kind == SERIOUS:
+        return _told_of_event(
+            event,
+            lambda: _("Fix this now: %(name)s"),
+            lambda organization: _serious_text(organization, topics),
+        )
+    return _told_of_event(
+        event, lambda: _("Fixed: problems of %(name)s"), lambda organization: _over_text(organization, topics)
+    )
 
 
 def _told_of_route(event: Event) -> _AdminAlert:
@@ -519,6 +537,28 @@ def _late_text(organization: Organization) -> str:
     )
     last = _("Ask your server admin to run: samizdat doctor. It says which place it is and what to do.")
     return "\n\n".join([first % named(organization), last]) + "\n"
+
+
+def _serious_text(organization: Organization, topics: list[str]) -> str:
+    first = _("Something serious is wrong with the installation of %(name)s and has to be fixed now: %(topics)s.")
+    last = _(
+        "Open Health in Samizdat: it says what is wrong and what to do. The same problem is not mailed again, and you "
+        "get one more email once it’s fixed."
+    )
+    paragraphs = [first % (named(organization) | _topics(topics)), last, *where(organization, "health")]
+    return "\n\n".join(paragraphs) + "\n"
+
+
+def _over_text(organization: Organization, topics: list[str]) -> str:
+    first = _("Problems with the installation of %(name)s that you were emailed about are fixed: %(topics)s.")
+    last = _("Health in Samizdat says whether anything else is left to do.")
+    paragraphs = [first % (named(organization) | _topics(topics)), last, *where(organization, "health")]
+    return "\n\n".join(paragraphs) + "\n"
+
+
+def _topics(topics: list[str]) -> dict[str, str]:
+    """No sentence of a finding goes out: those say where keys lie and what is open."""
+    return {"topics": ", ".join(str(TOPICS[topic]) for topic in topics if topic in TOPICS)}
 
 
 def _unrestored_text(organization: Organization) -> str:

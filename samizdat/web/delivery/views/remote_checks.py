@@ -28,6 +28,7 @@ TELL: dict[str, Callable[[Any, RemoteCheck, dict[str, Any]], HttpResponse | None
     "mailbox": mailboxes.tell_mailbox,
     "seed": seeds.tell_seed,
     # Their pages show what is kept of the answer.
+    "health": lambda _request, _question, _answer: None,
     "sender": lambda _request, _question, _answer: None,
     "domain": lambda _request, _question, _answer: None,
 }

@@ -27,6 +27,7 @@ from samizdat.delivery.queries import RouteRow
 from samizdat.events import log_breaks
 from samizdat.events import queries as events
 from samizdat.events.actions import detail_of
+from samizdat.health import reports
 from samizdat.incoming import mail_space
 from samizdat.options import key_file, option
 from samizdat.web import complaint_notices, labels, limit_alarms
@@ -146,6 +147,20 @@ def _rewound(organization: Organization, now: datetime) -> list[dict[str, str]]:
     return [_need("care", _("The database is from an earlier point in time"), text % facts)]
 
 
+def _health(request: DeskRequest) -> list[dict[str, str]]:
+    """One line, where the page Health has something that may not wait."""
+    if request.role != "admin":
+        return []
+    report = reports.kept(request.organization)
+    serious = report.count("red") if report else 0
+    if not serious:
+        return []
+    title = ngettext("%(n)s serious problem to fix now", "%(n)s serious problems to fix now", serious)
+    text = _("Health says what each of them means and what to do.")
+    see = address(request.organization, "health")
+    return [_need("stop", title % {"n": count(serious)}, text, see, _("Open Health"))]
+
+
 def _foreign(request: DeskRequest, now: datetime) -> list[dict[str, str]]:
     """For a week: the database runs what none of us wrote, or an index of it lacks rows."""
     if request.role != "admin" or not database_catalog.alarming(request.organization, now):
@@ -173,6 +188,7 @@ def _needs(
         items.append(
             _need("stop", _("Sending is on hold"), labels.campaign_reason("fenced"), see, _("Show what’s waiting"))
         )
+    items += _health(request)
     items += _foreign(request, now)
     items += _log(request, now)
     items += _rewound(organization, now)
