@@ -69,13 +69,17 @@ OPEN = {
         "delivery.varianttotal.state", "delivery.deliveryarchivetotal.state", "delivery.remotecheck.kind",
         "delivery.remotecheck.began", "delivery.remotecheck.done", "privacy.breach.kind",
         "privacy.breach.told_authority", "privacy.breach.told_readers", "delivery.epochrecord.looked",
-        "delivery.backupcopy.kind",
+        "delivery.backupcopy.kind", "delivery.backupprogress.began", "delivery.backupprogress.seen",
+        "delivery.backupprogress.tail_written", "delivery.backupprogress.tail_failing",
     },
     "it shuts out, stops or deletes, or lets in whoever has a role by their MAC alone": {
         "accounts.person.is_active", "audience.field.removed",
         "audience.tag.removed", "audience.segment.removed",
     },
     "the fence of a copy: docs/keys.md": {"accounts.organization.sending_locked"},
+    "one backup or restore test more at a place that is sealed": {
+        "delivery.backupprogress.backup_asked", "delivery.backupprogress.test_asked",
+    },
     "an older key, no other one": {"vault.vaultkey.current"},
     "statuses of readers: compared with the records of consent each night and after each release": {
         "audience.subscription.paused",

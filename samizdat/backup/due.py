@@ -29,7 +29,12 @@ def due_kind(kept: KeptPlace, copies: Sequence[CopyDetails], now: datetime, zone
     counted = past(copies, now)
     if counted and counted[0].made >= last_night(now, zone):
         return ""
-    full = next((copy.made for copy in counted if copy.kind == FULL), None)
+    return usual_kind(copies, now)
+
+
+def usual_kind(copies: Sequence[CopyDetails], now: datetime) -> str:
+    """Of one that is made now."""
+    full = next((copy.made for copy in past(copies, now) if copy.kind == FULL), None)
     return FULL if full is None or now - full >= WEEK else CHANGES
 
 

@@ -20,7 +20,7 @@ from samizdat.audience.models import (
 )
 from samizdat.backup.sources import CopiedTable
 from samizdat.campaigns.models import EditorPresence
-from samizdat.delivery.models import Clock, ConnectionLease, Delivery
+from samizdat.delivery.models import BackupProgress, Clock, ConnectionLease, Delivery
 from samizdat.events.models import Event, FollowUp
 from samizdat.incoming.models import MailReport
 
@@ -30,6 +30,7 @@ LEFT_OUT: dict[type[Model], str] = {
     Attempt: "failed sign-ins of the last minutes",
     EditorPresence: "who has a campaign open now",
     Clock: "how the clock of this machine went since it was started",
+    BackupProgress: "what the worker does at backup places now",
     ConnectionLease: "connections that senders hold for half a minute",
     DBTaskResult: "rings for the worker; what is due stands in other tables",
     ContentType: _BY_MIGRATIONS,

@@ -79,6 +79,7 @@ def _tested(place: "TestedPlace", identities: list[str]) -> "RestoreTestResult":
             place.url,
             place.secret,
             identities=identities,
+            public_only=place.public_only,
             tell=lambda _step, done, whole: shown.show(done, whole or None, done),
         )
 

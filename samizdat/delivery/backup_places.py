@@ -18,6 +18,7 @@ from msgspec import Struct
 from samizdat import plugins
 from samizdat.core.crypto import seal
 from samizdat.delivery.models import BackupCopy, BackupPlace
+from samizdat.options import inner_networks
 from samizdat.vault import keyring
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class PlaceDetails(Struct, frozen=True, omit_defaults=True):
     """secret: password or key. recipients: age keys that open what is written there; none: the key file does. key: the
     key file's text encrypted to them, in base64, so that the worker, which has no instance key, can write copies.
 
+    public_only: it was added on a page, so it leads to no address of this server's own network.
     daily, weekly, monthly: how many copies are kept; days: none that is older, for erased people are in it.
     """
 
@@ -62,10 +64,12 @@ class PlaceDetails(Struct, frozen=True, omit_defaults=True):
     days: int = 30
     # It was shown when it was added that it lets nobody delete.
     append_only: bool = False
+    public_only: bool = False
 
     def open(self) -> "Place":
         """Nothing is connected to yet. Errors: PlaceError."""
-        return plugins.open_place(self.url, self.secret, bytes_per_second=self.bytes_per_second)
+        inside = inner_networks() if self.public_only else None
+        return plugins.open_place(self.url, self.secret, bytes_per_second=self.bytes_per_second, inside=inside)
 
 
 class PlaceState(Struct, frozen=True, omit_defaults=True):

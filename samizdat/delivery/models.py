@@ -239,6 +239,22 @@ class BackupCopy(models.Model):
     wrapped = models.BinaryField()
 
 
+class BackupProgress(models.Model):
+    """What the worker does at a place now, what it was asked to do there, and how far the tail is
+    (delivery/backup_progress.py). Of this installation alone: no copy has it."""
+
+    place = models.OneToOneField(BackupPlace, models.CASCADE, primary_key=True, related_name="progress")
+    backup_asked = models.DateTimeField(null=True)
+    test_asked = models.DateTimeField(null=True)
+    doing = models.CharField(max_length=10, blank=True, default="", db_default="")  # backup or test
+    began = models.DateTimeField(null=True)
+    seen = models.DateTimeField(null=True)  # When it last came further.
+    rows_done = models.BigIntegerField(default=0, db_default=0)
+    rows_total = models.BigIntegerField(default=0, db_default=0)
+    tail_written = models.DateTimeField(null=True)
+    tail_failing = models.DateTimeField(null=True)  # Since then; null while all is well.
+
+
 class Clock(models.Model):
     """One row: what the time was when somebody last looked, and whether the clock was set (delivery/clock_jumps.py).
 

@@ -7,12 +7,15 @@ from django.utils.translation import gettext_lazy as _
 
 from samizdat.delivery import backup_places
 from samizdat.delivery.backup_places import KeptPlace, PlaceBroken
+from samizdat.delivery.backup_progress import progress
 from samizdat.delivery.backup_standing import place_standing
 from samizdat.health.findings import Finding
 from samizdat.vault import keyring, shares
 
 # After so long nobody remembers where the pages are.
 PRACTICE = timedelta(days=365)
+# Changes since the last backup are written every five seconds; a place may be away for a while.
+TAIL_LATE, TAIL_TOO_LATE = timedelta(minutes=10), timedelta(hours=6)
 
 
 def key_shares(now: datetime) -> Iterator[Finding]:
@@ -52,7 +55,11 @@ def key_shares(now: datetime) -> Iterator[Finding]:
 def places(now: datetime) -> Iterator[Finding]:
     """As they were when the worker last used them: nobody is asked now."""
     for place in backup_places.all_places():
-        yield _broken(place) if isinstance(place, PlaceBroken) else _place(place, now)
+        if isinstance(place, PlaceBroken):
+            yield _broken(place)
+        else:
+            yield _place(place, now)
+            yield from _tail(place, now)
 
 
 def _broken(place: PlaceBroken) -> Finding:
@@ -87,3 +94,22 @@ def _place(place: KeptPlace, now: datetime) -> Finding:
             "encrypted. Delete them at the place.",
         )
     return Finding("backup.place", "good", subject, last)
+
+
+def _tail(place: KeptPlace, now: datetime) -> Iterator[Finding]:
+    """Whether what has changed since the last backup is there as well. Nothing where there is no backup yet."""
+    subject, known = f"backup place {place.number}", progress(place.number, now)
+    written = f"{known.tail_written:%Y-%m-%d %H:%M} UTC" if known.tail_written else ""
+    if known.tail_failing and now - known.tail_failing > TAIL_LATE:
+        last = f"The last ones are of {written}." if written else "None are there."
+        yield Finding(
+            "backup.tail-fails",
+            "red" if now - known.tail_failing > TAIL_TOO_LATE else "amber",
+            subject,
+            f"Changes since the last backup couldn't be written there since {known.tail_failing:%Y-%m-%d %H:%M} UTC. "
+            f"{last} To see why, run: samizdat backup",
+        )
+    elif written:
+        yield Finding(
+            "backup.tail", "good", subject, f"Changes since the last backup are there, the last of {written}."
+        )

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as lazy
 
 from samizdat import dbclock
 from samizdat.core.backup.manifest import FULL
-from samizdat.delivery import backup_places
+from samizdat.delivery import backup_places, backup_progress
 from samizdat.delivery.backup_places import CopyDetails, PlaceDetails, PlaceState
 from samizdat.delivery.models import BackupPlace
 from samizdat.health import machine, recovery
@@ -155,3 +155,21 @@ def test_a_backup_place_that_fails_or_is_late_or_was_changed_is_named() -> None:
     assert state() == ("backup.place-undeleted", "amber")
     BackupPlace.objects.update(wrapped=bytes(60))
     assert state() == ("backup.place-broken", "red")
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("vault")
+def test_changes_that_do_not_reach_a_place_are_named() -> None:
+    now = dbclock.asked()
+    kept = backup_places.add(PlaceDetails("file:///srv/copies", now))
+
+    def state(after: timedelta = timedelta(0)) -> list[tuple[str, str]]:
+        return [(found.code, found.state) for found in recovery.places(now + after)][1:]
+
+    assert state() == [], "there is no backup yet"
+    backup_progress.note_tail(kept.number, now)
+    assert state() == [("backup.tail", "good")]
+    backup_progress.note_tail_failing(kept.number, now)
+    assert state() == [("backup.tail", "good")], "a place may be away for a moment"
+    assert state(timedelta(minutes=11)) == [("backup.tail-fails", "amber")]
+    assert state(timedelta(hours=7)) == [("backup.tail-fails", "red")]

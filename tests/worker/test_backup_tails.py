@@ -10,7 +10,7 @@ from samizdat import dbclock
 from samizdat.audience import actions as audience
 from samizdat.backup import kept_places
 from samizdat.core.backup import epoch, layout
-from samizdat.delivery import backup_places, epochs
+from samizdat.delivery import backup_places, backup_progress, epochs
 from samizdat.delivery.actions import copied_installation
 from samizdat.delivery.backup_places import PlaceDetails
 from samizdat.worker.schedule import backup_tails
@@ -54,6 +54,24 @@ def test_what_changes_is_at_the_place_and_a_removed_place_is_told_no_more(
     threads = [*tails._threads.values()]
     backup_places.remove(threads[0].number)
     until(lambda: tails.look() or not threads[0].is_running)
+
+
+def test_when_it_was_told_last_and_since_when_it_fails_is_noted(
+    folder: Path, tails: BackupTails, lantern: Any, tmp_path: Path
+) -> None:
+    (number,) = backup_places.numbers()
+
+    def known() -> backup_progress.PlaceProgress:
+        return backup_progress.progress(number, dbclock.now())
+
+    tails.look()
+    audience.new_list(lantern, "Letter", now=NOW)
+    until(lambda: known().tail_written is not None)
+    away = folder.rename(tmp_path.with_name("away"))
+    audience.new_list(lantern, "Another letter", now=NOW)
+    until(lambda: known().tail_failing is not None)
+    away.rename(folder)
+    until(lambda: known().tail_failing is None)
 
 
 def test_where_another_copy_took_over_everything_is_fenced_and_nothing_written(

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from samizdat import dbclock
-from samizdat.backup import kept_places
+from samizdat.backup import kept_places, writing
 from samizdat.backup.restore_test import records
 from samizdat.core.backup import epoch
 from samizdat.core.backup.manifest import CHANGES, FULL
-from samizdat.delivery import backup_places, epochs
+from samizdat.delivery import backup_places, backup_progress, epochs
 from samizdat.delivery.actions import copied_installation
 from samizdat.delivery.backup_places import KeptPlace, PlaceDetails
 from samizdat.events.actions import record
@@ -102,6 +102,75 @@ def test_a_worker_that_ends_breaks_off_and_the_next_one_goes_on(tmp_path: Path) 
     assert state is not None and not state.state.failures
     look()
     assert kinds(kept) == [FULL]
+
+
+def asked(kept: KeptPlace) -> set[str]:
+    return set(backup_progress.progress(kept.number, dbclock.now()).asked)
+
+
+def test_what_somebody_asked_for_is_done_at_once_and_once(tmp_path: Path) -> None:
+    kept = place(tmp_path / "place")
+    look()
+    backup_progress.ask(kept.number, "test", dbclock.now())
+    backup_progress.ask(kept.number, "backup", dbclock.now())
+    look()
+    assert kinds(kept) == [CHANGES] and said(records.PASSED) == 1
+    assert asked(kept) == set() and not backup_progress.progress(kept.number, dbclock.now()).doing
+    look()
+    assert kinds(kept) == [CHANGES] and said(records.PASSED) == 1
+
+
+def test_while_it_goes_on_the_page_sees_how_far_it_has_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backups, "SHOWN", 0.0)
+    seen = list[tuple[str, int]]()
+    place(tmp_path / "place")
+    go_on = backup_progress.go_on
+
+    def noted(number: int, *facts: Any) -> None:
+        go_on(number, *facts)
+        known = backup_progress.progress(number, dbclock.now())
+        seen.append((known.doing, known.rows_done))
+
+    monkeypatch.setattr(backup_progress, "go_on", noted)
+    look()
+    assert seen and {doing for doing, _rows in seen} == {"backup"} and seen[-1][1] > 0
+
+
+def test_what_was_asked_waits_while_another_backup_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = place(tmp_path / "place")
+    monkeypatch.setattr(backups, "due_kind", lambda *_facts: "")
+    backup_progress.ask(kept.number, "backup", dbclock.now())
+    with writing.only_backup():
+        look()
+    assert asked(kept) == {"backup"} and kinds(kept) == []
+    look()
+    assert asked(kept) == set() and kinds(kept) == [FULL]
+
+
+def test_of_a_backup_that_fails_nobody_waits_and_its_error_is_noted(tmp_path: Path) -> None:
+    kept = place(tmp_path / "place")
+    shutil.rmtree(tmp_path / "place")
+    backup_progress.ask(kept.number, "backup", dbclock.now())
+    look()
+    known = backup_places.get(kept.number)
+    assert asked(kept) == set() and known is not None and known.state.error
+
+
+def test_a_worker_that_ends_leaves_what_was_asked_to_the_next(tmp_path: Path) -> None:
+    kept = place(tmp_path / "place")
+    backup_progress.ask(kept.number, "backup", dbclock.now())
+    stopping.stopping.set()
+    try:
+        backups._run()
+        with pytest.raises(backups.BackupStopped):
+            backups._do_asked(kept.number, "backup")
+    finally:
+        stopping.stopping.clear()
+    assert asked(kept) == {"backup"}
+    assert backup_progress.progress(kept.number, dbclock.now()).doing == "backup"
+    assert not backup_progress.progress(kept.number, dbclock.now() + backup_progress.GONE).doing
+    look()
+    assert asked(kept) == set() and kinds(kept) == [FULL]
 
 
 def said(kind: str) -> int:

@@ -9,13 +9,12 @@ from datetime import datetime
 from django.core.management import call_command
 from django.db import connections
 
-from samizdat import plugins
 from samizdat.accounts.models import Organization
 from samizdat.audience.consistency import changed_records, check_page
 from samizdat.audience.models import NUMBER_MASK, ConsentRecord, Subscriber
 from samizdat.backup import recipients, restoring, sets
 from samizdat.backup.errors import BackupRefused
-from samizdat.backup.restore_test.job import RestoreTestJob, TestFailed, file_in
+from samizdat.backup.restore_test.job import RestoreTestJob, TestFailed, file_in, open_place
 from samizdat.backup.sets import Copy, ReadablePlace
 from samizdat.campaigns.models import Campaign, Edition, large_of_edition
 from samizdat.delivery.engine.edition_loader import open_edition
@@ -66,7 +65,7 @@ def _is_full(error: Exception) -> bool:
 
 
 def _tested(job: RestoreTestJob, source: KeySource, tell: Tell) -> dict[str, int]:
-    place = plugins.open_place(job.url, job.secret)
+    place = open_place(job.url, job.secret, job.public_only)
     identities = [identity for text in job.identities for identity in recipients.identities(text)]
     copy = sets.open_copy(place, job.copy, identities, job.installation)
     _restore(place, copy, identities, bytes.fromhex(job.naming_key), tell)

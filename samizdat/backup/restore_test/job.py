@@ -4,9 +4,13 @@ import re
 
 import msgspec
 
+from samizdat import plugins
+from samizdat.options import inner_networks
+
 
 class RestoreTestJob(msgspec.Struct, frozen=True):
-    """url, secret: of the place. identities: texts with secret keys that open pieces. naming_key: in hex."""
+    """url, secret, public_only: of the place. identities: texts with secret keys that open pieces. naming_key: in
+    hex."""
 
     url: str
     secret: str
@@ -14,6 +18,7 @@ class RestoreTestJob(msgspec.Struct, frozen=True):
     identities: list[str]
     installation: str
     naming_key: str
+    public_only: bool = False
 
 
 class TestFailed(Exception):
@@ -30,3 +35,8 @@ def file_in(sentence: str) -> str:
     """The name of a file of a backup that a sentence has."""
     match = re.search(r"(pieces|sets)/[0-9a-z/-]+\.age", sentence)
     return match[0] if match else ""
+
+
+def open_place(url: str, secret: str, public_only: bool) -> plugins.Place:
+    """Errors: PlaceError."""
+    return plugins.open_place(url, secret, inside=inner_networks() if public_only else None)

@@ -19,7 +19,7 @@ from samizdat import child_frames, plugins, processes
 from samizdat.backup import recipients, sets
 from samizdat.backup.errors import BackupRefused
 from samizdat.backup.keys import backup_keys
-from samizdat.backup.restore_test.job import RestoreTestJob, TestFailed, file_in
+from samizdat.backup.restore_test.job import RestoreTestJob, TestFailed, file_in, open_place
 from samizdat.backup.sets import Copy, ReadablePlace
 from samizdat.core.backup import layout
 from samizdat.core.backup.rows import naming_key
@@ -72,6 +72,7 @@ def newest_restores(
     secret: str,
     *,
     identities: Sequence[str] = (),
+    public_only: bool = False,
     tell: Tell = lambda _step, _done, _whole: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> RestoreTestResult:
@@ -87,8 +88,8 @@ def newest_restores(
 
     with only_test():
         try:
-            with contextlib.closing(plugins.open_place(url, secret)) as place:
-                _test(place, url, secret, identities, result, tell_step, stop)
+            with contextlib.closing(open_place(url, secret, public_only)) as place:
+                _test(place, url, secret, public_only, identities, result, tell_step, stop)
         except TestFailed as failed:
             result.code, result.what = failed.code, failed.what
         except BackupRefused as refused:
@@ -107,6 +108,7 @@ def _test(
     place: ReadablePlace,
     url: str,
     secret: str,
+    public_only: bool,
     identities: Sequence[str],
     result: RestoreTestResult,
     tell: Tell,
@@ -125,7 +127,7 @@ def _test(
         return
     _look_for_room(copy)
     naming = naming_key(keys.names, copy.manifest.recipients or [keys.recipient])
-    job = RestoreTestJob(url, secret, copy.path, texts, keys.installation, naming.hex())
+    job = RestoreTestJob(url, secret, copy.path, texts, keys.installation, naming.hex(), public_only)
     result.facts = _restored(job, tell, stop)
     result.opened = True
 

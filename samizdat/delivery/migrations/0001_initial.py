@@ -140,6 +140,21 @@ class Migration(InitialMigration):
             ],
         ),
         migrations.CreateModel(
+            name='BackupProgress',
+            fields=[
+                ('place', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='progress', serialize=False, to='delivery.backupplace')),
+                ('backup_asked', models.DateTimeField(null=True)),
+                ('test_asked', models.DateTimeField(null=True)),
+                ('doing', models.CharField(blank=True, db_default='', default='', max_length=10)),
+                ('began', models.DateTimeField(null=True)),
+                ('seen', models.DateTimeField(null=True)),
+                ('rows_done', models.BigIntegerField(db_default=0, default=0)),
+                ('rows_total', models.BigIntegerField(db_default=0, default=0)),
+                ('tail_written', models.DateTimeField(null=True)),
+                ('tail_failing', models.DateTimeField(null=True)),
+            ],
+        ),
+        migrations.CreateModel(
             name='EpochRecord',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

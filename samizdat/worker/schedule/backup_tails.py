@@ -10,7 +10,7 @@ from django.db import connections
 
 from samizdat import dbclock, plugins
 from samizdat.backup.place_tails import PlaceTail
-from samizdat.delivery import backup_places, database_changes
+from samizdat.delivery import backup_places, backup_progress, database_changes
 from samizdat.delivery.actions import copied_installation
 from samizdat.logs import where_it_broke
 from samizdat.worker.stopping import stopping
@@ -30,7 +30,7 @@ class PlaceThread:
         self._tail = PlaceTail()
         self._place: plugins.Place | None = None
         self._changes = database_changes.DatabaseChanges(QUIET, own=False)
-        self._failing = False
+        self._failing, self._noted = False, float("-inf")
         self._thread = threading.Thread(target=self._run, name="backup tail", daemon=True)
         self._thread.start()
 
@@ -59,6 +59,8 @@ class PlaceThread:
             self._changes.forget()
             if not self._failing:
                 log.warning("Backup place %d can't be told what has changed: %s", self.number, where_it_broke(error))
+                with suppress(Exception):
+                    backup_progress.note_tail_failing(self.number, dbclock.now())
             self._failing = True
         return True
 
@@ -70,10 +72,17 @@ class PlaceThread:
     def _tell(self) -> None:
         assert self._place is not None
         if copied_installation.may_write_at(self._place, dbclock.now()):
-            self._tail.write(self._place, dbclock.now())
+            self._note(self._tail.write(self._place, dbclock.now()))
         if self._failing:
             log.warning("Backup place %d is told what has changed again.", self.number)
             self._failing = False
+            backup_progress.note_tail_failing(self.number, None)
+
+    def _note(self, files: int) -> None:
+        """For the page and doctor; not each few seconds, since that is a change as well."""
+        if files and time.monotonic() >= self._noted + QUIET:
+            backup_progress.note_tail(self.number, dbclock.now())
+            self._noted = time.monotonic()
 
     def _close(self) -> None:
         if self._place is not None:

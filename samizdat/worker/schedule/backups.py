@@ -9,18 +9,19 @@ import time
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from django.db import connections
+from django.db import DatabaseError, connections
 
 from samizdat import dbclock
 from samizdat.accounts.models import Organization
 from samizdat.backup import kept_places
-from samizdat.backup.due import due_kind
+from samizdat.backup.due import due_kind, usual_kind
 from samizdat.backup.errors import BackupRefused
 from samizdat.backup.restore_test import records, running
 from samizdat.backup.restore_test.running import Interrupted
-from samizdat.delivery import backup_places
+from samizdat.delivery import backup_places, backup_progress
 from samizdat.delivery.actions import copied_installation
-from samizdat.delivery.backup_places import KeptPlace
+from samizdat.delivery.backup_places import KeptPlace, PlaceBroken
+from samizdat.delivery.backup_progress import Work
 from samizdat.delivery.backup_standing import backup_standing
 from samizdat.events.kinds import EventKind
 from samizdat.events.queries import was_said
@@ -38,6 +39,8 @@ TESTED_AGAIN, STANDING = 86_400.0, 3600.0
 # And before the first test: a start has enough to do, and so has somebody who tries something out.
 CALM = 600.0
 LATE: EventKind = "installation.backups_late"
+# Seconds between two notes of how far a backup has come.
+SHOWN = 2.0
 # A place that fails for so long is an alarm, and so often it is said.
 FAILING, SAID_AGAIN = timedelta(days=2), timedelta(days=7)
 
@@ -54,14 +57,17 @@ class BackupStopped(BaseException):
 def look(_now: datetime) -> None:
     """In each slow round."""
     global _thread, _last
-    if (_thread is not None and _thread.is_alive()) or time.monotonic() < _last + EVERY:
+    if _thread is not None and _thread.is_alive():
+        return
+    is_asked = bool(backup_progress.asked())
+    if not is_asked and time.monotonic() < _last + EVERY:
         return
     _last = time.monotonic()
     now = dbclock.now()
     places = due(now)
     if places:
         _warn(now)
-    if any(kind or is_test_due(kept, now) for kept, kind in places):
+    if is_asked or any(kind or is_test_due(kept, now) for kept, kind in places):
         _thread = threading.Thread(target=_run, name="backups", daemon=True)
         _thread.start()
 
@@ -83,6 +89,9 @@ def _zone() -> ZoneInfo:
 
 def _run() -> None:
     try:
+        for number, work in backup_progress.asked():
+            if not stopping.is_set():
+                _do_asked(number, work)
         for kept, kind in due(dbclock.now()):
             if kind and not stopping.is_set():
                 _back_up(kept, kind)
@@ -97,19 +106,57 @@ def _run() -> None:
         connections.close_all()
 
 
+def _do_asked(number: int, work: Work) -> None:
+    """What somebody asked for on the page *Backups*."""
+    try:
+        kept = backup_places.get(number)
+    except PlaceBroken:
+        kept = None
+    if kept is None:
+        backup_progress.end(number, work)
+    elif work == "backup":
+        _back_up(kept, usual_kind(backup_places.copies(number), dbclock.now()))
+    else:
+        _test(kept)
+
+
 def _back_up(kept: KeptPlace, kind: str) -> None:
     """What goes wrong is noted with the place, where doctor and alarms read it."""
+    if not _may_write(kept):
+        backup_progress.end(kept.number, "backup")
+        return
+    shown = Shown(kept, "backup")
     try:
-        if not _may_write(kept):
-            return
         kept_places.back_up(
-            kept, databases=sqlite_file.readable_databases(), now=dbclock.now(), kind=kind, jobs=JOBS, tell=_go_on
+            kept, databases=sqlite_file.readable_databases(), now=dbclock.now(), kind=kind, jobs=JOBS, tell=shown.tell
         )
     except BackupRefused as refused:
-        if refused.code != "backup_runs":
-            log.warning("Backup place %d: %s", kept.number, refused)
+        if refused.code == "backup_runs":
+            backup_progress.put_off(kept.number)
+            return
+        log.warning("Backup place %d: %s", kept.number, refused)
     except Exception as error:  # A place may do anything.
         log.warning("Backup place %d has no new backup: %s", kept.number, where_it_broke(error))
+    backup_progress.end(kept.number, "backup")
+
+
+class Shown:
+    """How far a backup or test has come, for the page. A worker that ends breaks it off there."""
+
+    def __init__(self, kept: KeptPlace, work: Work) -> None:
+        copies = backup_places.copies(kept.number)
+        self._number, self._total = kept.number, copies[0].rows if copies else 0
+        self._at = time.monotonic()
+        backup_progress.begin(kept.number, work, self._total, dbclock.now())
+
+    def tell(self, rows: int, total: int = 0) -> None:
+        if stopping.is_set():
+            raise BackupStopped
+        if time.monotonic() < self._at + SHOWN:
+            return
+        self._at = time.monotonic()
+        with contextlib.suppress(DatabaseError):  # Somebody writes much: no reason to break a backup off.
+            backup_progress.go_on(self._number, rows, total or max(self._total, rows), dbclock.now())
 
 
 def _may_write(kept: KeptPlace) -> bool:
@@ -135,12 +182,21 @@ def is_test_due(kept: KeptPlace, now: datetime) -> bool:
 
 def _test(kept: KeptPlace) -> None:
     """Its result stands in the log of each organization; admins are mailed what failed (admin_alerts.py)."""
+    shown = Shown(kept, "test")
     try:
-        result = running.newest_restores(kept.details.url, kept.details.secret, stop=stopping.is_set)
+        result = running.newest_restores(
+            kept.details.url,
+            kept.details.secret,
+            public_only=kept.details.public_only,
+            tell=lambda _step, done, whole: shown.tell(done, whole),
+            stop=stopping.is_set,
+        )
     except BackupRefused:
+        backup_progress.put_off(kept.number)
         return  # Somebody tests by hand.
     _tested[kept.number] = time.monotonic()
     records.note(kept.details.url, result, dbclock.now())
+    backup_progress.end(kept.number, "test")
 
 
 def _warn(now: datetime) -> None:
@@ -154,8 +210,3 @@ def _warn(now: datetime) -> None:
         first = Organization.objects.order_by("pk").first()
         if first is not None and not was_said(first, LATE, now - SAID_AGAIN):
             records.record_in_all(LATE, now, {})
-
-
-def _go_on(_rows: int) -> None:
-    if stopping.is_set():
-        raise BackupStopped
