@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 
-from django.db import connection, connections
+from django.db import DatabaseError, connection, connections
 
 
 @contextlib.contextmanager
@@ -17,6 +17,11 @@ def only_session(number: int) -> Iterator[bool]:
         with session.cursor() as cursor:
             cursor.execute("SELECT pg_try_advisory_lock(%s)", [number])
             is_ours = bool(cursor.fetchone()[0])
-        yield is_ours
+        try:
+            yield is_ours
+        finally:
+            if is_ours:  # The server notices only later that a session was closed.
+                with contextlib.suppress(DatabaseError), session.cursor() as cursor:
+                    cursor.execute("SELECT pg_advisory_unlock(%s)", [number])
     finally:
         session.close()
