@@ -82,10 +82,12 @@ __all__ = [
     "list_columns",
     "open_files",
     "open_place",
+    "place_sentence",
     "places",
     "plain_label",
     "read_deliveries",
     "read_url",
+    "refuse_on_server",
     "route_providers",
     "spf_host",
     "transport",
@@ -144,6 +146,23 @@ def open_place(
     from samizdat.places import base
 
     return base.read_url(places(), url, secret, base.Pace(bytes_per_second), inside)
+
+
+def place_sentence(code: str) -> str:
+    """What is wrong with a place, in English with holes; "" for a code of a newer version."""
+    from samizdat.places.base import SENTENCES as sentences
+
+    return sentences.get(code, "")
+
+
+def refuse_on_server(url: str) -> None:
+    """Of a place that somebody adds on a page. Errors: PlaceError, of a kind that names files or programs of the
+    server: whoever may add those has its command line."""
+    kind = places().get(url.partition(":")[0].lower())
+    if kind is None or kind.on_server:
+        from samizdat.places import base
+
+        raise base.PlaceError("at_terminal")
 
 
 def webhook_sentence(code: str) -> str:

@@ -52,7 +52,17 @@ from samizdat.web.imports import views
 from samizdat.web.inbox import views as inbox
 from samizdat.web.privacy.views import breaches, reconsent
 from samizdat.web.privacy.views import privacy as rights
-from samizdat.web.settings.views import activity, auth, health, home, key_locks, pending_changes, security, team
+from samizdat.web.settings.views import (
+    activity,
+    auth,
+    backups,
+    health,
+    home,
+    key_locks,
+    pending_changes,
+    security,
+    team,
+)
 
 handler400 = "samizdat.web.settings.views.auth.bad_request"
 handler403 = "samizdat.web.settings.views.auth.forbidden"
@@ -279,6 +289,12 @@ alive = [
     path("team/<int:person_id>/lock", team.lock_member, name="lock-member"),
     path("team/<int:person_id>/unlock", team.unlock_member, name="unlock-member"),
     path("team/<int:person_id>/sign-out", team.sign_out_member, name="sign-out-member"),
+    path("backups/", backups.backups, name="backups"),
+    path("backups/add/<str:kind>", backups.add_backup_place, name="add-backup-place"),
+    path("backups/<int:place_id>/edit", backups.edit_backup_place, name="edit-backup-place"),
+    path("backups/<int:place_id>/remove", backups.remove_backup_place, name="remove-backup-place"),
+    path("backups/<int:place_id>/back-up", backups.back_up_now, name="back-up-now"),
+    path("backups/<int:place_id>/test", backups.test_backup, name="test-backup"),
     path("activity/", activity.activity, name="activity"),
     path("activity/file", activity.activity_file, name="activity-file"),
     path("settings/", team.organization_settings, name="settings"),

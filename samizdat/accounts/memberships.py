@@ -63,6 +63,13 @@ def has_role(person: Person, organization: Organization, roles: Collection[str])
     return bool(valid(person=person, organization=organization, **wanted))
 
 
+def administers_all(person: Person) -> bool:
+    """Whether they are an admin of each organization here: whoever decides about the whole installation decides about
+    all of them."""
+    administered = {row.organization_id for row in valid(person=person, role="admin", locked=None)}
+    return person.is_active and administered == set(Organization.objects.values_list("pk", flat=True))
+
+
 def who_may_sign_in() -> QuerySet[Person]:
     """All but those who are locked wherever they work."""
     rows = Membership.objects.filter(person=OuterRef("pk"))

@@ -9,17 +9,24 @@ from datetime import datetime
 from msgspec import structs
 
 from samizdat import plugins
+from samizdat.accounts.models import Person
 from samizdat.backup import recipients, retention, writing
 from samizdat.backup.errors import BackupRefused
 from samizdat.backup.keys import backup_keys
+from samizdat.backup.restore_test import records
 from samizdat.backup.retention import Kept
 from samizdat.backup.sets import WritablePlace
 from samizdat.backup.writing import Tell, WrittenCopy
 from samizdat.core.backup.manifest import FULL
 from samizdat.delivery import backup_places, clock_jumps
 from samizdat.delivery.backup_places import CopyDetails, KeptPlace, PlaceDetails, PlaceState
+from samizdat.events.kinds import EventKind
 from samizdat.logs import where_it_broke
 from samizdat.vault import keyring, sources
+
+ADDED: EventKind = "installation.backup_place_added"
+CHANGED: EventKind = "installation.backup_place_changed"
+REMOVED: EventKind = "installation.backup_place_removed"
 
 log = logging.getLogger("samizdat.worker")
 
@@ -43,8 +50,9 @@ def try_place(place: WritablePlace) -> bool:
     return name not in {there for there, _size in place.names(PROBES)}
 
 
-def add(details: PlaceDetails) -> KeptPlace:
-    """Tries the place, then keeps it. Errors: PlaceError, BackupRefused, ExportRefused, VaultError."""
+def add(details: PlaceDetails, *, by: Person | None = None) -> KeptPlace:
+    """Tries the place, then keeps it. details.key: where it is known; else it's made for its recipients. Errors:
+    PlaceError, BackupRefused, ExportRefused, VaultError."""
     chosen = recipients.cleaned(details.recipients)
     if any(isinstance(kept, KeptPlace) and kept.details.url == details.url for kept in backup_places.all_places()):
         raise BackupRefused(
@@ -52,8 +60,29 @@ def add(details: PlaceDetails) -> KeptPlace:
         )
     with opened(details) as place:
         deletes = try_place(place)
-    key = recipients.wrapped_key_file(sources.instance_key(), chosen) if chosen else ""
-    return backup_places.add(structs.replace(details, recipients=chosen, key=key, append_only=not deletes))
+    key = details.key or (recipients.wrapped_key_file(sources.instance_key(), chosen) if chosen else "")
+    kept = backup_places.add(structs.replace(details, recipients=chosen, key=key, append_only=not deletes))
+    _record(ADDED, kept, details.added, by)
+    return kept
+
+
+def change(kept: KeptPlace, *, now: datetime, by: Person | None = None, **new: object) -> KeptPlace:
+    """new: fields of its details."""
+    changed = backup_places.change(kept, **new)
+    _record(CHANGED, changed, now, by)
+    return changed
+
+
+def remove(number: int, *, now: datetime, by: Person | None = None) -> bool:
+    """What was written there stays there. Also of a row that doesn't open."""
+    if not backup_places.remove(number):
+        return False
+    records.record_in_all(REMOVED, now, {"number": number}, by)
+    return True
+
+
+def _record(kind: EventKind, kept: KeptPlace, now: datetime, by: Person | None) -> None:
+    records.record_in_all(kind, now, {"number": kept.number, "place": records.mark(kept.details.url)}, by)
 
 
 @contextlib.contextmanager
@@ -130,6 +159,13 @@ def _prune(kept: KeptPlace, now: datetime) -> None:
 
 def _failed(state: PlaceState, now: datetime, error: Exception) -> PlaceState:
     sentence = str(error) if hasattr(error, "code") else type(error).__name__
+    code, values = (error.code, dict(error.values)) if isinstance(error, plugins.PlaceError) else ("", {})
     return structs.replace(
-        state, tried=now, failures=state.failures + 1, failing=state.failing or now, error=sentence[:500]
+        state,
+        tried=now,
+        failures=state.failures + 1,
+        failing=state.failing or now,
+        error=sentence[:500],
+        code=code,
+        values=values,
     )

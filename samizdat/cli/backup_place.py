@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from msgspec import structs
@@ -132,9 +132,10 @@ def place_change(number: int, bandwidth: int | None, no_limit: bool, **kept_for:
     Old backups go with the next one. For another URL or password, remove the place and add it again.
     """
     bootstrap.open_house()
+    from samizdat.backup import kept_places
     from samizdat.delivery import backup_places
 
-    new = _given(kept_for)
+    new: dict[str, Any] = _given(kept_for)
     if bandwidth or no_limit:
         new["bytes_per_second"] = 0 if no_limit else bandwidth or 0
     if not new:
@@ -144,7 +145,7 @@ def place_change(number: int, bandwidth: int | None, no_limit: bool, **kept_for:
     kept = backup_places.get(number)
     if kept is None:
         raise _no_such_place(number)
-    changed = backup_places.change(kept, **new)
+    changed = kept_places.change(kept, now=bootstrap.now(), **new)
     say(document(changed), f"Backup place {number} was changed: {changed.details.url}", _kept(changed))
 
 
@@ -197,12 +198,13 @@ def place_list() -> None:
 def place_remove(number: int) -> None:
     """Forget a place and its password. Backups that are there stay there."""
     bootstrap.open_house()
+    from samizdat.backup import kept_places
     from samizdat.delivery import backup_places
 
     if number not in backup_places.numbers():
         raise _no_such_place(number)
     confirm(f"Remove backup place {number}? Nothing is backed up there any more.")
-    backup_places.remove(number)
+    kept_places.remove(number, now=bootstrap.now())
     say(
         {"id": number, "removed": True},
         f"Backup place {number} was removed. Its backups are still there. Delete them there within 30 days, because "

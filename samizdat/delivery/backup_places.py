@@ -73,13 +73,16 @@ class PlaceDetails(Struct, frozen=True, omit_defaults=True):
 
 
 class PlaceState(Struct, frozen=True, omit_defaults=True):
-    """tried: when a copy was last begun. failures: in a row; failing: since when; error: the sentence of the last one.
-    undeleted: copies that should be gone and could not be deleted."""
+    """tried: when a copy was last begun. failures: in a row; failing: since when; error: the sentence of the last one;
+    code, values: what a place said, for other languages. undeleted: copies that should be gone and could not be
+    deleted."""
 
     tried: datetime | None = None
     failures: int = 0
     failing: datetime | None = None
     error: str = ""
+    code: str = ""
+    values: dict[str, str] = {}
     undeleted: int = 0
 
 

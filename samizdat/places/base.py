@@ -38,6 +38,7 @@ SENTENCES = {
     "/etc/ssh/ssh_host_ed25519_key.pub.",
     "bad_remote": "An rclone place is written as rclone:remote:path?config=/path/rclone.conf. Check the name of the "
     "remote and the path of the configuration.",
+    "at_terminal": "A place of this kind is added on the server itself: samizdat backup place add.",
     # Names and files.
     "bad_name": "“{name}” can’t be the name of a backup file. Names have lowercase letters, digits, dots, hyphens and "
     "slashes, and no part begins with a dot.",

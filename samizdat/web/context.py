@@ -8,7 +8,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import get_language, get_language_bidi
 
 from samizdat import dbclock
-from samizdat.accounts import pending_changes, sealed_people
+from samizdat.accounts import memberships, pending_changes, sealed_people
 from samizdat.accounts.models import Organization, Person
 from samizdat.accounts.queries import organizations_of
 from samizdat.accounts.sealed_settings import leading
@@ -21,7 +21,7 @@ from samizdat.web.tour import TourPlace, place_of
 GROUPS = {
     "audience": ("subscribers", "lists", "segments", "fields", "imports", "exports", "tags", "forms"),
     "sending": ("routes", "domains", "mailboxes", "seeds", "deliverability"),
-    "settings": ("settings", "team", "activity", "health", "security", "privacy"),
+    "settings": ("settings", "team", "backups", "activity", "health", "security", "privacy"),
 }
 
 
@@ -63,6 +63,11 @@ class Desk:
     @property
     def sees_keeping(self) -> bool:
         return self.role in ("admin", "viewer")
+
+    @cached_property
+    def keeps_installation(self) -> bool:
+        """Whether pages about the whole installation are theirs."""
+        return self.may_keep and memberships.administers_all(self.request.person)
 
     @property
     def section(self) -> str:

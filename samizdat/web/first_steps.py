@@ -7,11 +7,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from samizdat import formatting
+from samizdat.accounts import memberships
+from samizdat.accounts.models import Organization
 from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import queries as audience
 from samizdat.audience.queries.lists import ListView
 from samizdat.campaigns import queries as campaigns
 from samizdat.campaigns.models import Campaign
+from samizdat.delivery import backup_places
 from samizdat.delivery import queries as delivery
 from samizdat.delivery.actions import route_webhooks
 from samizdat.delivery.dkim_keys import domains
@@ -84,8 +87,22 @@ def first_steps(
             can_wait=True,
         ),
     ]
+    if is_admin and memberships.administers_all(request.person):
+        steps.append(_backups(organization))
     open_ = sorted((step for step in steps if not step.done and step.href), key=lambda step: step.can_wait)
     return [replace(step, next=step in open_[:1]) for step in steps]
+
+
+def _backups(organization: Organization) -> Step:
+    """Done when there is one."""
+    return Step(
+        any(backup_places.copies(number) for number in backup_places.numbers()),
+        _("Set up backups"),
+        _("Encrypted copies in another place: without one, a lost server is the end of everything on it."),
+        address(organization, "backups"),
+        _("Set up"),
+        can_wait=True,
+    )
 
 
 def _bounces(request: DeskRequest) -> Step:

@@ -272,6 +272,7 @@ _SHAPES: dict[EventKind, str] = {
     "campaign.released": "",
     "campaign.started": "now",
     "campaign.first_sent": "now",
+    "installation.backup_place_removed": "care",
     "installation.backup_test_failed": "stop",
     "installation.backup_tested": "good",
     "installation.backups_late": "stop",

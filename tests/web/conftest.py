@@ -51,6 +51,7 @@ class House:
     work: int = 0
     segment: int = 0
     key: Any = None
+    backup_place: int = 0
     form: int = 0
     breach: int = 0
     comment: int = 0
@@ -104,6 +105,7 @@ class House:
             "known_key_id": self.known_key,
             "mailbox_id": self.mailbox,
             "seed_id": self.seed,
+            "place_id": self.backup_place,
         }
 
     def question(self) -> int:
@@ -135,7 +137,9 @@ def furnish(organization: Any, folder: Path, domain: str) -> House:
     from samizdat.campaigns import folders
     from samizdat.campaigns.templates import import_template
     from samizdat.delivery import actions as delivery
+    from samizdat.delivery import backup_places
     from samizdat.delivery.actions import domains
+    from samizdat.delivery.backup_places import PlaceDetails
     from samizdat.incoming.mailboxes import actions as mailboxes
     from samizdat.incoming.seeds import mailboxes as seeds
     from samizdat.portability import actions as exporting
@@ -183,6 +187,7 @@ def furnish(organization: Any, folder: Path, domain: str) -> House:
     house.template = import_template.take_in(organization, "Old one", page, by=by, now=NOW).template.pk
     house.folder = folders.add(organization, "Appeals", by=by, now=NOW).pk
     url = f"imaps://bounces%40{domain}:secret@imap.{domain}"
+    house.backup_place = backup_places.add(PlaceDetails(url=f"file://{folder}", added=NOW)).number
     house.mailbox = mailboxes.add(organization, "bounces", url, now=NOW, by=house.people["admin"]).pk
     url = f"imaps://seed%40{domain}:secret@imap.post.example"
     house.seed = seeds.add(organization, "Post", "seed@post.example", url, now=NOW, by=house.people["admin"]).pk

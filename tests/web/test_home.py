@@ -39,10 +39,11 @@ def test_a_new_house_teaches_its_first_steps(lantern: Any) -> None:
         "Set the address of your public pages",
         "Write your first campaign",
         "Verify your sending domain",
+        "Set up backups",
     ]
     places = [page.index(f"<h3>{step}") for step in steps]
     assert places == sorted(places)
-    assert "2 of 7 done" in page, "the organization is there, and in this one the address"
+    assert "2 of 8 done" in page, "the organization is there, and in this one the address"
     assert page.count("btn primary") == 1, "one step is the next"
 
 

@@ -304,7 +304,8 @@ ADMINS_ALONE = {
     "allow-domain", "spare-domain", "switch-domain",
     "breaches", "list-retention", "remove-field", "decide-change", "sign-out-member", "forget-key",
     "lock-member", "unlock-member", "mailboxes", "edit-mailbox", "test-mailbox", "remove-mailbox",
-    "seeds", "test-seed", "remove-seed",
+    "seeds", "test-seed", "remove-seed", "backups", "add-backup-place", "edit-backup-place", "remove-backup-place",
+    "back-up-now", "test-backup",
 }  # fmt: skip
 
 

@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from samizdat.accounts.models import Organization
+from samizdat.accounts.models import Organization, Person
 from samizdat.backup.restore_test.running import RestoreTestResult
 from samizdat.events.actions import detail_of, record
 from samizdat.events.kinds import EventKind
+from samizdat.events.models import Event
 from samizdat.events.queries import newest
 from samizdat.vault.errors import VaultError
 
@@ -40,19 +41,24 @@ def note(url: str, result: RestoreTestResult, now: datetime) -> None:
     record_in_all(FAILED if result.code else PASSED, now, detail)
 
 
+def last(organization: Organization, url: str) -> Event | None:
+    """The newest test of this place; None: there was none, as far as the organization's log can be read. Errors:
+    VaultError."""
+    tests = newest(organization, _MOST, (PASSED, FAILED))
+    return next((event for event in tests if detail_of(event).get("place") == mark(url)), None)
+
+
 def due_at(organization: Organization, url: str) -> datetime | None:
     """When this place is to be tested again; None: it never was, as far as the organization's log can be read. Errors:
     VaultError."""
-    for event in newest(organization, _MOST, (PASSED, FAILED)):
-        if detail_of(event).get("place") == mark(url):
-            return event.at + (WEEK if event.kind == PASSED else AGAIN)
-    return None
+    event = last(organization, url)
+    return event.at + (WEEK if event.kind == PASSED else AGAIN) if event else None
 
 
-def record_in_all(kind: EventKind, now: datetime, detail: Mapping[str, object]) -> None:
+def record_in_all(kind: EventKind, now: datetime, detail: Mapping[str, object], by: Person | None = None) -> None:
     for organization in Organization.objects.order_by("id"):
         try:
             with transaction.atomic():
-                record(kind, organization, now=now, detail=detail)
+                record(kind, organization, now=now, by=by, detail=detail)
         except VaultError:  # Its people alone open its keys.
-            record(kind, organization, now=now)
+            record(kind, organization, now=now, by=by)

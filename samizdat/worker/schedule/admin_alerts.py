@@ -26,6 +26,8 @@ from samizdat.accounts.pending_changes import ASKED
 from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import read_limits, removal_limit, value_limit
 from samizdat.audience.actions import signup_alarm
+from samizdat.backup.kept_places import ADDED as PLACE_ADDED
+from samizdat.backup.kept_places import REMOVED as PLACE_REMOVED
 from samizdat.backup.restore_test.records import FAILED as BACKUP_FAILED
 from samizdat.campaigns.models import large_of_edition
 from samizdat.core.mail.address import PROVIDERS
@@ -110,7 +112,7 @@ def _due(now: datetime) -> list["_AdminAlert"]:
     steps = events.filter(kind__in=_DESTRUCTION, at__gt=since)
     of_health = events.filter(kind__in=(SERIOUS, OVER), at__gt=since)
     alerts += [_told_of_health(event) for event in of_health if _is_due(_of(event))]
-    of_backups = events.filter(kind__in=(BACKUPS_LATE, BACKUP_FAILED), at__gt=since)
+    of_backups = events.filter(kind__in=(BACKUPS_LATE, BACKUP_FAILED, PLACE_ADDED, PLACE_REMOVED), at__gt=since)
     alerts += [_told_of_backups(event) for event in of_backups if _is_due(_of(event))]
     alerts += [_told_of_destruction(event) for event in steps if _is_due(_of(event))]
     alerts += [_told_of_keys(event) for event in of_keys if _is_due(_of(event))]
@@ -235,6 +237,10 @@ def _told_of_destruction(event: Event) -> _AdminAlert:
 def _told_of_backups(event: Event) -> _AdminAlert:
     if event.kind == BACKUPS_LATE:
         return _told_of_event(event, lambda: _("Backups don’t work: %(name)s"), _late_text)
+    if event.kind == PLACE_ADDED:
+        return _told_of_event(event, lambda: _("Backup place added: %(name)s"), _place_added_text)
+    if event.kind == PLACE_REMOVED:
+        return _told_of_event(event, lambda: _("Backup place removed: %(name)s"), _place_removed_text)
     return _told_of_event(event, lambda: _("A backup failed its restore test: %(name)s"), _unrestored_text)
 
 
@@ -565,6 +571,21 @@ def _unrestored_text(organization: Organization) -> str:
     first = _("The newest backup of the installation of %(name)s couldn’t be restored in this week’s test.")
     last = _("Ask your server admin to run: samizdat backup test. It says what’s wrong and what to do.")
     return "\n\n".join([first % named(organization), last]) + "\n"
+
+
+def _place_added_text(organization: Organization) -> str:
+    first = _("A backup place of the installation of %(name)s was added. Encrypted backups now also go there.")
+    return _place_text(organization, first)
+
+
+def _place_removed_text(organization: Organization) -> str:
+    first = _("A backup place of the installation of %(name)s was removed. Nothing is backed up there any more.")
+    return _place_text(organization, first)
+
+
+def _place_text(organization: Organization, first: str) -> str:
+    last = _("If none of you did it, change the passwords of all admins and ask your server admin to undo it.")
+    return "\n\n".join([first % named(organization), *_who_it_was(organization), last]) + "\n"
 
 
 def _lock_text(organization: Organization) -> str:

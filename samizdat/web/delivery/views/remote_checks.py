@@ -15,6 +15,7 @@ from samizdat.web.campaigns.views import compose
 from samizdat.web.delivery.views import domains, mailboxes, routes, seeds
 from samizdat.web.permissions import EVERYONE, door
 from samizdat.web.request import DeskRequest
+from samizdat.web.settings.views import backups
 
 # Seconds after which the page asks again by itself, with script and without.
 AGAIN = 2
@@ -27,6 +28,7 @@ TELL: dict[str, Callable[[Any, RemoteCheck, dict[str, Any]], HttpResponse | None
     "test": compose.tell_test,
     "mailbox": mailboxes.tell_mailbox,
     "seed": seeds.tell_seed,
+    "backup_place": backups.tell_place,
     # Their pages show what is kept of the answer.
     "health": lambda _request, _question, _answer: None,
     "sender": lambda _request, _question, _answer: None,

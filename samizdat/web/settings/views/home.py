@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from samizdat.accounts import database_catalog, sealed_people
+from samizdat.accounts import database_catalog, memberships, sealed_people
 from samizdat.accounts.models import Organization
 from samizdat.audience import queries as audience
 from samizdat.audience.actions import signup_alarm
@@ -22,6 +22,7 @@ from samizdat.campaigns import queries as campaigns
 from samizdat.campaigns.queries import CampaignRow
 from samizdat.delivery import queries as delivery
 from samizdat.delivery.actions import spare_check
+from samizdat.delivery.backup_standing import backup_standing
 from samizdat.delivery.engine import rewound_database
 from samizdat.delivery.queries import RouteRow
 from samizdat.events import log_breaks
@@ -36,7 +37,7 @@ from samizdat.web.exports.views import exports
 from samizdat.web.first_steps import first_steps
 from samizdat.web.permissions import EVERYONE, address, door
 from samizdat.web.request import DeskRequest
-from samizdat.web.settings import alarms, reminders
+from samizdat.web.settings import alarms, backups, reminders
 from samizdat.web.settings.views import pending_changes, team
 from samizdat.web.templatetags.desk import count, moment
 
@@ -64,7 +65,7 @@ def home(request: DeskRequest) -> HttpResponse:
         "now": now,
         "greeting": _greeting(timezone.localtime(now).hour, sealed_people.name_of(request.person)),
         "needs": needs[:MOST],
-        "promises": _promises(organization, lists, routes),
+        "promises": _promises(request, lists, routes, now),
         "next": [(row, names.get(row.campaign.list_id, "")) for row in [*going, *drafts]],
         "last": ended,
         "steps": steps,
@@ -349,8 +350,10 @@ def _bounces_held(organization: Organization, row: CampaignRow) -> list[dict[str
     return [_need("care", title, text, address(organization, "report", row.campaign.pk), _("Choose"))]
 
 
-def _promises(organization: Organization, lists: list[ListView], routes: list[RouteRow]) -> list[tuple[str, str, str]]:
-    """The five, always in this order, each with its newest fact: shape, name, fact."""
+def _promises(
+    request: DeskRequest, lists: list[ListView], routes: list[RouteRow], now: datetime
+) -> list[tuple[str, str, str, str]]:
+    """The five, always in this order, each with its newest fact: shape, name, fact, and where to see more."""
     subscribed = sum(view.totals.get("subscribed", 0) for view in lists)  # As the page of lists has it, list by list.
     live = sum(route.state == "live" for route in routes)
     through = "good" if routes and live == len(routes) else "care" if live else "stop"
@@ -360,10 +363,12 @@ def _promises(organization: Organization, lists: list[ListView], routes: list[Ro
         else _("no route yet")
     )
     here = ngettext("%(n)s subscription, on your server", "%(n)s subscriptions, on your server", subscribed)
+    shape, copied = backups.fact(backup_standing(now), now)
+    is_theirs = request.role == "admin" and memberships.administers_all(request.person)
     return [
-        ("good", _("Your data"), here % {"n": count(subscribed)}),
-        (through if routes else "none", _("Sending"), fact),
-        ("good", _("Encryption"), _("unreadable without the key file")),
-        ("none", _("Recovery"), _("copy the data folder and key file")),
-        ("good", _("Account"), _("no restrictions")),
+        ("good", _("Your data"), here % {"n": count(subscribed)}, ""),
+        (through if routes else "none", _("Sending"), fact, ""),
+        ("good", _("Encryption"), _("unreadable without the key file"), ""),
+        (shape, _("Recovery"), copied, address(request.organization, "backups") if is_theirs else ""),
+        ("good", _("Account"), _("no restrictions"), ""),
     ]
