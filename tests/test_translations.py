@@ -31,6 +31,7 @@ NAMES = set(
     ADDRESS Google Microsoft OAuth SendAsApp XOAUTH client host refresh smtp smtps tenant token
     Amazon IAM Mail Postmark Send SendEmail SendGrid TOKEN api com keys postmark sendgrid brevo
     central configuration message scheme set stream ses
+    Backblaze Dropbox Hetzner MinIO Nextcloud SFTP SSH Scaleway rclone
     SES apikey broadcast Excel LibreOffice GDPR JavaScript SMS ZIP alt html index en
     NTP OpenSSH config rclone IPv to
     AAAA Landlock Linux Python SQLite hunspell
@@ -56,7 +57,7 @@ LITERAL = re.compile(
     r"-----[A-Z ]+-----|_domainkey\b|hostnamectl set-hostname mail|adkim=s|aspf=s|\bip4:|\bmx\b|\bnews2026\b|"
     r"\{'tag': 12\}|\bsamizdat(?: [a-z]+)+|\d+/[smhd]\b|\bs, m, h\b|#b3261e|SAMIZDAT_\w+|-->|"
     r"postconf -e myhostname=mail|postfix reload|rclone:\S+|apt install rclone|rclone config\b|"
-    r"ssh-keygen -lf(?: /\S+)?|host_key=?|region=…|docs/small-server\.md|samizdat/accounts/|smtp_helo_name|mynetworks|"
+    r"ssh-keygen(?: -lf)?(?: /\S+)?|host_key=?|region=…|docs/small-server\.md|samizdat/accounts/|smtp_helo_name|mynetworks|"
     r"pg_replication_slots|pg_drop_replication_slot|archive_command|LimitCORE=0|MemorySwapMax=0|"
     r"ALTER (?:ROLE|DATABASE) … RESET|(?:ALTER DEFAULT PRIVILEGES … )?\bREVOKE\b|«Your own mail server»"
 )

@@ -86,10 +86,11 @@ def fill(
     tail: TailFound | None = None,
     mark: str = "",
     tell: Callable[[int, int], None] = lambda _done, _whole: None,
+    look: Callable[[str, Target], None] = lambda _alias, _target: None,
 ) -> None:
     """Writes the rows of a copy into databases that have tables and no rows, and what its tail has changed. In the same
     transaction, no organization may send. mark: hex digits for is_filled(). tell: called with the rows written so far,
-    and all of them. Errors: BackupRefused, PlaceError."""
+    and all of them. look: called with each database before its tail. Errors: BackupRefused, PlaceError."""
     check_version(copy.manifest)
     connections.close_all()  # On SQLite nobody else may have the files open.
     whole, done = sum(copy.manifest.totals.values()), 0
@@ -98,7 +99,7 @@ def fill(
         tables = copied_tables([alias])
         with contextlib.closing(open_target(*where(alias), [table.name for table in tables])) as target:
             _make_room(target, alias, tables)
-            with target.filling(partial(_finish, target, alias, place, copy, tail, identities, mark)):
+            with target.filling(partial(_finish, target, alias, place, copy, tail, identities, mark, look)):
                 for entry in entries:
                     for piece in entry.pieces:
                         read = sets.content_of(place, piece, entry.name, identities, naming_key)
@@ -117,7 +118,9 @@ def _finish(
     tail: TailFound | None,
     identities: Sequence[object],
     mark: str,
+    look: Callable[[str, Target], None],
 ) -> None:
+    look(alias, target)
     if tail is not None:
         for changes, last in tails.moments(place, copy, tail, identities, alias):
             _apply(target, changes)

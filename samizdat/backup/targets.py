@@ -32,6 +32,8 @@ class Target(Protocol):
 
     def has_rows(self, table: str) -> bool: ...
 
+    def count(self, table: str) -> int: ...
+
     def close(self) -> None: ...
 
 
@@ -97,6 +99,9 @@ class SqliteTarget:
 
     def has_rows(self, table: str) -> bool:
         return self._connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() is not None
+
+    def count(self, table: str) -> int:
+        return int(self._connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
 
     def close(self) -> None:
         self._connection.close()
@@ -211,6 +216,10 @@ class PostgresTarget:
     def has_rows(self, table: str) -> bool:
         answer: Any = self._connection.execute(f"SELECT 1 FROM {table} LIMIT 1")
         return answer.fetchone() is not None
+
+    def count(self, table: str) -> int:
+        answer: Any = self._connection.execute(f"SELECT count(*) FROM {table}")
+        return int(answer.fetchone()[0])
 
     def close(self) -> None:
         self._connection.close()

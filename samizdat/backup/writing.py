@@ -1,6 +1,7 @@
 """Writing a copy of the installation to a place."""
 
 import contextlib
+import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -54,6 +55,7 @@ class _Pieces:
     place: WritablePlace
     there: dict[str, int]
     tell: Tell
+    hashes: dict[str, str]
     entries: dict[tuple[str, int | None, int], list[PieceEntry]] = field(default_factory=lambda: defaultdict(list))
     rows: int = 0
     written: dict[str, int] = field(default_factory=dict)
@@ -62,9 +64,16 @@ class _Pieces:
         if piece.data and piece.name not in self.written:
             self.place.write(layout.piece_path(piece.name), piece.data)
             self.written[piece.name] = piece.size
+            self.hashes[piece.name] = hashlib.sha256(piece.data).hexdigest()
         size = self.written.get(piece.name, piece.size)
-        self.entries[table, group, low].append(PieceEntry(piece.name, piece.rows, size))
+        self.entries[table, group, low].append(PieceEntry(piece.name, piece.rows, size, self.hash_of(piece.name)))
         self.rows += piece.rows
+
+    def hash_of(self, name: str) -> str:
+        """Of a file that is there, but in no manifest, as a backup that was broken off leaves them: it's read once."""
+        if name not in self.hashes:
+            self.hashes[name] = hashlib.sha256(self.place.read(layout.piece_path(name))).hexdigest()
+        return self.hashes[name]
 
     def groups(self, table: str) -> dict[int | None, list[PieceEntry]]:
         """The pieces of a table by group, in order."""
@@ -103,9 +112,7 @@ def write_copy(
         latest = _latest(place, keys, now)
         if latest is not None:
             _remove_damaged(place, there, latest.manifest)
-        return _write(
-            place, keys, chosen, wrapped, there, latest if kind == CHANGES else None, databases, now, jobs, tell
-        )
+        return _write(place, keys, chosen, wrapped, there, latest, kind == CHANGES, databases, now, jobs, tell)
 
 
 @contextlib.contextmanager
@@ -151,7 +158,8 @@ def _write(
     chosen: Sequence[str],
     wrapped: str,
     there: dict[str, int],
-    before: Copy | None,
+    latest: Copy | None,
+    only_changes: bool,
     databases: Sequence[str],
     now: datetime,
     jobs: int,
@@ -161,7 +169,9 @@ def _write(
     openers = list(chosen) or [keys.recipient]
     key = naming_key(keys.names, openers)
     maker = PieceMaker(openers, key, there)
-    pieces = _Pieces(place, there, tell)
+    before = latest if only_changes else None
+    hashes = {piece.name: piece.hash for piece in latest.manifest.pieces if piece.hash} if latest else {}
+    pieces = _Pieces(place, there, tell, hashes)
     _take_files(pieces, maker, folder.SPOOL, folder.spool())
     epoch = epochs.standing(now).own.number  # Its row is in the copy, so it's made before.
     began = folder.now()

@@ -94,10 +94,12 @@ def _lines(name: str, result: "RestoreTestResult") -> list[str]:
     if result.code:
         return [*lines, f"{name}: the restore test failed. {sentence(result.code, result.what)}"]
     if not result.opened:
+        unknown = facts["pieces"] - facts["checked"]
+        older = f" Of {unknown:,} from an older version it isn't known whether they were changed." if unknown else ""
         return [
             *lines,
-            f"All {facts['pieces']:,} pieces are there and can be read. Their contents weren't checked: they only open "
-            "with a secret key that isn't on this server. Add --identity FILE to test that too.",
+            f"All {facts['pieces']:,} pieces are there, as they were written.{older} They weren't restored: they only "
+            "open with a secret key that isn't on this server. Add --identity FILE to test that too.",
         ]
     return [
         *lines,

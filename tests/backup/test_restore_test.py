@@ -14,12 +14,15 @@ import pyrage
 import pytest
 
 from samizdat import plugins
+from samizdat.audience import actions as audience
 from samizdat.backup import writing
 from samizdat.backup.errors import BackupRefused
+from samizdat.backup.place_tails import PlaceTail
 from samizdat.backup.restore_test import records, running
 from samizdat.backup.restore_test.running import RestoreTestResult
 from samizdat.backup.writing import WrittenCopy
 from samizdat.core.backup import layout
+from samizdat.core.backup.manifest import CHANGES
 from samizdat.delivery.engine.locks import FileLock
 from samizdat.events import queries
 from samizdat.events.actions import detail_of
@@ -174,8 +177,51 @@ def test_with_recipients_alone_all_is_read_and_nothing_opened(write: Write, wher
     with_identity = outcome(where, identities=[str(identity)])
     assert (with_identity.code, with_identity.opened) == ("", True)
     piece = piece_of(where, written, "accounts_organization")
-    piece.write_bytes(bytes(piece.stat().st_size))
-    assert outcome(where).code == "damaged"
+    assert result.facts["checked"] == result.facts["pieces"]
+    data = bytearray(piece.read_bytes())
+    data[-1] ^= 1
+    piece.write_bytes(data)
+    assert outcome(where).code == "damaged", "one flipped bit is seen without any key"
+
+
+def test_pieces_of_an_earlier_copy_or_of_one_that_was_broken_off_are_known_by_their_hash(
+    write: Write, where: Path
+) -> None:
+    identity = pyrage.x25519.Identity.generate()
+    to = [str(identity.to_public())]
+    first = write(to=to)
+    second = write(to=to, kind=CHANGES, now=NOW + timedelta(days=1))
+    assert second.written < second.pieces and outcome(where).facts["checked"] == second.pieces
+    for written in (first, second):
+        (where / written.copy.path).unlink()
+    third = write(to=to, now=NOW + timedelta(days=2))
+    assert third.written < third.pieces and outcome(where).facts["checked"] == third.pieces
+
+
+def test_a_manifest_of_an_earlier_version_has_no_hashes_and_its_pieces_are_read_all_the_same(
+    write: Write, where: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing._Pieces, "hash_of", lambda _self, _name: "")
+    write(to=[str(pyrage.x25519.Identity.generate().to_public())])
+    facts = outcome(where).facts
+    assert facts["pieces"] and not facts["checked"]
+
+
+def test_what_has_changed_since_is_restored_too(write: Write, where: Path, lantern: Any) -> None:
+    written, tail = write(), PlaceTail()
+    folder = where / layout.tail_folder(written.copy.path)
+    with contextlib.closing(plugins.open_place(where.as_uri(), "")) as place:
+        tail.write(place, NOW)
+        audience.new_list(lantern, "Letter", now=NOW)
+        assert tail.write(place, NOW) == 1
+        audience.new_list(lantern, "Another letter", now=NOW)
+        assert tail.write(place, NOW) == 1
+    result = outcome(where)
+    assert (result.code, result.what) == ("", "") and result.facts["tail_files"] == 2
+    first, _second = sorted(path for path in folder.iterdir() if path.name != "base.age")
+    first.write_bytes(first.read_bytes()[:-1])
+    result = outcome(where)
+    assert result.code == "tail" and first.name in result.what
 
 
 def test_what_was_found_is_in_the_log_without_saying_where_the_place_is(

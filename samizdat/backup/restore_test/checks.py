@@ -7,15 +7,17 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from django.core.management import call_command
-from django.db import connections
 
 from samizdat.accounts.models import Organization
 from samizdat.audience.consistency import changed_records, check_page
 from samizdat.audience.models import NUMBER_MASK, ConsentRecord, Subscriber
-from samizdat.backup import recipients, restoring, sets
+from samizdat.backup import recipients, restoring, sets, tails
 from samizdat.backup.errors import BackupRefused
+from samizdat.backup.reading import ORDER
 from samizdat.backup.restore_test.job import RestoreTestJob, TestFailed, file_in, open_place
 from samizdat.backup.sets import Copy, ReadablePlace
+from samizdat.backup.tails import TailFound
+from samizdat.backup.targets import Target
 from samizdat.campaigns.models import Campaign, Edition, large_of_edition
 from samizdat.delivery.engine.edition_loader import open_edition
 from samizdat.delivery.message_values import date_text
@@ -68,47 +70,57 @@ def _tested(job: RestoreTestJob, source: KeySource, tell: Tell) -> dict[str, int
     place = open_place(job.url, job.secret, job.public_only)
     identities = [identity for text in job.identities for identity in recipients.identities(text)]
     copy = sets.open_copy(place, job.copy, identities, job.installation)
-    _restore(place, copy, identities, bytes.fromhex(job.naming_key), tell)
-    tell(COUNT, 0, 0)
-    rows = _counted(copy)
+    tail = tails.find(place, copy, identities)
+    if tail.broken:
+        raise TestFailed("tail", file_in(tail.broken))
+    rows = _restore(place, copy, tail, identities, bytes.fromhex(job.naming_key), tell)
+    if Organization.objects.filter(sending_locked=False).exists():
+        raise TestFailed("not_fenced", "")
     keyring.use(source)
     _use_keys()
     tell(CHECK, 0, 0)
-    now = datetime.fromisoformat(copy.manifest.time)
+    now = tail.until or datetime.fromisoformat(copy.manifest.time)
     locked = _check(now)
     tell(COMPOSE, 0, EMAILS)
     shown = {name: rows.get(model._meta.db_table, 0) for name, model in _SHOWN.items()}
-    return {"rows": sum(rows.values()), "tables": len(rows), "locked": locked, "emails": _compose(now), **shown}
+    counts = {"rows": sum(rows.values()), "tables": len(rows), "locked": locked, "tail_files": len(tail.paths)}
+    return {**counts, "emails": _compose(now), **shown}
 
 
-def _restore(place: ReadablePlace, copy: Copy, identities: Sequence[object], naming_key: bytes, tell: Tell) -> None:
-
+def _restore(
+    place: ReadablePlace,
+    copy: Copy,
+    tail: TailFound,
+    identities: Sequence[object],
+    naming_key: bytes,
+    tell: Tell,
+) -> dict[str, int]:
+    """Rows of each table, before what has changed since comes in. Errors: TestFailed."""
     if path := sqlite_file.path():
         sqlite_file.make_empty(path)
     call_command("migrate", "publicdb", database="publicdb", verbosity=0, interactive=False)
     call_command("migrate", database="default", verbosity=0, interactive=False)
-    restoring.put_files_back(place, copy, identities, naming_key, data_folder())
+    restoring.put_files_back(place, copy, identities, naming_key, data_folder(), tail)
+    rows = dict[str, int]()
+
+    def count(alias: str, target: Target) -> None:
+        if alias == ORDER[-1]:
+            tell(COUNT, 0, 0)
+        for entry in copy.manifest.tables:
+            if entry.database == alias:
+                rows[entry.name] = target.count(entry.name)
+                if rows[entry.name] != copy.manifest.totals[entry.name]:
+                    raise TestFailed("counts", entry.name)
+
     restoring.fill(
         place,
         copy,
         identities,
         naming_key,
+        tail=tail,
         tell=lambda done, whole: tell(RESTORE, done, whole),
+        look=count,
     )
-
-
-def _counted(copy: Copy) -> dict[str, int]:
-    """Rows of each table; each organization is fenced. Errors: TestFailed."""
-    rows = dict[str, int]()
-    for entry in copy.manifest.tables:
-        if entry.database in connections:
-            with connections[entry.database].cursor() as cursor:
-                cursor.execute(f"SELECT count(*) FROM {entry.name}")
-                rows[entry.name] = int(cursor.fetchone()[0])
-            if rows[entry.name] != copy.manifest.totals[entry.name]:
-                raise TestFailed("counts", entry.name)
-    if Organization.objects.filter(sending_locked=False).exists():
-        raise TestFailed("not_fenced", "")
     return rows
 
 

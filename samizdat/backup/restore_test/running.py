@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import hashlib
 import os
 import shutil
 import subprocess
@@ -163,7 +164,8 @@ def _look_for_room(copy: Copy) -> None:
 
 
 def _read_all(place: ReadablePlace, copy: Copy, tell: Tell, stop: Callable[[], bool]) -> dict[str, int]:
-    """Of a copy that doesn't open here: whether all of it can be read. Errors: PlaceError, TestFailed, Interrupted."""
+    """Of a copy that doesn't open here: whether all of it is as it was written. Errors: PlaceError, TestFailed,
+    Interrupted."""
     pieces = {piece.name: piece for piece in copy.manifest.pieces}
     for done, piece in enumerate(pieces.values()):
         if stop():
@@ -171,9 +173,11 @@ def _read_all(place: ReadablePlace, copy: Copy, tell: Tell, stop: Callable[[], b
         tell(READ, done, len(pieces))
         path = layout.piece_path(piece.name)
         data = place.read(path)
-        if len(data) != piece.size or not data.startswith(_AGE):
+        is_whole = len(data) == piece.size and data.startswith(_AGE)
+        if not is_whole or piece.hash not in ("", hashlib.sha256(data).hexdigest()):
             raise TestFailed("damaged", path)
-    return {"pieces": len(pieces), "rows": sum(copy.manifest.totals.values())}
+    checked = sum(bool(piece.hash) for piece in pieces.values())
+    return {"pieces": len(pieces), "checked": checked, "rows": sum(copy.manifest.totals.values())}
 
 
 def _restored(job: RestoreTestJob, tell: Tell, stop: Callable[[], bool]) -> dict[str, int]:

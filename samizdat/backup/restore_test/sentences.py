@@ -34,6 +34,7 @@ SENTENCES: dict[str, Promise] = {
         "Its encrypted data doesn’t open with this server’s key. Put back the key file that belongs to it, or back up "
         "again."
     ),
+    "tail": lazy("Changes since then can’t be read (%(what)s). Back up again: they begin anew with each backup."),
     "log": lazy(
         "The log in it has gaps or changes (%(what)s). See whether it’s whole on this server: samizdat log check"
     ),

@@ -192,6 +192,9 @@ def _passed(event: Event) -> str:
         "seconds": count(max(1, round(float(detail.get("seconds", 0))))),
     }
     if not detail.get("opened"):
+        known = detail.get("facts", {})
+        if known.get("checked") != known.get("pieces"):
+            return _("all files are there, %(at)s; only their keys can open them") % facts
         return _("all files are there and unchanged, %(at)s; only their keys can open them") % facts
     return _("passed, %(at)s: %(rows)s rows restored in %(seconds)s s") % facts
 

@@ -89,7 +89,7 @@ class PlaceForm(KeptForm):
         self._others = {str(number): kept.details for number, kept in enumerate(others, 1) if kept.details.recipients}
         field = self.fields["opens_with"]
         assert isinstance(field, forms.ChoiceField)
-        choices: list[tuple[str, Any]] = [("", lazy("Whoever has the key file"))]
+        choices: list[tuple[str, Any]] = [("", lazy("Anyone with the key file"))]
         seen = list[list[str]]()
         for number, details in self._others.items():
             if details.recipients not in seen:
