@@ -57,8 +57,8 @@ LITERAL = re.compile(
     r"-----[A-Z ]+-----|_domainkey\b|hostnamectl set-hostname mail|adkim=s|aspf=s|\bip4:|\bmx\b|\bnews2026\b|"
     r"\{'tag': 12\}|\bsamizdat(?: [a-z]+)+|\d+/[smhd]\b|\bs, m, h\b|#b3261e|SAMIZDAT_\w+|-->|"
     r"postconf -e myhostname=mail|postfix reload|rclone:\S+|apt install rclone|rclone config\b|"
-    r"ssh-keygen(?: -lf)?(?: /\S+)?|host_key=?|region=…|docs/small-server\.md|samizdat/accounts/|smtp_helo_name|mynetworks|"
-    r"pg_replication_slots|pg_drop_replication_slot|archive_command|LimitCORE=0|MemorySwapMax=0|"
+    r"ssh-keygen(?: -lf)?(?: /\S+)?|host_key=?|region=…|docs/small-server\.md|samizdat/accounts/|smtp_helo_name|"
+    r"mynetworks|pg_replication_slots|pg_drop_replication_slot|archive_command|LimitCORE=0|MemorySwapMax=0|"
     r"ALTER (?:ROLE|DATABASE) … RESET|(?:ALTER DEFAULT PRIVILEGES … )?\bREVOKE\b|«Your own mail server»"
 )
 

@@ -106,6 +106,7 @@ class House:
             "mailbox_id": self.mailbox,
             "seed_id": self.seed,
             "place_id": self.backup_place,
+            "place_kind": "sftp",
         }
 
     def question(self) -> int:

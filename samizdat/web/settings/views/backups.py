@@ -55,14 +55,14 @@ def backups(request: DeskRequest) -> HttpResponse:
 
 
 @door(see=ADMINS, do=ADMINS)
-def add_backup_place(request: DeskRequest, kind: str) -> HttpResponse:
+def add_backup_place(request: DeskRequest, place_kind: str) -> HttpResponse:
     """POST has the worker try it, which keeps it if it works."""
     _only_installation_admins(request)
-    form = _form(kind, request.POST if request.method == "POST" else None)
+    form = _form(place_kind, request.POST if request.method == "POST" else None)
     if form.is_valid() and gave_password(request, form, "password"):
-        words = {"details": to_builtins(form.details(dbclock.asked())), "typed": form.typed(), "place_kind": kind}
+        words = {"details": to_builtins(form.details(dbclock.asked())), "typed": form.typed(), "place_kind": place_kind}
         return ask(request, "backup_place", 0, address(request.organization, "backups"), **words)
-    return _add_page(request, kind, form)
+    return _add_page(request, place_kind, form)
 
 
 def _form(kind: str, data: Any) -> PlaceForm:
