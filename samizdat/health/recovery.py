@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import partial
 
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from samizdat import plugins
 from samizdat.delivery import backup_places
-from samizdat.delivery.backup_places import KeptPlace, PlaceBroken
+from samizdat.delivery.backup_places import KeptPlace, PlaceBroken, PlaceState
 from samizdat.delivery.backup_progress import progress
 from samizdat.delivery.backup_standing import place_standing
 from samizdat.health.findings import Finding
@@ -68,48 +71,70 @@ def _broken(place: PlaceBroken) -> Finding:
 
 
 def _place(place: KeptPlace, now: datetime) -> Finding:
-    subject, state, standing = f"backup place {place.number}", place.state, place_standing(place, now)
-    newest = standing.last
-    last = f"The last backup there is of {newest:%Y-%m-%d %H:%M} UTC." if newest else "There is no backup yet."
+    about, state, standing = _("backup place %(number)s"), place.state, place_standing(place, now)
+    values = {"number": str(place.number), "last": partial(_last, standing.last)}
     if state.failures:
         return Finding(
             "backup.place-fails",
             "amber" if standing.level == "ok" else "red",
-            subject,
-            f"The last {state.failures:,} attempts failed. {state.error} {last}",
+            about,
+            _("The last %(attempts)s attempts failed. %(why)s %(last)s"),
+            values | {"attempts": state.failures, "why": partial(_why, state)},
         )
     if standing.level != "ok":
         return Finding(
             "backup.place-late",
             standing.level,
-            subject,
-            f"{last} Check that `samizdat serve` or a worker runs, or make one now: samizdat backup",
+            about,
+            _("%(last)s Check that %(command_serve)s or a worker runs, or make one now: %(command)s"),
+            values | {"command_serve": "samizdat serve", "command": "samizdat backup"},
         )
     if state.undeleted:
-        return Finding(
-            "backup.place-undeleted",
-            "amber",
-            subject,
-            f"{state.undeleted:,} old backups couldn't be deleted there. They still have the data of erased people, "
-            "encrypted. Delete them at the place.",
+        sentence = _(
+            "%(count)s old backups couldn’t be deleted there. They still have the data of erased people, encrypted. "
+            "Delete them at the place."
         )
-    return Finding("backup.place", "good", subject, last)
+        return Finding("backup.place-undeleted", "amber", about, sentence, values | {"count": state.undeleted})
+    return Finding("backup.place", "good", about, "%(last)s", values)
+
+
+def _last(made: datetime | None) -> str:
+    if made is None:
+        return gettext("There is no backup yet.")
+    return gettext("The last backup there is of %(at)s.") % {"at": _utc(made)}
+
+
+def _why(state: PlaceState) -> str:
+    sentence = plugins.place_sentence(state.code)
+    return gettext(sentence).format(**state.values) if sentence else state.error
+
+
+def _utc(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
 def _tail(place: KeptPlace, now: datetime) -> Iterator[Finding]:
     """Whether what has changed since the last backup is there as well. Nothing where there is no backup yet."""
-    subject, known = f"backup place {place.number}", progress(place.number, now)
-    written = f"{known.tail_written:%Y-%m-%d %H:%M} UTC" if known.tail_written else ""
+    about, known = _("backup place %(number)s"), progress(place.number, now)
+    values = {"number": str(place.number), "at": _utc(known.tail_written) if known.tail_written else ""}
     if known.tail_failing and now - known.tail_failing > TAIL_LATE:
-        last = f"The last ones are of {written}." if written else "None are there."
+        sentence = (
+            _(
+                "Changes since the last backup couldn’t be written there since %(since)s. The last ones are of %(at)s. "
+                "To see why, run: %(command)s"
+            )
+            if known.tail_written
+            else _(
+                "Changes since the last backup couldn’t be written there since %(since)s. To see why, run: %(command)s"
+            )
+        )
         yield Finding(
             "backup.tail-fails",
             "red" if now - known.tail_failing > TAIL_TOO_LATE else "amber",
-            subject,
-            f"Changes since the last backup couldn't be written there since {known.tail_failing:%Y-%m-%d %H:%M} UTC. "
-            f"{last} To see why, run: samizdat backup",
+            about,
+            sentence,
+            values | {"since": _utc(known.tail_failing), "command": "samizdat backup"},
         )
-    elif written:
-        yield Finding(
-            "backup.tail", "good", subject, f"Changes since the last backup are there, the last of {written}."
-        )
+    elif known.tail_written:
+        sentence = _("Changes since the last backup are there, the last of %(at)s.")
+        yield Finding("backup.tail", "good", about, sentence, values)
