@@ -239,6 +239,14 @@ def raise_open_files(needed: int) -> int:
     return soft
 
 
+def write_over_freed() -> None:
+    """Small pieces that Python has freed and keeps for the next ones: keys that went through this process lie there as
+    they were. What is handed out now is written to, and is more than what usually lies there."""
+    for size in range(48, 272, 16):
+        pieces = [bytes(size - bytes.__basicsize__) for _number in range(20_000)]
+        del pieces
+
+
 def lock_memory() -> None:
     """Nothing of ours is written to the swap. Not under a limit: there, whatever asked for more memory later would be
     refused it. Pages are locked as they are used; what is only mapped costs nothing."""

@@ -18,7 +18,7 @@ import click
 from samizdat import wakeups
 from samizdat.cli.output import CommandFailed, note, settings
 from samizdat.options import data_folder, option
-from samizdat.vault.errors import BEFORE_RELEASE, DataBeforeRelease
+from samizdat.vault.errors import BEFORE_RELEASE, DataBeforeRelease, VaultError
 
 if TYPE_CHECKING:
     from samizdat.accounts.models import Organization
@@ -96,22 +96,45 @@ def end_when_locked() -> None:
 
 
 def _watch_locks() -> None:
-    """A command that has keys of an organization which is locked ends, as the processes of `serve` do."""
+    """A command that has keys of an organization which is locked ends, as the processes of `serve` do. So does each
+    once a key service gives the key no longer."""
     from django.db import DatabaseError, connections
 
     from samizdat.vault import keyring, locks
 
     time.sleep(SHORT)
+    sentence = "The organization was locked, so this command ends."
     while True:
         with contextlib.suppress(DatabaseError):
             if any(map(keyring.holds, locks.numbers())):
                 break
+        if _key_is_gone():
+            sentence = "The key service doesn't give the key any more, so this command ends."
+            break
         connections.close_all()
         time.sleep(wakeups.until_next())
-    note("The organization was locked, so this command ends.")
+    note(sentence)
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(TO_STOP)
     os._exit(1)
+
+
+def _key_is_gone() -> bool:
+    """Whether a key service gave it and gives it no longer: to us, or to the running `serve`, which has it then."""
+    from samizdat.vault import keyring
+    from samizdat.vault.source import InstanceSource
+    from samizdat.vault.sources import key_service
+
+    if not key_service.is_set():
+        return False
+    source = keyring.open_source()
+    if isinstance(source, InstanceSource):
+        return key_service.is_over()
+    try:
+        source.derive("key locks")
+    except VaultError:
+        return True
+    return False
 
 
 def check_schema() -> None:

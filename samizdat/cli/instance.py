@@ -113,9 +113,10 @@ def _make(
 def _needs_key() -> bool:
     """True when a key has to be made. A folder with data but without its key file is never given another one."""
     from samizdat.vault import sources
+    from samizdat.vault.sources import key_service
 
     folder, key = data_folder(), key_file()
-    if sources.command_line():
+    if key_service.is_set() or sources.command_line():
         sources.check()
         return False
     if folder in key.parents:

@@ -77,6 +77,7 @@ def _practice(rows: "list[Organization]") -> None:
 def _practice_one(row: "Organization", running: "SocketSource") -> dict[str, Any]:
     from samizdat.delivery.actions import key_locks
     from samizdat.vault import keyring
+    from samizdat.vault.keyserver import KEY_SERVICE
     from samizdat.vault.models import VaultKey
 
     keys = [(keyring.label_of(key, row), bytes(key.wrapped)) for key in VaultKey.objects.filter(organization=row)]
@@ -91,7 +92,7 @@ def _practice_one(row: "Organization", running: "SocketSource") -> dict[str, Any
         gone = PATIENCE
     is_proven, began = gone <= PROMISED, time.monotonic()
     key_locks.unlock(row, by=None, now=bootstrap.now(), is_proven=is_proven)
-    _until(lambda: _gives(running, keys) and not running.troubles())
+    _until(lambda: _gives(running, keys) and {*running.troubles()} <= {KEY_SERVICE})
     if not is_proven:
         sentence = f"After {gone:.0f} s, processes still had keys of {row.slug}. It is unlocked. Run: samizdat doctor"
         raise CommandFailed(sentence, "too_slow")

@@ -72,6 +72,7 @@ def _place() -> tuple[str, str]:
         "file": f"The key is in {key_file()}, without a passphrase. Anyone who takes the whole disk has it.",
         "passphrase": f"The key is in {key_file()}, with a passphrase.",
         "command": "The key comes from SAMIZDAT_KEY_COMMAND.",
+        "keyservice": "The key comes from a key service, as long as it gives it (SAMIZDAT_KEY_SERVICE).",
     }
     return kind, sentences[kind]
 

@@ -23,6 +23,7 @@ from samizdat.delivery import backup_places, epoch_dns
 from samizdat.delivery.models import EpochRecord
 from samizdat.logs import where_it_broke
 from samizdat.vault import keyring
+from samizdat.vault.sources import key_service
 
 log = logging.getLogger("samizdat.worker")
 
@@ -178,7 +179,8 @@ def _rival(row: EpochRecord, own: Epoch) -> Epoch | None:
 
 
 def _places() -> Sequence[OpenPlace]:
-    return backup_places.open_all()
+    """Backup places, and key services, which keep such records as well."""
+    return [*backup_places.open_all(), *key_service.epoch_openers()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +240,7 @@ class _PlaceReading:
         return True
 
     def _report(self, error: Exception) -> None:
-        log.warning("A backup place could not be asked which copy may send: %s", where_it_broke(error))
+        log.warning("A backup place or key service could not be asked which copy may send: %s", where_it_broke(error))
 
 
 def _seen(files: EpochFiles, own: Epoch, key: bytes) -> Iterator[Epoch]:

@@ -29,6 +29,7 @@ from samizdat.options import BadOption, data_folder, key_file, option
 from samizdat.publicdb import role_guard
 from samizdat.vault import keyring, sources
 from samizdat.vault.errors import KeyFileMissing, KeyRefused, VaultError
+from samizdat.vault.keyserver import KEY_SERVICE
 from samizdat.vault.socket_source import SocketSource
 
 
@@ -57,6 +58,9 @@ def processes() -> Iterator[Finding]:
     except KeyRefused:  # It has just ended.
         return
     for role, sentence in troubles.items():
+        if role == KEY_SERVICE:
+            yield Finding("keys.service-unreachable", "amber", _("key service"), "%(why)s", {"why": sentence})
+            continue
         about = _("public pages") if role == "public" else _("process %(role)s")
         yield Finding("process.trouble", "red", about, "%(why)s", {"role": role, "why": sentence})
 
@@ -121,6 +125,9 @@ def key() -> Iterator[Finding]:
     if kind == "command":
         yield from _key_command(key)
         return
+    if kind == "keyservice":
+        yield from _key_service(key)
+        return
     if folder in key.parents:
         sentence = _("It is inside the data folder, so every copy of the folder contains it. Move it.")
         yield Finding("keys.inside", "red", about, sentence)
@@ -131,6 +138,17 @@ def key() -> Iterator[Finding]:
         return
     sentence = _("%(path)s. Anyone who takes the whole disk has it too. Keep a second copy elsewhere.")
     yield Finding("keys.file", "good", about, sentence, {"path": key})
+
+
+def _key_service(key: Path) -> Iterator[Finding]:
+    if key.exists():
+        sentence = _(
+            "The key comes from a key service, and %(path)s is still there. Save a copy elsewhere and delete it."
+        )
+        yield Finding("keys.file-left", "amber", _("key file"), sentence, {"path": key})
+        return
+    sentence = _("The key comes from a key service. Keep a copy of the key file, or shares of it, elsewhere.")
+    yield Finding("keys.service", "good", _("key file"), sentence)
 
 
 def _key_command(key: Path) -> Iterator[Finding]:

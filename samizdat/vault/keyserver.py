@@ -25,7 +25,13 @@ from samizdat.core.crypto.wipe import wipe
 from samizdat.core.webhook_delivery import MOST_BOX
 from samizdat.publicdb.actions import SLOT_TRIES, take_in
 from samizdat.publicdb.intake_limits import InboxFull, Room
-from samizdat.vault.errors import KeyRefused, OrganizationLocked, VaultError
+from samizdat.vault.errors import (
+    KeyRefused,
+    KeyServiceStopped,
+    KeyServiceUnreachable,
+    OrganizationLocked,
+    VaultError,
+)
 from samizdat.vault.purposes import of_role
 from samizdat.vault.socket_source import SECRET_NAME, SOCKET_NAME, pack, short
 from samizdat.vault.source import InstanceSource, KeySource
@@ -51,6 +57,10 @@ ROLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 # Those that take mail in, and those that seal what comes from outside.
 LISTENERS = ("lmtp", "smtp")
 SEALING = ("public", *LISTENERS)
+# Among the processes that do not run: a key service that can't be reached, while another one can.
+KEY_SERVICE = "key service"
+# What is asked by those words is no key.
+_ABOUT_PROCESSES = {"troubles", "last_lock"}
 
 
 class KeyServer:
@@ -58,7 +68,8 @@ class KeyServer:
     it seals to for one organization; it gets no other but what checks the rows of the public database. `has_to_send()`
     says of which organizations a sender gets keys; `troubles()` tells commands which processes do not run, and why;
     `mailboxes()` tells a listener for mail which addresses are ours; of organizations that are locked nobody gets a
-    key, and `last_lock()` tells commands how far the last one is."""
+    key, and `last_lock()` tells commands how far the last one is. `checks()` gives what checks rows of the public
+    database. `refuses()` says why nobody gets any key at all, as long as the key service gives none."""
 
     def __init__(
         self,
@@ -70,11 +81,14 @@ class KeyServer:
         mailboxes: Callable[[], list[dict[str, object]]] = list,
         is_locked: Callable[[int, bytes], bool] = lambda _number, _uid: False,
         last_lock: Callable[[], dict[str, object]] = dict,
+        checks: Callable[[], bytes] | None = None,
+        refuses: Callable[[], VaultError | None] = lambda: None,
     ) -> None:
         self._source = source
         self._reader_links, self._box_key, self._has_to_send = reader_links, box_key, has_to_send
         self._troubles, self._mailboxes, self._is_locked = troubles, mailboxes, is_locked
-        self._last_lock, self._room = last_lock, Room()
+        self._last_lock, self._room, self._refuses = last_lock, Room(), refuses
+        self._checks = checks or (lambda: signature.public_key(source.derive("public pages")))
 
     def serve(self, connection: socket.socket, role: str) -> None:
         threading.Thread(target=self._talk, args=(connection, role), daemon=True).start()
@@ -132,6 +146,8 @@ class KeyServer:
             text = line.decode()
             ask = json.loads(text)
             wipe(text)
+            if role not in SEALING and not ask.keys() & _ABOUT_PROCESSES and (refusal := self._refuses()):
+                raise refusal
             if "unwrap" in ask and str(ask["label"]).split(":")[0] in kinds and self._may_open(role, ask["label"]):
                 return {"key": _packed(self._source.unwrap(ask["label"], base64.b64decode(ask["unwrap"])))}
             if "wrap" in ask and role == "desk" and str(ask["label"]).split(":")[0] in kinds:
@@ -150,7 +166,7 @@ class KeyServer:
             if "links" in ask and role == "public":
                 return {"links": self._reader_links()}
             if "checks" in ask and role == "public":
-                return {"key": pack(signature.public_key(self._source.derive("public pages")))}
+                return {"key": pack(self._checks())}
             if "mailboxes" in ask and role in LISTENERS:
                 return {"mailboxes": self._mailboxes()}
             if "seal_to" in ask and role in SEALING:
@@ -163,7 +179,7 @@ class KeyServer:
             if "last_lock" in ask and role == "desk":
                 return {"last_lock": self._last_lock()}
             return {"error": f"The {role} process may not have this key."}
-        except OrganizationLocked as error:
+        except (OrganizationLocked, KeyServiceStopped, KeyServiceUnreachable) as error:
             return {"error": str(error), "code": error.code}
         except (VaultError, InboxFull) as error:
             return {"error": str(error)}

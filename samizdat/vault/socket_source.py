@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from samizdat.vault.errors import KeyRefused, OrganizationLocked
+from samizdat.vault.errors import KeyRefused, KeyServiceStopped, KeyServiceUnreachable, OrganizationLocked
 
 SOCKET_NAME, SECRET_NAME = "keys.sock", "keys.secret"
 FD_VARIABLE = "SAMIZDAT_KEYS_FD"
@@ -63,6 +63,9 @@ class SocketSource:
                 answer = {}
         if answer.get("code") == OrganizationLocked.code:
             raise OrganizationLocked(answer["error"])
+        for gone in (KeyServiceStopped, KeyServiceUnreachable):
+            if answer.get("code") == gone.code:
+                raise gone(answer["error"])
         if "error" in answer or not answer:
             raise KeyRefused(answer.get("error") or "The supervisor is gone. Start `samizdat serve` again.")
         return answer

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from samizdat.core.crypto import seal, strict
 from samizdat.core.crypto.wipe import wipe
-from samizdat.vault.errors import STRICT, KeyWrong, OrganizationLocked
+from samizdat.vault.errors import STRICT, KeyServiceUnreachable, KeyWrong, OrganizationLocked
 
 WRONG_FILE = (
     "The key file does not belong to this database. Put back the key file that was made with it, or name it with "
@@ -56,9 +56,26 @@ class InstanceSource:
     """
 
     def __init__(self, instance_key: bytes, wrong: str = WRONG_FILE) -> None:
-        self._key, self._wrong = instance_key, wrong
+        self._instance_key, self._wrong = bytearray(instance_key), wrong
         self._held: dict[tuple[int, bytes], Held] = {}
         self._in_use = threading.RLock()  # Strict keys: nobody wraps with one that is just written over.
+
+    @property
+    def _key(self) -> bytearray:
+        """Errors: KeyServiceUnreachable, where it was forgotten."""
+        if not self._instance_key:
+            raise KeyServiceUnreachable("The key service doesn't give the key, so nothing encrypted can be read.")
+        return self._instance_key
+
+    def forget(self) -> None:
+        """It is overwritten, and so is no copy that somebody else made. Strict keys go with it."""
+        self.let_go([*self._held])
+        self._instance_key[:] = bytes(len(self._instance_key))
+        self._instance_key = bytearray()
+
+    def remember(self, instance_key: bytes) -> None:
+        """Once the key service gives it again."""
+        self._instance_key = bytearray(instance_key)
 
     def unwrap(self, label: str, wrapped: bytes | memoryview) -> bytes:
         """Errors: KeyWrong, OrganizationLocked for one of a strict organization whose key nobody has given."""

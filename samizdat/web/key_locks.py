@@ -109,6 +109,7 @@ def answer(request: VisitorRequest, form: DeskForm | None = None) -> HttpRespons
         "by": name_in(organization, row.by) if row and row.by else "",
         "at": row.at if row else None,
         "by_mail": row is not None and key_locks.was_by_mail(row),
+        "by_service": row is not None and key_locks.was_by_service(row),
         "form": form or (PassphraseForm() if people else UnlockForm()),
         "may_unlock": request.role == "admin",
         "destroyed": destroyed,

@@ -529,7 +529,7 @@ def keyed_hash(key: bytes, text: str) -> bytes:
     return hmac.digest(key, text.encode(), "sha256")
 
 
-def derive(secret: bytes, purpose: str, length: int = 32) -> bytes:
+def derive(secret: bytes | bytearray, purpose: str, length: int = 32) -> bytes:
     """A key for one purpose from a secret: HKDF-SHA256 (RFC 5869), no salt, info = "samizdat" NUL purpose."""
     return HKDF(SHA256(), length, None, b"samizdat\0" + purpose.encode()).derive(secret)
 
@@ -621,7 +621,7 @@ def _box_aead(shared: bytes, salt: bytes, about: bytes) -> AESGCM:
 # -- keys under the instance key ----------------------------------------
 
 
-def wrap(instance_key: bytes, secret: bytes, label: str, nonce: bytes) -> bytes:
+def wrap(instance_key: bytes | bytearray, secret: bytes, label: str, nonce: bytes) -> bytes:
     """A secret of any length under the instance key. ``label`` names whose and which key it is."""
     if len(nonce) != NONCE_BYTES:
         raise NotSealable(_NONCE)
@@ -629,7 +629,7 @@ def wrap(instance_key: bytes, secret: bytes, label: str, nonce: bytes) -> bytes:
     return bytes([WRAPPED]) + nonce + _wrapper(instance_key).encrypt(nonce, secret, about)
 
 
-def unwrap(instance_key: bytes, wrapped: bytes, label: str) -> bytes:
+def unwrap(instance_key: bytes | bytearray, wrapped: bytes, label: str) -> bytes:
     """What wrap() wrapped under the same label. Errors: SealBroken, above all for the wrong instance key."""
     if len(wrapped) < 1 + NONCE_BYTES + TAG_BYTES or wrapped[0] != WRAPPED:
         raise SealBroken()
@@ -641,7 +641,7 @@ def unwrap(instance_key: bytes, wrapped: bytes, label: str) -> bytes:
         ) from None
 
 
-def _wrapper(instance_key: bytes) -> AESGCM:
+def _wrapper(instance_key: bytes | bytearray) -> AESGCM:
     if len(instance_key) != 32:
         raise NotSealable("The instance key has 32 bytes: check that the key file is whole.")
     return AESGCM(derive(instance_key, "wrap"))

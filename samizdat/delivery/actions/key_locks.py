@@ -25,6 +25,7 @@ from samizdat.vault.models import KeyLock
 LOCKED: EventKind = "keys.locked"
 UNLOCKED: EventKind = "keys.unlocked"
 BY_MAIL: EventKind = "keys.locked_by_mail"
+BY_SERVICE: EventKind = "keys.locked_by_service"
 DESTROYED: EventKind = "keys.destroyed"
 PRACTICE_BEGUN: EventKind = "keys.lock_practice_begun"
 PRACTICED: EventKind = "keys.lock_practiced"
@@ -67,6 +68,22 @@ def lock_by_code(organization: Organization, codes: Collection[str], *, now: dat
         record(BY_MAIL, organization, now=now, about=_serial(organization) + 1)
         lock(organization, by=None, now=now)
     return True
+
+
+def lock_by_service(organization: Organization, *, now: datetime) -> bool:
+    """Because a key service was stopped. False: it was locked already."""
+    with transaction.atomic():
+        Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
+        serial = _serial(organization)
+        if not lock(organization, by=None, now=now):
+            return False
+        record(BY_SERVICE, organization, now=now, about=serial + 1)
+    return True
+
+
+def was_by_service(row: KeyLock) -> bool:
+    """Whether it was locked because a key service was stopped."""
+    return _events(row.organization, BY_SERVICE, row.serial)
 
 
 def destroy(organization: Organization, *, by: Person | None, now: datetime) -> bool | None:

@@ -9,8 +9,9 @@ import ssl
 import stat
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
@@ -36,6 +37,11 @@ from samizdat.vault.errors import KeyFileBroken, KeyServiceStopped, KeyServiceUn
 # Seconds for an answer of all of them together.
 PATIENCE = 5.0
 _MOST = 2
+# Seconds after which a command asks again, and before the end of an answer.
+_AGAIN, _BEFORE = 10.0, 6.0
+
+# What they said when this process got the key from them; None: it didn't.
+at_start: "KeyStanding | None" = None
 
 # Of this start of this process, for the log of the service.
 START = os.urandom(8).hex()
@@ -182,6 +188,7 @@ class KeyStanding:
     stopped: Why
     unreachable: tuple[str, ...]
     keys: tuple[bytes, ...] = ()
+    asked: float = 0.0
 
 
 def clock() -> float:
@@ -204,7 +211,7 @@ def ask_all(paired: Sequence[PairedService], with_key: bool = False, seconds: fl
     given = [answer for answer in answered if answer.given and answer.seconds > 0]
     until = max((asked + min(answer.seconds, 3600) for answer in given), default=0.0)
     keys = tuple({_key_in(answer, paired[0].pairing.fingerprint) for answer in given if answer.key})
-    return KeyStanding(0.0 if stopped else until, stopped, unreachable, keys)
+    return KeyStanding(0.0 if stopped else until, stopped, unreachable, keys, asked)
 
 
 def _answers(
@@ -246,12 +253,28 @@ def _key_in(answer: KeyAnswer, expected: str) -> bytes:
 
 def instance_key(paired: Sequence[PairedService]) -> tuple[bytes, KeyStanding]:
     """For a start. Errors: VaultError."""
+    global at_start
     standing = ask_all(paired, with_key=True)
     if standing.stopped:
         raise KeyServiceStopped(STOPPED[standing.stopped])
     if not standing.keys:
         raise KeyServiceUnreachable(f"{' '.join(standing.unreachable)} Check that it runs, then start this again.")
+    at_start = replace(standing, keys=())
     return standing.keys[0], standing
+
+
+def is_over() -> bool:
+    """For a command that has the key itself: whether it may use it no longer. Asks again before that is so."""
+    global at_start
+    if at_start is None:
+        return False
+    if clock() >= at_start.until - _BEFORE or clock() - at_start.asked >= _AGAIN:
+        standing = ask_all(services())
+        if standing.stopped:
+            return True
+        if standing.until:
+            at_start = standing
+    return clock() >= at_start.until
 
 
 # -- epochs ------------------------------------------------------------------------------------------------------------
@@ -283,6 +306,11 @@ class EpochPlace:
         return answer
 
 
-def epoch_places() -> list[EpochPlace]:
+def epoch_openers() -> list[Callable[[], EpochPlace]]:
+    """One for each service: what is wrong with its pairing file, it says when it is called."""
+    return [partial(_epoch_place, number) for number in range(len(option("SAMIZDAT_KEY_SERVICE").split()))]
+
+
+def _epoch_place(number: int) -> EpochPlace:
     """Errors: VaultError, BadOption."""
-    return [EpochPlace(service) for service in services()] if is_set() else []
+    return EpochPlace(services()[number])

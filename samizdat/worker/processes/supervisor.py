@@ -32,13 +32,15 @@ from samizdat.logs import where_it_broke
 from samizdat.options import BadOption, UnixSocketPlace, data_folder, listening_place, option
 from samizdat.publicdb import actions
 from samizdat.vault import keyring, locks
-from samizdat.vault.keyserver import LISTENERS, KeyServer, stop_listening
+from samizdat.vault.keyserver import KEY_SERVICE, LISTENERS, KeyServer, stop_listening
 from samizdat.vault.socket_source import FD_VARIABLE
 from samizdat.vault.source import InstanceSource, KeySource
-from samizdat.vault.sources import passphrase
+from samizdat.vault.sources import key_service, passphrase
 from samizdat.worker.inbox.link_keys import box_key, has_to_send, own_mailboxes, reader_links
+from samizdat.worker.processes import stand_in
 from samizdat.worker.processes import users as becoming
 from samizdat.worker.processes.child import PULSE_VARIABLE
+from samizdat.worker.processes.key_lease import KeyLease
 from samizdat.worker.processes.unix_socket import listening_at
 from samizdat.worker.processes.users import CannotServe, StartedProcess, StarterGone, Starters
 from samizdat.worker.processes.zygote import ForkedProcess, Zygote
@@ -421,14 +423,44 @@ class Supervisor:
         self._bell, self._rope = os.pipe()
         for end in (self._bell, self._rope):
             os.set_blocking(end, False)
-        given = partial(reader_links, source), partial(box_key, source), has_to_send
         self._locks, self._source = locks.LockState(source), source
         self._was_locked = threading.Event()
         self._destroyed: frozenset[locks.Owner] = frozenset()
         self._lock_seen = 0.0
         self._lock_took: float | None = None  # Seconds, from the moment at which a lock was seen.
-        self._keys = KeyServer(source, *given, self.troubles, own_mailboxes, self._is_locked, self.last_lock)
+        lease = self._lease = self._leased(source)
+        remembered = lease.remembered if lease else None
+        self._keys = KeyServer(
+            source,
+            remembered.links if remembered else partial(reader_links, source),
+            remembered.box_key if remembered else partial(box_key, source),
+            has_to_send,
+            self.troubles,
+            remembered.mailboxes if remembered else own_mailboxes,
+            self._is_locked,
+            self.last_lock,
+            remembered.checks if remembered else None,
+            lease.refusal if lease else lambda: None,
+        )
         self._stopping = False
+
+    def _leased(self, source: KeySource) -> KeyLease | None:
+        """Of a key that a key service gives; None where it comes from elsewhere. Errors: VaultError."""
+        standing = key_service.at_start
+        if standing is None or not key_service.is_set() or not isinstance(source, InstanceSource):
+            return None
+        return KeyLease(source, key_service.services(), standing.until, dbclock.now, self._on_lease)
+
+    def _on_lease(self) -> None:
+        """The key is gone, or back."""
+        if self._is_lost:
+            self._lock_seen, self._lock_took = time.monotonic(), None
+            self._was_locked.set()
+        os.write(self._rope, b"k")
+
+    @property
+    def _is_lost(self) -> bool:
+        return self._lease is not None and bool(self._lease.lost)
 
     def run(self) -> int:
         processes.close_memory()
@@ -445,6 +477,11 @@ class Supervisor:
         if connection.vendor == "postgresql":
             connections.close_all()  # Ours are of no more use, and the server counts sessions.
         threading.Thread(target=self._watch_locks, name="locks", daemon=True).start()
+        if self._lease is not None:
+            self._lease.start()
+            desk = next((child.descriptors[0] for child in self._children if child.role == "desk"), None)
+            if desk is not None:
+                stand_in.start(desk, lambda: self._is_lost)
         notify("READY=1")
         looked = time.monotonic()
         while not self._stopping:
@@ -466,7 +503,11 @@ class Supervisor:
     def _rest(self) -> None:
         """Until a signal or a sign of life comes, a child is due, or for a moment."""
         now = time.monotonic()
-        due = [child.again - now for child in self._children if child.process is None]
+        due = [
+            child.again - now
+            for child in self._children
+            if child.process is None and not (self._is_lost and child.role in HOLDERS)
+        ]
         if any(child.process is not None and child.pulse < 0 for child in self._children):
             due.append(SOON)  # Its pipe is shut, so it ends.
         due += [child.ends_by - now for child in self._children if child.ends_by]
@@ -486,6 +527,8 @@ class Supervisor:
         """In a thread: where the database does not answer, children are looked after all the same."""
         while not self._stopping:
             try:
+                if self._is_lost:
+                    continue
                 self._lock_strict()
                 if news := self._locks.look():
                     keyring.drop(news)
@@ -494,9 +537,11 @@ class Supervisor:
                     self._was_locked.set()
                     os.write(self._rope, b"l")
             except Exception as error:
-                log.error("The key server can't see whose keys are locked: %s", where_it_broke(error))
+                if not self._is_lost:
+                    log.error("The key server can't see whose keys are locked: %s", where_it_broke(error))
                 connections.close_all()
-            time.sleep(wakeups.until_next())
+            finally:
+                time.sleep(wakeups.until_next())
         connections.close_all()
 
     def _lock_strict(self) -> None:
@@ -522,7 +567,8 @@ class Supervisor:
     def _take_keys(self) -> None:
         """Whoever may have keys of an organization that was locked ends, as for a stop, and begins again without them.
         What Python forgets stays in memory until it is used anew; a process that ends leaves nothing."""
-        log.warning("An organization was locked. Processes that may have its keys start again without them.")
+        if not self._is_lost:
+            log.warning("An organization was locked. Processes that may have its keys start again without them.")
         # The public pages keep what reads the links of an organization that is locked, and of none whose keys are gone.
         before, self._destroyed = self._destroyed, self._locks.destroyed
         holders = (*HOLDERS, "public") if self._destroyed - before else HOLDERS
@@ -536,7 +582,7 @@ class Supervisor:
         """Starts a child that is due; notes one that has died."""
         now = time.monotonic()
         if child.process is None:
-            if now >= child.again and not self._stopping:
+            if now >= child.again and not self._stopping and not (self._is_lost and child.role in HOLDERS):
                 self._start(child)
             return
         try:
@@ -586,7 +632,10 @@ class Supervisor:
             for child in self._children
             if child.trouble and child.wait > TROUBLE and (child.process is None or now - child.started < LIVED)
         )
-        return {child.role: child.trouble for child in lasting}
+        troubles = {child.role: child.trouble for child in lasting}
+        if self._lease is not None and (trouble := str(self._lease.refusal() or self._lease.trouble)):
+            troubles[KEY_SERVICE] = trouble
+        return troubles
 
     def _listen(self, child: Child, now: float) -> None:
         """Takes its signs of life; kills it when they have stopped coming."""

@@ -35,6 +35,7 @@ from samizdat.core.mail.outcome import Accepted, Deferred, Outcome
 from samizdat.core.mail.refusals import NAMES
 from samizdat.delivery import service_senders
 from samizdat.delivery.actions import key_destruction, key_locks, outside_tests
+from samizdat.delivery.actions.key_service import UNREACHABLE
 from samizdat.delivery.complaint_stop import STOPPED
 from samizdat.delivery.models import ProviderRefusal, Route
 from samizdat.delivery.queries import HELD_BOUNCES
@@ -108,7 +109,8 @@ def _due(now: datetime) -> list["_AdminAlert"]:
     spam = events.filter(kind__in=(complaints.ALARM, STOPPED), at__gt=since)
     alerts += [_told_of_complaints(event) for event in spam if _is_due(_of(event))]
     alerts += [_told_of_lock(event) for event in locks if _is_due(_of(event))]
-    of_keys = events.filter(kind__in=(key_locks.LOCKED, key_locks.UNLOCKED, key_locks.CODES_CREATED), at__gt=since)
+    kinds = (key_locks.LOCKED, key_locks.UNLOCKED, key_locks.CODES_CREATED, UNREACHABLE)
+    of_keys = events.filter(kind__in=kinds, at__gt=since)
     steps = events.filter(kind__in=_DESTRUCTION, at__gt=since)
     of_health = events.filter(kind__in=(SERIOUS, OVER), at__gt=since)
     alerts += [_told_of_health(event) for event in of_health if _is_due(_of(event))]
@@ -225,8 +227,12 @@ def _told_of_keys(event: Event) -> _AdminAlert:
     """Of a lock as well once it is over: until then nobody has the keys of its routes."""
     if event.kind == key_locks.CODES_CREATED:
         return _told_of_event(event, lambda: _("New codes that lock the organization: %(name)s"), _codes_text)
+    if event.kind == UNREACHABLE:
+        return _told_of_event(event, lambda: _("The key service wasn’t reachable: %(name)s"), _unreachable_text)
     if event.kind == key_locks.LOCKED:
-        return _told_of_event(event, lambda: _("The organization was locked: %(name)s"), _locked_text)
+        by_service = Event.objects.filter(organization=event.organization, kind=key_locks.BY_SERVICE, about=event.about)
+        text = _service_text if by_service.exists() else _locked_text
+        return _told_of_event(event, lambda: _("The organization was locked: %(name)s"), text)
     return _told_of_event(event, lambda: _("The organization was unlocked: %(name)s"), _unlocked_text)
 
 
@@ -530,6 +536,22 @@ def _unlocked_text(organization: Organization) -> str:
     first = _("%(name)s was unlocked. Its team can sign in again, and campaigns go on.")
     last = _("If none of you unlocked it, lock it again and change the passwords of all admins.")
     return "\n\n".join([first % named(organization), *_who_it_was(organization), last]) + "\n"
+
+
+def _service_text(organization: Organization) -> str:
+    first = _(
+        "%(name)s was locked because someone stopped the key service, removed this server there, or didn’t confirm in "
+        "time. Everyone was signed out, and nothing was sent."
+    )
+    return "\n\n".join([first % named(organization), *_who_it_was(organization)]) + "\n"
+
+
+def _unreachable_text(organization: Organization) -> str:
+    first = _(
+        "For a while, the server of %(name)s could reach no key service. The app and sending paused, and then "
+        "continued by themselves."
+    )
+    return "\n\n".join([first % named(organization), *_who_it_was(organization)]) + "\n"
 
 
 def _who_it_was(organization: Organization) -> list[str]:
