@@ -1,6 +1,8 @@
 """An index key is exchanged: everybody is found, before, meanwhile and afterwards, and nobody is there twice."""
 
+import itertools
 import threading
+from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -11,6 +13,8 @@ import pytest
 from django.apps import apps
 from django.db import connections, transaction
 from django.db.models import BinaryField
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from samizdat.audience import (
     actions,
@@ -36,8 +40,8 @@ from samizdat.core.segment import All
 from samizdat.delivery import sql as delivery_sql
 from samizdat.events.models import Event
 from samizdat.portability.restore import keys as restored_keys
-from samizdat.vault import keyring
-from samizdat.vault.errors import IndexKeyReplaced, KeyWrong
+from samizdat.vault import keyring, strict
+from samizdat.vault.errors import IndexKeyReplaced, KeyWrong, OrganizationLocked
 from samizdat.vault.models import VaultKey
 from samizdat.worker.inbox.preferences import mailed_token, read_mailed
 from tests.conftest import NOW
@@ -357,6 +361,22 @@ def test_no_more_index_keys_than_an_export_may_bring(lantern: Any, monkeypatch: 
     assert [*keyring.keys(lantern).index] == [1]
 
 
+def test_of_a_strict_organization_no_index_key_is_left_without_its_strict_key(
+    lantern: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was locked again meanwhile, so the strict key was gone."""
+    with monkeypatch.context() as patch:
+        patch.setattr(strict, "is_strict", lambda _organization: True)
+        with pytest.raises(OrganizationLocked):
+            index_rotation.begin(lantern, now=NOW)
+        assert VaultKey.objects.filter(organization=lantern, kind="index").count() == 1
+    index_rotation.begin(lantern, now=NOW)
+    monkeypatch.setattr(strict, "is_strict", lambda _organization: True)
+    with pytest.raises(OrganizationLocked):
+        index_rotation.switch(lantern, now=NOW)
+    assert VaultKey.objects.get(organization=lantern, kind="index", current=True).number == 1
+
+
 def test_a_second_mail_of_a_day_is_none_under_the_new_key_either(lantern: Any) -> None:
     asked = ("confirm ada@post.example", 1, NOW)
     assert mail_quota.once_a_day(lantern, *asked)
@@ -406,3 +426,59 @@ def test_the_exchange_waits_for_whoever_writes_an_index(lantern: Any, letter: An
         signing.result(60)
         exchanging.result(60)
     assert versions(lantern) == {1} and keyring.keys(lantern).index_version == 2
+
+
+NAMES = ("ada", "eve", "pavel")
+WHAT = ("sign up", "suppress", "lift", "correct", "erase", "exchange", "walk")
+HAPPENS = st.lists(st.tuples(st.sampled_from(WHAT), st.sampled_from(NAMES), st.sampled_from(NAMES)), max_size=12)
+
+
+def test_whatever_happens_meanwhile_everybody_is_there_once(lantern: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index_rotation, "MOST_INDEX", 1_000)
+    turns = itertools.count()
+
+    @settings(max_examples=20, derandomize=True)
+    @given(HAPPENS)
+    def holds(happens: list[tuple[str, str, str]]) -> None:
+        turn = next(turns)
+        there, reasons = set[str](), defaultdict[str, set[str]](set)
+        stale = keyring.keys(lantern)  # As of a process that asked for them before.
+        for what, name, other in happens:
+            address, new = f"{name}{turn}@post.example", f"{other}{turn}@post.example"
+            row = consent_writer.find(lantern, keyring.keys(lantern), address)
+            assert (row is not None) == (address in there)
+            if what == "sign up":
+                with transaction.atomic():
+                    _row, is_new = consent_writer.find_or_create(lantern, stale, address, {}, "en", NOW.date())
+                assert is_new == (address not in there)
+                there.add(address)
+            elif what == "suppress":
+                actions.suppress(lantern, "manual", address=address, now=NOW)
+                reasons[address].add("manual")
+            elif what == "lift":
+                assert actions.lift(lantern, "manual", address=address, now=NOW) == ("manual" in reasons[address])
+                reasons[address].discard("manual")
+            elif what == "correct" and row is not None and new not in there and not reasons[new]:
+                actions.correct_address(row, new, now=NOW)
+                there ^= {address, new}
+                reasons[new] |= reasons[address] & {"manual"}  # What the team decided comes along.
+            elif what == "erase" and row is not None:
+                actions.erase(lantern, subscriber=row, now=NOW)
+                there.discard(address)
+                reasons[address].add("erased")
+            elif what == "exchange" and index_rotation.status(lantern).coming is None:
+                index_rotation.begin(lantern, now=NOW)
+                stale = keyring.keys(lantern)
+                index_rotation.switch(lantern, now=NOW)
+            elif what == "walk":
+                index_rotation.walk(lantern, lambda: NOW)
+        index_rotation.walk(lantern, lambda: NOW)
+        mine = {address for address in opened(lantern).values() if address.endswith(f"{turn}@post.example")}
+        assert mine == there == {address for address in found(lantern).values() if address in mine}
+        assert len([address for address in opened(lantern).values() if address in mine]) == len(mine)
+        for name in NAMES:
+            address = f"{name}{turn}@post.example"
+            assert {*reasons_of(lantern, address)} == reasons[address], address
+        assert index_rotation.status(lantern).left == 0 and is_whole(lantern)
+
+    holds()
