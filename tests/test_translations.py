@@ -33,7 +33,7 @@ NAMES = set(
     central configuration message scheme set stream ses
     Backblaze Dropbox Hetzner MinIO Nextcloud SFTP SSH Scaleway rclone
     SES apikey broadcast Excel LibreOffice GDPR JavaScript SMS ZIP alt html index en
-    NTP OpenSSH config rclone IPv to
+    NTP OpenSSH config rclone IPv to Caddyfile nginx redirect
     AAAA Landlock Linux Python SQLite hunspell
     """.split()  # noqa: SIM905
 ) | set(

@@ -26,6 +26,7 @@ from samizdat.moving.place import place_now
 
 # A step is "open", "done", or "lost": then it can't be done, and the rest goes on without it.
 SETTLED = ("done", "lost")
+DRAFTING = ("samizdat move --announce",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +186,7 @@ def _server(facts: _MoveFacts) -> Iterator[MoveStep]:
         _state(is_saved),
         _("A backup was made since the move.") if is_saved else _("No backup was made since the move."),
         commands=("samizdat backup place add URL", "samizdat backup"),
+        page=("backups",),
     )
 
 
@@ -441,6 +443,6 @@ def _announcement(facts: _MoveFacts) -> Iterator[MoveStep]:
         sentence,
         person=_("Read the draft, and send it."),
         commands=tuple(f"samizdat campaign send {campaign.pk}" for campaign in waiting)
-        or (() if campaigns else ("samizdat move --announce",)),
+        or (() if campaigns else DRAFTING),
         page=("campaign", waiting[0].pk) if waiting and waiting[0].state == "draft" else (),
     )

@@ -1,6 +1,7 @@
 """What other people's servers say of a move: whether the new address answers with our pages, what becomes of the old
 one, and which DNS records the new domain lacks. Takes seconds: for the worker and for commands."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from urllib.parse import urlsplit
 
@@ -8,8 +9,11 @@ from msgspec import structs
 
 from samizdat.accounts.models import Organization
 from samizdat.campaigns.checks import fetch
+from samizdat.campaigns.sender_domain_check import asker
 from samizdat.core.private_networks import Address, is_public
 from samizdat.delivery import dkim_keys, moves, sending_gate
+from samizdat.delivery.actions.remote_checks import Answering
+from samizdat.delivery.models import RemoteCheck
 from samizdat.delivery.moves import MoveRecord, Publish
 
 # Of every public host of ours: what a robot is told, and what stands in it.
@@ -50,10 +54,16 @@ def reach(url: str, leads_to: str, resolve: fetch.Resolve, permit: fetch.Permit)
     if page.verdict == "inside":
         return "inside"
     if page.verdict == "dead":
-        return {"no_host": "gone", "no_certificate": "certificate", "404": "other", "410": "other"}.get(
-            page.detail, "nothing"
-        )
+        if page.detail == "no_host" and _is_gone(urlsplit(url).hostname or ""):
+            return "gone"
+        return {"no_certificate": "certificate", "404": "other", "410": "other"}.get(page.detail, "nothing")
     return "other"
+
+
+def _is_gone(host: str) -> bool:
+    """Whether name servers say so: where none answers, as without a network, nobody knows."""
+    ask = asker()
+    return all(ask(host, kind) == [] for kind in ("A", "AAAA"))
 
 
 def _records(organization: Organization, name: str) -> tuple[str, list[Publish]]:
@@ -72,3 +82,13 @@ def _records(organization: Organization, name: str) -> tuple[str, list[Publish]]
     if sending_gate.allowed_reason(organization, name):
         return "allowed", publish
     return ("missing" if any(record.state == "stop" for record in records) else "there"), publish
+
+
+def _answer(question: RemoteCheck, _words: Mapping[str, object], now: datetime) -> dict[str, object]:
+    """For the page, which shows what is kept."""
+    look(question.organization, now)
+    return {}
+
+
+# Of delivery.actions.remote_checks.
+KINDS: dict[str, Answering] = {"move": _answer}

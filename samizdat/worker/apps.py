@@ -1,4 +1,5 @@
-"""Django finds the tasks by this, and remote checks the backup places that the desk wants to add."""
+"""Django finds the tasks by this, and remote checks the backup places that the desk wants to add, and what a move asks
+of other people's servers."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,6 +17,7 @@ class WorkerConfig(AppConfig):
 
 
 def _kinds() -> Mapping[str, Any]:
-    from samizdat.backup.place_checks import KINDS
+    from samizdat.backup import place_checks
+    from samizdat.moving import surroundings
 
-    return KINDS
+    return {**place_checks.KINDS, **surroundings.KINDS}

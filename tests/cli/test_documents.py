@@ -159,7 +159,7 @@ archive pages
 campaign send {{id}} --at 2099-01-31T10:00
 campaign cancel {{id}}
 move --to https://letters.beacon.example --domain beacon.example --keep-server --no-check
-move
+move --no-check
 move --announce
 move --redirect nginx
 move --end

@@ -10,8 +10,9 @@ import pytest
 from samizdat.campaigns.checks import fetch
 from samizdat.core.private_networks import Address
 from tests.delivery.conftest import clean_journals, house, server
+from tests.dns_server import NameServer
 
-__all__ = ["WebServer", "clean_journals", "house", "server", "web"]
+__all__ = ["WebServer", "clean_journals", "house", "names", "server", "web"]
 
 ROBOTS = "User-agent: *\nDisallow: /u/\n"
 
@@ -68,7 +69,14 @@ class WebServer:
 
 
 @pytest.fixture
-def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[WebServer]:
+def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[NameServer]:
+    with NameServer() as running:
+        monkeypatch.setenv("SAMIZDAT_DNS", running.place)
+        yield running
+
+
+@pytest.fixture
+def web(names: NameServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[WebServer]:
     running = WebServer()
     monkeypatch.setattr(fetch, "PORTS", fetch.PORTS | {running.port})
     yield running

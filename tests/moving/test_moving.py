@@ -25,6 +25,7 @@ from samizdat.moving import actions, announcement, steps, surroundings
 from samizdat.moving.steps import MoveStanding, MoveStep
 from tests import dkim_judge
 from tests.delivery.conftest import House
+from tests.dns_server import NameServer
 from tests.moving.conftest import ROBOTS, WebServer
 from tests.smtp_server import ScriptedServer
 
@@ -213,13 +214,15 @@ def _copy(made: datetime) -> CopyDetails:
 # --- what other people's servers say ---
 
 
-def test_names_are_asked_where_they_lead(sending: House, web: WebServer) -> None:
+def test_names_are_asked_where_they_lead(sending: House, web: WebServer, names: NameServer) -> None:
     old, new = web.url("old.example"), web.url("new.example")
 
     def reach(url: str) -> str:
         return surroundings.reach(url, new, web.resolve, web.permit)
 
     assert reach(old) == "gone"
+    names.broken = True
+    assert reach(old) == "nothing", "where no name server answers, nobody knows"
     web.sites["new.example"] = (200, ROBOTS)
     web.sites["old.example"] = (308, new)
     assert (reach(new), reach(old)) == ("pages", "redirect")
@@ -238,9 +241,15 @@ def test_a_look_is_kept_with_the_move(sending: House, web: WebServer) -> None:
     surroundings.look(sending.organization, _now(), lambda *_: [], web.permit)
     move = _standing(sending).move
     assert move.seen == {"address": "gone", "old_links": "gone", "records": ""} and move.looked
-    _signing(sending, NEW)
+    row = _signing(sending, NEW)
     surroundings.look(sending.organization, _now(), lambda *_: [], web.permit)
-    assert _standing(sending).move.seen["records"] == "none", "an .example is in no DNS"
+    standing = _standing(sending)
+    assert standing.move.seen["records"] == "missing"
+    published = {name for step in standing.steps for _kind, name, _value in step.publish}
+    assert {f"_dmarc.{NEW}", *(key.name for key in dkim_keys.domain_row(row).keys)} <= published
+    domains.allow_without_records(row, "a strike", now=_now())
+    surroundings.look(sending.organization, _now(), lambda *_: [], web.permit)
+    assert _step(sending, "records").state == "done"
 
 
 # --- the announcement ---

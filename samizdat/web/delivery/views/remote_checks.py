@@ -33,6 +33,7 @@ TELL: dict[str, Callable[[Any, RemoteCheck, dict[str, Any]], HttpResponse | None
     "health": lambda _request, _question, _answer: None,
     "sender": lambda _request, _question, _answer: None,
     "domain": lambda _request, _question, _answer: None,
+    "move": lambda _request, _question, _answer: None,
 }
 
 
