@@ -253,6 +253,16 @@ def inside(code: str, given: str = "") -> dict[str, str]:
     return answer
 
 
+def inside_without_keys(code: str) -> dict[str, str]:
+    """The same where the house gives no key."""
+    head = "from samizdat.cli.bootstrap import load_django; load_django(); import json; "
+    done = subprocess.run(
+        [sys.executable, "-c", head + code.strip().replace("\n", "; ")], text=True, capture_output=True, check=True
+    )
+    answer: dict[str, str] = json.loads(done.stdout)
+    return answer
+
+
 MAKE = (
     "import os; from datetime import datetime, UTC; from samizdat.accounts.models import Organization; "
     "from samizdat.audience import actions; from samizdat.audience.list_details import ListDetails; "
@@ -267,8 +277,9 @@ MAKE = (
 
 
 @contextmanager
-def served(folder: Path, prepare: str = MAKE) -> Iterator[Served]:
-    """`prepare`: code that furnishes the house and prints the addresses of its forms. house.log: what it says."""
+def served(folder: Path, prepare: str = MAKE, before: Callable[[], object] = lambda: None) -> Iterator[Served]:
+    """`prepare`: code that furnishes the house and prints the addresses of its forms. house.log: what it says. before:
+    called before it is served."""
     site = Served(folder, (common.free_port(), common.free_port()))
     site.out.mkdir()
     os.environ |= {"SAMIZDAT_DATA": str(folder / "house"), "OUT": str(site.out), "SAMIZDAT_CONFIRMATIONS": "1000000"}
@@ -281,6 +292,7 @@ def served(folder: Path, prepare: str = MAKE) -> Iterator[Served]:
         raise Stopped(done.stdout + done.stderr)
     site.slugs = ["thursday", *inside(prepare).values()]
     ports = ["--port", str(site.ports[0]), "--public-port", str(site.ports[1])]
+    before()
     log = (folder / "house.log").open("w")
     process = subprocess.Popen([*command, "serve", *ports], stdout=log, stderr=log)
     site.process = process.pid
