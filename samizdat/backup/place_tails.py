@@ -5,7 +5,7 @@ import logging
 from collections.abc import Iterator
 from datetime import datetime
 
-from samizdat.backup import sets, tail_reading, tails
+from samizdat.backup import destroyed, sets, tail_reading, tails
 from samizdat.backup.errors import BackupRefused
 from samizdat.backup.keys import backup_keys
 from samizdat.backup.reading import ORDER, where
@@ -16,7 +16,7 @@ from samizdat.backup.tail_reading import TailReading, TailState
 from samizdat.backup.tails import TailWriter
 from samizdat.core.backup.tail import Change
 from samizdat.delivery import epochs
-from samizdat.vault import keyring
+from samizdat.vault import keyring, locks
 
 log = logging.getLogger("samizdat.worker")
 
@@ -27,6 +27,7 @@ class PlaceTail:
     def __init__(self) -> None:
         self._writer: TailWriter | None = None
         self._state = TailState()
+        self._destroyed: set[int] = set()  # Organizations whose keys were, as the place was told.
         self._newest = ""  # The copy that was looked at last, whether it can be continued or not.
 
     def write(self, place: WritablePlace, now: datetime) -> int:
@@ -36,6 +37,7 @@ class PlaceTail:
             if writer is None:
                 return 0
             writer.place = place
+            self._note_destroyed(place)
             with _snapshot() as databases:
                 reading = TailReading(databases, copied_tables(ORDER))
                 after = reading.measure(files=False)
@@ -50,6 +52,13 @@ class PlaceTail:
             raise
         self._state = after
         return count
+
+    def _note_destroyed(self, place: WritablePlace) -> None:
+        """An older copy may be restored before the next one is made."""
+        gone = {row.pk for row in locks.destroyed()}
+        if gone - self._destroyed:
+            destroyed.note(place)
+            self._destroyed = gone
 
     def _changes(self, reading: TailReading, after: TailState) -> Iterator[Change]:
         yield from reading.changes(self._state)

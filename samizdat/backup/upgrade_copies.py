@@ -11,6 +11,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,12 +28,15 @@ from samizdat.backup.errors import BackupRefused
 from samizdat.events.models import Event
 from samizdat.options import data_folder
 from samizdat.publicdb import sqlite_file
+from samizdat.vault import locks
+from samizdat.vault.models import KeyLock, VaultKey
 
 NOTE = "copy.json"
 DUMP = "database.dump"
 # What a folder's name ends with until everything is in it.
 _PART = ".part"
 _COPY, _REPLACED = "-before-upgrade-", "-replaced-"
+_LOCKS = KeyLock._meta.db_table
 # Bytes that stay free behind a copy: for what migrating writes.
 _SPARE = 128 << 20
 _SCHEMAS = ("public", "publicdb")
@@ -244,17 +248,63 @@ def lost_since(copy: UpgradeCopy) -> tuple[int, int] | None:
     return max(0, now[0] - copy.newest[0]), max(0, now[1] - copy.newest[1])
 
 
-def put_back(copy: UpgradeCopy, now: datetime) -> Path:
+@dataclass(frozen=True, slots=True)
+class DestroyedKeys:
+    """That an organization's keys were destroyed, as its row of KeyLock says it. at: as the database has it."""
+
+    name: str
+    uid: bytes
+    serial: int
+    at: str
+    mac: bytes
+
+
+def destroyed() -> list[DestroyedKeys]:
+    """Whose keys the way back would bring back. Errors: VaultError, where there are such rows and no key that says
+    whether they are ours."""
+    try:
+        rows = locks.destroyed() if KeyLock.objects.filter(destroyed=True).exists() else []
+    except DatabaseError:
+        return []  # Tables of another version, or none.
+    return [
+        DestroyedKeys(row.organization.slug, bytes(row.organization.uid), row.serial, _at(row.pk), bytes(row.mac))
+        for row in rows
+    ]
+
+
+def _at(number: int) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT CAST(at AS text) FROM {_LOCKS} WHERE organization_id = %s", [number])
+        return str(cursor.fetchone()[0])
+
+
+def _destroying(gone: Sequence[DestroyedKeys], schema: str, zeros: str, blob: str, true: str) -> list[str]:
+    """Statements by which they are destroyed in an older database as well."""
+    statements = []
+    for each in gone:
+        own = f"(SELECT id FROM {schema}{Organization._meta.db_table} WHERE uid = {blob.format(each.uid.hex())})"
+        facts = f"{true}, {true}, {each.serial:d}, '{each.at}', {blob.format(each.mac.hex())}"
+        statements += [
+            f"UPDATE {schema}{VaultKey._meta.db_table} SET wrapped = {zeros} WHERE organization_id IN {own}",
+            f"DELETE FROM {schema}{_LOCKS} WHERE organization_id IN {own}",
+            f"INSERT INTO {schema}{_LOCKS} (organization_id, locked, destroyed, serial, at, mac) "
+            f"SELECT id, {facts} FROM {own} AS own",
+        ]
+    return statements
+
+
+def put_back(copy: UpgradeCopy, now: datetime, gone: Sequence[DestroyedKeys] = ()) -> Path:
     """Asked with nobody else at work. The databases are what they were at the copy, and may not send; where what they
-    replaced is kept. Errors: BackupRefused; OSError."""
+    replaced is kept. gone: keys that are destroyed in them before they are anybody's. Errors: BackupRefused;
+    OSError."""
     if copy.engine != connection.vendor:
         raise BackupRefused(
             "other_engine", f"The copy {copy.path} is of another database engine. Set DATABASE_URL as it was then."
         )
-    return _load(copy, now) if copy.engine == "postgresql" else _put_files_back(copy, now)
+    return _load(copy, now, gone) if copy.engine == "postgresql" else _put_files_back(copy, now, gone)
 
 
-def _put_files_back(copy: UpgradeCopy, now: datetime) -> Path:
+def _put_files_back(copy: UpgradeCopy, now: datetime, gone: Sequence[DestroyedKeys]) -> Path:
     for each in connections.all():
         each.close()
     database = Path(str(connection.settings_dict["NAME"]))
@@ -272,7 +322,7 @@ def _put_files_back(copy: UpgradeCopy, now: datetime) -> Path:
         )
     for place in places:
         _stage(copy.path / place.name, _staged(place))
-    _fence_file(_staged(database))
+    _fence_file(_staged(database), gone)
     replaced = _new_folder(_REPLACED, now)
     for place in places:
         _set_aside(place, replaced)
@@ -296,13 +346,16 @@ def _stage(source: Path, target: Path) -> None:
         os.fsync(new.fileno())
 
 
-def _fence_file(path: Path) -> None:
-    """In the copy, before it is anybody's database: no organization may send."""
+def _fence_file(path: Path, gone: Sequence[DestroyedKeys]) -> None:
+    """In the copy, before it is anybody's database: no organization may send, and no key is back that was
+    destroyed."""
     table = Organization._meta.db_table
     with contextlib.closing(sqlite3.connect(path)) as copy:
         if "sending_locked" in {row[1] for row in copy.execute(f"PRAGMA table_info({table})")}:
             copy.execute(f"UPDATE {table} SET sending_locked = 1")
-            copy.commit()
+        for statement in _destroying(gone, "", "zeroblob(length(wrapped))", "x'{}'", "1"):
+            copy.execute(statement)
+        copy.commit()
     _sync(path)
 
 
@@ -365,7 +418,7 @@ END $$;
 _FENCE = f"UPDATE public.{Organization._meta.db_table} SET sending_locked = true;"
 
 
-def _load(copy: UpgradeCopy, now: datetime) -> Path:
+def _load(copy: UpgradeCopy, now: datetime, gone: Sequence[DestroyedKeys]) -> Path:
     """In one transaction, which is taken back if anything fails or dies."""
     _programs("pg_dump", "pg_restore", "psql")
     _refuse_company()
@@ -392,7 +445,9 @@ def _load(copy: UpgradeCopy, now: datetime) -> Path:
             restored = subprocess.run([*reading, str(copy.path / DUMP)], stdout=loader.stdin, check=False)
             is_read = restored.returncode == 0
             # Without these words, nothing of it stays.
-            loader.stdin.write(f"{_FENCE}\nCOMMIT;\n" if is_read else "ROLLBACK;\n")
+            zeros = "decode(repeat('00', length(wrapped)), 'hex')"
+            destroying = "".join(f"{each};\n" for each in _destroying(gone, "public.", zeros, r"'\x{}'::bytea", "true"))
+            loader.stdin.write(f"{_FENCE}\n{destroying}COMMIT;\n" if is_read else "ROLLBACK;\n")
         with contextlib.suppress(BrokenPipeError):
             loader.stdin.close()
         complaint = loader.stderr.read()

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from django.db import connection
 
 from samizdat import __version__, db
-from samizdat.backup import advisory, folder, recipients, sets, tails
+from samizdat.backup import advisory, destroyed, folder, recipients, sets, tails
 from samizdat.backup.errors import BackupRefused
 from samizdat.backup.keys import BackupKeys, backup_keys
 from samizdat.backup.reader import MadePiece, PieceMaker, Unit, recipient_of
@@ -280,6 +280,7 @@ def _finish(
     readers = [recipient_of(opener) for opener in (*chosen, keys.recipient)]
     if base is not None:
         tails.write_base(place, keys, path, base)  # Before: a copy whose tail can't begin goes on without one.
+    destroyed.note(place)
     place.write(path, sets.sealed_manifest(text, readers))
     sizes = {piece.name: piece.size for piece in made_of.pieces}
     return WrittenCopy(

@@ -62,7 +62,7 @@ def backup(to: str | None, recipients: tuple[str, ...], changes: bool, password_
             kind=CHANGES if changes else FULL,
             tell=lambda rows: shown.show(rows, None, rows),
         )
-    say(_document(written), *_lines(to, written))
+    say(_document(written), *_lines(to, written), *_gone())
     _warn(written)
 
 
@@ -109,7 +109,15 @@ def _to_all_places(recipients: tuple[str, ...], changes: bool, password_file: st
         _warn(written)
     if failed:
         raise CommandFailed(" ".join(failed), "backup_failed", {"backups": documents}, lines)
-    say({"backups": documents}, *lines)
+    say({"backups": documents}, *lines, *_gone())
+
+
+def _gone() -> list[str]:
+    """What no backup has any more."""
+    from samizdat.vault import locks
+
+    names = ", ".join(row.organization.slug for row in locks.destroyed())
+    return [f"Keys that were destroyed aren't in it: {names}. Backups from before have them."] if names else []
 
 
 def _document(written: "WrittenCopy") -> dict[str, object]:

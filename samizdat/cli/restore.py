@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 @dataclass(repr=False)
 class Opened:
-    """A copy, and what opens it. key_text: of the key file, which may have a passphrase."""
+    """A copy, and what opens it. key_text: of the key file, which may have a passphrase. destroyed: names of
+    organizations whose keys were destroyed, and of these of those that the copy had brought back."""
 
     copy: "Copy"
     unusable: "list[UnusableCopy]"
@@ -34,6 +35,7 @@ class Opened:
     key_text: bytes
     instance_key: bytes
     tail: "TailFound | None" = None
+    destroyed: tuple[list[str], list[str]] = ([], [])
 
 
 @click.command()
@@ -214,6 +216,7 @@ def _fill(place: "plugins.Place", opened: Opened, staging: Path) -> None:
         keyring.use(InstanceSource(opened.instance_key))
         if opened.tail is not None and opened.tail.paths:
             recovery.recover_restored(bootstrap.now())
+        opened.destroyed = _destroyed(place)
         copied_installation.record_restored(bootstrap.now())
         connections.close_all()
         modes.close(staging)
@@ -221,6 +224,15 @@ def _fill(place: "plugins.Place", opened: Opened, staging: Path) -> None:
         if not target.exists():
             modes.replace_file(target, opened.key_text)
         _move(staging)
+
+
+def _destroyed(place: "plugins.Place") -> tuple[list[str], list[str]]:
+    """Errors: PlaceError."""
+    from samizdat.backup import destroyed
+    from samizdat.vault import locks
+
+    again = [row.slug for row in destroyed.destroy_again(place, bootstrap.now())]
+    return [row.organization.slug for row in locks.destroyed()], again
 
 
 def _write_rows(place: "plugins.Place", opened: Opened, staging: Path) -> None:
@@ -285,6 +297,8 @@ def _say(opened: Opened) -> None:
         "tail_broken": tail.broken if tail is not None else "",
         "data": str(data_folder()),
         "key_file": str(key_file()),
+        "destroyed": opened.destroyed[0],
+        "destroyed_again": opened.destroyed[1],
         "passed_over": [unusable._asdict() for unusable in opened.unusable],
     }
     say(
@@ -296,5 +310,18 @@ def _say(opened: Opened) -> None:
         "after that, and remove them."
         if until
         else "Everything since then is missing: see who unsubscribed or was erased meanwhile, and remove them.",
+        *_gone(*opened.destroyed),
         "Sending is on hold. Next: samizdat serve. When the old installation has stopped for good: samizdat release",
     )
+
+
+def _gone(names: list[str], again: list[str]) -> list[str]:
+    lines = []
+    if before := ", ".join(name for name in names if name not in again):
+        lines.append(f"Keys that were destroyed before this backup: {before}. Nobody can read this data again.")
+    if again:
+        lines.append(
+            f"Keys that were destroyed after this backup: {', '.join(again)}. They were destroyed in the restored "
+            "copy, too: nobody can read this data there."
+        )
+    return lines

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -103,18 +103,20 @@ def _go_back() -> None:
         )
     copy = copies[0]
     with _alone():
-        lost = upgrade_copies.lost_since(copy)
-        document = {
+        lost, gone = upgrade_copies.lost_since(copy), upgrade_copies.destroyed()
+        document: dict[str, Any] = {
             "copy": str(copy.path),
             "time": copy.time,
             "lost_events": lost[0] if lost else None,
             "lost_consent_records": lost[1] if lost else None,
+            "destroyed": [each.name for each in gone],
         }
         confirm(f"Put back the database of {copy.time:%Y-%m-%d %H:%M} UTC? {_lost(lost)}", document)
-        replaced = upgrade_copies.put_back(copy, bootstrap.now())
+        replaced = upgrade_copies.put_back(copy, bootstrap.now(), gone)
     say(
         {**document, "replaced": str(replaced)},
         f"The database is as it was on {copy.time:%Y-%m-%d %H:%M} UTC. {_lost(lost)}",
+        *([f"Keys that were destroyed stay so: {', '.join(document['destroyed'])}."] if gone else []),
         f"What it replaced is in {replaced}. Once everything works, delete both: rm -r {replaced} {copy.path}",
         "Sending is on hold. Install the version that you had, then: samizdat serve, and samizdat release --dry-run",
     )

@@ -421,3 +421,21 @@ def run(command: str, folder: Path) -> bytes:
     done = subprocess.run(["bash", "-o", "pipefail", "-c", command], cwd=folder, capture_output=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_an_older_backup_brings_no_key_back_that_was_destroyed_after_it(
+    empty_house: House, elsewhere: Elsewhere, vendor: str
+) -> None:
+    house = empty_house
+    house.init()
+    place = house.folder / "backups"
+    place.mkdir()
+    before = house.say("backup", "--to", str(place))
+    name = house.say("keys", "strict", "status")["organization"]
+    house.say("keys", "destroy", name, "--yes-destroy", name)
+    house.say("backup", "--to", str(place))
+    there = elsewhere(vendor)
+    answer = there.say("restore", str(place), "--key-file", str(house.key), "--copy", before["copy"])
+    assert (answer["destroyed"], answer["destroyed_again"]) == ([name], [name])
+    assert "were destroyed" in there("list", "ls").err

@@ -256,3 +256,16 @@ def test_doctor_names_a_copy_that_lies_about(house: House) -> None:
         os.utime(copy, (moment, moment))
         (sign,) = said()
         assert sign["state"] == state and str(copy) in sign["sentence"]
+
+
+def test_the_way_back_brings_no_key_back_that_was_destroyed(house: House) -> None:
+    assert Newer(house, GOOD)("upgrade").code == 0
+    change(house, "house", "DELETE FROM django_migrations WHERE name = '0002_tomorrow'")
+    name = house.say("keys", "strict", "status")["organization"]
+    house.say("keys", "destroy", name, "--yes-destroy", name)
+    back = house("upgrade", "--back", "--yes", "--json")
+    assert (back.code, back.json["destroyed"]) == (0, [name]), back.out + back.err
+    assert "were destroyed" in house("list", "ls").err
+    wrapped = value(house, "SELECT wrapped FROM vault_vaultkey")
+    assert isinstance(wrapped, bytes) and not any(wrapped)
+    assert house.say("keys", "strict", "status")["locked"]

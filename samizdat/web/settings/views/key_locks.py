@@ -17,6 +17,7 @@ from samizdat.accounts.password_queues import QueueFull, queues
 from samizdat.accounts.queries import name_in
 from samizdat.accounts.sealed_people import index_of_person
 from samizdat.accounts.sealed_settings import leading
+from samizdat.backup import upgrade_copies
 from samizdat.delivery.actions import key_destruction, key_locks, strict_keys
 from samizdat.incoming import lock_by_mail
 from samizdat.vault import lock_codes, strict
@@ -89,6 +90,7 @@ def destroy_keys(request: DeskRequest) -> HttpResponse:
         "second": name_in(organization, row.confirmed_by) if row and row.confirmed_by else "",
         "mine": row is not None and row.by == request.person,
         "copies": [*key_destruction.copies(organization)],
+        "upgrades": upgrade_copies.leftovers(),
     }
     return render(request, "web/destroy_keys.html", facts, status=422 if form.errors else 200)
 
