@@ -47,7 +47,9 @@ def _look(now: datetime) -> list[str]:
     if database_progress.is_of_another():
         database_progress.note()
     back = _gone_back()
-    alone = [copied_installation.ALONE] if copied_installation.is_alone(copied_installation.STARTED) else []
+    alone = list[str]()
+    if not changed and not back and copied_installation.is_alone(copied_installation.STARTED):
+        alone = [copied_installation.ALONE]
     if not changed and not back and not alone:
         if here.keys() - known.keys():
             copied_installation.remember(here)
