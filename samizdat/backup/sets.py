@@ -143,10 +143,29 @@ def newest_whole(
         except BackupRefused as refused:
             unusable.append(UnusableCopy(path, refused.code, str(refused)))
             continue
-        return copy, unusable
+        return copy, unusable + ([] if only else _of_the_future(place, copy))
     if not unusable:
         raise BackupRefused("no_copy", "There is no finished backup here. Check the path, or use another place.")
     raise BackupRefused(unusable[0].code, unusable[0].sentence)
+
+
+def _of_the_future(place: ReadablePlace, chosen: Copy) -> list[UnusableCopy]:
+    """Copies that seem to be from the future, and so may be newer than the chosen one: the clock here is behind, or
+    another one was ahead."""
+    latest = datetime.now(UTC) + AHEAD
+    if chosen.time > latest:
+        return []
+    times = [(layout.set_time(path), path) for path, _size in place.names(layout.SETS)]
+    return [
+        UnusableCopy(
+            path,
+            "future",
+            f"{path} has a time more than a day ahead of this server's clock. If the clock is wrong, set it and "
+            f"restore again into a new folder. If this is the backup you want: --copy {path}",
+        )
+        for time, path in sorted(times, key=str)
+        if time is not None and time > latest
+    ]
 
 
 def _check_whole(copy: Copy, sizes: Mapping[str, int]) -> None:

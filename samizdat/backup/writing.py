@@ -278,6 +278,12 @@ def _finish(
     path = layout.set_path(time, manifest.digest(text))
     # The installation reads its own manifests: they say which pieces are needed, and nothing of what is in them.
     readers = [recipient_of(opener) for opener in (*chosen, keys.recipient)]
+    if lost := sets.missing_pieces(made_of, sets.piece_sizes(place)):
+        raise BackupRefused(
+            "lost_pieces",
+            f"{len(lost)} pieces that the place had or confirmed aren't there as they were written, so this isn't a "
+            "backup yet. Run it again; if that happens again, don't rely on this place.",
+        )
     if base is not None:
         tails.write_base(place, keys, path, base)  # Before: a copy whose tail can't begin goes on without one.
     destroyed.note(place)

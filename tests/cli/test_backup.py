@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import unicodedata
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -222,6 +223,47 @@ def test_with_its_secret_key_alone_a_backup_for_recipients_is_restored(
     assert restored["fingerprint"] == written["fingerprint"]
     assert there.key.read_bytes() == living.key.read_bytes() and there.key.stat().st_mode & 0o777 == 0o600
     assert there.say("subscribers", "show", "reader1@post.example")
+
+
+@pytest.mark.once
+def test_with_a_passphrase_of_odd_characters_a_backup_is_restored_however_it_is_typed(
+    living: House, written: Path, elsewhere: Elsewhere, tmp_path: Path
+) -> None:
+    passphrase = "Дом у реки № 12 – é ß 🔥 حبر"
+    (tmp_path / "typed").write_text(passphrase)
+    (tmp_path / "elsewhere").write_text(unicodedata.normalize("NFD", f" {passphrase} ") + "\r\n")
+    (tmp_path / "wrong").write_text(passphrase.replace("é", "e"))
+    for name in ("typed", "elsewhere", "wrong"):
+        (tmp_path / name).chmod(0o600)
+    key = tmp_path / "protected.key"
+    living.say("keys", "passphrase", "--passphrase-file", str(tmp_path / "typed"), "--to", str(key))
+    there, words = elsewhere("sqlite"), ("restore", str(written), "--key-file", str(key), "--json")
+    refused = there(*words, SAMIZDAT_PASSPHRASE_FILE=str(tmp_path / "wrong"))
+    assert refused.code == 1 and "passphrase" in refused.json["sentence"] and not there.data.exists()
+    assert there(*words, SAMIZDAT_PASSPHRASE_FILE=str(tmp_path / "elsewhere")).code == 0
+    assert there.key.read_bytes() == key.read_bytes(), "it still needs its passphrase"
+
+
+@pytest.mark.once
+def test_whose_key_file_is_lost_restores_with_enough_shares_and_is_told_how_many_are_missing(
+    living: House, written: Path, elsewhere: Elsewhere
+) -> None:
+    shares = living.say("keys", "shares", "--threshold", "2", "--of", "3")["shares"]
+    there = elsewhere("sqlite")
+    refused = there("restore", str(written), "--json")
+    assert refused.json["error"] == "no_key" and "keys recover" in refused.json["sentence"]
+    for feed in (shares[0], f"{shares[0]}\n\n{altered(shares[1])}"):
+        refused = there("keys", "recover", "--json", feed=feed + "\n")
+        assert refused.code == 1 and re.fullmatch(r".+\.", refused.json["sentence"]), refused.out
+        assert not there.key.exists()
+    there.say("keys", "recover", feed="\n\n".join(shares[1:]) + "\n")
+    assert there.say("restore", str(written))["fingerprint"] == living.made["backup"]["fingerprint"]
+
+
+def altered(share: str) -> str:
+    """With its last two words exchanged."""
+    *before, one, other = share.split()
+    return " ".join([*before, other, one])
 
 
 @pytest.mark.once
