@@ -3,13 +3,15 @@
 python -m bench drill [--subscribers 20000] [--from sqlite|postgresql]
 
 The other server has the other database, another relay and another domain. What is counted besides: who got the campaign
-from both, who from neither, and what of that was sent in the last ten seconds before the end.
+from both, who from neither, and what of that was sent in the last ten seconds before the end; whether somebody gets it
+who left shortly before; and whether links of the lost server's emails work on the other one.
 """
 
 import argparse
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,6 +20,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +33,8 @@ SUBSCRIBERS = 20_000
 MOST, DOUBTFUL = 300.0, 10.0
 # Seconds that the whole send would take, by ten connections: longer than between two tails.
 SEND, CONNECTIONS = 60.0, 10
+# Who leave before the loss; emails of the lost server whose links are followed.
+LEAVERS, LINKS = 20, 50
 # Seconds between two looks.
 LOOK = 0.2
 
@@ -142,6 +147,9 @@ def drill(a: Server, b: Server, place: Path, subscribers: int) -> int:
     a.relay.latency = SEND * CONNECTIONS / subscribers
     a.serve()
     a.say("campaign", "send", "1")
+    with clock.step("a third of it is sent, and some leave", counts=False):
+        wait_for(lambda: a.has_sent(subscribers // 3))
+        left = leave(a, place, subscribers)
     with clock.step("half of it is sent", counts=False):
         wait_for(lambda: a.has_sent(subscribers // 2))
     a.kill()
@@ -160,7 +168,32 @@ def drill(a: Server, b: Server, place: Path, subscribers: int) -> int:
         b.say("release", "--yes")
     with clock.step("the rest is sent"):
         wait_for(lambda: b.has_sent(1) and b.say("campaign", "status", "1")["state"] == "finished")
-    return judge(a, b, by_a, lost, clock.total, restored, subscribers)
+    return judge(a, b, by_a, lost, clock.total, restored, subscribers, left)
+
+
+def leave(a: Server, place: Path, subscribers: int) -> set[str]:
+    """Some to whom it hasn't been sent unsubscribe, and the place is told."""
+    got = {*a.recipients()}
+    every = (f"reader{number}@mail{number % 50}.example" for number in reversed(range(subscribers)))
+    some = [reader for reader in every if reader not in got][:LEAVERS]
+    feed = "".join(f"{reader}\n" for reader in some)
+    a.say("subscribers", "unsubscribe", "-", "--list", "Letter", feed=feed)
+    told = len(tail_files(place)) + 2  # The first may have begun before.
+    wait_for(lambda: a.has_sent(0) and len(tail_files(place)) >= told)
+    return {*some} - {*a.recipients()}
+
+
+def links_that_fail(a: Server, b: Server) -> int:
+    """Of those by which somebody leaves, in some emails that the lost server sent: how many don't lead to a page."""
+    contents = [caught.content for caught in a.relay.messages if caught.recipient.startswith("reader")]
+    failed = 0
+    for content in contents[:: max(1, len(contents) // LINKS)]:
+        for path in re.findall(rb"<https://news\.lantern\.example(/[^>]+)>", content.replace(b"\r\n ", b"")):
+            public = HTTPConnection("127.0.0.1", b.ports[1], timeout=60)
+            public.request("GET", path.decode(), headers={"Host": "elsewhere.example"})
+            failed += public.getresponse().status != 200
+            public.close()
+    return failed
 
 
 def set_up(a: Server, place: Path, subscribers: int) -> None:
@@ -181,13 +214,24 @@ def set_up(a: Server, place: Path, subscribers: int) -> None:
     a.say("backup", "place", "add", str(place))
 
 
+def tail_files(place: Path) -> list[Path]:
+    return [*place.glob("tails/*/0*.age")]
+
+
 def tail_size(place: Path) -> str:
-    sizes = [path.stat().st_size for path in place.glob("tails/*/0*.age")]
+    sizes = [path.stat().st_size for path in tail_files(place)]
     return f"{len(sizes)} files of changes, {sum(sizes) / 1e6:.1f} MB"
 
 
 def judge(
-    a: Server, b: Server, by_a: list[str], lost: float, seconds: float, restored: dict[str, Any], subscribers: int
+    a: Server,
+    b: Server,
+    by_a: list[str],
+    lost: float,
+    seconds: float,
+    restored: dict[str, Any],
+    subscribers: int,
+    left: set[str],
 ) -> int:
     by_b = b.recipients()
     settled = max((count for at, count in a.counts if at < lost - DOUBTFUL), default=0)
@@ -199,7 +243,9 @@ def judge(
     return common.conclude(
         [
             common.Target("machine time from the loss on", seconds, MOST, "s"),
-            common.Target("who got nothing", subscribers - len({*by_a, *by_b}), 0, "people"),
+            common.Target("who got nothing", subscribers - len(left) - len({*by_a, *by_b} - left), 0, "people"),
+            common.Target("who had left and got it", len(left & {*by_b}), 0, "people"),
+            common.Target("links that lead nowhere", links_that_fail(a, b), 0, ""),
             common.Target("twice from the other server", len(by_b) - len({*by_b}), 0, "emails"),
             common.Target("twice and older than that", len({*by_a[:settled]} & {*by_b}), 0, "emails"),
         ]

@@ -47,6 +47,14 @@ STEPS: dict[str, dict[str, tuple[str, str, str]]] = {
         "before a batch": ("samizdat.backup.rotation", "_swap", "before"),
         "after a batch": ("samizdat.backup.rotation", "_swap", "after"),
     },
+    "index": {
+        "after there is another key": ("samizdat.backup.index_rotation", "begin", "after"),
+        "before the new one finds": ("samizdat.backup.index_rotation", "switch", "before"),
+        "after the new one finds": ("samizdat.backup.index_rotation", "switch", "after"),
+        "before a part of the subscribers": ("samizdat.audience.index_renewal", "_write", "before"),
+        "after a part of the subscribers": ("samizdat.audience.index_renewal", "_write", "after"),
+        "before former ones go": ("samizdat.backup.index_rotation", "drop_unused", "before"),
+    },
     "lock": {
         "before the row": ("samizdat.vault.locks", "write", "before"),
         "after the row": ("samizdat.vault.locks", "write", "after"),
@@ -125,7 +133,8 @@ def look() -> dict[str, Any]:
         standing = rotation.status(organization)
     except OrganizationLocked:
         return answer
-    return {**answer, "left": standing.left, "former": len(standing.former), **_opened(organization)}
+    answer |= {"left": standing.left, "former": len(standing.former), "unfound": _unfound(organization)}
+    return answer | _opened(organization)
 
 
 def _digest(lines: list[str]) -> list[Any]:
@@ -155,6 +164,19 @@ def _opened(organization: Any) -> dict[str, Any]:
                 except SealError:
                     closed += 1
     return {"said": _digest(sorted(said)), "closed": closed}
+
+
+def _unfound(organization: Any) -> int:
+    """Subscribers who aren't found by their address."""
+    from samizdat.audience import consent_writer
+    from samizdat.audience.models import Subscriber
+    from samizdat.vault import keyring
+
+    keys, unfound = keyring.keys(organization), 0
+    for row in Subscriber.objects.filter(organization=organization):
+        found = consent_writer.find(organization, keys, consent_writer.address_of(keys, row))
+        unfound += found is None or found.pk != row.pk
+    return unfound
 
 
 def newest(place: str) -> dict[str, Any]:

@@ -65,6 +65,14 @@ def test_a_killed_rotation_goes_on_and_everything_opens_meanwhile(kills: Kills, 
     assert kills.tally[f"rotate: {step}"]
 
 
+@pytest.mark.parametrize(
+    "step", ["before the new one finds", "before a part of the subscribers", "before former ones go"]
+)
+def test_while_an_index_key_is_exchanged_and_killed_everybody_is_found(kills: Kills, step: str) -> None:
+    kills.rotate_index(step)
+    assert kills.tally[f"index: {step}"]
+
+
 @pytest.mark.parametrize("step", ["after the row", "while sessions end", "after it was locked"])
 def test_a_killed_lock_is_a_lock_or_none(kills: Kills, step: str) -> None:
     kills.lock(step)

@@ -6,8 +6,10 @@ import shutil
 import signal
 import sqlite3
 import subprocess
+import threading
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from django.conf import settings
 from django.db import connection
 
 from samizdat import dbclock
+from samizdat.audience.models import Subscriber
 from samizdat.campaigns.models import Campaign
 from samizdat.delivery import actions, torn_copy
 from samizdat.delivery.actions import copied_installation
@@ -123,6 +126,56 @@ def test_a_torn_copy_says_which_tables_are_damaged_and_is_not_released(
         file.write(bytes(size))
     monkeypatch.setitem(connection.settings_dict, "NAME", str(copy))
     refused(house, "audience_subscriber")
+
+
+@on_sqlite
+def test_of_fifty_copies_of_file_and_log_under_load_each_opens_or_says_what_is_torn(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by `cp`: the file first, then its log, while somebody writes."""
+    house.people(PEOPLE)
+    source, stop = Path(str(connection.settings_dict["NAME"])), threading.Event()
+    connection.close()
+
+    def write() -> None:
+        with closing(sqlite3.connect(source, timeout=60, isolation_level=None)) as writer:
+            writer.execute("PRAGMA wal_autocheckpoint = 20")
+            while not stop.is_set():
+                writer.execute("BEGIN IMMEDIATE")
+                writer.execute(
+                    "INSERT INTO audience_headcount (organization_id, delta) SELECT id, 1 FROM accounts_organization"
+                )
+                writer.execute("UPDATE audience_subscriber SET sealed = randomblob(300) WHERE abs(random()) % 9 = 0")
+                writer.execute("COMMIT")
+
+    writing = threading.Thread(target=write)
+    writing.start()
+    outcomes = Counter[str]()
+    try:
+        for number in range(50):
+            copy = tmp_path / f"{number}.sqlite3"
+            subprocess.run(["cp", source, copy], check=True)
+            with suppress(FileNotFoundError):  # A log that was taken in just now.
+                shutil.copyfile(f"{source}-wal", f"{copy}-wal")
+            outcomes[opened(copy, monkeypatch)] += 1
+            for left in tmp_path.glob(f"{copy.name}*"):
+                left.unlink()
+    finally:
+        stop.set()
+        writing.join()
+    assert set(outcomes) <= {"whole", "torn"} and outcomes.total() == 50, outcomes
+
+
+def opened(copy: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    with monkeypatch.context() as patch:
+        patch.setitem(connection.settings_dict, "NAME", str(copy))
+        try:
+            torn_copy.refuse()
+            return "whole" if Subscriber.objects.count() == PEOPLE else "other people"
+        except TornCopy as torn:
+            return "torn" if "Damaged tables: " in str(torn) else str(torn)
+        finally:
+            connection.close()
 
 
 @on_sqlite
