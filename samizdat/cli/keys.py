@@ -127,7 +127,9 @@ def _write_proven(target: Path, text: str, typed: str, key: bytes) -> None:
 
 
 def _next(target: Path) -> list[str]:
-    if option("SAMIZDAT_KEY_COMMAND"):
+    if option("SAMIZDAT_KEY_SERVICE"):
+        put = f"Set SAMIZDAT_KEY_FILE to {target}, and remove SAMIZDAT_KEY_SERVICE."
+    elif option("SAMIZDAT_KEY_COMMAND"):
         put = f"Set SAMIZDAT_KEY_FILE to {target}, and remove SAMIZDAT_KEY_COMMAND."
     else:
         put = f"Put it in place: mv -n {target} {key_file()}"

@@ -155,6 +155,7 @@ def _staged() -> Iterator[Path]:
     target = data_folder()
     staging = target.with_name(f"{target.name}.restoring")
     os.environ.update(SAMIZDAT_KEY_FILE=str(key_file()), SAMIZDAT_DATA=str(staging))
+    os.environ.pop("SAMIZDAT_KEY_SERVICE", None)  # It counts from the next start on: here is the key file.
     try:
         bootstrap.load_django()
         with _only_restore(staging):

@@ -429,7 +429,8 @@ def test_the_page_says_how_it_stands_and_who_asked(running: Host) -> None:
     status, page = olga("GET", "/")
     assert status == 200 and "The key is given" in page
     assert re.search("<b>newsletter</b> last asked .* from 127.0.0.1", page)
-    assert 'lang="ru"' in olga("GET", "/", accept_language="ru-RU,ru;q=0.9")[1]
+    russian = olga("GET", "/", accept_language="ru-RU,ru;q=0.9")[1]
+    assert 'lang="ru"' in russian and "Служба ключей" in russian
     assert olga("GET", "/style.css")[0] == 200
     assert "<script" not in page and "style=" not in page
     assert olga("GET", "/key")[0] == 404

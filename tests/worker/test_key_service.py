@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from http.client import HTTPConnection
@@ -12,7 +14,7 @@ import pytest
 
 from samizdat.vault.sources.key_file import read_key_file
 from tests.keyservice.conftest import Host
-from tests.worker.conftest import Instance, until
+from tests.worker.conftest import ROOT, Instance, until
 from tests.worker.test_key_locks import HOLDERS, KEYS, holding, in_memory
 
 LEASE = 12.0
@@ -123,6 +125,27 @@ def test_who_leaves_while_the_key_is_gone_has_left_once_it_is_back(instance: Ins
     os.kill(before[0], 9)
     until(lambda: instance.children().get("public", before) != before)
     until(instance.answers)
+
+
+LONG = (
+    "from samizdat.cli import bootstrap; bootstrap.SHORT = 0.1; bootstrap.end_when_locked(); bootstrap.open_house();"
+    "print('opened', flush=True); import time; time.sleep(600)"
+)
+
+
+@pytest.mark.parametrize("is_served", [True, False])
+def test_a_command_that_has_keys_ends(instance: Instance, host: Host, is_served: bool) -> None:
+    if is_served:
+        instance.start()
+    command = subprocess.Popen(
+        [sys.executable, "-c", LONG], env=instance.environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    try:
+        assert command.stdout is not None and command.stdout.readline() == b"opened\n"
+        host("stop")
+        assert b"The key service doesn't give the key any more" in command.communicate(timeout=120)[1]
+    finally:
+        command.kill()
 
 
 def test_nothing_starts_without_it(instance: Instance, host: Host) -> None:

@@ -38,6 +38,7 @@ _NOT_TOLD = (
     "SAMIZDAT_GATE_URL",
     "SAMIZDAT_KEY_FILE",
     "SAMIZDAT_KEY_COMMAND",
+    "SAMIZDAT_KEY_SERVICE",
     "SAMIZDAT_PASSPHRASE_FILE",
 )
 _AGE = b"age-encryption.org/v1\n"

@@ -51,7 +51,13 @@ def use_folder(folder: Path) -> None:
     os.environ["SAMIZDAT_DATA"] = str(folder)
     os.environ["SAMIZDAT_INNER_NETWORKS"] = "127.0.0.1 ::1"  # Whoever looks around may add a server of their own.
     os.environ.setdefault("SAMIZDAT_USER", "root")  # Whoever tries it in a container is nobody else.
-    for name in ("DATABASE_URL", "SAMIZDAT_GATE_URL", "SAMIZDAT_KEY_FILE", "SAMIZDAT_KEY_COMMAND"):
+    for name in (
+        "DATABASE_URL",
+        "SAMIZDAT_GATE_URL",
+        "SAMIZDAT_KEY_FILE",
+        "SAMIZDAT_KEY_COMMAND",
+        "SAMIZDAT_KEY_SERVICE",
+    ):
         os.environ.pop(name, None)
     load_django()
 

@@ -78,7 +78,8 @@ def home(request: DeskRequest) -> HttpResponse:
 
 def _key_copy() -> str:
     """The command that saves a second copy; "" where there is no key file."""
-    return "" if option("SAMIZDAT_KEY_COMMAND") else shlex.join(["cp", str(key_file()), "/media/usb/"])
+    is_elsewhere = option("SAMIZDAT_KEY_COMMAND") or option("SAMIZDAT_KEY_SERVICE")
+    return "" if is_elsewhere else shlex.join(["cp", str(key_file()), "/media/usb/"])
 
 
 def _greeting(hour: int, name: str) -> str:
