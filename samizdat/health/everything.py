@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from samizdat import dbclock
 from samizdat.accounts.models import Organization
 from samizdat.delivery.queries import routes
-from samizdat.health import installation, machine, organizations, own_postfix, recovery, surroundings
+from samizdat.health import installation, machine, organizations, own_postfix, recovery, server_files, surroundings
 from samizdat.health.findings import Finding
 from samizdat.health.looks import Look, found_by
 from samizdat.vault.locks import unlocked
@@ -43,12 +43,15 @@ LOOKS: tuple[Look, ...] = (
     surroundings.machines,
     surroundings.work,
     surroundings.listeners,
+    lambda: server_files.mail_certificate(dbclock.asked()),
+    server_files.log_file,
     machine.memory,
     surroundings.swap,
     machine.core_dumps,
     machine.versions,
     lambda: surroundings.backups(dbclock.asked()),
     lambda: recovery.places(dbclock.asked()),
+    lambda: recovery.restore_tests(dbclock.asked()),
     lambda: surroundings.upgrade_copies(dbclock.asked()),
     installation.spelling_tools,
     installation.standard_texts,

@@ -18,15 +18,16 @@ from samizdat.audience import missing_subscribers, suppression_check
 from samizdat.audience.consistency import compared
 from samizdat.campaigns.models import Campaign, large
 from samizdat.core.mail.outcome import ACTORS
-from samizdat.delivery import database_progress
+from samizdat.delivery import database_progress, sealed_domains
 from samizdat.delivery.actions import spare_check
 from samizdat.delivery.dkim_keys import domains
+from samizdat.delivery.models import SendingDomain
 from samizdat.delivery.queries import HELD_BOUNCES, RouteRow, held_bounces, provider_refusals, routes
 from samizdat.events import log_breaks
 from samizdat.events.actions import detail_of
 from samizdat.events.models import Event
 from samizdat.events.queries import last
-from samizdat.health import surroundings
+from samizdat.health import practice, surroundings
 from samizdat.health.findings import Finding
 from samizdat.health.looks import found_by
 from samizdat.health.surroundings import ALTERED_DAYS
@@ -76,7 +77,8 @@ def of_organization(organization: Organization) -> Iterator[Finding]:
     yield from _held(organization)
     yield from _mailboxes(organization)
     yield from _mail_room(organization)
-    yield from _spare_domains(organization)
+    yield from _domains(organization)
+    yield from practice.of_organization(organization, dbclock.asked())
 
 
 def _differing(organization: Organization) -> Iterator[Finding]:
@@ -257,21 +259,28 @@ def _mail_room(organization: Organization) -> Iterator[Finding]:
     yield Finding("mail.full", state, _("%(organization)s, incoming email"), sentence, values)
 
 
-def _spare_domains(organization: Organization) -> Iterator[Finding]:
-    """Whether they can take the place of a domain that was lost."""
-    about = _("%(organization)s, spare domain %(domain)s")
-    for row in spare_check.spares(organization):
-        ready = spare_check.is_ready(row)
-        values: dict[str, object] = {"organization": organization.name, "domain": row.name}
-        if ready is None:
-            sentence = _("Name servers don't answer. Check the network of this server. Then run: %(command)s")
-            values |= {"command": f"samizdat domain check {row.name}"}
-            yield Finding("domain.unanswered", "amber", about, sentence, values)
-        elif ready:
-            yield Finding("domain.ready", "good", about, _("Its DNS records are there."), values)
-        else:
-            values |= {"why": lambda row=row: " ".join(spare_check.missing(row))}
-            yield Finding("domain.incomplete", "amber", about, "%(why)s", values)
+def _domains(organization: Organization) -> Iterator[Finding]:
+    """Whether providers take what is sent from those in use, and whether a spare one can take another's place."""
+    rows = SendingDomain.objects.select_related("organization").filter(organization=organization).order_by("name")
+    in_use = {row.id for row in domains(organization) if row.active and not row.is_spare}
+    for row in rows:
+        is_spare = row.pk not in in_use
+        if not is_spare or sealed_domains.is_spare(row):
+            yield _domain(row, is_spare)
+
+
+def _domain(row: SendingDomain, is_spare: bool) -> Finding:
+    about = _("%(organization)s, spare domain %(domain)s") if is_spare else _("%(organization)s, domain %(domain)s")
+    ready = spare_check.is_ready(row)
+    values: dict[str, object] = {"organization": row.organization.name, "domain": row.name}
+    if ready is None:
+        sentence = _("Name servers don't answer. Check the network of this server. Then run: %(command)s")
+        values |= {"command": f"samizdat domain check {row.name}"}
+        return Finding("domain.unanswered", "amber", about, sentence, values)
+    if ready:
+        return Finding("domain.ready", "good", about, _("Its DNS records are there."), values)
+    values |= {"why": lambda: " ".join(spare_check.missing(row))}
+    return Finding("domain.incomplete", "amber" if is_spare else "red", about, "%(why)s", values)
 
 
 def _routes(name: str, routes: list[RouteRow]) -> Iterator[Finding]:

@@ -8,15 +8,21 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from samizdat import plugins
+from samizdat.accounts.models import Organization
+from samizdat.backup.restore_test import records
 from samizdat.delivery import backup_places
 from samizdat.delivery.backup_places import KeptPlace, PlaceBroken, PlaceState
 from samizdat.delivery.backup_progress import progress
 from samizdat.delivery.backup_standing import place_standing
+from samizdat.events.actions import detail_of
 from samizdat.health.findings import Finding
 from samizdat.vault import keyring, shares
+from samizdat.vault.locks import unlocked
 
 # After so long nobody remembers where the pages are.
 PRACTICE = timedelta(days=365)
+# A test of each place is due once a week.
+TESTED = timedelta(days=15)
 # Changes since the last backup are written every five seconds; a place may be away for a while.
 TAIL_LATE, TAIL_TOO_LATE = timedelta(minutes=10), timedelta(hours=6)
 
@@ -57,12 +63,44 @@ def key_shares(now: datetime) -> Iterator[Finding]:
 
 def places(now: datetime) -> Iterator[Finding]:
     """As they were when the worker last used them: nobody is asked now."""
-    for place in backup_places.all_places():
+    known = backup_places.all_places()
+    if not known:
+        sentence = _("There is no backup place, so no backup is made by itself. Add one: %(command)s")
+        values = {"command": "samizdat backup place add URL"}
+        yield Finding("backup.no-place", "amber", _("backup places"), sentence, values)
+    for place in known:
         if isinstance(place, PlaceBroken):
             yield _broken(place)
         else:
             yield _place(place, now)
             yield from _tail(place, now)
+
+
+def restore_tests(now: datetime) -> Iterator[Finding]:
+    """Whether the newest backup of each place could be restored, as the worker tries each week."""
+    organization = Organization.objects.filter(unlocked()).order_by("pk").first()
+    for place in backup_places.all_places():
+        if organization and isinstance(place, KeptPlace) and backup_places.copies(place.number):
+            yield _test(place, organization, now)
+
+
+def _test(place: KeptPlace, organization: Organization, now: datetime) -> Finding:
+    event = records.last(organization, place.details.url)
+    about = _("backup place %(number)s")
+    values: dict[str, object] = {"number": str(place.number), "command": "samizdat backup test"}
+    if event is None:
+        sentence = _("No backup there was restored as a test yet. The worker does it each week; do it now: %(command)s")
+        is_new = now - place.details.added <= TESTED
+        return Finding("backup.untested", "good" if is_new else "amber", about, sentence, values)
+    values |= {"at": f"{event.at:%Y-%m-%d %H:%M}", "what": str(detail_of(event).get("what", ""))}
+    if event.kind == records.FAILED:
+        sentence = _("On %(at)s UTC, the newest backup there couldn't be restored. %(what)s Test it again: %(command)s")
+        return Finding("backup.test-failed", "red", about, sentence, values)
+    if now - event.at > TESTED:
+        sentence = _("A backup there was last restored as a test on %(at)s UTC. Do it now: %(command)s")
+        return Finding("backup.untested", "amber", about, sentence, values)
+    sentence = _("A backup there was restored as a test on %(at)s UTC.")
+    return Finding("backup.tested", "good", about, sentence, {"number": str(place.number), "at": values["at"]})
 
 
 def _broken(place: PlaceBroken) -> Finding:

@@ -34,7 +34,9 @@ OVER: EventKind = "installation.problems_over"
 # not open what is remembered of key shares: the page looks at them itself.
 LEFT_OUT = frozenset((installation.indexes, key_shares))
 # Admins are mailed these in other words, or are shown them where they set up the organization.
-TOLD_ELSEWHERE = frozenset(("backup.place-fails", "backup.place-late", "pages.no-address", "sending.provider-refuses"))
+TOLD_ELSEWHERE = frozenset(
+    ("backup.place-fails", "backup.place-late", "backup.test-failed", "pages.no-address", "sending.provider-refuses")
+)
 # How urgent a finding is; the worst first.
 STATES = ("red", "amber", "good")
 # The page asks for a new look once it is that old.

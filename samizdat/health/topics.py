@@ -12,6 +12,7 @@ TOPICS = {
     "domain": pgettext_lazy("health", "Domains and DNS"),
     "files": pgettext_lazy("health", "Data folder"),
     "keys": pgettext_lazy("health", "Keys"),
+    "logs": pgettext_lazy("health", "Logs"),
     "look": pgettext_lazy("health", "Checks"),
     "mail": pgettext_lazy("health", "Incoming email"),
     "memory": pgettext_lazy("health", "Memory"),

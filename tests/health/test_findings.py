@@ -1,25 +1,35 @@
 """Each finding has one code, which the handbook explains, and states that scripts can rely on."""
 
 import ast
+import os
 import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from django.db import transaction
 from django.utils.translation import gettext, override
 from django.utils.translation import gettext_lazy as lazy
 
 from samizdat import dbclock
+from samizdat.accounts.models import Organization
+from samizdat.backup.restore_test import records
 from samizdat.core.backup.manifest import FULL
 from samizdat.delivery import backup_places, backup_progress
+from samizdat.delivery.actions import domains as domain_actions
+from samizdat.delivery.actions import key_locks, spare_check
 from samizdat.delivery.backup_places import CopyDetails, PlaceDetails, PlaceState
-from samizdat.delivery.models import BackupPlace
-from samizdat.health import machine, recovery
+from samizdat.delivery.models import BackupPlace, DkimKey
+from samizdat.events.actions import record
+from samizdat.health import machine, organizations, practice, recovery, server_files
 from samizdat.health.findings import Finding
 from samizdat.health.looks import FAILED, found_by
-from samizdat.vault import keyring, shares
+from samizdat.vault import keyring, shares, strict
+from tests.conftest import NOW
 
 ROOT = Path(__file__).parent.parent.parent
 STATES = {"good", "amber", "red"}
@@ -127,6 +137,122 @@ def test_shares_that_nobody_has_tried_for_a_year_are_named() -> None:
     shares.remember_practice(details.identifier, now.date(), keyring.open_source())
     (found,) = recovery.key_shares(now)
     assert (found.code, found.state) == ("keys.shares", "good")
+
+
+def test_without_a_backup_place_no_backup_is_made_by_itself(db: None) -> None:
+    (found,) = recovery.places(NOW)
+    assert (found.code, found.state) == ("backup.no-place", "amber") and "backup place add" in found.sentence
+
+
+def test_the_last_restore_test_of_each_place_is_said_and_an_old_one_is_worth_a_look(lantern: Organization) -> None:
+    kept = backup_places.add(PlaceDetails("folder:///srv/copies", NOW))
+    assert list(recovery.restore_tests(NOW)) == [], "there is nothing to test yet"
+    backup_places.note_copy(kept.number, CopyDetails("sets/1.age", NOW, FULL, 10, 1))
+
+    def state(days: int) -> tuple[str, str]:
+        (found,) = recovery.restore_tests(NOW + timedelta(days=days))
+        assert "/srv/copies" not in found.sentence
+        return found.code, found.state
+
+    assert (state(1), state(20)) == (("backup.untested", "good"), ("backup.untested", "amber"))
+    detail = {"place": records.mark("folder:///srv/copies"), "what": "A piece is missing."}
+    record(records.PASSED, lantern, now=NOW + timedelta(days=2), detail=detail)
+    assert (state(3), state(20)) == (("backup.tested", "good"), ("backup.untested", "amber"))
+    record(records.FAILED, lantern, now=NOW + timedelta(days=9), detail=detail)
+    assert state(10) == ("backup.test-failed", "red")
+    (found,) = recovery.restore_tests(NOW + timedelta(days=10))
+    assert "A piece is missing. Test it again: samizdat backup test" in found.sentence
+
+
+def test_a_lock_that_nobody_practiced_is_named_once_there_was_time_to(lantern: Organization) -> None:
+    def state(days: int) -> list[tuple[str, str]]:
+        return [(found.code, found.state) for found in practice.of_organization(lantern, NOW + timedelta(days=days))]
+
+    Organization.objects.update(created=NOW.date())
+    lantern.refresh_from_db()
+    assert state(1) == []
+    assert state(40) == [("keys.lock-unpracticed", "amber")]
+    record(key_locks.PRACTICED, lantern, now=NOW + timedelta(days=41))
+    assert state(42) == [("keys.lock-practiced", "good")]
+    assert state(500) == [("keys.lock-unpracticed", "amber")]
+
+
+@pytest.mark.parametrize(("people", "codes"), [(0, []), (1, ["keys.strict-few"]), (2, ["keys.strict"])])
+def test_how_many_can_open_the_keys_of_a_strict_organization_is_said(
+    lantern: Organization, monkeypatch: pytest.MonkeyPatch, people: int, codes: list[str]
+) -> None:
+    monkeypatch.setattr(strict, "people", lambda _organization: [object()] * people)
+    found = list(practice.of_organization(lantern, NOW))
+    assert [each.code for each in found if each.code.startswith("keys.strict")] == codes
+
+
+@pytest.mark.parametrize(
+    ("mode", "size", "code"),
+    [(0o600, 10, "logs.kept"), (0o644, 10, "logs.open"), (0o600, (1 << 30) + 1, "logs.long")],
+)
+def test_a_log_that_others_may_open_or_nobody_shortens_is_named(
+    tmp_path: Path, mode: int, size: int, code: str
+) -> None:
+    log = tmp_path / "serve.log"
+    log.touch()
+    os.truncate(log, size)  # Takes no room.
+    log.chmod(mode)
+    (tmp_path / "fd").mkdir()
+    (tmp_path / "fd/2").symlink_to(log)
+    (found,) = server_files.log_file(tmp_path)
+    assert found.code == code and str(log) in found.sentence
+
+
+def test_a_log_that_the_system_keeps_is_no_file_of_ours(tmp_path: Path) -> None:
+    (tmp_path / "fd").mkdir()
+    (tmp_path / "fd/2").symlink_to("/dev/null")
+    assert list(server_files.log_file(tmp_path)) == []
+    assert list(server_files.log_file(tmp_path / "ended")) == []
+
+
+@pytest.mark.parametrize(
+    ("days", "code", "state"),
+    [
+        (1, "mail.certificate-ends", "red"),
+        (9, "mail.certificate-ends", "amber"),
+        (60, "mail.certificate-valid", "good"),
+    ],
+)
+def test_a_certificate_for_incoming_mail_that_ends_soon_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, days: int, code: str, state: str
+) -> None:
+    monkeypatch.setenv("SAMIZDAT_SMTP", "127.0.0.1:2525")
+    monkeypatch.setenv("SAMIZDAT_MAIL_CERTIFICATE", str(tmp_path / "mail.pem"))
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "mx.lantern.example")])
+    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    made = made.serial_number(1).not_valid_before(NOW - timedelta(days=9)).not_valid_after(NOW + timedelta(days=days))
+    pem = made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    (tmp_path / "mail.pem").write_bytes(pem)
+    (found,) = server_files.mail_certificate(NOW)
+    assert (found.code, found.state) == (code, state) and str(days) in found.sentence
+    (tmp_path / "mail.pem").write_text("nothing")
+    (found,) = server_files.mail_certificate(NOW)
+    assert (found.code, found.state) == ("mail.certificate", "red")
+    monkeypatch.delenv("SAMIZDAT_SMTP")
+    assert list(server_files.mail_certificate(NOW)) == []
+
+
+@pytest.mark.parametrize(
+    ("is_ready", "code", "state"),
+    [(True, "domain.ready", "good"), (None, "domain.unanswered", "amber"), (False, "domain.incomplete", "red")],
+)
+def test_a_domain_that_campaigns_are_sent_from_and_that_lacks_its_records_is_red(
+    lantern: Organization, monkeypatch: pytest.MonkeyPatch, is_ready: bool | None, code: str, state: str
+) -> None:
+    monkeypatch.setattr(spare_check, "is_ready", lambda _row: is_ready)
+    monkeypatch.setattr(spare_check, "missing", lambda _row: ["Publish an SPF record."])
+    assert list(organizations._domains(lantern)) == [], "none is in use"
+    domain_actions.add_domain(lantern, "lantern.example", now=NOW)
+    DkimKey.objects.update(state="active")
+    (found,) = organizations._domains(lantern)
+    assert (found.code, found.state) == (code, state)
+    assert found.subject == "Northern Lantern, domain lantern.example"
 
 
 @pytest.mark.django_db

@@ -21,6 +21,7 @@ from samizdat.web.request import DeskRequest
 
 # Code or topic -> the page of the app where it is mended, or seen better.
 PAGES = {
+    "backup": "backups",
     "campaign": "campaigns",
     "consent": "activity",
     "domain": "domains",
