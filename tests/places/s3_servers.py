@@ -99,6 +99,8 @@ class ScriptedS3:
             kept = {name: value for name, value in headers.items() if name.startswith("x-amz-meta-")}
             self.files[path] = self.as_kept(body), kept
             return ScriptedAnswer(200, headers={"ETag": self.etag})
+        if method == "GET" and path.strip("/") == "copies":
+            return ScriptedAnswer(200, b"<ListBucketResult></ListBucketResult>")
         if path not in self.files:
             return ScriptedAnswer(404, b"" if method == "HEAD" else b"<Error><Code>NoSuchKey</Code></Error>")
         if method == "DELETE":
