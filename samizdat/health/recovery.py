@@ -136,10 +136,10 @@ def _place(place: KeptPlace, now: datetime) -> Finding:
     return Finding("backup.place", "good", about, "%(last)s", values)
 
 
-def _last(made: datetime | None) -> str:
-    if made is None:
+def _last(newest: datetime | None) -> str:
+    if newest is None:
         return gettext("There is no backup yet.")
-    return gettext("The last backup there is of %(at)s.") % {"at": _utc(made)}
+    return gettext("The last backup there is of %(at)s.") % {"at": _utc(newest)}
 
 
 def _why(state: PlaceState) -> str:

@@ -42,7 +42,7 @@ _NOT_TOLD = (
     "SAMIZDAT_PASSPHRASE_FILE",
 )
 _AGE = b"age-encryption.org/v1\n"
-READ = "read"
+RESTORE, READ = "restore", "read"
 # Seconds between two looks whether it has to stop.
 LOOK = 0.2
 

@@ -26,7 +26,7 @@ TEST_LATE = timedelta(days=10)
 
 
 @dataclass(frozen=True, slots=True)
-class PlaceView:
+class BackupPlaceView:
     """state, word: how it is. problems: what to do, each with its kind. work: what goes on now; goes_on: whether the
     page asks again."""
 
@@ -50,7 +50,7 @@ class PlaceView:
     append_only: bool = False
 
 
-def places(organization: Organization, now: datetime) -> list[PlaceView]:
+def places(organization: Organization, now: datetime) -> list[BackupPlaceView]:
     """Tests are read in the log of this organization, which has those of all places."""
     return [
         _broken(each) if isinstance(each, PlaceBroken) else _view(organization, each, now)
@@ -66,13 +66,13 @@ def name_of(kept: KeptPlace) -> str:
         return kept.details.url.partition("?")[0]
 
 
-def _broken(place: PlaceBroken) -> PlaceView:
+def _broken(place: PlaceBroken) -> BackupPlaceView:
     text = _("Its record was changed in the database, or belongs to another key. Remove it and add it again.")
     name = _("Place %(number)s") % {"number": place.number}
-    return PlaceView(place.number, name, "stop", _("Can’t be opened"), [("stop", text)], is_broken=True)
+    return BackupPlaceView(place.number, name, "stop", _("Can’t be opened"), [("stop", text)], is_broken=True)
 
 
-def _view(organization: Organization, kept: KeptPlace, now: datetime) -> PlaceView:
+def _view(organization: Organization, kept: KeptPlace, now: datetime) -> BackupPlaceView:
     details, standing = kept.details, place_standing(kept, now)
     copies = past(backup_places.copies(kept.number), now)
     work = backup_progress.progress(kept.number, now)
@@ -105,7 +105,7 @@ def _view(organization: Organization, kept: KeptPlace, now: datetime) -> PlaceVi
     if work.is_unanswered(now):
         text = _("The worker hasn’t begun. Ask your server admin to run: samizdat doctor")
         problems.append(("stop", text))
-    return PlaceView(
+    return BackupPlaceView(
         number=kept.number,
         name=name_of(kept),
         state=state,

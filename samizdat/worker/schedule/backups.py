@@ -17,7 +17,7 @@ from samizdat.backup import kept_places
 from samizdat.backup.due import due_kind, usual_kind
 from samizdat.backup.errors import BackupRefused
 from samizdat.backup.restore_test import records, running
-from samizdat.backup.restore_test.running import Interrupted
+from samizdat.backup.restore_test.running import RESTORE, Interrupted
 from samizdat.delivery import backup_places, backup_progress
 from samizdat.delivery.actions import copied_installation
 from samizdat.delivery.backup_places import KeptPlace, PlaceBroken
@@ -156,7 +156,7 @@ class Shown:
             return
         self._at = time.monotonic()
         with contextlib.suppress(DatabaseError):  # Somebody writes much: no reason to break a backup off.
-            backup_progress.go_on(self._number, rows, total or max(self._total, rows), dbclock.now())
+            backup_progress.go_on(self._number, rows, total or self._total, dbclock.now())
 
 
 def _may_write(kept: KeptPlace) -> bool:
@@ -188,7 +188,7 @@ def _test(kept: KeptPlace) -> None:
             kept.details.url,
             kept.details.secret,
             public_only=kept.details.public_only,
-            tell=lambda _step, done, whole: shown.tell(done, whole),
+            tell=lambda step, done, whole: shown.tell(done if step == RESTORE else 0, whole),
             stop=stopping.is_set,
         )
     except BackupRefused:
