@@ -14,9 +14,10 @@ from samizdat.audience import actions
 from samizdat.audience.models import Import
 from samizdat.core.mail import dkim
 from samizdat.delivery import sealed_domains
-from samizdat.delivery.actions import domains, routes
-from samizdat.delivery.models import DkimKey, Route, SendingDomain
+from samizdat.delivery.actions import domains, route_webhooks, routes
+from samizdat.delivery.models import DkimKey, Route, RouteWebhook, SendingDomain
 from samizdat.delivery.sealed_routes import open_address
+from samizdat.delivery.sealed_webhooks import open_settings
 from samizdat.portability import actions as exporting
 from samizdat.portability.errors import ExportRefused
 from samizdat.portability.request import ExportRequest
@@ -81,6 +82,31 @@ def test_routes_domains_and_the_team_come_along(audience: Any, vault: Any, tmp_p
     assert counts["setup"] == 3
     again = bring_back(there, path, now=lambda: NOW)
     assert again["setup"] == 3 and Route.objects.filter(organization=there).count() == 1
+
+
+def test_the_webhook_of_a_route_comes_along_with_another_address(audience: Any, vault: Any, tmp_path: Path) -> None:
+    mine = Route.objects.get(organization=audience, name="main")
+    before = route_webhooks.set_webhook(mine, "mailgun", secret="rope", fetches=None, now=NOW)
+    path, there = exported(audience, tmp_path), another(vault)
+    accounts.change_settings(there, by=None, now=NOW, public_url="https://letters.bell.example")
+    bring_back(there, path, now=lambda: NOW)
+    route = Route.objects.get(organization=there)
+    view = route_webhooks.webhook_of(route)
+    assert view is not None and (view.provider, view.has_secret, view.fetches) == ("mailgun", True, False)
+    assert view.address.startswith("https://letters.bell.example/in/") and view.address != before.address
+    assert open_settings(RouteWebhook.objects.select_related("route__organization").get(route=route)).key == "rope"
+    assert route.state == "paused"
+
+
+def _unknown_provider(setup: Any) -> None:
+    setup["routes"][0]["webhook"] = {"provider": "nobody", "secret": "rope"}
+
+
+def test_a_webhook_that_nobody_knows_here_leaves_its_route(audience: Any, vault: Any, tmp_path: Path) -> None:
+    path, there = exported(audience, tmp_path), another(vault)
+    altered(path, _unknown_provider)
+    bring_back(there, path, now=lambda: NOW)
+    assert route_webhooks.webhook_of(Route.objects.get(organization=there)) is None
 
 
 def test_without_being_asked_for_they_stay(audience: Any, vault: Any, tmp_path: Path) -> None:

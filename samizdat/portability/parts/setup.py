@@ -6,6 +6,7 @@ once its record was found, and nobody is on the team who was not invited anew.
 """
 
 import base64
+import contextlib
 import textwrap
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -15,18 +16,21 @@ import msgspec
 from django.db import transaction
 from msgspec import Meta, Struct
 
+from samizdat import plugins
 from samizdat.accounts import memberships, sealed_people
 from samizdat.accounts.models import ROLES, Organization
+from samizdat.core.crypto.seal import SealError
 from samizdat.core.mail.address import BadAddress, normalize
-from samizdat.delivery import sealed_domains
-from samizdat.delivery.actions import domains, routes
+from samizdat.delivery import sealed_domains, sealed_webhooks
+from samizdat.delivery.actions import domains, route_webhooks, routes
 from samizdat.delivery.errors import DomainRefused, RouteRefused
-from samizdat.delivery.models import Route, SendingDomain
+from samizdat.delivery.models import Route, RouteWebhook, SendingDomain
 from samizdat.delivery.sealed_routes import open_address
 from samizdat.portability.parts import base
 from samizdat.portability.read import OpenedExport, altered
 from samizdat.portability.subscribers import ExportContext
 from samizdat.portability.zip_stream import ZipWriter
+from samizdat.vault.errors import RecordBroken
 
 FILE = "setup.json"
 # Schemes of routes that lead to a program of the server: they belong to it.
@@ -35,6 +39,14 @@ OF_THE_SERVER = ("sendmail",)
 MOST = 200
 
 type Line = Annotated[str, Meta(max_length=2_000)]
+
+
+class WebhookEntry(Struct, frozen=True):
+    """By which a provider tells what became of messages. secret: "" where it signs nothing; its password is made anew,
+    as the address is."""
+
+    provider: Line
+    secret: Annotated[str, Meta(max_length=20_000)] = ""
 
 
 class RouteEntry(Struct, frozen=True):
@@ -46,6 +58,7 @@ class RouteEntry(Struct, frozen=True):
     connections: Annotated[int, Meta(ge=1, le=1_000)]
     signs: bool
     warm_up: Line
+    webhook: WebhookEntry | None = None
 
 
 class KeyEntry(Struct, frozen=True):
@@ -128,7 +141,20 @@ def _routes(organization: Organization) -> Iterator[RouteEntry]:
                 row.connections,
                 row.signs,
                 row.warm_up,
+                _webhook(row),
             )
+
+
+def _webhook(route: Route) -> WebhookEntry | None:
+    row = RouteWebhook.objects.select_related("route__organization").filter(route=route).first()
+    try:
+        settings = sealed_webhooks.open_settings(row) if row else None
+    except (SealError, RecordBroken):
+        return None  # The route works without.
+    if settings is None or settings.provider not in plugins.webhooks():
+        return None
+    has_secret = bool(plugins.webhooks()[settings.provider].secret_label)
+    return WebhookEntry(settings.provider, f"{settings.key}\n{settings.authority}".strip() if has_secret else "")
 
 
 def _domains(organization: Organization) -> Iterator[DomainEntry]:
@@ -204,7 +230,15 @@ def _take_route(entry: RouteEntry, places: base.Places) -> int:
                 routes.pause_route(route, now=places.now, by=places.by)
     except RouteRefused:
         return 0
+    if entry.webhook is not None:
+        _take_webhook(entry.webhook, route, places)
     return route.pk
+
+
+def _take_webhook(entry: WebhookEntry, route: Route, places: base.Places) -> None:
+    """Its provider is given the address that it has here, and asked for no lists before an admin says so."""
+    with contextlib.suppress(RouteRefused), transaction.atomic():
+        route_webhooks.set_webhook(route, entry.provider, secret=entry.secret or None, now=places.now, by=places.by)
 
 
 def _take_domain(entry: DomainEntry, places: base.Places) -> int:
