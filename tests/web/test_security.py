@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 
 from samizdat.accounts.actions import change_settings
-from samizdat.backup import rotation
+from samizdat.backup import index_rotation, rotation
 from samizdat.core.crypto.passphrase import Cost
 from samizdat.delivery.actions import key_destruction, key_locks, strict_keys
 from samizdat.vault import keyring, shares, strict
@@ -120,6 +120,12 @@ def test_a_rotation_that_goes_on_is_counted_on_request(here: House, desk: Callab
     assert left and f"{left} values are still to be encrypted again" in page(here, desk, "?count")
     rotation.walk(here.organization, settled=0, wait=lambda _seconds: None)
     assert "Everything was encrypted again" in page(here, desk, "?count")
+
+
+def test_an_index_key_that_is_being_replaced_is_named(here: House, desk: Callable[[str], Client]) -> None:
+    assert "samizdat keys rotate index" not in page(here, desk)
+    index_rotation.begin(here.organization, now=NOW)
+    assert "Another one is taking its place" in page(here, desk) and "samizdat keys rotate index" in page(here, desk)
 
 
 def test_a_request_to_destroy_keys_is_said_there(here: House, desk: Callable[[str], Client]) -> None:

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 
 from samizdat.accounts.models import Organization, Person
 from samizdat.accounts.queries import name_in
-from samizdat.backup import rotation
+from samizdat.backup import index_rotation, rotation
 from samizdat.core.crypto import fingerprint
 from samizdat.delivery.actions import key_destruction, key_locks
 from samizdat.health.recovery import PRACTICE
@@ -52,7 +52,8 @@ class Strict:
 
 @dataclass(frozen=True, slots=True)
 class DataKey:
-    """left: values that a former key still encrypts; None: nobody has counted them."""
+    """left: values that a former key still encrypts; None: nobody has counted them. index: number and day of the key
+    by which addresses are found; renews: another one is to take its place."""
 
     number: int
     since: date
@@ -60,6 +61,9 @@ class DataKey:
     left: int | None
     links: int
     links_until: date | None
+    index: int
+    index_since: date
+    renews: bool
 
 
 def is_alone(organization: Organization) -> bool:
@@ -115,7 +119,11 @@ def data_key(organization: Organization, today: date, *, counted: bool) -> DataK
     former = rows.exclude(current=True).count()
     left = rotation.status(organization).left if counted and former else None
     links, until = rotation.former_links(organization, today)
-    return DataKey(current.number, current.created, former, left, links, until)
+    index = VaultKey.objects.filter(organization=organization, kind="index")
+    renews = index.filter(coming=True).exists() or (counted and index_rotation.status(organization).goes_on)
+    found_by = index.get(current=True)
+    number, since = found_by.number, found_by.created
+    return DataKey(current.number, current.created, former, left, links, until, number, since, renews)
 
 
 def destruction(organization: Organization) -> tuple[KeyDestruction | None, datetime | None]:

@@ -35,5 +35,6 @@ def _commands(organization: Organization) -> dict[str, str]:
         "strict_on": f"samizdat keys strict on{which}",
         "strict_shares": f"samizdat keys strict shares --threshold 2 --of 3{which}",
         "strict_practice": f"samizdat keys strict practice{which}",
+        "rotate_index": f"samizdat keys rotate index{which}",
         "rotate": f"samizdat keys rotate data{which}",
     }
