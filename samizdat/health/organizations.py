@@ -10,19 +10,27 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from samizdat import dbclock
+from samizdat import dbclock, formatting
 from samizdat.accounts import forged_rows
 from samizdat.accounts.models import Organization
 from samizdat.accounts.public_site import sharing_host
 from samizdat.audience import missing_subscribers, suppression_check
 from samizdat.audience.consistency import compared
 from samizdat.campaigns.models import Campaign, large
-from samizdat.core.mail.outcome import ACTORS
+from samizdat.core.mail import outcome, refusals
 from samizdat.delivery import database_progress, sealed_domains
 from samizdat.delivery.actions import spare_check
 from samizdat.delivery.dkim_keys import domains
 from samizdat.delivery.models import SendingDomain
-from samizdat.delivery.queries import HELD_BOUNCES, RouteRow, held_bounces, provider_refusals, routes
+from samizdat.delivery.queries import (
+    HELD_BOUNCES,
+    BarRow,
+    RefusalRow,
+    RouteRow,
+    held_bounces,
+    provider_refusals,
+    routes,
+)
 from samizdat.events import log_breaks
 from samizdat.events.actions import detail_of
 from samizdat.events.models import Event
@@ -170,7 +178,7 @@ def _refused(organization: Organization) -> Iterator[Finding]:
         for row in provider_refusals(campaign):
             sentence = _("%(why)s %(waiting)s are waiting. Then: %(command)s")
             values = _of_campaign(organization, campaign) | {
-                "why": lambda row=row: gettext(row.sentence),
+                "why": partial(_refusal, row),
                 "waiting": row.waiting,
                 "command": f"samizdat campaign resume {campaign.pk}",
             }
@@ -324,11 +332,11 @@ def _stopped(name: str, route: RouteRow, live: list[RouteRow]) -> Finding:
         "organization": name,
         "route": route.name,
         "state": lambda: gettext(STATES[route.state]),
-        "why": lambda: " ".join(map(gettext, filter(None, (route.sentence, ACTORS.get(route.who, ""))))),
+        "why": partial(_why, route, route.host or route.name),
         "until": f"{route.until:%H:%M}" if route.until else "",
     }
     sentence: Promise = _("%(state)s: %(why)s")
-    if not (route.sentence or ACTORS.get(route.who)):
+    if not (route.sentence or outcome.ACTORS.get(route.who)):
         values |= {"command": f"samizdat route resume {route.name}"}
         sentence = (
             _("%(state)s: Another admin has to approve it. Next: %(command)s")
@@ -351,11 +359,25 @@ def _barred(name: str, route: "RouteRow", live: list[RouteRow]) -> Iterator[Find
             "organization": name,
             "route": route.name,
             "domain": bar.domain,
-            "why": lambda bar=bar: " ".join(map(gettext, filter(None, (bar.sentence, ACTORS.get(bar.who, ""))))),
+            "why": partial(_why, bar, bar.route),
             "command": f"samizdat route resume {route.name}",
         }
         sentence = _("It can't send from %(domain)s: %(why)s Then: %(command)s")
         yield Finding("sending.domain-barred", "amber" if others else "red", _OF_ROUTE, sentence, values)
+
+
+def _why(row: RouteRow | BarRow, name: str) -> str:
+    """In the language of the moment, before the words of a server are put in; and who has to act."""
+    reason = outcome.filled(gettext(outcome.REASONS[row.reason]), name, row.values) if row.sentence else ""
+    actor = gettext(outcome.ACTORS[row.who]) if row.who else ""
+    return " ".join(filter(None, (reason, actor)))
+
+
+def _refusal(row: RefusalRow) -> str:
+    """As _why()."""
+    name = refusals.NAMES.get(row.provider, row.provider)
+    sentence = gettext(refusals.REASONS[row.reason])
+    return sentence.format(provider=name, count=formatting.grouped(row.count), answer=row.answer)
 
 
 def _signing(organization: Organization, live: list[RouteRow]) -> Iterator[Finding]:

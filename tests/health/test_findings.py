@@ -24,6 +24,7 @@ from samizdat.delivery.actions import domains as domain_actions
 from samizdat.delivery.actions import key_locks, spare_check
 from samizdat.delivery.backup_places import CopyDetails, PlaceDetails, PlaceState
 from samizdat.delivery.models import BackupPlace, DkimKey
+from samizdat.delivery.queries import RouteRow
 from samizdat.events.actions import record
 from samizdat.health import machine, organizations, practice, recovery, server_files
 from samizdat.health.findings import Finding
@@ -137,6 +138,16 @@ def test_shares_that_nobody_has_tried_for_a_year_are_named() -> None:
     shares.remember_practice(details.identifier, now.date(), keyring.open_source())
     (found,) = recovery.key_shares(now)
     assert (found.code, found.state) == ("keys.shares", "good")
+
+
+def test_why_a_route_stopped_is_said_in_the_language_of_whoever_reads_it() -> None:
+    values = {"answer": "550 closed", "host": "mx.example"}
+    row = RouteRow(1, "wire", "smtp", 1, 1, None, "dead", "suspended", values, None, "mx.example", NOW)
+    found = next(each for each in organizations._routes("Northern Lantern", [row]) if each.code == "sending.route")
+    assert found.sentence.startswith("dead: mx.example suspended or closed this account (550 closed).")
+    with override("ru"):
+        text = found.wording().sentence
+        assert text.startswith("не работает: ") and "550 closed" in text and "account" not in text
 
 
 def test_without_a_backup_place_no_backup_is_made_by_itself(db: None) -> None:
