@@ -51,7 +51,7 @@ def is_filled(mark: str) -> bool:
     if connection.vendor != "postgresql" or not db.migrated("default"):
         return False
     with connection.cursor() as cursor:
-        cursor.execute("SELECT obj_description(%s::regclass, 'pg_class')", [_MARKED])
+        cursor.execute("SELECT obj_description(to_regclass(%s), 'pg_class')", [_MARKED])
         return bool(cursor.fetchone()[0] == mark)
 
 

@@ -214,6 +214,9 @@ class PostgresTarget:
         self._connection.execute(statement)
 
     def has_rows(self, table: str) -> bool:
+        # A restore that was killed while it made the tables has left some of them.
+        if self._connection.execute("SELECT to_regclass(%s)", [table]).fetchone() == (None,):
+            return False
         answer: Any = self._connection.execute(f"SELECT 1 FROM {table} LIMIT 1")
         return answer.fetchone() is not None
 

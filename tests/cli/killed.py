@@ -31,6 +31,7 @@ STEPS: dict[str, dict[str, tuple[str, str, str]]] = {
     },
     "restore": {
         "before there are tables": ("samizdat.cli.instance", "migrate", "before"),
+        "in the middle of tables": ("django.db.migrations.executor:MigrationExecutor", "apply_migration", "after"),
         "after there are tables": ("samizdat.cli.instance", "migrate", "after"),
         "in the middle of rows": ("samizdat.backup.sets", "content_of", "after"),
         "before rows are committed": ("samizdat.backup.restoring", "_finish", "after"),
@@ -65,6 +66,7 @@ STEPS: dict[str, dict[str, tuple[str, str, str]]] = {
 }
 # Steps that a command meets many times.
 OFTEN = (
+    "in the middle of tables",
     "before a file is published",
     "after a file was published",
     "in the middle of reading",

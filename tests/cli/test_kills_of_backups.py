@@ -42,6 +42,7 @@ def test_a_tail_whose_writer_was_killed_is_continued(kills: Kills, step: str) ->
 @pytest.mark.parametrize(
     "step",
     [
+        "in the middle of tables",
         "after there are tables",
         "in the middle of rows",
         "before rows are committed",
@@ -52,7 +53,7 @@ def test_a_tail_whose_writer_was_killed_is_continued(kills: Kills, step: str) ->
     ],
 )
 def test_a_killed_restore_that_is_started_again_ends_whole(kills: Kills, step: str) -> None:
-    kills.restore(step, 1)
+    kills.restore(step, 5 if step == "in the middle of tables" else 1)
     assert kills.tally[f"restore: {step}"]
 
 
