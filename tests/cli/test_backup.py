@@ -142,6 +142,39 @@ def test_a_restored_installation_has_every_row_and_sends_nothing_until_released(
     assert there.say("release", "--yes")["released"]
 
 
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_on_the_day_that_server_and_domain_are_lost_each_step_is_done_from_a_backup(
+    living: House, written: Path, elsewhere: Elsewhere, vendor: str
+) -> None:
+    there, url, name = elsewhere(vendor), "https://news.beacon.example", "beacon.example"
+
+    def states() -> dict[str, str]:
+        return {step["step"]: step["state"] for step in there.say("move", "--no-check")["steps"]}
+
+    there.say("restore", str(written), "--key-file", str(living.key))
+    begun = there.say("move", "--to", url, "--domain", name, "--no-check")
+    assert (begun["old_domain"], begun["from"]) == ("lantern.example", "https://news.lantern.example")
+    assert (begun["next"], begun["steps"][0]["state"]) == ("released", "done"), "it came here by the restore"
+    there.say("release", "--yes")
+    there.say("organization", "set", "--url", url)
+    for key in there.say("domain", "add", name)["keys"]:
+        there.say("domain", "published", name, key["selector"])
+    there.say("domain", "activate", name)
+    there.say("domain", "spare", name)
+    there.say("domain", "switch", name, "--from", "lantern.example", "--yes")
+    there.say("domain", "warm-up", name, "standard")
+    [letter] = there.say("move", "--announce")["campaigns"]
+    (there.folder / "copies").mkdir()
+    there.say("backup", "place", "add", str(there.folder / "copies"))
+    there.say("backup")
+    assert {code for code, state in states().items() if state != "done"} == {
+        "answers", "records", "old_links", "announcement",  # Other people's servers and a person have to say so.
+    }  # fmt: skip
+    there.say("campaign", "send", str(letter), "--wait")
+    assert states()["announcement"] == "done"
+    printed(there, READ.format(token=printed(living, MAKE)))
+
+
 def words_of(there: House, living: House) -> tuple[str, ...]:
     letter = str(living.folder / "letter.md")
     return ("--list", "Letter", "--from", "L <letter@lantern.example>", "--body", letter, "--subject", "New")

@@ -7,7 +7,7 @@ from samizdat.web.base_form import DeskForm
 from samizdat.web.settings.forms.team import NO_URL
 
 
-class MoveForm(DeskForm):
+class BeginMoveForm(DeskForm):
     to = forms.URLField(
         label=lazy("New address of the public pages"),
         max_length=200,

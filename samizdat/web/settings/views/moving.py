@@ -20,7 +20,7 @@ from samizdat.web.permissions import ADMINS, address, deed, door, go
 from samizdat.web.remote_checks import ask
 from samizdat.web.request import DeskRequest
 from samizdat.web.settings import key_standing
-from samizdat.web.settings.forms.moving import MoveForm
+from samizdat.web.settings.forms.moving import BeginMoveForm
 from samizdat.web.templatetags.desk import count
 
 
@@ -28,7 +28,7 @@ from samizdat.web.templatetags.desk import count
 def show_move(request: DeskRequest) -> HttpResponse:
     """The steps of the move that is under way, else how to begin one; POST begins it."""
     organization, now = request.organization, dbclock.asked()
-    form = MoveForm(request.POST or None, initial={"to": leading(organization).public_url})
+    form = BeginMoveForm(request.POST or None, initial={"to": leading(organization).public_url})
     if form.is_valid():
         try:
             answers = form.cleaned_data
