@@ -5,6 +5,7 @@ Half of the kills are at a step of tests/cli/killed.py, the others at a random m
 """
 
 import argparse
+import atexit
 import os
 import time
 from pathlib import Path
@@ -28,6 +29,7 @@ def measure(data: Path, options: argparse.Namespace) -> int:
     (data / "house").mkdir()
     house = House(data / "house", url)
     house.init()
+    atexit.unregister(moulds.as_admin)  # The whole server is thrown away.
     kills, wrong = Kills(house, options.people, options.seed), list[str]()
     every = kinds(kills)
     for kind, kill in every.items():
