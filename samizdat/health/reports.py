@@ -62,7 +62,7 @@ class Report(Struct, frozen=True, omit_defaults=True):
     alarms: int = 0
 
     def count(self, state: str) -> int:
-        return sum(found.state == state for found in self.findings)
+        return sum(finding.state == state for finding in self.findings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +78,11 @@ def look(now: datetime) -> None:
     """At everything but what takes long, for all organizations that are unlocked. Takes seconds: other people's servers
     are asked."""
     with _looking:
-        found = list(found_by(each for each in LOOKS if each not in LEFT_OUT))
+        findings = list(found_by(each for each in LOOKS if each not in LEFT_OUT))
         organizations = list(Organization.objects.filter(unlocked()).order_by("pk"))
         is_alone = Organization.objects.count() == 1
         for organization in organizations:
-            keep(organization, _of(organization, found, is_alone), now)
+            keep(organization, _of(organization, findings, is_alone), now)
 
 
 def due(now: datetime, every: timedelta) -> bool:
@@ -103,15 +103,15 @@ def kept(organization: Organization) -> Report | None:
         return None
 
 
-def keep(organization: Organization, found: Sequence[Finding], now: datetime) -> Report:
+def keep(organization: Organization, findings: Sequence[Finding], now: datetime) -> Report:
     """Records what became serious since the last report, and what is serious no more."""
     with transaction.atomic():
         list(HealthReport.objects.select_for_update().filter(organization=organization))
         before = kept(organization) or Report()
-        red = {_mark(each) for each in found if each.state == "red" and each.code not in TOLD_ELSEWHERE}
+        red = {_mark(each) for each in findings if each.state == "red" and each.code not in TOLD_ELSEWHERE}
         known = {(code, subject) for code, subject in before.serious}
         new, over = red - known, known - red
-        if any(each.code == FAILED for each in found):
+        if any(each.code == FAILED for each in findings):
             over = set()  # Nobody looked, perhaps.
         alarms = before.alarms
         for kind, marks in ((SERIOUS, new), (OVER, over)):
@@ -119,7 +119,7 @@ def keep(organization: Organization, found: Sequence[Finding], now: datetime) ->
                 alarms += 1
                 detail = {"topics": sorted({code.partition(".")[0] for code, _subject in marks}), "count": len(marks)}
                 record(kind, organization, now=now, about=alarms, detail=detail)
-        report = Report(now, [_stored(each) for each in found], sorted((known - over) | new), alarms)
+        report = Report(now, [_stored(each) for each in findings], sorted((known - over) | new), alarms)
         sealed = keyring.keys(organization).seal_json(report, "healthreport", "sealed", organization.pk)
         HealthReport.objects.update_or_create(organization=organization, defaults={"at": now, "sealed": sealed})
     return report
@@ -130,28 +130,28 @@ def mailed(organization: Organization) -> Mailed | None:
     event = last(organization, SERIOUS)
     if event is None:
         return None
-    told = FollowUp.objects.filter(event=event, name__startswith="mail to ").order_by("at")
-    times = list(told.values_list("at", flat=True))
+    mails = FollowUp.objects.filter(event=event, name__startswith="mail to ").order_by("at")
+    times = list(mails.values_list("at", flat=True))
     return Mailed(event.at, len(times), times[-1] if times else None)
 
 
-def _mark(found: Finding) -> tuple[str, str]:
-    return found.code, found.subject
+def _mark(finding: Finding) -> tuple[str, str]:
+    return finding.code, finding.subject
 
 
-def _stored(found: Finding) -> StoredFinding:
+def _stored(finding: Finding) -> StoredFinding:
     wordings = {}
     for language, _name in settings.LANGUAGES:
         with override(language):
-            wordings[language] = found.wording()
-    return StoredFinding(found.code, found.state, wordings)
+            wordings[language] = finding.wording()
+    return StoredFinding(finding.code, finding.state, wordings)
 
 
-def _of(organization: Organization, found: Sequence[Finding], is_alone: bool) -> list[Finding]:
+def _of(organization: Organization, findings: Sequence[Finding], is_alone: bool) -> list[Finding]:
     """What its admins are told. Where several organizations share a server, what is found of the server itself is for
     whoever runs it: they are told how much there is."""
-    own = [each for each in found if each.organization == organization.pk]
-    shared = [each for each in found if each.organization is None]
+    own = [each for each in findings if each.organization == organization.pk]
+    shared = [each for each in findings if each.organization is None]
     if is_alone:
         return [*shared, *own]
     return [_summed(shared), *own]

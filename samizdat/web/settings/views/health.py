@@ -79,7 +79,7 @@ def _live(organization: Organization) -> list[ShownFinding]:
     """What no worker may open: key shares, of whoever has the server for themselves."""
     if Organization.objects.exclude(pk=organization.pk).exists():
         return []
-    return [_shown(organization, found.code, found.state, found.wording()) for found in found_by([key_shares])]
+    return [_shown(organization, finding.code, finding.state, finding.wording()) for finding in found_by([key_shares])]
 
 
 def _stored(organization: Organization, report: Report) -> list[ShownFinding]:
