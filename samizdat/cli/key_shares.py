@@ -64,13 +64,13 @@ def say_new(
     words: list[str], details: "SetDetails", mark: str, folder: Path | None, paths: list[Path], language: str
 ) -> None:
     """Writes or shows the shares of a set that was just made."""
-    made = {**document(details), "fingerprint": mark}
+    facts = {**document(details), "fingerprint": mark}
     if folder:
         write_pages(paths, words, details, mark, language)
-        say({**made, "files": [str(path) for path in paths]}, *after_pages(folder, details))
+        say({**facts, "files": [str(path) for path in paths]}, *after_pages(folder, details))
         return
     if settings().json:
-        say({**made, "shares": words})
+        say({**facts, "shares": words})
         return
     show(words, details, mark)
     note("Nothing of this is stored here. Check that each was copied without a mistake: samizdat " + _practice(details))
