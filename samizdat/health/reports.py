@@ -53,7 +53,7 @@ class StoredFinding(Struct, frozen=True):
     wordings: dict[str, Wording]
 
 
-class Report(Struct, frozen=True, omit_defaults=True):
+class InstallationReport(Struct, frozen=True, omit_defaults=True):
     """serious: codes and subjects of red findings that admins know of. alarms: how many times they were told."""
 
     at: datetime | None = None
@@ -91,23 +91,23 @@ def due(now: datetime, every: timedelta) -> bool:
     return Organization.objects.filter(unlocked()).exclude(pk__in=young.values("organization")).exists()
 
 
-def kept(organization: Organization) -> Report | None:
+def kept(organization: Organization) -> InstallationReport | None:
     """The last report; None where there is none, or somebody without keys wrote it."""
     row = HealthReport.objects.filter(organization=organization).first()
     if row is None:
         return None
     try:
         keys = keyring.keys(organization)
-        return keys.open_json(row.sealed, "healthreport", "sealed", organization.pk, Report)
+        return keys.open_json(row.sealed, "healthreport", "sealed", organization.pk, InstallationReport)
     except (RecordBroken, SealBroken, KeyMissing):
         return None
 
 
-def keep(organization: Organization, findings: Sequence[Finding], now: datetime) -> Report:
+def keep(organization: Organization, findings: Sequence[Finding], now: datetime) -> InstallationReport:
     """Records what became serious since the last report, and what is serious no more."""
     with transaction.atomic():
         list(HealthReport.objects.select_for_update().filter(organization=organization))
-        before = kept(organization) or Report()
+        before = kept(organization) or InstallationReport()
         red = {_mark(each) for each in findings if each.state == "red" and each.code not in TOLD_ELSEWHERE}
         known = {(code, subject) for code, subject in before.serious}
         new, over = red - known, known - red
@@ -119,7 +119,7 @@ def keep(organization: Organization, findings: Sequence[Finding], now: datetime)
                 alarms += 1
                 detail = {"topics": sorted({code.partition(".")[0] for code, _subject in marks}), "count": len(marks)}
                 record(kind, organization, now=now, about=alarms, detail=detail)
-        report = Report(now, [_stored(each) for each in findings], sorted((known - over) | new), alarms)
+        report = InstallationReport(now, [_stored(each) for each in findings], sorted((known - over) | new), alarms)
         sealed = keyring.keys(organization).seal_json(report, "healthreport", "sealed", organization.pk)
         HealthReport.objects.update_or_create(organization=organization, defaults={"at": now, "sealed": sealed})
     return report

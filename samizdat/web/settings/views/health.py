@@ -13,7 +13,7 @@ from samizdat.health import reports
 from samizdat.health.everything import key_shares
 from samizdat.health.findings import Wording
 from samizdat.health.looks import found_by
-from samizdat.health.reports import OLD, Report, StoredFinding
+from samizdat.health.reports import OLD, InstallationReport, StoredFinding
 from samizdat.health.topics import TOPICS
 from samizdat.web import remote_checks
 from samizdat.web.permissions import ADMINS, address, door
@@ -82,7 +82,7 @@ def _live(organization: Organization) -> list[ShownFinding]:
     return [_shown(organization, finding.code, finding.state, finding.wording()) for finding in found_by([key_shares])]
 
 
-def _stored(organization: Organization, report: Report) -> list[ShownFinding]:
+def _stored(organization: Organization, report: InstallationReport) -> list[ShownFinding]:
     return [_shown(organization, row.code, row.state, _wording(row)) for row in report.findings]
 
 
