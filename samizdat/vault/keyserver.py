@@ -130,11 +130,11 @@ class KeyServer:
                 while (line := stream.readline(most)).endswith(b"\n"):
                     answer = self._answer(line, role)
                     text = json.dumps(answer)
-                    said = text.encode()
-                    stream.write(said)
+                    encoded = text.encode()
+                    stream.write(encoded)
                     stream.write(b"\n")
                     stream.flush()
-                    wipe(line, text, said)
+                    wipe(line, text, encoded)
                     if isinstance(key := answer.get("key"), str):
                         wipe(key)
             finally:

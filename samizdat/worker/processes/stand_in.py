@@ -56,7 +56,7 @@ def _page() -> str:
     title = _("The key service doesn’t give the key")
     text = _(
         "Nothing encrypted can be read here until it does. Public pages still accept sign-ups and unsubscribes. "
-        "Whoever keeps the key service starts it again."
+        "A person of the key service starts it again."
     )
     return (
         '<!doctype html>\n<html><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, '
