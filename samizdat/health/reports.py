@@ -165,14 +165,14 @@ def _summed(shared: Sequence[Finding]) -> Finding:
     if not reds and not ambers:
         return Finding("server.well", "good", about, _("Nothing is wrong with the server that you share."))
     sentence: Promise = ngettext_lazy(
-        "%(reds)s problem of the server that you share has to be fixed now, warnings: %(ambers)s. Whoever runs the "
-        "server sees them with %(command)s.",
-        "%(reds)s problems of the server that you share have to be fixed now, warnings: %(ambers)s. Whoever runs the "
-        "server sees them with %(command)s.",
+        "%(reds)s problem of the server that you share has to be fixed now, warnings: %(ambers)s. The "
+        "server’s admin sees them with %(command)s.",
+        "%(reds)s problems of the server that you share have to be fixed now, warnings: %(ambers)s. The "
+        "server’s admin sees them with %(command)s.",
         reds,
     )
     if not reds:
         sentence = _(
-            "Warnings about the server that you share: %(ambers)s. Whoever runs the server sees them with %(command)s."
+            "Warnings about the server that you share: %(ambers)s. The server’s admin sees them with %(command)s."
         )
     return Finding("server.trouble", "red" if reds else "amber", about, sentence, values)
