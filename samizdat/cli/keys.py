@@ -105,7 +105,7 @@ def keys_passphrase(to: Path | None, passphrase_file: str | None) -> None:
     target = key_shares.new_path(to or key_file().with_name(f"{key_file().name}.new"))
     source, key = _own_key()
     typed = new_passphrase(passphrase_file)
-    wrapped = passphrase.wrap(key, typed, _fingerprint(source), os.urandom(16), os.urandom(12))
+    wrapped = passphrase.WrappedKey.wrap(key, typed, _fingerprint(source), os.urandom(16), os.urandom(12))
     _write_proven(target, wrapped.text, typed, key)
     say({"key_file": str(target)}, f"{target} opens with the new passphrase. Nothing else was changed.", *_next(target))
 

@@ -62,7 +62,7 @@ def keyservice_init(host: str, given: Path | None, passphrase_file: str | None, 
         raise CommandFailed("--address isn't understood. Write keys.example.org:8470.", "bad_address") from None
     key = _key_in(given or key_file())
     mark = fingerprint.text(seal.derive(key, fingerprint.PURPOSE))
-    wrapped = passphrase.wrap(key, new_passphrase(passphrase_file), mark, os.urandom(16), os.urandom(12))
+    wrapped = passphrase.WrappedKey.wrap(key, new_passphrase(passphrase_file), mark, os.urandom(16), os.urandom(12))
     now = store.utc_now().replace(microsecond=0)
     authority = certificates.authority(now)
     state = ServiceState(STATE, mark, address_text(name, port), "", now, now, now, days)

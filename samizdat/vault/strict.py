@@ -184,7 +184,7 @@ def _under(organization: HasKeys, private: bytes, typed: str) -> bytes:
     uid = bytes(organization.uid)
     try:
         check_new(typed)
-        return strict.wrap_person(private, typed, uid, os.urandom(16), os.urandom(12), COST).text.encode()
+        return strict.WrappedPerson.wrap(private, typed, uid.hex(), os.urandom(16), os.urandom(12), COST).text.encode()
     except PassphraseError as error:
         raise StrictRefused(str(error)) from None
 
@@ -192,7 +192,7 @@ def _under(organization: HasKeys, private: bytes, typed: str) -> bytes:
 def _private(row: StrictKey, organization: HasKeys, typed: str) -> bytes:
     try:
         person = strict.WrappedPerson.parsed(bytes(row.wrapped).decode())
-        if person.organization != bytes(organization.uid).hex():
+        if person.owner != bytes(organization.uid).hex():
             raise ValueError
         return person.open(typed)
     except PassphraseError as error:

@@ -16,7 +16,7 @@ TYPED = "Шесть слов, ещё й и ❤\ufe0f ﬁn"
 
 
 def wrapped(typed: str) -> WrappedKey:
-    return passphrase.wrap(KEY, typed, "abcde-fghij", SALT, NONCE, CHEAP)
+    return passphrase.WrappedKey.wrap(KEY, typed, "abcde-fghij", SALT, NONCE, CHEAP)
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ class Host:
         self.mark = fingerprint.text(seal.derive(key, fingerprint.PURPOSE))
         now = utc_now().replace(microsecond=0)
         authority = certificates.authority(now)
-        wrapped = passphrase.wrap(key, WORDS, self.mark, bytes(16), bytes(12), Cost(64, 1, 1))
+        wrapped = passphrase.WrappedKey.wrap(key, WORDS, self.mark, bytes(16), bytes(12), Cost(64, 1, 1))
         files = {
             KEY: wrapped.text,
             AUTHORITY: authority,

@@ -29,7 +29,9 @@ def key_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def protected(key_path: Path) -> Path:
     """A key file with a passphrase."""
-    write_key_text(key_path, crypto.wrap(KEY, TYPED, "abcde-fghij", bytes(16), bytes(12), Cost(64, 1, 1)).text)
+    write_key_text(
+        key_path, crypto.WrappedKey.wrap(KEY, TYPED, "abcde-fghij", bytes(16), bytes(12), Cost(64, 1, 1)).text
+    )
     return key_path
 
 

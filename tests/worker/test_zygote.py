@@ -232,7 +232,9 @@ def test_a_passphrase_that_root_alone_may_read_opens_the_key_and_no_child_knows_
     key = read_key_file(path)
     owner = path.stat()
     path.unlink()
-    wrapped = passphrase.wrap(key, "six words that nobody guesses", "abcde-fghij", bytes(16), bytes(12), CHEAP)
+    wrapped = passphrase.WrappedKey.wrap(
+        key, "six words that nobody guesses", "abcde-fghij", bytes(16), bytes(12), CHEAP
+    )
     write_key_text(path, wrapped.text)
     os.chown(path, owner.st_uid, owner.st_gid)
     write_key_text(tmp_path / "passphrase", "six words that nobody guesses\n")

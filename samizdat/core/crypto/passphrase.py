@@ -1,18 +1,17 @@
-"""Keys that a passphrase makes, and the key file that one opens: for ever as docs/key-formats.md has them."""
+"""Keys that a passphrase makes, and what one opens, as a key file: for ever as docs/key-formats.md has them."""
 
 import base64
 import re
 import unicodedata
 from dataclasses import dataclass
+from typing import ClassVar, Self
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-HEADING = "samizdat wrapped instance key 1"
-
 # Characters, after normalization: six words that have nothing to do with each other are about 30.
 SHORTEST = 16
-SALT_BYTES, NONCE_BYTES, KEY_BYTES = 16, 12, 32
+SALT_BYTES, NONCE_BYTES, KEY_BYTES, TAG_BYTES = 16, 12, 32, 16
 
 # Nobody sees them, and keyboards and copied texts add some. By number and not by category, which changes with Unicode.
 _INVISIBLE = re.compile(
@@ -85,66 +84,77 @@ def key_of(typed: str, salt: bytes, cost: Cost) -> bytes:
         ) from None
 
 
-# -- the key file ------------------------------------------------------------------------------------------------------
+# -- what one opens ----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class WrappedKey:
-    """A key file with a passphrase: everything but the passphrase."""
+class WrappedSecret:
+    """32 bytes under a passphrase, as four lines: everything but the passphrase. owner: what they belong to."""
 
-    fingerprint: str
+    HEADING: ClassVar[str]
+    OWNER: ClassVar[tuple[str, str]]  # The word before it, and its pattern.
+    WRONG: ClassVar[str]
+
+    owner: str
     cost: Cost
     salt: bytes
     sealed: bytes  # Nonce, ciphertext and tag.
 
+    @classmethod
+    def wrap(cls, secret: bytes, typed: str, owner: str, salt: bytes, nonce: bytes, cost: Cost | None = None) -> Self:
+        """salt, nonce: fresh random bytes, 16 and 12. Errors: PassphraseError, NoMemory."""
+        cost = cost or Cost()
+        about = cls(owner, cost, salt, b"").about
+        sealed = nonce + AESGCM(key_of(typed, salt, cost)).encrypt(nonce, secret, about.encode())
+        return cls(owner, cost, salt, sealed)
+
     @property
     def about(self) -> str:
         cost = f"{self.cost.memory} {self.cost.passes} {self.cost.lanes}"
-        return f"{HEADING}\ninstallation {self.fingerprint}\nargon2id {cost} {base32(self.salt)}\n"
+        return f"{self.HEADING}\n{self.OWNER[0]} {self.owner}\nargon2id {cost} {base32(self.salt)}\n"
 
     @property
     def text(self) -> str:
         return f"{self.about}{base32(self.sealed)}\n"
 
     @classmethod
-    def parsed(cls, text: str) -> "WrappedKey":
-        """Errors: ValueError for what is no such file."""
+    def parsed(cls, text: str) -> Self:
+        """Errors: ValueError for what is none."""
         lines = [line.split() for line in text.strip().lower().splitlines()]
-        if len(lines) != 4 or " ".join(lines[0]) != HEADING:
-            raise ValueError("not a wrapped key")
-        (_installation, fingerprint), (_argon2id, *numbers, salt), (sealed,) = lines[1:]
+        if len(lines) != 4 or " ".join(lines[0]) != cls.HEADING:
+            raise ValueError("not what a passphrase opens")
+        (word, owner), (argon2id, *numbers, salt), (sealed,) = lines[1:]
         memory, passes, lanes = map(int, numbers)
-        wrapped = cls(fingerprint, Cost(memory, passes, lanes), from_base32(salt), from_base32(sealed))
+        wrapped = cls(owner, Cost(memory, passes, lanes), from_base32(salt), from_base32(sealed))
         well_formed = (
-            (_installation, _argon2id) == ("installation", "argon2id")
-            and re.fullmatch("[a-z2-7]{5}-[a-z2-7]{5}", fingerprint)
+            (word, argon2id) == (cls.OWNER[0], "argon2id")
+            and re.fullmatch(cls.OWNER[1], owner)
+            and 1 <= lanes <= MOST.lanes
             and 8 * lanes <= memory <= MOST.memory
             and 1 <= passes <= MOST.passes
-            and 1 <= lanes <= MOST.lanes
             and len(wrapped.salt) == SALT_BYTES
-            and len(wrapped.sealed) == NONCE_BYTES + KEY_BYTES + 16
+            and len(wrapped.sealed) == NONCE_BYTES + KEY_BYTES + TAG_BYTES
         )
         if not well_formed:
-            raise ValueError("not a wrapped key")
+            raise ValueError("not what a passphrase opens")
         return wrapped
 
     def open(self, typed: str) -> bytes:
-        """The instance key. Errors: PassphraseWrong, PassphraseError, NoMemory."""
+        """The secret. Errors: PassphraseWrong, PassphraseError, NoMemory."""
         try:
             opener = AESGCM(key_of(typed, self.salt, self.cost))
             return opener.decrypt(self.sealed[:NONCE_BYTES], self.sealed[NONCE_BYTES:], self.about.encode())
         except InvalidTag:
-            raise PassphraseWrong(
-                "This isn't the passphrase of the key file. Check keyboard layout and Caps Lock, and enter it again."
-            ) from None
+            raise PassphraseWrong(self.WRONG) from None
 
 
-def wrap(key: bytes, typed: str, fingerprint: str, salt: bytes, nonce: bytes, cost: Cost | None = None) -> WrappedKey:
-    """salt, nonce: fresh random bytes, 16 and 12. Errors: PassphraseError, NoMemory."""
-    cost = cost or Cost()
-    about = WrappedKey(fingerprint, cost, salt, b"").about
-    sealed = nonce + AESGCM(key_of(typed, salt, cost)).encrypt(nonce, key, about.encode())
-    return WrappedKey(fingerprint, cost, salt, sealed)
+@dataclass(frozen=True, slots=True)
+class WrappedKey(WrappedSecret):
+    """A key file with a passphrase. owner: the fingerprint of its key."""
+
+    HEADING = "samizdat wrapped instance key 1"
+    OWNER = "installation", "[a-z2-7]{5}-[a-z2-7]{5}"
+    WRONG = "This isn't the passphrase of the key file. Check keyboard layout and Caps Lock, and enter it again."
 
 
 def base32(data: bytes) -> str:

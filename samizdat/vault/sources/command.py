@@ -80,7 +80,7 @@ def _key_in(output: bytes, name: str) -> bytes:
     text = output.decode("ascii", "replace")
     if not text.strip():
         raise KeyCommandFailed(f"The key command {name} printed nothing. Let it print the key file.")
-    if text.lower().startswith(passphrase.HEADING):
+    if text.lower().startswith(passphrase.WrappedKey.HEADING):
         raise KeyCommandFailed(
             f"The key command {name} printed a key file with a passphrase. Let it print one without, or use that "
             "one as the key file."

@@ -73,7 +73,7 @@ def key_in(text: str, where: str) -> bytes:
 
 def wrapped_in(text: str) -> WrappedKey | None:
     """Of a key file with a passphrase; None for what is none. Errors: KeyFileBroken."""
-    if not text.lower().startswith(passphrase.HEADING):
+    if not text.lower().startswith(passphrase.WrappedKey.HEADING):
         return None
     try:
         return WrappedKey.parsed(text)
