@@ -272,6 +272,8 @@ _SHAPES: dict[EventKind, str] = {
     "campaign.released": "",
     "campaign.started": "now",
     "campaign.first_sent": "now",
+    "installation.backup_place_added": "",
+    "installation.backup_place_changed": "",
     "installation.backup_place_removed": "care",
     "installation.backup_test_failed": "stop",
     "installation.backup_tested": "good",

@@ -90,7 +90,7 @@ def test_limits_are_said_in_words(limits: str, words: list[str]) -> None:
 def test_every_event_of_a_campaign_has_its_words() -> None:
     source = Path(__file__).parents[2] / "samizdat"
     kinds = set()
-    for folder in ("backup", "campaigns", "delivery", "incoming", "worker"):
+    for folder in ("backup", "campaigns", "delivery", "health", "incoming", "worker"):
         for path in (source / folder).rglob("*.py"):
             # Not in brackets: there stand names of what a letter says (core/content/phrases).
             kinds |= set(re.findall(r'(?<!\[)"((?:campaign|digest|installation)\.[a-z_]+)"', path.read_text()))

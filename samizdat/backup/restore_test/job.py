@@ -33,7 +33,7 @@ class TestFailed(Exception):
 
 def file_in(sentence: str) -> str:
     """The name of a file of a backup that a sentence has."""
-    match = re.search(r"(pieces|sets|tails)/[0-9a-z/-]+\.age", sentence)
+    match = re.search(r"(pieces|sets|tails)/[0-9a-z/-]{1,120}\.age", sentence)
     return match[0] if match else ""
 
 
