@@ -37,4 +37,4 @@ def sentence(error: plugins.PlaceError) -> str:
     return _(error.sentence).format(**error.values) if error.values else _(error.sentence)
 
 
-KINDS: dict[str, Answering] = {"backup_place": _add}
+KINDS: dict[str, Answering] = {"place": _add}

@@ -299,8 +299,10 @@ def _finish(
 
 
 def _free_time(place: WritablePlace, time: datetime) -> datetime:
-    """Two copies of one second would have one name, where nothing has changed between them."""
+    """Two copies of one second would have one name, where nothing has changed between them. So would the tail of one
+    that was broken off before its manifest."""
     taken = {layout.set_time(path) for path, _size in place.names(layout.SETS)}
+    taken |= {layout.set_time(layout.tailed_set(name) or "") for name, _size in place.names(layout.TAILS)}
     while time in taken:
         time += timedelta(seconds=1)
     return time

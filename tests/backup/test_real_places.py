@@ -133,7 +133,8 @@ def test_a_place_in_trouble_is_noted_told_of_and_used_again(
         back_up(kept)
         state = now_kept(kept).state
         assert state.code in TROUBLES[trouble] and state.failures == 1
-    assert fake.files() == before, "nothing is overwritten or lost"
+    # A place that was silent may have taken a piece all the same.
+    assert before.items() <= fake.files().items(), "nothing is overwritten or lost"
     since(kept, dbclock.now() - timedelta(days=3))
     backups._warn(dbclock.now())
     assert mailed(backups.LATE) == 1

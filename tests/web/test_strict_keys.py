@@ -98,8 +98,8 @@ def test_each_of_its_people_changes_their_own_passphrase(unlocked: House, role: 
 
 
 def test_who_has_no_passphrase_changes_none(here: House) -> None:
-    seen = signed_in(here.people["admin"]).get(page(here, "security/passphrase"))
-    assert seen.status_code == 404 and "nothing to change" in seen.content.decode()
+    seen = signed_in(here.people["admin"]).get(page(here, "security/passphrase"), follow=True)
+    assert "nothing to change" in seen.content.decode()
     assert "security/passphrase" not in signed_in(here.people["admin"]).get("/profile").content.decode()
 
 

@@ -71,6 +71,10 @@ def columns_of(name: str) -> list[Any]:
     return [column for column in MODELS[name]._meta.concrete_fields if column.column]
 
 
+# Tables of the whole installation: which copy of it may send.
+OF_ALL = {"delivery_epochrecord"}
+
+
 class Watch:
     """Whether a request came near rows of the other organization. `near`: what it did, in words."""
 
@@ -107,7 +111,7 @@ class Watch:
     def look(self, answer: Any) -> list[str]:
         """What a request did that it must not. Begins anew."""
         for name, held in rows(self._written & self.now.keys()).items():
-            if not self.theirs[name] <= held:
+            if name not in OF_ALL and not self.theirs[name] <= held:
                 self.near.append(f"changed {name}")
             for row in held - self.now[name]:
                 self.near += [f"points at them: {name}" for at, numbers in self._points[name] if row[at] in numbers]
@@ -237,6 +241,8 @@ def test_no_number_of_another_organization_reaches_it_on_the_command_line(
             given = [param for param in command.params if isinstance(param, click.Argument)]
             if not any(isinstance(param.type, click.types.IntParamType) for param in given):
                 continue
+            if names[:2] == ("backup", "place"):
+                continue  # Of the whole installation, and in the log of each organization.
             words = [str(THEIRS) if isinstance(param.type, click.types.IntParamType) else "x" for param in given]
             sure = ["--yes"] if any("--yes" in param.opts for param in command.params) else []
             with transaction.atomic():

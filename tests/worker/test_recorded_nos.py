@@ -288,7 +288,8 @@ WRITERS = {
     ("audience/missing_subscribers.py", "_keep_away"): "Always, once for each who is missing.",
     ("audience/imports/writer.py", "_suppress"): "Always; tests/audience/test_import.py.",
     ("portability/restore/subscribers.py", "_others_suppressed"): "Always.",
-    ("portability/restore/subscribers.py", "_slice"): "Always.",
+    ("portability/restore/subscribers.py", "_written"): "Always.",
+    ("audience/index_renewal.py", "_renew_suppressions"): "What stands goes along to another index.",
 }
 _NO = ("withdrawn", "objected", "cleaned")
 

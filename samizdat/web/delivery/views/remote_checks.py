@@ -28,7 +28,7 @@ TELL: dict[str, Callable[[Any, RemoteCheck, dict[str, Any]], HttpResponse | None
     "test": compose.tell_test,
     "mailbox": mailboxes.tell_mailbox,
     "seed": seeds.tell_seed,
-    "backup_place": backups.tell_place,
+    "place": backups.tell_place,
     # Their pages show what is kept of the answer.
     "health": lambda _request, _question, _answer: None,
     "sender": lambda _request, _question, _answer: None,

@@ -61,7 +61,7 @@ def add_backup_place(request: DeskRequest, place_kind: str) -> HttpResponse:
     form = _form(place_kind, request.POST if request.method == "POST" else None)
     if form.is_valid() and gave_password(request, form, "password"):
         words = {"details": to_builtins(form.details(dbclock.asked())), "typed": form.typed(), "place_kind": place_kind}
-        return ask(request, "backup_place", 0, address(request.organization, "backups"), **words)
+        return ask(request, "place", 0, address(request.organization, "backups"), **words)
     return _add_page(request, place_kind, form)
 
 

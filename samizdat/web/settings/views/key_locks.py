@@ -25,7 +25,7 @@ from samizdat.vault.errors import StrictRefused
 from samizdat.vault.models import StrictKey
 from samizdat.web import key_locks as locked_page
 from samizdat.web.base_form import DeskForm, refuse
-from samizdat.web.permissions import ADMINS, WRITERS, address, deed, door, go
+from samizdat.web.permissions import ADMINS, WRITERS, deed, door, go
 from samizdat.web.request import DeskRequest
 from samizdat.web.settings.views.auth import crowded_for, gave_password, says, wait
 
@@ -129,10 +129,10 @@ def unlock_strict_organization(request: DeskRequest) -> HttpResponse:
 @door(see=WRITERS, do=WRITERS)
 def change_strict_passphrase(request: DeskRequest) -> HttpResponse:
     """Of whoever is signed in, with their present one."""
-    organization = request.organization
     if not _own_rows(request):
         sentence = _("Your passphrase doesn’t unlock this organization, so there is nothing to change.")
-        return says(request, _("No passphrase"), sentence, 404, address(organization, "home"), _("Home"))
+        messages.error(request, sentence)
+        return go(request, "home")
     form = locked_page.ChangePassphraseForm(request.POST if request.method == "POST" else None)
     if form.is_valid() and _changed_passphrase(request, form):
         messages.success(request, _("Your passphrase was changed."))
