@@ -179,6 +179,13 @@ def forget_freed() -> None:
         ctypes.CDLL(None).mallopt(_M_PERTURB, 165)
 
 
+def begin_forgetful() -> None:
+    """Starts our program once more, in this process, with FORGETFUL, unless it runs so. Before it has any secret: what
+    it has in memory is gone."""
+    if any(os.environ.get(name) != value for name, value in FORGETFUL.items()):
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, **FORGETFUL})
+
+
 def name(role: str) -> None:
     """What `ps` and `top` show: a process that was forked has the words of the one that it was forked from."""
     prctl(_PR_SET_NAME, f"samizdat-{role}".encode())

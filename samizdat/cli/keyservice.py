@@ -104,7 +104,7 @@ def _ask_here() -> None:
 @_common
 def keyservice_serve(listen: str | None) -> None:
     """Run the key service, until TERM. It asks for the passphrase, or reads SAMIZDAT_PASSPHRASE_FILE."""
-    from samizdat import logs
+    from samizdat import logs, processes
     from samizdat.core.crypto.key_service import KeyServiceBroken, address_in, address_text
     from samizdat.keyservice import program
     from samizdat.vault.sources import passphrase
@@ -114,6 +114,7 @@ def keyservice_serve(listen: str | None) -> None:
         host, port = address_in(listen) if listen else ("0.0.0.0", address_in(store.state().address)[1])
     except KeyServiceBroken:
         raise CommandFailed("--listen isn't understood. Write 0.0.0.0:8470.", "bad_address") from None
+    processes.begin_forgetful()
     logs.configure()
     _ask_here()
     program.serve(
