@@ -19,13 +19,13 @@ from typing import Any, BinaryIO
 
 import msgspec
 import pyrage
-from backports import zstd
 
 from samizdat import child_frames, processes
 from samizdat.backup.errors import BackupRefused
 from samizdat.backup.sources import CopiedTable, Source, open_source
 from samizdat.core.backup import rows as core
 from samizdat.core.backup.rows import Row
+from samizdat.core.zstd import zstd
 
 # Bytes: of rows in a piece, above which it is cut in two; of what a place has to take in one go.
 PIECE_BYTES, MOST_BYTES = 8 << 20, 60 << 20

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, Protocol
 
 import pyrage
-from backports import zstd
 
 from samizdat.backup.errors import BackupRefused
 from samizdat.core.backup import layout, manifest, rows
 from samizdat.core.backup.manifest import Manifest, PieceEntry
+from samizdat.core.zstd import zstd
 
 # Bytes of what a file of a backup may hold unpacked: a piece has 8 MB, and a row of its own at most 60.
 MOST_UNPACKED = 128 << 20

@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 
 import msgspec
 import pyrage
-from backports import zstd
 
 from samizdat.backup import recipients, sets
 from samizdat.backup.errors import BackupRefused
@@ -21,6 +20,7 @@ from samizdat.backup.reader import LEVEL, recipient_of
 from samizdat.backup.sets import Copy, ReadablePlace, WritablePlace
 from samizdat.core.backup import layout, tail
 from samizdat.core.backup.tail import Change, Tail, TailLink, TailName
+from samizdat.core.zstd import zstd
 
 # Bytes of rows above which a file ends and another one begins.
 FILE_BYTES = 4 << 20
