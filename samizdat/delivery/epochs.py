@@ -111,10 +111,15 @@ def take_over(now: datetime, seconds: float = AT_RELEASE) -> EpochStanding:
     return _noted(own, len(opens), [answer for answer in answers if answer.is_written or answer.seen], now)
 
 
+def is_in_dns() -> bool:
+    """Whether DNS alone can say who may send: there is neither a backup place nor a key service."""
+    return not _places()
+
+
 def to_publish(now: datetime) -> tuple[str, str] | None:
-    """Name and text of the TXT record by which other copies learn that this one may send. None: backup places tell
-    them, or there is no name."""
-    name = "" if _places() else epoch_dns.txt_name()
+    """Name and text of the TXT record by which other copies learn that this one may send. None: backup places or key
+    services tell them, or there is no name."""
+    name = epoch_dns.txt_name() if is_in_dns() else ""
     return (name, epoch.as_txt(epoch.written(_own(_row(now), now), _key()))) if name else None
 
 

@@ -246,6 +246,7 @@ def test_what_others_write_to_a_place_stops_nobody(copies: Copies, places: list[
         places[0].files[name] = data
     standing = copied_installation.ask_places(dbclock.now())
     assert standing.rival is None and not locked(copies.house)
+    assert "2 of 2" in copied_installation.what_places_say(standing)
 
 
 def test_a_new_instance_key_is_followed_by_a_new_record(copies: Copies, places: list[MemoryPlace]) -> None:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from samizdat.accounts.models import Organization, Person
 from samizdat.campaigns.models import Campaign, large
-from samizdat.delivery import backup_places, copied_installation, database_progress, epochs, torn_copy
+from samizdat.delivery import copied_installation, database_progress, epochs, torn_copy
 from samizdat.delivery.epochs import EpochStanding
 from samizdat.delivery.errors import CopiedFolder, SendingLocked
 from samizdat.delivery.models import Retry
@@ -123,7 +123,7 @@ def what_places_say(standing: EpochStanding) -> str:
         return _("No backup place is set up, so nobody can tell whether another copy is sending.")
     if not standing.is_known:
         return _("No backup place can be reached, so nobody can tell whether another copy is sending.")
-    if not backup_places.all_places():
+    if epochs.is_in_dns():
         return _("According to the DNS record, no other copy has taken over.")
     return _("At the backup places that were reached (%(reached)s of %(places)s), no other copy has taken over.") % {
         "reached": standing.reached,
