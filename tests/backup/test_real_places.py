@@ -133,8 +133,10 @@ def test_a_place_in_trouble_is_noted_told_of_and_used_again(
         back_up(kept)
         state = now_kept(kept).state
         assert state.code in TROUBLES[trouble] and state.failures == 1
-    # A place that was silent may have taken a piece all the same.
+    # One that was silent may have taken a piece all the same.
+    came = fake.files().items() - before.items()
     assert before.items() <= fake.files().items(), "nothing is overwritten or lost"
+    assert all(trouble == "silent" and name.startswith("pieces/") for name, _content in came)
     since(kept, dbclock.now() - timedelta(days=3))
     backups._warn(dbclock.now())
     assert mailed(backups.LATE) == 1
