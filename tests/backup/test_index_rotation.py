@@ -163,7 +163,7 @@ def test_the_former_key_stays_as_long_as_something_names_it(lantern: Any, ada: S
     actions.unsubscribe(ada, letter, now=NOW)
     assert ConsentRecord.objects.filter(organization=lantern).exists()
     rotate(lantern)
-    assert rotate(lantern, 30).dropped == ()  # What she said names her index.
+    assert rotate(lantern, 30).dropped == ()  # What they said names their index.
 
 
 def test_entries_of_the_suppression_list_come_along_and_the_log_says_so(lantern: Any, ada: Subscriber) -> None:

@@ -6,7 +6,6 @@ from typing import Any
 import msgspec
 import pyrage
 import pytest
-from backports import zstd
 from django.db import connection
 
 from samizdat.accounts.models import Organization
@@ -17,6 +16,7 @@ from samizdat.backup.keys import BackupKeys
 from samizdat.backup.writing import WrittenCopy
 from samizdat.core.backup import layout
 from samizdat.core.backup.rows import naming_key
+from samizdat.core.zstd import zstd
 from tests.backup.conftest import MemoryPlace
 
 Copied = Callable[..., WrittenCopy]

@@ -15,10 +15,10 @@ import msgspec
 import psycopg
 import pyrage
 import pytest
-from backports import zstd
 from django.db import connection
 
 from samizdat.backup import restoring
+from samizdat.core.zstd import zstd
 from samizdat.delivery.engine.locks import FileLock
 from tests import moulds
 from tests.cli.conftest import House

@@ -22,13 +22,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from samizdat.core.zstd import zstd
+
 if TYPE_CHECKING:
     from tests.worker.conftest import Instance
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
 
 # Stretches inside of stretches: a zip in a base64 attachment in a sealed-looking blob is three deep.
 DEPTH = 3

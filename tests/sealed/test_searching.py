@@ -6,7 +6,6 @@ import json
 import random
 import shutil
 import sqlite3
-import sys
 import zipfile
 import zlib
 from base64 import b64encode, urlsafe_b64encode
@@ -14,14 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from samizdat.core.zstd import zstd
 from tests.sealed import living
 from tests.sealed.living import LOCAL, address
 from tests.sealed.searching import Searcher, files, sqlite_values
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
 
 WORD = address(77)
 

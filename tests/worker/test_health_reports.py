@@ -102,8 +102,8 @@ def test_organizations_that_share_a_server_are_told_of_themselves_and_how_much_i
     lantern: Any, vault: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bell = found_organization("Harbour Bell", source=vault, today=TODAY)
-    hers = Finding("sending.one-route", "amber", bell.name, "One route is working.", organization=bell.pk)
-    monkeypatch.setattr(reports, "LOOKS", (lambda: [OPEN, LATE, FINE, hers],))
+    of_bell = Finding("sending.one-route", "amber", bell.name, "One route is working.", organization=bell.pk)
+    monkeypatch.setattr(reports, "LOOKS", (lambda: [OPEN, LATE, FINE, of_bell],))
     reports.look(NOW)
     for organization, codes in ((lantern, ["server.trouble"]), (bell, ["server.trouble", "sending.one-route"])):
         report = reports.kept(organization)
