@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.apps import apps
 from django.db.models import Model, QuerySet
 
 from samizdat.accounts.models import Organization
 from samizdat.audience.models import Segment, Tag
 from samizdat.audience.segments import lookup
 from samizdat.audience.tags_and_fields import tag_indices, tag_name
+from samizdat.backup.sealed_columns import KeyColumn
 from samizdat.campaigns import folders
 from samizdat.campaigns.models import Folder
 from samizdat.core.crypto.seal import SealError
@@ -55,20 +55,11 @@ OTHERS: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class NameColumn:
+class NameColumn(KeyColumn):
     """One by which few rows are found. `blinds`: of a row, as its own sealed words say, the current key's first; none
     where they don't open."""
 
-    name: str  # app.model.column
     blinds: Callable[[OrganizationKeys, Any], list[bytes]]
-
-    @property
-    def model(self) -> type[Model]:
-        return apps.get_model(self.name.rpartition(".")[0])
-
-    @property
-    def column(self) -> str:
-        return self.name.rpartition(".")[2]
 
     def rows(self, organization: Organization) -> QuerySet[Model]:
         return self.model._base_manager.filter(organization=organization).select_related("organization")

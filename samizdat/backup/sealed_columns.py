@@ -40,13 +40,10 @@ OF_THE_INSTANCE: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class SealedColumn:
-    """`organization`: the way to it in the ORM; `needs`: what `place` is told of a row, its key first."""
+class KeyColumn:
+    """One that a key of an organization makes."""
 
     name: str  # app.model.column
-    organization: str
-    needs: tuple[str, ...]
-    place: Callable[..., Place]
 
     @property
     def model(self) -> type[Model]:
@@ -55,6 +52,15 @@ class SealedColumn:
     @property
     def column(self) -> str:
         return self.name.rpartition(".")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class SealedColumn(KeyColumn):
+    """`organization`: the way to it in the ORM; `needs`: what `place` is told of a row, its key first."""
+
+    organization: str
+    needs: tuple[str, ...]
+    place: Callable[..., Place]
 
     def rows(self, organization: Organization) -> QuerySet[Model]:
         rows = self.model._base_manager
