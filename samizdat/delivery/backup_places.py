@@ -135,6 +135,14 @@ def get(number: int) -> KeptPlace | None:
     return _opened(row) if row else None
 
 
+def usable(number: int) -> KeptPlace | None:
+    """None also for one whose row is broken."""
+    try:
+        return get(number)
+    except PlaceBroken:
+        return None
+
+
 def all_places() -> list[KeptPlace | PlaceBroken]:
     """In the order in which they were added."""
     places: list[KeptPlace | PlaceBroken] = []

@@ -1,5 +1,7 @@
 """What everybody sees of an organization that is locked: since when, by whom, and how it is unlocked."""
 
+from typing import Any
+
 from django import forms
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -24,38 +26,27 @@ class UnlockForm(DeskForm):
     )
 
 
+class _PassphraseField(forms.CharField):
+    """No browser keeps it, and what was typed counts as it is."""
+
+    def __init__(self, **words: Any) -> None:
+        widget = forms.PasswordInput(attrs={"autocomplete": "off"})
+        super().__init__(max_length=4096, strip=False, widget=widget, **words)
+
+
 class PassphraseForm(DeskForm):
-    passphrase = forms.CharField(
-        label=lazy("Your passphrase"),
-        max_length=4096,
-        strip=False,
-        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
-    )
+    passphrase = _PassphraseField(label=lazy("Your passphrase"))
     hours = forms.IntegerField(
         label=lazy("Hours until it locks by itself"), min_value=1, max_value=strict.MOST_HOURS, initial=strict.HOURS
     )
 
 
 class ChangePassphraseForm(DeskForm):
-    old = forms.CharField(
-        label=lazy("Present passphrase"),
-        max_length=4096,
-        strip=False,
-        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+    old = _PassphraseField(label=lazy("Present passphrase"))
+    new = _PassphraseField(
+        label=lazy("New passphrase"), help_text=lazy("At least 16 characters, for example six unrelated words.")
     )
-    new = forms.CharField(
-        label=lazy("New passphrase"),
-        help_text=lazy("At least 16 characters, for example six unrelated words."),
-        max_length=4096,
-        strip=False,
-        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
-    )
-    again = forms.CharField(
-        label=lazy("New passphrase, once more"),
-        max_length=4096,
-        strip=False,
-        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
-    )
+    again = _PassphraseField(label=lazy("New passphrase, once more"))
 
     def clean_new(self) -> str:
         typed: str = self.cleaned_data["new"]

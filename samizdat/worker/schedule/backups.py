@@ -20,7 +20,7 @@ from samizdat.backup.restore_test import records, running
 from samizdat.backup.restore_test.running import RESTORE, Interrupted
 from samizdat.delivery import backup_places, backup_progress
 from samizdat.delivery.actions import copied_installation
-from samizdat.delivery.backup_places import KeptPlace, PlaceBroken
+from samizdat.delivery.backup_places import KeptPlace
 from samizdat.delivery.backup_progress import Work
 from samizdat.delivery.backup_standing import backup_standing
 from samizdat.events.kinds import EventKind
@@ -108,10 +108,7 @@ def _run() -> None:
 
 def _do_asked(number: int, work: Work) -> None:
     """What somebody asked for on the page *Backups*."""
-    try:
-        kept = backup_places.get(number)
-    except PlaceBroken:
-        kept = None
+    kept = backup_places.usable(number)
     if kept is None:
         backup_progress.end(number, work)
     elif work == "backup":

@@ -13,7 +13,7 @@ from samizdat.accounts import memberships
 from samizdat.backup import kept_places
 from samizdat.delivery import backup_places, backup_progress
 from samizdat.delivery.actions import remote_checks
-from samizdat.delivery.backup_places import KeptPlace, PlaceBroken
+from samizdat.delivery.backup_places import KeptPlace
 from samizdat.delivery.backup_progress import Work
 from samizdat.delivery.models import RemoteCheck
 from samizdat.web.base_form import refuse
@@ -137,10 +137,7 @@ def remove_backup_place(request: DeskRequest, place_id: int) -> HttpResponse:
 
 
 def _name(number: int) -> str:
-    try:
-        kept = backup_places.get(number)
-    except PlaceBroken:
-        kept = None
+    kept = backup_places.usable(number)
     return shown.name_of(kept) if kept else _("Place %(number)s") % {"number": number}
 
 
@@ -162,10 +159,7 @@ def _ask_worker(request: DeskRequest, place_id: int, work: Work) -> HttpResponse
 
 def _kept(request: DeskRequest, number: int) -> KeptPlace:
     _only_installation_admins(request)
-    try:
-        kept = backup_places.get(number)
-    except PlaceBroken:
-        kept = None
+    kept = backup_places.usable(number)
     if kept is None:
         raise Http404
     return kept
