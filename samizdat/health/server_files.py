@@ -4,7 +4,7 @@ incoming email."""
 import os
 import stat
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography import x509
@@ -13,7 +13,7 @@ from django.utils.translation import ngettext_lazy
 
 from samizdat.health import surroundings
 from samizdat.health.findings import Finding
-from samizdat.health.surroundings import ENDS_SOON
+from samizdat.health.surroundings import certificate_left
 from samizdat.options import option
 
 # Bytes of a log above which nobody seems to rotate it.
@@ -54,15 +54,15 @@ def mail_certificate(now: datetime) -> Iterator[Finding]:
         sentence = _("The certificate %(path)s can't be read. Name a file with the certificate and its key.")
         yield Finding("mail.certificate", "red", about, sentence, values)
         return
-    days = (ends - now.astimezone(UTC)) // timedelta(days=1)
+    days, urgency = certificate_left(ends, now.astimezone(UTC))
     values |= {"days": days}
-    if days < ENDS_SOON:
+    if urgency:
         sentence = ngettext_lazy(
             "The certificate %(path)s expires in %(days)s day. Renew it, and restart `samizdat serve`.",
             "The certificate %(path)s expires in %(days)s days. Renew it, and restart `samizdat serve`.",
             days,
         )
-        yield Finding("mail.certificate-ends", "red" if days < 3 else "amber", about, sentence, values)
+        yield Finding("mail.certificate-ends", urgency, about, sentence, values)
         return
     sentence = ngettext_lazy(
         "Its certificate is valid for %(days)s day.", "Its certificate is valid for %(days)s days.", days

@@ -48,8 +48,8 @@ LITTLE_ROOM = 1024**3
 ALTERED_DAYS = 7
 # Days after which it is known whether an upgrade works.
 COPY_DAYS = 7
-# Days before a certificate ends in which it should have been renewed long ago.
-ENDS_SOON = 14
+# Days before a certificate ends in which it should have been renewed long ago, and in which there is no time left.
+ENDS_SOON, ENDS_NOW = 14, 3
 
 
 # --- the database ---
@@ -456,6 +456,12 @@ def public_host(url: str, name: str) -> Iterator[Finding]:
         yield from _visited(result, parts.hostname, name)
 
 
+def certificate_left(ends: datetime, now: datetime) -> tuple[int, str]:
+    """(Days until it ends, how urgent that is; "" where it isn't)."""
+    days = (ends - now) // timedelta(days=1)
+    return days, "red" if days < ENDS_NOW else "amber" if days < ENDS_SOON else ""
+
+
 def _visited(result: tuple[int, datetime | None], host: str, name: str) -> Iterator[Finding]:
     status, ends = result
     values: dict[str, object] = {"host": host, "status": str(status)}
@@ -467,15 +473,15 @@ def _visited(result: tuple[int, datetime | None], host: str, name: str) -> Itera
         yield Finding("pages.other-pages", "amber", name, sentence, values)
     if ends is None:
         return
-    days = (ends - datetime.now(UTC)) // timedelta(days=1)
+    days, urgency = certificate_left(ends, datetime.now(UTC))
     values |= {"days": days}
-    if days < ENDS_SOON:
+    if urgency:
         sentence = ngettext_lazy(
             "The certificate of %(host)s expires in %(days)s day. Renew it.",
             "The certificate of %(host)s expires in %(days)s days. Renew it.",
             days,
         )
-        yield Finding("pages.certificate-ends", "red" if days < 3 else "amber", name, sentence, values)
+        yield Finding("pages.certificate-ends", urgency, name, sentence, values)
     elif status == 200:
         sentence = ngettext_lazy(
             "%(host)s answers; its certificate is valid for %(days)s day.",
