@@ -153,6 +153,18 @@ def until(holds: Callable[[], bool], what: str) -> float:
     return time.monotonic()
 
 
+def books_once_over(campaign: int) -> dict[str, object]:
+    """Of the campaign, once it was sent."""
+    books: dict[str, object] = {}
+
+    def is_over() -> bool:
+        books.update(journeys.inside(f"exec({PREPARE!r}); books({campaign})"))
+        return books["state"] == "finished"
+
+    until(is_over, "the campaign is over")
+    return books
+
+
 def lock(site: journeys.Served, relay: Relay, push: Callable[[], object]) -> Locked:
     """While messages go out; ends once nothing comes any more."""
     before, count = processes(site.process), len(relay.got)
@@ -192,13 +204,7 @@ def measure(folder: Path, vendor: str, options: argparse.Namespace) -> int:
             said = results[door]
             common.say(f"{vendor}: {door}: keys gone after {said.gone:.1f} s, last message after {said.silent:.1f} s")
             command("keys", "unlock", "--yes")
-        books: dict[str, object] = {}
-
-        def is_over() -> bool:
-            books.update(journeys.inside(f"exec({PREPARE!r}); books({campaign['id']})"))
-            return books["state"] == "finished"
-
-        until(is_over, "the campaign is over")
+        books = books_once_over(campaign["id"])
     counts = Counter(recipient for _at, recipient in relay.got)
     unsure = int(str(books["unsure"]))
     common.say(f"  books: {json.dumps(books)}; the relay took {len(relay.got):,} messages to {len(counts):,} people")
@@ -325,13 +331,7 @@ def measure_service(folder: Path, vendor: str, options: argparse.Namespace) -> i
         host.start()
         until(lambda: bool(processes(site.process)), "processes are back")
         command("keys", "unlock", "--yes")
-        books: dict[str, object] = {}
-
-        def is_over() -> bool:
-            books.update(journeys.inside(f"exec({PREPARE!r}); books({campaign['id']})"))
-            return books["state"] == "finished"
-
-        until(is_over, "the campaign is over")
+        books = books_once_over(campaign["id"])
     counts = Counter(recipient for _at, recipient in relay.got)
     for name, seconds in results.items():
         common.say(f"{vendor}: {name} after {seconds:.1f} s")

@@ -21,7 +21,7 @@ from samizdat.delivery.moves import MoveRecord, Publish
 from samizdat.delivery.sealed_webhooks import WebhookState
 from samizdat.incoming.mailboxes import actions as mailboxes
 from samizdat.moving import announcement
-from samizdat.moving.actions import CAME, is_at
+from samizdat.moving.actions import is_at
 from samizdat.moving.place import place_now
 
 # A step is "open", "done", or "lost": then it can't be done, and the rest goes on without it.
@@ -158,7 +158,7 @@ def _state(is_done: bool) -> str:
 def _server(facts: _MoveFacts) -> Iterator[MoveStep]:
     if not facts.move.place:
         return
-    is_here = facts.move.place in (CAME,) or facts.move.place != place_now()
+    is_here = facts.move.place != place_now()  # Also where it says that it came (actions.CAME).
     yield MoveStep(
         "server",
         _("Restore on the new server"),
