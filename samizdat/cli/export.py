@@ -64,8 +64,8 @@ FORMATS = ("samizdat", "mailchimp", "csv", "xlsx")
     "--setup",
     is_flag=True,
     help=(
-        "samizdat, encrypted: include sending routes with their passwords, sending domains with their DKIM keys, and "
-        "who is on the team, to move to another installation."
+        "samizdat, encrypted: include sending routes and mailboxes with their passwords, sending domains with their "
+        "DKIM keys, and who is on the team, to move to another installation."
     ),
 )
 @click.option(
@@ -298,17 +298,26 @@ def bring_back(path: Path, name: str | None, identity: str | None, dry_run: bool
     say(document, *lines)
 
 
+_MAILBOXES_WAIT = (
+    "Mailboxes came in paused. When the old installation no longer reads them: samizdat mail test NAME, then samizdat "
+    "mail resume NAME"
+)
+
+
 def _lines_of_setup() -> list[str]:
     """What somebody has to do, so that routes, domains and the team are as they were."""
+    from samizdat.portability.parts.setup import mailboxes_wait
     from samizdat.portability.restore.documents import team_to_invite
     from samizdat.portability.restore.resume import imported_export
 
-    row = imported_export(bootstrap.organization())
+    organization = bootstrap.organization()
+    row = imported_export(organization)
     team = team_to_invite(row) if row else []
     invite = [f"  samizdat person add --role {entry.role} {shlex.quote(entry.address)}" for entry in team]
     return [
         "Routes came in paused. When the old installation has stopped sending: samizdat route test NAME, then samizdat "
         "route resume NAME",
+        *([_MAILBOXES_WAIT] if mailboxes_wait(organization) else []),
         "Check the DNS records of each sending domain, then let its keys sign: samizdat domain check NAME",
         *(["Invite the team:"] if team else []),
         *invite,

@@ -1,5 +1,6 @@
 """mail: what comes back by email."""
 
+import shlex
 import sys
 from collections import Counter
 from typing import TYPE_CHECKING, NoReturn
@@ -218,6 +219,7 @@ def _document(row: "MailboxRow") -> dict[str, object]:
         "move_to": settings.move_to if settings else "",
         "last_heard": state.heard if state else None,
         "taken_in": state.taken if state else 0,
+        "paused": settings.paused if settings else "",
         "problem": state.fault if state else "unreadable",
     }
 
@@ -227,7 +229,38 @@ def _why(row: "MailboxRow") -> str:
 
     if row.state is None:
         return "Its settings can't be decrypted. Remove it and add it again."
+    if row.settings and row.settings.paused:
+        came = (
+            "It came with an export. Once the former server no longer reads it, run"
+            if (row.settings.paused == "export")
+            else "To read it again, run"
+        )
+        return f"Paused. {came}: samizdat mail resume {shlex.quote(row.name)}"
     return sentence(row.state.fault) if row.state.fault else ""
+
+
+@mail.command("pause")
+@click.argument("name")
+@common
+def pause(name: str) -> None:
+    """Don't connect to a mailbox until it is resumed. What comes in waits there."""
+    bootstrap.open_house()
+    from samizdat.incoming.mailboxes import actions
+
+    actions.pause(actions.named(bootstrap.organization(), name), now=bootstrap.now())
+    say({"mailbox": name, "paused": True}, f"Mailbox {name} is paused: nothing is read until you resume it.")
+
+
+@mail.command("resume")
+@click.argument("name")
+@common
+def resume(name: str) -> None:
+    """Read a mailbox again. One that came with an export: once the former server no longer reads it."""
+    bootstrap.open_house()
+    from samizdat.incoming.mailboxes import actions
+
+    actions.resume(actions.named(bootstrap.organization(), name), now=bootstrap.now())
+    say({"mailbox": name, "paused": False}, f"Mailbox {name} is resumed: the worker reads it within seconds.")
 
 
 @mail.command("test")

@@ -1,5 +1,6 @@
 """What is found about each organization."""
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -218,6 +219,11 @@ def _mailboxes(organization: Organization) -> Iterator[Finding]:
             sentence: str | Promise = _("Its settings can't be decrypted. Remove it and add it again.")
             yield Finding("mail.mailbox-closed", "red", about, sentence, values)
             continue
+        if row.settings.paused:
+            yield _paused(
+                about, values | {"command": f"samizdat mail resume {shlex.quote(row.name)}"}, row.settings.paused
+            )
+            continue
         heard = row.state.heard
         answered = _("Heard from it: last on %(at)s UTC.") if heard else _("Heard from it: never.")
         values |= {"at": f"{heard:%Y-%m-%d %H:%M}" if heard else ""}
@@ -238,6 +244,17 @@ def _mailboxes(organization: Organization) -> Iterator[Finding]:
             yield Finding("mail.mailbox-unread", "amber", about, sentence, values)
         else:
             yield Finding("mail.mailbox", "good", about, answered, values)
+
+
+def _paused(about: str | Promise, values: dict[str, object], by: str) -> Finding:
+    if by == "export":
+        sentence = _(
+            "It came with an export and isn't read, because two servers must not read one mailbox. Once the former "
+            "server no longer reads it, resume it: %(command)s"
+        )
+        return Finding("mail.mailbox-waits", "amber", about, sentence, values)
+    sentence = _("An admin paused it: what comes in waits there, unread. Resume it: %(command)s")
+    return Finding("mail.mailbox-paused", "good", about, sentence, values)
 
 
 def _mail_room(organization: Organization) -> Iterator[Finding]:

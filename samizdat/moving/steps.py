@@ -356,6 +356,7 @@ def _incoming(facts: _MoveFacts) -> Iterator[MoveStep]:
     if rows:
         heard = [row.name for row in rows if row.state and row.state.heard and row.state.heard >= since]
         silent = [row.name for row in rows if row.name not in heard]
+        paused = [row.name for row in rows if row.settings and row.settings.paused]
         at = (without_token(facts.kept.return_address) or "").rpartition("@")[2]
         mail = (("MX", at, _("mail server of the mailbox")),) if at else ()
         yield MoveStep(
@@ -366,7 +367,7 @@ def _incoming(facts: _MoveFacts) -> Iterator[MoveStep]:
             if not silent
             else _("Not read since the move began: %(names)s.") % {"names": ", ".join(silent)},
             person=_("Set up the mailboxes of the new domain at your mail provider."),
-            commands=tuple(f"samizdat mail test {name}" for name in silent[:3]),
+            commands=tuple(f"samizdat mail {'resume' if name in paused else 'test'} {name}" for name in silent[:3]),
             page=("mailboxes",),
             publish=mail,
         )

@@ -74,7 +74,8 @@ def check(wish: ExportRequest, *, plain: bool, reason: str) -> None:
         raise ExportRefused("keys_elsewhere", _("Only the Samizdat format can include link keys."))
     if wish.setup and (plain or wish.format != "samizdat"):
         sentence = _(
-            "Routes, sending domains and the team are only included in an encrypted export in Samizdat format."
+            "Routes, sending domains, mailboxes and the team are only included in an encrypted export in Samizdat "
+            "format."
         )
         raise ExportRefused("setup_elsewhere", sentence)
     if wish.lists and wish.format == "samizdat":

@@ -19,7 +19,8 @@ from samizdat.incoming.seeds.mailboxes import SeedRow
 
 @dataclass(frozen=True, slots=True)
 class ShownMailbox:
-    """state and trip_state: a class of the stylesheet. problem: what is wrong and what to do."""
+    """state and trip_state: a class of the stylesheet. problem: what is wrong and what to do. paused: as in its
+    settings; hint: what that means."""
 
     number: int
     name: str
@@ -35,6 +36,8 @@ class ShownMailbox:
     trip: str
     address: str
     waits: bool
+    paused: str = ""
+    hint: str = ""
 
 
 def shown(row: MailboxRow, now: datetime) -> ShownMailbox:
@@ -42,7 +45,7 @@ def shown(row: MailboxRow, now: datetime) -> ShownMailbox:
     if settings is None or state is None:
         problem = _("Its settings can’t be decrypted. Remove it and add it again.")
         return ShownMailbox(row.number, row.name, "", "", "", None, 0, "stop", _("Problem"), problem, "", "", "", False)
-    state_class, word = _state(state)
+    state_class, word = ("care", _("Paused")) if settings.paused else _state(state)
     trip_class, trip = trip_words(state, now) if state.trip else ("", "")
     folder = settings.folder if settings.kind.protocol == "imap" else ""
     return ShownMailbox(
@@ -55,12 +58,23 @@ def shown(row: MailboxRow, now: datetime) -> ShownMailbox:
         state.taken,
         state_class,
         word,
-        sentence(state.fault) if state.fault else "",
+        sentence(state.fault) if state.fault and not settings.paused else "",
         trip_class,
         trip,
         state.trip.address if state.trip else "",
         state.awaits(now) and not state.fault,
+        settings.paused,
+        _paused(settings.paused),
     )
+
+
+def _paused(by: str) -> str:
+    if by == "export":
+        return _(
+            "It came with an export and isn’t read, because two servers must not read one mailbox. Once the former "
+            "server no longer reads it, test and resume it."
+        )
+    return _("What comes in waits in the mailbox, unread, until you resume it.") if by else ""
 
 
 def _state(state: MailboxState) -> tuple[str, str]:

@@ -71,6 +71,9 @@ mail status
 mail ls
 !mail test bounces
 !mail edit bounces --move Read
+mail pause bounces
+mail ls
+mail resume bounces
 mail remove bounces
 inbox ls
 !inbox show 4711

@@ -653,6 +653,6 @@ def test_another_admin_sees_that_routes_and_keys_are_in_an_export(here: House, v
     assert newest().state == "held"
     page = zoya.get(at(here, newest().pk) + "review").content.decode()
     assert "Anyone who can open it can also send in your organization’s name" in page
-    assert "Routes, sending domains, team" in page
+    assert "Routes, sending domains, mailboxes, team" in page
     zoya.post(at(here, newest().pk) + "review", {"answer": "agree"})
     assert newest().state == "asked" and told_of(newest()).wish.setup

@@ -23,7 +23,7 @@ from samizdat.incoming import intake, processing
 from samizdat.incoming.mailboxes import actions, round_trips
 from samizdat.incoming.mailboxes.faults import MailboxFault
 from samizdat.incoming.mailboxes.providers import PROVIDERS
-from samizdat.incoming.mailboxes.sealed import RoundTrip, open_settings, open_state, write_state
+from samizdat.incoming.mailboxes.sealed import RoundTrip, open_settings, open_state, seal_settings, write_state
 from samizdat.incoming.mailboxes.settings import MailboxSettings
 from samizdat.incoming.models import MailReport, PolledMailbox
 from samizdat.web import mailbox_words
@@ -225,6 +225,45 @@ def test_a_mailbox_is_removed_with_its_password(here: House, desk: Desk) -> None
     assert "was removed" in client.post(page, follow=True).content.decode()
     assert not PolledMailbox.objects.filter(pk=here.mailbox).exists()
     assert Event.objects.filter(kind="mailbox.removed", about=here.mailbox, by=here.people["admin"]).exists()
+
+
+def test_a_paused_mailbox_says_so_and_is_resumed_by_a_button(here: House, desk: Desk) -> None:
+    client, page = desk("admin"), _to(here, "mailboxes")
+    shown = client.post(_to(here, "pause-mailbox", here.mailbox), follow=True).content.decode()
+    assert "isn’t read until you resume it" in shown and "Paused" in shown
+    assert _to(here, "resume-mailbox", here.mailbox) in shown and "Not read yet" not in shown
+    assert _to(here, "resume-mailbox", here.mailbox) not in desk("viewer").get(page).content.decode()
+    shown = client.post(_to(here, "resume-mailbox", here.mailbox), follow=True).content.decode()
+    assert "is read again" in shown and _to(here, "pause-mailbox", here.mailbox) in shown
+    rows = Event.objects.filter(about=here.mailbox, by=here.people["admin"], kind__startswith="mailbox.")
+    kinds = rows.exclude(kind="mailbox.added").order_by("pk").values_list("kind", flat=True)
+    assert [*kinds] == ["mailbox.paused", "mailbox.resumed"]
+
+
+def test_one_that_came_with_an_export_says_when_to_resume_it(here: House, desk: Desk) -> None:
+    row = PolledMailbox.objects.select_related("organization").get(pk=here.mailbox)
+    row.settings_sealed = seal_settings(row, structs.replace(open_settings(row), paused="export"))
+    row.save()
+    for role in ("admin", "viewer"):
+        assert "two servers must not read one mailbox" in desk(role).get(_to(here, "mailboxes")).content.decode()
+
+
+def test_a_paused_mailbox_is_tried_without_a_test_message(
+    here: House, desk: Desk, logins: list[MailboxSettings]
+) -> None:
+    client = desk("admin")
+    client.post(_to(here, "pause-mailbox", here.mailbox))
+    change_settings(here.organization, by=None, now=NOW, return_address="back@lantern.example")
+    shown = _answered(here, client, _to(here, "test-mailbox", here.mailbox), {}).content.decode()
+    assert "we can log in" in shown and "Paused" in shown and len(logins) == 1
+    assert open_state(PolledMailbox.objects.select_related("organization").get(pk=here.mailbox)).trip is None
+
+
+def test_one_that_cannot_be_decrypted_is_neither_paused_nor_resumed(here: House, desk: Desk) -> None:
+    PolledMailbox.objects.update(settings_sealed=b"")
+    for name in ("pause-mailbox", "resume-mailbox"):
+        shown = desk("admin").post(_to(here, name, here.mailbox), follow=True).content.decode()
+        assert "can’t be decrypted" in shown
 
 
 @pytest.mark.skipif(bool(why_not()), reason=why_not())

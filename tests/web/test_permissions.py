@@ -304,6 +304,7 @@ ADMINS_ALONE = {
     "allow-domain", "spare-domain", "switch-domain",
     "breaches", "list-retention", "remove-field", "decide-change", "sign-out-member", "forget-key",
     "lock-member", "unlock-member", "mailboxes", "edit-mailbox", "test-mailbox", "remove-mailbox",
+    "pause-mailbox", "resume-mailbox",
     "seeds", "test-seed", "remove-seed", "backups", "add-backup-place", "edit-backup-place", "remove-backup-place",
     "back-up-now", "test-backup",
 }  # fmt: skip

@@ -1,12 +1,14 @@
-"""Adding, trying and removing a mailbox."""
+"""Adding, trying, pausing and removing a mailbox."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
+from msgspec import structs
 
 from samizdat.accounts.models import Organization, Person
 from samizdat.core.crypto.seal import SealError
@@ -63,7 +65,7 @@ def add(
 def add_at(
     organization: Organization, name: str, settings: MailboxSettings, *, now: datetime, by: Person | None
 ) -> PolledMailbox:
-    """Errors: BadMailbox, MailboxTaken."""
+    """One that is paused says so in the log as well. Errors: BadMailbox, MailboxTaken."""
     name = _checked_name(name)
     with _refuses_taken(organization, name), transaction.atomic():
         Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
@@ -73,21 +75,23 @@ def add_at(
         row.settings_sealed = seal_settings(row, settings)
         row.save(update_fields=["settings_sealed"])
         record("mailbox.added", organization, now=now, by=by, about=row.pk, detail={"name": name})
+        if settings.paused:
+            record("mailbox.paused", organization, now=now, by=by, about=row.pk, detail={"name": name})
     return row
 
 
 def change(
     row: PolledMailbox, name: str, settings: MailboxSettings, *, now: datetime, by: Person | None
 ) -> PolledMailbox:
-    """Of another mailbox than before nothing is taken in yet. Errors: BadMailbox, MailboxTaken, NoSuchMailbox."""
+    """Of another mailbox than before nothing is taken in yet; one that is paused stays so. Errors: BadMailbox,
+    MailboxTaken, NoSuchMailbox."""
     name, organization = _checked_name(name), row.organization
     with _refuses_taken(organization, name), transaction.atomic():
-        rows = PolledMailbox.objects.select_related("organization").select_for_update(of=("self",))
-        kept = rows.filter(pk=row.pk, organization=organization).first()
-        if kept is None:
-            raise NoSuchMailbox(row.name)
-        if _place(kept) != settings.place:
+        kept = _locked(row)
+        before = shown(kept).settings
+        if before is None or before.place != settings.place:
             write_state(kept, MailboxState())
+        settings = structs.replace(settings, paused=before.paused if before else settings.paused)
         kept.name, kept.settings_sealed = name, seal_settings(kept, settings)
         kept.save(update_fields=["name", "settings_sealed"])
         record("mailbox.changed", organization, now=now, by=by, about=row.pk, detail={"name": name})
@@ -110,11 +114,36 @@ def edit(
     return change(row, row.name if name is None else name, settings, now=now, by=by)
 
 
-def _place(row: PolledMailbox) -> tuple[str, ...]:
-    try:
-        return open_settings(row).place
-    except (SealError, RecordBroken):
-        return ()
+def pause(row: PolledMailbox, *, now: datetime, by: Person | None = None) -> None:
+    """Nobody connects to it until resume; a session of now takes nothing more in. Errors: NoSuchMailbox, and
+    SealError, RecordBroken where it can't be decrypted."""
+    _turn(row, "admin", now, by)
+
+
+def resume(row: PolledMailbox, *, now: datetime, by: Person | None = None) -> None:
+    """The worker reads it within seconds. Errors: those of pause."""
+    _turn(row, "", now, by)
+
+
+def _turn(row: PolledMailbox, paused: Literal["", "admin"], now: datetime, by: Person | None) -> None:
+    """One that is so already stays as it is, without a line in the log."""
+    with transaction.atomic():
+        kept = _locked(row)
+        settings = open_settings(kept)
+        if bool(settings.paused) == bool(paused):
+            return
+        kept.settings_sealed = seal_settings(kept, structs.replace(settings, paused=paused))
+        kept.save(update_fields=["settings_sealed"])
+        kind: Literal["mailbox.paused", "mailbox.resumed"] = "mailbox.paused" if paused else "mailbox.resumed"
+        record(kind, kept.organization, now=now, by=by, about=kept.pk, detail={"name": kept.name})
+
+
+def _locked(row: PolledMailbox) -> PolledMailbox:
+    rows = PolledMailbox.objects.select_related("organization").select_for_update(of=("self",))
+    kept = rows.filter(pk=row.pk, organization=row.organization).first()
+    if kept is None:
+        raise NoSuchMailbox(row.name)
+    return kept
 
 
 def _checked_name(name: str) -> str:

@@ -39,7 +39,7 @@ def _mailbox(question: RemoteCheck, words: dict[str, Any], now: datetime) -> dic
         return {"problem": _("This mailbox was removed in the meantime.")}
     except (IncomingError, SealError, RecordBroken) as refused:
         return {"problem": _problem(refused)}
-    if words.get("address"):
+    if words.get("address") and not open_settings(row).paused:
         round_trips.send(row, words["address"], now=now, by=question.by, uses=bool(words.get("uses")))
     return {"waiting": waiting, "name": row.name}
 

@@ -51,6 +51,10 @@ class MailboxRemoved(Exception):
     """Somebody removed it here while it was read."""
 
 
+class MailboxPaused(Exception):
+    """Somebody paused it here: what is left of it stays where it is."""
+
+
 @contextmanager
 def session(
     settings: MailboxSettings, seconds: float = connection.SESSION, opening: float = connection.ANSWER
@@ -72,7 +76,7 @@ def session(
 
 def take_in(number: int, source: MailSource, now: Callable[[], datetime], stops: Callable[[], bool]) -> int:
     """All that waits, page by page; how many messages were taken in, none of them by a copied installation. Errors:
-    MailboxFault, MailboxRemoved."""
+    MailboxFault, MailboxRemoved, MailboxPaused."""
     taken, before = 0, list[WaitingMessage]()
     with db.taking_in():
         while not stops() and (page := source.page()):
@@ -80,7 +84,9 @@ def take_in(number: int, source: MailSource, now: Callable[[], datetime], stops:
                 raise MailboxFault("not_removed")
             before = page
             row = _row(number)
-            if row.organization.sending_locked or not source.settings.reads_as(open_settings(row)):
+            settings = open_settings(row)
+            _insist_on_reading(settings)
+            if row.organization.sending_locked or not source.settings.reads_as(settings):
                 break  # A copy would take the original's mail away, and old settings might delete what is to be moved.
             for batch in _batches(open_state(row).unknown(page)):
                 if stops():
@@ -109,6 +115,7 @@ def _take(number: int, messages: Sequence[tuple[WaitingMessage, bytes]], now: da
     """How many; another process may have been first with some."""
     with transaction.atomic():
         row = _row(number, locked=True)
+        _insist_on_reading(open_settings(row))
         state = open_state(row)
         raws = dict(messages)
         if fresh := state.unknown(list(raws)):
@@ -130,8 +137,15 @@ def _row(number: int, locked: bool = False) -> PolledMailbox:
 
 
 def settings_of(number: int) -> MailboxSettings:
-    """Errors: MailboxRemoved, SealError, RecordBroken."""
-    return open_settings(_row(number))
+    """For a session. Errors: MailboxRemoved, MailboxPaused, SealError, RecordBroken."""
+    settings = open_settings(_row(number))
+    _insist_on_reading(settings)
+    return settings
+
+
+def _insist_on_reading(settings: MailboxSettings) -> None:
+    if settings.paused:
+        raise MailboxPaused
 
 
 def keep_renewed(number: int, settings: MailboxSettings) -> None:

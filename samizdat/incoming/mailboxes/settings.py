@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+from typing import Literal, NamedTuple
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit
 
 from django.utils.translation import gettext as _
 from msgspec import Struct, structs
@@ -28,6 +28,7 @@ SCHEMES: Mapping[str, SchemeKind] = {
 
 
 INBOX = "INBOX"
+OPTIONS = ("fingerprint", "ca", "client", "tenant", "token_url")
 
 
 class BadMailbox(IncomingError):
@@ -35,7 +36,8 @@ class BadMailbox(IncomingError):
 
 
 class MailboxSettings(Struct, frozen=True):
-    """Sealed. move_to: the folder that read mail goes to; "": it is deleted."""
+    """Sealed. move_to: the folder that read mail goes to; "": it is deleted. paused: by whom it was; nobody connects
+    to it until somebody resumes it, and of one that came with an export, another server may be the reader."""
 
     scheme: str = ""
     host: str = ""
@@ -52,6 +54,7 @@ class MailboxSettings(Struct, frozen=True):
     token_url: str = ""
     ca: str = ""  # A file of certificates to trust.
     ours: bool = True  # Given on the server itself: it may lead to inner addresses.
+    paused: Literal["", "admin", "export"] = ""
 
     @property
     def kind(self) -> SchemeKind:
@@ -65,6 +68,15 @@ class MailboxSettings(Struct, frozen=True):
     def reads_as(self, other: "MailboxSettings") -> bool:
         """Whether the same mail is read, and the same becomes of it."""
         return (self.place, self.move_to) == (other.place, other.move_to)
+
+    @property
+    def url(self) -> str:
+        """As read_url reads it, without the password and what belongs to this server."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        folder = f"/{quote(self.folder, safe='')}" if self.kind.protocol == "imap" else ""
+        options = {name: getattr(self, name) for name in OPTIONS if name != "ca" and getattr(self, name)}
+        query = f"?{urlencode(options)}" if options else ""
+        return f"{self.scheme}://{quote(self.user, safe='')}@{host}:{self.port}{folder}{query}"
 
 
 def read_url(url: str, password: str | None, move_to: str) -> MailboxSettings:
@@ -118,7 +130,7 @@ def changed(kept: MailboxSettings, url: str | None, password: str | None, move_t
     parts, _port = _split(url)
     if password is None and not parts.password and parts.hostname == kept.host:
         password = kept.password
-    return read_url(url, password, move_to)
+    return structs.replace(read_url(url, password, move_to), paused=kept.paused)
 
 
 def _without_folders() -> BadMailbox:
@@ -131,9 +143,6 @@ def check(settings: MailboxSettings) -> None:
         raise _without_folders()
     if settings.kind.protocol == "imap" and settings.move_to == settings.folder:
         raise BadMailbox(_("Read mail can’t be moved to the folder it is read from. Choose another folder."))
-
-
-OPTIONS = ("fingerprint", "ca", "client", "tenant", "token_url")
 
 
 def _options(options: Mapping[str, str]) -> dict[str, str]:

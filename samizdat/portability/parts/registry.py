@@ -17,7 +17,7 @@ from samizdat.portability.parts.setup import SetupPart
 
 
 def parts(*, setup: bool = True) -> Iterator[ExportPart]:
-    """setup: with routes, sending domains and the team, which go along where somebody asked for them."""
+    """setup: with routes, sending domains, mailboxes and the team, which go along where somebody asked for them."""
     yield GrowthPart()
     # Templates, looks and letters show pictures; letters stand in templates; all else belongs to letters.
     yield from (Pictures(), Templates(), TemplatesPart(), CampaignsPart())

@@ -1,8 +1,8 @@
-"""What an organization needs to send from another installation: its routes, its domains with their keys, and who is on
-its team. It goes along where somebody asked for it, in an encrypted file alone.
+"""What an organization needs to work at another installation: its routes, its domains with their keys, the mailboxes
+that are read, and who is on its team. It goes along where somebody asked for it, in an encrypted file alone.
 
-A file can be made up, so nothing of it is used at once: routes come in paused and lead to no inner address, a key signs
-once its record was found, and nobody is on the team who was not invited anew.
+A file can be made up, so nothing of it is used at once: routes and mailboxes come in paused and lead to no inner
+address, a key signs once its record was found, and nobody is on the team who was not invited anew.
 """
 
 import base64
@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import msgspec
 from django.db import transaction
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
 from samizdat import plugins
 from samizdat.accounts import memberships, sealed_people
@@ -26,6 +26,9 @@ from samizdat.delivery.actions import domains, route_webhooks, routes
 from samizdat.delivery.errors import DomainRefused, RouteRefused
 from samizdat.delivery.models import Route, RouteWebhook, SendingDomain
 from samizdat.delivery.sealed_routes import open_address
+from samizdat.incoming.mailboxes import actions as mailboxes
+from samizdat.incoming.mailboxes.actions import MailboxTaken
+from samizdat.incoming.mailboxes.settings import BadMailbox, read_url
 from samizdat.portability.parts import base
 from samizdat.portability.read import OpenedExport, altered
 from samizdat.portability.subscribers import ExportContext
@@ -80,19 +83,32 @@ class TeamEntry(Struct, frozen=True):
     role: Line
 
 
+class MailboxEntry(Struct, frozen=True):
+    """move_to: the folder that read mail goes to; "": it is deleted."""
+
+    name: Line
+    url: Line
+    password: Annotated[str, Meta(max_length=20_000)]
+    move_to: Line = ""
+
+
 class SetupFile(Struct, frozen=True):
+    """mailboxes: none in an export of an earlier version."""
+
     routes: Annotated[list[RouteEntry], Meta(max_length=MOST)]
     domains: Annotated[list[DomainEntry], Meta(max_length=MOST)]
     team: Annotated[list[TeamEntry], Meta(max_length=MOST)]
+    mailboxes: Annotated[list[MailboxEntry], Meta(max_length=MOST)] = []
 
 
 class SetupPart:
-    """`routes`, `domains` with `keys`, `team`."""
+    """`routes`, `domains` with `keys`, `team`, `mailboxes`."""
 
     name = "setup"
 
     def give(self, home: ExportContext, box: ZipWriter) -> int:
-        setup = SetupFile([*_routes(home.organization)], [*_domains(home.organization)], [*_team(home.organization)])
+        of = home.organization
+        setup = SetupFile([*_routes(of)], [*_domains(of)], [*_team(of)], [*_mailboxes(of)])
         box.add_json(FILE, msgspec.to_builtins(setup))
         return _size(setup)
 
@@ -105,6 +121,8 @@ class SetupPart:
             _take_once(places, f"route {route.name}", partial(_take_route, route, places))
         for domain in setup.domains:
             _take_once(places, f"domain {domain.name}", partial(_take_domain, domain, places))
+        for mailbox in setup.mailboxes:
+            _take_once(places, f"mailbox {mailbox.name}", partial(_take_mailbox, mailbox, places))
         return _size(setup)
 
 
@@ -117,8 +135,13 @@ def is_here(organization: Organization, address: str) -> bool:
     return bool(memberships.members_at(sealed_people.index_of(address), organization))
 
 
+def mailboxes_wait(organization: Organization) -> bool:
+    """Whether there are some that came in and that nobody has resumed."""
+    return any(row.settings and row.settings.paused == "export" for row in mailboxes.mailboxes(organization))
+
+
 def _size(setup: SetupFile) -> int:
-    return len(setup.routes) + len(setup.domains) + len(setup.team)
+    return len(setup.routes) + len(setup.domains) + len(setup.team) + len(setup.mailboxes)
 
 
 # -- going out ------------------------------------------------------------------------------------------------------
@@ -170,6 +193,13 @@ def _keys(row: SendingDomain) -> Iterator[KeyEntry]:
         value = sealed_domains.open_key(key)
         if not value.waits:
             yield KeyEntry(value.selector, base64.b64encode(value.private).decode())
+
+
+def _mailboxes(organization: Organization) -> Iterator[MailboxEntry]:
+    """Without how far they are read: a made-up number would have unread mail deleted."""
+    for row in mailboxes.mailboxes(organization):
+        if settings := row.settings:
+            yield MailboxEntry(row.name, settings.url, settings.password, settings.move_to)
 
 
 def _team(organization: Organization) -> Iterator[TeamEntry]:
@@ -251,6 +281,22 @@ def _take_domain(entry: DomainEntry, places: base.Places) -> int:
             if entry.warm_up:
                 domains.warm_up(row, entry.warm_up, now=places.now, by=places.by)
     except DomainRefused:
+        return 0
+    return row.pk
+
+
+def _take_mailbox(entry: MailboxEntry, places: base.Places) -> int:
+    """The number of the mailbox, which nobody connects to before somebody resumes it; 0 where it can't be made here,
+    or is here under another name."""
+    try:
+        settings = read_url(entry.url, entry.password, entry.move_to)
+        settings = structs.replace(settings, ca="", ours=False, paused="export")
+        here = [row.settings for row in mailboxes.mailboxes(places.organization) if row.settings]
+        if settings.place in {known.place for known in here}:
+            return 0
+        with transaction.atomic():
+            row = mailboxes.add_at(places.organization, entry.name, settings, now=places.now, by=places.by)
+    except (BadMailbox, MailboxTaken):
         return 0
     return row.pk
 

@@ -50,11 +50,11 @@ class ExportForm(DeskForm):
         ),
     )
     setup = forms.BooleanField(
-        label=lazy("Include routes, sending domains and team"),
+        label=lazy("Include routes, sending domains, mailboxes and team"),
         required=False,
         help_text=lazy(
-            "To move to another installation: passwords of your routes, DKIM keys, and who is on the team. Only for "
-            "encrypted exports in Samizdat format. If there’s another admin, they have to approve it."
+            "To move to another installation: passwords of your routes and mailboxes, DKIM keys, and who is on the "
+            "team. Only for encrypted exports in Samizdat format. If there’s another admin, they have to approve it."
         ),
     )
     reason = forms.CharField(

@@ -106,8 +106,8 @@ class MailboxPolls:
         wait = LAST
         try:
             wait = read(number, keeps_open, connections.close_all, lambda: number in self._changed)
-        except (polling.MailboxRemoved, OrganizationLocked):
-            pass
+        except (polling.MailboxRemoved, polling.MailboxPaused, OrganizationLocked):
+            pass  # Once it is resumed, it is one whose settings changed.
         except Exception as error:
             log.error("A mailbox could not be read and is tried again: %s", where_it_broke(error))
         finally:

@@ -1,5 +1,6 @@
 """Mailboxes that incoming email is read from: how each is, adding, changing, testing and removing one."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
@@ -13,6 +14,7 @@ from samizdat.accounts import pending_change_kinds, pending_changes
 from samizdat.accounts.models import Organization
 from samizdat.accounts.sealed_settings import leading
 from samizdat.core.content.problems import SENTENCES
+from samizdat.core.crypto.seal import SealError
 from samizdat.core.totals import FEWEST
 from samizdat.delivery import domain_ownership
 from samizdat.delivery.actions import remote_checks, route_webhooks
@@ -20,6 +22,7 @@ from samizdat.delivery.models import RemoteCheck
 from samizdat.incoming import queries
 from samizdat.incoming.mailboxes import actions
 from samizdat.incoming.models import PolledMailbox
+from samizdat.vault.errors import RecordBroken
 from samizdat.web import mailbox_words
 from samizdat.web.base_form import FormData, refuse
 from samizdat.web.delivery.forms.mailboxes import MailboxForm
@@ -152,6 +155,27 @@ def test_mailbox(request: DeskRequest, mailbox_id: int) -> HttpResponse:
     row = _row(request, mailbox_id)
     bounces = _address_of(request.organization, actions.shown(row)) or leading(request.organization).return_address
     return ask(request, "mailbox", row.pk, address(request.organization, "mailboxes"), address=bounces)
+
+
+@deed(ADMINS)
+def pause_mailbox(request: DeskRequest, mailbox_id: int) -> HttpResponse:
+    return _turn(request, mailbox_id, actions.pause, _("Mailbox “%(name)s” isn’t read until you resume it."))
+
+
+@deed(ADMINS)
+def resume_mailbox(request: DeskRequest, mailbox_id: int) -> HttpResponse:
+    return _turn(request, mailbox_id, actions.resume, _("Mailbox “%(name)s” is read again, within seconds."))
+
+
+def _turn(request: DeskRequest, number: int, turn: Callable[..., None], done: str) -> HttpResponse:
+    row = _row(request, number)
+    try:
+        turn(row, now=dbclock.asked(), by=request.person)
+    except (actions.NoSuchMailbox, SealError, RecordBroken):
+        messages.error(request, _("Its settings can’t be decrypted. Remove it and add it again."))
+    else:
+        messages.success(request, done % {"name": row.name})
+    return go(request, "mailboxes")
 
 
 @door(see=ADMINS, do=ADMINS)

@@ -16,6 +16,7 @@ from samizdat.audience import actions
 from samizdat.audience.models import STATUSES, Import
 from samizdat.portability import upload
 from samizdat.portability.errors import ExportRefused
+from samizdat.portability.parts.setup import mailboxes_wait
 from samizdat.portability.restore.documents import RestoreReport, read_report, team_to_invite
 from samizdat.web import labels
 from samizdat.web.base_form import refuse
@@ -123,8 +124,8 @@ def _also(report: RestoreReport) -> list[str]:
         (
             counts.get("setup", 0),
             ngettext(
-                "%(n)s route, sending domain or team member",
-                "%(n)s routes, sending domains and team members",
+                "%(n)s route, sending domain, mailbox or team member",
+                "%(n)s routes, sending domains, mailboxes and team members",
                 counts.get("setup", 0),
             ),
         ),
@@ -175,6 +176,7 @@ def _result(row: Import) -> dict[str, object]:
         "seconds": max(1, round(seconds)) if seconds is not None else None,
         "problem": report.sentence if row.state == "failed" else "",
         "has_setup": row.state == "finished" and bool(counts.get("setup")),
+        "mailboxes_wait": mailboxes_wait(row.organization),
         "team": team_to_invite(row) if row.state == "finished" and counts.get("setup") else [],
         "nothing_new": bool(rows) and counts.get("unchanged") == rows,
     }
