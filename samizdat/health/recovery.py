@@ -1,9 +1,12 @@
 """What is found about the ways back: shares of the key on paper, and the places that hold backups."""
 
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -16,7 +19,7 @@ from samizdat.delivery.backup_progress import progress
 from samizdat.delivery.backup_standing import place_standing
 from samizdat.events.actions import detail_of
 from samizdat.health.findings import Finding
-from samizdat.vault import keyring, shares
+from samizdat.vault import keyring, shares, strict
 from samizdat.vault.locks import unlocked
 
 # After so long nobody remembers where the pages are.
@@ -28,15 +31,34 @@ TAIL_LATE, TAIL_TOO_LATE = timedelta(minutes=10), timedelta(hours=6)
 
 
 def key_shares(now: datetime) -> Iterator[Finding]:
-    """Nothing where there are none: not everybody needs them."""
-    for details in (known.details for known in shares.sets(keyring.open_source())):
+    """Of the instance key, and of each strict key. Nothing where there are none: not everybody needs them."""
+    sets = [known.details for known in shares.sets(keyring.open_source())]
+    yield from _shares(sets, now, _("key shares"), {"command": "samizdat keys practice"})
+    for organization in Organization.objects.filter(pk__in=strict.owners()).order_by("pk"):
+        yield from strict_shares(organization, now)
+
+
+def strict_shares(organization: Organization, now: datetime) -> Iterator[Finding]:
+    """Also while it is locked."""
+    sets = [known.details for known in shares.sets(keyring.open_source(), bytes(organization.uid).hex())]
+    is_alone = Organization.objects.count() == 1
+    which = "" if is_alone else f" --organization {shlex.quote(organization.slug)}"
+    values = {"command": f"samizdat keys strict practice{which}", "organization": organization.name}
+    for finding in _shares(sets, now, _("%(organization)s, shares of its strict key"), values):
+        yield replace(finding, organization=organization.pk)
+
+
+def _shares(
+    sets: Iterable[shares.SetDetails], now: datetime, about: str | Promise, facts: Mapping[str, object]
+) -> Iterator[Finding]:
+    for details in sets:
         last = details.practiced or details.created
         values = {
             "words": details.first_words,
             "threshold": details.threshold,
             "count": details.count,
             "day": last,
-            "command": "samizdat keys practice",
+            **facts,
         }
         if now.date() - last > PRACTICE:
             sentence = (
@@ -50,7 +72,7 @@ def key_shares(now: datetime) -> Iterator[Finding]:
                     "its pages still open the data: %(command)s"
                 )
             )
-            yield Finding("keys.shares-unpracticed", "amber", _("key shares"), sentence, values)
+            yield Finding("keys.shares-unpracticed", "amber", about, sentence, values)
             continue
         sentence = (
             _("The set “%(words)s …”, %(threshold)s of %(count)s, was practiced on %(day)s.")
@@ -58,7 +80,7 @@ def key_shares(now: datetime) -> Iterator[Finding]:
             else _("The set “%(words)s …”, %(threshold)s of %(count)s, was created on %(day)s.")
         )
         del values["command"]
-        yield Finding("keys.shares", "good", _("key shares"), sentence, values)
+        yield Finding("keys.shares", "good", about, sentence, values)
 
 
 def places(now: datetime) -> Iterator[Finding]:

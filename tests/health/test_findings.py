@@ -16,6 +16,7 @@ from django.utils.translation import gettext, override
 from django.utils.translation import gettext_lazy as lazy
 
 from samizdat import dbclock
+from samizdat.accounts.actions import found_organization
 from samizdat.accounts.models import Organization
 from samizdat.backup.restore_test import records
 from samizdat.core.backup.manifest import FULL
@@ -30,6 +31,7 @@ from samizdat.health import machine, organizations, practice, recovery, server_f
 from samizdat.health.findings import Finding
 from samizdat.health.looks import FAILED, found_by
 from samizdat.vault import keyring, shares, strict
+from samizdat.vault.source import InstanceSource
 from tests.conftest import NOW
 
 ROOT = Path(__file__).parent.parent.parent
@@ -136,6 +138,27 @@ def test_shares_that_nobody_has_tried_for_a_year_are_named() -> None:
     assert (found.code, found.state) == ("keys.shares-unpracticed", "amber")
     assert "samizdat keys practice" in found.sentence and "never practiced" in found.sentence
     shares.remember_practice(details.identifier, now.date(), keyring.open_source())
+    (found,) = recovery.key_shares(now)
+    assert (found.code, found.state) == ("keys.shares", "good")
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_shares_of_a_strict_key_that_nobody_has_tried_are_named_to_its_admins(
+    lantern: Organization, vault: InstanceSource, monkeypatch: pytest.MonkeyPatch, shared: bool
+) -> None:
+    if shared:
+        found_organization("Harbor Bell", source=vault, today=NOW.date())
+    now, uid = dbclock.asked(), bytes(lantern.uid).hex()
+    details, _words = shares.make(bytes(range(32)), 2, 3, (now - timedelta(days=400)).date(), [], uid)
+    shares.remember_new(details, keyring.open_source())
+    assert list(recovery.key_shares(now)) == [], "of an organization that isn't strict any more"
+    monkeypatch.setattr(strict, "owners", lambda: [lantern.pk])
+    (found,) = recovery.key_shares(now)
+    assert (found.code, found.state, found.organization) == ("keys.shares-unpracticed", "amber", lantern.pk)
+    assert found.subject == "Northern Lantern, shares of its strict key" and "never practiced" in found.sentence
+    which = f" --organization {lantern.slug}" if shared else ""
+    assert found.sentence.endswith(f"samizdat keys strict practice{which}")
+    shares.remember_practice(details.identifier, now.date(), keyring.open_source(), uid)
     (found,) = recovery.key_shares(now)
     assert (found.code, found.state) == ("keys.shares", "good")
 

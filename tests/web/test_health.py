@@ -119,6 +119,19 @@ def test_key_shares_are_looked_at_by_the_page_and_only_where_nobody_shares_the_s
     assert details.first_words not in page(here, desk)
 
 
+def test_shares_of_its_strict_key_are_shown_to_one_of_several_organizations_alone(
+    here: House, there: House, desk: Desk
+) -> None:
+    sets = list[shares.SetDetails]()
+    for organization in (here.organization, there.organization):
+        details, _words = shares.make(INSTANCE_KEY, 2, 3, TODAY, sets, bytes(organization.uid).hex())
+        shares.remember_new(details, keyring.open_source())
+        sets.append(details)
+    reports.keep(here.organization, [FINE], timezone.now())
+    text = page(here, desk)
+    assert f"The set “{sets[0].first_words}" in text and sets[1].first_words not in text
+
+
 def test_it_speaks_the_language_of_whoever_reads_it(here: House, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     reports.look(timezone.now())
     here.people["admin"].language = "ru"

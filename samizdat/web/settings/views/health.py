@@ -1,6 +1,7 @@
 """Health: what is wrong with the installation, how urgent it is and what to do, as the worker found it last."""
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 
 from django.http import HttpResponse
@@ -9,7 +10,7 @@ from django.utils.translation import get_language
 
 from samizdat import dbclock
 from samizdat.accounts.models import Organization
-from samizdat.health import reports
+from samizdat.health import recovery, reports
 from samizdat.health.everything import key_shares
 from samizdat.health.findings import Wording
 from samizdat.health.looks import found_by
@@ -76,10 +77,11 @@ def show_health(request: DeskRequest) -> HttpResponse:
 
 
 def _live(organization: Organization) -> list[ShownFinding]:
-    """What no worker may open: key shares, of whoever has the server for themselves."""
-    if Organization.objects.exclude(pk=organization.pk).exists():
-        return []
-    return [_shown(organization, finding.code, finding.state, finding.wording()) for finding in found_by([key_shares])]
+    """What no worker may open: key shares; where organizations share the server, of this one's strict key alone."""
+    shares_of_it = partial(recovery.strict_shares, organization, dbclock.asked())
+    is_shared = Organization.objects.exclude(pk=organization.pk).exists()
+    findings = found_by([shares_of_it if is_shared else key_shares])
+    return [_shown(organization, finding.code, finding.state, finding.wording()) for finding in findings]
 
 
 def _stored(organization: Organization, report: InstallationReport) -> list[ShownFinding]:
