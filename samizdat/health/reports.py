@@ -93,14 +93,30 @@ def due(now: datetime, every: timedelta) -> bool:
 
 def kept(organization: Organization) -> InstallationReport | None:
     """The last report; None where there is none, or somebody without keys wrote it."""
+    try:
+        return _opened(organization)
+    except (RecordBroken, SealBroken, KeyMissing):
+        return None
+
+
+def is_altered(organization: Organization) -> bool:
+    """Whether there is a report that somebody without keys wrote or changed."""
+    try:
+        _opened(organization)
+    except (RecordBroken, SealBroken, KeyMissing):
+        return True
+    return False
+
+
+def _opened(organization: Organization) -> InstallationReport | None:
+    """Errors: RecordBroken, SealBroken, KeyMissing."""
     row = HealthReport.objects.filter(organization=organization).first()
     if row is None:
         return None
-    try:
-        keys = keyring.keys(organization)
-        return keys.open_json(row.sealed, "healthreport", "sealed", organization.pk, InstallationReport)
-    except (RecordBroken, SealBroken, KeyMissing):
-        return None
+    if not row.sealed:
+        raise RecordBroken("The health report is empty, as none is that we write. Check again.")
+    keys = keyring.keys(organization)
+    return keys.open_json(row.sealed, "healthreport", "sealed", organization.pk, InstallationReport)
 
 
 def keep(organization: Organization, findings: Sequence[Finding], now: datetime) -> InstallationReport:

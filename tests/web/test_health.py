@@ -9,6 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from samizdat.accounts.actions import found_organization
+from samizdat.delivery.models import HealthReport
 from samizdat.health import reports
 from samizdat.health.findings import Finding
 from samizdat.vault import keyring, shares
@@ -56,6 +57,23 @@ def test_the_worst_comes_first_with_a_command_or_a_page_and_the_sums_are_those_o
         assert f"<dt>{word}</dt><dd>{number}</dd>" in text
     assert "<code>chmod -R go-rwx &#x27;/srv/a b&#x27;</code>" in text and "data-copy=" in text
     assert f'href="/o/{here.organization.slug}/routes/"' in text.split("No sending route is working")[1]
+
+
+@pytest.mark.parametrize("forged", [b"", bytes(80), "cut", "another's"])
+def test_a_report_that_was_altered_says_so_and_what_to_do(
+    here: House, there: House, desk: Desk, forged: bytes | str
+) -> None:
+    reports.keep(here.organization, [OPEN], timezone.now())
+    reports.keep(there.organization, [FINE], timezone.now())
+    mine, other = (HealthReport.objects.get(organization=each.organization).sealed for each in (here, there))
+    sealed = {"cut": mine[:-1], "another's": other}[forged] if isinstance(forged, str) else forged
+    HealthReport.objects.filter(organization=here.organization).update(sealed=sealed)
+    text = page(here, desk)
+    assert "The last report was changed in the database" in text and "<code>samizdat doctor</code>" in text
+    assert "Nothing checked yet" not in text and "Everything is fine" not in text and "Check now" in text
+    assert "The health report was changed in the database" in page(here, desk, "")
+    reports.keep(here.organization, [FINE], timezone.now())
+    assert "changed in the database" not in page(here, desk) + page(here, desk, "")
 
 
 def test_where_all_is_well_it_says_what_was_checked(here: House, desk: Desk) -> None:

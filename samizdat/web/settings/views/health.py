@@ -66,6 +66,7 @@ def show_health(request: DeskRequest) -> HttpResponse:
     good = sorted((each for each in shown if each.state == "good"), key=lambda each: each.group)
     facts = {
         "report": report,
+        "is_altered": report is None and reports.is_altered(organization),
         "red": [each for each in shown if each.state == "red"],
         "amber": [each for each in shown if each.state == "amber"],
         "good": [(topic, list(rows)) for topic, rows in groupby(good, lambda each: each.group)],

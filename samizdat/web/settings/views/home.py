@@ -155,11 +155,14 @@ def _health(request: DeskRequest) -> list[dict[str, str]]:
         return []
     report = reports.kept(request.organization)
     serious = report.count("red") if report else 0
+    see = address(request.organization, "health")
+    if report is None and reports.is_altered(request.organization):
+        title = _("The health report was changed in the database")
+        return [_need("stop", title, _("It could hide a problem. Health says what to do."), see, _("Open Health"))]
     if not serious:
         return []
     title = ngettext("%(n)s serious problem to fix now", "%(n)s serious problems to fix now", serious)
     text = _("Health says what each of them means and what to do.")
-    see = address(request.organization, "health")
     return [_need("stop", title % {"n": count(serious)}, text, see, _("Open Health"))]
 
 
