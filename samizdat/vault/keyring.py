@@ -38,7 +38,7 @@ from samizdat.vault.errors import (
     RecordBroken,
     VaultError,
 )
-from samizdat.vault.models import KeyLock, Proof, StrictKey, VaultKey
+from samizdat.vault.models import KeptKey, KeyLock, NextInstanceKey, Proof, StrictKey, VaultKey
 from samizdat.vault.socket_source import SocketSource
 from samizdat.vault.source import InstanceSource, KeySource
 
@@ -53,7 +53,7 @@ AFTER_A_MOVE = timedelta(days=8)
 LONGEST_WAIT = 600.0
 _LOCK_NOT_AVAILABLE = "55P03"
 
-PROOF_LABEL = "proof:1"
+PROOF_LABEL, NEXT_LABEL = "proof:1", "instance:next"
 # Another day whenever seals, MACs or tables change before the first release: an older database is refused by it.
 PROOF_WORD = b"samizdat: this key belongs here, 2026-12-02, second."
 
@@ -65,6 +65,7 @@ _source: KeySource | None = None
 # By number and uid: whoever writes the database can give an organization the other of another for a moment.
 _keys: dict[tuple[int, bytes], "OrganizationKeys"] = {}
 _derived: dict[str, bytes] = {}
+_former: dict[str, tuple["FormerKey", ...]] = {}
 
 
 class HasKeys(Protocol):
@@ -169,6 +170,8 @@ def open_source() -> KeySource:
         if _source is None:
             folder = data_folder()
             source = SocketSource.inherited() or SocketSource.running(folder) or sources.open_here()
+            if isinstance(source, InstanceSource):
+                source.remember_next(next_key(source))
             _check(source)
             _source = source
         return _source
@@ -181,6 +184,7 @@ def use(source: KeySource | None) -> None:
         _source = source
         _keys.clear()
         _derived.clear()
+        _former.clear()
 
 
 def opened_here() -> InstanceSource | None:
@@ -204,6 +208,71 @@ def derive(purpose: str) -> bytes:
         with _lock:
             key = _derived[purpose] = open_source().derive(purpose)
     return key
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class FormerKey:
+    """What was derived for a purpose from an instance key that was replaced. number: of that key, the first one has 1.
+    through: the highest number of a row that was made with it."""
+
+    number: int
+    key: bytes
+    through: int
+
+
+def kept_label(purpose: str, number: int, through: int) -> str:
+    """All of it counts: whoever writes the database would have a key that they know check later rows."""
+    return f"kept:{purpose} {number} {through}"
+
+
+def former(purpose: str) -> tuple[FormerKey, ...]:
+    """Of a purpose whose keys are kept, the newest first. They read and check, and make nothing."""
+    known = _former.get(purpose)
+    if known is None:
+        with _lock:
+            source = open_source()
+            rows = KeptKey.objects.filter(purpose=purpose).order_by("-number")
+            known = _former[purpose] = tuple(_opened(source, row) for row in rows)
+    return known
+
+
+def _opened(source: KeySource, row: KeptKey) -> FormerKey:
+    key = source.unwrap(kept_label(row.purpose, row.number, row.through), row.wrapped)
+    return FormerKey(row.number, key, row.through)
+
+
+def instance_number() -> int:
+    """Of the instance key: 1, and one more each time it was replaced."""
+    newest = former("log")
+    return newest[0].number + 1 if newest else 1
+
+
+def key_of_row(purpose: str, row: int) -> bytes:
+    """What checks a row of this number: the key of its time. Whoever has a former one makes no row of today with it."""
+    for each in reversed(former(purpose)):
+        if row <= each.through:
+            return each.key
+    return derive(purpose)
+
+
+def sealing(purpose: str) -> seal.Key:
+    """What a purpose whose keys are kept seals with."""
+    return seal.Key(instance_number(), derive(purpose))
+
+
+def ring(purpose: str) -> seal.KeyRing:
+    """What opens all that such a purpose has sealed."""
+    keys = [sealing(purpose), *(seal.Key(each.number, each.key) for each in former(purpose))]
+    return seal.KeyRing({key.number: key for key in keys})
+
+
+def next_key(source: InstanceSource) -> bytes | None:
+    """The instance key that replaced the one in `source`; None where none did, or the database has none yet."""
+    try:
+        row = NextInstanceKey.objects.first()
+        return source.unwrap(NEXT_LABEL, row.wrapped) if row else None
+    except (OperationalError, ProgrammingError, KeyWrong):
+        return None
 
 
 def fingerprint() -> bytes:

@@ -148,7 +148,7 @@ class KeyServer:
             wipe(text)
             if role not in SEALING and not ask.keys() & _ABOUT_PROCESSES and (refusal := self._refuses()):
                 raise refusal
-            if "unwrap" in ask and str(ask["label"]).split(":")[0] in kinds and self._may_open(role, ask["label"]):
+            if "unwrap" in ask and self._may_have(role, str(ask["label"])):
                 return {"key": _packed(self._source.unwrap(ask["label"], base64.b64decode(ask["unwrap"])))}
             if "wrap" in ask and role == "desk" and str(ask["label"]).split(":")[0] in kinds:
                 return {"wrapped": pack(self._wrap(ask))}
@@ -203,6 +203,12 @@ class KeyServer:
         place, box, kind = bytes.fromhex(ask["place"]), base64.b64decode(ask["box"]), str(ask["kind"])
         self._room.take(place, kind, len(box))
         return take_in(place, box, kind, *marks)
+
+    def _may_have(self, role: str, label: str) -> bool:
+        kind, _colon, rest = label.partition(":")
+        if kind == "kept":  # Of a former instance key: whoever may have that of the present one.
+            return rest.rsplit(" ", 2)[0] in ROLES[role][1]
+        return kind in ROLES[role][0] and self._may_open(role, label)
 
     def _may_open(self, role: str, label: str) -> bool:
         """The label names kind, number and organization of a key, which opens under it alone. Errors:

@@ -91,3 +91,23 @@ class Proof(models.Model):
     """A known word wrapped by the instance key: tells at once whether a key file belongs to this database."""
 
     wrapped = models.BinaryField()
+
+
+class NextInstanceKey(models.Model):
+    """The instance key that replaced the one before it, wrapped by that one: a start with either of them works, until
+    the new one is where it comes from (instance_exchange.py)."""
+
+    wrapped = models.BinaryField()
+
+
+class KeptKey(models.Model):
+    """A key that was derived from a former instance key, for one purpose (purposes.py), wrapped by the present one: it
+    reads and checks what was made with it."""
+
+    purpose = models.CharField(max_length=40)
+    number = models.PositiveSmallIntegerField()  # Of the instance key; the first one has 1.
+    through = models.BigIntegerField()  # The highest number of a row that it was made for.
+    wrapped = models.BinaryField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["purpose", "number"], name="keptkey_once")]

@@ -58,7 +58,7 @@ def sets(source: KeySource, organization: str = "") -> list[Known]:
     known = []
     for row in ShareSet.objects.order_by("id"):
         try:
-            details = msgspec.json.decode(source.unwrap(_label(row), row.wrapped), type=SetDetails)
+            details = msgspec.json.decode(source.unwrap(label(row), row.wrapped), type=SetDetails)
         except (VaultError, msgspec.DecodeError):
             continue
         if details.organization == organization:
@@ -66,12 +66,12 @@ def sets(source: KeySource, organization: str = "") -> list[Known]:
     return known
 
 
-def _label(row: ShareSet) -> str:
+def label(row: ShareSet) -> str:
     return f"shares:{row.pk}"
 
 
 def _remember(row: ShareSet, details: SetDetails, source: KeySource) -> None:
-    row.wrapped = source.wrap(_label(row), msgspec.json.encode(details))
+    row.wrapped = source.wrap(label(row), msgspec.json.encode(details))
     row.save(update_fields=["wrapped"])
 
 

@@ -77,6 +77,11 @@ class InstanceSource:
         """Once the key service gives it again."""
         self._instance_key = bytearray(instance_key)
 
+    def remember_next(self, instance_key: bytes | None) -> None:
+        """The one that replaced it, where one did."""
+        if instance_key is not None:
+            self._instance_key[:] = instance_key
+
     def unwrap(self, label: str, wrapped: bytes | memoryview) -> bytes:
         """Errors: KeyWrong, OrganizationLocked for one of a strict organization whose key nobody has given."""
         inner = self.unwrap_outer(label, wrapped)

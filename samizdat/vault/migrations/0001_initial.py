@@ -23,6 +23,26 @@ class Migration(InitialMigration):
             ],
         ),
         migrations.CreateModel(
+            name='NextInstanceKey',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('wrapped', models.BinaryField()),
+            ],
+        ),
+        migrations.CreateModel(
+            name='KeptKey',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('purpose', models.CharField(max_length=40)),
+                ('number', models.PositiveSmallIntegerField()),
+                ('through', models.BigIntegerField()),
+                ('wrapped', models.BinaryField()),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=['purpose', 'number'], name='keptkey_once')],
+            },
+        ),
+        migrations.CreateModel(
             name='KeyLock',
             fields=[
                 ('organization', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='key_lock', serialize=False, to='accounts.organization')),
