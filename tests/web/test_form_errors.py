@@ -58,3 +58,5 @@ def test_the_summary_leads_to_the_first_of_several_radio_buttons() -> None:
 
 def test_a_command_in_a_sentence_is_code_and_nothing_of_it_is_markup() -> None:
     assert commands("Run `age-keygen -o <file>`.") == "Run <code>age-keygen -o &lt;file&gt;</code>."
+    whole = 'Run <code>samizdat move <span class="option">--redirect</span> nginx</code> -- now.'
+    assert commands("Run `samizdat move --redirect nginx` -- now.") == whole

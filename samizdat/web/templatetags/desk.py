@@ -62,8 +62,14 @@ def breakable(address: str) -> SafeString:
 
 @register.filter
 def commands(text: object) -> SafeString:
-    """A sentence with what it has between backticks as code: commands, as sentences of the command line write them."""
-    return mark_safe(re.sub(r"`([^`]+)`", r"<code>\1</code>", conditional_escape(str(text))))  # noqa: S308 - escaped first
+    """A sentence with what it has between backticks as code: commands, as sentences of the command line write them. No
+    option of one is broken over two lines: browsers would after each hyphen."""
+
+    def code(found: re.Match[str]) -> str:
+        whole = re.sub(r"(?<!\S)--[\w-]+", r'<span class="option">\g<0></span>', found[1])
+        return f"<code>{whole}</code>"
+
+    return mark_safe(re.sub(r"`([^`]+)`", code, conditional_escape(str(text))))  # noqa: S308 - escaped first
 
 
 @register.simple_tag(takes_context=True)
