@@ -22,12 +22,18 @@ def caddy(old_url: str, new_url: str) -> str:
 
 
 def nginx(old_url: str, new_url: str) -> str:
-    """For nginx, with its own certificate for the old name."""
+    """For nginx, with its own certificate for the old name. What is passed on goes to the new address alone, by its
+    certificate, which nginx checks only if it is told to; and none of it is kept in a file on its way."""
+    old = urlsplit(old_url)
+    port, tls = (old.port or 443, " ssl") if old.scheme == "https" else (old.port or 80, "")
+    lines = [
+        f"listen {port}{tls};",
+        f"listen [::]:{port}{tls};",
+        f"server_name {old.hostname};",
+        *(["ssl_certificate /etc/ssl/old-name.pem;", "ssl_certificate_key /etc/ssl/old-name.key;"] if tls else []),
+    ]
     return f"""server {{
-    listen 443 ssl;
-    server_name {urlsplit(old_url).hostname};
-    ssl_certificate /etc/ssl/old-name.pem;
-    ssl_certificate_key /etc/ssl/old-name.key;
+    {"\n    ".join(lines)}
     access_log off;
     error_log /dev/null;
     location / {{
@@ -35,8 +41,15 @@ def nginx(old_url: str, new_url: str) -> str:
             return 308 {new_url}$request_uri;
         }}
         proxy_pass {_origin(new_url)};
+        proxy_http_version 1.1;
+        proxy_request_buffering off;
         proxy_set_header Host {urlsplit(new_url).netloc};
+        proxy_set_header X-Forwarded-For "";
+        proxy_set_header User-Agent "";
         proxy_ssl_server_name on;
+        proxy_ssl_verify on;
+        proxy_ssl_verify_depth 3;
+        proxy_ssl_trusted_certificate /etc/ssl/certs/ca-certificates.crt;
     }}
 }}"""
 

@@ -1,9 +1,13 @@
-"""Links of earlier emails at an address that was given up: a real Caddy with the lines that we print."""
+"""Links of earlier emails at an address that was given up: a real Caddy and a real nginx with the lines that we
+print."""
 
 import os
+import socket
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -86,5 +90,72 @@ def test_caddy_understands_the_lines_as_they_are_printed(tmp_path: Path) -> None
 
 def test_the_lines_for_nginx_name_both_addresses() -> None:
     lines = former_links.nginx(OLD, NEW)
+    assert "listen 443 ssl;" in lines and "listen [::]:443 ssl;" in lines
     assert "server_name letters.lantern.example;" in lines
     assert f"return 308 {NEW}$request_uri;" in lines and f"proxy_pass {NEW};" in lines
+    assert "listen 8443 ssl;" in former_links.nginx(f"{OLD}:8443", NEW)
+
+
+def test_nginx_is_told_to_look_at_the_certificate_of_the_new_address() -> None:
+    """It wouldn't by itself, and would hand a press on a link to whoever answers under that name."""
+    lines = former_links.nginx(OLD, NEW)
+    assert "proxy_ssl_verify on;" in lines and "proxy_ssl_trusted_certificate /etc/ssl/certs/" in lines
+
+
+@contextmanager
+def running_nginx(folder: Path, port: int, lines: str) -> Iterator[None]:
+    """On loopback alone, with what it writes in this folder."""
+    listens = f"    listen {port};\n    listen [::]:{port};\n"
+    assert listens in lines
+    lines = lines.replace(listens, f"    listen 127.0.0.1:{port};\n")
+    paths = " ".join(
+        f"{name}_temp_path {folder}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    head = f"daemon off; master_process off; pid {folder}/pid; error_log {folder}/errors; events {{}}"
+    config = folder / "nginx.conf"
+    config.write_text(f"{head}\nhttp {{\n{paths} access_log {folder}/requests;\n{lines}\n}}\n")
+    tool = find_tool("nginx")
+    assert tool is not None
+    process = subprocess.Popen([tool, "-c", str(config)], stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 60
+        while not _answers(port):
+            assert process.poll() is None and time.monotonic() < deadline, (folder / "errors").read_text()
+            time.sleep(0.02)
+        yield
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _answers(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 5).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not find_tool("nginx"), reason="needs a real nginx (apt-get install nginx-light)")
+def test_nginx_leads_on_what_is_read_and_passes_on_a_press(tmp_path: Path, installation: ThreadingHTTPServer) -> None:
+    port, new = free_port(), f"http://127.0.0.1:{installation.server_address[1]}"
+    name = f"letters.lantern.example:{port}"
+
+    def asked(method: str, path: str, body: bytes | None = None) -> tuple[int, str]:
+        connection = HTTPConnection("127.0.0.1", port, timeout=60)
+        connection.request(method, path, body, {"Host": name, "User-Agent": "Xq7", "X-Forwarded-For": "192.0.2.7"})
+        answer = connection.getresponse()
+        answer.read()
+        connection.close()
+        return answer.status, answer.getheader("Location") or ""
+
+    with running_nginx(tmp_path, port, former_links.nginx(f"http://{name}", new)):
+        for path in ("/u/abc?ru", "/archive/7/%D0%B0?x=%20y", "/c/tok%2Fen.-_~", "/i/x.png", "//evil.example/x"):
+            for method in ("GET", "HEAD"):
+                assert asked(method, path) == (308, f"{new}{path}")
+        assert _Installation.heard == []
+        assert asked("POST", "/u/abc?x=%20", b"List-Unsubscribe=One-Click")[0] == 200
+    [(method, path, body, host, agent)] = _Installation.heard
+    assert (method, path, body) == ("POST", "/u/abc?x=%20", "List-Unsubscribe=One-Click")
+    assert f"http://{host}" == new and not agent, "neither where somebody sat nor by what program"
+    assert "abc" not in (tmp_path / "errors").read_text() + (tmp_path / "requests").read_text()
