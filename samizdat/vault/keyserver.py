@@ -1,12 +1,12 @@
 """The supervisor's side and the children's side of asking for keys.
 
-One JSON object a line each way. Over the pair of sockets a child is born with, its role decides what it gets;
-over the socket in the data folder (0600, same user) commands get what the desk gets, once they have shown the secret
-that lies beside it. A process of ours that reads strangers' files is of the same user and can read no file there.
+One JSON object a line each way, and keys behind it as they are (key_line.py). Over the pair of sockets a child is born
+with, its role decides what it gets; over the socket in the data folder (0600, same user) commands get what the desk
+gets, once they have shown the secret that lies beside it. A process of ours that reads strangers' files is of the same
+user and can read no file there.
 """
 
 import base64
-import binascii
 import contextlib
 import hmac
 import json
@@ -32,6 +32,7 @@ from samizdat.vault.errors import (
     OrganizationLocked,
     VaultError,
 )
+from samizdat.vault.key_line import FOLLOW, KeyLine
 from samizdat.vault.purposes import of_role
 from samizdat.vault.socket_source import SECRET_NAME, SOCKET_NAME, pack, short
 from samizdat.vault.source import InstanceSource, KeySource
@@ -121,48 +122,43 @@ class KeyServer:
         """secret: what has to be said first of all."""
         if role in SEALING:
             processes.come_behind()
-        with connection, connection.makefile("rwb") as stream:
-            if secret and not hmac.compare_digest(stream.readline(len(secret)), secret):
+        with contextlib.closing(KeyLine(connection)) as line:
+            if secret and not hmac.compare_digest(line.line(len(secret)), secret):
                 return
             # A child that was taken may send gigabytes without an end of line, or stop in the middle of one.
             most = MOST_HANDED_IN if role == "public" else MOST_ASKED
             try:
-                while (line := stream.readline(most)).endswith(b"\n"):
-                    answer = self._answer(line, role)
-                    text = json.dumps(answer)
-                    encoded = text.encode()
-                    stream.write(encoded)
-                    stream.write(b"\n")
-                    stream.flush()
-                    wipe(line, text, encoded)
-                    if isinstance(key := answer.get("key"), str):
-                        wipe(key)
+                while (question := line.line(most)).endswith(b"\n"):
+                    answer = self._answer(question, role, line.key)
+                    key = answer.pop("key") if isinstance(answer.get("key"), bytes) else None
+                    try:
+                        line.send(answer, key)
+                    finally:
+                        wipe(key or b"")
             finally:
                 connections.close_all()  # Of this thread.
 
-    def _answer(self, line: bytes, role: str) -> dict[str, object]:
+    def _answer(self, line: bytes, role: str, behind: Callable[[int], bytes] = bytes) -> dict[str, Any]:
+        """A key in it as bytes that nobody else has. behind(count): the key that came behind the question. Keys that
+        pass through here are written over: after a lock nobody has them, and we go on."""
         kinds, purposes = ROLES[role]
+        given = b""
         try:
-            text = line.decode()
-            ask = json.loads(text)
-            wipe(text)
+            ask = json.loads(line)
+            given = behind(ask.get(FOLLOW, 0))
             if role not in SEALING and not ask.keys() & _ABOUT_PROCESSES and (refusal := self._refuses()):
                 raise refusal
             if "unwrap" in ask and self._may_have(role, str(ask["label"])):
-                return {"key": _packed(self._source.unwrap(ask["label"], base64.b64decode(ask["unwrap"])))}
-            if "wrap" in ask and role == "desk" and str(ask["label"]).split(":")[0] in kinds:
-                return {"wrapped": pack(self._wrap(ask))}
+                return {"key": self._source.unwrap(ask["label"], base64.b64decode(ask["unwrap"]))}
+            if "wrap" in ask and role == "desk" and str(ask["wrap"]).split(":")[0] in kinds:
+                return {"wrapped": pack(self._wrap(ask, given))}
             if "hold" in ask and role == "desk" and isinstance(self._source, InstanceSource):
-                key, opens = _unpacked(ask["hold"]), base64.b64decode(ask["opens"])
-                try:
-                    self._source.hold(key, float(ask["seconds"]), ask["label"], opens)
-                finally:
-                    wipe(key)
+                self._source.hold(given, float(ask["seconds"]), ask["hold"], base64.b64decode(ask["opens"]))
                 return {"held": True}
             if "left" in ask and role == "desk" and isinstance(self._source, InstanceSource):
                 return {"seconds": self._source.seconds_left(ask["left"])}
             if ask.get("derive") in purposes:
-                return {"key": pack(self._source.derive(ask["derive"]))}
+                return {"key": self._source.derive(ask["derive"])}
             if "links" in ask and role == "public":
                 return {"links": self._reader_links()}
             if "checks" in ask and role == "public":
@@ -185,13 +181,14 @@ class KeyServer:
             return {"error": str(error)}
         except Exception as error:  # A broken question must not take the supervisor down.
             return {"error": f"The key server did not understand the question ({type(error).__name__})."}
+        finally:
+            wipe(given)
 
-    def _wrap(self, ask: dict[str, Any]) -> bytes:
+    def _wrap(self, ask: dict[str, Any], secret: bytes) -> bytes:
         """`outer`: where somebody turns off that an organization is strict."""
-        label, secret = ask["label"], _unpacked(ask["wrap"])
         if ask.get("outer") and isinstance(self._source, InstanceSource):
-            return self._source.wrap_outer(label, secret)
-        return self._source.wrap(label, secret)
+            return self._source.wrap_outer(ask["wrap"], secret)
+        return self._source.wrap(ask["wrap"], secret)
 
     def _hand_in(self, ask: dict[str, Any]) -> bool:
         """On SQLite nobody but us keeps the public process from rewriting what it may write, so it may only read the
@@ -220,22 +217,6 @@ class KeyServer:
         if self._is_locked(*owner):
             raise OrganizationLocked
         return role != "sender" or self._has_to_send(*owner)
-
-
-# What an organization's keys pass through here is written over: after a lock nobody has them, and we go on.
-
-
-def _packed(secret: bytes) -> str:
-    encoded = base64.b64encode(secret)
-    text = encoded.decode()
-    wipe(secret, encoded)
-    return text
-
-
-def _unpacked(text: str) -> bytes:
-    secret = binascii.a2b_base64(text)
-    wipe(text)
-    return secret
 
 
 def stop_listening(folder: Path) -> None:

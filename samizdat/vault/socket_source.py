@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from samizdat.vault.errors import KeyRefused, KeyServiceStopped, KeyServiceUnreachable, OrganizationLocked
+from samizdat.vault.key_line import FOLLOW, KeyLine
 
 SOCKET_NAME, SECRET_NAME = "keys.sock", "keys.secret"
 FD_VARIABLE = "SAMIZDAT_KEYS_FD"
@@ -31,7 +32,7 @@ class SocketSource:
     """A source that asks the supervisor."""
 
     def __init__(self, connection: socket.socket) -> None:
-        self._stream = connection.makefile("rwb")
+        self._line = KeyLine(connection)
         self._lock = threading.Lock()
 
     @classmethod
@@ -53,13 +54,15 @@ class SocketSource:
             return None  # Left by a supervisor that was killed: the command opens the key file itself.
         return cls(connection)
 
-    def _ask(self, question: dict[str, object]) -> dict[str, Any]:
+    def _ask(self, question: dict[str, object], key: bytes | None = None) -> dict[str, Any]:
+        """The answer; the key behind it under "key"."""
         with self._lock:
             try:
-                self._stream.write(json.dumps(question).encode() + b"\n")
-                self._stream.flush()
-                answer: dict[str, Any] = json.loads(self._stream.readline() or "{}")
-            except (OSError, ValueError):
+                self._line.send(question, key)
+                answer: dict[str, Any] = json.loads(self._line.line() or "{}")
+                if FOLLOW in answer:
+                    answer["key"] = self._line.key(answer[FOLLOW])
+            except (OSError, EOFError, ValueError):
                 answer = {}
         if answer.get("code") == OrganizationLocked.code:
             raise OrganizationLocked(answer["error"])
@@ -71,21 +74,23 @@ class SocketSource:
         return answer
 
     def unwrap(self, label: str, wrapped: bytes | memoryview) -> bytes:
-        return base64.b64decode(self._ask({"unwrap": pack(bytes(wrapped)), "label": label})["key"])
+        key: bytes = self._ask({"unwrap": pack(bytes(wrapped)), "label": label})["key"]
+        return key
 
     def derive(self, purpose: str) -> bytes:
-        return base64.b64decode(self._ask({"derive": purpose})["key"])
+        key: bytes = self._ask({"derive": purpose})["key"]
+        return key
 
     def wrap(self, label: str, secret: bytes) -> bytes:
-        return base64.b64decode(self._ask({"wrap": pack(secret), "label": label})["wrapped"])
+        return base64.b64decode(self._ask({"wrap": label}, secret)["wrapped"])
 
     def wrap_outer(self, label: str, inner: bytes) -> bytes:
         """Under the instance key alone, also where the organization is strict."""
-        return base64.b64decode(self._ask({"wrap": pack(inner), "label": label, "outer": True})["wrapped"])
+        return base64.b64decode(self._ask({"wrap": label, "outer": True}, inner)["wrapped"])
 
     def hold(self, strict_key: bytes, seconds: float, label: str, wrapped: bytes) -> None:
         """Unlocks a strict organization for so long, as InstanceSource does."""
-        self._ask({"hold": pack(strict_key), "seconds": seconds, "label": label, "opens": pack(wrapped)})
+        self._ask({"hold": label, "seconds": seconds, "opens": pack(wrapped)}, strict_key)
 
     def seconds_left(self, label: str) -> float:
         """Until a strict organization locks by itself, as of InstanceSource."""

@@ -15,19 +15,6 @@ def test_a_text_is_zeros_where_it_lay(length: int) -> None:
     assert secret == bytes(length) and beside == before
 
 
-@pytest.mark.parametrize("length", [2, 43, 44, 5000])
-def test_so_is_a_string(length: int) -> None:
-    secret = os.urandom(length).hex()
-    wipe(secret)
-    assert secret == "\0" * 2 * length
-
-
 def test_what_python_shares_stays() -> None:
-    wipe(b"", "", bytes([97]), chr(97))
-    assert (bytes([97]), chr(97)) == (b"a", "a")
-
-
-def test_what_is_not_ascii_stays() -> None:
-    text = "".join(["ключ", "и"])
-    wipe(text)
-    assert text == "ключи"
+    wipe(b"", bytes([97]))
+    assert bytes([97]) == b"a"

@@ -30,6 +30,7 @@ from samizdat.health import installation
 from samizdat.vault import box_keys, keyring, purposes
 from samizdat.vault.box_keys import BoxKeys
 from samizdat.vault.errors import KeyFileBroken, KeyFileOpen, KeyRefused, KeyWrong, OrganizationLocked
+from samizdat.vault.key_line import FOLLOW
 from samizdat.vault.keyring import label
 from samizdat.vault.keyserver import MOST_HANDED_IN, KeyServer
 from samizdat.vault.models import VaultKey
@@ -37,7 +38,10 @@ from samizdat.vault.socket_source import SECRET_NAME, SOCKET_NAME, SocketSource
 from samizdat.vault.source import InstanceSource
 from samizdat.vault.sources.key_file import new_instance_key, read_key_file
 from samizdat.worker.inbox import link_keys
+from tests import warm
 from tests.conftest import INSTANCE_KEY, NOW, TODAY
+from tests.worker.conftest import ROOT, until
+from tests.worker.test_key_locks import times_in_memory
 
 SOURCE = InstanceSource(INSTANCE_KEY)
 LINKS = [{"organization": "00", "number": 1, "keys": {}}]
@@ -103,8 +107,7 @@ def test_a_process_gets_what_its_role_needs_and_no_more(
 ) -> None:
     opened = [kind for kind in KINDS if "key" in ask(server, role, unwrap=wrapped(f"{kind}:1"), label=f"{kind}:1")]
     derived = [purpose for purpose in PURPOSES if "key" in ask(server, role, derive=purpose)]
-    secret = base64.b64encode(b"secret").decode()
-    closed = [kind for kind in KINDS if "wrapped" in ask(server, role, wrap=secret, label=f"{kind}:1")]
+    closed = [kind for kind in KINDS if "wrapped" in ask(server, role, wrap=f"{kind}:1", key_bytes=6)]
     told = "links" in ask(server, role, links=True)
     takes_mail = role in ("lmtp", "smtp")
     assert ("key" in ask(server, role, seal_to="00" * 16)) is (told or takes_mail), "as little as what is read with"
@@ -404,6 +407,42 @@ def test_a_key_that_was_passed_on_is_written_over() -> None:
     assert source.derive("log") == SOURCE.derive("log"), "so the answer before it is done with"
     assert passed_on == [bytes(32)]
     ours.close()
+
+
+@pytest.mark.parametrize("role", ["desk", "worker"])
+def test_so_is_a_key_that_was_given_to_the_supervisor_and_one_that_it_refuses(server: KeyServer, role: str) -> None:
+    given, known = os.urandom(32), label("data", 1, SENDS)
+    question = json.dumps({"wrap": known, FOLLOW: len(given)}).encode()
+    assert ("wrapped" in server._answer(question, role, lambda _count: given)) is (role == "desk")
+    assert given == bytes(32)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root reads the memory of processes")
+def test_none_of_the_keys_that_pass_stays_in_memory(tmp_path: Path) -> None:
+    """Whoever was given them may be there still: the desk, while nobody reads a page."""
+    code = (
+        "from samizdat.cli.bootstrap import load_django; load_django(); import threading; from pathlib import Path;"
+        "from samizdat.vault.keyserver import KeyServer; from samizdat.vault.source import InstanceSource;"
+        f"server = KeyServer(InstanceSource({INSTANCE_KEY!r}), list, lambda _uid: (1, b''), lambda *_owner: True);"
+        f"server.listen(Path({str(tmp_path)!r})); threading.Event().wait()"
+    )
+    known, count = label("data", 1, SENDS), 30
+    opened, closed, strict_keys = ([os.urandom(32) for _number in range(count)] for _kind in range(3))
+    environment = {**os.environ, "SAMIZDAT_DATA": str(tmp_path)}
+    with warm.Process(["-c", code], cwd=ROOT, env=environment) as process:
+        try:
+            asked = [until(lambda: SocketSource.running(tmp_path)) for _connection in range(3)]
+            for number, (secret, new, strict_key) in enumerate(zip(opened, closed, strict_keys, strict=True)):
+                source = asked[number % 3]
+                assert source.unwrap(known, SOURCE.wrap(known, secret)) == secret
+                assert SOURCE.unwrap(known, source.wrap(known, new)) == new
+                inner = strict.wrap(strict_key, secret, known, os.urandom(12))
+                source.hold(strict_key, 0, known, SOURCE.wrap_outer(known, inner))
+            secrets = [*opened, *closed, *strict_keys]
+            texts = [base64.b64encode(secret)[:42] for secret in secrets]
+            until(lambda: not times_in_memory(process.pid, [*secrets, *texts]), 60)
+        finally:
+            process.kill()
 
 
 def test_a_strict_key_is_written_over_once_it_is_let_go() -> None:

@@ -18,6 +18,7 @@ from samizdat.delivery.actions import key_locks, strict_keys
 from samizdat.events.models import Event
 from samizdat.vault import keyring, locks, share_pages, shares, strict
 from samizdat.vault.errors import KeyWrong, OrganizationLocked, StrictRefused
+from samizdat.vault.key_line import FOLLOW
 from samizdat.vault.keyserver import KeyServer
 from samizdat.vault.models import StrictKey, VaultKey
 from samizdat.vault.source import STRICT_KINDS, InstanceSource
@@ -247,13 +248,17 @@ def test_the_key_server_lets_the_web_app_unlock_it_and_no_other_process(lantern:
     server = KeyServer(known, list, lambda uid: link_keys.box_key(known, uid), lambda *_owner: True)
     row = VaultKey.objects.get(organization=lantern, kind="data")
     strict_key = strict.opened(lantern, strict.people(lantern), VERAS)
-    packed = {"hold": strict_key, "opens": bytes(row.wrapped)}
-    asked = {name: base64.b64encode(part).decode() for name, part in packed.items()}
-    line = json.dumps({**asked, "seconds": 60, "label": keyring.label_of(row, lantern)}).encode()
+    opened = base64.b64encode(bytes(row.wrapped)).decode()
+    asked = {"hold": keyring.label_of(row, lantern), "opens": opened, "seconds": 60, FOLLOW: len(strict_key)}
+    line = json.dumps(asked).encode()
+
+    def given(count: int) -> bytes:
+        return memoryview(strict_key)[:count].tobytes()
+
     for role in ("worker", "sender", "public", "lmtp"):
-        assert "error" in server._answer(line, role)
+        assert "error" in server._answer(line, role, given)
         assert opens(lantern, known) == {"link"}
-    assert server._answer(line, "desk") == {"held": True}
+    assert server._answer(line, "desk", given) == {"held": True}
     assert opens(lantern, known) == {"link", *STRICT_KINDS}
 
 

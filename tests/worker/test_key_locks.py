@@ -100,6 +100,10 @@ def in_memory(number: int, secrets: list[bytes]) -> bool:
     return any(secret in part for part in written_memory(number) for secret in secrets)
 
 
+def times_in_memory(number: int, secrets: list[bytes]) -> int:
+    return sum(part.count(secret) for part in written_memory(number) for secret in secrets)
+
+
 def written_memory(number: int) -> Iterator[bytes]:
     """Piece by piece."""
     maps = Path(f"/proc/{number}/maps").read_text()

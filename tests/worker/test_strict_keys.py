@@ -10,7 +10,7 @@ import pytest
 
 from tests import warm
 from tests.worker.conftest import ROOT, Instance, until
-from tests.worker.test_key_locks import CLI, HOLDERS, KEYS, holding, written_memory
+from tests.worker.test_key_locks import CLI, HOLDERS, KEYS, holding, times_in_memory
 
 SAID = {"vera": "six words of Vera, rivers", "olga": "six words of Olga, lamps"}
 _PEOPLE = (
@@ -107,10 +107,6 @@ def test_the_supervisor_has_the_strict_key_once_and_after_a_lock_not_at_all(stri
     until(lambda: not times_in_memory(strict.process.pid, passed_on))
     strict.run(*CLI, "keys", "lock")
     until(lambda: not times_in_memory(strict.process.pid, [strict_key, *passed_on]))
-
-
-def times_in_memory(number: int, secrets: list[bytes]) -> int:
-    return sum(part.count(secret) for part in written_memory(number) for secret in secrets)
 
 
 def _unlock_for_a_second(instance: Instance, file: Path) -> None:

@@ -7,15 +7,11 @@ import sys
 _HEAD = bytes.__basicsize__ - 1
 
 
-def wipe(*texts: bytes | str) -> None:
+def wipe(*secrets: bytes) -> None:
     """With zeros, in place. Call it for what was just made and nobody else has: whoever shares it has zeros as well.
-    Texts that aren't ASCII stay, and so does everything where it isn't CPython."""
+    Everything stays where it isn't CPython."""
     if sys.implementation.name != "cpython":
         return
-    for text in texts:
-        if len(text) < 2:
-            continue  # Python has one object for each of these.
-        if isinstance(text, bytes):
-            ctypes.memset(id(text) + _HEAD, 0, len(text))
-        elif text.isascii():
-            ctypes.memset(id(text) + sys.getsizeof(text) - len(text) - 1, 0, len(text))
+    for secret in secrets:
+        if len(secret) > 1:  # Of each shorter one Python has one object.
+            ctypes.memset(id(secret) + _HEAD, 0, len(secret))
