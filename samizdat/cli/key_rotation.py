@@ -1,11 +1,12 @@
 """keys rotate: another key in place of one, while everything goes on."""
 
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from samizdat.cli import bootstrap
+from samizdat.cli import bootstrap, instance_key
 from samizdat.cli.output import CommandFailed, common, confirm, note, say
 
 if TYPE_CHECKING:
@@ -18,14 +19,21 @@ _TOLD = 100_000
 
 
 @click.command("rotate")
-@click.argument("what", type=click.Choice(["data", "index", "links", "status"]))
+@click.argument("what", type=click.Choice(["data", "index", "links", "instance", "status"]))
+@click.option(
+    "--to", type=click.Path(path_type=Path), help="File for the new instance key, where it isn’t in a file here."
+)
 @partial(common)
-def keys_rotate(what: str) -> None:
+def keys_rotate(what: str, to: Path | None) -> None:
     """Replace the key that encrypts the organization's data, and encrypt it all again, while everything goes on (data).
     Or the key that finds addresses without showing them (index). Both can be stopped at any moment: run again, they go
-    on. Or replace the key that links in emails are made with (links). Or show how far that is (status).
+    on. Or replace the key that links in emails are made with (links), or the instance key, which opens all keys of all
+    organizations (instance). Or show how far that is (status).
     """
     bootstrap.open_house()
+    if what == "instance":
+        instance_key.rotate(to)
+        return
     if what == "data":
         _data(bootstrap.organization())
     elif what == "index":
@@ -114,8 +122,9 @@ def _status(organization: "Organization") -> None:
     last = ["To go on: samizdat keys rotate data"] if now.left else []
     last += ["To go on: samizdat keys rotate index"] if index.goes_on else []
     links = f"Former link keys: {count}" + (f"; their links do more than unsubscribe until {until}." if until else ".")
-    document = {**_document(now), **_index_document(index), "former_links": count, "until": until}
-    say(document, _sentence(now), _index_sentence(index), links, *last)
+    about_instance, sentence = instance_key.standing()
+    document = {**_document(now), **_index_document(index), "former_links": count, "until": until, **about_instance}
+    say(document, _sentence(now), _index_sentence(index), links, sentence, *last)
 
 
 def _document(now: "Rotation") -> dict[str, object]:

@@ -70,7 +70,9 @@ class KeyServer:
     says of which organizations a sender gets keys; `troubles()` tells commands which processes do not run, and why;
     `mailboxes()` tells a listener for mail which addresses are ours; of organizations that are locked nobody gets a
     key, and `last_lock()` tells commands how far the last one is. `checks()` gives what checks rows of the public
-    database. `refuses()` says why nobody gets any key at all, as long as the key service gives none."""
+    database. `refuses()` says why nobody gets any key at all, as long as the key service gives none. `exchange(True)`
+    ends whoever has keys, since a command replaces the instance key; `exchange(False)` starts them again, once it is
+    done or gone."""
 
     def __init__(
         self,
@@ -84,11 +86,13 @@ class KeyServer:
         last_lock: Callable[[], dict[str, object]] = dict,
         checks: Callable[[], bytes] | None = None,
         refuses: Callable[[], VaultError | None] = lambda: None,
+        exchange: Callable[[bool], object] | None = None,
     ) -> None:
         self._source = source
         self._reader_links, self._box_key, self._has_to_send = reader_links, box_key, has_to_send
         self._troubles, self._mailboxes, self._is_locked = troubles, mailboxes, is_locked
         self._last_lock, self._room, self._refuses = last_lock, Room(), refuses
+        self._exchange, self._exchanger = exchange, 0  # The thread that talks with the command.
         self._checks = checks or (lambda: signature.public_key(source.derive("public pages")))
 
     def serve(self, connection: socket.socket, role: str) -> None:
@@ -136,6 +140,7 @@ class KeyServer:
                     finally:
                         wipe(key or b"")
             finally:
+                self._end_exchange()
                 connections.close_all()  # Of this thread.
 
     def _answer(self, line: bytes, role: str, behind: Callable[[int], bytes] = bytes) -> dict[str, Any]:
@@ -172,6 +177,9 @@ class KeyServer:
                 return {"in": self._hand_in(ask)}
             if "troubles" in ask and role == "desk":
                 return {"troubles": self._troubles()}
+            if "exchange" in ask and role == "desk" and self._exchange:
+                self._begin_exchange() if ask["exchange"] else self._end_exchange()
+                return {"exchange": ask["exchange"]}
             if "last_lock" in ask and role == "desk":
                 return {"last_lock": self._last_lock()}
             return {"error": f"The {role} process may not have this key."}
@@ -183,6 +191,22 @@ class KeyServer:
             return {"error": f"The key server did not understand the question ({type(error).__name__})."}
         finally:
             wipe(given)
+
+    def _begin_exchange(self) -> None:
+        """Errors: VaultError, also where another command has begun one."""
+        if self._exchanger or self._exchange is None:
+            raise KeyRefused("The instance key is being replaced already. Wait for the other command.")
+        self._exchanger = threading.get_ident()
+        try:
+            self._exchange(True)
+        except BaseException:
+            self._exchanger = 0
+            raise
+
+    def _end_exchange(self) -> None:
+        if self._exchange is not None and self._exchanger == threading.get_ident():
+            self._exchanger = 0
+            self._exchange(False)
 
     def _wrap(self, ask: dict[str, Any], secret: bytes) -> bytes:
         """`outer`: where somebody turns off that an organization is strict."""

@@ -3,7 +3,7 @@ or opens means anything to another. A test finds every use in the code."""
 
 from typing import Literal, NamedTuple
 
-# What becomes of what a purpose has made once the instance key is replaced (docs/key-formats.md; not built yet):
+# What becomes of what a purpose has made once the instance key is replaced (docs/key-formats.md):
 #
 # ENDS        It ends with the old key, which costs somebody a sign-in at most.
 # ANEW        It is made anew from what stands beside it, after it was checked under the old key: what doesn't fit stays

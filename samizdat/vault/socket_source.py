@@ -122,6 +122,11 @@ class SocketSource:
         state: dict[str, object] = self._ask({"last_lock": True})["last_lock"]
         return state
 
+    def exchange(self, begins: bool) -> None:
+        """For the command that replaces the instance key: when this returns, no process of `serve` has a key; and at
+        the end they start again, with the new one. They also do once we are gone. Errors: KeyRefused."""
+        self._ask({"exchange": begins})
+
     def box_key(self, uid: bytes) -> tuple[int, bytes]:
         """For whoever takes things in: (number, X25519 public key) of what it seals to. Errors: KeyRefused."""
         reply = self._ask({"seal_to": uid.hex()})

@@ -183,6 +183,7 @@ backup test --from {{folder}}/out
 keys rotate data
 keys rotate index
 keys rotate links
+keys rotate instance
 keys rotate status
 !keys lock --practice
 !keys destroy nobody --yes-destroy nobody

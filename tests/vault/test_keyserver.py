@@ -74,7 +74,10 @@ OF_THE_WORKER = (
 
 @pytest.fixture
 def server() -> KeyServer:
-    return KeyServer(SOURCE, lambda: LINKS, lambda uid: (7, uid * 2), lambda *owner: owner == (SENDS.id, SENDS.uid))
+    def sends(*owner: object) -> bool:
+        return owner == (SENDS.id, SENDS.uid)
+
+    return KeyServer(SOURCE, lambda: LINKS, lambda uid: (7, uid * 2), sends, exchange=lambda _begins: None)
 
 
 def ask(server: KeyServer, role: str, **question: Any) -> dict[str, Any]:
@@ -108,6 +111,8 @@ def test_a_process_gets_what_its_role_needs_and_no_more(
     opened = [kind for kind in KINDS if "key" in ask(server, role, unwrap=wrapped(f"{kind}:1"), label=f"{kind}:1")]
     derived = [purpose for purpose in PURPOSES if "key" in ask(server, role, derive=purpose)]
     closed = [kind for kind in KINDS if "wrapped" in ask(server, role, wrap=f"{kind}:1", key_bytes=6)]
+    former = [label for label in PURPOSES if "key" in _ask_former(server, role, label)]
+    assert former == derived, "of a former instance key likewise"
     told = "links" in ask(server, role, links=True)
     takes_mail = role in ("lmtp", "smtp")
     assert ("key" in ask(server, role, seal_to="00" * 16)) is (told or takes_mail), "as little as what is read with"
@@ -117,6 +122,7 @@ def test_a_process_gets_what_its_role_needs_and_no_more(
     assert ("troubles" in ask(server, role, troubles=True)) is (role == "desk")
     assert ("last_lock" in ask(server, role, last_lock=True)) is (role == "desk")
     assert ("seconds" in ask(server, role, left="data:1:1:00")) is (role == "desk")
+    assert ("exchange" in ask(server, role, exchange=False)) is (role == "desk")
     monkeypatch.setattr(server, "_hand_in", lambda _box: True)
     assert ("in" in ask(server, role, box="", place="", kind="leave", marks=[None])) is (role == "public")
 
@@ -137,7 +143,25 @@ def test_the_key_server_is_asked_nothing_but_what_is_tried_above() -> None:
         "last_lock",
         "hold",
         "left",
+        "exchange",
     }
+
+
+def _ask_former(server: KeyServer, role: str, purpose: str) -> dict[str, Any]:
+    label = keyring.kept_label(purpose, 1, 5)
+    return ask(server, role, unwrap=wrapped(label), label=label)
+
+
+def test_one_command_at_a_time_replaces_the_instance_key_and_the_rest_starts_again_once_it_is_gone() -> None:
+    told: list[bool] = []
+    server = KeyServer(SOURCE, lambda: LINKS, lambda uid: (7, uid), lambda *_: False, exchange=told.append)
+    ours, theirs = socket.socketpair()
+    server.serve(theirs, "desk")
+    SocketSource(ours).exchange(True)
+    assert "already" in ask(server, "desk", exchange=True)["error"]
+    ours.shutdown(socket.SHUT_RDWR)
+    until(lambda: told == [True, False])
+    assert "error" not in ask(server, "desk", exchange=True)
 
 
 def test_the_public_process_can_check_what_it_shows_and_sign_nothing(server: KeyServer) -> None:

@@ -37,9 +37,15 @@ def hold_file() -> None:
 
 def instance_key(wrapped: WrappedKey, path: Path) -> bytes:
     """Errors: PassphraseNeeded, PassphraseRefused."""
+    return opened(wrapped, path)[0]
+
+
+def opened(wrapped: WrappedKey, path: Path) -> tuple[bytes, str]:
+    """The key, and the passphrase that opens it. Errors as of instance_key()."""
     try:
         if file := option("SAMIZDAT_PASSPHRASE_FILE"):
-            return wrapped.open(_first_line(file))
+            typed = _first_line(file)
+            return wrapped.open(typed), typed
         if _ask is None:
             raise PassphraseNeeded(
                 f"The key file {path} has a passphrase, and nobody can be asked for it. Start this in a terminal, or "
@@ -50,13 +56,15 @@ def instance_key(wrapped: WrappedKey, path: Path) -> bytes:
         raise PassphraseRefused(str(error)) from None
 
 
-def _asked(wrapped: WrappedKey, question: str, ask: Ask) -> bytes:
+def _asked(wrapped: WrappedKey, question: str, ask: Ask) -> tuple[bytes, str]:
     for _try in range(TRIES - 1):
+        typed = ask(question)
         try:
-            return wrapped.open(ask(question))
+            return wrapped.open(typed), typed
         except PassphraseWrong:
             question = f"This isn't it. {question.removeprefix("This isn't it. ")}"
-    return wrapped.open(ask(question))
+    typed = ask(question)
+    return wrapped.open(typed), typed
 
 
 def _first_line(file: str) -> str:

@@ -186,6 +186,7 @@ class KeyLease:
         if not standing.keys or not standing.until or standing.stopped:
             return
         self._source.remember(standing.keys[0])
+        self._source.remember_next(keyring.next_key(self._source))
         try:
             if keyring.belongs(self._source) is not True:
                 raise VaultError("The key service has the key of another database.")

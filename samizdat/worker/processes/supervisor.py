@@ -32,6 +32,7 @@ from samizdat.logs import where_it_broke
 from samizdat.options import BadOption, UnixSocketPlace, data_folder, listening_place, option
 from samizdat.publicdb import actions
 from samizdat.vault import keyring, locks
+from samizdat.vault.errors import KeyRefused
 from samizdat.vault.keyserver import KEY_SERVICE, LISTENERS, KeyServer, stop_listening
 from samizdat.vault.socket_source import FD_VARIABLE
 from samizdat.vault.source import InstanceSource, KeySource
@@ -72,6 +73,8 @@ STOP_SECONDS = 9.7
 # Seconds for those that hold keys to finish once an organization was locked. It is seen within 1.1 s, and the keys are
 # out of every process within 10.
 LOCK_SECONDS = 7.0
+# Seconds for all of them to be gone before the instance key is replaced.
+EXCHANGE_SECONDS = 30.0
 HOLDERS = ("desk", "worker", "sender")
 
 # Seconds to wait for a port: a supervisor that was just killed may still be letting go of it.
@@ -441,7 +444,10 @@ class Supervisor:
             self.last_lock,
             remembered.checks if remembered else None,
             lease.refusal if lease else lambda: None,
+            self._exchange if isinstance(source, InstanceSource) else None,
         )
+        self._exchanging = False
+        self._public: dict[str, str] | None = None  # What the public process starts again with.
         self._stopping = False
 
     def _leased(self, source: KeySource) -> KeyLease | None:
@@ -450,6 +456,48 @@ class Supervisor:
         if standing is None or not key_service.is_set() or not isinstance(source, InstanceSource):
             return None
         return KeyLease(source, key_service.services(), standing.until, dbclock.now, self._on_lease)
+
+    @property
+    def _is_held(self) -> bool:
+        """Whether nobody who has keys starts."""
+        return self._is_lost or self._exchanging
+
+    def _exchange(self, begins: bool) -> None:
+        """In a thread that talks with the command which replaces the instance key. Errors: KeyRefused."""
+        self._exchanging = begins
+        if begins:
+            self._was_locked.set()
+        else:
+            self._learn_next()
+        os.write(self._rope, b"x")
+        until = time.monotonic() + EXCHANGE_SECONDS
+        while begins and any(child.process is not None for child in self._children if child.role in HOLDERS):
+            if time.monotonic() > until or self._stopping:
+                self._exchanging = False
+                raise KeyRefused("The processes that have keys didn't end. Nothing was changed. Run: samizdat doctor")
+            time.sleep(SOON)
+
+    def _learn_next(self) -> None:
+        """The key that replaced ours, if one did. The public process starts again with what is derived from it."""
+        assert isinstance(self._source, InstanceSource)
+        if (key := keyring.next_key(self._source)) is None:
+            return
+        self._source.remember_next(key)
+        keyring.use(self._source)
+        try:
+            self._public = _public_environment(self._source, log.warning)
+        except CannotServe as error:
+            log.error("The public pages go on with the former database role: %s", error)
+
+    def _renew_public(self) -> None:
+        for child in self._children:
+            if child.role == "public" and self._public is not None:
+                child.environment = self._public
+                if child.process is not None and not child.ends_by:
+                    child.ends_by = time.monotonic() + LOCK_SECONDS
+                    with contextlib.suppress(StarterGone):
+                        child.process.terminate()
+        self._public = None
 
     def _on_lease(self) -> None:
         """The key is gone, or back."""
@@ -491,6 +539,8 @@ class Supervisor:
             if self._was_locked.is_set():
                 self._was_locked.clear()
                 self._take_keys()
+            if self._public is not None:
+                self._renew_public()
             for child in self._children:
                 self._see_to(child)
             if self._zygote is not None:
@@ -506,7 +556,7 @@ class Supervisor:
         due = [
             child.again - now
             for child in self._children
-            if child.process is None and not (self._is_lost and child.role in HOLDERS)
+            if child.process is None and not (self._is_held and child.role in HOLDERS)
         ]
         if any(child.process is not None and child.pulse < 0 for child in self._children):
             due.append(SOON)  # Its pipe is shut, so it ends.
@@ -567,7 +617,7 @@ class Supervisor:
     def _take_keys(self) -> None:
         """Whoever may have keys of an organization that was locked ends, as for a stop, and begins again without them.
         What Python forgets stays in memory until it is used anew; a process that ends leaves nothing."""
-        if not self._is_lost:
+        if not self._is_held:
             log.warning("An organization was locked. Processes that may have its keys start again without them.")
         # The public pages keep what reads the links of an organization that is locked, and of none whose keys are gone.
         before, self._destroyed = self._destroyed, self._locks.destroyed
@@ -582,7 +632,7 @@ class Supervisor:
         """Starts a child that is due; notes one that has died."""
         now = time.monotonic()
         if child.process is None:
-            if now >= child.again and not self._stopping and not (self._is_lost and child.role in HOLDERS):
+            if now >= child.again and not self._stopping and not (self._is_held and child.role in HOLDERS):
                 self._start(child)
             return
         try:
