@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from samizdat.cli import bootstrap
 from samizdat.cli.output import CommandFailed, confirm, note, say
 from samizdat.options import data_folder, key_file
-from samizdat.vault.errors import VaultError
+from samizdat.vault.errors import KeyRefused, VaultError
 
 if TYPE_CHECKING:
     from samizdat.vault.source import InstanceSource
@@ -156,7 +156,6 @@ def _written(place: KeyPlace, new: bytes, to: Path | None) -> NewKeyFile:
 def _exchange(former: "InstanceSource", new: NewKeyFile) -> int:
     """How many keys of organizations didn't open. Errors: CommandFailed, VaultError; then nothing has changed."""
     from samizdat.backup import instance_rotation
-    from samizdat.vault.errors import KeyRefused
 
     try:
         with _nobody_else():

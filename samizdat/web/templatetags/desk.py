@@ -65,8 +65,8 @@ def commands(text: object) -> SafeString:
     """A sentence with what it has between backticks as code: commands, as sentences of the command line write them. No
     option of one is broken over two lines: browsers would after each hyphen."""
 
-    def code(found: re.Match[str]) -> str:
-        whole = re.sub(r"(?<!\S)--[\w-]+", r'<span class="option">\g<0></span>', found[1])
+    def code(command: re.Match[str]) -> str:
+        whole = re.sub(r"(?<!\S)--[\w-]+", r'<span class="option">\g<0></span>', command[1])
         return f"<code>{whole}</code>"
 
     return mark_safe(re.sub(r"`([^`]+)`", code, conditional_escape(str(text))))  # noqa: S308 - escaped first
