@@ -53,8 +53,7 @@ def ask(person: Person, email: str, password: str, *, origin: str, now: datetime
     details = AddressDetails(
         email.strip(), sealed_people.email_of(person), stretched, _held(person), origin.rstrip("/"), now
     )
-    text = msgspec.json.encode(details).decode()
-    fresh: dict[str, object] = {"details_sealed": sealed_people.seal_text(text, _SEALED, person.pk)}
+    fresh: dict[str, object] = {"details_sealed": seal_details(details, person.pk)}
     fresh |= {"asked": False, "noticed": False, "confirmed": False}
     AddressChange.objects.update_or_create(person=person, defaults=fresh)
 
@@ -91,6 +90,10 @@ def opened(person: Person, token: str, now: datetime) -> tuple[AddressChange, Ad
         sentence = _("This link is older than a day, or your password was changed since. Enter the new address again.")
         raise AccountError(sentence)
     return row, details
+
+
+def seal_details(details: AddressDetails, person: int) -> bytes:
+    return sealed_people.seal_text(msgspec.json.encode(details).decode(), _SEALED, person)
 
 
 def details_of(row: AddressChange) -> AddressDetails | None:

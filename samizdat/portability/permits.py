@@ -2,6 +2,7 @@
 keys cannot have one made that waits for its approval, nor shorten its day, nor have one made or downloaded again that
 is over."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from math import inf
 
@@ -28,6 +29,11 @@ _LATER = {
 def permit(row: Export) -> bytes:
     """What is kept beside a row in its state; nothing where there is nothing to be made or downloaded."""
     return row_macs.mac(*_facts(row)) if row.state in _LATER else b""
+
+
+def renew() -> Iterator[None]:
+    """Of all exports, once the instance key is replaced (vault/instance_exchange.py)."""
+    return row_macs.renewed(Export.objects.select_related("organization").filter(state__in=_LATER), _facts)
 
 
 def is_ours(row: Export) -> bool:

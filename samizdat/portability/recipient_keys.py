@@ -1,10 +1,12 @@
 """Keys that exports may be sealed to without anybody's approval: another admin has approved them, they waited for a
 day with everybody told, or the command line used them. A key that one stolen session brings along is none of these."""
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
+from contextlib import suppress
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from samizdat.accounts import sealed_settings
 from samizdat.accounts.models import Organization, Person
@@ -15,6 +17,7 @@ from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
 from samizdat.portability.models import RecipientKey
 from samizdat.vault import keyring
+from samizdat.vault.errors import VaultError
 
 FORGOTTEN: EventKind = "subscribers.export.key_forgotten"
 
@@ -46,8 +49,13 @@ def _standing(row: RecipientKey, forgotten: Container[int | None]) -> str | None
 
 
 def know(organization: Organization, keys: Iterable[str], *, now: datetime) -> None:
+    # By their texts: an organization that was locked when the instance key was replaced has the marks of then.
+    there = {
+        _mark(organization, text) for _row, text in _opened(RecipientKey.objects.filter(organization=organization))
+    }
     for key in keys:
-        mark = _mark(organization, key)
+        if (mark := _mark(organization, key)) in there:
+            continue
         with transaction.atomic():
             row, created = RecipientKey.objects.get_or_create(
                 organization=organization, mark=mark, defaults={"since": now.date(), "key_sealed": b""}
@@ -75,6 +83,24 @@ def forget(row: RecipientKey, *, now: datetime, by: Person | None) -> None:
         sealed_settings.count_another(row.organization, "forgotten")
         record(FORGOTTEN, row.organization, about=row.pk, by=by, now=now)
         row.delete()
+
+
+def renew() -> Iterator[None]:
+    """The marks, once the instance key is replaced (vault/instance_exchange.py). Those of a locked organization stay as
+    they are: nobody can open the keys themselves, by which they are known all the same."""
+    opened = [*_opened(RecipientKey.objects.all())]
+    ours = [(row, text) for row, text in opened if bytes(row.mark) == _mark(row.organization, text)]
+    yield
+    for row, text in ours:
+        row.mark = _mark(row.organization, text)
+    RecipientKey.objects.bulk_update([row for row, _text in ours], ["mark"], batch_size=500)
+
+
+def _opened(rows: QuerySet[RecipientKey]) -> Iterator[tuple[RecipientKey, str]]:
+    """Those that open, with their texts."""
+    for row in rows.select_related("organization").order_by("id"):
+        with suppress(SealError, VaultError):
+            yield row, _text(row)
 
 
 def _mark(organization: Organization, key: str) -> bytes:

@@ -10,6 +10,9 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime
+from functools import partial
+
+from django.db import connections, transaction
 
 from samizdat.core.crypto import signature
 from samizdat.publicdb.models import Page, SignedRow
@@ -25,6 +28,8 @@ _seed: Key = _nobody
 _public: bytes | None = None
 # Rows that were checked, by their signatures: to check one takes some 100 us, to find it here three.
 MOST = 2000
+# Signed anew at a time: a picture may have megabytes.
+SOME = 50
 _checked: dict[bytes, tuple[object, ...]] = {}
 
 
@@ -77,6 +82,42 @@ def _is_checked(row: SignedRow) -> bool:
 
 def ours[Row: SignedRow](rows: Iterable[Row]) -> Iterator[Row]:
     return (row for row in rows if is_ours(row))
+
+
+def renew() -> Iterator[None]:
+    """Of all rows, once the instance key is replaced (vault/instance_exchange.py): as soon as that is certain, since
+    this database is one of its own."""
+    former = signature.public_key(_seed())
+    yield
+    transaction.on_commit(partial(sign_anew, former), robust=True)
+
+
+def sign_anew(former: bytes) -> int:
+    """Signs those rows that a former key checks; how many. May be repeated. A row that none of us signed stays as it
+    is, and is thrown out by the worker."""
+    _checked.clear()
+    return sum(_sign_anew(model, former) for model in SignedRow.__subclasses__())
+
+
+def _sign_anew(model: type[SignedRow], former: bytes) -> int:
+    rows, count = model._default_manager.only(*_columns(model), "signature").order_by("pk"), 0
+    database = connections[rows.db]
+    table, key = database.ops.quote_name(model._meta.db_table), model._meta.pk.column
+    with transaction.atomic(using=rows.db), database.cursor() as cursor:
+        part = list(rows[:SOME])
+        while part:
+            news = [(bytes(signed(row).signature), row.pk) for row in part if _was_signed(row, former)]
+            cursor.executemany(f"UPDATE {table} SET signature = %s WHERE {key} = %s", news)
+            count += len(news)
+            part = list(rows.filter(pk__gt=part[-1].pk)[:SOME])
+    return count
+
+
+def _was_signed(row: SignedRow, former: bytes) -> bool:
+    try:
+        return signature.is_signed(former, _message(row), memoryview(row.signature).tobytes())
+    except (AttributeError, TypeError):  # As in is_ours.
+        return False
 
 
 def _message(row: SignedRow) -> bytes:

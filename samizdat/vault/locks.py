@@ -7,7 +7,7 @@ and commands have: whoever writes the database can lock an organization, and unl
 import hmac
 import json
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 
 from django.db.models import Q
@@ -89,6 +89,16 @@ def write(
 
 def is_ours(row: KeyLock, uid: bytes) -> bool:
     return hmac.compare_digest(bytes(row.mac), _mac(_key(), row, uid))
+
+
+def renew() -> Iterator[None]:
+    """The MACs of all rows, once the instance key is replaced (instance_exchange.py)."""
+    rows = KeyLock.objects.select_related("organization")
+    ours = [(row, bytes(row.organization.uid)) for row in rows if is_ours(row, bytes(row.organization.uid))]
+    yield
+    for row, uid in ours:
+        row.mac = _mac(_key(), row, uid)
+    KeyLock.objects.bulk_update([row for row, _uid in ours], ["mac"], batch_size=500)
 
 
 def _key() -> bytes:

@@ -14,6 +14,8 @@ from samizdat.core.backup.rows import Row, naming_key
 from tests.audience.conftest import bring, letter  # noqa: F401
 from tests.conftest import INSTANCE_KEY, NOW
 from tests.moulds import WRITTEN_BY_MIGRATIONS
+from tests.publicdb.test_signed_rows import shown as published  # noqa: F401
+from tests.test_macs import rows as rows_with_macs  # noqa: F401
 
 
 class MemoryPlace:

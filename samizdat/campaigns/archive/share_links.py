@@ -6,6 +6,7 @@ A MAC binds the row to its letter: whoever writes the database and has one link 
 """
 
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -182,6 +183,12 @@ def _of(row: ShareLink) -> tuple[object, ...]:
     # With the moment to which its draft is sealed: a number can be given again, and the link would open another letter.
     facts = row.campaign_id, row.campaign.created, row.token_hash, row.until, row.ended, row.by_id
     return row_macs.of("share link", row.campaign.organization, row, *facts)
+
+
+def renew() -> Iterator[None]:
+    """Of all links, once the instance key is replaced (vault/instance_exchange.py)."""
+    rows = ShareLink.objects.select_related("campaign__organization").defer(*large("campaign__"))
+    return row_macs.renewed(rows, _of)
 
 
 def _mac(row: ShareLink) -> bytes:
