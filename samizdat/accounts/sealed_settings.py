@@ -249,19 +249,19 @@ def _leading_now(organization: Organization) -> Leading:
     return leading(Organization.objects.get(pk=organization.pk))
 
 
-def leading(organization: Organization) -> Leading:
+def leading(organization: Organization, keys: keyring.OrganizationKeys | None = None) -> Leading:
     """What leads readers and teammates somewhere, as far as it is known. Letters, mails, links and whatever is signed
     take it from here and never from the row: whoever writes the database would have until the next look of `watch` to
     be led to. All is empty where the copy is gone, or is none of ours. An older one counts for nothing: the newest was
-    noted beside the database."""
+    noted beside the database. keys: with which, where this process isn't to keep them."""
     copies = dict.fromkeys((bytes(organization.settings_sealed), settings_note.noted(organization.pk)))
-    opened = [_opened(organization, copy) for copy in copies if copy]
+    opened = [_opened(organization, copy, keys) for copy in copies if copy]
     return max(opened, key=lambda settings: settings.sealed, default=Leading())
 
 
-def _opened(organization: Organization, copy: bytes) -> Leading:
+def _opened(organization: Organization, copy: bytes, keys: keyring.OrganizationKeys | None = None) -> Leading:
     try:
-        keys = keyring.keys(organization)
+        keys = keys or keyring.keys(organization)
         return keys.open_json(copy, "organization", "settings", organization.pk, Leading)
     except seal.SealError:
         return Leading()

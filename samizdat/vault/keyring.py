@@ -24,6 +24,7 @@ from django.db import OperationalError, ProgrammingError, connection, transactio
 
 from samizdat.core.crypto import seal
 from samizdat.core.crypto.tokens import LinkKey, Token
+from samizdat.core.crypto.wipe import wipe
 from samizdat.options import data_folder
 from samizdat.vault import sources
 from samizdat.vault.errors import (
@@ -386,6 +387,24 @@ def _index_key_in_use(organization_id: int, *, alone: bool = False) -> int | Non
         cursor.execute(query, [organization_id])
         row = cursor.fetchone()
     return int(row[0]) if row else None
+
+
+@contextmanager
+def opened_once(organization: HasKeys) -> Iterator[OrganizationKeys]:
+    """Its data keys alone, which are written over in the end: for the supervisor, which goes on after a lock. Errors:
+    VaultError, OrganizationLocked among it."""
+    owner, source = _owner(organization), open_source()
+    _refuse_locked(owner)
+    held, data = OrganizationKeys(*owner), dict[int, seal.Key]()
+    secrets: list[bytes] = []
+    try:
+        for row in VaultKey.objects.filter(organization_id=held.id, kind="data"):
+            secrets.append(source.unwrap(label_of(row, held), row.wrapped))
+            data[row.number] = seal.Key(row.number, secrets[-1])
+        held.ring = seal.KeyRing(data)
+        yield held
+    finally:
+        wipe(*secrets)
 
 
 def forget_idle(idle: float = IDLE) -> None:

@@ -109,6 +109,9 @@ def test_a_log_that_was_cut_or_written_anew_is_found() -> None:
     other = line_of(LogEntry(1, NOW, "other", "", FIRST))
     with pytest.raises(LogAltered):
         entries_in(other, 1, entries(1)[1])
+    with pytest.raises(LogAltered) as altered_line:
+        entries_in(other + data.split(b"\n", 1)[1], 3, head)
+    assert altered_line.value.line == 2, "the one that stands on what was there before"
 
 
 def test_with_an_altered_log_nothing_starts_and_nothing_is_written(host: Host) -> None:

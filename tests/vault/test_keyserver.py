@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from samizdat import processes
-from samizdat.accounts.actions import found_organization
+from samizdat.accounts.actions import change_settings, found_organization
 from samizdat.accounts.models import Organization
 from samizdat.audience.actions import new_list
 from samizdat.campaigns.actions import create
@@ -70,6 +70,18 @@ OF_THE_WORKER = (
     "releases",
     "epoch records",
 )
+
+
+class Remembers(InstanceSource):
+    """opened: each key that it opened, as it is now."""
+
+    def __init__(self, instance_key: bytes) -> None:
+        super().__init__(instance_key)
+        self.opened: list[bytes] = []
+
+    def unwrap(self, label: str, wrapped: bytes | memoryview) -> bytes:
+        self.opened.append(super().unwrap(label, wrapped))
+        return self.opened[-1]
 
 
 @pytest.fixture
@@ -414,23 +426,26 @@ def test_while_nobody_tells_the_key_anew_readers_leave_with_the_one_that_is_know
 
 def test_a_key_that_was_passed_on_is_written_over() -> None:
     """In the supervisor, which goes on after a lock: the others end."""
-    passed_on: list[bytes] = []
-
-    class Remembers(InstanceSource):
-        def unwrap(self, label: str, wrapped: bytes | memoryview) -> bytes:
-            secret = super().unwrap(label, wrapped)
-            passed_on.append(secret)
-            return secret
-
-    server = KeyServer(Remembers(INSTANCE_KEY), list, lambda _uid: (1, b""), lambda *_owner: True)
+    remembers = Remembers(INSTANCE_KEY)
+    server = KeyServer(remembers, list, lambda _uid: (1, b""), lambda *_owner: True)
     secret, known = os.urandom(32), label("data", 1, SENDS)
     ours, theirs = socket.socketpair()
     server.serve(theirs, "desk")
     source = SocketSource(ours)
     assert source.unwrap(known, SOURCE.wrap(known, secret)) == secret
     assert source.derive("log") == SOURCE.derive("log"), "so the answer before it is done with"
-    assert passed_on == [bytes(32)]
+    assert remembers.opened == [bytes(32)]
     ours.close()
+
+
+@pytest.mark.django_db
+def test_so_is_the_one_that_says_which_mailboxes_are_ours(lantern: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link_keys.connections, "close_all", lambda: None)  # Of its thread, which is ours here.
+    change_settings(lantern, by=None, now=NOW, return_address="bounces@lantern.example")
+    remembers = Remembers(INSTANCE_KEY)
+    keyring.use(remembers)
+    assert [row["addresses"] for row in link_keys.own_mailboxes()] == [["bounces@lantern.example"]]
+    assert remembers.opened == [bytes(32)] and not keyring.holds(lantern.pk)
 
 
 @pytest.mark.parametrize("role", ["desk", "worker"])

@@ -118,7 +118,8 @@ def _mailboxes(row: Organization) -> list[str]:
     """While it is locked mail is taken in as before. After a start nobody knows but by its row, which says where its
     own mail goes, and gives nobody anything."""
     try:
-        _opened[row.pk] = leading(row).mailboxes
+        with keyring.opened_once(row) as keys:
+            _opened[row.pk] = leading(row, keys).mailboxes
     except OrganizationLocked:
         return _opened.get(row.pk) or [*filter(None, (row.return_address, row.unsubscribe_mailbox))]
     return _opened[row.pk]
