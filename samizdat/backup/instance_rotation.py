@@ -1,19 +1,35 @@
 """Replaces the instance key (vault/instance_exchange.py): what each app makes anew, and what is told to others."""
 
-from collections.abc import Iterator, Mapping
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import chain
 
 from samizdat.accounts import renewals as accounts
 from samizdat.accounts.models import Organization
+from samizdat.backup import recipients
 from samizdat.campaigns.archive import share_links
+from samizdat.delivery import backup_places, copied_installation, database_progress, epochs
+from samizdat.delivery.actions import copied_installation as copies
 from samizdat.delivery.actions import key_destruction
 from samizdat.events.actions import record
 from samizdat.portability import permits, recipient_keys
 from samizdat.publicdb import signed_rows
-from samizdat.vault import instance_exchange, locks, strict
+from samizdat.vault import instance_exchange, keyring, locks, strict
 from samizdat.vault.instance_exchange import Marks, Renewal
 from samizdat.vault.source import InstanceSource
+
+
+def _backup_places() -> Iterator[None]:
+    """For their recipients the new key file goes along with each backup."""
+
+    def key_file_for(to: Sequence[str]) -> str:
+        new = keyring.opened_here()
+        assert new is not None
+        return recipients.wrapped_key_file(new.for_key_file(), to)
+
+    return backup_places.renew(key_file_for)
+
 
 # Of purposes with the rules ANEW and SEALED (vault/purposes.py). In this order: a MAC that counts another column comes
 # behind what seals that one anew.
@@ -31,6 +47,10 @@ BY_PURPOSE: Mapping[str, tuple[Renewal, ...]] = {
     "key locks": (locks.renew, key_destruction.renew),
     "strict people": (strict.renew,),
     "public pages": (signed_rows.renew,),
+    "releases": (database_progress.renew,),
+    "location": (copied_installation.renew,),
+    "epoch records": (epochs.renew,),
+    "backup places": (_backup_places,),
 }
 # Of what ends: it opens nothing any more, and is in nobody's way.
 ENDED: tuple[Renewal, ...] = (accounts.signing_in,)
@@ -45,11 +65,16 @@ def marks() -> Marks:
 
 def exchange(former: InstanceSource, new_key: bytes, now: datetime) -> int:
     """How many keys of organizations didn't open and stay as they are. Whoever else has keys has ended. Errors:
-    VaultError; then nothing has changed."""
+    VaultError, SendingLocked of a copy; then nothing has changed."""
+    keyring.use(former)
+    copies.before_key_exchange(now)
 
     def recorded() -> Iterator[None]:
         yield
         for organization in Organization.objects.order_by("pk"):
             record("keys.rotated", organization, now=now)
 
-    return instance_exchange.exchange(former, new_key, [*RENEWALS, recorded], marks)
+    left = instance_exchange.exchange(former, new_key, [*RENEWALS, recorded], marks)
+    with contextlib.suppress(Exception):  # The worker tells them again and again.
+        copies.after_key_exchange(now)
+    return left

@@ -5,7 +5,7 @@ whoever writes it moves none elsewhere.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -28,7 +28,6 @@ _INSTANCE = bytes(16)
 _PURPOSE = "backup places"
 
 type OpenPlace = Callable[[], "Place"]
-type Derive = Callable[[str], bytes]
 
 
 class PlaceBroken(Exception):
@@ -201,29 +200,22 @@ def forget_copies(number: int, paths: Sequence[str]) -> None:
     BackupCopy.objects.filter(pk__in=[pk for pk, copy in rows if copy is None or copy.path in gone]).delete()
 
 
-def reseal(before: Derive, after: Derive, wrapped_key: Callable[[Sequence[str]], str]) -> None:
-    """For a new instance key. before, after: what derives from the old one and from the new one. wrapped_key: the text
-    of the new key file for recipients (backup/recipients.wrapped_key_file). A row that the old one doesn't open stays
-    as it is. Runs in the caller's transaction."""
-    old, new = (derives(_PURPOSE) for derives in (before, after))
-    for row in BackupPlace.objects.select_for_update().order_by("pk"):
-        try:
-            details = _open(row.wrapped, "wrapped", row.pk, PlaceDetails, old)
-            state = _state(row, old)
-        except (seal.SealError, msgspec.MsgspecError):
-            continue
+def renew(wrapped_key: Callable[[Sequence[str]], str]) -> Iterator[None]:
+    """A Renewal (instance_exchange.py). wrapped_key: the text of the new key file for recipients
+    (backup/recipients.wrapped_key_file). A row that doesn't open stays as it is."""
+    places = [each for each in all_places() if isinstance(each, KeptPlace)]
+    opened = [(row.pk, open_copy(row)) for row in BackupCopy.objects.order_by("pk")]
+    yield
+    for place in places:
+        details = place.details
         if details.recipients:
             details = msgspec.structs.replace(details, key=wrapped_key(details.recipients))
-        row.wrapped = _sealed(details, "wrapped", row.pk, new)
-        row.state_sealed = _sealed(state, "state", row.pk, new)
-        row.save()
-    for copy in BackupCopy.objects.select_for_update().order_by("pk"):
-        try:
-            opened = _open(copy.wrapped, "copy", copy.pk, CopyDetails, old)
-        except (seal.SealError, msgspec.MsgspecError):
-            continue
-        copy.wrapped = _sealed(opened, "copy", copy.pk, new)
-        copy.save(update_fields=["wrapped"])
+        sealed = {"wrapped": _sealed(details, "wrapped", place.number)}
+        sealed["state_sealed"] = _sealed(place.state, "state", place.number)
+        BackupPlace.objects.filter(pk=place.number).update(**sealed)
+    for number, copy in opened:
+        if copy is not None:
+            BackupCopy.objects.filter(pk=number).update(wrapped=_sealed(copy, "copy", number))
 
 
 def _opened(row: BackupPlace) -> KeptPlace:
@@ -233,17 +225,16 @@ def _opened(row: BackupPlace) -> KeptPlace:
         raise PlaceBroken(row.pk) from wrong
 
 
-def _state(row: BackupPlace, secret: bytes | None = None) -> PlaceState:
-    return _open(row.state_sealed, "state", row.pk, PlaceState, secret) if row.state_sealed else PlaceState()
+def _state(row: BackupPlace) -> PlaceState:
+    return _open(row.state_sealed, "state", row.pk, PlaceState) if row.state_sealed else PlaceState()
 
 
-def _sealed(value: object, column: str, number: int, secret: bytes | None = None) -> bytes:
-    key = seal.Key(1, secret or _key())
-    return key.seal(msgspec.json.encode(value), _where(column, number), os.urandom(12))
+def _sealed(value: object, column: str, number: int) -> bytes:
+    return seal.Key(1, _key()).seal(msgspec.json.encode(value), _where(column, number), os.urandom(12))
 
 
-def _open[T](blob: bytes | memoryview, column: str, number: int, type: type[T], secret: bytes | None = None) -> T:
-    ring = seal.KeyRing({1: seal.Key(1, secret or _key())})
+def _open[T](blob: bytes | memoryview, column: str, number: int, type: type[T]) -> T:
+    ring = seal.KeyRing({1: seal.Key(1, _key())})
     return msgspec.json.decode(ring.open(bytes(blob), _where(column, number)), type=type)
 
 

@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import os
 import time
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -165,6 +166,17 @@ def remember(marks: Marks) -> None:
     for folder, part in known():
         if folder in mine and (folder, part) not in marks:
             Location.objects.filter(folder=folder, part=part).delete()
+
+
+def renew() -> Iterator[None]:
+    """A Renewal (instance_exchange.py): of an installation that is where it was. A copy stays one: what its rows say
+    fits nothing under the new key. Other machines are met as new ones when they start again."""
+    now, then = here(), known()
+    is_here = bool(then) and not differing(now, then) and not is_alone()
+    yield
+    if is_here:
+        Location.objects.filter(part__in=PARTS).exclude(folder__in={folder for folder, _part in now}).delete()
+        remember(here())
 
 
 class CopyGuard:

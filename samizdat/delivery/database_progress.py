@@ -15,7 +15,7 @@ another file.
 
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -200,6 +200,29 @@ def note() -> None:
     if noted and any(noted.get(name) != newest[name] for name in ("releases", "keys")):
         settings_note.forget()
     modes.replace_file(_path(), lambda file: json.dumps({**newest, "file": file_identity.of_descriptor(file)}).encode())
+
+
+def renew() -> Iterator[None]:
+    """A Renewal (instance_exchange.py). The note says what it did, of the database with its new key: one that was
+    copied still is."""
+    count, is_ours = _releases(), not is_of_another()
+    yield
+    if count > 0:
+        Location.objects.filter(folder=b"", part=RELEASES).update(digest=_digest(count))
+    if is_ours:
+        transaction.on_commit(_note_keys)
+
+
+def _note_keys() -> None:
+    noted, is_original = _read()
+    if noted:
+        noted["keys"] = _keys()
+        where = file_identity.of_descriptor if is_original else _nowhere
+        modes.replace_file(_path(), lambda file: json.dumps({**noted, "file": where(file)}).encode())
+
+
+def _nowhere(_file: int) -> tuple[int, ...]:
+    return (0, 0)
 
 
 def release() -> int:

@@ -33,6 +33,8 @@ AT_RELEASE, AT_EASE = 8.0, 60.0
 TAKEN_OVER = "epoch"
 # Names that one place may list.
 _MOST_NAMES = 100_000
+# Keys that were replaced, of which every place has a record.
+_MOST_FORMER = 20
 
 
 class EpochFiles(Protocol):
@@ -80,7 +82,7 @@ def ask(now: datetime, seconds: float = AT_RELEASE, may_send: Callable[[], bool]
     in_dns = [] if opens else epoch_dns.open_all()
     if not opens and not in_dns and not row.places:
         return standing(now)
-    answers = _ask_all(opens or in_dns, own, bytes(row.own) if may_send() else b"", seconds)
+    answers = _ask_all(opens or in_dns, own, _records(row, own) if may_send() else [], seconds)
     return _noted(own, len(opens), answers, now, _rival(row, own))
 
 
@@ -104,10 +106,9 @@ def take_over(now: datetime, seconds: float = AT_RELEASE) -> EpochStanding:
     before = ask(now, seconds)
     highest = max(before.own, before.rival or before.own, key=lambda each: each.number)
     own = highest.next(secrets.token_bytes(8), now.astimezone(UTC).replace(microsecond=0))
-    record = epoch.written(own, _key())
     opens = _places()
-    EpochRecord.objects.filter(pk=1).update(own=record, rival=b"")
-    answers = _ask_all(opens or epoch_dns.open_all(), own, record, seconds)
+    EpochRecord.objects.filter(pk=1).update(own=epoch.written(own, _key()), rival=b"")
+    answers = _ask_all(opens or epoch_dns.open_all(), own, _records(_row(now), own), seconds)
     return _noted(own, len(opens), [answer for answer in answers if answer.is_written or answer.seen], now)
 
 
@@ -116,11 +117,31 @@ def is_in_dns() -> bool:
     return not _places()
 
 
-def to_publish(now: datetime) -> tuple[str, str] | None:
-    """Name and text of the TXT record by which other copies learn that this one may send. None: backup places or key
-    services tell them, or there is no name."""
+def to_publish(now: datetime) -> list[tuple[str, str]]:
+    """Name and text of the TXT records by which other copies learn that this one may send; none where backup places or
+    key services tell them, or there is no name."""
     name = epoch_dns.txt_name() if is_in_dns() else ""
-    return (name, epoch.as_txt(epoch.written(_own(_row(now), now), _key()))) if name else None
+    if not name:
+        return []
+    row = _row(now)
+    return [(name, epoch.as_txt(record)) for record in _records(row, _own(row, now))]
+
+
+def renew() -> Iterator[None]:
+    """A Renewal (instance_exchange.py): from now on this copy has the number after, under the new key. Its record under
+    the former one is kept and goes to every place, whenever that can be reached: a copy that has the former key reads
+    no other. Whom a place told of still is the rival."""
+    row = EpochRecord.objects.filter(pk=1).first()
+    own = _read(bytes(row.own)) if row else None
+    rival = _rival(row, own) if row and own else None
+    yield
+    if row is None or own is None:
+        return
+    row.former = b"".join([*_former(row, own), bytes(row.own)][-_MOST_FORMER:])
+    after = own if rival else own.next(own.mark, own.since)
+    row.own = epoch.written(after, _key())
+    row.rival = epoch.written(rival, _key()) if rival else b""
+    row.save(update_fields=["own", "rival", "former"])
 
 
 def _noted(
@@ -163,10 +184,8 @@ def _row(now: datetime) -> EpochRecord:
 def _own(row: EpochRecord, now: datetime) -> Epoch:
     """One that was written with another key, as before a rotation, is followed by a new one."""
     record = bytes(row.own)
-    try:
-        return epoch.read(record, _key())
-    except EpochBroken:
-        pass
+    if (own := _read(record)) is not None:
+        return own
     record = epoch.written(_new(now, epoch.number_of(record) + 1), _key())
     EpochRecord.objects.filter(pk=1, own=bytes(row.own)).update(own=record)
     row.own = bytes(EpochRecord.objects.get(pk=1).own)
@@ -174,10 +193,26 @@ def _own(row: EpochRecord, now: datetime) -> Epoch:
 
 
 def _rival(row: EpochRecord, own: Epoch) -> Epoch | None:
+    known = _read(bytes(row.rival))
+    return epoch.winner(own, [known]) if known else None
+
+
+def _read(record: bytes) -> Epoch | None:
     try:
-        return epoch.winner(own, [epoch.read(bytes(row.rival), _key())])
+        return epoch.read(record, _key())
     except EpochBroken:
         return None
+
+
+def _records(row: EpochRecord, own: Epoch) -> list[bytes]:
+    """What every place is to have: ours, and those under keys that were replaced."""
+    return [bytes(row.own), *_former(row, own)]
+
+
+def _former(row: EpochRecord, own: Epoch) -> list[bytes]:
+    """Nobody knows whose the bytes of a row are: those ahead of us aren't passed on."""
+    records = epoch.split(bytes(row.former))
+    return [record for record in records if epoch.number_of(record) < own.number]
 
 
 # -- what places say ----------------------------------------------------------------------------------------------
@@ -197,12 +232,12 @@ class _Answer:
     is_written: bool
 
 
-def _ask_all(opens: Sequence[OpenPlace], own: Epoch, record: bytes, seconds: float) -> list[_Answer]:
-    """Of the places that answered in time. record: ours, for those without it; b"": for none."""
+def _ask_all(opens: Sequence[OpenPlace], own: Epoch, records: Sequence[bytes], seconds: float) -> list[_Answer]:
+    """Of the places that answered in time. records: of _records(), for those without them; none: nothing is written."""
     answers: queue.SimpleQueue[_Answer] = queue.SimpleQueue()
     key, until = _key() if opens else b"", time.monotonic() + seconds
     for open_place in opens:
-        reading = _PlaceReading(open_place, own, record, key, answers)
+        reading = _PlaceReading(open_place, own, records, key, answers)
         threading.Thread(target=reading.run, name="epoch", daemon=True).start()
     seen: list[_Answer] = []
     with suppress(queue.Empty):
@@ -215,7 +250,7 @@ def _ask_all(opens: Sequence[OpenPlace], own: Epoch, record: bytes, seconds: flo
 class _PlaceReading:
     open_place: OpenPlace
     own: Epoch
-    record: bytes
+    records: Sequence[bytes]
     key: bytes
     answers: "queue.SimpleQueue[_Answer]"
 
@@ -233,8 +268,8 @@ class _PlaceReading:
         self.answers.put(_Answer(seen, is_read, is_written))
 
     def _write(self, files: EpochFiles) -> None:
-        if self.record:
-            files.write(self.own.name, self.record)
+        for record in self.records:
+            files.write(epoch.name_of(record), record)
 
     def _try(self, work: Callable[[], object]) -> bool:
         try:

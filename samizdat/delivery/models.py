@@ -205,6 +205,8 @@ class EpochRecord(models.Model):
 
     own = models.BinaryField(max_length=200)
     rival = models.BinaryField(max_length=200)  # Who took over; empty: nobody.
+    # Under keys that were replaced, one behind the other: copies that have such a key read no other.
+    former = models.BinaryField(max_length=4000, default=b"", db_default=b"")
     # What came of the last look at the backup places.
     places = models.PositiveSmallIntegerField(default=0)
     reached = models.PositiveSmallIntegerField(default=0)

@@ -82,6 +82,10 @@ class InstanceSource:
         if instance_key is not None:
             self._instance_key[:] = instance_key
 
+    def for_key_file(self) -> bytes:
+        """In a process that makes this key: a backup has it for its recipients."""
+        return bytes(self._key)
+
     def unwrap(self, label: str, wrapped: bytes | memoryview) -> bytes:
         """Errors: KeyWrong, OrganizationLocked for one of a strict organization whose key nobody has given."""
         inner = self.unwrap_outer(label, wrapped)

@@ -1,17 +1,15 @@
 """The backup places that an installation keeps."""
 
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from samizdat.core.backup.manifest import FULL
-from samizdat.core.crypto import seal
 from samizdat.delivery import backup_places
 from samizdat.delivery.backup_places import CopyDetails, KeptPlace, PlaceBroken, PlaceDetails, PlaceState
 from samizdat.delivery.models import BackupCopy, BackupPlace
-from samizdat.vault import keyring
+from samizdat.vault import instance_exchange
 from tests.conftest import NOW
 
 pytestmark = pytest.mark.django_db
@@ -60,21 +58,14 @@ def test_a_removed_place_is_gone_with_what_is_known_of_its_copies(kept: KeptPlac
     assert not BackupCopy.objects.exists()
 
 
-def test_after_a_rotation_the_new_key_opens_places_and_copies(
-    kept: KeptPlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_after_a_rotation_the_new_key_opens_places_and_copies(kept: KeptPlace, vault: Any) -> None:
     named = backup_places.add(PlaceDetails(url="file:///mnt", added=NOW, recipients=["age1x"], key="of the old key"))
     state = PlaceState(tried=NOW, failures=1, failing=NOW, error="It is full.")
     backup_places.set_state(kept.number, state)
     backup_places.note_copy(kept.number, copy())
-    before = keyring.derive
-
-    def after(purpose: str) -> bytes:
-        return seal.derive(bytes(32), purpose)
-
-    backup_places.reseal(before, after, lambda recipients: f"of the new key for {recipients}")
-    assert all(isinstance(each, PlaceBroken) for each in backup_places.all_places())
-    monkeypatch.setattr(keyring, "derive", after)
+    strange = BackupPlace.objects.create(wrapped=b"somebody")
+    instance_exchange.exchange(vault, bytes(32), [lambda: backup_places.renew(lambda to: f"of the new key for {to}")])
+    assert BackupPlace.objects.filter(pk=strange.pk, wrapped=b"somebody").exists()
     opened = {each.number: each for each in backup_places.all_places() if isinstance(each, KeptPlace)}
     assert opened[kept.number] == KeptPlace(kept.number, kept.details, state)
     assert opened[named.number].details.key == "of the new key for ['age1x']"

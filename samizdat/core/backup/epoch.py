@@ -78,6 +78,11 @@ def from_txt(text: str) -> bytes:
     return record if _RECORD.fullmatch(record) else b""
 
 
+def split(records: bytes) -> list[bytes]:
+    """Records that stand one behind the other, whoever signed them."""
+    return [match[0] for match in _RECORD.finditer(records)]
+
+
 def name_of(record: bytes) -> str:
     """Epoch.name of what a record says, whoever signed it. Errors: EpochBroken."""
     match = _RECORD.fullmatch(record)

@@ -133,13 +133,33 @@ def what_places_say(standing: EpochStanding) -> str:
 
 def what_to_publish(now: datetime) -> str:
     """For whoever released it: the DNS record that stops older copies where no backup place does. Empty: none."""
-    record = epochs.to_publish(now)
-    if record is None:
-        return ""
-    return _("To stop older copies that may start again, publish this DNS record: %(name)s TXT “%(text)s”") % {
-        "name": record[0],
-        "text": record[1],
-    }
+    sentence = _("To stop older copies that may start again, publish this DNS record: %(name)s TXT “%(text)s”")
+    return " ".join(sentence % {"name": name, "text": text} for name, text in epochs.to_publish(now))
+
+
+def before_key_exchange(now: datetime) -> EpochStanding:
+    """Before the instance key is replaced: every place is told, under the key that all copies have, that this one goes
+    on alone. They read nothing under the new key, and would send beside it. A place that can't be reached is told by
+    the worker later (epochs.renew). Errors: SendingLocked, of a copy: it doesn't become the original by another key."""
+    standing = ask_places(now)
+    locked = Organization.objects.filter(sending_locked=True).exists()
+    if standing.rival is not None or differs() or (locked and not _may_send()):
+        raise SendingLocked(
+            _(
+                "This installation was copied, restored or moved, so it keeps its key for now. Decide first whether it "
+                "is the one that sends: samizdat release. Then replace the key."
+            )
+        )
+    standing = epochs.take_over(now)
+    if standing.rival is not None:
+        _fence([epochs.TAKEN_OVER], now, lambda: True)
+        raise SendingLocked(taken_over(standing))
+    return standing
+
+
+def after_key_exchange(now: datetime) -> EpochStanding:
+    """Every place is told under the new key as well, as the worker does again and again."""
+    return ask_places(now)
 
 
 def _fence(parts: list[str], now: datetime, still: Callable[[], object]) -> None:

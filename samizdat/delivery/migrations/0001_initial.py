@@ -160,6 +160,7 @@ class Migration(InitialMigration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('own', models.BinaryField(max_length=200)),
                 ('rival', models.BinaryField(max_length=200)),
+                ('former', models.BinaryField(db_default=b'', default=b'', max_length=4000)),
                 ('places', models.PositiveSmallIntegerField(default=0)),
                 ('reached', models.PositiveSmallIntegerField(default=0)),
                 ('looked', models.DateTimeField(null=True)),
