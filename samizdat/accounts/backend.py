@@ -68,7 +68,7 @@ def _looked_at(index: bytes, password: str, now: datetime, device: str) -> Perso
 def _found(accounts: Sequence[Person], password: str, stretched: str, counted: throttle.SignInTry) -> Person | None:
     """The one whose password it is; then the try, which was counted as failed, is given back."""
     matches = [person for person in accounts if person.holds(stretched)]
-    # What was kept by other figures takes time of its own, until its owner has signed in once.
+    # What was kept by other figures or a former key takes time of its own, until its owner has signed in once.
     matches = matches or [person for person in accounts if _is_old(person) and person.check_password(password)]
     if not matches:
         return None
@@ -77,7 +77,7 @@ def _found(accounts: Sequence[Person], password: str, stretched: str, counted: t
 
 
 def _is_old(person: Person) -> bool:
-    return person.has_usable_password() and not passwords.is_of_now(person.password)
+    return person.has_usable_password() and not passwords.is_of_now(person.password, person.pk)
 
 
 def is_current_password(person: Person, password: str, apart: str) -> bool:

@@ -108,13 +108,17 @@ class Person(AbstractBaseUser):
         return constant_time_compare(self.password, passwords.bound(self.pk, stretched))
 
     def check_password(self, raw_password: str | None) -> bool:
-        """By the figures it was kept with; where they are others today it is kept anew."""
+        """By the figures and the instance key it was kept with; where they are others today it is kept anew."""
         if not self.has_usable_password():
             return False
-        index = sealed_people.index_of_person(self)
-        if not self.holds(passwords.stretched(index, raw_password or "", like=self.password)):
+        number = passwords.made_by(self.pk, self.password)
+        if number is None:
             return False
-        if not passwords.is_of_now(self.password):
+        index = sealed_people.index_of_person(self, number)
+        kept = passwords.kept_as(self.pk, index, raw_password or "", like=self.password, number=number)
+        if not constant_time_compare(self.password, kept):
+            return False
+        if not passwords.is_of_now(self.password, self.pk):
             self.set_password(raw_password)
             self.save(update_fields=["password"])
         return True

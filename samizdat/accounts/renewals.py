@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import suppress
 
-from samizdat.accounts import row_macs, sealed_people
+from samizdat.accounts import passwords, row_macs, sealed_people
 from samizdat.accounts.address_change import details_of, seal_details
 from samizdat.accounts.models import AddressChange, Attempt, Invitation, Membership, PendingChange, Person, Session
 from samizdat.core.crypto.seal import SealError
@@ -14,10 +14,7 @@ _COLUMNS = ("email", "name", "notices")
 
 def people() -> Iterator[None]:
     """Names, addresses, which mails they want, and the hashes by which they are found."""
-    opened: list[tuple[Person, dict[str, str], bool]] = []
-    for person in Person.objects.order_by("pk"):
-        texts = _texts(person)
-        opened.append((person, texts, _is_found(person)))
+    opened = [(person, _texts(person), _is_found(person)) for person in Person.objects.order_by("pk")]
     yield
     for person, texts, is_found in opened:
         for column, text in texts.items():
@@ -45,6 +42,16 @@ def _is_found(person: Person) -> bool:
     except (SealError, BadAddress):
         return False
     return bool(sealed_people.numbers_at(index, [(person.pk, person.email_hash)]))
+
+
+def kept_passwords() -> Iterator[None]:
+    """They are stretched with the former key, and bound with the new one."""
+    rows = [(row, passwords.made_by(row.pk, row.password)) for row in Person.objects.order_by("pk")]
+    yield
+    for row, number in rows:
+        if number is not None:
+            row.password = passwords.bound_again(row.pk, row.password, number)
+    Person.objects.bulk_update([row for row, number in rows if number], ["password"], batch_size=200)
 
 
 def address_changes() -> Iterator[None]:

@@ -20,14 +20,17 @@ class SealedPerson(Protocol):
     name_sealed: Any
 
 
-def index_of(email: str) -> bytes:
-    """Stands for an address, and nowhere in the database: it would be the same beside each account at it."""
-    return seal.blind(keyring.derive("people index"), address.comparable(address.normalize(email)))
+def index_of(email: str, number: int | None = None) -> bytes:
+    """Stands for an address, and nowhere in the database: it would be the same beside each account at it. number: of a
+    former instance key, by which passwords were set."""
+    former = {each.number: each.key for each in keyring.former("people index")} if number else {}
+    key = former.get(number or 0) or keyring.derive("people index")
+    return seal.blind(key, address.comparable(address.normalize(email)))
 
 
-def index_of_person(person: SealedPerson) -> bytes:
+def index_of_person(person: SealedPerson, number: int | None = None) -> bytes:
     """Errors: seal.SealError."""
-    return index_of(email_of(person))
+    return index_of(email_of(person), number)
 
 
 def hash_of(index: bytes, number: int) -> bytes:

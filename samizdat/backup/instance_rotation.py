@@ -52,10 +52,10 @@ BY_PURPOSE: Mapping[str, tuple[Renewal, ...]] = {
     "epoch records": (epochs.renew,),
     "backup places": (_backup_places,),
 }
-# Of what ends: it opens nothing any more, and is in nobody's way.
-ENDED: tuple[Renewal, ...] = (accounts.signing_in,)
+# Of other purposes: what a former key still checks holds with the new one alone, and what ended is in nobody's way.
+OTHERS: tuple[Renewal, ...] = (accounts.kept_passwords, accounts.signing_in)
 
-RENEWALS: tuple[Renewal, ...] = (*dict.fromkeys(chain.from_iterable(BY_PURPOSE.values())), *ENDED)
+RENEWALS: tuple[Renewal, ...] = (*dict.fromkeys(chain.from_iterable(BY_PURPOSE.values())), *OTHERS)
 
 
 def marks() -> Marks:

@@ -32,7 +32,8 @@ _DESK, _BOTH, _ALL = ("desk",), ("desk", "worker"), ("desk", "worker", "sender")
 PURPOSES: dict[str, Purpose] = {
     "django secret": Purpose(_BOTH, ENDS),  # What Django signs.
     "people": Purpose(_BOTH, SEALED),  # Addresses and names of people who sign in, sealed.
-    "people index": Purpose(_DESK, ENDS),  # What stands for one of those addresses, in memory alone.
+    # What stands for one of those addresses, in memory alone. A password is stretched with it: kept as long as that.
+    "people index": Purpose(_DESK, KEPT_WHILE),
     "people hashes": Purpose(_DESK, ANEW),  # Hashes by which accounts are found, each with its number.
     "password pepper": Purpose(_DESK, KEPT_WHILE),  # Until the next sign-in of each person.
     "grants": Purpose(_BOTH, ANEW),  # MACs of what a row grants.

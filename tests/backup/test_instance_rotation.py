@@ -17,10 +17,12 @@ from samizdat.accounts import (
     forged_rows,
     memberships,
     notice_choices,
+    passwords,
     pending_changes,
     sealed_people,
     sessions,
 )
+from samizdat.accounts.backend import BlindIndexBackend
 from samizdat.accounts.models import AddressChange, Attempt, Membership, Organization, PendingChange, Person, Session
 from samizdat.accounts.sessions import SessionStore
 from samizdat.audience.models import ConsentRecord
@@ -34,6 +36,7 @@ from samizdat.publicdb import actions as publishing
 from samizdat.publicdb import queries, signed_rows
 from samizdat.publicdb.models import Page, Site
 from samizdat.vault import instance_exchange, keyring, locks
+from samizdat.vault.models import KeptKey
 from samizdat.vault.purposes import ANEW, PURPOSES, SEALED
 from samizdat.vault.source import InstanceSource
 from samizdat.worker.publishing import unsigned
@@ -58,10 +61,14 @@ def signed_by_its_keys(vault: Any) -> Iterator[None]:
 
 
 @pytest.fixture
-def exchange(vault: Any, django_capture_on_commit_callbacks: Any) -> Callable[[], None]:
-    def exchange() -> None:
+def exchange(vault: Any, django_capture_on_commit_callbacks: Any) -> Callable[..., None]:
+    """Once, and another time from there."""
+    present = [INSTANCE_KEY]
+
+    def exchange(new: bytes = NEW) -> None:
         with django_capture_on_commit_callbacks(execute=True):
-            instance_exchange.exchange(InstanceSource(INSTANCE_KEY), NEW, instance_rotation.RENEWALS)
+            instance_exchange.exchange(InstanceSource(present[-1]), new, instance_rotation.RENEWALS)
+        present.append(new)
 
     return exchange
 
@@ -125,6 +132,37 @@ def test_people_are_found_and_named_and_keep_their_roles(lantern: Any, exchange:
     assert [row.person for row in memberships.valid(organization=lantern)] == [vera]
     assert [row.person for row in memberships.forged(lantern)] == [clara]
     assert forged_rows.watch(NOW) == 1
+
+
+def _signs_in(password: str = PASSWORD) -> Person | None:
+    return BlindIndexBackend().authenticate(None, email="vera@lantern.example", password=password)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_people_sign_in_with_their_password_and_it_is_kept_by_the_new_key_from_then_on(
+    lantern: Any, exchange: Any, times: int
+) -> None:
+    vera = _person(lantern, "Vera")
+    keys = [NEW, bytes(range(100, 132))][:times]
+    for key in keys:
+        exchange(key)
+    assert _signs_in("another long password") is None
+    assert passwords.made_by(vera.pk, _again(vera).password) == 1
+    assert _signs_in() == vera
+    assert passwords.made_by(vera.pk, _again(vera).password) == times + 1
+    KeptKey.objects.all().delete()
+    keyring.use(InstanceSource(keys[-1]))
+    assert _signs_in() == vera
+
+
+def test_a_password_made_with_the_former_key_opens_nothing(lantern: Any, exchange: Any) -> None:
+    """By somebody who has that key and writes the database."""
+    vera = _person(lantern, "Vera")
+    theirs = Person(pk=vera.pk, email_sealed=vera.email_sealed)
+    theirs.set_password("a password of Mallory")
+    exchange()
+    Person.objects.filter(pk=vera.pk).update(password=theirs.password)
+    assert _signs_in("a password of Mallory") is None and _signs_in() is None
 
 
 def test_an_account_whose_address_was_put_there_by_somebody_else_is_not_found_by_it(
