@@ -16,6 +16,7 @@ from tests.conftest import INSTANCE_KEY, NOW
 from tests.moulds import WRITTEN_BY_MIGRATIONS
 from tests.publicdb.test_signed_rows import shown as published  # noqa: F401
 from tests.test_macs import rows as rows_with_macs  # noqa: F401
+from tests.web.conftest import furnished, here  # noqa: F401
 
 
 class MemoryPlace:

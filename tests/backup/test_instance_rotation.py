@@ -30,6 +30,8 @@ from samizdat.backup import instance_rotation
 from samizdat.core.crypto import signature, tokens
 from samizdat.delivery.actions import key_locks
 from samizdat.events.models import ChainHead
+from samizdat.health import installation, organizations
+from samizdat.health.looks import found_by
 from samizdat.portability import recipient_keys
 from samizdat.portability.models import RecipientKey
 from samizdat.publicdb import actions as publishing
@@ -276,6 +278,20 @@ def test_public_rows_beyond_one_part_are_signed_and_it_may_be_done_twice(publish
     exchange()
     assert {queries.token_state(link) for link in links} == {"back"}
     assert signed_rows.sign_anew(signature.public_key(InstanceSource(INSTANCE_KEY).derive("public pages"))) == 0
+
+
+def test_the_doctor_finds_what_it_found_before(here: Any, exchange: Any) -> None:
+    looks = (
+        installation.changed_keys,
+        installation.place,
+        installation.forged_events,
+        installation.public_process,
+        organizations.organizations,
+    )
+    before = [finding.code for finding in found_by(looks)]
+    exchange()
+    assert [finding.code for finding in found_by(looks)] == before
+    assert forged_rows.watch(NOW) == 0 and unsigned.throw_out(NOW) == 0
 
 
 def test_nothing_of_it_stays_where_it_is_broken_off(
