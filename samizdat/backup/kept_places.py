@@ -12,7 +12,7 @@ from samizdat import plugins
 from samizdat.accounts.models import Person
 from samizdat.backup import recipients, retention, writing
 from samizdat.backup.errors import BackupRefused
-from samizdat.backup.keys import backup_keys
+from samizdat.backup.kept_keys import all_keys
 from samizdat.backup.restore_test import records
 from samizdat.backup.retention import Kept
 from samizdat.backup.sets import WritablePlace
@@ -132,6 +132,7 @@ def back_up(
         pieces=written.pieces,
         written_bytes=written.written_bytes,
         recipients=facts.recipients,
+        key=keyring.instance_number(),
     )
     backup_places.note_copy(kept.number, copy)
     backup_places.set_state(kept.number, PlaceState(tried=now, undeleted=kept.state.undeleted))
@@ -149,7 +150,7 @@ def _prune(kept: KeptPlace, now: datetime) -> None:
     keep = Kept(details.daily, details.weekly, details.monthly, details.days)
     try:
         with writing.only_backup(), opened(details) as place:
-            pruned = retention.prune(place, backup_keys(keyring.derive), now, keep)
+            pruned = retention.prune(place, all_keys(), now, keep)
     except plugins.PlaceError as error:
         log.warning("Old backups could not be deleted: %s", where_it_broke(error))
         return

@@ -69,9 +69,14 @@ def _month(time: datetime) -> object:
 
 
 def prune(
-    place: WritablePlace, keys: BackupKeys, now: datetime, keep: Kept, stop: Callable[[], bool] = lambda: False
+    place: WritablePlace,
+    keys: Sequence[BackupKeys],
+    now: datetime,
+    keep: Kept,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Pruned:
-    """Nobody may write to the place meanwhile (writing.only_backup). Errors: PlaceError, when it can't be read.
+    """keys: of the installation, those of instance keys that were replaced among them. Nobody may write to the place
+    meanwhile (writing.only_backup). Errors: PlaceError, when it can't be read.
 
     Where a copy can't be read, as one of another installation or one that is damaged, no piece goes: nobody knows which
     of them it needs.
@@ -80,11 +85,15 @@ def prune(
     times = {path: time for path in paths if (time := layout.set_time(path)) is not None}
     kept = kept_times(times.values(), now, keep)
     needed, ours, is_known = set[str](), set[str](), True
-    identities = recipients.identities(keys.identity)
+    identities = [identity for each in keys for identity in recipients.identities(each.identity)]
+    installations = {each.installation for each in keys}
     for path in paths:
         try:
-            copy = sets.open_copy(place, path, identities, keys.installation)
+            copy = sets.open_copy(place, path, identities)
         except (BackupRefused, plugins.NotThere):
+            is_known = False
+            continue
+        if copy.manifest.installation not in installations:
             is_known = False
             continue
         ours.add(path)

@@ -189,6 +189,11 @@ def place_list() -> None:
             ],
         ),
         *(f"{row['id']}: {row['error']}" for row in rows if row["error"]),
+        *(
+            f"{row['id']}: {row['of_former_key']} of its backups need the former key file."
+            for row in rows
+            if row["of_former_key"]
+        ),
     )
 
 
@@ -218,7 +223,7 @@ def _moment(iso: object) -> str:
 
 def _document(each: "KeptPlace | PlaceBroken") -> dict[str, object]:
     if isinstance(each, Exception):
-        nothing = {"url": "?", "last_backup": None, "last_full": None}
+        nothing = {"url": "?", "last_backup": None, "last_full": None, "of_former_key": 0}
         return {"id": each.number, **nothing, "error": str(each)}
     return document(each)
 
@@ -238,6 +243,7 @@ def document(kept: "KeptPlace") -> dict[str, object]:
         "append_only": kept.details.append_only,
         "last_backup": copies[0].made.isoformat() if copies else None,
         "last_full": full.made.isoformat() if full else None,
+        "of_former_key": sum(map(backup_places.of_former_key, copies)),
         "failing_since": kept.state.failing,
         "error": kept.state.error,
     }

@@ -96,10 +96,15 @@ def _lines(name: str, result: "RestoreTestResult") -> list[str]:
     if not result.opened:
         unknown = facts["pieces"] - facts["checked"]
         older = f" Of {unknown:,} from an older version it isn't known whether they were changed." if unknown else ""
+        why = (
+            "open with the former key file. Make a backup with the present key: samizdat backup"
+            if result.former
+            else "open with a secret key that isn't on this server. Add --identity FILE to test that too."
+        )
         return [
             *lines,
             f"All {facts['pieces']:,} pieces are there, as they were written.{older} They weren't restored: they only "
-            "open with a secret key that isn't on this server. Add --identity FILE to test that too.",
+            f"{why}",
         ]
     return [
         *lines,

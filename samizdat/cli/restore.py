@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 @dataclass(repr=False)
 class Opened:
     """A copy, and what opens it. key_text: of the key file, which may have a passphrase. destroyed: names of
-    organizations whose keys were destroyed, and of these of those that the copy had brought back."""
+    organizations whose keys were destroyed, and of these of those that the copy had brought back. of_former_key: how
+    many other backups there need the key file of then."""
 
     copy: "Copy"
     unusable: "list[UnusableCopy]"
@@ -36,6 +37,7 @@ class Opened:
     instance_key: bytes
     tail: "TailFound | None" = None
     destroyed: tuple[list[str], list[str]] = ([], [])
+    of_former_key: int = 0
 
 
 @click.command()
@@ -202,7 +204,7 @@ def _fill(place: "plugins.Place", opened: Opened, staging: Path) -> None:
     """Errors: CommandFailed, BackupRefused, PlaceError."""
     from django.db import connections
 
-    from samizdat.backup import begun_restores, restoring
+    from samizdat.backup import begun_restores, kept_keys, restoring
     from samizdat.delivery.actions import copied_installation
     from samizdat.delivery.engine import recovery
     from samizdat.vault import keyring
@@ -218,6 +220,7 @@ def _fill(place: "plugins.Place", opened: Opened, staging: Path) -> None:
         if opened.tail is not None and opened.tail.paths:
             recovery.recover_restored(bootstrap.now())
         opened.destroyed = _destroyed(place)
+        opened.of_former_key = kept_keys.count_former(place)
         copied_installation.record_restored(bootstrap.now())
         connections.close_all()
         modes.close(staging)
@@ -300,6 +303,7 @@ def _say(opened: Opened) -> None:
         "key_file": str(key_file()),
         "destroyed": opened.destroyed[0],
         "destroyed_again": opened.destroyed[1],
+        "of_former_key": opened.of_former_key,
         "passed_over": [unusable._asdict() for unusable in opened.unusable],
     }
     say(
@@ -312,8 +316,14 @@ def _say(opened: Opened) -> None:
         if until
         else "Everything since then is missing: see who unsubscribed or was erased meanwhile, and remove them.",
         *_gone(*opened.destroyed),
+        *_older(opened.of_former_key),
         "Sending is on hold. Next: samizdat serve. When the old installation has stopped for good: samizdat release",
     )
+
+
+def _older(number: int) -> list[str]:
+    backups = "1 other backup there was" if number == 1 else f"{number} other backups there were"
+    return [f"{backups} made before the instance key was replaced, and needs the former key file."] if number else []
 
 
 def _gone(names: list[str], again: list[str]) -> list[str]:

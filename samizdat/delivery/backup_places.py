@@ -86,7 +86,8 @@ class PlaceState(Struct, frozen=True, omit_defaults=True):
 
 
 class CopyDetails(Struct, frozen=True):
-    """path: of its manifest. pieces: how many; written_bytes: of those that were new."""
+    """path: of its manifest. pieces: how many; written_bytes: of those that were new. key: the number
+    of the instance key that it was made with."""
 
     path: str
     made: datetime
@@ -96,6 +97,7 @@ class CopyDetails(Struct, frozen=True):
     pieces: int = 0
     written_bytes: int = 0
     recipients: list[str] = []
+    key: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +218,18 @@ def renew(wrapped_key: Callable[[Sequence[str]], str]) -> Iterator[None]:
     for number, copy in opened:
         if copy is not None:
             BackupCopy.objects.filter(pk=number).update(wrapped=_sealed(copy, "copy", number))
+
+
+def copies_of_present_key(number: int) -> list[CopyDetails]:
+    """As copies(). Nothing continues the others, neither a backup of changes nor what is written in between. Errors:
+    VaultError."""
+    return [copy for copy in copies(number) if copy.key == keyring.instance_number()]
+
+
+def of_former_key(copy: CopyDetails) -> bool:
+    """Whether restoring it takes the key file of an instance key that was replaced since. For recipients that is in the
+    backup. Errors: VaultError."""
+    return copy.key < keyring.instance_number() and not copy.recipients
 
 
 def _opened(row: BackupPlace) -> KeptPlace:

@@ -63,6 +63,7 @@ PURPOSES: dict[str, Purpose] = {
     "backup pieces": Purpose(_BOTH, KEPT),  # Names of the pieces of a backup, by what is in them.
     "backup manifests": Purpose(_BOTH, KEPT),  # Signatures of manifests.
     "backup identity": Purpose(_BOTH, KEPT),  # The secret key of age that opens manifests, and pieces of nobody else.
+    "destroyed keys": Purpose(_BOTH, KEPT),  # MACs of whose keys were destroyed, at backup places.
     "backup places": Purpose(_BOTH, SEALED),  # Where backups go, with passwords, sealed.
     "releases": Purpose(_ALL, ANEW),  # MAC of how often it was released.
     "epoch records": Purpose(_BOTH, ANEW),  # MACs of who may send, at backup places.

@@ -94,7 +94,7 @@ def test_a_place_destroys_nothing_by_files_of_its_own(
     [(name, text)] = [(name, text) for name, text in place.files.items() if name.startswith("destroyed/")]
     assert bytes(lantern.uid).hex() not in name + text.decode()
     other = MemoryPlace()
-    theirs, _text = destroyed._note(harbour)
+    theirs, _text = destroyed._note(harbour, keyring.derive("destroyed keys"))
     other.files = {f"destroyed/{bytes(harbour.uid).hex()}": b"1", theirs: text}
     assert destroyed.destroy_again(other, NOW) == []
     assert not locks.are_destroyed(harbour)

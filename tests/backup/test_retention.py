@@ -54,7 +54,7 @@ def test_a_copy_of_the_future_stays_until_there_is_a_week_of_others() -> None:
 
 
 def prune(place: MemoryPlace, keys: BackupKeys, now: datetime) -> retention.Pruned:
-    return retention.prune(place, keys, now, KEEP)
+    return retention.prune(place, [keys], now, KEEP)
 
 
 def test_what_goes_takes_its_pieces_along_and_what_stays_is_whole(

@@ -66,6 +66,7 @@ OF_THE_WORKER = (
     "backup pieces",
     "backup manifests",
     "backup identity",
+    "destroyed keys",
     "backup places",
     "releases",
     "epoch records",

@@ -19,6 +19,7 @@ import msgspec
 from samizdat import child_frames, plugins, processes
 from samizdat.backup import recipients, sets
 from samizdat.backup.errors import BackupRefused
+from samizdat.backup.kept_keys import former_keys
 from samizdat.backup.keys import backup_keys
 from samizdat.backup.restore_test.job import RestoreTestJob, TestFailed, file_in, open_place
 from samizdat.backup.sets import Copy, ReadablePlace
@@ -52,7 +53,8 @@ type Tell = Callable[[str, int, int], None]
 @dataclass(slots=True)
 class RestoreTestResult:
     """code: "" where all is well, else what was found (sentences.py); what: where. opened: False where pieces open only
-    with keys that aren't on this server, so that nothing was restored. facts: numbers of what was looked at. steps:
+    with keys that aren't on this server, so that nothing was restored. former: this is the key file of an instance key
+    that was replaced. facts: numbers of what was looked at. steps:
     those that went through."""
 
     code: str = ""
@@ -60,6 +62,7 @@ class RestoreTestResult:
     copy: str = ""
     time: datetime | None = None
     opened: bool = False
+    former: bool = False
     seconds: float = 0.0
     facts: dict[str, int] = field(default_factory=dict)
     steps: list[str] = field(default_factory=list)
@@ -118,14 +121,19 @@ def _test(
 ) -> None:
     """Errors: TestFailed, BackupRefused, PlaceError, VaultError, Interrupted."""
     keys = backup_keys(keyring.derive)
-    texts = [keys.identity, *identities]
+    former = former_keys()
+    texts = [keys.identity, *identities, *(each.identity for each in former)]
     opening = [identity for text in texts for identity in recipients.identities(text)]
     result.copy = next(iter(sets.paths(place)), "")
     result.time = layout.set_time(result.copy)
     # Not one before it: what a restore would pass over has failed.
-    copy, _unusable = sets.newest_whole(place, opening, keys.installation, result.copy)
-    if copy.manifest.recipients and not identities:
-        result.facts = _read_all(place, copy, tell, stop)
+    copy, _unusable = sets.newest_whole(place, opening, "", result.copy)
+    is_of_former = copy.manifest.installation in {each.installation for each in former}
+    if copy.manifest.installation != keys.installation and not is_of_former:
+        raise TestFailed("other_installation", result.copy)
+    # Of a former key we have what reads a manifest, and not what opens the keys in it.
+    if is_of_former or (copy.manifest.recipients and not identities):
+        result.facts, result.former = _read_all(place, copy, tell, stop), is_of_former
         return
     _look_for_room(copy)
     naming = naming_key(keys.names, copy.manifest.recipients or [keys.recipient])

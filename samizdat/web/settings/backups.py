@@ -92,6 +92,9 @@ def _view(organization: Organization, kept: KeptPlace, now: datetime) -> BackupP
         problems.insert(0, (state, text))
     elif newest is None:
         state, word = "none", _("No backup yet")
+    if newest is not None and backup_places.of_former_key(newest):
+        text = _("The newest backup opens with the former key file alone. Press “Back up now”.")
+        problems.append(("care", text))
     if work.tail_failing and newest:
         text = _("Changes since the newest backup can’t be written there since %(at)s.")
         problems.append(("care", text % {"at": moment(work.tail_failing)}))

@@ -78,7 +78,7 @@ def due(now: datetime) -> list[tuple[KeptPlace, str]]:
     if not kept:
         return []
     zone = _zone()
-    return [(each, due_kind(each, backup_places.copies(each.number), now, zone)) for each in kept]
+    return [(each, due_kind(each, backup_places.copies_of_present_key(each.number), now, zone)) for each in kept]
 
 
 def _zone() -> ZoneInfo:
@@ -112,7 +112,7 @@ def _do_asked(number: int, work: Work) -> None:
     if kept is None:
         backup_progress.end(number, work)
     elif work == "backup":
-        _back_up(kept, usual_kind(backup_places.copies(number), dbclock.now()))
+        _back_up(kept, usual_kind(backup_places.copies_of_present_key(number), dbclock.now()))
     else:
         _test(kept)
 
