@@ -82,6 +82,11 @@ def forged(organization: Organization) -> list[Membership]:
     return [row for row in rows(organization=organization) if not is_valid(row)]
 
 
+def renew() -> Iterator[None]:
+    """Of all roles, once the instance key is replaced (vault/instance_exchange.py)."""
+    return row_macs.renewed(rows(), row_macs.of_membership)
+
+
 def rows(**wanted: object) -> Iterator[Membership]:
     """As valid(), whatever their MAC says."""
     yield from Membership.objects.select_related("person", "organization").filter(**wanted).order_by("id")

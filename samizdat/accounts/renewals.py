@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from samizdat.accounts import passwords, row_macs, sealed_people
 from samizdat.accounts.address_change import details_of, seal_details
-from samizdat.accounts.models import AddressChange, Attempt, Invitation, Membership, PendingChange, Person, Session
+from samizdat.accounts.models import AddressChange, Attempt, Invitation, PendingChange, Person, Session
 from samizdat.core.crypto.seal import SealError
 from samizdat.core.mail.address import BadAddress
 
@@ -64,10 +64,6 @@ def address_changes() -> Iterator[None]:
         row.details_sealed = seal_details(details, row.person_id)
     AddressChange.objects.bulk_update([row for row, _details in opened], ["details_sealed"], batch_size=200)
     AddressChange.objects.exclude(pk__in=[row.pk for row, _details in opened]).delete()
-
-
-def memberships() -> Iterator[None]:
-    return row_macs.renewed(Membership.objects.select_related("organization"), row_macs.of_membership)
 
 
 def invitations() -> Iterator[None]:

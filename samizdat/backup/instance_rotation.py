@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import chain
 
+from samizdat.accounts import memberships
 from samizdat.accounts import renewals as accounts
 from samizdat.accounts.models import Organization
 from samizdat.backup import recipients
@@ -37,7 +38,7 @@ BY_PURPOSE: Mapping[str, tuple[Renewal, ...]] = {
     "people": (accounts.people, accounts.address_changes),
     "people hashes": (accounts.people,),
     "grants": (
-        accounts.memberships,
+        memberships.renew,
         accounts.invitations,
         accounts.pending_changes,
         share_links.renew,
