@@ -20,11 +20,15 @@ FOLDER = "destroyed"
 _PURPOSE = "destroyed keys"
 
 
+def _key() -> bytes:
+    return keyring.derive("destroyed keys")
+
+
 def note(place: WritablePlace) -> None:
     """Those that aren't there yet. Errors: PlaceError."""
     rows = locks.destroyed()
     there = _there(place) if rows else []
-    keys = [keyring.derive(_PURPOSE), *(each.key for each in keyring.former(_PURPOSE))] if rows else []
+    keys = [_key(), *(each.key for each in keyring.former(_PURPOSE))] if rows else []
     for row in rows:
         for key in keys:
             name, text = _note(row.organization, key)
@@ -36,7 +40,7 @@ def destroy_again(place: ReadablePlace, now: datetime) -> list[Organization]:
     """In a copy that was just restored from there: organizations whose keys it brought back. Errors: PlaceError."""
     there, again = _there(place), list[Organization]()
     for organization in Organization.objects.order_by("pk") if there else []:
-        name, text = _note(organization, keyring.derive(_PURPOSE))
+        name, text = _note(organization, _key())
         if name in there and place.read(name) == text and not locks.are_destroyed(organization):
             key_locks.destroy(organization, by=None, now=now)
             again.append(organization)

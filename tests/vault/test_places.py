@@ -56,7 +56,7 @@ UNSEALED = {
     ),
     *("fingerprint", "provider", "group", "boot", "folder", "numbers"),
     *("wrapped", "public", "name"),
-    *("own", "rival"),  # Records that are signed, as they lie at backup places.
+    *("own", "rival", "former"),  # Records that are signed, as they lie at backup places.
 }
 
 # What a value is bound by that does not stand under the primary key of its row. Each is checked to be its row's alone.
