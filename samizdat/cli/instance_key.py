@@ -38,17 +38,21 @@ def rotate(to: Path | None) -> None:
     from samizdat.vault import instance_exchange, keyring
 
     place, key = _present()
+    source = _source(key)
+    if keyring.belongs(source) is True and instance_exchange.is_pending():
+        instance_exchange.finish(source)
+        sentence = "The last replacement is finished: the former key opens nothing any more."
+        if not place.is_file:  # It said that it is to be run again, which replaces nothing.
+            say({"key_file": None, "former": None, "left": 0}, sentence)
+            return
+        note(sentence)
     if not place.is_file and to is None:
         raise CommandFailed(
             "The instance key isn't in a file here. Name one for the new key, to store where this one comes from: "
             "--to FILE",
             "no_file",
         )
-    source = _source(key)
     if keyring.belongs(source) is True:
-        if instance_exchange.is_pending():
-            instance_exchange.finish(source)
-            note("The last replacement is finished: the former key opens nothing any more.")
         target = _begin(place, key, to)
         left = _exchange(source, target)
     elif (new := keyring.next_key(source)) is not None:
