@@ -185,6 +185,7 @@ def test_every_table_that_points_at_a_subscriber_is_on_the_list() -> None:
         "audience_field",
         "audience_importpiece",
         "portability_exportpiece",
+        "vault_keptkey",
         "vault_vaultkey",
         "vault_keydestruction",
     }
