@@ -43,7 +43,7 @@ def rotate(to: Path | None) -> None:
         instance_exchange.finish(source)
         sentence = "The last replacement is finished: the former key opens nothing any more."
         if not place.is_file:  # It said that it is to be run again, which replaces nothing.
-            say({"key_file": None, "former": None, "left": 0}, sentence)
+            say({"key_file": None, "former": None, "left": 0, "publish": ""}, sentence)
             return
         note(sentence)
     if not place.is_file and to is None:
@@ -223,6 +223,7 @@ def _other_servers() -> bool:
 
 def _finish(place: KeyPlace, new: NewKeyFile, left: int) -> None:
     """The key file is replaced, and the former one kept under another name: backups from before open with it."""
+    from samizdat.delivery.actions import copied_installation
     from samizdat.vault import instance_exchange
 
     kept = None
@@ -236,15 +237,17 @@ def _finish(place: KeyPlace, new: NewKeyFile, left: int) -> None:
                 "not_in_place",
             ) from None
         instance_exchange.finish(_source(new.key))
+    published = copied_installation.what_to_publish(bootstrap.now())
     document = {
         "key_file": str(key_file() if place.is_file else new.path),
         "former": str(kept) if kept else None,
         "left": left,
+        "publish": published,
     }
     lines = ["The instance key was replaced."]
     if left:
         lines.append(f"{left} keys of organizations didn't open and stay as they are. Run: samizdat doctor")
-    say(document, *lines, *_next(place, new, kept))
+    say(document, *lines, *_next(place, new, kept), *([published] if published else []))
 
 
 def _put_in_place(new: Path) -> Path:

@@ -18,6 +18,7 @@ from samizdat.vault.source import InstanceSource
 from tests.delivery.conftest import House
 from tests.delivery.test_epochs import MemoryPlace, locked, original, places, release  # noqa: F401
 from tests.delivery.test_fence import at_home, elsewhere  # noqa: F401
+from tests.dns_server import NameServer
 
 NEW, NEWER = bytes(range(50, 82)), bytes(range(100, 132))
 
@@ -148,3 +149,21 @@ def test_a_count_that_somebody_wrote_is_not_made_anew(at_home: House, vault: Ins
     Location.objects.create(folder=b"", part=database_progress.RELEASES, digest=(7).to_bytes(4) + bytes(12))
     instance_exchange.exchange(vault, NEW, [database_progress.renew])
     assert database_progress._releases() == -1
+
+
+def test_without_a_place_both_records_are_to_be_published(
+    house: House, vault: InstanceSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    type(house.organization).objects.update(public_url="https://lantern.ngo")
+    fencing.look(dbclock.now())
+    with NameServer() as server:
+        monkeypatch.setenv("SAMIZDAT_DNS", server.place)
+        fencing.ask_places(dbclock.now())
+        before = EpochRecord.objects.values().get()
+        exchange(vault)
+        texts = [text for _name, text in epochs.to_publish(dbclock.now())]
+        assert len(texts) == 2 and all(text in fencing.what_to_publish(dbclock.now()) for text in texts)
+        server.records["_samizdat-epoch.lantern.ngo"] = texts
+        asked = fencing.ask_places(dbclock.now())
+        assert asked.is_known and asked.rival is None
+        assert rival_of_a_copy(before, InstanceSource(bytes(vault._key))) is not None
