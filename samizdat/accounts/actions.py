@@ -422,14 +422,14 @@ def invite(organization: Organization, role: str, *, note: str, by: Person | Non
     token, until = secrets.token_urlsafe(32), now + timedelta(days=INVITATION_DAYS)
     with transaction.atomic():
         invitation = Invitation.objects.create(
-            organization=organization, token_hash=_hash(token), role=role, by=by, expires=until
+            organization=organization, token_hash=_hashes(token)[0], role=role, by=by, expires=until
         )
         invitation.note_sealed = keyring.keys(organization).seal(note.encode(), "invitation", "note", invitation.pk)
         invitation.save(update_fields=["note_sealed"])
         record("person.invited", organization, now=now, by=by, about=invitation.id, detail={"role": role})
         if _raises("", role) and pending_changes.held(organization, by):
             assert by is not None
-            details = InvitationDetails(role, note, _hash(token).hex(), until)
+            details = InvitationDetails(role, note, _hashes(token)[0].hex(), until)
             pending_changes.ask(organization, "invitation", details, about=invitation.id, now=now, by=by)
         else:
             invitations.sign(invitation)
@@ -485,7 +485,7 @@ def _refuse_member(organization: Organization, index: bytes) -> None:
 
 def invitation_of(token: str, now: datetime) -> Invitation:
     """The open invitation of a link whose maker is an admin still. Errors: InvitationGone, InvitationWaits."""
-    invitation = Invitation.objects.select_related("organization", "by").filter(token_hash=_hash(token)).first()
+    invitation = Invitation.objects.select_related("organization", "by").filter(token_hash__in=_hashes(token)).first()
     if invitation is None or invitation.used or invitation.expires < now:
         raise InvitationGone(_gone())
     if pending_changes.is_waiting(invitation.organization, "invitation", invitation.id):
@@ -498,12 +498,14 @@ def invitation_of(token: str, now: datetime) -> Invitation:
 
 def is_held(token: str) -> bool:
     """Whether the link of this token opens nothing before somebody has approved it."""
-    invitation = Invitation.objects.select_related("organization").get(token_hash=_hash(token))
+    invitation = Invitation.objects.select_related("organization").get(token_hash__in=_hashes(token))
     return pending_changes.is_waiting(invitation.organization, "invitation", invitation.id)
 
 
-def _hash(token: str) -> bytes:
-    return seal.keyed_hash(keyring.derive("invitations"), token)
+def _hashes(token: str) -> list[bytes]:
+    """Under the present instance key, and under each former one."""
+    keys = [keyring.derive("invitations"), *(former.key for former in keyring.former("invitations"))]
+    return [seal.keyed_hash(key, token) for key in keys]
 
 
 def withdraw_invitation(invitation: Invitation, *, by: Person | None, now: datetime) -> None:

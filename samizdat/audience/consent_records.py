@@ -48,16 +48,30 @@ type Digested = tuple[int, Known, int, bytes, bytes]
 
 
 def digest(
-    organization: int, subscriber: int, list_id: int | None, kind: int, purpose: int, way: int, day: str, blob: bytes
+    organization: int,
+    subscriber: int,
+    list_id: int | None,
+    kind: int,
+    purpose: int,
+    way: int,
+    day: str,
+    blob: bytes,
+    key: bytes | None = None,
 ) -> bytes:
     """A keyed hash over the readable columns and the sealed ones: what the organization's hash chain vouches for. So
-    whoever writes the database makes no yes unseen, and turns no no into one."""
+    whoever writes the database makes no yes unseen, and turns no no into one. key: of a record that is there already,
+    that of its time."""
     heading = _heading.pack(organization, subscriber, _list(list_id), kind, purpose, way)
-    return hmac.digest(_key(), heading + day.encode() + blob, "sha256")
+    return hmac.digest(key or _key(), heading + day.encode() + blob, "sha256")
 
 
 def _key() -> bytes:
     return keyring.derive("consent records")
+
+
+def _key_of(number: int) -> bytes:
+    """What checks the record of this number."""
+    return keyring.key_of_row("consent records", number)
 
 
 def _list(list_id: int | None) -> int:
@@ -103,13 +117,13 @@ def genuine(rows: Iterable[Digested]) -> Iterator[tuple[int, Known]]:
 
 
 def _ours(rows: Iterable[Digested], checked: frozenset[int]) -> Iterator[tuple[int, Known]]:
-    key, heading = _key(), _heading.pack
+    heading = _heading.pack
     seen: set[bytes] = set()
     for subscriber, known, organization, blob, mark in rows:
-        _order, list_id, kind, purpose, way, day = known
+        number, list_id, kind, purpose, way, day = known
         if kind in checked:
             text = heading(organization, subscriber, _list(list_id), kind, purpose, way) + day.encode() + blob
-            if mark in seen or not hmac.compare_digest(hmac.digest(key, text, "sha256"), mark):
+            if mark in seen or not hmac.compare_digest(hmac.digest(_key_of(number), text, "sha256"), mark):
                 continue
             seen.add(mark)
         yield subscriber, known
@@ -117,25 +131,28 @@ def _ours(rows: Iterable[Digested], checked: frozenset[int]) -> Iterator[tuple[i
 
 def is_ours(row: Digested) -> bool:
     """Whether we wrote this record as it stands."""
-    subscriber, (_order, list_id, kind, purpose, way, day), organization, blob, mark = row
+    subscriber, (number, list_id, kind, purpose, way, day), organization, blob, mark = row
     try:
-        return hmac.compare_digest(digest(organization, subscriber, list_id, kind, purpose, way, day, blob), mark)
+        facts = organization, subscriber, list_id, kind, purpose, way, day, blob
+        return hmac.compare_digest(digest(*facts, _key_of(number)), mark)
     except struct.error:  # Numbers that we never write.
         return False
 
 
-def mac_of_emptied(row: Digested) -> bytes:
+def mac_of_emptied(row: Digested, key: bytes | None = None) -> bytes:
     """Of a record whose words we take away: its number, its columns and its digest. Of no digest's text: there a number
-    of an organization begins."""
+    of an organization begins. key: as of digest()."""
     subscriber, (number, list_id, kind, purpose, way, day), organization, _blob, mark = row
     heading = _heading.pack(organization, subscriber, _list(list_id), kind, purpose, way)
-    return hmac.digest(_key(), _EMPTIED + _u64.pack(number) + heading + day.encode() + mark, "sha256")
+    return hmac.digest(key or _key(), _EMPTIED + _u64.pack(number) + heading + day.encode() + mark, "sha256")
 
 
 def is_ours_emptied(row: Digested, mac: bytes) -> bool:
-    """Whether we took its words away, and it is as it was then."""
+    """Whether we took its words away, and it is as it was then. They may have been taken away under any key since its
+    own."""
+    keys = {_key(), *(former.key for former in keyring.former("consent records") if row[1][0] <= former.through)}
     try:
-        return not row[3] and hmac.compare_digest(mac_of_emptied(row), mac)
+        return not row[3] and any(hmac.compare_digest(mac_of_emptied(row, key), mac) for key in keys)
     except struct.error:  # Numbers that we never write.
         return False
 

@@ -95,13 +95,15 @@ def say(kind: EventKind, organization: Organization, rows: Sequence[SuppressionR
         together[version, reason, day].append(index.hex())
     detail = {"rows": [[*alike, "".join(indexes)] for alike, indexes in together.items()]}
     indexes = {row[0] for row in rows}
-    about = _mark(indexes.pop()) if len(indexes) == 1 else _mark_of_many(organization)
+    about = _marks(indexes.pop())[0] if len(indexes) == 1 else _mark_of_many(organization)
     record(kind, organization, now=now, about=about, detail=detail)
 
 
-def _mark(index: bytes) -> int:
-    """What an event of one entry is about: no number of a row, and nothing that the index tells without our key."""
-    return -1 - int.from_bytes(seal.keyed_hash(keyring.derive("suppression marks"), index.hex())[:7])
+def _marks(index: bytes) -> list[int]:
+    """What an event of one entry is about, now and under each former instance key: no number of a row, and nothing that
+    the index tells without our key."""
+    keys = [keyring.derive("suppression marks"), *(former.key for former in keyring.former("suppression marks"))]
+    return [-1 - int.from_bytes(seal.keyed_hash(key, index.hex())[:7]) for key in keys]
 
 
 def _mark_of_many(organization: Organization) -> int:
@@ -146,7 +148,7 @@ def _places(organization: Organization, indexes: Collection[bytes]) -> list[Quer
     through the whole log where several are asked for in order."""
     if len(indexes) > FEW:
         return [Event.objects.filter(organization=organization, kind=kind) for kind in (WRITTEN, DELETED)]
-    marks = [_mark_of_many(organization), *map(_mark, indexes)]
+    marks = [_mark_of_many(organization), *(mark for index in indexes for mark in _marks(index))]
     return [Event.objects.filter(about=mark, kind=kind) for mark in marks for kind in (WRITTEN, DELETED)]
 
 

@@ -6,14 +6,19 @@ from datetime import datetime
 from itertools import chain
 
 from samizdat.accounts import memberships
+from django.db.models import Max
+
 from samizdat.accounts import renewals as accounts
 from samizdat.accounts.models import Organization
+from samizdat.audience.models import ConsentRecord
 from samizdat.backup import recipients
 from samizdat.campaigns.archive import share_links
 from samizdat.delivery import backup_places, copied_installation, database_progress, epochs
 from samizdat.delivery.actions import copied_installation as copies
 from samizdat.delivery.actions import key_destruction
+from samizdat.events import chain as events
 from samizdat.events.actions import record
+from samizdat.events.models import Event
 from samizdat.portability import permits, recipient_keys
 from samizdat.publicdb import signed_rows
 from samizdat.vault import instance_exchange, keyring, locks, strict
@@ -54,14 +59,16 @@ BY_PURPOSE: Mapping[str, tuple[Renewal, ...]] = {
     "backup places": (_backup_places,),
 }
 # Of other purposes: what a former key still checks holds with the new one alone, and what ended is in nobody's way.
-OTHERS: tuple[Renewal, ...] = (accounts.kept_passwords, accounts.signing_in)
+OTHERS: tuple[Renewal, ...] = (accounts.kept_passwords, events.renew, accounts.signing_in)
 
 RENEWALS: tuple[Renewal, ...] = (*dict.fromkeys(chain.from_iterable(BY_PURPOSE.values())), *OTHERS)
 
 
 def marks() -> Marks:
     """purpose -> the highest row that the present key checks."""
-    return {}
+    newest = Event.objects.aggregate(Max("id")), ConsentRecord.objects.aggregate(Max("id"))
+    log, consent = (row["id__max"] or 0 for row in newest)
+    return {"log": log, "consent records": consent}
 
 
 def exchange(former: InstanceSource, new_key: bytes, now: datetime) -> int:

@@ -126,7 +126,8 @@ def digest(event: Event) -> bytes:
 def digest_of(*facts: object, at: datetime, detail: str) -> bytes:
     """facts: number, organization, kind, about and by; detail: the hash of what is sealed, in hex."""
     text = json.dumps([*facts, at.astimezone(UTC).isoformat(), detail])
-    return seal.keyed_hash(keyring.derive("log"), text)
+    number = facts[0]
+    return seal.keyed_hash(keyring.key_of_row("log", number if isinstance(number, int) else 0), text)
 
 
 def is_genuine(event: Event) -> bool:
@@ -143,7 +144,7 @@ def detail_of(event: Event) -> dict[str, Any]:
     if not blob:
         return {}
     if event.organization is None:
-        text = _instance_ring().open(blob, seal.where("event", "detail", _INSTANCE, event.pk))
+        text = keyring.ring("events").open(blob, seal.where("event", "detail", _INSTANCE, event.pk))
     else:
         text = keyring.keys(event.organization).open(blob, "event", "detail", event.pk)
     detail: dict[str, Any] = json.loads(text)
@@ -153,13 +154,5 @@ def detail_of(event: Event) -> dict[str, Any]:
 def _seal(organization: keyring.HasKeys | None, detail: Mapping[str, object], number: int) -> bytes:
     text = json.dumps(detail, ensure_ascii=False, separators=(",", ":")).encode()
     if organization is None:
-        return _instance_key().seal(text, seal.where("event", "detail", _INSTANCE, number), os.urandom(12))
+        return keyring.sealing("events").seal(text, seal.where("event", "detail", _INSTANCE, number), os.urandom(12))
     return keyring.keys(organization).seal(text, "event", "detail", number)
-
-
-def _instance_ring() -> seal.KeyRing:
-    return seal.KeyRing({1: _instance_key()})
-
-
-def _instance_key() -> seal.Key:
-    return seal.Key(1, keyring.derive("events"))

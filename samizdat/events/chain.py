@@ -157,14 +157,30 @@ def _key() -> bytes:
     return keyring.derive("chain")
 
 
-def linker(table: str) -> Callable[[bytes, int, bytes], bytes]:
+def linker(table: str, key: bytes | None = None) -> Callable[[bytes, int, bytes], bytes]:
     """(link before, position, digest) -> link, of rows of one table."""
-    key, byte, hashed, number = _key(), TABLES[table], hmac.digest, _position.pack
+    key, byte, hashed, number = key or _key(), TABLES[table], hmac.digest, _position.pack
 
     def link_of(link: bytes, position: int, digest: bytes) -> bytes:
         return hashed(key, link + number(position) + byte + digest, hashlib.sha256)
 
     return link_of
+
+
+def link_check(table: str) -> Callable[[bytes, int, bytes, bytes], bool]:
+    """(link before, position, digest, link) -> whether it fits, under the key of the present instance key or of a
+    former one. Whoever has a former one makes links, but none that lead to the end which the head tells."""
+    links = [linker(table, key) for key in (_key(), *(former.key for former in keyring.former("chain")))]
+
+    def fits(before: bytes, position: int, digest: bytes, link: bytes) -> bool:
+        for at, link_of in enumerate(links):
+            if link_of(before, position, digest) == link:
+                if at:  # Its neighbors were made with the same one.
+                    links.insert(0, links.pop(at))
+                return True
+        return False
+
+    return fits
 
 
 def _mac(organization: int, position: int, link: bytes) -> bytes:
@@ -182,6 +198,15 @@ def _end(head: ChainHead) -> tuple[int, bytes]:
         return head.position, bytes(head.link)
     last = max(head.position, *(sql.last_position(table, head.organization_id) for table in TABLES))
     return (last + 1, bytes(32)) if last else (0, bytes(32))
+
+
+def renew() -> Iterator[None]:
+    """Heads of ours, once the instance key is replaced (vault/instance_exchange.py). Links stay as they are."""
+    heads = [head for head in ChainHead.objects.all() if _is_ours(head)]
+    yield
+    for head in heads:
+        head.mac = _mac(head.organization_id, head.position, bytes(head.link))
+    ChainHead.objects.bulk_update(heads, ["mac"], batch_size=500)
 
 
 def length(organization: HasKeys) -> int:
@@ -205,14 +230,14 @@ class ChainWalk:
         """
         head = ChainHead.objects.filter(organization_id=organization.id).first()
         end = head.position if head else 0
-        linkers = {table: linker(table) for table in TABLES}
+        checks = {table: link_check(table) for table in TABLES}
         places: dict[str, dict[int, int]] = {table: {} for table in TABLES}
         read = 0
         for at, table, number, digest_, stored in _walk(organization, self.position, end, rows):
             read += 1
             if at != self.position + 1:
                 self.breaks.add(Break(self.position + 1, at - 1, "missing"))
-            elif linkers[table](self.link, at, digest_) != stored:
+            elif not checks[table](self.link, at, digest_, stored):
                 self.breaks.add(Break(at, at, "link"))
             self.position, self.link = at, stored
             places[table][number] = at

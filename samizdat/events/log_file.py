@@ -112,7 +112,7 @@ class _FileCheck:
 
     def __init__(self, organization: HasKeys) -> None:
         self._organization = organization
-        self._linkers = {byte.decode(): chain.linker(table) for table, byte in chain.TABLES.items()}
+        self._checks = {byte.decode(): chain.link_check(table) for table, byte in chain.TABLES.items()}
         self._seen = hashlib.sha256()
         self._promised: object = None
         self.position, self.link = 0, bytes(32)
@@ -135,7 +135,7 @@ class _FileCheck:
         if document["table"] == "E" and digest != _digest(self._organization, document):
             return "digest"
         self.position = int(document["position"])
-        if self._linkers[document["table"]](self.link, self.position, digest) != stored:
+        if not self._checks[document["table"]](self.link, self.position, digest, stored):
             return "link"
         self.link = stored
         return ""
@@ -165,4 +165,5 @@ def _is_signed(document: dict[str, Any], digest: bytes) -> bool:
         mark = bytes.fromhex(document["signature"])
     except (TypeError, ValueError):
         return False
-    return signature.is_signed(bytes.fromhex(public_key()), _ABOUT + digest, mark)
+    seeds = [_seed(), *(former.key for former in keyring.former("log files"))]
+    return any(signature.is_signed(signature.public_key(seed), _ABOUT + digest, mark) for seed in seeds)

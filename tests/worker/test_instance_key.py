@@ -16,6 +16,11 @@ def key_path(instance: Instance) -> Path:
     return instance.folder.with_name("data.key")
 
 
+def unsubscribed(instance: Instance) -> int:
+    code = "from samizdat.audience.models import Subscription; print(Subscription.objects.filter(status=2).count())"
+    return int(instance.python(code))
+
+
 def killed(instance: Instance, at: str) -> None:
     """The command ends at this function, as by a loss of power."""
     module, name = at.rsplit(".", 1)
@@ -37,6 +42,9 @@ def test_serve_goes_on_with_the_new_key_and_what_was_linked_before_works(peopled
     until(lambda: {"desk", "worker", "sender"} <= {*peopled.children()})
     assert not {*before["worker"]} & {*peopled.children()["worker"]}
     peopled.run(*CLI, "list", "ls")
+    page = f"/u/{peopled.made['token']}"
+    until(lambda: peopled.ask(page, b"List-Unsubscribe=One-Click")[0] == 200)
+    until(lambda: unsubscribed(peopled) == 1)
     peopled.kill()
     peopled.start()
     peopled.run(*CLI, "list", "ls")

@@ -87,7 +87,7 @@ def share(campaign: Campaign, note: str, *, now: datetime, by: Person | None) ->
         raise TooMany(_("There are already %(n)s links to this campaign. Revoke one first.") % {"n": MOST_LINKS})
     token = secrets.token_urlsafe(24)
     with transaction.atomic():
-        row = ShareLink(campaign=campaign, token_hash=_hash(token), until=now + timedelta(days=DAYS), by=by)
+        row = ShareLink(campaign=campaign, token_hash=_hashes(token)[0], until=now + timedelta(days=DAYS), by=by)
         row.save()
         row.mac = _mac(row)
         keys = keyring.keys(campaign.organization)
@@ -115,7 +115,7 @@ def withdraw(campaign: Campaign, number: int, *, now: datetime, by: Person | Non
 def opened(token: str, now: datetime) -> ShareLink:
     """The link of a token, with its campaign. Errors: LinkGone."""
     rows = ShareLink.objects.select_related("campaign__organization", "campaign__list", "campaign__template", "by")
-    link = rows.filter(token_hash=_hash(token)).first()
+    link = rows.filter(token_hash__in=_hashes(token)).first()
     if link is None or link.campaign.state not in OPEN_STATES or not _holds(link, now):
         raise LinkGone(_("This link has expired. Ask the person who gave it to you for a new one."))
     return link
@@ -203,5 +203,7 @@ def _holds(row: ShareLink, now: datetime) -> bool:
     return may and not (ended or row.ended) and row.until > now and row_macs.fits(row.mac, *_of(row))
 
 
-def _hash(token: str) -> bytes:
-    return seal.keyed_hash(keyring.derive("share links"), token)
+def _hashes(token: str) -> list[bytes]:
+    """Under the present instance key, and under each former one."""
+    keys = [keyring.derive("share links"), *(former.key for former in keyring.former("share links"))]
+    return [seal.keyed_hash(key, token) for key in keys]
