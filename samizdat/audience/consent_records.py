@@ -139,20 +139,20 @@ def is_ours(row: Digested) -> bool:
         return False
 
 
-def mac_of_emptied(row: Digested, key: bytes | None = None) -> bytes:
+def mac_of_emptied(row: Digested) -> bytes:
     """Of a record whose words we take away: its number, its columns and its digest. Of no digest's text: there a number
-    of an organization begins. key: as of digest()."""
+    of an organization begins."""
     subscriber, (number, list_id, kind, purpose, way, day), organization, _blob, mark = row
     heading = _heading.pack(organization, subscriber, _list(list_id), kind, purpose, way)
-    return hmac.digest(key or _key(), _EMPTIED + _u64.pack(number) + heading + day.encode() + mark, "sha256")
+    return hmac.digest(_key(), _EMPTIED + _u64.pack(number) + heading + day.encode() + mark, "sha256")
 
 
 def is_ours_emptied(row: Digested, mac: bytes) -> bool:
-    """Whether we took its words away, and it is as it was then. They may have been taken away under any key since its
-    own."""
-    keys = {_key(), *(former.key for former in keyring.former("consent records") if row[1][0] <= former.through)}
+    """Whether we took its words away, and it is as it was then. Under the present key alone
+    (emptied_records.renew): with a former one an old record would be emptied and given to somebody else, and its digest
+    would stand in the chain."""
     try:
-        return not row[3] and any(hmac.compare_digest(mac_of_emptied(row, key), mac) for key in keys)
+        return not row[3] and hmac.compare_digest(mac_of_emptied(row), mac)
     except struct.error:  # Numbers that we never write.
         return False
 

@@ -5,10 +5,13 @@ stands there: a MAC beside it says that it was ours until then, with these colum
 from what its digest says: whoever writes the database empties a no, or has us empty it, and gives it to somebody else.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import batched
 
 from samizdat.audience import sql
 from samizdat.audience.consent_records import Digested, is_ours, is_ours_emptied, mac_of_emptied
+
+_AT_ONCE = 5_000
 
 
 def empty(rows: Iterable[Digested]) -> None:
@@ -21,6 +24,16 @@ def empty_all_of(subscribers: Sequence[int]) -> None:
     """The same of all that is on record about these subscribers."""
     for some in sql.in_light_slices(subscribers, lambda these: these):
         empty(sql.digested_consent_of(some))
+
+
+def renew() -> Iterator[None]:
+    """Their MACs, once the instance key is replaced (vault/instance_exchange.py)."""
+    ours: list[int] = []
+    for some in batched(sql.emptied_records(), _AT_ONCE):
+        ours += among(sql.digested_records(some))
+    yield
+    for some in batched(ours, _AT_ONCE):
+        sql.empty_records([(mac_of_emptied(row), row[1][0]) for row in sql.digested_records(some)])
 
 
 def altered(rows: Sequence[Digested]) -> set[int]:

@@ -237,6 +237,11 @@ def digested_records(
     return [(row[0], tuple(row[1:7]), row[7], bytes(row[8]), bytes(row[9])) for row in rows]
 
 
+def emptied_records() -> list[int]:
+    """Those beside which something stands since their words were taken away."""
+    return fetch_numbers("SELECT id FROM audience_consentrecord WHERE mac IS NOT NULL ORDER BY id", [])
+
+
 def macs_of_records(ids: Sequence[int]) -> dict[int, bytes]:
     """What stands beside those of these records whose words we took away, by their numbers; b"" where nothing does."""
     rows = (

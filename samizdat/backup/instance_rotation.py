@@ -3,21 +3,21 @@
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from itertools import chain
+from itertools import batched, chain
 
 from samizdat.accounts import memberships
-from django.db.models import Max
-
 from samizdat.accounts import renewals as accounts
 from samizdat.accounts.models import Organization
+from samizdat.audience import emptied_records
 from samizdat.audience.models import ConsentRecord
+from samizdat.audience.sql import digested_records
 from samizdat.backup import recipients
 from samizdat.campaigns.archive import share_links
 from samizdat.delivery import backup_places, copied_installation, database_progress, epochs
 from samizdat.delivery.actions import copied_installation as copies
 from samizdat.delivery.actions import key_destruction
 from samizdat.events import chain as events
-from samizdat.events.actions import record
+from samizdat.events.actions import is_genuine, record
 from samizdat.events.models import Event
 from samizdat.portability import permits, recipient_keys
 from samizdat.publicdb import signed_rows
@@ -59,16 +59,30 @@ BY_PURPOSE: Mapping[str, tuple[Renewal, ...]] = {
     "backup places": (_backup_places,),
 }
 # Of other purposes: what a former key still checks holds with the new one alone, and what ended is in nobody's way.
-OTHERS: tuple[Renewal, ...] = (accounts.kept_passwords, events.renew, accounts.signing_in)
+OTHERS: tuple[Renewal, ...] = (accounts.kept_passwords, events.renew, emptied_records.renew, accounts.signing_in)
 
 RENEWALS: tuple[Renewal, ...] = (*dict.fromkeys(chain.from_iterable(BY_PURPOSE.values())), *OTHERS)
 
 
 def marks() -> Marks:
     """purpose -> the highest row that the present key checks."""
-    newest = Event.objects.aggregate(Max("id")), ConsentRecord.objects.aggregate(Max("id"))
-    log, consent = (row["id__max"] or 0 for row in newest)
-    return {"log": log, "consent records": consent}
+    newest = Event.objects.select_related("organization").order_by("-id").iterator(chunk_size=100)
+    log = next((event.pk for event in newest if is_genuine(event)), 0)
+    return {"log": log, "consent records": _newest_record()}
+
+
+def _newest_record() -> int:
+    """The newest that we wrote: whoever writes the database puts one far ahead, or a copy of one, so that the former
+    key would check all that come up to it."""
+    numbers = ConsentRecord.objects.order_by("-id").values_list("id", flat=True).iterator(chunk_size=100)
+    for some in batched(numbers, 100):
+        rows = digested_records(some)
+        others = emptied_records.altered(rows)
+        digests = {row[1][0]: row[4] for row in rows if row[1][0] not in others}
+        for number in sorted(digests, reverse=True):
+            if not ConsentRecord.objects.filter(digest=digests[number], id__lt=number).exists():
+                return number
+    return 0
 
 
 def exchange(former: InstanceSource, new_key: bytes, now: datetime) -> int:

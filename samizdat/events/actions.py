@@ -73,7 +73,7 @@ def record(
         event.save(force_insert=True)
         if detail:
             event.detail = _seal(organization, detail, event.pk)
-        event.digest = digest(event)
+        event.digest = digest(event, is_new=True)
         event.save(update_fields=["detail", "digest"] if detail else ["digest"])
     return event
 
@@ -89,7 +89,8 @@ def record_each(
         rows = []
         for number, (about, detail) in zip(next_ids(Event._meta.db_table, len(details)), details.items(), strict=True):
             blob = _seal(organization, {**detail, _AT: moment}, number)
-            mark = digest_of(number, organization.id, kind, about, None, at=at, detail=hashlib.sha256(blob).hexdigest())
+            hashed = hashlib.sha256(blob).hexdigest()
+            mark = digest_of(number, organization.id, kind, about, None, at=at, detail=hashed, is_new=True)
             rows.append((number, organization.id, kind, about, blob, mark))
         sql.insert_events(at, rows)
 
@@ -116,18 +117,22 @@ def moment_of(event: Event) -> datetime:
     return datetime.fromisoformat(timestamp) if timestamp else event.at
 
 
-def digest(event: Event) -> bytes:
+def digest(event: Event, *, is_new: bool = False) -> bytes:
     """What the chain vouches for: its number, whose, kind, row, by whom, time and the sealed detail's own hash, under a
     key of the instance, so that whoever writes the database makes no event, changes none unseen and has none twice."""
     facts = event.pk, event.organization_id, event.kind, event.about, event.by_id
-    return digest_of(*facts, at=event.at, detail=hashlib.sha256(event.detail).hexdigest())
+    return digest_of(*facts, at=event.at, detail=hashlib.sha256(event.detail).hexdigest(), is_new=is_new)
 
 
-def digest_of(*facts: object, at: datetime, detail: str) -> bytes:
-    """facts: number, organization, kind, about and by; detail: the hash of what is sealed, in hex."""
+def digest_of(*facts: object, at: datetime, detail: str, is_new: bool = False) -> bytes:
+    """facts: number, organization, kind, about and by; detail: the hash of what is sealed, in hex. What is new is made
+    with the present key, whatever number the database gives it."""
     text = json.dumps([*facts, at.astimezone(UTC).isoformat(), detail])
     number = facts[0]
-    return seal.keyed_hash(keyring.key_of_row("log", number if isinstance(number, int) else 0), text)
+    key = keyring.derive("log")
+    if isinstance(number, int) and not is_new:
+        key = keyring.key_of_row("log", number)
+    return seal.keyed_hash(key, text)
 
 
 def is_genuine(event: Event) -> bool:

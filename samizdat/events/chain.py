@@ -29,6 +29,8 @@ from samizdat.vault.keyring import HasKeys
 
 # Table -> the byte that stands for it in every link.
 TABLES = {"events_event": b"E"}
+# Table -> the purpose of the keys of its digests.
+_PURPOSES = {"events_event": "log"}
 
 # Rows of one transaction: SQLite's lock is held for about 50 ms.
 SLICE = 5000
@@ -42,9 +44,9 @@ _position = struct.Struct(">Q")
 Contents = Callable[[HasKeys, list[int]], list[int]]
 
 
-def register(table: str, byte: bytes) -> None:
+def register(table: str, byte: bytes, purpose: str) -> None:
     """By an app whose rows are chained as well, when Django starts; the byte stays for ever."""
-    TABLES[table] = byte
+    TABLES[table], _PURPOSES[table] = byte, purpose
 
 
 # Why a place does not fit; of several at one place the first of these is told. "place": a row outside of the chain.
@@ -74,9 +76,16 @@ def append(limit: int = SLICE) -> int:
     """Links at most `limit` rows of each organization and table; returns how many. Below `limit`: all are linked."""
     done = 0
     for table in TABLES:
-        for organization in sql.unchained_organizations(table):
+        for organization in sql.unchained_organizations(table, _closed(table)):
             done += _append(table, organization, limit)
     return done
+
+
+def _closed(table: str) -> int:
+    """The number up to which no row is linked any more; -2**63 before the instance key was ever replaced. renew() has
+    linked all that were there: whoever has a former key makes digests of them, in numbers that no row has."""
+    former = keyring.former(_PURPOSES[table])
+    return former[0].through if former else -(1 << 63)
 
 
 def _append(table: str, organization: int, limit: int) -> int:
@@ -86,7 +95,7 @@ def _append(table: str, organization: int, limit: int) -> int:
         head = ChainHead.objects.select_for_update().get(organization_id=organization)
         position, link = _end(head)
         link_of, rows = linker(table), []
-        for number, digest_ in sql.unchained(table, organization, limit):
+        for number, digest_ in sql.unchained(table, organization, _closed(table), limit):
             position += 1
             link = link_of(link, position, digest_)
             rows.append((position, link, number))
@@ -201,7 +210,10 @@ def _end(head: ChainHead) -> tuple[int, bytes]:
 
 
 def renew() -> Iterator[None]:
-    """Heads of ours, once the instance key is replaced (vault/instance_exchange.py). Links stay as they are."""
+    """Heads of ours, once the instance key is replaced (vault/instance_exchange.py). Links stay as they are, and what
+    has none yet gets one before."""
+    while append():
+        continue
     heads = [head for head in ChainHead.objects.all() if _is_ours(head)]
     yield
     for head in heads:
@@ -252,6 +264,8 @@ class ChainWalk:
             self.breaks.add(Break(1, 1, "end"))
         for table in TABLES:
             self.breaks |= {Break(*row, "place") for row in sql.misplaced(table, organization.id, MOST_MISPLACED)}
+            unlinked = sql.never_chained(table, organization.id, _closed(table), MOST_MISPLACED)
+            self.breaks |= {Break(0, number, "place") for number in unlinked}
         return True
 
 

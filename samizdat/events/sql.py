@@ -33,21 +33,24 @@ def numbers_about(kinds: Sequence[str], rows: Iterable[int]) -> list[tuple[int, 
 EVENT_DIGEST = "SELECT digest FROM events_event WHERE id = %s"
 
 
-def unchained_organizations(table: str) -> list[int]:
+def unchained_organizations(table: str, after: int) -> list[int]:
     """Organizations with rows that are in no chain yet. `table` is one of events.chain.TABLES."""
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT DISTINCT organization_id FROM {table} WHERE position IS NULL AND organization_id IS NOT NULL"
+            " AND id > %s",
+            [after],
         )
         return [row[0] for row in cursor.fetchall()]
 
 
-def unchained(table: str, organization: int, limit: int) -> list[tuple[int, bytes]]:
-    """(id, digest) of the oldest rows that are in no chain yet."""
+def unchained(table: str, organization: int, after: int, limit: int) -> list[tuple[int, bytes]]:
+    """(id, digest) of the oldest rows behind a number that are in no chain yet."""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT id, digest FROM {table} WHERE position IS NULL AND organization_id = %s ORDER BY id LIMIT %s",
-            [organization, limit],
+            f"SELECT id, digest FROM {table} WHERE position IS NULL AND organization_id = %s AND id > %s ORDER BY id"
+            " LIMIT %s",
+            [organization, after, limit],
         )
         return [(row[0], bytes(row[1])) for row in cursor.fetchall()]
 
@@ -158,6 +161,14 @@ def misplaced(table: str, organization: int, limit: int) -> list[tuple[int, int]
         rows += cursor.fetchall()
         cursor.execute(f"{query} > {_END} ORDER BY position LIMIT %s", [organization, organization, limit])
         return [*rows, *cursor.fetchall()]
+
+
+def never_chained(table: str, organization: int, through: int, limit: int) -> list[int]:
+    """Rows up to a number that are in no chain."""
+    query = f"SELECT id FROM {table} WHERE position IS NULL AND organization_id = %s AND id <= %s ORDER BY id LIMIT %s"
+    with connection.cursor() as cursor:
+        cursor.execute(query, [organization, through, limit])
+        return [row[0] for row in cursor.fetchall()]
 
 
 def unchain(table: str, numbers: Sequence[int]) -> None:

@@ -251,7 +251,7 @@ def instance_number() -> int:
 def key_of_row(purpose: str, row: int) -> bytes:
     """What checks a row of this number: the key of its time. Whoever has a former one makes no row of today with it."""
     for each in reversed(former(purpose)):
-        if row <= each.through:
+        if 0 < row <= each.through:
             return each.key
     return derive(purpose)
 
