@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from django.db import transaction
 
+from samizdat.core.crypto import signature
+from samizdat.publicdb import signed_rows
 from samizdat.vault import keyring, shares
 from samizdat.vault.errors import KeyWrong
 from samizdat.vault.models import KeptKey, NextInstanceKey, Proof, ShareSet, VaultKey
@@ -19,6 +21,9 @@ from samizdat.vault.source import InstanceSource
 # Has one `yield`. Before it the former key is in place: it reads its rows, and keeps those that fit under it. After it
 # the new key is: it writes them anew. What doesn't fit stays as it is, for somebody else wrote it.
 type Renewal = Callable[[], Iterator[None]]
+
+# Kept until all is finished: those rows are in another database, and signed anew behind the transaction.
+_SIGNING = "public pages"
 
 # purpose -> the highest number of a row so far: later ones are checked with the new key alone.
 type Marks = Mapping[str, int]
@@ -58,8 +63,20 @@ def finish(source: InstanceSource) -> bool:
     """The former key opens nothing any more, once `source` gives the new one by itself; whether it does."""
     if keyring.belongs(source) is not True:
         return False
-    NextInstanceKey.objects.all().delete()
+    keyring.use(source)
+    sign_public_rows()
+    with transaction.atomic():
+        KeptKey.objects.filter(purpose=_SIGNING).delete()
+        NextInstanceKey.objects.all().delete()
+    keyring.use(source)
     return True
+
+
+def sign_public_rows() -> None:
+    """Rows of the public database that the former key signed: before anybody looks at them, where the exchange was
+    killed before it came to them. May be repeated."""
+    for former in keyring.former(_SIGNING):
+        signed_rows.sign_anew(signature.public_key(former.key))
 
 
 def _wrap_anew(former: InstanceSource, new: InstanceSource) -> int:
@@ -87,7 +104,7 @@ def _kept(former: InstanceSource, marks: Marks) -> list[tuple[str, keyring.Forme
     """What is kept from now on: of this key, and of those before it."""
     number, kept = keyring.instance_number(), []
     for purpose, (_roles, rule) in PURPOSES.items():
-        if rule in (KEPT, KEPT_WHILE):
+        if rule in (KEPT, KEPT_WHILE) or purpose == _SIGNING:
             kept += [(purpose, each) for each in keyring.former(purpose)]
             kept.append((purpose, keyring.FormerKey(number, former.derive(purpose), marks.get(purpose, 0))))
     return kept

@@ -31,7 +31,7 @@ from samizdat.delivery.engine.locks import check_sessions
 from samizdat.logs import where_it_broke
 from samizdat.options import BadOption, UnixSocketPlace, data_folder, listening_place, option
 from samizdat.publicdb import actions
-from samizdat.vault import keyring, locks
+from samizdat.vault import instance_exchange, keyring, locks
 from samizdat.vault.errors import KeyRefused
 from samizdat.vault.keyserver import KEY_SERVICE, LISTENERS, KeyServer, stop_listening
 from samizdat.vault.socket_source import FD_VARIABLE
@@ -219,6 +219,7 @@ def _the_house() -> Iterator[KeySource]:
         try:
             source = keyring.open_source()
             check_sessions()
+            instance_exchange.sign_public_rows()
             copied_installation.look(dbclock.asked())
             copied_installation.ask_places(dbclock.asked())
             yield source
@@ -484,6 +485,7 @@ class Supervisor:
             return
         self._source.remember_next(key)
         keyring.use(self._source)
+        instance_exchange.sign_public_rows()
         try:
             self._public = _public_environment(self._source, log.warning)
         except CannotServe as error:
