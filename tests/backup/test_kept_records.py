@@ -10,9 +10,10 @@ import pytest
 
 from samizdat.accounts import actions, backend, passwords, sealed_people
 from samizdat.accounts.models import Person
-from samizdat.audience import sql, suppression_log
+from samizdat.audience import consent_records, emptied_records, sql, suppression_log
 from samizdat.audience.actions import add_subscriber, new_list, suppress
 from samizdat.audience.consent_records import is_ours
+from samizdat.audience.models import ConsentRecord
 from samizdat.backup import instance_rotation
 from samizdat.events import chain, log_file
 from samizdat.events.actions import detail_of, digest, is_genuine, record
@@ -137,3 +138,66 @@ def test_a_password_that_somebody_made_with_the_former_key_opens_nothing(lantern
     exchange()
     Person.objects.filter(pk=clara.pk).update(password=theirs)
     assert not Person.objects.get(pk=clara.pk).check_password(PASSWORD)
+
+
+# -- somebody has the former key, and writes the database ------------------------------------------------------------
+
+
+def _forged_consent(organization: Any, number: int) -> tuple[Any, ...]:
+    """A yes of today under the former key."""
+    letters = new_list(organization, "Forged", now=NOW)
+    key = InstanceSource(INSTANCE_KEY).derive("consent records")
+    facts = (organization.pk, 77, letters.pk, 1, 0, 0, TODAY.isoformat(), b"words")
+    ConsentRecord.objects.create(
+        id=number, organization=organization, subscriber_id=77, list=letters, kind=1, channel=0, day=TODAY,
+        sealed=b"words", digest=consent_records.digest(*facts, key=key),
+    )  # fmt: skip
+    [row] = sql.digested_consent_of([77])
+    return row
+
+
+def test_a_yes_in_a_number_that_no_row_can_have_counts_for_nothing(lantern: Any, exchange: Any) -> None:
+    new = new_list(lantern, "Letter", now=NOW)
+    add_subscriber(lantern, ANNA, new, consent="Yes, write to me.", now=NOW)
+    exchange()
+    assert not is_ours(_forged_consent(lantern, -5))
+
+
+def test_a_row_far_ahead_moves_no_bound(lantern: Any, exchange: Any) -> None:
+    new = new_list(lantern, "Letter", now=NOW)
+    add_subscriber(lantern, ANNA, new, consent="Yes, write to me.", now=NOW)
+    newest = ConsentRecord.objects.latest("id")
+    highest = newest.pk
+    newest.pk = newest.pk + 10_000  # A copy of one that we wrote.
+    newest.save(force_insert=True)
+    last = Event.objects.latest("id").pk
+    Event.objects.create(id=last + 10_000, kind="list.created", at=NOW, organization=lantern, digest=bytes(32))
+    exchange()
+    assert [former.through for former in keyring.former("consent records")] == [highest]
+    assert [former.through for former in keyring.former("log")] == [last]
+
+
+def test_what_has_no_place_in_the_chain_gets_it_before_and_nothing_does_later(lantern: Any, exchange: Any) -> None:
+    event = record("list.created", lantern, now=NOW)
+    exchange()
+    assert Event.objects.get(pk=event.pk).position
+    Event.objects.filter(pk=event.pk).update(position=None)
+    chain.append()
+    assert Event.objects.get(pk=event.pk).position is None
+    assert not chain.verify(lantern).whole
+
+
+def test_a_record_of_before_is_not_emptied_for_somebody_else(lantern: Any, exchange: Any) -> None:
+    new = new_list(lantern, "Letter", now=NOW)
+    anna = add_subscriber(lantern, ANNA, new, consent="Yes, write to me.", now=NOW)
+    ben = add_subscriber(lantern, "ben@reader.example", new, consent="Yes, write to me.", now=NOW)
+    emptied_records.empty_all_of([ben.pk])
+    exchange()
+    assert not emptied_records.altered(sql.digested_consent_of([anna.pk, ben.pk])), "what we emptied is ours"
+    present = keyring.open_source()
+    ConsentRecord.objects.filter(subscriber_id=anna.pk).update(subscriber_id=77, sealed=b"")
+    rows = sql.digested_consent_of([77])
+    keyring.use(InstanceSource(INSTANCE_KEY))
+    sql.empty_records([(consent_records.mac_of_emptied(row), row[1][0]) for row in rows])
+    keyring.use(present)
+    assert emptied_records.altered(sql.digested_consent_of([77])) == {row[1][0] for row in rows}
