@@ -70,8 +70,9 @@ def standing() -> tuple[dict[str, object], str]:
     from samizdat.vault import instance_exchange, keyring
 
     number, pending = keyring.instance_number(), instance_exchange.is_pending()
-    sentence = (
-        f"The instance key was replaced {number - 1} times." if number > 1 else "The instance key was never replaced."
+    sentence = f"The instance key was replaced {number - 1} times."
+    sentence = {1: "The instance key was never replaced.", 2: "The instance key was replaced once."}.get(
+        number, sentence
     )
     if pending:
         sentence += " The former one still opens the database, until the new one is where the key comes from."
