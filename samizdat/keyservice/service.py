@@ -88,11 +88,12 @@ class KeyService:
             self._note(server, address, question.start)
             state = self.state()  # A stop that was written meanwhile counts.
         if why := state.why_not(self._now()):
-            return KeyAnswer(False, why)
+            return KeyAnswer(False, why, stops=state.stops)
         with self._lock:
             if self._key is None:
-                return KeyAnswer(False, "no_key")
-            return KeyAnswer(True, seconds=state.seconds, key=base32(bytes(self._key)) if question.key else "")
+                return KeyAnswer(False, "no_key", stops=state.stops)
+            key = base32(bytes(self._key)) if question.key else ""
+            return KeyAnswer(True, seconds=state.seconds, key=key, stops=state.stops)
 
     def _epoch(self, question: KeyRequest) -> KeyAnswer:
         if question.record:

@@ -237,17 +237,18 @@ def stop(store: ServiceStore, now: datetime, about: str, why: str = "stopped") -
         if change.state.why:
             change.kind = ""
             return False
-        change.set(why=why, since=change.state.clock(now))
+        change.set(why=why, since=change.state.clock(now), stops=change.state.stops + 1)
     return True
 
 
 def start(store: ServiceStore, now: datetime, about: str) -> bool:
-    """False: it wasn't stopped."""
+    """False: it wasn't stopped. That nobody confirmed counts as a stop, also where it wasn't written down yet."""
     with store.changing(now, "started", about) as change:
         if not change.state.why_not(now):
             change.kind = ""
             return False
-        change.set(why="", since=change.state.clock(now), confirmed=change.state.clock(now))
+        stops = change.state.stops + (not change.state.why)
+        change.set(why="", since=change.state.clock(now), confirmed=change.state.clock(now), stops=stops)
     return True
 
 

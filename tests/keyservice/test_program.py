@@ -66,12 +66,12 @@ def test_who_stops_it_on_the_command_line_is_obeyed_at_once_and_the_key_is_gone(
     assert ask(service, key=True).given
     assert in_memory(running)
     running("stop")
-    assert ask(service, key=True) == KeyAnswer(False, "stopped")
+    assert ask(service, key=True) == KeyAnswer(False, "stopped", stops=1)
     assert not in_memory(running)
     with pytest.raises(KeyServiceStopped, match="samizdat keyservice start"):
         instance_key([service])
     running("start", "--yes")
-    assert ask(service) == KeyAnswer(False, "no_key"), "until someone enters the passphrase"
+    assert ask(service) == KeyAnswer(False, "no_key", stops=1), "until someone enters the passphrase"
     running.end()
     running.start()
     assert ask(service, key=True).given
@@ -92,11 +92,23 @@ def in_memory(host: Host) -> bool:
     return False
 
 
+def test_each_answer_says_how_often_it_was_stopped(running: Host) -> None:
+    service = running.paired()
+    certificate = service.pairing.certificate
+    assert ask_all([service]).stops == {certificate: 0}
+    running("stop")
+    assert ask_all([service]).stops == {certificate: 1}
+    running("start", "--yes")
+    assert ask_all([service]).stops == {certificate: 1}, "without its passphrase, too"
+    running("remove-server", "newsletter")
+    assert ask_all([service]).stops == {}
+
+
 def test_it_starts_stopped_without_a_passphrase_and_says_so(host: Host) -> None:
     host("stop")
     host.words.unlink()
     host.start()
-    assert ask(host.paired()) == KeyAnswer(False, "stopped")
+    assert ask(host.paired()) == KeyAnswer(False, "stopped", stops=1)
 
 
 def test_a_wrong_passphrase_starts_nothing(host: Host) -> None:
@@ -440,7 +452,7 @@ def test_its_button_stops_it(running: Host) -> None:
     olga, service = Browser(running), running.paired()
     token = olga.token()
     assert olga("POST", "/stop", f"token={token}") == (303, "")
-    assert ask(service, key=True) == KeyAnswer(False, "stopped")
+    assert ask(service, key=True) == KeyAnswer(False, "stopped", stops=1)
     assert running.store.log()[-1].about == "olga on the page"
     page = olga("GET", "/")[1]
     assert "Stopped. No server gets the key." in page and "samizdat keyservice start" in page

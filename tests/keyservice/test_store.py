@@ -34,6 +34,22 @@ def test_a_stop_counts_until_someone_starts_it(host: Host) -> None:
     assert [entry.kind for entry in host.store.log()] == ["created", "stopped", "started"]
 
 
+def test_each_stop_has_a_number_and_nothing_else_counts_as_one(host: Host) -> None:
+    now = store.utc_now()
+    assert host.store.state().stops == 0
+    for stops in (1, 2):
+        store.stop(host.store, now, "by hand")
+        store.stop(host.store, now, "by hand")
+        store.start(host.store, now, "by hand")
+        store.start(host.store, now, "by hand")
+        store.confirm(host.store, now, "by hand")
+        assert host.store.state().stops == stops
+    late = now + timedelta(days=31)
+    assert host.store.state().why_not(late) == "not_confirmed" and host.store.state().stops == 2
+    store.start(host.store, late, "by hand")
+    assert host.store.state().stops == 3, "nobody wrote down that nobody confirmed, and keys weren't given"
+
+
 def test_it_stops_when_nobody_confirms(host: Host) -> None:
     state = host.store.state()
     later = state.confirmed + timedelta(days=30)

@@ -1,5 +1,7 @@
 """The instance key is replaced beside a running `serve`: it goes on with the new one, however the command ends."""
 
+import fcntl
+import os
 from pathlib import Path
 
 import pytest
@@ -73,3 +75,22 @@ def test_killed_anywhere_it_opens_and_can_be_run_again(peopled: Instance, at: st
     assert "was replaced" in peopled.run(*CLI, "keys", "rotate", "status")
     assert "still opens" not in peopled.run(*CLI, "keys", "rotate", "status")
     assert not key_path(peopled).with_name(f"{key_path(peopled).name}.new").exists()
+
+
+def test_another_command_that_has_keys_is_waited_for(peopled: Instance) -> None:
+    before = key_path(peopled).read_text()
+    code = (
+        "import sys; from samizdat.cli import instance_key; instance_key.PATIENCE = 0.1;"
+        "from samizdat.cli.__main__ import main;"
+        "sys.argv = ['samizdat', 'keys', 'rotate', 'instance', '--yes']; main()"
+    )
+    held = os.open(peopled.folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_SH)
+        done = warm.run(["-c", code], env=peopled.environment, cwd=ROOT, timeout=120)
+        assert done.returncode == 1
+        assert "Another command" in done.stderr and "Nothing was changed" in done.stderr
+        assert key_path(peopled).read_text() == before
+    finally:
+        os.close(held)
+    peopled.run(*ROTATE)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from samizdat.keyservice import store
 from samizdat.vault.sources.key_file import read_key_file
 from tests.keyservice.conftest import Host
 from tests.worker.conftest import ROOT, Instance, until
@@ -82,6 +83,48 @@ def test_once_it_is_stopped_no_process_can_open_anything_and_the_log_says_so(ins
     instance.stop()
     kinds = looked_at(instance)["kinds"]
     assert kinds == ["keys.locked", "keys.locked_by_service", "keys.service_back", "keys.unlocked"]
+
+
+def test_a_stop_that_was_over_before_the_server_started_again_is_not_missed(instance: Instance, host: Host) -> None:
+    instance.start()
+    until(lambda: {*instance.children()} >= {*HOLDERS})
+    instance.stop()
+    assert looked_at(instance) == {"kinds": [], "locked": False}
+    stopped_and_started(host)
+    instance.start()
+    until(lambda: {*instance.children()} >= {*HOLDERS})
+    assert "locked" in refuses(instance, "list", "ls")
+    assert looked_at(instance) == {"kinds": ["keys.locked", "keys.locked_by_service"], "locked": True}
+    instance.run("-m", "samizdat.cli", "keys", "unlock", "--yes")
+    instance.stop()
+    instance.start()
+    until(lambda: {*instance.children()} >= {*HOLDERS})
+    assert "Thursday" in instance.run("-m", "samizdat.cli", "list", "ls"), "one stop locks once"
+    instance.stop()
+
+
+def stopped_and_started(host: Host) -> None:
+    """By hand, and its program anew, as it has no key any more."""
+    host("stop")
+    host("start", "--yes")
+    host.end()
+    host.start()
+
+
+def test_a_stop_that_was_over_before_a_running_server_asked_again_is_not_missed(instance: Instance, host: Host) -> None:
+    instance.start()
+    until(lambda: {*instance.children()} >= {*HOLDERS})
+    before = instance.children()["desk"]
+    host.end()  # So that nobody hears of it in between, however slow this machine is.
+    store.stop(host.store, store.utc_now(), "by hand")
+    store.start(host.store, store.utc_now(), "by hand")
+    host.start()
+    until(lambda: looked_at(instance)["locked"])
+    until(lambda: {*instance.children()} >= {*HOLDERS} and instance.children()["desk"] != before)
+    assert "locked" in refuses(instance, "list", "ls")
+    instance.stop()
+    kinds = [kind for kind in looked_at(instance)["kinds"] if kind != "keys.service_unreachable"]
+    assert kinds == ["keys.locked", "keys.locked_by_service", "keys.service_back"]
 
 
 def app(instance: Instance) -> tuple[int, str]:

@@ -104,12 +104,14 @@ class KeyRequest(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
 
 class KeyAnswer(Struct, frozen=True, omit_defaults=True):
     """given: whether the key may be used, for so many `seconds` from the question on. why: it may not. key: in base32.
-    names, record: of epochs."""
+    stops: how often it was stopped so far, so that none is missed by a server that asked before and after. names,
+    record: of epochs."""
 
     given: bool
     why: Why = ""
     seconds: float = 0
     key: str = ""
+    stops: int = 0
     names: list[str] = []
     record: str = ""
 
@@ -140,7 +142,7 @@ class KnownClient(Struct, frozen=True):
 class ServiceState(Struct, frozen=True):
     """why: it gives no key; since: when that was, or when it was started. confirmed: when somebody last said that they
     are there, which they do every `days`; 0: nobody has to. seen: the latest moment it knows of, so that a clock that
-    is set back makes nothing last longer. entries, head: of its log."""
+    is set back makes nothing last longer. entries, head: of its log. stops: how often it was stopped."""
 
     format: str
     installation: str
@@ -155,6 +157,7 @@ class ServiceState(Struct, frozen=True):
     people: list[KnownClient] = []
     entries: int = 0
     head: str = ""
+    stops: int = 0
 
     def clock(self, now: datetime) -> datetime:
         return max(now, self.seen)

@@ -9,8 +9,8 @@ import ssl
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -33,6 +33,7 @@ from samizdat.core.crypto.key_service import (
 from samizdat.core.crypto.passphrase import from_base32
 from samizdat.options import BadOption, option
 from samizdat.vault.errors import KeyFileBroken, KeyServiceStopped, KeyServiceUnreachable, KeyWrong
+from samizdat.vault.sources.service_stops import was_stopped
 
 # Seconds for an answer of all of them together.
 PATIENCE = 5.0
@@ -181,14 +182,15 @@ def _damaged(path: Path) -> KeyFileBroken:
 @dataclass(frozen=True, slots=True)
 class KeyStanding:
     """What they say together. until: by `clock`, how long the key may be used; 0.0: not at all. stopped: why one of
-    them gives it no longer, which counts whatever the other says; unreachable: sentences of those that said
-    nothing."""
+    them gives it no longer, which counts whatever the other says; unreachable: sentences of those that said nothing.
+    stops: how often each of them was stopped so far, by its certificate (service_stops.py)."""
 
     until: float
     stopped: Why
     unreachable: tuple[str, ...]
     keys: tuple[bytes, ...] = ()
     asked: float = 0.0
+    stops: Mapping[str, int] = field(default_factory=dict)
 
 
 def clock() -> float:
@@ -199,9 +201,9 @@ def clock() -> float:
 def ask_all(paired: Sequence[PairedService], with_key: bool = False, seconds: float = PATIENCE) -> KeyStanding:
     """Each in a thread of its own: one that answers nothing holds nobody up. Errors: KeyWrong, for another key."""
     asked = clock()
-    answers = [*_answers(paired, with_key, seconds)]
-    answered = [answer for answer in answers if isinstance(answer, KeyAnswer)]
-    unreachable = tuple(str(answer) for answer in answers if isinstance(answer, Exception))
+    answers = dict(_answers(paired, with_key, seconds))
+    answered = [answer for answer in answers.values() if isinstance(answer, KeyAnswer)]
+    unreachable = tuple(str(answer) for answer in answers.values() if isinstance(answer, Exception))
     unreachable += tuple(
         "A key service was restarted and hasn't its passphrase yet."
         for a in answered
@@ -211,12 +213,18 @@ def ask_all(paired: Sequence[PairedService], with_key: bool = False, seconds: fl
     given = [answer for answer in answered if answer.given and answer.seconds > 0]
     until = max((asked + min(answer.seconds, 3600) for answer in given), default=0.0)
     keys = tuple({_key_in(answer, paired[0].pairing.fingerprint) for answer in given if answer.key})
-    return KeyStanding(0.0 if stopped else until, stopped, unreachable, keys, asked)
+    stops = {
+        paired[number].pairing.certificate: answer.stops
+        for number, answer in answers.items()
+        if isinstance(answer, KeyAnswer) and answer.why != "removed"
+    }
+    return KeyStanding(0.0 if stopped else until, stopped, unreachable, keys, asked, stops)
 
 
 def _answers(
     paired: Sequence[PairedService], with_key: bool, seconds: float
-) -> Iterator[KeyAnswer | KeyServiceUnreachable]:
+) -> Iterator[tuple[int, KeyAnswer | KeyServiceUnreachable]]:
+    """By the place of each service among them."""
     answers: SimpleQueue[tuple[int, KeyAnswer | KeyServiceUnreachable]] = SimpleQueue()
 
     def ask(number: int, service: PairedService) -> None:
@@ -236,9 +244,9 @@ def _answers(
         while missing:
             number, answer = answers.get(timeout=max(0.0, until - time.monotonic()))
             missing.discard(number)
-            yield answer
+            yield number, answer
     for number in missing:  # A name that isn't resolved, for one.
-        yield KeyServiceUnreachable(f"The key service at {paired[number].address} doesn't answer.")
+        yield number, KeyServiceUnreachable(f"The key service at {paired[number].address} doesn't answer.")
 
 
 def _key_in(answer: KeyAnswer, expected: str) -> bytes:
@@ -270,7 +278,7 @@ def is_over() -> bool:
         return False
     if clock() >= at_start.until - _BEFORE or clock() - at_start.asked >= _AGAIN:
         standing = ask_all(services())
-        if standing.stopped:
+        if standing.stopped or was_stopped(at_start.stops, standing.stops):
             return True
         if standing.until:
             at_start = standing

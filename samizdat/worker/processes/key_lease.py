@@ -7,7 +7,7 @@ organizations are locked as by `keys lock`; where it could not be reached, all g
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from django.db import connections
@@ -20,6 +20,7 @@ from samizdat.vault import keyring
 from samizdat.vault.errors import KeyServiceStopped, KeyServiceUnreachable, VaultError
 from samizdat.vault.models import VaultKey
 from samizdat.vault.source import InstanceSource
+from samizdat.vault.sources import service_stops
 from samizdat.vault.sources.key_service import (
     PATIENCE,
     STOPPED,
@@ -36,6 +37,7 @@ log = logging.getLogger("samizdat.worker")
 INTERVAL, TO_END = 10.0, 12.0
 # Seconds that writing it down may take, before the key is forgotten all the same.
 TO_RECORD = 10.0
+_MISSED = "The key service was stopped and started again meanwhile."
 _UNREACHABLE = "No key service can be reached, so nothing encrypted can be read. It goes on by itself once one can."
 
 
@@ -88,15 +90,16 @@ class KeyLease:
         self,
         source: InstanceSource,
         paired: list[PairedService],
-        until: float,
+        standing: KeyStanding,
         now: Callable[[], datetime],
         on_change: Callable[[], object],
     ) -> None:
-        self._source, self._paired, self._until = source, paired, until
+        self._source, self._paired, self._until = source, paired, standing.until
+        self._stops = standing.stops
         self._now, self._on_change = now, on_change
         self._lost, self._why = "", VaultError(_UNREACHABLE)
         self._was_locked = True
-        self._length = max(1.0, until - clock())
+        self._length = max(1.0, standing.until - clock())
         self._ended = threading.Event()
         self.trouble = ""  # What one of them says, or doesn't say, while another one gives the key.
         self.remembered = RememberedKeys(source, lambda: bool(self._lost))
@@ -108,6 +111,22 @@ class KeyLease:
     def refusal(self) -> VaultError | None:
         """Why nobody gets a key; None: they do."""
         return self._why if self._lost else None
+
+    def catch_up(self) -> None:
+        """Before anybody is given a key: a stop that was over before we asked counts like any other. Errors:
+        DatabaseError, OSError."""
+        if service_stops.was_missed(self._stops):
+            log.warning(_MISSED)
+            key_service.lock_all(self._now())
+        service_stops.remember(self._stops)
+
+    def _heard(self, stops: Mapping[str, int]) -> None:
+        """What they asked for is done."""
+        try:
+            service_stops.remember(stops)
+        except OSError as error:  # At the next start, the organizations are locked once more.
+            log.error("How often the key service was stopped could not be written down: %s", where_it_broke(error))
+        self._stops = {**self._stops, **stops}
 
     def start(self) -> None:
         threading.Thread(target=self._run, name="key service", daemon=True).start()
@@ -143,8 +162,12 @@ class KeyLease:
             self._look_while_lost(standing)
         elif standing.stopped:
             self._lose("stopped", KeyServiceStopped(STOPPED[standing.stopped]))
+        elif service_stops.was_stopped(self._stops, standing.stops):
+            self._lose("stopped", KeyServiceStopped(_MISSED))
         elif standing.until:
             self._until, self._length = standing.until, max(1.0, standing.until - clock())
+            if {**self._stops, **standing.stops} != self._stops:  # Another service, or one that counts anew.
+                self._heard(standing.stops)
         elif self._left <= 0:
             self._lose("unreachable", KeyServiceUnreachable(_UNREACHABLE))
 
@@ -183,6 +206,9 @@ class KeyLease:
             log.warning("%s", STOPPED[standing.stopped])
             self._lost, self._why = "stopped", KeyServiceStopped(STOPPED[standing.stopped])
             self._was_locked = False
+        elif self._lost != "stopped" and service_stops.was_stopped(self._stops, standing.stops):
+            self._lost, self._why = "stopped", KeyServiceStopped(_MISSED)
+            self._was_locked = False
         if not standing.keys or not standing.until or standing.stopped:
             return
         self._source.remember(standing.keys[0])
@@ -200,6 +226,7 @@ class KeyLease:
         finally:
             connections.close_all()
         log.warning("The key service gives the key again.")
+        self._heard(standing.stops)
         self._until, self._length = standing.until, max(1.0, standing.until - clock())
         self._lost = ""
         self._on_change()

@@ -456,7 +456,7 @@ class Supervisor:
         standing = key_service.at_start
         if standing is None or not key_service.is_set() or not isinstance(source, InstanceSource):
             return None
-        return KeyLease(source, key_service.services(), standing.until, dbclock.now, self._on_lease)
+        return KeyLease(source, key_service.services(), standing, dbclock.now, self._on_lease)
 
     @property
     def _is_held(self) -> bool:
@@ -517,6 +517,8 @@ class Supervisor:
         processes.lock_memory()
         processes.forget_freed()
         strict_keys.lock_all(dbclock.now())
+        if self._lease is not None:
+            self._lease.catch_up()
         self._locks.begin(key_locks.serials())
         self._destroyed = self._locks.destroyed
         self._keys.listen(data_folder())
