@@ -31,7 +31,8 @@ def measure(data: Path, options: argparse.Namespace) -> int:
     house.init()
     atexit.unregister(moulds.as_admin)  # The whole server is thrown away.
     kills, wrong = Kills(house, options.people, options.seed), list[str]()
-    every = kinds(kills)
+    some = options.kinds.split(",") if options.kinds else [*kinds(kills)]
+    every = {kind: kill for kind, kill in kinds(kills).items() if kind in some}
     for kind, kill in every.items():
         turn, known = 0, steps(kind)
 
@@ -39,7 +40,7 @@ def measure(data: Path, options: argparse.Namespace) -> int:
             said = kills.tally.items()
             return sum(count for name, count in said if name.startswith(f"{kind}:") and not name.endswith(ENDED))
 
-        while done() < options.kills // len(every):
+        while done() < options.kills // len(kinds(kills)):
             step = "" if turn % 2 else known[turn // 2 % len(known)]
             turn += 1
             try:

@@ -50,6 +50,7 @@ def main() -> int:
     parser.add_argument("--what", type=lambda word: WHATS.get(word, word), choices=["sends", "backup"], default="sends")
     parser.add_argument("--people", type=int)
     parser.add_argument("--kills", type=int, help="on each database, of sends for each number of senders")
+    parser.add_argument("--kinds", default="", help="of backup: some of them, by name, with a comma between")
     parser.add_argument("--workers", default="1,4", help="senders on PostgreSQL; SQLite has one")
     parser.add_argument("--connections", type=int, default=8, help="of each sender")
     parser.add_argument("--policy", choices=["resend", "hold"], default="resend")

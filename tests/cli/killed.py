@@ -9,6 +9,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from tests.delivery.child import arm
@@ -102,6 +103,20 @@ def tail(place: str, times: str) -> dict[str, int]:
         add(f"{uuid4().hex}@tail.example")
         files += written.write(plugins.open_place(place), bootstrap.now())
     return {"files": files}
+
+
+def weeks() -> dict[str, Any]:
+    """They pass for former index keys, which are deleted then."""
+    from samizdat.vault import keyring
+    from samizdat.vault.models import VaultKey
+
+    source = keyring.open_source()
+    for row in VaultKey.objects.select_related("organization").filter(kind="index", current=False, coming=False):
+        secret = source.unwrap(keyring.label_of(row, row.organization), row.wrapped)
+        row.created -= timedelta(weeks=4)
+        row.wrapped = source.wrap(keyring.label_of(row, row.organization), secret)
+        row.save()
+    return {}
 
 
 def look() -> dict[str, Any]:
@@ -212,6 +227,7 @@ OURS: dict[str, Callable[..., Any]] = {
     "killed-add": add,
     "killed-tail": tail,
     "killed-look": look,
+    "killed-weeks": weeks,
     "killed-newest": newest,
 }
 

@@ -147,6 +147,7 @@ class Kills:
     def rotate_index(self, step: str = "") -> None:
         """Whoever is looked for by their address is found meanwhile and afterwards. A mark of their index is in what is
         sealed of them, so it doesn't say the same."""
+        self.ours(self.house, "killed-weeks")
         before = self.look()
         self.kill(self.house, "index", step, "keys", "rotate", "index")
         between = self.look()
