@@ -233,9 +233,11 @@ def on_each_database(options: argparse.Namespace, module: str, work: Callable[[P
             try:
                 return work(place / "data")
             finally:
+                from django.conf import settings
                 from django.db import connections
 
-                connections.close_all()
+                if settings.configured:  # Not where all is done by commands.
+                    connections.close_all()
 
 
 def open_data(path: Path) -> None:
