@@ -44,6 +44,7 @@ OTHERS: Mapping[str, str] = {
     "accounts.invitation.token_hash": "instance key",
     "accounts.session.key_hash": "instance key",
     "campaigns.sharelink.token_hash": "instance key",
+    "delivery.epochrecord.former": "instance key",
     "delivery.location.digest": "instance key",
     "delivery.providerrefusal.digest": "link key",
     "delivery.smtpreply.digest": "link key",
