@@ -507,9 +507,19 @@ def update_subscriptions(rows: Sequence[tuple[int, int, str, int, int]]) -> None
 
 def update_asking(rows: Sequence[tuple[int, int, int]]) -> None:
     """(asking, subscriber, list)."""
-    update_many(
-        "UPDATE audience_subscription SET fundraising_verdict = %s WHERE subscriber_id = %s AND list_id = %s", rows
-    )
+    if on_sqlite() or len(rows) < 2:
+        update_many(
+            "UPDATE audience_subscription SET fundraising_verdict = %s WHERE subscriber_id = %s AND list_id = %s", rows
+        )
+        return
+    # One statement, as of update_subscriptions().
+    changed = "unnest(%s::smallint[], %s::bigint[], %s::bigint[]) AS changed (verdict, subscriber, list)"
+    with plain_cursor() as cursor:
+        cursor.execute(
+            f"UPDATE audience_subscription AS known SET fundraising_verdict = changed.verdict FROM {changed} "
+            "WHERE known.subscriber_id = changed.subscriber AND known.list_id = changed.list",
+            ["{" + ",".join(map(str, column)) + "}" for column in zip(*rows, strict=True)],
+        )
 
 
 def pair_doubles(rows: Sequence[tuple[int | None, int, int]]) -> None:

@@ -439,6 +439,11 @@ lists.add_command(of_list)
     help="What a value in a status column means: 'left=unsubscribed', or for one column 'On hold: yes=unsubscribed'.",
 )
 @click.option("--basis", default="", metavar="TEXT", help="How they agreed to get your emails. Kept word for word.")
+@click.option(
+    "--appeals",
+    metavar="TEXT",
+    help="They also agreed to fundraising appeals, in these words, as they were shown. Kept word for word.",
+)
 @click.option("--tag", "tags", multiple=True, metavar="NAME", help="A tag for everyone in the files; repeatable.")
 @click.option(
     "--update-only",
@@ -460,6 +465,7 @@ def import_(
     maps: tuple[str, ...],
     means: tuple[str, ...],
     basis: str,
+    appeals: str | None,
     tags: tuple[str, ...],
     update_only: bool,
     identity: str | None,
@@ -475,10 +481,11 @@ def import_(
     paths = [Path(file) for file in files if file != "-"]
     for path in paths:
         path.stat()  # A missing file is a sentence before anything is opened.
-    options = actions.options_of(tags, update_only=update_only)
+    options = actions.options_of(tags, update_only=update_only, appeals=appeals)
     if len(paths) == 1 and _is_own_export(paths[0]):
-        if tags or update_only:
-            raise click.UsageError("An export of Samizdat is restored as it is: leave out --tag and --update-only.")
+        if tags or update_only or appeals:
+            sentence = "An export of Samizdat is restored as it is: leave out --tag, --update-only and --appeals."
+            raise click.UsageError(sentence)
         bring_back(paths[0], name, identity, dry_run)
         return
     if name is None:

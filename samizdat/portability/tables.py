@@ -10,9 +10,9 @@ from samizdat.accounts.actions import change_settings
 from samizdat.accounts.errors import AccountError
 from samizdat.accounts.models import Organization, Person
 from samizdat.audience.actions import forms
-from samizdat.audience.actions.consent_texts import wordings
 from samizdat.audience.actions.forms import FormFacts
 from samizdat.audience.actions.segments import add_segment
+from samizdat.audience.consent_texts import wordings
 from samizdat.audience.errors import AudienceError, FormRefused
 from samizdat.audience.models import ConsentText
 from samizdat.audience.segments import lookup, portable_json

@@ -8,6 +8,7 @@ import pytest
 from django.db import transaction
 
 from samizdat.audience import actions, consistency, queries
+from samizdat.audience.actions import put_wording
 from samizdat.audience.errors import ImportRefused
 from samizdat.audience.models import ConsentRecord, Import, ListTotal, Subscriber, Subscription, Suppression
 from samizdat.core import consent
@@ -645,3 +646,58 @@ def test_a_no_of_a_file_counts_though_a_record_that_nobody_wrote_says_it_already
     forged.delete()
     consistency.mend_all(lantern, later(1))
     assert queries.count(lantern, letter, "unsubscribed") == 1
+
+
+WORDS = "Send me the letter, and tell me when you need donations."
+
+
+def test_a_consent_that_covered_appeals_becomes_a_record_in_the_words_that_were_shown(
+    bring: Any, export: Any, lantern: Any, letter: Any
+) -> None:
+    confirmed = "2019-05-14 10:00:00,,2019-05-16 10:00:00,"
+    files = [
+        export("subscribed", f"ada@post.example,Ada,{confirmed}"),
+        export("unsubscribed", f"boris@post.example,Boris,{confirmed},2022-03-01 09:00:00"),
+        export("nonsubscribed", f"dora@post.example,Dora,{confirmed}"),
+    ]
+    put_wording(letter, WORDS, language="en", purpose="fundraising", now=NOW)
+    bring(*files, options=actions.options_of((), appeals=f" {WORDS} "))
+    appeals, *letters = card(lantern).timeline
+    assert (appeals.kind, appeals.at, appeals.wording) == ("confirmed", "2019-05-16T10:00:00Z", WORDS)
+    assert appeals.source == "mailchimp, subscribed_members_export_0a1b2c.csv, line 2" == letters[0].source
+    assert [record.purpose for record in ConsentRecord.objects.all()].count(1) == 1, "of the subscribed one alone"
+    assert asked(lantern) == {"ada@post.example"}
+    again = bring(*files, at=later(1), options=actions.options_of((), appeals=WORDS))
+    assert split(again.counts) == (0, 0, 3, 0)
+    assert_projections_hold(lantern, later(1))
+
+
+def test_who_came_in_without_it_gets_appeals_once_the_same_file_says_that_they_agreed(
+    bring: Any, export: Any, lantern: Any, letter: Any
+) -> None:
+    file = export("subscribed", "ada@post.example,Ada", "boris@post.example,Boris", "clara@post.example,Clara")
+    bring(file)
+    assert asked(lantern) == set()
+    boris, clara = (queries.subscriber_at(lantern, f"{name}@post.example") for name in ("boris", "clara"))
+    actions.add_subscriber(lantern, "boris@post.example", letter, consent="yes", purpose="fundraising", now=NOW)
+    actions.unsubscribe(boris, letter, purpose="fundraising", way="form", now=NOW)
+    actions.unsubscribe(clara, letter, way="form", now=NOW)
+    options = actions.options_of((), appeals=WORDS)
+    seen = actions.look(lantern, letter, [str(file)], now=later(1), options=options)
+    assert asked(lantern) == set(), "a look writes nothing"
+    brought = bring(file, at=later(1), options=options)
+    assert split(seen.counts) == split(brought.counts) == (0, 1, 2, 0)
+    assert asked(lantern) == {"ada@post.example"}, "who said no to appeals, or left, is asked by no file"
+    assert_projections_hold(lantern, later(1))
+
+
+def test_consent_to_appeals_needs_words_and_an_import_that_brings_consent() -> None:
+    for refused in ({"appeals": " "}, {"appeals": "x" * 1_001}, {"appeals": WORDS, "update_only": True}):
+        with pytest.raises(ImportRefused):
+            actions.options_of((), **refused)
+
+
+def asked(organization: Any) -> set[str]:
+    """Who gets appeals for money."""
+    ids = Subscription.objects.filter(fundraising_verdict=consent.YES).values_list("subscriber_id", flat=True)
+    return {queries.card(row, NOW).address for row in Subscriber.objects.filter(id__in=ids)}

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+EXPORTS = Path(__file__).parent.parent / "payloads" / "subscribers-csv"
 SHAPES = Path(__file__).parent.parent / "payloads" / "odd-lists"
 
 
@@ -123,3 +124,16 @@ def test_only_those_on_the_list_are_updated_and_the_numbers_add_up(house: Any, l
     assert house.say("subscribers", "show", "ann@e.example")["tags"] == ["Book fair", "Riga"]
     assert house.say("subscribers", "count", "--list", letter)["count"] == 1
     assert "1  skipped" in house(*words).out
+
+
+def test_an_appeal_reaches_those_whose_consent_covered_appeals(house: Any, letter: str) -> None:
+    words = ("import", *map(str, sorted(EXPORTS.glob("mailchimp-*.csv"))), "--list", letter)
+    refused = house(*words, "--appeals", " ", "--json")
+    assert (refused.code, refused.json["error"]) == (1, "appeals_words")
+    brought = house.say(*words)
+    sender = ("--from", "Lantern <news@lantern.example>")
+    appeal = ("campaign", "new", "--list", letter, "--subject", "Help", *sender, "--body", "-", "--appeal")
+    campaign = str(house(*appeal, "--json", feed="Hello.\n").json["id"])
+    assert brought["subscribed"] and house.say("campaign", "audience", campaign)["may"] == 0
+    assert house.say(*words, "--appeals", "Write to me when you need money.")["updated"] == brought["subscribed"]
+    assert house.say("campaign", "audience", campaign)["may"] == brought["subscribed"]

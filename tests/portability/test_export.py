@@ -158,7 +158,8 @@ def _standing(card: Any) -> dict[str, tuple[str, str]]:
 
 
 def test_segments_and_wordings_come_along_by_name(audience: Any, vault: Any, tmp_path: Path) -> None:
-    from samizdat.audience.actions.consent_texts import put_wording, wordings
+    from samizdat.audience.actions.consent_texts import put_wording
+    from samizdat.audience.consent_texts import wordings
     from samizdat.audience.segments import lookup, portable_json
 
     letter = queries.list_named(audience, "The Thursday Letter")

@@ -75,6 +75,29 @@ def test_the_whole_way_from_a_file_to_readers(here: House, desk: Desk) -> None:
     assert queries.subscriber_at(here.organization, "olga@post.example") is not None
 
 
+def test_the_words_in_which_they_agreed_to_appeals_are_asked_for_on_the_page(here: House, desk: Desk) -> None:
+    client = desk("editor")
+    _upload(here, client)
+    row = actions.inspect(Import.objects.order_by("-pk")[0].pk, now=_now)
+    address = _to(here, "import", row.pk)
+    answers = _plan_answers(row) | {"then": "start", "list": here.list.pk}
+    for half, sentence in (
+        ({"appeals": "1"}, "Write the words about fundraising appeals"),
+        ({"appeals-words": "Ask me for money too."}, "Tick “The consent also covered fundraising appeals”"),
+    ):
+        page = client.post(address, answers | half, follow=True).content.decode()
+        assert sentence in page and Import.objects.get(pk=row.pk).state == "found"
+    client.post(address, answers | {"then": "again", "appeals": "1", "appeals-words": "Ask me for money too."})
+    row = actions.inspect(row.pk, now=_now)
+    page = client.get(address).content.decode()
+    assert ">Ask me for money too.</textarea>" in page
+    client.post(address, answers | {"appeals": "1", "appeals-words": "Ask me for money too."})
+    actions.run_import(row.pk, now=_now)
+    assert "also agreed to fundraising appeals" in client.get(address).content.decode()
+    card = queries.card(queries.subscriber_at(here.organization, "olga@post.example"), _now())
+    assert card.timeline[0].wording == "Ask me for money too."
+
+
 def _plan_answers(row: Any) -> dict[str, Any]:
     """What the form would post when nothing is changed."""
     answers: dict[str, Any] = {}

@@ -255,7 +255,7 @@ def test_fields_and_topics_that_the_form_does_not_have_are_passed_over(
 
 
 def test_other_words_are_another_version(form: SignUpForm, thursday: Any) -> None:
-    from samizdat.audience.actions.consent_texts import wordings
+    from samizdat.audience.consent_texts import wordings
 
     forms.change_form(form, replace(forms.facts_of(form), wording="I want them, once a week."), now=NOW)
     assert [one.version for one in wordings(thursday)] == [1, 2]

@@ -19,7 +19,7 @@ from samizdat.audience.actions.consent import (
     unsubscribe_from_all,
     verdict,
 )
-from samizdat.audience.actions.consent_texts import put_wording, wordings
+from samizdat.audience.actions.consent_texts import put_wording
 from samizdat.audience.actions.expire_signups import forget_unconfirmed, waiting_among, waits
 from samizdat.audience.actions.fields import (
     FieldShape,
@@ -46,6 +46,7 @@ from samizdat.audience.actions.subscribers import (
 )
 from samizdat.audience.actions.suppressions import lift, put_indexes_right, suppress, suppress_bounced
 from samizdat.audience.actions.tags import clear_removed_tags, remove_tag
+from samizdat.audience.consent_texts import wordings
 from samizdat.audience.imports.actions import (
     add_piece,
     begin_upload,

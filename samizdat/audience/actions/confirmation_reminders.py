@@ -14,8 +14,8 @@ from samizdat.accounts.models import Person
 from samizdat.audience import consent_records, consent_writer, sql, waiting
 from samizdat.audience.actions import forms
 from samizdat.audience.actions.consent import verdict
-from samizdat.audience.actions.consent_texts import words_of
 from samizdat.audience.actions.mail_quota import few_a_day, few_in_all, once_a_day
+from samizdat.audience.consent_texts import words_of
 from samizdat.audience.consent_writer import ConsentFactRow
 from samizdat.audience.errors import AskedEnough, AskedToday, NothingWaits
 from samizdat.audience.list_details import insist_open, open_details

@@ -16,7 +16,7 @@ from samizdat.audience import (
     suppression_log,
     waiting,
 )
-from samizdat.audience.actions.consent_texts import words_of
+from samizdat.audience.consent_texts import words_of
 from samizdat.audience.consent_writer import ConsentFactRow
 from samizdat.audience.errors import RowsAltered
 from samizdat.audience.list_details import open_details

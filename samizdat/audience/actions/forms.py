@@ -21,7 +21,8 @@ from samizdat.accounts.errors import link_in_name
 from samizdat.accounts.models import Organization, Person
 from samizdat.audience import consent_records, consent_writer, queries, sql, tags_and_fields
 from samizdat.audience.actions import mailed_words
-from samizdat.audience.actions.consent_texts import put_wording, words_of
+from samizdat.audience.actions.consent_texts import put_wording
+from samizdat.audience.consent_texts import words_of
 from samizdat.audience.consent_writer import ConsentFactRow
 from samizdat.audience.errors import FormRefused
 from samizdat.audience.limits import FORMS

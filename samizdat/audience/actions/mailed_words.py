@@ -12,7 +12,7 @@ from datetime import datetime
 from samizdat.accounts import pending_changes
 from samizdat.accounts.models import Organization, Person
 from samizdat.accounts.sealed_settings import leading
-from samizdat.audience.actions.consent_texts import wordings
+from samizdat.audience.consent_texts import wordings
 from samizdat.audience.list_details import list_name, open_details
 from samizdat.audience.models import List
 from samizdat.core.consent import APPEALS

@@ -7,8 +7,8 @@ from django.db import transaction
 
 from samizdat.accounts.models import Organization, Person
 from samizdat.audience import consent_writer, sql, tags_and_fields, value_limit, waiting
-from samizdat.audience.actions.consent_texts import words_of
 from samizdat.audience.actions.suppressions import keep_suppression
+from samizdat.audience.consent_texts import words_of
 from samizdat.audience.consent_writer import ConsentFactRow
 from samizdat.audience.errors import AddressErased, NoSuchSubscriber, NotAReader, TooManyRecords, TooManyTags
 from samizdat.audience.limits import TAGS_EACH

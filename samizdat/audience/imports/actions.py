@@ -18,6 +18,7 @@ from samizdat.accounts import pending_changes
 from samizdat.accounts.models import Organization, Person
 from samizdat.audience import bulk_insert, missing_subscribers, removal_limit, sql, suppression_check, tags_and_fields
 from samizdat.audience.errors import ImportRefused, ImportTaken, TooManyRemovals, TooManyRows
+from samizdat.audience.imports import appeals as appeals_consent
 from samizdat.audience.imports import (
     column_memory,
     confirmation,
@@ -101,13 +102,17 @@ def _usual_status(options: ImportOptions) -> str | None:
     return "subscribed" if options.update_only else None
 
 
-def options_of(tags: Iterable[str], *, update_only: bool = False) -> ImportOptions:
-    """Tags by their names, as they were typed. Errors: ImportRefused, for too many of them."""
+def options_of(tags: Iterable[str], *, update_only: bool = False, appeals: str | None = None) -> ImportOptions:
+    """Tags by their names, as they were typed. `appeals`: the words in which their consent covered appeals for money,
+    None where it did not. Errors: ImportRefused, for too many tags, and for no words or too many."""
     names = dict.fromkeys(name.strip()[: tags_and_fields.LONGEST_TAG] for name in tags if name.strip())
     if len(names) > MOST_ADDED_TAGS:
         sentence = _("An import can add at most %(most)s tags to everyone. Remove some.")
         raise ImportRefused("too_many_tags", sentence % {"most": MOST_ADDED_TAGS})
-    return ImportOptions(tuple(names), update_only)
+    if appeals is not None and update_only:
+        sentence = _("An import that only updates subscribers records no consent. Leave out the consent to appeals.")
+        raise ImportRefused("appeals_update_only", sentence)
+    return ImportOptions(tuple(names), update_only, "" if appeals is None else appeals_consent.checked(appeals))
 
 
 def direct(
@@ -624,6 +629,8 @@ def _finish(row: Import, now: datetime) -> None:
         uploads.drop(row)
         row.refresh_from_db()
         detail = {"counts": row.counts, "source": row.source, "list": row.list_id}
+        if read_plan(row).options.appeals:
+            detail["appeals"] = True
         record("subscribers.imported", row.organization, about=row.id, by=row.by, now=now, detail=detail)
 
 

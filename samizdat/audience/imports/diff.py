@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from samizdat.accounts.models import Organization
 from samizdat.audience import consent_records, limits, sealed_subscribers, sql
+from samizdat.audience.imports.appeals import AppealsConsent
 from samizdat.audience.imports.reading.parse import NEW, Fact
 from samizdat.audience.imports.stretches import ParsedRow
 from samizdat.audience.models import NUMBER_MASK, PENDING, STATUSES, SUBSCRIBED
@@ -62,6 +63,7 @@ class SubscriberChange:
     plain: bytes | None = None  # their values, where they or the language change
     tags: set[int] = field(default_factory=set)
     facts: list[Fact] = field(default_factory=list)
+    appeals: Fact | None = None  # their yes to appeals for money
     entered: list[tuple[int, int, int, int, str]] = field(default_factory=list)  # bulk_insert.SubscriptionRow
     moved: list[tuple[int, int, str, int, int]] = field(default_factory=list)  # (status, may, since, subscriber, list)
     asked: list[tuple[int, int, int]] = field(default_factory=list)  # (asking, subscriber, list)
@@ -71,7 +73,7 @@ class SubscriberChange:
 
     @property
     def anything(self) -> bool:
-        return bool(self.plain is not None or self.tags or self.facts or self.entered or self.moved)
+        return bool(self.plain is not None or self.tags or self.facts or self.appeals or self.entered or self.moved)
 
     @property
     def taken_off(self) -> list[int]:
@@ -94,10 +96,12 @@ class KnownSubscribers:
     address of the file and have another one, as consent_writer.find says."""
 
     def __init__(
-        self, organization: Organization, list_id: int, keys: OrganizationKeys, now: datetime, *, update_only: bool
-    ) -> None:
+        self, organization: Organization, list_id: int, keys: OrganizationKeys, now: datetime, *, update_only: bool,
+        appeals: AppealsConsent | None = None,
+    ) -> None:  # fmt: skip
         assert keys.ring is not None
         self._update_only = update_only
+        self._appeals = appeals
         self._organization = organization.id
         self._list = list_id
         self._now = now
@@ -167,8 +171,22 @@ class KnownSubscribers:
             change.status = before
         else:
             self._settle(change, before, reason)
+        if self._appeals is not None and reason is None and self._agrees_to_appeals(change):
+            change.appeals = self._appeals.fact(row.facts)
+        change.asked = self._asking(change)
         change.stays_left = before in _LEFT and row.status not in _LEFT
         return change
+
+    def _agrees_to_appeals(self, change: SubscriberChange) -> bool:
+        """Of whoever the file says and we know to be subscribed: those of whom nothing of appeals is on record, be it
+        that they took it back."""
+        known = change.person.records
+        if change.row.status != SUBSCRIBED or change.status != SUBSCRIBED:
+            return False
+        has_room = len(known) + len(change.facts) < limits.RECORDS
+        return has_room and not any(
+            record[3] == consent_records.APPEALS and record[1] in (self._list, None) for record in known
+        )
 
     def _compare_values(self, change: SubscriberChange) -> None:
         row, person, again = change.row, change.person, change.row.again != NEW
@@ -234,7 +252,6 @@ class KnownSubscribers:
                 for other in person.lists
                 if other != self._list
             ]
-        change.asked = self._asking(change)
 
     def _verdict(self, change: SubscriberChange, list_id: int, reason: str | None) -> tuple[int, int, str]:
         """With the new facts as they will be stored: a file's no counts from the day we learn of it."""
@@ -250,12 +267,16 @@ class KnownSubscribers:
             (order + place, self._list, kind, consent_records.NEWSLETTER, consent_records.IMPORT, self._today)
             for place, (kind, _, _, _) in enumerate(change.facts, start=1)
         ]
+        if change.appeals:
+            place, purpose = order + len(change.facts) + 1, consent_records.APPEALS
+            added.append((place, self._list, change.appeals[0], purpose, consent_records.IMPORT, self._today))
         return consent_records.records([*change.person.records, *added])
 
     def _asking(self, change: SubscriberChange) -> list[tuple[int, int, int]]:
         """What follows for appeals on each list of somebody who ever spoke of them."""
         person = change.person
-        if not any(record[3] == consent_records.APPEALS for record in person.records):
+        is_asked = change.appeals or any(record[3] == consent_records.APPEALS for record in person.records)
+        if not is_asked or not (change.facts or change.appeals):
             return []
         known = self._records(change)
         return [

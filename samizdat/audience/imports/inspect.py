@@ -147,6 +147,8 @@ def fingerprints(
             whole.update(hashlib.file_digest(file, "sha256").digest())
     if options != NO_OPTIONS:
         whole.update(repr((options.update_only, sorted(options.tags))).encode())
+    if options.appeals:
+        whole.update(options.appeals.encode())
     return [seal.keyed_hash(key, f"import:{list_id}:{whole.hexdigest()}") for key in index_keys]
 
 

@@ -23,12 +23,13 @@ from samizdat.audience import (
     tags_and_fields,
 )
 from samizdat.audience.imports import planted_addresses
+from samizdat.audience.imports.appeals import AppealsConsent
 from samizdat.audience.imports.diff import KnownSubscriber, KnownSubscribers, SubscriberChange, is_on
 from samizdat.audience.imports.documents import NO_OPTIONS, ImportOptions
 from samizdat.audience.imports.reading.parse import NEW, Fact
 from samizdat.audience.imports.stretches import ImportSlice, ParsedRow
 from samizdat.audience.list_totals import ListTotals
-from samizdat.audience.models import CLEANED, STATUSES, Subscriber, row_id
+from samizdat.audience.models import CLEANED, STATUSES, SUBSCRIBED, List, Subscriber, row_id
 from samizdat.audience.numbers import Numbers
 from samizdat.audience.sealed_subscribers import MARK
 from samizdat.core import consent
@@ -69,7 +70,10 @@ class ImportWriter:
         self._newest_record = newest_record
         self._keys = keys
         self._options = options
-        self._known = KnownSubscribers(organization, list_id, keys, now, update_only=options.update_only)
+        self._appeals = AppealsConsent(List.objects.get(id=list_id), options.appeals) if options.appeals else None
+        self._known = KnownSubscribers(
+            organization, list_id, keys, now, update_only=options.update_only, appeals=self._appeals
+        )
         # Into an empty house nobody has to be looked up. Whoever signs up meanwhile is met by the index of addresses:
         # the slice fails, and is looked at again (`forget`).
         self._nobody = len(keys.index) == 1 and not Subscriber.objects.filter(organization=organization).exists()
@@ -243,7 +247,14 @@ class ImportWriter:
                 for fact in row[7]
             ]
         )
-
+        if self._appeals is not None:
+            agreed = [
+                (base + number, number, self._appeals.fact(row[7]))
+                for row, number in zip(rows, numbers, strict=True)
+                if row[2] == SUBSCRIBED and row[0] not in reasons
+            ]
+            self._record(agreed, consent_records.APPEALS)
+            sql.update_asking([(consent.YES, id, list_id) for id, _number, _fact in agreed])
         plaintext_fields.write_packed(
             ((base + number, row[1]) for row, number in zip(rows, numbers, strict=True)), self._readable
         )
@@ -252,7 +263,7 @@ class ImportWriter:
         """Ids for every combination of tags: people carry the same few."""
         return {tags: sorted({self._tags[name] for name in tags}) for tags in combinations}
 
-    def _record(self, facts: Sequence[tuple[int, int, Fact]]) -> None:
+    def _record(self, facts: Sequence[tuple[int, int, Fact]], purpose: int = consent_records.NEWSLETTER) -> None:
         """Writes consent records: (subscriber, number, fact).
 
         Readable is the day of the import. Those that the file tells are sealed: an old export that somebody has
@@ -260,7 +271,7 @@ class ImportWriter:
         """
         organization, list_id, sealed = self.organization.id, self.list_id, self._seal_record
         day = self.today
-        purpose, way = consent_records.NEWSLETTER, consent_records.IMPORT
+        way = consent_records.IMPORT
         proof = consent_records.digester(organization, list_id, purpose, way, day)
         bulk_insert.insert_consent(
             (organization, subscriber, list_id, kind, purpose, way, day, blob, proof(subscriber, kind, blob))
@@ -417,6 +428,8 @@ class ImportWriter:
                 for fact in change.facts
             ]
         )
+        asked = [(change.person.id, change.person.number, change.appeals) for change in changes]
+        self._record([(id, number, fact) for id, number, fact in asked if fact], consent_records.APPEALS)
         self._suppress([change.row.blind for change in changes if change.suppress])
         for change in changes:
             person = change.person

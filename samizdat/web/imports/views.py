@@ -18,7 +18,7 @@ from samizdat.accounts.models import Organization
 from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import actions, queries
 from samizdat.audience.actions import mailed_words
-from samizdat.audience.errors import AudienceError, NoName
+from samizdat.audience.errors import AudienceError, ImportRefused, NoName
 from samizdat.audience.imports import held
 from samizdat.audience.imports.documents import ImportProblem, ImportReport, Sample
 from samizdat.audience.imports.row_errors import sentence_of
@@ -222,7 +222,11 @@ def _decide(request: DeskRequest, row: Import) -> HttpResponse:
         changed = plans.read(plan, request.POST)
         unseen = plans.has_unseen_words(changed)
         other = chosen is not None and chosen.id != row.list_id
-        options = actions.options_of(request.POST.get("tags", "").split(","), update_only="update-only" in request.POST)
+        options = actions.options_of(
+            request.POST.get("tags", "").split(","),
+            update_only="update-only" in request.POST,
+            appeals=_appeals(request),
+        )
         basis = request.POST.get("basis", "").strip()[:1000]
         actions.change_plan(row, changed, list=chosen, basis=basis, options=options)
         is_sure = request.POST.get("then") == "start"
@@ -242,6 +246,17 @@ def _decide(request: DeskRequest, row: Import) -> HttpResponse:
     except AudienceError as refused:
         messages.error(request, str(refused))
     return go(request, "import", row.pk)
+
+
+def _appeals(request: DeskRequest) -> str | None:
+    """The words about appeals, where the box above them is ticked. Errors: AudienceError for words without it."""
+    words = request.POST.get("appeals-words", "")
+    if "appeals" in request.POST:
+        return words
+    if words.strip():
+        sentence = _("Tick “The consent also covered fundraising appeals”, or remove the words below it.")
+        raise ImportRefused("appeals_words", sentence)
+    return None
 
 
 def _chosen(request: DeskRequest) -> List | None:
@@ -290,6 +305,7 @@ def _found_facts(request: DeskRequest, row: Import) -> dict[str, object]:
         "lists": lists,
         "list_name": next((list_view.name for list_view in lists if list_view.id == row.list_id), ""),
         "basis": details.basis,
+        "appeals": details.options.appeals,
         "planted": report.planted,
         "questions": [_said(entry) for entry in report.questions],
         "problems": [_said(entry) for entry in report.problems],
@@ -414,6 +430,7 @@ def _result_facts(request: DeskRequest, row: Import) -> dict[str, Any]:
         "rows": counts.get("rows", 0),
         "came": counts.get("rows", 0) - counts.get("rejected", 0) - counts.get("skipped", 0),
         "update_only": actions.read_plan(row).options.update_only,
+        "appeals": actions.read_plan(row).options.appeals,
         "counts": counts,
         "seconds": max(1, round(seconds)) if seconds is not None else None,
         "problem": sentence,
