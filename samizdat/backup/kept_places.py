@@ -13,6 +13,7 @@ from samizdat.accounts.models import Person
 from samizdat.backup import recipients, retention, writing
 from samizdat.backup.errors import BackupRefused
 from samizdat.backup.kept_keys import all_keys
+from samizdat.backup.key_along import key_along
 from samizdat.backup.restore_test import records
 from samizdat.backup.retention import Kept
 from samizdat.backup.sets import WritablePlace
@@ -22,7 +23,7 @@ from samizdat.delivery import backup_places, clock_jumps
 from samizdat.delivery.backup_places import CopyDetails, KeptPlace, PlaceDetails, PlaceState
 from samizdat.events.kinds import EventKind
 from samizdat.logs import where_it_broke
-from samizdat.vault import keyring, sources
+from samizdat.vault import keyring
 
 ADDED: EventKind = "installation.backup_place_added"
 CHANGED: EventKind = "installation.backup_place_changed"
@@ -60,7 +61,7 @@ def add(details: PlaceDetails, *, by: Person | None = None) -> KeptPlace:
         )
     with opened(details) as place:
         deletes = try_place(place)
-    key = details.key or (recipients.wrapped_key_file(sources.instance_key(), chosen) if chosen else "")
+    key = details.key or key_along(chosen)
     kept = backup_places.add(structs.replace(details, recipients=chosen, key=key, append_only=not deletes))
     _record(ADDED, kept, details.added, by)
     return kept

@@ -12,6 +12,7 @@ from django.db import connection
 from samizdat import __version__, db
 from samizdat.backup import advisory, destroyed, folder, recipients, sets, tails
 from samizdat.backup.errors import BackupRefused
+from samizdat.backup.key_along import key_along
 from samizdat.backup.keys import BackupKeys, backup_keys
 from samizdat.backup.reader import MadePiece, PieceMaker, Unit, recipient_of
 from samizdat.backup.reading import Snapshot, snapshot, units_of
@@ -27,7 +28,7 @@ from samizdat.delivery import epochs
 from samizdat.delivery import sql as delivery_sql
 from samizdat.delivery.engine.locks import FileLock
 from samizdat.options import data_folder
-from samizdat.vault import keyring, sources
+from samizdat.vault import keyring
 
 # Two read as fast as most disks give, and a third would take a core from those who send.
 JOBS = 2
@@ -88,7 +89,7 @@ def write_copy(
     place: WritablePlace,
     *,
     databases: Sequence[str],
-    instance_key: Callable[[], bytes] = sources.instance_key,
+    instance_key: Callable[[], bytes] = keyring.for_key_file,
     now: datetime,
     to: Sequence[str] = (),
     key: str = "",
@@ -106,7 +107,7 @@ def write_copy(
     """
     chosen = recipients.cleaned(to)
     keys = backup_keys(keyring.derive)
-    wrapped = key or (recipients.wrapped_key_file(instance_key(), chosen) if chosen else "")
+    wrapped = key or key_along(chosen, instance_key)
     with only_backup():
         there = sets.piece_sizes(place)
         latest = _latest(place, keys, now)

@@ -276,6 +276,14 @@ def next_key(source: InstanceSource) -> bytes | None:
         return None
 
 
+def for_key_file() -> bytes:
+    """The instance key as it goes along with a backup: from where it comes, since a supervisor gives it to nobody, or
+    the one that replaced that. Errors: as of sources.instance_key()."""
+    source = InstanceSource(sources.instance_key())
+    source.remember_next(next_key(source))
+    return source.for_key_file()
+
+
 def fingerprint() -> bytes:
     """What says which installation a key belongs to (core/crypto/fingerprint.py)."""
     return derive("key fingerprint")
