@@ -4,11 +4,11 @@ Where the public process runs as a user of its own, the folder has the s bit: th
 reads the public database (worker/processes/users.py).
 """
 
+import contextlib
 import os
 import stat
 import threading
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -28,11 +28,27 @@ def replace_file(path: Path, content: bytes | Callable[[int], bytes]) -> None:
     descriptor of the new file. Errors: OSError."""
     # Threads of one process may write the same one.
     draft = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}")
-    with open(draft, "wb", opener=partial(os.open, mode=0o600)) as file:
+    draft.unlink(missing_ok=True)
+    with open(draft, "xb", opener=_opened_anew) as file:
+        give_to_owner_of(path.parent, file.fileno())
         file.write(content if isinstance(content, bytes) else content(file.fileno()))
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
+
+
+def _opened_anew(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
+
+
+def give_to_owner_of(folder: Path | int, descriptor: int) -> None:
+    """As root, what was just made in this folder belongs to the folder's owner, who couldn't read it else. By its
+    descriptor, since they may put a link in its place meanwhile. Where the file system has no owners, it stays."""
+    if os.geteuid() == 0:
+        wanted, present = os.stat(folder), os.fstat(descriptor)
+        if (wanted.st_uid, wanted.st_gid) != (present.st_uid, present.st_gid):
+            with contextlib.suppress(OSError):
+                os.fchown(descriptor, wanted.st_uid, wanted.st_gid)
 
 
 def make_folder(path: Path) -> None:
@@ -41,6 +57,11 @@ def make_folder(path: Path) -> None:
         path.mkdir(mode=0o700)
     except FileExistsError:
         return
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        give_to_owner_of(path.parent, descriptor)
+    finally:
+        os.close(descriptor)
     sync_folder(path.parent)
 
 

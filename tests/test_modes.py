@@ -1,12 +1,14 @@
 """What lies in the data folder is its owner's alone, whatever rights it came with."""
 
 import os
+import pwd
 import stat
 from pathlib import Path
 
 import pytest
 
-from samizdat import modes
+from samizdat import modes, plugins
+from samizdat.vault.sources import service_stops
 from samizdat.worker.processes import supervisor
 
 
@@ -76,3 +78,53 @@ def test_what_is_made_while_serving_is_for_this_user_alone(tmp_path: Path) -> No
         os.umask(before)
     assert (tmp_path / "made").stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "afterwards").stat().st_mode & 0o777 == 0o644
+
+
+@pytest.fixture
+def of_another_user(folder: Path) -> tuple[int, int]:
+    if os.geteuid() != 0:
+        pytest.skip("Only root gives files to others.")
+    nobody = pwd.getpwnam("nobody")
+    os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+    return nobody.pw_uid, nobody.pw_gid
+
+
+def _owner(path: Path) -> tuple[int, int]:
+    return path.lstat().st_uid, path.lstat().st_gid
+
+
+def test_what_root_writes_into_the_folder_of_another_user_is_theirs(
+    folder: Path, of_another_user: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service_stops, "data_folder", lambda: folder)
+    (folder / "newest").write_text("of root")
+    modes.replace_file(folder / "newest", b"1")
+    modes.make_folder(folder / "settings")
+    modes.replace_file(folder / "settings" / "1", b"2")
+    service_stops.remember({"north": 1})
+    plugins.open_place(folder.as_uri(), "").write("epochs/1.age", b"3")
+    written = ["newest", "settings", "settings/1", service_stops.FILE, "epochs", "epochs/1.age"]
+    assert {_owner(folder / name) for name in written} == {of_another_user}
+    assert stat.S_IMODE((folder / "newest").stat().st_mode) == 0o600
+
+
+def test_a_file_that_a_link_leads_to_is_neither_written_nor_given_away(
+    folder: Path, of_another_user: tuple[int, int], tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("of root")
+    (folder / "newest").symlink_to(elsewhere)
+    modes.replace_file(folder / "newest", b"1")
+    assert elsewhere.read_text() == "of root" and _owner(elsewhere) == (0, 0)
+    assert (folder / "newest").read_bytes() == b"1" and not (folder / "newest").is_symlink()
+
+
+def test_where_a_file_system_has_no_owners_it_stays_as_it_was_made(
+    folder: Path, of_another_user: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_arguments: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "fchown", refused)
+    modes.replace_file(folder / "newest", b"1")
+    assert (folder / "newest").read_bytes() == b"1"

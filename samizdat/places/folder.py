@@ -17,6 +17,7 @@ from concurrent.futures import Future
 from threading import Thread
 from urllib.parse import unquote
 
+from samizdat import modes
 from samizdat.places.base import (
     ABANDONED,
     DRAFTS,
@@ -179,6 +180,7 @@ class FolderPlace(BasePlace):
     def _write_draft(self, drafts: int, draft: str, data: bytes) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
         with os.fdopen(os.open(draft, flags, 0o600, dir_fd=drafts), "wb", buffering=0) as file:
+            modes.give_to_owner_of(drafts, file.fileno())
             for number, portion in enumerate(self.pace.portions(data), 1):
                 while portion:
                     portion = portion[file.write(portion) :]
@@ -242,6 +244,11 @@ def _raise(error: OSError) -> None:
 def _make_folder(folder: int, part: str) -> None:
     with contextlib.suppress(FileExistsError):
         os.mkdir(part, 0o700, dir_fd=folder)
+        inner = os.open(part, _FOLDER, dir_fd=folder)
+        try:
+            modes.give_to_owner_of(folder, inner)
+        finally:
+            os.close(inner)
         _sync(folder)
 
 

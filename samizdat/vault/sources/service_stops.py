@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from samizdat import modes
 from samizdat.options import data_folder
 
 FILE = "key-services"
@@ -32,6 +33,7 @@ def remember(now: Mapping[str, int]) -> None:
     new = _path().with_name(f"{FILE}.new")
     new.unlink(missing_ok=True)
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        modes.give_to_owner_of(new.parent, file.fileno())
         file.write(json.dumps(after, sort_keys=True).encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())
