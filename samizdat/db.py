@@ -285,6 +285,16 @@ def not_waiting() -> Iterator[None]:
                     cursor.execute("RESET synchronous_commit")
 
 
+def wait_for_commit() -> None:
+    """In a transaction: it is on the disk, and on every standby that the server waits for, once it has ended, whatever
+    the server or the role is set to. On SQLite each is (databases.py)."""
+    if not on_sqlite():
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW synchronous_commit")
+            if cursor.fetchone()[0] != "remote_apply":  # It waits for more.
+                cursor.execute("SET LOCAL synchronous_commit = on")
+
+
 @contextmanager
 def _pragmas(wanted: Mapping[str, int]) -> Iterator[None]:
     """SQLite's settings, put back afterwards."""

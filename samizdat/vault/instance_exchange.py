@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from django.db import transaction
 
+from samizdat import db
 from samizdat.core.crypto import signature
 from samizdat.publicdb import signed_rows
 from samizdat.vault import keyring, shares
@@ -38,6 +39,7 @@ def exchange(
     keyring.use(former)
     try:
         with transaction.atomic():
+            db.wait_for_commit()  # The key file is replaced after it.
             running = [renewal() for renewal in renewals]
             for each in running:
                 next(each)
@@ -66,6 +68,7 @@ def finish(source: InstanceSource) -> bool:
     keyring.use(source)
     sign_public_rows()
     with transaction.atomic():
+        db.wait_for_commit()
         KeptKey.objects.filter(purpose=_SIGNING).delete()
         NextInstanceKey.objects.all().delete()
     keyring.use(source)
