@@ -5,9 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import batched, chain
 
+from django.db.models import Model
+
 from samizdat.accounts import memberships
 from samizdat.accounts import renewals as accounts
-from samizdat.accounts.models import Organization
+from samizdat.accounts.models import AddressChange, Organization, Person, Session
 from samizdat.audience import emptied_records
 from samizdat.audience.models import ConsentRecord
 from samizdat.audience.sql import digested_records
@@ -16,12 +18,13 @@ from samizdat.campaigns.archive import share_links
 from samizdat.delivery import backup_places, copied_installation, database_progress, epochs
 from samizdat.delivery.actions import copied_installation as copies
 from samizdat.delivery.actions import key_destruction
+from samizdat.delivery.models import BackupCopy, BackupPlace
 from samizdat.events import chain as events
 from samizdat.events.actions import is_genuine, record
 from samizdat.events.models import Event
 from samizdat.portability import permits, recipient_keys
 from samizdat.publicdb import signed_rows
-from samizdat.vault import instance_exchange, keyring, locks, strict
+from samizdat.vault import destruction, instance_exchange, keyring, locks, strict
 from samizdat.vault.instance_exchange import Marks, Renewal
 from samizdat.vault.source import InstanceSource
 
@@ -61,6 +64,9 @@ BY_PURPOSE: Mapping[str, tuple[Renewal, ...]] = {
 # Of other purposes: what a former key still checks holds with the new one alone, and what ended is in nobody's way.
 OTHERS: tuple[Renewal, ...] = (accounts.kept_passwords, events.renew, emptied_records.renew, accounts.signing_in)
 
+# Of which the former key would open earlier versions on a disk, as those of keys (instance_exchange.py).
+SEALED_ROWS: tuple[type[Model], ...] = (Person, AddressChange, Session, BackupPlace, BackupCopy)
+
 RENEWALS: tuple[Renewal, ...] = (*dict.fromkeys(chain.from_iterable(BY_PURPOSE.values())), *OTHERS)
 
 
@@ -97,6 +103,7 @@ def exchange(former: InstanceSource, new_key: bytes, now: datetime) -> int:
             record("keys.rotated", organization, now=now)
 
     left = instance_exchange.exchange(former, new_key, [*RENEWALS, recorded], marks)
+    destruction.scrub((), [model._meta.db_table for model in SEALED_ROWS])
     with contextlib.suppress(Exception):  # The worker tells them again and again.
         copies.after_key_exchange(now)
     return left

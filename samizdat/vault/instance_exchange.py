@@ -8,12 +8,12 @@ failed before the key file was replaced, goes on with the new one.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from django.db import transaction
+from django.db import models, transaction
 
 from samizdat import db
 from samizdat.core.crypto import signature
 from samizdat.publicdb import signed_rows
-from samizdat.vault import keyring, shares
+from samizdat.vault import destruction, keyring, shares
 from samizdat.vault.errors import KeyWrong
 from samizdat.vault.models import KeptKey, NextInstanceKey, Proof, ShareSet, VaultKey
 from samizdat.vault.purposes import KEPT, KEPT_WHILE, PURPOSES
@@ -26,6 +26,9 @@ type Renewal = Callable[[], Iterator[None]]
 # Kept until all is finished: those rows are in another database, and signed anew behind the transaction.
 _SIGNING = "public pages"
 
+# What the instance key wraps; as it was wrapped before, it's to be nowhere in the database's files.
+_WRAPPED: tuple[type[models.Model], ...] = (Proof, ShareSet, VaultKey, NextInstanceKey, KeptKey)
+
 # purpose -> the highest number of a row so far: later ones are checked with the new key alone.
 type Marks = Mapping[str, int]
 
@@ -37,6 +40,7 @@ def exchange(
     and stay as they are. Errors: KeyWrong, anything of a renewal; then nothing has changed."""
     new = InstanceSource(new_key)
     keyring.use(former)
+    before = _wrapped()
     try:
         with transaction.atomic():
             db.wait_for_commit()  # The key file is replaced after it.
@@ -53,6 +57,7 @@ def exchange(
     except BaseException:
         keyring.use(former)
         raise
+    _scrub(before)
     return left
 
 
@@ -67,11 +72,13 @@ def finish(source: InstanceSource) -> bool:
         return False
     keyring.use(source)
     sign_public_rows()
+    before = _wrapped()
     with transaction.atomic():
         db.wait_for_commit()
         KeptKey.objects.filter(purpose=_SIGNING).delete()
         NextInstanceKey.objects.all().delete()
     keyring.use(source)
+    _scrub(before)
     return True
 
 
@@ -80,6 +87,16 @@ def sign_public_rows() -> None:
     killed before it came to them. May be repeated."""
     for former in keyring.former(_SIGNING):
         signed_rows.sign_anew(signature.public_key(former.key))
+
+
+def _wrapped() -> set[bytes]:
+    return {bytes(blob) for model in _WRAPPED for blob in model._default_manager.values_list("wrapped", flat=True)}
+
+
+def _scrub(before: set[bytes]) -> None:
+    """Whoever has the former key and takes the disk later would open the new one, and all keys, with what was wrapped
+    before."""
+    destruction.scrub(before - _wrapped(), [model._meta.db_table for model in _WRAPPED])
 
 
 def _wrap_anew(former: InstanceSource, new: InstanceSource) -> int:
