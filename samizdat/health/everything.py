@@ -35,6 +35,7 @@ LOOKS: tuple[Look, ...] = (
     installation.folder,
     installation.key,
     _opens,
+    installation.unfinished_key,
     installation.changed_keys,
     key_shares,
     installation.place,

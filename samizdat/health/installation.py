@@ -27,10 +27,21 @@ from samizdat.health.surroundings import ALTERED_DAYS, LITTLE_ROOM
 from samizdat.health.words import PLACES, SENTENCES
 from samizdat.options import BadOption, data_folder, key_file, option
 from samizdat.publicdb import role_guard
-from samizdat.vault import keyring, sources
+from samizdat.vault import instance_exchange, keyring, sources
 from samizdat.vault.errors import KeyFileMissing, KeyRefused, VaultError
 from samizdat.vault.keyserver import KEY_SERVICE
 from samizdat.vault.socket_source import SocketSource
+
+
+def unfinished_key() -> Iterator[Finding]:
+    """Whether a former instance key still opens the database."""
+    if instance_exchange.is_pending():
+        sentence = _(
+            "Its replacement isn’t finished, so the former key still opens the database. If a command or a key service "
+            "gives the key, give it the new one first. Then run: %(command)s"
+        )
+        values = {"command": "samizdat keys rotate instance"}
+        yield Finding("keys.replacement-unfinished", "amber", _("key file"), sentence, values)
 
 
 def changed_keys() -> Iterator[Finding]:

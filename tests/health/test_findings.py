@@ -27,10 +27,11 @@ from samizdat.delivery.backup_places import CopyDetails, PlaceDetails, PlaceStat
 from samizdat.delivery.models import BackupPlace, DkimKey
 from samizdat.delivery.queries import RouteRow
 from samizdat.events.actions import record
-from samizdat.health import machine, organizations, practice, recovery, server_files
+from samizdat.health import installation, machine, organizations, practice, recovery, server_files
 from samizdat.health.findings import Finding
 from samizdat.health.looks import FAILED, found_by
-from samizdat.vault import keyring, shares, strict
+from samizdat.vault import instance_exchange, keyring, shares, strict
+from samizdat.vault.actions import prove
 from samizdat.vault.source import InstanceSource
 from tests.conftest import NOW
 
@@ -125,6 +126,23 @@ def test_a_serve_that_may_leave_its_memory_on_the_disk_is_named(tmp_path: Path, 
     (found,) = machine.core_dumps(tmp_path)
     assert found.state == state
     assert (state == "good") is ("LimitCORE=0" not in found.sentence)
+
+
+@pytest.mark.django_db
+def test_a_replacement_of_the_instance_key_that_is_not_finished_is_named(
+    lantern: Organization, vault: InstanceSource
+) -> None:
+    prove(vault)
+    assert [*installation.unfinished_key()] == []
+    instance_exchange.exchange(vault, new := bytes(range(50, 82)), [])
+    [finding] = installation.unfinished_key()
+    assert (finding.code, finding.state) == ("keys.replacement-unfinished", "amber")
+    assert "samizdat keys rotate instance" in finding.sentence
+    with override("ru"):
+        _about, sentence, commands = finding.wording()
+        assert "прежний ключ" in sentence and commands == ["samizdat keys rotate instance"]
+    instance_exchange.finish(InstanceSource(new))
+    assert [*installation.unfinished_key()] == []
 
 
 @pytest.mark.django_db
