@@ -67,6 +67,7 @@ JOBS = {
     "samizdat.campaigns.media.image_processing.remake": Job(20.0, ("Unusable",), decodes=True),
     "samizdat.core.bounce.reading.read_all": Job(6.0, decodes=True),
     "samizdat.core.bounce.reading.contents": Job(6.0, decodes=True),
+    "samizdat.core.evidence.reading.read_all": Job(6.0, decodes=True),
     "samizdat.core.bounce.reply_content.attachment": Job(6.0, decodes=True),
     "samizdat.core.mail.domain_reports.read_all": Job(6.0, decodes=True),
     "samizdat.core.mail.by_mail.read_all": Job(6.0, decodes=True),

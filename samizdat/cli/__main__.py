@@ -30,6 +30,7 @@ COMMANDS = {
     "segment": ("segments", "segments"),
     "tag": ("tags", "tags"),
     "import": ("audience", "import_"),
+    "rescue": ("rescue", "rescue"),
     "export": ("export", "export"),
     "subscribers": ("audience", "subscribers"),
     "paper": ("privacy", "paper"),

@@ -60,9 +60,9 @@ def settings() -> OutputSettings:
 
 # A sentence of ours names commands as `samizdat WORD`; in a clone they are called by ./run, which says so.
 _OURS = re.compile(
-    r"\bsamizdat (?=(?:init|serve|worker|doctor|upgrade|person|domain|list|import|export|subscribers|segment|tag|"
-    r"paper|log|change|campaign|template|archive|route|bounce|mail|report|seed|inbox|demo|backup|restore|release|move|organization|form|"
-    r"completion|keys|keyservice)\b)"
+    r"\bsamizdat (?=(?:init|serve|worker|doctor|upgrade|person|domain|list|import|rescue|export|subscribers|segment|"
+    r"tag|paper|log|change|campaign|template|archive|route|bounce|mail|report|seed|inbox|demo|backup|restore|release|move|organization|"
+    r"form|completion|keys|keyservice)\b)"
 )
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from samizdat.cli.__main__ import samizdat
 from tests.cli.conftest import House
+from tests.core.evidence import emails
 from tests.dns_server import NameServer
 
 # What goes on, a script for a shell, what reads a message: they print no document, or one that tests of their own read.
@@ -55,6 +56,10 @@ subscribers add boris@reader.example --list Letter --consent 'signed up at the f
 subscribers add ada@reader.example --list Letter --consent 'said so at the fair' --purpose fundraising
 import readers.csv --list Letter --status subscribed --dry-run
 import readers.csv --list Letter --status subscribed
+rescue mailbox old.mbox --list Letter --own news@lantern.example --dry-run
+rescue mailbox old.mbox --list Letter --own news@lantern.example
+rescue show {{proposal}}
+rescue confirm {{proposal}}
 subscribers unsubscribe boris@reader.example --list Letter
 subscribers show ada@reader.example
 subscribers show boris@reader.example
@@ -228,6 +233,7 @@ def furnished(empty_house: House, names: NameServer) -> House:
     (house.folder / "frame.html").write_text("<html><body><h1>Lantern</h1>{{ content }}</body></html>")
     people = ("erase", "object", *(f"reader{number}" for number in range(8)))
     rows = "".join(f"{name}@reader.example,Vera,2026-11-25\n" for name in people)
+    (house.folder / "old.mbox").write_bytes(b"From x@y Mon Jan  3 10:00:00 2022\n" + emails.left("gone@reader.example"))
     (house.folder / "readers.csv").write_text("Email,First Name,Signed up\n" + rows + "nobody,,\n")
     return house
 
@@ -253,6 +259,8 @@ def test_every_command_prints_json_types_and_iso_days(furnished: House) -> None:
             told["id"] = str(document["id"])
         if line.startswith("domain add"):
             told["selector"] = document["keys"][0]["selector"]
+        if line.startswith("rescue mailbox"):
+            told["proposal"] = str(document.get("proposal"))
     assert wrong == []
 
 

@@ -71,6 +71,14 @@ Stone, Emil <emil@x.org>
 """
 GHOST = GHOST.replace("\n", "\r\n")
 
+EVIDENCE = """Email address,Status,Agreed,Left,Bounced,Evidence
+ada@x.org,subscribed,2022-01-03,,,2022-01-03 Mailchimp: subscribed
+boris@x.org,unsubscribed,2022-01-03,2022-02-07,,2022-02-07 email: unsubscribed
+vera@x.org,complained,,2022-02-07,,2022-02-07 email: marked an email as spam
+dead@x.org,cleaned,,,2022-02-07,2022-02-07 email: the address bounced
+fake@x.org,unproven,,,,2022-02-07 Mailchimp: subscribed
+carl@x.org,wrote,,,,2022-02-07 email: wrote to you
+"""
 FILES = {
     "substack": ("email_list.lantern.csv", SUBSTACK, {"subscribed": 1, "unsubscribed": 1}),
     "ghost": ("members.2024-01-01.csv", GHOST, {"subscribed": 1, "unsubscribed": 2}),
@@ -84,6 +92,10 @@ FILES = {
     "kit": ("people.csv", KIT, {"subscribed": 1, "pending": 1, "unsubscribed": 1, "cleaned": 1, "complained": 1}),
     "listmonk": ("subscribers.csv", LISTMONK, {"nonsubscribed": 1, "unsubscribed": 1, "complained": 1}),
     "mailman": ("export.xml", MAILMAN_2, {"subscribed": 1, "unsubscribed": 1, "cleaned": 1}),
+    "evidence": (
+        "evidence.csv", EVIDENCE,
+        {"subscribed": 1, "unsubscribed": 1, "complained": 1, "cleaned": 1, "nonsubscribed": 2},
+    ),
     "addresses": ("paste.txt", PASTED, {"nonsubscribed": 5}),
 }  # fmt: skip
 ASKED = {"brevo", "listmonk", "addresses"}

@@ -70,7 +70,7 @@ def _events(message: Part, parts: list[Part]) -> tuple[list[ReportEvent], str, d
     older = feedback.hotmail(message)
     if older:
         return older, "Hotmail", returned
-    text = _text(parts)
+    text = text_of(parts)
     if "x-amz-sns-message-id" in message.headers:
         events = sns.read(text)
         if events:
@@ -150,7 +150,7 @@ def _away(message: Part) -> bool:
     )
 
 
-def _text(parts: list[Part]) -> str:
+def text_of(parts: list[Part]) -> str:
     """The words for people: the first plain part, else the first of HTML."""
     first = [part for part in parts if part.kind not in _RETURNED and part.kind not in delivery_status.KINDS]
     for part in first:

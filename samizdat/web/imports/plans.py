@@ -122,6 +122,8 @@ def source_words(source: str) -> str:
         return _("A list of subscribers.")
     if source == "addresses":
         return _("Addresses, with or without names.")
+    if source == "evidence":
+        return _("What old mailboxes prove, address by address.")
     try:
         title = plugins.importer(source).title
     except plugins.NoSuchPlug:

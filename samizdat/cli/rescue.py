@@ -1,0 +1,234 @@
+"""rescue: a list rebuilt from what is left after a service closed the account."""
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from samizdat.cli import bootstrap
+from samizdat.cli.output import CommandFailed, common, confirm, note, progress, say, table
+
+if TYPE_CHECKING:
+    from samizdat.audience.models import Import
+    from samizdat.core.evidence.fold import AddressEvidence, Fold
+    from samizdat.core.evidence.notices.base import NoticeKind
+
+STATUSES = ("subscribed", "unsubscribed", "complained", "cleaned", "unproven", "wrote")
+NOTES = {
+    "subscribed": "a notice proves that they subscribed, and nothing that they left",
+    "unsubscribed": "they left, or wrote that they want to",
+    "complained": "they marked an email as spam",
+    "cleaned": "the address bounced",
+    "unproven": "left out: a notice says that they subscribed, but anybody could have sent it",
+    "wrote": "left out: they wrote to you, which is no consent",
+}
+MEANINGS: dict[str, "NoticeKind"] = {"subscribed": "yes", "unsubscribed": "left"}
+
+
+@click.group()
+def rescue() -> None:
+    """Rebuild a list after a service closed your account."""
+
+
+@rescue.command("mailbox")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path())
+@click.option("--list", "name", required=True, metavar="NAME", help="The list that they were subscribed to.")
+@click.option(
+    "--own",
+    multiple=True,
+    required=True,
+    metavar="ADDRESS",
+    help="An address of your group, or @example.org for all addresses there. Once for each.",
+)
+@click.option(
+    "--notices-from",
+    "senders",
+    multiple=True,
+    metavar="DOMAIN",
+    help="A domain of yours whose programs send notices, such as MailPoet, Mailman or a form. Once for each.",
+)
+@click.option(
+    "--means",
+    multiple=True,
+    metavar="WORDS=STATUS",
+    help="What notices with these words in their subject mean: 'Neue Anmeldung=subscribed'.",
+)
+@click.option(
+    "--server",
+    "servers",
+    multiple=True,
+    metavar="NAME",
+    help="The mail server whose Authentication-Results count, if it can't be told from the mailbox.",
+)
+@click.option("--basis", default="", metavar="TEXT", help="How they agreed to get your emails. Kept word for word.")
+@click.option("--dry-run", is_flag=True, help="Show what the mailboxes say. Writes nothing.")
+@common
+def rescue_mailbox(
+    files: tuple[str, ...],
+    name: str,
+    own: tuple[str, ...],
+    senders: tuple[str, ...],
+    means: tuple[str, ...],
+    servers: tuple[str, ...],
+    basis: str,
+    dry_run: bool,
+) -> None:
+    """Read old mailboxes, and propose whom to subscribe.
+
+    FILE is an mbox file, a Maildir folder, a folder of .eml files, or the zip of Google Takeout. Nobody is subscribed
+    until you confirm the proposal.
+    """
+    bootstrap.open_house()
+    from samizdat.audience.queries import list_named
+    from samizdat.core.evidence.reading import Rules
+    from samizdat.incoming.evidence import archives, mailboxes, proposal
+
+    organization, paths = bootstrap.organization(), [Path(file) for file in files]
+    mailing_list = list_named(organization, name)
+    rules = Rules(
+        frozenset(map(_own, own)),
+        frozenset(domain.lower().strip("@. ") for domain in senders),
+        tuple(map(_means, means)),
+    )
+    whole = archives.size_of(paths)
+    with progress("Reading", "emails") as shown:
+        fold = mailboxes.read(paths, rules, lambda done, emails: shown.show(done, whole, emails))
+    counted_servers = _servers(fold, servers)
+    addresses = fold.addresses(counted_servers)
+    document = _document(fold, addresses, counted_servers)
+    warnings = _warnings(fold, addresses, counted_servers)
+    for warning in warnings:
+        note(warning)
+    document |= {"warnings": warnings, "dry_run": dry_run}
+    if fold.is_foreign:
+        raise CommandFailed(
+            f"Of {fold.counts.received:,} emails that came, {fold.counts.ours:,} went to an address of --own: this is "
+            "somebody else's mailbox, or an address is missing. Add --own ADDRESS for each address of your group.",
+            "foreign_mailbox",
+            document,
+        )
+    lines = _shown(fold, addresses)
+    if dry_run:
+        say(document, *lines, "Dry run: nothing was written.")
+        return
+    row = proposal.propose(organization, mailing_list, addresses, basis=basis, now=bootstrap.now)
+    say(
+        document | {"proposal": row.pk, "list": name},
+        *lines,
+        f"Proposal {row.pk} waits for a day, encrypted; nobody was subscribed yet. See the evidence for each address: "
+        f"samizdat rescue show {row.pk}",
+        f"Then confirm it in the app under Import and export, or: samizdat rescue confirm {row.pk}",
+    )
+
+
+@rescue.command("show")
+@click.argument("number", type=int)
+@click.option("--status", type=click.Choice(STATUSES), help="Only these; all if not given.")
+@common
+def rescue_show(number: int, status: str | None) -> None:
+    """Show the evidence for each address of a proposal."""
+    bootstrap.open_house()
+    from samizdat.incoming.evidence import proposal
+
+    row = proposal.waiting(bootstrap.organization(), number)
+    rows = [cells for cells in proposal.rows_of(row) if status in (None, cells[1])]
+    say(
+        {"proposal": number, "addresses": [{"address": cells[0], "status": cells[1], "agreed": cells[2],
+         "left": cells[3], "bounced": cells[4], "evidence": cells[5]} for cells in rows]},
+        *table(("address", "status", "evidence"), [(cells[0], cells[1], cells[5]) for cells in rows]),
+    )  # fmt: skip
+
+
+@rescue.command("confirm")
+@click.argument("number", type=int)
+@common
+def rescue_confirm(number: int) -> None:
+    """Import a proposal, as it was shown."""
+    bootstrap.open_house()
+    from samizdat.incoming.evidence import proposal
+
+    row = proposal.waiting(bootstrap.organization(), number)
+    counts = Counter(cells[1] for cells in proposal.rows_of(row))
+    confirm(f"Import proposal {number}, with {counts['subscribed']:,} who get your emails again?")
+    run = proposal.confirm(row, now=bootstrap.now)
+    _say_result(number, run)
+
+
+def _say_result(number: int, run: "Import") -> None:
+    if run.state == "held":
+        raise CommandFailed(
+            f"Proposal {number} takes many off lists, so an admin has to approve it: samizdat change ls", "held"
+        )
+    if run.state != "finished":
+        raise CommandFailed(f"Proposal {number} was not imported. See its page under Import and export.", "failed")
+    words = ("rows", "added", "updated", "unchanged", "rejected", "subscribed", "unsubscribed", "cleaned")
+    document = {"proposal": number} | {word: run.counts.get(word, 0) for word in words}
+    say(document, *[f"{document[word]:>12,}  {word}" for word in words])
+
+
+def _own(address: str) -> str:
+    address = address.strip().lower()
+    if "@" not in address:
+        raise click.UsageError(f"--own {address} is no address. Write news@example.org, or @example.org for all.")
+    return address
+
+
+def _means(option: str) -> tuple[str, "NoticeKind"]:
+    words, sign, status = option.rpartition("=")
+    if not sign or not words.strip() or status.strip() not in MEANINGS:
+        raise click.UsageError(f"--means {option!r} is unknown. Write it as --means 'New subscriber=subscribed'.")
+    return words.strip(), MEANINGS[status.strip()]
+
+
+def _servers(fold: "Fold", chosen: tuple[str, ...]) -> frozenset[str]:
+    """Those that were chosen, else the one that nearly every email names first."""
+    if chosen:
+        return frozenset(server.strip().lower() for server in chosen)
+    own = fold.own_server()
+    return frozenset() if own is None else frozenset({own})
+
+
+def _document(fold: "Fold", addresses: list["AddressEvidence"], servers: frozenset[str]) -> dict[str, object]:
+    counts, statuses = fold.counts, Counter(address.status for address in addresses)
+    return {
+        "emails": counts.emails,
+        "received": counts.received,
+        "to_you": counts.ours,
+        "unreadable": counts.unreadable,
+        "unclear_notices": counts.unclear,
+        "server": sorted(servers),
+        **{word: statuses[word] for word in STATUSES},  # type: ignore[index]
+        "came_back": sum(address.came_back for address in addresses),
+    }
+
+
+def _warnings(fold: "Fold", addresses: list["AddressEvidence"], servers: frozenset[str]) -> list[str]:
+    counts, warnings = fold.counts, []
+    if counts.unreadable:
+        warnings.append(f"{counts.unreadable:,} emails are damaged or larger than 40 MB, and were skipped.")
+    if counts.unclear:
+        warnings.append(
+            f"{counts.unclear:,} notices of services say nothing that is understood. Look at their subjects, and add "
+            "--means 'WORDS=subscribed' or 'WORDS=unsubscribed'."
+        )
+    unproven = sum(address.status == "unproven" for address in addresses)
+    if unproven and not servers:
+        named = ", ".join(f"{server or '(no name)'} ({emails:,} emails)" for server, emails in _named(fold))
+        warnings.append(
+            "It can't be told which mail server took these emails, so no notice counts. If you know it, add --server "
+            f"NAME; named in emails: {named or 'none'}."
+        )
+    if back := sum(address.came_back for address in addresses):
+        warnings.append(f"{back:,} left and subscribed again later. They stay unsubscribed; ask them yourself.")
+    return warnings
+
+
+def _named(fold: "Fold") -> list[tuple[str, int]]:
+    return [(server, emails) for server, emails in fold.servers.most_common(4) if server is not None][:3]
+
+
+def _shown(fold: "Fold", addresses: list["AddressEvidence"]) -> list[str]:
+    statuses = Counter(address.status for address in addresses)
+    rows = [(word, statuses[word], NOTES[word]) for word in STATUSES if statuses[word]]  # type: ignore[index]
+    return [f"{fold.counts.emails:,} emails, {fold.counts.ours:,} of them to you.", "", *table(("", "", ""), rows), ""]

@@ -1,0 +1,149 @@
+"""All emails of a mailbox together: what each address has come to.
+
+The strongest status wins, whatever came later: a complaint, then a no, then a dead address, then a yes. So nobody who
+left becomes active by a mailbox; who subscribed again afterwards is asked by a person. A yes counts only in a notice
+that came to the group, and of which the mailbox's own server says that the service sent it. Nothing else is a yes:
+whoever writes to a group has not asked for its newsletter.
+"""
+
+from collections import Counter
+from typing import Literal
+
+from msgspec import Struct
+
+from samizdat.core.evidence import authentication
+from samizdat.core.evidence.reading import ClaimKind, MailEvidence
+from samizdat.core.mail.address import BadAddress, comparable, normalize
+
+AddressStatus = Literal["complained", "unsubscribed", "cleaned", "subscribed", "unproven", "wrote"]
+# The strongest first. The last two are of nobody who may be written to.
+STATUSES: tuple[AddressStatus, ...] = ("complained", "unsubscribed", "cleaned", "subscribed", "unproven", "wrote")
+_STATUS_OF: dict[ClaimKind, AddressStatus] = {
+    "complaint": "complained",
+    "left": "unsubscribed",
+    "hard": "cleaned",
+    "yes": "subscribed",
+    "wrote": "wrote",
+}
+# A server counts as the mailbox's own where it stands first in so many of 100 emails that came.
+OWN_SERVER = 80
+# Emails that must have come, of which so many of 100 to the group: less is somebody else's mailbox.
+ENOUGH, OURS = 1, 10
+
+
+class EvidenceEntry(Struct, frozen=True):
+    """Emails that say the same of an address. `source`: the service, "" for other mail. Days as 2022-03-14, or ""."""
+
+    status: AddressStatus
+    source: str
+    first: str
+    last: str
+    emails: int
+
+
+class AddressEvidence(Struct, frozen=True):
+    """`status`: the strongest of `entries`, which are in the order of their last days."""
+
+    address: str
+    status: AddressStatus
+    entries: tuple[EvidenceEntry, ...]
+
+    def last(self, status: AddressStatus) -> str:
+        return max((entry.last for entry in self.entries if entry.status == status), default="")
+
+    @property
+    def came_back(self) -> bool:
+        """Whether a proven yes is later than the no that wins."""
+        no = max((entry.last for entry in self.entries if entry.status in STATUSES[:3]), default="")
+        return self.status != "subscribed" and self.last("subscribed") > no
+
+
+class MailboxCounts(Struct):
+    """Emails. `received`: not written by the group; `ours`: of these, to it. `foreign_claims`: say something, and came
+    to others. `bad_addresses`: name what is no address."""
+
+    emails: int = 0
+    received: int = 0
+    ours: int = 0
+    unclear: int = 0
+    unreadable: int = 0
+    foreign_claims: int = 0
+    bad_addresses: int = 0
+
+
+class Fold:
+    """Takes emails one by one."""
+
+    def __init__(self) -> None:
+        self.counts = MailboxCounts()
+        self.servers: Counter[str | None] = Counter()  # of emails to the group
+        # Address -> what is said -> [first day, last day, emails]. Who says it is judged at the end.
+        self._said: dict[str, dict[_Said, list]] = {}  # type: ignore[type-arg]
+        self._spelled: dict[str, str] = {}
+        self._known: set[str] = set()  # those of whom an email to the group speaks
+
+    def add(self, email: MailEvidence) -> None:
+        counts = self.counts
+        counts.emails += 1
+        counts.unreadable += email.unreadable
+        if email.sent or email.unreadable:
+            return
+        counts.received += 1
+        if not email.ours:
+            counts.foreign_claims += bool(email.claims)
+        else:
+            counts.ours += 1
+            counts.unclear += email.unclear
+            self.servers[email.server] += 1
+        for claim in email.claims:
+            try:
+                address = normalize(claim.address)
+            except BadAddress:
+                counts.bad_addresses += 1
+                continue
+            is_proven = claim.kind == "yes" and email.ours and authentication.covers(email.passed, email.sender)
+            what = _STATUS_OF[claim.kind], email.source, email.server if is_proven else None
+            self._note(address, what, email.day, ours=email.ours)
+
+    def _note(self, address: str, what: "_Said", day: str, *, ours: bool) -> None:
+        key = comparable(address)
+        self._spelled.setdefault(key, address)
+        if ours:
+            self._known.add(key)
+        known = self._said.setdefault(key, {}).get(what)
+        if known is None:
+            self._said[key][what] = [day, day, 1]
+            return
+        first, last, emails = known
+        known[:] = [min(filter(None, (first, day)), default=""), max(last, day), emails + 1]
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether nearly nothing that came went to the group: then it is not the group's mailbox."""
+        return self.counts.received >= ENOUGH and self.counts.ours * 100 < self.counts.received * OURS
+
+    def own_server(self) -> str | None:
+        """The server that stands first in nearly all emails, "" for one that never names itself; None where none does.
+        Somebody who writes such a header into emails would have to write nearly all of the mailbox."""
+        for server, emails in self.servers.most_common(1):
+            if server is not None and emails * 100 >= self.counts.ours * OWN_SERVER:
+                return server
+        return None
+
+    def addresses(self, servers: frozenset[str]) -> list[AddressEvidence]:
+        """servers: those whose word on who sent an email counts. Sorted by address. An email to somebody else can keep
+        an address from becoming active, and brings none in."""
+        return [self._folded(key, servers) for key in sorted(self._known)]
+
+    def _folded(self, key: str, servers: frozenset[str]) -> AddressEvidence:
+        entries = []
+        for (status, source, proof), (first, last, emails) in self._said[key].items():
+            counts_as: AddressStatus = "unproven" if status == "subscribed" and proof not in servers else status
+            entries.append(EvidenceEntry(counts_as, source, first, last, emails))
+        entries.sort(key=lambda entry: (entry.last, STATUSES.index(entry.status), entry.source))
+        strongest = min((entry.status for entry in entries), key=STATUSES.index)
+        return AddressEvidence(self._spelled[key], strongest, tuple(entries))
+
+
+# What is said, the service, and of a yes the server that says who sent it.
+type _Said = tuple[AddressStatus, str, str | None]
