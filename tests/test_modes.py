@@ -102,8 +102,8 @@ def test_what_root_writes_into_the_folder_of_another_user_is_theirs(
     modes.make_folder(folder / "settings")
     modes.replace_file(folder / "settings" / "1", b"2")
     service_stops.remember({"north": 1})
-    plugins.open_place(folder.as_uri(), "").write("epochs/1.age", b"3")
-    written = ["newest", "settings", "settings/1", service_stops.FILE, "epochs", "epochs/1.age"]
+    plugins.open_place(folder.as_uri(), "").write("epoch/1", b"3")
+    written = ["newest", "settings", "settings/1", service_stops.FILE, "epoch", "epoch/1"]
     assert {_owner(folder / name) for name in written} == {of_another_user}
     assert stat.S_IMODE((folder / "newest").stat().st_mode) == 0o600
 
