@@ -21,6 +21,7 @@ from samizdat.delivery import backup_places, backup_progress
 from samizdat.delivery.backup_places import CopyDetails, KeptPlace, PlaceDetails, PlaceState
 from samizdat.delivery.models import BackupPlace
 from samizdat.events.models import Event
+from samizdat.vault import keyring
 from tests.conftest import NOW, PASSWORD
 from tests.places.openssh import SshServer, needs_sshd, openssh
 from tests.places.s3_servers import FakeS3
@@ -52,9 +53,15 @@ def place(folder: Path, **facts: Any) -> KeptPlace:
     return kept_places.add(PlaceDetails(url=folder.as_uri(), added=dbclock.asked(), **facts))
 
 
-def copied(kept: KeptPlace, ago: timedelta, kind: str = FULL) -> None:
+def copied(kept: KeptPlace, ago: timedelta, kind: str = FULL, **facts: Any) -> None:
     made = dbclock.asked() - ago
-    backup_places.note_copy(kept.number, CopyDetails(f"sets/{made:%H%M%S}.age", made, kind, 312_000_000, 20_000))
+    backup_places.note_copy(
+        kept.number, CopyDetails(f"sets/{made:%H%M%S}.age", made, kind, 312_000_000, 20_000, **facts)
+    )
+
+
+def age_key() -> str:
+    return str(pyrage.x25519.Identity.generate().to_public())
 
 
 def test_without_a_place_it_says_why_and_what_to_do_first(here: House, desk: Desk) -> None:
@@ -100,6 +107,21 @@ def test_what_is_wrong_is_said_with_what_to_do(here: House, desk: Desk, tmp_path
     admin = desk("admin")
     admin.post("/profile", {"name": "Vera", "language": "ru", "theme": "dark"})
     assert "Освободите его и повторите попытку" in text(admin, here)
+
+
+def test_that_the_newest_one_needs_the_former_key_file_is_said_until_another_is_made(
+    here: House, desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With age keys the key of then is in it."""
+    admin, sentence = desk("admin"), "The newest backup opens with the former key file alone. Press “Back up now”."
+    alone, with_keys = place(tmp_path / "alone"), place(tmp_path / "keys", recipients=[age_key()], key="key")
+    copied(alone, 2 * HOUR)
+    copied(with_keys, 2 * HOUR, recipients=with_keys.details.recipients)
+    assert sentence not in text(admin, here)
+    monkeypatch.setattr(keyring, "instance_number", lambda: 2)
+    assert text(admin, here).count(sentence) == 1
+    copied(alone, HOUR, key=2)
+    assert sentence not in text(admin, here)
 
 
 def test_a_backup_and_a_test_are_asked_of_the_worker_and_their_progress_is_seen(
