@@ -2,6 +2,7 @@
 
 from django.urls import include, path
 
+from samizdat.api import entry
 from samizdat.web import handbook, tour
 from samizdat.web.audience.views import (
     bulk,
@@ -50,6 +51,7 @@ from samizdat.web.delivery.views import (
 from samizdat.web.exports.views import exports
 from samizdat.web.imports import views
 from samizdat.web.inbox import views as inbox
+from samizdat.web.permissions import for_programs
 from samizdat.web.privacy.views import breaches, reconsent
 from samizdat.web.privacy.views import privacy as rights
 from samizdat.web.settings.views import (
@@ -325,6 +327,7 @@ alive = [
 ]
 
 urlpatterns = [
+    path("api/v1/<path:rest>", for_programs(entry.answer), name="api"),
     path("", auth.start, name="start"),
     path("organizations", auth.organizations, name="organizations"),
     path("sign-in", auth.sign_in, name="sign-in"),

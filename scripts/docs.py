@@ -1,5 +1,6 @@
 """Prints the pages of the handbook that the code tells. `.venv/bin/python scripts/docs.py`."""
 
+import json
 import os
 import re
 import sys
@@ -16,6 +17,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "samizdat.settings")
 django.setup()
 
 from samizdat import plugins  # noqa: E402
+from samizdat.accounts.api_keys import SCOPES  # noqa: E402
+from samizdat.api import openapi  # noqa: E402
 from samizdat.cli.__main__ import samizdat  # noqa: E402
 from samizdat.core.bounce import reasons, thresholds  # noqa: E402
 from samizdat.events.actions import is_of_people  # noqa: E402
@@ -238,7 +241,29 @@ def _reasons() -> str:
     )
 
 
+def api() -> str:
+    before, mark, rest = (HERE / "docs" / "api.md").read_text().partition("<!-- printed from the code -->\n")
+    after = rest.partition("<!-- /printed -->")[2]
+    return f"{before}{mark}{_operations()}<!-- /printed -->{after}"
+
+
+def _operations() -> str:
+    scopes = [f"| `{scope}` | {sentence} |" for scope, sentence in SCOPES.items()]
+    rows = [
+        f"| `{each.method} {each.path}` | {each.summary} | {' or '.join(f'`{scope}`' for scope in each.scopes)} |"
+        for each in openapi.operations()
+    ]
+    heads = ["| access | allows |", "|---|---|"], ["| operation | what | access |", "|---|---|---|"]
+    return "\n".join([*heads[0], *scopes, "", *heads[1], *rows, ""])
+
+
+def openapi_document() -> str:
+    return json.dumps(openapi.document(), indent=1, ensure_ascii=False) + "\n"
+
+
 PAGES = {
+    "api.md": api,
+    "openapi.json": openapi_document,
     "command-line.md": command_line,
     "options.md": options,
     "merge-tags.md": merge_tags,

@@ -7,8 +7,8 @@ import pytest
 from django.apps import apps
 from django.db.models import Model
 
-from samizdat.accounts import actions, invitations, memberships, pending_changes
-from samizdat.accounts.models import Invitation, Membership, Organization, PendingChange
+from samizdat.accounts import actions, api_keys, invitations, memberships, pending_changes
+from samizdat.accounts.models import ApiKey, Invitation, Membership, Organization, PendingChange
 from samizdat.audience import consent_records
 from samizdat.audience.actions import add_subscriber, erase, new_list
 from samizdat.audience.models import ConsentRecord
@@ -40,6 +40,7 @@ def _was_emptied(record: ConsentRecord) -> bool:
 HOLDS: dict[type[Model], Callable[[Any], bool]] = {
     Membership: memberships.is_valid,
     Invitation: invitations.is_valid,
+    ApiKey: api_keys.is_valid,
     PendingChange: pending_changes._fits,
     ShareLink: lambda link: share_links._holds(link, NOW),
     Export: permits.is_ours,
@@ -63,6 +64,7 @@ def rows(lantern: Any) -> dict[type[Model], Any]:
     actions.give_role(vera, lantern, "admin", by=None, now=NOW)
     letter = new_list(lantern, "Letter", now=NOW)
     actions.invite(lantern, "viewer", note="for Olga", by=vera, now=NOW)
+    api_keys.add(lantern, "Website", ["subscribers:read"], now=NOW, by=vera)
     draft = Draft(subject="River", from_email="a@lantern.example", body="Hello")
     share_links.share(create(lantern, letter, draft, by=None, now=NOW), "For Pavel", now=NOW, by=None)
     exporting.ask(lantern, ExportRequest("csv"), reason="For the move.", now=NOW, by=None)

@@ -18,6 +18,7 @@ SEALED_BY = {
     "accounts.membership.locked": "mac",
     "accounts.membership.signed_out": "mac",
     "accounts.invitation.used": "mac, which is emptied",
+    "accounts.apikey.revoked": "mac, which is emptied, and settings_sealed",
     "accounts.addresschange.asked": "details_sealed: the mail goes to the address in it, within a day",
     "accounts.addresschange.noticed": "details_sealed: the notice goes to the address in it",
     "accounts.addresschange.confirmed": "details_sealed: the password in it is another one once it was used",
@@ -59,7 +60,7 @@ SEALED_BY = {
 # Reasons, and the columns that may stand in the open for them.
 OPEN = {
     "it tells what was, and starts nothing": {
-        "audience.import.started", "audience.import.finished", "audience.bulkaction.finished",
+        "accounts.apikey.used", "audience.import.started", "audience.import.finished", "audience.bulkaction.finished",
         "audience.dataqualityissue.kind", "audience.dataqualityissue.dismissed", "audience.dataqualityscan.day",
         "incoming.conversation.state", "portability.export.finished",
         "campaigns.campaign.released", "campaigns.campaign.finished",

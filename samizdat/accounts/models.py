@@ -156,6 +156,23 @@ class Invitation(models.Model):
     mac = models.BinaryField(max_length=32, default=b"", db_default=b"")
 
 
+class ApiKey(models.Model):
+    """A key of the API (api_keys.py). Only a keyed hash of it is kept, and of its use no more than the last day."""
+
+    organization = models.ForeignKey(Organization, models.CASCADE)
+    token_hash = models.BinaryField(max_length=32, unique=True)
+    details_sealed = models.BinaryField(default=b"", db_default=b"")  # api_keys.ApiKeyDetails.
+    scopes = models.CharField(max_length=200)  # Of api_keys.SCOPES, with a space between.
+    lists = models.JSONField(default=list)  # Numbers of the lists it is bound to; empty: all, later ones as well.
+    by = models.ForeignKey(Person, models.SET_NULL, null=True)  # None: the command line.
+    created = models.DateField()
+    expires = models.DateTimeField()
+    revoked = models.DateTimeField(null=True)
+    used = models.DateField(null=True)  # The last day.
+    # row_macs.py: empty while it waits for an approval, and once it was revoked.
+    mac = models.BinaryField(max_length=32, default=b"", db_default=b"")
+
+
 class Session(models.Model):
     """A signed-in browser. The cookie's key is kept as a keyed hash, so that a copied database opens no session."""
 

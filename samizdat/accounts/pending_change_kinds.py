@@ -6,10 +6,11 @@ from types import NoneType
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
-from samizdat.accounts import actions, invitations, pending_changes, sealed_settings
+from samizdat.accounts import actions, api_keys, invitations, pending_changes, sealed_settings
 from samizdat.accounts.actions import InvitationDetails, SettingDetails
+from samizdat.accounts.api_keys import PendingKey
 from samizdat.accounts.errors import AccountError
-from samizdat.accounts.models import Invitation, Organization, PendingChange, Person
+from samizdat.accounts.models import ApiKey, Invitation, Organization, PendingChange, Person
 from samizdat.accounts.pending_changes import ChangeKind
 from samizdat.accounts.queries import name_in
 
@@ -73,6 +74,23 @@ def _undo_invitation(row: PendingChange, now: datetime) -> None:
     invitations.end(row.organization, row.about or 0, now)
 
 
+def _say_api_key(_row: PendingChange, details: PendingKey) -> str:
+    facts = {"name": details.name, "scopes": details.scopes.replace(" ", ", ")}
+    return _("An API key starts to work: %(name)s (%(scopes)s)") % facts
+
+
+def _do_api_key(row: PendingChange, details: PendingKey, _now: datetime) -> None:
+    key = ApiKey.objects.filter(pk=row.about or 0, organization=row.organization, revoked=None).first()
+    wanted = details.scopes, details.lists, details.token, details.expires
+    if key is None or (key.scopes, key.lists, bytes(key.token_hash).hex(), key.expires) != wanted:
+        raise AccountError(_("This API key no longer exists. Create another one."))
+    api_keys.sign(key)
+
+
+def _undo_api_key(row: PendingChange, now: datetime) -> None:
+    api_keys.end(row.organization, row.about or 0, now)
+
+
 def _say_setting(row: PendingChange, details: SettingDetails) -> str:
     name = details.name
     if name == "requires_approval":
@@ -99,5 +117,6 @@ KINDS = {
     "role": ChangeKind(str, _say_role, _do_role),
     "removal": ChangeKind(NoneType, _say_removal, _do_removal),
     "invitation": ChangeKind(InvitationDetails, _say_invitation, _do_invitation, _undo_invitation),
+    "api_key": ChangeKind(PendingKey, _say_api_key, _do_api_key, _undo_api_key),
     "setting": ChangeKind(SettingDetails, _say_setting, _do_setting),
 }

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from samizdat.accounts import passwords, row_macs, sealed_people
 from samizdat.accounts.address_change import details_of, seal_details
-from samizdat.accounts.models import AddressChange, Attempt, Invitation, PendingChange, Person, Session
+from samizdat.accounts.models import AddressChange, ApiKey, Attempt, Invitation, PendingChange, Person, Session
 from samizdat.core.crypto.seal import SealError
 from samizdat.core.mail.address import BadAddress
 
@@ -68,6 +68,10 @@ def address_changes() -> Iterator[None]:
 
 def invitations() -> Iterator[None]:
     return row_macs.renewed(Invitation.objects.select_related("organization"), row_macs.of_invitation)
+
+
+def api_keys() -> Iterator[None]:
+    return row_macs.renewed(ApiKey.objects.select_related("organization"), row_macs.of_api_key)
 
 
 def pending_changes() -> Iterator[None]:

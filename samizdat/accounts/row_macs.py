@@ -14,7 +14,7 @@ from typing import Any
 
 from django.db.models import Model
 
-from samizdat.accounts.models import Invitation, Membership, Organization, PendingChange
+from samizdat.accounts.models import ApiKey, Invitation, Membership, Organization, PendingChange
 from samizdat.core.crypto import seal
 from samizdat.vault import keyring
 
@@ -63,6 +63,10 @@ def of_membership(row: Membership) -> tuple[object, ...]:
 
 def of_invitation(row: Invitation) -> tuple[object, ...]:
     return of("invitation", row.organization, row, row.token_hash, row.role, row.expires, row.by_id)
+
+
+def of_api_key(row: ApiKey) -> tuple[object, ...]:
+    return of("api key", row.organization, row, row.token_hash, row.scopes, row.lists, row.expires, row.by_id)
 
 
 def of_change(row: PendingChange) -> tuple[object, ...]:

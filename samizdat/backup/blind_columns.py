@@ -42,6 +42,7 @@ OTHERS: Mapping[str, str] = {
     "accounts.person.email_hash": "instance key",
     "accounts.attempt.address_hash": "instance key",
     "accounts.invitation.token_hash": "instance key",
+    "accounts.apikey.token_hash": "instance key",
     "accounts.session.key_hash": "instance key",
     "campaigns.sharelink.token_hash": "instance key",
     "delivery.epochrecord.former": "instance key",

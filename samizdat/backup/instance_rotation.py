@@ -48,6 +48,7 @@ BY_PURPOSE: Mapping[str, tuple[Renewal, ...]] = {
     "grants": (
         memberships.renew,
         accounts.invitations,
+        accounts.api_keys,
         accounts.pending_changes,
         share_links.renew,
         permits.renew,

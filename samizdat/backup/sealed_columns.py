@@ -104,6 +104,7 @@ COLUMNS: tuple[SealedColumn, ...] = (
     _column("audience.subscriber.sealed", "id range", lambda pk: ("subscriber", "sealed", pk & NUMBER_MASK)),
     _plain("accounts.organization.settings_sealed", "organization", "settings", "pk"),
     _plain("accounts.invitation.note_sealed", "invitation", "note"),
+    _plain("accounts.apikey.details_sealed", "apikey", "details"),
     _plain("audience.list.name_sealed", "list", "name"),
     _plain("audience.list.details_sealed", "list", "details"),
     _column("audience.field.sealed", "organization", lambda pk, number: ("field", "sealed", number), "number"),

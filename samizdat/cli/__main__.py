@@ -23,6 +23,7 @@ COMMANDS = {
     "move": ("moving", "move"),
     "organization": ("instance", "organization"),
     "person": ("instance", "person"),
+    "api-key": ("api_keys", "api_key"),
     "change": ("changes", "change"),
     "domain": ("domains", "domain"),
     "list": ("audience", "lists"),

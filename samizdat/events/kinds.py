@@ -11,6 +11,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as lazy
 
 type EventKind = Literal[
+    "api_key.created",
+    "api_key.revoked",
     "brand.changed",
     "breach.authority_notified",
     "breach.no_risk",
@@ -303,6 +305,8 @@ type EventKind = Literal[
 
 # For people, of what happened: the activity log, and the timeline of a campaign.
 SENTENCES: dict[EventKind, Promise] = {
+    "api_key.created": lazy("API key created."),
+    "api_key.revoked": lazy("API key revoked."),
     "brand.changed": lazy("Branding changed: colors, fonts or logo."),
     "breach.authority_notified": lazy("The authority was notified of a data breach."),
     "breach.no_risk": lazy("Data breach assessed: no one is at risk."),

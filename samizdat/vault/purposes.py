@@ -43,6 +43,7 @@ PURPOSES: dict[str, Purpose] = {
     "tries": Purpose(_DESK, ENDS),  # Hashes of what failed sign-ins are counted by.
     "tries of an address": Purpose(_DESK, ENDS),  # Hashes by which they are found again.
     "invitations": Purpose(_DESK, KEPT_WHILE),  # Hashes of their links: we have no token to make another one of.
+    "api keys": Purpose(_DESK, KEPT_WHILE),  # Hashes of keys of the API, likewise.
     "address links": Purpose(_BOTH, ENDS),  # Hashes that links are made of, by which somebody confirms a new address.
     "set-up code": Purpose(_DESK, ENDS),
     "signed out": Purpose(_DESK, ENDS),  # What somebody typed while signed out, sealed.

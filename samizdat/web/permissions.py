@@ -78,6 +78,12 @@ def open_door(view: View) -> View:
     return guarded
 
 
+def for_programs(view: View) -> View:
+    """What programs call by a key, with any method: the view itself asks for the key, and no cookie opens it."""
+    view.door = {"see": EVERYONE, "do": EVERYONE, "open": True, "in_lock": True}  # type: ignore[attr-defined]
+    return view
+
+
 def personal(view: View) -> View:
     """A page of the person themselves, with no organization in its address."""
     guarded = require_http_methods(["GET", "HEAD", "POST"])(view)

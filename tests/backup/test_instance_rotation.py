@@ -101,7 +101,7 @@ def test_each_kind_of_grant_has_somebody_who_makes_its_macs_anew() -> None:
         if isinstance(node, ast.Call) and ast.unparse(node.func) in ("of", "row_macs.of")
         if node.args and isinstance(node.args[0], ast.Constant)
     }
-    assert found == {"membership", "invitation", "change", "export", "share link"}
+    assert found == {"membership", "invitation", "api key", "change", "export", "share link"}
     assert len(instance_rotation.BY_PURPOSE["grants"]) == len(found)
 
 

@@ -95,6 +95,10 @@ list sender Spare
 list welcome Spare
 list archive Spare
 list rm Spare --yes
+api-key add Website --scope subscribers:write --list Letter
+api-key ls
+api-key revoke 1
+!api-key revoke 4711
 tag add Riga --addresses some.txt
 tag ls
 tag remove Riga --addresses some.txt

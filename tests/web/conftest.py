@@ -45,6 +45,7 @@ class House:
     export: Any = None
     picture: Any = None
     invitation: int = 0
+    api_key: int = 0
     share: int = 0
     alarm: int = 0
     field: int = 0
@@ -131,6 +132,7 @@ class Furnished:
 def furnish(organization: Any, folder: Path, domain: str) -> House:
     """Fills an organization: people, a list with Ada and Boris, a draft, a letter that was released, a route."""
     from samizdat.accounts import actions as accounts
+    from samizdat.accounts import api_keys
     from samizdat.accounts.models import Invitation
     from samizdat.audience import actions as audience
     from samizdat.audience.actions.forms import FormFacts, make_form
@@ -175,6 +177,8 @@ def furnish(organization: Any, folder: Path, domain: str) -> House:
     house.share = share_letter(house)
     accounts.invite(organization, "viewer", note="For Pavel", by=house.people["admin"], now=NOW)
     house.invitation = Invitation.objects.get(organization=organization).pk
+    _token, api_key = api_keys.add(organization, "Website", ["subscribers:write"], now=NOW, by=None)
+    house.api_key = api_key.pk
     house.change = stopped_change(house)
     house.field = audience.add_field(organization, "CITY", "City", now=NOW, by=by)
     house.form = make_form(organization, FormFacts("Our letters", "en", (house.list.id,), "I agree."), now=NOW).pk

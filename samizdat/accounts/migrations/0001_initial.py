@@ -87,6 +87,23 @@ class Migration(InitialMigration):
             ],
         ),
         migrations.CreateModel(
+            name='ApiKey',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('token_hash', models.BinaryField(max_length=32, unique=True)),
+                ('details_sealed', models.BinaryField(db_default=b'', default=b'')),
+                ('scopes', models.CharField(max_length=200)),
+                ('lists', models.JSONField(default=list)),
+                ('created', models.DateField()),
+                ('expires', models.DateTimeField()),
+                ('revoked', models.DateTimeField(null=True)),
+                ('used', models.DateField(null=True)),
+                ('mac', models.BinaryField(db_default=b'', default=b'', max_length=32)),
+                ('by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, to=settings.AUTH_USER_MODEL)),
+                ('organization', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='accounts.organization')),
+            ],
+        ),
+        migrations.CreateModel(
             name='AddressChange',
             fields=[
                 ('person', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, serialize=False, to=settings.AUTH_USER_MODEL)),

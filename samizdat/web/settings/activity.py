@@ -47,7 +47,7 @@ AREAS: dict[str, tuple[Promise, tuple[str, ...]]] = {
     "lists": (lazy("Lists and forms"), ("list.", "form.", "reconsent.")),
     "sending": (lazy("Sending"), ("route.", "domain.", "incoming.", "mailbox.", "seed.")),
     "team": (lazy("Team"), ("person.", "change.")),
-    "settings": (lazy("Settings"), ("organization.", "brand.", "breach.", "keys.", "move.")),
+    "settings": (lazy("Settings"), ("organization.", "brand.", "breach.", "keys.", "move.", "api_key.")),
     "server": (lazy("Server and database"), ("installation.", "clock.", "database.", "publicdb.", "log.", "event.")),
 }
 NOBODY = "0"
@@ -163,7 +163,7 @@ class LogLines:
             ("subscribers.export",): self._export,
             ("list.",): self._list,
             ("route.",): self._route,
-            ("segment.", "tag.", "domain."): self._named,
+            ("segment.", "tag.", "domain.", "api_key."): self._named,
         }
 
     def _here(self, name: str, *numbers: int) -> str:
