@@ -5,12 +5,15 @@ that fields of the organization's own come along.
 """
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import ClassVar
 
 from samizdat.core.imports import (
     DOCUMENT,
+    EMPTY,
     GUARDED,
+    OTHERS,
     START,
     STATUSES,
     TIMES,
@@ -46,8 +49,31 @@ def meaning(**statuses: str) -> dict[str, str]:
     }
 
 
+def any_text(status: str) -> dict[str, str]:
+    """Words of a column that is empty, or a no, unless `status` is the case: a reason, a code, a count."""
+    return {OTHERS: status, EMPTY: "", **dict.fromkeys(labels.NO, ""), "-": ""}
+
+
+def rule_of[T](rules: Mapping[str, T], label: str) -> T | None:
+    """What a table says of a label: by its very name, else by the beginning of it."""
+    key = _plain(label)
+    by_name = next((rule for name, rule in rules.items() if name[-1:] != "*" and _plain(name) == key), None)
+    if by_name is not None:
+        return by_name
+    return next((rule for name, rule in rules.items() if name[-1:] == "*" and key.startswith(_plain(name))), None)
+
+
+@lru_cache(4096)
+def _plain(label: str) -> str:
+    """A heading is looked up in the table of every service."""
+    return labels.plain(label)
+
+
 class Service:
-    """A newsletter service. What varies is in the class attributes; labels and words are compared by labels.plain."""
+    """A newsletter service. What varies is in the class attributes; labels and words are compared by labels.plain.
+
+    A label that ends in `*` stands for all that begin so, where no other is the very one.
+    """
 
     name: ClassVar[str] = ""
     title: ClassVar[str] = ""
@@ -82,19 +108,23 @@ class Service:
         """Its labels are not enough: somebody else's list with them says other things by other words."""
         return self._has_labels(name, sheet) and self._has_words(sheet)
 
-    def _known(self) -> frozenset[str]:
+    def _known(self, sheet: TextTable | Problem) -> frozenset[str]:
         """Labels that need no explaining. Tags and notes hold the organization's own words, which may say anything."""
-        column_labels = [label for label, (target, _) in self.columns.items() if target not in {"tags", "notes"}]
-        return frozenset(map(labels.plain, [*column_labels, *self.words]))
+        heading = sheet.heading if isinstance(sheet, TextTable) else []
+        rules = {label: (rule_of(self.columns, label), rule_of(self.words, label)) for label in heading}
+        return frozenset(
+            labels.plain(label)
+            for label, (rule, words) in rules.items()
+            if words or (rule and rule[0] not in {"tags", "notes"})
+        )
 
     def _has_labels(self, name: str, sheet: TextTable) -> bool:
         return not self.passes_over(name) and self.knows({labels.plain(label) for label in sheet.heading}, sheet)
 
     def _has_words(self, sheet: TextTable) -> bool:
-        words_by_label = {labels.plain(label): words for label, words in self.words.items()}
         for index, label in enumerate(sheet.heading):
-            words = words_by_label.get(labels.plain(label))
-            if words is not None and not all(word_of(cell) in words for cell in sheet.cells(index)):
+            words = rule_of(self.words, label)
+            if words and OTHERS not in words and not all(word_of(cell) in words for cell in sheet.cells(index)):
                 return False
         return True
 
@@ -111,7 +141,7 @@ class Service:
                     index,
                     lambda sheet: self._columns(sheet, tagger),
                     thorough=thorough,
-                    known=self._known(),
+                    known=self._known(given.sheet(index)),
                 )
                 problems += more
                 if detected_file:
@@ -157,9 +187,7 @@ class Service:
         known: dict[int, tuple[str, str, Words]] = {}
         taken: set[str] = set()
         for index, label in enumerate(sheet.heading):
-            key = labels.plain(label)
-            words = next((words for name, words in self.words.items() if labels.plain(name) == key), {})
-            rule = next((rule for name, rule in self.columns.items() if labels.plain(name) == key), None)
+            words, rule = rule_of(self.words, label), rule_of(self.columns, label)
             if words:
                 known[index] = ("status", "", words)
             elif rule and not (rule[0] in taken and rule[0] not in {"out", "tags", "notes", "left_reason"}):

@@ -118,7 +118,7 @@ def at_the_desk(given: GivenFile, found: DetectedFiles, told: dict[str, Any]) ->
 
 
 def file_asks(plan: ImportPlan) -> bool:
-    return any(question.code in {"ask_columns", "ask_words"} for question in plan.questions())
+    return any(question.code in {"ask_columns", "ask_words", "ask_givers"} for question in plan.questions())
 
 
 def on_the_command_line(given: GivenFile, found: DetectedFiles, told: dict[str, Any]) -> tuple[ImportPlan, int]:
@@ -328,7 +328,7 @@ def test_a_no_in_words_that_nobody_expected_stops_the_import_and_is_never_offere
     label: str, yes: str, no: str
 ) -> None:
     plan = of_two(label, yes, no).plan().with_status("subscribed")
-    assert any(question.code in {"ask_columns", "ask_words"} for question in plan.questions())
+    assert any(question.code in {"ask_columns", "ask_words", "ask_givers"} for question in plan.questions())
     (file,) = plan.files
     assert file.columns[2].words.get(word_of(no)) != "subscribed"
 

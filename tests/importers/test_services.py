@@ -1,5 +1,7 @@
 """Each service by a small file in its documented form: who may be written to, what stays out, what must be asked."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -79,6 +81,13 @@ dead@x.org,cleaned,,,2022-02-07,2022-02-07 email: the address bounced
 fake@x.org,unproven,,,,2022-02-07 Mailchimp: subscribed
 carl@x.org,wrote,,,,2022-02-07 email: wrote to you
 """
+SHAPES = Path(__file__).parent.parent / "payloads" / "odd-lists"
+
+
+def shape(name: str) -> str:
+    return (SHAPES / name).read_text()
+
+
 FILES = {
     "substack": ("email_list.lantern.csv", SUBSTACK, {"subscribed": 1, "unsubscribed": 1}),
     "ghost": ("members.2024-01-01.csv", GHOST, {"subscribed": 1, "unsubscribed": 2}),
@@ -97,8 +106,43 @@ FILES = {
         {"subscribed": 1, "unsubscribed": 1, "complained": 1, "cleaned": 1, "nonsubscribed": 2},
     ),
     "addresses": ("paste.txt", PASTED, {"nonsubscribed": 5}),
+    "actionnetwork": (
+        "export-2022-03-22-csv_report_332566.csv", shape("actionnetwork.csv"),
+        {"subscribed": 1, "unsubscribed": 1, "cleaned": 1, "complained": 1},
+    ),
+    "activecampaign": (
+        "contacts.csv", shape("activecampaign.csv"),
+        {"subscribed": 1, "unsubscribed": 1, "cleaned": 1, "pending": 1},
+    ),
+    "campaignmonitor": (
+        "list.csv", shape("campaignmonitor.csv"), {"subscribed": 1, "unsubscribed": 2, "cleaned": 1}
+    ),
+    "civicrm": (
+        "CiviCRM_Contact_Search.csv", shape("civicrm_export.csv"),
+        {"nonsubscribed": 1, "unsubscribed": 3, "cleaned": 1},
+    ),
+    "constantcontact": (
+        "contact_export_1.csv", shape("constantcontact.csv"),
+        {"subscribed": 1, "unsubscribed": 1, "nonsubscribed": 1},
+    ),
+    "hubspot": (
+        "hubspot-crm-exports.csv", shape("hubspot.csv"), {"nonsubscribed": 1, "unsubscribed": 1, "cleaned": 1}
+    ),
+    "phplist": (
+        "phpList Export.csv", shape("phplist.csv"), {"subscribed": 1, "unsubscribed": 1, "pending": 1}
+    ),
+    "salesforce": (
+        "extract.csv", shape("salesforce_contacts.csv"), {"nonsubscribed": 1, "unsubscribed": 3, "cleaned": 1}
+    ),
+    "unisender": (
+        "contacts.csv", shape("unisender.csv"),
+        {"subscribed": 1, "unsubscribed": 2, "cleaned": 1, "pending": 1, "complained": 1},
+    ),
 }  # fmt: skip
-ASKED = {"brevo", "listmonk", "addresses"}
+ASKED = {
+    "brevo", "listmonk", "addresses", "civicrm", "hubspot", "salesforce",
+    "constantcontact", "unisender",  # of some people only: of those whose permission is implied, of new ones
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("source", FILES)

@@ -1,0 +1,122 @@
+"""What single services write besides the plain sample of test_services: other files, other labels, donors, charsets."""
+
+import pytest
+
+from tests.importers.helping import inspect, named, read
+
+
+def statuses(content: str, name: str = "list.csv", status: str = "subscribed") -> dict[str, str]:
+    """First letter of each address -> its status, after a person said what the others are."""
+    whole = read(named(name, content.encode()), status=status)
+    assert whole.complaints == []
+    return {person.address[0]: person.status for person in whole.incoming}
+
+
+def source_of(content: str) -> str:
+    return inspect(named("list.csv", content.encode())).source
+
+
+def test_hubspots_file_of_unsubscribes_and_bounces_brings_nobody_in() -> None:
+    content = """Email,Portal Bounce,Portal Unsubscribe,Portal Spam Report,Global Bounce,Marketing Information
+ann@example.org,,FALSE,FALSE,FALSE,TRUE
+bob@example.org,,TRUE,FALSE,FALSE,FALSE
+cyd@example.org,UNKNOWN_USER,FALSE,FALSE,TRUE,FALSE
+dan@example.org,,FALSE,TRUE,FALSE,FALSE
+"""
+    assert source_of(content) == "hubspot"
+    assert statuses(content) == {"a": "nonsubscribed", "b": "unsubscribed", "c": "cleaned", "d": "complained"}
+
+
+def test_who_opted_out_of_one_kind_of_email_in_hubspot_has_left() -> None:
+    content = """Record ID,Email,Unsubscribed from all email,Opted out of email: Newsletter,Invalid email address
+1,ann@example.org,,,
+2,bob@example.org,,Yes,
+3,cyd@example.org,,,true
+"""
+    assert statuses(content) == {"a": "subscribed", "b": "unsubscribed", "c": "cleaned"}
+
+
+def test_phplist_is_known_by_the_labels_of_its_database_and_by_tabs() -> None:
+    content = (
+        "id\tEmail\tconfirmed\tblacklisted\tList Membership\n"
+        "1\tann@example.org\t1\t0\tNews Courts \n"
+        "2\tbob@example.org\t1\t1\tNews \n"
+        "3\tcyd@example.org\t1\t0\tNo Lists\n"
+        "4\tdan@example.org\t0\t0\tNews \n"
+    )
+    assert source_of(content) == "phplist"
+    assert statuses(content) == {"a": "subscribed", "b": "unsubscribed", "c": "nonsubscribed", "d": "pending"}
+
+
+def test_the_suppression_list_of_campaign_monitor_brings_nobody_in() -> None:
+    content = """Email Address,Date,State,Suppression Reason
+ann@example.org,2019-02-01,Suppressed,Unsubscribed
+bob@example.org,2019-02-01,Suppressed,Bounced
+cyd@example.org,2019-02-01,Suppressed,Spam complaint
+"""
+    assert source_of(content) == "campaignmonitor"
+    assert statuses(content) == {"a": "unsubscribed", "b": "cleaned", "c": "complained"}
+
+
+@pytest.mark.parametrize(
+    ("hold", "status"),
+    [("0", "subscribed"), ("1", "cleaned"), ("2", "unsubscribed"), ("", "subscribed"), ("On Hold", "cleaned")],
+)
+def test_a_hold_of_civicrm_by_number_or_word_is_a_no(hold: str, status: str) -> None:
+    content = f"Contact ID,Email,Do Not Email,On Hold,Group(s)\n1,ann@example.org,,{hold},News\n"
+    assert source_of(content) == "civicrm"
+    assert statuses(content) == {"a": status}
+
+
+def test_what_salesforce_adds_up_of_gifts_and_memberships_stays_out() -> None:
+    content = """Id,FirstName,LastName,Email,HasOptedOutOfEmail,npo02__TotalOppAmount__c,npo02__LastCloseDate__c,\
+npo02__MembershipJoinDate__c,npsp__Sustainer__c,MailingCity
+1,Ann,One,ann@example.org,false,120,2019-02-01,2019-01-01,Current,Riga
+"""
+    plan = inspect(named("extract.csv", content.encode())).plan()
+    assert plan.left_out() == {
+        "provider": ["Id"],
+        "donations": ["npo02__TotalOppAmount__c", "npo02__LastCloseDate__c", "npsp__Sustainer__c"],
+        "members": ["npo02__MembershipJoinDate__c"],
+    }
+    assert plan.layout() == ("FNAME", "LNAME", "MAILINGCIT")
+
+
+def test_gifts_in_a_report_of_action_network_and_an_export_of_civicrm_stay_out() -> None:
+    content = "email,can2_subscription_status,total_donations\nann@example.org,subscribed,12.00\n"
+    assert inspect(named("a.csv", content.encode())).plan().left_out() == {"donations": ["total_donations"]}
+    content = "Contact ID,Email,Do Not Email,On Hold,Total Amount,Membership Type\n1,ann@example.org,,No,12,Friend\n"
+    plan = inspect(named("b.csv", content.encode())).plan()
+    assert plan.left_out()["donations"] == ["Total Amount"]
+    assert plan.left_out()["members"] == ["Membership Type"]
+
+
+def test_a_word_that_action_network_never_had_makes_the_file_a_list_that_is_asked_about() -> None:
+    content = "email,can2_subscription_status\nann@example.org,subscribed\nbob@example.org,mothballed\n"
+    found = inspect(named("a.csv", content.encode()))
+    assert found.source == "csv"
+    assert [question.code for question in found.plan().questions()] == ["ask_columns"]
+
+
+def test_implied_permission_is_asked_and_a_no_beside_it_stays_a_no() -> None:
+    content = """Email address,Email status,Email permission status
+ann@example.org,Active,Implied
+bob@example.org,Unsubscribed,Implied
+cyd@example.org,Active,Express
+"""
+    assert statuses(content, status="nonsubscribed") == {"a": "nonsubscribed", "b": "unsubscribed", "c": "subscribed"}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1251", "utf-16"])
+@pytest.mark.parametrize("delimiter", [";", ",", "\t", "|"])
+def test_unisender_is_known_in_every_encoding_and_by_every_delimiter(encoding: str, delimiter: str) -> None:
+    rows = [
+        ["email", "email_status", "email_availability", "email_list_ids", "Имя"],
+        ["ann@example.org", "active", "available", "1", "Анна Каренина"],
+        ["bob@example.org", "blocked", "available", "1", "Борис Годунов"],
+    ]
+    content = "".join(delimiter.join(row) + "\r\n" for row in rows)
+    whole = read(named("contacts.csv", content.encode(encoding)), status="nonsubscribed")
+    assert whole.found.source == "unisender"
+    assert whole.counts == {"subscribed": 1, "complained": 1}
+    assert "Анна Каренина" in whole.fields().values() or whole.fields() == {"FNAME": "Анна Каренина"}
