@@ -46,8 +46,9 @@ ENCODINGS = (
     "cp866",
 )
 
-# `Column.form` where cells that look like formulas begin with an apostrophe, and where they are JSON.
-GUARDED, DOCUMENT = "guarded", "json"
+# `Column.form` where cells that look like formulas begin with an apostrophe, where they are JSON, and where tags are
+# parted as address books do.
+GUARDED, DOCUMENT, LISTED = "guarded", "json", "listed"
 
 # What a column may become, besides "field:<TAG>" and "group:<Category>".
 TIMES = frozenset({"opt_in_time", "confirm_time", "left_time", "clean_time", "last_changed"})
@@ -64,6 +65,7 @@ OUT_BECAUSE = {
     "elsewhere": "About another channel, such as phone or SMS, not email.",
     "watched": "About open and click tracking, which Samizdat doesn’t do.",
     "posting": "About posting to a discussion list, not about getting email.",
+    "unneeded": "Not needed to send email. Match it with a field if you need it.",
 }
 # Of these, columns that nobody brings in at the desk and that no earlier choice brings back.
 PRIVATE = frozenset({"donations", "members"})
@@ -165,6 +167,9 @@ SENTENCES = {
     "out_elsewhere": "Left out: {labels}. It’s about another channel, such as phone or SMS.",
     "out_watched": "Left out: {labels}. It’s about tracking who opens emails, which Samizdat doesn’t do.",
     "out_posting": "Left out: {labels}. It’s about posting to a discussion list, not about getting email.",
+    "out_unneeded": "Left out: {labels}. Sending email doesn’t need it. If you do, match it with a field.",
+    "address_book": "{file} is an address book. Being in it isn’t consent: import only people who asked for your "
+    "emails.",
     "remembered": "The columns of {file} are matched as you chose last time.",
     "other_packing": "{file} is packed, but not as a zip. Unpack it and choose the files in it.",
     "spreadsheet": "{file} is a kind of spreadsheet that we can’t read. Save it as “CSV UTF-8” and choose that file.",

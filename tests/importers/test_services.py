@@ -134,13 +134,30 @@ FILES = {
     "salesforce": (
         "extract.csv", shape("salesforce_contacts.csv"), {"nonsubscribed": 1, "unsubscribed": 3, "cleaned": 1}
     ),
+    "vcard": (
+        "contacts.vcf",
+        "BEGIN:VCARD\nVERSION:3.0\nN:Berg;Ada;;;\nEMAIL;TYPE=INTERNET:ada@x.org\nEND:VCARD\n",
+        {"nonsubscribed": 1},
+    ),
+    "googlecontacts": (
+        "contacts.csv",
+        "First Name,Last Name,Labels,E-mail 1 - Label,E-mail 1 - Value\n"
+        "Ada,Berg,* myContacts ::: Press,* Work,ada@x.org\n",
+        {"nonsubscribed": 1},
+    ),
+    "outlook": (
+        "contacts.csv",
+        '"Имя","Фамилия","Категории","Адрес эл. почты","Тип эл. почты","Адрес 2 эл. почты"\n'
+        '"Ада","Берг","Пресса","ada@x.org","SMTP",""\n',
+        {"nonsubscribed": 1},
+    ),
     "unisender": (
         "contacts.csv", shape("unisender.csv"),
         {"subscribed": 1, "unsubscribed": 2, "cleaned": 1, "pending": 1, "complained": 1},
     ),
 }  # fmt: skip
 ASKED = {
-    "brevo", "listmonk", "addresses", "civicrm", "hubspot", "salesforce",
+    "brevo", "listmonk", "addresses", "civicrm", "hubspot", "salesforce", "vcard", "googlecontacts", "outlook",
     "constantcontact", "unisender",  # of some people only: of those whose permission is implied, of new ones
 }  # fmt: skip
 

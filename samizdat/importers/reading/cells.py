@@ -5,10 +5,13 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from samizdat.core.imports import LISTED
+
 GUARD = re.compile(r"'(?=[+=@\d(-])")
 GUARDS = frozenset("'=+-@")
 UNESCAPED_COMMA = re.compile(r"(?<!\\),")
 BIRTHDAY = re.compile(r"(\d{1,2})[/.-](\d{1,2})(?:[/.-]\d{2,4})?\.?")
+OF_EVERYBODY = frozenset({"mycontacts", "my contacts"})  # Google's label of whoever was not only written to
 KEPT = 20_000  # different cells remembered a column; real lists have a few hundred combinations of tags
 
 
@@ -33,6 +36,22 @@ def tags(cell: str) -> tuple[str, ...]:
     except csv.Error:  # a bare line break outside of quotes
         parts = re.split(r"[,\r\n]", cell)
     return tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
+
+
+def labels(cell: str) -> tuple[str, ...]:
+    """Tags of an address book: Google parts them by ` ::: ` and marks its own by an asterisk, Outlook by semicolons."""
+    parts = (part.strip().removeprefix("* ") for part in cell.split(":::" if ":::" in cell else ";"))
+    return tuple(dict.fromkeys(part for part in parts if part and part.lower() not in OF_EVERYBODY))
+
+
+def first(cell: str) -> str:
+    """The first of several values that an address book keeps in one cell."""
+    return cell.partition(":::")[0].strip()
+
+
+def tags_of(form: str) -> Callable[[str], tuple[str, ...]]:
+    """How the tags of a column are read, by its `form`."""
+    return labels if form == LISTED else tags
 
 
 def groups(cell: str) -> tuple[str, ...]:

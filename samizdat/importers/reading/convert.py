@@ -14,6 +14,7 @@ from samizdat.core.imports import (
     DOCUMENT,
     GUARDED,
     LEFT_OUT,
+    LISTED,
     OTHERS,
     STATUSES,
     UNSAID,
@@ -47,10 +48,10 @@ def compile_file(file: DetectedFile, layout: tuple[str, ...]) -> Convert:
     names: dict[str, Any] = {"Incoming": IncomingRow, "new": tuple.__new__}
     parts = (
         "line",
-        f"{_cell(_needed(file, 'address'), names)}.strip()",
+        _address(_needed(file, "address"), names),
         _status(file, names),
         _fields(file, layout, names),
-        _joined(file, "tags", cells.tags, names),
+        _tags(file, names),
         _groups(file, names),
         _text(file, "language"),
         _time(file, "opt_in_time", names),
@@ -80,6 +81,13 @@ def _cell(column: ImportColumn, names: dict[str, object]) -> str:
         return f"row[{column.index}]"
     names["unguarded"] = cells.unguarded
     return f"unguarded(row[{column.index}])"
+
+
+def _address(column: ImportColumn, names: dict[str, object]) -> str:
+    if column.form != LISTED:
+        return f"{_cell(column, names)}.strip()"
+    names["first"] = cells.first
+    return f"first(row[{column.index}])"
 
 
 def _all(file: DetectedFile, target: str) -> list[ImportColumn]:
@@ -134,12 +142,12 @@ def _field(column: ImportColumn, tag: str, names: dict[str, object]) -> str:
     return f"{_cell(column, names)}.strip()"
 
 
-def _joined(file: DetectedFile, target: str, parse: Callable[[str], tuple[str, ...]], names: dict[str, object]) -> str:
-    """Values of all columns of a target, one tuple after the other."""
+def _tags(file: DetectedFile, names: dict[str, object]) -> str:
+    """Tags of all columns of them, one tuple after the other."""
     parts = []
-    for column in _all(file, target):
-        names[f"{target}{column.index}"] = cells.ColumnCache(partial(_kept, _out(column), parse))
-        parts.append(f"{target}{column.index}[{_cell(column, names)}]")
+    for column in _all(file, "tags"):
+        names[f"tags{column.index}"] = cells.ColumnCache(partial(_kept, _out(column), cells.tags_of(column.form)))
+        parts.append(f"tags{column.index}[{_cell(column, names)}]")
     return " + ".join(parts) or "()"
 
 
@@ -197,7 +205,8 @@ def _status(file: DetectedFile, names: dict[str, object]) -> str:
         return "base"
     claims = []
     for column in columns:
-        readers_by_target = {"tags": _said_by_tags, "address": _said_aside, "group": _said_by_groups}
+        by_tags = partial(_said_by_tags, cells.tags_of(column.form))
+        readers_by_target = {"tags": by_tags, "address": _said_aside, "group": _said_by_groups}
         kind = readers_by_target.get(column.becomes.partition(":")[0], _said)
         words = {word: "" if meaning == LEFT_OUT else meaning for word, meaning in column.words.items()}
         names[f"status{column.index}"] = cells.ColumnCache(partial(kind, words, file.is_gone))
@@ -232,8 +241,8 @@ def _said(words: dict[str, str], gone: bool, cell: str) -> str:
     return meaning
 
 
-def _said_by_tags(words: dict[str, str], gone: bool, cell: str) -> str:
-    return _strongest(*[_said(words, gone, tag) for tag in cells.tags(cell)])
+def _said_by_tags(parse: Callable[[str], tuple[str, ...]], words: dict[str, str], gone: bool, cell: str) -> str:
+    return _strongest(*[_said(words, gone, tag) for tag in parse(cell)])
 
 
 def _said_by_groups(words: dict[str, str], gone: bool, cell: str) -> str:

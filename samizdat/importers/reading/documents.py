@@ -1,4 +1,4 @@
-"""Documents that hold people but no table: JSON of a web interface, and the XML of Mailman 2's `bin/export.py`.
+"""Documents that hold people but no table: JSON of a web interface, the XML of Mailman 2's `bin/export.py`, vCards.
 
 What the names in them mean is for the importers; here they only become rows.
 """
@@ -7,10 +7,12 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any, BinaryIO
 from xml.parsers import expat
 
 from samizdat.core.imports import ImportFailed
+from samizdat.importers.reading import vcards
 from samizdat.importers.reading.text import COLUMNS
 from samizdat.importers.reading.unfold import Rows, cells, flat
 
@@ -29,23 +31,26 @@ MOST_CELLS = 32 << 20
 
 type People = Iterable[dict[str, Any]]  # may be gone through again and again
 type Parse = Callable[[bytes], People]
+type ReadRows = Callable[[str, BinaryIO], Iterator[list[str]]]  # heading first
 
 
-def parser_of(name: str, start: bytes) -> Parse | None:
+def parser_of(name: str, start: bytes) -> ReadRows | None:
     """How a file that begins with `start` becomes people; None for what is read as it is. Raises ImportFailed."""
     if name.lower().endswith((".pck", ".db")) and PICKLE_START.match(start):
         raise ImportFailed("pickle", file=name)
+    if vcards.is_address_book(start):
+        return vcards.rows
     if JSON_START.match(start):
-        return _Json
-    return _mailman if MAILMAN_START.match(start) else None
+        return partial(_rows, _Json)
+    return partial(_rows, _mailman) if MAILMAN_START.match(start) else None
 
 
-def open_document(name: str, file: BinaryIO, parse: Parse) -> BinaryIO:
+def open_document(name: str, file: BinaryIO, read: ReadRows) -> BinaryIO:
     """The people of a document as lines (unfold.py)."""
-    return Rows(_rows(name, file, parse), file)  # type: ignore[return-value]
+    return Rows(read(name, file), file)  # type: ignore[return-value]
 
 
-def _rows(name: str, file: BinaryIO, parse: Parse) -> Iterator[list[str]]:
+def _rows(parse: Parse, name: str, file: BinaryIO) -> Iterator[list[str]]:
     data = b""
     while len(data) <= LARGEST and (more := file.read(1 << 20)):
         data += more

@@ -29,8 +29,8 @@ type Source = str | os.PathLike[str] | BinaryIO | tuple[str, BinaryIO]
 OWN_NAMES = frozenset({"manifest.json", "subscribers.csv", "consent.csv"})
 SEALED = b"age-encryption.org/v1"
 
-TEXT_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".txt", ".json", ".jsonl", ".xml"})
-DOCUMENT_SUFFIXES = frozenset({".json", ".jsonl", ".xml", ".pck", ".db"})
+TEXT_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".txt", ".json", ".jsonl", ".xml", ".vcf", ".vcard"})
+DOCUMENT_SUFFIXES = frozenset({".json", ".jsonl", ".xml", ".pck", ".db", ".vcf", ".vcard"})
 PACKED_SUFFIXES = frozenset({".zip", ".xlsx", ".xlsm"})
 SPREADSHEET_SUFFIXES = frozenset({".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".numbers"})
 # zipfile lets through whatever its decompressors and a nonsense directory raise.
@@ -246,9 +246,9 @@ class GivenFile:
             if among and member.name.lower().endswith(".xml") and not MAILMAN_START.match(start):
                 self.others.append(member.name)
                 return
-            if parse := parser_of(member.name, start):
+            if read := parser_of(member.name, start):
                 plain = member
-                member = replace(plain, opening=lambda: open_document(plain.name, plain.open(), parse))
+                member = replace(plain, opening=lambda: open_document(plain.name, plain.open(), read))
         self._total += member.size
         if self._total > self._limits.total:
             raise ImportFailed("too_large", file=member.name, limit=self._limits.total >> 30)

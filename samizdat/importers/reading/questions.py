@@ -14,6 +14,7 @@ from samizdat.core.imports import (
     EMPTY,
     JSON_LINES,
     LEFT_OUT,
+    LISTED,
     OTHERS,
     UNSAID,
     DetectedFile,
@@ -171,7 +172,7 @@ def settle(file: DetectedFile, seen: dict[int, SeenColumn], known: frozenset[str
             _named(file, column, held)
         elif labels.plain(column.label) in known and column.label.strip():
             _known(column, held)
-        elif not _kept_private(column, held):
+        elif not _kept_private(column, held, label="" if column.form == LISTED else None):
             _guessed(file, column, held, many)
             _about_givers(column, held)
         if column.words or (len(held) <= sentences.FEW and column.becomes != "address"):
@@ -185,7 +186,7 @@ def settle(file: DetectedFile, seen: dict[int, SeenColumn], known: frozenset[str
 def _parts(column: ImportColumn, cell: str) -> tuple[str, ...]:
     """The tags or groups in a cell; of any other column the cell."""
     if column.becomes == "tags":
-        return cells.tags(cell)
+        return cells.tags_of(column.form)(cell)
     return cells.groups(cell) if holds_several(column.becomes) else (cell,)
 
 

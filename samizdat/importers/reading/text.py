@@ -87,7 +87,7 @@ class Detector:
         # page looks like UTF-8 by chance only, in a word of a thousand.
         if bad * 10 <= self._good:
             return TextEncoding("utf-8", True, breaks)
-        return TextEncoding(_code_page(bytes(self._evidence)), False, breaks, mixed=self._good * 10 > bad)
+        return TextEncoding(code_page(bytes(self._evidence)), False, breaks, mixed=self._good * 10 > bad)
 
     def _check(self, data: bytes) -> None:
         if len(self._evidence) < EVIDENCE:
@@ -168,7 +168,7 @@ def _wide(start: bytes) -> str:
     return "utf-16-be" if even > odd * 4 else ""
 
 
-def _code_page(evidence: bytes) -> str:
+def code_page(evidence: bytes) -> str:
     """Windows-1251 or Windows-1252. Russian words are all high letters, western ones have one here and there."""
     high = re.findall(rb"[\x80-\xff]+", evidence)
     together = sum(len(run) for run in high if len(run) > 1)

@@ -53,6 +53,7 @@ OUT_BECAUSE = {
     "elsewhere": lazy("About another channel, such as phone or SMS, not email."),
     "watched": lazy("About open and click tracking, which Samizdat doesn’t do."),
     "posting": lazy("About posting to a discussion list, not about getting email."),
+    "unneeded": lazy("Not needed to send email. Match it with a field if you need it."),
 }
 ASKS = {
     "label": lazy("This may show who must not be emailed. Choose what it means."),
