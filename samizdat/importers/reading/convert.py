@@ -206,7 +206,11 @@ def _status(file: DetectedFile, names: dict[str, object]) -> str:
     claims = []
     for column in columns:
         by_tags = partial(_said_by_tags, cells.tags_of(column.form))
-        readers_by_target = {"tags": by_tags, "address": _said_aside, "group": _said_by_groups}
+        readers_by_target: dict[str, Callable[..., str]] = {
+            "tags": by_tags,
+            "address": _said_aside,
+            "group": _said_by_groups,
+        }
         kind = readers_by_target.get(column.becomes.partition(":")[0], _said)
         words = {word: "" if meaning == LEFT_OUT else meaning for word, meaning in column.words.items()}
         names[f"status{column.index}"] = cells.ColumnCache(partial(kind, words, file.is_gone))

@@ -4,7 +4,7 @@ Those of whom nothing proves a yes stand in a second file, which no plan uses un
 have no consent.
 """
 
-from samizdat.core.imports import DetectedFile
+from samizdat.core.imports import DetectedFile, Problem
 from samizdat.importers.reading.text import TextTable
 from samizdat.importers.service_tables import Service, meaning
 
@@ -34,9 +34,9 @@ class EvidenceImporter(Service):
     def knows(self, labels: set[str], sheet: TextTable) -> bool:
         return {"emailaddress", "status", "evidence", "bounced"} <= labels
 
-    def _known(self) -> frozenset[str]:
+    def _known(self, sheet: TextTable | Problem) -> frozenset[str]:
         """The evidence speaks of leaving, and the status says what follows."""
-        return super()._known() | {"evidence"}
+        return super()._known(sheet) | {"evidence"}
 
     def status_of(self, file: DetectedFile) -> DetectedFile:
         detected = super().status_of(file)
