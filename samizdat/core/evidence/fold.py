@@ -52,6 +52,11 @@ class AddressEvidence(Struct, frozen=True):
         return max((entry.last for entry in self.entries if entry.status == status), default="")
 
     @property
+    def is_proposed(self) -> bool:
+        """Whether they come in. Of the others nothing is a yes or a no."""
+        return self.status not in ("unproven", "wrote")
+
+    @property
     def came_back(self) -> bool:
         """Whether a proven yes is later than the no that wins."""
         no = max((entry.last for entry in self.entries if entry.status in STATUSES[:3]), default="")

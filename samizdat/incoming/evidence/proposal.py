@@ -21,8 +21,6 @@ from samizdat.vault import keyring
 
 SOURCE = "evidence"
 FILES = ("evidence.csv", "left-out.csv")
-# Those who come in; the others have no yes, and are left out.
-PROPOSED = frozenset({"complained", "unsubscribed", "cleaned", "subscribed"})
 HEADING = ("Email address", "Status", "Agreed", "Left", "Bounced", "Evidence")
 MOST_ENTRIES = 12  # of an address that are written out
 
@@ -49,12 +47,12 @@ def propose(
     """Stores it sealed and looks at it, as at an upload. basis: why one may write to those who agreed, kept in the
     words of each consent record. Errors: audience.errors.ImportRefused, NoProposal."""
     known = list(evidence)
-    proposed = [address for address in known if address.status in PROPOSED]
+    proposed = [address for address in known if address.is_proposed]
     if not proposed:
         raise NoProposal(
             _("These mailboxes prove nothing about anybody: no notices, unsubscribes or bounces. Give other mailboxes.")
         )
-    others = [address for address in known if address.status not in PROPOSED]
+    others = [address for address in known if not address.is_proposed]
     row = actions.begin_upload(organization, mailing_list, now=now(), by=by)
     files = [proposed, others] if others else [proposed]
     for file, addresses in enumerate(files):
