@@ -10,6 +10,14 @@ EXPORTS = Path(__file__).parent.parent / "payloads" / "subscribers-csv"
 SHAPES = Path(__file__).parent.parent / "payloads" / "odd-lists"
 
 
+def of_nobody_known(name: str, folder: Path) -> Path:
+    """A list as a service writes it, but for the labels by which the service is known."""
+    text = (SHAPES / name).read_text().replace("can2_", "").replace('"Contact ID"', '"Key"')
+    text = text.replace('"No Bulk Emails (User Opt Out)"', '"No Bulk Emails"').replace('"On Hold"', '"Address on hold"')
+    (folder / name).write_text(text)
+    return folder / name
+
+
 @pytest.fixture
 def letter(house: Any, request: pytest.FixtureRequest) -> str:
     house.say("list", "new", name := request.node.name[:60])
@@ -17,9 +25,9 @@ def letter(house: Any, request: pytest.FixtureRequest) -> str:
 
 
 def test_what_a_column_says_stops_the_import_and_the_printed_options_bring_the_right_ones_in(
-    house: Any, letter: str
+    house: Any, letter: str, tmp_path: Path
 ) -> None:
-    words = ("import", str(SHAPES / "civicrm_export.csv"), "--list", letter)
+    words = ("import", str(of_nobody_known("civicrm_export.csv", tmp_path)), "--list", letter)
     stopped = house(*words, "--status", "subscribed", "--json")
     assert (stopped.code, stopped.json["error"]) == (1, "ask_columns")
     assert "Do Not Email" in stopped.json["sentence"] and "--status" not in stopped.json["options"]
@@ -34,13 +42,13 @@ def test_what_a_column_says_stops_the_import_and_the_printed_options_bring_the_r
     assert (brought["subscribed"], brought["unsubscribed"], brought["cleaned"]) == (1, 3, 1)
 
 
-def test_a_look_shows_every_column_and_every_word_of_it(house: Any, letter: str) -> None:
-    words = ("import", str(SHAPES / "actionnetwork.csv"), "--list", letter, "--dry-run")
+def test_a_look_shows_every_column_and_every_word_of_it(house: Any, letter: str, tmp_path: Path) -> None:
+    words = ("import", str(of_nobody_known("actionnetwork.csv", tmp_path)), "--list", letter, "--dry-run")
     looked = house(*words)
     assert looked.code == 1
-    assert "can2_subscription_status" in looked.out and "bouncing" in looked.out and "zip_code" in looked.out
+    assert "subscription_status" in looked.out and "bouncing" in looked.out and "zip_code" in looked.out
     document = house(*words, "--json").json
-    told = next(column for column in document["columns"] if column["column"] == "can2_subscription_status")
+    told = next(column for column in document["columns"] if column["column"] == "subscription_status")
     assert told["asks"] and told["becomes"] == "status"
     assert {word["word"]: (word["means"], word["rows"]) for word in told["words"]} == {
         "subscribed": ("subscribed", 1),
