@@ -1,8 +1,9 @@
 """What is found about each organization."""
 
 import shlex
+import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 
@@ -17,6 +18,7 @@ from samizdat.accounts.models import Organization
 from samizdat.accounts.public_site import sharing_host
 from samizdat.audience import missing_subscribers, suppression_check
 from samizdat.audience.consistency import compared
+from samizdat.campaigns import sender_domain_check
 from samizdat.campaigns.models import Campaign, large
 from samizdat.core.mail import outcome, refusals
 from samizdat.delivery import database_progress, sealed_domains
@@ -50,16 +52,35 @@ from samizdat.vault import locks
 HELD_FOR = timedelta(days=30)
 # A mailbox is read every five minutes, or a session with it is renewed.
 UNHEARD = timedelta(hours=2)
+# So many domains, one after the other, for which no name server answers: then it's the network, and asking for the
+# others would take 12 s each. And seconds for all, where only some answer.
+UNANSWERED, DNS_SECONDS = 3, 120.0
+
+
+@dataclass
+class _NameServers:
+    """Whether they're still asked in this look."""
+
+    until: float = field(default_factory=lambda: time.monotonic() + DNS_SECONDS)
+    silent: int = 0
+
+    @property
+    def answer(self) -> bool:
+        return self.silent < UNANSWERED and time.monotonic() < self.until
+
+    def note(self, answered: bool) -> None:
+        self.silent = 0 if answered else self.silent + 1
 
 
 def organizations() -> Iterator[Finding]:
     forged_rows.watch(dbclock.asked(), is_old=database_progress.missing() is not None)
+    servers = _NameServers()
     for organization in Organization.objects.order_by("id"):
-        for finding in found_by([partial(of_organization, organization)]):
+        for finding in found_by([partial(_of_organization, organization, servers)]):
             yield replace(finding, organization=organization.pk)
 
 
-def of_organization(organization: Organization) -> Iterator[Finding]:
+def _of_organization(organization: Organization, servers: _NameServers) -> Iterator[Finding]:
     name = organization.name
     if lock := locks.state(organization):
         values = {"at": f"{lock.at:%Y-%m-%d %H:%M}", "command": "samizdat keys unlock"}
@@ -86,7 +107,7 @@ def of_organization(organization: Organization) -> Iterator[Finding]:
     yield from _held(organization)
     yield from _mailboxes(organization)
     yield from _mail_room(organization)
-    yield from _domains(organization)
+    yield from _domains(organization, servers)
     yield from practice.of_organization(organization, dbclock.asked())
 
 
@@ -284,19 +305,35 @@ def _mail_room(organization: Organization) -> Iterator[Finding]:
     yield Finding("mail.full", state, _("%(organization)s, incoming email"), sentence, values)
 
 
-def _domains(organization: Organization) -> Iterator[Finding]:
+def _domains(organization: Organization, servers: _NameServers) -> Iterator[Finding]:
     """Whether providers take what is sent from those in use, and whether a spare one can take another's place."""
     rows = SendingDomain.objects.select_related("organization").filter(organization=organization).order_by("name")
     in_use = {row.id for row in domains(organization) if row.active and not row.is_spare}
+    left = 0
     for row in rows:
         is_spare = row.pk not in in_use
-        if not is_spare or sealed_domains.is_spare(row):
-            yield _domain(row, is_spare)
+        if is_spare and not sealed_domains.is_spare(row):
+            continue
+        if not servers.answer:
+            left += 1
+            continue
+        finding = _domain(row, is_spare)
+        servers.note(finding.code != "domain.unanswered")
+        yield finding
+    if left:
+        about = _("%(organization)s, other domains")
+        sentence = _(
+            "They weren’t checked (%(left)s), since name servers don’t answer. Check the network of this server. Then "
+            "run: %(command)s"
+        )
+        values = {"organization": organization.name, "left": left, "command": "samizdat doctor"}
+        yield Finding("domain.unanswered", "amber", about, sentence, values)
 
 
 def _domain(row: SendingDomain, is_spare: bool) -> Finding:
     about = _("%(organization)s, spare domain %(domain)s") if is_spare else _("%(organization)s, domain %(domain)s")
-    ready = spare_check.is_ready(row)
+    ask = sender_domain_check.asker()
+    ready = spare_check.is_ready(row, ask)
     values: dict[str, object] = {"organization": row.organization.name, "domain": row.name}
     if ready is None:
         sentence = _("Name servers don't answer. Check the network of this server. Then run: %(command)s")
@@ -304,7 +341,7 @@ def _domain(row: SendingDomain, is_spare: bool) -> Finding:
         return Finding("domain.unanswered", "amber", about, sentence, values)
     if ready:
         return Finding("domain.ready", "good", about, _("Its DNS records are there."), values)
-    values |= {"why": lambda: " ".join(spare_check.missing(row))}
+    values |= {"why": lambda: " ".join(spare_check.missing(row, ask))}
     return Finding("domain.incomplete", "amber" if is_spare else "red", about, "%(why)s", values)
 
 

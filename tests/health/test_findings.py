@@ -19,12 +19,13 @@ from samizdat import dbclock
 from samizdat.accounts.actions import found_organization
 from samizdat.accounts.models import Organization
 from samizdat.backup.restore_test import records
+from samizdat.campaigns import sender_domain_check
 from samizdat.core.backup.manifest import FULL
-from samizdat.delivery import backup_places, backup_progress
+from samizdat.delivery import backup_places, backup_progress, sending_gate
 from samizdat.delivery.actions import domains as domain_actions
 from samizdat.delivery.actions import key_locks, spare_check
 from samizdat.delivery.backup_places import CopyDetails, PlaceDetails, PlaceState
-from samizdat.delivery.models import BackupPlace, DkimKey
+from samizdat.delivery.models import BackupPlace, DkimKey, SendingDomain
 from samizdat.delivery.queries import RouteRow
 from samizdat.events.actions import record
 from samizdat.health import installation, machine, organizations, practice, recovery, server_files
@@ -297,14 +298,71 @@ def test_a_certificate_for_incoming_mail_that_ends_soon_is_named(
 def test_a_domain_that_campaigns_are_sent_from_and_that_lacks_its_records_is_red(
     lantern: Organization, monkeypatch: pytest.MonkeyPatch, is_ready: bool | None, code: str, state: str
 ) -> None:
-    monkeypatch.setattr(spare_check, "is_ready", lambda _row: is_ready)
-    monkeypatch.setattr(spare_check, "missing", lambda _row: ["Publish an SPF record."])
-    assert list(organizations._domains(lantern)) == [], "none is in use"
+    monkeypatch.setattr(spare_check, "is_ready", lambda _row, _ask: is_ready)
+    monkeypatch.setattr(spare_check, "missing", lambda _row, _ask: ["Publish an SPF record."])
+    assert list(organizations._domains(lantern, organizations._NameServers())) == [], "none is in use"
     domain_actions.add_domain(lantern, "lantern.example", now=NOW)
     DkimKey.objects.update(state="active")
-    (found,) = organizations._domains(lantern)
+    (found,) = organizations._domains(lantern, organizations._NameServers())
     assert (found.code, found.state) == (code, state)
     assert found.subject == "Northern Lantern, domain lantern.example"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("answers", "asked"), [([], 3), (["d2.example"], 6), ([f"d{n}.example" for n in range(8)], 8)])
+def test_while_no_name_server_answers_not_all_domains_are_asked_for(
+    lantern: Organization, vault: InstanceSource, monkeypatch: pytest.MonkeyPatch, answers: list[str], asked: int
+) -> None:
+    """Each takes 12 s: 50 domains would take ten minutes. What isn't known is said of each organization."""
+    harbor = found_organization("Harbor", source=vault, today=NOW.date(), public_url="https://harbor.example")
+    for number in range(8):
+        domain_actions.add_domain(lantern if number < 6 else harbor, f"d{number}.example", now=NOW)
+    DkimKey.objects.update(state="active")
+    looked = []
+
+    def is_ready(row: SendingDomain, _ask: object) -> bool | None:
+        looked.append(row.name)
+        return True if row.name in answers else None
+
+    monkeypatch.setattr(spare_check, "is_ready", is_ready)
+    servers = organizations._NameServers()
+    seen = [finding for each in (lantern, harbor) for finding in organizations._domains(each, servers)]
+    assert len(looked) == asked
+    left = [finding.values["left"] for finding in seen if finding.about == "%(organization)s, other domains"]
+    assert sum(map(int, map(str, left))) == 8 - asked
+    assert all("weren’t checked" in finding.sentence for finding in seen if "left" in finding.values)
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("vault")
+def test_once_they_took_too_long_nobody_is_asked(lantern: Organization, monkeypatch: pytest.MonkeyPatch) -> None:
+    domain_actions.add_domain(lantern, "lantern.example", now=NOW)
+    DkimKey.objects.update(state="active")
+    monkeypatch.setattr(organizations, "DNS_SECONDS", 0.0)
+    (found,) = organizations._domains(lantern, organizations._NameServers())
+    assert found.code == "domain.unanswered" and found.values["left"] == 1
+
+
+@pytest.mark.django_db
+def test_each_question_to_name_servers_is_asked_once(lantern: Organization, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In each language the finding says what is missing."""
+    questions = []
+
+    def look_up(name: str, kind: str, _patience: float) -> list[str]:
+        questions.append((name, kind))
+        return []
+
+    monkeypatch.setattr(sender_domain_check, "look_up", look_up)
+    monkeypatch.setattr(sending_gate, "applies", lambda *_facts: True)
+    domain_actions.add_domain(lantern, "lantern.example", now=NOW)
+    DkimKey.objects.update(state="active")
+    (found,) = organizations._domains(lantern, organizations._NameServers())
+    before = len(questions)
+    assert found.code == "domain.incomplete" and before
+    for language in ("en", "ru"):
+        with override(language):
+            assert found.wording().sentence
+    assert len(questions) == before
 
 
 @pytest.mark.django_db

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from samizdat.accounts.models import Organization
+from samizdat.core.mail.spf import Ask
 from samizdat.delivery import sealed_domains, sending_gate
 from samizdat.delivery.models import SendingDomain
 from samizdat.delivery.sending_gate import SenderVerdict
@@ -36,25 +37,26 @@ def look(number: int, now: datetime) -> None:
             record(READY if ready else UNREADY, organization, now=now, about=row.pk, detail={"domain": row.name})
 
 
-def is_ready(row: SendingDomain) -> bool | None:
-    """Whether a campaign could be sent from it now; None where name servers don't say."""
+def is_ready(row: SendingDomain, ask: Ask | None = None) -> bool | None:
+    """Whether a campaign could be sent from it now; None where name servers don't say. ask: of sender_domain_check;
+    with the same one `missing` asks nobody again."""
     if not sending_gate.applies(row.organization, row.name) or sending_gate.allowed_reason(row.organization, row.name):
         return True
-    severities = {finding.severity for finding in sending_gate.findings(_verdicts(row))}
+    severities = {finding.severity for finding in sending_gate.findings(_verdicts(row, ask))}
     if "stop" in severities:
         return False
     return None if "unknown" in severities else True
 
 
-def missing(row: SendingDomain) -> list[str]:
+def missing(row: SendingDomain, ask: Ask | None = None) -> list[str]:
     """What has to be published, a sentence each."""
-    return sending_gate.stops(_verdicts(row))
+    return sending_gate.stops(_verdicts(row, ask))
 
 
-def _verdicts(row: SendingDomain) -> list[SenderVerdict]:
+def _verdicts(row: SendingDomain, ask: Ask | None) -> list[SenderVerdict]:
     """Of any sender there, as all would be once it is in use."""
     settings = sending_gate.settings_for(row.organization, row.name)
-    return sending_gate.verdicts(row.organization, settings, f"news@{row.name}")
+    return sending_gate.verdicts(row.organization, settings, f"news@{row.name}", ask)
 
 
 def unready_since(row: SendingDomain) -> Event | None:
