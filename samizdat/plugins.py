@@ -1,9 +1,9 @@
-"""Finds transports, importers and places for backups: every module of `transports/providers`, `importers/services` and
-`places`, and those that installed packages announce.
+"""Finds transports, importers, accounts elsewhere and places for backups: every module of `transports/providers`,
+`importers/services`, `importers/accounts` and `places`, and those that installed packages announce.
 
-A plug is a class whose name ends in `Transport`, `Webhook`, `Importer` or `Place`, with a `name` of its own. A new file
-is found, tested and documented the day it appears; there is no list to edit. Packages announce theirs by the entry
-points `samizdat.transports`, `samizdat.importers` and `samizdat.places`.
+A plug is a class whose name ends in `Transport`, `Webhook`, `Importer`, `Account` or `Place`, with a `name` of its own.
+A new file is found, tested and documented the day it appears; there is no list to edit. Packages announce theirs by the
+entry points `samizdat.transports`, `samizdat.importers`, `samizdat.accounts` and `samizdat.places`.
 """
 
 import importlib
@@ -19,6 +19,7 @@ from samizdat.core.imports import DetectedFiles, ImportColumn, ImportPlan, Probl
 
 if TYPE_CHECKING:
     from samizdat.core.private_networks import Network
+    from samizdat.importers.accounts.base import Account, AccountError, AccountSettings, BaseAccount
     from samizdat.importers.base import Importer
     from samizdat.importers.reading.files import GivenFile as GivenFile
     from samizdat.importers.reading.files import Source as Source
@@ -37,10 +38,12 @@ else:
         if name not in _OF_PLUGS:
             raise AttributeError(name)
         module = importlib.import_module(f"samizdat.{_OF_PLUGS[name]}")
-        value = globals()[name] = getattr(module, name.removeprefix("Base"))
+        value = globals()[name] = getattr(module, _NAMES.get(name, name))
         return value
 
 
+# What is called otherwise there.
+_NAMES = {"BaseTransport": "Transport"}
 # Name -> the module that has it.
 _OF_PLUGS = (
     dict.fromkeys(
@@ -50,10 +53,15 @@ _OF_PLUGS = (
     | dict.fromkeys(["Webhook", "WebhookRefused", "WebhookRequest", "WebhookSecret"], "transports.webhooks")
     | dict.fromkeys(["ReadDelivery", "ReadEvent"], "transports.webhook_reading")
     | dict.fromkeys(["NotThere", "Place", "PlaceError"], "places.base")
+    | dict.fromkeys(["Account", "AccountError", "AccountSettings", "BaseAccount"], "importers.accounts.base")
 )
 
 __all__ = [
+    "Account",
+    "AccountError",
+    "AccountSettings",
     "BadRoute",
+    "BaseAccount",
     "BaseTransport",
     "Message",
     "NoSuchPlug",
@@ -71,6 +79,8 @@ __all__ = [
     "WebhookRequest",
     "WebhookSecret",
     "access_token",
+    "account_kinds",
+    "account_sentence",
     "advise",
     "answer",
     "ask_again",
@@ -80,6 +90,7 @@ __all__ = [
     "inspect",
     "is_plain",
     "list_columns",
+    "open_account",
     "open_files",
     "open_place",
     "place_sentence",
@@ -136,6 +147,29 @@ def webhooks() -> "dict[str, Webhook]":
 def places() -> "dict[str, type[BasePlace]]":
     """Places for backups by URL scheme."""
     return {plug.scheme: plug for plug in _find("places", "samizdat.places", "Place").values()}
+
+
+@cache
+def account_kinds() -> "dict[str, type[BaseAccount]]":
+    """Services whose accounts can be read, by name."""
+    return _find("importers.accounts", "samizdat.accounts", "Account")
+
+
+def open_account(service: str, settings: "AccountSettings") -> "Account":
+    """An account there; it is connected to once it is asked. Errors: AccountError."""
+    from samizdat.importers.accounts.base import AccountError
+
+    known = account_kinds()
+    if service not in known:
+        raise AccountError("no_service", name=service, known=", ".join(sorted(known)))
+    return known[service](settings)
+
+
+def account_sentence(code: str) -> str:
+    """What an account answered instead, in English with holes; "" for a code of a newer version."""
+    from samizdat.importers.accounts.base import SENTENCES as sentences
+
+    return sentences.get(code, "")
 
 
 def open_place(

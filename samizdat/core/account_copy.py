@@ -32,7 +32,7 @@ class Contact(Struct, frozen=True, omit_defaults=True):
 
     list: the service's id, "" where it has none. left, reason: since when they are OUT, and why. returned: when they
     agreed anew after that. fields: tag of the field -> value. tags, groups: the service's ids. permissions: id of what
-    was asked -> whether they agreed.
+    was asked -> whether they agreed. is_partial: no more was said of them than that they are out.
     """
 
     address: str = ""
@@ -51,6 +51,7 @@ class Contact(Struct, frozen=True, omit_defaults=True):
     tags: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     permissions: dict[str, bool] = {}
+    is_partial: bool = False
 
 
 class Item(Struct, frozen=True, omit_defaults=True):
@@ -75,7 +76,7 @@ class Page(Struct, frozen=True):
     contacts: tuple[Contact, ...] = ()
     items: tuple[Item, ...] = ()
     cursor: str = ""
-    # What stayed out at the door, by kind: codes of LEFT_OUT.
+    # What stayed out at the door, by kind.
     left_out: dict[str, int] = {}
 
 
@@ -114,6 +115,10 @@ def fold(before: Contact | None, now: Contact) -> Contact:
 def _with_reason(before: Contact | None, now: Contact) -> Contact:
     """Who was out already has left then, and not when something else of them was changed. A complaint is no less of one
     because they unsubscribed as well."""
+    if before is not None and now.is_partial:
+        left = before.left if before.status in OUT else now.left
+        reason = now.reason or before.reason
+        return structs.replace(before, status=now.status, left=left or now.left, reason=reason)
     if before is None or before.status not in OUT:
         return structs.replace(now, left=now.left or now.changed)
     status = "complained" if before.status == "complained" else now.status

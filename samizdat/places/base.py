@@ -11,12 +11,11 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from typing import ClassVar, NamedTuple, Protocol
 from urllib.parse import unquote
 
+from samizdat import outgoing_connections
 from samizdat.core.private_networks import Network
-from samizdat.own_addresses import may_reach
 
 # Code -> what happened, then what to do. No hole may hold a credential.
 SENTENCES = {
@@ -330,28 +329,15 @@ def read_server(rest: str, example: str) -> ServerUrl:
 def connect(place: BasePlace, host: str, port: int) -> socket.socket:
     """A connection to where the name leads, and to no other address than the ones looked at. Errors: PlaceError."""
     try:
-        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
+        return outgoing_connections.connect(host, port, place.settings.inside, place.timeout)
+    except outgoing_connections.NoSuchHost:
         raise place.error("no_such_host") from None
-    inside = place.settings.inside
-    if inside is not None and not all(may_reach(ip_address(str(a[4][0]).partition("%")[0]), inside) for a in addresses):
-        raise place.error("inside")
-    failure: OSError | None = None
-    deadline = time.monotonic() + place.timeout
-    for family, kind, protocol, _name, address in addresses[:4]:
-        connection = socket.socket(family, kind, protocol)
-        try:
-            connection.settimeout(max(0.001, deadline - time.monotonic()))
-            connection.connect(address)
-            connection.settimeout(place.timeout)
-        except OSError as error:  # The next address may answer.
-            connection.close()
-            failure = error
-        else:
-            return connection
-    if isinstance(failure, TimeoutError):
-        raise place.silent(place.timeout)
-    raise place.refused(failure.strerror if failure and failure.strerror else "", "no_connection")
+    except outgoing_connections.InnerAddress:
+        raise place.error("inside") from None
+    except TimeoutError:
+        raise place.silent(place.timeout) from None
+    except OSError as failure:
+        raise place.refused(failure.strerror or "", "no_connection") from None
 
 
 _QUERY, _LOGIN = re.compile(r"\?[^\s\"]+"), re.compile(r"//[^/@\s]+@")
