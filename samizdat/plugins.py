@@ -19,7 +19,7 @@ from samizdat.core.imports import DetectedFiles, ImportColumn, ImportPlan, Probl
 
 if TYPE_CHECKING:
     from samizdat.core.private_networks import Network
-    from samizdat.importers.accounts.base import Account, AccountError, AccountSettings, BaseAccount
+    from samizdat.importers.accounts.base import Account, AccountSettings, BaseAccount, ServiceRefused
     from samizdat.importers.base import Importer
     from samizdat.importers.reading.files import GivenFile as GivenFile
     from samizdat.importers.reading.files import Source as Source
@@ -53,12 +53,11 @@ _OF_PLUGS = (
     | dict.fromkeys(["Webhook", "WebhookRefused", "WebhookRequest", "WebhookSecret"], "transports.webhooks")
     | dict.fromkeys(["ReadDelivery", "ReadEvent"], "transports.webhook_reading")
     | dict.fromkeys(["NotThere", "Place", "PlaceError"], "places.base")
-    | dict.fromkeys(["Account", "AccountError", "AccountSettings", "BaseAccount"], "importers.accounts.base")
+    | dict.fromkeys(["Account", "ServiceRefused", "AccountSettings", "BaseAccount"], "importers.accounts.base")
 )
 
 __all__ = [
     "Account",
-    "AccountError",
     "AccountSettings",
     "BadRoute",
     "BaseAccount",
@@ -74,6 +73,7 @@ __all__ = [
     "RouteField",
     "RouteProvider",
     "RouteSettings",
+    "ServiceRefused",
     "Webhook",
     "WebhookRefused",
     "WebhookRequest",
@@ -156,12 +156,12 @@ def account_kinds() -> "dict[str, type[BaseAccount]]":
 
 
 def open_account(service: str, settings: "AccountSettings") -> "Account":
-    """An account there; it is connected to once it is asked. Errors: AccountError."""
-    from samizdat.importers.accounts.base import AccountError
+    """An account there; it is connected to once it is asked. Errors: ServiceRefused."""
+    from samizdat.importers.accounts.base import ServiceRefused
 
     known = account_kinds()
     if service not in known:
-        raise AccountError("no_service", name=service, known=", ".join(sorted(known)))
+        raise ServiceRefused("no_service", name=service, known=", ".join(sorted(known)))
     return known[service](settings)
 
 

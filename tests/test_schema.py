@@ -184,6 +184,7 @@ def test_every_table_that_points_at_a_subscriber_is_on_the_list() -> None:
         "campaigns_draftrevision",
         "audience_field",
         "audience_importpiece",
+        "portability_accountcopypiece",
         "portability_exportpiece",
         "vault_keptkey",
         "vault_vaultkey",

@@ -93,7 +93,8 @@ OPEN = {
         "privacy.renewal.deadline", "privacy.renewal.undo_until",
     },
     "pace and bookkeeping of senders": {
-        "audience.import.heartbeat", "portability.export.heartbeat", "delivery.route.warm_since",
+        "audience.import.heartbeat", "portability.export.heartbeat", "portability.accountcopy.heartbeat",
+        "delivery.route.warm_since",
         "delivery.route.signs", "delivery.route.until", "delivery.route.waits", "delivery.route.asked",
         "delivery.providerrefusal.lifted", "delivery.heldrefusals.settles", "delivery.heldrefusals.accepted",
         "delivery.sendingdomain.warm_since", "delivery.dkimkey.until", "delivery.worker.beat",

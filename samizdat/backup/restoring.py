@@ -20,13 +20,17 @@ from samizdat.backup.tails import TailFound
 from samizdat.backup.targets import Target, open_target
 from samizdat.core.backup.manifest import Manifest
 from samizdat.core.backup.tail import Change
-from samizdat.portability.models import Export, ExportPiece
+from samizdat.portability.models import AccountCopy, AccountCopyPiece, Export, ExportPiece
 from samizdat.sqlite import planner
 
 # Pieces of files are in no tail: those whose file has gone meanwhile.
 _LEFT_BEHIND = tuple(
     f"DELETE FROM {piece._meta.db_table} WHERE {column} NOT IN (SELECT id FROM {whole._meta.db_table})"
-    for piece, column, whole in ((ImportPiece, "import_run_id", Import), (ExportPiece, "export_id", Export))
+    for piece, column, whole in (
+        (ImportPiece, "import_run_id", Import),
+        (ExportPiece, "export_id", Export),
+        (AccountCopyPiece, "copy_id", AccountCopy),
+    )
 )
 _FENCE = f"UPDATE {Organization._meta.db_table} SET sending_locked = true"
 # Advisory lock on PostgreSQL (writing.BACKUP_LOCK is the one before).

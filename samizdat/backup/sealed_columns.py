@@ -14,6 +14,7 @@ from samizdat.accounts.models import Organization
 from samizdat.audience.models import NUMBER_MASK, row_id
 from samizdat.campaigns.drafts.draft import place_of as draft_place
 from samizdat.delivery.queries import answer_column, bar_column, refusal_column
+from samizdat.portability.account_copies.pieces import place as copied_place
 
 # Table, column and number, as of core/crypto/seal.where.
 type Place = tuple[str, str, int]
@@ -234,6 +235,14 @@ COLUMNS: tuple[SealedColumn, ...] = (
     _plain("privacy.breach.notes_sealed", "breach", "notes"),
     _plain("vault.lockcodeset.sealed", "lockcodeset", "sealed"),
     _plain("portability.recipientkey.key_sealed", "recipientkey", "key"),
+    _plain("portability.accountcopy.settings_sealed", "accountcopy", "settings"),
+    _plain("portability.accountcopy.progress_sealed", "accountcopy", "progress"),
+    _column(
+        "portability.accountcopypiece.blob",
+        "copy__organization",
+        lambda pk, section: copied_place(pk[0], pk[1], section),
+        "section",
+    ),
     _column(
         "portability.exportpiece.blob",
         "export__organization",

@@ -44,7 +44,7 @@ from samizdat.delivery.models import (
 )
 from samizdat.events.models import ChainHead, Event, FollowUp
 from samizdat.incoming.models import MailReport
-from samizdat.portability.models import ExportPiece
+from samizdat.portability.models import AccountCopy, AccountCopyPiece, ExportPiece
 from samizdat.vault.models import VaultKey
 
 type Key = bytes
@@ -62,10 +62,15 @@ OF_SUBSCRIBER = {
     ReadableValue: "subscriber_id",
     DataQualityIssue: "subscriber_id",
 }
-# Uploaded and prepared files, which are there again with the next copy, and when which step of the clock was done.
-PASSED_OVER = (ImportPiece, ExportPiece, SchedulerStep)
+# Uploaded, prepared and copied files, which are there again with the next copy, and when which step of the clock was
+# done.
+PASSED_OVER = (ImportPiece, ExportPiece, AccountCopyPiece, SchedulerStep)
 # Moved each moment, and nobody misses them.
-RESTLESS = {Worker: ("beat",), EpochRecord: ("looked", "reached", "places")}
+RESTLESS = {
+    Worker: ("beat",),
+    EpochRecord: ("looked", "reached", "places"),
+    AccountCopy: ("progress_sealed", "owner", "heartbeat"),
+}
 
 # Rows in one change; keys that are looked up together.
 MANY, TOGETHER = 1000, 500

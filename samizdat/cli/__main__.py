@@ -33,6 +33,7 @@ COMMANDS = {
     "import": ("audience", "import_"),
     "rescue": ("rescue", "rescue"),
     "export": ("export", "export"),
+    "standing-copy": ("standing_copy", "standing_copy"),
     "subscribers": ("audience", "subscribers"),
     "paper": ("privacy", "paper"),
     "log": ("log", "log"),

@@ -70,7 +70,7 @@ class Item(Struct, frozen=True, omit_defaults=True):
     details: dict[str, Any] = {}
 
 
-class Page(Struct, frozen=True):
+class AccountPage(Struct, frozen=True):
     """Some of a section. cursor: where the next page begins, "" after the last one."""
 
     contacts: tuple[Contact, ...] = ()

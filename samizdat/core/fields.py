@@ -32,6 +32,39 @@ STANDARD_FIELDS = {
     "BIRTHDAY": "Birthday",
 }
 
+# Names that mean something else in a letter (core/content/mergetable.py), so no field may have them.
+RESERVED_TAGS = frozenset(
+    {
+        "EMAIL",
+        "TO",
+        "DATE",
+        "SUBJECT",
+        "IF",
+        "IFNOT",
+        "ELSE",
+        "ELSEIF",
+        "ELIF",
+        "END",
+        "ENDIF",
+        "INTERESTED",
+        "ARCHIVE",
+        "UNSUB",
+        "UPDATE",
+        "FORWARD",
+        "REWARDS",
+        "ABUSE",
+        "UNIQID",
+        "LIST",
+        "USER",
+        "MC",
+        "SURVEY",
+        "POLL",
+        "HTML",
+        "URL",
+        "TRANSLATE",
+    }
+)
+
 LONGEST = 1000
 MOST_CHOICES = 200
 

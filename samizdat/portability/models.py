@@ -52,6 +52,29 @@ class ExportPiece(models.Model):
     blob = models.BinaryField()
 
 
+class AccountCopy(models.Model):
+    """A copy of an account at another newsletter service that is kept up to date (account_copies/). `settings_sealed`:
+    which service, and its API key; `progress_sealed`: how far the copy is, and what the service says of us."""
+
+    organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="account_copies")
+    settings_sealed = models.BinaryField(default=b"", db_default=b"")
+    progress_sealed = models.BinaryField(default=b"", db_default=b"")
+    owner = models.CharField(max_length=40, blank=True, default="", db_default="")
+    heartbeat = models.DateTimeField(null=True)
+    created = models.DateTimeField()
+
+
+class AccountCopyPiece(models.Model):
+    """Some of what was copied, sealed: contacts, things, or a part of a body. Only added to. `section`: which of them
+    (core/account_copy.SECTIONS), or bodies."""
+
+    pk = models.CompositePrimaryKey("copy_id", "number")
+    copy = models.ForeignKey(AccountCopy, models.CASCADE, related_name="pieces", db_index=False)
+    number = models.PositiveIntegerField()
+    section = models.PositiveSmallIntegerField()
+    blob = models.BinaryField()
+
+
 class RecipientKey(models.Model):
     """A public key that exports may be sealed to without another approval (recipients.py)."""
 

@@ -60,6 +60,11 @@ rescue mailbox old.mbox --list Letter --own news@lantern.example --dry-run
 rescue mailbox old.mbox --list Letter --own news@lantern.example
 rescue show {{proposal}}
 rescue confirm {{proposal}}
+!standing-copy add mailchimp --key-file password
+standing-copy status
+!standing-copy run
+!standing-copy restore --list Letter
+!standing-copy remove 4711
 subscribers unsubscribe boris@reader.example --list Letter
 subscribers show ada@reader.example
 subscribers show boris@reader.example

@@ -5,7 +5,7 @@ import pytest
 from samizdat import plugins
 from samizdat.core.account_copy import Contact, Item
 from samizdat.core.private_networks import networks
-from samizdat.importers.accounts.base import AccountError, AccountSettings
+from samizdat.importers.accounts.base import AccountSettings, ServiceRefused
 from samizdat.importers.accounts.mailchimp import MailchimpAccount
 from tests.fakes.mailchimp_account import (
     BLOCK,
@@ -170,7 +170,7 @@ def test_files_are_fetched_from_where_they_are_without_the_key(fake):
 
 def test_a_file_inside_our_own_network_is_not_fetched(fake):
     item = Item("files", "1", "x", details={"url": "https://127.0.0.2:1/x.png"})
-    with pytest.raises(AccountError) as refused:
+    with pytest.raises(ServiceRefused) as refused:
         opened(fake).body(item)
     assert refused.value.code == "inside"
 
@@ -200,7 +200,7 @@ def test_a_service_that_asks_to_wait_gets_as_long_as_it_asks(fake):
 
 def test_what_does_not_pass_in_some_tries_is_an_error(fake):
     fake.on(503, "/ping", times=9)
-    with pytest.raises(AccountError) as failed:
+    with pytest.raises(ServiceRefused) as failed:
         opened(fake, tries=3).ping()
     assert (failed.value.code, failed.value.is_refusal) == ("unavailable", False)
 
@@ -208,7 +208,7 @@ def test_what_does_not_pass_in_some_tries_is_an_error(fake):
 def test_a_closed_account_says_so_at_once_and_in_the_words_of_the_service(fake):
     fake.on(CLOSE, "/members", after=1)
     waits = Waits()
-    with pytest.raises(AccountError) as refused:
+    with pytest.raises(ServiceRefused) as refused:
         contacts(opened(fake, sleep=waits))
     assert (refused.value.code, refused.value.is_refusal, waits.seconds) == ("closed", True, [])
     assert "User Disabled" in str(refused.value)
@@ -220,19 +220,20 @@ def test_a_closed_account_says_so_at_once_and_in_the_words_of_the_service(fake):
         ("User Disabled", "This account has been disabled.", "closed"),
         ("Forbidden", "Your account is under review by our Compliance team.", "closed"),
         ("Forbidden", "You are not permitted to access this resource.", "forbidden"),
-        ("Wrong Datacenter", "The API key is for another data center.", "forbidden"),
+        ("Wrong Datacenter", "The API key is for another data center.", "other_center"),
+        ("Forbidden", "Two-factor authentication is required for this account.", "second_factor"),
     ],
 )
 def test_refusals_are_told_apart_by_their_words(fake, title, detail, code):
     fake.account.close(title, detail)
-    with pytest.raises(AccountError) as refused:
+    with pytest.raises(ServiceRefused) as refused:
         opened(fake).ping()
     assert (refused.value.code, refused.value.is_refusal) == (code, True)
 
 
 def test_a_key_that_was_revoked_is_a_refusal_and_never_in_a_sentence(fake):
     fake.account.key = KEY.replace("0", "f")
-    with pytest.raises(AccountError) as refused:
+    with pytest.raises(ServiceRefused) as refused:
         opened(fake).ping()
     assert refused.value.code == "key_refused"
     assert KEY not in str(refused.value)
@@ -240,7 +241,7 @@ def test_a_key_that_was_revoked_is_a_refusal_and_never_in_a_sentence(fake):
 
 def test_a_page_in_place_of_an_answer_is_no_account(fake):
     fake.on(GARBAGE, "/ping")
-    with pytest.raises(AccountError) as wrong:
+    with pytest.raises(ServiceRefused) as wrong:
         opened(fake).ping()
     assert (wrong.value.code, wrong.value.is_refusal) == ("bad_answer", False)
 
@@ -262,7 +263,7 @@ def test_a_list_that_is_deleted_meanwhile_ends_its_pages():
 
 @pytest.mark.parametrize("key", ["", "0123456789abcdef", "x-us21/../../evil", "0123456789abcdef-us21.evil.example"])
 def test_what_is_no_key_is_refused_before_anybody_is_asked(key):
-    with pytest.raises(AccountError) as wrong:
+    with pytest.raises(ServiceRefused) as wrong:
         MailchimpAccount(AccountSettings(key))
     assert wrong.value.code == "bad_key"
 
@@ -273,6 +274,6 @@ def test_the_key_says_which_data_center_is_asked():
 
 
 def test_an_account_without_encryption_is_asked_on_this_machine_alone():
-    with pytest.raises(AccountError) as wrong:
+    with pytest.raises(ServiceRefused) as wrong:
         MailchimpAccount(AccountSettings(KEY, "http://api.example"))
     assert wrong.value.code == "bad_endpoint"

@@ -106,6 +106,9 @@ READ = {
     "delivery.route.answer_sealed",
     "delivery.healthreport.sealed",  # The organization's, of which there is one row.
     "delivery.move.sealed",  # The organization's, of which there is one row.
+    "portability.accountcopy.settings_sealed",
+    "portability.accountcopy.progress_sealed",
+    "portability.accountcopypiece.blob",  # Copy, section and number of the piece.
     "portability.exportpiece.blob",  # Export and number of the piece.
 }
 

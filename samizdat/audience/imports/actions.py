@@ -124,6 +124,7 @@ def direct(
     source: str | None = None,
     status: str | None = None,
     answers: Answers = NO_ANSWERS,
+    plan: ImportPlan | None = None,
     options: ImportOptions = NO_OPTIONS,
     basis: str = "",
     by: Person | None = None,
@@ -136,12 +137,15 @@ def direct(
 
     `basis`: why one may write to these people, kept in the words of each consent record. `rejected` is called with
     (file, line, sentence), `warned` with what was assumed about a file, such as its encoding, before anything is
-    written. Errors: ImportRefused with nothing written, ImportTaken.
+    written. `plan`: of files that we wrote ourselves, in place of looking at them. Errors: ImportRefused with nothing
+    written, ImportTaken.
     """
     handed, piece = opening.handed(import_files), opening.pieces_of(import_files)
     insist_open(list)
     status = status or _usual_status(options)
-    plan, problems = _found(organization, keyring.keys(organization), handed, piece, source, status, answers)
+    problems: Sequence[Problem] = ()
+    if plan is None:
+        plan, problems = _found(organization, keyring.keys(organization), handed, piece, source, status, answers)
     if warned:
         for problem in problems:
             warned(problem.sentence())

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
-from samizdat.core.account_copy import AccountTotals, Item, Page
+from samizdat.core.account_copy import AccountPage, AccountTotals, Item
 from samizdat.core.private_networks import Network
 from samizdat.importers.reading import sentences
 
@@ -25,6 +25,10 @@ SENTENCES = {
     "closed: sign in there now.",
     "forbidden": "{service} no longer lets this API key read the account ({answer}). If none of you changed it, the "
     "account may be closed: sign in there now.",
+    "second_factor": "{service} asks for a second factor before it lets this API key in ({answer}). Sign in there, "
+    "confirm it, and copy the key again if it changed.",
+    "other_center": "{service} doesn’t know this API key in its data center ({answer}). Copy the whole key, with the "
+    "part behind the hyphen.",
     # It will do later, or the network.
     "throttled": "{service} asks to wait ({answer}). The copy goes on by itself.",
     "unavailable": "{service} has a problem of its own ({answer}). The copy goes on by itself.",
@@ -41,12 +45,12 @@ SENTENCES = {
     "too_large": "{service} has a file or answer of more than {most} MB here. It is left out of the copy.",
 }
 # Somebody has to look at once.
-REFUSALS = frozenset({"closed", "key_refused", "forbidden"})
+REFUSALS = frozenset({"closed", "key_refused", "forbidden", "second_factor", "other_center"})
 # By themselves these pass, or the network does.
 PASSING = frozenset({"throttled", "unavailable", "silent", "cut_off", "no_connection", "no_such_host"})
 
 
-class AccountError(Exception):
+class ServiceRefused(Exception):
     """What an account answered instead: `code` of SENTENCES and `values` for its holes; text in English. wait: seconds
     that the service asks for."""
 
@@ -77,17 +81,17 @@ class Account(Protocol):
     """An account as the copy reads it. For one thread at a time."""
 
     def ping(self) -> None:
-        """Whether it still lets us in, with one small question. Errors: AccountError."""
+        """Whether it still lets us in, with one small question. Errors: ServiceRefused."""
 
     def totals(self) -> AccountTotals:
-        """Errors: AccountError."""
+        """Errors: ServiceRefused."""
 
-    def page(self, section: str, cursor: str, since: str) -> Page:
+    def page(self, section: str, cursor: str, since: str) -> AccountPage:
         """Part of one of the `sections`. cursor: "" for the first one. since: a time (ISO 8601); of contacts only those
-        that were changed since then; "" for everybody. Errors: AccountError."""
+        that were changed since then; "" for everybody. Errors: ServiceRefused."""
 
     def body(self, item: Item) -> bytes:
-        """The content of what has one. Errors: AccountError."""
+        """The content of what has one. Errors: ServiceRefused."""
 
     @property
     def server_time(self) -> str:
@@ -110,7 +114,7 @@ class BaseAccount:
     tried: ClassVar[bool] = False
 
     def __init__(self, settings: AccountSettings) -> None:
-        """Errors: AccountError "bad_key", "bad_endpoint". Nothing is connected to yet."""
+        """Errors: ServiceRefused "bad_key", "bad_endpoint". Nothing is connected to yet."""
         self.settings = settings
 
     @property
@@ -123,7 +127,7 @@ class BaseAccount:
     def totals(self) -> AccountTotals:
         raise NotImplementedError
 
-    def page(self, section: str, cursor: str, since: str) -> Page:
+    def page(self, section: str, cursor: str, since: str) -> AccountPage:
         raise NotImplementedError
 
     def body(self, item: Item) -> bytes:
@@ -151,10 +155,10 @@ def is_private_tag(name: str) -> bool:
 
 def objects(document: Any, name: str) -> list[Mapping[str, Any]]:
     """The objects of a list in a document. Errors: ValueError where there is no such list."""
-    found = document.get(name) if isinstance(document, dict) else None
-    if not isinstance(found, list):
+    values = document.get(name) if isinstance(document, dict) else None
+    if not isinstance(values, list):
         raise ValueError(name)
-    return [each for each in found if isinstance(each, dict)]
+    return [each for each in values if isinstance(each, dict)]
 
 
 def within(document: Any, *names: str) -> Any:

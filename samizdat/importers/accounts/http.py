@@ -21,7 +21,7 @@ from samizdat import outgoing_connections
 from samizdat.core import bounded_json
 from samizdat.core.account_copy import MOST_BODY
 from samizdat.core.mail.outcome import scrub
-from samizdat.importers.accounts.base import PASSING, AccountError, AccountSettings, within
+from samizdat.importers.accounts.base import PASSING, AccountSettings, ServiceRefused, within
 
 # Seconds between tries; the last of them again and again. A service may ask for more, and gets LONGEST_WAIT at most.
 WAITS = (1.0, 4.0, 15.0, 60.0, 120.0)
@@ -40,6 +40,8 @@ CLOSED = re.compile(
     r"|under review|billing",
     re.IGNORECASE,
 )
+SECOND_FACTOR = re.compile(r"two.?(?:factor|step)|second factor|2fa|\bmfa\b|multi.?factor", re.IGNORECASE)
+OTHER_CENTER = re.compile(r"\Awrong data ?cent(?:er|re)", re.IGNORECASE)
 _LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|::1")
 
 
@@ -63,23 +65,23 @@ class Origin(NamedTuple):
 
 
 def read_origin(url: str) -> Origin:
-    """Of the interface. Errors: AccountError."""
+    """Of the interface. Errors: ServiceRefused."""
     origin, path = split_url(url)
     if path.strip("/"):
-        raise AccountError("bad_endpoint")
+        raise ServiceRefused("bad_endpoint")
     return origin
 
 
 def split_url(url: str) -> tuple[Origin, str]:
-    """And the path with its query. Errors: AccountError."""
+    """And the path with its query. Errors: ServiceRefused."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
     except ValueError:
-        raise AccountError("bad_endpoint") from None
+        raise ServiceRefused("bad_endpoint") from None
     is_plain = parts.scheme == "http" and bool(_LOOPBACK.fullmatch(host))
     if not host or not (is_plain or parts.scheme == "https") or parts.username:
-        raise AccountError("bad_endpoint")
+        raise ServiceRefused("bad_endpoint")
     path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._") + (
         f"?{quote(parts.query, safe="/%:@!$&'()*+,;=~-._?")}" if parts.query else ""
     )
@@ -95,20 +97,20 @@ class AccountHttp:
         self._connection: HTTPConnection | None = None
 
     def get(self, path: str, **query: str | int) -> Any:
-        """The JSON that is there. Errors: AccountError."""
+        """The JSON that is there. Errors: ServiceRefused."""
         target = f"{path}?{urlencode(query)}" if query else path
         return self._document(self._patiently(lambda: self._answer("GET", target, b"")))
 
     def post(self, path: str, document: object) -> Any:
-        """Errors: AccountError."""
+        """Errors: ServiceRefused."""
         content = dumps(document).encode()
         return self._document(self._patiently(lambda: self._answer("POST", path, content)))
 
     def download(self, url: str, most: int = MOST_BODY) -> bytes:
-        """A file of at most so many bytes, from whichever server. It is asked without the key. Errors: AccountError."""
+        """A file of at most so many bytes, from whichever server, asked without the key. Errors: ServiceRefused."""
         try:
             origin, target = split_url(url)
-        except AccountError:
+        except ServiceRefused:
             raise self.error("not_found") from None
         return self._patiently(lambda: self._fetched(origin, target, most)).body
 
@@ -117,8 +119,8 @@ class AccountHttp:
             self._connection.close()
             self._connection = None
 
-    def error(self, code: str, answer: str = "", *, wait: float | None = None, **values: str) -> AccountError:
-        return AccountError(code, wait=wait, service=self.service, answer=answer or "?", **values)
+    def error(self, code: str, answer: str = "", *, wait: float | None = None, **values: str) -> ServiceRefused:
+        return ServiceRefused(code, wait=wait, service=self.service, answer=answer or "?", **values)
 
     def plain(self, words: str) -> str:
         """For a sentence: without the key and without anybody's address."""
@@ -131,7 +133,7 @@ class AccountHttp:
         for turn in range(self.settings.tries):
             try:
                 return ask()
-            except AccountError as error:
+            except ServiceRefused as error:
                 self.close()
                 if error.code not in PASSING or turn + 1 >= self.settings.tries:
                     raise
@@ -140,7 +142,7 @@ class AccountHttp:
         raise AssertionError("at least one try")
 
     def _answer(self, method: str, target: str, content: bytes) -> HttpAnswer:
-        """A good one. Errors: AccountError. A connection that was used before may have been closed by the server
+        """A good one. Errors: ServiceRefused. A connection that was used before may have been closed by the server
         meanwhile: then a fresh one is taken."""
         used = self._connection is not None
         connection = self._connection = self._connection or self._connected(self.origin)
@@ -148,7 +150,7 @@ class AccountHttp:
         headers = {"Accept": "application/json", **self.headers, **kind}
         try:
             answer = self._exchange(connection, self.origin, method, target, headers, content, MOST_ANSWER)
-        except AccountError as error:
+        except ServiceRefused as error:
             self.close()
             if used and error.code == "no_connection":
                 return self._answer(method, target, content)
@@ -204,7 +206,7 @@ class AccountHttp:
             timer.cancel()
 
     def _read(self, connection: HTTPConnection, response: HTTPResponse, most: int) -> HttpAnswer:
-        """Errors: AccountError, OSError, HTTPException."""
+        """Errors: ServiceRefused, OSError, HTTPException."""
         most = most if response.status == 200 else MOST_ERROR
         portions, size = [], 0
         while portion := response.read(PORTION):
@@ -224,7 +226,7 @@ class AccountHttp:
         return HttpAnswer(response.status, headers, b"".join(portions))
 
     def _connected(self, origin: Origin) -> HTTPConnection:
-        """Errors: AccountError."""
+        """Errors: ServiceRefused."""
         timeout = self.settings.timeout
         try:
             plain = outgoing_connections.connect(origin.host, origin.port, self.settings.inside, timeout)
@@ -266,11 +268,11 @@ class AccountHttp:
             if date := answer.headers.get("date", ""):
                 self.server_time = parsedate_to_datetime(date).astimezone(UTC).isoformat()
 
-    def _refusal(self, answer: HttpAnswer) -> AccountError:
+    def _refusal(self, answer: HttpAnswer) -> ServiceRefused:
         words = self._words_of(answer)
         code, status = "bad_answer", answer.status
         if status in (401, 403) or (400 <= status < 500 and status != 429 and CLOSED.search(words)):
-            code = "closed" if CLOSED.search(words) else "key_refused" if status == 401 else "forbidden"
+            code = _refused_by(words) or ("key_refused" if status == 401 else "forbidden")
         elif status in (404, 410):
             code = "not_found"
         elif status == 429:
@@ -286,12 +288,18 @@ class AccountHttp:
         except ValueError:
             page = answer.body[:2_000].decode("utf-8", "replace")
             return re.sub(r"<[^<>]{0,500}>", " ", page)[:LONGEST_DETAIL]
-        found = [within(document, *path) for path in _WORDS]
-        return ": ".join(dict.fromkeys(word for word in found if isinstance(word, str) and word))[:2_000]
+        words = [within(document, *path) for path in _WORDS]
+        return ": ".join(dict.fromkeys(word for word in words if isinstance(word, str) and word))[:2_000]
 
 
 # Where services say what is wrong.
 _WORDS = (("title",), ("code",), ("message",), ("detail",), ("error",), ("error", "message"))
+
+
+def _refused_by(words: str) -> str:
+    """Why somebody is not let in, by the words of the service; "" where they say nothing that we know."""
+    known = (("closed", CLOSED), ("second_factor", SECOND_FACTOR), ("other_center", OTHER_CENTER))
+    return next((code for code, pattern in known if pattern.search(words)), "")
 
 
 def _wait_asked(answer: HttpAnswer) -> float | None:

@@ -11,11 +11,11 @@ from typing import Any
 
 from msgspec import DecodeError, Struct, json, structs
 
-from samizdat.core.account_copy import SECTIONS, AccountTotals, Contact, Item, Page, bounded, moment, text
+from samizdat.core.account_copy import SECTIONS, AccountPage, AccountTotals, Contact, Item, bounded, moment, text
 from samizdat.importers.accounts.base import (
-    AccountError,
     AccountSettings,
     BaseAccount,
+    ServiceRefused,
     is_private_label,
     is_private_tag,
     number,
@@ -48,7 +48,7 @@ _TOTALS = ("emails_sent", "abuse_reports", "unsubscribed", "bounces", "opens", "
 _WALKS = ("there", "archived", "complaints")
 
 
-class Place(Struct, frozen=True, omit_defaults=True):
+class PagePosition(Struct, frozen=True, omit_defaults=True):
     """Where a page begins. since: of contacts that were changed after that, `first` at the first page."""
 
     list: str = ""
@@ -69,12 +69,12 @@ class MailchimpAccount(BaseAccount):
         super().__init__(settings)
         match = _KEY.fullmatch(settings.key)
         if not match:
-            raise AccountError("bad_key", service=self.label, example=self.key_example)
+            raise ServiceRefused("bad_key", service=self.label, example=self.key_example)
         origin = Origin(f"{match[1]}.api.mailchimp.com", 443, True)
         let_in = {"Authorization": f"Basic {b64encode(f'samizdat:{settings.key}'.encode()).decode()}"}
         origin = read_origin(settings.endpoint) if settings.endpoint else origin
         self._http = AccountHttp(self.label, origin, let_in, settings)
-        self._pages: Mapping[str, Callable[[Place], Page]] = {
+        self._pages: Mapping[str, Callable[[PagePosition], AccountPage]] = {
             "lists": self._lists,
             "fields": self._fields,
             "groups": self._groups,
@@ -114,11 +114,11 @@ class MailchimpAccount(BaseAccount):
             uncopied={name: total for name, path in beside.items() if (total := self._total(path))},
         )
 
-    def page(self, section: str, cursor: str, since: str) -> Page:
+    def page(self, section: str, cursor: str, since: str) -> AccountPage:
         try:
-            place = json.decode(cursor, type=Place) if cursor else Place(first=since, since=since)
+            place = json.decode(cursor, type=PagePosition) if cursor else PagePosition(first=since, since=since)
         except DecodeError:  # Of another version.
-            place = Place(first=since, since=since)
+            place = PagePosition(first=since, since=since)
         try:
             return self._pages[section](place)
         except (ValueError, TypeError):
@@ -145,7 +145,7 @@ class MailchimpAccount(BaseAccount):
         """How many a collection has; 0 where the account has none of the kind."""
         try:
             return number(within(self._get(path, count=1, fields="total_items", **query), "total_items"))
-        except AccountError as error:
+        except ServiceRefused as error:
             if error.code == "not_found":
                 return 0
             raise
@@ -155,40 +155,40 @@ class MailchimpAccount(BaseAccount):
 
     def _list_ids(self) -> list[str]:
         """In an order that stays."""
-        found: list[str] = []
+        all_ids: list[str] = []
         while True:
-            document = self._get("/lists", count=PAGE, offset=len(found), fields="lists.id,total_items")
+            document = self._get("/lists", count=PAGE, offset=len(all_ids), fields="lists.id,total_items")
             ids = [id for each in objects(document, "lists") if (id := _id(each))]
-            found += ids
+            all_ids += ids
             if len(ids) < PAGE:
-                return sorted(set(found))
+                return sorted(set(all_ids))
 
     def _collection(
-        self, path: str, name: str, place: Place, read: Callable[[Mapping[str, Any]], Item | None], size: int = PAGE,
-        **query: str | int,
-    ) -> Page:  # fmt: skip
+        self, path: str, name: str, place: PagePosition, read: Callable[[Mapping[str, Any]], Item | None],
+        size: int = PAGE, **query: str | int,
+    ) -> AccountPage:  # fmt: skip
         """A page of a collection of the whole account."""
         document = self._get(path, count=size, offset=place.offset, **query)
-        found = objects(document, name)
-        items = tuple(item for each in found if (item := read(each)))
-        more = len(found) >= size
-        return Page(items=items, cursor=_cursor(Place(offset=place.offset + size)) if more else "")
+        documents = objects(document, name)
+        items = tuple(item for each in documents if (item := read(each)))
+        more = len(documents) >= size
+        return AccountPage(items=items, cursor=_cursor(PagePosition(offset=place.offset + size)) if more else "")
 
-    def _of_lists(self, place: Place, ask: Callable[[str], Iterator[Item]], left_out: str) -> Page:
+    def _of_lists(self, place: PagePosition, ask: Callable[[str], Iterator[Item]], left_out: str) -> AccountPage:
         """All that one list has; the next page is the next list's. Private ones are counted, and stay out."""
         id = place.list or next(iter(self._list_ids()), "")
         if not id:
-            return Page()
+            return AccountPage()
         try:
-            found = [*ask(id)]
-        except AccountError as error:
+            of_list = [*ask(id)]
+        except ServiceRefused as error:
             if error.code != "not_found":  # The list was deleted meanwhile.
                 raise
-            found = []
-        items = tuple(item for item in found if not _is_private(item))
+            of_list = []
+        items = tuple(item for item in of_list if not _is_private(item))
         following = self._after(id)
-        out = {left_out: len(found) - len(items)} if len(found) > len(items) else {}
-        return Page(items=items, cursor=_cursor(Place(list=following)) if following else "", left_out=out)
+        out = {left_out: len(of_list) - len(items)} if len(of_list) > len(items) else {}
+        return AccountPage(items=items, cursor=_cursor(PagePosition(list=following)) if following else "", left_out=out)
 
     def _after(self, list_id: str) -> str:
         return next((id for id in self._list_ids() if id > list_id), "")
@@ -196,18 +196,18 @@ class MailchimpAccount(BaseAccount):
     def _all(self, path: str, name: str, **query: str | int) -> Iterator[Mapping[str, Any]]:
         offset = 0
         while True:
-            found = objects(self._get(path, count=PAGE, offset=offset, **query), name)
-            yield from found
+            documents = objects(self._get(path, count=PAGE, offset=offset, **query), name)
+            yield from documents
             offset += PAGE
-            if len(found) < PAGE:
+            if len(documents) < PAGE:
                 return
 
     # -- sections --
 
-    def _lists(self, place: Place) -> Page:
+    def _lists(self, place: PagePosition) -> AccountPage:
         return self._collection("/lists", "lists", place, _list, exclude_fields="lists._links,lists.stats")
 
-    def _fields(self, place: Place) -> Page:
+    def _fields(self, place: PagePosition) -> AccountPage:
         return self._of_lists(place, self._fields_of, "donor_fields")
 
     def _fields_of(self, list_id: str) -> Iterator[Item]:
@@ -220,7 +220,7 @@ class MailchimpAccount(BaseAccount):
             if tag:
                 yield Item("fields", f"{list_id} {tag}", text(each.get("name"), 200), list_id, details=details)
 
-    def _groups(self, place: Place) -> Page:
+    def _groups(self, place: PagePosition) -> AccountPage:
         return self._of_lists(place, self._groups_of, "donor_groups")
 
     def _groups_of(self, list_id: str) -> Iterator[Item]:
@@ -232,7 +232,7 @@ class MailchimpAccount(BaseAccount):
                 if id := _id(each):
                     yield Item("groups", id, text(each.get("name"), 200), list_id, details=details)
 
-    def _tags(self, place: Place) -> Page:
+    def _tags(self, place: PagePosition) -> AccountPage:
         return self._of_lists(place, self._tags_of, "donor_tags")
 
     def _tags_of(self, list_id: str) -> Iterator[Item]:
@@ -240,7 +240,7 @@ class MailchimpAccount(BaseAccount):
             if id := text(each.get("id"), 40):
                 yield Item("tags", id, text(each.get("name"), 200), list_id)
 
-    def _segments(self, place: Place) -> Page:
+    def _segments(self, place: PagePosition) -> AccountPage:
         return self._of_lists(place, self._segments_of, "donor_tags")
 
     def _segments_of(self, list_id: str) -> Iterator[Item]:
@@ -253,26 +253,26 @@ class MailchimpAccount(BaseAccount):
             if id and each.get("type") == "saved":
                 yield Item("segments", id, text(each.get("name"), 200), list_id, details=details)
 
-    def _campaigns(self, place: Place) -> Page:
+    def _campaigns(self, place: PagePosition) -> AccountPage:
         unwanted = "campaigns._links,campaigns.report_summary,campaigns.tracking"
         return self._collection("/campaigns", "campaigns", place, _campaign, FEW, exclude_fields=unwanted)
 
-    def _templates(self, place: Place) -> Page:
+    def _templates(self, place: PagePosition) -> AccountPage:
         query = {**_ONLY["templates"], "exclude_fields": "templates._links"}
         return self._collection("/templates", "templates", place, _template, FEW, **query)
 
-    def _files(self, place: Place) -> Page:
+    def _files(self, place: PagePosition) -> AccountPage:
         unwanted = "files._links,files.thumbnail_url,files.created_by"
         return self._collection("/file-manager/files", "files", place, _file, FEW, exclude_fields=unwanted)
 
-    def _reports(self, place: Place) -> Page:
+    def _reports(self, place: PagePosition) -> AccountPage:
         wanted = ("id", "campaign_title", "list_id", "subject_line", "send_time", *_TOTALS)
         fields = ",".join(["total_items", *(f"reports.{name}" for name in wanted)])
         return self._collection("/reports", "reports", place, _report, PAGE, fields=fields)
 
     # -- contacts --
 
-    def _contacts(self, place: Place) -> Page:
+    def _contacts(self, place: PagePosition) -> AccountPage:
         """Sorted by when they were changed. Where the next page begins is told by that time and not by an offset:
         whoever is changed meanwhile moves to the end, so with offsets somebody would be passed over for each. Those
         with one time, as of an import, are told apart by an offset within it."""
@@ -280,15 +280,15 @@ class MailchimpAccount(BaseAccount):
             first = next(iter(self._list_ids()), "")
             place = structs.replace(place, list=first, walk=_WALKS[0])
         if not place.list:
-            return Page()
+            return AccountPage()
         try:
             return self._complaints(place) if place.walk == "complaints" else self._walk(place)
-        except AccountError as error:
+        except ServiceRefused as error:
             if error.code != "not_found":
                 raise
-            return Page(cursor=self._next_walk(place, is_last=True))
+            return AccountPage(cursor=self._next_walk(place, is_last=True))
 
-    def _walk(self, place: Place) -> Page:
+    def _walk(self, place: PagePosition) -> AccountPage:
         query: dict[str, str | int] = {
             "count": PAGE, "offset": place.offset, "sort_field": "last_changed", "sort_dir": "ASC",
             "exclude_fields": UNWANTED,
@@ -303,29 +303,29 @@ class MailchimpAccount(BaseAccount):
         is_last = len(members) < PAGE or place.offset > number(within(document, "total_items"))
         cursor = self._next_walk(place) if is_last else _cursor(_further(place, members))
         left_out = {"no_address": len(read) - len(contacts)} if len(read) > len(contacts) else {}
-        return Page(contacts, cursor=cursor, left_out=left_out)
+        return AccountPage(contacts, cursor=cursor, left_out=left_out)
 
-    def _complaints(self, place: Place) -> Page:
+    def _complaints(self, place: PagePosition) -> AccountPage:
         """Who called an email spam. They are unsubscribed as well, without a word of why."""
         path = f"/lists/{place.list}/abuse-reports"
         document = self._get(path, count=PAGE, offset=place.offset, exclude_fields="abuse_reports.merge_fields")
-        found = objects(document, "abuse_reports")
+        reports = objects(document, "abuse_reports")
         contacts = tuple(
             Contact(address, "complained", place.list, left=moment(each.get("date")), is_partial=True)
-            for each in found
+            for each in reports
             if (address := text(each.get("email_address"), 320).strip())
         )
-        more = len(found) >= PAGE
+        more = len(reports) >= PAGE
         further = structs.replace(place, offset=place.offset + PAGE)
-        return Page(contacts, cursor=_cursor(further) if more else self._next_walk(place))
+        return AccountPage(contacts, cursor=_cursor(further) if more else self._next_walk(place))
 
-    def _next_walk(self, place: Place, *, is_last: bool = False) -> str:
+    def _next_walk(self, place: PagePosition, *, is_last: bool = False) -> str:
         """Where those of the same list go on, else the next list."""
         walk = _WALKS.index(place.walk) + 1 if place.walk in _WALKS and not is_last else len(_WALKS)
         if walk < len(_WALKS):
-            return _cursor(Place(place.list, _WALKS[walk], place.first, place.first))
+            return _cursor(PagePosition(place.list, _WALKS[walk], place.first, place.first))
         following = self._after(place.list)
-        return _cursor(Place(following, _WALKS[0], place.first, place.first)) if following else ""
+        return _cursor(PagePosition(following, _WALKS[0], place.first, place.first)) if following else ""
 
     def _private_of(self, list_id: str) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
         """Tags of fields, and ids of tags and groups, that say who gives."""
@@ -341,11 +341,11 @@ class MailchimpAccount(BaseAccount):
 # -- what their documents become --------------------------------------------------------------------------------------
 
 
-def _cursor(place: Place) -> str:
+def _cursor(place: PagePosition) -> str:
     return json.encode(place).decode()
 
 
-def _further(place: Place, members: Sequence[Mapping[str, Any]]) -> Place:
+def _further(place: PagePosition, members: Sequence[Mapping[str, Any]]) -> PagePosition:
     last = moment(members[-1].get("last_changed"))
     since = (datetime.fromisoformat(last) - timedelta(seconds=1)).isoformat() if last else ""
     if since > place.since:

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from samizdat.core.fields import STANDARD_FIELDS
+from samizdat.core.fields import RESERVED_TAGS, STANDARD_FIELDS
 
 
 def plain(label: str) -> str:
@@ -126,38 +126,6 @@ WORD_STATUS = {word: status for status, words in STATUS_WORDS.items() for word i
 YES = table("true,yes,y,1,t,да,ja,oui,sí,si,on,checked")
 NO = table("false,no,n,0,f,нет,nein,non,off,unchecked,null,none")
 
-# Names that mean something else in a letter (core/content/mergetable.py), so no field may have them.
-RESERVED = frozenset(
-    {
-        "EMAIL",
-        "TO",
-        "DATE",
-        "SUBJECT",
-        "IF",
-        "IFNOT",
-        "ELSE",
-        "ELSEIF",
-        "ELIF",
-        "END",
-        "ENDIF",
-        "INTERESTED",
-        "ARCHIVE",
-        "UNSUB",
-        "UPDATE",
-        "FORWARD",
-        "REWARDS",
-        "ABUSE",
-        "UNIQID",
-        "LIST",
-        "USER",
-        "MC",
-        "SURVEY",
-        "POLL",
-        "HTML",
-        "URL",
-        "TRANSLATE",
-    }
-)
 CYRILLIC = dict(zip("абвгдеёзийклмнопрстуфыэіїєґў", "abvgdeeziyklmnoprstufyeiiegu", strict=True)) | {
     "ж": "zh",
     "х": "kh",
@@ -178,7 +146,7 @@ class Tagger:
 
     def __init__(self) -> None:
         self._given: dict[tuple[str, int], str] = {}
-        self._taken = set(STANDARD_FIELDS) | RESERVED
+        self._taken = set(STANDARD_FIELDS) | RESERVED_TAGS
 
     def tag(self, label: str, occurrence: int) -> str:
         key = (plain(label), occurrence)

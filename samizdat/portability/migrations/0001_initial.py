@@ -55,6 +55,28 @@ class Migration(InitialMigration):
             ],
         ),
         migrations.CreateModel(
+            name='AccountCopy',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('settings_sealed', models.BinaryField(db_default=b'', default=b'')),
+                ('progress_sealed', models.BinaryField(db_default=b'', default=b'')),
+                ('owner', models.CharField(blank=True, db_default='', default='', max_length=40)),
+                ('heartbeat', models.DateTimeField(null=True)),
+                ('created', models.DateTimeField()),
+                ('organization', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='account_copies', to='accounts.organization')),
+            ],
+        ),
+        migrations.CreateModel(
+            name='AccountCopyPiece',
+            fields=[
+                ('pk', models.CompositePrimaryKey('copy_id', 'number', blank=True, editable=False, primary_key=True, serialize=False)),
+                ('number', models.PositiveIntegerField()),
+                ('section', models.PositiveSmallIntegerField()),
+                ('blob', models.BinaryField()),
+                ('copy', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='pieces', to='portability.accountcopy')),
+            ],
+        ),
+        migrations.CreateModel(
             name='RecipientKey',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

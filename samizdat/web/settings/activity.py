@@ -33,7 +33,7 @@ from samizdat.web.permissions import address
 AREAS: dict[str, tuple[Promise, tuple[str, ...]]] = {
     "transfer": (
         lazy("Import and export"),
-        ("subscribers.import", "subscribers.export", "campaigns.restored", "log.exported"),
+        ("subscribers.import", "subscribers.export", "standing_copy.", "campaigns.restored", "log.exported"),
     ),
     "campaigns": (
         lazy("Campaigns"),

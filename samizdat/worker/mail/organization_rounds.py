@@ -14,8 +14,10 @@ from samizdat.delivery.actions import spare_check
 from samizdat.incoming import listed_bounces
 from samizdat.incoming.seeds import copies
 from samizdat.logs import where_it_broke
+from samizdat.portability.account_copies import actions as account_actions
 from samizdat.vault import locks
 from samizdat.vault.errors import OrganizationLocked
+from samizdat.worker.stopping import stopping
 
 log = logging.getLogger("samizdat.worker")
 
@@ -72,6 +74,21 @@ class OrganizationRounds:
                 self._due[number] = time.monotonic() + self._again
 
 
+def _copy_accounts(number: int, now: datetime) -> None:
+    account_actions.copy_due(number, now=dbclock.now, stop=stopping.is_set)
+
+
+def _look_at_accounts(number: int, now: datetime) -> None:
+    account_actions.look_at_all(number, now=dbclock.now)
+
+
+def _with_copies(_now: datetime) -> set[int]:
+    return account_actions.organizations()
+
+
 seeds = OrganizationRounds("seeds", copies.organizations, copies.go_on)
 bounces = OrganizationRounds("listed bounces", listed_bounces.organizations, listed_bounces.fetch_due, 60.0)
 spares = OrganizationRounds("spare domains", spare_check.organizations, spare_check.look, 86_400.0)
+account_copies = OrganizationRounds("standing copies", _with_copies, _copy_accounts)
+# A closed account is an alarm within a minute.
+account_looks = OrganizationRounds("accounts elsewhere", _with_copies, _look_at_accounts)

@@ -46,6 +46,7 @@ from samizdat.health.topics import TOPICS
 from samizdat.incoming import complaints
 from samizdat.incoming.seeds.copies import NOT_ARRIVING
 from samizdat.portability import approval
+from samizdat.portability.account_copies.copying import REFUSED as ACCOUNT_REFUSED
 from samizdat.portability.models import Export
 from samizdat.portability.permits import EXPORTED
 from samizdat.vault.locks import unlocked
@@ -116,6 +117,8 @@ def _due(now: datetime) -> list["_AdminAlert"]:
     alerts += [_told_of_health(event) for event in of_health if _is_due(_of(event))]
     of_backups = events.filter(kind__in=(BACKUPS_LATE, BACKUP_FAILED, PLACE_ADDED, PLACE_REMOVED), at__gt=since)
     alerts += [_told_of_backups(event) for event in of_backups if _is_due(_of(event))]
+    elsewhere = events.filter(kind=ACCOUNT_REFUSED, at__gt=since)
+    alerts += [_told_of_account(event) for event in elsewhere if _is_due(_of(event))]
     alerts += [_told_of_destruction(event) for event in steps if _is_due(_of(event))]
     alerts += [_told_of_keys(event) for event in of_keys if _is_due(_of(event))]
     alerts += [_told_of_route(event) for event in turned if _is_due(_of(event))]
@@ -248,6 +251,10 @@ def _told_of_backups(event: Event) -> _AdminAlert:
     if event.kind == PLACE_REMOVED:
         return _told_of_event(event, lambda: _("Backup place removed: %(name)s"), _place_removed_text)
     return _told_of_event(event, lambda: _("A backup failed its restore test: %(name)s"), _unrestored_text)
+
+
+def _told_of_account(event: Event) -> _AdminAlert:
+    return _told_of_event(event, lambda: _("Act now: an account of %(name)s may be closed"), _account_text)
 
 
 def _told_of_health(event: Event) -> _AdminAlert:
@@ -592,6 +599,18 @@ def _topics(topics: list[str]) -> dict[str, str]:
 def _unrestored_text(organization: Organization) -> str:
     first = _("The newest backup of the installation of %(name)s couldn’t be restored in this week’s test.")
     last = _("Ask your server admin to run: samizdat backup test. It says what’s wrong and what to do.")
+    return "\n\n".join([first % named(organization), last]) + "\n"
+
+
+def _account_text(organization: Organization) -> str:
+    first = _(
+        "A newsletter service that %(name)s uses no longer lets Samizdat copy the account there. It may have been "
+        "closed."
+    )
+    last = _(
+        "If none of you deleted the API key, sign in there now and download what you can. What was copied until now "
+        "is here. Ask your server admin to run: samizdat standing-copy restore"
+    )
     return "\n\n".join([first % named(organization), last]) + "\n"
 
 

@@ -191,6 +191,11 @@ def listed_bounces(now: datetime) -> None:
     organization_rounds.bounces.look(now)
 
 
+def standing_copies(now: datetime) -> None:
+    organization_rounds.account_looks.look(now)
+    organization_rounds.account_copies.look(now)
+
+
 def spare_domains(now: datetime) -> None:
     organization_rounds.spares.look(now)
 
@@ -277,6 +282,7 @@ SLOW: dict[str, Deed] = {
     "seed mailboxes": seed_mailboxes,
     "bounces that providers list": listed_bounces,
     "records of spare domains": spare_domains,
+    "standing copies": standing_copies,
     "room for incoming mail": room_for_mail,
     "incoming mail": incoming_mail,
     "organizations for the public database": publish.missing_places,

@@ -1,0 +1,201 @@
+"""standing-copy add, run, status, restore, remove: an account at another newsletter service, copied while it lives."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from samizdat.cli import bootstrap
+from samizdat.cli.output import CommandFailed, common, confirm, progress, say, table
+
+if TYPE_CHECKING:
+    from samizdat.portability.models import AccountCopy
+
+STATUSES = ("subscribed", "unsubscribed", "cleaned", "complained", "nonsubscribed", "pending", "archived")
+COUNTS = ("added", "updated", "unchanged", "skipped", "rejected")
+# Bytes of a file with a key.
+LONGEST_KEY = 4_096
+
+
+@click.group("standing-copy")
+def standing_copy() -> None:
+    """Copies of accounts at other newsletter services, kept up to date while those accounts live."""
+
+
+@standing_copy.command("add")
+@click.argument("service")
+@click.option(
+    "--key-file",
+    default="-",
+    metavar="FILE",
+    help="A file with the API key. Without it, the key is asked for, or read from standard input.",
+)
+@common
+def copy_add(service: str, key_file: str) -> None:
+    """Add an account at SERVICE, such as mailchimp. The service is asked whether it accepts the API key.
+
+    The key is stored encrypted. The worker copies the account at once, and then each night.
+    """
+    bootstrap.open_house()
+    from samizdat.portability.account_copies import actions
+
+    row = actions.add(bootstrap.organization(), service, _key(key_file), now=bootstrap.now())
+    document = _document(row)
+    say(
+        document,
+        f"Standing copy {row.pk} added: {document['account'] or service} at {document['service']}, "
+        f"{document['there']['contacts']:,} contacts.",
+        f"Copy it now: samizdat standing-copy run {row.pk}",
+    )
+
+
+def _key(file: str) -> str:
+    if file == "-" and sys.stdin.isatty():
+        return bootstrap.ask("API key: ")
+    if file == "-":
+        return _first_line(sys.stdin.readline(LONGEST_KEY))
+    with Path(file).open(encoding="utf-8-sig") as opened:
+        return _first_line(opened.readline(LONGEST_KEY))
+
+
+def _first_line(text: str) -> str:
+    if not text.strip():
+        raise CommandFailed("The first line has no API key. Write it there and try again.", "no_key")
+    return text.strip()
+
+
+@standing_copy.command("run")
+@click.argument("number", metavar="[ID]", type=int, required=False)
+@common
+def copy_run(number: int | None) -> None:
+    """Copy what is new now. If it was stopped, run it again: it continues."""
+    bootstrap.open_house()
+    from samizdat.portability.account_copies import actions, copying
+
+    row = actions.copy_numbered(bootstrap.organization(), number)
+    with progress("Copying", "contacts") as shown:
+
+        def tell(section: str, lines: int, whole: int) -> None:
+            if section == "contacts":
+                shown.show(lines, whole, lines)
+
+        done = copying.run(row.pk, now=bootstrap.now, tell=tell)
+    say(_document(done), *_lines(done))
+
+
+@standing_copy.command("status")
+@click.argument("number", metavar="[ID]", type=int, required=False)
+@common
+def copy_status(number: int | None) -> None:
+    """What is copied, what the service says that there is, and what went wrong."""
+    bootstrap.open_house()
+    from samizdat.portability.account_copies import actions
+    from samizdat.portability.account_copies.records import copies_of
+
+    organization = bootstrap.organization()
+    rows = copies_of(organization) if number is None else [actions.copy_numbered(organization, number)]
+    lines = [line for row in rows for line in _lines(row)]
+    say(
+        {"copies": [_document(row) for row in rows]},
+        *(lines or ["No account is being copied. Add one: samizdat standing-copy add mailchimp"]),
+    )
+
+
+@standing_copy.command("restore")
+@click.argument("number", metavar="[ID]", type=int, required=False)
+@click.option("--only", default="", metavar="NAME", help="One list of the account; all of them if not given.")
+@click.option("--list", "name", metavar="NAME", help="The list to import into. Default: lists named as in the account.")
+@common
+def copy_restore(number: int | None, only: str, name: str | None) -> None:
+    """Create lists from a copy and import its contacts, with status, times of consent, fields and tags.
+
+    Subscribers who unsubscribed, here or there, stay unsubscribed. If it was stopped, run it again: it continues.
+    """
+    bootstrap.open_house()
+    from samizdat.audience.queries import list_named
+    from samizdat.portability.account_copies import actions, restoring
+
+    organization = bootstrap.organization()
+    row = actions.copy_numbered(organization, number)
+    names = restoring.list_names(row)
+    to = list_named(organization, name) if name else None
+    if to is not None and not only and len(names) > 1:
+        listed = ", ".join(names.values())
+        raise CommandFailed(f"The account has several lists. Say which one with --only: {listed}.", "which_list")
+    with progress("Importing", "contacts") as shown:
+        done = restoring.restore(
+            row, only=only, to=to, now=bootstrap.now, tell=lambda at, whole: shown.show(at, whole, at)
+        )
+    results = [
+        {"list": each.list.pk, "name": each.name, **{word: each.counts.get(word, 0) for word in COUNTS}}
+        for each in done
+    ]
+    rows = [(each["name"], *[each[word] for word in COUNTS]) for each in results]
+    say({"lists": results}, *table(("list", *COUNTS), rows))
+
+
+@standing_copy.command("remove")
+@click.argument("number", metavar="ID", type=int)
+@common
+def copy_remove(number: int) -> None:
+    """Delete a copy with everything in it, and its API key. Nothing changes at the service."""
+    bootstrap.open_house()
+    from samizdat.portability.account_copies import actions
+
+    row = actions.copy_numbered(bootstrap.organization(), number)
+    document = _document(row)
+    confirm(
+        f"Delete standing copy {number} of {document['account']}, with {sum(document['here'].values()):,} contacts? "
+        "If the account is closed, they are lost."
+    )
+    actions.remove(row, now=bootstrap.now())
+    say(
+        {"id": number, "removed": True},
+        f"Standing copy {number} was deleted. Earlier backups still have it, encrypted. Delete the API key at "
+        f"{document['service']} too.",
+    )
+
+
+def _document(row: "AccountCopy") -> dict[str, Any]:
+    from samizdat.portability.account_copies.records import progress_of, settings_of
+
+    settings, at = settings_of(row), progress_of(row)
+    here = {status: sum(each.get(status, 0) for each in at.people.values()) for status in STATUSES}
+    return {
+        "id": row.pk,
+        "service": settings.label,
+        "account": settings.title,
+        "running": at.section or None,
+        "began": at.began,
+        "finished": at.finished,
+        "refused": at.refused,
+        "error": at.problem.sentence if at.problem.code else None,
+        "here": here,
+        "copied": at.lines,
+        "there": {"contacts": at.totals.contacts, **at.totals.sections},
+        "not_copied": at.totals.uncopied,
+        "left_out": at.left_out,
+    }
+
+
+def _lines(row: "AccountCopy") -> list[str]:
+    document = _document(row)
+    finished = document["finished"]
+    when = f"last copied {finished:%Y-%m-%d %H:%M} UTC" if finished else "not copied whole yet"
+    if document["running"]:
+        when += f"; at: {document['running']}"
+    counts = ", ".join(f"{many:,} {status}" for status, many in document["here"].items() if many)
+    left_out, missing = _listed(document["left_out"]), _listed(document["not_copied"])
+    return [
+        f"{document['id']}: {document['account']} at {document['service']}: {when}",
+        *([f"  contacts: {counts}"] if counts else []),
+        *(f"  {what}: {many:,}" for what, many in document["copied"].items() if what != "contacts" and many),
+        *([f"  left out: {left_out}"] if left_out else []),
+        *([f"  can't be copied: {missing}"] if missing else []),
+        *([f"  {document['error']}"] if document["error"] else []),
+    ]
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{many:,} {what.replace('_', ' ')}" for what, many in counts.items())
