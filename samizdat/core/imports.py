@@ -133,6 +133,7 @@ SENTENCES = {
     "macros": "{file} contains macros. They are ignored; only the cells are read.",
     "outside_links": "{file} takes cells from other files. We never open those; we read what was last shown.",
     "torn_workbook": "{file} can’t be read as a spreadsheet. Save it as “CSV UTF-8” and choose that file.",
+    "locked_book": "{file} is password-protected. Save it without a password and choose it again.",
     "formulas": "{file}: cell {cell} is a formula, and its result isn’t in the file. Open the spreadsheet in Excel "
     "or LibreOffice, save it and import it again, or save it as “CSV UTF-8”.",
     "large_workbook": "{file} is too large to be read as a spreadsheet. Save it as “CSV UTF-8” and choose that file.",

@@ -19,7 +19,7 @@ from typing import IO, BinaryIO, Self, cast
 
 from samizdat.core import zip_limits
 from samizdat.core.imports import ImportFailed, Problem
-from samizdat.importers.reading import workbook
+from samizdat.importers.reading import ods, workbook
 from samizdat.importers.reading.documents import MAILMAN_START, open_document, parser_of
 from samizdat.importers.reading.text import HEAD, TextEncoding, TextTable, glance, kind_of, scan
 
@@ -31,7 +31,7 @@ SEALED = b"age-encryption.org/v1"
 
 TEXT_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".txt", ".json", ".jsonl", ".xml", ".vcf", ".vcard"})
 DOCUMENT_SUFFIXES = frozenset({".json", ".jsonl", ".xml", ".pck", ".db", ".vcf", ".vcard"})
-PACKED_SUFFIXES = frozenset({".zip", ".xlsx", ".xlsm"})
+PACKED_SUFFIXES = frozenset({".zip", ".xlsx", ".xlsm", ".ods"})
 SPREADSHEET_SUFFIXES = frozenset({".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".numbers"})
 # zipfile lets through whatever its decompressors and a nonsense directory raise.
 DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, struct.error, UnicodeDecodeError)
@@ -181,6 +181,9 @@ class GivenFile:
         if workbook.is_workbook({entry.filename for entry in entries}):
             self._take_workbook(name, file, box)
             return
+        if ods.is_ods(box):
+            self._take_ods(name, box)
+            return
         if _is_other_workbook(entries):
             raise ImportFailed("spreadsheet", file=name)
         if {entry.filename for entry in entries} >= OWN_NAMES:
@@ -230,6 +233,20 @@ class GivenFile:
                 partial(workbook.count_rows, called, box, part),
             )
             self._add(ArchiveMember(called, size, opening, of_book=len(book_sheets) > 1, counting=counting))
+
+    def _take_ods(self, name: str, box: zipfile.ZipFile) -> None:
+        for entry in box.infolist():
+            self._refuse_bombs(name, entry)
+        with sound(name):
+            book_sheets, problems = ods.sheets(name, box)
+        if not book_sheets:
+            raise ImportFailed("empty", file=name)
+        self.problems += problems
+        size = box.getinfo(ods.CONTENT).file_size // len(book_sheets)  # all of them stand in one part
+        for title, number in book_sheets:
+            called = name if len(book_sheets) == 1 else f"{name}/{title}"
+            opening = partial(ods.open_sheet, name, box, number)
+            self._add(ArchiveMember(called, size, opening, of_book=len(book_sheets) > 1))
 
     def _take_inner_zip(self, box: zipfile.ZipFile, entry: zipfile.ZipInfo, depth: int) -> None:
         with sound(entry.filename):
