@@ -2,16 +2,19 @@
 
 import logging
 from collections.abc import Callable
+from typing import Any
 
+import msgspec
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 from ninja.operation import Operation
+from ninja.parser import Parser
 
 from samizdat.accounts.errors import AccountError
-from samizdat.api import lists
+from samizdat.api import fields, lists, subscribers
 from samizdat.api.problems import ApiProblem
 from samizdat.audience.errors import AudienceError
 from samizdat.core.mail.address import BadAddress
@@ -23,6 +26,16 @@ log = logging.getLogger(__name__)
 PREFIX = "/api/v1/"
 DESCRIPTION = "Subscribers, lists and campaigns of one organization, for programs that have a key. Errors are problem \
 details (RFC 9457)."
+
+
+class Json(Parser):
+    """Refuses what JSON has no word for, such as NaN and half a surrogate pair, and depths that Python can't hold."""
+
+    def parse_body(self, request: HttpRequest) -> Any:
+        try:
+            return msgspec.json.decode(request.body or b"null")
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise ValueError from None  # Ninja makes an HttpError of it.
 
 
 class Api(NinjaAPI):
@@ -39,8 +52,13 @@ api = Api(
     docs_url=None,
     openapi_url=None,
     urls_namespace="api",
+    parser=Json(),
 )
 api.add_router("/lists", lists.router)
+api.add_router("/subscribers", subscribers.router)
+api.add_router("/fields", fields.fields)
+api.add_router("/tags", fields.tags)
+api.add_router("/segments", fields.segments)
 
 
 def _as_problem(error: Exception) -> ApiProblem:
@@ -62,7 +80,7 @@ def _as_problem(error: Exception) -> ApiProblem:
             sentence = _("Something in the request isn’t as documented. See `errors`.")
             return ApiProblem(422, "invalid", sentence, errors=[_flaw(flaw) for flaw in error.errors[:100]])
         case HttpError():
-            return ApiProblem(error.status_code, "invalid", _("The request is not valid JSON."))
+            return ApiProblem(error.status_code, "not_json", _("The request is not valid JSON."))
     log.error("A request to the API broke: %s", where_it_broke(error))
     return ApiProblem(500, "broken", _("Something broke. The administrator finds more in the log of the server."))
 

@@ -45,7 +45,7 @@ def all_lists(request: KeyedRequest) -> ListsOut:
     return ListsOut(items=[_out(view) for view in _views(request)])
 
 
-@router.get("/{list_id}", response={200: ListOut, ERRORS: ProblemOut}, auth=ANY, summary="One list")
+@router.get("/{int:list_id}", response={200: ListOut, ERRORS: ProblemOut}, auth=ANY, summary="One list")
 def one_list(request: KeyedRequest, list_id: int) -> ListOut:
     """With how many subscribers it has."""
     insist_on_list(request.auth, list_id)

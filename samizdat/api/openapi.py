@@ -24,7 +24,7 @@ def operations() -> Iterator[Operation]:
         for path, view in router.path_operations.items():
             for operation in view.operations:
                 auth = next(each for each in operation.auth_callbacks if isinstance(each, KeyAuth))
-                whole = PREFIX + f"{prefix}{path}".lstrip("/")
+                whole = PREFIX + f"{prefix}{path}".replace("{int:", "{").lstrip("/")
                 for method in operation.methods:
                     yield Operation(method, whole, auth.scopes, operation.summary or "")
 
@@ -51,6 +51,7 @@ _DESCRIPTIONS = {
     201: "Created.",
     202: "Accepted: it is done soon.",
     204: "Done; there is nothing to say.",
+    400: "The body is not JSON.",
     401: "No key, or one that isn’t valid.",
     403: "The key may not do this.",
     404: "There is no such thing, or it is another’s.",

@@ -21,6 +21,6 @@ class ProblemOut(Schema):
     errors: list[FlawOut] | None = None
 
 
-# What every operation may answer besides: no key, no access, another's or nobody's, refused, keys locked, too many
-# requests, too large, keys out of reach.
-ERRORS = frozenset({401, 403, 404, 413, 422, 423, 429, 503})
+# What every operation may answer besides: no JSON, no key, no access, another's or nobody's, refused, keys locked, too
+# many requests, too large, keys out of reach.
+ERRORS = frozenset({400, 401, 403, 404, 413, 422, 423, 429, 503})

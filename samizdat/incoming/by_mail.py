@@ -28,14 +28,13 @@ from samizdat.core.mail.by_mail import Command, MailRequest
 from samizdat.core.mail.incoming_envelope import Envelope
 from samizdat.core.mail.return_address import PLAIN, token_in, with_token
 from samizdat.core.mail.spf import Ask
+from samizdat.incoming import signup_requests
 from samizdat.incoming.helper_reading import ORDINARY, read_each, signing_domains
 from samizdat.incoming.intake import box_key
 from samizdat.incoming.models import IncomingMail, PolledMailbox
 from samizdat.logs import where_it_broke
-from samizdat.options import confirmations_an_hour
 from samizdat.publicdb import actions as publicdb
 from samizdat.publicdb import intake_boxes
-from samizdat.publicdb.models import Site
 from samizdat.vault import keyring
 
 log = logging.getLogger("samizdat.worker")
@@ -180,9 +179,8 @@ class _CommandDoor:
 
     def _sign_up(self, sender: str, list_: List, details: ListDetails) -> None:
         """As by the form of a list, which confirms it by a mail."""
-        words = {"list": str(list_.pk), "address": sender, "wording": details.purpose}
-        box = self._sealed("signup", words | {"language": leading(self.organization).language, "way": "mail"})
-        publicdb.drop_into_slot(Site(uid=self.organization.uid), box, "signup", range(confirmations_an_hour()))
+        language = leading(self.organization).language
+        signup_requests.lay(self.organization, list_, details, sender, language=language, way="mail", now=self.now)
 
     def _ask(self, sender: str, command: Command, *, is_proven: bool) -> None:
         subscriber = audience.subscriber_at(self.organization, sender)

@@ -44,6 +44,22 @@ def test_a_bound_key_knows_no_other_list(program: Program, bell: Program) -> Non
     assert _code(program.ask("GET", f"/lists/{bell.lists['Bell'].pk}")) == (404, "no_such_list")
 
 
+def test_fields_tags_and_segments_are_listed(program: Program, bell: Program) -> None:
+    from samizdat.audience import actions
+    from samizdat.audience.segment_conditions.list_status import ListCondition
+
+    letter = program.lists["Letter"]
+    actions.add_field(program.organization, "FNAME", "First name", now=NOW)
+    actions.add_subscriber(program.organization, "ada@r.example", letter, consent="Yes.", tags=["press"], now=NOW)
+    actions.add_segment(program.organization, "Here", ListCondition(letter.pk), now=NOW)
+    field = {"tag": "FNAME", "label": "First name", "kind": "text", "required": False, "choices": []}
+    assert program.ask("GET", "/fields") == (200, {"items": [field]})
+    assert [item["name"] for item in program.ask("GET", "/tags")[1]["items"]] == ["press"]
+    assert [item["name"] for item in program.ask("GET", "/segments")[1]["items"]] == ["Here"]
+    for path in ("/fields", "/tags", "/segments"):
+        assert bell.ask("GET", path) == (200, {"items": []})
+
+
 def test_without_a_key_that_works_there_is_nothing(program: Program) -> None:
     for token in ("", "smz_" + "a" * 40, program.token[:-1]):
         response = Program(program.organization, token=token).call("GET", "/lists")
@@ -59,7 +75,7 @@ def test_without_a_key_that_works_there_is_nothing(program: Program) -> None:
 
 def test_other_paths_and_methods_are_refused_as_problems(program: Program) -> None:
     assert _code(program.ask("GET", "/nothing")) == (404, "no_such_path")
-    assert _code(program.ask("GET", "/lists/word")) == (422, "invalid")
+    assert _code(program.ask("GET", "/lists/word")) == (404, "no_such_path")
     response = program.call("DELETE", "/lists")
     assert _code((405, json.loads(response.content))) == (405, "method_not_allowed")
     assert response["Allow"] == "GET"
