@@ -3,6 +3,7 @@ of them elsewhere in its files goes. So does what a former instance key wrapped 
 outside of the database, as in a backup, has them still."""
 
 import logging
+import time
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
@@ -13,10 +14,19 @@ from samizdat.vault.models import KeyDestruction, LockCodeSet, StrictKey, VaultK
 
 log = logging.getLogger("samizdat.worker")
 
+_NOT_CLEARED = "The database could not be cleared of keys that were destroyed or replaced (%s)."
+
 # Bytes of a file that are searched at a time, and of a key by which it is known.
 _PORTION, _KNOWN_BY = 1 << 20, 32
 # PostgreSQL: a table is rewritten alone, and whoever asks for it meanwhile waits behind us.
 _LONGEST_WAIT = "10s"
+# Seconds to wait for transactions that still see what was there before, and between two looks.
+READERS, PAUSE = 5.0, 0.1
+# Of other sessions, as far as this role may see them.
+_OLDER = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
+    "AND age(backend_xmin) > age(%s::text::xid)"
+)
 
 
 def overwrite(organization: HasKeys) -> list[bytes]:
@@ -38,9 +48,11 @@ def scrub(before: Collection[bytes], tables: Sequence[str] = (VaultKey._meta.db_
         return False  # Of a test.
     try:
         if connection.vendor == "postgresql":
+            _wait_for_readers()
             _run(f"SET lock_timeout = '{_LONGEST_WAIT}'")
             try:
-                _run(f"VACUUM FULL {', '.join(tables)}")
+                for table in tables:
+                    _rewrite(table)
             finally:
                 _run("RESET lock_timeout")
             return False
@@ -50,8 +62,34 @@ def scrub(before: Collection[bytes], tables: Sequence[str] = (VaultKey._meta.db_
             _run("PRAGMA wal_checkpoint(TRUNCATE)")
         return not _is_left(before)
     except (DatabaseError, OSError) as error:
-        log.error("The database could not be cleared of keys that were destroyed (%s).", type(error).__name__)
+        log.error(_NOT_CLEARED, type(error).__name__)
         return False
+
+
+def _rewrite(table: str) -> None:
+    try:
+        _run(f"VACUUM FULL {table}")
+    except DatabaseError as error:  # Somebody holds this one; the others go on.
+        log.error(_NOT_CLEARED, type(error).__name__)
+
+
+def _wait_for_readers() -> None:
+    """A table that is written anew keeps rows that a transaction from before still sees: that of a backup, of a dump or
+    of a page that is being made."""
+    until = time.monotonic() + READERS
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_current_xact_id()::xid::text")
+        (ours,) = cursor.fetchone()
+        while True:
+            cursor.execute(_OLDER, [ours])
+            if not cursor.fetchone()[0]:
+                return
+            if time.monotonic() > until:
+                log.warning(
+                    "Another transaction is open, so PostgreSQL keeps keys of before until its next VACUUM FULL."
+                )
+                return
+            time.sleep(PAUSE)
 
 
 def _run(statement: str) -> None:

@@ -65,6 +65,59 @@ def test_once_it_is_finished_nothing_on_the_disk_opens_the_new_key(former: Insta
     assert not left(pending | signing)
 
 
+@pytest.fixture
+def reader(former: InstanceSource) -> Iterator[Any]:
+    """Another session, with a transaction that sees what is there now."""
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite overwrites what is deleted.")
+    other = connection.copy()
+    other.set_autocommit(False)
+    with other.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        cursor.execute("SELECT count(*) FROM accounts_organization")
+    yield other
+    other.close()
+
+
+def test_a_transaction_from_before_is_waited_for(
+    former: InstanceSource, reader: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a backup. Its rows would be written anew with the others."""
+    before, waited = wrapped(), []
+
+    def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        reader.rollback()
+
+    monkeypatch.setattr(destruction.time, "sleep", sleep)
+    instance_exchange.exchange(former, NEW, [])
+    assert len(waited) == 1 and not left(before)
+
+
+def test_a_table_that_somebody_holds_keeps_the_others_from_nothing(
+    former: InstanceSource, reader: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    reader.rollback()
+    instance_exchange.exchange(former, NEW, [])
+    pending = {bytes(NextInstanceKey.objects.get().wrapped)}
+    with reader.cursor() as cursor:
+        cursor.execute("LOCK TABLE vault_proof IN ACCESS SHARE MODE")
+    monkeypatch.setattr(destruction, "_LONGEST_WAIT", "100ms")
+    monkeypatch.setattr(destruction, "_wait_for_readers", lambda: None)
+    assert instance_exchange.finish(InstanceSource(NEW))
+    assert "could not be cleared" in caplog.text and not left(pending)
+
+
+def test_one_that_goes_on_keeps_nobody_waiting(
+    former: InstanceSource, reader: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(destruction, "READERS", 0.0)
+    monkeypatch.setattr(destruction, "_LONGEST_WAIT", "100ms")
+    instance_exchange.exchange(former, NEW, [])
+    assert keyring.belongs(InstanceSource(NEW)) is True
+    assert "Another transaction is open" in caplog.text
+
+
 def test_keys_that_were_kept_before_leave_nothing_either(former: InstanceSource) -> None:
     instance_exchange.exchange(former, NEW, [])
     instance_exchange.finish(InstanceSource(NEW))
