@@ -34,7 +34,7 @@ NAMES = set(
     Backblaze Dropbox Hetzner MinIO Nextcloud SFTP SSH Scaleway rclone
     SES apikey broadcast Excel LibreOffice GDPR JavaScript SMS ZIP alt html index en
     NTP OpenSSH config rclone IPv to Caddyfile nginx redirect
-    vCard ODS AAAA Landlock Linux Python SQLite hunspell logrotate
+    vCard ODS DNC preferences Mautic AAAA Landlock Linux Python SQLite hunspell logrotate
     """.split()  # noqa: SIM905
 ) | set(
     # Menus and events of sending providers, as they stand there.

@@ -158,6 +158,8 @@ SENTENCES = {
     "import it separately.",
     "lists_unsaid": "{file} doesn’t say who unsubscribed from which list: listmonk doesn’t export that. Export "
     "only the people subscribed to one list, or say what their status is.",
+    "mautic_unsaid": "{file} doesn’t say who must not be contacted: Mautic doesn’t export that. Import a report with "
+    "“DNC preferences” too, or say what their status is.",
     "out_ip": "Left out: {labels}. It was derived from an IP address. We don’t store where people were.",
     "out_reading": "Left out: {labels}. It shows how or where people read. We don’t store it.",
     "out_provider": "Left out: {labels}. It only has a meaning in the service it comes from.",

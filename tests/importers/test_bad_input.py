@@ -324,6 +324,10 @@ def test_a_row_as_wide_as_a_document_is_read_without_being_copied_for_each_piece
         ('{"email": "a@x.org", "more": {"x": [1]}}', 1),
         ('{"email": "a@x.org"}\n{"email": "b@x.org"}\n\n', 2),
         ('{"email": "a@x.org", "tags": []}', 1),
+        ('{"data": {"page": 1, "contacts": [{"email": "a@x.org"}, {"email": "b@x.org"}]}, "links": [{"x": 1}]}', 2),
+        ('{"a": {"b": {"c": [{"email": "a@x.org"}, {"email": "b@x.org"}]}}}', 2),
+        ('{"a": {"b": {"c": {"d": {"e": [{"email": "a@x.org"}, {"email": "b@x.org"}]}}}}}', 1),
+        ('{"email": "a@x.org", "giving": {"history": [{"year": 1}, {"year": 2}]}}', 1),
         ("[]", 0),
     ],
 )
@@ -333,7 +337,16 @@ def test_the_people_of_a_document_are_its_longest_list(document: str, people: in
 
 
 @pytest.mark.parametrize(
-    "torn", ['[{"a": 1},]', '[{"a": 1} {"a": 2}]', '{"a": [{"b": 1}', '{"a" 1}', '{"a": 1,}', "{1: 2}"]
+    "torn",
+    [
+        '{"a": {"b": {"c" 1}}}',
+        '[{"a": 1},]',
+        '[{"a": 1} {"a": 2}]',
+        '{"a": [{"b": 1}',
+        '{"a" 1}',
+        '{"a": 1,}',
+        "{1: 2}",
+    ],
 )
 def test_a_torn_document_is_torn(torn: str) -> None:
     with pytest.raises(ValueError):

@@ -120,3 +120,27 @@ def test_unisender_is_known_in_every_encoding_and_by_every_delimiter(encoding: s
     assert whole.found.source == "unisender"
     assert whole.counts == {"subscribed": 1, "complained": 1}
     assert "Анна Каренина" in whole.fields().values() or whole.fields() == {"FNAME": "Анна Каренина"}
+
+
+def test_mautic_says_that_its_export_does_not_tell_who_left() -> None:
+    content = b"id,firstname,lastname,email,points,preferred_locale,attribution\n1,Ann,One,ann@x.org,0,,12.5\n"
+    found = inspect(named("contacts.csv", content))
+    assert found.source == "mautic"
+    assert [problem.code for problem in found.problems] == ["mautic_unsaid"]
+    assert found.plan().left_out()["donations"] == ["attribution"]
+
+
+def test_a_report_of_mautic_tells_who_must_not_be_contacted_by_email() -> None:
+    content = """Email,DNC preferences
+ann@example.org,
+bob@example.org,DNC Unsubscribed: Email
+cyd@example.org,DNC Bounced: Email
+dan@example.org,"DNC Manually Unsubscribed: Text Message, DNC Unsubscribed: Email"
+eve@example.org,DNC Manually Unsubscribed: Text Message
+fay@example.org,"DNC Manually Unsubscribed: Email, DNC Bounced: Web Notification"
+"""
+    assert source_of(content) == "mautic"
+    assert statuses(content, status="nonsubscribed") == {
+        "a": "nonsubscribed", "b": "unsubscribed", "c": "cleaned", "d": "unsubscribed", "e": "nonsubscribed",
+        "f": "unsubscribed",
+    }  # fmt: skip

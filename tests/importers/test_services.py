@@ -134,6 +134,12 @@ FILES = {
     "salesforce": (
         "extract.csv", shape("salesforce_contacts.csv"), {"nonsubscribed": 1, "unsubscribed": 3, "cleaned": 1}
     ),
+    "mautic": (
+        "contacts.csv",
+        "id,points,title,firstname,lastname,company,email,preferred_locale,attribution\n"
+        "1,5,,Ada,Berg,,ada@x.org,de,0\n",
+        {"nonsubscribed": 1},
+    ),
     "vcard": (
         "contacts.vcf",
         "BEGIN:VCARD\nVERSION:3.0\nN:Berg;Ada;;;\nEMAIL;TYPE=INTERNET:ada@x.org\nEND:VCARD\n",
@@ -157,8 +163,8 @@ FILES = {
     ),
 }  # fmt: skip
 ASKED = {
-    "brevo", "listmonk", "addresses", "civicrm", "hubspot", "salesforce", "vcard", "googlecontacts", "outlook",
-    "constantcontact", "unisender",  # of some people only: of those whose permission is implied, of new ones
+    "brevo", "listmonk", "addresses", "civicrm", "hubspot", "salesforce", "mautic", "vcard", "googlecontacts",
+    "outlook", "constantcontact", "unisender",  # of some people only: of those whose permission is implied, of new ones
 }  # fmt: skip
 
 

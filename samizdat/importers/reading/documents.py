@@ -24,6 +24,7 @@ PICKLE_START = re.compile(rb"\x80[\x02-\x05]|\(dp?\d*\n|\{[\x00\x69\x73]")
 _BLANKS = re.compile(r"[ \t\n\r]*")
 MEMBER = ("id", "original", "realname", "language", "delivery")
 
+NESTED = 3  # objects around a list of people
 # A person has an address, which takes more than this of a document's bytes.
 MOST_PEOPLE = LARGEST // 16
 # Cells of all rows together: a person with one value of its own beside a thousand others' is a row of a thousand.
@@ -111,13 +112,14 @@ class _Json:
         if self._text[start : start + 1] == "[":
             end = self._end_of_list(start)[1]
         else:
-            best, end = self._longest_of(start)
+            best, _most, end = self._longest_of(start, NESTED)
         if self._behind(end) != len(self._text):
             raise ValueError("more than one document")
         return best
 
-    def _longest_of(self, start: int) -> tuple[int, int]:
-        """Of an object: where the longest list of people in it begins, else where it begins itself; and its end."""
+    def _longest_of(self, start: int, depth: int) -> tuple[int, int, int]:
+        """Of an object: where the longest list of people in it begins, else where it begins itself; how many are in
+        that list; and its end. Objects in it are looked through `depth` deep: `{"data": {"contacts": […]}}`."""
         best, most = start, 0
         at = self._behind(start + 1)
         if self._text[start : start + 1] != "{":
@@ -132,10 +134,15 @@ class _Json:
                 count, end = self._end_of_list(at)
                 if count > most:
                     best, most = at, count
+            elif depth and self._text[at : at + 1] == "{":
+                inner, count, end = self._longest_of(at, depth - 1)
+                # Of a person there may be lists of all kinds in them; of people there are addresses.
+                if count > most and self._text.find("@", inner, end) >= 0:
+                    best, most = inner, count
             else:
                 end = self._decoded(self._text, at)[1]
             at = self._next(end, "}")
-        return best, at + 1
+        return best, most, at + 1
 
     def _end_of_list(self, start: int) -> tuple[int, int]:
         """How many objects are in a list, and where it ends."""
