@@ -76,8 +76,8 @@ class House:
     """One `serve`."""
 
     def __init__(self, command: list[str], environment: dict[str, str]) -> None:
-        self._desk, self._public = common.free_port(), common.free_port()
-        ports = ["--port", str(self._desk), "--public-port", str(self._public)]
+        self.desk_port, self._public = common.free_port(), common.free_port()
+        ports = ["--port", str(self.desk_port), "--public-port", str(self._public)]
         self._began = time.monotonic()
         self._process = subprocess.Popen([*command, *ports], env=environment, stdout=subprocess.DEVNULL)
 
@@ -87,7 +87,7 @@ class House:
 
     def first_page(self) -> float:
         """Seconds until desk and public pages have answered."""
-        _until(lambda: self._answers(self._desk) and self._answers(self._public))
+        _until(lambda: self._answers(self.desk_port) and self._answers(self._public))
         return time.monotonic() - self._began
 
     def _answers(self, port: int) -> bool:
@@ -130,7 +130,7 @@ class House:
         began = time.monotonic()
         _until(lambda: self._new(role, before) is not None)
         if role in ("desk", "public"):
-            _until(lambda: self._answers(self._desk if role == "desk" else self._public))
+            _until(lambda: self._answers(self.desk_port if role == "desk" else self._public))
         else:
             _until(lambda: _threads(self._new(role, before) or 0) >= threads)
         took = time.monotonic() - began

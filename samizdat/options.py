@@ -127,6 +127,11 @@ OPTIONS = (
         "to come back later. This keeps a flood of sign-ups from ruining your sender reputation.",
     ),
     Option(
+        "SAMIZDAT_API_RATE",
+        "10",
+        "Requests per second that each API key may send in the long run, and 60 times as many at once.",
+    ),
+    Option(
         "SAMIZDAT_UPLOADS",
         "2000",
         "Megabytes of uploaded files per organization that may wait to be imported, in at most 50 uploads. "
@@ -191,6 +196,11 @@ def megabytes(name: str) -> int:
 def confirmations_an_hour() -> int:
     text = option("SAMIZDAT_CONFIRMATIONS")
     return int(text) if text.isdecimal() else 1000
+
+
+def api_rate() -> int:
+    text = option("SAMIZDAT_API_RATE")
+    return max(1, int(text)) if text.isdecimal() else 10
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,14 +189,15 @@ class SignedInSessions:
         return hashlib.blake2b(session.encode(), key=self._key, digest_size=16).digest()
 
 
-# What the view of a letter that a link shows leaves there: the number of its organization.
-LETTER = "samizdat.letter"
+# What the view of a letter that a link shows leaves there, and what the API leaves there of a key: the number of its
+# organization.
+LETTER, PROGRAM = "samizdat.letter", "samizdat.program"
 
 
-class LetterLinks:
-    """Whose letters links show, in memory alone and by keyed hashes, as SignedInSessions. Their readers take turns
-    among those of one organization: whoever has many links, of their own organization or made up, holds no more than
-    one party's part."""
+class TokenOwners:
+    """Whose letters links show, and whose programs have a key: in memory alone and by keyed hashes, as
+    SignedInSessions. Those of one organization take turns among themselves: whoever has many links or keys, of their
+    own organization or made up, holds no more than one party's part."""
 
     MOST = 5_000
 
@@ -204,31 +205,37 @@ class LetterLinks:
         self._key = os.urandom(16)
         self._organizations: dict[bytes, int] = {}
 
-    def place(self, asked: WSGIEnvironment) -> asgi.Place:
-        """Of those that nobody has opened yet all are of one party."""
-        token = asked["PATH_INFO"].split("/")[2]
-        return ("letters", self._organizations.get(self._mark(token))), token
+    def place(self, asked: WSGIEnvironment) -> asgi.Place | None:
+        """Of those that nobody has opened yet all are of one party. None: it has neither link nor key."""
+        kind, token = self._token(asked)
+        return ((kind, self._organizations.get(self._mark(token))), token) if kind else None
 
     def note(self, asked: WSGIEnvironment) -> None:
         """Once it was answered: a link that leads nowhere any more is one of those that nobody knows."""
-        if asked["PATH_INFO"].startswith("/shared/"):
-            mark = self._mark(asked["PATH_INFO"].split("/")[2])
+        kind, token = self._token(asked)
+        if kind:
+            mark = self._mark(token)
             self._organizations.pop(mark, None)
-            if organization := asked.get(LETTER):
+            if organization := asked.get(kind):
                 self._organizations[mark] = organization
             if len(self._organizations) > self.MOST:
                 del self._organizations[next(iter(self._organizations))]
+
+    def _token(self, asked: WSGIEnvironment) -> tuple[str, str]:
+        path = asked["PATH_INFO"]
+        if path.startswith("/shared/"):
+            return LETTER, path.split("/")[2]
+        return (PROGRAM, asked.get("HTTP_AUTHORIZATION", "")) if path.startswith("/api/") else ("", "")
 
     def _mark(self, token: str) -> bytes:
         return hashlib.blake2b(token.encode(), key=self._key, digest_size=16).digest()
 
 
-def _place(asked: WSGIEnvironment, workplaces: Workplaces | None, links: LetterLinks) -> asgi.Place:
+def _place(asked: WSGIEnvironment, workplaces: Workplaces | None, links: TokenOwners) -> asgi.Place:
     """Letters that a link shows are made by helpers of their organization, so nobody waits behind them to sign in."""
-    path = asked["PATH_INFO"]
     if workplaces is not None:
-        return workplaces.asked_at(path), workplaces.person
-    return links.place(asked) if path.startswith("/shared/") else _place_outside(asked, "strangers")
+        return workplaces.asked_at(asked["PATH_INFO"]), workplaces.person
+    return links.place(asked) or _place_outside(asked, "strangers")
 
 
 def _place_outside(asked: WSGIEnvironment, others: str) -> asgi.Place:
@@ -253,7 +260,7 @@ class DeskApplication:
         self._strangers, self._people = UploadAllowance(*STRANGERS), UploadAllowance(*PEOPLE)
         self._threads = asgi.Threads(threads, "desk", OWN)
         self._seen = SignedInSessions()
-        self._links = LetterLinks()
+        self._links = TokenOwners()
 
     @property
     def moves(self) -> bool:

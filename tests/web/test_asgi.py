@@ -17,10 +17,11 @@ from samizdat.accounts.models import Membership, Organization
 from samizdat.web.asgi import (
     LETTER,
     PERSON,
+    PROGRAM,
     UVICORN,
     DeskApplication,
-    LetterLinks,
     SignedInSessions,
+    TokenOwners,
     Workplaces,
     _with_safe_cookies,
     environ,
@@ -256,7 +257,7 @@ def test_what_somebody_asks_counts_for_the_organization_whose_page_it_is(
 
 
 def test_whoever_has_many_links_to_letters_takes_turns_as_one_organization() -> None:
-    links = LetterLinks()
+    links = TokenOwners()
 
     def opened(token: str, organization: int | None) -> Hashable:
         asked = {"PATH_INFO": f"/shared/{token}"}
@@ -270,6 +271,17 @@ def test_whoever_has_many_links_to_letters_takes_turns_as_one_organization() -> 
     assert [len(parties) for parties in (bells, lanterns, made_up)] == [1, 1, 1]
     assert len(bells | lanterns | made_up) == 3
     assert {opened("0 2", None)} == made_up, "its link was withdrawn"
+
+
+def test_programs_of_one_organization_take_turns_by_their_keys() -> None:
+    keys = TokenOwners()
+    asked = {"PATH_INFO": "/api/v1/lists", "HTTP_AUTHORIZATION": "Bearer smz_a"}
+    unknown, known = keys.place(asked), None
+    keys.note(asked | {PROGRAM: 7})
+    known = keys.place(asked)
+    assert (known, unknown) == (((PROGRAM, 7), "Bearer smz_a"), ((PROGRAM, None), "Bearer smz_a"))
+    keys.note(asked)
+    assert keys.place(asked) == unknown, "the key was revoked"
 
 
 ADA = Workplaces(7, {"lantern": 1})
