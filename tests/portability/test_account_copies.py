@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from samizdat import plugins
+from samizdat.audience.actions import erase
 from samizdat.audience.models import Subscriber
 from samizdat.audience.queries import card, list_named, subscriber_at
 from samizdat.core.account_copy import SECTIONS, AccountPage, Contact
@@ -232,6 +233,20 @@ def test_it_is_due_at_once_and_then_each_night(lantern: Any, fake: MailchimpServ
     )
     assert not actions.is_due(row, failed, NOW + timedelta(minutes=3))
     assert actions.is_due(row, failed, NOW + timedelta(minutes=5))
+
+
+def test_who_is_erased_is_in_no_copy_and_is_not_copied_again(lantern: Any, fake: MailchimpServer) -> None:
+    row, each = copied(added(lantern, fake)), fake.account.lists[0]
+    gone = each.address(7)
+    erase(lantern, address=gone, now=NOW)
+    assert gone.casefold() in contacts_of(row)
+    actions.copy_due(lantern.pk, now=lambda: NOW, stop=lambda: True)
+    assert len(contacts_of(row)) == each.size - 1 and gone.casefold() not in contacts_of(row)
+    assert sum(progress_of(AccountCopy.objects.get()).people[each.id].values()) == each.size - 1
+    fake.account.change(each, 7, language="en")
+    copied(row, LATER)
+    assert gone.casefold() not in contacts_of(row)
+    assert Event.objects.filter(kind="standing_copy.erased").count() == 1
 
 
 # -- a copy becomes lists ---------------------------------------------------------------------------------------------

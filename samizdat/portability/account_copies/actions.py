@@ -15,7 +15,7 @@ from samizdat import plugins
 from samizdat.accounts.models import Organization, Person
 from samizdat.events.actions import record
 from samizdat.events.kinds import EventKind
-from samizdat.portability.account_copies import copying
+from samizdat.portability.account_copies import copying, erased
 from samizdat.portability.account_copies.records import (
     CopyProblem,
     CopyProgress,
@@ -103,6 +103,9 @@ def organizations() -> set[int]:
 def copy_due(organization: int, *, now: Callable[[], datetime], stop: Callable[[], bool]) -> None:
     """Copies of one organization that have something to do, one after the other. What goes wrong is noted with each."""
     for row in _copies_of(organization):
+        if erased.is_due(row, progress_of(row)):
+            with contextlib.suppress(CopyTaken), _taken(row, now()) as taken:
+                erased.drop(taken, now())
         if not stop() and is_due(row, progress_of(row), now()):
             with contextlib.suppress(plugins.ServiceRefused, CopyTaken, copying.CopyStopped):
                 copying.run(row.pk, now=now, stop=stop)

@@ -20,7 +20,7 @@ from samizdat.core.account_copy import SECTIONS, AccountPage, Item
 from samizdat.core.crypto.seal import SealBroken
 from samizdat.events.actions import record
 from samizdat.events.kinds import EventKind
-from samizdat.portability.account_copies import people, pieces
+from samizdat.portability.account_copies import erased, people, pieces
 from samizdat.portability.account_copies.pieces import KeptItem, PieceWriter
 from samizdat.portability.account_copies.records import (
     CopyProblem,
@@ -154,6 +154,7 @@ class _Run:
         self._progress = progress_of(row)
         # Of the section under way: what is known of each thing.
         self._known: dict[str, KeptItem] = {}
+        self._erased = erased.ErasedPeople(row.organization)
 
     def go(self) -> None:
         if pieces.count(self._row) != self._progress.pieces - self._progress.holes:
@@ -205,7 +206,7 @@ class _Run:
             if item.has_body:
                 self._write_body(section, item)
         bare = [KeptItem(item) for item in new if not item.has_body]
-        self._put_page(section, page, [*page.contacts, *bare])
+        self._put_page(section, page, [*self._erased.without(page.contacts), *bare])
         self._known |= {kept.item.id: kept for kept in bare}
 
     def _is_new(self, item: Item) -> bool:

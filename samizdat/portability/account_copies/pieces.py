@@ -1,7 +1,7 @@
 """Where the copied account lies: an append-only row of sealed, compressed pieces.
 
-A piece is never changed, so a backup writes it once. Somebody who is copied again is in a later piece once more, and
-readers fold them (core/account_copy.fold).
+A piece is changed only where somebody in it is erased, so a backup writes it once. Somebody who is copied again is in
+a later piece once more, and readers fold them (core/account_copy.fold).
 """
 
 from collections.abc import Iterator, Sequence
@@ -39,7 +39,7 @@ class PieceWriter:
     """Pieces from a number on; to be called inside of a transaction together with the progress that counts them."""
 
     def __init__(self, row: AccountCopy, number: int) -> None:
-        self._row, self._keys, self.number = row, keyring.keys(row.organization), number
+        self._row, self.number = row, number
 
     def lines(self, section: str, values: Sequence[Struct]) -> None:
         """Contacts or items, in as many pieces as they need."""
@@ -61,7 +61,7 @@ class PieceWriter:
         return KeptItem(item, first, self.number - first, len(content))
 
     def _put(self, section: int, content: bytes) -> None:
-        blob = self._keys.seal(zstd.compress(content, LEVEL), *place(self._row.pk, self.number, section))
+        blob = _sealed(self._row, self.number, section, content)
         AccountCopyPiece.objects.create(copy=self._row, number=self.number, section=section, blob=blob)
         self.number += 1
 
@@ -73,12 +73,24 @@ def place(copy: int, number: int, section: int) -> tuple[str, str, int]:
 
 def contacts(row: AccountCopy) -> Iterator[list[Contact]]:
     """Piece by piece, in the order in which they were copied. Errors: SealBroken."""
+    return (some for _number, some in numbered_contacts(row))
+
+
+def numbered_contacts(row: AccountCopy) -> Iterator[tuple[int, list[Contact]]]:
+    """With the number of each piece. Errors: SealBroken."""
     return _values(row, "contacts", Contact)
+
+
+def write_contacts(row: AccountCopy, number: int, values: Sequence[Contact]) -> None:
+    """In place of a piece that had more of them."""
+    section = SECTIONS.index("contacts")
+    blob = _sealed(row, number, section, json.encode(values))
+    AccountCopyPiece.objects.filter(copy=row, number=number, section=section).update(blob=blob)
 
 
 def items(row: AccountCopy, section: str) -> dict[str, KeptItem]:
     """Of a section, by the service's id: as each was copied last. Errors: SealBroken."""
-    return {kept.item.id: kept for some in _values(row, section, KeptItem) for kept in some}
+    return {kept.item.id: kept for _number, some in _values(row, section, KeptItem) for kept in some}
 
 
 def body(row: AccountCopy, kept: KeptItem) -> bytes:
@@ -100,7 +112,11 @@ def _values(row: AccountCopy, section: str, type: Any) -> Iterator[Any]:
     number = SECTIONS.index(section)
     rows = AccountCopyPiece.objects.filter(copy=row, section=number).order_by("number")
     for each in list(rows.values_list("number", flat=True)):
-        yield json.decode(_opened(row, each, number), type=list[type])
+        yield each, json.decode(_opened(row, each, number), type=list[type])
+
+
+def _sealed(row: AccountCopy, number: int, section: int, content: bytes) -> bytes:
+    return keyring.keys(row.organization).seal(zstd.compress(content, LEVEL), *place(row.pk, number, section))
 
 
 def _opened(row: AccountCopy, number: int, section: int) -> bytes:

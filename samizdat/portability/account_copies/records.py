@@ -87,6 +87,7 @@ class CopyProgress(Struct, frozen=True, omit_defaults=True):
     lines: of each section, how many were written; a contact or thing may have several. people: list -> status -> how
     many contacts, of the first `counted` lines. left_out: what stayed out, by kind. problem: what the last try came to;
     failures: such tries in a row; refused: since when the service refuses us. checked: when it last let us in.
+    erased_through: the number of the last erasure after which nobody was left here who had their data erased.
     """
 
     section: str = ""
@@ -106,6 +107,7 @@ class CopyProgress(Struct, frozen=True, omit_defaults=True):
     failures: int = 0
     refused: datetime | None = None
     checked: datetime | None = None
+    erased_through: int = 0
 
     @property
     def is_running(self) -> bool:

@@ -27,7 +27,7 @@ from samizdat.vault.errors import OrganizationLocked
 from samizdat.worker.inbox import confirmation_reminders, preferences, reconsent, unsubscribes
 from samizdat.worker.publishing import publish
 from samizdat.worker.schedule import notices
-from samizdat.worker.schedule.vacuum import sweep
+from samizdat.worker.schedule.vacuum import sweep, sweep_copies
 
 log = logging.getLogger("samizdat.worker")
 
@@ -80,6 +80,8 @@ FOLLOW_UPS: dict[EventKind, tuple[Deed, ...]] = {
     "subscriber.asked_again": (confirmation_reminders.mail,),
     "subscriber.forgotten": (sweep,),
     "subscriber.merged": (sweep,),
+    "standing_copy.erased": (sweep_copies,),
+    "standing_copy.removed": (sweep_copies,),
     # A door asks for it: record("subscribers.left_undo", organization, about=number of the alarm's event, by=person).
     "subscribers.left_undo": (unsubscribes.undo,),
     "campaign.released": (publish.letter, publish.pictures),

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from samizdat.audience import sql as audience_sql
 from samizdat.events.actions import moment_of
 from samizdat.events.models import Event
+from samizdat.portability.account_copies import erased
 
 # When the last sweep that went through began: one sweep does for all that was erased before it.
 _swept = datetime.min.replace(tzinfo=UTC)
@@ -12,6 +13,11 @@ _swept = datetime.min.replace(tzinfo=UTC)
 
 class NotSwept(Exception):
     """Somebody was reading; it is tried again."""
+
+
+def sweep_copies(_event: Event, _now: datetime) -> None:
+    if not erased.leave_disk():
+        raise NotSwept
 
 
 def sweep(event: Event, now: datetime) -> None:
