@@ -8,6 +8,7 @@ import click
 
 from samizdat.cli import bootstrap
 from samizdat.cli.output import CommandFailed, common, confirm, progress, say, table
+from samizdat.core.unsafe_text import one_line
 
 if TYPE_CHECKING:
     from samizdat.portability.models import AccountCopy
@@ -106,15 +107,24 @@ def copy_status(number: int | None) -> None:
 @click.argument("number", metavar="[ID]", type=int, required=False)
 @click.option("--only", default="", metavar="NAME", help="One list of the account; all of them if not given.")
 @click.option("--list", "name", metavar="NAME", help="The list to import into. Default: lists named as in the account.")
+@click.option("--contacts-only", is_flag=True, help="No drafts, templates and images.")
+@click.option(
+    "--sent",
+    type=click.IntRange(0, 500),
+    default=0,
+    metavar="N",
+    help="Also create drafts of the N newest sent campaigns.",
+)
 @common
-def copy_restore(number: int | None, only: str, name: str | None) -> None:
-    """Create lists from a copy and import its contacts, with status, times of consent, fields and tags.
+def copy_restore(number: int | None, only: str, name: str | None, contacts_only: bool, sent: int) -> None:
+    """Create lists from a copy and import its contacts, with status, times of consent, fields and tags. Campaigns that
+    weren't sent become drafts, with their images; templates become templates.
 
     Subscribers who unsubscribed, here or there, stay unsubscribed. If it was stopped, run it again: it continues.
     """
     bootstrap.open_house()
     from samizdat.audience.queries import list_named
-    from samizdat.portability.account_copies import actions, restoring
+    from samizdat.portability.account_copies import actions, letters, restoring
 
     organization = bootstrap.organization()
     row = actions.copy_numbered(organization, number)
@@ -132,7 +142,17 @@ def copy_restore(number: int | None, only: str, name: str | None) -> None:
         for each in done
     ]
     rows = [(each["name"], *[each[word] for word in COUNTS]) for each in results]
-    say({"lists": results}, *table(("list", *COUNTS), rows))
+    written = letters.RestoredLetters()
+    if not contacts_only:
+        written = letters.restore(row, {each.id: each.list for each in done}, sent=sent, now=bootstrap.now)
+    counts = {"drafts": written.drafts, "templates": written.templates, "images": written.images}
+    left = [{"name": called, "reason": reason} for called, reason in written.left]
+    say(
+        {"lists": results, **counts, "left_out": left},
+        *table(("list", *COUNTS), rows),
+        *([f"Created: {_listed(counts)}."] if any(counts.values()) else []),
+        *(f"Left out: {one_line(each['name'])}: {each['reason']}" for each in left),
+    )
 
 
 @standing_copy.command("remove")

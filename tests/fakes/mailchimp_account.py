@@ -23,8 +23,10 @@ import io
 import json
 import random
 import re
+import struct
 import tarfile
 import threading
+import zlib
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
@@ -328,11 +330,20 @@ class FakeAccount:
 
 
 def file_content(number: int) -> bytes:
-    return b"\x89PNG\r\n\x1a\n" + random.Random(number).randbytes(700_000 if number % 3 == 0 else 900)
+    """A PNG of noise, some of them large."""
+    side = 480 if number % 3 == 0 else 16
+    chance = random.Random(number)
+    lines = b"".join(b"\0" + chance.randbytes(3 * side) for _ in range(side))
+    head = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    chunks = ((b"IHDR", head), (b"IDAT", zlib.compress(lines, 1)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
+    )
 
 
-def campaign_html(number: int) -> str:
-    return f"<html><body><p>Привет, *|FNAME|*! Issue {number}</p><a href='*|UNSUB|*'>out</a></body></html>"
+def campaign_html(number: int, root: str = "") -> str:
+    image = f"<img src='{root}/public/picture-{number % 3}.png' alt=''>" if root else ""
+    return f"<html><body><p>Привет, *|FNAME|*! Issue {number}</p>{image}<a href='*|UNSUB|*'>out</a></body></html>"
 
 
 class Problem(Exception):
@@ -397,6 +408,7 @@ class MailchimpServer:
         handler = type("Handler", (_Handler,), {"server_of": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
+        self._server.handle_error = lambda *_request: None  # type: ignore[method-assign]  # Whoever is killed hangs up.
         self.endpoint = f"http://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()
@@ -637,7 +649,7 @@ def _campaigns(server: MailchimpServer, request: Request) -> Any:
 
 def _content(server: MailchimpServer, request: Request, id: str) -> Any:
     number = _number(id, server.account.campaigns, 16)
-    html = campaign_html(number)
+    html = campaign_html(number, server.endpoint)
     return {"plain_text": f"Привет! Issue {number}", "html": html, "archive_html": html.replace("*|FNAME|*", "")}
 
 

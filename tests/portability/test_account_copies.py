@@ -13,10 +13,12 @@ from samizdat import plugins
 from samizdat.audience.actions import erase
 from samizdat.audience.models import Subscriber
 from samizdat.audience.queries import card, list_named, subscriber_at
+from samizdat.campaigns.drafts.draft import draft_of
+from samizdat.campaigns.models import Campaign
 from samizdat.core.account_copy import SECTIONS, AccountPage, Contact
 from samizdat.core.crypto.seal import SealBroken
 from samizdat.events.models import Event
-from samizdat.portability.account_copies import actions, copying, people, pieces, restoring
+from samizdat.portability.account_copies import actions, copying, letters, people, pieces, restoring
 from samizdat.portability.account_copies.records import CopyRefused, CopyTaken, copies_of, progress_of, settings_of
 from samizdat.portability.models import AccountCopy, AccountCopyPiece
 from tests.conftest import NOW
@@ -294,6 +296,21 @@ def test_who_left_there_or_here_stays_out_whatever_the_copy_says_later(lantern: 
     restored(row)
     (of,) = card(subscriber_at(lantern, each.address(numbers[0])), NOW).lists
     assert of.status == "unsubscribed"
+
+
+def test_what_was_not_sent_becomes_drafts_with_images_and_templates_once(lantern: Any, fake: MailchimpServer) -> None:
+    row = copied(added(lantern, fake))
+    (done,) = restored(row)
+    lists = {done.id: done.list}
+    written = letters.restore(row, lists, sent=1, now=lambda: NOW)
+    assert (written.drafts, written.templates, written.images, written.left) == (3, 3, 2, [])
+    draft = draft_of(Campaign.objects.get(pk=progress_of(AccountCopy.objects.get()).restored[f"campaigns {0:010x}"]))
+    assert (draft.subject, draft.from_email, draft.format) == ("Письмо 0", "news@lantern.example", "html")
+    assert "*|FNAME|*" in draft.body and fake.endpoint not in draft.body and "https://lantern.example/m/" in draft.body
+    again = letters.restore(row, lists, sent=1, now=lambda: NOW)
+    assert (again.drafts, again.templates, again.images) == (0, 0, 0)
+    assert Campaign.objects.count() == 3
+    assert letters.restore(row, lists, sent=2, now=lambda: NOW).drafts == 1
 
 
 def test_two_lists_with_other_fields_of_one_tag_keep_both(lantern: Any) -> None:

@@ -42,8 +42,9 @@ type Tell = Callable[[int, int], object]
 
 @dataclass(slots=True)
 class RestoredList:
-    """One list of the account, and what became of it here. counts: of its imports, added up."""
+    """One list of the account, and what became of it here. id: the service's. counts: of its imports, added up."""
 
+    id: str
     name: str
     list: List
     counts: Counter[str] = field(default_factory=Counter)
@@ -106,7 +107,7 @@ class _Restoring:
         self._row, self._lists = row, lists
         self._service = settings_of(row).service
         self._label = settings_of(row).label
-        self.results = {id: RestoredList(names[id], list) for id, list in lists.items()}
+        self.results = {id: RestoredList(id, names[id], list) for id, list in lists.items()}
         self._tag_names = {id: kept.item.name for id, kept in pieces.items(row, "tags").items()}
         self._groups = {id: kept.item for id, kept in pieces.items(row, "groups").items()}
         self._fields: dict[str, list[tuple[str, str, str]]] = {}
