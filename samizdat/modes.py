@@ -43,10 +43,12 @@ def _opened_anew(path: str, flags: int) -> int:
 
 def give_to_owner_of(folder: Path | int, descriptor: int) -> None:
     """As root, what was just made in this folder belongs to the folder's owner, who couldn't read it else. By its
-    descriptor, since they may put a link in its place meanwhile. Where the file system has no owners, it stays."""
+    descriptor, since they may put a link in its place meanwhile; a file with a second name may be one of elsewhere.
+    Where the file system has no owners, it stays."""
     if os.geteuid() == 0:
         wanted, present = os.stat(folder), os.fstat(descriptor)
-        if (wanted.st_uid, wanted.st_gid) != (present.st_uid, present.st_gid):
+        is_ours = present.st_uid == 0 and (stat.S_ISDIR(present.st_mode) or present.st_nlink == 1)
+        if is_ours and (wanted.st_uid, wanted.st_gid) != (present.st_uid, present.st_gid):
             with contextlib.suppress(OSError):
                 os.fchown(descriptor, wanted.st_uid, wanted.st_gid)
 

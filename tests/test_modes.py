@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from samizdat import modes, plugins
+from samizdat.delivery.engine.locks import FileLock
 from samizdat.vault.sources import service_stops
 from samizdat.worker.processes import supervisor
 
@@ -103,7 +104,8 @@ def test_what_root_writes_into_the_folder_of_another_user_is_theirs(
     modes.replace_file(folder / "settings" / "1", b"2")
     service_stops.remember({"north": 1})
     plugins.open_place(folder.as_uri(), "").write("epoch/1", b"3")
-    written = ["newest", "settings", "settings/1", service_stops.FILE, "epoch", "epoch/1"]
+    assert FileLock(folder / "backup.lock").take()
+    written = ["backup.lock", "newest", "settings", "settings/1", service_stops.FILE, "epoch", "epoch/1"]
     assert {_owner(folder / name) for name in written} == {of_another_user}
     assert stat.S_IMODE((folder / "newest").stat().st_mode) == 0o600
 
@@ -117,6 +119,20 @@ def test_a_file_that_a_link_leads_to_is_neither_written_nor_given_away(
     modes.replace_file(folder / "newest", b"1")
     assert elsewhere.read_text() == "of root" and _owner(elsewhere) == (0, 0)
     assert (folder / "newest").read_bytes() == b"1" and not (folder / "newest").is_symlink()
+
+
+def test_a_file_with_a_second_name_elsewhere_is_not_given_away(
+    folder: Path, of_another_user: tuple[int, int], tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("of root")
+    os.link(elsewhere, folder / "backup.lock")
+    FileLock(folder / "backup.lock").take()
+    assert _owner(elsewhere) == (0, 0)
+    (folder / "sender.lock").symlink_to(elsewhere)
+    with pytest.raises(OSError, match="symbolic"):
+        FileLock(folder / "sender.lock").take()
+    assert _owner(elsewhere) == (0, 0)
 
 
 def test_where_a_file_system_has_no_owners_it_stays_as_it_was_made(

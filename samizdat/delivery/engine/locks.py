@@ -9,7 +9,7 @@ from pathlib import Path
 from django.db import connection
 from django.utils.translation import gettext_lazy as lazy
 
-from samizdat import db
+from samizdat import db, modes
 from samizdat.delivery.errors import PooledConnection
 from samizdat.options import data_folder
 from samizdat.publicdb.actions import ROLES
@@ -50,7 +50,8 @@ class FileLock:
 
     def take(self) -> bool:
         """True: ours now. False: somebody else holds it."""
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        modes.give_to_owner_of(self._path.parent, descriptor)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
