@@ -63,6 +63,7 @@ JOBS = {
     "samizdat.core.content.templates.convert_format.as_html": Job(4.0),
     "samizdat.core.content.templates.template_zip.unpack": Job(10.0, ("TemplateRefused",), decodes=True),
     "samizdat.core.content.templates.import_template.take": Job(10.0, ("TemplateRefused",)),
+    "samizdat.core.content.templates.import_template.take_letter": Job(6.0, ("TemplateRefused",)),
     "samizdat.campaigns.media.image_processing.take": Job(20.0, ("Unusable",), decodes=True),
     "samizdat.campaigns.media.image_processing.remake": Job(20.0, ("Unusable",), decodes=True),
     "samizdat.core.bounce.reading.read_all": Job(6.0, decodes=True),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from samizdat.core.private_networks import Network
     from samizdat.importers.accounts.base import Account, AccountSettings, BaseAccount, ServiceRefused
     from samizdat.importers.base import Importer
+    from samizdat.importers.mailchimp_account import MailchimpAccountExport
     from samizdat.importers.reading.files import GivenFile as GivenFile
     from samizdat.importers.reading.files import Source as Source
     from samizdat.places.base import BasePlace, NotThere, Place, PlaceError
@@ -91,6 +92,7 @@ __all__ = [
     "is_plain",
     "list_columns",
     "open_account",
+    "open_account_export",
     "open_files",
     "open_place",
     "place_sentence",
@@ -315,6 +317,13 @@ def open_files(sources: "Iterable[Source]") -> "GivenFile":
     from samizdat.importers.reading import files
 
     return files.open_given(sources)
+
+
+def open_account_export(source: "Source") -> "MailchimpAccountExport":
+    """The export of a whole account, opened: a path, or (name, file). A context manager. Errors: ImportFailed."""
+    from samizdat.importers import mailchimp_account
+
+    return mailchimp_account.opened(source)
 
 
 def is_plain(sources: "Iterable[Source]") -> bool:

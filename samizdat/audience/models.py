@@ -388,7 +388,8 @@ class Import(models.Model):
 
 
 class ImportIdMap(models.Model):
-    """Where one thing of an export of our own format went: with it a killed return goes on. Gone with its end."""
+    """Where one thing of an export went: with it a killed one goes on. Gone with the end of one of our own format; of
+    another service it stays, so that a later export of the same account doubles nothing."""
 
     bringing = models.ForeignKey(Import, models.CASCADE, related_name="places")
     details_sealed = models.BinaryField()  # JSON: part, its number or name there, what it is here.

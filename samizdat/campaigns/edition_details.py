@@ -24,6 +24,14 @@ class Question(Struct, frozen=True):
     language: str = ""
 
 
+class SentElsewhere(Struct, frozen=True):
+    """Of a campaign that another service sent: its name, and the totals that its export says. Nothing of it was
+    delivered from here."""
+
+    service: str
+    totals: dict[str, int] = {}
+
+
 class EditionDetails(Struct, frozen=True, omit_defaults=True):
     """The envelope, its links, those of them that are counted, what it asks, and what was released to whom."""
 
@@ -62,6 +70,7 @@ class EditionDetails(Struct, frozen=True, omit_defaults=True):
     # test that a person decides decided by clicks.
     test_way: str = ""
     test_link: str = ""
+    elsewhere: SentElsewhere | None = None
 
 
 def slug_of(edition: Edition, language: str) -> str:

@@ -32,6 +32,7 @@ COMMANDS = {
     "tag": ("tags", "tags"),
     "import": ("audience", "import_"),
     "rescue": ("rescue", "rescue"),
+    "import-account": ("account", "import_account"),
     "export": ("export", "export"),
     "standing-copy": ("standing_copy", "standing_copy"),
     "subscribers": ("audience", "subscribers"),

@@ -121,6 +121,8 @@ SENTENCES = {
     "no_files": "None of these files contains subscribers. Choose the zip or the CSV files as you got them.",
     "no_rows": "{file} has a heading but no rows, so there’s nothing to import.",
     "torn_zip": "{file} is damaged: part of the zip is missing. Download it again.",
+    "no_account": "{file} isn’t the export of a whole Mailchimp account. Import subscribers with samizdat import.",
+    "several_accounts": "{file} contains exports of several accounts ({names}). Import them one by one.",
     "locked_zip": "{file} is password-protected. Unpack it first and choose the files in it.",
     "strange_zip": "{file} is packed in a way we can’t read. Unpack it and choose the files in it.",
     "zip_bomb": "{file} unpacks to more data than any export would contain. Unpack it and choose only the CSV "
@@ -150,7 +152,8 @@ SENTENCES = {
     "pickle": "{file} is Mailman’s internal storage, which can run code when it’s opened. Run `list_members -f "
     "LIST` and import what it prints.",
     "reading_files": "{count} files show who got or opened which email. They were left out; we don’t keep that.",
-    "left_campaigns": "Left out: past campaigns ({count}). Samizdat can’t import them yet: keep the file.",
+    "left_campaigns": "Left out: past campaigns ({count}). Those of a whole Mailchimp account are imported by "
+    "`samizdat import-account`. Otherwise, keep the file.",
     "left_templates": "Left out: templates ({count}). Import each under Templates, or with `samizdat template import`.",
     "left_images": "Left out: images ({count}). Add the ones you need under Media.",
     "left_other": "Left out: other files ({count}): {names}.",
@@ -415,6 +418,11 @@ class ImportPlan(Struct):
                 file.status_source = "assumed"
             elif file.status_source == "assumed" and file.says_everything:
                 file.status_source = "columns"
+
+    def of_audience(self, audience: str) -> "ImportPlan":
+        """The same plan with the files of one audience alone."""
+        files = [structs.replace(file, use=file.use and file.audience == audience) for file in self.files]
+        return ImportPlan(self.source, files)
 
     def with_status(self, status: str) -> "ImportPlan":
         """The same plan, where every file that does not say its status gets this one. Our own guess gives way."""

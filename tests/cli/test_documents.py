@@ -13,6 +13,7 @@ from samizdat.cli.__main__ import samizdat
 from tests.cli.conftest import House
 from tests.core.evidence import emails
 from tests.dns_server import NameServer
+from tests.importers.accounts import ACCOUNT, written
 
 # What goes on, a script for a shell, what reads a message: they print no document, or one that tests of their own read.
 OTHERS = {"serve", "worker", "demo", "completion", "init", "mail take", "keyservice serve"}
@@ -65,6 +66,7 @@ standing-copy status
 !standing-copy run
 !standing-copy restore --list Letter
 !standing-copy remove 4711
+import-account account.zip --dry-run
 subscribers unsubscribe boris@reader.example --list Letter
 subscribers show ada@reader.example
 subscribers show boris@reader.example
@@ -243,6 +245,7 @@ def furnished(empty_house: House, names: NameServer) -> House:
     people = ("erase", "object", *(f"reader{number}" for number in range(8)))
     rows = "".join(f"{name}@reader.example,Vera,2026-11-25\n" for name in people)
     (house.folder / "old.mbox").write_bytes(b"From x@y Mon Jan  3 10:00:00 2022\n" + emails.left("gone@reader.example"))
+    written(house.folder / "account.zip", ACCOUNT)
     (house.folder / "readers.csv").write_text("Email,First Name,Signed up\n" + rows + "nobody,,\n")
     return house
 

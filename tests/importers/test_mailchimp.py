@@ -265,7 +265,7 @@ def test_a_whole_account_export_gives_its_contacts_and_nothing_else():
     assert statuses == {
         "lists/cleaned/members_77_News.csv": "cleaned",
         "lists/unsubscribed/members_77_News.csv": "unsubscribed",
-        "lists/members/members_77_News.csv": None,
+        "lists/members/members_77_News.csv": "subscribed",
         "subscribed_members_export_0a.csv": "subscribed",
     }
     assert [problem.code for problem in found.problems] == ["several_audiences"]

@@ -91,7 +91,9 @@ def look(
 ) -> ImportPreview:
     """What `direct` would do with these files. `status`: for files that do not say one. Errors: ImportRefused."""
     keys, handed, piece = keyring.keys(organization), opening.handed(import_files), opening.pieces_of(import_files)
-    plan, problems = _found(organization, keys, handed, piece, source, status or _usual_status(options), answers)
+    plan, problems = _found(
+        organization, keys, handed, piece, source, status or _usual_status(options), answers, options.audience
+    )
     return look_at(
         organization, list.id, keys, handed, plan, problems, now=now, options=options, piece=piece, tell=progress
     )
@@ -143,9 +145,10 @@ def direct(
     handed, piece = opening.handed(import_files), opening.pieces_of(import_files)
     insist_open(list)
     status = status or _usual_status(options)
+    keys = keyring.keys(organization)
     problems: Sequence[Problem] = ()
     if plan is None:
-        plan, problems = _found(organization, keyring.keys(organization), handed, piece, source, status, answers)
+        plan, problems = _found(organization, keys, handed, piece, source, status, answers, options.audience)
     if warned:
         for problem in problems:
             warned(problem.sentence())
@@ -158,11 +161,11 @@ def direct(
 
 def _found(
     organization: Organization, keys: OrganizationKeys, handed: Sequence[HandedFile], piece: AskPiece | None,
-    source: str | None, status: str | None, answers: Answers,
+    source: str | None, status: str | None, answers: Answers, audience: str | None,
 ) -> tuple[ImportPlan, list[Problem]]:  # fmt: skip
     """The plan for what was given, and all that should be said before it is followed. Errors: ImportRefused."""
     detection = opening.found_in(handed, source, piece, thorough=True)
-    plan = detection.plan()
+    plan = detection.plan() if audience is None else detection.plan().of_audience(audience)
     remembered = column_memory.recall(organization, keys, plan)
     opening.answer(plan, *answers)
     if status:
@@ -215,7 +218,9 @@ def _new(
             created=now,
         )
         names = [
-            import_file.name if isinstance(import_file, opening.HeldUpload) else Path(import_file).name
+            import_file.name
+            if isinstance(import_file, opening.HeldUpload | opening.UploadedFile)
+            else Path(import_file).name
             for import_file in import_files
         ]
         kept = ImportDocument(names, plan.without_examples(), basis, plan.source, [*left_out], options=options)

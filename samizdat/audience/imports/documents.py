@@ -57,11 +57,13 @@ class ImportReport(Struct, frozen=True):
 class ImportOptions(Struct, frozen=True, omit_defaults=True):
     """What is asked of an import besides its columns. `tags`: for everybody in it. `update_only`: whoever is not on the
     list is skipped, and of what a file says about consent only a no counts. `appeals`: the words in which their consent
-    covered appeals for money, "" where it did not (imports/appeals.py)."""
+    covered appeals for money, "" where it did not (imports/appeals.py). `audience`: of whose files alone it is, as
+    DetectedFile.audience; None: of all."""
 
     tags: tuple[str, ...] = ()
     update_only: bool = False
     appeals: str = ""
+    audience: str | None = None
 
 
 NO_OPTIONS = ImportOptions()

@@ -28,7 +28,16 @@ class HeldUpload(NamedTuple):
     data: bytes
 
 
-type ImportFile = str | os.PathLike[str] | HeldUpload
+class UploadedFile(NamedTuple):
+    """A file that was uploaded, by its sealed pieces. `mark`: tells it from all others."""
+
+    name: str
+    size: int
+    piece: AskPiece
+    mark: str
+
+
+type ImportFile = str | os.PathLike[str] | HeldUpload | UploadedFile
 
 
 def handed(import_files: Sequence[ImportFile]) -> list[HandedFile]:
@@ -36,6 +45,8 @@ def handed(import_files: Sequence[ImportFile]) -> list[HandedFile]:
     return [
         (import_file.name, HELD_PIECE, len(import_file.data))
         if isinstance(import_file, HeldUpload)
+        else (import_file.name, HELD_PIECE, import_file.size)
+        if isinstance(import_file, UploadedFile)
         else str(Path(import_file).absolute())
         for import_file in import_files
     ]
@@ -43,11 +54,13 @@ def handed(import_files: Sequence[ImportFile]) -> list[HandedFile]:
 
 def pieces_of(import_files: Sequence[ImportFile]) -> AskPiece | None:
     """Gives the pieces of what is held."""
-    if not any(isinstance(import_file, HeldUpload) for import_file in import_files):
+    if not any(isinstance(import_file, HeldUpload | UploadedFile) for import_file in import_files):
         return None
 
     def piece(file: int, number: int) -> bytes:
         held = import_files[file]
+        if isinstance(held, UploadedFile):
+            return held.piece(0, number)
         assert isinstance(held, HeldUpload)
         return held.data[number * HELD_PIECE : (number + 1) * HELD_PIECE]
 
@@ -142,13 +155,18 @@ def fingerprints(
     whole = hashlib.sha256()
     for held in (import_file for import_file in import_files if isinstance(import_file, HeldUpload)):
         whole.update(hashlib.sha256(held.data).digest())
-    for path in _files([import_file for import_file in import_files if not isinstance(import_file, HeldUpload)]):
+    for uploaded in (import_file for import_file in import_files if isinstance(import_file, UploadedFile)):
+        whole.update(uploaded.mark.encode())
+    paths = [import_file for import_file in import_files if not isinstance(import_file, HeldUpload | UploadedFile)]
+    for path in _files(paths):
         with path.open("rb") as file:
             whole.update(hashlib.file_digest(file, "sha256").digest())
     if options != NO_OPTIONS:
         whole.update(repr((options.update_only, sorted(options.tags))).encode())
     if options.appeals:
         whole.update(options.appeals.encode())
+    if options.audience is not None:
+        whole.update(f"audience {options.audience}".encode())
     return [seal.keyed_hash(key, f"import:{list_id}:{whole.hexdigest()}") for key in index_keys]
 
 

@@ -70,7 +70,10 @@ class ImportWriter:
         self._newest_record = newest_record
         self._keys = keys
         self._options = options
-        self._appeals = AppealsConsent(List.objects.get(id=list_id), options.appeals) if options.appeals else None
+        self._appeals = None
+        if options.appeals:  # A look may be for a list that is made only then.
+            to = List.objects.filter(id=list_id).first() or List(id=list_id, organization=organization)
+            self._appeals = AppealsConsent(to, options.appeals)
         self._known = KnownSubscribers(
             organization, list_id, keys, now, update_only=options.update_only, appeals=self._appeals
         )

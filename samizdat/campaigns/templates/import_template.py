@@ -2,7 +2,7 @@
 
 import html
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -61,9 +61,11 @@ class TemplateReport:
 
 
 def take_in(
-    organization: Organization, name: str, data: bytes, *, by: Person | None, now: datetime, file: str = ""
-) -> TemplateReport:
+    organization: Organization, name: str, data: bytes, *, by: Person | None, now: datetime, file: str = "",
+    on_stored: Callable[[Template], None] | None = None,
+) -> TemplateReport:  # fmt: skip
     """Stores a foreign template: a page of HTML, or a zip of one with its pictures. file: the name of the file.
+    on_stored: called in the transaction that stores it.
 
     Errors: CampaignError, with what to do about the file.
     """
@@ -82,6 +84,8 @@ def take_in(
         template = add(
             organization, TemplateText(name, taken.source, taken.sample), "template.imported", by=by, now=now
         )
+        if on_stored is not None:
+            on_stored(template)
     notes = (*_notes(brought.notes), *_notes(taken.notes))
     return TemplateReport(template, notes, _tags(taken), taken.places, len(brought.pictures))
 

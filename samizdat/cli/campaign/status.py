@@ -119,6 +119,7 @@ def with_sentences(status: dict[str, Any], campaign: "Campaign") -> dict[str, An
     """`sentence` beside each route's reason: why it does not send and what to do, empty where it does. `left_by_letter`
     is null where few left: they are not shown by what they did.
     """
+    from samizdat.campaigns.archive import sent_elsewhere
     from samizdat.core.mail.suppression_rules import HELD
     from samizdat.delivery.queries import bars_against, held_bounces, provider_refusals, routes
 
@@ -144,6 +145,8 @@ def with_sentences(status: dict[str, Any], campaign: "Campaign") -> dict[str, An
         }
         for row in provider_refusals(campaign)
     ]
+    sent = sent_elsewhere.of(campaign)
+    status["sent_elsewhere"] = {"service": sent.service, "totals": sent.totals} if sent else None
     status["held_bounces"] = [
         {
             "provider": row.provider,
@@ -204,7 +207,10 @@ def books(status: dict[str, Any]) -> list[str]:
     lines += [f"{'':14}To suppress them: samizdat campaign suppress-bounced {status['id']}"] if held else []
     lines += [f"{status[word]:>12,}  {word}" for word in COUNTERS if status[word]]
     lines += [f"{status['frozen']:>12,}  recipients"]
-    if not status["frozen"] and status["state"] not in ("draft", "cancelled"):
+    if sent := status.get("sent_elsewhere"):
+        totals = ", ".join(f"{count:,} {name}" for name, count in sent["totals"].items())
+        lines.append(f"{'':14}Sent by {sent['service']}, not from here. Its export says: {totals or 'no numbers'}.")
+    elif not status["frozen"] and status["state"] not in ("draft", "cancelled"):
         lines.append(f"{'':14}{GATHERED}")
     left = FEW if status["left_by_letter"] is None else f"{status['left_by_letter']:,}"
     lines += [f"{left:>12}  unsubscribed"]

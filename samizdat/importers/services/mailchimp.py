@@ -32,7 +32,10 @@ EXPORT_NAME = re.compile(
     re.IGNORECASE,
 )
 WHOLE_ACCOUNT = re.compile(r"(?:^|/)lists/|(?:^|/)members_\d+_[^/]*\.csv$", re.IGNORECASE)
-LIST_NUMBER = re.compile(r"(?:^|/)members_(?P<audience>\d+)_[^/]*\.csv$", re.IGNORECASE)
+LIST_NUMBER = re.compile(
+    r"(?:^|/)(?:members|subscribed|unsubscribed|cleaned|nonsubscribed|transactional)_(?P<audience>\d+)_[^/]*\.csv$",
+    re.IGNORECASE,
+)
 SMS_ONLY = re.compile(r"(?:^|/)sms_only_", re.IGNORECASE)
 # "unsubscribed" and "nonsubscribed" contain "subscribed", so the order matters.
 NAMED = (
@@ -41,6 +44,8 @@ NAMED = (
     (re.compile(r"cleaned|bounced", re.IGNORECASE), "cleaned"),
     (re.compile(r"pending", re.IGNORECASE), "pending"),
     (re.compile(r"subscribed", re.IGNORECASE), "subscribed"),
+    # The folder of a whole account beside those of who left (Mailchimp's help page: "subscribed (members)").
+    (re.compile(r"^members/members_\d+_", re.IGNORECASE), "subscribed"),
 )
 # Label -> what the column becomes, and a code of OUT_BECAUSE for what stays out.
 SYSTEM = {

@@ -54,9 +54,13 @@ class Places:
         return self.row.organization
 
     def load(self) -> "Places":
-        for part, there, here in _told(self.row):
-            self._done.setdefault(part, {})[there] = here
+        self.load_from(self.row)
         return self
+
+    def load_from(self, row: Import) -> None:
+        """What another import brought counts as here, too."""
+        for part, there, here in _told(row):
+            self._done.setdefault(part, {})[there] = here
 
     def here(self, part: str, there: object) -> Any:
         """None for what is not in yet."""

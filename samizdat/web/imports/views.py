@@ -18,7 +18,7 @@ from samizdat.accounts.models import Organization
 from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import actions, queries
 from samizdat.audience.actions import mailed_words
-from samizdat.audience.errors import AudienceError, ImportRefused, NoName
+from samizdat.audience.errors import AudienceError, NoName
 from samizdat.audience.imports import held
 from samizdat.audience.imports.documents import ImportProblem, ImportReport, Sample
 from samizdat.audience.imports.row_errors import sentence_of
@@ -27,12 +27,14 @@ from samizdat.audience.queries.lists import ListView
 from samizdat.core.imports import ImportPlan
 from samizdat.labels import field_label
 from samizdat.portability import upload as arriving
+from samizdat.portability.account import documents as account_documents
+from samizdat.portability.account import upload as account_upload
 from samizdat.web import labels, params, read_limits
 from samizdat.web.audience.forms.audience import ListForm
 from samizdat.web.base_form import sentences
 from samizdat.web.csv_lines import csv_lines
 from samizdat.web.exports.views import restores
-from samizdat.web.imports import plans
+from samizdat.web.imports import accounts, plans
 from samizdat.web.permissions import EVERYONE, WRITERS, View, deed, door, go
 from samizdat.web.request import DeskRequest
 from samizdat.web.settings.views.pending_changes import tell_waiting
@@ -123,7 +125,7 @@ def upload(request: DeskRequest, started: Any, handler: PieceUploadHandler) -> H
         refusal = _("Choose a file first.")
     elif len(files) > MOST_FILES:
         refusal = _("Too many files at once. Put them into one ZIP file.")
-    elif not (needs_list := not arriving.claim(started, len(files)) and started.list_id is None):
+    elif not (needs_list := not _claimed(request, started, len(files)) and started.list_id is None):
         refusal = _too_fast(request)
     elif "name" not in request.POST:
         refusal = _("This isn’t an export in Samizdat format. Choose the file above, with a name for its list.")
@@ -144,6 +146,11 @@ def upload(request: DeskRequest, started: Any, handler: PieceUploadHandler) -> H
     response = go(request, "import", started.pk)
     response.upload_taken = True  # type: ignore[attr-defined]
     return response
+
+
+def _claimed(request: DeskRequest, started: Import, files: int) -> bool:
+    """Whether it brings its own lists: an export of our own format, or of a whole account, which an admin imports."""
+    return arriving.claim(started, files) or (request.role == "admin" and account_upload.claim(started, files))
 
 
 def _into_new_list(request: DeskRequest, started: Import, name: str) -> None:
@@ -202,12 +209,15 @@ def one_import(request: DeskRequest, import_id: int) -> HttpResponse:
     """The page of an import, by how far it is. POST: the changed plan, to look again or to bring in."""
     row = _import(request, import_id)
     ours = row.source == arriving.SOURCE
+    is_account = row.source == account_documents.SOURCE
     if request.method == "POST":
+        if is_account:
+            return accounts.decide(request, row)
         return restores.decide(request, row) if ours else _decide(request, row)
     if row.state in GOING:
         return render(request, "web/imports/running.html", _progress_facts(row))
-    if ours:
-        return restores.page(request, row)
+    if ours or is_account:
+        return restores.page(request, row) if ours else accounts.page(request, row)
     if row.state == "found":
         return render(request, "web/imports/found.html", _found_facts(request, row))
     return render(request, "web/imports/result.html", _result_facts(request, row))
@@ -225,7 +235,7 @@ def _decide(request: DeskRequest, row: Import) -> HttpResponse:
         options = actions.options_of(
             request.POST.get("tags", "").split(","),
             update_only="update-only" in request.POST,
-            appeals=_appeals(request),
+            appeals=accounts.appeals(request),
         )
         basis = request.POST.get("basis", "").strip()[:1000]
         actions.change_plan(row, changed, list=chosen, basis=basis, options=options)
@@ -246,17 +256,6 @@ def _decide(request: DeskRequest, row: Import) -> HttpResponse:
     except AudienceError as refused:
         messages.error(request, str(refused))
     return go(request, "import", row.pk)
-
-
-def _appeals(request: DeskRequest) -> str | None:
-    """The words about appeals, where the box above them is ticked. Errors: AudienceError for words without it."""
-    words = request.POST.get("appeals-words", "")
-    if "appeals" in request.POST:
-        return words
-    if words.strip():
-        sentence = _("Tick “The consent also covered fundraising appeals”, or remove the words below it.")
-        raise ImportRefused("appeals_words", sentence)
-    return None
 
 
 def _chosen(request: DeskRequest) -> List | None:
@@ -457,6 +456,8 @@ def resume_import(request: DeskRequest, import_id: int) -> HttpResponse:
     row = _import(request, import_id)
     if row.source == arriving.SOURCE:
         return restores.go_on(request, row)
+    if row.source == account_documents.SOURCE:
+        return accounts.decide(request, row)
     try:
         _start(request, row)
     except AudienceError as refused:

@@ -10,10 +10,14 @@ from samizdat.audience.imports import failures
 from samizdat.audience.models import BulkAction, Import
 from samizdat.portability import actions as exporting
 from samizdat.portability import upload
+from samizdat.portability.account import upload as account_upload
 from samizdat.portability.errors import ExportTaken
 from samizdat.privacy import actions as rights
 from samizdat.worker.queue.task_wrappers import alone, quiet
 from samizdat.worker.stopping import stopping
+
+# What knows uploads that are no files of subscribers.
+UPLOADS = (upload, account_upload)
 
 
 @task
@@ -24,7 +28,7 @@ def run_import(number: int) -> None:
     if failures.is_over(number, dbclock.now()):
         return
     try:
-        run = upload.run if upload.is_one(number) else audience.run_import
+        run = next((kind.run for kind in UPLOADS if kind.is_one(number)), audience.run_import)
         run(number, now=dbclock.now, stop=stopping.is_set)
     except (ImportTaken, ImportRefused):
         return  # Somebody else is at it, or the import has written down why it stopped.
@@ -43,7 +47,7 @@ def inspect_import(number: int) -> None:
     if failures.is_over(number, dbclock.now()):
         return
     try:
-        inspect = upload.inspect if upload.is_one(number) else audience.inspect
+        inspect = next((kind.inspect for kind in UPLOADS if kind.is_one(number)), audience.inspect)
         inspect(number, now=dbclock.now)
     except (ImportTaken, ImportRefused):
         return

@@ -10,6 +10,7 @@ the parent along. A dead parent is noticed as a closed pipe. What it answers is 
 
 import contextlib
 import gc
+import io
 import itertools
 import marshal
 import os
@@ -40,6 +41,8 @@ from samizdat.audience.imports.reading.parse import (
     prepare,
 )
 from samizdat.audience.limits import HEAVIEST_SUBSCRIBER
+from samizdat.core import json_values
+from samizdat.core.account_export import AccountContents, AccountItem
 from samizdat.core.imports import SENTENCES, DetectedFiles, ImportFailed
 
 # Slices that may wait for the writer on its side, and on the reader's: a stretch of them is taken at once, and the
@@ -262,8 +265,33 @@ def read_here(order: ReaderOrder, piece: AskPiece | None = None) -> Iterator[Rea
             raise BadFiles(wrong.code, wrong.values, str(wrong)) from wrong
 
 
-def _value_or_raise(frame: child_frames.Frame) -> ReadSlice | DetectedFiles:
+class AccountReader(_ReaderProcess):
+    """The export of a whole account, from a process of its own. Errors: BadFiles, ReadingBroke."""
+
+    def __init__(self, import_file: HandedFile, piece: AskPiece | None = None) -> None:
+        super().__init__(b"A", [[import_file]], [import_file], piece, here=True)
+        self._frames = self._told()
+
+    def contents(self) -> AccountContents:
+        """Asked first, and once."""
+        kind, contents = next(self._frames, (b"", None))
+        if kind != b"C" or not isinstance(contents, AccountContents):
+            raise ReadingBroke("an answer that no file has")
+        return contents
+
+    def items(self) -> Iterator[AccountItem]:
+        """Asked after contents(), and once."""
+        for kind, item in self._frames:
+            if kind != b"I":
+                raise ReadingBroke("an answer that no file has")
+            yield item
+
+
+def _value_or_raise(frame: child_frames.Frame) -> ReadSlice | DetectedFiles | AccountContents | AccountItem:
     try:
+        if frame.kind in _OF_ACCOUNTS:
+            answer: AccountContents | AccountItem = frame.value_of(_OF_ACCOUNTS[frame.kind])
+            return answer
         value = frame.value()
         if frame.kind == b"S":
             read = _slice(value, frame.data)
@@ -279,6 +307,8 @@ def _value_or_raise(frame: child_frames.Frame) -> ReadSlice | DetectedFiles:
         raise BadFiles(*value)
     raise ReadingBroke(value)
 
+
+_OF_ACCOUNTS = {b"C": AccountContents, b"I": AccountItem}
 
 # Slices go column by column, numbers as eight bytes each and texts that come again by their place among the different
 # ones: read row by row from JSON, a slice would take the writer a fifth longer.
@@ -360,7 +390,7 @@ def main() -> int:
 
 
 def _import_files(kind: bytes, payload: Any) -> list[HandedFile]:
-    return list(payload[0] if kind == b"L" else payload[_ORDER.index("import_files")])
+    return list(payload[0] if kind in (b"L", b"A") else payload[_ORDER.index("import_files")])
 
 
 def keep_to(limits: ReaderLimits) -> None:
@@ -382,6 +412,12 @@ class _Sender:
 
     def put(self, kind: bytes, value: object, data: bytes = b"") -> None:
         self._waiting.put(child_frames.framed(kind, value, data))
+
+    def put_value(self, kind: bytes, value: object) -> None:
+        """With its bytes beside it, as core/json_values packs them."""
+        frame = io.BytesIO()
+        child_frames.send_parts(frame, kind, *json_values.packed(value))
+        self._waiting.put(frame.getvalue())
 
     def end(self) -> None:
         self._waiting.put(None)
@@ -409,6 +445,8 @@ def _work(kind: bytes, payload: Any, sender: _Sender) -> None:
     try:
         if kind == b"L":
             sender.put(b"L", detect.packed(detect.found_in(import_files, payload[1], piece, thorough=payload[2])))
+        elif kind == b"A":
+            _read_account(import_files, piece, sender)
         else:
             for read in read_here(ReaderOrder(**dict(zip(_ORDER, payload, strict=True))), piece):
                 sender.put(b"S", *_columns(read))
@@ -428,6 +466,16 @@ def _work(kind: bytes, payload: Any, sender: _Sender) -> None:
         at = f"{Path(frame.tb_frame.f_code.co_filename).name}:{frame.tb_lineno}" if frame else ""
         sender.put(b"X", f"{type(wrong).__name__} in {at}")
     sender.end()
+
+
+def _read_account(import_files: Sequence[HandedFile], piece: AskPiece, sender: _Sender) -> None:
+    try:
+        with plugins.open_account_export(detect.opened(import_files, piece)[0]) as account:
+            sender.put_value(b"C", account.contents())
+            for item in account.items():
+                sender.put_value(b"I", item)
+    except ImportFailed as wrong:
+        raise BadFiles(wrong.code, wrong.values, str(wrong)) from wrong
 
 
 if __name__ == "__main__":

@@ -43,6 +43,25 @@ def take(data: bytes, fields: Iterable[str] = (), unadded: Collection[str] | Non
     """unadded: addresses of pictures of its zip that were not added, of which notes tell already; None where it came
     without a zip. Errors: TemplateRefused.
     """
+    page, notes = _page(data)
+    if not re.search(r"<(?:html|body|table|div|p|td)\b", page, re.IGNORECASE):
+        raise TemplateRefused("template_no_html")
+    tag_notes, page, removed = _accounted(page, frozenset(fields))
+    regions = marked(page)
+    notes = (*notes, *removed, *regions.notes, *_leading_nowhere(page, unadded))
+    return ImportedTemplate(regions.source, regions.sample, regions.places, notes, tag_notes)
+
+
+def take_letter(data: bytes, fields: Iterable[str] = ()) -> str:
+    """The page of a campaign that was written elsewhere, without what no email may hold and without merge tags that
+    cannot work here. Errors: TemplateRefused."""
+    page, _notes = _page(data)
+    _tags, page, _removed = _accounted(page, frozenset(fields))
+    return page
+
+
+def _page(data: bytes) -> tuple[str, tuple[Note, ...]]:
+    """Errors: TemplateRefused."""
     if not data:
         raise TemplateRefused("template_empty")
     if len(data) > MAX_FILE:
@@ -53,12 +72,7 @@ def take(data: bytes, fields: Iterable[str] = (), unadded: Collection[str] | Non
         raise TemplateRefused("template_long", size=f"{len(page):,}", limit=f"{MAX_TEMPLATE:,}")
     if cleaning.nesting(page) > MAX_NESTING:
         raise TemplateRefused("template_deep", limit=str(MAX_NESTING))
-    if not re.search(r"<(?:html|body|table|div|p|td)\b", page, re.IGNORECASE):
-        raise TemplateRefused("template_no_html")
-    tag_notes, page, removed = _accounted(page, frozenset(fields))
-    regions = marked(page)
-    notes = (*unread, *gone, *removed, *regions.notes, *_leading_nowhere(page, unadded))
-    return ImportedTemplate(regions.source, regions.sample, regions.places, notes, tag_notes)
+    return page, (*unread, *gone)
 
 
 _TAG = re.compile(r"\*\|[^|<>]{0,200}\|\*|\{\{[^{}<>]{0,200}\}\}")

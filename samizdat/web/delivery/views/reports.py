@@ -19,7 +19,7 @@ from samizdat.accounts.models import Organization
 from samizdat.accounts.queries import name_in
 from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import queries as audience
-from samizdat.campaigns.archive import listing, web_corrections
+from samizdat.campaigns.archive import listing, sent_elsewhere, web_corrections
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import CampaignError, StorageFull
 from samizdat.campaigns.models import Campaign
@@ -62,6 +62,25 @@ def report(request: DeskRequest, campaign_id: int) -> HttpResponse:
     }
     facts |= {"archive": _archive(campaign), "placements": stats.shown_placements(campaign)}
     return render(request, "web/campaigns/report.html", facts | stats.heard(campaign))
+
+
+def _elsewhere(campaign: Campaign) -> dict[str, object] | None:
+    """What another service says of a campaign that it sent."""
+    sent = sent_elsewhere.of(campaign)
+    if sent is None:
+        return None
+    words = {
+        "recipients": _("Recipients"),
+        "delivered": _("Delivered, by their count"),
+        "bounced": _("Bounced"),
+        "unsubscribed": _("Unsubscribed"),
+        "complaints": _("Complaints"),
+        "clicks": _("Clicks"),
+    }
+    return {
+        "service": sent.service,
+        "rows": [(words[name], sent.totals[name]) for name in words if name in sent.totals],
+    }
 
 
 def _archive(campaign: Campaign) -> dict[str, bool] | None:
@@ -178,6 +197,7 @@ def _facts(request: DeskRequest, campaign: Campaign) -> dict[str, Any]:
         "live": moves,
         "table": bool(request.GET.get("table")),
         "books": books,
+        "elsewhere": _elsewhere(campaign),
         "written_again": bool(books.unsure) and actions.written_again(campaign),
         "rows": _book_rows(books, seen),
         "bar": charts.bar_parts(books, books.frozen),

@@ -1,0 +1,45 @@
+"""What is sealed of an import of a whole account."""
+
+from msgspec import Struct
+
+from samizdat.audience.imports.documents import ImportDocument, open_document
+from samizdat.audience.models import Import
+from samizdat.core.account_export import AccountContents
+
+SOURCE = "mailchimp-account"
+
+
+class AccountDocument(ImportDocument, frozen=True):
+    """`lists`: key of an audience -> name of its list. `listed`: sent campaigns stand in the public archive."""
+
+    lists: dict[str, str] = {}
+    listed: bool = False
+
+
+class FoundAudience(Struct, frozen=True):
+    """`rows` and `statuses`: as the files have them, whoever is here."""
+
+    key: str
+    list_name: str
+    rows: int = 0
+    statuses: dict[str, int] = {}
+
+
+class AccountReport(Struct, frozen=True):
+    """What was found: `contents` None until it was looked through. `sentence`: of one that failed. At the end, what
+    could not be read and why (`refused`), and how many images are shown from Mailchimp's servers (`elsewhere`)."""
+
+    contents: AccountContents | None = None
+    audiences: list[FoundAudience] = []
+    warnings: list[str] = []
+    sentence: str = ""
+    refused: list[tuple[str, str]] = []
+    elsewhere: int = 0
+
+
+def read_plan(row: Import) -> AccountDocument:
+    return open_document(row, "plan", AccountDocument)
+
+
+def read_report(row: Import) -> AccountReport:
+    return open_document(row, "report", AccountReport) if row.report_sealed else AccountReport()

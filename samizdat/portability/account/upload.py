@@ -1,0 +1,168 @@
+"""The whole export of an account that an admin drops at the desk: known by its names, looked through, brought in by the
+worker. An import like any other (imports/actions.py has its uploading and cancelling), with this instead of columns."""
+
+import io
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+from functools import partial
+
+from django.db import DatabaseError, transaction
+from django.utils.translation import override
+from msgspec.structs import replace
+
+from samizdat.accounts.models import Person
+from samizdat.accounts.sealed_settings import leading
+from samizdat.audience.errors import AudienceError, ImportRefused, ImportTaken
+from samizdat.audience.imports import confirmation, failures, ownership, uploads
+from samizdat.audience.imports.documents import ImportOptions, sealed
+from samizdat.audience.imports.inspect import UploadedFile
+from samizdat.audience.imports.reading.upload_file import PieceFile
+from samizdat.audience.models import Import
+from samizdat.campaigns.errors import CampaignError
+from samizdat.core import zip_limits
+from samizdat.portability import own_format
+from samizdat.portability.account import run as account
+from samizdat.portability.account.documents import (
+    SOURCE,
+    AccountReport,
+    FoundAudience,
+    read_plan,
+    read_report,
+)
+from samizdat.portability.errors import ExportRefused
+from samizdat.vault import keyring
+
+# What only the export of a whole account has, in lower case.
+_MARKS = ("campaigns_content/", "granular_activity/", "aggregate_activity/", "lists/members/")
+
+LONGEST_BASIS = 1_000
+
+
+def claim(row: Import, files: int) -> bool:
+    """Whether an upload whose pieces are all here is the export of a whole account; it is marked as one then."""
+    if files != 1 or not uploads.complete(row, 1):
+        return False
+    uploaded = _file(row, "")
+    file = io.BufferedReader(PieceFile(0, uploads.PIECE, uploaded.size, uploaded.piece), 16 << 10)
+    try:
+        names = [name.lower() for name in zip_limits.names(own_format.directory(file))]
+    except ExportRefused:
+        return False
+    if not any(mark in name for name in names for mark in _MARKS):
+        return False
+    return bool(Import.objects.filter(pk=row.pk, state="uploading").update(source=SOURCE))
+
+
+def is_one(number: int) -> bool:
+    return Import.objects.filter(pk=number, source=SOURCE).exists()
+
+
+def _file(row: Import, name: str) -> UploadedFile:
+    keys = keyring.keys(row.organization)
+    size = uploads.sizes(keys, row).get(0, 0)
+    return UploadedFile(name or "account.zip", size, partial(uploads.get, keys, row), f"upload {row.pk}")
+
+
+def inspect(number: int, *, now: Callable[[], datetime]) -> Import:
+    """Looks an upload through; writes nothing else. What cannot be read becomes state 'failed'."""
+    row = ownership.take(number, ("reading", "found"), now())
+    document = read_plan(row)
+    file = _file(row, document.names[0])
+    try:
+        with override(leading(row.organization).language):
+            plan = account.plan_of(row.organization, file, document.lists)
+            account.look(row.organization, file, plan, options=document.options, now=now())
+    except ImportRefused as refused:
+        return _failed(row, refused, now())
+    except BaseException:
+        Import.objects.filter(pk=row.pk, owner=row.owner).update(owner="")
+        raise
+    report = AccountReport(
+        contents=plan.contents,
+        audiences=[
+            FoundAudience(held.audience.key, held.list_name, held.counts.get("rows", 0), held.statuses)
+            for held in plan.audiences
+        ],
+        warnings=list(dict.fromkeys(warning for held in plan.audiences for warning in held.warnings)),
+    )
+    done = {"state": "found", "owner": "", "tries": 0, **sealed(row, "report", report)}
+    done |= sealed(row, "plan", replace(document, go=0))
+    Import.objects.filter(pk=row.pk, owner=row.owner, state="reading").update(**done)
+    row.refresh_from_db()
+    return row
+
+
+def start(
+    row: Import,
+    *,
+    lists: dict[str, str],
+    basis: str,
+    options: ImportOptions,
+    listed: bool,
+    now: datetime,
+    by: Person | None,
+) -> None:
+    """What was found shall come in; the worker does it. lists: key of an audience -> name of its list. One that was
+    stopped goes on as it was begun."""
+    report, document = read_report(row), read_plan(row)
+    if row.state == "found" and report.contents is not None:
+        names = {held.key: lists.get(held.key, "").strip() or held.list_name for held in report.audiences}
+        document = replace(document, lists=names, basis=basis.strip()[:LONGEST_BASIS], options=options, listed=listed)
+    elif row.state != "stopped":
+        return
+    with transaction.atomic():
+        done = {"state": "waiting", "by": by, "problem": "", "tries": 0}
+        if Import.objects.filter(pk=row.pk, state__in=("found", "stopped")).update(**done):
+            confirmation.start(row, document, now=now, by=by)
+    row.refresh_from_db()
+
+
+def run(number: int, *, now: Callable[[], datetime], stop: Callable[[], bool] | None = None) -> Import:
+    """The worker brings it in, or goes on with it. Errors: ImportTaken."""
+    row = ownership.take(number, ("waiting", "running", "stopped"), now())
+    if not confirmation.holds(row):
+        confirmation.refuse(row)
+        return row
+
+    def stopped() -> bool:
+        return bool(stop and stop()) or Import.objects.filter(pk=number, problem="stop_asked").exists()
+
+    mine = Import.objects.filter(pk=row.pk, owner=row.owner)
+    mine.update(state="running", started=row.started or now())
+    row.refresh_from_db()
+    document = read_plan(row)
+    file = _file(row, document.names[0])
+    try:
+        with override(leading(row.organization).language):
+            plan = account.plan_of(row.organization, file, document.lists)
+            account.bring(
+                row.organization, file, plan, options=document.options, basis=document.basis, listed=document.listed,
+                now=now, by=row.by, stop=stopped, row=row, tell=lambda done, _whole: _beat(row, done, now()),
+            )  # fmt: skip
+    except account.ImportStopped:
+        Import.objects.filter(pk=row.pk, state__in=("running", "stopped")).update(state="stopped", owner="", problem="")
+    except (ImportRefused, CampaignError) as refused:
+        return _failed(row, refused, now())
+    except BaseException:
+        with suppress(DatabaseError):
+            Import.objects.filter(pk=row.pk, owner__in=("", row.owner)).update(owner="", state="running")
+        raise
+    row.refresh_from_db()
+    return row
+
+
+def _beat(row: Import, done: int, now: datetime) -> None:
+    if not Import.objects.filter(pk=row.pk, owner=row.owner).update(heartbeat=now, row_no=done, tries=0):
+        raise ImportTaken
+
+
+def _failed(row: Import, refused: AudienceError | CampaignError, now: datetime) -> Import:
+    done = {"state": "failed", "owner": "", "problem": refused.code[:40]}
+    done |= sealed(row, "report", AccountReport(sentence=str(refused)))
+    with transaction.atomic():
+        Import.objects.filter(pk=row.pk, owner__in=("", row.owner)).update(**done)
+        uploads.drop(row)
+        failures.ended(row, failures.FAILED, now)
+    row.refresh_from_db()
+    return row

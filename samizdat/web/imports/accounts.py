@@ -1,0 +1,108 @@
+"""The whole export of an account at the desk: what is in it, where it goes, and what became of it.
+
+Its address is that of an import; views.py hands it over.
+"""
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from samizdat.audience.errors import AudienceError, ImportRefused
+from samizdat.audience.imports import actions as imports
+from samizdat.audience.models import STATUSES, Import
+from samizdat.portability.account import upload
+from samizdat.portability.account.documents import AccountReport, read_plan, read_report
+from samizdat.portability.account.words import left_sentence
+from samizdat.portability.account.writer import KINDS
+from samizdat.web import labels
+from samizdat.web.permissions import go
+from samizdat.web.request import DeskRequest
+from samizdat.web.templatetags.desk import count
+
+
+def page(request: DeskRequest, row: Import) -> HttpResponse:
+    """What is in it, or what became of it."""
+    report = read_report(row)
+    facts = {"row": row, "names": ", ".join(read_plan(row).names), "report": report, "may": request.role == "admin"}
+    if row.state == "found" and report.contents is not None:
+        return render(request, "web/imports/account_found.html", facts | _found(report))
+    return render(request, "web/imports/account_result.html", facts | _result(row))
+
+
+def decide(request: DeskRequest, row: Import) -> HttpResponse:
+    """It shall come in, or a stopped one goes on."""
+    if request.role != "admin":
+        messages.error(request, _("Only an admin can import a whole account."))
+        return go(request, "import", row.pk)
+    try:
+        upload.start(
+            row,
+            lists={name[5:]: str(text) for name, text in request.POST.items() if name.startswith("list-")},
+            basis=request.POST.get("basis", ""),
+            options=imports.options_of((), appeals=appeals(request)),
+            listed="listed" in request.POST,
+            now=timezone.now(),
+            by=request.person,
+        )
+    except AudienceError as refused:
+        messages.error(request, str(refused))
+    return go(request, "import", row.pk)
+
+
+def appeals(request: DeskRequest) -> str | None:
+    """The words about appeals, where the box above them is ticked. Errors: AudienceError for words without it."""
+    words = request.POST.get("appeals-words", "")
+    if "appeals" in request.POST:
+        return words
+    if words.strip():
+        sentence = _("Tick “The consent also covered fundraising appeals”, or remove the words below it.")
+        raise ImportRefused("appeals_words", sentence)
+    return None
+
+
+def _found(report: AccountReport) -> dict[str, object]:
+    contents = report.contents
+    assert contents is not None
+    names = {held.key: held.name for held in contents.audiences}
+    return {
+        "audiences": [
+            {
+                "key": held.key,
+                "name": names.get(held.key) or _("Subscribers"),
+                "list_name": held.list_name,
+                "rows": held.rows,
+                "statuses": _statuses(held.statuses),
+            }
+            for held in report.audiences
+        ],
+        "also": _also({"draft": contents.drafts, "sent": contents.sent, "template": contents.templates,
+                       "image": contents.images}),
+        "left": [left_sentence(left) for left in contents.left],
+    }  # fmt: skip
+
+
+def _statuses(held: dict[str, int]) -> list[labels.LabelRow]:
+    return [labels.LabelRow(labels.subscription_state(name)[1], held[name]) for name in STATUSES if held.get(name)]
+
+
+def _also(many: dict[str, int]) -> list[str]:
+    """Things of an account in words."""
+    entries = (
+        (many["sent"], ngettext("%(n)s sent campaign", "%(n)s sent campaigns", many["sent"])),
+        (many["draft"], ngettext("%(n)s draft", "%(n)s drafts", many["draft"])),
+        (many["template"], ngettext("%(n)s template", "%(n)s templates", many["template"])),
+        (many["image"], ngettext("%(n)s image", "%(n)s images", many["image"])),
+    )
+    return [sentence % {"n": count(number)} for number, sentence in entries if number]
+
+
+def _result(row: Import) -> dict[str, object]:
+    counts = row.counts or {}
+    return {
+        "added": _also({kind: counts.get(kind, 0) for kind in KINDS}),
+        "here": _also({kind: counts.get(f"{kind}_here", 0) for kind in KINDS}),
+        "problem": read_report(row).sentence if row.state == "failed" else "",
+    }

@@ -1,0 +1,104 @@
+"""A whole account at the desk: reviewed, named what stays out, brought in by the worker."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import reverse
+
+from samizdat import dbclock
+from samizdat.audience import queries
+from samizdat.audience.models import Import
+from samizdat.campaigns.models import Campaign, Picture, Template
+from samizdat.portability.account import upload
+from tests.importers.accounts import ACCOUNT, written
+from tests.web.conftest import House
+
+type Desk = Callable[[str], Client]
+
+pytestmark = pytest.mark.django_db
+
+
+def _to(here: House, name: str, *args: object) -> str:
+    return reverse(name, args=[here.organization.slug, *args])
+
+
+@pytest.fixture
+def uploaded(here: House, desk: Desk, tmp_path: Path) -> tuple[Client, Import]:
+    client = desk("admin")
+    data = written(tmp_path / "account.zip", ACCOUNT).read_bytes()
+    client.post(_to(here, "upload"), {"files": [SimpleUploadedFile("account.zip", data, "application/zip")]})
+    return client, upload.inspect(Import.objects.order_by("-pk")[0].pk, now=dbclock.now)
+
+
+def test_the_review_names_what_comes_and_what_stays_out_before_anything_is_written(
+    here: House, uploaded: tuple[Client, Import]
+) -> None:
+    client, row = uploaded
+    page = client.get(_to(here, "import", row.pk)).content.decode()
+    for words in (
+        "News",
+        "1 sent campaign",
+        "1 draft",
+        "1 template",
+        "1 image",
+        "report.pdf",
+        "Lost letter",
+        "who opened",
+    ):
+        assert words in page, words
+    assert "ada@post.example" not in page
+    assert not Campaign.objects.filter(state="finished", list__organization=here.organization, frozen=0).exists()
+
+
+def test_an_admin_imports_it_into_lists_of_their_choice(here: House, uploaded: tuple[Client, Import]) -> None:
+    client, row = uploaded
+    answers = {"list-777": "Court diary", "appeals": "1", "appeals-words": "Ask me for money too."}
+    client.post(_to(here, "import", row.pk), answers)
+    row.refresh_from_db()
+    assert row.state == "waiting"
+    upload.run(row.pk, now=dbclock.now)
+    page = client.get(_to(here, "import", row.pk)).content.decode()
+    assert "Import finished" in page and "1 sent campaign" in page
+    list_ = queries.list_named(here.organization, "Court diary")
+    assert queries.count(here.organization, list_, "subscribed") == 1
+    sent = Campaign.objects.get(organization=here.organization, state="finished", list=list_)
+    report = client.get(_to(here, "report", sent.pk)).content.decode()
+    assert "Sent by Mailchimp" in report and "1,108" in report and "digest" not in report
+    assert client.get(_to(here, "imports")).status_code == 200
+    assert not row.pieces.exists()
+
+
+def test_only_an_admin_starts_it(here: House, desk: Desk, uploaded: tuple[Client, Import]) -> None:
+    _client, row = uploaded
+    page = desk("editor").post(_to(here, "import", row.pk), {}, follow=True).content.decode()
+    assert "Only an admin can import a whole account" in page
+    assert Import.objects.get(pk=row.pk).state == "found"
+
+
+def test_one_that_was_stopped_goes_on_and_doubles_nothing(here: House, uploaded: tuple[Client, Import]) -> None:
+    client, row = uploaded
+    before = Picture.objects.count(), Template.objects.count(), Campaign.objects.count()
+    client.post(_to(here, "import", row.pk), {})
+    asked = iter([False] * 5 + [True] * 20)
+    upload.run(row.pk, now=dbclock.now, stop=lambda: next(asked))
+    assert Import.objects.get(pk=row.pk).state == "stopped"
+    client.post(_to(here, "resume-import", row.pk))
+    upload.run(row.pk, now=dbclock.now)
+    row.refresh_from_db()
+    assert row.state == "finished"
+    after = Picture.objects.count(), Template.objects.count(), Campaign.objects.count()
+    assert after == (before[0] + 1, before[1] + 1, before[2] + 2)
+
+
+def test_half_an_upload_is_a_sentence(here: House, desk: Desk, tmp_path: Path) -> None:
+    client = desk("admin")
+    data = written(tmp_path / "account.zip", ACCOUNT).read_bytes()
+    data = data.replace(b"PK\x03\x04", b"PK\x00\x00", 6)
+    client.post(_to(here, "upload"), {"files": [SimpleUploadedFile("account.zip", data, "application/zip")]})
+    row = upload.inspect(Import.objects.order_by("-pk")[0].pk, now=dbclock.now)
+    page: Any = client.get(_to(here, "import", row.pk)).content.decode()
+    assert row.state == "failed" and "is damaged" in page
