@@ -91,6 +91,12 @@ def test_all_that_is_to_be_made_anew_has_somebody_who_does_it() -> None:
     assert wanted == instance_rotation.BY_PURPOSE.keys()
 
 
+def test_the_handbook_names_all_tables_in_which_a_former_key_may_have_left_something() -> None:
+    text = (Path(samizdat.__file__).parent.parent / "docs/keys.md").read_text("utf-8")
+    models = (*instance_exchange._WRAPPED, *instance_rotation.SEALED_ROWS)
+    assert f"VACUUM FULL {', '.join(model._meta.db_table for model in models)};" in text
+
+
 def test_each_kind_of_grant_has_somebody_who_makes_its_macs_anew() -> None:
     folder = Path(samizdat.__file__).parent
     found = {
