@@ -77,6 +77,7 @@ class Service:
 
     name: ClassVar[str] = ""
     title: ClassVar[str] = ""
+    where: ClassVar[str] = ""  # its menus on the way to the export, in their English words
     # Label -> what the column becomes, and a code of OUT_BECAUSE.
     columns: ClassVar[Mapping[str, tuple[str, str]]] = {}
     # Label of a column that tells the status -> its words.

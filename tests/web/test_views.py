@@ -11,6 +11,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
+from samizdat import plugins
 from samizdat.audience import actions, queries, read_limits
 from samizdat.audience.errors import ImportRefused
 from samizdat.audience.models import Import, ImportPiece
@@ -18,6 +19,9 @@ from samizdat.vault import keyring
 from samizdat.web.imports.views import harmless
 from tests.conftest import NOW
 from tests.importers.helping import zipped
+from tests.importers.test_ods import book as ods_book
+from tests.importers.test_ods import row as ods_row
+from tests.importers.test_ods import sheet as ods_sheet
 from tests.importers.test_workbook import book
 from tests.web.conftest import House
 
@@ -538,3 +542,33 @@ def test_what_was_chosen_before_anybody_was_asked_is_no_answer(here: House, desk
     again = actions.inspect(Import.objects.order_by("-pk")[0].pk, now=_now)
     columns = actions.read_plan(again).plan.files[0].columns
     assert [(column.becomes, column.asks) for column in columns[1:]] == [("status", "label"), ("out", "")]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentences"),
+    [
+        ("contacts.vcf", b"BEGIN:VCARD\nVERSION:3.0\nN:Berg;Ada;;;\nTEL:1\nEMAIL:ada@x.example\nEND:VCARD\n",
+         ["An address book (vCard).", "Being in it isn\u2019t consent", "Left out: Phone. Sending email doesn\u2019t"]),
+        ("people.ods", ods_book(ods_sheet("A", ods_row("email", "can2_subscription_status"),
+                                          ods_row("ada@x.example", "unsubscribed"))),
+         ["An export from Action Network."]),
+        ("contacts.csv", b"id,firstname,lastname,email,points,preferred_locale\n1,Ada,Berg,ada@x.example,0,de\n",
+         ["An export from Mautic.", "Mautic doesn\u2019t export that"]),
+    ],
+)  # fmt: skip
+def test_the_review_says_which_service_a_file_comes_from(
+    here: House, desk: Desk, name: str, content: bytes, sentences: list[str]
+) -> None:
+    client = desk("editor")
+    _upload(here, client, name, content)
+    row = actions.inspect(Import.objects.order_by("-pk")[0].pk, now=_now)
+    page = client.get(_to(here, "import", row.pk)).content.decode()
+    assert [sentence for sentence in sentences if sentence not in page] == []
+
+
+def test_the_first_page_says_where_each_service_exports(here: House, desk: Desk) -> None:
+    page = desk("editor").get(_to(here, "imports")).content.decode()
+    table = page.partition("Where to export in each service")[2].partition("</table>")[0]
+    titles = [plug.title for plug in plugins.importers().values() if plug.title]
+    assert [title for title in titles if f'<th scope="row">{title}</th>' not in table] == []
+    assert 'dir="ltr"></td>' not in table

@@ -14,6 +14,7 @@ class ActionNetworkImporter(Service):
 
     name = "actionnetwork"
     title = "Action Network"
+    where = "People → Reports → all activists, with subscription status and tags → Export"
     columns = {
         "email": ("address", ""),
         "first_name": ("field:FNAME", ""),

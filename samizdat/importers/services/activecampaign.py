@@ -13,6 +13,7 @@ class ActiveCampaignImporter(Service):
 
     name = "activecampaign"
     title = "ActiveCampaign"
+    where = "Contacts → Status: Any → Export"
     columns = {
         "contact id": ("out", "provider"),
         "subscriber id": ("out", "provider"),

@@ -10,6 +10,7 @@ class BeehiivImporter(Service):
 
     name = "beehiiv"
     title = "beehiiv"
+    where = "Subscribers → Export → Full export"
     columns = {
         "email": ("address", ""),
         "first name": ("field:FNAME", ""),

@@ -12,6 +12,7 @@ class BrevoImporter(Service):
 
     name = "brevo"
     title = "Brevo"
+    where = "Contacts → select all → Export, with the blocklist column"
     order = "dmy"
     columns = {
         "contact id": ("out", "provider"),

@@ -20,6 +20,7 @@ class ButtondownImporter(Service):
 
     name = "buttondown"
     title = "Buttondown"
+    where = "Settings → Export"
     documents = frozenset({"metadata"})
     columns = {
         "email_address": ("address", ""),

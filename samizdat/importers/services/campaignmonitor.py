@@ -13,6 +13,7 @@ class CampaignMonitorImporter(Service):
 
     name = "campaignmonitor"
     title = "Campaign Monitor"
+    where = "Lists → the list → Export, for each state; Suppression list → Export"
     columns = {
         "email": ("address", ""),
         "email address": ("address", ""),

@@ -16,6 +16,7 @@ class CiviCrmImporter(Service):
 
     name = "civicrm"
     title = "CiviCRM"
+    where = "Find contacts → select all → Export contacts → Primary fields"
     columns = {
         "contact id": ("out", "provider"),
         "external identifier": ("out", "provider"),

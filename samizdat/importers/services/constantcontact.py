@@ -14,6 +14,7 @@ class ConstantContactImporter(Service):
 
     name = "constantcontact"
     title = "Constant Contact"
+    where = "Contacts → All contacts → Export, with status and permission"
     columns = {
         "email address": ("address", ""),
         "first name": ("field:FNAME", ""),

@@ -13,6 +13,7 @@ class GhostImporter(Service):
 
     name = "ghost"
     title = "Ghost"
+    where = "Members → Export all members"
     guarded = True
     columns = {
         "id": ("out", "provider"),

@@ -14,6 +14,7 @@ class GoogleContactsImporter(AddressBookService):
 
     name = "googlecontacts"
     title = "Google Contacts"
+    where = "Export → Google CSV, one label at a time"
     columns = {
         "e-mail 1 - value": ("address", ""),
         "first name": ("field:FNAME", ""),

@@ -17,6 +17,7 @@ class HubSpotImporter(Service):
 
     name = "hubspot"
     title = "HubSpot"
+    where = "Contacts → Export, all properties; Marketing → Email → Export unsubscribes and bounces"
     columns = {
         "record id": ("out", "provider"),
         "contact id": ("out", "provider"),

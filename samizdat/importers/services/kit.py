@@ -23,6 +23,7 @@ class KitImporter(Service):
 
     name = "kit"
     title = "Kit (ConvertKit)"
+    where = "Subscribers → All → Export"
     columns = {
         "id": ("out", "provider"),
         "subscriber id": ("out", "provider"),

@@ -14,6 +14,7 @@ class ListmonkImporter(Service):
 
     name = "listmonk"
     title = "listmonk"
+    where = "Subscribers → one list → Export"
     documents = frozenset({"attributes"})
     columns = {
         "uuid": ("out", "provider"),

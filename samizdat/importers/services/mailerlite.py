@@ -23,6 +23,7 @@ class MailerLiteImporter(Service):
 
     name = "mailerlite"
     title = "MailerLite"
+    where = "Subscribers → each status → Export"
     columns = {
         "subscriber": ("address", ""),
         "email": ("address", ""),

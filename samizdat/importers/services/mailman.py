@@ -15,6 +15,7 @@ class MailmanImporter(Service):
 
     name = "mailman"
     title = "Mailman"
+    where = "bin/export.py, or list_members -f LIST"
     columns = {
         "id": ("address", ""),
         "email": ("address", ""),

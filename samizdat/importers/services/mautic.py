@@ -29,6 +29,7 @@ class MauticImporter(Service):
 
     name = "mautic"
     title = "Mautic"
+    where = "Contacts → Export to CSV; Reports → contacts with email and DNC preferences → Export"
     columns = {
         "id": ("out", "provider"),
         "contact id": ("out", "provider"),

@@ -35,6 +35,7 @@ class OutlookImporter(AddressBookService):
 
     name = "outlook"
     title = "Outlook"
+    where = "File → Open & export → Import/export → Export to a file → CSV"
     columns = {label: target for labels in LANGUAGES for label, target in zip(labels, TARGETS, strict=True)}
 
     def knows(self, labels: set[str], sheet: TextTable) -> bool:

@@ -19,6 +19,7 @@ class PhpListImporter(Service):
 
     name = "phplist"
     title = "phpList"
+    where = "Subscribers → Export, with all columns"
     columns = {
         "id": ("out", "provider"),
         "email": ("address", ""),

@@ -16,6 +16,7 @@ class SalesforceImporter(Service):
 
     name = "salesforce"
     title = "Salesforce (NPSP)"
+    where = "Setup → Data export → Contact"
     columns = {
         "id": ("out", "provider"),
         "contact id": ("out", "provider"),

@@ -18,6 +18,7 @@ class SubstackImporter(Service):
 
     name = "substack"
     title = "Substack"
+    where = "Settings → Exports → New export"
     columns = {
         "email": ("address", ""),
         "active_subscription": ("out", "donations"),

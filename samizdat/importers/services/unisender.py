@@ -14,6 +14,7 @@ class UnisenderImporter(Service):
 
     name = "unisender"
     title = "Unisender"
+    where = "Contacts → Export, with status, availability and the lists left"
     columns = {
         "email": ("address", ""),
         "email_list_ids": ("out", "provider"),

@@ -13,6 +13,7 @@ class VCardImporter(AddressBookService):
 
     name = "vcard"
     title = "vCard"
+    where = "Apple, Android, Nextcloud: Contacts → Export (.vcf)"
     listed = False
     columns = {
         "e-mail": ("address", ""),

@@ -55,6 +55,8 @@ OUT_BECAUSE = {
     "posting": lazy("About posting to a discussion list, not about getting email."),
     "unneeded": lazy("Not needed to send email. Match it with a field if you need it."),
 }
+# Of importers that are no table of a service.
+WHERE_ELSE = {"mailchimp": "Audience → All contacts → Export audience"}
 ASKS = {
     "label": lazy("This may show who must not be emailed. Choose what it means."),
     "cells": lazy("Some cells say that people unsubscribed. Choose what each value means."),
@@ -112,9 +114,14 @@ def meanings() -> list[tuple[str, str]]:
     return [*statuses(), *own]
 
 
-def services() -> str:
-    """The services whose exports are known."""
-    return ", ".join(sorted((plug.title for plug in plugins.importers().values() if plug.title), key=str.casefold))
+def services() -> list[tuple[str, str]]:
+    """Title of each service whose exports are known, and its menus on the way to the export."""
+    known = [
+        (plug.title, getattr(plug, "where", "") or WHERE_ELSE.get(name, ""))
+        for name, plug in plugins.importers().items()
+        if plug.title
+    ]
+    return sorted(known, key=lambda service: service[0].casefold())
 
 
 def source_words(source: str) -> str:
@@ -123,6 +130,8 @@ def source_words(source: str) -> str:
         return _("A list of subscribers.")
     if source == "addresses":
         return _("Addresses, with or without names.")
+    if source == "vcard":
+        return _("An address book (vCard).")
     if source == "evidence":
         return _("What old mailboxes prove, address by address.")
     try:
