@@ -58,7 +58,7 @@ LITERAL = re.compile(
     r"\{'tag': 12\}|\bsamizdat(?: [a-z-]+)+|api-key add|\d+/[smhd]\b|\bs, m, h\b|#b3261e|SAMIZDAT_\w+|-->|"
     r"postconf -e myhostname=mail|postfix reload|rclone:\S+|apt install rclone|rclone config\b|"
     r"ssh-keygen(?: -lf)?(?: /\S+)?|host_key=?|region=…|docs/small-server\.md|samizdat/accounts/|smtp_helo_name|"
-    r"mynetworks|pg_replication_slots|pg_drop_replication_slot|archive_command|LimitCORE=0|MemorySwapMax=0|"
+    r"\b(?:granular|aggregate)_activity\b|mynetworks|pg_replication_slots|pg_drop_replication_slot|archive_command|LimitCORE=0|MemorySwapMax=0|"
     r"ALTER (?:ROLE|DATABASE) … RESET|(?:ALTER DEFAULT PRIVILEGES … )?\bREVOKE\b|«Your own mail server»"
 )
 

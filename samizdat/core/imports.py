@@ -122,6 +122,8 @@ SENTENCES = {
     "no_rows": "{file} has a heading but no rows, so there’s nothing to import.",
     "torn_zip": "{file} is damaged: part of the zip is missing. Download it again.",
     "no_account": "{file} isn’t the export of a whole Mailchimp account. Import subscribers with samizdat import.",
+    "account_files": "{file} contains more than {limit} files. Unpack it, delete its folders granular_activity and "
+    "aggregate_activity, and import the folder with samizdat import-account.",
     "several_accounts": "{file} contains exports of several accounts ({names}). Import them one by one.",
     "locked_zip": "{file} is password-protected. Unpack it first and choose the files in it.",
     "strange_zip": "{file} is packed in a way we can’t read. Unpack it and choose the files in it.",

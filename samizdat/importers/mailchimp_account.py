@@ -35,7 +35,8 @@ from samizdat.core.imports import ImportFailed
 from samizdat.importers.reading import text, times
 from samizdat.importers.reading.files import Source, sound
 
-MOST_FILES, DIRECTORY = 100_000, 32 << 20
+# As of files of subscribers (reading/files.FileLimits), which read the same zip.
+MOST_FILES, DIRECTORY = 20_000, 8 << 20
 MOST_RATIO, SMALL = 250, 16 << 20
 LARGEST_TABLE, MOST_CAMPAIGNS = 32 << 20, 20_000
 NAMES_SHOWN = 5
@@ -177,14 +178,14 @@ class MailchimpAccountExport:
             directory = zip_limits.directory_bytes(file.read())
             file.seek(0)
             if directory is not None and directory > DIRECTORY:
-                raise ImportFailed("too_many", file=self._name, limit=MOST_FILES)
+                raise ImportFailed("account_files", file=self._name, limit=f"{MOST_FILES:,}")
             try:
                 box = self._box = zipfile.ZipFile(file)
             except ValueError as wrong:  # offsets before the beginning of the file, names that are no text
                 raise zipfile.BadZipFile(str(wrong)) from wrong
         entries = [entry for entry in box.infolist() if not entry.is_dir()]
         if len(entries) > MOST_FILES:
-            raise ImportFailed("too_many", file=self._name, limit=MOST_FILES)
+            raise ImportFailed("account_files", file=self._name, limit=f"{MOST_FILES:,}")
         return [self._of_entry(box, entry) for entry in entries if not stat.S_ISLNK(entry.external_attr >> 16)]
 
     def _of_entry(self, box: zipfile.ZipFile, entry: zipfile.ZipInfo) -> AccountFile:
@@ -204,7 +205,7 @@ class MailchimpAccountExport:
                 if path.is_symlink() or not path.is_file():
                     continue
                 if len(files) >= MOST_FILES:
-                    raise ImportFailed("too_many", file=self._name, limit=MOST_FILES)
+                    raise ImportFailed("account_files", file=self._name, limit=f"{MOST_FILES:,}")
                 name = path.relative_to(folder.parent).as_posix()
                 files.append(AccountFile(name, path.stat().st_size, lambda path=path: path.open("rb")))  # type: ignore[misc]
         return files
