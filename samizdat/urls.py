@@ -56,6 +56,7 @@ from samizdat.web.privacy.views import breaches, reconsent
 from samizdat.web.privacy.views import privacy as rights
 from samizdat.web.settings.views import (
     activity,
+    api_keys,
     auth,
     backups,
     health,
@@ -294,6 +295,8 @@ alive = [
     path("team/<int:person_id>/", team.show_member, name="member"),
     path("team/<int:person_id>/remove", team.remove_member, name="remove-member"),
     path("team/invitations/<int:invitation_id>/withdraw", team.withdraw_invitation, name="withdraw-invitation"),
+    path("api/", api_keys.list_api_keys, name="api-keys"),
+    path("api/<int:api_key_id>/revoke", api_keys.revoke_api_key, name="revoke-api-key"),
     path("team/changes/", pending_changes.waiting_changes, name="pending-changes"),
     path("team/changes/<int:change_id>/decide", pending_changes.decide_change, name="decide-change"),
     path("team/<int:person_id>/lock", team.lock_member, name="lock-member"),

@@ -55,7 +55,7 @@ LITERAL = re.compile(
     r"\{\{.*?\}\}|\{%.*?%\}|\*\|.*?\|\*|`[^`]*`|<[^>]*>|\w+(?:\+\w+)?://\S*|[\w.+-]+@[\w.-]+|"
     r"[\w-]+(?:\.[\w-]+)*\.example(?:\.\w+)?(?::\d+)?|\bexample\.org|/srv/\w+|v=DMARC1; p=none|_dmarc\.|~all|"
     r"-----[A-Z ]+-----|_domainkey\b|hostnamectl set-hostname mail|adkim=s|aspf=s|\bip4:|\bmx\b|\bnews2026\b|"
-    r"\{'tag': 12\}|\bsamizdat(?: [a-z-]+)+|api-key add|\d+/[smhd]\b|\bs, m, h\b|#b3261e|SAMIZDAT_\w+|-->|"
+    r"\{'tag': 12\}|\bsamizdat(?: [a-z-]+)+|\d+/[smhd]\b|\bs, m, h\b|#b3261e|SAMIZDAT_\w+|-->|"
     r"postconf -e myhostname=mail|postfix reload|rclone:\S+|apt install rclone|rclone config\b|"
     r"ssh-keygen(?: -lf)?(?: /\S+)?|host_key=?|region=…|docs/small-server\.md|samizdat/accounts/|smtp_helo_name|"
     r"\b(?:granular|aggregate)_activity\b|mynetworks|pg_replication_slots|pg_drop_replication_slot|archive_command|LimitCORE=0|MemorySwapMax=0|"

@@ -172,7 +172,7 @@ def authenticate(token: str, now: datetime) -> ApiKey:
         rows = ApiKey.objects.select_related("organization", "by")
         row = rows.filter(token_hash__in=_hashes(token)).first()
     if row is None or state_of(row, now) != "active":
-        raise ApiKeyInvalid(_("This API key isn’t valid. Create another one, with the command api-key add."))
+        raise ApiKeyInvalid(_("This API key isn’t valid. Create another one under Settings, API."))
     if locks.state(row.organization):
         raise OrganizationLocked
     today = row.organization.day_of(now)

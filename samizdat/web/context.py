@@ -21,7 +21,7 @@ from samizdat.web.tour import TourPlace, place_of
 GROUPS = {
     "audience": ("subscribers", "lists", "segments", "fields", "imports", "exports", "tags", "forms"),
     "sending": ("routes", "domains", "mailboxes", "seeds", "deliverability"),
-    "settings": ("settings", "team", "backups", "activity", "health", "security", "move", "privacy"),
+    "settings": ("settings", "team", "backups", "activity", "health", "security", "move", "privacy", "api"),
 }
 
 

@@ -82,6 +82,7 @@ class House:
             "route_id": self.route.pk,
             "person_id": self.people["viewer"].pk,
             "invitation_id": self.invitation,
+            "api_key_id": self.api_key,
             "alarm_id": self.alarm,
             "slug": self.picture.slug,
             "token": "no-link",

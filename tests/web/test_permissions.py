@@ -306,7 +306,7 @@ ADMINS_ALONE = {
     "lock-member", "unlock-member", "mailboxes", "edit-mailbox", "test-mailbox", "remove-mailbox",
     "pause-mailbox", "resume-mailbox",
     "seeds", "test-seed", "remove-seed", "backups", "add-backup-place", "edit-backup-place", "remove-backup-place",
-    "back-up-now", "test-backup",
+    "back-up-now", "test-backup", "api-keys", "revoke-api-key",
 }  # fmt: skip
 
 

@@ -183,9 +183,9 @@ def _write(
         more, refused = writer.slice(import_slice)
         counts.update(more)
         rejects += refused
-    told = {name: counts[name] for name in ("added", "updated", "unchanged", "rejected")}
+    summary = {name: counts[name] for name in ("added", "updated", "unchanged", "rejected")}
     left = {"left": counts["kept_left"]}
-    return BatchResult(told | left, [(place, code, _sentence(code, values)) for place, code, values in rejects])
+    return BatchResult(summary | left, [(place, code, _sentence(code, values)) for place, code, values in rejects])
 
 
 def _sentence(code: str, values: dict[str, object]) -> str:

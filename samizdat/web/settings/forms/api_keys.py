@@ -1,0 +1,52 @@
+"""Creating a key of the API."""
+
+from collections.abc import Sequence
+from typing import Unpack
+
+from django import forms
+from django.utils.translation import gettext_lazy as lazy
+
+from samizdat.accounts import api_keys
+from samizdat.audience.queries import ListView
+from samizdat.web.base_form import DeskForm, FormData, FormFiles, FormOptions
+
+DAYS = ((365, lazy("In 1 year")), (90, lazy("In 90 days")), (30, lazy("In 30 days")))
+
+
+class ApiKeyForm(DeskForm):
+    """Lists are those of the organization."""
+
+    name = forms.CharField(
+        label=lazy("Name"),
+        max_length=api_keys.LONGEST_NAME,
+        help_text=lazy("What will use this key? For example, “Website form”."),
+    )
+    scopes = forms.MultipleChoiceField(
+        label=lazy("Access"),
+        choices=[
+            ("subscribers:read", lazy("Read subscribers, with their addresses")),
+            ("subscribers:write", lazy("Add and change subscribers")),
+        ],
+        widget=forms.CheckboxSelectMultiple,
+    )
+    lists = forms.TypedMultipleChoiceField(
+        label=lazy("Only these lists"),
+        help_text=lazy("If you select none, the key works for all lists, including later ones."),
+        coerce=int,
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )
+    days = forms.TypedChoiceField(label=lazy("Expires"), choices=DAYS, coerce=int)
+
+    def __init__(
+        self,
+        data: FormData = None,
+        files: FormFiles = None,
+        *,
+        lists: Sequence[ListView],
+        **options: Unpack[FormOptions],
+    ) -> None:
+        super().__init__(data, files, **options)
+        bound = self.fields["lists"]
+        assert isinstance(bound, forms.TypedMultipleChoiceField)
+        bound.choices = [(each.id, each.name) for each in lists]

@@ -1,0 +1,116 @@
+"""Every operation x every scope x own list, list that the key isn't bound to, another organization: who gets in where
+is said here once more, and nobody gets in anywhere else."""
+
+from typing import Any
+
+import pytest
+
+from samizdat.accounts.api_keys import SCOPES
+from samizdat.api import openapi
+from samizdat.audience import actions as audience
+from samizdat.audience.models import ConsentRecord, Subscriber, SubscriberTag, Subscription
+from samizdat.publicdb.actions import publish_place
+from tests.api.conftest import BOTH, Program
+from tests.conftest import NOW
+
+pytestmark = pytest.mark.django_db(databases=["default", "publicdb"])
+
+# Operation -> its body, with LIST and EMAIL for what belongs to the organization, and what of these is in it.
+READ, WRITE = "subscribers:read", "subscribers:write"
+CONSENT = "Ticked the box."
+LIST, EMAIL = "LIST", "ada@reader.example"
+BODIES: dict[tuple[str, str], Any] = {
+    ("GET", "/api/v1/lists"): None,
+    ("GET", "/api/v1/lists/{list_id}"): None,
+    ("GET", "/api/v1/fields"): None,
+    ("GET", "/api/v1/tags"): None,
+    ("GET", "/api/v1/segments"): None,
+    ("GET", "/api/v1/subscribers"): None,
+    ("GET", "/api/v1/subscribers/{number}"): None,
+    ("POST", "/api/v1/subscribers/lookup"): {"email": EMAIL},
+    ("POST", "/api/v1/subscribers"): {"email": EMAIL, "list": LIST},
+    ("PUT", "/api/v1/subscribers"): {"email": EMAIL, "list": LIST, "consent": CONSENT, "tags": ["press"]},
+    ("POST", "/api/v1/subscribers/batch"): {"list": LIST, "consent": CONSENT, "subscribers": [{"email": EMAIL}]},
+    ("PATCH", "/api/v1/subscribers/{number}"): {"add_tags": ["press"]},
+    ("POST", "/api/v1/subscribers/unsubscribe"): {"email": EMAIL, "list": LIST},
+}
+# Of these two scopes are needed together.
+TOGETHER = {("PATCH", "/api/v1/subscribers/{number}"): {READ, WRITE}}
+OPERATIONS = [*openapi.operations()]
+
+
+@pytest.fixture
+def here(program: Program) -> tuple[Program, Any]:
+    """With Ada on Letter, whose form is open."""
+    letter = program.lists["Letter"]
+    audience.give_form(letter, "letter", now=NOW)
+    publish_place(bytes(program.organization.uid), host="", name="L", language="en", accent="#b3261e")
+    ada = audience.add_subscriber(program.organization, EMAIL, letter, consent=CONSENT, now=NOW)
+    return program, ada
+
+
+def _call(asking: Program, operation: openapi.Operation, list_: Any, number: int) -> tuple[int, Any]:
+    body = BODIES[operation.method, operation.path]
+    if body is not None and "list" in body:
+        body = body | {"list": list_.pk}
+    path = operation.path.removeprefix("/api/v1").format(list_id=list_.pk, number=number)
+    if operation.path == "/api/v1/subscribers" and operation.method == "GET":
+        path += f"?list={list_.pk}"
+    return asking.ask(operation.method, path, body)
+
+
+def _facts() -> list[Any]:
+    """All rows that a program could change."""
+    models = (Subscriber, Subscription, SubscriberTag, ConsentRecord)
+    return [sorted(map(repr, model._default_manager.values_list())) for model in models]
+
+
+def _name(operation: openapi.Operation) -> str:
+    return f"{operation.method} {operation.path}"
+
+
+def test_every_operation_is_in_the_matrix() -> None:
+    assert {(each.method, each.path) for each in OPERATIONS} == BODIES.keys()
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=_name)
+def test_each_scope_opens_its_operations_alone(here: tuple[Program, Any], operation: openapi.Operation) -> None:
+    program, ada = here
+    letter = program.lists["Letter"]
+    needed = TOGETHER.get((operation.method, operation.path), set())
+    for scope in SCOPES:
+        asking = program.bound(letter, scopes=(scope,))
+        may = scope in operation.scopes and needed <= {scope}
+        status, answer = _call(asking, operation, letter, ada.number)
+        assert (status < 300) == may, (scope, answer)
+        if not may:
+            assert (status, answer["code"]) == (403, "scope_missing")
+    assert _call(program.bound(letter, scopes=tuple(SCOPES)), operation, letter, ada.number)[0] < 300
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=_name)
+def test_no_key_of_another_list_or_organization_reaches_anything(
+    here: tuple[Program, Any], bell: Program, operation: openapi.Operation
+) -> None:
+    program, ada = here
+    before = _facts()
+    for asking in (program.bound(program.lists["Appeals"], scopes=BOTH), bell):
+        status, answer = _call(asking, operation, program.lists["Letter"], ada.number)
+        shown = str(answer)
+        assert EMAIL not in shown
+        assert "'Letter'" not in shown
+        assert str(program.lists["Letter"].pk) not in shown
+        if operation.path.count("{") or "LIST" in str(BODIES[operation.method, operation.path]):
+            assert status == 404, answer
+        assert status < 500
+    assert _facts() == before
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=_name)
+def test_without_a_key_nothing_opens(here: tuple[Program, Any], operation: openapi.Operation) -> None:
+    program, ada = here
+    before = _facts()
+    for token in ("", "smz_" + "a" * 40):
+        asking = Program(program.organization, token=token)
+        assert _call(asking, operation, program.lists["Letter"], ada.number)[0] == 401
+    assert _facts() == before
