@@ -14,6 +14,7 @@ from samizdat.vault.models import KeyDestruction, LockCodeSet, StrictKey, VaultK
 
 log = logging.getLogger("samizdat.worker")
 
+_STILL_OPEN = "Another transaction is open, so %s keeps keys of before until %s."
 _NOT_CLEARED = "The database could not be cleared of keys that were destroyed or replaced (%s)."
 
 # Bytes of a file that are searched at a time, and of a key by which it is known.
@@ -56,11 +57,13 @@ def scrub(before: Collection[bytes], tables: Sequence[str] = (VaultKey._meta.db_
             finally:
                 _run("RESET lock_timeout")
             return False
-        _run("PRAGMA wal_checkpoint(TRUNCATE)")
-        if _is_left(before):  # A page that was split once may have an older copy.
+        if _empty_log() and _is_left(before):  # A page that was split once may have an older copy.
             _run("VACUUM")
-            _run("PRAGMA wal_checkpoint(TRUNCATE)")
-        return not _is_left(before)
+            _empty_log()
+        if not _is_left(before):
+            return True
+        log.warning(_STILL_OPEN, "SQLite", "samizdat serve stops")
+        return False
     except (DatabaseError, OSError) as error:
         log.error(_NOT_CLEARED, type(error).__name__)
         return False
@@ -85,11 +88,17 @@ def _wait_for_readers() -> None:
             if not cursor.fetchone()[0]:
                 return
             if time.monotonic() > until:
-                log.warning(
-                    "Another transaction is open, so PostgreSQL keeps keys of before until its next VACUUM FULL."
-                )
+                log.warning(_STILL_OPEN, "PostgreSQL", "VACUUM FULL of its tables")
                 return
             time.sleep(PAUSE)
+
+
+def _empty_log() -> bool:
+    """SQLite's; False where somebody reads in it, as a backup does for minutes."""
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        busy, *_pages = cursor.fetchone()
+    return not busy
 
 
 def _run(statement: str) -> None:

@@ -1,6 +1,7 @@
 """Once the instance key is replaced, the files of the database have nothing that the former one opens: whoever has it
 and takes the disk later reads nothing."""
 
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,28 @@ def reader(former: InstanceSource) -> Iterator[Any]:
         cursor.execute("SELECT count(*) FROM accounts_organization")
     yield other
     other.close()
+
+
+def test_on_sqlite_a_reader_is_told_of_and_what_is_left_goes_once_it_has_ended(
+    former: InstanceSource, caplog: pytest.LogCaptureFixture
+) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("Of PostgreSQL below.")
+    other = sqlite3.connect(str(connection.settings_dict["NAME"]), isolation_level=None, uri=True)
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA busy_timeout = 20")
+    before = wrapped()
+    try:
+        other.execute("BEGIN")
+        other.execute("SELECT count(*) FROM vault_vaultkey").fetchone()
+        instance_exchange.exchange(former, NEW, [])
+        assert left(before) and "until samizdat serve stops" in caplog.text
+    finally:
+        other.close()
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA busy_timeout = 20000")
+    instance_exchange.finish(InstanceSource(NEW))
+    assert not left(before)
 
 
 def test_a_transaction_from_before_is_waited_for(
