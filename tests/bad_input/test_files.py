@@ -42,6 +42,24 @@ NO_EXPORTS = {
         "unpacks to more",
     ),
     "a spreadsheet of another kind": ("people.ods", zipped({"content.xml": b"<a/>"}), "CSV UTF-8"),
+    "an ODS with a password": (
+        "people.ods",
+        zipped(
+            {
+                "mimetype": b"application/vnd.oasis.opendocument.spreadsheet",
+                "content.xml": b"\x8f\x01sealed",
+                "META-INF/manifest.xml": b"<manifest:encryption-data/>",
+            }
+        ),
+        "password-protected",
+    ),
+    "half an address book": ("contacts.vcf", b"BEGIN:VCARD\nVERSION:3.0\nEMAIL:ada@x.org\n", "cut off or damaged"),
+    "an address book without addresses": (
+        "contacts.vcf",
+        b"BEGIN:VCARD\nVERSION:3.0\nFN:Ada\nTEL:1\nEND:VCARD\n",
+        "address",
+    ),
+    "a document a thousand deep": ("people.json", b'{"a": ' * 1_000 + b"1" + b"}" * 1_000, "cut off or damaged"),
     "ten thousand columns": ("wide.csv", ",".join(["email", *map(str, range(9_999))]).encode(), "more than 1,000"),
     "half a document": ("roster.json", b'{"entries": [{"email": "ada@x.org"', "cut off or damaged"),
     "what may run anything": ("config.pck", b"\x80\x02}q\x01.", "list_members"),

@@ -1,8 +1,18 @@
 """What single services write besides the plain sample of test_services: other files, other labels, donors, charsets."""
 
-import pytest
+import csv
+import io
 
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from samizdat import plugins
+from samizdat.core.imports import OTHERS
+from samizdat.importers.reading.convert import STRENGTH
+from samizdat.importers.service_tables import Service, rule_of
 from tests.importers.helping import inspect, named, read
+from tests.importers.test_services import FILES
 
 
 def statuses(content: str, name: str = "list.csv", status: str = "subscribed") -> dict[str, str]:
@@ -144,3 +154,35 @@ fay@example.org,"DNC Manually Unsubscribed: Email, DNC Bounced: Web Notification
         "a": "nonsubscribed", "b": "unsubscribed", "c": "cleaned", "d": "unsubscribed", "e": "nonsubscribed",
         "f": "unsubscribed",
     }  # fmt: skip
+
+
+# Services whose file is a table with a column, or several, that tells the status. Kit is known by some of its words
+# only, and the sample of MailerLite tells the status by its name.
+TABLES = sorted(
+    name
+    for name, plug in plugins.importers().items()
+    if issubclass(plug, Service) and plug.words and name in FILES and FILES[name][0].endswith(".csv")
+    if name not in {"kit", "mailerlite"}
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(TABLES), st.data())
+def test_of_all_that_the_columns_of_a_service_say_the_strongest_no_counts(source: str, data: st.DataObject) -> None:
+    """Whatever words stand together in a row: who has a no in one column never comes in as subscribed."""
+    name, content, _ = FILES[source]
+    plug = plugins.importer(source)
+    delimiter = max(",;\t", key=content.partition("\n")[0].count)
+    heading, row = list(csv.reader(io.StringIO(content), delimiter=delimiter))[:2]
+    said = []
+    for index, label in enumerate(heading):
+        if words := rule_of(plug.words, label):
+            word = data.draw(st.sampled_from(sorted(set(words) - {OTHERS, ""})), label)
+            row[index] = word
+            said.append(words[word])
+    out = io.StringIO()
+    csv.writer(out, delimiter=delimiter).writerows([heading, row])
+    whole = read(named(name, out.getvalue().encode()), status="nonsubscribed")
+    assert whole.found.source == source
+    expected = min(filter(None, said), key=STRENGTH.index, default="nonsubscribed")
+    assert [person.status for person in whole.incoming] == [expected]
