@@ -476,6 +476,7 @@ def import_(
     If it was stopped, run it again: it continues.
     """
     bootstrap.open_house()
+    from samizdat import plugins
     from samizdat.audience.imports import actions
 
     paths = [Path(file) for file in files if file != "-"]
@@ -494,6 +495,7 @@ def import_(
     organization, to = bootstrap.organization(), _list(name)
     warnings: list[str] = []
     columns: list[dict[str, Any]] = []
+    recognized = ""
     with _asking(dry_run), progress("Looking" if dry_run else "Importing") as shown:
 
         def look(state: Any) -> None:
@@ -512,6 +514,7 @@ def import_(
                 progress=look,
             )
             columns += _table(seen.plan)
+            recognized = plugins.importer(seen.source).title if seen.source else ""
             warnings += [problem.sentence() for problem in seen.problems]
             counts, rejects, left_out = seen.counts, None, actions.left_out(seen.problems)
         else:
@@ -537,8 +540,9 @@ def import_(
     document: dict[str, Any] = {word: (counts or {}).get(word, 0) for word in (*COUNTS, *BY_STATUS)}
     document |= {"warnings": warnings, "dry_run": dry_run, "rejects_file": str(rejects) if rejects else None}
     document["left_out"] = left_out
-    document |= {"columns": columns} if dry_run else {}
-    say(document, *_columns_shown(columns), *_sums(document))
+    document |= {"columns": columns, "recognized": recognized} if dry_run else {}
+    said = [f"Recognized as an export from {recognized}.", ""] if recognized else []
+    say(document, *said, *_columns_shown(columns), *_sums(document))
 
 
 def _is_own_export(path: Path) -> bool:

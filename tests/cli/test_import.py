@@ -145,3 +145,14 @@ def test_an_appeal_reaches_those_whose_consent_covered_appeals(house: Any, lette
     assert brought["subscribed"] and house.say("campaign", "audience", campaign)["may"] == 0
     assert house.say(*words, "--appeals", "Write to me when you need money.")["updated"] == brought["subscribed"]
     assert house.say("campaign", "audience", campaign)["may"] == brought["subscribed"]
+
+
+def test_a_look_names_the_service_that_a_file_comes_from(house: Any, letter: str, tmp_path: Path) -> None:
+    words = ("import", str(SHAPES / "phplist.csv"), "--list", letter, "--dry-run")
+    assert "Recognized as an export from phpList." in house(*words).out
+    assert house.say(*words)["recognized"] == "phpList"
+    cards = tmp_path / "contacts.vcf"
+    cards.write_text("BEGIN:VCARD\nVERSION:3.0\nN:One;Ann;;;\nEMAIL:ann@v.example\nEND:VCARD\n")
+    made = house.say("import", str(cards), "--list", letter, "--status", "subscribed", "--basis", "They wrote to us.")
+    assert (made["added"], made["subscribed"]) == (1, 1)
+    assert any("is an address book" in warning for warning in made["warnings"])

@@ -22,6 +22,15 @@ def statuses(content: str, name: str = "list.csv", status: str = "subscribed") -
     return {person.address[0]: person.status for person in whole.incoming}
 
 
+@pytest.mark.parametrize("source", sorted(FILES))
+def test_of_what_a_service_explains_nothing_is_asked(source: str) -> None:
+    name, content, _ = FILES[source]
+    found = inspect(named(name, content.encode()))
+    # In the samples there are a tag and a tier that say who gives, and a surname that says that somebody left.
+    asked = {column.label for file in found.files for column in file.columns if column.asks}
+    assert asked <= {"can2_user_tags", "Gold", "Last Name"}
+
+
 def source_of(content: str) -> str:
     return inspect(named("list.csv", content.encode())).source
 

@@ -209,7 +209,7 @@ def _stripped(seen: SeenColumn) -> Counter[str]:
 def _known(column: ImportColumn, held: Counter[str]) -> None:
     """A column that its service explains: words it never told us are asked, an empty cell is not a yes."""
     if column.becomes == "status":
-        if any(cell and sentences.word_of(cell) not in column.words for cell in held):
+        if OTHERS not in column.words and any(cell and sentences.word_of(cell) not in column.words for cell in held):
             column.asks = "cells"
         fill(column, held)
     elif any(cell[:1] in "{[" for cell in held if cell):
