@@ -57,11 +57,13 @@ def scrub(before: Collection[bytes], tables: Sequence[str] = (VaultKey._meta.db_
             finally:
                 _run("RESET lock_timeout")
             return False
-        if _empty_log() and _is_left(before):  # A page that was split once may have an older copy.
-            _run("VACUUM")
-            _empty_log()
+        is_emptied = _empty_log()
         if not _is_left(before):
             return True
+        if is_emptied:  # A page that was split once may have an older copy.
+            _run("VACUUM")
+            if _empty_log() and not _is_left(before):
+                return True
         log.warning(_STILL_OPEN, "SQLite", "samizdat serve stops")
         return False
     except (DatabaseError, OSError) as error:
@@ -108,6 +110,8 @@ def _run(statement: str) -> None:
 
 def _is_left(before: Collection[bytes]) -> bool:
     marks = {wrapped[:_KNOWN_BY] for wrapped in before}
+    if not marks:
+        return False
     file = Path(str(connection.settings_dict["NAME"]))
     files = [path for name in ("", "-wal", "-journal") if (path := file.with_name(file.name + name)).exists()]
     return any(_is_in(part, marks) for path in files for part in _parts(path))
