@@ -67,7 +67,8 @@ def test_an_admin_imports_it_into_lists_of_their_choice(here: House, uploaded: t
     assert queries.count(here.organization, list_, "subscribed") == 1
     sent = Campaign.objects.get(organization=here.organization, state="finished", list=list_)
     report = client.get(_to(here, "report", sent.pk)).content.decode()
-    assert "Sent by Mailchimp" in report and "1,108" in report and "digest" not in report
+    assert "Sent by Mailchimp" in report and "1,108" in report and "19 May 2019" in report
+    assert "digest" not in report and "Every recipient accounted for" not in report
     assert client.get(_to(here, "imports")).status_code == 200
     assert not row.pieces.exists()
 

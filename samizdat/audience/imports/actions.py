@@ -176,7 +176,10 @@ def _found(
     except ImportRefused as refusal:
         refusal.plan = plan
         raise
-    return plan, [*detection.problems, *remembered, *plan.said_out()]
+    problems = [*detection.problems, *remembered, *plan.said_out()]
+    if audience is not None:  # Whoever imports one audience knows the others, and what else is in the file.
+        problems = [problem for problem in problems if problem.code != "several_audiences" and not left_out([problem])]
+    return plan, problems
 
 
 def _begun_before(

@@ -101,7 +101,7 @@ def look(
         mine = replace(options, audience=held.audience.key)
         seen = imports.look(organization, to, [file], source=PEOPLE, options=mine, now=now)
         held.counts, held.statuses = dict(seen.counts or {}), seen.file_counts
-        held.warnings = [problem.sentence() for problem in seen.problems if not imports.left_out([problem])]
+        held.warnings = [problem.sentence() for problem in seen.problems]
 
 
 def bring(

@@ -26,4 +26,4 @@ def left_sentence(left: LeftBehind) -> str:
     """With the names of some."""
     sentence = str(LEFT[left.kind]) % {"n": f"{left.count:,}"}
     names = ", ".join(left.names) + (" …" if left.count > len(left.names) else "")
-    return _("%(what)s Not imported: %(names)s") % {"what": sentence, "names": names} if left.names else sentence
+    return _("%(what)s These are: %(names)s") % {"what": sentence, "names": names} if left.names else sentence
