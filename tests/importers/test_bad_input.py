@@ -351,3 +351,12 @@ def test_the_people_of_a_document_are_its_longest_list(document: str, people: in
 def test_a_torn_document_is_torn(torn: str) -> None:
     with pytest.raises(ValueError):
         list(_Json(torn.encode()))
+
+
+def test_a_zip_whose_directory_points_before_its_beginning_is_damaged() -> None:
+    content = bytearray(zipped({"people.csv": b"email\na@x.org\n"}))
+    end = content.rindex(b"PK\x05\x06")
+    (offset,) = struct.unpack_from("<I", content, end + 16)
+    struct.pack_into("<I", content, end + 16, offset + 178)
+    found = inspect(named("people.zip", bytes(content)))
+    assert [problem.code for problem in found.problems] == ["torn_zip"]

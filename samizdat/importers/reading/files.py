@@ -283,7 +283,8 @@ class sound:
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: type[BaseException] | None, wrong: BaseException | None, _: object) -> None:
-        if isinstance(wrong, DAMAGED):
+        # A nonsense directory has zipfile seek before the beginning of the file.
+        if isinstance(wrong, DAMAGED) or (type(wrong) is ValueError and "negative seek" in str(wrong)):
             raise ImportFailed("torn_zip", file=self._name) from wrong
         if isinstance(wrong, NotImplementedError):  # a method of packing that Python does not know
             raise ImportFailed("strange_zip", file=self._name) from wrong
