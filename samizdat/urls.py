@@ -48,7 +48,7 @@ from samizdat.web.delivery.views import (
     unsure,
     welcome,
 )
-from samizdat.web.exports.views import exports
+from samizdat.web.exports.views import exports, standing_copies
 from samizdat.web.imports import views
 from samizdat.web.inbox import views as inbox
 from samizdat.web.permissions import for_programs
@@ -211,6 +211,7 @@ audience = [
     path("imports/<int:import_id>/resume", views.resume_import, name="resume-import"),
     path("imports/<int:import_id>/rejected.csv", views.rejected, name="rejected"),
     path("exports/", exports.exports, name="exports"),
+    path("standing-copies/", standing_copies.standing_copies, name="standing-copies"),
     path("exports/trace", exports.trace_address, name="trace-address"),
     path("exports/keys/<int:known_key_id>/forget", exports.forget_key, name="forget-key"),
     path("exports/<int:export_id>/", exports.export, name="export"),

@@ -64,6 +64,7 @@ TABLES = (
     ("samizdat.transports.base", "SENTENCES"),
     ("samizdat.transports.webhooks", "SENTENCES"),
     ("samizdat.places.base", "SENTENCES"),
+    ("samizdat.importers.accounts.base", "SENTENCES"),
     ("samizdat.health.words", "SENTENCES"),
     ("samizdat.health.words", "PLACES"),
     ("samizdat.health.words", "STATES"),

@@ -19,7 +19,17 @@ from samizdat.web.tour import TourPlace, place_of
 
 # Groups of the menu that can be closed, and the sections in them.
 GROUPS = {
-    "audience": ("subscribers", "lists", "segments", "fields", "imports", "exports", "tags", "forms"),
+    "audience": (
+        "subscribers",
+        "lists",
+        "segments",
+        "fields",
+        "imports",
+        "exports",
+        "standing-copies",
+        "tags",
+        "forms",
+    ),
     "sending": ("routes", "domains", "mailboxes", "seeds", "deliverability"),
     "settings": ("settings", "team", "backups", "activity", "health", "security", "move", "privacy", "api"),
 }

@@ -4,10 +4,10 @@ A piece is changed only where somebody in it is erased, so a backup writes it on
 a later piece once more, and readers fold them (core/account_copy.fold).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from msgspec import Struct, json
+from msgspec import Raw, Struct, json
 
 from samizdat.core.account_copy import SECTIONS, Contact, Item
 from samizdat.core.crypto.seal import SealBroken
@@ -71,9 +71,22 @@ def place(copy: int, number: int, section: int) -> tuple[str, str, int]:
     return "accountcopypiece", f"blob{copy} {section}", number
 
 
-def contacts(row: AccountCopy) -> Iterator[list[Contact]]:
-    """Piece by piece, in the order in which they were copied. Errors: SealBroken."""
-    return (some for _number, some in numbered_contacts(row))
+class _Addressed(Struct):
+    """Of a contact, what tells which one it is."""
+
+    address: str = ""
+
+
+_addressed, _contact = json.Decoder(_Addressed), json.Decoder(Contact)
+
+
+def contacts(row: AccountCopy, wanted: Callable[[str], bool] = lambda _address: True) -> Iterator[Contact]:
+    """Those with wanted addresses, in the order in which they were copied; of the others nothing else is read, which
+    takes a third of the time. Errors: SealBroken."""
+    for _number, lines in _values(row, "contacts", Raw):
+        for line in lines:
+            if wanted(_addressed.decode(line).address):
+                yield _contact.decode(line)
 
 
 def numbered_contacts(row: AccountCopy) -> Iterator[tuple[int, list[Contact]]]:

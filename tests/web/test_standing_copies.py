@@ -1,0 +1,81 @@
+"""The page *Standing copies*: what would be lost if an account elsewhere were closed now."""
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+
+from samizdat import dbclock, plugins
+from samizdat.portability.account_copies import actions, copying
+from samizdat.portability.models import AccountCopy
+from tests.fakes.mailchimp_account import CLOSE, KEY, FakeAccount, MailchimpServer
+from tests.web.conftest import House
+
+Desk = Callable[[str], Client]
+
+
+@pytest.fixture
+def fake() -> Iterator[MailchimpServer]:
+    with MailchimpServer(FakeAccount()) as server:
+        yield server
+
+
+def text(client: Client, here: House) -> str:
+    seen = client.get(f"/o/{here.organization.slug}/standing-copies/")
+    assert seen.status_code == 200
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", seen.content.decode()))
+
+
+def added(here: House, fake: MailchimpServer) -> AccountCopy:
+    return actions.add(here.organization, "mailchimp", KEY, now=dbclock.asked(), endpoint=fake.endpoint)
+
+
+def run(row: AccountCopy) -> None:
+    copying.run(row.pk, now=dbclock.asked, sleep=lambda _seconds: None)
+
+
+def test_without_a_copy_it_says_what_it_is_for_and_how_to_begin(here: House, desk: Desk) -> None:
+    shown = text(desk("admin"), here)
+    assert "No account is being copied" in shown and "samizdat standing-copy add mailchimp" in shown
+
+
+def test_before_the_first_run_everything_would_be_lost_and_afterwards_what_nobody_can_copy(
+    here: House, desk: Desk, fake: MailchimpServer
+) -> None:
+    row = added(here, fake)
+    shown = text(desk("admin"), here)
+    assert "Lantern at Mailchimp being copied for the first time" in shown and "Contacts 100 0 100" in shown
+    run(row)
+    shown = text(desk("admin"), here)
+    assert "up to date" in shown and "Contacts 100 100 0" in shown and "Campaigns 5 5 0" in shown
+    assert "Automations 1 0 1" in shown and "Landing pages 2 0 2" in shown
+    assert f"samizdat standing-copy restore {row.pk}" in shown
+
+
+def test_a_refusal_and_a_copy_that_is_old_are_said(
+    here: House, desk: Desk, fake: MailchimpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = added(here, fake)
+    run(row)
+    fake.on(CLOSE)
+    with pytest.raises(plugins.ServiceRefused):
+        run(row)
+    shown = text(desk("admin"), here)
+    assert "access refused" in shown and "has closed or blocked this account" in shown
+    fake.account.open_again()
+    run(row)
+    later = dbclock.asked() + timedelta(days=3)
+    monkeypatch.setattr(dbclock, "asked", lambda: later)
+    assert "not copied since" in text(desk("admin"), here)
+
+
+def test_a_record_that_does_not_open_breaks_no_page(here: House, desk: Desk, fake: MailchimpServer) -> None:
+    added(here, fake)
+    AccountCopy.objects.update(settings_sealed=b"\4" + bytes(60))
+    assert "Ask your server admin to remove this copy" in text(desk("admin"), here)
+
+
+def test_only_admins_see_it(here: House, desk: Desk) -> None:
+    assert desk("editor").get(f"/o/{here.organization.slug}/standing-copies/").status_code in (302, 403, 404)
