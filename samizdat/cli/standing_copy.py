@@ -34,7 +34,7 @@ def standing_copy() -> None:
 )
 @common
 def copy_add(service: str, key_file: str) -> None:
-    """Add an account at SERVICE, such as mailchimp. The service is asked whether it accepts the API key.
+    """Add an account at SERVICE: mailchimp, brevo, kit or mailerlite. The service is asked if it accepts the API key.
 
     The key is stored encrypted. The worker copies the account at once, and then each night.
     """

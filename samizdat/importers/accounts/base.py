@@ -110,6 +110,8 @@ class BaseAccount:
     key_example: ClassVar[str] = ""
     key_help: ClassVar[str] = ""
     sections: ClassVar[Sequence[str]] = ()
+    # Whether it can be asked for contacts that were changed since a time. Else everybody is asked for each night.
+    tells_changes: ClassVar[bool] = True
     # Whether an account at the service itself was read by this code, or only one that we play ourselves.
     tried: ClassVar[bool] = False
 

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Protocol
 from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
+from msgspec import json
 from msgspec.structs import replace
 
 from samizdat import plugins
 from samizdat.audience.errors import AudienceError
 from samizdat.audience.imports import ownership
-from samizdat.core.account_copy import SECTIONS, AccountPage, Item
+from samizdat.core.account_copy import SECTIONS, AccountPage, Contact, Item
 from samizdat.core.crypto.seal import SealBroken
 from samizdat.events.actions import record
 from samizdat.events.kinds import EventKind
@@ -154,6 +155,9 @@ class _Run:
         self._progress = progress_of(row)
         # Of the section under way: what is known of each thing.
         self._known: dict[str, KeptItem] = {}
+        # Of contacts, hashes of what was written: 100 MB for a million. Only of a service that names everybody.
+        self._here: set[int] = set()
+        self._service = plugins.account_kinds()[settings_of(row).service]
         self._erased = erased.ErasedPeople(row.organization)
 
     def go(self) -> None:
@@ -187,18 +191,17 @@ class _Run:
     def _copy(self, section: str) -> None:
         if section != self._progress.section:
             self._put(replace(self._progress, section=section, cursor=""))
-        if section not in self._sections:
+        if section not in self._service.sections:
             return
-        self._known = {} if section == "contacts" else pieces.items(self._row, section)
+        if section == "contacts":
+            self._here = set() if self._service.tells_changes else set(map(hash, pieces.contact_lines(self._row)))
+        else:
+            self._known = pieces.items(self._row, section)
         while True:
             page = self._account.page(section, self._progress.cursor, self._progress.since)
             self._write(section, page)
             if not page.cursor:
                 return
-
-    @property
-    def _sections(self) -> tuple[str, ...]:
-        return tuple(plugins.account_kinds()[settings_of(self._row).service].sections)
 
     def _write(self, section: str, page: AccountPage) -> None:
         new = [item for item in page.items if self._is_new(item)]
@@ -206,8 +209,16 @@ class _Run:
             if item.has_body:
                 self._write_body(section, item)
         bare = [KeptItem(item) for item in new if not item.has_body]
-        self._put_page(section, page, [*self._erased.without(page.contacts), *bare])
+        self._put_page(section, page, [*self._unknown(self._erased.without(page.contacts)), *bare])
         self._known |= {kept.item.id: kept for kept in bare}
+
+    def _unknown(self, contacts: list[Contact]) -> list[Contact]:
+        """Of a service that names everybody each night: those that are not here, or otherwise."""
+        if self._service.tells_changes:
+            return contacts
+        new = [contact for contact in contacts if hash(json.encode(contact)) not in self._here]
+        self._here.update(hash(json.encode(contact)) for contact in new)
+        return new
 
     def _is_new(self, item: Item) -> bool:
         """Or another one than at the last time. What has no stamp may be, and is asked for."""

@@ -54,12 +54,12 @@ def restore(
     CopyStopped, CopyTaken, SealBroken."""
     row = copying.take(copy.pk, now())
     try:
-        return _Restoring(row, lists, now, by, stop).go(sent)
+        return _LetterRestoring(row, lists, now, by, stop).go(sent)
     finally:
         copying.let_go(row)
 
 
-class _Restoring:
+class _LetterRestoring:
     def __init__(
         self,
         row: AccountCopy,

@@ -89,6 +89,11 @@ def contacts(row: AccountCopy, wanted: Callable[[str], bool] = lambda _address: 
                 yield _contact.decode(line)
 
 
+def contact_lines(row: AccountCopy) -> Iterator[bytes]:
+    """Each contact as it was written. Errors: SealBroken."""
+    return (bytes(line) for _number, lines in _values(row, "contacts", Raw) for line in lines)
+
+
 def numbered_contacts(row: AccountCopy) -> Iterator[tuple[int, list[Contact]]]:
     """With the number of each piece. Errors: SealBroken."""
     return _values(row, "contacts", Contact)

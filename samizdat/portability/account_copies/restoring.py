@@ -136,7 +136,8 @@ class _Restoring:
             here = _free_tag(there, item.name, taken)
             if here:
                 taken[here] = item.name.casefold()
-                self._fields.setdefault(item.list, []).append((there, here, item.name or there))
+                for id in self.results if item.details.get("of_all") else [item.list]:
+                    self._fields.setdefault(id, []).append((there, here, item.name or there))
 
     def _categories(self, list_id: str) -> list[str]:
         mine = [item for item in self._groups.values() if item.list == list_id]

@@ -41,7 +41,7 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
-class CopyView:
+class AccountCopyView:
     """state, word: how it is. problem: what the service answered instead; refused: since when it does."""
 
     number: int
@@ -56,18 +56,18 @@ class CopyView:
     is_broken: bool = False
 
 
-def views(organization: Organization, now: datetime) -> list[CopyView]:
+def views(organization: Organization, now: datetime) -> list[AccountCopyView]:
     return [_view(row, now) for row in copies_of(organization)]
 
 
-def _view(row: AccountCopy, now: datetime) -> CopyView:
+def _view(row: AccountCopy, now: datetime) -> AccountCopyView:
     try:
         settings, progress = settings_of(row), progress_of(row)
         comparisons = (_contacts(progress), *_things(row, progress), *_uncopied(progress))
     except (SealError, VaultError):
-        return CopyView(row.pk, "", "", "stop", _("can’t be opened"), is_broken=True)
+        return AccountCopyView(row.pk, "", "", "stop", _("can’t be opened"), is_broken=True)
     state, word = _state(progress, now)
-    return CopyView(
+    return AccountCopyView(
         row.pk,
         settings.title or settings.label,
         settings.label,

@@ -1,0 +1,128 @@
+"""Brevo's API v3, as far as an account is read by it: lists, contacts and attributes.
+
+Written from its public reference (developers.brevo.com), and tried against a server that we play ourselves. It doesn't
+tell when somebody agreed or left.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from samizdat.core.account_copy import AccountPage, AccountTotals, Contact, Item, bounded, moment, text
+from samizdat.importers.accounts.base import (
+    AccountSettings,
+    BaseAccount,
+    ServiceRefused,
+    is_private_label,
+    number,
+    objects,
+    within,
+)
+from samizdat.importers.accounts.http import AccountHttp, Origin, read_origin
+
+# Their most of contacts, and of lists.
+PAGE, LISTS = 1_000, 50
+# Contacts that two pages share: somebody may be deleted while we turn the page.
+OVERLAP = 25
+NAMES = {"FIRSTNAME": "FNAME", "LASTNAME": "LNAME"}
+_KEY = re.compile(r"[0-9A-Za-z_-]{20,200}")
+
+
+class BrevoAccount(BaseAccount):
+    name = "brevo"
+    label = "Brevo"
+    key_example = "xkeysib-0123…cdef"
+    key_help = "In Brevo under SMTP & API, API keys."
+    sections = ("lists", "fields", "contacts")
+
+    def __init__(self, settings: AccountSettings) -> None:
+        super().__init__(settings)
+        if not _KEY.fullmatch(settings.key):
+            raise ServiceRefused("bad_key", service=self.label, example=self.key_example)
+        origin = read_origin(settings.endpoint) if settings.endpoint else Origin("api.brevo.com", 443, True)
+        self._http = AccountHttp(self.label, origin, {"api-key": settings.key}, settings)
+
+    @property
+    def server_time(self) -> str:
+        return self._http.server_time
+
+    def close(self) -> None:
+        self._http.close()
+
+    def ping(self) -> None:
+        self._http.get("/v3/account")
+
+    def totals(self) -> AccountTotals:
+        account = self._http.get("/v3/account")
+        total = number(within(self._http.get("/v3/contacts", limit=1, offset=0), "count"))
+        lists = number(within(self._http.get("/v3/contacts/lists", limit=1, offset=0), "count"))
+        return AccountTotals(text(within(account, "companyName"), 200), total, sections={"lists": lists})
+
+    def page(self, section: str, cursor: str, since: str) -> AccountPage:
+        try:
+            match section:
+                case "lists":
+                    return self._lists(number(cursor))
+                case "fields":
+                    return self._fields()
+                case _:
+                    return self._contacts(number(cursor), since)
+        except (ValueError, TypeError):
+            raise self._http.error("bad_answer", section) from None
+
+    def body(self, item: Item) -> bytes:
+        return b""
+
+    def _lists(self, offset: int) -> AccountPage:
+        document = self._http.get("/v3/contacts/lists", limit=LISTS, offset=offset, sort="asc")
+        documents = objects(document, "lists") if within(document, "lists") is not None else []
+        items = tuple(
+            Item("lists", id, text(each.get("name"), 200)) for each in documents if (id := text(each.get("id"), 40))
+        )
+        return AccountPage(items=items, cursor=str(offset + LISTS) if len(documents) >= LISTS else "")
+
+    def _fields(self) -> AccountPage:
+        """Those of all contacts are of every list."""
+        attributes = objects(self._http.get("/v3/contacts/attributes"), "attributes")
+        names = [text(each.get("name"), 60) for each in attributes if each.get("category") in ("normal", "category")]
+        names = [name for name in names if name and name != "EMAIL"]
+        kept = [name for name in names if not is_private_label(name)]
+        left_out = {"donor_fields": len(names) - len(kept)} if len(names) > len(kept) else {}
+        items = tuple(
+            Item("fields", name, name, details={"tag": NAMES.get(name, name), "of_all": True}) for name in kept
+        )
+        return AccountPage(items=items, left_out=left_out)
+
+    def _contacts(self, offset: int, since: str) -> AccountPage:
+        """In the order in which they were created, so that nobody moves while we turn the pages."""
+        query = {"modifiedSince": since} if since else {}
+        documents = objects(self._http.get("/v3/contacts", limit=PAGE, offset=offset, sort="asc", **query), "contacts")
+        contacts = tuple(contact for each in documents for contact in _contacts(each))
+        return AccountPage(contacts, cursor=str(offset + PAGE - OVERLAP) if len(documents) >= PAGE else "")
+
+
+def _contacts(each: Mapping[str, Any]) -> Iterator[Contact]:
+    """One for each list that they are or were on. Who is blocklisted gets nothing from any."""
+    address = text(each.get("email"), 320).strip()
+    on, left = _ids(each.get("listIds")), _ids(each.get("listUnsubscribed"))
+    for id in dict.fromkeys([*on, *left]) if address else ():
+        is_out = each.get("emailBlacklisted") is True or id in left
+        yield bounded(
+            Contact(
+                address,
+                "unsubscribed" if is_out else "subscribed",
+                id,
+                signed_up=moment(each.get("createdAt")),
+                changed=moment(each.get("modifiedAt")),
+                fields=_values(each.get("attributes")),
+            )
+        )
+
+
+def _ids(value: object) -> list[str]:
+    return [text(id, 40) for id in value if text(id, 40)] if isinstance(value, list) else []
+
+
+def _values(held: object) -> dict[str, str]:
+    values = {text(name, 60): text(value).strip() for name, value in (held.items() if isinstance(held, dict) else ())}
+    return {NAMES.get(name, name): value for name, value in values.items() if value and not is_private_label(name)}

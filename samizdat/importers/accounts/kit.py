@@ -1,0 +1,110 @@
+"""Kit's API v4, as far as an account is read by it: contacts and fields.
+
+Written from its public reference (developers.kit.com), and tried against a server that we play ourselves. It tells
+neither when somebody confirmed or left, nor who has which tag without asking for each tag: those stay out.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from samizdat.core.account_copy import AccountPage, AccountTotals, Contact, Item, bounded, moment, text
+from samizdat.importers.accounts.base import (
+    AccountSettings,
+    BaseAccount,
+    ServiceRefused,
+    is_private_label,
+    number,
+    objects,
+    within,
+)
+from samizdat.importers.accounts.http import AccountHttp, Origin, read_origin
+
+PAGE = 500
+STATUSES = {"active": "subscribed", "cancelled": "unsubscribed", "bounced": "cleaned", "complained": "complained",
+            "inactive": "pending"}  # fmt: skip
+_KEY = re.compile(r"[0-9A-Za-z_-]{16,200}")
+
+
+class KitAccount(BaseAccount):
+    name = "kit"
+    label = "Kit"
+    key_example = "kit_0123…cdef"
+    key_help = "In Kit under Settings, Developer, API keys (V4)."
+    sections = ("fields", "contacts")
+    tells_changes = False
+
+    def __init__(self, settings: AccountSettings) -> None:
+        super().__init__(settings)
+        if not _KEY.fullmatch(settings.key):
+            raise ServiceRefused("bad_key", service=self.label, example=self.key_example)
+        origin = read_origin(settings.endpoint) if settings.endpoint else Origin("api.kit.com", 443, True)
+        self._http = AccountHttp(self.label, origin, {"X-Kit-Api-Key": settings.key}, settings)
+
+    @property
+    def server_time(self) -> str:
+        return self._http.server_time
+
+    def close(self) -> None:
+        self._http.close()
+
+    def ping(self) -> None:
+        self._http.get("/v4/account")
+
+    def totals(self) -> AccountTotals:
+        account = self._http.get("/v4/account")
+        counted = self._http.get("/v4/subscribers", status="all", per_page=1, include_total_count="true")
+        total = number(within(counted, "pagination", "total_count"))
+        return AccountTotals(text(within(account, "account", "name"), 200), total, {"": total})
+
+    def page(self, section: str, cursor: str, since: str) -> AccountPage:
+        try:
+            return self._fields(cursor) if section == "fields" else self._contacts(cursor)
+        except (ValueError, TypeError):
+            raise self._http.error("bad_answer", section) from None
+
+    def body(self, item: Item) -> bytes:
+        return b""
+
+    def _page(self, path: str, name: str, cursor: str, **query: str | int) -> tuple[list[Mapping[str, Any]], str]:
+        document = self._http.get(path, per_page=PAGE, **query, **({"after": cursor} if cursor else {}))
+        more = within(document, "pagination", "has_next_page") is True
+        return objects(document, name), text(within(document, "pagination", "end_cursor"), 500) if more else ""
+
+    def _fields(self, cursor: str) -> AccountPage:
+        documents, further = self._page("/v4/custom_fields", "custom_fields", cursor)
+        items = [
+            Item("fields", key, text(each.get("label"), 200), details={"tag": key})
+            for each in documents
+            if (key := text(each.get("key"), 60))
+        ]
+        kept = tuple(item for item in items if not _is_private(item))
+        left_out = {"donor_fields": len(items) - len(kept)} if len(items) > len(kept) else {}
+        first = () if cursor else (Item("fields", "FNAME", "First Name", details={"tag": "FNAME"}),)
+        return AccountPage(items=(*first, *kept), cursor=further, left_out=left_out)
+
+    def _contacts(self, cursor: str) -> AccountPage:
+        documents, further = self._page("/v4/subscribers", "subscribers", cursor, status="all")
+        return AccountPage(tuple(map(_contact, filter(_has_address, documents))), cursor=further)
+
+
+def _is_private(item: Item) -> bool:
+    return is_private_label(item.name) or is_private_label(item.id)
+
+
+def _has_address(each: Mapping[str, Any]) -> bool:
+    return bool(text(each.get("email_address")).strip())
+
+
+def _contact(each: Mapping[str, Any]) -> Contact:
+    held = each.get("fields")
+    fields = {text(key, 60): text(value).strip() for key, value in (held.items() if isinstance(held, dict) else ())}
+    fields["FNAME"] = text(each.get("first_name"), 200).strip()
+    return bounded(
+        Contact(
+            text(each.get("email_address"), 320).strip(),
+            STATUSES.get(text(each.get("state"), 20), "nonsubscribed"),
+            signed_up=moment(each.get("created_at")),
+            fields={key: value for key, value in fields.items() if value and not is_private_label(key)},
+        )
+    )
