@@ -27,8 +27,10 @@ from samizdat.vault.errors import OrganizationLocked
 
 # Scope -> what it allows.
 SCOPES: dict[str, Promise] = {
-    "subscribers:read": lazy("Read subscribers"),
+    "subscribers:read": lazy("Read subscribers, with their addresses"),
     "subscribers:write": lazy("Add and change subscribers"),
+    "campaigns:read": lazy("Read campaigns and their results"),
+    "campaigns:write": lazy("Create and change drafts"),
 }
 BEGINNING = "smz_"
 LENGTH = 40  # Characters after that, of 62 each: 238 bits.

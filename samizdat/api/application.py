@@ -14,9 +14,10 @@ from ninja.operation import Operation
 from ninja.parser import Parser
 
 from samizdat.accounts.errors import AccountError
-from samizdat.api import fields, lists, subscribers
+from samizdat.api import campaigns, fields, lists, subscribers
 from samizdat.api.problems import ApiProblem
 from samizdat.audience.errors import AudienceError
+from samizdat.campaigns.errors import CampaignError
 from samizdat.core.mail.address import BadAddress
 from samizdat.logs import where_it_broke
 from samizdat.vault.errors import OrganizationLocked, VaultError
@@ -59,6 +60,7 @@ api.add_router("/subscribers", subscribers.router)
 api.add_router("/fields", fields.fields)
 api.add_router("/tags", fields.tags)
 api.add_router("/segments", fields.segments)
+api.add_router("/campaigns", campaigns.router)
 
 
 def _as_problem(error: Exception) -> ApiProblem:
@@ -68,7 +70,7 @@ def _as_problem(error: Exception) -> ApiProblem:
             return error
         case OrganizationLocked():
             return ApiProblem(423, error.code, str(error))
-        case AudienceError() | AccountError():
+        case AudienceError() | AccountError() | CampaignError():
             return ApiProblem(404 if error.code.startswith("no_such") else 422, error.code, str(error))
         case BadAddress():
             return ApiProblem(422, f"address_{error.code}", _(str(error)))

@@ -11,8 +11,8 @@ from samizdat.audience import queries
 from samizdat.audience.queries import ListView
 
 router = Router(tags=["Lists"])
-# Whoever may do anything with subscribers has to know where.
-ANY = KeyAuth("subscribers:read", "subscribers:write")
+# Each key has to know where it may do something.
+ANY = KeyAuth("subscribers:read", "subscribers:write", "campaigns:read", "campaigns:write")
 
 
 class TotalsOut(Schema):

@@ -174,7 +174,7 @@ class PageIn(Schema):
 def list_subscribers(request: KeyedRequest, page: Query[PageIn]) -> SubscribersOut:
     """By falling number. Who signed up and hasn't confirmed is not among them."""
     key = request.auth
-    list_ = None if page.list is None and not key.lists else _list(key, _list_asked(key, page.list))
+    list_ = None if page.list is None and not key.lists else list_for(key, _list_asked(key, page.list))
     before = None if page.cursor is None else _cursor(page.cursor)
     rows = queries.page(key.organization, list_, page.status, page.tag, before, page.count)
     _note_reading(key)
@@ -201,7 +201,7 @@ def sign_up_subscriber(request: KeyedRequest, body: SignUpIn) -> tuple[int, Sign
     """Samizdat emails them a link to confirm, once a day at most, as after a form. The answer is the same whoever it
     is. The list needs a sign-up form, which has the words that they agree to."""
     key = request.auth
-    list_, organization = _list(key, body.list), key.organization
+    list_, organization = list_for(key, body.list), key.organization
     details, address = queries.details_of(list_), normalize(body.email)
     if not details.page_slug:
         sentence = _("This list has no sign-up form, so nobody can be asked to confirm. Create the form first.")
@@ -221,7 +221,7 @@ def put_subscriber(request: KeyedRequest, body: UpsertIn) -> UpsertOut:
     """Who is new is subscribed; of who is here, fields, tags and language are set. Who unsubscribed stays so: they come
     back when they confirm themselves. The same request again changes nothing."""
     key = request.auth
-    list_ = _list(key, body.list)
+    list_ = list_for(key, body.list)
     _insist_on_fields(key.organization, body.fields, body.tags)
     reads = "subscribers:read" in api_keys.scopes_of(key)
     try:
@@ -251,7 +251,7 @@ def put_subscribers(request: KeyedRequest, body: BatchIn) -> BatchOut:
     """As one by one; who is refused stops no other, and is in `rejects` with the reason. Counts as five requests."""
     key = request.auth
     spend(key, BATCH_COSTS - 1)
-    list_ = _list(key, body.list)
+    list_ = list_for(key, body.list)
     fields = {tag: "" for row in body.subscribers for tag in row.fields}
     _insist_on_fields(key.organization, fields, {tag for row in body.subscribers for tag in row.tags})
     rows = [UpsertRow(row.email, row.fields, row.tags, row.language) for row in body.subscribers]
@@ -299,7 +299,7 @@ def unsubscribe_subscriber(request: KeyedRequest, body: LeavingIn) -> HttpRespon
     """From one list, or from all. The answer is the same whoever it is. Counts toward what your team may remove in a
     day, unless the key was created on the command line."""
     key, now = request.auth, timezone.now()
-    lists = [_list(key, each) for each in ([body.list] if body.list is not None else key.lists)]
+    lists = [list_for(key, each) for each in ([body.list] if body.list is not None else key.lists)]
     number = number_at(key.organization, body.email)
     if number is None or not records(key.organization, [number], [each.pk for each in lists] or None):
         return HttpResponse(status=204)
@@ -311,7 +311,7 @@ def unsubscribe_subscriber(request: KeyedRequest, body: LeavingIn) -> HttpRespon
     return HttpResponse(status=204)
 
 
-def _list(key: ApiKey, number: int) -> List:
+def list_for(key: ApiKey, number: int) -> List:
     """Errors: ApiProblem 404."""
     insist_on_list(key, number)
     try:

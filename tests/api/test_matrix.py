@@ -9,8 +9,11 @@ from samizdat.accounts.api_keys import SCOPES
 from samizdat.api import openapi
 from samizdat.audience import actions as audience
 from samizdat.audience.models import ConsentRecord, Subscriber, SubscriberTag, Subscription
+from samizdat.campaigns.actions import create
+from samizdat.campaigns.drafts.draft import Draft
+from samizdat.campaigns.models import Campaign
 from samizdat.publicdb.actions import publish_place
-from tests.api.conftest import BOTH, Program
+from tests.api.conftest import Program
 from tests.conftest import NOW
 
 pytestmark = pytest.mark.django_db(databases=["default", "publicdb"])
@@ -33,6 +36,11 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/api/v1/subscribers/batch"): {"list": LIST, "consent": CONSENT, "subscribers": [{"email": EMAIL}]},
     ("PATCH", "/api/v1/subscribers/{number}"): {"add_tags": ["press"]},
     ("POST", "/api/v1/subscribers/unsubscribe"): {"email": EMAIL, "list": LIST},
+    ("GET", "/api/v1/campaigns"): None,
+    ("GET", "/api/v1/campaigns/{number}"): None,
+    ("GET", "/api/v1/campaigns/{number}/results"): None,
+    ("POST", "/api/v1/campaigns"): {"list": LIST, "subject": "River", "body": "Hello", "from_email": "a@r.example"},
+    ("PATCH", "/api/v1/campaigns/{number}"): {"version": 1, "subject": "Other"},
 }
 # Of these two scopes are needed together.
 TOGETHER = {("PATCH", "/api/v1/subscribers/{number}"): {READ, WRITE}}
@@ -46,6 +54,8 @@ def here(program: Program) -> tuple[Program, Any]:
     audience.give_form(letter, "letter", now=NOW)
     publish_place(bytes(program.organization.uid), host="", name="L", language="en", accent="#b3261e")
     ada = audience.add_subscriber(program.organization, EMAIL, letter, consent=CONSENT, now=NOW)
+    draft = Draft(subject="The winter list", from_email="a@lantern.example", body="Hello")
+    create(program.organization, letter, draft, by=None, now=NOW)
     return program, ada
 
 
@@ -53,6 +63,10 @@ def _call(asking: Program, operation: openapi.Operation, list_: Any, number: int
     body = BODIES[operation.method, operation.path]
     if body is not None and "list" in body:
         body = body | {"list": list_.pk}
+    if "/campaigns/" in operation.path:
+        campaign = Campaign.objects.filter(list=list_).earliest("pk")
+        number = campaign.pk
+        body = None if body is None else body | {"version": campaign.version}
     path = operation.path.removeprefix("/api/v1").format(list_id=list_.pk, number=number)
     if operation.path == "/api/v1/subscribers" and operation.method == "GET":
         path += f"?list={list_.pk}"
@@ -61,7 +75,7 @@ def _call(asking: Program, operation: openapi.Operation, list_: Any, number: int
 
 def _facts() -> list[Any]:
     """All rows that a program could change."""
-    models = (Subscriber, Subscription, SubscriberTag, ConsentRecord)
+    models = (Subscriber, Subscription, SubscriberTag, ConsentRecord, Campaign)
     return [sorted(map(repr, model._default_manager.values_list())) for model in models]
 
 
@@ -94,11 +108,12 @@ def test_no_key_of_another_list_or_organization_reaches_anything(
 ) -> None:
     program, ada = here
     before = _facts()
-    for asking in (program.bound(program.lists["Appeals"], scopes=BOTH), bell):
+    for asking in (program.bound(program.lists["Appeals"], scopes=tuple(SCOPES)), bell.bound(scopes=tuple(SCOPES))):
         status, answer = _call(asking, operation, program.lists["Letter"], ada.number)
         shown = str(answer)
         assert EMAIL not in shown
         assert "'Letter'" not in shown
+        assert "winter list" not in shown
         assert str(program.lists["Letter"].pk) not in shown
         if operation.path.count("{") or "LIST" in str(BODIES[operation.method, operation.path]):
             assert status == 404, answer

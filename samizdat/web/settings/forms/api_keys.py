@@ -23,10 +23,7 @@ class ApiKeyForm(DeskForm):
     )
     scopes = forms.MultipleChoiceField(
         label=lazy("Access"),
-        choices=[
-            ("subscribers:read", lazy("Read subscribers, with their addresses")),
-            ("subscribers:write", lazy("Add and change subscribers")),
-        ],
+        choices=[*api_keys.SCOPES.items()],
         widget=forms.CheckboxSelectMultiple,
     )
     lists = forms.TypedMultipleChoiceField(
