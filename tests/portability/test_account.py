@@ -96,6 +96,7 @@ def test_wherever_it_is_killed_it_goes_on_and_nothing_is_doubled(
     assert totals.added.total() + totals.here.total() == 4 and totals.here.total() == after
     assert (Picture.objects.count(), Template.objects.count(), Campaign.objects.count()) == (1, 1, 2)
     assert Import.objects.filter(source=SOURCE, state="finished").count() == 1
+    assert Import.objects.filter(source="mailchimp").count() == 2, "no audience is read again"
     html = draft_of(Campaign.objects.get(state="finished")).body
     assert f"/m/{Picture.objects.get().slug}.png" in html
 

@@ -30,6 +30,7 @@ from samizdat.audience.models import Import, List
 from samizdat.core.account_export import AccountAudience, AccountContents
 from samizdat.portability.account.documents import SOURCE, AccountDocument, AccountReport
 from samizdat.portability.account.writer import KINDS, AccountImportTotals, AccountWriter
+from samizdat.portability.parts.base import Places
 from samizdat.vault import keyring
 
 PEOPLE = "mailchimp"  # The importer of its subscribers.
@@ -121,24 +122,11 @@ def bring(
     """Subscribers of every audience into their lists, then all the rest. The same file again after a kill: goes on
     where it was. row: the import that it is, where there is one. Errors: ImportRefused, ImportTaken, ImportStopped,
     CampaignError where there is no room."""
-    lists: dict[str, List] = {}
-    for held in plan.audiences:
-        to = _list(organization, held.list_name) or audience.new_list(organization, held.list_name, now=now(), by=by)
-        lists[held.audience.name] = to
-        mine = replace(options, audience=held.audience.key)
-        run = imports.direct(
-            organization, to, [file], now=now, source=PEOPLE, options=mine, basis=basis, by=by, stop=stop,
-            warned=held.warnings.append, progress=(lambda _state: tell(0, 0)) if tell else None,
-        )  # fmt: skip
-        _insist_on_whole(run, now())
-        held.counts = dict(run.counts)
-    if stop and stop():
-        raise ImportStopped
-    if not lists:
-        name = "Mailchimp"
-        lists[""] = _list(organization, name) or audience.new_list(organization, name, now=now(), by=by)
     row = row or _row(organization, file, now(), by)
     try:
+        lists = _bring_people(row, file, plan, options, basis, now, by, tell, stop)
+        if stop and stop():
+            raise ImportStopped
         with reading(file) as reader:
             contents = reader.contents()
             whole = contents.images + contents.templates + contents.drafts + contents.sent
@@ -149,11 +137,54 @@ def bring(
                 writer.take(item)
                 if tell:
                     tell(done, whole)
-    except BaseException:
-        Import.objects.filter(pk=row.pk, owner=row.owner).update(owner="", state="stopped")
+    except BaseException as ended:
+        _let_go(row, ended)
         raise
     _finish(row, writer, now())
     return writer.totals
+
+
+def _bring_people(
+    row: Import,
+    file: ImportFile,
+    plan: AccountPlan,
+    options: ImportOptions,
+    basis: str,
+    now: Clock,
+    by: Person | None,
+    tell: Tell | None,
+    stop: Callable[[], bool] | None,
+) -> dict[str, List]:
+    """Each audience is an import of its own, which `row` knows once it is in: it is not read again after a kill. The
+    lists, by the name of the audience; at least one."""
+    organization, lists = row.organization, dict[str, List]()
+    places = Places(row, now(), by, {}, {}).load()
+    for held in plan.audiences:
+        to = _list(organization, held.list_name) or audience.new_list(organization, held.list_name, now=now(), by=by)
+        lists[held.audience.name] = to
+        mine = replace(options, audience=held.audience.key)
+        key = f"{held.audience.key} {to.pk} {mine.appeals}"
+        run = Import.objects.filter(organization=organization, pk=places.here("people", key) or 0).first()
+        if run is None:
+            run = imports.direct(
+                organization, to, [file], now=now, source=PEOPLE, options=mine, basis=basis, by=by, stop=stop,
+                warned=held.warnings.append, progress=(lambda _state: tell(0, 0)) if tell else None,
+            )  # fmt: skip
+            _insist_on_whole(run, now())
+            places.put("people", key, run.pk)
+        held.counts = dict(run.counts)
+    if not lists:
+        name = "Mailchimp"
+        lists[""] = _list(organization, name) or audience.new_list(organization, name, now=now(), by=by)
+    return lists
+
+
+def _let_go(row: Import, ended: BaseException) -> None:
+    """Of one that was refused before anything came in nothing is left."""
+    if isinstance(ended, ImportRefused) and not row.places.exists() and not row.pieces.exists():
+        Import.objects.filter(pk=row.pk, owner=row.owner).delete()
+    else:
+        Import.objects.filter(pk=row.pk, owner=row.owner).update(owner="", state="stopped")
 
 
 def _insist_on_whole(run: Import, now: datetime) -> None:

@@ -105,4 +105,5 @@ def _result(row: Import) -> dict[str, object]:
         "added": _also({kind: counts.get(kind, 0) for kind in KINDS}),
         "here": _also({kind: counts.get(f"{kind}_here", 0) for kind in KINDS}),
         "problem": read_report(row).sentence if row.state == "failed" else "",
+        "has_file": row.pieces.exists(),
     }
