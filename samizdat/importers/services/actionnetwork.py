@@ -2,7 +2,7 @@
 
 Its status is the one for email; the one for SMS stays out. Columns and the words `subscribed` and `unsubscribed` are
 those that public scripts over its exports use (surj-bayarea's sync with EveryAction, among others); the words for
-bounces and complaints are those of its interface. No export was seen whole.
+bounces and complaints are those of a sample in its shape, or likely. No export was seen whole.
 """
 
 from samizdat.importers.reading.text import TextTable

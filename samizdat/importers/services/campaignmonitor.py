@@ -1,7 +1,7 @@
 """Campaign Monitor: the subscribers of a list, of every state, and its suppression list.
 
-States and reasons are those of its API (`Subscriber.State`, `SuppressionReason`); the columns of its files come from
-samples in its shape. `Deleted` are people whom the organization took off a list: they agreed to nothing further.
+Columns and states come from a sample in its shape; the suppression list is what its API gives, as far as we know,
+and was not seen. `Deleted` are people whom the organization took off a list: they agreed to nothing further.
 """
 
 from samizdat.importers.reading.text import TextTable

@@ -1,8 +1,9 @@
 """CiviCRM: contacts as CSV, exported with all primary fields or with some of them.
 
 It knows who must not be written to in five ways: do not email, no bulk email, an address on hold (by a bounce or by
-opting out), deceased, in the trash. Who agreed is in its groups, so that is asked. Labels are those of its own code
-(`Civi\\Schema`, CRM_Core_SelectValues); a site in another language writes them in its own, and is asked about them.
+opting out), deceased, in the trash. Who agreed is in its groups, so that is asked. Labels of opting out are those of
+its own code (CRM_Core_SelectValues), the words for a hold those of a sample in its shape. A site in another language
+writes them in its own, and is asked about them.
 """
 
 from samizdat.importers.reading.text import TextTable

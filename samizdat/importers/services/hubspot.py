@@ -1,7 +1,7 @@
 """HubSpot: contacts as CSV, and its other file, *Export unsubscribes and bounces*.
 
 A contact is not a subscriber: it says who must not be written to, and who agreed is asked. Whoever opted out of one
-kind of email counts as having left. Columns are those of HubSpot's list of contact properties and, of the second file,
+kind of email counts as having left. Columns are those of contact properties in public code and, of the second file,
 of its help page "Delete contacts who have unsubscribed or hard bounced" (knowledge.hubspot.com, 2019).
 """
 
