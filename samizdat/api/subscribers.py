@@ -208,9 +208,11 @@ def sign_up_subscriber(request: KeyedRequest, body: SignUpIn) -> tuple[int, Sign
         raise ApiProblem(422, "no_form", sentence)
     _insist_on_fields(organization, body.fields, ())
     now = timezone.now()
-    if body.fields:
-        actions.sign_up(organization, address, list_, wording=details.purpose, values=body.fields, now=now)
     language = body.language or organization.language
+    if body.fields:  # The worker then has nothing to write down, and asks.
+        actions.sign_up(
+            organization, address, list_, wording=details.purpose, values=body.fields, language=language, now=now
+        )
     if not signup_requests.lay(organization, list_, details, address, language=language, way="form", now=now):
         raise ApiProblem(503, "signups_wait", _("Too many sign-ups are waiting. Try again in an hour."), wait=3600)
     return 202, SignUpOut(result="asked")

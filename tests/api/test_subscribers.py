@@ -11,7 +11,7 @@ from samizdat.audience.models import Subscriber, Subscription
 from samizdat.events.models import Event
 from samizdat.publicdb.actions import publish_place
 from samizdat.publicdb.models import Intake
-from tests.api.conftest import Program
+from tests.api.conftest import BOTH, Program
 from tests.conftest import NOW
 
 pytestmark = pytest.mark.django_db(databases=["default", "publicdb"])
@@ -222,3 +222,24 @@ def test_what_is_no_json_of_ours_is_refused(program: Program, body: bytes) -> No
 def test_a_body_of_5_mb_is_refused_before_it_is_read(program: Program) -> None:
     status, problem = program.ask("PUT", "/subscribers", b'{"email": "' + b"a" * 5_000_000 + b'"}')
     assert (status, problem["code"]) == (413, "too_large")
+
+
+def test_admins_are_notified_when_a_key_changes_the_values_of_many(program: Program, ada: Any) -> None:
+    """As of an import, where a second person releases campaigns: values stand in emails."""
+    from samizdat.accounts import actions as accounts
+    from samizdat.accounts import api_keys
+    from tests.conftest import PASSWORD, TODAY
+
+    organization, letter = program.organization, program.lists["Letter"]
+    vera = accounts.add_person("vera@lantern.example", name="Vera", password=PASSWORD, today=TODAY)
+    accounts.give_role(vera, organization, "admin", by=None, now=NOW)
+    accounts.change_settings(organization, by=None, now=NOW, requires_approval=True)
+    rows = [{"email": f"reader{number}@reader.example", "fields": {"FNAME": "A"}} for number in range(25)]
+    body = {"list": letter.pk, "consent": CONSENT, "subscribers": rows}
+    assert program.ask("POST", "/subscribers/batch", body)[1]["added"] == 25
+    token, row = api_keys.add(organization, "Sync", BOTH, now=timezone.now(), by=vera)
+    api_keys.sign(row)
+    for each in rows:
+        each["fields"] = {"FNAME": "B"}
+    assert Program(organization, token=token).ask("POST", "/subscribers/batch", body)[1]["updated"] == 25
+    assert Event.objects.filter(kind="person.value_limit_reached", about=vera.pk).count() == 1

@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from samizdat.accounts.models import Organization, Person
-from samizdat.audience import consent_writer, tags_and_fields
+from samizdat.audience import consent_writer, tags_and_fields, value_limit
 from samizdat.audience.actions.subscribers import add_subscriber, add_tags, change_values
 from samizdat.audience.errors import AddressErased
 from samizdat.audience.imports.reading.parse import NEW, ReaderOrder, ReadRow, ReadSlice
@@ -139,7 +139,7 @@ def upsert_many(
     for tries in range(1, TRIES + 1):
         try:
             with transaction.atomic():
-                result = _write(organization, list, rows, consent, source, now)
+                result = _write(organization, list, rows, consent, source, now, by)
                 detail = {"list": list.id, **result.counts}
                 record("subscribers.batch_written", organization, now=now, by=by, detail=detail)
             return result
@@ -150,7 +150,13 @@ def upsert_many(
 
 
 def _write(
-    organization: Organization, list: List, rows: Sequence[UpsertRow], consent: str, source: str, now: datetime
+    organization: Organization,
+    list: List,
+    rows: Sequence[UpsertRow],
+    consent: str,
+    source: str,
+    now: datetime,
+    by: Person | None,
 ) -> BatchResult:
     keys = keyring.keys(organization)
     tags = {tag for row in rows for tag in row.fields}
@@ -183,6 +189,7 @@ def _write(
         more, refused = writer.slice(import_slice)
         counts.update(more)
         rejects += refused
+        value_limit.note(organization, len(writer.overwritten), about=list.id, now=now, by=by)
     summary = {name: counts[name] for name in ("added", "updated", "unchanged", "rejected")}
     left = {"left": counts["kept_left"]}
     return BatchResult(summary | left, [(place, code, _sentence(code, values)) for place, code, values in rejects])
