@@ -76,6 +76,15 @@ def test_bodies_are_kept_and_asked_for_once(lantern: Any, fake: MailchimpServer)
     assert things.count() == before, "what is the same is not written again"
 
 
+def test_a_file_that_cannot_be_had_is_noted_once(lantern: Any, fake: MailchimpServer) -> None:
+    fake.on(404, "/public/picture-1.png", times=9)
+    row = copied(added(lantern, fake))
+    missing = [kept.item.name for kept in pieces.items(row, "files").values() if kept.missing]
+    assert missing == ["picture-1.png"]
+    lines = progress_of(row).lines["files"]
+    assert progress_of(copied(row, LATER)).lines["files"] == lines
+
+
 def test_the_next_night_asks_only_for_what_was_changed(lantern: Any, fake: MailchimpServer) -> None:
     row, each = copied(added(lantern, fake)), fake.account.lists[0]
     fake.account.tick(86_400)

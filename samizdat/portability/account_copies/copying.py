@@ -237,7 +237,7 @@ class _Run:
             if error.code not in ("not_found", "too_large", "inside", "bad_answer"):
                 raise
             content, missing = b"", error.code
-        if known and known.item == item and not missing and _is_body(self._row, known, content):
+        if known and known.item == item and known.missing == missing and _is_body(self._row, known, content):
             return
         with transaction.atomic():
             writer = PieceWriter(self._row, self._progress.pieces)
