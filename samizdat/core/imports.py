@@ -113,6 +113,19 @@ SENTENCES = {
     "unknown_status": "We don’t know the status “{word}”. Say what it means under Match columns, then check the "
     "file again.",
     # a file
+    "mailbox_none": "{file} holds no emails. Give an mbox file, a Maildir folder, a folder of .eml files, or the zip "
+    "of Google Takeout.",
+    "mailbox_outlook": "{file} is a mailbox of Outlook. Convert it with readpst, then give what readpst wrote.",
+    "mailbox_foreign": "Of {received} emails, {ours} went to an address of your group: this is somebody else’s "
+    "mailbox, or an address is missing. Name all addresses of your group and upload it again.",
+    "mailbox_nothing": "These mailboxes prove nothing about anybody: no notices, unsubscribes or bounces. Give other "
+    "mailboxes.",
+    "mailbox_server": "It can’t be told which mail server took these emails, so no notice counts as a sign-up. Use "
+    "`samizdat rescue mailbox` with --server.",
+    "mailbox_unclear": "Notices of services that aren’t understood: {count}. `samizdat rescue mailbox` can be told "
+    "what they mean.",
+    "mailbox_unreadable": "Emails that are damaged or too large, and were skipped: {count}.",
+    "mailbox_came_back": "Left and subscribed again later: {count}. They stay unsubscribed; ask them yourself.",
     "own_table": "{file} is a table that Samizdat exports for people to read; it would import everyone who "
     "unsubscribed as a subscriber. Export again in the “samizdat” format and import that file.",
     "missing": "{file} can’t be found. Check the name.",

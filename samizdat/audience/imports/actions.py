@@ -305,9 +305,10 @@ def inspect(import_id: int, *, now: Clock, progress: Tell | None = None) -> Impo
             opening.show_again(plan, detection.files)
         else:
             problems = [*problems, *column_memory.recall(row.organization, keys, plan)]
+        problems = [*problems, *(Problem(of.code, of.file, of.values, stops=False) for of in document.notes)]
         seen = _seen(row, keys, import_files, replace(document, plan=plan), problems, now(), piece, progress)
     except ImportRefused as refusal:
-        return _failed(row, refusal, now())
+        return fail(row, refusal, now())
     except BaseException:
         _let_go(row)
         raise
@@ -513,7 +514,7 @@ def _run(
             Import.objects.filter(id=row.id, owner=row.owner).update(state="stopped", owner="", problem="")
     except (NoAddresses, BadFiles) as wrong:
         refusal = refused(wrong)
-        _failed(row, refusal, now())
+        fail(row, refusal, now())
         raise refusal from wrong
     except TooManyRemovals as over:
         _hold(row, over.many, paths, piece, now())
@@ -646,7 +647,7 @@ def _finish(row: Import, now: datetime) -> None:
         record("subscribers.imported", row.organization, about=row.id, by=row.by, now=now, detail=detail)
 
 
-def _failed(row: Import, refusal: ImportRefused, now: datetime) -> Import:
+def fail(row: Import, refusal: ImportRefused, now: datetime) -> Import:
     """Nothing was begun: only the reason stays. What was brought in before a file turned out torn stays as well."""
     if refusal.code == NONE_TAKEN and row.pieces.exists():
         # Perhaps a column means something else: it is looked at once more, and its columns can be changed.

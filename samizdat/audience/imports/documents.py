@@ -69,6 +69,14 @@ class ImportOptions(Struct, frozen=True, omit_defaults=True):
 NO_OPTIONS = ImportOptions()
 
 
+class MailboxRules(Struct, frozen=True):
+    """Of an upload of mailboxes. `own`: the group's addresses, or @ and a domain; `senders`: its domains that send
+    notices."""
+
+    own: list[str]
+    senders: list[str] = []
+
+
 class ImportDocument(Struct, frozen=True, omit_defaults=True):
     """`plan`: None until the files were read. `source`: an importer, where somebody said which. `basis`: why one may
     write to them. `left_out`: what of the export is not subscribers. `cut`: rows of a slice and of a stretch; kept for
@@ -80,7 +88,9 @@ class ImportDocument(Struct, frozen=True, omit_defaults=True):
     came on a list by this import has newer ones. `index_key`: the number of the index key by which its rows are put in
     order. `asked`: how many it would take off lists, while it waits for an
     admin (held.py), and `wait`: drawn then; `may_remove`: how many of those who were agreed to it has not come to
-    yet; `may_bring`: how many of the rows that were counted or agreed to, None where nobody has to agree to any."""
+    yet; `may_bring`: how many of the rows that were counted or agreed to, None where nobody has to agree to any.
+    `mailboxes`: of an upload that is not rows yet (incoming/evidence/uploaded.py); `notes`: what reading
+    those came across."""
 
     names: list[str] = []
     plan: ImportPlan | None = None
@@ -100,6 +110,8 @@ class ImportDocument(Struct, frozen=True, omit_defaults=True):
     may_remove: int = 0
     may_bring: int | None = None
     options: ImportOptions = NO_OPTIONS
+    mailboxes: MailboxRules | None = None
+    notes: list[ImportProblem] = []
 
     @property
     def plan_to_read(self) -> ImportPlan | None:

@@ -1,6 +1,7 @@
 """What one email of an old mailbox says. Whoever reads emails of strangers has neither keys nor a database: a process
 of its own does it (limited_process)."""
 
+import re
 from collections.abc import Sequence
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -11,7 +12,7 @@ from msgspec.structs import replace
 
 from samizdat.core.bounce import addresses
 from samizdat.core.bounce import reading as bounces
-from samizdat.core.bounce.mime import Part, Unreadable, decoded, leaves, split
+from samizdat.core.bounce.mime import Part, Unreadable, decoded, leaves, plain, split
 from samizdat.core.bounce.report import Report
 from samizdat.core.evidence import authentication
 from samizdat.core.evidence.notices import SERVICE_DOMAINS, SERVICES
@@ -19,6 +20,7 @@ from samizdat.core.evidence.notices.base import NoticeKind, ServiceNotice, is_ow
 from samizdat.core.mail.address import is_at_or_below
 
 ClaimKind = Literal["complaint", "left", "hard", "yes", "wrote"]
+_CELL = re.compile(r"(?=</t[dh]\b)", re.IGNORECASE)
 # Headers in which servers and people write whom an email is for.
 _TO = ("delivered-to", "x-original-to", "envelope-to", "x-delivered-to", "to", "cc")
 
@@ -97,10 +99,10 @@ def _sender(message: Part) -> str:
 def _notice(message: Part, domain: str, rules: Rules) -> tuple[ServiceNotice | None, str]:
     """(what it says, the name of the service). The name alone: it is a service's, and what it means is unknown."""
     subject = " ".join(decoded(message.get("subject"))[:300].split())
-    text = bounces.text_of(leaves(message))
+    text = _text(leaves(message))
     kind = next((kind for words, kind in rules.means if words.lower() in subject.lower()), None)
     if kind is not None:
-        address = named_in(text, rules.own)
+        address = named_in(subject, text, rules.own | {f"@{domain}"})
         return (ServiceNotice(kind, address) if address else None), domain
     unclear = ""
     for service in SERVICES:
@@ -111,6 +113,14 @@ def _notice(message: Part, domain: str, rules: Rules) -> tuple[ServiceNotice | N
             return notice, service.name
         unclear = service.name if service.domains else unclear
     return None, unclear
+
+
+def _text(parts: list[Part]) -> str:
+    """The words of a notice; in HTML the cells of a row stand apart."""
+    first = next((part for part in parts if part.kind.startswith("text/")), None)
+    if first is None or first.kind != "text/html":
+        return bounces.text_of(parts)
+    return plain(_CELL.sub(" ", first.source))
 
 
 def _sends(domains: frozenset[str], domain: str) -> bool:

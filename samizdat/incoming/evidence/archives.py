@@ -8,10 +8,11 @@ import stat
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import IO, BinaryIO
 
 from samizdat.core import mail_archive, zip_limits
+from samizdat.core.imports import Problem
 from samizdat.core.mail_archive import MOST_BYTES, ArchivedMessage
 from samizdat.incoming.errors import IncomingError
 
@@ -24,22 +25,13 @@ PACKED_BY = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # Bytes that were read, of all that there are.
 type Tell = Callable[[int], None]
 
-SENTENCES = {
-    "no_mailbox": "{file} holds no emails. Give an mbox file, a Maildir folder, a folder of .eml files, or the zip of "
-    "Google Takeout.",
-    "outlook": "{file} is a mailbox of Outlook. Convert it with readpst, then give the folder that readpst wrote.",
-    "torn_zip": "{file} is cut off or damaged. Download it again.",
-    "locked_zip": "{file} is password-protected. Unpack it and give the .mbox file in it.",
-    "strange_zip": "{file} is packed in a way that can't be read. Unpack it and give the .mbox file in it.",
-}
-
 
 class BadArchive(IncomingError):
-    """A file that is no mailbox, or is damaged. `code`: of SENTENCES."""
+    """A file that is no mailbox, or is damaged. `code`: of core/imports.SENTENCES."""
 
     def __init__(self, code: str, file: str) -> None:
-        self.code = code
-        super().__init__(SENTENCES[code].format(file=file))
+        self.code, self.file = code, file
+        super().__init__(Problem(code, file).sentence())
 
 
 def size_of(paths: Iterable[Path]) -> int:
@@ -53,21 +45,28 @@ def emails(path: Path, tell: Tell) -> Iterator[ArchivedMessage]:
     """tell: called with bytes on the disk that were read since. Errors: BadArchive, OSError."""
     if path.is_dir():
         for entry in _files(path):
-            yield from _of_entry(Path(entry.path), tell)
+            with open(entry.path, "rb") as file:
+                yield from _of_entry(Path(entry.path), file, tell)
         return
     with path.open("rb") as file:
-        head = file.read(4096)
-        file.seek(0)
-        if head.startswith(b"PK"):
-            yield from _of_zip(path, file, tell)
-        elif head.startswith(b"!BDN") or path.suffix.lower() in (".pst", ".ost", ".msg"):
-            raise BadArchive("outlook", path.name)
-        elif mail_archive.is_mbox(head):
-            yield from mail_archive.messages(_blocks(file, tell))
-        elif path.suffix.lower() in (".eml", ".emlx") or _is_email(head):
-            yield _email(file, path, tell)
-        else:
-            raise BadArchive("no_mailbox", path.name)
+        yield from emails_of(path.name, file, tell)
+
+
+def emails_of(name: str, file: BinaryIO, tell: Tell) -> Iterator[ArchivedMessage]:
+    """The same of a file that is open. Errors: BadArchive."""
+    head = file.read(4096)
+    file.seek(0)
+    suffix = PurePath(name).suffix.lower()
+    if head.startswith(b"PK"):
+        yield from _of_zip(name, file, tell)
+    elif head.startswith(b"!BDN") or suffix in (".pst", ".ost", ".msg"):
+        raise BadArchive("mailbox_outlook", name)
+    elif mail_archive.is_mbox(head):
+        yield from mail_archive.messages(_blocks(file, tell))
+    elif suffix in (".eml", ".emlx") or _is_email(head):
+        yield _email(file, suffix, tell)
+    else:
+        raise BadArchive("mailbox_none", name)
 
 
 def _files(folder: Path, depth: int = 0) -> Iterator["os.DirEntry[str]"]:
@@ -82,23 +81,23 @@ def _files(folder: Path, depth: int = 0) -> Iterator["os.DirEntry[str]"]:
             yield entry
 
 
-def _of_entry(path: Path, tell: Tell) -> Iterator[ArchivedMessage]:
+def _of_entry(path: Path, file: BinaryIO, tell: Tell) -> Iterator[ArchivedMessage]:
     """Of a folder: what is no email, as the index of a mail program, goes unmentioned."""
-    with path.open("rb") as file:
-        head = file.read(4096)
-        file.seek(0)
-        if mail_archive.is_mbox(head):
-            yield from mail_archive.messages(_blocks(file, tell))
-        elif path.suffix.lower() in (".eml", ".emlx") or (path.parent.name in ("cur", "new") and _is_email(head)):
-            yield _email(file, path, tell)
-        else:
-            tell(os.fstat(file.fileno()).st_size)
+    head = file.read(4096)
+    file.seek(0)
+    suffix = path.suffix.lower()
+    if mail_archive.is_mbox(head):
+        yield from mail_archive.messages(_blocks(file, tell))
+    elif suffix in (".eml", ".emlx") or (path.parent.name in ("cur", "new") and _is_email(head)):
+        yield _email(file, suffix, tell)
+    else:
+        tell(file.seek(0, os.SEEK_END))
 
 
-def _email(file: BinaryIO, path: Path, tell: Tell) -> ArchivedMessage:
-    raw, size = file.read(MOST_BYTES), os.fstat(file.fileno()).st_size
+def _email(file: BinaryIO, suffix: str, tell: Tell) -> ArchivedMessage:
+    raw, size = file.read(MOST_BYTES), file.seek(0, os.SEEK_END)
     tell(size)
-    if path.suffix.lower() == ".emlx":
+    if suffix == ".emlx":
         first, _, rest = raw.partition(b"\n")  # The bytes of the email, which a property list follows.
         if first.strip().isdigit():
             size = min(int(first[:12]), len(rest)) if size <= MOST_BYTES else size
@@ -112,31 +111,31 @@ def _is_email(head: bytes) -> bool:
     return bool(colon) and 0 < len(name) < 80 and name.replace(b"-", b"").isalnum() and b"\0" not in head
 
 
-def _of_zip(path: Path, file: BinaryIO, tell: Tell) -> Iterator[ArchivedMessage]:
+def _of_zip(name: str, file: BinaryIO, tell: Tell) -> Iterator[ArchivedMessage]:
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - zip_limits.TAIL))
     directory = zip_limits.directory_bytes(file.read())
     if directory is None:
-        raise BadArchive("torn_zip", path.name)
+        raise BadArchive("torn_zip", name)
     if directory > MOST_DIRECTORY:
-        raise BadArchive("strange_zip", path.name)
+        raise BadArchive("strange_zip", name)
     try:
         with zipfile.ZipFile(file) as box:
             members = [entry for entry in box.infolist() if entry.filename.lower().endswith(SUFFIXES)][:MOST_MEMBERS]
             if not members:
-                raise BadArchive("no_mailbox", path.name)
+                raise BadArchive("mailbox_none", name)
             for entry in members:
-                yield from _of_member(path, box, entry)
+                yield from _of_member(name, box, entry)
                 tell(entry.compress_size)
     except (zipfile.BadZipFile, zlib.error, EOFError, UnicodeDecodeError) as torn:
-        raise BadArchive("torn_zip", path.name) from torn
+        raise BadArchive("torn_zip", name) from torn
 
 
-def _of_member(path: Path, box: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[ArchivedMessage]:
+def _of_member(name: str, box: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[ArchivedMessage]:
     if entry.flag_bits & 1:
-        raise BadArchive("locked_zip", path.name)
+        raise BadArchive("locked_zip", name)
     if entry.compress_type not in PACKED_BY:
-        raise BadArchive("strange_zip", path.name)
+        raise BadArchive("strange_zip", name)
     with box.open(entry) as file:
         if entry.filename.lower().endswith(".eml"):
             yield ArchivedMessage(file.read(MOST_BYTES), entry.file_size)

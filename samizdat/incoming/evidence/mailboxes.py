@@ -1,6 +1,7 @@
 """Every email of old mailboxes, read by a process that has neither keys nor a database."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from samizdat import limited_process
@@ -19,6 +20,13 @@ type Tell = Callable[[int, int], None]
 
 def read(paths: Sequence[Path], rules: Rules, tell: Tell | None = None) -> Fold:
     """What all emails in these files and folders say. Errors: archives.BadArchive, OSError."""
+    return read_each([partial(archives.emails, path) for path in paths], rules, tell)
+
+
+def read_each(
+    mailboxes: Sequence[Callable[[archives.Tell], Iterator[ArchivedMessage]]], rules: Rules, tell: Tell | None = None
+) -> Fold:
+    """mailboxes: each gives its emails, and tells what it has read. Errors: what they raise."""
     fold, pool = Fold(), limited_process.Pool(1)
     done = 0
 
@@ -27,7 +35,7 @@ def read(paths: Sequence[Path], rules: Rules, tell: Tell | None = None) -> Fold:
         done += size
 
     try:
-        for batch in _batches(email for path in paths for email in archives.emails(path, passed)):
+        for batch in _batches(email for mailbox in mailboxes for email in mailbox(passed)):
             for evidence in _evidence(pool, batch, rules):
                 fold.add(evidence)
             if tell is not None:

@@ -16,6 +16,7 @@ from samizdat.audience.imports import actions, uploads
 from samizdat.audience.imports.run import Clock
 from samizdat.audience.models import Import, List
 from samizdat.core.evidence.fold import AddressEvidence, EvidenceEntry
+from samizdat.core.imports import SENTENCES
 from samizdat.incoming.errors import IncomingError
 from samizdat.vault import keyring
 
@@ -24,7 +25,7 @@ FILES = ("evidence.csv", "left-out.csv")
 HEADING = ("Email address", "Status", "Agreed", "Left", "Bounced", "Evidence")
 MOST_ENTRIES = 12  # of an address that are written out
 
-SENTENCES = {
+WORDS = {
     "complained": "marked an email as spam",
     "unsubscribed": "unsubscribed",
     "cleaned": "the address bounced",
@@ -46,17 +47,10 @@ def propose(
 ) -> Import:  # fmt: skip
     """Stores it sealed and looks at it, as at an upload. basis: why one may write to those who agreed, kept in the
     words of each consent record. Errors: audience.errors.ImportRefused, NoProposal."""
-    known = list(evidence)
-    proposed = [address for address in known if address.is_proposed]
-    if not proposed:
-        raise NoProposal(
-            _("These mailboxes prove nothing about anybody: no notices, unsubscribes or bounces. Give other mailboxes.")
-        )
-    others = [address for address in known if not address.is_proposed]
+    files = files_of(evidence)
     row = actions.begin_upload(organization, mailing_list, now=now(), by=by)
-    files = [proposed, others] if others else [proposed]
-    for file, addresses in enumerate(files):
-        for number, data in enumerate(_pieces(_table(addresses))):
+    for file, pieces in enumerate(files):
+        for number, data in enumerate(pieces):
             actions.add_piece(row, file, number, data)
     row = actions.finish_upload(row, FILES[: len(files)], now=now())
     row = actions.inspect(row.pk, now=now)
@@ -65,6 +59,16 @@ def propose(
         actions.change_plan(row, plan, basis=basis)
         row.refresh_from_db()
     return row
+
+
+def files_of(evidence: Iterable[AddressEvidence]) -> list[Iterator[bytes]]:
+    """Pieces of each of FILES; the second is not there where nobody is left out. Errors: NoProposal."""
+    known = list(evidence)
+    proposed = [address for address in known if address.is_proposed]
+    if not proposed:
+        raise NoProposal(_(SENTENCES["mailbox_nothing"]))
+    others = [address for address in known if not address.is_proposed]
+    return [_pieces(_table(addresses)) for addresses in ([proposed, others] if others else [proposed])]
 
 
 def rows_of(row: Import) -> Iterator[list[str]]:
@@ -96,7 +100,7 @@ def words_of(entry: EvidenceEntry) -> str:
     """As in "2019-03-02 Mailchimp: subscribed (2 emails)"."""
     days = entry.first if entry.first == entry.last else f"{entry.first} – {entry.last}"
     emails = f" ({entry.emails} emails)" if entry.emails > 1 else ""
-    return f"{days or 'no day'} {entry.source or 'email'}: {SENTENCES[entry.status]}{emails}"
+    return f"{days or 'no day'} {entry.source or 'email'}: {WORDS[entry.status]}{emails}"
 
 
 def _table(addresses: Iterable[AddressEvidence]) -> Iterator[bytes]:

@@ -73,7 +73,7 @@ def _earlier(request: DeskRequest) -> Iterator[tuple[Import, str]]:
         yield row, names
 
 
-def _takes_pieces(view: View) -> View:
+def takes_pieces(view: View) -> View:
     """Seals each piece the moment it comes in. The check against forgery reads the form, so it comes after."""
     checked = csrf_protect(view)
 
@@ -114,7 +114,7 @@ def _likely(organization: Organization, lists: list[ListView]) -> List:
 
 
 @deed(WRITERS)
-@_takes_pieces
+@takes_pieces
 def upload(request: DeskRequest, started: Any, handler: PieceUploadHandler) -> HttpResponse:
     files, form, refusal = request.FILES.getlist("files"), ListForm(request.POST), ""
     if handler.refusal:
@@ -126,18 +126,18 @@ def upload(request: DeskRequest, started: Any, handler: PieceUploadHandler) -> H
     elif len(files) > MOST_FILES:
         refusal = _("Too many files at once. Put them into one ZIP file.")
     elif not (needs_list := not _claimed(request, started, len(files)) and started.list_id is None):
-        refusal = _too_fast(request)
+        refusal = too_fast(request)
     elif "name" not in request.POST:
         refusal = _("This isn’t an export in Samizdat format. Choose the file above, with a name for its list.")
     elif not form.is_valid():
         refusal = sentences(form)
     else:
-        refusal = _too_fast(request)
+        refusal = too_fast(request)
     if not refusal:
         try:
             with transaction.atomic():
                 if needs_list:
-                    _into_new_list(request, started, form.cleaned_data["name"])
+                    into_new_list(request, started, form.cleaned_data["name"])
                 actions.finish_upload(started, [file.name or "" for file in files], now=timezone.now())
         except AudienceError as refused:
             refusal = str(refused)
@@ -153,7 +153,7 @@ def _claimed(request: DeskRequest, started: Import, files: int) -> bool:
     return arriving.claim(started, files) or (request.role == "admin" and account_upload.claim(started, files))
 
 
-def _into_new_list(request: DeskRequest, started: Import, name: str) -> None:
+def into_new_list(request: DeskRequest, started: Import, name: str) -> None:
     """The first list of an organization comes with its first import. Errors: AudienceError."""
     mailing_list = _new_list(request, name)
     started.list = mailing_list
@@ -167,7 +167,7 @@ def _new_list(request: DeskRequest, name: str) -> List:
     return mailing_list
 
 
-def _too_fast(request: DeskRequest) -> str:
+def too_fast(request: DeskRequest) -> str:
     """What a file brings in tells who of it was here, as looking addresses up does: so it is counted alike. What is
     wrong, if somebody does it too often."""
     try:

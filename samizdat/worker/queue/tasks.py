@@ -8,6 +8,7 @@ from samizdat.audience.actions import bulk
 from samizdat.audience.errors import ImportRefused, ImportTaken
 from samizdat.audience.imports import failures
 from samizdat.audience.models import BulkAction, Import
+from samizdat.incoming.evidence import uploaded
 from samizdat.portability import actions as exporting
 from samizdat.portability import upload
 from samizdat.portability.account import upload as account_upload
@@ -47,7 +48,7 @@ def inspect_import(number: int) -> None:
     if failures.is_over(number, dbclock.now()):
         return
     try:
-        inspect = next((kind.inspect for kind in UPLOADS if kind.is_one(number)), audience.inspect)
+        inspect = next((kind.inspect for kind in (*UPLOADS, uploaded) if kind.is_one(number)), audience.inspect)
         inspect(number, now=dbclock.now)
     except (ImportTaken, ImportRefused):
         return

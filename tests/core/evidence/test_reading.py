@@ -56,10 +56,30 @@ def test_programs_on_the_groups_own_server_send_notices_too(subject: str, text: 
 
 
 @pytest.mark.parametrize(
+    ("subject", "text"),
+    [
+        ("New Subscriber", "Email Address\n  ada@reader.example\n\nhelp@mailchimp.com"),
+        ("New Subscriber", "*Email*: ada@reader.example, invited by boris@reader.example"),
+        ("New Subscriber: ada@reader.example", f"They are on your list now. {emails.OWN}"),
+        ("New Subscriber", "ada@reader.example is on your list now."),
+    ],
+)
+def test_a_notice_names_an_address_behind_a_label_in_its_subject_or_alone(subject: str, text: str) -> None:
+    assert claims(emails.email("no-reply@mailchimp.com", subject, text)) == [("yes", "ada@reader.example")]
+
+
+def test_cells_of_a_table_are_read_apart() -> None:
+    page = "<table><tr><td>Email Address</td><td>ada@reader.example</td></tr><tr><td>Name</td><td>Ada</td></tr></table>"
+    raw = emails.email("no-reply@mailchimp.com", "New Subscriber", page, more="Content-Type: text/html\n")
+    assert claims(raw) == [("yes", "ada@reader.example")]
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "Email: ada@reader.example\nEmail: boris@reader.example",
-        "ada@reader.example",
+        "ada@reader.example and boris@reader.example",
+        "help@mailchimp.com",
         f"Email: {emails.OWN}",
         "Email: nobody",
         "",

@@ -76,9 +76,9 @@ def test_what_breaks_its_reader_holds_up_no_other(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "code"),
     [
-        ("list.csv", b"Email\nada@reader.example\n", "no_mailbox"),
-        ("empty.mbox", b"", "no_mailbox"),
-        ("mail.pst", b"!BDN" + b"\0" * 100, "outlook"),
+        ("list.csv", b"Email\nada@reader.example\n", "mailbox_none"),
+        ("empty.mbox", b"", "mailbox_none"),
+        ("mail.pst", b"!BDN" + b"\0" * 100, "mailbox_outlook"),
         ("torn.zip", b"PK\3\4" + b"x" * 200, "torn_zip"),
     ],
 )

@@ -10,7 +10,7 @@ type NoticeKind = Literal["yes", "left"]
 # Before an address that a form or a service names.
 LABELED = re.compile(
     r"^[ \t>*]{0,9}(?:e-?mail(?: address)?|email|адрес эл\.? ?почты|эл\.? ?почта|электронная почта|почта|емейл|имейл|"
-    r"електронна пошта|адрес)[ \t*]{0,9}[:：][ \t*]{0,9}(?P<address>[^\s<>]{1,254}@[^\s<>]{1,254})",
+    r"електронна пошта|адрес)(?:[ \t*]{0,9}[:：]|(?=\s))\s{0,9}\**(?P<address>[^\s<>]{1,254}@[^\s<>]{1,254})",
     re.IGNORECASE | re.MULTILINE,
 )
 MOST_TEXT = 20_000
@@ -26,7 +26,7 @@ class ServiceNotice(NamedTuple):
 class NoticeService(NamedTuple):
     """`domains`: of the service's servers; none where notices come from the server of the group, by a program on it.
     `subjects`: of each kind, of which the first that fits counts. `sentences`: with `address`, in the text; none where
-    the address stands behind a label."""
+    it's looked for as in any notice (named_in)."""
 
     name: str
     domains: frozenset[str]
@@ -41,7 +41,10 @@ class NoticeService(NamedTuple):
         kind = next((kind for kind, pattern in self.subjects if pattern.search(subject)), None)
         if kind is None:
             return None
-        address = self._by_sentence(kind, text[:MOST_TEXT]) if self.sentences else named_in(text, own)
+        if self.sentences:
+            address = self._by_sentence(kind, text[:MOST_TEXT])
+        else:
+            address = named_in(subject, text, own | {f"@{domain}" for domain in self.domains})
         return ServiceNotice(kind, address) if address else None
 
     def _by_sentence(self, kind: NoticeKind, text: str) -> str | None:
@@ -50,15 +53,20 @@ class NoticeService(NamedTuple):
         return addresses.first(match["address"]) if match else None
 
 
-def named_in(text: str, own: frozenset[str]) -> str | None:
-    """The address that stands behind a label. A signature with addresses of colleagues, or a digest of several
-    people, names nobody."""
-    named: dict[str, str] = {}
-    for match in LABELED.finditer(text[:MOST_TEXT]):
-        address = addresses.first(match["address"].removeprefix("mailto:"))
-        if address and not is_own(address, own):
-            named.setdefault(address.lower(), address)
-    return next(iter(named.values())) if len(named) == 1 else None
+def named_in(subject: str, text: str, own: frozenset[str]) -> str | None:
+    """The address that stands behind a label; else in the subject; else the only one in the text. Where several stand
+    there, as in a digest of several people or a signature with colleagues, it is nobody's."""
+    text = text[:MOST_TEXT]
+    labeled = [match["address"].removeprefix("mailto:") for match in LABELED.finditer(text)]
+    for written in (labeled, [subject], [text]):
+        named: dict[str, str] = {}
+        for match in (match for part in written for match in addresses.ADDRESS.finditer(part)):
+            address = addresses.clean(match[1])
+            if "." in address.rpartition("@")[2] and not is_own(address, own):
+                named.setdefault(address.lower(), address)
+        if named:
+            return next(iter(named.values())) if len(named) == 1 else None
+    return None
 
 
 def is_own(address: str, own: frozenset[str]) -> bool:
