@@ -14,7 +14,7 @@ from ninja.operation import Operation
 from ninja.parser import Parser
 
 from samizdat.accounts.errors import AccountError
-from samizdat.api import campaigns, fields, lists, subscribers
+from samizdat.api import campaigns, fields, lists, reports, subscribers
 from samizdat.api.problems import ApiProblem
 from samizdat.audience.errors import AudienceError
 from samizdat.campaigns.errors import CampaignError
@@ -61,6 +61,8 @@ api.add_router("/fields", fields.fields)
 api.add_router("/tags", fields.tags)
 api.add_router("/segments", fields.segments)
 api.add_router("/campaigns", campaigns.router)
+api.add_router("/templates", reports.templates)
+api.add_router("/reports", reports.reports)
 
 
 def _as_problem(error: Exception) -> ApiProblem:

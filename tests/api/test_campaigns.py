@@ -66,3 +66,18 @@ def test_campaigns_are_listed_the_newest_first_by_pages(writer: Program) -> None
 def test_a_draft_that_cannot_be_so_is_refused(writer: Program, change: dict[str, Any], code: str) -> None:
     assert _draft(writer, **change)[1]["code"] == code
     assert not Campaign.objects.exists()
+
+
+def test_templates_and_the_report_are_read(writer: Program, bell: Program) -> None:
+    from samizdat.campaigns.templates import import_template
+    from tests.conftest import NOW
+
+    page = b"<table><tr><td mc:edit='body'>Body *|FNAME|*</td></tr></table>"
+    import_template.take_in(writer.organization, "Old one", page, by=None, now=NOW)
+    assert [item["name"] for item in writer.ask("GET", "/templates")[1]["items"]] == ["Old one"]
+    assert bell.bound(scopes=("campaigns:read",)).ask("GET", "/templates")[1] == {"items": []}
+    status, report = writer.ask("GET", "/reports?days=90")
+    assert (status, report["total"]["accepted"], report["by"]["route"]) == (200, {"count": 0, "few": False}, [])
+    assert writer.ask("GET", "/reports?days=4")[0] == 422
+    bound = writer.bound(writer.lists["Letter"], scopes=("campaigns:read",))
+    assert bound.ask("GET", "/reports")[1]["code"] == "key_bound"
