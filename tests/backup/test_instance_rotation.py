@@ -14,6 +14,7 @@ import samizdat
 from samizdat.accounts import (
     actions,
     address_change,
+    api_keys,
     forged_rows,
     memberships,
     notice_choices,
@@ -23,7 +24,16 @@ from samizdat.accounts import (
     sessions,
 )
 from samizdat.accounts.backend import BlindIndexBackend
-from samizdat.accounts.models import AddressChange, Attempt, Membership, Organization, PendingChange, Person, Session
+from samizdat.accounts.models import (
+    AddressChange,
+    ApiKey,
+    Attempt,
+    Membership,
+    Organization,
+    PendingChange,
+    Person,
+    Session,
+)
 from samizdat.accounts.sessions import SessionStore
 from samizdat.audience.models import ConsentRecord
 from samizdat.backup import instance_rotation
@@ -229,6 +239,16 @@ def test_a_new_address_that_nobody_confirmed_is_asked_for_again(lantern: Any, ex
     assert [each.email for each in details if each] == (["v@post.example"] if confirmed else [])
     with pytest.raises(actions.AccountError):
         address_change.confirm(_again(vera), token, now=NOW)
+
+
+def test_a_key_of_the_api_works_on_and_one_that_was_altered_does_not(lantern: Any, exchange: Any) -> None:
+    """Programs keep theirs: nobody has to bring a new key to each website."""
+    made = [api_keys.add(lantern, "Website", ["subscribers:read"], now=NOW, by=None) for _number in range(2)]
+    ApiKey.objects.filter(pk=made[1][1].pk).update(scopes="subscribers:read subscribers:write")
+    exchange()
+    assert api_keys.authenticate(made[0][0], NOW).pk == made[0][1].pk
+    with pytest.raises(api_keys.ApiKeyInvalid):
+        api_keys.authenticate(made[1][0], NOW)
 
 
 def test_a_key_of_exports_is_known_once(lantern: Any, exchange: Any) -> None:
