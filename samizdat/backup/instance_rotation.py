@@ -1,7 +1,7 @@
 """Replaces the instance key (vault/instance_exchange.py): what each app makes anew, and what is told to others."""
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import batched, chain
 
@@ -92,9 +92,10 @@ def _newest_record() -> int:
     return 0
 
 
-def exchange(former: InstanceSource, new_key: bytes, now: datetime) -> int:
-    """How many keys of organizations didn't open and stay as they are. Whoever else has keys has ended. Errors:
-    VaultError, SendingLocked of a copy; then nothing has changed."""
+def exchange(former: InstanceSource, new_key: bytes, now: datetime, check: Callable[[], object] = lambda: None) -> int:
+    """How many keys of organizations didn't open and stay as they are. Whoever else has keys has ended; check: looks
+    for them once more before it is certain. Errors: VaultError, SendingLocked of a copy, anything of `check`; then
+    nothing has changed."""
     keyring.use(former)
     copies.before_key_exchange(now)
 
@@ -102,9 +103,14 @@ def exchange(former: InstanceSource, new_key: bytes, now: datetime) -> int:
         yield
         for organization in Organization.objects.order_by("pk"):
             record("keys.rotated", organization, now=now)
+        check()
 
     left = instance_exchange.exchange(former, new_key, [*RENEWALS, recorded], marks)
     destruction.scrub((), [model._meta.db_table for model in SEALED_ROWS])
-    with contextlib.suppress(Exception):  # The worker tells them again and again.
-        copies.after_key_exchange(now)
     return left
+
+
+def tell_places(now: datetime) -> None:
+    """Afterwards, once everybody else goes on. The worker tells them again and again."""
+    with contextlib.suppress(Exception):
+        copies.after_key_exchange(now)

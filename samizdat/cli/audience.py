@@ -541,8 +541,8 @@ def import_(
     document |= {"warnings": warnings, "dry_run": dry_run, "rejects_file": str(rejects) if rejects else None}
     document["left_out"] = left_out
     document |= {"columns": columns, "recognized": recognized} if dry_run else {}
-    said = [f"Recognized as an export from {recognized}.", ""] if recognized else []
-    say(document, *said, *_columns_shown(columns), *_sums(document))
+    about_file = [f"Recognized as an export from {recognized}.", ""] if recognized else []
+    say(document, *about_file, *_columns_shown(columns), *_sums(document))
 
 
 def _is_own_export(path: Path) -> bool:

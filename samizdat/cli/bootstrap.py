@@ -1,7 +1,6 @@
 """Django is loaded inside commands, not at import: `samizdat --help` answers at once."""
 
 import contextlib
-import fcntl
 import getpass
 import importlib.util
 import logging
@@ -78,38 +77,20 @@ def open_house(logs: bool = False) -> None:
     check_schema()
     from samizdat.vault import keyring
 
-    is_command = _ends_when_locked and not logs
-    if is_command:
+    if _ends_when_locked:
         share_keys()
     keyring.open_for_django()
-    if is_command:
+    if _ends_when_locked and not logs:
         threading.Thread(target=_watch_locks, name="locks", daemon=True).start()
 
 
-# A lock on the data folder: commands hold it while they may have keys, and the one that replaces the instance key
-# holds it alone.
-_keys_lock: int | None = None
-
-
 def share_keys() -> None:
-    """Until this process ends. Waits for a command that replaces the instance key."""
-    global _keys_lock
-    with contextlib.suppress(OSError):  # The folder is another user's: then the key file is, too.
-        if _keys_lock is None:
-            _keys_lock = os.open(data_folder(), os.O_RDONLY | os.O_DIRECTORY)
-        fcntl.flock(_keys_lock, fcntl.LOCK_SH)
+    """Until this process ends; `serve` until commands find it. Waits for a command that replaces the instance key.
+    Errors: KeyRefused."""
+    from samizdat.delivery.engine import key_users
 
-
-def is_only_command() -> bool:
-    """Whether no other command of this server may have keys; from then on none begins, until share_keys()."""
-    if _keys_lock is None:
-        return True
-    try:
-        fcntl.flock(_keys_lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return True
-    except BlockingIOError:
-        fcntl.flock(_keys_lock, fcntl.LOCK_SH)  # It is lost where it isn't changed.
-        return False
+    with contextlib.suppress(PermissionError):  # The folder is another user's: then the key file is, too.
+        key_users.share()
 
 
 # Set by the program itself: what is called inside of another process must not end that one.

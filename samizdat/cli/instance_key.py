@@ -32,9 +32,27 @@ class KeyPlace:
     def is_file(self) -> bool:
         return self.kind in ("file", "passphrase")
 
+    def key_in(self, path: Path) -> bytes:
+        """Of a key file that is like the present one. Errors: VaultError, PassphraseError."""
+        from samizdat.vault.sources import key_file as files
+
+        text = files.read_key_text(path)
+        wrapped = files.wrapped_in(text)
+        return wrapped.open(self.passphrase) if wrapped else files.key_in(text, str(path))
+
 
 def rotate(to: Path | None) -> None:
     """Errors: CommandFailed, VaultError."""
+    from samizdat.delivery.engine import key_users
+
+    try:
+        with key_users.replacing():
+            _rotate(to)
+    except KeyRefused as error:
+        raise CommandFailed(str(error), "not_paused") from None
+
+
+def _rotate(to: Path | None) -> None:
     from samizdat.vault import instance_exchange, keyring
 
     place, key = _present()
@@ -53,16 +71,18 @@ def rotate(to: Path | None) -> None:
             "no_file",
         )
     if keyring.belongs(source) is True:
-        target = _begin(place, key, to)
-        left = _exchange(source, target)
+        target = _begin(place, to)
+        kept = _keep_former(place, keyring.instance_number(), target)
+        left = _exchange(source, target, kept)
     elif (new := keyring.next_key(source)) is not None:
         target, left = _written(place, new, to), 0
+        kept = _keep_former(place, keyring.instance_number() - 1, target)
         note("The key was replaced before, but not yet where it comes from. This goes on there.")
     else:
         raise CommandFailed(
             "This isn't the key of this database. Nothing was changed. Check SAMIZDAT_KEY_FILE.", "key_wrong"
         )
-    _finish(place, target, left)
+    _finish(place, target, kept, left)
 
 
 def standing() -> tuple[dict[str, object], str]:
@@ -103,14 +123,35 @@ def _source(key: bytes) -> "InstanceSource":
     return InstanceSource(key)
 
 
-def _begin(place: KeyPlace, key: bytes, to: Path | None) -> "NewKeyFile":
+def _begin(place: KeyPlace, to: Path | None) -> "NewKeyFile":
     """Asks, and writes the file of the new key."""
+    if place.is_file and is_mounted(_own_file()):
+        raise CommandFailed(
+            f"{_own_file()} is mounted as a file of its own, so it can't be replaced. Nothing was changed. Mount its "
+            "folder instead, or copy it to another place and set SAMIZDAT_KEY_FILE.",
+            "key_mounted",
+        )
     confirm(
         "Replace the instance key? Everyone has to sign in again, shares of the present key on paper open nothing "
         "any more, and sending pauses for some seconds."
     )
-    new = os.urandom(32)
-    return _written(place, new, to)
+    return _written(place, os.urandom(32), to)
+
+
+def _own_file() -> Path:
+    """The key file itself, where a symbolic link names it."""
+    return key_file().resolve()
+
+
+def is_mounted(path: Path, mounts: Path = Path("/proc/self/mountinfo")) -> bool:
+    """Whether this file is a mount by itself, as containers do with secrets (proc(5): the fifth field, where a space is
+    \\040). Without that list, whether its folder is another file system."""
+    try:
+        lines = mounts.read_text(errors="surrogateescape").splitlines()
+    except OSError:
+        return path.stat().st_dev != path.parent.stat().st_dev
+    named = str(path).replace("\\", "\\134").replace(" ", "\\040").replace("\t", "\\011").replace("\n", "\\012")
+    return any(line.split()[4:5] == [named] for line in lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +165,12 @@ class NewKeyFile:
 def _written(place: KeyPlace, new: bytes, to: Path | None) -> NewKeyFile:
     """On the disk, and read again from there. What an attempt before has left there is written over. Errors:
     CommandFailed."""
-    from samizdat.core.crypto.passphrase import WrappedKey
+    from samizdat.core.crypto.passphrase import PassphraseError, WrappedKey
     from samizdat.vault.shares import fingerprint_of
     from samizdat.vault.sources import key_file as files
 
-    path = to if to is not None and not place.is_file else key_file().with_name(f"{key_file().name}.new")
+    own = _own_file()
+    path = to if to is not None and not place.is_file else own.with_name(f"{own.name}.next")
     text = files.text_of(new)
     if place.passphrase:
         mark = fingerprint_of(_source(new))
@@ -137,10 +179,8 @@ def _written(place: KeyPlace, new: bytes, to: Path | None) -> NewKeyFile:
         if place.is_file:
             path.unlink(missing_ok=True)
         files.write_key_text(path, text)
-        if place.is_file:  # Root may run this, and `serve` be another user.
-            owner = key_file().stat()
-            os.chown(path, owner.st_uid, owner.st_gid)
-        read = files.read_key_text(path)
+        if place.is_file:
+            _give_to_owner(path)
     except FileExistsError:
         raise CommandFailed(f"{path} is there already. Name another file with --to.", "file_exists") from None
     except OSError as error:
@@ -148,37 +188,94 @@ def _written(place: KeyPlace, new: bytes, to: Path | None) -> NewKeyFile:
         raise CommandFailed(
             f"The new key can't be written to {path} ({why}). Nothing was changed.", "not_written"
         ) from None
-    wrapped = files.wrapped_in(read)
-    if (wrapped.open(place.passphrase) if wrapped else files.key_in(read, str(path))) != new:
-        path.unlink()
-        raise CommandFailed("The new key file didn't open again, so it was removed. Check the disk.", "not_proven")
-    return NewKeyFile(new, path)
+    try:
+        if place.key_in(path) == new:
+            return NewKeyFile(new, path)
+    except (VaultError, PassphraseError):
+        pass
+    path.unlink(missing_ok=True)
+    raise CommandFailed("The new key file didn't open again, so it was removed. Check the disk.", "not_proven")
+
+
+def _give_to_owner(path: Path) -> None:
+    """Root may run this, and `serve` be another user. Errors: OSError."""
+    owner, ours = _own_file().stat(), path.stat()
+    if (owner.st_uid, owner.st_gid) != (ours.st_uid, ours.st_gid):
+        os.chown(path, owner.st_uid, owner.st_gid)
+
+
+@dataclass(frozen=True, slots=True)
+class FormerKeyFile:
+    """The present key file under another name. is_new: we gave it that name."""
+
+    path: Path
+    is_new: bool
+
+
+def _keep_former(place: KeyPlace, number: int, new: "NewKeyFile") -> FormerKeyFile | None:
+    """Before anything is replaced: backups from before open with it. A copy where the file system knows no links. None:
+    the key isn't in a file. Errors: CommandFailed; then there is no new file either."""
+    if not place.is_file:
+        return None
+    own = _own_file()
+    text = own.read_bytes()
+    for name in (f"{own.name}.former-{number}{more}" for more in ("", *(f"-{count}" for count in range(2, 1000)))):
+        path = own.with_name(name)
+        try:
+            if path.read_bytes() == text:
+                return FormerKeyFile(path, is_new=False)
+        except FileNotFoundError:
+            break
+        except OSError:
+            continue
+    try:
+        _link(own, path, text.decode("ascii"))
+    except OSError as error:
+        new.path.unlink(missing_ok=True)
+        raise CommandFailed(
+            f"The present key file can't be kept as {path} ({os.strerror(error.errno or 0)}). Nothing was changed.",
+            "not_kept",
+        ) from None
+    return FormerKeyFile(path, is_new=True)
+
+
+def _link(own: Path, path: Path, text: str) -> None:
+    from samizdat.vault.sources import key_file as files
+
+    try:
+        os.link(own, path)
+    except OSError:  # FAT has no links.
+        files.write_key_text(path, text)
+        _give_to_owner(path)
 
 
 # -- the exchange ------------------------------------------------------------------------------------------------------
 
 
-def _exchange(former: "InstanceSource", new: NewKeyFile) -> int:
+def _exchange(former: "InstanceSource", new: NewKeyFile, kept: FormerKeyFile | None) -> int:
     """How many keys of organizations didn't open. Errors: CommandFailed, VaultError; then nothing has changed."""
     from samizdat.backup import instance_rotation
 
     try:
         with _nobody_else():
-            return instance_rotation.exchange(former, new.key, now=bootstrap.now())
-    except BaseException as error:
+            left = instance_rotation.exchange(former, new.key, now=bootstrap.now(), check=_check_servers)
+    except BaseException:
         from samizdat.vault import instance_exchange, keyring
 
         if not (instance_exchange.is_pending() and keyring.next_key(former) == new.key):
             new.path.unlink(missing_ok=True)
-        if isinstance(error, KeyRefused):
-            raise CommandFailed(str(error), "not_paused") from None
+            if kept is not None and kept.is_new:
+                kept.path.unlink(missing_ok=True)
         raise
+    instance_rotation.tell_places(bootstrap.now())
+    return left
 
 
 @contextlib.contextmanager
 def _nobody_else() -> Iterator[None]:
     """No process of `serve` has a key, no other command of this server and no other server. Errors: CommandFailed,
     KeyRefused."""
+    from samizdat.delivery.engine import key_users
     from samizdat.vault.socket_source import SocketSource
 
     running = SocketSource.running(data_folder())
@@ -186,20 +283,34 @@ def _nobody_else() -> Iterator[None]:
         running.exchange(True)
     try:
         _wait(
-            bootstrap.is_only_command,
+            key_users.is_alone_here,
             "Another command of Samizdat is running and has keys. Wait until it ends, and run this again.",
         )
-        _wait(
-            lambda: not _other_servers(),
-            "Another server works with this database. Stop `samizdat serve` and `samizdat worker` there first, and "
-            "copy the new key file there afterwards.",
-        )
+        if running is None and SocketSource.running(data_folder()) is not None:
+            raise CommandFailed("`samizdat serve` has just started. Nothing was changed. Run this again.", "in_use")
+        _wait(key_users.is_alone, _OTHER_SERVER)
         yield
     finally:
-        bootstrap.share_keys()
-        if running is not None:
-            with contextlib.suppress(VaultError):  # It is gone, and starts with what it finds.
-                running.exchange(False)
+        try:
+            if running is not None:
+                with contextlib.suppress(VaultError):  # It is gone, and starts with what it finds.
+                    running.exchange(False)
+        finally:
+            key_users.release()
+
+
+_OTHER_SERVER = (
+    "Another server works with this database. Stop `samizdat serve`, `samizdat worker` and other commands there first, "
+    "also scheduled ones, and copy the new key file there afterwards."
+)
+
+
+def _check_servers() -> None:
+    """Errors: CommandFailed."""
+    from samizdat.delivery.engine import key_users
+
+    if not key_users.is_alone():
+        raise CommandFailed(f"{_OTHER_SERVER} Nothing was changed.", "in_use")
 
 
 def _wait(holds: Callable[[], bool], sentence: str) -> None:
@@ -210,38 +321,19 @@ def _wait(holds: Callable[[], bool], sentence: str) -> None:
         time.sleep(0.1)
 
 
-def _other_servers() -> bool:
-    """Workers and senders that live. Ours have ended; SQLite has no others."""
-    from django.db import connection
-
-    from samizdat.delivery.engine import locks
-
-    return connection.vendor == "postgresql" and bool(locks.held_workers())
-
-
 # -- where the key comes from ------------------------------------------------------------------------------------------
 
 
-def _finish(place: KeyPlace, new: NewKeyFile, left: int) -> None:
-    """The key file is replaced, and the former one kept under another name: backups from before open with it."""
+def _finish(place: KeyPlace, new: NewKeyFile, kept: FormerKeyFile | None, left: int) -> None:
+    """The key file is replaced; the former key opens nothing any more once the new one was read from there."""
     from samizdat.delivery.actions import copied_installation
-    from samizdat.vault import instance_exchange
 
-    kept = None
     if place.is_file:
-        try:
-            kept = _put_in_place(new.path)
-        except OSError as error:
-            raise CommandFailed(
-                f"The instance key was replaced, but its file can't be ({os.strerror(error.errno or 0)}). Make the "
-                "folder writable, and run this again.",
-                "not_in_place",
-            ) from None
-        instance_exchange.finish(_source(new.key))
+        _put_in_place(place, new)
     published = copied_installation.what_to_publish(bootstrap.now())
     document = {
         "key_file": str(key_file() if place.is_file else new.path),
-        "former": str(kept) if kept else None,
+        "former": str(kept.path) if kept else None,
         "left": left,
         "publish": published,
     }
@@ -251,24 +343,40 @@ def _finish(place: KeyPlace, new: NewKeyFile, left: int) -> None:
     say(document, *lines, *_next(place, new, kept), *([published] if published else []))
 
 
-def _put_in_place(new: Path) -> Path:
-    """Where the former file is now. A kill in between leaves the key file as it was, or replaced."""
-    target = key_file()
-    number = 1
-    while (former := target.with_name(f"{target.name}.former-{number}")).exists() and not former.samefile(target):
-        number += 1
-    if not former.exists():
-        os.link(target, former)
-    os.replace(new, target)
-    descriptor = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+def _put_in_place(place: KeyPlace, new: NewKeyFile) -> None:
+    """A kill in between leaves the key file as it was, or replaced. Errors: CommandFailed, VaultError."""
+    from samizdat.core.crypto.passphrase import PassphraseError
+    from samizdat.vault import instance_exchange
+
+    own = _own_file()
+    try:
+        if place.key_in(new.path) != new.key:
+            raise CommandFailed(f"{new.path} was changed meanwhile. {_AGAIN}", "not_in_place")
+        os.replace(new.path, own)
+        _sync(own.parent)
+        if not (place.key_in(own) == new.key and instance_exchange.finish(_source(place.key_in(own)))):
+            raise CommandFailed(f"{own} doesn't have the new key. {_AGAIN}", "not_in_place")
+    except (OSError, VaultError, PassphraseError) as error:
+        why = os.strerror(error.errno or 0) if isinstance(error, OSError) else str(error)
+        raise CommandFailed(
+            f"The instance key was replaced, but its file can't be ({why.rstrip('.')}). Make the folder writable, and "
+            "run this again.",
+            "not_in_place",
+        ) from None
+
+
+_AGAIN = "The instance key was replaced, and the database keeps the new one until it is there. Run this again."
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    return former
 
 
-def _next(place: KeyPlace, new: NewKeyFile, kept: Path | None) -> list[str]:
+def _next(place: KeyPlace, new: NewKeyFile, kept: FormerKeyFile | None) -> list[str]:
     lines = [
         f"Copy {key_file() if place.is_file else new.path} to a safe place outside this server.",
         "Back up: samizdat backup. A backup from before opens with the former key alone.",
@@ -276,7 +384,7 @@ def _next(place: KeyPlace, new: NewKeyFile, kept: Path | None) -> list[str]:
         "Backups from before have the keys of organizations, so replace those, too: samizdat keys rotate data",
     ]
     if kept is not None:
-        lines.insert(1, f"Move {kept} off this server. Keep it until the last backup from before is deleted.")
+        lines.insert(1, f"Move {kept.path} off this server. Keep it until the last backup from before is deleted.")
     elif place.kind == "command":
         lines.insert(1, "Let SAMIZDAT_KEY_COMMAND print it, keep the former key for old backups, and run this again.")
     else:

@@ -164,6 +164,9 @@ def new_passphrase(file: str | None) -> str:
             note(str(error))
 
 
+_FINISH = "Run: samizdat keys rotate instance"
+
+
 def _own_key() -> "tuple[InstanceSource, bytes]":
     """The instance key, which a running `serve` gives to nobody: from where it came. Errors: VaultError."""
     from samizdat.vault import keyring, sources
@@ -171,6 +174,10 @@ def _own_key() -> "tuple[InstanceSource, bytes]":
 
     key = sources.instance_key()
     source = InstanceSource(key)
+    if keyring.belongs(source) is False and keyring.next_key(source) is not None:
+        raise CommandFailed(
+            f"The instance key was replaced, but not yet where it comes from. Nothing was written. {_FINISH}", "pending"
+        )
     if keyring.belongs(source) is False:
         raise CommandFailed(
             "This isn't the key of this database, so nothing was written. Check SAMIZDAT_KEY_FILE.", "key_wrong"
@@ -284,14 +291,18 @@ def keys_recover(to: Path | None) -> None:
         raise CommandFailed(f"{target} is inside the data folder. Use --to with a path outside.", "key_inside")
     key = key_shares.entered(shares.Collected())
     source = InstanceSource(key)
-    opens = _belongs(source)
-    if opens is False:
+    opens, former = _belongs(source), _is_former(source)
+    if opens is False and not former:
         raise _others(_fingerprint(source))
     write_key_text(target, text_of(key))
     say(
         {"key_file": str(target), "fingerprint": _fingerprint(source), "opens": opens},
         f"The key file is in {target} again; its fingerprint is {_fingerprint(source)}.",
-        "It opens this database." if opens else "There is no database here that it could be tried on.",
+        f"It was replaced, and opens this database until that is finished. {_FINISH}"
+        if former
+        else "It opens this database."
+        if opens
+        else "There is no database here that it could be tried on.",
         "Save a copy away from this server. Clear the window: the words are still in it.",
     )
 
@@ -302,6 +313,13 @@ def _belongs(source: "InstanceSource") -> bool | None:
     if not option("DATABASE_URL") and not (data_folder() / "samizdat.sqlite3").exists():
         return None
     return keyring.belongs(source)
+
+
+def _is_former(source: "InstanceSource") -> bool:
+    """Whether it was replaced a moment ago, so that it still opens the database."""
+    from samizdat.vault import keyring
+
+    return _belongs(source) is False and keyring.next_key(source) is not None
 
 
 def _others(mark: str) -> CommandFailed:

@@ -12,6 +12,8 @@ import io
 import os
 import urllib.parse
 from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING
 from wsgiref.types import WSGIEnvironment
 
 import django
@@ -24,6 +26,9 @@ from samizdat.core import webhook_delivery
 from samizdat.public import tokens
 from samizdat.public.tokens import ProvenLink
 from samizdat.vault.errors import VaultError
+
+if TYPE_CHECKING:
+    from samizdat.vault.socket_source import SocketSource
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "samizdat.public.settings")
 
@@ -197,11 +202,18 @@ def make_application() -> Public:
     cache.begin()
     supervisor = tokens.supervisor()
     if supervisor:
-        signed_rows.check_by(supervisor.checking_key())
+        signed_rows.check_by(supervisor.checking_key(), partial(_checking_key, supervisor))
     if connections["publicdb"].vendor == "sqlite" and supervisor:
         actions.hand_in_by(supervisor.hand_in)
     clicks.tally.begin()
     return Public(WSGIHandler())
+
+
+def _checking_key(supervisor: "SocketSource") -> bytes | None:
+    """None while the supervisor doesn't answer."""
+    with contextlib.suppress(VaultError):
+        return supervisor.checking_key()
+    return None
 
 
 def begin_forgetting() -> None:

@@ -16,7 +16,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import batched
 from typing import Any
 
-from django.db import ProgrammingError, connections, transaction
+from django.db import DatabaseError, ProgrammingError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Max, Min, QuerySet
 
@@ -477,10 +477,35 @@ def may_drop_in(raw: Any) -> bool:
     return True
 
 
-def end_sessions(connection: BaseDatabaseWrapper, role: str) -> None:
-    """All that somebody left of a role: it may have 40, and none is free for the process that starts now."""
+def end_sessions(connection: BaseDatabaseWrapper, role: str, *, only_here: bool = False) -> None:
+    """All that somebody left of a role: it may have 40, and none is free for the process that starts now. only_here: of
+    this database."""
+    query = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s"
+    query += " AND datname = current_database()" if only_here else ""
     with suppress(ProgrammingError), connection.cursor() as cursor:
-        cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", [role])
+        cursor.execute(query, [role])
+
+
+_LET_IN = """
+SELECT rolname FROM pg_class, aclexplode(relacl) JOIN pg_roles ON pg_roles.oid = grantee
+WHERE pg_class.oid = 'publicdb.publicdb_site'::regclass AND rolname LIKE %s AND rolname <> %s
+"""
+
+
+def drop_former_roles(connection: BaseDatabaseWrapper, role: str) -> None:
+    """Roles of the public process that have the password of an instance key that was replaced: whoever has that key
+    would still sign in. One that another database knows, too, only loses what it may do here."""
+    from psycopg import sql
+
+    with connection.cursor() as cursor:
+        cursor.execute(_LET_IN, [ROLES.replace("_", r"\_") + "%", role])
+        former = [name for (name,) in cursor.fetchall()]
+    for name in former:
+        for statement in ("ALTER ROLE {} NOLOGIN", "DROP OWNED BY {}", "DROP ROLE {}"):
+            end_sessions(connection, name, only_here=True)
+            # Not ours to drop, in use elsewhere, or another server is at it.
+            with suppress(DatabaseError), transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+                cursor.execute(sql.SQL(statement).format(sql.Identifier(name)).as_string(cursor.connection))
 
 
 # Nobody sees them in a table, no sweep finds them, and they go along in every dump.

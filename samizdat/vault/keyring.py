@@ -178,6 +178,15 @@ def open_source() -> KeySource:
         return _source
 
 
+def open_again() -> KeySource:
+    """After we waited for a command that may have replaced the instance key meanwhile. Errors: KeyWrong."""
+    source = open_source()
+    if isinstance(source, InstanceSource):
+        source.remember_next(next_key(source))
+    _check(source)
+    return source
+
+
 def use(source: KeySource | None) -> None:
     """Puts a source in place: the supervisor's own, a test's, or none, which forgets all keys."""
     global _source
@@ -267,12 +276,17 @@ def ring(purpose: str) -> seal.KeyRing:
     return seal.KeyRing({key.number: key for key in keys})
 
 
-def next_key(source: InstanceSource) -> bytes | None:
-    """The instance key that replaced the one in `source`; None where none did, or the database has none yet."""
+def next_key(source: InstanceSource, *, strict: bool = False) -> bytes | None:
+    """The instance key that replaced the one in `source`; None where none did, or the database has none yet. strict:
+    it has, and one that doesn't answer is an error. Errors: DatabaseError."""
     try:
         row = NextInstanceKey.objects.first()
         return source.unwrap(NEXT_LABEL, row.wrapped) if row else None
-    except (OperationalError, ProgrammingError, KeyWrong):
+    except KeyWrong:
+        return None
+    except (OperationalError, ProgrammingError):
+        if strict:
+            raise
         return None
 
 
@@ -289,7 +303,7 @@ def fingerprint() -> bytes:
     return derive("key fingerprint")
 
 
-def belongs(source: InstanceSource) -> bool | None:
+def belongs(source: KeySource) -> bool | None:
     """Whether it has the key of this database; None where there is no database yet that could say so."""
     try:
         proof = Proof.objects.first()

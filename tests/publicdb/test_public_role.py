@@ -63,6 +63,24 @@ def test_it_reads_what_is_published_and_drops_into_the_intake(public_role: Any) 
     assert [bytes(row.box) for row in actions.take_up(actions.next_rows(("",), 9))] == [b"sealed"]
 
 
+def test_one_of_a_former_key_is_ended_and_gone(public_role: Any) -> None:
+    publicdb = connections["publicdb"]
+    present = "samizdat_public_present"
+    assert actions.make_public_role(publicdb, PASSWORD, present)
+    try:
+        actions.drop_former_roles(publicdb, present)
+        with pytest.raises(psycopg.OperationalError):
+            public_role.execute("SELECT 1")
+        with publicdb.cursor() as cursor:
+            cursor.execute("SELECT rolname FROM pg_roles WHERE rolname IN (%s, %s)", [ROLE, present])
+            assert cursor.fetchall() == [(present,)]
+        actions.drop_former_roles(publicdb, present)
+    finally:
+        assert actions.make_public_role(publicdb, PASSWORD, ROLE)
+        with publicdb.cursor() as cursor:
+            cursor.execute(f"DROP OWNED BY {present}; DROP ROLE {present}")
+
+
 def test_it_drops_in_one_box_of_a_kind_and_mark_without_reading_what_waits(
     public_role: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

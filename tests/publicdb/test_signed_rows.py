@@ -8,7 +8,7 @@ import pytest
 from django.apps import apps
 from django.db import models
 
-from samizdat.core.crypto import tokens
+from samizdat.core.crypto import signature, tokens
 from samizdat.publicdb import actions, queries, signed_rows
 from samizdat.publicdb.models import Intake, Page, PublicPicture, SignedRow, Site, TokenState
 
@@ -98,6 +98,26 @@ def test_nothing_is_shown_that_the_house_did_not_sign(shown: Site, looks: str) -
     for model in SIGNED:
         model._default_manager.update(signature=bytes(64))
     assert not LOOKS[looks](shown)
+
+
+@pytest.mark.usefixtures("shown")
+def test_a_key_that_became_another_one_is_asked_for_and_not_for_each_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    page, asked = Page.objects.get(pk="words"), list[str]()
+    present = signature.public_key(signed_rows._seed())
+
+    def again() -> bytes | None:
+        asked.append("")
+        return present if len(asked) > 1 else None
+
+    for name in ("_public", "_again", "_asked"):
+        monkeypatch.setattr(signed_rows, name, getattr(signed_rows, name))
+    signed_rows.check_by(signature.public_key(bytes(32)), again)
+    assert not signed_rows.is_ours(page), "who gives it is away"
+    assert not signed_rows.is_ours(page) and len(asked) == 1
+    monkeypatch.setattr(signed_rows, "PAUSE", 0.0)
+    assert signed_rows.is_ours(page)
+    page.title = "evil"
+    assert not signed_rows.is_ours(page)
 
 
 @pytest.mark.usefixtures("shown")

@@ -1,11 +1,14 @@
 """The instance key is replaced beside a running `serve`: it goes on with the new one, however the command ends."""
 
 import fcntl
+import json
 import os
 from pathlib import Path
 
+import psycopg
 import pytest
 
+from samizdat.cli.instance_key import is_mounted
 from samizdat.vault.sources.key_file import read_key_file
 from tests import warm
 from tests.worker.conftest import ROOT, Instance, until
@@ -74,23 +77,152 @@ def test_killed_anywhere_it_opens_and_can_be_run_again(peopled: Instance, at: st
     peopled.run(*CLI, "list", "ls")
     assert "was replaced" in peopled.run(*CLI, "keys", "rotate", "status")
     assert "still opens" not in peopled.run(*CLI, "keys", "rotate", "status")
-    assert not key_path(peopled).with_name(f"{key_path(peopled).name}.new").exists()
+    assert not key_path(peopled).with_name(f"{key_path(peopled).name}.next").exists()
 
 
-def test_another_command_that_has_keys_is_waited_for(peopled: Instance) -> None:
-    before = key_path(peopled).read_text()
+def refused(instance: Instance, patch: str = "pass") -> str:
+    """Why it changes nothing. Nobody is waited for long."""
+    before = key_path(instance).read_bytes(), sorted(path.name for path in instance.folder.parent.iterdir())
     code = (
-        "import sys; from samizdat.cli import instance_key; instance_key.PATIENCE = 0.1;"
+        f"import os, sys; from samizdat.cli import instance_key; instance_key.PATIENCE = 0.1;"
+        f"from samizdat.delivery.engine import key_users; key_users.PATIENCE = 0.1; {patch};"
         "from samizdat.cli.__main__ import main;"
         "sys.argv = ['samizdat', 'keys', 'rotate', 'instance', '--yes']; main()"
     )
+    done = warm.run(["-c", code], env=instance.environment, cwd=ROOT, timeout=120)
+    assert done.returncode == 1
+    assert "Nothing was changed" in done.stderr or "being replaced" in done.stderr, done.stderr
+    after = key_path(instance).read_bytes(), sorted(path.name for path in instance.folder.parent.iterdir())
+    assert after == before
+    return done.stderr
+
+
+def test_another_command_that_has_keys_is_waited_for(peopled: Instance) -> None:
     held = os.open(peopled.folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(held, fcntl.LOCK_SH)
-        done = warm.run(["-c", code], env=peopled.environment, cwd=ROOT, timeout=120)
-        assert done.returncode == 1
-        assert "Another command" in done.stderr and "Nothing was changed" in done.stderr
-        assert key_path(peopled).read_text() == before
+        assert "Another command" in refused(peopled)
     finally:
         os.close(held)
     peopled.run(*ROTATE)
+
+
+def test_two_commands_never_replace_it_at_once(peopled: Instance) -> None:
+    with open(peopled.folder / "instance-key.lock", "w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert "being replaced already" in refused(peopled)
+
+
+@pytest.mark.skipif("postgresql" not in os.environ.get("DATABASE_URL", ""), reason="one server has a data folder")
+@pytest.mark.parametrize(
+    ("lock", "sentence"),
+    [("_shared(1397578293, 1)", "Another server"), ("(1397578293, 2)", "being replaced on another server")],
+)
+def test_commands_of_another_server_are_waited_for(peopled: Instance, lock: str, sentence: str) -> None:
+    with psycopg.connect(peopled.environment["DATABASE_URL"], autocommit=True) as elsewhere:
+        elsewhere.execute(f"SELECT pg_advisory_lock{lock}")
+        assert sentence in refused(peopled)
+    peopled.run(*ROTATE)
+
+
+@pytest.mark.skipif("postgresql" not in os.environ.get("DATABASE_URL", ""), reason="one server has a data folder")
+def test_whoever_begins_on_another_server_in_between_changes_nothing(peopled: Instance) -> None:
+    looks = "from samizdat.delivery.engine import key_users; looks = iter([True, False]);"
+    assert "Another server" in refused(peopled, f"{looks} key_users.is_alone = lambda: next(looks)")
+
+
+@pytest.mark.skipif("postgresql" in os.environ.get("DATABASE_URL", ""), reason="there it gets another role as well")
+def test_public_pages_go_on_without_a_restart(peopled: Instance) -> None:
+    """Rows are signed anew at once; the process that shows them asks for the key that checks them."""
+    peopled.start()
+    page = f"/u/{peopled.made['token']}"
+    until(lambda: peopled.ask(page)[0] == 200)
+    code = (
+        "import sys; from samizdat.worker.processes.supervisor import Supervisor;"
+        "Supervisor._renew_public = lambda self: None"
+    )
+    peopled.kill()
+    started_with(peopled, code)
+    peopled.run(*ROTATE)
+    until(lambda: peopled.ask(page)[0] == 200)
+
+
+def started_with(instance: Instance, code: str) -> None:
+    """`serve`, with a part of it taken out."""
+    from tests.worker import conftest
+
+    before = conftest.SERVE
+    conftest.SERVE = f"{code}; {before}"
+    try:
+        instance.start()
+    finally:
+        conftest.SERVE = before
+
+
+def test_a_link_to_the_key_file_stays_one(peopled: Instance) -> None:
+    key, vault = key_path(peopled), peopled.folder.with_name("vault")
+    vault.mkdir()
+    key.rename(vault / "the.key")
+    key.symlink_to(vault / "the.key")
+    former = key.read_bytes()
+    peopled.run(*ROTATE)
+    assert key.is_symlink() and (vault / "the.key").read_bytes() != former
+    assert [path.read_bytes() for path in vault.glob("*.former-1")] == [former]
+    assert sorted(path.name for path in vault.iterdir()) == ["the.key", "the.key.former-1"]
+
+
+NO_LINKS = """
+import os, sys, types
+from samizdat.cli import instance_key
+def link(*_): raise PermissionError(1, "no")
+instance_key.os = types.SimpleNamespace(**{**vars(os), "link": link})
+"""
+
+
+def test_where_files_have_no_second_name_the_former_one_is_copied(peopled: Instance) -> None:
+    former = key_path(peopled).read_bytes()
+    code = (
+        f"exec({NO_LINKS!r}); from samizdat.cli.__main__ import main; sys.argv = {['samizdat', *ROTATE[2:]]!r}; main()"
+    )
+    done = warm.run(["-c", code], env=peopled.environment, cwd=ROOT, timeout=120)
+    assert done.returncode == 0, done.stderr
+    kept = key_path(peopled).with_name("data.key.former-1")
+    assert kept.read_bytes() == former and kept.stat().st_mode & 0o777 == 0o600
+    peopled.run(*CLI, "list", "ls")
+
+
+def test_a_file_that_cannot_be_replaced_is_named_before_anything_changes(peopled: Instance) -> None:
+    assert "mounted" in refused(peopled, "instance_key.is_mounted = lambda _path: True")
+    key_path(peopled).with_name("data.key.former-1").mkdir()
+    full = "def full(*_): raise OSError(28, 'full')\ninstance_key._link = full"
+    assert "No space" in refused(peopled, f"exec({full!r})")
+
+
+def test_a_mounted_file_is_known_by_the_list_of_mounts(tmp_path: Path) -> None:
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(
+        "22 1 254:1 / / rw,relatime - ext4 /dev/vda1 rw\n"
+        "51 22 254:1 /srv/key /run/secrets/the\\040key rw,relatime - ext4 /dev/vda1 rw\n"
+    )
+    assert is_mounted(Path("/run/secrets/the key"), mounts)
+    assert not is_mounted(Path("/run/secrets/another"), mounts)
+    other = tmp_path / "key"
+    other.touch()
+    assert not is_mounted(other, tmp_path / "missing")
+
+
+def test_while_it_is_not_finished_the_former_key_says_what_to_run(peopled: Instance) -> None:
+    key, words = key_path(peopled), peopled.folder.with_name("words")
+    words.write_text("a lamp that nobody can blow out")
+    words.chmod(0o600)
+    shares = peopled.run(*CLI, "keys", "shares", "--threshold", "2", "--of", "2", "--json")
+    killed(peopled, "samizdat.cli.instance_key._put_in_place")
+    for command in (("shares", "--threshold", "2", "--of", "2"), ("passphrase", "--passphrase-file", str(words))):
+        done = warm.run([*CLI, "keys", *command], env=peopled.environment, cwd=ROOT, timeout=120)
+        assert done.returncode == 1 and "samizdat keys rotate instance" in done.stderr, done.stderr
+    key.unlink()
+    feed = "\n".join(json.loads(shares)["shares"])
+    done = warm.run([*CLI, "keys", "recover"], env=peopled.environment, cwd=ROOT, timeout=120, feed=feed)
+    assert "samizdat keys rotate instance" in done.stdout, done.stderr
+    peopled.run(*ROTATE)
+    assert "still opens" not in peopled.run(*CLI, "keys", "rotate", "status")

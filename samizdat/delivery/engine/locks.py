@@ -91,8 +91,7 @@ def try_advisory(kind: int, number: int) -> bool:
 
 def belong_to(worker: int) -> None:
     """PostgreSQL: this thread's session ends when that worker is cut off."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock_shared(%s, %s)", [SESSIONS, worker % 2**31])
+    share_advisory(SESSIONS, worker)
 
 
 # Numbers of advisory locks are 32 bits without a sign in pg_locks. The public process may take any lock as well, and
@@ -116,10 +115,10 @@ def cut_off(worker: int) -> int:
         return len(cursor.fetchall())
 
 
-def is_held(worker: int) -> bool:
-    """PostgreSQL: does a session hold this worker's lock?"""
+def is_held(worker: int, kind: int = WORKERS) -> bool:
+    """PostgreSQL: does another session hold this worker's lock, or one of another kind?"""
     with connection.cursor() as cursor:
-        cursor.execute(_HOLDERS.format(what="1", which="objid = %s"), [WORKERS, WORKERS, worker % 2**31, _PUBLIC])
+        cursor.execute(_HOLDERS.format(what="1", which="objid = %s"), [kind, kind, worker % 2**31, _PUBLIC])
         return cursor.fetchone() is not None
 
 
@@ -130,9 +129,16 @@ def held_workers() -> set[int]:
         return {int(number) for (number,) in cursor.fetchall()}
 
 
-def release_advisory(kind: int, number: int) -> None:
+def share_advisory(kind: int, number: int) -> None:
+    """PostgreSQL: a lock that others of ours share."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [kind, number % 2**31])
+        cursor.execute("SELECT pg_try_advisory_lock_shared(%s, %s)", [kind, number % 2**31])
+
+
+def release_advisory(kind: int, number: int, *, shared: bool = False) -> None:
+    function = "pg_advisory_unlock_shared" if shared else "pg_advisory_unlock"
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {function}(%s, %s)", [kind, number % 2**31])
 
 
 @contextlib.contextmanager

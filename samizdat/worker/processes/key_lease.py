@@ -8,6 +8,7 @@ organizations are locked as by `keys lock`; where it could not be reached, all g
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 
 from django.db import connections
@@ -84,7 +85,8 @@ class RememberedKeys:
 
 class KeyLease:
     """lost: "" while the key is there, else why it isn't: "stopped" or "unreachable". on_change: called in this thread,
-    when it was lost and when it is there again."""
+    when it was lost and when it is there again. while_watching: gives False while the instance key is being replaced:
+    then nothing is written down, and whoever had keys has ended."""
 
     def __init__(
         self,
@@ -93,10 +95,11 @@ class KeyLease:
         standing: KeyStanding,
         now: Callable[[], datetime],
         on_change: Callable[[], object],
+        while_watching: Callable[[], AbstractContextManager[bool]] = lambda: nullcontext(True),
     ) -> None:
         self._source, self._paired, self._until = source, paired, standing.until
         self._stops = standing.stops
-        self._now, self._on_change = now, on_change
+        self._now, self._on_change, self._while_watching = now, on_change, while_watching
         self._lost, self._why = "", VaultError(_UNREACHABLE)
         self._was_locked = True
         self._length = max(1.0, standing.until - clock())
@@ -137,7 +140,9 @@ class KeyLease:
     def _run(self) -> None:
         while not self._ended.wait(self._pause()):
             try:
-                self.look()
+                with self._while_watching() as may_look:
+                    if may_look:
+                        self.look()
             except Exception as error:
                 log.error("The key service could not be asked: %s", where_it_broke(error))
 

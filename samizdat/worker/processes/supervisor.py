@@ -27,6 +27,7 @@ from django.utils.translation import gettext as _
 
 from samizdat import dbclock, mail_spool, modes, processes, wakeups
 from samizdat.delivery.actions import copied_installation, key_locks, strict_keys
+from samizdat.delivery.engine import key_users
 from samizdat.delivery.engine.locks import check_sessions
 from samizdat.logs import where_it_broke
 from samizdat.options import BadOption, UnixSocketPlace, data_folder, listening_place, option
@@ -217,7 +218,8 @@ def _the_house() -> Iterator[KeySource]:
         stop_listening(folder)
         keyring.use(keyring.opened_here())
         try:
-            source = keyring.open_source()
+            key_users.share()  # Until commands that replace the instance key find us.
+            source = keyring.open_again()
             check_sessions()
             instance_exchange.sign_public_rows()
             copied_installation.look(dbclock.asked())
@@ -225,6 +227,7 @@ def _the_house() -> Iterator[KeySource]:
             yield source
         finally:
             stop_listening(folder)
+            key_users.release()
             keyring.use(None)
             _complete_files()
 
@@ -369,6 +372,7 @@ def _publicdb_url(source: KeySource, note: Say) -> str:
                     )
                     % {"role": role}
                 )
+        actions.drop_former_roles(publicdb, role)
         return _with_role(url, role, password)
     note(
         _(
@@ -448,6 +452,8 @@ class Supervisor:
             self._exchange if isinstance(source, InstanceSource) else None,
         )
         self._exchanging = False
+        # Held by the threads that watch locks and the lease, while they do: none is at it once an exchange has begun.
+        self._watching = threading.Lock(), threading.Lock()
         self._public: dict[str, str] | None = None  # What the public process starts again with.
         self._stopping = False
 
@@ -456,7 +462,16 @@ class Supervisor:
         standing = key_service.at_start
         if standing is None or not key_service.is_set() or not isinstance(source, InstanceSource):
             return None
-        return KeyLease(source, key_service.services(), standing, dbclock.now, self._on_lease)
+        return KeyLease(
+            source, key_service.services(), standing, dbclock.now, self._on_lease, lambda: self._while_watching(1)
+        )
+
+    @contextlib.contextmanager
+    def _while_watching(self, thread: int) -> Iterator[bool]:
+        """Whether a thread may look and write down what it sees: not while the instance key is being replaced, since
+        nobody knows then which one the rows want."""
+        with self._watching[thread]:
+            yield not self._exchanging
 
     @property
     def _is_held(self) -> bool:
@@ -465,31 +480,59 @@ class Supervisor:
 
     def _exchange(self, begins: bool) -> None:
         """In a thread that talks with the command which replaces the instance key. Errors: KeyRefused."""
-        self._exchanging = begins
         if begins:
-            self._was_locked.set()
-        else:
-            self._learn_next()
+            self._begin_exchange()
+            return
+        while not self._end_exchange() and not self._stopping:  # The database is away: nobody gets a key before.
+            time.sleep(wakeups.until_next())
+        connections.close_all()
+
+    def _begin_exchange(self) -> None:
+        locks, lease = self._watching
+        with locks, lease:
+            self._exchanging = True
+        self._was_locked.set()
         os.write(self._rope, b"x")
         until = time.monotonic() + EXCHANGE_SECONDS
-        while begins and any(child.process is not None for child in self._children if child.role in HOLDERS):
+        while self._was_locked.is_set() or self._has_holders():  # One may be on its way while the signal stands.
             if time.monotonic() > until or self._stopping:
                 self._exchanging = False
                 raise KeyRefused("The processes that have keys didn't end. Nothing was changed. Run: samizdat doctor")
             time.sleep(SOON)
 
+    def _has_holders(self) -> bool:
+        return any(child.process is not None for child in self._children if child.role in HOLDERS)
+
+    def _end_exchange(self) -> bool:
+        """Whether it is known which key is the present one."""
+        try:
+            self._learn_next()
+        except DatabaseError as error:
+            log.error("The key server can't see whether the instance key was replaced: %s", where_it_broke(error))
+            connections.close_all()
+            return False
+        self._exchanging = False
+        os.write(self._rope, b"x")
+        return True
+
     def _learn_next(self) -> None:
-        """The key that replaced ours, if one did. The public process starts again with what is derived from it."""
+        """The key that replaced ours, if one did. The public process starts again with what is derived from it. Errors:
+        DatabaseError."""
         assert isinstance(self._source, InstanceSource)
-        if (key := keyring.next_key(self._source)) is None:
+        if (key := keyring.next_key(self._source, strict=True)) is None:
             return
         self._source.remember_next(key)
         keyring.use(self._source)
         instance_exchange.sign_public_rows()
+        self._public = self._present_public()
         try:
             self._public = _public_environment(self._source, log.warning)
         except CannotServe as error:
             log.error("The public pages go on with the former database role: %s", error)
+
+    def _present_public(self) -> dict[str, str] | None:
+        """What the public process runs with. It checks with a key that it is given at its start."""
+        return next((child.environment for child in self._children if child.role == "public"), None)
 
     def _renew_public(self) -> None:
         for child in self._children:
@@ -522,6 +565,7 @@ class Supervisor:
         self._locks.begin(key_locks.serials())
         self._destroyed = self._locks.destroyed
         self._keys.listen(data_folder())
+        key_users.release()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         signal.signal(signal.SIGCHLD, lambda *_: None)  # It rings, and no more.
@@ -581,15 +625,9 @@ class Supervisor:
         """In a thread: where the database does not answer, children are looked after all the same."""
         while not self._stopping:
             try:
-                if self._is_lost:
-                    continue
-                self._lock_strict()
-                if news := self._locks.look():
-                    keyring.drop(news)
-                    self._lock_seen, self._lock_took = time.monotonic(), None
-                    self._let_go(news)
-                    self._was_locked.set()
-                    os.write(self._rope, b"l")
+                with self._while_watching(0) as may_look:
+                    if may_look and not self._is_lost:
+                        self._look_at_locks()
             except Exception as error:
                 if not self._is_lost:
                     log.error("The key server can't see whose keys are locked: %s", where_it_broke(error))
@@ -597,6 +635,31 @@ class Supervisor:
             finally:
                 time.sleep(wakeups.until_next())
         connections.close_all()
+
+    def _look_at_locks(self) -> None:
+        self._look_at_key()
+        self._lock_strict()
+        if news := self._locks.look():
+            log.warning("An organization was locked. Processes that may have its keys start again without them.")
+            keyring.drop(news)
+            self._lock_seen, self._lock_took = time.monotonic(), None
+            self._let_go(news)
+            self._was_locked.set()
+            os.write(self._rope, b"l")
+
+    def _look_at_key(self) -> None:
+        """Where another server replaced it: that looks for us before it does, and we may have started at that moment.
+        Errors: DatabaseError."""
+        if connection.vendor != "postgresql" or keyring.belongs(self._source) is not False:
+            return
+        self._learn_next()
+        if keyring.belongs(self._source) is False:
+            log.error(
+                "The instance key was replaced on another server. Copy the new key file to this one, then start again."
+            )
+            self._stopping = True
+        self._was_locked.set()
+        os.write(self._rope, b"x")
 
     def _lock_strict(self) -> None:
         """Strict organizations whose time is over: from then on nobody gets their keys, and whoever has them ends."""
@@ -621,8 +684,6 @@ class Supervisor:
     def _take_keys(self) -> None:
         """Whoever may have keys of an organization that was locked ends, as for a stop, and begins again without them.
         What Python forgets stays in memory until it is used anew; a process that ends leaves nothing."""
-        if not self._is_held:
-            log.warning("An organization was locked. Processes that may have its keys start again without them.")
         # The public pages keep what reads the links of an organization that is locked, and of none whose keys are gone.
         before, self._destroyed = self._destroyed, self._locks.destroyed
         holders = (*HOLDERS, "public") if self._destroyed - before else HOLDERS
