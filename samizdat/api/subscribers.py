@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from ninja import Path, Query, Router, Schema
 from pydantic import Field, StringConstraints
 
-from samizdat.accounts import api_keys
+from samizdat.accounts import api_keys, sealed_settings
 from samizdat.accounts.models import ApiKey, Organization
 from samizdat.api.donors import refuse_donors
 from samizdat.api.keys import KeyAuth, KeyedRequest, insist_on_list, no_such_list, spend
@@ -208,7 +208,7 @@ def sign_up_subscriber(request: KeyedRequest, body: SignUpIn) -> tuple[int, Sign
         raise ApiProblem(422, "no_form", sentence)
     _insist_on_fields(organization, body.fields, ())
     now = timezone.now()
-    language = body.language or organization.language
+    language = body.language or sealed_settings.leading(organization).language
     if body.fields:  # The worker then has nothing to write down, and asks.
         actions.sign_up(
             organization, address, list_, wording=details.purpose, values=body.fields, language=language, now=now
