@@ -10,44 +10,31 @@ from typing import Any
 
 from samizdat.core.account_copy import AccountPage, AccountTotals, Contact, Item, bounded, moment, text
 from samizdat.importers.accounts.base import (
-    AccountSettings,
-    BaseAccount,
-    ServiceRefused,
     is_private_label,
     number,
     objects,
     within,
 )
-from samizdat.importers.accounts.http import AccountHttp, Origin, read_origin
+from samizdat.importers.accounts.http import HttpAccount
 
 # Their most of contacts, and of lists.
 PAGE, LISTS = 1_000, 50
 # Contacts that two pages share: somebody may be deleted while we turn the page.
 OVERLAP = 25
 NAMES = {"FIRSTNAME": "FNAME", "LASTNAME": "LNAME"}
-_KEY = re.compile(r"[0-9A-Za-z_-]{20,200}")
 
 
-class BrevoAccount(BaseAccount):
+class BrevoAccount(HttpAccount):
     name = "brevo"
     label = "Brevo"
     key_example = "xkeysib-0123…cdef"
     key_help = "In Brevo under SMTP & API, API keys."
     sections = ("lists", "fields", "contacts")
+    key_shape = re.compile(r"[0-9A-Za-z_-]{20,200}")
+    host = "api.brevo.com"
 
-    def __init__(self, settings: AccountSettings) -> None:
-        super().__init__(settings)
-        if not _KEY.fullmatch(settings.key):
-            raise ServiceRefused("bad_key", service=self.label, example=self.key_example)
-        origin = read_origin(settings.endpoint) if settings.endpoint else Origin("api.brevo.com", 443, True)
-        self._http = AccountHttp(self.label, origin, {"api-key": settings.key}, settings)
-
-    @property
-    def server_time(self) -> str:
-        return self._http.server_time
-
-    def close(self) -> None:
-        self._http.close()
+    def headers(self) -> dict[str, str]:
+        return {"api-key": self.settings.key}
 
     def ping(self) -> None:
         self._http.get("/v3/account")

@@ -14,14 +14,14 @@ from email.utils import parsedate_to_datetime
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from json import dumps
 from threading import Timer
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
 
 from samizdat import outgoing_connections
 from samizdat.core import bounded_json
 from samizdat.core.account_copy import MOST_BODY
 from samizdat.core.mail.outcome import scrub
-from samizdat.importers.accounts.base import PASSING, AccountSettings, ServiceRefused, within
+from samizdat.importers.accounts.base import PASSING, AccountSettings, BaseAccount, ServiceRefused, within
 
 # Seconds between tries; the last of them again and again. A service may ask for more, and gets LONGEST_WAIT at most.
 WAITS = (1.0, 4.0, 15.0, 60.0, 120.0)
@@ -316,3 +316,27 @@ def _hang_up(connection: HTTPConnection) -> None:
 
 def _words(error: Exception) -> str:
     return " ".join(str(getattr(error, "strerror", None) or error or type(error).__name__).split())[:LONGEST_DETAIL]
+
+
+class HttpAccount(BaseAccount):
+    """One that is read over HTTPS, with a key in its headers."""
+
+    key_shape: ClassVar[re.Pattern[str]]
+    host: str
+
+    def __init__(self, settings: AccountSettings) -> None:
+        super().__init__(settings)
+        if not self.key_shape.fullmatch(settings.key):
+            raise ServiceRefused("bad_key", service=self.label, example=self.key_example)
+        origin = read_origin(settings.endpoint) if settings.endpoint else Origin(self.host, 443, True)
+        self._http = AccountHttp(self.label, origin, self.headers(), settings)
+
+    def headers(self) -> dict[str, str]:
+        raise NotImplementedError
+
+    @property
+    def server_time(self) -> str:
+        return self._http.server_time
+
+    def close(self) -> None:
+        self._http.close()

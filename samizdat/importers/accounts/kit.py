@@ -10,43 +10,30 @@ from typing import Any
 
 from samizdat.core.account_copy import AccountPage, AccountTotals, Contact, Item, bounded, moment, text
 from samizdat.importers.accounts.base import (
-    AccountSettings,
-    BaseAccount,
-    ServiceRefused,
     is_private_label,
     number,
     objects,
     within,
 )
-from samizdat.importers.accounts.http import AccountHttp, Origin, read_origin
+from samizdat.importers.accounts.http import HttpAccount
 
 PAGE = 500
 STATUSES = {"active": "subscribed", "cancelled": "unsubscribed", "bounced": "cleaned", "complained": "complained",
             "inactive": "pending"}  # fmt: skip
-_KEY = re.compile(r"[0-9A-Za-z_-]{16,200}")
 
 
-class KitAccount(BaseAccount):
+class KitAccount(HttpAccount):
     name = "kit"
     label = "Kit"
     key_example = "kit_0123…cdef"
     key_help = "In Kit under Settings, Developer, API keys (V4)."
     sections = ("fields", "contacts")
     tells_changes = False
+    key_shape = re.compile(r"[0-9A-Za-z_-]{16,200}")
+    host = "api.kit.com"
 
-    def __init__(self, settings: AccountSettings) -> None:
-        super().__init__(settings)
-        if not _KEY.fullmatch(settings.key):
-            raise ServiceRefused("bad_key", service=self.label, example=self.key_example)
-        origin = read_origin(settings.endpoint) if settings.endpoint else Origin("api.kit.com", 443, True)
-        self._http = AccountHttp(self.label, origin, {"X-Kit-Api-Key": settings.key}, settings)
-
-    @property
-    def server_time(self) -> str:
-        return self._http.server_time
-
-    def close(self) -> None:
-        self._http.close()
+    def headers(self) -> dict[str, str]:
+        return {"X-Kit-Api-Key": self.settings.key}
 
     def ping(self) -> None:
         self._http.get("/v4/account")

@@ -14,7 +14,6 @@ from msgspec import DecodeError, Struct, json, structs
 from samizdat.core.account_copy import SECTIONS, AccountPage, AccountTotals, Contact, Item, bounded, moment, text
 from samizdat.importers.accounts.base import (
     AccountSettings,
-    BaseAccount,
     ServiceRefused,
     is_private_label,
     is_private_tag,
@@ -22,7 +21,7 @@ from samizdat.importers.accounts.base import (
     objects,
     within,
 )
-from samizdat.importers.accounts.http import AccountHttp, Origin, read_origin
+from samizdat.importers.accounts.http import HttpAccount
 
 # Their most of a page, and of things whose content is asked for one by one afterwards.
 PAGE, FEW = 1_000, 50
@@ -40,7 +39,6 @@ UNWANTED = ",".join(
     )
 )  # fmt: skip
 _ADDRESS = ("addr1", "addr2", "city", "state", "zip", "country")
-_KEY = re.compile(r"[0-9A-Za-z]{10,80}-([a-z]{2}\d{1,4})")
 _ONLY: Mapping[str, Mapping[str, str]] = {"templates": {"type": "user"}}
 # Of a report: totals, and nothing about who or when.
 _TOTALS = ("emails_sent", "abuse_reports", "unsubscribed", "bounces", "opens", "clicks")
@@ -58,22 +56,17 @@ class PagePosition(Struct, frozen=True, omit_defaults=True):
     offset: int = 0
 
 
-class MailchimpAccount(BaseAccount):
+class MailchimpAccount(HttpAccount):
     name = "mailchimp"
     label = "Mailchimp"
     key_example = "0123…cdef-us21"
     key_help = "In Mailchimp under Profile, Extras, API keys. It can’t be limited: keep it as safe as your password."
     sections = SECTIONS
+    key_shape = re.compile(r"[0-9A-Za-z]{10,80}-([a-z]{2}\d{1,4})")
 
     def __init__(self, settings: AccountSettings) -> None:
+        self.host = f"{settings.key.rpartition('-')[2]}.api.mailchimp.com"  # Each key names its data center.
         super().__init__(settings)
-        match = _KEY.fullmatch(settings.key)
-        if not match:
-            raise ServiceRefused("bad_key", service=self.label, example=self.key_example)
-        origin = Origin(f"{match[1]}.api.mailchimp.com", 443, True)
-        let_in = {"Authorization": f"Basic {b64encode(f'samizdat:{settings.key}'.encode()).decode()}"}
-        origin = read_origin(settings.endpoint) if settings.endpoint else origin
-        self._http = AccountHttp(self.label, origin, let_in, settings)
         self._pages: Mapping[str, Callable[[PagePosition], AccountPage]] = {
             "lists": self._lists,
             "fields": self._fields,
@@ -89,12 +82,8 @@ class MailchimpAccount(BaseAccount):
         # Of a list: fields and tags that stay out, asked once.
         self._private: dict[str, tuple[frozenset[str], frozenset[str], frozenset[str]]] = {}
 
-    @property
-    def server_time(self) -> str:
-        return self._http.server_time
-
-    def close(self) -> None:
-        self._http.close()
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Basic {b64encode(f'samizdat:{self.settings.key}'.encode()).decode()}"}
 
     def ping(self) -> None:
         self._get("/ping")

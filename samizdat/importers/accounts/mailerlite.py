@@ -9,48 +9,34 @@ from typing import Any
 
 from samizdat.core.account_copy import AccountPage, AccountTotals, Contact, Item, bounded, moment, text
 from samizdat.importers.accounts.base import (
-    AccountSettings,
-    BaseAccount,
-    ServiceRefused,
     is_private_label,
     is_private_tag,
     number,
     objects,
     within,
 )
-from samizdat.importers.accounts.http import AccountHttp, Origin, read_origin
+from samizdat.importers.accounts.http import HttpAccount
 
 # Their most.
 PAGE = 100
 STATUSES = {"active": "subscribed", "unsubscribed": "unsubscribed", "unconfirmed": "pending", "bounced": "cleaned",
             "junk": "unsubscribed"}  # fmt: skip
 NAMES = {"name": "FNAME", "last_name": "LNAME"}
-_KEY = re.compile(r"[0-9A-Za-z._-]{16,4000}")
 
 
-class MailerLiteAccount(BaseAccount):
+class MailerLiteAccount(HttpAccount):
     name = "mailerlite"
     label = "MailerLite"
     key_example = "eyJ0…"
     key_help = "In MailerLite under Integrations, MailerLite API."
     sections = ("fields", "tags", "contacts")
     tells_changes = False
+    key_shape = re.compile(r"[0-9A-Za-z._-]{16,4000}")
+    host = "connect.mailerlite.com"
 
-    def __init__(self, settings: AccountSettings) -> None:
-        super().__init__(settings)
-        if not _KEY.fullmatch(settings.key):
-            raise ServiceRefused("bad_key", service=self.label, example=self.key_example)
-        origin = read_origin(settings.endpoint) if settings.endpoint else Origin("connect.mailerlite.com", 443, True)
-        # Both are wanted of every request, also of one without a body.
-        headers = {"Authorization": f"Bearer {settings.key}", "Content-Type": "application/json"}
-        self._http = AccountHttp(self.label, origin, headers, settings)
-
-    @property
-    def server_time(self) -> str:
-        return self._http.server_time
-
-    def close(self) -> None:
-        self._http.close()
+    def headers(self) -> dict[str, str]:
+        """Both are wanted of every request, also of one without a body."""
+        return {"Authorization": f"Bearer {self.settings.key}", "Content-Type": "application/json"}
 
     def ping(self) -> None:
         self._http.get("/api/subscribers", limit=0)
