@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 STATUSES = ("subscribed", "unsubscribed", "cleaned", "complained", "nonsubscribed", "pending", "archived")
 COUNTS = ("added", "updated", "unchanged", "skipped", "rejected")
+BROKEN = "Its record was changed or belongs to another key. Remove this copy, then add the account again."
 # Bytes of a file with a key.
 LONGEST_KEY = 4_096
 
@@ -166,21 +167,22 @@ def copy_remove(number: int) -> None:
     row = actions.copy_numbered(bootstrap.organization(), number)
     document = _document(row)
     confirm(
-        f"Delete standing copy {number} of {document['account']}, with {sum(document['here'].values()):,} contacts? "
-        "If the account is closed, they are lost."
+        f"Delete standing copy {number} of {document['account'] or 'an account'}, with "
+        f"{sum(document['here'].values()):,} contacts? If the account is closed, they are lost."
     )
     actions.remove(row, now=bootstrap.now())
     say(
         {"id": number, "removed": True},
         f"Standing copy {number} was deleted. Earlier backups still have it, encrypted. Delete the API key at "
-        f"{document['service']} too.",
+        f"{document['service'] or 'the service'} too.",
     )
 
 
 def _document(row: "AccountCopy") -> dict[str, Any]:
-    from samizdat.portability.account_copies.records import progress_of, settings_of
+    from samizdat.portability.account_copies.records import CopyProgress, CopySettings, opened
 
-    settings, at = settings_of(row), progress_of(row)
+    known = opened(row)
+    settings, at = known or (CopySettings(), CopyProgress())
     here = {status: sum(each.get(status, 0) for each in at.people.values()) for status in STATUSES}
     return {
         "id": row.pk,
@@ -190,7 +192,7 @@ def _document(row: "AccountCopy") -> dict[str, Any]:
         "began": at.began,
         "finished": at.finished,
         "refused": at.refused,
-        "error": at.problem.sentence if at.problem.code else None,
+        "error": at.problem.sentence or None if known else BROKEN,
         "here": here,
         "copied": at.lines,
         "there": {"contacts": at.totals.contacts, **at.totals.sections},
@@ -208,7 +210,7 @@ def _lines(row: "AccountCopy") -> list[str]:
     counts = ", ".join(f"{many:,} {status}" for status, many in document["here"].items() if many)
     left_out, missing = _listed(document["left_out"]), _listed(document["not_copied"])
     return [
-        f"{document['id']}: {document['account']} at {document['service']}: {when}",
+        f"{document['id']}: {document['account'] or '?'} at {document['service'] or '?'}: {when}",
         *([f"  contacts: {counts}"] if counts else []),
         *(f"  {what}: {many:,}" for what, many in document["copied"].items() if what != "contacts" and many),
         *([f"  left out: {left_out}"] if left_out else []),

@@ -38,7 +38,7 @@ from samizdat.events import log_breaks
 from samizdat.events.actions import detail_of
 from samizdat.events.models import Event
 from samizdat.events.queries import last
-from samizdat.health import practice, surroundings
+from samizdat.health import practice, standing_copies, surroundings
 from samizdat.health.findings import Finding
 from samizdat.health.looks import found_by
 from samizdat.health.surroundings import ALTERED_DAYS
@@ -109,6 +109,7 @@ def _of_organization(organization: Organization, servers: _NameServers) -> Itera
     yield from _mail_room(organization)
     yield from _domains(organization, servers)
     yield from practice.of_organization(organization, dbclock.asked())
+    yield from standing_copies.of_organization(organization, dbclock.asked())
 
 
 def _differing(organization: Organization) -> Iterator[Finding]:

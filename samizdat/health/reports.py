@@ -35,7 +35,14 @@ OVER: EventKind = "installation.problems_over"
 LEFT_OUT = frozenset((installation.indexes, key_shares))
 # Admins are mailed these in other words, or are shown them where they set up the organization.
 TOLD_ELSEWHERE = frozenset(
-    ("backup.place-fails", "backup.place-late", "backup.test-failed", "pages.no-address", "sending.provider-refuses")
+    (
+        "backup.place-fails",
+        "backup.place-late",
+        "backup.test-failed",
+        "copy.refused",
+        "pages.no-address",
+        "sending.provider-refuses",
+    )
 )
 # How urgent a finding is; the worst first.
 STATES = ("red", "amber", "good")

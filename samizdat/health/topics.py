@@ -7,6 +7,7 @@ TOPICS = {
     "campaign": pgettext_lazy("health", "Campaigns"),
     "clock": pgettext_lazy("health", "Clock"),
     "consent": pgettext_lazy("health", "Consent records and log"),
+    "copy": pgettext_lazy("health", "Copies of accounts elsewhere"),
     "database": pgettext_lazy("health", "Database"),
     "disk": pgettext_lazy("health", "Disk"),
     "domain": pgettext_lazy("health", "Domains and DNS"),

@@ -19,7 +19,16 @@ from samizdat.core.account_copy import SECTIONS, AccountPage, Contact
 from samizdat.core.crypto.seal import SealBroken
 from samizdat.events.models import Event
 from samizdat.portability.account_copies import actions, copying, letters, people, pieces, restoring
-from samizdat.portability.account_copies.records import CopyRefused, CopyTaken, copies_of, progress_of, settings_of
+from samizdat.portability.account_copies.records import (
+    CopyProgress,
+    CopyRefused,
+    CopyTaken,
+    copies_of,
+    progress_of,
+    sealed_progress,
+    sealed_settings,
+    settings_of,
+)
 from samizdat.portability.models import AccountCopy, AccountCopyPiece
 from tests.conftest import NOW
 from tests.fakes.mailchimp_account import CLOSE, CUT, KEY, FakeAccount, FakeList, MailchimpServer
@@ -349,3 +358,15 @@ def test_a_service_that_never_ends_is_no_page_without_an_end(lantern: Any, fake:
         copied(row, stop=lambda: next(stopped, True))
     assert progress_of(AccountCopy.objects.get()).is_running
     assert AccountPage().cursor == ""
+
+
+def test_a_record_that_somebody_changed_keeps_no_other_from_being_copied(lantern: Any, fake: MailchimpServer) -> None:
+    broken, row = added(lantern, fake), AccountCopy.objects.create(organization=lantern, created=NOW)
+    AccountCopy.objects.filter(pk=broken.pk).update(progress_sealed=b"\4" + bytes(60))
+    row.settings_sealed = sealed_settings(row, settings_of(broken))
+    row.progress_sealed = sealed_progress(row, CopyProgress())
+    row.save()
+    actions.copy_due(lantern.pk, now=lambda: NOW, stop=lambda: False)
+    actions.look_at_all(lantern.pk, now=lambda: NOW)
+    row.refresh_from_db()
+    assert progress_of(row).finished == NOW

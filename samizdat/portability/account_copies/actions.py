@@ -23,6 +23,7 @@ from samizdat.portability.account_copies.records import (
     CopySettings,
     CopyTaken,
     copies_of,
+    opened,
     progress_of,
     put_progress,
     sealed_settings,
@@ -55,7 +56,7 @@ def add(
     here = copies_of(organization)
     if len(here) >= MOST:
         raise CopyRefused("too_many_copies", _("There can be %(n)s standing copies. Remove one first.") % {"n": MOST})
-    if any(settings_of(row).key == settings.key for row in here):
+    if any(known[0].key == settings.key for known in map(opened, here) if known):
         raise CopyRefused("copied_already", _("This account is already being copied. Run that copy."))
     with transaction.atomic():
         row = AccountCopy.objects.create(organization=organization, created=now)
@@ -118,8 +119,9 @@ def look_at_all(organization: int, *, now: Callable[[], datetime]) -> None:
 
 
 def _copies_of(organization: int) -> list[AccountCopy]:
+    """Those whose record opens: one that was changed keeps no other from being copied."""
     rows = AccountCopy.objects.select_related("organization").filter(organization=organization)
-    return list(rows.order_by("pk"))
+    return [row for row in rows.order_by("pk") if opened(row)]
 
 
 def is_due(row: AccountCopy, progress: CopyProgress, now: datetime) -> bool:

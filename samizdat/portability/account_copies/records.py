@@ -11,9 +11,11 @@ from samizdat import plugins
 from samizdat.accounts.models import Organization
 from samizdat.audience.errors import AudienceError
 from samizdat.core.account_copy import SECTIONS, AccountTotals
+from samizdat.core.crypto.seal import KeyMissing, SealBroken
 from samizdat.options import inner_networks
 from samizdat.portability.models import AccountCopy
 from samizdat.vault import keyring
+from samizdat.vault.errors import RecordBroken
 
 if TYPE_CHECKING:
     from samizdat.plugins import Account
@@ -124,6 +126,14 @@ def settings_of(row: AccountCopy) -> CopySettings:
 def progress_of(row: AccountCopy) -> CopyProgress:
     """Errors: RecordBroken, SealBroken."""
     return keyring.keys(row.organization).open_json(row.progress_sealed, _TABLE, "progress", row.pk, CopyProgress)
+
+
+def opened(row: AccountCopy) -> tuple[CopySettings, CopyProgress] | None:
+    """None where somebody without keys wrote either of them."""
+    try:
+        return settings_of(row), progress_of(row)
+    except (RecordBroken, SealBroken, KeyMissing):
+        return None
 
 
 def sealed_settings(row: AccountCopy, value: CopySettings) -> bytes:
