@@ -62,6 +62,7 @@ class MailSpool:
         draft = self._folder / f"{_DRAFT}{name}"
         try:
             with open(draft, "xb", opener=_for_us) as file:
+                modes.give_to_owner_of(self._folder, file.fileno())
                 file.write(uid)
                 file.write(box)
                 file.flush()

@@ -105,9 +105,16 @@ def exchange(former: InstanceSource, new_key: bytes, now: datetime, check: Calla
             record("keys.rotated", organization, now=now)
         check()
 
-    left = instance_exchange.exchange(former, new_key, [*RENEWALS, recorded], marks)
-    destruction.scrub((), [model._meta.db_table for model in SEALED_ROWS])
-    return left
+    return instance_exchange.exchange(former, new_key, [*RENEWALS, recorded], marks)
+
+
+def finish(source: InstanceSource, tell: Callable[[str], object]) -> bool:
+    """Once `source` gives the new key by itself: the former one opens nothing any more, also of what stood in the
+    database's files; whether it does. tell: hears why these may have some of it."""
+    if not instance_exchange.finish(source, tell):
+        return False
+    destruction.scrub((), [model._meta.db_table for model in SEALED_ROWS], tell)
+    return True
 
 
 def tell_places(now: datetime) -> None:

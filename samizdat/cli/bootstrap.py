@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -60,8 +61,9 @@ def ask(question: str) -> str:
         raise CommandFailed("No passphrase entered. Run this again.", "no_passphrase") from None
 
 
-def open_house(logs: bool = False) -> None:
-    """Django, a data folder with a schema that is ours, and the keys. Failed, VaultError with a sentence."""
+def open_house(logs: bool = False, key: Callable[[], bytes] | None = None) -> None:
+    """Django, a data folder with a schema that is ours, and the keys. key: where the instance key comes from, if no
+    `serve` has it and nobody is to be asked for it twice. Failed, VaultError with a sentence."""
     folder = data_folder()
     if not option("DATABASE_URL") and not (folder / "samizdat.sqlite3").exists():
         raise CommandFailed(
@@ -77,8 +79,8 @@ def open_house(logs: bool = False) -> None:
     check_schema()
     from samizdat.vault import keyring
 
-    if _ends_when_locked:
-        share_keys()
+    share_keys()
+    keyring.open_source(key)
     keyring.open_for_django()
     if _ends_when_locked and not logs:
         threading.Thread(target=_watch_locks, name="locks", daemon=True).start()
@@ -89,7 +91,7 @@ def share_keys() -> None:
     Errors: KeyRefused."""
     from samizdat.delivery.engine import key_users
 
-    with contextlib.suppress(PermissionError):  # The folder is another user's: then the key file is, too.
+    if _ends_when_locked:
         key_users.share()
 
 

@@ -175,6 +175,7 @@ def _found(
     from samizdat.vault.actions import prove
     from samizdat.vault.models import Proof
 
+    bootstrap.share_keys()
     keyring.open_for_django()
     now = bootstrap.now()
     source = keyring.open_source()
@@ -275,6 +276,7 @@ def check_version() -> None:
     for alias in bootstrap.aliases():
         bootstrap.migrations(alias)
     try:
+        bootstrap.share_keys()
         keyring.open_source()
     except DataBeforeRelease:
         raise

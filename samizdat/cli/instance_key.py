@@ -5,9 +5,11 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from samizdat import modes
 from samizdat.cli import bootstrap
 from samizdat.cli.output import CommandFailed, confirm, note, say
 from samizdat.options import data_folder, key_file
@@ -23,14 +25,17 @@ PATIENCE = 30.0
 
 @dataclass(frozen=True, slots=True)
 class KeyPlace:
-    """Where the key is. passphrase: what its file opens with; "" for one without, and where it isn't a file."""
+    """Where the key is. passphrase: what its file opens with; "" for one without, and where it isn't a file. fixed: why
+    its file can't be replaced here; "" for one that can."""
 
     kind: "Kind"
     passphrase: str = ""
+    fixed: str = ""
 
     @property
-    def is_file(self) -> bool:
-        return self.kind in ("file", "passphrase")
+    def is_replaced(self) -> bool:
+        """Whether we put the new key there; else somebody has to."""
+        return self.kind in ("file", "passphrase") and not self.fixed
 
     def key_in(self, path: Path) -> bytes:
         """Of a key file that is like the present one. Errors: VaultError, PassphraseError."""
@@ -45,33 +50,60 @@ def rotate(to: Path | None) -> None:
     """Errors: CommandFailed, VaultError."""
     from samizdat.delivery.engine import key_users
 
+    present = cache(_present)  # Nobody is asked twice, and a passphrase may come through a pipe.
+    bootstrap.open_house(key=lambda: present()[1])
+    place, key = present()
+    _ask(place, key, to)
     try:
         with key_users.replacing():
-            _rotate(to)
+            _rotate(place, key, to)
     except KeyRefused as error:
         raise CommandFailed(str(error), "not_paused") from None
 
 
-def _rotate(to: Path | None) -> None:
+def _ask(place: KeyPlace, key: bytes, to: Path | None) -> None:
+    """Before anybody waits for us. Errors: CommandFailed."""
     from samizdat.vault import instance_exchange, keyring
 
-    place, key = _present()
+    is_ours = keyring.belongs(_source(key)) is True
+    if is_ours and instance_exchange.is_pending() and not place.is_replaced:
+        return  # It said that it is to be run again, which replaces nothing.
+    if place.is_replaced and to is not None:
+        raise CommandFailed(
+            f"--to is for a key that comes from elsewhere; here, {_own_file()} itself is replaced. Nothing was "
+            "changed. Run this without --to.",
+            "is_file",
+        )
+    if not place.is_replaced and to is None:
+        why = place.fixed or "The instance key isn't in a file here."
+        raise CommandFailed(
+            f"{why} Nothing was changed. Name a file for the new key, to store where this one comes from: --to FILE",
+            "no_file",
+        )
+    if is_ours:
+        confirm(
+            "Replace the instance key? Everyone has to sign in again, shares of the present key on paper open nothing "
+            "any more, and sending pauses for some seconds."
+        )
+
+
+def _rotate(place: KeyPlace, key: bytes, to: Path | None) -> None:
+    """Nobody else does. Errors: CommandFailed, VaultError."""
+    from samizdat.backup import instance_rotation
+    from samizdat.vault import instance_exchange, keyring
+
     source = _source(key)
+    if place.is_replaced and place.key_in(_own_file()) != key:
+        raise CommandFailed("The key file was replaced meanwhile. Run: samizdat keys rotate status", "in_use")
     if keyring.belongs(source) is True and instance_exchange.is_pending():
-        instance_exchange.finish(source)
+        instance_rotation.finish(source, note)
         sentence = "The last replacement is finished: the former key opens nothing any more."
-        if not place.is_file:  # It said that it is to be run again, which replaces nothing.
+        if not place.is_replaced:
             say({"key_file": None, "former": None, "left": 0, "publish": ""}, sentence)
             return
         note(sentence)
-    if not place.is_file and to is None:
-        raise CommandFailed(
-            "The instance key isn't in a file here. Name one for the new key, to store where this one comes from: "
-            "--to FILE",
-            "no_file",
-        )
     if keyring.belongs(source) is True:
-        target = _begin(place, to)
+        target = _written(place, os.urandom(32), to)
         kept = _keep_former(place, keyring.instance_number(), target)
         left = _exchange(source, target, kept)
     elif (new := keyring.next_key(source)) is not None:
@@ -109,12 +141,13 @@ def _present() -> tuple[KeyPlace, bytes]:
     from samizdat.vault.sources.key_file import read_key_text, wrapped_in
 
     kind = sources.check()
-    if kind != "passphrase":
+    if kind not in ("file", "passphrase"):
         return KeyPlace(kind), sources.instance_key()
     wrapped = wrapped_in(read_key_text(key_file()))
-    assert wrapped is not None
+    if wrapped is None:
+        return KeyPlace(kind, fixed=_fixed()), sources.instance_key()
     key, typed = passphrase.opened(wrapped, key_file())
-    return KeyPlace(kind, typed), key
+    return KeyPlace(kind, typed, _fixed()), key
 
 
 def _source(key: bytes) -> "InstanceSource":
@@ -123,19 +156,15 @@ def _source(key: bytes) -> "InstanceSource":
     return InstanceSource(key)
 
 
-def _begin(place: KeyPlace, to: Path | None) -> "NewKeyFile":
-    """Asks, and writes the file of the new key."""
-    if place.is_file and is_mounted(_own_file()):
-        raise CommandFailed(
-            f"{_own_file()} is mounted as a file of its own, so it can't be replaced. Nothing was changed. Mount its "
-            "folder instead, or copy it to another place and set SAMIZDAT_KEY_FILE.",
-            "key_mounted",
-        )
-    confirm(
-        "Replace the instance key? Everyone has to sign in again, shares of the present key on paper open nothing "
-        "any more, and sending pauses for some seconds."
-    )
-    return _written(place, os.urandom(32), to)
+def _fixed() -> str:
+    """Why the key file can't be replaced where it is; "": it can."""
+    own = _own_file()
+    if is_mounted(own):
+        return f"{own} is mounted as a file of its own, so it can't be replaced here."
+    # What is put into memory at each start comes from elsewhere. Where all our data is in memory, so may the key be.
+    if own.stat().st_dev != data_folder().stat().st_dev and is_in_memory(own):
+        return f"{own} is in memory alone, so a new key there would be gone when this server stops."
+    return ""
 
 
 def _own_file() -> Path:
@@ -154,6 +183,19 @@ def is_mounted(path: Path, mounts: Path = Path("/proc/self/mountinfo")) -> bool:
     return any(line.split()[4:5] == [named] for line in lines)
 
 
+def is_in_memory(path: Path, mounts: Path = Path("/proc/self/mountinfo")) -> bool:
+    """Whether its file system is lost with the power (proc(5): the third field is the device; the type is behind the
+    dash)."""
+    device = path.stat().st_dev
+    named = f"{os.major(device)}:{os.minor(device)}"
+    try:
+        lines = mounts.read_text(errors="surrogateescape").splitlines()
+    except OSError:
+        return False
+    types = [line.partition(" - ")[2].split()[0] for line in lines if line.split()[2:3] == [named]]
+    return any(each in ("tmpfs", "ramfs") for each in types)
+
+
 @dataclass(frozen=True, slots=True)
 class NewKeyFile:
     """The new key, and the file that has it."""
@@ -170,16 +212,16 @@ def _written(place: KeyPlace, new: bytes, to: Path | None) -> NewKeyFile:
     from samizdat.vault.sources import key_file as files
 
     own = _own_file()
-    path = to if to is not None and not place.is_file else own.with_name(f"{own.name}.next")
+    path = to if to is not None and not place.is_replaced else own.with_name(f"{own.name}.next")
     text = files.text_of(new)
     if place.passphrase:
         mark = fingerprint_of(_source(new))
         text = WrappedKey.wrap(new, place.passphrase, mark, os.urandom(16), os.urandom(12)).text
     try:
-        if place.is_file:
+        if place.is_replaced:
             path.unlink(missing_ok=True)
         files.write_key_text(path, text)
-        if place.is_file:
+        if place.is_replaced:
             _give_to_owner(path)
     except FileExistsError:
         raise CommandFailed(f"{path} is there already. Name another file with --to.", "file_exists") from None
@@ -199,9 +241,11 @@ def _written(place: KeyPlace, new: bytes, to: Path | None) -> NewKeyFile:
 
 def _give_to_owner(path: Path) -> None:
     """Root may run this, and `serve` be another user. Errors: OSError."""
-    owner, ours = _own_file().stat(), path.stat()
-    if (owner.st_uid, owner.st_gid) != (ours.st_uid, ours.st_gid):
-        os.chown(path, owner.st_uid, owner.st_gid)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        modes.give_to_owner_of(_own_file(), descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +259,7 @@ class FormerKeyFile:
 def _keep_former(place: KeyPlace, number: int, new: "NewKeyFile") -> FormerKeyFile | None:
     """Before anything is replaced: backups from before open with it. A copy where the file system knows no links. None:
     the key isn't in a file. Errors: CommandFailed; then there is no new file either."""
-    if not place.is_file:
+    if not place.is_replaced:
         return None
     own = _own_file()
     text = own.read_bytes()
@@ -260,15 +304,25 @@ def _exchange(former: "InstanceSource", new: NewKeyFile, kept: FormerKeyFile | N
         with _nobody_else():
             left = instance_rotation.exchange(former, new.key, now=bootstrap.now(), check=_check_servers)
     except BaseException:
-        from samizdat.vault import instance_exchange, keyring
-
-        if not (instance_exchange.is_pending() and keyring.next_key(former) == new.key):
+        if not _may_be_stored(former, new.key):
             new.path.unlink(missing_ok=True)
             if kept is not None and kept.is_new:
                 kept.path.unlink(missing_ok=True)
         raise
     instance_rotation.tell_places(bootstrap.now())
     return left
+
+
+def _may_be_stored(former: "InstanceSource", key: bytes) -> bool:
+    """Whether the database has it, or doesn't answer."""
+    from django.db import DatabaseError
+
+    from samizdat.vault import keyring
+
+    try:
+        return keyring.next_key(former, strict=True) == key
+    except DatabaseError:
+        return True
 
 
 @contextlib.contextmanager
@@ -301,7 +355,7 @@ def _nobody_else() -> Iterator[None]:
 
 _OTHER_SERVER = (
     "Another server works with this database. Stop `samizdat serve`, `samizdat worker` and other commands there first, "
-    "also scheduled ones, and copy the new key file there afterwards."
+    "also scheduled ones. Afterwards, copy the new key file there, and start this server first."
 )
 
 
@@ -328,11 +382,11 @@ def _finish(place: KeyPlace, new: NewKeyFile, kept: FormerKeyFile | None, left: 
     """The key file is replaced; the former key opens nothing any more once the new one was read from there."""
     from samizdat.delivery.actions import copied_installation
 
-    if place.is_file:
+    if place.is_replaced:
         _put_in_place(place, new)
     published = copied_installation.what_to_publish(bootstrap.now())
     document = {
-        "key_file": str(key_file() if place.is_file else new.path),
+        "key_file": str(key_file() if place.is_replaced else new.path),
         "former": str(kept.path) if kept else None,
         "left": left,
         "publish": published,
@@ -345,8 +399,8 @@ def _finish(place: KeyPlace, new: NewKeyFile, kept: FormerKeyFile | None, left: 
 
 def _put_in_place(place: KeyPlace, new: NewKeyFile) -> None:
     """A kill in between leaves the key file as it was, or replaced. Errors: CommandFailed, VaultError."""
+    from samizdat.backup import instance_rotation
     from samizdat.core.crypto.passphrase import PassphraseError
-    from samizdat.vault import instance_exchange
 
     own = _own_file()
     try:
@@ -354,7 +408,7 @@ def _put_in_place(place: KeyPlace, new: NewKeyFile) -> None:
             raise CommandFailed(f"{new.path} was changed meanwhile. {_AGAIN}", "not_in_place")
         os.replace(new.path, own)
         _sync(own.parent)
-        if not (place.key_in(own) == new.key and instance_exchange.finish(_source(place.key_in(own)))):
+        if not (place.key_in(own) == new.key and instance_rotation.finish(_source(place.key_in(own)), note)):
             raise CommandFailed(f"{own} doesn't have the new key. {_AGAIN}", "not_in_place")
     except (OSError, VaultError, PassphraseError) as error:
         why = os.strerror(error.errno or 0) if isinstance(error, OSError) else str(error)
@@ -378,18 +432,25 @@ def _sync(folder: Path) -> None:
 
 def _next(place: KeyPlace, new: NewKeyFile, kept: FormerKeyFile | None) -> list[str]:
     lines = [
-        f"Copy {key_file() if place.is_file else new.path} to a safe place outside this server.",
+        f"Copy {key_file() if place.is_replaced else new.path} to a safe place outside this server.",
         "Back up: samizdat backup. A backup from before opens with the former key alone.",
         "Create new shares if there were any: samizdat keys shares --threshold 2 --of 3",
         "Backups from before have the keys of organizations, so replace those, too: samizdat keys rotate data",
     ]
     if kept is not None:
         lines.insert(1, f"Move {kept.path} off this server. Keep it until the last backup from before is deleted.")
-    elif place.kind == "command":
-        lines.insert(1, "Let SAMIZDAT_KEY_COMMAND print it, keep the former key for old backups, and run this again.")
     else:
-        lines.insert(
-            1,
-            "Give it to the key service, keep the former key for old backups, and run this again.",
-        )
+        lines.insert(1, _PUT[place.kind].format(key_file()))
     return [f"{number}. {line}" for number, line in enumerate(lines, 1)]
+
+
+# Where somebody else has to put the new key.
+_PUT = {
+    "command": "Let SAMIZDAT_KEY_COMMAND print it, keep the former key for old backups, restart `serve`, and run this "
+    "again.",
+    "keyservice": "Give it to the key service in a new folder, put its new pairing file here, restart `serve`, and run "
+    "this again (docs/key-service.md, “Replace the instance key”). Keep the former key for old backups.",
+} | dict.fromkeys(
+    ("file", "passphrase"),
+    "Put it where {} comes from, keep the former key for old backups, restart `serve`, and run this again.",
+)

@@ -30,10 +30,10 @@ def keys_rotate(what: str, to: Path | None) -> None:
     on. Or replace the key that links in emails are made with (links), or the instance key, which opens all keys of all
     organizations (instance). Or show how far that is (status).
     """
-    bootstrap.open_house()
     if what == "instance":
         instance_key.rotate(to)
         return
+    bootstrap.open_house()
     if what == "data":
         _data(bootstrap.organization())
     elif what == "index":

@@ -492,18 +492,30 @@ WHERE pg_class.oid = 'publicdb.publicdb_site'::regclass AND rolname LIKE %s AND 
 """
 
 
+# Objects of another database, or another database itself.
+_IS_ELSEWHERE = """
+SELECT count(*) FROM pg_shdepend JOIN pg_database AS here ON here.datname = current_database()
+WHERE refclassid = 'pg_authid'::regclass AND refobjid = %s::regrole
+AND (dbid NOT IN (0, here.oid) OR (classid = 'pg_database'::regclass AND objid <> here.oid))
+"""
+
+
 def drop_former_roles(connection: BaseDatabaseWrapper, role: str) -> None:
     """Roles of the public process that have the password of an instance key that was replaced: whoever has that key
-    would still sign in. One that another database knows, too, only loses what it may do here."""
+    would still sign in. One that another database knows, too, as of a copy, only loses what it may do here."""
     from psycopg import sql
 
     with connection.cursor() as cursor:
         cursor.execute(_LET_IN, [ROLES.replace("_", r"\_") + "%", role])
         former = [name for (name,) in cursor.fetchall()]
     for name in former:
-        for statement in ("ALTER ROLE {} NOLOGIN", "DROP OWNED BY {}", "DROP ROLE {}"):
+        with connection.cursor() as cursor:
+            cursor.execute(_IS_ELSEWHERE, [name])
+            is_elsewhere = cursor.fetchone()[0] > 0
+        loses = ("DROP OWNED BY {}",)
+        for statement in loses if is_elsewhere else ("ALTER ROLE {} NOLOGIN", *loses, "DROP ROLE {}"):
             end_sessions(connection, name, only_here=True)
-            # Not ours to drop, in use elsewhere, or another server is at it.
+            # Not ours to drop, or another server is at it.
             with suppress(DatabaseError), transaction.atomic(using=connection.alias), connection.cursor() as cursor:
                 cursor.execute(sql.SQL(statement).format(sql.Identifier(name)).as_string(cursor.connection))
 

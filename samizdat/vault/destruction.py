@@ -4,7 +4,7 @@ outside of the database, as in a backup, has them still."""
 
 import logging
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 from django.db import DatabaseError, connection, transaction
@@ -15,7 +15,7 @@ from samizdat.vault.models import KeyDestruction, LockCodeSet, StrictKey, VaultK
 log = logging.getLogger("samizdat.worker")
 
 _STILL_OPEN = "Another transaction is open, so %s keeps keys of before until %s."
-_NOT_CLEARED = "The database could not be cleared of keys that were destroyed or replaced (%s)."
+_NOT_CLEARED = "The database couldn't be cleared of keys that were destroyed or replaced (%s)."
 
 # Bytes of a file that are searched at a time, and of a key by which it is known.
 _PORTION, _KNOWN_BY = 1 << 20, 32
@@ -42,18 +42,23 @@ def overwrite(organization: HasKeys) -> list[bytes]:
     return before
 
 
-def scrub(before: Collection[bytes], tables: Sequence[str] = (VaultKey._meta.db_table,)) -> bool:
+def scrub(
+    before: Collection[bytes],
+    tables: Sequence[str] = (VaultKey._meta.db_table,),
+    tell: Callable[[str], object] = log.warning,
+) -> bool:
     """Whether the files of the database are known to have nothing of these any more. On PostgreSQL these tables are
-    written anew; its log has them, which we can't see, until the server writes over it. before: what was wrapped."""
+    written anew; its log has them, which we can't see, until the server writes over it. before: what was wrapped.
+    tell: hears why something may be left."""
     if transaction.get_connection().in_atomic_block:
         return False  # Of a test.
     try:
         if connection.vendor == "postgresql":
-            _wait_for_readers()
+            _wait_for_readers(tell)
             _run(f"SET lock_timeout = '{_LONGEST_WAIT}'")
             try:
                 for table in tables:
-                    _rewrite(table)
+                    _rewrite(table, tell)
             finally:
                 _run("RESET lock_timeout")
             return False
@@ -64,21 +69,21 @@ def scrub(before: Collection[bytes], tables: Sequence[str] = (VaultKey._meta.db_
             _run("VACUUM")
             if _empty_log() and not _is_left(before):
                 return True
-        log.warning(_STILL_OPEN, "SQLite", "samizdat serve stops")
+        tell(_STILL_OPEN % ("SQLite", "samizdat serve stops"))
         return False
     except (DatabaseError, OSError) as error:
-        log.error(_NOT_CLEARED, type(error).__name__)
+        tell(_NOT_CLEARED % type(error).__name__)
         return False
 
 
-def _rewrite(table: str) -> None:
+def _rewrite(table: str, tell: Callable[[str], object]) -> None:
     try:
         _run(f"VACUUM FULL {table}")
     except DatabaseError as error:  # Somebody holds this one; the others go on.
-        log.error(_NOT_CLEARED, type(error).__name__)
+        tell(_NOT_CLEARED % type(error).__name__)
 
 
-def _wait_for_readers() -> None:
+def _wait_for_readers(tell: Callable[[str], object]) -> None:
     """A table that is written anew keeps rows that a transaction from before still sees: that of a backup, of a dump or
     of a page that is being made."""
     until = time.monotonic() + READERS
@@ -90,7 +95,7 @@ def _wait_for_readers() -> None:
             if not cursor.fetchone()[0]:
                 return
             if time.monotonic() > until:
-                log.warning(_STILL_OPEN, "PostgreSQL", "VACUUM FULL of its tables")
+                tell(_STILL_OPEN % ("PostgreSQL", "VACUUM FULL of its tables"))
                 return
             time.sleep(PAUSE)
 

@@ -6,6 +6,7 @@ In the same transaction the new key is stored, wrapped by the former one: a star
 failed before the key file was replaced, goes on with the new one.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from django.db import models, transaction
@@ -18,6 +19,8 @@ from samizdat.vault.errors import KeyWrong
 from samizdat.vault.models import KeptKey, NextInstanceKey, Proof, ShareSet, VaultKey
 from samizdat.vault.purposes import KEPT, KEPT_WHILE, PURPOSES
 from samizdat.vault.source import InstanceSource
+
+log = logging.getLogger("samizdat.worker")
 
 # Has one `yield`. Before it the former key is in place: it reads its rows, and keeps those that fit under it. After it
 # the new key is: it writes them anew. What doesn't fit stays as it is, for somebody else wrote it.
@@ -66,8 +69,9 @@ def is_pending() -> bool:
     return NextInstanceKey.objects.exists()
 
 
-def finish(source: InstanceSource) -> bool:
-    """The former key opens nothing any more, once `source` gives the new one by itself; whether it does."""
+def finish(source: InstanceSource, tell: Callable[[str], object] = log.warning) -> bool:
+    """The former key opens nothing any more, once `source` gives the new one by itself; whether it does. tell: hears
+    why the database's files may have some of what it opened."""
     if keyring.belongs(source) is not True:
         return False
     keyring.use(source)
@@ -78,7 +82,7 @@ def finish(source: InstanceSource) -> bool:
         KeptKey.objects.filter(purpose=_SIGNING).delete()
         NextInstanceKey.objects.all().delete()
     keyring.use(source)
-    _scrub(before)
+    _scrub(before, tell)
     return True
 
 
@@ -93,10 +97,10 @@ def _wrapped() -> set[bytes]:
     return {bytes(blob) for model in _WRAPPED for blob in model._default_manager.values_list("wrapped", flat=True)}
 
 
-def _scrub(before: set[bytes]) -> None:
+def _scrub(before: set[bytes], tell: Callable[[str], object] = log.warning) -> None:
     """Whoever has the former key and takes the disk later would open the new one, and all keys, with what was wrapped
     before."""
-    destruction.scrub(before - _wrapped(), [model._meta.db_table for model in _WRAPPED])
+    destruction.scrub(before - _wrapped(), [model._meta.db_table for model in _WRAPPED], tell)
 
 
 def _wrap_anew(former: InstanceSource, new: InstanceSource) -> int:

@@ -11,7 +11,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -164,13 +164,14 @@ class OrganizationKeys:
             ) from wrong
 
 
-def open_source() -> KeySource:
-    """The supervisor where one runs, else the instance key itself; checked against the database once."""
+def open_source(key: Callable[[], bytes] | None = None) -> KeySource:
+    """The supervisor where one runs, else the instance key itself; checked against the database once. key: who gives
+    it, instead of where it comes from."""
     global _source
     with _lock:
         if _source is None:
             folder = data_folder()
-            source = SocketSource.inherited() or SocketSource.running(folder) or sources.open_here()
+            source = SocketSource.inherited() or SocketSource.running(folder) or sources.open_here(key and key())
             if isinstance(source, InstanceSource):
                 source.remember_next(next_key(source))
             _check(source)

@@ -81,6 +81,26 @@ def test_one_of_a_former_key_is_ended_and_gone(public_role: Any) -> None:
             cursor.execute(f"DROP OWNED BY {present}; DROP ROLE {present}")
 
 
+def test_one_that_another_database_knows_goes_on_there(public_role: Any) -> None:
+    """A copy of the database has the former key still: here the role may do nothing more."""
+    publicdb = connections["publicdb"]
+    present = "samizdat_public_present"
+    assert actions.make_public_role(publicdb, PASSWORD, present)
+    try:
+        with publicdb.cursor() as cursor:
+            cursor.execute(f"GRANT CONNECT ON DATABASE postgres TO {ROLE}")
+        actions.drop_former_roles(publicdb, present)
+        with publicdb.cursor() as cursor:
+            cursor.execute("SELECT rolcanlogin FROM pg_roles WHERE rolname = %s", [ROLE])
+            assert cursor.fetchall() == [(True,)]
+            cursor.execute("SELECT has_table_privilege(%s, 'publicdb.publicdb_site', 'SELECT')", [ROLE])
+            assert cursor.fetchall() == [(False,)]
+    finally:
+        assert actions.make_public_role(publicdb, PASSWORD, ROLE)
+        with publicdb.cursor() as cursor:
+            cursor.execute(f"DROP OWNED BY {present}; DROP ROLE {present}")
+
+
 def test_it_drops_in_one_box_of_a_kind_and_mark_without_reading_what_waits(
     public_role: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from samizdat.cli.instance_key import is_mounted
+from samizdat.cli.instance_key import is_in_memory, is_mounted
 from samizdat.vault.sources.key_file import read_key_file
 from tests import warm
 from tests.worker.conftest import ROOT, Instance, until
@@ -116,7 +116,7 @@ def test_two_commands_never_replace_it_at_once(peopled: Instance) -> None:
 @pytest.mark.skipif("postgresql" not in os.environ.get("DATABASE_URL", ""), reason="one server has a data folder")
 @pytest.mark.parametrize(
     ("lock", "sentence"),
-    [("_shared(1397578293, 1)", "Another server"), ("(1397578293, 2)", "being replaced on another server")],
+    [("_shared(1397578293, 1)", "Another server"), ("(1397578293, 2)", "is being replaced")],
 )
 def test_commands_of_another_server_are_waited_for(peopled: Instance, lock: str, sentence: str) -> None:
     with psycopg.connect(peopled.environment["DATABASE_URL"], autocommit=True) as elsewhere:
@@ -193,9 +193,75 @@ def test_where_files_have_no_second_name_the_former_one_is_copied(peopled: Insta
 
 def test_a_file_that_cannot_be_replaced_is_named_before_anything_changes(peopled: Instance) -> None:
     assert "mounted" in refused(peopled, "instance_key.is_mounted = lambda _path: True")
+    assert "gone when this server stops" in refused(
+        peopled, f"{ELSEWHERE}; instance_key.is_in_memory = lambda _path: True"
+    )
     key_path(peopled).with_name("data.key.former-1").mkdir()
     full = "def full(*_): raise OSError(28, 'full')\ninstance_key._link = full"
     assert "No space" in refused(peopled, f"exec({full!r})")
+
+
+# The data folder is on another file system than the key file.
+ELSEWHERE = "instance_key.data_folder = lambda: __import__('pathlib').Path('/proc')"
+
+
+def test_a_key_that_comes_from_elsewhere_at_each_start_is_put_there_by_hand(peopled: Instance) -> None:
+    key, new = key_path(peopled), peopled.folder.with_name("new.key")
+    patch = "from samizdat.cli import instance_key; instance_key._fixed = lambda: 'It comes from a vault.'"
+    rotate = ["-c", f"{patch}; from samizdat.cli.__main__ import main; main()", "keys", "rotate", "instance", "--yes"]
+
+    def run(*more: str) -> str:
+        done = warm.run([*rotate, *more], env=peopled.environment, cwd=ROOT, timeout=120)
+        return done.stdout + done.stderr
+
+    assert "from a vault. Nothing was changed. Name a file" in run()
+    former = key.read_bytes()
+    assert "Put it where" in run("--to", str(new))
+    assert key.read_bytes() == former and new.exists()
+    peopled.run(*CLI, "list", "ls")
+    new.replace(key)
+    assert "is finished" in run()
+    assert "still opens" not in peopled.run(*CLI, "keys", "rotate", "status")
+
+
+def test_a_key_file_here_needs_no_other_place(peopled: Instance) -> None:
+    done = warm.run([*ROTATE, "--to", "elsewhere"], env=peopled.environment, cwd=ROOT, timeout=120)
+    assert done.returncode == 1 and "Nothing was changed. Run this without --to" in done.stderr, done.stderr
+
+
+def test_a_passphrase_is_asked_for_once(peopled: Instance) -> None:
+    """A pipe gives it once."""
+    key, words = key_path(peopled), "a lamp that nobody can blow out"
+    peopled.folder.with_name("words").write_text(words)
+    peopled.folder.with_name("words").chmod(0o600)
+    peopled.run(*CLI, "keys", "passphrase", "--passphrase-file", str(peopled.folder.with_name("words")))
+    key.with_name(f"{key.name}.new").replace(key)
+    environment = {**peopled.environment, "SAMIZDAT_PASSPHRASE_FILE": "/dev/stdin"}
+    done = warm.run([*ROTATE], env=environment, cwd=ROOT, timeout=120, feed=f"{words}\n")
+    assert "The instance key was replaced." in done.stdout, done.stderr
+
+
+BREAKS_ONCE = """
+from samizdat.worker.processes import supervisor
+signs, calls = supervisor.instance_exchange.sign_public_rows, []
+def breaks():
+    calls.append(1)
+    if len(calls) == 2:
+        raise RuntimeError("not now")
+    signs()
+supervisor.instance_exchange.sign_public_rows = breaks
+"""
+
+
+def test_serve_goes_on_although_it_could_not_at_first(peopled: Instance) -> None:
+    started_with(peopled, f"exec({BREAKS_ONCE!r})")
+    before = peopled.children()
+    peopled.run(*ROTATE)
+    until(lambda: {"desk", "worker", "sender"} <= {*peopled.children()})
+    assert not {*before["worker"]} & {*peopled.children()["worker"]}
+    assert "can't go on with the present instance key" in peopled.log.read_text()
+    peopled.run(*CLI, "list", "ls")
+    until(lambda: peopled.ask(f"/u/{peopled.made['token']}")[0] == 200)
 
 
 def test_a_mounted_file_is_known_by_the_list_of_mounts(tmp_path: Path) -> None:
@@ -209,6 +275,11 @@ def test_a_mounted_file_is_known_by_the_list_of_mounts(tmp_path: Path) -> None:
     other = tmp_path / "key"
     other.touch()
     assert not is_mounted(other, tmp_path / "missing")
+    device = f"{os.major(other.stat().st_dev)}:{os.minor(other.stat().st_dev)}"
+    mounts.write_text(f"22 1 {device} / /run rw,nosuid - tmpfs tmpfs rw\n23 1 0:999 / / rw - ext4 /dev/vda1 rw\n")
+    assert is_in_memory(other, mounts)
+    mounts.write_text(f"22 1 {device} / / rw,nosuid - ext4 /dev/vda1 rw\n23 1 0:999 / /run rw - tmpfs tmpfs rw\n")
+    assert not is_in_memory(other, mounts)
 
 
 def test_while_it_is_not_finished_the_former_key_says_what_to_run(peopled: Instance) -> None:

@@ -30,18 +30,24 @@ _folder: int | None = None
 
 def share() -> None:
     """Until release(), or this process ends. Errors: KeyRefused, OSError of the data folder."""
-    fcntl.flock(_opened_folder(), fcntl.LOCK_SH)
+    with contextlib.suppress(PermissionError):  # The folder is another user's: then the key file is, too.
+        fcntl.flock(_opened_folder(), fcntl.LOCK_SH)
     if connection.vendor != "postgresql":
         return
     until = time.monotonic() + PATIENCE
-    while True:
-        locks.share_advisory(_KIND, _HAS_KEYS)
-        if not locks.is_held(_REPLACES, kind=_KIND):
-            return
-        locks.release_advisory(_KIND, _HAS_KEYS, shared=True)
+    while not _is_shared():
         if time.monotonic() > until:
-            raise KeyRefused("The instance key is being replaced on another server. Wait until that command ends.")
+            raise KeyRefused("The instance key is being replaced. Wait until that command ends, and run this again.")
         time.sleep(_SOON)
+
+
+def _is_shared() -> bool:
+    if not locks.share_advisory(_KIND, _HAS_KEYS):
+        return False
+    if locks.is_held(_REPLACES, kind=_KIND):
+        locks.release_advisory(_KIND, _HAS_KEYS, shared=True)
+        return False
+    return True
 
 
 def release() -> None:

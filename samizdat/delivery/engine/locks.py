@@ -129,10 +129,11 @@ def held_workers() -> set[int]:
         return {int(number) for (number,) in cursor.fetchall()}
 
 
-def share_advisory(kind: int, number: int) -> None:
-    """PostgreSQL: a lock that others of ours share."""
+def share_advisory(kind: int, number: int) -> bool:
+    """PostgreSQL: a lock that others of ours share. False: somebody has it alone."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock_shared(%s, %s)", [kind, number % 2**31])
+        return bool(cursor.fetchone()[0])
 
 
 def release_advisory(kind: int, number: int, *, shared: bool = False) -> None:

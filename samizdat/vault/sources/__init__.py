@@ -45,9 +45,9 @@ def check() -> Kind:
     return "file"
 
 
-def open_here() -> InstanceSource:
-    """The instance key in this process. Errors as of instance_key()."""
-    key = instance_key()
+def open_here(key: bytes | None = None) -> InstanceSource:
+    """The instance key in this process. key: where somebody asked for it already. Errors as of instance_key()."""
+    key = instance_key() if key is None else key
     if key_service.is_set():
         return InstanceSource(key, _WRONG_SERVICE)
     return InstanceSource(key, _WRONG_OUTPUT if command_line() else WRONG_FILE)

@@ -452,6 +452,7 @@ class Supervisor:
             self._exchange if isinstance(source, InstanceSource) else None,
         )
         self._exchanging = False
+        self._is_new_key = False  # Known to us, and what is derived from it isn't in place yet.
         # Held by the threads that watch locks and the lease, while they do: none is at it once an exchange has begun.
         self._watching = threading.Lock(), threading.Lock()
         self._public: dict[str, str] | None = None  # What the public process starts again with.
@@ -483,13 +484,15 @@ class Supervisor:
         if begins:
             self._begin_exchange()
             return
-        while not self._end_exchange() and not self._stopping:  # The database is away: nobody gets a key before.
+        while not self._end_exchange() and not self._stopping:  # As without a database: nobody gets a key before.
             time.sleep(wakeups.until_next())
         connections.close_all()
 
     def _begin_exchange(self) -> None:
         locks, lease = self._watching
         with locks, lease:
+            if self._is_lost:
+                raise KeyRefused("The key service doesn't give the key any more. Nothing was changed.")
             self._exchanging = True
         self._was_locked.set()
         os.write(self._rope, b"x")
@@ -507,8 +510,8 @@ class Supervisor:
         """Whether it is known which key is the present one."""
         try:
             self._learn_next()
-        except DatabaseError as error:
-            log.error("The key server can't see whether the instance key was replaced: %s", where_it_broke(error))
+        except Exception as error:
+            log.error("The key server can't go on with the present instance key: %s", where_it_broke(error))
             connections.close_all()
             return False
         self._exchanging = False
@@ -516,33 +519,43 @@ class Supervisor:
         return True
 
     def _learn_next(self) -> None:
-        """The key that replaced ours, if one did. The public process starts again with what is derived from it. Errors:
-        DatabaseError."""
+        """The key that replaced ours, if one did. Whoever has keys begins again with it, and the public process with
+        what is derived from it. After an error it is to be called again. Errors: any of the database or its role."""
         assert isinstance(self._source, InstanceSource)
-        if (key := keyring.next_key(self._source, strict=True)) is None:
-            return
-        self._source.remember_next(key)
-        keyring.use(self._source)
-        instance_exchange.sign_public_rows()
-        self._public = self._present_public()
+        if (key := keyring.next_key(self._source, strict=True)) is not None:
+            self._source.remember_next(key)
+            keyring.use(self._source)
+            self._is_new_key = True
+            self._was_locked.set()
+        if self._is_new_key:
+            instance_exchange.sign_public_rows()
+            self._public = self._next_public()
+            self._is_new_key = False
+
+    def _next_public(self) -> dict[str, str] | None:
+        """What the public process starts again with."""
+        import psycopg
+
         try:
-            self._public = _public_environment(self._source, log.warning)
-        except CannotServe as error:
-            log.error("The public pages go on with the former database role: %s", error)
+            return _public_environment(self._source, log.warning)
+        except (CannotServe, psycopg.Error) as error:
+            why = error if isinstance(error, CannotServe) else where_it_broke(error)
+            log.error("The public pages go on with the former database role: %s", why)
+            return self._present_public()
 
     def _present_public(self) -> dict[str, str] | None:
         """What the public process runs with. It checks with a key that it is given at its start."""
         return next((child.environment for child in self._children if child.role == "public"), None)
 
     def _renew_public(self) -> None:
+        public, self._public = self._public, None
         for child in self._children:
-            if child.role == "public" and self._public is not None:
-                child.environment = self._public
+            if child.role == "public" and public is not None:
+                child.environment = public
                 if child.process is not None and not child.ends_by:
                     child.ends_by = time.monotonic() + LOCK_SECONDS
                     with contextlib.suppress(StarterGone):
                         child.process.terminate()
-        self._public = None
 
     def _on_lease(self) -> None:
         """The key is gone, or back."""
@@ -650,7 +663,9 @@ class Supervisor:
     def _look_at_key(self) -> None:
         """Where another server replaced it: that looks for us before it does, and we may have started at that moment.
         Errors: DatabaseError."""
-        if connection.vendor != "postgresql" or keyring.belongs(self._source) is not False:
+        if connection.vendor != "postgresql":
+            return
+        if not self._is_new_key and keyring.belongs(self._source) is not False:
             return
         self._learn_next()
         if keyring.belongs(self._source) is False:
@@ -658,7 +673,6 @@ class Supervisor:
                 "The instance key was replaced on another server. Copy the new key file to this one, then start again."
             )
             self._stopping = True
-        self._was_locked.set()
         os.write(self._rope, b"x")
 
     def _lock_strict(self) -> None:
