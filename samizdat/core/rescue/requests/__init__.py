@@ -1,0 +1,180 @@
+"""Requests to a provider and the complaint about it, in words, from what is known of a closed account.
+
+kinds.toml says what can be asked for, by whom and under which laws; a file for each language has the words. A text is
+a draft for a person to check, no legal advice.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from types import MappingProxyType
+from typing import Any
+
+from samizdat.core.dates import php_date, usual
+from samizdat.core.rescue.case import Account, laws_for
+from samizdat.core.rescue.laws import LAWS, Law, document, due
+from samizdat.core.rescue.parties import company, holidays_at
+
+LANGUAGES = ("en", "ru")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Something to ask for. `asked`: days that its text gives them, where no law sets a time."""
+
+    id: str
+    to: str
+    by: str
+    laws: tuple[str, ...]
+    asked: int = 0
+
+
+KINDS: MappingProxyType[str, Kind] = MappingProxyType(
+    {row["id"]: Kind(**{**row, "laws": tuple(row["laws"])}) for row in document("requests/kinds.toml")["kind"]}
+)
+_WORDS: Mapping[str, Mapping[str, Any]] = {code: document(f"requests/{code}.toml") for code in LANGUAGES}
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A request that went out. `received`: the day it reached them, from which a period runs."""
+
+    kind: str
+    sent: date
+    received: date
+    answered: date | None = None
+    extended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """The last day to answer. `by_law` is None where only our text asks for a day; `extendable` is the last day if
+    they extend the period in time.
+    """
+
+    at: date
+    by_law: Law | None = None
+    extendable: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RequestText:
+    """A request in one language. `gaps`: how many places a person has to fill in."""
+
+    kind: str
+    title: str
+    text: str
+    gaps: int
+
+
+def label(kind: str, language: str) -> str:
+    """What a kind is called, in a menu."""
+    return str(_WORDS[language][kind]["label"])
+
+
+def about(kind: str, language: str) -> str:
+    """When it's of use."""
+    return str(_WORDS[language][kind]["about"])
+
+
+def kinds_for(account: Account) -> tuple[Kind, ...]:
+    """What can be asked for: at least one of its laws applies."""
+    applying = {applied.law.id for applied in laws_for(account)}
+    return tuple(kind for kind in KINDS.values() if applying.intersection(kind.laws))
+
+
+def deadline(account: Account, sent: Sent) -> Deadline | None:
+    """None if neither a law nor the text sets a time to answer."""
+    applying = {applied.law.id for applied in laws_for(account)}
+    kind = KINDS[sent.kind]
+    for name in kind.laws:
+        period = LAWS[name].period
+        if name in applying and period is not None:
+            years = (sent.received.year, sent.received.year + 1)
+            last = due(period, sent.received, holidays_at(account.provider_country, years))
+            if sent.extended and last.extended:
+                return Deadline(last.extended, LAWS[name])
+            return Deadline(last.at, LAWS[name], last.extended)
+    return Deadline(sent.received + timedelta(days=kind.asked)) if kind.asked else None
+
+
+def draft(
+    kind: Kind,
+    account: Account,
+    today: date,
+    language: str,
+    sent: Sequence[Sent] = (),
+    evidence: Sequence[str] = (),
+    recipient: str = "",
+) -> RequestText:
+    """The text of a request, as plain text with a line for each paragraph.
+
+    `evidence`: a line for each thing enclosed. What isn't known stands as a gap.
+    """
+    words = _WORDS[language]
+    values = _values(kind, account, today, language, recipient)
+    applying = {applied.law.id for applied in laws_for(account)}
+    inserts = {
+        "lost": [words["lost"][name] for name in account.lost],
+        "sent": [_sent_line(each, account, language) for each in sent] or [words["blank"]],
+        "evidence": list(evidence) or [words["blank"]],
+    }
+    title = words[kind.id]["title"].format_map(values)
+    lines = [
+        words["sender"].format_map(values),
+        words["dated"].format_map(values),
+        "",
+        words["recipient"].format_map(values),
+        words["subject"].format_map({"title": title}),
+        "",
+        words["greeting"],
+        "",
+    ]
+    for paragraph in words[kind.id]["text"]:
+        if "law" not in paragraph or applying.intersection(paragraph["law"]):
+            lines += [paragraph["say"].format_map(values), *_listed(inserts, paragraph), ""]
+    lines += [words["answer"].format_map(values), "", words["closing"], values["signed"], ""]
+    lines += [words["references"], *_references(kind, applying, language)]
+    text = "\n".join(lines) + "\n"
+    return RequestText(kind.id, title, text, text.count(words["blank"]))
+
+
+def _listed(inserts: Mapping[str, list[str]], paragraph: Mapping[str, Any]) -> list[str]:
+    return [f"- {line}" for line in inserts.get(paragraph.get("insert", ""), ())]
+
+
+def _references(kind: Kind, applying: set[str], language: str) -> list[str]:
+    used = [LAWS[name] for name in kind.laws if name in applying]
+    return [f"- {law.name[language]}: {law.source}" for law in used]
+
+
+def _values(kind: Kind, account: Account, today: date, language: str, recipient: str) -> dict[str, str]:
+    """What stands for each placeholder; what isn't known is a gap."""
+    blank = _WORDS[language]["blank"]
+    known = {
+        "organization": account.organization,
+        "company": company(account.provider),
+        "recipient": recipient or (company(account.provider) if kind.to == "provider" else account.authority),
+        "account": account.account,
+        "owner": account.owner,
+        "closed": _day(account.closed, language),
+        "today": _day(today, language),
+        "reply_to": account.reply_to,
+        "signed": account.signed,
+        "asked": str(kind.asked),
+    }
+    return {name: " ".join(value.split()) or blank for name, value in known.items()}
+
+
+def _day(day: date, language: str) -> str:
+    return php_date(usual(language), datetime(day.year, day.month, day.day), language)
+
+
+def _sent_line(sent: Sent, account: Account, language: str) -> str:
+    """`December 3, 2026: Return our data; due: December 17, 2026`."""
+    until = deadline(account, sent)
+    line = f"{_day(sent.sent, language)}: {label(sent.kind, language)}"
+    notes = {"en": ("due", "answered"), "ru": ("срок", "ответ")}[language]
+    if until is not None:
+        line += f"; {notes[0]}: {_day(until.at, language)}"
+    return line + (f"; {notes[1]}: {_day(sent.answered, language)}" if sent.answered else "")
