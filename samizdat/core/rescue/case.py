@@ -19,7 +19,7 @@ REASONS = ("none", "sanctions", "terms")
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class ClosedAccount:
     """A closed account. Countries are ISO 3166-1 codes of two letters; California is US-CA.
 
     `account` is how the provider names it (a name or number); `owner` the address it was registered with.
@@ -49,7 +49,7 @@ class Applying:
     because: tuple[str, ...] = field(default=())
 
 
-def facts_of(account: Account) -> frozenset[str]:
+def facts_of(account: ClosedAccount) -> frozenset[str]:
     """The names of facts, as laws.toml asks for them, that are true of an account."""
     readers = frozenset(account.subscribers_in)
     return frozenset(
@@ -76,7 +76,7 @@ def facts_of(account: Account) -> frozenset[str]:
     )
 
 
-def laws_for(account: Account) -> tuple[Applying, ...]:
+def laws_for(account: ClosedAccount) -> tuple[Applying, ...]:
     """In the order of the data file."""
     facts = facts_of(account)
     return tuple(Applying(law, because) for law in LAWS.values() if (because := _because(law, facts)))

@@ -10,14 +10,14 @@ from urllib.parse import urlsplit
 import pytest
 
 from samizdat.core.rescue import deadlines, parties, requests
-from samizdat.core.rescue.case import EEA, LOST, Account, facts_of
+from samizdat.core.rescue.case import EEA, LOST, ClosedAccount, facts_of
 from samizdat.core.rescue.laws import LAW_OF, LAWS, Law
 
 ROOT = files("samizdat.core.rescue")
 CLOSED = date(2026, 11, 30)
 # Facts come true in these accounts together.
 ACCOUNTS = [
-    Account("mailchimp", CLOSED, "N", country=country, subscribers_in=("LV", "GB"), owner_country=owner,
+    ClosedAccount("mailchimp", CLOSED, "N", country=country, subscribers_in=("LV", "GB"), owner_country=owner,
             provider_country=provider, reason=reason)
     for country in ("LV", "GB", "RU", "BY", "IS")
     for owner in ("LV", "GB", "US-CA")

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from samizdat.core.rescue import requests
-from samizdat.core.rescue.case import LOST, Account, laws_for
+from samizdat.core.rescue.case import LOST, ClosedAccount, laws_for
 from samizdat.core.rescue.requests import KINDS, Sent
 
 TODAY = date(2026, 12, 2)
 # A group in Riga whose Mailchimp account was closed.
-RIGA = Account(
+RIGA = ClosedAccount(
     "mailchimp",
     date(2026, 11, 30),
     "Northern Lantern",
@@ -30,11 +30,11 @@ MOSCOW = replace(RIGA, country="RU", subscribers_in=("RU",), owner_country="RU")
 MINSK = replace(MOSCOW, country="BY", subscribers_in=("BY",), owner_country="BY")
 
 
-def _laws(account: Account) -> set[str]:
+def _laws(account: ClosedAccount) -> set[str]:
     return {applied.law.id for applied in laws_for(account)}
 
 
-def _kinds(account: Account) -> list[str]:
+def _kinds(account: ClosedAccount) -> list[str]:
     return [kind.id for kind in requests.kinds_for(account)]
 
 
@@ -120,7 +120,7 @@ COUNTRIES = st.sampled_from(["", "LV", "GB", "RU", "BY", "US", "US-CA", "IS", "X
 
 @given(
     st.builds(
-        Account,
+        ClosedAccount,
         provider=st.sampled_from(["mailchimp", "Somebody {x} else"]),
         closed=st.dates(date(2000, 1, 1), date(2100, 1, 1)),
         organization=st.text(max_size=30),
@@ -137,7 +137,7 @@ COUNTRIES = st.sampled_from(["", "LV", "GB", "RU", "BY", "US", "US-CA", "IS", "X
     ),
     st.sampled_from(requests.LANGUAGES),
 )
-def test_every_offered_request_can_be_written(account: Account, language: str) -> None:
+def test_every_offered_request_can_be_written(account: ClosedAccount, language: str) -> None:
     for kind in requests.kinds_for(account):
         drafted = requests.draft(kind, account, TODAY, language)
         assert drafted.title and account.closed.strftime("%Y") in drafted.text

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from samizdat.core.dates import php_date, usual
-from samizdat.core.rescue.case import Account, laws_for
+from samizdat.core.rescue.case import ClosedAccount, laws_for
 from samizdat.core.rescue.laws import LAWS, Law, document, due
 from samizdat.core.rescue.parties import company, holidays_at
 
@@ -47,7 +47,7 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
-class Deadline:
+class ResponseDeadline:
     """The last day to answer. `by_law` is None where only our text asks for a day; `extendable` is the last day if
     they extend the period in time.
     """
@@ -77,13 +77,13 @@ def about(kind: str, language: str) -> str:
     return str(_WORDS[language][kind]["about"])
 
 
-def kinds_for(account: Account) -> tuple[Kind, ...]:
+def kinds_for(account: ClosedAccount) -> tuple[Kind, ...]:
     """What can be asked for: at least one of its laws applies."""
     applying = {applied.law.id for applied in laws_for(account)}
     return tuple(kind for kind in KINDS.values() if applying.intersection(kind.laws))
 
 
-def deadline(account: Account, sent: Sent) -> Deadline | None:
+def deadline(account: ClosedAccount, sent: Sent) -> ResponseDeadline | None:
     """None if neither a law nor the text sets a time to answer."""
     applying = {applied.law.id for applied in laws_for(account)}
     kind = KINDS[sent.kind]
@@ -93,14 +93,14 @@ def deadline(account: Account, sent: Sent) -> Deadline | None:
             years = (sent.received.year, sent.received.year + 1)
             last = due(period, sent.received, holidays_at(account.provider_country, years))
             if sent.extended and last.extended:
-                return Deadline(last.extended, LAWS[name])
-            return Deadline(last.at, LAWS[name], last.extended)
-    return Deadline(sent.received + timedelta(days=kind.asked)) if kind.asked else None
+                return ResponseDeadline(last.extended, LAWS[name])
+            return ResponseDeadline(last.at, LAWS[name], last.extended)
+    return ResponseDeadline(sent.received + timedelta(days=kind.asked)) if kind.asked else None
 
 
 def draft(
     kind: Kind,
-    account: Account,
+    account: ClosedAccount,
     today: date,
     language: str,
     sent: Sequence[Sent] = (),
@@ -148,7 +148,7 @@ def _references(kind: Kind, applying: set[str], language: str) -> list[str]:
     return [f"- {law.name[language]}: {law.source}" for law in used]
 
 
-def _values(kind: Kind, account: Account, today: date, language: str, recipient: str) -> dict[str, str]:
+def _values(kind: Kind, account: ClosedAccount, today: date, language: str, recipient: str) -> dict[str, str]:
     """What stands for each placeholder; what isn't known is a gap."""
     blank = _WORDS[language]["blank"]
     known = {
@@ -170,7 +170,7 @@ def _day(day: date, language: str) -> str:
     return php_date(usual(language), datetime(day.year, day.month, day.day), language)
 
 
-def _sent_line(sent: Sent, account: Account, language: str) -> str:
+def _sent_line(sent: Sent, account: ClosedAccount, language: str) -> str:
     """`December 3, 2026: Return our data; due: December 17, 2026`."""
     until = deadline(account, sent)
     line = f"{_day(sent.sent, language)}: {label(sent.kind, language)}"
