@@ -1,5 +1,6 @@
 """A whole account at the desk: reviewed, named what stays out, brought in by the worker."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,19 @@ def test_an_admin_imports_it_into_lists_of_their_choice(here: House, uploaded: t
     assert "digest" not in report and "Every recipient accounted for" not in report
     assert client.get(_to(here, "imports")).status_code == 200
     assert not row.pieces.exists()
+
+
+def test_a_form_that_is_refused_keeps_what_was_typed(here: House, uploaded: tuple[Client, Import]) -> None:
+    client, row = uploaded
+    typed = {"list-777": "Court diary", "basis": "Signed up on paper.", "listed": "1", "appeals-words": "And for money."}
+    answer = client.post(_to(here, "import", row.pk), typed)
+    assert answer.status_code == 422
+    page = answer.content.decode()
+    assert "Tick “The consent also covered fundraising appeals”" in page
+    assert 'value="Court diary"' in page and ">Signed up on paper.</textarea>" in page
+    assert ">And for money.</textarea>" in page
+    assert re.search(r'id="listed"[^>]*checked', page) and not re.search(r'id="appeals"[^>]*checked', page)
+    assert Import.objects.get(pk=row.pk).state == "found"
 
 
 def test_only_an_admin_starts_it(here: House, desk: Desk, uploaded: tuple[Client, Import]) -> None:

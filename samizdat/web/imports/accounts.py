@@ -3,6 +3,8 @@
 Its address is that of an import; views.py hands it over.
 """
 
+from collections.abc import Mapping
+
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -23,12 +25,14 @@ from samizdat.web.request import DeskRequest
 from samizdat.web.templatetags.desk import count
 
 
-def page(request: DeskRequest, row: Import) -> HttpResponse:
-    """What is in it, or what became of it."""
+def page(request: DeskRequest, row: Import, *, is_refused: bool = False) -> HttpResponse:
+    """What is in it, or what became of it. is_refused: the form that was sent is shown as it was filled in."""
     report = read_report(row)
     facts = {"row": row, "names": ", ".join(read_plan(row).names), "report": report, "may": request.role == "admin"}
     if row.state == "found" and report.contents is not None:
-        return render(request, "web/imports/account_found.html", facts | _found(report))
+        facts |= _found(report, request.POST) | typed_appeals(request)
+        facts |= {"basis": request.POST.get("basis", ""), "listed": "listed" in request.POST}
+        return render(request, "web/imports/account_found.html", facts, status=422 if is_refused else 200)
     return render(request, "web/imports/account_result.html", facts | _result(row))
 
 
@@ -49,6 +53,9 @@ def decide(request: DeskRequest, row: Import) -> HttpResponse:
         )
     except AudienceError as refused:
         messages.error(request, str(refused))
+        row.refresh_from_db()
+        if row.state == "found":
+            return page(request, row, is_refused=True)
     return go(request, "import", row.pk)
 
 
@@ -63,7 +70,13 @@ def appeals(request: DeskRequest) -> str | None:
     return None
 
 
-def _found(report: AccountReport) -> dict[str, object]:
+def typed_appeals(request: DeskRequest) -> dict[str, object]:
+    """The same, as they were filled in."""
+    return {"appeals": request.POST.get("appeals-words", ""), "is_appeals": "appeals" in request.POST}
+
+
+def _found(report: AccountReport, typed: Mapping[str, str]) -> dict[str, object]:
+    """typed: the form, where it was sent."""
     contents = report.contents
     assert contents is not None
     names = {held.key: held.name for held in contents.audiences}
@@ -72,7 +85,7 @@ def _found(report: AccountReport) -> dict[str, object]:
             {
                 "key": held.key,
                 "name": names.get(held.key) or _("Subscribers"),
-                "list_name": held.list_name,
+                "list_name": typed.get(f"list-{held.key}", held.list_name),
                 "rows": held.rows,
                 "statuses": _statuses(held.statuses),
             }

@@ -1,6 +1,7 @@
 """Bringing readers in: choose files, look at what was found, bring in, result."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import date
 from itertools import chain
 from typing import Any
@@ -227,18 +228,18 @@ def _decide(request: DeskRequest, row: Import) -> HttpResponse:
     plan = actions.read_plan(row).plan
     if row.state != "found" or not plan:
         return go(request, "import", row.pk)
+    changed, basis = plans.read(plan, request.POST), request.POST.get("basis", "").strip()[:1000]
     try:
-        chosen = _chosen(request)
-        changed = plans.read(plan, request.POST)
-        unseen = plans.has_unseen_words(changed)
-        other = chosen is not None and chosen.id != row.list_id
         options = actions.options_of(
             request.POST.get("tags", "").split(","),
             update_only="update-only" in request.POST,
             appeals=accounts.appeals(request),
         )
-        basis = request.POST.get("basis", "").strip()[:1000]
-        actions.change_plan(row, changed, list=chosen, basis=basis, options=options)
+        unseen, before = plans.has_unseen_words(changed), row.list_id
+        with transaction.atomic():  # A list that is created here goes again where the rest is refused.
+            chosen = _chosen(request)
+            actions.change_plan(row, changed, list=chosen, basis=basis, options=options)
+        other = chosen is not None and chosen.id != before
         is_sure = request.POST.get("then") == "start"
         stale = not actions.read_plan(row).is_shown
         if not is_sure or other or unseen or stale:
@@ -255,7 +256,28 @@ def _decide(request: DeskRequest, row: Import) -> HttpResponse:
             _start(request, row)
     except AudienceError as refused:
         messages.error(request, str(refused))
+        row.refresh_from_db()
+        if row.state == "found":
+            return _found_again(request, row, changed, basis)
     return go(request, "import", row.pk)
+
+
+def _found_again(request: DeskRequest, row: Import, changed: ImportPlan, basis: str) -> HttpResponse:
+    """The page of a form that was refused, as it was filled in. Its columns are kept with the plan where it takes them:
+    the next answer names their words by their places in it."""
+    update_only = "update-only" in request.POST
+    with suppress(AudienceError):
+        actions.change_plan(row, changed, basis=basis, options=actions.options_of((), update_only=update_only))
+    typed = {
+        "basis": basis,
+        "tags": request.POST.get("tags", ""),
+        "update_only": update_only,
+        "chosen": params.number(request.POST.get("list", "")) or row.list_id,
+        "is_new": request.POST.get("list") == "new",
+        "new_list": request.POST.get("new-list", ""),
+    }
+    facts = _found_facts(request, row) | typed | accounts.typed_appeals(request)
+    return render(request, "web/imports/found.html", facts, status=422)
 
 
 def _chosen(request: DeskRequest) -> List | None:
@@ -304,7 +326,9 @@ def _found_facts(request: DeskRequest, row: Import) -> dict[str, object]:
         "lists": lists,
         "list_name": next((list_view.name for list_view in lists if list_view.id == row.list_id), ""),
         "basis": details.basis,
+        "chosen": row.list_id,
         "appeals": details.options.appeals,
+        "is_appeals": bool(details.options.appeals),
         "planted": report.planted,
         "questions": [_said(entry) for entry in report.questions],
         "problems": [_said(entry) for entry in report.problems],
