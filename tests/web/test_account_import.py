@@ -76,7 +76,12 @@ def test_an_admin_imports_it_into_lists_of_their_choice(here: House, uploaded: t
 
 def test_a_form_that_is_refused_keeps_what_was_typed(here: House, uploaded: tuple[Client, Import]) -> None:
     client, row = uploaded
-    typed = {"list-777": "Court diary", "basis": "Signed up on paper.", "listed": "1", "appeals-words": "And for money."}
+    typed = {
+        "list-777": "Court diary",
+        "basis": "Signed up on paper.",
+        "listed": "1",
+        "appeals-words": "And for money.",
+    }
     answer = client.post(_to(here, "import", row.pk), typed)
     assert answer.status_code == 422
     page = answer.content.decode()

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Unpack
 
 from django import forms
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as lazy
 
 from samizdat.accounts import api_keys
@@ -23,7 +24,8 @@ class ApiKeyForm(DeskForm):
     )
     scopes = forms.MultipleChoiceField(
         label=lazy("Access"),
-        choices=[*api_keys.SCOPES.items()],
+        choices=[(scope, format_lazy("{} ({})", allows, scope)) for scope, allows in api_keys.SCOPES.items()],
+        error_messages={"required": lazy("Choose what the key may do.")},
         widget=forms.CheckboxSelectMultiple,
     )
     lists = forms.TypedMultipleChoiceField(
