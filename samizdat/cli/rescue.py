@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     from samizdat.core.evidence.fold import AddressEvidence, Fold
     from samizdat.core.evidence.notices.base import NoticeKind
 
-STATUSES = ("subscribed", "unsubscribed", "complained", "cleaned", "unproven", "wrote")
+STATUSES = ("subscribed", "unsubscribed", "complained", "cleaned", "excluded", "unproven", "wrote")
 NOTES = {
     "subscribed": "a notice proves that they subscribed, and nothing that they left",
     "unsubscribed": "they left, or wrote that they want to",
     "complained": "they marked an email as spam",
     "cleaned": "the address bounced",
+    "excluded": "left out by hand",
     "unproven": "left out: a notice says that they subscribed, but anybody could have sent it",
     "wrote": "left out: they wrote to you, which is no consent",
 }

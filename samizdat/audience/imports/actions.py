@@ -361,6 +361,8 @@ def change_plan(
         if Import.objects.select_for_update().get(pk=row.pk).state == "held":
             raise ImportRefused("changed", _("This import is waiting for an admin. Stop it first, then change it."))
         before, plan = read_plan(row), changed.without_examples()
+        if before.is_fixed and before.plan is not None:
+            plan = _fixed(before.plan, plan)
         is_shown = before.is_shown and before.plan is not None and plan.shapes == before.plan.shapes
         is_shown = is_shown and options.update_only == before.options.update_only
         document = replace(before, plan=plan, basis=basis, go=0, asked=0, is_shown=is_shown, options=options)
@@ -368,6 +370,12 @@ def change_plan(
         if list is not None:
             Import.objects.filter(id=row.id, state__in=("reading", "found")).update(list=list)
             row.list = list
+
+
+def _fixed(plan: ImportPlan, asked: ImportPlan) -> ImportPlan:
+    """The same plan, of which only what files are used is chosen."""
+    used = {file.member for file in asked.files if file.use}
+    return ImportPlan(plan.source, [replace(file, use=file.member in used) for file in plan.files])
 
 
 def look_again(row: Import, *, now: datetime, by: Person | None) -> Import:

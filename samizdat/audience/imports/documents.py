@@ -90,7 +90,7 @@ class ImportDocument(Struct, frozen=True, omit_defaults=True):
     admin (held.py), and `wait`: drawn then; `may_remove`: how many of those who were agreed to it has not come to
     yet; `may_bring`: how many of the rows that were counted or agreed to, None where nobody has to agree to any.
     `mailboxes`: of an upload that is not rows yet (incoming/evidence/uploaded.py); `notes`: what reading
-    those came across."""
+    those came across. `is_fixed`: we wrote its files ourselves, and nobody says otherwise what they mean."""
 
     names: list[str] = []
     plan: ImportPlan | None = None
@@ -112,6 +112,7 @@ class ImportDocument(Struct, frozen=True, omit_defaults=True):
     options: ImportOptions = NO_OPTIONS
     mailboxes: MailboxRules | None = None
     notes: list[ImportProblem] = []
+    is_fixed: bool = False
 
     @property
     def plan_to_read(self) -> ImportPlan | None:

@@ -10,14 +10,20 @@ from collections import Counter
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from samizdat.core.evidence import authentication
 from samizdat.core.evidence.reading import ClaimKind, MailEvidence
 from samizdat.core.mail.address import BadAddress, comparable, normalize
 
-AddressStatus = Literal["complained", "unsubscribed", "cleaned", "subscribed", "unproven", "wrote"]
-# The strongest first. The last two are of nobody who may be written to.
-STATUSES: tuple[AddressStatus, ...] = ("complained", "unsubscribed", "cleaned", "subscribed", "unproven", "wrote")
+AddressStatus = Literal["complained", "unsubscribed", "cleaned", "excluded", "subscribed", "unproven", "wrote"]
+# The strongest first. `excluded`: a person left them out. Only those who are subscribed may be written to.
+STATUSES: tuple[AddressStatus, ...] = (
+    "complained", "unsubscribed", "cleaned", "excluded", "subscribed", "unproven", "wrote",
+)  # fmt: skip
+NOES: tuple[AddressStatus, ...] = ("complained", "unsubscribed", "cleaned")
+# Nobody takes these out: whoever left comes back by signing up, not by somebody's opinion of an email.
+FINAL: tuple[AddressStatus, ...] = ("complained", "unsubscribed")
 _STATUS_OF: dict[ClaimKind, AddressStatus] = {
     "complaint": "complained",
     "left": "unsubscribed",
@@ -31,36 +37,55 @@ OWN_SERVER = 80
 ENOUGH, OURS = 1, 10
 
 
-class EvidenceEntry(Struct, frozen=True):
-    """Emails that say the same of an address. `source`: the service, "" for other mail. Days as 2022-03-14, or ""."""
+class EvidenceEntry(Struct, frozen=True, array_like=True, omit_defaults=True):
+    """Emails that say the same of an address. `source`: the service, "" for other mail. Days as 2022-03-14, or "".
+    `subject`: of the last of them. `is_out`: a person has taken it out, so that it says nothing."""
 
     status: AddressStatus
     source: str
     first: str
     last: str
     emails: int
+    subject: str = ""
+    is_out: bool = False
 
 
-class AddressEvidence(Struct, frozen=True):
-    """`status`: the strongest of `entries`, which are in the order of their last days."""
+class AddressEvidence(Struct, frozen=True, array_like=True, omit_defaults=True):
+    """`entries`: in the order of their last days. `choice`: what a person chose, which counts where it is further from
+    a yes. `status`: the strongest of what counts."""
 
     address: str
     status: AddressStatus
     entries: tuple[EvidenceEntry, ...]
+    choice: Literal["", "unsubscribed", "excluded"] = ""
+
+    @property
+    def counting(self) -> list[EvidenceEntry]:
+        return [entry for entry in self.entries if not entry.is_out]
 
     def last(self, status: AddressStatus) -> str:
-        return max((entry.last for entry in self.entries if entry.status == status), default="")
+        return max((entry.last for entry in self.counting if entry.status == status), default="")
 
     @property
     def is_proposed(self) -> bool:
         """Whether they come in. Of the others nothing is a yes or a no."""
-        return self.status not in ("unproven", "wrote")
+        return self.status == "subscribed" or self.status in NOES
 
     @property
     def came_back(self) -> bool:
         """Whether a proven yes is later than the no that wins."""
-        no = max((entry.last for entry in self.entries if entry.status in STATUSES[:3]), default="")
-        return self.status != "subscribed" and self.last("subscribed") > no
+        no = max((entry.last for entry in self.counting if entry.status in NOES), default="")
+        return self.status in NOES and self.last("subscribed") > no
+
+    def decided(self, out: frozenset[int], choice: Literal["", "unsubscribed", "excluded"]) -> "AddressEvidence":
+        """The same without the entries with these numbers (but no FINAL one), and with this choice."""
+        entries = tuple(
+            replace(entry, is_out=number in out and entry.status not in FINAL)
+            for number, entry in enumerate(self.entries)
+        )
+        counting = {entry.status for entry in entries if not entry.is_out} or {"excluded"}
+        status = min(counting | ({choice} if choice else set()), key=STATUSES.index)
+        return AddressEvidence(self.address, status, entries, choice)
 
 
 class MailboxCounts(Struct):
@@ -82,7 +107,7 @@ class Fold:
     def __init__(self) -> None:
         self.counts = MailboxCounts()
         self.servers: Counter[str | None] = Counter()  # of emails to the group
-        # Address -> what is said -> [first day, last day, emails]. Who says it is judged at the end.
+        # Address -> what is said -> [first day, last day, emails, subject of the last]. Who says it, is judged last.
         self._said: dict[str, dict[_Said, list]] = {}  # type: ignore[type-arg]
         self._spelled: dict[str, str] = {}
         self._known: set[str] = set()  # those of whom an email to the group speaks
@@ -108,19 +133,20 @@ class Fold:
                 continue
             is_proven = claim.kind == "yes" and email.ours and authentication.covers(email.passed, email.sender)
             what = _STATUS_OF[claim.kind], email.source, email.server if is_proven else None
-            self._note(address, what, email.day, ours=email.ours)
+            self._note(address, what, email)
 
-    def _note(self, address: str, what: "_Said", day: str, *, ours: bool) -> None:
-        key = comparable(address)
+    def _note(self, address: str, what: "_Said", email: MailEvidence) -> None:
+        key, day = comparable(address), email.day
         self._spelled.setdefault(key, address)
-        if ours:
+        if email.ours:
             self._known.add(key)
         known = self._said.setdefault(key, {}).get(what)
         if known is None:
-            self._said[key][what] = [day, day, 1]
+            self._said[key][what] = [day, day, 1, email.subject]
             return
-        first, last, emails = known
-        known[:] = [min(filter(None, (first, day)), default=""), max(last, day), emails + 1]
+        first, last, emails, subject = known
+        subject = email.subject if day >= last else subject
+        known[:] = [min(filter(None, (first, day)), default=""), max(last, day), emails + 1, subject]
 
     @property
     def is_foreign(self) -> bool:
@@ -142,9 +168,9 @@ class Fold:
 
     def _folded(self, key: str, servers: frozenset[str]) -> AddressEvidence:
         entries = []
-        for (status, source, proof), (first, last, emails) in self._said[key].items():
+        for (status, source, proof), (first, last, emails, subject) in self._said[key].items():
             counts_as: AddressStatus = "unproven" if status == "subscribed" and proof not in servers else status
-            entries.append(EvidenceEntry(counts_as, source, first, last, emails))
+            entries.append(EvidenceEntry(counts_as, source, first, last, emails, subject))
         entries.sort(key=lambda entry: (entry.last, STATUSES.index(entry.status), entry.source))
         strongest = min((entry.status for entry in entries), key=STATUSES.index)
         return AddressEvidence(self._spelled[key], strongest, tuple(entries))

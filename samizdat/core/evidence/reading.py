@@ -21,6 +21,7 @@ from samizdat.core.mail.address import is_at_or_below
 
 ClaimKind = Literal["complaint", "left", "hard", "yes", "wrote"]
 _CELL = re.compile(r"(?=</t[dh]\b)", re.IGNORECASE)
+MOST_SUBJECT = 80  # characters of a subject that are kept
 # Headers in which servers and people write whom an email is for.
 _TO = ("delivered-to", "x-original-to", "envelope-to", "x-delivered-to", "to", "cc")
 
@@ -36,7 +37,8 @@ class MailClaim(Struct, frozen=True, omit_defaults=True):
 class MailEvidence(Struct, frozen=True, omit_defaults=True):
     """`day`: when it came, as 2022-03-14, "" where nothing says. `ours`: whether it is addressed to the group. `sent`:
     whether the group wrote it. `source`: of a notice the service's name, "" of other mail. `sender`: of a notice, the
-    domain in From. `server`, `passed`: see authentication. `unclear`: a notice whose meaning nobody knows."""
+    domain in From. `server`, `passed`: see authentication. `unclear`: a notice whose meaning nobody knows.
+    `subject`: of an email that says something, its first MOST_SUBJECT characters."""
 
     claims: tuple[MailClaim, ...] = ()
     day: str = ""
@@ -48,6 +50,7 @@ class MailEvidence(Struct, frozen=True, omit_defaults=True):
     passed: tuple[str, ...] = ()
     unclear: bool = False
     unreadable: bool = False
+    subject: str = ""
 
 
 class Rules(Struct, frozen=True):
@@ -76,17 +79,20 @@ def _read(message: Part, raw: bytes, rules: Rules) -> MailEvidence:
     named = authentication.read(message.get("authentication-results"))
     to = (address for name in _TO for address in addresses.of_header(message.get(name)))
     ours = any(is_own(address, rules.own) for address in to)
+    subject = _subject(message)
     about = MailEvidence((), _day(message), ours, server=named.server, passed=named.domains)
     domain = sender.rpartition("@")[2].lower()
     if _sends(rules.senders | SERVICE_DOMAINS, domain):
-        notice, source = _notice(message, domain, rules)
+        notice, source = _notice(message, subject, domain, rules)
         if notice is not None:
-            return replace(about, claims=(MailClaim(notice.kind, notice.address),), source=source, sender=domain)
+            about = replace(about, source=source, sender=domain, subject=subject[:MOST_SUBJECT])
+            return replace(about, claims=(MailClaim(notice.kind, notice.address),))
         if source:
             return replace(about, unclear=True, source=source)
     if sender and is_own(sender, rules.own) and not _is_report(message):
         return replace(about, sent=True)
-    return replace(about, claims=tuple(_claims(bounces.read(raw))))
+    claims = tuple(_claims(bounces.read(raw)))
+    return replace(about, claims=claims, subject=subject[:MOST_SUBJECT] if claims else "")
 
 
 def _sender(message: Part) -> str:
@@ -96,9 +102,12 @@ def _sender(message: Part) -> str:
     return next(iter(addresses.of_header(written)), "")
 
 
-def _notice(message: Part, domain: str, rules: Rules) -> tuple[ServiceNotice | None, str]:
+def _subject(message: Part) -> str:
+    return " ".join(decoded(message.get("subject"))[:300].split())
+
+
+def _notice(message: Part, subject: str, domain: str, rules: Rules) -> tuple[ServiceNotice | None, str]:
     """(what it says, the name of the service). The name alone: it is a service's, and what it means is unknown."""
-    subject = " ".join(decoded(message.get("subject"))[:300].split())
     text = _text(leaves(message))
     kind = next((kind for words, kind in rules.means if words.lower() in subject.lower()), None)
     if kind is not None:

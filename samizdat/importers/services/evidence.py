@@ -20,6 +20,7 @@ class EvidenceImporter(Service):
         "Left": ("left_time", ""),
         "Bounced": ("clean_time", ""),
         "Evidence": ("notes", ""),
+        "Record": ("out", ""),
     }
     words = {
         "Status": meaning(
@@ -27,7 +28,7 @@ class EvidenceImporter(Service):
             unsubscribed="unsubscribed",
             cleaned="cleaned",
             complained="complained",
-            nonsubscribed="unproven,wrote",
+            nonsubscribed="excluded,unproven,wrote",
         )
     }
 

@@ -4,35 +4,49 @@ Its rows lie in the database as an upload does: pieces sealed with the organizat
 day. The page of the import shows it, and brings it in, as any other.
 """
 
+import codecs
 import csv
 import io
-from collections.abc import Iterable, Iterator
-from functools import partial
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Literal, NamedTuple
 
+import msgspec
+from django.db import transaction
 from django.utils.translation import gettext as _
+from msgspec.structs import replace
 
 from samizdat.accounts.models import Organization, Person
 from samizdat.audience.imports import actions, uploads
+from samizdat.audience.imports.documents import ImportDocument, sealed
 from samizdat.audience.imports.run import Clock
 from samizdat.audience.models import Import, List
-from samizdat.core.evidence.fold import AddressEvidence, EvidenceEntry
-from samizdat.core.imports import SENTENCES
+from samizdat.core.evidence.fold import STATUSES, AddressEvidence, EvidenceEntry
+from samizdat.core.imports import SENTENCES, ImportPlan
 from samizdat.incoming.errors import IncomingError
 from samizdat.vault import keyring
 
 SOURCE = "evidence"
 FILES = ("evidence.csv", "left-out.csv")
-HEADING = ("Email address", "Status", "Agreed", "Left", "Bounced", "Evidence")
+HEADING = ("Email address", "Status", "Agreed", "Left", "Bounced", "Evidence", "Record")
 MOST_ENTRIES = 12  # of an address that are written out
+MOST_KEPT = 30  # of an address that a person can look at
 
 WORDS = {
     "complained": "marked an email as spam",
     "unsubscribed": "unsubscribed",
     "cleaned": "the address bounced",
+    "excluded": "left out",
     "subscribed": "subscribed",
     "unproven": "subscribed, but nothing proves that the service sent this",
     "wrote": "wrote to you",
 }
+
+
+class Decision(NamedTuple):
+    """Of an address: the numbers of its entries that say nothing, and what was chosen (AddressEvidence)."""
+
+    out: frozenset[int] = frozenset()
+    choice: Literal["", "unsubscribed", "excluded"] = ""
 
 
 class NoProposal(IncomingError):
@@ -53,12 +67,8 @@ def propose(
         for number, data in enumerate(pieces):
             actions.add_piece(row, file, number, data)
     row = actions.finish_upload(row, FILES[: len(files)], now=now())
-    row = actions.inspect(row.pk, now=now)
-    plan = actions.read_plan(row).plan
-    if row.state == "found" and plan is not None and basis:
-        actions.change_plan(row, plan, basis=basis)
-        row.refresh_from_db()
-    return row
+    _keep(row, ImportDocument([*FILES[: len(files)]], None, basis, SOURCE, is_fixed=True))
+    return actions.inspect(row.pk, now=now)
 
 
 def files_of(evidence: Iterable[AddressEvidence]) -> list[Iterator[bytes]]:
@@ -71,19 +81,78 @@ def files_of(evidence: Iterable[AddressEvidence]) -> list[Iterator[bytes]]:
     return [_pieces(_table(addresses)) for addresses in ([proposed, others] if others else [proposed])]
 
 
+def evidence_of(row: Import) -> Iterator[AddressEvidence]:
+    """First of those who come in, then of those who are left out."""
+    for cells in rows_of(row):
+        yield _RECORD.decode(cells[len(HEADING) - 1])
+
+
 def rows_of(row: Import) -> Iterator[list[str]]:
-    """Rows of HEADING: first those who come in, then those who are left out. Errors: NoProposal."""
+    """Rows of HEADING: first those who come in, then those who are left out."""
     keys = keyring.keys(row.organization)
     for file, size in uploads.sizes(keys, row).items():
-        count = -(-size // uploads.PIECE)
-        data = b"".join(map(partial(uploads.get, keys, row, file), range(count)))
-        yield from list(csv.reader(io.StringIO(data.decode(), newline="")))[1:]
+        blocks = (uploads.get(keys, row, file, number) for number in range(-(-size // uploads.PIECE)))
+        rows = csv.reader(_lines(blocks))
+        next(rows, None)
+        yield from rows
+
+
+def _lines(blocks: Iterable[bytes]) -> Iterator[str]:
+    decoder, held = codecs.getincrementaldecoder("utf-8")(), ""
+    for block in blocks:
+        *lines, held = (held + decoder.decode(block)).split("\n")
+        yield from (f"{line}\n" for line in lines)
+    if held:
+        yield held
+
+
+def decide(row: Import, decisions: Mapping[str, Decision]) -> None:
+    """Address -> what a person decided of it. What the import would do has to be looked at again. Errors: NoProposal,
+    where it waits no more, or nobody would be left."""
+    document = actions.read_plan(row)
+    changed = [
+        address.decided(*decisions[address.address]) if address.address in decisions else address
+        for address in evidence_of(row)
+    ]
+    changed.sort(key=lambda address: address.address)
+    if not any(address.is_proposed for address in changed):
+        raise NoProposal(_("Then nobody would be imported. Cancel the import instead."))
+    files, keys = files_of(changed), keyring.keys(row.organization)
+    names, plan = [*FILES[: len(files)]], document.plan
+    assert plan is not None
+    with transaction.atomic():
+        if Import.objects.select_for_update().filter(pk=row.pk, state="found", owner="").first() is None:
+            raise NoProposal(_("This proposal was imported or deleted meanwhile."))
+        uploads.drop(row)
+        for file, pieces in enumerate(files):
+            for number, data in enumerate(pieces):
+                uploads.put(keys, row, file, number, data)
+        _keep(row, replace(document, names=names, plan=_plan_of(plan, names), is_shown=False, go=0))
+
+
+def _plan_of(plan: ImportPlan, names: list[str]) -> ImportPlan:
+    """A plan of evidence.csv alone becomes one of both files, whose columns are the same, and the other way round."""
+    files = [file for file in plan.files if file.name in names]
+    if len(files) < len(names):
+        files.append(replace(files[0], name=names[1], member=1, use=False, about_rows=0))
+    return ImportPlan(plan.source, files)
+
+
+def _keep(row: Import, document: ImportDocument) -> None:
+    columns = sealed(row, "plan", document)
+    Import.objects.filter(pk=row.pk).update(**columns)
+    row.plan_sealed = columns["plan_sealed"]
+
+
+def is_one(row: Import) -> bool:
+    """Whether it is a proposal that waits, and no table that somebody wrote alike."""
+    return row.source == SOURCE and row.state == "found" and actions.read_plan(row).is_fixed
 
 
 def waiting(organization: Organization, number: int) -> Import:
     """Errors: NoProposal, where none of that number waits."""
     row = Import.objects.filter(organization=organization, pk=number, source=SOURCE, state="found").first()
-    if row is None:
+    if row is None or not is_one(row):
         raise NoProposal(
             _("No proposal with this number is waiting; after a day it’s deleted. Run samizdat rescue mailbox again.")
         )
@@ -92,6 +161,8 @@ def waiting(organization: Organization, number: int) -> Import:
 
 def confirm(row: Import, *, now: Clock, by: Person | None = None) -> Import:
     """Brings it in. Where it takes many off lists, an admin has to approve it first. Errors: ImportRefused."""
+    if not actions.read_plan(row).is_shown:
+        row = actions.inspect(row.pk, now=now)
     row = actions.start(row, now=now(), by=by)
     return actions.run_import(row.pk, now=now) if row.state == "waiting" else row
 
@@ -108,15 +179,27 @@ def _table(addresses: Iterable[AddressEvidence]) -> Iterator[bytes]:
     writer = csv.writer(held)
     writer.writerow(HEADING)
     for address in addresses:
-        shown = [words_of(entry) for entry in address.entries[-MOST_ENTRIES:]]
+        shown = [words_of(entry) for entry in address.counting[-MOST_ENTRIES:]]
+        shown += [f"set by hand: {WORDS[address.choice]}"] if address.choice else []
         left = max(address.last("unsubscribed"), address.last("complained"))
         days = address.last("subscribed"), left, address.last("cleaned")
-        writer.writerow((address.address, address.status, *days, "; ".join(shown)))
+        writer.writerow((address.address, address.status, *days, "; ".join(shown), _record(address)))
         if held.tell() >= uploads.PIECE:
             yield held.getvalue().encode()
             held.seek(0)
             held.truncate()
     yield held.getvalue().encode()
+
+
+def _record(address: AddressEvidence) -> str:
+    """All that a person can look at, the strongest among it."""
+    if len(address.entries) > MOST_KEPT:
+        by_strength = sorted(enumerate(address.entries), key=lambda pair: (STATUSES.index(pair[1].status), -pair[0]))
+        address = replace(address, entries=tuple(entry for _place, entry in sorted(by_strength[:MOST_KEPT])))
+    return msgspec.json.encode(address).decode()
+
+
+_RECORD = msgspec.json.Decoder(AddressEvidence)
 
 
 def _pieces(blocks: Iterable[bytes]) -> Iterator[bytes]:

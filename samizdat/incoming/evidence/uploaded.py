@@ -88,7 +88,7 @@ def _replace(row: Import, fold: Fold) -> None:
     addresses = fold.addresses(frozenset() if server is None else frozenset({server}))
     files, keys = proposal.files_of(addresses), keyring.keys(row.organization)
     document = ImportDocument(
-        names=[*proposal.FILES[: len(files)]], source=proposal.SOURCE, notes=_notes(fold, addresses)
+        names=[*proposal.FILES[: len(files)]], source=proposal.SOURCE, notes=_notes(fold, addresses), is_fixed=True
     )
     with transaction.atomic():
         mine = Import.objects.filter(pk=row.pk, owner=row.owner, state="reading")

@@ -329,6 +329,7 @@ def _found_facts(request: DeskRequest, row: Import) -> dict[str, object]:
         "chosen": row.list_id,
         "appeals": details.options.appeals,
         "is_appeals": bool(details.options.appeals),
+        "is_fixed": details.is_fixed,
         "planted": report.planted,
         "questions": [_said(entry) for entry in report.questions],
         "problems": [_said(entry) for entry in report.problems],
