@@ -48,10 +48,10 @@ class KeyPlace:
 
 def rotate(to: Path | None) -> None:
     """Errors: CommandFailed, VaultError."""
-    from samizdat.delivery.engine import key_users
-
     present = cache(_present)  # Nobody is asked twice, and a passphrase may come through a pipe.
     bootstrap.open_house(key=lambda: present()[1])
+    from samizdat.delivery.engine import key_users
+
     place, key = present()
     _ask(place, key, to)
     try:

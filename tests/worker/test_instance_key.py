@@ -3,6 +3,8 @@
 import fcntl
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import psycopg
@@ -222,6 +224,13 @@ def test_a_key_that_comes_from_elsewhere_at_each_start_is_put_there_by_hand(peop
     new.replace(key)
     assert "is finished" in run()
     assert "still opens" not in peopled.run(*CLI, "keys", "rotate", "status")
+
+
+def test_it_starts_in_a_process_of_its_own(peopled: Instance) -> None:
+    """Where nothing has loaded Django before, as in a terminal."""
+    command = [sys.executable, *ROTATE]
+    done = subprocess.run(command, env=peopled.environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "The instance key was replaced." in done.stdout, done.stderr
 
 
 def test_a_key_file_here_needs_no_other_place(peopled: Instance) -> None:
