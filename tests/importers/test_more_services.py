@@ -195,3 +195,31 @@ def test_of_all_that_the_columns_of_a_service_say_the_strongest_no_counts(source
     assert whole.found.source == source
     expected = min(filter(None, said), key=STRENGTH.index, default="nonsubscribed")
     assert [person.status for person in whole.incoming] == [expected]
+
+
+SENDY = b'"Ann","a@example.org","Tbilisi"\n"","b@example.org",""'
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [
+        ("our-news-active.csv", "subscribed"),
+        ("our-news-unconfirmed.csv", "pending"),
+        ("our-news-unsubscribed.csv", "unsubscribed"),
+        ("our-news-bounced (1).csv", "cleaned"),
+        ("our-news-marked-as-spam.csv", "unsubscribed"),
+    ],
+)
+def test_sendy_says_the_status_in_the_name_of_its_file(name: str, status: str) -> None:
+    whole = read(named(name, SENDY))
+    assert whole.found.source == "sendy" and whole.addresses == ["a@example.org", "b@example.org"]
+    assert whole.counts == {status: 2}
+
+
+def test_sendys_file_of_everybody_makes_nobody_a_subscriber_unasked() -> None:
+    found = inspect(named("our-news-all.csv", SENDY))
+    assert found.source == "sendy" and found.files[0].status is None
+
+
+def test_a_list_with_a_heading_is_not_sendys() -> None:
+    assert inspect(named("our-news-active.csv", b"Name,Email\nAnn,a@example.org\n")).source != "sendy"

@@ -157,6 +157,7 @@ FILES = {
         '"Ада","Берг","Пресса","ada@x.org","SMTP",""\n',
         {"nonsubscribed": 1},
     ),
+    "sendy": ("our-news-unsubscribed.csv", '"Ada Berg","ada@x.org"\n"","boris@x.org"', {"unsubscribed": 2}),
     "unisender": (
         "contacts.csv", shape("unisender.csv"),
         {"subscribed": 1, "unsubscribed": 2, "cleaned": 1, "pending": 1, "complained": 1},
