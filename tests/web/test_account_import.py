@@ -64,6 +64,12 @@ def test_an_admin_imports_it_into_lists_of_their_choice(here: House, uploaded: t
     upload.run(row.pk, now=dbclock.now)
     page = client.get(_to(here, "import", row.pk)).content.decode()
     assert "Import finished" in page and "1 sent campaign" in page
+    # What stays out is named here too, and each audience leads to what became of its subscribers.
+    assert "report.pdf" in page and "Court diary" in page
+    of_people = Import.objects.filter(organization=here.organization, source="mailchimp")
+    assert of_people.count() == 2
+    for number in of_people.values_list("pk", flat=True):
+        assert f'href="{_to(here, "import", number)}"' in page
     list_ = queries.list_named(here.organization, "Court diary")
     assert queries.count(here.organization, list_, "subscribed") == 1
     sent = Campaign.objects.get(organization=here.organization, state="finished", list=list_)

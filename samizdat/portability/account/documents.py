@@ -17,12 +17,14 @@ class AccountDocument(ImportDocument, frozen=True):
 
 
 class FoundAudience(Struct, frozen=True):
-    """`rows` and `statuses`: as the files have them, whoever is here."""
+    """`rows` and `statuses`: as the files have them, whoever is here. At the end, `import_id`: the import of its
+    subscribers."""
 
     key: str
     list_name: str
     rows: int = 0
     statuses: dict[str, int] = {}
+    import_id: int = 0
 
 
 class AccountReport(Struct, frozen=True):

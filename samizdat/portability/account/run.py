@@ -28,7 +28,7 @@ from samizdat.audience.imports.inspect import (
 from samizdat.audience.imports.reading.subprocess_reader import AccountReader, BadFiles, ReadingBroke
 from samizdat.audience.models import Import, List
 from samizdat.core.account_export import AccountAudience, AccountContents
-from samizdat.portability.account.documents import SOURCE, AccountDocument, AccountReport
+from samizdat.portability.account.documents import SOURCE, AccountDocument, AccountReport, FoundAudience
 from samizdat.portability.account.writer import KINDS, AccountImportTotals, AccountWriter
 from samizdat.portability.parts.base import Places
 from samizdat.vault import keyring
@@ -43,13 +43,14 @@ type Tell = Callable[[int, int], None]
 @dataclass(slots=True)
 class AudiencePlan:
     """An audience, and the list that its subscribers go into; `is_new`: it is made then. `statuses`: as the files have
-    them."""
+    them. `import_id`: the import of its subscribers, once they are in."""
 
     audience: AccountAudience
     list_name: str
     is_new: bool
     counts: dict[str, int] = field(default_factory=dict)
     statuses: dict[str, int] = field(default_factory=dict)
+    import_id: int = 0
     warnings: list[str] = field(default_factory=list)
 
 
@@ -140,7 +141,7 @@ def bring(
     except BaseException as ended:
         _let_go(row, ended)
         raise
-    _finish(row, writer, now())
+    _finish(row, plan, writer, now())
     return writer.totals
 
 
@@ -172,7 +173,7 @@ def _bring_people(
             )  # fmt: skip
             _insist_on_whole(run, now())
             places.put("people", key, run.pk)
-        held.counts = dict(run.counts)
+        held.counts, held.import_id = dict(run.counts), run.pk
     if not lists:
         name = "Mailchimp"
         lists[""] = _list(organization, name) or audience.new_list(organization, name, now=now(), by=by)
@@ -231,10 +232,18 @@ def _row(organization: Organization, file: ImportFile, now: datetime, by: Person
     return row
 
 
-def _finish(row: Import, writer: AccountWriter, now: datetime) -> None:
+def _finish(row: Import, plan: AccountPlan, writer: AccountWriter, now: datetime) -> None:
     totals = writer.totals
     counts = {kind: totals.added[kind] for kind in KINDS} | {f"{kind}_here": totals.here[kind] for kind in KINDS}
-    report = AccountReport(refused=totals.refused[:MOST_REFUSED], elsewhere=totals.elsewhere)
+    report = AccountReport(
+        contents=plan.contents,
+        audiences=[
+            FoundAudience(held.audience.key, held.list_name, held.counts.get("rows", 0), import_id=held.import_id)
+            for held in plan.audiences
+        ],
+        refused=totals.refused[:MOST_REFUSED],
+        elsewhere=totals.elsewhere,
+    )
     with transaction.atomic():
         done = {"state": "finished", "owner": "", "problem": "", "finished": now, "counts": counts}
         if not Import.objects.filter(pk=row.pk, owner=row.owner).update(**done, **sealed(row, "report", report)):

@@ -33,7 +33,7 @@ def page(request: DeskRequest, row: Import, *, is_refused: bool = False) -> Http
         facts |= _found(report, request.POST) | typed_appeals(request)
         facts |= {"basis": request.POST.get("basis", ""), "listed": "listed" in request.POST}
         return render(request, "web/imports/account_found.html", facts, status=422 if is_refused else 200)
-    return render(request, "web/imports/account_result.html", facts | _result(row))
+    return render(request, "web/imports/account_result.html", facts | _result(row, report))
 
 
 def decide(request: DeskRequest, row: Import) -> HttpResponse:
@@ -93,8 +93,12 @@ def _found(report: AccountReport, typed: Mapping[str, str]) -> dict[str, object]
         ],
         "also": _also({"draft": contents.drafts, "sent": contents.sent, "template": contents.templates,
                        "image": contents.images}),
-        "left": [left_sentence(left) for left in contents.left],
+        "left": _left(report),
     }  # fmt: skip
+
+
+def _left(report: AccountReport) -> list[str]:
+    return [left_sentence(left) for left in report.contents.left] if report.contents else []
 
 
 def _statuses(held: dict[str, int]) -> list[labels.LabelRow]:
@@ -112,11 +116,13 @@ def _also(many: dict[str, int]) -> list[str]:
     return [sentence % {"n": count(number)} for number, sentence in entries if number]
 
 
-def _result(row: Import) -> dict[str, object]:
+def _result(row: Import, report: AccountReport) -> dict[str, object]:
     counts = row.counts or {}
     return {
+        "audiences": report.audiences,
+        "left": _left(report),
         "added": _also({kind: counts.get(kind, 0) for kind in KINDS}),
         "here": _also({kind: counts.get(f"{kind}_here", 0) for kind in KINDS}),
-        "problem": read_report(row).sentence if row.state == "failed" else "",
+        "problem": report.sentence if row.state == "failed" else "",
         "has_file": row.pieces.exists(),
     }
