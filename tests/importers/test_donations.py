@@ -89,7 +89,7 @@ def test_the_desk_offers_no_way_to_bring_donations_in_and_takes_none() -> None:
     found = inspect(named("list.csv", b"email,Donation Amount\na@example.org,7\n"))
     plan = found.plan()
     column = plans.rows(plan, ImportReport(), [])[0].columns[1]
-    assert [value for value, _ in column.choices] == ["out"]
+    assert ([value for value, _ in column.choices], column.example) == (["out"], "not shown")
     changed = plans.read(plan, {"u-0": "1", "c-0-1": "field:AMOUNT"})
     assert changed.files[0].columns[1].becomes == "out"
 

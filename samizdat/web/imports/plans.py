@@ -201,8 +201,8 @@ def _words(prefix: str, column: ImportColumn) -> list[tuple[str, WordRow]]:
 
 
 def _example(column: ImportColumn) -> str:
-    """What tells the column and no person: addresses of both kinds stay out of the page."""
-    if column.why == "ip":
+    """What tells the column and no person: addresses of both kinds stay out of the page, and what somebody gave."""
+    if column.why == "ip" or column.why in PRIVATE:
         return _("not shown") if column.example else ""
     return _("an address") if column.becomes == "address" or "@" in column.example else column.example[:60]
 
