@@ -125,7 +125,7 @@ SENTENCES = {
     "mailbox_unclear": "Notices of services that aren’t understood: {count}. `samizdat rescue mailbox` can be told "
     "what they mean.",
     "mailbox_unreadable": "Emails that are damaged or too large, and were skipped: {count}.",
-    "mailbox_came_back": "Left and subscribed again later: {count}. They stay unsubscribed; ask them yourself.",
+    "mailbox_came_back": "Unsubscribed, then subscribed again: {count}. They stay unsubscribed; ask them yourself.",
     "own_table": "{file} is a table that Samizdat exports for people to read; it would import everyone who "
     "unsubscribed as a subscriber. Export again in the “samizdat” format and import that file.",
     "missing": "{file} can’t be found. Check the name.",

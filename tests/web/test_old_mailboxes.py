@@ -56,7 +56,7 @@ def test_what_mailboxes_prove_waits_as_an_import_that_a_person_confirms(here: Ho
     assert [problem.code for problem in report.problems] == ["mailbox_came_back"]
     page = _page(here, editor, row)
     assert "What old mailboxes prove" in page
-    assert "Left and subscribed again later: 1." in page
+    assert "Unsubscribed, then subscribed again: 1." in page
     assert [cells[:2] for cells in proposal.rows_of(row)] == [
         [ADA, "subscribed"], [BACK, "unsubscribed"], [BORIS, "unsubscribed"], [VERA, "wrote"],
     ]  # fmt: skip
@@ -97,7 +97,7 @@ def test_what_proves_nothing_is_said_and_nothing_is_kept(
 def test_a_form_without_an_address_or_a_file_says_so(here: House, editor: Client) -> None:
     wrong = _post(here, editor, own="nobody")
     assert wrong.status_code == 422
-    assert "nobody isn’t an address" in wrong.content.decode()
+    assert "“nobody” isn’t an address" in wrong.content.decode()
     assert _post(here, editor, own="@lantern.example news@post.example").status_code == 302
     bare = editor.post(reverse("upload-mailboxes", args=[here.organization.slug]), FORM)
     assert "Choose a file first" in bare.content.decode()

@@ -48,7 +48,7 @@ class MailboxesForm(DeskForm):
             try:
                 address.normalize(f"x{text}" if text.startswith("@") else text)
             except address.BadAddress as bad:
-                sentence = _("%(text)s isn’t an address. Write news@example.org, or @example.org for all.")
+                sentence = _("“%(text)s” isn’t an address. Write news@example.org, or @example.org for all.")
                 raise forms.ValidationError(sentence % {"text": text[:100]}) from bad
         return own
 
