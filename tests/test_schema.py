@@ -186,6 +186,7 @@ def test_every_table_that_points_at_a_subscriber_is_on_the_list() -> None:
         "audience_importpiece",
         "portability_accountcopypiece",
         "portability_exportpiece",
+        "privacy_rescueevidencepiece",
         "vault_keptkey",
         "vault_vaultkey",
         "vault_keydestruction",

@@ -21,6 +21,7 @@ from samizdat.backup.targets import Target, open_target
 from samizdat.core.backup.manifest import Manifest
 from samizdat.core.backup.tail import Change
 from samizdat.portability.models import AccountCopy, AccountCopyPiece, Export, ExportPiece
+from samizdat.privacy.models import RescueCase, RescueEvidencePiece
 from samizdat.sqlite import planner
 
 # Pieces of files are in no tail: those whose file has gone meanwhile.
@@ -30,6 +31,7 @@ _LEFT_BEHIND = tuple(
         (ImportPiece, "import_run_id", Import),
         (ExportPiece, "export_id", Export),
         (AccountCopyPiece, "copy_id", AccountCopy),
+        (RescueEvidencePiece, "case_id", RescueCase),
     )
 )
 _FENCE = f"UPDATE {Organization._meta.db_table} SET sending_locked = true"

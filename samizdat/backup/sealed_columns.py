@@ -15,6 +15,7 @@ from samizdat.audience.models import NUMBER_MASK, row_id
 from samizdat.campaigns.drafts.draft import place_of as draft_place
 from samizdat.delivery.queries import answer_column, bar_column, refusal_column
 from samizdat.portability.account_copies.pieces import place as copied_place
+from samizdat.privacy.rescue_cases import evidence_place
 
 # Table, column and number, as of core/crypto/seal.where.
 type Place = tuple[str, str, int]
@@ -233,6 +234,12 @@ COLUMNS: tuple[SealedColumn, ...] = (
     _plain("incoming.awaytext.sealed", "away text", "sealed"),
     _plain("incoming.receiverreport.details_sealed", "receiver report", "details"),
     _plain("privacy.breach.notes_sealed", "breach", "notes"),
+    _plain("privacy.rescuecase.details_sealed", "rescuecase", "details"),
+    _column(
+        "privacy.rescueevidencepiece.blob",
+        "case__organization",
+        lambda pk: evidence_place(pk[0], pk[1]),
+    ),
     _plain("vault.lockcodeset.sealed", "lockcodeset", "sealed"),
     _plain("portability.recipientkey.key_sealed", "recipientkey", "key"),
     _plain("portability.accountcopy.settings_sealed", "accountcopy", "settings"),

@@ -45,6 +45,7 @@ from samizdat.delivery.models import (
 from samizdat.events.models import ChainHead, Event, FollowUp
 from samizdat.incoming.models import MailReport
 from samizdat.portability.models import AccountCopy, AccountCopyPiece, ExportPiece
+from samizdat.privacy.models import RescueEvidencePiece
 from samizdat.vault.models import VaultKey
 
 type Key = bytes
@@ -64,7 +65,7 @@ OF_SUBSCRIBER = {
 }
 # Uploaded, prepared and copied files, which are there again with the next copy, and when which step of the clock was
 # done.
-PASSED_OVER = (ImportPiece, ExportPiece, AccountCopyPiece, SchedulerStep)
+PASSED_OVER = (ImportPiece, ExportPiece, AccountCopyPiece, RescueEvidencePiece, SchedulerStep)
 # Moved each moment, and nobody misses them.
 RESTLESS = {
     Worker: ("beat",),

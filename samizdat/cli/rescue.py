@@ -8,6 +8,7 @@ import click
 
 from samizdat.cli import bootstrap
 from samizdat.cli.output import CommandFailed, common, confirm, note, progress, say, table
+from samizdat.cli.rescue_cases import case
 
 if TYPE_CHECKING:
     from samizdat.audience.models import Import
@@ -29,7 +30,10 @@ MEANINGS: dict[str, "NoticeKind"] = {"subscribed": "yes", "unsubscribed": "left"
 
 @click.group()
 def rescue() -> None:
-    """Rebuild a list after a service closed your account."""
+    """Rebuild a list after a service closed your account, and ask for your data."""
+
+
+rescue.add_command(case)
 
 
 @rescue.command("mailbox")

@@ -38,7 +38,7 @@ from samizdat.events import log_breaks
 from samizdat.events.actions import detail_of
 from samizdat.events.models import Event
 from samizdat.events.queries import last
-from samizdat.health import practice, standing_copies, surroundings
+from samizdat.health import practice, rescue_cases, standing_copies, surroundings
 from samizdat.health.findings import Finding
 from samizdat.health.looks import found_by
 from samizdat.health.surroundings import ALTERED_DAYS
@@ -108,7 +108,9 @@ def _of_organization(organization: Organization, servers: _NameServers) -> Itera
     yield from _mailboxes(organization)
     yield from _mail_room(organization)
     yield from _domains(organization, servers)
-    yield from practice.of_organization(organization, dbclock.asked())
+    now = dbclock.asked()
+    yield from practice.of_organization(organization, now)
+    yield from rescue_cases.of_organization(organization, now.date())
     yield from standing_copies.of_organization(organization, dbclock.asked())
 
 

@@ -23,6 +23,7 @@ TOPICS = {
     "postfix": pgettext_lazy("health", "Your own Postfix"),
     "process": pgettext_lazy("health", "Processes"),
     "publicdb": pgettext_lazy("health", "Public database"),
+    "rescue": pgettext_lazy("health", "Closed accounts elsewhere"),
     "sending": pgettext_lazy("health", "Sending"),
     "server": pgettext_lazy("health", "Server"),
     "swap": pgettext_lazy("health", "Swap"),

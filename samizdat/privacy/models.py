@@ -63,3 +63,21 @@ class Breach(models.Model):
     told_readers = models.DateTimeField(null=True)
     created = models.DateTimeField()
     by = models.ForeignKey("accounts.Person", models.SET_NULL, null=True, related_name="+")
+
+
+class RescueCase(models.Model):
+    """An account that a provider closed, and what was asked for since (rescue_cases.py). Whom it names is sealed."""
+
+    organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="rescue_cases")
+    details_sealed = models.BinaryField(default=b"")  # JSON: rescue_cases.CaseDetails.
+    created = models.DateTimeField()
+    by = models.ForeignKey("accounts.Person", models.SET_NULL, null=True, related_name="+")
+
+
+class RescueEvidencePiece(models.Model):
+    """A part of a file that proves something in a case, sealed. Never changed."""
+
+    pk = models.CompositePrimaryKey("case_id", "number")
+    case = models.ForeignKey(RescueCase, models.CASCADE, related_name="pieces", db_index=False)
+    number = models.PositiveIntegerField()
+    blob = models.BinaryField()

@@ -56,7 +56,7 @@ _LOCK_NOT_AVAILABLE = "55P03"
 
 PROOF_LABEL, NEXT_LABEL = "proof:1", "instance:next"
 # Another day whenever seals, MACs or tables change before the first release: an older database is refused by it.
-PROOF_WORD = b"samizdat: this key belongs here, 2026-12-02, third."
+PROOF_WORD = b"samizdat: this key belongs here, 2026-12-03, first."
 
 # kind, number, current and created of a key.
 type Standing = tuple[str, int, bool, date]

@@ -61,6 +61,18 @@ rescue mailbox old.mbox --list Letter --own news@lantern.example --dry-run
 rescue mailbox old.mbox --list Letter --own news@lantern.example
 rescue show {{proposal}}
 rescue confirm {{proposal}}
+rescue case ls
+rescue case new --provider mailchimp --closed 2026-01-30 --country LV --reply-to clara@lantern.example
+rescue case ls
+rescue case request {{case}} return
+rescue case request {{case}} complaint --language ru --to complaint.txt
+rescue case sent {{case}} return --day 2026-02-02
+rescue case answered {{case}} 1 --day 2026-02-03
+rescue case evidence {{case}} letter.md --words 'What they wrote'
+rescue case fetch {{case}} 1 --to evidence.md
+rescue case show {{case}}
+rescue case finish {{case}}
+rescue case providers
 !standing-copy add mailchimp --key-file password
 standing-copy status
 !standing-copy run
@@ -273,6 +285,8 @@ def test_every_command_prints_json_types_and_iso_days(furnished: House) -> None:
             told["selector"] = document["keys"][0]["selector"]
         if line.startswith("rescue mailbox"):
             told["proposal"] = str(document.get("proposal"))
+        if line.startswith("rescue case new"):
+            told["case"] = str(document["id"])
     assert wrong == []
 
 

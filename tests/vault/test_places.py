@@ -110,6 +110,8 @@ READ = {
     "portability.accountcopy.progress_sealed",
     "portability.accountcopypiece.blob",  # Copy, section and number of the piece.
     "portability.exportpiece.blob",  # Export and number of the piece.
+    "privacy.rescuecase.details_sealed",
+    "privacy.rescueevidencepiece.blob",  # Case and number of the piece.
 }
 
 

@@ -18,6 +18,14 @@ from samizdat.privacy.actions.reconsent import (
     work,
     working,
 )
+from samizdat.privacy.actions.rescue_cases import (
+    add_evidence,
+    change_case,
+    finish_case,
+    note_answered,
+    note_sent,
+    open_case,
+)
 from samizdat.privacy.actions.retention import (
     ExpiringRows,
     RetentionRules,
@@ -31,17 +39,23 @@ from samizdat.privacy.actions.retention import (
 __all__ = [
     "ExpiringRows",
     "RetentionRules",
+    "add_evidence",
     "begin_asking",
+    "change_case",
     "choose",
     "close",
     "count_again",
     "count_consent",
     "decide_no_risk",
+    "finish_case",
     "heard",
     "is_over",
     "move_out",
     "needs_approval",
+    "note_answered",
     "note_breach",
+    "note_sent",
+    "open_case",
     "preview",
     "remind",
     "retain",

@@ -45,6 +45,25 @@ class Migration(InitialMigration):
             ],
         ),
         migrations.CreateModel(
+            name='RescueCase',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('details_sealed', models.BinaryField(default=b'')),
+                ('created', models.DateTimeField()),
+                ('by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('organization', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='rescue_cases', to='accounts.organization')),
+            ],
+        ),
+        migrations.CreateModel(
+            name='RescueEvidencePiece',
+            fields=[
+                ('pk', models.CompositePrimaryKey('case_id', 'number', blank=True, editable=False, primary_key=True, serialize=False)),
+                ('number', models.PositiveIntegerField()),
+                ('blob', models.BinaryField()),
+                ('case', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='pieces', to='privacy.rescuecase')),
+            ],
+        ),
+        migrations.CreateModel(
             name='Renewal',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

@@ -47,7 +47,10 @@ AREAS: dict[str, tuple[Promise, tuple[str, ...]]] = {
     "lists": (lazy("Lists and forms"), ("list.", "form.", "reconsent.")),
     "sending": (lazy("Sending"), ("route.", "domain.", "incoming.", "mailbox.", "seed.")),
     "team": (lazy("Team"), ("person.", "change.")),
-    "settings": (lazy("Settings"), ("organization.", "brand.", "breach.", "keys.", "move.", "api_key.")),
+    "settings": (
+        lazy("Settings"),
+        ("organization.", "brand.", "breach.", "rescue_case.", "keys.", "move.", "api_key."),
+    ),
     "server": (lazy("Server and database"), ("installation.", "clock.", "database.", "publicdb.", "log.", "event.")),
 }
 NOBODY = "0"

@@ -1,0 +1,185 @@
+"""A case about a closed account is opened, and what happens in it is written down beside it."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date, datetime
+from typing import IO
+
+import msgspec
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from samizdat.accounts.models import Organization, Person
+from samizdat.core.rescue.case import ClosedAccount
+from samizdat.core.rescue.requests import Sent
+from samizdat.events.actions import record
+from samizdat.events.kinds import EventKind
+from samizdat.privacy.errors import PrivacyError
+from samizdat.privacy.models import RescueCase, RescueEvidencePiece
+from samizdat.privacy.rescue_cases import (
+    LONGEST,
+    CaseDetails,
+    EvidenceFile,
+    checked,
+    details_of,
+    evidence_place,
+    kind_named,
+)
+from samizdat.vault import keyring
+
+# Bytes of a piece, and of a file. Enough for a screenshot, an email with attachments, a signed PDF.
+PIECE, LARGEST = 1 << 20, 20 << 20
+# Requests, and files, of a case.
+MOST = 200
+
+
+def open_case(
+    organization: Organization, account: ClosedAccount, *, now: datetime, by: Person | None = None
+) -> RescueCase:
+    """Errors: PrivacyError."""
+    account = checked(account, now.date())
+    with transaction.atomic():
+        case = RescueCase.objects.create(organization=organization, created=now, by=by)
+        _seal(case, CaseDetails(account=account))
+        record("rescue_case.opened", organization, about=case.pk, by=by, now=now)
+    return case
+
+
+def change_case(case: RescueCase, account: ClosedAccount, *, now: datetime, by: Person | None = None) -> None:
+    """What is known by now. Errors: PrivacyError."""
+    account = checked(account, now.date())
+    _change(case, "rescue_case.changed", lambda details: msgspec.structs.replace(details, account=account), now, by)
+
+
+def note_sent(
+    case: RescueCase,
+    kind: str,
+    sent: date,
+    received: date | None = None,
+    *,
+    now: datetime,
+    by: Person | None = None,
+) -> int:
+    """Its number in the case. received: the day on which it reached them; the day of sending, if nobody says. Errors:
+    PrivacyError.
+    """
+    kind_named(kind)
+    received = received or sent
+    _check_days(now.date(), sent, received)
+    added = Sent(kind, sent, received)
+    return len(
+        _change(
+            case,
+            "rescue_case.request_sent",
+            lambda details: msgspec.structs.replace(details, sent=_with(details.sent, added)),
+            now,
+            by,
+            kind=kind,
+            day=sent.isoformat(),
+        ).sent
+    )
+
+
+def note_answered(
+    case: RescueCase, number: int, day: date | None, *, extended: bool = False, now: datetime, by: Person | None = None
+) -> None:
+    """They answered on a day; or extended the time to answer, which the law allows within the first period alone.
+    Errors: PrivacyError.
+    """
+
+    def answered(details: CaseDetails) -> CaseDetails:
+        sent = _numbered(details.sent, number)
+        if day is not None:
+            _check_days(now.date(), sent.sent, day)
+        rows = list(details.sent)
+        rows[number - 1] = replace(sent, extended=True) if extended else replace(sent, answered=day)
+        return msgspec.structs.replace(details, sent=rows)
+
+    _change(case, "rescue_case.request_answered", answered, now, by, number=number)
+
+
+def add_evidence(
+    case: RescueCase, name: str, file: IO[bytes], *, note: str = "", now: datetime, by: Person | None = None
+) -> EvidenceFile:
+    """Keeps a file sealed. Its SHA-256 and the moment stand in the case, and in the log, whose lines are chained: so it
+    can be shown later that the file was there then. Errors: PrivacyError.
+    """
+    hashed, size = hashlib.sha256(), 0
+    with transaction.atomic():
+        case, details = _locked(case)
+        if len(details.evidence) >= MOST:
+            raise PrivacyError(_("A case takes %(n)s files. Open another case.") % {"n": MOST}, "many_files")
+        first = number = sum(each.parts for each in details.evidence)
+        while piece := file.read(PIECE):
+            size += len(piece)
+            if size > LARGEST:
+                raise PrivacyError(
+                    _("“%(name)s” is larger than %(n)s MB. Add a smaller file.") % {"name": name, "n": LARGEST >> 20},
+                    "large_file",
+                )
+            hashed.update(piece)
+            sealed = keyring.keys(case.organization).seal(piece, *evidence_place(case.pk, number))
+            RescueEvidencePiece.objects.create(case=case, number=number, blob=sealed)
+            number += 1
+        if not size:
+            raise PrivacyError(_("“%(name)s” is empty. Choose another file.") % {"name": name}, "empty_file")
+        added = EvidenceFile(
+            name[:LONGEST], size, hashed.hexdigest(), now, first, number - first, " ".join(note.split())[:LONGEST]
+        )
+        _seal(case, msgspec.structs.replace(details, evidence=[*details.evidence, added]))
+        detail = {"sha256": added.sha256, "size": size}
+        record("rescue_case.evidence_added", case.organization, about=case.pk, by=by, now=now, detail=detail)
+    return added
+
+
+def finish_case(case: RescueCase, day: date, *, now: datetime, by: Person | None = None) -> None:
+    """Nothing more is asked for, and nobody is reminded. Everything stays. Errors: PrivacyError."""
+    _check_days(now.date(), day, day)
+    _change(case, "rescue_case.finished", lambda details: msgspec.structs.replace(details, finished=day), now, by)
+
+
+def _with(rows: list[Sent], added: Sent) -> list[Sent]:
+    if len(rows) >= MOST:
+        raise PrivacyError(_("A case takes %(n)s requests. Open another case.") % {"n": MOST}, "many_requests")
+    return [*rows, added]
+
+
+def _numbered(rows: list[Sent], number: int) -> Sent:
+    if not 1 <= number <= len(rows):
+        raise PrivacyError(_("There’s no request %(n)s in this case. Check its number.") % {"n": number}, "no_request")
+    return rows[number - 1]
+
+
+def _check_days(today: date, first: date, then: date) -> None:
+    """Nothing happens before what it follows, or in the future; a clock may be a day apart."""
+    if first > then or (then - today).days > 1 or first.year < 2000:
+        raise PrivacyError(_("These days can’t be right. Check them, and that they aren’t in the future."), "day")
+
+
+def _change(
+    case: RescueCase,
+    event: EventKind,
+    change: Callable[[CaseDetails], CaseDetails],
+    now: datetime,
+    by: Person | None,
+    **detail: object,
+) -> CaseDetails:
+    with transaction.atomic():
+        case, details = _locked(case)
+        changed = change(details)
+        _seal(case, changed)
+        record(event, case.organization, about=case.pk, by=by, now=now, detail=detail)
+    return changed
+
+
+def _locked(case: RescueCase) -> tuple[RescueCase, CaseDetails]:
+    """As it stands now: of two who write, the second finds what the first one wrote."""
+    case = RescueCase.objects.select_related("organization").select_for_update(of=("self",)).get(pk=case.pk)
+    return case, details_of(case)
+
+
+def _seal(case: RescueCase, details: CaseDetails) -> None:
+    sealed = keyring.keys(case.organization).seal_json(details, "rescuecase", "details", case.pk)
+    RescueCase.objects.filter(pk=case.pk).update(details_sealed=sealed)
+    case.details_sealed = sealed

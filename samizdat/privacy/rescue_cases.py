@@ -1,0 +1,149 @@
+"""What is kept of a case about an account that a provider closed: facts, requests, evidence. All of it is sealed.
+
+Which laws apply, the words of requests and until when an answer is due follow from it: core/rescue.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import date, datetime
+
+from django.utils.translation import gettext as _
+from msgspec import Struct
+
+from samizdat.accounts.models import Organization
+from samizdat.core.rescue import requests
+from samizdat.core.rescue.case import ClosedAccount
+from samizdat.core.rescue.requests import KINDS, Kind, RequestText, ResponseDeadline, Sent
+from samizdat.privacy.errors import PrivacyError
+from samizdat.privacy.models import RescueCase, RescueEvidencePiece
+from samizdat.vault import keyring
+
+# Characters of a text in a case.
+LONGEST = 300
+
+
+class EvidenceFile(Struct, frozen=True):
+    """A file as it was added: `parts` pieces from `first` on. `sha256`: of the file, in hexadecimal."""
+
+    name: str
+    size: int
+    sha256: str
+    added: datetime
+    first: int
+    parts: int
+    note: str = ""
+
+
+class CaseDetails(Struct, frozen=True, omit_defaults=True):
+    """What stands in a case. Requests and files count from 1, in the order in which they were added."""
+
+    account: ClosedAccount = ClosedAccount("", date.min, "")
+    sent: list[Sent] = []
+    evidence: list[EvidenceFile] = []
+    finished: date | None = None
+
+
+class OpenRequest(Struct, frozen=True):
+    """A request that waits for an answer. `days`: until its deadline; negative once that has passed."""
+
+    case: RescueCase
+    number: int
+    sent: Sent
+    deadline: ResponseDeadline
+    days: int
+
+
+def details_of(case: RescueCase) -> CaseDetails:
+    """Errors: SealBroken, RecordBroken."""
+    return keyring.keys(case.organization).open_json(case.details_sealed, "rescuecase", "details", case.pk, CaseDetails)
+
+
+def evidence_place(case: int, number: int) -> tuple[str, str, int]:
+    """What a piece of evidence is sealed to."""
+    return "rescueevidencepiece", f"blob{case}", number
+
+
+def cases(organization: Organization) -> Sequence[RescueCase]:
+    """The newest first."""
+    rows = RescueCase.objects.select_related("organization").filter(organization=organization)
+    return list(rows.order_by("-pk"))
+
+
+def case_numbered(organization: Organization, number: int) -> RescueCase:
+    """Errors: PrivacyError."""
+    rows = RescueCase.objects.select_related("organization").filter(organization=organization)
+    case = rows.filter(pk=number).first() if 0 < number < 1 << 63 else None
+    if case is None:
+        raise PrivacyError(_("There’s no case %(n)s. Check its number.") % {"n": number}, "no_case")
+    return case
+
+
+def kind_named(name: str) -> Kind:
+    """Errors: PrivacyError."""
+    if name not in KINDS:
+        raise PrivacyError(
+            _("There’s no request “%(name)s”. Choose one of those of the case.") % {"name": name}, "kind"
+        )
+    return KINDS[name]
+
+
+def draft(case: RescueCase, kind: Kind, today: date, language: str) -> RequestText:
+    """The words of a request. A complaint lists what was sent and the evidence with its hashes."""
+    details = details_of(case)
+    evidence = [f"{file.name}, {file.added:%Y-%m-%d %H:%M} UTC, SHA-256 {file.sha256}" for file in details.evidence]
+    sent = [each for each in details.sent if KINDS[each.kind].to == "provider"]
+    return requests.draft(kind, details.account, today, language, sent, evidence)
+
+
+def open_requests(organization: Organization, today: date) -> Iterator[OpenRequest]:
+    """Requests without an answer, of cases that aren't finished; none of which was complained about since."""
+    for case in cases(organization):
+        details = details_of(case)
+        if details.finished is None:
+            yield from _open(case, details, today)
+
+
+def _open(case: RescueCase, details: CaseDetails, today: date) -> Iterator[OpenRequest]:
+    complained = max((each.sent for each in details.sent if each.kind == "complaint"), default=date.min)
+    for number, sent in enumerate(details.sent, 1):
+        until = requests.deadline(details.account, sent)
+        over = sent.kind != "complaint" and until is not None and until.at < complained
+        if until is not None and sent.answered is None and not over:
+            yield OpenRequest(case, number, sent, until, (until.at - today).days)
+
+
+def read_evidence(case: RescueCase, file: EvidenceFile) -> Iterator[bytes]:
+    """The file, a piece at a time. Errors: PrivacyError if pieces are missing, SealBroken."""
+    keys = keyring.keys(case.organization)
+    rows = RescueEvidencePiece.objects.filter(case=case)
+    for number in range(file.first, file.first + file.parts):
+        blob = rows.filter(number=number).values_list("blob", flat=True).first()
+        if blob is None:
+            raise PrivacyError(
+                _("A part of “%(name)s” is missing. Restore it from a newer backup, or add the file again.")
+                % {"name": file.name},
+                "no_piece",
+            )
+        yield keys.open(bytes(blob), *evidence_place(case.pk, number))
+
+
+def checked(account: ClosedAccount, today: date) -> ClosedAccount:
+    """With texts of bounded length. Errors: PrivacyError."""
+    if not account.provider.strip():
+        raise PrivacyError(_("Enter who closed the account."), "provider")
+    if account.closed > today:
+        raise PrivacyError(_("The account can’t have been closed in the future. Check the day."), "closed")
+    return replace(
+        account,
+        provider=_text(account.provider),
+        organization=_text(account.organization),
+        account=_text(account.account),
+        owner=_text(account.owner),
+        reply_to=_text(account.reply_to),
+        signed=_text(account.signed),
+        authority=_text(account.authority),
+    )
+
+
+def _text(text: str) -> str:
+    return " ".join(text.split())[:LONGEST]
