@@ -52,7 +52,7 @@ from samizdat.web.exports.views import exports, standing_copies
 from samizdat.web.imports import evidence, old_mailboxes, views
 from samizdat.web.inbox import views as inbox
 from samizdat.web.permissions import for_programs
-from samizdat.web.privacy.views import breaches, reconsent
+from samizdat.web.privacy.views import breaches, reconsent, rescue_cases
 from samizdat.web.privacy.views import privacy as rights
 from samizdat.web.settings.views import (
     activity,
@@ -250,6 +250,18 @@ privacy = [
     path("privacy/notice", rights.show_document, {"which": "privacy-notice"}, name="privacy-notice"),
     path("privacy/notice/text", rights.document_file, {"which": "privacy-notice"}, name="privacy-notice-file"),
     path("privacy/breaches/", breaches.all_breaches, name="breaches"),
+    path("privacy/cases/", rescue_cases.all_cases, name="rescue-cases"),
+    path("privacy/cases/<int:case_id>/", rescue_cases.one_case, name="rescue-case"),
+    path("privacy/cases/<int:case_id>/sent", rescue_cases.case_sent, name="rescue-sent"),
+    path("privacy/cases/<int:case_id>/answered", rescue_cases.case_answered, name="rescue-answered"),
+    path("privacy/cases/<int:case_id>/evidence", rescue_cases.case_evidence, name="rescue-evidence"),
+    path(
+        "privacy/cases/<int:case_id>/evidence/<int:file_number>",
+        rescue_cases.evidence_file,
+        name="rescue-evidence-file",
+    ),
+    path("privacy/cases/<int:case_id>/finish", rescue_cases.finish_case, name="finish-rescue-case"),
+    path("privacy/providers/", rescue_cases.providers, name="rescue-providers"),
     path("privacy/breaches/<int:breach_id>/", breaches.breach, name="breach"),
     path("privacy/subscribers/<int:number>/", rights.subscriber_privacy, name="subscriber-privacy"),
     path("privacy/subscribers/<int:number>/data", rights.subscriber_data, name="subscriber-data"),

@@ -13,7 +13,7 @@ from samizdat.cli.secret_arguments import ADDRESS, NAME
 from samizdat.core.rescue import requests
 from samizdat.core.rescue.case import LOST, REASONS, ClosedAccount, laws_for
 from samizdat.core.rescue.laws import LAW_OF
-from samizdat.core.rescue.parties import AUTHORITIES, PROVIDERS
+from samizdat.core.rescue.parties import PROVIDERS, authority_of, provider_named
 from samizdat.core.unsafe_text import one_line
 
 if TYPE_CHECKING:
@@ -53,7 +53,9 @@ def case() -> None:
 @click.option("--provider-country", type=COUNTRY, help="Where the provider is. Default: as in `providers`, else US.")
 @click.option("--country", type=COUNTRY, default="", help="Where your organization is.")
 @click.option("--owner-country", type=COUNTRY, default="", help="Where the person lives who opened the account.")
-@click.option("--subscribers-in", type=COUNTRY, multiple=True, help="Where subscribers live. Once for each country.")
+@click.option(
+    "--subscribers-in", type=COUNTRY, multiple=True, help="Where subscribers live: a country, or EU. Once for each."
+)
 @click.option("--reason", type=click.Choice(REASONS), default="none", help="Which reason the provider gave.")
 @click.option("--lost", type=click.Choice(LOST), multiple=True, help="What you lost. Once for each. Default: all.")
 @common
@@ -65,23 +67,18 @@ def case_new(
     from samizdat.privacy import actions
 
     organization = bootstrap.organization()
-    listed = PROVIDERS.get(provider.casefold())
+    listed = provider_named(provider)
     account = ClosedAccount(
         provider=listed.id if listed else provider,
         closed=closed.date(),
         organization=organization.name,
         provider_country=provider_country or (listed.country if listed else "US"),
-        authority=_authority(known["country"], known["subscribers_in"]),
+        authority=authority_of(known["country"], *known["subscribers_in"]),
         lost=lost or LOST,
         **known,
     )
     opened = actions.open_case(organization, account, now=bootstrap.now())
     say(_document(opened), f"Case {opened.pk} opened.", *_next(opened))
-
-
-def _authority(country: str, subscribers_in: tuple[str, ...]) -> str:
-    """Of the organization's country, else of the first where subscribers live."""
-    return next((AUTHORITIES[code].name for code in (country, *subscribers_in) if code in AUTHORITIES), "")
 
 
 def _next(row: "RescueCase") -> list[str]:

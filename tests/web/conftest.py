@@ -55,6 +55,7 @@ class House:
     backup_place: int = 0
     form: int = 0
     breach: int = 0
+    case: int = 0
     comment: int = 0
     conversation: int = 0
     auto_reply: int = 0
@@ -92,6 +93,8 @@ class House:
             "page": "sending-providers",
             "form_id": self.form,
             "breach_id": self.breach,
+            "case_id": self.case,
+            "file_number": 1,
             "version_number": 1,
             "comment_id": self.comment,
             "conversation_id": self.conversation,
@@ -186,6 +189,7 @@ def furnish(organization: Any, folder: Path, domain: str) -> House:
     house.segment = audience.add_segment(organization, "Here", ListCondition(house.list.pk), now=NOW, by=by).pk
     house.alarm = raise_alarm(house, 30)
     house.breach = write_down_a_breach(house)
+    house.case = open_a_case(house)
     house.comment = speak_of(house.campaign, by)
     house.conversation = reply_of(house)
     house.auto_reply = auto_reply_to(house)
@@ -255,6 +259,20 @@ def auto_reply_to(house: House) -> int:
     report = follow_up.ReadReport(house.organization.pk + 1_000_000, 0, event, "mail", None)
     follow_up.write(house.organization, [report], timezone.now())
     return MailReport.objects.get(organization=house.organization, kind=KINDS.index("auto-reply")).pk
+
+
+def open_a_case(house: House) -> int:
+    """An account that a provider closed, with a request that was answered and a file."""
+    from io import BytesIO
+
+    from samizdat.core.rescue.case import ClosedAccount
+    from samizdat.privacy.actions import add_evidence, note_answered, note_sent, open_case
+
+    account = ClosedAccount("mailchimp", NOW.date(), house.organization.name, country="LV", owner_country="LV")
+    case = open_case(house.organization, account, now=NOW)
+    note_answered(case, note_sent(case, "return", NOW.date(), now=NOW), NOW.date(), now=NOW)
+    add_evidence(case, "notice.png", BytesIO(b"png"), now=NOW)
+    return case.pk
 
 
 def write_down_a_breach(house: House) -> int:

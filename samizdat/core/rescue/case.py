@@ -20,7 +20,8 @@ REASONS = ("none", "sanctions", "terms")
 
 @dataclass(frozen=True, slots=True)
 class ClosedAccount:
-    """A closed account. Countries are ISO 3166-1 codes of two letters; California is US-CA.
+    """A closed account. Countries are ISO 3166-1 codes of two letters; California is US-CA,
+    and subscribers anywhere in the EEA are in EU.
 
     `account` is how the provider names it (a name or number); `owner` the address it was registered with.
     """
@@ -64,7 +65,7 @@ def facts_of(account: ClosedAccount) -> frozenset[str]:
             "provider-eea": account.provider_country in EEA,
             "provider-uk": account.provider_country == "GB",
             "provider-us": account.provider_country.startswith("US"),
-            "subscribers-eea": bool(readers & EEA),
+            "subscribers-eea": bool(readers & {*EEA, "EU"}),
             "subscribers-uk": "GB" in readers,
             "owner-eea": account.owner_country in EEA,
             "owner-uk": account.owner_country == "GB",

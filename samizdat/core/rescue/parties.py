@@ -76,3 +76,14 @@ def holidays_at(country: str, years: Collection[int]) -> frozenset[date]:
     """National public holidays there, if we know them."""
     known = AUTHORITIES.get(country)
     return holidays_of(known.holidays, years) if known else frozenset()
+
+
+def provider_named(name: str) -> Provider | None:
+    """By its id or its name, in any case."""
+    wanted = name.strip().casefold()
+    return next((each for each in PROVIDERS.values() if wanted in (each.id, each.name.casefold())), None)
+
+
+def authority_of(*countries: str) -> str:
+    """Its name, of the first of these countries whose authority we know; else none."""
+    return next((AUTHORITIES[code].name for code in countries if code in AUTHORITIES), "")

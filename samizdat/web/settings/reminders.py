@@ -10,12 +10,12 @@ from samizdat.audience import queries
 from samizdat.campaigns import approval
 from samizdat.campaigns.models import large
 from samizdat.delivery import service_senders
-from samizdat.privacy import breach_register
+from samizdat.privacy import breach_register, rescue_cases
 from samizdat.privacy.actions import silent, why_not_yet
 from samizdat.privacy.models import Breach, Renewal
 from samizdat.web.permissions import WRITERS, address
 from samizdat.web.request import DeskRequest
-from samizdat.web.templatetags.desk import count, moment
+from samizdat.web.templatetags.desk import count, day, moment
 
 
 def needs(request: DeskRequest) -> list[dict[str, str]]:
@@ -23,6 +23,7 @@ def needs(request: DeskRequest) -> list[dict[str, str]]:
     items = []
     if request.role == "admin":
         items += [_of_breach(request, row) for row in _untold(request.organization)]
+        items += _of_rescue_cases(request)
     if request.role in WRITERS:
         items += of_forms(request)
         items += _of_renewals(request)
@@ -72,6 +73,23 @@ def _of_breach(request: DeskRequest, row: Breach) -> dict[str, str]:
     return _need(
         "stop", _("Data breach: a deadline is running"), text % values, address(request.organization, "breach", row.pk)
     )
+
+
+def _of_rescue_cases(request: DeskRequest) -> list[dict[str, str]]:
+    """Requests to providers that should have been answered."""
+    today = timezone.now().date()
+    late = [each for each in rescue_cases.open_requests(request.organization, today) if each.days < 0][:2]
+    text = _("The deadline was %(day)s. Record the answer, or send the complaint to the authority.")
+    title = _("A request about a closed account wasn’t answered")
+    return [
+        _need(
+            "care",
+            title,
+            text % {"day": day(each.deadline.at)},
+            address(request.organization, "rescue-case", each.case.pk),
+        )
+        for each in late
+    ]
 
 
 def _of_renewals(request: DeskRequest) -> list[dict[str, str]]:
