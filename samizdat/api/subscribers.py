@@ -21,6 +21,7 @@ from samizdat.api.keys import KeyAuth, KeyedRequest, insist_on_list, no_such_lis
 from samizdat.api.problems import ApiProblem
 from samizdat.api.shapes import ERRORS, ProblemOut
 from samizdat.audience import actions, queries
+from samizdat.audience.actions.grouped_upserts import WantedSubscriber, upsert_with_others
 from samizdat.audience.actions.upserts import UpsertRow, upsert, upsert_many
 from samizdat.audience.errors import AudienceError
 from samizdat.audience.limits import LONGEST_VALUE, TAGS_EACH
@@ -223,9 +224,18 @@ def put_subscriber(request: KeyedRequest, body: UpsertIn) -> UpsertOut:
     """Who is new is subscribed; of who is here, fields, tags and language are set. Who unsubscribed stays so: they come
     back when they confirm themselves. The same request again changes nothing."""
     key = request.auth
-    list_ = list_for(key, body.list)
+    insist_on_list(key, body.list)
     _insist_on_fields(key.organization, body.fields, body.tags)
+    wanted = WantedSubscriber(body.email, body.consent, body.fields, body.tags, body.language)
+    done = upsert_with_others(key.organization, body.list, wanted, by=key.by)
+    outcome, number = done or _upsert_alone(key, body)
     reads = "subscribers:read" in api_keys.scopes_of(key)
+    return UpsertOut(number=number if reads else None, result=outcome if reads else None)
+
+
+def _upsert_alone(key: ApiKey, body: UpsertIn) -> tuple[str | None, int | None]:
+    """Outcome and number, where there are any."""
+    list_ = list_for(key, body.list)
     try:
         done = upsert(
             key.organization,
@@ -239,11 +249,10 @@ def put_subscriber(request: KeyedRequest, body: UpsertIn) -> UpsertOut:
             by=key.by,
         )
     except AudienceError as refused:
-        if not reads and refused.code == "erased":  # Whoever may only write learns of nobody whether they were here.
-            return UpsertOut(number=None, result=None)
+        if refused.code == "erased" and "subscribers:read" not in api_keys.scopes_of(key):
+            return None, None  # Whoever may only write learns of nobody whether they were here.
         raise
-    number = None if done.subscriber is None else done.subscriber.number
-    return UpsertOut(number=number if reads else None, result=done.outcome if reads else None)
+    return done.outcome, done.subscriber and done.subscriber.number
 
 
 @router.post(

@@ -11,14 +11,17 @@ import hashlib
 import os
 import random
 from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache, partial
 
 from django.db import transaction
 
 from samizdat.accounts import sealed_settings
 from samizdat.accounts.models import Organization
+from samizdat.audience import sql
 from samizdat.audience.errors import NumbersUsedUp
-from samizdat.audience.models import NUMBER_MASK, ConsentRecord, Subscriber, row_id
+from samizdat.audience.models import NUMBER_MASK, row_id
 
 BLOCK = 5_000
 # Reserved at once, of an import of many blocks, and by a process to which many come one by one: each time the settings
@@ -78,18 +81,31 @@ _at_once: defaultdict[tuple[int, bytes], int] = defaultdict(lambda: 1)
 
 def one_number(organization_id: int) -> int:
     """A fresh number for one subscriber, of a block that all share who come one by one. In the caller's transaction."""
+    return fresh_numbers(organization_id, 1)[0]
+
+
+def fresh_numbers(organization_id: int, count: int) -> list[int]:
+    """The same for some who come at one moment."""
     uid, end = Organization.objects.values_list("uid", "next_number").get(id=organization_id)
-    key = organization_id, bytes(uid)
-    while True:
-        try:
-            number = _held[key].pop()
-            if number >= end:
-                continue  # Reserved in a database of before, in place of which an older one was put.
-        except IndexError:
-            number, *more = _next_of_block(organization_id, _at_once[key])
-            transaction.on_commit(partial(_hold, key, more))  # With a rollback they are given back.
-        if _is_free(row_id(organization_id, number)):  # As after a restore of an older database.
-            return number
+    key, free = (organization_id, bytes(uid)), list[int]()
+    while missing := count - len(free):
+        drawn = [number for number in _held_ones(key, missing) if number < end]
+        if not drawn:
+            more = _next_of_block(organization_id, max(missing, _at_once[key]))
+            drawn = more[:missing]
+            transaction.on_commit(partial(_hold, key, more[missing:]))  # With a rollback they are given back.
+        free += _free_among(organization_id, drawn)
+    return free
+
+
+def _held_ones(key: tuple[int, bytes], count: int) -> list[int]:
+    """At most so many. Those at the end that the caller knows were reserved in a database of before, in place of which
+    an older one was put."""
+    taken = []
+    with suppress(IndexError):  # Another thread takes from them as well.
+        while len(taken) < count:
+            taken.append(_held[key].pop())
+    return taken
 
 
 def _hold(key: tuple[int, bytes], numbers: list[int]) -> None:
@@ -115,12 +131,11 @@ def _order(seed: str, size: int) -> list[int]:
     return sorted(range(size), key=lambda place: hashlib.sha256(f"{seed} {place}".encode()).digest())
 
 
-def _is_free(subscriber_id: int) -> bool:
-    """Nobody has it, and nobody had it: consent records outlive who is erased."""
-    return not (
-        Subscriber.objects.filter(id=subscriber_id).exists()
-        or ConsentRecord.objects.filter(subscriber_id=subscriber_id).exists()
-    )
+def _free_among(organization_id: int, numbers: Sequence[int]) -> list[int]:
+    """Those that nobody has or had, as after a restore of an older database: consent records outlive who is erased."""
+    ids = [row_id(organization_id, number) for number in numbers]
+    taken = sql.ever_there(ids)
+    return [id & NUMBER_MASK for id in ids if id not in taken]
 
 
 def end_of(organization_id: int) -> int:

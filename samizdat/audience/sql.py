@@ -770,6 +770,13 @@ def there(organization: int, subscribers: Sequence[int]) -> list[int]:
     return fetch_numbers(f"SELECT id FROM audience_subscriber WHERE {where}", [number_list(subscribers), organization])
 
 
+def ever_there(ids: Sequence[int]) -> set[int]:
+    """Those of these rows that are here, or of whom there are consent records."""
+    wanted = number_list(ids)
+    query = f"SELECT id FROM audience_subscriber WHERE {among('id')} UNION SELECT subscriber_id "
+    return {*fetch_numbers(f"{query} FROM audience_consentrecord WHERE {among('subscriber_id')}", [wanted, wanted])}
+
+
 def pauses_of(subscribers: Sequence[int], list_id: int) -> dict[int, Any]:
     """Subscriber -> (status, may, since as text, paused until or None) on one list."""
     with connection.cursor() as cursor:

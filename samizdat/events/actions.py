@@ -79,19 +79,24 @@ def record(
 
 
 def record_each(
-    kind: EventKind, organization: keyring.HasKeys, details: Mapping[int, Mapping[str, object]], *, now: datetime
+    kind: EventKind,
+    organization: keyring.HasKeys,
+    details: Mapping[int, Mapping[str, object]],
+    *,
+    now: datetime,
+    by: Actor | None = None,
 ) -> None:
-    """Records that `kind` happened to each of these subscribers, by row, in few statements. Nobody on the team did it.
-    Call it inside the transaction of the change."""
+    """Records that `kind` happened to each of these subscribers, by row, in few statements. Call it inside the
+    transaction of the change."""
     assert is_of_people(kind)
     at, moment = readable_time(kind, now), now.astimezone(UTC).isoformat()
     with transaction.atomic(savepoint=False):
-        rows = []
+        rows, who = [], by.id if by else None
         for number, (about, detail) in zip(next_ids(Event._meta.db_table, len(details)), details.items(), strict=True):
             blob = _seal(organization, {**detail, _AT: moment}, number)
             hashed = hashlib.sha256(blob).hexdigest()
-            mark = digest_of(number, organization.id, kind, about, None, at=at, detail=hashed, is_new=True)
-            rows.append((number, organization.id, kind, about, blob, mark))
+            mark = digest_of(number, organization.id, kind, about, who, at=at, detail=hashed, is_new=True)
+            rows.append((number, organization.id, kind, about, who, blob, mark))
         sql.insert_events(at, rows)
 
 

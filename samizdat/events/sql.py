@@ -9,13 +9,13 @@ from django.db import connection
 from samizdat.db import among, fetch_rows, insert_rows, moment, number_list, on_sqlite
 
 _EVENT = {
-    "id": "int8", "organization_id": "int8", "kind": "varchar", "about": "int8", "detail": "bytea", "digest": "bytea",
-    "at": "timestamptz", "handled": "bool",
+    "id": "int8", "organization_id": "int8", "kind": "varchar", "about": "int8", "by_id": "int8", "detail": "bytea",
+    "digest": "bytea", "at": "timestamptz", "handled": "bool",
 }  # fmt: skip
 
 
-def insert_events(at: datetime, rows: Sequence[tuple[int, int, str, int, bytes, bytes]]) -> None:
-    """(number, organization, kind, about, detail, digest) of events that nobody on the team did."""
+def insert_events(at: datetime, rows: Sequence[tuple[int, int, str, int, int | None, bytes, bytes]]) -> None:
+    """(number, organization, kind, about, by whom, detail, digest)."""
     when = moment(at) if on_sqlite() else at
     insert_rows("events_event", _EVENT, ((*row, when, False) for row in rows))
 
