@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 from msgspec import Struct
 
-from samizdat.accounts import memberships, pending_changes, row_macs, sealed_settings
+from samizdat.accounts import memberships, pending_changes, recent_api_keys, row_macs, sealed_settings
 from samizdat.accounts.errors import AccountError
 from samizdat.accounts.models import ApiKey, Organization, Person
 from samizdat.core.crypto import seal
@@ -169,13 +169,17 @@ def end(organization: Organization, number: int, now: datetime) -> bool:
 def authenticate(token: str, now: datetime) -> ApiKey:
     """The row of a key that works, with its organization. Its use today is noted. Errors: ApiKeyInvalid,
     OrganizationLocked."""
-    row = None
-    if token.startswith(BEGINNING) and len(token) == len(BEGINNING) + LENGTH:
+    hashes = _hashes(token) if token.startswith(BEGINNING) and len(token) == len(BEGINNING) + LENGTH else []
+    seen = recent_api_keys.seen(hashes) if hashes else None
+    row = recent_api_keys.row_of(hashes[0], seen, now) if seen else None
+    if row is None:
         rows = ApiKey.objects.select_related("organization", "by")
-        row = rows.filter(token_hash__in=_hashes(token)).first()
-    if row is None or state_of(row, now) != "active":
-        raise ApiKeyInvalid(_("This API key isn’t valid. Create another one under Settings, API."))
-    if locks.state(row.organization):
+        row = rows.filter(token_hash__in=hashes).first() if hashes else None
+        if row is None or state_of(row, now) != "active":
+            raise ApiKeyInvalid(_("This API key isn’t valid. Create another one under Settings, API."))
+        if seen:
+            recent_api_keys.keep(hashes[0], seen, row)
+    if locks.is_locked(row.organization):
         raise OrganizationLocked
     today = row.organization.day_of(now)
     if row.used != today:

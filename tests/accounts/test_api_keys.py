@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
-from samizdat.accounts import actions, api_keys, pending_changes
+from samizdat.accounts import actions, api_keys, memberships, pending_changes
 from samizdat.accounts.api_keys import ApiKeyInvalid, ApiKeyRefused
-from samizdat.accounts.models import ApiKey, Organization, Person
+from samizdat.accounts.models import ApiKey, Membership, Organization, Person
 from samizdat.events.models import Event
+from samizdat.vault.errors import OrganizationLocked
+from samizdat.vault.models import KeyLock
 from tests.conftest import NOW, PASSWORD, TODAY
 
 pytestmark = pytest.mark.django_db
@@ -92,6 +94,50 @@ def test_whoever_writes_the_database_gives_a_key_nothing(lantern: Any, vera: Per
     assert _works(token)
     ApiKey.objects.update(**change)
     assert not _works(token)
+
+
+@pytest.mark.parametrize(
+    "change", ["revoked", "expired", "locked", "no admin", "locked out", "put back", "moved", "more scopes"]
+)
+def test_what_ends_a_key_ends_it_at_once_though_it_worked_a_moment_ago(
+    lantern: Any, vera: Person, vault: Any, change: str
+) -> None:
+    token, row = _add(lantern, by=vera)
+    for _turn in range(3):
+        assert _works(token)
+    mine, later = ApiKey.objects.filter(pk=row.pk), NOW
+    membership = Membership.objects.get(person=vera)
+    match change:
+        case "revoked":
+            api_keys.revoke(lantern, row.pk, now=NOW, by=None)
+        case "expired":
+            later = NOW + 366 * DAY
+        case "locked":
+            KeyLock.objects.create(organization=lantern, locked=True, serial=1, at=NOW)
+            with pytest.raises(OrganizationLocked):
+                api_keys.authenticate(token, NOW)
+            return
+        case "no admin":
+            memberships.give(vera, lantern, "editor", NOW)
+        case "locked out":
+            memberships.lock(membership, NOW)
+        case "put back":
+            before = mine.values().get()
+            api_keys.revoke(lantern, row.pk, now=NOW, by=None)
+            mine.update(revoked=None, mac=before["mac"])
+        case "moved":
+            mine.update(organization=actions.found_organization("Bell", source=vault, today=TODAY))
+        case _:
+            mine.update(scopes=f"{READ} {WRITE}")
+    assert not _works(token, later)
+
+
+def test_what_others_do_to_a_key_stays_with_them(lantern: Any) -> None:
+    token, _row = _add(lantern)
+    for _turn in range(3):
+        key = api_keys.authenticate(token, NOW)
+        assert (key.scopes, key.organization.name) == (READ, lantern.name)
+        key.scopes, key.organization.name = f"{READ} {WRITE}", "Other"
 
 
 def test_a_key_is_not_moved_to_another_organization(lantern: Any, vault: Any) -> None:

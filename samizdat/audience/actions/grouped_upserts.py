@@ -101,7 +101,7 @@ def upsert_with_others(
 ) -> UpsertedSubscriber | None:
     """As upsert(), with those that other threads bring for this list at the moment; returns after the commit. None: it
     is not as simple as that, nothing was written, and upsert() does it or says why not."""
-    key, ticket = (organization.pk, list_id, by and by.pk), _Ticket(wanted)
+    key, ticket = (organization.pk, list_id, by.pk if by else None), _Ticket(wanted)
     with _looking:
         group = _groups.get(key)
         if group is None:
@@ -250,9 +250,8 @@ class _Upserts:
         Subscriber.objects.filter(id__among=[*values]).update(source=_WAY)
         self._subscribe([(id, row) for id, _number, row in people], today)
         plaintext_fields.write_many(values.items(), plaintext_fields.columns(organization.pk, self._keys))
-        record_each(
-            "subscriber.added", organization, dict.fromkeys(values, {"list": self._list.pk}), now=self._now, by=self._by
-        )
+        details = {id: {"list": self._list.pk} for id in values}
+        record_each("subscriber.added", organization, details, now=self._now, by=self._by)
         return {row.place: UpsertedSubscriber("added", number) for _id, number, row in people}
 
     def _sealed(self, values: Mapping[int, str], number: int, row: _Row) -> bytes:
