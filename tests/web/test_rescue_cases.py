@@ -1,5 +1,6 @@
 """The pages of closed accounts, as people press through them."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -124,6 +125,22 @@ def test_facts_are_completed_later_and_a_finished_case_stays(here: House, admin:
     assert (account.signed, account.lost) == ("Clara", ("files",))
     admin.post(address(here, f"{case.pk}/finish"))
     assert "Finished on" in admin.get(address(here, f"{case.pk}/")).content.decode()
+
+
+def test_countries_that_a_command_named_are_not_lost_by_saving(here: House, admin: Client) -> None:
+    case = opened(here, admin)
+    named = replace(details_of(case).account, subscribers_in=("LV", "RU", "GB"))
+    actions.change_case(case, named, now=timezone.now())
+    page = admin.get(address(here, f"{case.pk}/"))
+    assert page.context["form"].initial["subscribers_in"] == ["EU", "GB"]
+    for ticked, left in (
+        (["EU", "GB"], ("LV", "RU", "GB")),
+        (["EU"], ("LV", "RU")),
+        ([], ("RU",)),
+        (["EU"], ("RU", "EU")),
+    ):
+        admin.post(address(here, f"{case.pk}/"), facts(subscribers_in=ticked))
+        assert details_of(case_numbered(here.organization, case.pk)).account.subscribers_in == left
 
 
 def test_a_passed_deadline_is_on_the_first_page_of_admins(here: House, admin: Client) -> None:

@@ -1,6 +1,7 @@
 """Closed accounts: which laws apply, requests to send, deadlines, evidence, and what providers did to others."""
 
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from datetime import date
 from typing import Any
 from urllib.parse import quote
@@ -13,7 +14,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from samizdat.core.rescue import requests
-from samizdat.core.rescue.case import LOST, ClosedAccount, laws_for
+from samizdat.core.rescue.case import EEA, LOST, ClosedAccount, laws_for
 from samizdat.core.rescue.laws import LAW_OF
 from samizdat.core.rescue.parties import AUTHORITIES, PROVIDERS, authority_of, provider_named
 from samizdat.privacy import actions
@@ -41,7 +42,8 @@ def all_cases(request: DeskRequest) -> HttpResponse:
         else:
             messages.success(request, _("Case opened. Start with the first request below."))
             return go(request, "rescue-case", case.pk)
-    rows = [(case, details, _next(details)) for case in cases(request.organization) for details in [details_of(case)]]
+    opened = [(case, details_of(case)) for case in cases(request.organization)]
+    rows = [(case, _provider(details.account), details, _next(details)) for case, details in opened]
     return render(
         request, "web/privacy/rescue_cases.html", {"form": form, "rows": rows}, status=422 if form.errors else 200
     )
@@ -79,11 +81,13 @@ def one_case(request: DeskRequest, case_id: int) -> HttpResponse:
     """One case. POST changes what is known of it."""
     case = _of(request, case_id)
     details = details_of(case)
-    known = asdict(details.account) | {"provider": _provider(details.account)}
+    before = details.account
+    known = asdict(before) | {"provider": _provider(before), "subscribers_in": _ticked(before.subscribers_in)}
     form = CaseForm(request.POST or None, initial=known)
     if form.is_valid():
         try:
             account = _account(form.cleaned_data, request.organization.name)
+            account = replace(account, subscribers_in=_countries(account.subscribers_in, before.subscribers_in))
             actions.change_case(case, account, now=timezone.now(), by=request.person)
         except PrivacyError as refused:
             refuse(form, refused.code, refused)
@@ -91,6 +95,21 @@ def one_case(request: DeskRequest, case_id: int) -> HttpResponse:
             messages.success(request, _("Saved."))
             return go(request, "rescue-case", case_id)
     return _page(request, case, details, form)
+
+
+def _ticked(countries: Sequence[str]) -> list[str]:
+    """The form asks for the EEA as a whole; a command may have named its countries."""
+    return [*({"EU"} if {*EEA, "EU"}.intersection(countries) else ()), *({"GB"} & {*countries})]
+
+
+def _countries(ticked: Sequence[str], before: Sequence[str]) -> tuple[str, ...]:
+    """Those that were named before stay, unless what they are in was unticked."""
+    kept = [code for code in before if code not in {*EEA, "EU", "GB"} or {code} & {*ticked} or _in_ticked(code, ticked)]
+    return tuple(dict.fromkeys([*kept, *(code for code in ticked if code != "EU" or not EEA.intersection(kept))]))
+
+
+def _in_ticked(code: str, ticked: Sequence[str]) -> bool:
+    return code in EEA and "EU" in ticked
 
 
 def _page(request: DeskRequest, case: RescueCase, details: CaseDetails, form: CaseForm) -> HttpResponse:
