@@ -19,6 +19,8 @@ from samizdat.core.unsafe_text import one_line
 if TYPE_CHECKING:
     from samizdat.privacy.models import RescueCase
 
+# Bytes of the lines of a public page.
+LONGEST_FILE = 200_000
 DAY = click.DateTime(["%Y-%m-%d"])
 DRAFT = f"A draft, not legal advice: have it checked by someone who knows the law. Law as of {LAW_OF:%Y-%m-%d}."
 
@@ -256,6 +258,57 @@ def case_fetch(number: int, evidence: int, path: Path) -> None:
         raise CommandFailed(f"There's no file {evidence} in case {number}. Check its number.", "no_file")
     _write(path, b"".join(read_evidence(row, files[evidence - 1])))
     say({"file": str(path), "sha256": files[evidence - 1].sha256}, f"Written to {path}.")
+
+
+@case.command("timeline")
+@click.argument("number", metavar="ID", type=int)
+@click.option("--language", type=click.Choice(requests.LANGUAGES), default="en", show_default=True)
+@common
+def case_timeline(number: int, language: str) -> None:
+    """Print what the public page of a case says; before there is one, a proposal to edit."""
+    bootstrap.open_house()
+    from samizdat.privacy.rescue_cases import case_numbered, proposed_timeline, public_address, timeline_text
+
+    row = case_numbered(bootstrap.organization(), number)
+    title, lines = proposed_timeline(row, bootstrap.now().date(), language)
+    document = {"title": title, "lines": [{"day": line.day, "text": line.text} for line in lines]}
+    say({**document, "url": public_address(row)}, *timeline_text(lines).splitlines())
+
+
+@case.command("publish")
+@click.argument("number", metavar="ID", type=int)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--title", help="Default: the one that `timeline` has.")
+@click.option("--language", type=click.Choice(requests.LANGUAGES), default="en", show_default=True)
+@common
+def case_publish(number: int, file: Path, title: str | None, language: str) -> None:
+    """Show the lines of FILE on a public page: nothing else of a case is public. Each line begins with its day."""
+    bootstrap.open_house()
+    from samizdat.privacy import actions
+    from samizdat.privacy.rescue_cases import case_numbered, proposed_timeline, public_address
+
+    row, now = case_numbered(bootstrap.organization(), number), bootstrap.now()
+    with file.open("rb") as opened:
+        text = opened.read(LONGEST_FILE + 1)
+    if len(text) > LONGEST_FILE:
+        raise CommandFailed(f"{file} is too long for a page. Shorten it.", "long_file")
+    proposed, _lines = proposed_timeline(row, now.date(), language)
+    actions.publish_timeline(row, title or proposed, text.decode("utf-8-sig", "replace"), language, now=now)
+    address = public_address(case_numbered(bootstrap.organization(), number))
+    say({"url": address}, f"Published: {address}", "The worker shows it within seconds.")
+
+
+@case.command("unpublish")
+@click.argument("number", metavar="ID", type=int)
+@common
+def case_unpublish(number: int) -> None:
+    """Take the public page of a case down."""
+    bootstrap.open_house()
+    from samizdat.privacy import actions
+    from samizdat.privacy.rescue_cases import case_numbered
+
+    actions.withdraw_timeline(case_numbered(bootstrap.organization(), number), now=bootstrap.now())
+    say({"url": ""}, "The public page is taken down.")
 
 
 @case.command("finish")

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from msgspec import Struct
 
 from samizdat.accounts.models import Organization
+from samizdat.accounts.sealed_settings import leading
 from samizdat.core.rescue import requests
 from samizdat.core.rescue.case import ClosedAccount
 from samizdat.core.rescue.requests import KINDS, Kind, RequestText, ResponseDeadline, Sent
@@ -20,6 +21,8 @@ from samizdat.vault import keyring
 
 # Characters of a text in a case.
 LONGEST = 300
+# Of a line of its public page, and lines of one.
+LONGEST_LINE, MOST_LINES = 1_000, 200
 
 
 class EvidenceFile(Struct, frozen=True):
@@ -34,6 +37,26 @@ class EvidenceFile(Struct, frozen=True):
     note: str = ""
 
 
+class TimelineLine(Struct, frozen=True):
+    """Something that happened, as the public reads it."""
+
+    day: date
+    text: str
+
+
+class PublicTimeline(Struct, frozen=True):
+    """The public page of a case, as a person released it: nothing else of a case is ever public. `day`: when it was
+    last released; is_shown: False once it was taken down.
+    """
+
+    slug: str
+    title: str
+    language: str
+    lines: list[TimelineLine]
+    day: date
+    is_shown: bool = True
+
+
 class CaseDetails(Struct, frozen=True, omit_defaults=True):
     """What stands in a case. Requests and files count from 1, in the order in which they were added."""
 
@@ -41,6 +64,7 @@ class CaseDetails(Struct, frozen=True, omit_defaults=True):
     sent: list[Sent] = []
     evidence: list[EvidenceFile] = []
     finished: date | None = None
+    public: PublicTimeline | None = None
 
 
 class OpenRequest(Struct, frozen=True):
@@ -110,6 +134,46 @@ def _open(case: RescueCase, details: CaseDetails, today: date) -> Iterator[OpenR
         over = sent.kind != "complaint" and until is not None and until.at < complained
         if until is not None and sent.answered is None and not over:
             yield OpenRequest(case, number, sent, until, (until.at - today).days)
+
+
+def proposed_timeline(case: RescueCase, today: date, language: str) -> tuple[str, list[TimelineLine]]:
+    """(Title, lines): what stands on its public page; of a case that has none, what could."""
+    details = details_of(case)
+    if details.public is not None:
+        return details.public.title, details.public.lines
+    lines = requests.timeline(details.account, details.sent, today, language)
+    return requests.timeline_title(details.account, language), [TimelineLine(day, text) for day, text in lines]
+
+
+def timeline_text(lines: Sequence[TimelineLine]) -> str:
+    """To be edited: a line for each, which begins with its day."""
+    return "".join(f"{line.day.isoformat()} {line.text}\n" for line in lines)
+
+
+def timeline_lines(text: str) -> list[TimelineLine]:
+    """What was edited, oldest first. Errors: PrivacyError, which names the line."""
+    lines = []
+    for number, line in enumerate(text.splitlines(), 1):
+        day, _blank, words = " ".join(line.split()).partition(" ")
+        if not day:
+            continue
+        try:
+            lines.append(TimelineLine(date.fromisoformat(day), words[:LONGEST_LINE]))
+        except ValueError:
+            lines.append(TimelineLine(date.min, ""))
+        if not lines[-1].text or len(day) != len("2026-12-03"):
+            raise PrivacyError(
+                _("Line %(n)s needs a day and a text. Write it as: 2026-12-03 What happened.") % {"n": number}, "lines"
+            )
+    if not 0 < len(lines) <= MOST_LINES:
+        raise PrivacyError(_("Write between 1 and %(n)s lines.") % {"n": MOST_LINES}, "lines")
+    return sorted(lines, key=lambda line: line.day)
+
+
+def public_address(case: RescueCase) -> str:
+    """Of its public page; "" if it has none, or the organization has no public pages."""
+    public, site = details_of(case).public, leading(case.organization).public_url
+    return f"{site}/a/{public.slug}" if public is not None and public.is_shown and site else ""
 
 
 def read_evidence(case: RescueCase, file: EvidenceFile) -> Iterator[bytes]:

@@ -202,6 +202,18 @@ def publish_letter(
             _put(page)
 
 
+def publish_page(
+    uid: bytes, number: int, *, slug: str, title: str, html: str, day: date, language: str, own: str = ""
+) -> None:
+    """A page that is no letter, for whoever has its address. number: below 0, so that no edition has it. html and own:
+    as of publish_letter."""
+    text, summary = safe_html.read(html, phrases_override.words(language)["frame.picture"], own, title)
+    page = Page(slug=slug, place_id=uid, edition=number, title=title, html=text, day=day, language=language)
+    page.html_digest, page.listed, page.summary = signed_rows.digest(text), False, summary
+    with transaction.atomic(using="publicdb"):
+        _put(page)
+
+
 def list_letter(edition: int, listed: bool) -> None:
     """Puts the web copies of a letter into the archive, or leaves them to whoever has their address."""
     for page in signed_rows.ours(Page.objects.filter(edition=edition)):

@@ -71,6 +71,9 @@ rescue case answered {{case}} 1 --day 2026-02-03
 rescue case evidence {{case}} letter.md --words 'What they wrote'
 rescue case fetch {{case}} 1 --to evidence.md
 rescue case show {{case}}
+rescue case timeline {{case}} --language ru
+rescue case publish {{case}} timeline.txt --title 'What happened'
+rescue case unpublish {{case}}
 rescue case finish {{case}}
 rescue case providers
 !standing-copy add mailchimp --key-file password
@@ -252,6 +255,7 @@ def furnished(empty_house: House, names: NameServer) -> House:
     (house.folder / "out").mkdir()
     (house.folder / "letter.md").write_text("# Hello\n\nThe [whole story](https://lantern.example/story).\n")
     (house.folder / "back.eml").write_text("From: ada@reader.example\nSubject: Re: News\n\nThank you!\n")
+    (house.folder / "timeline.txt").write_text("2026-01-30 Our account was closed.\n")
     (house.folder / "some.txt").write_text("ada@lantern.example\nnobody@reader.example\n")
     (house.folder / "frame.html").write_text("<html><body><h1>Lantern</h1>{{ content }}</body></html>")
     people = ("erase", "object", *(f"reader{number}" for number in range(8)))

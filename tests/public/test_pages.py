@@ -580,3 +580,15 @@ def test_an_error_says_one_sentence_and_logs_only_where(
     assert len(ours) == 1
     assert "ada" not in ours[0]
     assert token() not in ours[0]
+
+
+def test_a_page_that_is_no_letter_is_read_by_its_address(lantern_place: bytes, reader: Client) -> None:
+    """As the timeline of a case about a closed account."""
+    html = "<ul><li><strong>22 November 2026</strong> Our account was closed. <script>alert(1)</script></li></ul>"
+    day = date(2026, 12, 3)
+    actions.publish_page(UID, -7, slug="0123abcd", title="What happened", html=html, day=day, language="en")
+    page = reader.get("/a/0123abcd").content.decode()
+    assert "<h1>What happened</h1>" in page and "22 November 2026" in page and "<script>alert" not in page
+    assert "What happened" not in reader.get("/a/").content.decode()
+    actions.withdraw_letter(-7)
+    assert reader.get("/a/0123abcd").status_code == 404

@@ -303,7 +303,7 @@ ADMINS_ALONE = {
     "routes", "edit-route", "remove-route", "sending-domain", "activate-keys", "rotate-keys", "remove-domain",
     "allow-domain", "spare-domain", "switch-domain",
     "breaches", "rescue-cases", "rescue-case", "rescue-sent", "rescue-answered", "rescue-evidence",
-    "rescue-evidence-file", "finish-rescue-case",
+    "rescue-evidence-file", "rescue-public", "finish-rescue-case",
     "list-retention", "remove-field", "decide-change", "sign-out-member", "forget-key",
     "lock-member", "unlock-member", "mailboxes", "edit-mailbox", "test-mailbox", "remove-mailbox",
     "pause-mailbox", "resume-mailbox",

@@ -155,3 +155,20 @@ def test_a_passed_deadline_is_on_the_first_page_of_admins(here: House, admin: Cl
 def test_what_providers_did_has_its_sources(here: House, admin: Client) -> None:
     page = admin.get(f"/o/{here.organization.slug}/privacy/providers/").content.decode()
     assert "Mailchimp" in page and "https://www.accessnow.org/mailchimp-is-still-silencing-activists-in-russia/" in page
+
+
+def test_a_public_page_is_proposed_edited_and_taken_down(here: House, admin: Client) -> None:
+    case = opened(here, admin)
+    page = admin.get(address(here, f"{case.pk}/"))
+    assert "Mailchimp closed our account." in page.context["timeline_form"].initial["lines"]
+    typed = {"title": "What happened", "lines": "2026-11-22 Our account was closed.", "language": "en"}
+    wrong = admin.post(address(here, f"{case.pk}/public"), {**typed, "lines": "Yesterday all was well."})
+    assert wrong.status_code == 422 and "Yesterday all was well." in wrong.content.decode()
+    assert "Line 1 needs a day" in wrong.content.decode()
+    admin.post(address(here, f"{case.pk}/public"), typed)
+    public = details_of(case_numbered(here.organization, case.pk)).public
+    assert public is not None and public.is_shown
+    assert f"/a/{public.slug}" in admin.get(address(here, f"{case.pk}/")).content.decode()
+    admin.post(address(here, f"{case.pk}/public"), {"withdraw": "1"})
+    public = details_of(case_numbered(here.organization, case.pk)).public
+    assert public is not None and not public.is_shown

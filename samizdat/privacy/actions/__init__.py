@@ -25,6 +25,8 @@ from samizdat.privacy.actions.rescue_cases import (
     note_answered,
     note_sent,
     open_case,
+    publish_timeline,
+    withdraw_timeline,
 )
 from samizdat.privacy.actions.retention import (
     ExpiringRows,
@@ -57,6 +59,7 @@ __all__ = [
     "note_sent",
     "open_case",
     "preview",
+    "publish_timeline",
     "remind",
     "retain",
     "retain_slice",
@@ -66,6 +69,7 @@ __all__ = [
     "take_back",
     "tell",
     "why_not_yet",
+    "withdraw_timeline",
     "work",
     "working",
     "write_breach",

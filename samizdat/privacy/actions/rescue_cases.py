@@ -1,6 +1,7 @@
 """A case about a closed account is opened, and what happens in it is written down beside it."""
 
 import hashlib
+import secrets
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime
@@ -11,6 +12,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from samizdat.accounts.models import Organization, Person
+from samizdat.accounts.sealed_settings import leading
 from samizdat.core.rescue.case import ClosedAccount
 from samizdat.core.rescue.requests import Sent
 from samizdat.events.actions import record
@@ -21,10 +23,12 @@ from samizdat.privacy.rescue_cases import (
     LONGEST,
     CaseDetails,
     EvidenceFile,
+    PublicTimeline,
     checked,
     details_of,
     evidence_place,
     kind_named,
+    timeline_lines,
 )
 from samizdat.vault import keyring
 
@@ -137,6 +141,37 @@ def finish_case(case: RescueCase, day: date, *, now: datetime, by: Person | None
     """Nothing more is asked for, and nobody is reminded. Everything stays. Errors: PrivacyError."""
     _check_days(now.date(), day, day)
     _change(case, "rescue_case.finished", lambda details: msgspec.structs.replace(details, finished=day), now, by)
+
+
+def publish_timeline(
+    case: RescueCase, title: str, text: str, language: str, *, now: datetime, by: Person | None = None
+) -> None:
+    """Shows these lines (rescue_cases.timeline_lines) on the public pages, under an address that stays the same; the
+    worker does it within seconds. Errors: PrivacyError.
+    """
+    title, lines = " ".join(title.split())[:LONGEST], timeline_lines(text)
+    if not title:
+        raise PrivacyError(_("Enter a title for the page."), "title")
+    if not leading(case.organization).public_url:
+        raise PrivacyError(_("Your public pages have no address yet. Set it under Settings."), "no_site")
+
+    def published(details: CaseDetails) -> CaseDetails:
+        slug = details.public.slug if details.public else secrets.token_hex(12)
+        public = PublicTimeline(slug, title, language, lines, now.date())
+        return msgspec.structs.replace(details, public=public)
+
+    _change(case, "rescue_case.published", published, now, by)
+
+
+def withdraw_timeline(case: RescueCase, *, now: datetime, by: Person | None = None) -> None:
+    """Takes the public page down. Its lines are kept in the case. Errors: PrivacyError."""
+
+    def withdrawn(details: CaseDetails) -> CaseDetails:
+        if details.public is None or not details.public.is_shown:
+            raise PrivacyError(_("This case has no public page."), "no_page")
+        return msgspec.structs.replace(details, public=msgspec.structs.replace(details.public, is_shown=False))
+
+    _change(case, "rescue_case.unpublished", withdrawn, now, by)
 
 
 def _with(rows: list[Sent], added: Sent) -> list[Sent]:

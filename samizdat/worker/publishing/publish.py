@@ -36,6 +36,7 @@ from samizdat.delivery.queries import nobody_got
 from samizdat.events.actions import detail_of, record
 from samizdat.events.models import Event
 from samizdat.logs import where_it_broke
+from samizdat.privacy.models import RescueCase
 from samizdat.publicdb import actions as publicdb
 from samizdat.publicdb import queries
 from samizdat.publicdb.models import Page, Site
@@ -377,7 +378,11 @@ def missing_places(now: datetime) -> int:
     there = {bytes(uid) for uid in Site.objects.values_list("uid", flat=True)}
     missing = [row for row in Organization.objects.filter(unlocked()) if bytes(row.uid) not in there]
     for organization in missing:
-        if Edition.objects.filter(organization=organization).exists():
+        of_it = (
+            Edition.objects.filter(organization=organization),
+            RescueCase.objects.filter(organization=organization),
+        )
+        if any(rows.exists() for rows in of_it):
             # Before it is known: a kill in between does this again, and again changes nothing.
             record("publicdb.lost", organization, now=now)
         _place(organization)

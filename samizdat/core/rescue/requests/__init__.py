@@ -13,7 +13,7 @@ from typing import Any
 from samizdat.core.dates import php_date, usual
 from samizdat.core.rescue.case import ClosedAccount, laws_for
 from samizdat.core.rescue.laws import LAWS, Law, document, due
-from samizdat.core.rescue.parties import company, holidays_at
+from samizdat.core.rescue.parties import PROVIDERS, company, holidays_at
 
 LANGUAGES = ("en", "ru")
 
@@ -137,6 +137,40 @@ def draft(
     lines += [words["references"], *_references(kind, applying, language)]
     text = "\n".join(lines) + "\n"
     return RequestText(kind.id, title, text, text.count(words["blank"]))
+
+
+def timeline_title(account: ClosedAccount, language: str) -> str:
+    """What a public page about a case is called."""
+    return str(_WORDS[language]["timeline"]["title"].format(company=_called(account)))
+
+
+def timeline(account: ClosedAccount, sent: Sequence[Sent], today: date, language: str) -> list[tuple[date, str]]:
+    """What happened, oldest first, in sentences that name nobody of the organization: a proposal for a public page.
+
+    Texts for subscribers to send are left out: who sends them is theirs to say.
+    """
+    words, company = _WORDS[language]["timeline"], _called(account)
+    lines = [(account.closed, words["closed"].format(company=company))]
+    for each in sent:
+        if KINDS[each.kind].by == "person":
+            continue
+        values = {"company": company, "label": label(each.kind, language)}
+        if KINDS[each.kind].to == "authority":
+            lines.append((each.sent, words["complained"]))
+            continue
+        lines.append((each.sent, words["sent"].format_map(values)))
+        until = deadline(account, each)
+        if each.answered is not None:
+            lines.append((each.answered, words["answered"].format_map(values)))
+        elif until is not None and until.at < today:
+            lines.append((until.at, words["due"].format_map(values)))
+    return sorted(lines, key=lambda line: line[0])
+
+
+def _called(account: ClosedAccount) -> str:
+    """The provider as people know it."""
+    known = PROVIDERS.get(account.provider)
+    return known.name if known else account.provider
 
 
 def _listed(inserts: Mapping[str, list[str]], paragraph: Mapping[str, Any]) -> list[str]:

@@ -106,3 +106,15 @@ class EvidenceForm(DeskForm):
 
     file = forms.FileField(label=lazy("File"), help_text=lazy("Up to 20 MB: a screenshot, an email, a document."))
     note = forms.CharField(label=lazy("What does it show?"), required=False, max_length=LONGEST)
+
+
+class TimelineForm(DeskForm):
+    """What the public reads of a case."""
+
+    title = forms.CharField(label=lazy("Title"), max_length=LONGEST)
+    lines = forms.CharField(
+        label=lazy("What happened"),
+        max_length=100_000,
+        widget=forms.Textarea(attrs={"rows": 8}),
+        help_text=lazy("One line for each day: 2026-12-03 What happened. Name nobody who could be in danger."),
+    )

@@ -21,10 +21,20 @@ from samizdat.privacy import actions
 from samizdat.privacy.actions.rescue_cases import LARGEST
 from samizdat.privacy.errors import PrivacyError
 from samizdat.privacy.models import RescueCase
-from samizdat.privacy.rescue_cases import CaseDetails, case_numbered, cases, details_of, draft, read_evidence
+from samizdat.privacy.rescue_cases import (
+    CaseDetails,
+    case_numbered,
+    cases,
+    details_of,
+    draft,
+    proposed_timeline,
+    public_address,
+    read_evidence,
+    timeline_text,
+)
 from samizdat.web.base_form import refuse
 from samizdat.web.permissions import ADMINS, deed, door, go
-from samizdat.web.privacy.forms.rescue_cases import AnswerForm, CaseForm, EvidenceForm, SentForm
+from samizdat.web.privacy.forms.rescue_cases import AnswerForm, CaseForm, EvidenceForm, SentForm, TimelineForm
 from samizdat.web.request import DeskRequest
 from samizdat.web.uploads import MemoryUploadHandler, handler_of, takes_files
 
@@ -82,8 +92,7 @@ def one_case(request: DeskRequest, case_id: int) -> HttpResponse:
     case = _of(request, case_id)
     details = details_of(case)
     before = details.account
-    known = asdict(before) | {"provider": _provider(before), "subscribers_in": _ticked(before.subscribers_in)}
-    form = CaseForm(request.POST or None, initial=known)
+    form = CaseForm(request.POST or None, initial=_known(before))
     if form.is_valid():
         try:
             account = _account(form.cleaned_data, request.organization.name)
@@ -95,6 +104,11 @@ def one_case(request: DeskRequest, case_id: int) -> HttpResponse:
             messages.success(request, _("Saved."))
             return go(request, "rescue-case", case_id)
     return _page(request, case, details, form)
+
+
+def _known(account: ClosedAccount) -> dict[str, Any]:
+    """What the form shows of it."""
+    return asdict(account) | {"provider": _provider(account), "subscribers_in": _ticked(account.subscribers_in)}
 
 
 def _ticked(countries: Sequence[str]) -> list[str]:
@@ -112,7 +126,13 @@ def _in_ticked(code: str, ticked: Sequence[str]) -> bool:
     return code in EEA and "EU" in ticked
 
 
-def _page(request: DeskRequest, case: RescueCase, details: CaseDetails, form: CaseForm) -> HttpResponse:
+def _page(
+    request: DeskRequest,
+    case: RescueCase,
+    details: CaseDetails,
+    form: CaseForm,
+    timeline_form: TimelineForm | None = None,
+) -> HttpResponse:
     today, language, ours = timezone.localdate(), _language(request), _ours()
     account = details.account
     page = {
@@ -132,10 +152,19 @@ def _page(request: DeskRequest, case: RescueCase, details: CaseDetails, form: Ca
         ],
         "authorities": [each for code, each in AUTHORITIES.items() if code == account.country],
         "evidence_form": EvidenceForm(),
+        "timeline_form": timeline_form or _timeline_form(case, today, language),
+        "public": details.public,
+        "public_address": public_address(case),
         "today": today,
         "law_of": LAW_OF,
     }
-    return render(request, "web/privacy/rescue_case.html", page, status=422 if form.errors else 200)
+    is_refused = bool(form.errors or (timeline_form and timeline_form.errors))
+    return render(request, "web/privacy/rescue_case.html", page, status=422 if is_refused else 200)
+
+
+def _timeline_form(case: RescueCase, today: date, language: str) -> TimelineForm:
+    title, lines = proposed_timeline(case, today, language)
+    return TimelineForm(initial={"title": title, "lines": timeline_text(lines)})
 
 
 def _provider(account: ClosedAccount) -> str:
@@ -228,6 +257,32 @@ def evidence_file(request: DeskRequest, case_id: int, file_number: int) -> HttpR
     response = HttpResponse(content, content_type="application/octet-stream")
     response["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(file.name, safe='')}"
     return response
+
+
+@deed(ADMINS)
+def publish_timeline(request: DeskRequest, case_id: int) -> HttpResponse:
+    """Shows what was written on a public page, or takes it down."""
+    case, form, now = _of(request, case_id), TimelineForm(request.POST), timezone.now()
+    try:
+        if "withdraw" in request.POST:
+            actions.withdraw_timeline(case, now=now, by=request.person)
+            messages.success(request, _("The public page is taken down."))
+            return go(request, "rescue-case", case_id)
+        if form.is_valid():
+            typed, language = form.cleaned_data, request.POST.get("language", "")
+            actions.publish_timeline(
+                case,
+                typed["title"],
+                typed["lines"],
+                language if language in requests.LANGUAGES else "en",
+                now=now,
+                by=request.person,
+            )
+            messages.success(request, _("Published. The page is there within seconds."))
+            return go(request, "rescue-case", case_id)
+    except PrivacyError as refused:
+        refuse(form, refused.code, refused)
+    return _page(request, case, details_of(case), CaseForm(initial=_known(details_of(case).account)), form)
 
 
 @deed(ADMINS)
