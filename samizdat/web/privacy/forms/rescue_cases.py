@@ -83,7 +83,7 @@ class CaseForm(DeskForm):
             offer(self, name, offered("–"))
 
 
-class SentForm(DeskForm):
+class RequestSentForm(DeskForm):
     """A request went out."""
 
     sent = forms.DateField(label=lazy("Sent on"), widget=_day())
@@ -95,7 +95,7 @@ class SentForm(DeskForm):
     )
 
 
-class AnswerForm(DeskForm):
+class RequestAnswerForm(DeskForm):
     """They answered."""
 
     answered = forms.DateField(label=lazy("Answered on"), widget=_day())

@@ -34,7 +34,13 @@ from samizdat.privacy.rescue_cases import (
 )
 from samizdat.web.base_form import refuse
 from samizdat.web.permissions import ADMINS, deed, door, go
-from samizdat.web.privacy.forms.rescue_cases import AnswerForm, CaseForm, EvidenceForm, SentForm, TimelineForm
+from samizdat.web.privacy.forms.rescue_cases import (
+    CaseForm,
+    EvidenceForm,
+    RequestAnswerForm,
+    RequestSentForm,
+    TimelineForm,
+)
 from samizdat.web.request import DeskRequest
 from samizdat.web.uploads import MemoryUploadHandler, handler_of, takes_files
 
@@ -175,7 +181,7 @@ def _provider(account: ClosedAccount) -> str:
 @deed(ADMINS)
 def case_sent(request: DeskRequest, case_id: int) -> HttpResponse:
     """A request went out."""
-    form = SentForm(request.POST)
+    form = RequestSentForm(request.POST)
     if not form.is_valid():
         return _refused(request, case_id, str(next(iter(form.errors.values()))[0]))
     typed = form.cleaned_data
@@ -198,7 +204,7 @@ def case_sent(request: DeskRequest, case_id: int) -> HttpResponse:
 def case_answered(request: DeskRequest, case_id: int) -> HttpResponse:
     """They answered, or said that they need longer."""
     extended = "extended" in request.POST
-    form = AnswerForm(request.POST)
+    form = RequestAnswerForm(request.POST)
     if not form.is_valid() and not extended:
         return _refused(request, case_id, str(next(iter(form.errors.values()))[0]))
     number = request.POST.get("request", "")
