@@ -261,6 +261,7 @@ privacy = [
         name="rescue-evidence-file",
     ),
     path("privacy/cases/<int:case_id>/public", rescue_cases.publish_timeline, name="rescue-public"),
+    path("privacy/cases/<int:case_id>/petition", rescue_cases.open_petition, name="rescue-petition"),
     path("privacy/cases/<int:case_id>/finish", rescue_cases.finish_case, name="finish-rescue-case"),
     path("privacy/providers/", rescue_cases.providers, name="rescue-providers"),
     path("privacy/breaches/<int:breach_id>/", breaches.breach, name="breach"),

@@ -85,7 +85,7 @@ def case_new(
 
 def _next(row: "RescueCase") -> list[str]:
     document = _document(row)
-    if not document["can_ask"]:
+    if not document["laws"]:
         return [
             "No law that Samizdat knows applies. Check the countries, or ask a lawyer. Access Now helps groups like "
             "yours: https://www.accessnow.org/help/"
@@ -279,9 +279,10 @@ def case_timeline(number: int, language: str) -> None:
 @click.argument("number", metavar="ID", type=int)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--title", help="Default: the one that `timeline` has.")
+@click.option("--signatures", is_flag=True, help="With how many signed the petition, and the names they chose to show.")
 @click.option("--language", type=click.Choice(requests.LANGUAGES), default="en", show_default=True)
 @common
-def case_publish(number: int, file: Path, title: str | None, language: str) -> None:
+def case_publish(number: int, file: Path, title: str | None, signatures: bool, language: str) -> None:
     """Show the lines of FILE on a public page: nothing else of a case is public. Each line begins with its day."""
     bootstrap.open_house()
     from samizdat.privacy import actions
@@ -293,7 +294,8 @@ def case_publish(number: int, file: Path, title: str | None, language: str) -> N
     if len(text) > LONGEST_FILE:
         raise CommandFailed(f"{file} is too long for a page. Shorten it.", "long_file")
     proposed, _lines = proposed_timeline(row, now.date(), language)
-    actions.publish_timeline(row, title or proposed, text.decode("utf-8-sig", "replace"), language, now=now)
+    lines = text.decode("utf-8-sig", "replace")
+    actions.publish_timeline(row, title or proposed, lines, language, signatures=signatures, now=now)
     address = public_address(case_numbered(bootstrap.organization(), number))
     say({"url": address}, f"Published: {address}", "The worker shows it within seconds.")
 
@@ -309,6 +311,29 @@ def case_unpublish(number: int) -> None:
 
     actions.withdraw_timeline(case_numbered(bootstrap.organization(), number), now=bootstrap.now())
     say({"url": ""}, "The public page is taken down.")
+
+
+@case.command("petition")
+@click.argument("number", metavar="ID", type=int)
+@click.option("--language", type=click.Choice(requests.LANGUAGES), default="en", show_default=True)
+@common
+def case_petition(number: int, language: str) -> None:
+    """Open a petition for signatures, or show how many signed. They sign on a form and confirm by email."""
+    bootstrap.open_house()
+    from samizdat.audience.actions import forms
+    from samizdat.privacy import actions
+    from samizdat.privacy.rescue_cases import case_numbered, details_of, signatures_of
+
+    organization = bootstrap.organization()
+    petition = actions.open_petition(case_numbered(organization, number), language, now=bootstrap.now())
+    row = case_numbered(organization, number)
+    signed, view = signatures_of(row, details_of(row)), forms.form_numbered(organization, petition.form)
+    slug = view.slug if view else ""
+    say(
+        {"form": slug, "count": signed.count, "names": signed.names},
+        f"{signed.count:,} signed and confirmed.",
+        f"They sign at: /f/{slug} on your public pages" if slug else "Its form is unpublished: nobody can sign.",
+    )
 
 
 @case.command("finish")

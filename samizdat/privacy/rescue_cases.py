@@ -6,12 +6,16 @@ Which laws apply, the words of requests and until when an answer is due follow f
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime
+from itertools import batched
 
 from django.utils.translation import gettext as _
 from msgspec import Struct
 
 from samizdat.accounts.models import Organization
 from samizdat.accounts.sealed_settings import leading
+from samizdat.audience import consent_writer
+from samizdat.audience.models import STATUSES, Subscriber, Subscription
+from samizdat.core.fields import YES, in_letter
 from samizdat.core.rescue import requests
 from samizdat.core.rescue.case import ClosedAccount
 from samizdat.core.rescue.requests import KINDS, Kind, RequestText, ResponseDeadline, Sent
@@ -23,6 +27,8 @@ from samizdat.vault import keyring
 LONGEST = 300
 # Of a line of its public page, and lines of one.
 LONGEST_LINE, MOST_LINES = 1_000, 200
+# Of a name in public, names of one petition, and signatories that are looked through for names.
+LONGEST_NAME, MOST_NAMES, MOST_READ = 80, 2_000, 50_000
 
 
 class EvidenceFile(Struct, frozen=True):
@@ -46,7 +52,8 @@ class TimelineLine(Struct, frozen=True):
 
 class PublicTimeline(Struct, frozen=True):
     """The public page of a case, as a person released it: nothing else of a case is ever public. `day`: when it was
-    last released; is_shown: False once it was taken down.
+    last released; is_shown: False once it was taken down; has_signatures: with how many signed the petition, and the
+    names of those who chose to show theirs.
     """
 
     slug: str
@@ -55,6 +62,16 @@ class PublicTimeline(Struct, frozen=True):
     lines: list[TimelineLine]
     day: date
     is_shown: bool = True
+    has_signatures: bool = False
+
+
+class Petition(Struct, frozen=True):
+    """Whoever signs is on a list of its own, by a form that asks them to confirm by email. Numbers of all of them."""
+
+    list: int
+    form: int
+    name: int
+    shown: int
 
 
 class CaseDetails(Struct, frozen=True, omit_defaults=True):
@@ -65,6 +82,7 @@ class CaseDetails(Struct, frozen=True, omit_defaults=True):
     evidence: list[EvidenceFile] = []
     finished: date | None = None
     public: PublicTimeline | None = None
+    petition: Petition | None = None
 
 
 class OpenRequest(Struct, frozen=True):
@@ -116,7 +134,9 @@ def draft(case: RescueCase, kind: Kind, today: date, language: str) -> RequestTe
     details = details_of(case)
     evidence = [f"{file.name}, {file.added:%Y-%m-%d %H:%M} UTC, SHA-256 {file.sha256}" for file in details.evidence]
     sent = [each for each in details.sent if KINDS[each.kind].to == "provider"]
-    return requests.draft(kind, details.account, today, language, sent, evidence)
+    signed = signatures_of(case, details)
+    lines = requests.signed_lines(signed.count, signed.names, language) if signed.count else ()
+    return requests.draft(kind, details.account, today, language, sent, evidence, lines)
 
 
 def open_requests(organization: Organization, today: date) -> Iterator[OpenRequest]:
@@ -134,6 +154,38 @@ def _open(case: RescueCase, details: CaseDetails, today: date) -> Iterator[OpenR
         over = sent.kind != "complaint" and until is not None and until.at < complained
         if until is not None and sent.answered is None and not over:
             yield OpenRequest(case, number, sent, until, (until.at - today).days)
+
+
+class Signatures(Struct, frozen=True):
+    """Who signed: how many confirmed it, and the names of those who chose to show theirs, in the order of signing."""
+
+    count: int = 0
+    names: list[str] = []
+
+
+def signatures_of(case: RescueCase, details: CaseDetails) -> Signatures:
+    """Those who confirmed by email and haven't left; whoever is erased is no longer among them."""
+    petition = details.petition
+    if petition is None:
+        return Signatures()
+    signed = Subscription.objects.filter(list=petition.list, list__organization=case.organization)
+    signed = signed.filter(status=STATUSES.index("subscribed"))
+    numbers = list(signed.order_by("since", "subscriber_id").values_list("subscriber_id", flat=True)[:MOST_READ])
+    names = [name for some in batched(numbers, 500) for name in _names(case, petition, some)]
+    return Signatures(signed.count(), names[:MOST_NAMES])
+
+
+def _names(case: RescueCase, petition: Petition, numbers: Sequence[int]) -> Iterator[str]:
+    """Strangers write them: none that leads anywhere, or is as long as a text."""
+    keys = keyring.keys(case.organization)
+    rows = Subscriber.objects.filter(organization=case.organization, pk__in=numbers)
+    known = {row.pk: row for row in rows}
+    for number in numbers:
+        if number in known:
+            values = consent_writer.values_of(keys, known[number])
+            name = in_letter(values.get(petition.name, ""))
+            if name and len(name) <= LONGEST_NAME and values.get(petition.shown) == YES:
+                yield name
 
 
 def proposed_timeline(case: RescueCase, today: date, language: str) -> tuple[str, list[TimelineLine]]:

@@ -204,14 +204,18 @@ def publish_letter(
 
 def publish_page(
     uid: bytes, number: int, *, slug: str, title: str, html: str, day: date, language: str, own: str = ""
-) -> None:
-    """A page that is no letter, for whoever has its address. number: below 0, so that no edition has it. html and own:
-    as of publish_letter."""
+) -> bool:
+    """A page that is no letter, for whoever has its address; False where it's there as it should be. number: below 0,
+    so that no edition has it. html and own: as of publish_letter."""
     text, summary = safe_html.read(html, phrases_override.words(language)["frame.picture"], own, title)
     page = Page(slug=slug, place_id=uid, edition=number, title=title, html=text, day=day, language=language)
     page.html_digest, page.listed, page.summary = signed_rows.digest(text), False, summary
     with transaction.atomic(using="publicdb"):
+        there = Page.objects.filter(slug=slug, place_id=uid, edition=number, title=title, day=day, language=language)
+        if any(row.html == text for row in signed_rows.ours(there)):
+            return False
         _put(page)
+    return True
 
 
 def list_letter(edition: int, listed: bool) -> None:

@@ -71,6 +71,7 @@ rescue case answered {{case}} 1 --day 2026-02-03
 rescue case evidence {{case}} letter.md --words 'What they wrote'
 rescue case fetch {{case}} 1 --to evidence.md
 rescue case show {{case}}
+rescue case petition {{case}}
 rescue case timeline {{case}} --language ru
 rescue case publish {{case}} timeline.txt --title 'What happened'
 rescue case unpublish {{case}}

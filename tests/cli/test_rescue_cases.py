@@ -29,7 +29,8 @@ def test_a_new_case_says_which_laws_apply_and_what_to_do_first(house: Any, numbe
 def test_where_no_law_applies_the_command_says_so_and_names_help(house: Any) -> None:
     said = house(*NEW, "--country", "RU", "--provider-country", "RU")
     assert said.code == 0 and "No law that Samizdat knows applies" in said.out and "accessnow.org" in said.out
-    refused = house("rescue", "case", "request", str(house.say("rescue", "case", "ls")["cases"][0]["id"]), "return")
+    number = str(house.say("rescue", "case", "ls")["cases"][0]["id"])
+    refused = house("rescue", "case", "request", number, "return")
     assert refused.code == 1 and "No law" in refused.err
 
 

@@ -172,3 +172,16 @@ def test_a_public_page_is_proposed_edited_and_taken_down(here: House, admin: Cli
     admin.post(address(here, f"{case.pk}/public"), {"withdraw": "1"})
     public = details_of(case_numbered(here.organization, case.pk)).public
     assert public is not None and not public.is_shown
+
+
+def test_a_petition_is_opened_and_shows_where_to_sign(here: House, admin: Client) -> None:
+    case = opened(here, admin)
+    assert "Open for signatures" in admin.get(address(here, f"{case.pk}/")).content.decode()
+    for _press in range(2):
+        admin.post(address(here, f"{case.pk}/petition"), {"language": "ru"})
+    page = admin.get(address(here, f"{case.pk}/"))
+    assert "/f/" in page.context["petition_form"] and "0 people signed" in page.content.decode()
+    typed = {"title": "What happened", "lines": "2026-11-22 Closed.", "language": "en", "signatures": "on"}
+    admin.post(address(here, f"{case.pk}/public"), typed)
+    public = details_of(case_numbered(here.organization, case.pk)).public
+    assert public is not None and public.has_signatures

@@ -6,16 +6,32 @@ from typing import Any
 import pytest
 
 from samizdat.accounts.actions import change_settings
+from samizdat.audience import actions as audience
+from samizdat.audience.actions import forms
+from samizdat.audience.models import List
+from samizdat.audience.queries import subscriber_at
 from samizdat.core.rescue.case import ClosedAccount
+from samizdat.core.rescue.requests import KINDS
 from samizdat.events.actions import record
+from samizdat.events.kinds import EventKind
+from samizdat.events.models import Event
 from samizdat.privacy import actions
 from samizdat.privacy.errors import PrivacyError
 from samizdat.privacy.models import RescueCase
-from samizdat.privacy.rescue_cases import case_numbered, proposed_timeline, public_address, timeline_text
+from samizdat.privacy.rescue_cases import (
+    Signatures,
+    case_numbered,
+    details_of,
+    draft,
+    proposed_timeline,
+    public_address,
+    signatures_of,
+    timeline_text,
+)
 from samizdat.publicdb.models import Page, Site
 from samizdat.publicdb.queries import letters, place
 from samizdat.publicdb.signed_rows import is_ours
-from samizdat.worker.publishing import publish
+from samizdat.worker.publishing import publish, rescue_cases
 from samizdat.worker.schedule import event_handlers
 from tests.conftest import NOW
 
@@ -127,3 +143,75 @@ def test_without_an_address_of_public_pages_nothing_is_published(lantern: Any) -
     opened = actions.open_case(lantern, ClosedAccount("mailchimp", NOW.date(), lantern.name), now=NOW)
     with pytest.raises(PrivacyError, match="no address"):
         actions.publish_timeline(opened, "What happened", LINES, "en", now=NOW)
+
+
+# -- petitions --------------------------------------------------------------------------------------------------------
+
+
+def signed(organization: Any, case: RescueCase, address: str, name: str, shown: str, *, confirmed: bool = True) -> Any:
+    petition = details_of(case_numbered(organization, case.pk)).petition
+    assert petition is not None
+    list_ = List.objects.select_related("organization").get(pk=petition.list)
+    values = {"SIGNAS": name, "SHOWNAME": shown}
+    row = audience.sign_up(organization, address, list_, wording="I sign.", now=NOW, values=values)
+    if confirmed:
+        audience.confirm(row, list_, now=NOW)
+    return row
+
+
+@pytest.fixture
+def petition(lantern: Any, case: RescueCase, monkeypatch: pytest.MonkeyPatch) -> RescueCase:
+    monkeypatch.setattr(rescue_cases, "_look", {"next": 0.0})
+    monkeypatch.setattr(rescue_cases, "EVERY", 0.0)
+    actions.open_petition(case, "en", now=NOW)
+    signed(lantern, case, "ada@reader.example", "Ada <b>Lovelace</b>", "yes")
+    signed(lantern, case, "boris@reader.example", "Boris", "no")
+    signed(lantern, case, "vera@reader.example", "Vera", "yes", confirmed=False)
+    signed(lantern, case, "spam@reader.example", "Buy at http://spam.example", "yes")
+    actions.publish_timeline(case, "What happened", LINES, "en", signatures=True, now=NOW)
+    follow()
+    return case_numbered(lantern, case.pk)
+
+
+def test_a_petition_is_a_list_with_a_form_and_is_opened_once(lantern: Any, case: RescueCase) -> None:
+    first = actions.open_petition(case, "en", now=NOW)
+    assert actions.open_petition(case, "ru", now=NOW) == first
+    form = forms.form_numbered(lantern, first.form)
+    assert form is not None
+    facts = forms.facts_of(form)
+    assert facts.lists == (first.list,) and facts.fields == (first.name, first.shown)
+    assert facts.required == () and "Mailchimp" in facts.intro and lantern.name in facts.wording
+    other = actions.open_case(lantern, ClosedAccount("mailchimp", NOW.date(), lantern.name), now=NOW)
+    second = actions.open_petition(other, "ru", now=NOW)
+    assert second.list != first.list and (second.name, second.shown) == (first.name, first.shown)
+
+
+def test_who_confirmed_counts_and_only_who_chose_it_is_named(lantern: Any, petition: RescueCase) -> None:
+    assert signatures_of(petition, details_of(petition)) == Signatures(3, ["Ada <b>Lovelace</b>"])
+    html = Page.objects.get().html
+    assert "Signed by: 3." in html and "Ada &lt;b&gt;Lovelace&lt;/b&gt;" in html
+    assert not any(word in html for word in ("Boris", "Vera", "spam.example", "reader.example"))
+    text = draft(petition, KINDS["collective"], NOW.date(), "en").text
+    assert "- Signed by: 3." in text and "- Among them: Ada <b>Lovelace</b>." in text and "Boris" not in text
+
+
+def test_somebody_who_is_erased_or_leaves_is_on_the_page_no_more(lantern: Any, petition: RescueCase) -> None:
+    signed(lantern, petition, "olga@reader.example", "Olga", "yes")
+    assert rescue_cases.signatures(NOW) == 1 and rescue_cases.signatures(NOW) == 0
+    assert "Olga" in Page.objects.get().html
+    audience.erase(lantern, address="ada@reader.example", now=NOW)
+    kinds: tuple[EventKind, ...] = ("subscriber.erased", "subscribers.erased")
+    assert all(rescue_cases.erased in event_handlers.FOLLOW_UPS[kind] for kind in kinds)
+    rescue_cases.erased(Event.objects.get(kind="subscriber.erased"), NOW)  # Another follow-up is no transaction's.
+    assert "Ada" not in Page.objects.get().html and "Olga" in Page.objects.get().html
+    list_ = List.objects.select_related("organization").get(pk=details_of(petition).petition.list)
+    audience.unsubscribe(subscriber_at(lantern, "olga@reader.example"), list_, now=NOW)
+    assert rescue_cases.signatures(NOW) == 1
+    assert "Olga" not in Page.objects.get().html and "Signed by: 2." in Page.objects.get().html
+
+
+def test_without_the_tick_a_page_says_nothing_of_signatories(lantern: Any, petition: RescueCase) -> None:
+    actions.publish_timeline(petition, "What happened", LINES, "en", now=NOW)
+    follow()
+    assert "Signed" not in Page.objects.get().html and "Ada" not in Page.objects.get().html
+    assert rescue_cases.signatures(NOW) == 0

@@ -25,6 +25,7 @@ from samizdat.privacy.actions.rescue_cases import (
     note_answered,
     note_sent,
     open_case,
+    open_petition,
     publish_timeline,
     withdraw_timeline,
 )
@@ -58,6 +59,7 @@ __all__ = [
     "note_breach",
     "note_sent",
     "open_case",
+    "open_petition",
     "preview",
     "publish_timeline",
     "remind",

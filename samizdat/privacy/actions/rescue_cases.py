@@ -13,6 +13,18 @@ from django.utils.translation import gettext as _
 
 from samizdat.accounts.models import Organization, Person
 from samizdat.accounts.sealed_settings import leading
+from samizdat.audience import queries as audience
+from samizdat.audience.actions.fields import FieldShape
+from samizdat.audience.actions.fields import add_field as new_field
+from samizdat.audience.actions.forms import (
+    LONGEST_INTRO,
+    LONGEST_TITLE,
+    LONGEST_WORDING,
+    FormFacts,
+    make_form,
+)
+from samizdat.audience.actions.lists import new_list
+from samizdat.core.rescue import requests
 from samizdat.core.rescue.case import ClosedAccount
 from samizdat.core.rescue.requests import Sent
 from samizdat.events.actions import record
@@ -23,6 +35,7 @@ from samizdat.privacy.rescue_cases import (
     LONGEST,
     CaseDetails,
     EvidenceFile,
+    Petition,
     PublicTimeline,
     checked,
     details_of,
@@ -143,11 +156,56 @@ def finish_case(case: RescueCase, day: date, *, now: datetime, by: Person | None
     _change(case, "rescue_case.finished", lambda details: msgspec.structs.replace(details, finished=day), now, by)
 
 
+def open_petition(case: RescueCase, language: str, *, now: datetime, by: Person | None = None) -> Petition:
+    """Makes a list and its form, on which people sign; they confirm by email as any subscriber does. A case that has
+    one keeps it. Errors: AudienceError, with its kinds.
+    """
+    with transaction.atomic():
+        case, details = _locked(case)
+        if details.petition is not None:
+            return details.petition
+        organization, words = case.organization, requests.petition_words(details.account, language)
+        fields = {field.tag: field.number for field in audience.fields(organization)}
+        name = fields.get("SIGNAS") or new_field(organization, "SIGNAS", words.name, now=now, by=by)
+        yes_or_no = FieldShape("yesno")
+        shown = fields.get("SHOWNAME") or new_field(
+            organization, "SHOWNAME", words.shown, now=now, by=by, shape=yes_or_no
+        )
+        taken = {row.name for row in audience.lists(organization, archived=True)}
+        named = words.list if words.list not in taken else f"{words.list} ({case.pk})"
+        signatories = new_list(organization, named, now=now, by=by)
+        form = make_form(
+            organization,
+            FormFacts(
+                title=words.form[:LONGEST_TITLE],
+                language=language,
+                lists=(signatories.pk,),
+                wording=words.wording[:LONGEST_WORDING],
+                intro=words.intro[:LONGEST_INTRO],
+                thanks=words.thanks,
+                fields=(name, shown),
+            ),
+            now=now,
+            by=by,
+        )
+        petition = Petition(signatories.pk, form.pk, name, shown)
+        _seal(case, msgspec.structs.replace(details, petition=petition))
+        record("rescue_case.petition_opened", organization, about=case.pk, by=by, now=now)
+    return petition
+
+
 def publish_timeline(
-    case: RescueCase, title: str, text: str, language: str, *, now: datetime, by: Person | None = None
+    case: RescueCase,
+    title: str,
+    text: str,
+    language: str,
+    *,
+    signatures: bool = False,
+    now: datetime,
+    by: Person | None = None,
 ) -> None:
     """Shows these lines (rescue_cases.timeline_lines) on the public pages, under an address that stays the same; the
-    worker does it within seconds. Errors: PrivacyError.
+    worker does it within seconds. signatures: with those of the petition. Errors: PrivacyError.
     """
     title, lines = " ".join(title.split())[:LONGEST], timeline_lines(text)
     if not title:
@@ -157,7 +215,7 @@ def publish_timeline(
 
     def published(details: CaseDetails) -> CaseDetails:
         slug = details.public.slug if details.public else secrets.token_hex(12)
-        public = PublicTimeline(slug, title, language, lines, now.date())
+        public = PublicTimeline(slug, title, language, lines, now.date(), has_signatures=signatures)
         return msgspec.structs.replace(details, public=public)
 
     _change(case, "rescue_case.published", published, now, by)

@@ -1,5 +1,6 @@
 """Public pages about closed accounts: what a person released of a case, and nothing else of it."""
 
+import time
 from datetime import datetime
 from html import escape
 
@@ -7,10 +8,16 @@ from django.utils.translation import override
 
 from samizdat import formatting
 from samizdat.accounts.sealed_settings import leading
+from samizdat.core.rescue import requests
 from samizdat.events.models import Event
 from samizdat.privacy.models import RescueCase
-from samizdat.privacy.rescue_cases import details_of
+from samizdat.privacy.rescue_cases import Signatures, details_of, signatures_of
 from samizdat.publicdb import actions as publicdb
+from samizdat.vault.locks import unlocked
+
+# Seconds between two looks at who signed.
+EVERY = 300.0
+_look = {"next": 0.0}
 
 
 def timeline(event: Event, now: datetime) -> None:
@@ -26,22 +33,48 @@ def all_timelines(event: Event, now: datetime) -> None:
         _show(case)
 
 
-def _show(case: RescueCase) -> None:
-    public, number = details_of(case).public, -case.pk
+def signatures(now: datetime) -> int:
+    """Pages with signatures are written again where those changed; how many. Someone who left or was erased is on none
+    by then. Looked at every EVERY seconds: a name may come from any form, import or erasing."""
+    if time.monotonic() < _look["next"]:
+        return 0
+    _look["next"] = time.monotonic() + EVERY
+    cases = RescueCase.objects.select_related("organization").filter(unlocked("organization__"))
+    return sum(_has_signatures(case) and _show(case) for case in cases)
+
+
+def erased(event: Event, now: datetime) -> None:
+    """Somebody was erased: their name is on no page of the organization any more."""
+    for case in RescueCase.objects.select_related("organization").filter(organization=event.organization):
+        if _has_signatures(case):
+            _show(case)
+
+
+def _has_signatures(case: RescueCase) -> bool:
+    public = details_of(case).public
+    return public is not None and public.is_shown and public.has_signatures
+
+
+def _show(case: RescueCase) -> bool:
+    """Whether its page wasn't there like that already."""
+    details = details_of(case)
+    public, number = details.public, -case.pk
     if public is None or not public.is_shown:
         publicdb.withdraw_letter(number)
-        return
+        return True
     with override(public.language):
         items = [
             f"<li><strong>{escape(formatting.shaped(line.day, 'day'))}</strong> {escape(line.text)}</li>"
             for line in public.lines
         ]
-    publicdb.publish_page(
+    signed = signatures_of(case, details) if public.has_signatures else Signatures()
+    lines = requests.signed_lines(signed.count, signed.names, public.language) if public.has_signatures else []
+    return publicdb.publish_page(
         bytes(case.organization.uid),
         number,
         slug=public.slug,
         title=public.title,
-        html=f"<ul>{''.join(items)}</ul>",
+        html=f"<ul>{''.join(items)}</ul>" + "".join(f"<p>{escape(line)}</p>" for line in lines),
         day=public.day,
         language=public.language,
         own=leading(case.organization).public_url,

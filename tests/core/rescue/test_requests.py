@@ -41,12 +41,12 @@ def _kinds(account: ClosedAccount) -> list[str]:
 def test_a_group_in_the_union_leans_on_the_gdpr_and_the_data_act() -> None:
     assert {"gdpr-processor", "gdpr-access", "data-act", "gl-25", "gl-27"} <= _laws(RIGA)
     assert "dsa-reasons" not in _laws(RIGA), "closed by sanctions, not over content or terms"
-    assert _kinds(RIGA) == ["keep", "return", "account", "sanctions", "subscriber", "complaint"]
+    assert _kinds(RIGA) == ["keep", "return", "account", "sanctions", "subscriber", "collective", "complaint"]
 
 
 def test_a_group_in_russia_at_an_american_provider_has_the_licenses_alone() -> None:
     assert _laws(MOSCOW) == {"gl-25", "gl-27"}
-    assert _kinds(MOSCOW) == ["sanctions"]
+    assert _kinds(MOSCOW) == ["sanctions", "collective"]
 
 
 def test_a_group_in_belarus_is_not_sent_to_a_license_for_russia() -> None:

@@ -78,9 +78,9 @@ def about(kind: str, language: str) -> str:
 
 
 def kinds_for(account: ClosedAccount) -> tuple[Kind, ...]:
-    """What can be asked for: at least one of its laws applies."""
+    """What can be asked for: one of its laws applies, or it needs none."""
     applying = {applied.law.id for applied in laws_for(account)}
-    return tuple(kind for kind in KINDS.values() if applying.intersection(kind.laws))
+    return tuple(kind for kind in KINDS.values() if not kind.laws or applying.intersection(kind.laws))
 
 
 def deadline(account: ClosedAccount, sent: Sent) -> ResponseDeadline | None:
@@ -105,19 +105,20 @@ def draft(
     language: str,
     sent: Sequence[Sent] = (),
     evidence: Sequence[str] = (),
-    recipient: str = "",
+    signed: Sequence[str] = (),
 ) -> RequestText:
     """The text of a request, as plain text with a line for each paragraph.
 
-    `evidence`: a line for each thing enclosed. What isn't known stands as a gap.
+    `evidence`: a line for each thing enclosed; `signed`: lines that say who signed. What isn't known stands as a gap.
     """
     words = _WORDS[language]
-    values = _values(kind, account, today, language, recipient)
+    values = _values(kind, account, today, language)
     applying = {applied.law.id for applied in laws_for(account)}
     inserts = {
         "lost": [words["lost"][name] for name in account.lost],
         "sent": [_sent_line(each, account, language) for each in sent] or [words["blank"]],
         "evidence": list(evidence) or [words["blank"]],
+        "signed": list(signed) or [words["blank"]],
     }
     title = words[kind.id]["title"].format_map(values)
     lines = [
@@ -134,9 +135,37 @@ def draft(
         if "law" not in paragraph or applying.intersection(paragraph["law"]):
             lines += [paragraph["say"].format_map(values), *_listed(inserts, paragraph), ""]
     lines += [words["answer"].format_map(values), "", words["closing"], values["signed"], ""]
-    lines += [words["references"], *_references(kind, applying, language)]
+    if references := _references(kind, applying, language):
+        lines += [words["references"], *references]
     text = "\n".join(lines) + "\n"
     return RequestText(kind.id, title, text, text.count(words["blank"]))
+
+
+@dataclass(frozen=True, slots=True)
+class PetitionWords:
+    """What a petition's list, form and fields are called, and what its form says."""
+
+    list: str
+    form: str
+    intro: str
+    wording: str
+    thanks: str
+    name: str
+    shown: str
+
+
+def petition_words(account: ClosedAccount, language: str) -> PetitionWords:
+    """In one language."""
+    values = {"company": _called(account), "organization": account.organization}
+    words = _WORDS[language]["petition"]
+    return PetitionWords(**{name: words[name].format_map(values) for name in PetitionWords.__slots__})
+
+
+def signed_lines(count: int, names: Sequence[str], language: str) -> list[str]:
+    """How many signed, and who of them shows their name."""
+    words = _WORDS[language]["petition"]
+    lines = [words["count"].format(count=f"{count:,}" if language == "en" else f"{count:,}".replace(",", "\u00a0"))]
+    return [*lines, words["names"].format(names=", ".join(names))] if names else lines
 
 
 def timeline_title(account: ClosedAccount, language: str) -> str:
@@ -182,13 +211,13 @@ def _references(kind: Kind, applying: set[str], language: str) -> list[str]:
     return [f"- {law.name[language]}: {law.source}" for law in used]
 
 
-def _values(kind: Kind, account: ClosedAccount, today: date, language: str, recipient: str) -> dict[str, str]:
+def _values(kind: Kind, account: ClosedAccount, today: date, language: str) -> dict[str, str]:
     """What stands for each placeholder; what isn't known is a gap."""
     blank = _WORDS[language]["blank"]
     known = {
         "organization": account.organization,
         "company": company(account.provider),
-        "recipient": recipient or (company(account.provider) if kind.to == "provider" else account.authority),
+        "recipient": company(account.provider) if kind.to == "provider" else account.authority,
         "account": account.account,
         "owner": account.owner,
         "closed": _day(account.closed, language),

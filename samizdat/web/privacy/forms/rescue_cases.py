@@ -118,3 +118,6 @@ class TimelineForm(DeskForm):
         widget=forms.Textarea(attrs={"rows": 8}),
         help_text=lazy("One line for each day: 2026-12-03 What happened. Name nobody who could be in danger."),
     )
+    signatures = forms.BooleanField(
+        label=lazy("Show how many signed the petition, and the names of those who chose to show theirs"), required=False
+    )

@@ -13,6 +13,9 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from samizdat.accounts.sealed_settings import leading
+from samizdat.audience.actions import forms
+from samizdat.audience.errors import AudienceError
 from samizdat.core.rescue import requests
 from samizdat.core.rescue.case import EEA, LOST, ClosedAccount, laws_for
 from samizdat.core.rescue.laws import LAW_OF
@@ -30,6 +33,7 @@ from samizdat.privacy.rescue_cases import (
     proposed_timeline,
     public_address,
     read_evidence,
+    signatures_of,
     timeline_text,
 )
 from samizdat.web.base_form import refuse
@@ -160,6 +164,9 @@ def _page(
         "evidence_form": EvidenceForm(),
         "timeline_form": timeline_form or _timeline_form(case, today, language),
         "public": details.public,
+        "petition": details.petition,
+        "petition_form": _petition_form(request, details),
+        "signed": signatures_of(case, details),
         "public_address": public_address(case),
         "today": today,
         "law_of": LAW_OF,
@@ -168,9 +175,22 @@ def _page(
     return render(request, "web/privacy/rescue_case.html", page, status=422 if is_refused else 200)
 
 
+def _petition_form(request: DeskRequest, details: CaseDetails) -> str:
+    """The address at which people sign; "" where nobody can."""
+    if details.petition is None:
+        return ""
+    view = forms.form_numbered(request.organization, details.petition.form)
+    site = leading(request.organization).public_url
+    return f"{site}/f/{view.slug}" if view is not None and site else ""
+
+
 def _timeline_form(case: RescueCase, today: date, language: str) -> TimelineForm:
     title, lines = proposed_timeline(case, today, language)
-    return TimelineForm(initial={"title": title, "lines": timeline_text(lines)})
+    public = details_of(case).public
+    with_signatures = public is not None and public.has_signatures
+    return TimelineForm(
+        initial={"title": title, "lines": timeline_text(lines), "signatures": with_signatures},
+    )
 
 
 def _provider(account: ClosedAccount) -> str:
@@ -281,6 +301,7 @@ def publish_timeline(request: DeskRequest, case_id: int) -> HttpResponse:
                 typed["title"],
                 typed["lines"],
                 language if language in requests.LANGUAGES else "en",
+                signatures=typed["signatures"],
                 now=now,
                 by=request.person,
             )
@@ -289,6 +310,19 @@ def publish_timeline(request: DeskRequest, case_id: int) -> HttpResponse:
     except PrivacyError as refused:
         refuse(form, refused.code, refused)
     return _page(request, case, details_of(case), CaseForm(initial=_known(details_of(case).account)), form)
+
+
+@deed(ADMINS)
+def open_petition(request: DeskRequest, case_id: int) -> HttpResponse:
+    """A list and its form, on which people sign."""
+    language = request.POST.get("language", "")
+    language = language if language in requests.LANGUAGES else "en"
+    try:
+        actions.open_petition(_of(request, case_id), language, now=timezone.now(), by=request.person)
+    except AudienceError as refused:
+        return _refused(request, case_id, str(refused))
+    messages.success(request, _("The petition is open for signatures. Share the address of its form."))
+    return go(request, "rescue-case", case_id)
 
 
 @deed(ADMINS)
