@@ -75,6 +75,7 @@ BOUND = {
     "delivery.routedomain.answer_sealed": "route and domain, by which the row is found",
     "delivery.chunk.digest_sealed": "edition and position, of which there is one chunk",
     "campaigns.approval.yes_sealed": "the campaign, of which there is one row",
+    "privacy.rescueevidencepiece.blob": "case and number of the piece",
 }
 
 # The records of one reader may change places: rows are numbered by the database, in slices of 5,000. The digest holds
@@ -110,8 +111,6 @@ READ = {
     "portability.accountcopy.progress_sealed",
     "portability.accountcopypiece.blob",  # Copy, section and number of the piece.
     "portability.exportpiece.blob",  # Export and number of the piece.
-    "privacy.rescuecase.details_sealed",
-    "privacy.rescueevidencepiece.blob",  # Case and number of the piece.
 }
 
 

@@ -59,6 +59,7 @@ OURS = {
     "picture.data": "a picture",
     "picture.thumb": "a picture",
     "recipientkey.key": "a key",
+    "rescueevidencepiece.blob": "a file, handed out as it came and shown by no page",
     "mailbox.settings": "an address and a password, which is shown nowhere",
     "seed mailbox.settings": "an address and a password, which is shown nowhere",
     "route.settings": "an address and a password, which is shown nowhere",
@@ -96,12 +97,12 @@ CODES = {
 
 
 # Kinds of answers that no browser takes for a page: all are sent with `nosniff`.
-PLAIN = ("application/json", "text/markdown", "text/css", "text/javascript", "image/")
+PLAIN = ("application/json", "application/octet-stream", "text/markdown", "text/css", "text/javascript", "image/")
 
 
 def _columns(names: set[str]) -> set[str]:
     """Without what is a row's own in them: the import of a piece, the address of a picture, the edition of a chunk."""
-    own = re.compile(r"^(importpiece\.blob|picture\.\w+?|chunk\.digest)(\d+| .*)$")
+    own = re.compile(r"^(importpiece\.blob|rescueevidencepiece\.blob|picture\.\w+?|chunk\.digest)(\d+| .*)$")
     return {own.sub(r"\1", name) for name in names}
 
 

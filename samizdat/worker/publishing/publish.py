@@ -378,11 +378,8 @@ def missing_places(now: datetime) -> int:
     there = {bytes(uid) for uid in Site.objects.values_list("uid", flat=True)}
     missing = [row for row in Organization.objects.filter(unlocked()) if bytes(row.uid) not in there]
     for organization in missing:
-        of_it = (
-            Edition.objects.filter(organization=organization),
-            RescueCase.objects.filter(organization=organization),
-        )
-        if any(rows.exists() for rows in of_it):
+        has_letters = Edition.objects.filter(organization=organization).exists()
+        if has_letters or RescueCase.objects.filter(organization=organization).exists():
             # Before it is known: a kill in between does this again, and again changes nothing.
             record("publicdb.lost", organization, now=now)
         _place(organization)

@@ -68,7 +68,7 @@ def _show(case: RescueCase) -> bool:
             for line in public.lines
         ]
     signed = signatures_of(case, details) if public.has_signatures else Signatures()
-    lines = requests.signed_lines(signed.count, signed.names, public.language) if public.has_signatures else []
+    lines = requests.signed_lines(signed.count, signed.names, public.language) if signed.count else []
     return publicdb.publish_page(
         bytes(case.organization.uid),
         number,
