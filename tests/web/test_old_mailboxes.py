@@ -91,7 +91,10 @@ def test_what_proves_nothing_is_said_and_nothing_is_kept(
     assert (row.state, row.problem) == ("failed", code)
     assert not ImportPiece.objects.filter(import_run=row).exists()
     assert read_report(row).failed.code == code
-    assert words in _page(here, editor, row)
+    page = _page(here, editor, row)
+    assert words in page
+    again = reverse("old-mailboxes", args=[here.organization.slug])
+    assert f'class="btn tiny" href="{again}"' in page, "they choose again where they were"
 
 
 def test_a_form_without_an_address_or_a_file_says_so(here: House, editor: Client) -> None:
