@@ -1,8 +1,9 @@
-"""Django finds the tables by this, and imports which addresses were planted in exports."""
+"""Django finds the tables by this, imports which addresses were planted in exports, and remote checks what the desk
+asks of accounts elsewhere."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.apps import AppConfig
 
@@ -17,8 +18,16 @@ class PortabilityConfig(AppConfig):
 
     def ready(self) -> None:
         from samizdat.audience.imports import planted_addresses
+        from samizdat.delivery.actions import remote_checks
 
         planted_addresses.register(_planted, _turned_up)
+        remote_checks.register(_remote_checks)
+
+
+def _remote_checks() -> Mapping[str, Any]:
+    from samizdat.portability.account_copies import adding
+
+    return adding.KINDS
 
 
 def _planted(organization: "Organization") -> frozenset[bytes]:

@@ -1,13 +1,17 @@
 """The page *Standing copies*: what would be lost if an account elsewhere were closed now."""
 
+import html
 import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.test import Client
 
 from samizdat import dbclock, plugins
+from samizdat.delivery.actions import remote_checks
+from samizdat.delivery.models import RemoteCheck
 from samizdat.portability.account_copies import actions, copying
 from samizdat.portability.models import AccountCopy
 from tests.fakes.mailchimp_account import CLOSE, KEY, FakeAccount, MailchimpServer
@@ -38,7 +42,43 @@ def run(row: AccountCopy) -> None:
 
 def test_without_a_copy_it_says_what_it_is_for_and_how_to_begin(here: House, desk: Desk) -> None:
     shown = text(desk("admin"), here)
-    assert "No account is being copied" in shown and "samizdat standing-copy add mailchimp" in shown
+    assert "No account is being copied" in shown and "create an API key there" in shown and "Brevo" in shown
+
+
+@pytest.fixture
+def here_is(fake: MailchimpServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service is asked at our own server."""
+    monkeypatch.setattr(actions, "add", partial(actions.add, endpoint=fake.endpoint))
+
+
+def typed(client: Client, here: House, key: str) -> str:
+    """What the page says once the worker has asked the service with this key."""
+    where = f"/o/{here.organization.slug}/standing-copies/"
+    client.post(where, {"service": "mailchimp", "key": key})
+    question = RemoteCheck.objects.get()
+    assert key.encode() not in bytes(question.asked_sealed)
+    remote_checks.answer_all(here.organization.pk, dbclock.asked)
+    seen = client.get(f"/o/{here.organization.slug}/remote-checks/{question.pk}", follow=True)
+    assert not RemoteCheck.objects.exists(), "it held the key"
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", html.unescape(seen.content.decode())))
+
+
+@pytest.mark.usefixtures("no_worker", "here_is")
+def test_an_account_is_added_by_its_key(here: House, desk: Desk) -> None:
+    client = desk("admin")
+    seen = typed(client, here, KEY)
+    assert "Lantern is added: 100 contacts" in seen and "being copied for the first time" in seen and KEY not in seen
+    assert "This account is already being copied" in typed(client, here, KEY)
+    assert AccountCopy.objects.count() == 1
+
+
+@pytest.mark.usefixtures("no_worker", "here_is")
+def test_a_key_that_is_none_or_is_refused_gets_a_sentence(here: House, desk: Desk, fake: MailchimpServer) -> None:
+    client = desk("admin")
+    assert "This isn’t an API key of Mailchimp" in typed(client, here, "password")
+    fake.account.close()
+    assert "has closed or blocked this account" in typed(client, here, KEY)
+    assert not AccountCopy.objects.exists()
 
 
 def test_before_the_first_run_everything_would_be_lost_and_afterwards_what_nobody_can_copy(
@@ -50,6 +90,7 @@ def test_before_the_first_run_everything_would_be_lost_and_afterwards_what_nobod
     run(row)
     shown = text(desk("admin"), here)
     assert "up to date" in shown and "Contacts 100 100 0" in shown and "Campaigns 5 5 0" in shown
+    assert "Never copied: surveys, sign-up forms, the design of templates" in shown
     assert "Automations 1 0 1" in shown and "Landing pages 2 0 2" in shown
     assert f"samizdat standing-copy restore {row.pk}" in shown
 

@@ -112,6 +112,8 @@ class BaseAccount:
     sections: ClassVar[Sequence[str]] = ()
     # Whether it can be asked for contacts that were changed since a time. Else everybody is asked for each night.
     tells_changes: ClassVar[bool] = True
+    # What the account has and the copy never does: codes, for the page that says what would be lost.
+    lacks: ClassVar[Sequence[str]] = ()
     # Whether an account at the service itself was read by this code, or only one that we play ourselves.
     tried: ClassVar[bool] = False
 

@@ -30,6 +30,7 @@ class BrevoAccount(HttpAccount):
     key_example = "xkeysib-0123…cdef"
     key_help = "In Brevo under SMTP & API, API keys."
     sections = ("lists", "fields", "contacts")
+    lacks = ("unlisted", "times", "campaigns", "templates", "files", "automations", "forms")
     key_shape = re.compile(r"[0-9A-Za-z_-]{20,200}")
     host = "api.brevo.com"
 

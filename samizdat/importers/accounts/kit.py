@@ -28,6 +28,7 @@ class KitAccount(HttpAccount):
     key_example = "kit_0123…cdef"
     key_help = "In Kit under Settings, Developer, API keys (V4)."
     sections = ("fields", "contacts")
+    lacks = ("tags", "times", "campaigns", "templates", "files", "automations", "forms")
     tells_changes = False
     key_shape = re.compile(r"[0-9A-Za-z_-]{16,200}")
     host = "api.kit.com"

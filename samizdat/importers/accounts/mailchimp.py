@@ -62,6 +62,7 @@ class MailchimpAccount(HttpAccount):
     key_example = "0123…cdef-us21"
     key_help = "In Mailchimp under Profile, Extras, API keys. It can’t be limited: keep it as safe as your password."
     sections = SECTIONS
+    lacks = ("surveys", "forms", "designs")
     key_shape = re.compile(r"[0-9A-Za-z]{10,80}-([a-z]{2}\d{1,4})")
 
     def __init__(self, settings: AccountSettings) -> None:

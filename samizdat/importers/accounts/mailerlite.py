@@ -30,6 +30,7 @@ class MailerLiteAccount(HttpAccount):
     key_example = "eyJ0…"
     key_help = "In MailerLite under Integrations, MailerLite API."
     sections = ("fields", "tags", "contacts")
+    lacks = ("campaigns", "templates", "files", "automations", "forms")
     tells_changes = False
     key_shape = re.compile(r"[0-9A-Za-z._-]{16,4000}")
     host = "connect.mailerlite.com"

@@ -6,6 +6,7 @@ from typing import Unpack
 from django import forms
 from django.utils.translation import gettext_lazy as lazy
 
+from samizdat import plugins
 from samizdat.audience.filters import Filter
 from samizdat.audience.queries.lists import ListView
 from samizdat.audience.segments.lookup import SavedSegment
@@ -148,3 +149,19 @@ class SecretForm(DeskForm):
             "It opens the file once and isn’t stored."
         ),
     )
+
+
+class AccountCopyForm(DeskForm):
+    """An account elsewhere that is to be copied."""
+
+    service = forms.ChoiceField(label=lazy("Service"))
+    key = forms.CharField(
+        label=lazy("API key"),
+        help_text=lazy("Help says where each service creates it."),
+        max_length=4_000,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off", "spellcheck": "false", "class": "mono"}),
+    )
+
+    def __init__(self, data: FormData = None, files: FormFiles = None, **options: Unpack[FormOptions]) -> None:
+        super().__init__(data, files, **options)
+        offer(self, "service", sorted((kind.name, kind.label) for kind in plugins.account_kinds().values()))

@@ -1,5 +1,6 @@
 """What the page *Standing copies* says of each: what is there, what is here, and what would be lost now."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -7,12 +8,12 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
+from samizdat import plugins
 from samizdat.accounts.models import Organization
 from samizdat.core.crypto.seal import SealError
 from samizdat.portability.account_copies import pieces
-from samizdat.portability.account_copies.records import CopyProgress, copies_of, progress_of, settings_of
+from samizdat.portability.account_copies.records import CopyProgress, CopySettings, copies_of, opened
 from samizdat.portability.models import AccountCopy
-from samizdat.vault.errors import VaultError
 from samizdat.web.templatetags.desk import moment
 
 # Copied each night, and some hours more.
@@ -22,6 +23,26 @@ SECTIONS: dict[str, Promise] = {
     "templates": lazy("Templates"),
     "files": lazy("Images and files"),
     "reports": lazy("Reports (totals)"),
+}
+# What the account has and is never copied: `lacks` of importers/accounts.
+LACKS: dict[str, Promise] = {
+    "unlisted": lazy("contacts that are on no list"),
+    "times": lazy("when somebody agreed or unsubscribed"),
+    "tags": lazy("tags"),
+    "campaigns": lazy("campaigns"),
+    "templates": lazy("templates"),
+    "designs": lazy("the design of templates"),
+    "files": lazy("images and files"),
+    "automations": lazy("automations"),
+    "forms": lazy("sign-up forms"),
+    "surveys": lazy("surveys"),
+}
+# What stays out of the copy, by the kind.
+LEFT_OUT: dict[str, Promise] = {
+    "donor_fields": lazy("fields that show who donates or is a member"),
+    "donor_tags": lazy("tags that show who donates or is a member"),
+    "donor_groups": lazy("groups that show who donates or is a member"),
+    "no_address": lazy("contacts without an email address"),
 }
 # What no interface gives.
 UNCOPIED: dict[str, Promise] = {"automations": lazy("Automations"), "landing_pages": lazy("Landing pages")}
@@ -42,7 +63,8 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class AccountCopyView:
-    """state, word: how it is. problem: what the service answered instead; refused: since when it does."""
+    """state, word: how it is. problem: what the service answered instead; refused: since when it does. lacks: what is
+    never copied; left_out: what stayed out, and how much of it. asked: when the service said how much there is."""
 
     number: int
     account: str
@@ -53,6 +75,9 @@ class AccountCopyView:
     refused: datetime | None = None
     finished: datetime | None = None
     comparisons: tuple[Comparison, ...] = ()
+    lacks: tuple[str, ...] = ()
+    left_out: tuple[tuple[str, int], ...] = ()
+    asked: datetime | None = None
     is_broken: bool = False
 
 
@@ -61,22 +86,30 @@ def views(organization: Organization, now: datetime) -> list[AccountCopyView]:
 
 
 def _view(row: AccountCopy, now: datetime) -> AccountCopyView:
-    try:
-        settings, progress = settings_of(row), progress_of(row)
-        comparisons = (_contacts(progress), *_things(row, progress), *_uncopied(progress))
-    except (SealError, VaultError):
-        return AccountCopyView(row.pk, "", "", "stop", _("can’t be opened"), is_broken=True)
+    known = opened(row)
+    with suppress(SealError):
+        if known is not None:
+            return _opened(row, *known, now)
+    return AccountCopyView(row.pk, "", "", "stop", _("can’t be opened"), is_broken=True)
+
+
+def _opened(row: AccountCopy, settings: CopySettings, progress: CopyProgress, now: datetime) -> AccountCopyView:
+    """Errors: SealError, of what was copied."""
     state, word = _state(progress, now)
+    kind = plugins.account_kinds().get(settings.service)
     return AccountCopyView(
         row.pk,
         settings.title or settings.label,
         settings.label,
         state,
         word,
-        progress.problem.sentence if progress.problem.code else "",
+        progress.problem.sentence,
         progress.refused,
         progress.finished,
-        comparisons,
+        (_contacts(progress), *_things(row, progress), *_uncopied(progress)),
+        tuple(str(LACKS.get(code, code)) for code in (kind.lacks if kind else ())),
+        tuple((str(LEFT_OUT.get(code, code)), many) for code, many in progress.left_out.items() if many),
+        progress.began or row.created,
     )
 
 

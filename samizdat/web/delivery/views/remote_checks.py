@@ -13,6 +13,7 @@ from samizdat.delivery.actions import remote_checks
 from samizdat.delivery.models import RemoteCheck
 from samizdat.web.campaigns.views import compose
 from samizdat.web.delivery.views import domains, mailboxes, routes, seeds
+from samizdat.web.exports.views import standing_copies
 from samizdat.web.permissions import EVERYONE, door
 from samizdat.web.request import DeskRequest
 from samizdat.web.settings.views import backups
@@ -29,6 +30,7 @@ TELL: dict[str, Callable[[Any, RemoteCheck, dict[str, Any]], HttpResponse | None
     "mailbox": mailboxes.tell_mailbox,
     "seed": seeds.tell_seed,
     "place": backups.tell_place,
+    "account-copy": standing_copies.tell_added,
     # Their pages show what is kept of the answer.
     "health": lambda _request, _question, _answer: None,
     "sender": lambda _request, _question, _answer: None,

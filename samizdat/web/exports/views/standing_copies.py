@@ -1,15 +1,51 @@
-"""Standing copies of accounts elsewhere: what would be lost if one were closed now."""
+"""Standing copies of accounts elsewhere: added, and what would be lost if one were closed now."""
 
+from typing import Any
+
+from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
 
 from samizdat import dbclock
+from samizdat.delivery.actions import remote_checks
+from samizdat.delivery.models import RemoteCheck
+from samizdat.web.base_form import refuse
 from samizdat.web.exports import standing_copies as shown
-from samizdat.web.permissions import ADMINS, door
+from samizdat.web.exports.forms import AccountCopyForm
+from samizdat.web.permissions import ADMINS, address, door
+from samizdat.web.remote_checks import ask
 from samizdat.web.request import DeskRequest
+from samizdat.web.templatetags.desk import count
 
 
-@door(see=ADMINS)
+@door(see=ADMINS, do=ADMINS)
 def standing_copies(request: DeskRequest) -> HttpResponse:
-    views = shown.views(request.organization, dbclock.asked())
-    return render(request, "web/exports/standing_copies.html", {"copies": views})
+    """POST has the worker ask the service with the key that was typed, and adds the account where it lets us in."""
+    if request.method != "POST":
+        return _page(request, AccountCopyForm(initial={"service": "mailchimp"}))
+    form = AccountCopyForm(request.POST)
+    if not form.is_valid():
+        return _page(request, form)
+    return ask(request, "account-copy", 0, address(request.organization, "standing-copies"), **form.cleaned_data)
+
+
+def tell_added(request: DeskRequest, question: RemoteCheck, answer: dict[str, Any]) -> HttpResponse | None:
+    """The service stays chosen where it did not let us in; the key is asked for anew."""
+    service = remote_checks.words_of(question)["service"]
+    question.delete()  # It holds the key.
+    if "problem" not in answer:
+        sentence = _("%(account)s is added: %(contacts)s contacts. The worker copies it now, and then each night.")
+        values = {"account": answer["account"] or service, "contacts": count(answer["contacts"])}
+        messages.success(request, sentence % values)
+        return None
+    form = AccountCopyForm({"service": service})
+    form.full_clean()
+    form.errors.pop("key", None)
+    refuse(form, "key", answer["problem"])
+    return _page(request, form)
+
+
+def _page(request: DeskRequest, form: AccountCopyForm) -> HttpResponse:
+    facts = {"copies": shown.views(request.organization, dbclock.asked()), "form": form}
+    return render(request, "web/exports/standing_copies.html", facts, status=422 if form.errors else 200)
