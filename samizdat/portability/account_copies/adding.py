@@ -19,4 +19,4 @@ def _add(question: RemoteCheck, words: dict[str, Any], now: datetime) -> dict[st
     return {"account": settings_of(row).title, "contacts": progress_of(row).totals.contacts}
 
 
-KINDS = {"account-copy": _add}
+KINDS = {"account": _add}

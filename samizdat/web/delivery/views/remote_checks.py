@@ -30,7 +30,7 @@ TELL: dict[str, Callable[[Any, RemoteCheck, dict[str, Any]], HttpResponse | None
     "mailbox": mailboxes.tell_mailbox,
     "seed": seeds.tell_seed,
     "place": backups.tell_place,
-    "account-copy": standing_copies.tell_added,
+    "account": standing_copies.tell_added,
     # Their pages show what is kept of the answer.
     "health": lambda _request, _question, _answer: None,
     "sender": lambda _request, _question, _answer: None,

@@ -27,7 +27,7 @@ def standing_copies(request: DeskRequest) -> HttpResponse:
     form = AccountCopyForm(request.POST)
     if not form.is_valid():
         return _page(request, form)
-    return ask(request, "account-copy", 0, address(request.organization, "standing-copies"), **form.cleaned_data)
+    return ask(request, "account", 0, address(request.organization, "standing-copies"), **form.cleaned_data)
 
 
 def tell_added(request: DeskRequest, question: RemoteCheck, answer: dict[str, Any]) -> HttpResponse | None:
