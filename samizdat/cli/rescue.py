@@ -147,8 +147,13 @@ def rescue_show(number: int, status: str | None) -> None:
 
 @rescue.command("confirm")
 @click.argument("number", type=int)
+@click.option(
+    "--with-left-out",
+    is_flag=True,
+    help="Import those without a proven sign-up too, with no consent, so that you can ask them once.",
+)
 @common
-def rescue_confirm(number: int) -> None:
+def rescue_confirm(number: int, with_left_out: bool) -> None:
     """Import a proposal, as it was shown."""
     bootstrap.open_house()
     from samizdat.incoming.evidence import proposal
@@ -156,8 +161,43 @@ def rescue_confirm(number: int) -> None:
     row = proposal.waiting(bootstrap.organization(), number)
     counts = Counter(cells[1] for cells in proposal.rows_of(row))
     confirm(f"Import proposal {number}, with {counts['subscribed']:,} who get your emails again?")
-    run = proposal.confirm(row, now=bootstrap.now)
+    run = proposal.confirm(row, now=bootstrap.now, with_left_out=with_left_out)
     _say_result(number, run)
+
+
+@rescue.command("ask")
+@click.option("--list", "name", required=True, metavar="NAME", help="The list that they were imported into.")
+@click.option(
+    "--most", type=click.IntRange(1), default=100, show_default=True, metavar="NUMBER", help="Ask at most so many now."
+)
+@common
+def rescue_ask(name: str, most: int) -> None:
+    """Ask those without a proven sign-up once whether they want your emails.
+
+    It asks those whom you imported with the file left-out.csv of a proposal. Each gets one email with a link; only who
+    confirms gets your emails.
+    """
+    bootstrap.open_house()
+    from samizdat.accounts.sealed_settings import leading
+    from samizdat.audience.actions.ask_once import ask_once
+    from samizdat.audience.queries import list_named
+    from samizdat.delivery import service_senders
+    from samizdat.incoming.evidence.proposal import ASK_TAG
+
+    organization = bootstrap.organization()
+    mailing_list = list_named(organization, name)
+    if service_senders.sender_for(mailing_list) is None or not leading(organization).public_url:
+        raise CommandFailed(
+            "The email has no sender or no public address yet. Set a sender for the list and the address of your "
+            "public pages first.",
+            "no_sender",
+        )
+    confirm(f"Email up to {most:,} people of {name} who never agreed, once each?")
+    result = ask_once(mailing_list, ASK_TAG, most, now=bootstrap.now())
+    lines = [f"{result.asked:,} will be asked by email.", f"{result.waiting:,} haven't been asked yet."]
+    if result.waiting and not result.asked:
+        lines.append("A list asks at most 500 people a day, so that providers take your emails. Continue tomorrow.")
+    say({"asked": result.asked, "not_asked": result.waiting, "asked_today": result.today}, *lines)
 
 
 def _say_result(number: int, run: "Import") -> None:

@@ -77,6 +77,7 @@ rescue case publish {{case}} timeline.txt --title 'What happened'
 rescue case unpublish {{case}}
 rescue case finish {{case}}
 rescue case providers
+!rescue ask --list Letter
 !standing-copy add mailchimp --key-file password
 standing-copy status
 !standing-copy run

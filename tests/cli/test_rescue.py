@@ -128,3 +128,16 @@ def test_what_proves_nothing_is_no_proposal(house: Any, letter: str, tmp_path: P
     missing = house(*words[:2], str(tmp_path / "none.mbox"), *words[3:])
     assert missing.code == 1 and "There's no file" in missing.err
     assert house(*words[:-2]).code == 2
+
+
+def test_those_without_a_proven_yes_are_asked_once(house: Any, letter: str, words: tuple[str, ...]) -> None:
+    Path(words[2]).write_bytes(MAILBOX.replace(b"@reader.example", b"@asked.example"))
+    proposal = str(house.say(*words)["proposal"])
+    came = house.say("rescue", "confirm", proposal, "--with-left-out")
+    assert (came["added"], came["subscribed"]) == (7, 1)
+    for address in ("vera@asked.example", "fake@asked.example"):
+        card = house.say("subscribers", "show", address)
+        assert (card["lists"][0]["status"], card["lists"][0]["may"]) == ("nonsubscribed", False)
+        assert "ask-once" in card["tags"]
+    unset = house("rescue", "ask", "--list", letter, "--json")
+    assert (unset.code, unset.json["error"]) == (1, "no_sender")

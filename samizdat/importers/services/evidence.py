@@ -20,6 +20,7 @@ class EvidenceImporter(Service):
         "Left": ("left_time", ""),
         "Bounced": ("clean_time", ""),
         "Evidence": ("notes", ""),
+        "Tags": ("tags", ""),
         "Record": ("out", ""),
     }
     words = {

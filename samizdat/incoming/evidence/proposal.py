@@ -27,7 +27,9 @@ from samizdat.vault import keyring
 
 SOURCE = "evidence"
 FILES = ("evidence.csv", "left-out.csv")
-HEADING = ("Email address", "Status", "Agreed", "Left", "Bounced", "Evidence", "Record")
+HEADING = ("Email address", "Status", "Agreed", "Left", "Bounced", "Evidence", "Tags", "Record")
+# Of those whom audience/actions/ask_once may ask: nobody left them out, and nothing proves a yes or a no.
+ASK_TAG = "ask-once"
 MOST_ENTRIES = 12  # of an address that are written out
 MOST_KEPT = 30  # of an address that a person can look at
 
@@ -159,8 +161,15 @@ def waiting(organization: Organization, number: int) -> Import:
     return row
 
 
-def confirm(row: Import, *, now: Clock, by: Person | None = None) -> Import:
-    """Brings it in. Where it takes many off lists, an admin has to approve it first. Errors: ImportRefused."""
+def confirm(row: Import, *, now: Clock, by: Person | None = None, with_left_out: bool = False) -> Import:
+    """Brings it in. Where it takes many off lists, an admin has to approve it first. with_left_out: also those of whom
+    nothing proves a yes, who have no consent then. Errors: ImportRefused."""
+    if with_left_out:
+        document = actions.read_plan(row)
+        assert document.plan is not None
+        files = [replace(file, use=True) for file in document.plan.files]
+        plan = ImportPlan(document.plan.source, files)
+        actions.change_plan(row, plan, basis=document.basis, options=document.options)
     if not actions.read_plan(row).is_shown:
         row = actions.inspect(row.pk, now=now)
     row = actions.start(row, now=now(), by=by)
@@ -183,12 +192,16 @@ def _table(addresses: Iterable[AddressEvidence]) -> Iterator[bytes]:
         shown += [f"set by hand: {WORDS[address.choice]}"] if address.choice else []
         left = max(address.last("unsubscribed"), address.last("complained"))
         days = address.last("subscribed"), left, address.last("cleaned")
-        writer.writerow((address.address, address.status, *days, "; ".join(shown), _record(address)))
+        writer.writerow((address.address, address.status, *days, "; ".join(shown), _tag(address), _record(address)))
         if held.tell() >= uploads.PIECE:
             yield held.getvalue().encode()
             held.seek(0)
             held.truncate()
     yield held.getvalue().encode()
+
+
+def _tag(address: AddressEvidence) -> str:
+    return ASK_TAG if address.status in ("unproven", "wrote") else ""
 
 
 def _record(address: AddressEvidence) -> str:

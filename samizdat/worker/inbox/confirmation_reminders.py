@@ -57,6 +57,7 @@ def mail(event: Event, now: datetime) -> None:
         token,
         phrases_override.words_to(subscriber.language, leading(organization).language),
         appeals,
+        rebuilt=bool(detail.get("rebuilt")),
     )
     publicdb.set_token_state(token, "pending-asks" if appeals else "pending")
     outcome = service_mail.send(organization, sender, to, subject, text, now)

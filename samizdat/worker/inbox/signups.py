@@ -347,15 +347,26 @@ def _waiting(appeals: str) -> str:
 
 
 def composed(
-    organization: Organization, name: str, token: str, words: PhraseTable, appeals: str = "", *, by_reply: bool = False
+    organization: Organization,
+    name: str,
+    token: str,
+    words: PhraseTable,
+    appeals: str = "",
+    *,
+    by_reply: bool = False,
+    rebuilt: bool = False,
 ) -> tuple[str, str]:
-    """(subject, text) of the mail. appeals: the words of the box that was ticked. by_reply: an answer confirms too."""
+    """(subject, text) of the mail. appeals: the words of the box that was ticked. by_reply: an answer confirms too.
+    rebuilt: nobody signed up, they are asked once (audience/actions/ask_once)."""
     asked = [
         words["confirm.asked"] % {"list": name},
         *([words["confirm.appeals"] % {"words": appeals}] * bool(appeals)),
+        words["confirm.press"],
     ]
+    if rebuilt:
+        asked = [words["confirm.rebuilt"] % {"list": name}]
     link_ = f"{leading(organization).public_url}/c/{token}"
     reply = [words["confirm.reply"]] * by_reply
-    text = "\n\n".join((*asked, words["confirm.press"], link_, *reply, words["confirm.otherwise"]))
+    text = "\n\n".join((*asked, link_, *reply, words["confirm.otherwise"]))
     subject = words["confirm.subject"] % {"list": service_mail.one_line(name)}
     return subject, f"{text}\n"
