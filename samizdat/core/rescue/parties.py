@@ -10,7 +10,7 @@ from samizdat.core.rescue.deadlines import holidays_of
 from samizdat.core.rescue.laws import document
 
 # What a line says that a provider did, so that a page can sort by it.
-DEEDS = ("closed", "promised", "silent", "stayed", "returned")
+DEEDS = ("closed", "promised", "silent", "stayed", "returned", "serves")
 
 
 @dataclass(frozen=True, slots=True)

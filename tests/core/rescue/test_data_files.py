@@ -50,7 +50,7 @@ def test_what_a_provider_did_has_a_day_and_a_source(provider: parties.Provider) 
     assert provider.lines, "a provider without a line says nothing"
     assert [line.day for line in provider.lines] == sorted(line.day for line in provider.lines)
     for line in provider.lines:
-        assert re.fullmatch(r"20\d\d(-\d\d(-\d\d)?)?", line.day)
+        assert re.fullmatch(r"(19|20)\d\d(-\d\d(-\d\d)?)?", line.day)
         assert line.did in parties.DEEDS
         assert line.says["en"] and line.says["ru"]
         assert _is_address(line.source)
