@@ -1,6 +1,8 @@
 """rescue case: an account that a provider closed, what the law says, requests with deadlines, and evidence."""
 
 import os
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,42 +47,79 @@ def case() -> None:
     """Ask a provider that closed your account for your data: requests by law, deadlines, evidence."""
 
 
+def _facts[Command: Callable[..., Any]](command: Command) -> Command:
+    """The options that say what is known of a closed account; None where nobody said."""
+    for option in (
+        click.option(
+            "--lost", type=click.Choice(LOST), multiple=True, help="What you lost. Once for each. Default: all."
+        ),
+        click.option("--reason", type=click.Choice(REASONS), help="Which reason the provider gave."),
+        click.option(
+            "--subscribers-in",
+            type=COUNTRY,
+            multiple=True,
+            help="Where subscribers live: a country, or EU. Once for each.",
+        ),
+        click.option("--owner-country", type=COUNTRY, help="Where the person lives who opened the account."),
+        click.option("--country", type=COUNTRY, help="Where your organization is."),
+        click.option(
+            "--provider-country", type=COUNTRY, help="Where the provider is. Default: as in `providers`, else US."
+        ),
+        click.option("--signed", type=NAME, metavar="NAME", help="Who signs the requests."),
+        click.option("--reply-to", type=ADDRESS, metavar="ADDRESS", help="Where the provider should answer."),
+        click.option("--owner", type=ADDRESS, metavar="ADDRESS", help="The address it was registered with."),
+        click.option("--account", type=NAME, metavar="NAME", help="Name or number of the account at the provider."),
+        click.option("--authority", metavar="NAME", help="Authority to complain to. Default: that of your country."),
+    ):
+        command = option(command)
+    return command
+
+
 @case.command("new")
 @click.option("--provider", required=True, metavar="NAME", help="Who closed it: a name of `providers`, or another one.")
 @click.option("--closed", required=True, type=DAY, help="The day on which it was closed.")
-@click.option("--account", type=NAME, default="", metavar="NAME", help="Name or number of the account at the provider.")
-@click.option("--owner", type=ADDRESS, default="", metavar="ADDRESS", help="The address it was registered with.")
-@click.option("--reply-to", type=ADDRESS, default="", metavar="ADDRESS", help="Where the provider should answer.")
-@click.option("--signed", type=NAME, default="", metavar="NAME", help="Who signs the requests.")
-@click.option("--provider-country", type=COUNTRY, help="Where the provider is. Default: as in `providers`, else US.")
-@click.option("--country", type=COUNTRY, default="", help="Where your organization is.")
-@click.option("--owner-country", type=COUNTRY, default="", help="Where the person lives who opened the account.")
-@click.option(
-    "--subscribers-in", type=COUNTRY, multiple=True, help="Where subscribers live: a country, or EU. Once for each."
-)
-@click.option("--reason", type=click.Choice(REASONS), default="none", help="Which reason the provider gave.")
-@click.option("--lost", type=click.Choice(LOST), multiple=True, help="What you lost. Once for each. Default: all.")
+@_facts
 @common
-def case_new(
-    provider: str, closed: datetime, provider_country: str | None, lost: tuple[str, ...], **known: Any
-) -> None:
+def case_new(provider: str, closed: datetime, **facts: Any) -> None:
     """Open a case. Everything in it is stored encrypted. `-` in place of an address or name asks for it."""
     bootstrap.open_house()
     from samizdat.privacy import actions
 
-    organization = bootstrap.organization()
-    listed = provider_named(provider)
+    organization, listed = bootstrap.organization(), provider_named(provider)
     account = ClosedAccount(
         provider=listed.id if listed else provider,
         closed=closed.date(),
         organization=organization.name,
-        provider_country=provider_country or (listed.country if listed else "US"),
-        authority=authority_of(known["country"], *known["subscribers_in"]),
-        lost=lost or LOST,
-        **known,
+        provider_country=listed.country if listed else "US",
     )
-    opened = actions.open_case(organization, account, now=bootstrap.now())
+    opened = actions.open_case(organization, _changed(account, facts), now=bootstrap.now())
     say(_document(opened), f"Case {opened.pk} opened.", *_next(opened))
+
+
+def _changed(account: ClosedAccount, facts: dict[str, Any]) -> ClosedAccount:
+    """With what was said; the authority follows from the countries, unless somebody named one."""
+    changed = replace(account, **{name: value for name, value in facts.items() if value not in (None, ())})
+    if changed.authority in ("", authority_of(account.country, *account.subscribers_in)):
+        return replace(changed, authority=authority_of(changed.country, *changed.subscribers_in))
+    return changed
+
+
+@case.command("set")
+@click.argument("number", metavar="ID", type=int)
+@click.option("--closed", type=DAY, help="The day on which it was closed.")
+@_facts
+@common
+def case_set(number: int, closed: datetime | None, **facts: Any) -> None:
+    """Change what is known of a closed account; the rest stays. `-` in place of an address or name asks for it."""
+    bootstrap.open_house()
+    from samizdat.privacy import actions
+    from samizdat.privacy.rescue_cases import case_numbered, details_of
+
+    row = case_numbered(bootstrap.organization(), number)
+    before = details_of(row).account
+    account = _changed(replace(before, closed=closed.date() if closed else before.closed), facts)
+    actions.change_case(row, account, now=bootstrap.now())
+    say(_document(case_numbered(bootstrap.organization(), number)), f"Case {number} changed.")
 
 
 def _next(row: "RescueCase") -> list[str]:

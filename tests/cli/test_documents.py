@@ -64,6 +64,7 @@ rescue confirm {{proposal}}
 rescue case ls
 rescue case new --provider mailchimp --closed 2026-01-30 --country LV --reply-to clara@lantern.example
 rescue case ls
+rescue case set {{case}} --reason terms
 rescue case request {{case}} return
 rescue case request {{case}} complaint --language ru --to complaint.txt
 rescue case sent {{case}} return --day 2026-02-02

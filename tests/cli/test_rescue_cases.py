@@ -26,6 +26,17 @@ def test_a_new_case_says_which_laws_apply_and_what_to_do_first(house: Any, numbe
     assert "not legal advice" in house("rescue", "case", "show", number).out
 
 
+def test_what_is_known_later_is_set_and_the_rest_stays(house: Any, number: str) -> None:
+    house.say("rescue", "case", "set", number, "--signed", "-", "--country", "DE", feed="Clara\n")
+    shown = house.say("rescue", "case", "show", number)
+    assert shown["authority"].startswith("Bundesbeauftragte"), "of the new country, since nobody named one"
+    text = house.say("rescue", "case", "request", number, "account")["text"]
+    assert "Clara" in text and "clara@lantern.example" in text and "lantern" in text
+    house.say("rescue", "case", "set", number, "--authority", "Datu valsts inspekcija", "--closed", f"{TODAY}")
+    again = house.say("rescue", "case", "set", number, "--country", "EE")
+    assert (again["authority"], again["closed"]) == ("Datu valsts inspekcija", f"{TODAY}")
+
+
 def test_where_no_law_applies_the_command_says_so_and_names_help(house: Any) -> None:
     said = house(*NEW, "--country", "RU", "--provider-country", "RU")
     assert said.code == 0 and "No law that Samizdat knows applies" in said.out and "accessnow.org" in said.out
