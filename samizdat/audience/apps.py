@@ -20,7 +20,7 @@ class AudienceConfig(AppConfig):
         from samizdat.core.segment import registry
         from samizdat.events import chain
 
-        chain.register("audience_consentrecord", b"C", "consent records")
+        chain.register("audience_consentrecord", b"C", closed_by="chain")
         pending_changes.guard_where(sql.has_subscribers)
         pending_changes.register(_kinds)
         registry.register(_conditions)

@@ -72,10 +72,12 @@ RENEWALS: tuple[Renewal, ...] = (*dict.fromkeys(chain.from_iterable(BY_PURPOSE.v
 
 
 def marks() -> Marks:
-    """purpose -> the highest row that the present key checks."""
+    """purpose -> the highest row that the present key checks. Of "chain" that of consent records, whose own key senders
+    may not have."""
     newest = Event.objects.select_related("organization").order_by("-id").iterator(chunk_size=100)
     log = next((event.pk for event in newest if is_genuine(event)), 0)
-    return {"log": log, "consent records": _newest_record()}
+    record = _newest_record()
+    return {"log": log, "consent records": record, "chain": record}
 
 
 def _newest_record() -> int:

@@ -29,8 +29,8 @@ from samizdat.vault.keyring import HasKeys
 
 # Table -> the byte that stands for it in every link.
 TABLES = {"events_event": b"E"}
-# Table -> the purpose of the keys of its digests.
-_PURPOSES = {"events_event": "log"}
+# Table -> the purpose whose former key tells its highest row of then. Senders walk the chain and may have it.
+_CLOSED_BY = {"events_event": "log"}
 
 # Rows of one transaction: SQLite's lock is held for about 50 ms.
 SLICE = 5000
@@ -44,9 +44,9 @@ _position = struct.Struct(">Q")
 Contents = Callable[[HasKeys, list[int]], list[int]]
 
 
-def register(table: str, byte: bytes, purpose: str) -> None:
-    """By an app whose rows are chained as well, when Django starts; the byte stays for ever."""
-    TABLES[table], _PURPOSES[table] = byte, purpose
+def register(table: str, byte: bytes, closed_by: str) -> None:
+    """By an app whose rows are chained as well, when Django starts; the byte stays for ever. closed_by: as above."""
+    TABLES[table], _CLOSED_BY[table] = byte, closed_by
 
 
 # Why a place does not fit; of several at one place the first of these is told. "place": a row outside of the chain.
@@ -84,7 +84,7 @@ def append(limit: int = SLICE) -> int:
 def _closed(table: str) -> int:
     """The number up to which no row is linked any more; -2**63 before the instance key was ever replaced. renew() has
     linked all that were there: whoever has a former key makes digests of them, in numbers that no row has."""
-    former = keyring.former(_PURPOSES[table])
+    former = keyring.former(_CLOSED_BY[table])
     return former[0].through if former else -(1 << 63)
 
 

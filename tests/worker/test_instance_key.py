@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -13,8 +14,10 @@ import pytest
 from samizdat.cli.instance_key import is_in_memory, is_mounted
 from samizdat.vault.sources.key_file import read_key_file
 from tests import warm
+from tests.smtp_server import ScriptedServer
 from tests.worker.conftest import ROOT, Instance, until
 from tests.worker.test_key_locks import CLI
+from tests.worker.test_machines import RELEASE
 
 ROTATE = (*CLI, "keys", "rotate", "instance", "--yes")
 
@@ -56,6 +59,39 @@ def test_serve_goes_on_with_the_new_key_and_what_was_linked_before_works(peopled
     peopled.start()
     peopled.run(*CLI, "list", "ls")
     assert "Traceback" not in peopled.log.read_text()
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    with ScriptedServer(latency=0.02) as running:
+        yield running
+
+
+def test_a_campaign_goes_on_with_the_new_key_and_so_does_the_next(instance: Instance, server: ScriptedServer) -> None:
+    people = 300
+    first = instance.python(RELEASE.format(people=people, url=server.url, connections=1))
+    instance.start()
+    until(lambda: len(server.messages) > 20)
+    instance.run(*ROTATE)
+    until(lambda: campaign_state(instance, first) == "finished")
+    assert len(server.counts()) == len(server.messages) == people
+    second = instance.python(RELEASE_ANOTHER)
+    until(lambda: campaign_state(instance, second) == "finished")
+    assert len(server.messages) == 2 * people
+
+
+RELEASE_ANOTHER = """
+from samizdat.accounts.models import Organization
+from samizdat.audience.models import List
+from tests.delivery.conftest import House
+house = House.__new__(House)
+house.organization, house.list, house.domain = Organization.objects.get(), List.objects.get(), "lantern.example"
+print(json.dumps(house.released().pk))
+"""
+
+
+def campaign_state(instance: Instance, campaign: int) -> str:
+    return str(json.loads(instance.run(*CLI, "campaign", "status", str(campaign), "--json"))["state"])
 
 
 @pytest.mark.parametrize(
@@ -258,6 +294,8 @@ def breaks():
     if len(calls) == 2:
         raise RuntimeError("not now")
     signs()
+    if len(calls) == 3:
+        print("signed after all", flush=True)
 supervisor.instance_exchange.sign_public_rows = breaks
 """
 
@@ -269,6 +307,7 @@ def test_serve_goes_on_although_it_could_not_at_first(peopled: Instance) -> None
     until(lambda: {"desk", "worker", "sender"} <= {*peopled.children()})
     assert not {*before["worker"]} & {*peopled.children()["worker"]}
     assert "can't go on with the present instance key" in peopled.log.read_text()
+    until(lambda: "signed after all" in peopled.log.read_text())
     peopled.run(*CLI, "list", "ls")
     until(lambda: peopled.ask(f"/u/{peopled.made['token']}")[0] == 200)
 

@@ -48,7 +48,7 @@ from samizdat.delivery.sealed_chunks import ConditionMasks
 from samizdat.delivery.sending_row import FIELDS, SendingRow
 from samizdat.publicdb import actions as publicdb
 from samizdat.vault import keyring
-from samizdat.vault.errors import OrganizationLocked, VaultError
+from samizdat.vault.errors import KeyServiceStopped, KeyServiceUnreachable, OrganizationLocked, VaultError
 from samizdat.vault.locks import numbers as locked_ones
 from samizdat.vault.locks import unlocked
 
@@ -387,7 +387,7 @@ class Claimer:
             opened = entry[0] if entry and is_kept else open_edition(edition, variant)
         except Edition.DoesNotExist:
             return None  # Paused and taken back since the last look around.
-        except OrganizationLocked:
+        except (OrganizationLocked, KeyServiceStopped, KeyServiceUnreachable):
             return None  # Since then, too.
         except (VaultError, seal.SealError, ValueError, LookupError) as error:
             log.error("An edition cannot be opened (%s). Its campaign is paused.", type(error).__name__)
@@ -567,7 +567,7 @@ class Claimer:
                 left = until - time.monotonic()
                 if left > 0:
                     standing = release_log.standing_in_whole_log(editions[edition], left)
-            except OrganizationLocked:
+            except (OrganizationLocked, KeyServiceStopped, KeyServiceUnreachable):
                 pass  # Since we looked.
             except (VaultError, seal.SealError, KeyError):  # Nobody can say it now.
                 standing = release_log.ReleaseStanding(goes=False, finished=False)
