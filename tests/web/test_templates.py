@@ -11,7 +11,7 @@ WEB = SAMIZDAT / "web"
 TEMPLATES = sorted((WEB / "templates").rglob("*.html"))
 ALL = sorted(path for app in ("web", "public", "privacy") for path in (SAMIZDAT / app / "templates").rglob("*.html"))
 # Things that are the same in every language.
-SAME = {"samizdat", "Samizdat", "CSV", "HTML", "Markdown", "EMAIL", "Ctrl S", "Ctrl Enter", "Ctrl", "FNAME"}
+SAME = {"samizdat", "Samizdat", "CSV", "HTML", "Markdown", "EMAIL", "Ctrl S", "Ctrl Enter", "Ctrl", "FNAME", "SHA"}
 
 
 # A sentence for translators cannot be broken: it stands on a line of its own, however long it is.

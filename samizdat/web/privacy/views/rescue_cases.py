@@ -48,13 +48,16 @@ from samizdat.web.privacy.forms.rescue_cases import (
 from samizdat.web.request import DeskRequest
 from samizdat.web.uploads import MemoryUploadHandler, handler_of, takes_files
 
+# Who helps groups under attack, in several languages, at any hour.
+HELP = ("Access Now", "https://www.accessnow.org/help/")
+
 
 @door(see=ADMINS, do=ADMINS)
 def all_cases(request: DeskRequest) -> HttpResponse:
     """Those that were opened, and the form for a new one."""
     form = CaseForm(request.POST or None)
     if form.is_valid():
-        account = _account(form.cleaned_data, request.organization.name)
+        account = _account(form.cleaned_data, leading(request.organization).name)
         try:
             case = actions.open_case(request.organization, account, now=timezone.now(), by=request.person)
         except PrivacyError as refused:
@@ -105,7 +108,7 @@ def one_case(request: DeskRequest, case_id: int) -> HttpResponse:
     form = CaseForm(request.POST or None, initial=_known(before))
     if form.is_valid():
         try:
-            account = _account(form.cleaned_data, request.organization.name)
+            account = _account(form.cleaned_data, leading(request.organization).name)
             account = replace(account, subscribers_in=_countries(account.subscribers_in, before.subscribers_in))
             actions.change_case(case, account, now=timezone.now(), by=request.person)
         except PrivacyError as refused:
@@ -170,6 +173,8 @@ def _page(
         "public_address": public_address(case),
         "today": today,
         "law_of": LAW_OF,
+        "help_name": HELP[0],
+        "help_site": HELP[1],
     }
     is_refused = bool(form.errors or (timeline_form and timeline_form.errors))
     return render(request, "web/privacy/rescue_case.html", page, status=422 if is_refused else 200)
