@@ -52,11 +52,12 @@ def tag_indices(keys: OrganizationKeys, name: str) -> list[bytes]:
 
 
 def tags_for(organization: Organization, keys: OrganizationKeys, names: Iterable[str]) -> dict[str, int]:
-    """Name -> id; missing ones are made. Errors: ImportRefused when there would be too many."""
-    names = list(names)
+    """Name -> id; missing ones are made, called as whoever names them first writes them. Errors: ImportRefused when
+    there would be too many."""
+    names = list(dict.fromkeys(names))
     for left in (2, 1, 0):  # Somebody else may make the same tag at this moment: then theirs is found.
         by_name, wrong = _found(organization, keys, names)
-        missing = {tag_indices(keys, name)[0]: name for name in names if name not in by_name}
+        missing = {tag_indices(keys, name)[0]: name for name in reversed(names) if name not in by_name}
         if not missing:
             return by_name
         if Tag.objects.filter(organization=organization, removed=False).count() + len(missing) > MOST_TAGS:

@@ -267,7 +267,8 @@ class _Upserts:
         status, may, _day = consent_records.verdict_of(fact, list_id, self._now, None)
         bulk_insert.insert_subscriptions([(id, list_id, status, may, today) for id, _row in people])
         bulk_insert.insert_consent([record for id, row in people for record in self._records(id, row, today)])
-        names = {name for _id, row in people for name in _tags(row)}
+        rows = sorted((row for _id, row in people), key=_place)
+        names = [name for row in rows for name in _tags(row)]
         by_name = tags_and_fields.tags_for(self._organization, self._keys, names) if names else {}
         totals = ListTotals(today, _WAY)
         tagged = [(id, sorted({by_name[name] for name in _tags(row)})) for id, row in people]
@@ -286,6 +287,10 @@ class _Upserts:
 
 def _values(row: _Row) -> dict[str, str]:
     return {tag: text for tag, text in row.wanted.values.items() if text}
+
+
+def _place(row: _Row) -> int:
+    return row.place
 
 
 def _tags(row: _Row) -> Sequence[str]:
