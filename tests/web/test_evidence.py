@@ -68,6 +68,7 @@ def test_each_address_stands_with_its_emails(here: House, editor: Client, row: I
     overview = editor.get(reverse("import", args=[here.organization.slug, row.pk])).content.decode()
     assert address_of(here, row) in overview
     assert "Match columns" not in overview
+    assert "People without a proven sign-up" in overview and "left-out.csv" not in overview
 
 
 def test_a_status_and_an_address_narrow_it_down(here: House, editor: Client, row: Import) -> None:

@@ -57,6 +57,13 @@ def test_a_day_in_the_future_is_refused_beside_its_field(here: House, admin: Cli
     assert RescueCase.objects.count() == before
 
 
+def test_boxes_that_belong_together_are_named_together(here: House, admin: Client) -> None:
+    """A label that names no box says nothing to who hears the page."""
+    page = admin.get(address(here)).content.decode()
+    assert "<legend>Do subscribers live here?</legend>" in page
+    assert '<div class="choice"><input type="checkbox" name="subscribers_in" value="EU"' in page
+
+
 def test_where_no_law_applies_the_page_says_whom_to_ask(here: House, admin: Client) -> None:
     case = opened(here, admin, country="RU", provider_country="RU")
     page = admin.get(address(here, f"{case.pk}/")).content.decode()

@@ -1,7 +1,7 @@
 """The plan of an import as a form: each file with its status, each column with what it becomes; and back."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -102,6 +102,21 @@ class FileRow:
     status: str
     asks_status: bool
     columns: list[ColumnRow]
+    title: str = ""
+    hint: str = ""
+
+
+# The files of a proposal (incoming/evidence/proposal.py) to somebody who has never seen their names.
+PROPOSED = {
+    "evidence.csv": (
+        lazy("People of whom emails prove something"),
+        lazy("Subscribed, unsubscribed, bounced, or complained. Only those who are subscribed get your emails."),
+    ),
+    "left-out.csv": (
+        lazy("People without a proven sign-up"),
+        lazy("They would be imported without consent, so that you can ask them once. They don’t get your emails."),
+    ),
+}
 
 
 def statuses() -> list[tuple[str, str]]:
@@ -168,8 +183,16 @@ def rows(plan: ImportPlan, report: ImportReport, known: list[FieldView], *, upda
         asks = file.status_source != "columns" and not (update_only and file.status_source == "assumed")
         # What was only assumed is asked: whether somebody agreed is not for us to guess.
         status = "" if file.status_source == "assumed" else file.status or ""
-        file_rows.append(FileRow(number, file.name, file.about_rows, file.use, status, asks, columns))
+        title, hint = PROPOSED.get(file.name, (file.name, "")) if plan.source == "evidence" else (file.name, "")
+        file_rows.append(
+            FileRow(number, file.name, file.about_rows, file.use, status, asks, columns, str(title), str(hint))
+        )
     return file_rows
+
+
+def called(source: str, names: Sequence[str]) -> str:
+    """What the files of an import are called where they stand together."""
+    return _("Old mailboxes") if source == "evidence" else ", ".join(names)
 
 
 def _column(number: int, file: DetectedFile, column: ImportColumn, known: list[FieldView]) -> ColumnRow:

@@ -69,7 +69,7 @@ def _earlier(request: DeskRequest) -> Iterator[tuple[Import, str]]:
     time."""
     rows = queries.imports(request.organization).select_related("organization").defer("report_sealed")[:LISTED]
     for row in rows.iterator(chunk_size=5):
-        names = ", ".join(actions.read_plan(row).names)
+        names = plans.called(row.source, actions.read_plan(row).names)
         del row.plan_sealed
         yield row, names
 
@@ -312,7 +312,7 @@ def _found_facts(request: DeskRequest, row: Import) -> dict[str, object]:
     guessed = any(file.use and file.asks_status and not file.status for file in files)
     return {
         "row": row,
-        "names": ", ".join(details.names),
+        "names": plans.called(row.source, details.names),
         "report": report,
         "samples": [_sample(entry, labels) for entry in report.samples],
         "counts": counts,
@@ -411,7 +411,7 @@ def _progress_facts(row: Import) -> dict[str, object]:
     left = round(seconds / share - seconds) if 0.01 < share <= 1 and seconds else None
     return {
         "row": row,
-        "names": ", ".join(actions.read_plan(row).names),
+        "names": plans.called(row.source, actions.read_plan(row).names),
         "done": done,
         "whole": whole,
         "speed": round(done / seconds) if seconds >= 1 else None,
@@ -449,7 +449,7 @@ def _result_facts(request: DeskRequest, row: Import) -> dict[str, Any]:
     sentence = _said(actions.read_report(row).failed) if row.state == "failed" else ""
     return {
         "row": row,
-        "names": ", ".join(actions.read_plan(row).names),
+        "names": plans.called(row.source, actions.read_plan(row).names),
         "sums": rows,
         "rows": counts.get("rows", 0),
         "came": counts.get("rows", 0) - counts.get("rejected", 0) - counts.get("skipped", 0),

@@ -255,7 +255,7 @@ def field(bound: BoundField, kind: str = "", **extra: object) -> dict[str, objec
         "bound": bound,
         "kind": kind,
         "is_choice": shape == "checkbox" and not getattr(widget, "allow_multiple_selected", False),
-        "is_radio": shape == "radio",
+        "is_group": shape == "radio" or (getattr(widget, "allow_multiple_selected", False) and shape == "checkbox"),
         "is_hidden": shape == "hidden",
         **extra,
     }
