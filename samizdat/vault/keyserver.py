@@ -126,7 +126,8 @@ class KeyServer:
         """secret: what has to be said first of all."""
         if role in SEALING:
             processes.come_behind()
-        with contextlib.closing(KeyLine(connection)) as line:
+        # Whoever is killed while we answer is as gone as who hangs up: Ctrl-C in a command is no trouble of ours.
+        with contextlib.suppress(ConnectionError), contextlib.closing(KeyLine(connection)) as line:
             if secret and not hmac.compare_digest(line.line(len(secret)), secret):
                 return
             # A child that was taken may send gigabytes without an end of line, or stop in the middle of one.

@@ -8,6 +8,7 @@ import os
 import re
 import socket
 import stat
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
@@ -240,6 +241,34 @@ def test_a_process_that_never_ends_its_line_is_hung_up_on_and_fills_no_memory(se
             assert theirs.recv(1) == b""
         with pytest.raises(OSError, match=r"pipe|reset"):
             theirs.sendall(b"x" * 1_000_000)
+
+
+@pytest.mark.parametrize("unread", [False, True])
+def test_a_command_that_is_killed_while_it_asks_leaves_no_traceback_in_the_log(
+    unread: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered, killed, broke = threading.Event(), threading.Event(), list[threading.ExceptHookArgs]()
+    monkeypatch.setattr(threading, "excepthook", broke.append)
+
+    def troubles() -> dict[str, str]:
+        answered.set()
+        assert killed.wait(60)
+        return {}
+
+    told: list[bool] = []
+    server = KeyServer(SOURCE, lambda: LINKS, lambda uid: (7, uid), lambda *_: False, troubles, exchange=told.append)
+    ours, theirs = socket.socketpair()
+    before = set(threading.enumerate())
+    server.serve(theirs, "desk")
+    with ours:
+        ours.sendall(b'{"exchange": true}\n')
+        assert ours.recv(100) and told == [True]
+        ours.sendall(b'{"troubles": true}\n' + b"{}\n" * unread)
+        assert answered.wait(60)
+    killed.set()
+    until(lambda: before.issuperset(threading.enumerate()))
+    assert broke == []
+    assert told == [True, False], "what it had begun is ended"
 
 
 def test_questions_about_what_strangers_send_come_behind_those_of_senders(
