@@ -49,8 +49,7 @@ def sign_up(request: HttpRequest, slug: str) -> HttpResponse:
             return _form_page(request, form, QueryDict())
         posted = posted_of(request)
         if posted.get("website"):  # Nobody sees this field; only a program fills it in. It gets the same answer.
-            appeals = _appeals(posted, details_of(form))
-            return page_of(request, form.place, form.language, "asked", {"form": form, "appeals": appeals})
+            return _asked_page(request, form, details_of(form), posted)
         return _posted(request, form, posted)
 
 
@@ -79,7 +78,12 @@ def _posted(request: HttpRequest, form: Form, posted: QueryDict) -> HttpResponse
         words["appeals"] = appeals
     if not door.sign_up(form.place, **words, **answers):
         return _form_page(request, form, posted, {"full": True}, 503)
-    return page_of(request, form.place, form.language, "asked", {"form": form, "appeals": appeals})
+    return _asked_page(request, form, details, posted)
+
+
+def _asked_page(request: HttpRequest, form: Form, details: Mapping[str, object], posted: QueryDict) -> HttpResponse:
+    values = {"form": form, "appeals": _appeals(posted, details), "signs": bool(details.get("signs"))}
+    return page_of(request, form.place, form.language, "asked", values)
 
 
 def _appeals(posted: QueryDict, details: Mapping[str, object]) -> str:
@@ -151,6 +155,7 @@ def _form_page(
     values = {
         "form": form,
         "own": bool(details.get("lists")),
+        "signs": bool(details.get("signs")),
         "appeals": details.get("appeals", ""),
         "ticked": bool(posted.get("appeals")),
         "intro": details.get("intro", ""),
@@ -198,6 +203,7 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
             "token": holder.text,
             "form": form,
             "thanks": details.get("thanks", ""),
+            "signs": bool(details.get("signs")),
             "known": state in ("pending", "pending-asks"),
             "appeals": state == "pending-asks",
         }

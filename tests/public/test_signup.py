@@ -68,6 +68,25 @@ class TestFormsOfTheirOwn:
         sign_up(reader, ADA | {"appeals": "1"})
         assert [one.get("appeals") for one in opened()] == [None, "Ask me <too>.", None]
 
+    def test_the_form_of_a_petition_says_that_it_is_signed(self, reader: Client) -> None:
+        from samizdat.core.crypto import tokens
+        from tests.public.conftest import KEY
+
+        words = {"name": "Petition to Mailchimp", "purpose": "I sign.", "language": "en"}
+        details = DETAILS | {"lists": DETAILS["lists"][:1], "signs": True}
+        actions.publish_form(UID, "ours", list=1 << 32 | 5 << 4, details=json.dumps(details), **words)
+        page = reader.get("/f/ours").content.decode()
+        assert "Sign the petition" in page and "ubscrib" not in page
+        asked = sign_up(reader, ADA | {"v16": "Ada", "topic": "7"}, "ours").content.decode()
+        assert "Petition to Mailchimp" in asked and "ubscrib" not in asked and len(opened()) == 1
+        confirm = tokens.make(KEY, "confirm", 1 << 32 | 5 << 4 | 1, 9)
+        actions.set_token_state(confirm, "pending")
+        pages = [reader.get(f"/c/{confirm}"), reader.post(f"/c/{confirm}")]
+        actions.set_token_state(confirm, "confirmed")
+        for answer in (*pages, reader.get(f"/c/{confirm}")):
+            assert "Petition to Mailchimp" in answer.content.decode()
+            assert "ubscribed to" not in answer.content.decode()
+
     def test_the_form_of_a_list_may_have_that_box_and_says_the_rest_as_before(self, reader: Client) -> None:
         words = {"name": "Thursday", "purpose": "One story a week.", "language": "en"}
         actions.publish_form(UID, "thursday", list=3, details=json.dumps({"appeals": "Ask me."}), **words)

@@ -53,7 +53,8 @@ class FormFacts(Struct, frozen=True):
     """What a form says and asks. lists, fields and topics: numbers; required: those of the fields that must be filled.
 
     wording: what readers agree to. thanks: what they read once they confirmed; "" for the usual words. appeals: the
-    words beside the box for appeals for money; "" where the form does not ask for those. slug and removed: its address,
+    words beside the box for appeals for money; "" where the form does not ask for those. signs: whoever fills it in
+    signs a petition, which its pages and its mail say; else they subscribe. slug and removed: its address,
     and whether it is off. The columns beside them keep addresses apart and open nothing. agreed: words of it that mails
     to strangers may say (mailed_words.py).
     """
@@ -68,6 +69,7 @@ class FormFacts(Struct, frozen=True):
     required: tuple[int, ...] = ()
     topics: tuple[int, ...] = ()
     appeals: str = ""
+    signs: bool = False
     slug: str = ""
     removed: bool = False
     agreed: tuple[str, ...] = ()
@@ -142,10 +144,12 @@ def taken_slugs() -> set[str]:
 
 
 def change_form(form: SignUpForm, facts: FormFacts, *, now: datetime, by: Person | None = None) -> None:
-    """Its address stays: it stands on other people's pages by now. Errors: FormRefused."""
+    """Its address stays: it stands on other people's pages by now. A petition stays one: people have signed it. Errors:
+    FormRefused."""
     with transaction.atomic():
         kept = _locked(form)
-        _write(form, structs.replace(facts, slug=kept.slug, removed=kept.removed, agreed=kept.agreed), now, by)
+        facts = structs.replace(facts, slug=kept.slug, removed=kept.removed, agreed=kept.agreed, signs=kept.signs)
+        _write(form, facts, now, by)
         record("form.changed", form.organization, about=form.id, by=by, now=now)
 
 

@@ -184,6 +184,7 @@ def open_petition(case: RescueCase, language: str, *, now: datetime, by: Person 
                 intro=words.intro[:LONGEST_INTRO],
                 thanks=words.thanks,
                 fields=(name, shown),
+                signs=True,
             ),
             now=now,
             by=by,

@@ -3,6 +3,7 @@
 from datetime import date, datetime, timedelta
 
 from samizdat import phrases_override
+from samizdat.accounts.models import Organization
 from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import actions as audience
 from samizdat.audience import queries
@@ -49,7 +50,9 @@ def mail(event: Event, now: datetime) -> None:
     keys = keyring.keys(organization)
     assert keys.link is not None
     token = tokens.make(keys.link, "confirm", number, subscriber.number)
-    names = [mailed_words.name_said(row) for row in lists]
+    names, petition = [mailed_words.name_said(row) for row in lists], _petition(organization, number)
+    if petition:
+        names = [petition]
     appeals = next((text for row in lists if (text := audience.appeals_asked(subscriber, row, day, now))), "")
     subject, text = signups.composed(
         organization,
@@ -58,11 +61,21 @@ def mail(event: Event, now: datetime) -> None:
         phrases_override.words_to(subscriber.language, leading(organization).language),
         appeals,
         rebuilt=bool(detail.get("rebuilt")),
+        signs=bool(petition),
     )
     publicdb.set_token_state(token, "pending-asks" if appeals else "pending")
     outcome = service_mail.send(organization, sender, to, subject, text, now)
     if isinstance(outcome, Deferred):
         raise NotMailedYet
+
+
+def _petition(organization: Organization, number: int) -> str:
+    """The title of the petition that this sign-up is about, as a mail may say it; "" for any other."""
+    number = forms.without_day(number)
+    form = forms.form_numbered(organization, number & ~15) if number >> 32 else None
+    facts = forms.facts_of(form) if form is not None else None
+    is_said = facts is not None and mailed_words.is_said(organization, facts.title, facts.agreed)
+    return facts.title if facts is not None and facts.signs and is_said else ""
 
 
 def _waits(subscriber: Subscriber, list_: List, day: date, now: datetime) -> bool:

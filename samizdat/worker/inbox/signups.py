@@ -24,9 +24,10 @@ from samizdat.audience.list_details import ListDetails, insist_open
 from samizdat.audience.models import SUBSCRIBED, List, Subscriber, Subscription
 from samizdat.core import consent
 from samizdat.core.consent import APPEALS, LETTERS, last_day
-from samizdat.core.content.phrases import PhraseTable
+from samizdat.core.content.phrases import PhraseTable, base
 from samizdat.core.crypto import tokens
 from samizdat.core.mail import address
+from samizdat.core.rescue import requests
 from samizdat.delivery import service_senders
 from samizdat.incoming import by_mail
 from samizdat.logs import where_it_broke
@@ -118,7 +119,7 @@ class SignupTarget:
     """What somebody asks for: a list by its own form, or the lists of a form that they chose.
 
     number: of that list, or of the form and what was chosen, with the day; it stands in the link that confirms.
-    appeals: the words beside the box for appeals for money, where it was ticked.
+    appeals: the words beside the box for appeals for money, where it was ticked. signs: they sign a petition.
     """
 
     number: int
@@ -127,6 +128,7 @@ class SignupTarget:
     view: forms.FormView | None = None
     typed: forms.FormChoices | None = None
     appeals: str = ""
+    signs: bool = False
 
 
 def _take(envelope: OpenedEnvelope, now: datetime) -> bool:
@@ -251,9 +253,8 @@ def _form_target(envelope: OpenedEnvelope, number: int) -> SignupTarget | None:
         names = [facts.title]
     name = ", ".join(names) if all(names) else leading(envelope.organization).name
     words = facts.appeals if typed.appeals else ""
-    return SignupTarget(
-        forms.number_of(form.id, view.facts, typed.lists, _day(envelope)), name, tuple(lists), view, typed, words
-    )
+    number_chosen = forms.number_of(form.id, facts, typed.lists, _day(envelope))
+    return SignupTarget(number_chosen, name, tuple(lists), view, typed, words, facts.signs)
 
 
 def _asked(envelope: OpenedEnvelope, wanted: str, target: SignupTarget) -> Subscriber:
@@ -335,7 +336,15 @@ def _write(
     asked = audience.asked_among(target.lists, subscriber, _day(envelope), now, APPEALS)
     appeal_words = target.appeals if asked else ""
     reply_to = by_mail.reply_address(envelope.organization, token)
-    subject, text = composed(envelope.organization, target.name, token, words, appeal_words, by_reply=bool(reply_to))
+    subject, text = composed(
+        envelope.organization,
+        target.name,
+        token,
+        words,
+        appeal_words,
+        by_reply=bool(reply_to),
+        signs=target.signs,
+    )
     # Before the mail: by it the page knows that the link is ours.
     if says:
         publicdb.set_token_state(token, _waiting(appeal_words))
@@ -355,9 +364,14 @@ def composed(
     *,
     by_reply: bool = False,
     rebuilt: bool = False,
+    signs: bool = False,
 ) -> tuple[str, str]:
     """(subject, text) of the mail. appeals: the words of the box that was ticked. by_reply: an answer confirms too.
-    rebuilt: nobody signed up, they are asked once (audience/actions/ask_once)."""
+    rebuilt: nobody signed up, they are asked once (audience/actions/ask_once). signs: name is a petition that they
+    signed, of which there are words in two languages."""
+    if signs and base(words.language) not in requests.LANGUAGES:
+        words = phrases_override.words("en")
+    otherwise, subject = words["confirm.otherwise"], words["confirm.subject"] % {"list": service_mail.one_line(name)}
     asked = [
         words["confirm.asked"] % {"list": name},
         *([words["confirm.appeals"] % {"words": appeals}] * bool(appeals)),
@@ -365,8 +379,10 @@ def composed(
     ]
     if rebuilt:
         asked = [words["confirm.rebuilt"] % {"list": name}]
+    if signs:
+        told = requests.signature_mail(service_mail.one_line(name), base(words.language))
+        asked, otherwise, subject = [told.asked, words["confirm.press"]], told.otherwise, told.subject
     link_ = f"{leading(organization).public_url}/c/{token}"
     reply = [words["confirm.reply"]] * by_reply
-    text = "\n\n".join((*asked, link_, *reply, words["confirm.otherwise"]))
-    subject = words["confirm.subject"] % {"list": service_mail.one_line(name)}
+    text = "\n\n".join((*asked, link_, *reply, otherwise))
     return subject, f"{text}\n"

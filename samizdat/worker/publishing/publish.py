@@ -115,7 +115,7 @@ def form_itself(form: SignUpForm) -> None:
         publicdb.withdraw_form(uid, form.id)
         return
     facts, written = view.facts, forms.written(view)
-    details = {
+    details: dict[str, object] = {
         "intro": facts.intro,
         "thanks": facts.thanks,
         "appeals": facts.appeals,
@@ -134,6 +134,8 @@ def form_itself(form: SignUpForm) -> None:
             for field in view.fields
         ],
     }
+    if facts.signs:
+        details["signs"] = True
     publicdb.publish_form(
         uid,
         view.slug,

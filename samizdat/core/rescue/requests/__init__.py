@@ -161,6 +161,21 @@ def petition_words(account: ClosedAccount, language: str) -> PetitionWords:
     return PetitionWords(**{name: words[name].format_map(values) for name in PetitionWords.__slots__})
 
 
+@dataclass(frozen=True, slots=True)
+class SignatureMail:
+    """What the mail says that asks whether somebody signed."""
+
+    subject: str
+    asked: str
+    otherwise: str
+
+
+def signature_mail(title: str, language: str) -> SignatureMail:
+    """Of a petition's form with this title. language: one of LANGUAGES."""
+    words = _WORDS[language]["petition"]
+    return SignatureMail(*(words[f"mail_{name}"].format(title=title) for name in SignatureMail.__slots__))
+
+
 def signed_lines(count: int, names: Sequence[str], language: str) -> list[str]:
     """How many signed, and who of them shows their name."""
     words = _WORDS[language]["petition"]
