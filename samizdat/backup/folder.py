@@ -7,12 +7,13 @@ from pathlib import Path
 from samizdat import mail_spool
 from samizdat.backup.errors import BackupRefused
 from samizdat.backup.sources import CopiedTable
+from samizdat.core.backup.manifest import FOLDER
 from samizdat.core.backup.rows import Row
 from samizdat.delivery.engine import journal
 from samizdat.options import data_folder
 
-SPOOL = CopiedTable("spool", "folder", ("path", "offset", "data"), ("text", "number", "bytes"), ("path", "offset"))
-JOURNALS = CopiedTable("journals", "folder", SPOOL.columns, SPOOL.kinds, SPOOL.key)
+SPOOL = CopiedTable("spool", FOLDER, ("path", "offset", "data"), ("text", "number", "bytes"), ("path", "offset"))
+JOURNALS = CopiedTable("journals", FOLDER, SPOOL.columns, SPOOL.kinds, SPOOL.key)
 
 # Bytes of files that make a piece.
 PART = 4 << 20

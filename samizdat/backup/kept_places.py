@@ -129,7 +129,7 @@ def back_up(
         made=written.copy.time,
         kind=facts.kind,
         bytes=written.bytes,
-        rows=sum(facts.totals.values()),
+        rows=facts.rows,
         pieces=written.pieces,
         written_bytes=written.written_bytes,
         recipients=facts.recipients,

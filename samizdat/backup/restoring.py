@@ -18,7 +18,7 @@ from samizdat.backup.sources import CopiedTable
 from samizdat.backup.tables import copied_tables
 from samizdat.backup.tails import TailFound
 from samizdat.backup.targets import Target, open_target
-from samizdat.core.backup.manifest import Manifest
+from samizdat.core.backup.manifest import FOLDER, Manifest
 from samizdat.core.backup.tail import Change
 from samizdat.portability.models import AccountCopy, AccountCopyPiece, Export, ExportPiece
 from samizdat.privacy.models import RescueCase, RescueEvidencePiece
@@ -99,7 +99,7 @@ def fill(
     and all of them. look: called with each database before its tail. Errors: BackupRefused, PlaceError."""
     check_version(copy.manifest)
     connections.close_all()  # On SQLite nobody else may have the files open.
-    whole, done = sum(copy.manifest.totals.values()), 0
+    whole, done = copy.manifest.rows, 0
     for alias in ORDER:
         entries = [entry for entry in copy.manifest.tables if entry.database == alias]
         tables = copied_tables([alias])
@@ -187,10 +187,10 @@ def put_files_back(
 ) -> None:
     """Into a data folder. Errors: BackupRefused, PlaceError."""
     for entry in copy.manifest.tables:
-        if entry.database == "folder":
+        if entry.database == FOLDER:
             for piece in entry.pieces:
                 folder.put_back(data, sets.content_of(place, piece, entry.name, identities, naming_key).rows)
     if tail is not None:
-        for changes, _last in tails.moments(place, copy, tail, identities, "folder"):
+        for changes, _last in tails.moments(place, copy, tail, identities, FOLDER):
             for change in changes:
                 folder.go_on(data, change.keys, change.rows)

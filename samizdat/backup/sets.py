@@ -211,8 +211,10 @@ def as_json(copy: Copy) -> dict[str, object]:
         "version": facts.version,
         "engine": facts.engine,
         "fingerprint": manifest.fingerprint(facts.installation),
-        "rows": sum(facts.totals.values()),
+        "rows": facts.rows,
         "recipients": facts.recipients,
         "epoch": facts.epoch,
-        "tables": {name: rows for name, rows in facts.totals.items() if rows},
+        "tables": {
+            table.name: table.rows for table in facts.tables if table.rows and table.database != manifest.FOLDER
+        },
     }

@@ -184,7 +184,10 @@ def test_a_restore_test_passes_and_says_what_it_did(living: House, written: Path
     answer = living.say("backup", "test", "--from", str(written))
     (tested,) = answer["places"]
     assert answer["passed"] and tested["passed"] and tested["opened"]
-    assert tested["copy"] == living.made["backup"]["copy"]
+    made = living.made["backup"]
+    assert tested["copy"] == made["copy"]
+    assert any(path.is_file() for path in (living.data / "journals").rglob("*"))
+    assert tested["rows"] == made["rows"] == sum(made["tables"].values()), "parts of files are no rows"
     assert tested["steps"] == ["restore", "count", "check", "compose"]
     # Of the campaign that went out and the one that is planned, to subscribers at random.
     assert (tested["subscribers"], tested["campaigns"], tested["emails"]) == (30, 2, 10)

@@ -15,6 +15,8 @@ from samizdat.core.crypto import signature
 HEADING = b"samizdat backup 1\n"
 FORMAT = 1
 FULL, CHANGES = "full", "changes"
+# Among databases: files of the data folder, in parts.
+FOLDER = "folder"
 
 
 class ManifestBroken(ValueError):
@@ -80,6 +82,11 @@ class Manifest(msgspec.Struct, frozen=True):
     @property
     def pieces(self) -> list[PieceEntry]:
         return [piece for table in self.tables for piece in table.pieces]
+
+    @property
+    def rows(self) -> int:
+        """Of the databases: what people are told, and what a restore counts. Parts of files are none."""
+        return sum(table.rows for table in self.tables if table.database != FOLDER)
 
 
 def signed(manifest: Manifest, seed: bytes) -> bytes:
