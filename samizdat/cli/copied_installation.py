@@ -7,7 +7,7 @@ import click
 
 from samizdat.cli import bootstrap
 from samizdat.cli.output import common, confirm, say, settings, table
-from samizdat.health.words import PLACES
+from samizdat.health.words import differences
 
 if TYPE_CHECKING:
     from samizdat.accounts.models import Organization
@@ -85,8 +85,8 @@ def _document(organization: "Organization", row: dict[str, Any]) -> dict[str, ob
 
 
 def _lines(changed: list[str], campaigns: list[dict[str, object]]) -> list[str]:
-    where = ", ".join(PLACES[part] for part in changed)
-    lines = [f"It last ran elsewhere: {where}." if changed else "Sending is on hold: this looks like a copy."]
+    first = f"This isn't where it last ran: {differences(changed)}." if changed else ""
+    lines = [first or "Sending is on hold: this looks like a copy."]
     if not campaigns:
         return [*lines, _last(campaigns)]
     heading = ("campaign", "organization", "state", "waiting", "accepted", "time")

@@ -24,7 +24,7 @@ from samizdat.delivery.errors import CopiedFolder, TornCopy
 from samizdat.events.queries import happened_since
 from samizdat.health.findings import Finding
 from samizdat.health.surroundings import ALTERED_DAYS, LITTLE_ROOM
-from samizdat.health.words import PLACES, SENTENCES
+from samizdat.health.words import SENTENCES, differences
 from samizdat.options import BadOption, data_folder, key_file, option
 from samizdat.publicdb import role_guard
 from samizdat.vault import instance_exchange, keyring, sources
@@ -182,10 +182,10 @@ def place() -> Iterator[Finding]:
         return
     if changed:
         values = {
-            "where": lambda: ", ".join(gettext(PLACES[part]) for part in changed),
+            "where": lambda: differences(changed, gettext),
             "command": "samizdat release --dry-run",
         }
-        sentence = _("It last ran elsewhere: %(where)s. See what waits: %(command)s")
+        sentence = _("This isn’t where it last ran: %(where)s. See what waits: %(command)s")
         yield Finding("place.other", "red", _("place"), sentence, values)
     else:
         yield Finding("place.same", "good", _("place"), _("It is where it last ran."))

@@ -1,6 +1,7 @@
 """Words of findings, for somebody at a terminal."""
 
 import shlex
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 # Of commands and of findings: translated where a finding is told.
@@ -24,7 +25,7 @@ PLACES = {
     "path": "another path",
     "filesystem": "another file system",
     "file": "other files, as after a copy or a restore",
-    "born": "files that were created anew, as after a copy or a restore",
+    "born": "other files, as after a copy or a restore",  # Created anew: said once where both differ.
     "server": "another PostgreSQL server",
     "database": "another database",
     "table": "tables that were created anew, as after a dump was loaded",
@@ -73,6 +74,11 @@ _IN_THE_APP = (
         "then run: samizdat domain check DOMAIN, and samizdat domain activate DOMAIN",
     ),
 )
+
+
+def differences(parts: Iterable[str], translated: Callable[[str], str] = str) -> str:
+    """What differs from where the installation last ran."""
+    return "; ".join(dict.fromkeys(translated(PLACES[part]) for part in parts))
 
 
 def at_terminal(sentence: str, route: str = "NAME") -> str:

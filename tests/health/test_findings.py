@@ -22,8 +22,8 @@ from samizdat.backup.restore_test import records
 from samizdat.campaigns import sender_domain_check
 from samizdat.core.backup.manifest import FULL
 from samizdat.delivery import backup_places, backup_progress, sending_gate
+from samizdat.delivery.actions import copied_installation, key_locks, spare_check
 from samizdat.delivery.actions import domains as domain_actions
-from samizdat.delivery.actions import key_locks, spare_check
 from samizdat.delivery.backup_places import CopyDetails, PlaceDetails, PlaceState
 from samizdat.delivery.models import BackupPlace, DkimKey, SendingDomain
 from samizdat.delivery.queries import RouteRow
@@ -67,6 +67,17 @@ def explained() -> dict[str, str]:
         elif line.startswith("All is well:"):
             found |= dict.fromkeys(re.findall(r"`([a-z]+\.[a-z-]+)`", line), "good")
     return found
+
+
+@pytest.mark.django_db
+def test_what_differs_from_where_it_last_ran_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copied_installation, "look", lambda _now: ["path", "file", "born", "rewound"])
+    finding = next(installation.place())
+    assert (finding.code, finding.sentence) == (
+        "place.other",
+        "This isn’t where it last ran: another path; other files, as after a copy or a restore; its database is in an "
+        "earlier state, as after restoring a backup. See what waits: samizdat release --dry-run",
+    )
 
 
 def test_the_handbook_explains_each_finding_and_no_other() -> None:

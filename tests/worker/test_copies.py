@@ -71,7 +71,11 @@ def test_a_copy_that_is_started_beside_its_original_sends_nothing_until_it_is_re
         told = command(copy, "campaign", "status", campaign)
         assert told.returncode == 0 and "samizdat release" in told.stdout
         doctor = command(copy, "doctor")
-        assert doctor.returncode == 1 and "It last ran elsewhere: another path, other files" in doctor.stdout
+        assert (
+            doctor.returncode == 1
+            and "This isn’t where it last ran: another path; other files, as after a copy or a restore. See"
+            in doctor.stdout
+        )
         seen = command(copy, "release", "--dry-run")
         assert seen.returncode == 0 and "emails would be sent" in seen.stdout
         refused = command(copy, "release")
