@@ -115,7 +115,9 @@ def _inside(folder: Path, name: object) -> Path:
 
 
 def _odd_name() -> BackupRefused:
-    return BackupRefused("damaged", "A file in this backup has a name that no backup writes. Use another copy.")
+    return BackupRefused(
+        "damaged", "A file in this backup has a name that no backup writes. Restore another backup with --copy."
+    )
 
 
 def now() -> float:

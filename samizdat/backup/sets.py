@@ -56,6 +56,11 @@ def paths(place: ReadablePlace, now: datetime | None = None) -> list[str]:
     return [path for time, path in sorted(times, key=lambda each: (each[0] <= latest, *each), reverse=True)]
 
 
+def older(place: ReadablePlace, copy: Copy) -> str:
+    """The path of the one before it; "" without any. Errors: PlaceError."""
+    return next((path for path in paths(place) if (layout.set_time(path) or copy.time) < copy.time), "")
+
+
 def open_copy(place: ReadablePlace, path: str, identities: Sequence[object], installation: str = "") -> Copy:
     """installation: whose it has to be, in hex; "": anybody's. Errors: BackupRefused, PlaceError."""
     text = unpacked(place.read(path), identities, path)
@@ -71,7 +76,7 @@ def open_copy(place: ReadablePlace, path: str, identities: Sequence[object], ins
         raise damaged(path) from None
     if time is None or not is_named_right:
         raise BackupRefused(
-            "renamed_copy", f"{path} was renamed: its contents have another time. Restore a copy that wasn't changed."
+            "renamed_copy", f"{path} was renamed: its contents have another time. Restore a backup that wasn't renamed."
         )
     if installation and opened.installation != installation:
         raise BackupRefused(
@@ -173,13 +178,16 @@ def _check_whole(copy: Copy, sizes: Mapping[str, int]) -> None:
         raise BackupRefused(
             "missing_pieces",
             f"{copy.path} isn't whole: {len(missing)} of {len(copy.manifest.pieces)} pieces are missing or cut short, "
-            f"such as {layout.piece_path(missing[0].name)}. Copy the whole folder again, or restore an older copy.",
+            f"such as {layout.piece_path(missing[0].name)}. Copy the whole folder again, or restore an older backup "
+            "with --copy.",
         )
 
 
 def damaged(path: str) -> BackupRefused:
     return BackupRefused(
-        "damaged", f"{path} is damaged or was changed. Copy it again from another place, or restore an older copy."
+        "damaged",
+        f"{path} is damaged or was changed. Copy this file again from where the backup also is, or restore an older "
+        "backup with --copy.",
     )
 
 

@@ -64,7 +64,7 @@ def restore(
     opened.tail = _tail(place, opened)
     for unusable in opened.unusable:
         note(f"A newer backup was passed over: {unusable.sentence}")
-    with _staged() as staging:
+    with _naming_older(place, opened.copy), _staged() as staging:
         _fill(place, opened, staging)
     _say(opened)
 
@@ -123,11 +123,25 @@ def _open(place: "plugins.Place", given_key_file: str | None, identity: str | No
     keys = backup_keys(InstanceSource(instance_key).derive)
     if keys.installation != copy.manifest.installation:
         raise CommandFailed(
-            "The key in this backup isn't the one it was signed with: someone has changed it. Use a copy from another "
-            "place.",
+            "The key in this backup isn't the one it was signed with: someone has changed it. Use a backup from "
+            "another place.",
             "other_installation",
         )
     return Opened(copy, unusable, offline, keys, text, instance_key)
+
+
+@contextmanager
+def _naming_older(place: "plugins.Place", copy: "Copy") -> Iterator[None]:
+    """Says which backup is there besides a damaged one: not each place shows its files. Errors: BackupRefused."""
+    from samizdat.backup import sets
+    from samizdat.backup.errors import BackupRefused
+
+    try:
+        yield
+    except BackupRefused as refused:
+        if refused.code == "damaged" and (older := sets.older(place, copy)):
+            raise BackupRefused(refused.code, f"{refused} The one before: --copy {older}") from None
+        raise
 
 
 def _tail(place: "plugins.Place", opened: Opened) -> "TailFound":

@@ -116,7 +116,7 @@ def test_parts_of_two_copies_are_none(copied: Copied, place: MemoryPlace, keys: 
     with pytest.raises(BackupRefused) as refused:
         all_of(place, keys)
     assert refused.value.code == "missing_pieces" and new.copy.path in str(refused.value)
-    assert "of" in str(refused.value) and "older copy" in str(refused.value)
+    assert "of" in str(refused.value) and "older backup with --copy" in str(refused.value)
     assert old.copy.path not in place.files
 
 

@@ -360,6 +360,26 @@ def test_a_backup_that_was_harmed_is_refused_in_a_sentence_and_leaves_nothing(
 
 
 @pytest.mark.once
+def test_a_damaged_backup_is_refused_with_the_name_of_the_one_before(
+    living: House, written: Path, elsewhere: Elsewhere, tmp_path: Path
+) -> None:
+    place = tmp_path / "two"
+    shutil.copytree(written, place)
+    before = set(place.rglob("*.age"))
+    living.say("tag", "add", "Oslo", "--addresses", str(addresses(tmp_path)))
+    living.say("backup", "--to", str(place))
+    harmed = max(set((place / "pieces").rglob("*.age")) - before, key=lambda path: path.stat().st_size)
+    flip(harmed)
+    there, key = elsewhere("sqlite"), ("--key-file", str(living.key))
+    refused = there("restore", str(place), *key, "--json")
+    sentence = refused.json["sentence"]
+    assert refused.json["error"] == "damaged" and harmed.name in sentence
+    assert "Copy this file again" in sentence and "older copy" not in sentence
+    option = sentence.partition("The one before: ")[2]
+    assert there.say("restore", str(place), *key, *option.split())["copy"] == living.made["backup"]["copy"]
+
+
+@pytest.mark.once
 def test_a_newer_backup_that_is_not_whole_is_passed_over_and_named(
     living: House, written: Path, elsewhere: Elsewhere, tmp_path: Path
 ) -> None:
