@@ -25,6 +25,7 @@ from samizdat.events.actions import is_of_people  # noqa: E402
 from samizdat.events.kinds import SENTENCES, EventKind  # noqa: E402
 from samizdat.options import OPTIONS  # noqa: E402
 from samizdat.worker.schedule.event_handlers import FOLLOW_UPS  # noqa: E402
+from scripts.clientpage import operations_module  # noqa: E402
 from scripts.tagpage import merge_tags  # noqa: E402
 from scripts.wordpage import languages  # noqa: E402
 
@@ -264,6 +265,7 @@ def openapi_document() -> str:
 PAGES = {
     "api.md": api,
     "openapi.json": openapi_document,
+    "../samizdat_client/operations.py": operations_module,
     "command-line.md": command_line,
     "options.md": options,
     "merge-tags.md": merge_tags,

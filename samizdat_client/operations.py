@@ -1,0 +1,556 @@
+"""Printed from the code of the API by `scripts/docs.py`: change nothing here."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Literal
+
+from samizdat_client.connection import Connection
+from samizdat_client.decoding import read
+
+__all__ = [
+    "Batch",
+    "Campaign",
+    "CampaignText",
+    "Campaigns",
+    "Client",
+    "Field",
+    "Fields",
+    "Group",
+    "List",
+    "Lists",
+    "Named",
+    "Names",
+    "Reject",
+    "Report",
+    "Results",
+    "SignUp",
+    "Subscriber",
+    "SubscriberIn",
+    "Subscribers",
+    "Subscription",
+    "Total",
+    "Totals",
+    "Upsert",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Totals:
+    """Subscribers of a list by status."""
+
+    subscribed: int
+    pending: int
+    unsubscribed: int
+    cleaned: int
+    nonsubscribed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subscription:
+    """verdict: "yes", or why they get no mail of this list."""
+
+    list: int
+    status: str
+    since: date
+    verdict: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignUp:
+    result: Literal["asked"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upsert:
+    """result: added, updated, unchanged; left: they unsubscribed, so nothing was changed; suppressed: nobody writes to
+    this address. number and result are null for a key that can't read subscribers."""
+
+    number: int | None
+    result: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reject:
+    """index: its place in the batch, from 0."""
+
+    index: int
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubscriberIn:
+    email: str
+    fields: Mapping[str, str] | None = None
+    tags: tuple[str, ...] | None = None
+    language: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """tag: its name in emails and in this API, like FNAME. choices: of a choice, its texts."""
+
+    tag: str
+    label: str
+    kind: str
+    required: bool
+    choices: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Named:
+    id: int
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Campaign:
+    """list: its number. recipients: how many were chosen at its release."""
+
+    id: int
+    subject: str
+    state: str
+    list: int
+    language: str
+    created: datetime
+    released: datetime | None
+    finished: datetime | None
+    recipients: int
+    version: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CampaignText:
+    """format: markdown, html, or blocks (docs/content-format.md)."""
+
+    id: int
+    subject: str
+    state: str
+    list: int
+    language: str
+    created: datetime
+    released: datetime | None
+    finished: datetime | None
+    recipients: int
+    version: int
+    preheader: str
+    from_name: str
+    from_email: str
+    reply_to: str
+    format: str
+    body: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    """Totals alone: nobody is watched. accepted: the next server took it. unsubscribed: by its link; null where it was
+    fewer than 20."""
+
+    recipients: int
+    accepted: int
+    bounced: int
+    unknown: int
+    skipped: int
+    waiting: int
+    cancelled: int
+    unsubscribed: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Total:
+    """count: null where it isn't shown. few: since fewer than `fewest` people are behind it."""
+
+    count: int | None
+    few: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class List:
+    """archived: since which day nobody can join."""
+
+    id: int
+    name: str
+    created: date
+    archived: date | None
+    totals: Totals
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subscriber:
+    """number: stays the same for ever, also after a move to another server."""
+
+    number: int
+    email: str
+    language: str
+    joined: date
+    fields: Mapping[str, str]
+    tags: tuple[str, ...]
+    lists: tuple[Subscription, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """added, updated, unchanged and left are null for a key that can't read subscribers."""
+
+    received: int
+    rejected: int
+    added: int | None
+    updated: int | None
+    unchanged: int | None
+    left: int | None
+    rejects: tuple[Reject, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fields:
+    items: tuple[Field, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Names:
+    items: tuple[Named, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Campaigns:
+    """next: the cursor of the page after this one; null on the last."""
+
+    items: tuple[Campaign, ...]
+    next: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """key: the day or month, mailbox provider, domain, route, or number of a campaign. totals: by what is counted."""
+
+    key: str
+    totals: Mapping[str, Total]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lists:
+    items: tuple[List, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subscribers:
+    """next: the cursor of the page after this one; null on the last."""
+
+    items: tuple[Subscriber, ...]
+    next: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """by: groups of each kind."""
+
+    since: date
+    until: date
+    fewest: int
+    total: Mapping[str, Total]
+    by: Mapping[str, tuple[Group, ...]]
+
+
+class Client(Connection):
+    """Every operation of the API. Errors of each: Problem, NoAnswer."""
+
+    def all_lists(self) -> Lists:
+        """All lists. GET /api/v1/lists.
+
+        Access: subscribers:read or subscribers:write or campaigns:read or campaigns:write.
+        """
+        return read(Lists, self.ask("GET", "/api/v1/lists"))
+
+    def one_list(self, list_id: int) -> List:
+        """One list. GET /api/v1/lists/{list_id}.
+
+        Access: subscribers:read or subscribers:write or campaigns:read or campaigns:write.
+        """
+        return read(List, self.ask("GET", f"/api/v1/lists/{list_id}"))
+
+    def list_subscribers(
+        self,
+        *,
+        list: int | None = None,
+        status: Literal["pending", "subscribed", "unsubscribed", "cleaned", "nonsubscribed"] | None = None,
+        tag: str | None = None,
+        count: int | None = None,
+        cursor: str | None = None,
+    ) -> Subscribers:
+        """A page of subscribers. GET /api/v1/subscribers.
+
+        Access: subscribers:read.
+        """
+        return read(
+            Subscribers,
+            self.ask(
+                "GET",
+                "/api/v1/subscribers",
+                query={"list": list, "status": status, "tag": tag, "count": count, "cursor": cursor},
+            ),
+        )
+
+    def iterate_subscribers(
+        self,
+        *,
+        list: int | None = None,
+        status: Literal["pending", "subscribed", "unsubscribed", "cleaned", "nonsubscribed"] | None = None,
+        tag: str | None = None,
+        count: int | None = None,
+    ) -> Iterator[Subscriber]:
+        """All of list_subscribers(), page by page."""
+        cursor = None
+        while True:
+            page = self.list_subscribers(list=list, status=status, tag=tag, count=count, cursor=cursor)
+            yield from page.items
+            cursor = page.next
+            if cursor is None:
+                return
+
+    def sign_up_subscriber(
+        self, *, email: str, list: int, language: str | None = None, fields: Mapping[str, str] | None = None
+    ) -> SignUp:
+        """Sign up somebody who confirms. POST /api/v1/subscribers.
+
+        Access: subscribers:write.
+        """
+        return read(
+            SignUp,
+            self.ask(
+                "POST",
+                "/api/v1/subscribers",
+                body={"email": email, "list": list, "language": language, "fields": fields},
+            ),
+        )
+
+    def put_subscriber(
+        self,
+        *,
+        email: str,
+        list: int,
+        consent: str,
+        fields: Mapping[str, str] | None = None,
+        tags: Sequence[str] | None = None,
+        language: str | None = None,
+    ) -> Upsert:
+        """Add or change one who has agreed. PUT /api/v1/subscribers.
+
+        Access: subscribers:write.
+        """
+        return read(
+            Upsert,
+            self.ask(
+                "PUT",
+                "/api/v1/subscribers",
+                body={
+                    "email": email,
+                    "fields": fields,
+                    "tags": tags,
+                    "language": language,
+                    "list": list,
+                    "consent": consent,
+                },
+            ),
+        )
+
+    def get_subscriber(self, number: int) -> Subscriber:
+        """One subscriber. GET /api/v1/subscribers/{number}.
+
+        Access: subscribers:read.
+        """
+        return read(Subscriber, self.ask("GET", f"/api/v1/subscribers/{number}"))
+
+    def change_subscriber(
+        self,
+        number: int,
+        *,
+        fields: Mapping[str, str] | None = None,
+        language: str | None = None,
+        add_tags: Sequence[str] | None = None,
+        remove_tags: Sequence[str] | None = None,
+    ) -> Subscriber:
+        """Change a subscriber. PATCH /api/v1/subscribers/{number}.
+
+        Access: subscribers:write.
+        """
+        return read(
+            Subscriber,
+            self.ask(
+                "PATCH",
+                f"/api/v1/subscribers/{number}",
+                body={"fields": fields, "language": language, "add_tags": add_tags, "remove_tags": remove_tags},
+            ),
+        )
+
+    def look_up_subscriber(self, *, email: str) -> Subscriber:
+        """The subscriber of an address. POST /api/v1/subscribers/lookup.
+
+        Access: subscribers:read.
+        """
+        return read(Subscriber, self.ask("POST", "/api/v1/subscribers/lookup", body={"email": email}))
+
+    def put_subscribers(self, *, list: int, consent: str, subscribers: Sequence[SubscriberIn]) -> Batch:
+        """Add or change many who have agreed. POST /api/v1/subscribers/batch.
+
+        Access: subscribers:write.
+        """
+        return read(
+            Batch,
+            self.ask(
+                "POST", "/api/v1/subscribers/batch", body={"list": list, "consent": consent, "subscribers": subscribers}
+            ),
+        )
+
+    def unsubscribe_subscriber(self, *, email: str, list: int | None = None) -> None:
+        """Unsubscribe an address. POST /api/v1/subscribers/unsubscribe.
+
+        Access: subscribers:write.
+        """
+        self.ask("POST", "/api/v1/subscribers/unsubscribe", body={"email": email, "list": list})
+
+    def all_fields(self) -> Fields:
+        """All fields. GET /api/v1/fields.
+
+        Access: subscribers:read or subscribers:write or campaigns:read or campaigns:write.
+        """
+        return read(Fields, self.ask("GET", "/api/v1/fields"))
+
+    def all_tags(self) -> Names:
+        """All tags. GET /api/v1/tags.
+
+        Access: subscribers:read or subscribers:write or campaigns:read or campaigns:write.
+        """
+        return read(Names, self.ask("GET", "/api/v1/tags"))
+
+    def all_segments(self) -> Names:
+        """All saved segments. GET /api/v1/segments.
+
+        Access: subscribers:read or subscribers:write or campaigns:read or campaigns:write.
+        """
+        return read(Names, self.ask("GET", "/api/v1/segments"))
+
+    def list_campaigns(
+        self,
+        *,
+        state: Literal["draft", "scheduled", "held", "sending", "paused", "finished", "cancelled"] | None = None,
+        count: int | None = None,
+        cursor: str | None = None,
+    ) -> Campaigns:
+        """A page of campaigns. GET /api/v1/campaigns.
+
+        Access: campaigns:read.
+        """
+        return read(
+            Campaigns, self.ask("GET", "/api/v1/campaigns", query={"state": state, "count": count, "cursor": cursor})
+        )
+
+    def iterate_campaigns(
+        self,
+        *,
+        state: Literal["draft", "scheduled", "held", "sending", "paused", "finished", "cancelled"] | None = None,
+        count: int | None = None,
+    ) -> Iterator[Campaign]:
+        """All of list_campaigns(), page by page."""
+        cursor = None
+        while True:
+            page = self.list_campaigns(state=state, count=count, cursor=cursor)
+            yield from page.items
+            cursor = page.next
+            if cursor is None:
+                return
+
+    def create_campaign(
+        self,
+        *,
+        list: int,
+        subject: str,
+        body: str,
+        format: Literal["markdown", "html", "blocks"] | None = None,
+        preheader: str | None = None,
+        from_name: str | None = None,
+        from_email: str | None = None,
+        reply_to: str | None = None,
+    ) -> CampaignText:
+        """Create a draft. POST /api/v1/campaigns.
+
+        Access: campaigns:write.
+        """
+        return read(
+            CampaignText,
+            self.ask(
+                "POST",
+                "/api/v1/campaigns",
+                body={
+                    "list": list,
+                    "subject": subject,
+                    "body": body,
+                    "format": format,
+                    "preheader": preheader,
+                    "from_name": from_name,
+                    "from_email": from_email,
+                    "reply_to": reply_to,
+                },
+            ),
+        )
+
+    def get_campaign(self, number: int) -> CampaignText:
+        """One campaign. GET /api/v1/campaigns/{number}.
+
+        Access: campaigns:read.
+        """
+        return read(CampaignText, self.ask("GET", f"/api/v1/campaigns/{number}"))
+
+    def change_campaign(
+        self,
+        number: int,
+        *,
+        version: int,
+        subject: str | None = None,
+        body: str | None = None,
+        preheader: str | None = None,
+        from_name: str | None = None,
+        from_email: str | None = None,
+        reply_to: str | None = None,
+    ) -> CampaignText:
+        """Change a draft. PATCH /api/v1/campaigns/{number}.
+
+        Access: campaigns:write.
+        """
+        return read(
+            CampaignText,
+            self.ask(
+                "PATCH",
+                f"/api/v1/campaigns/{number}",
+                body={
+                    "version": version,
+                    "subject": subject,
+                    "body": body,
+                    "preheader": preheader,
+                    "from_name": from_name,
+                    "from_email": from_email,
+                    "reply_to": reply_to,
+                },
+            ),
+        )
+
+    def get_results(self, number: int) -> Results:
+        """Results of a campaign. GET /api/v1/campaigns/{number}/results.
+
+        Access: campaigns:read.
+        """
+        return read(Results, self.ask("GET", f"/api/v1/campaigns/{number}/results"))
+
+    def all_templates(self) -> Names:
+        """Your own templates. GET /api/v1/templates.
+
+        Access: campaigns:read or campaigns:write.
+        """
+        return read(Names, self.ask("GET", "/api/v1/templates"))
+
+    def get_report(self, *, days: Literal["30", "90", "365"] | None = None) -> Report:
+        """What became of emails. GET /api/v1/reports.
+
+        Access: campaigns:read.
+        """
+        return read(Report, self.ask("GET", "/api/v1/reports", query={"days": days}))
