@@ -3,6 +3,7 @@
 from django.urls import include, path
 
 from samizdat.api import entry
+from samizdat.compat.mailchimp import entry as mailchimp
 from samizdat.web import handbook, tour
 from samizdat.web.audience.views import (
     bulk,
@@ -349,6 +350,8 @@ alive = [
 
 urlpatterns = [
     path("api/v1/<path:rest>", for_programs(entry.answer), name="api"),
+    path("3.0/", for_programs(mailchimp.answer), name="mailchimp-account"),
+    path("3.0/<path:rest>", for_programs(mailchimp.answer), name="mailchimp"),
     path("", auth.start, name="start"),
     path("organizations", auth.organizations, name="organizations"),
     path("sign-in", auth.sign_in, name="sign-in"),

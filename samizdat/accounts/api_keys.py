@@ -36,6 +36,7 @@ BEGINNING = "smz_"
 LENGTH = 40  # Characters after that, of 62 each: 238 bits.
 SHOWN = len(BEGINNING) + 4  # By so many a key is recognized in the list of keys.
 LONGEST_NAME, MOST, MOST_LISTS = 80, 50, 100
+LONGEST_CONSENT = 2_000
 DAYS, MOST_DAYS = 365, 1825
 _SIGNS = string.ascii_letters + string.digits
 
@@ -51,10 +52,12 @@ class ApiKeyInvalid(AccountError):
 
 
 class ApiKeyDetails(Struct, frozen=True):
-    """What is sealed of a key. beginning: its first SHOWN characters."""
+    """What is sealed of a key. beginning: its first SHOWN characters. consent: what whoever it brings has agreed to,
+    for programs that don't say so themselves; "" where they are asked to confirm."""
 
     name: str
     beginning: str
+    consent: str = ""
 
 
 class PendingKey(Struct, frozen=True):
@@ -65,6 +68,7 @@ class PendingKey(Struct, frozen=True):
     lists: list[int]
     token: str
     expires: datetime
+    consent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +94,19 @@ def add(
     *,
     lists: Iterable[int] = (),
     days: int = DAYS,
+    consent: str = "",
     now: datetime,
     by: Person | None,
 ) -> tuple[str, ApiKey]:
-    """The key, which nobody can show again, and its row. lists: numbers of those it is bound to; none: all. What a
-    person asks for in the app waits (pending_changes.held). Errors: ApiKeyRefused."""
-    name = " ".join(name.split())
+    """The key, which nobody can show again, and its row. lists: numbers of those it is bound to; none: all. consent: as
+    ApiKeyDetails. What a person asks for in the app waits (pending_changes.held). Errors: ApiKeyRefused."""
+    name, consent = " ".join(name.split()), consent.strip()
     _check(organization, name, scopes, days, now)
     bound = sorted(set(lists))
     if len(bound) > MOST_LISTS:
         raise ApiKeyRefused(_("A key can be bound to at most %(n)s lists.") % {"n": MOST_LISTS})
+    if len(consent) > LONGEST_CONSENT:
+        raise ApiKeyRefused(_("What people agree to can have at most %(n)s characters.") % {"n": LONGEST_CONSENT})
     token = BEGINNING + "".join(secrets.choice(_SIGNS) for _sign in range(LENGTH))
     granted = " ".join(scope for scope in SCOPES if scope in scopes)
     with transaction.atomic():
@@ -112,13 +119,13 @@ def add(
             created=organization.day_of(now),
             expires=now + timedelta(days=days),
         )
-        details = ApiKeyDetails(name, token[:SHOWN])
+        details = ApiKeyDetails(name, token[:SHOWN], consent)
         row.details_sealed = keyring.keys(organization).seal_json(details, "apikey", "details", row.pk)
         row.save(update_fields=["details_sealed"])
         detail = {"name": name, "scopes": granted, "lists": bound}
         record("api_key.created", organization, now=now, by=by, about=row.pk, detail=detail)
         if by is not None and pending_changes.held(organization, by):
-            waits = PendingKey(name, granted, bound, _hashes(token)[0].hex(), row.expires)
+            waits = PendingKey(name, granted, bound, _hashes(token)[0].hex(), row.expires, consent)
             pending_changes.ask(organization, "api_key", waits, about=row.pk, now=now, by=by)
         else:
             sign(row)
@@ -206,6 +213,11 @@ def is_valid(row: ApiKey) -> bool:
 
 def scopes_of(row: ApiKey) -> frozenset[str]:
     return frozenset(row.scopes.split())
+
+
+def consent_words(row: ApiKey) -> str:
+    """What whoever the key brings has agreed to; "" where nobody said so. Errors: SealError."""
+    return _details(row).consent
 
 
 def may_use(row: ApiKey, list_number: int) -> bool:

@@ -76,6 +76,9 @@ def _undo_invitation(row: PendingChange, now: datetime) -> None:
 
 def _say_api_key(_row: PendingChange, details: PendingKey) -> str:
     facts = {"name": details.name, "scopes": details.scopes.replace(" ", ", ")}
+    if details.consent:
+        sentence = _("An API key starts to work: %(name)s (%(scopes)s). Who it adds has agreed to: %(consent)s")
+        return sentence % (facts | {"consent": details.consent})
     return _("An API key starts to work: %(name)s (%(scopes)s)") % facts
 
 

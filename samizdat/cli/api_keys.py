@@ -30,9 +30,16 @@ def api_key() -> None:
     metavar="NAME",
     help="Bind it to this list. Can be repeated. Otherwise: all lists.",
 )
+@click.option(
+    "--consent",
+    default="",
+    metavar="WORDS",
+    help="What people agree to where it is used, as they read it there. Only for Mailchimp's API: without it, who is "
+    "new gets an email to confirm.",
+)
 @click.option("--days", type=int, default=365, show_default=True, help="Until it expires.")
 @common
-def api_key_add(name: str, scopes: tuple[str, ...], lists: tuple[str, ...], days: int) -> None:
+def api_key_add(name: str, scopes: tuple[str, ...], lists: tuple[str, ...], consent: str, days: int) -> None:
     """Create a key and print it, once. Commands need no approval."""
     bootstrap.open_house()
     from samizdat.accounts import api_keys
@@ -40,7 +47,7 @@ def api_key_add(name: str, scopes: tuple[str, ...], lists: tuple[str, ...], days
 
     organization, now = bootstrap.organization(), bootstrap.now()
     bound = [list_named(organization, each).id for each in lists]
-    token, row = api_keys.add(organization, name, scopes, lists=bound, days=days, now=now, by=None)
+    token, row = api_keys.add(organization, name, scopes, lists=bound, days=days, consent=consent, now=now, by=None)
     document = {"id": row.pk, "key": token, "scopes": row.scopes.split(), "lists": row.lists, "expires": row.expires}
     say(document, token)
     note("Copy the key now: it can't be shown again.")

@@ -225,7 +225,7 @@ class TokenOwners:
         path = asked["PATH_INFO"]
         if path.startswith("/shared/"):
             return LETTER, path.split("/")[2]
-        return (PROGRAM, asked.get("HTTP_AUTHORIZATION", "")) if path.startswith("/api/") else ("", "")
+        return (PROGRAM, asked.get("HTTP_AUTHORIZATION", "")) if path.startswith(("/api/", "/3.0/")) else ("", "")
 
     def _mark(self, token: str) -> bytes:
         return hashlib.blake2b(token.encode(), key=self._key, digest_size=16).digest()

@@ -41,6 +41,7 @@ def _of_organization(pattern: URLPattern) -> bool:
 OWN = {"start", "organizations", "profile", "password", "keyboard", "choose-notices"}
 OWN |= {"change-address", "confirm-address", "end-sessions"}
 # Of whoever has the link of a letter: tests/web/test_preview.py.
+MAILCHIMP = ("mailchimp-account", "mailchimp")
 BY_LINK = {"shared-campaign", "shared-frame"}
 INSIDE = [pattern for pattern in PATTERNS if _of_organization(pattern)]
 
@@ -66,7 +67,17 @@ def test_every_address_says_who_may_come_in(pattern: URLPattern) -> None:
 
 def test_only_these_pages_are_open_to_strangers() -> None:
     unlocked = {pattern.name for pattern in PATTERNS if pattern.callback.door["open"]}  # type: ignore[attr-defined]
-    assert unlocked == {"sign-in", "sign-out", "language", "setup", "invitation", "shown-picture", "api", *BY_LINK}
+    assert unlocked == {
+        "sign-in",
+        "sign-out",
+        "language",
+        "setup",
+        "invitation",
+        "shown-picture",
+        "api",
+        *MAILCHIMP,
+        *BY_LINK,
+    }
 
 
 def test_a_stranger_is_sent_to_the_sign_in_page_and_changes_nothing(here: House, client: Client) -> None:

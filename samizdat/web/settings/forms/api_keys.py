@@ -35,6 +35,13 @@ class ApiKeyForm(DeskForm):
         required=False,
         widget=forms.CheckboxSelectMultiple,
     )
+    consent = forms.CharField(
+        label=lazy("What people agree to (for Mailchimp plug-ins)"),
+        help_text=lazy("As they read it on your website. Without it, new people get an email to confirm."),
+        max_length=api_keys.LONGEST_CONSENT,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
     days = forms.TypedChoiceField(label=lazy("Expires"), choices=DAYS, coerce=int)
 
     def __init__(
