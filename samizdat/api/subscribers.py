@@ -4,7 +4,7 @@ An address stands in no path and in no query: servers on the way write those int
 """
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 from typing import Annotated, Literal
 
 from django.db import transaction
@@ -14,12 +14,14 @@ from django.utils.translation import gettext as _
 from ninja import Path, Query, Router, Schema
 from pydantic import Field, StringConstraints
 
-from samizdat.accounts import api_keys, sealed_settings
+from samizdat.accounts import api_keys
 from samizdat.accounts.models import ApiKey, Organization
 from samizdat.api.donors import refuse_donors
 from samizdat.api.keys import KeyAuth, KeyedRequest, insist_on_list, no_such_list, spend
 from samizdat.api.problems import ApiProblem
+from samizdat.api.reading import note_reading
 from samizdat.api.shapes import ERRORS, ProblemOut
+from samizdat.api.signups import ask_to_confirm, insist_on_form
 from samizdat.audience import actions, queries
 from samizdat.audience.actions.grouped_upserts import WantedSubscriber, upsert_with_others
 from samizdat.audience.actions.upserts import UpsertRow, upsert, upsert_many
@@ -27,10 +29,6 @@ from samizdat.audience.errors import AudienceError
 from samizdat.audience.limits import LONGEST_VALUE, TAGS_EACH
 from samizdat.audience.models import List, Subscriber
 from samizdat.audience.queries.subscriber_records import SubscriberRecord, number_at, records
-from samizdat.core.mail.address import normalize
-from samizdat.events.actions import record
-from samizdat.events.queries import was_said
-from samizdat.incoming import signup_requests
 
 router = Router(tags=["Subscribers"])
 READ, WRITE = KeyAuth("subscribers:read"), KeyAuth("subscribers:write")
@@ -39,8 +37,6 @@ STATUS = Literal["pending", "subscribed", "unsubscribed", "cleaned", "nonsubscri
 # Rows of one batch, and how many requests they count as.
 BATCH, BATCH_COSTS = 500, 5
 MOST_A_PAGE = 500
-# That a key reads addresses is recorded so often.
-READING = timedelta(hours=1)
 
 Email = Annotated[str, StringConstraints(min_length=3, max_length=500)]
 FieldTag = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,9}$")]
@@ -178,7 +174,7 @@ def list_subscribers(request: KeyedRequest, page: Query[PageIn]) -> SubscribersO
     list_ = None if page.list is None and not key.lists else list_for(key, _list_asked(key, page.list))
     before = None if page.cursor is None else _cursor(page.cursor)
     rows = queries.page(key.organization, list_, page.status, page.tag, before, page.count)
-    _note_reading(key)
+    note_reading(key)
     items = [_out(each) for each in records(key.organization, rows.numbers, key.lists or None)]
     return SubscribersOut(items=items, next=None if rows.next is None else str(rows.next))
 
@@ -202,20 +198,10 @@ def sign_up_subscriber(request: KeyedRequest, body: SignUpIn) -> tuple[int, Sign
     """Samizdat emails them a link to confirm, once a day at most, as after a form. The answer is the same whoever it
     is. The list needs a sign-up form, which has the words that they agree to."""
     key = request.auth
-    list_, organization = list_for(key, body.list), key.organization
-    details, address = queries.details_of(list_), normalize(body.email)
-    if not details.page_slug:
-        sentence = _("This list has no sign-up form, so nobody can be asked to confirm. Create the form first.")
-        raise ApiProblem(422, "no_form", sentence)
-    _insist_on_fields(organization, body.fields, ())
-    now = timezone.now()
-    language = body.language or sealed_settings.leading(organization).language
-    if body.fields:  # The worker then has nothing to write down, and asks.
-        actions.sign_up(
-            organization, address, list_, wording=details.purpose, values=body.fields, language=language, now=now
-        )
-    if not signup_requests.lay(organization, list_, details, address, language=language, way="form", now=now):
-        raise ApiProblem(503, "signups_wait", _("Too many sign-ups are waiting. Try again in an hour."), wait=3600)
+    list_ = list_for(key, body.list)
+    insist_on_form(list_)
+    _insist_on_fields(key.organization, body.fields, ())
+    ask_to_confirm(key.organization, list_, body.email, body.fields, body.language, timezone.now())
     return 202, SignUpOut(result="asked")
 
 
@@ -361,7 +347,7 @@ def _read(key: ApiKey, number: int | None) -> SubscriberOut:
     here = [] if number is None else records(key.organization, [number], key.lists or None)
     if not here:
         raise _no_such_subscriber()
-    _note_reading(key)
+    note_reading(key)
     return _out(here[0])
 
 
@@ -378,12 +364,6 @@ def _insist_on_fields(
         sentence = _("There is no field %(tag)s. Create it in the app first.") % {"tag": unknown[0]}
         raise ApiProblem(422, "no_such_field", sentence)
     refuse_donors([(tag, known[tag]) for tag in fields], tags)
-
-
-def _note_reading(key: ApiKey) -> None:
-    now = timezone.now()
-    if not was_said(key.organization, "subscribers.read_by_program", now - READING, about=key.pk):
-        record("subscribers.read_by_program", key.organization, now=now, by=key.by, about=key.pk)
 
 
 def _out(each: SubscriberRecord) -> SubscriberOut:
