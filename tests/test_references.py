@@ -192,7 +192,7 @@ def test_every_file_of_the_code_that_is_named_is_there(page: Path) -> None:
     assert missing == []
 
 
-SOURCES = ("samizdat", "tests", "scripts", "bench")
+SOURCES = ("samizdat", "samizdat_client", "tests", "scripts", "bench")
 # Mailman's, and what somebody may have called a file beside their exports.
 OTHERS = {"bin/export.py", "csv.py"}
 

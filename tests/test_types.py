@@ -67,4 +67,4 @@ def test_few_signatures_mention_any() -> None:
 def test_mypy_is_asked_for_all_it_knows() -> None:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"]
     assert settings["strict"]
-    assert settings["files"] == ["samizdat"]
+    assert settings["files"] == ["samizdat", "samizdat_client"]
