@@ -1,19 +1,24 @@
 """rescue: a list rebuilt from what is left after a service closed the account."""
 
+import getpass
+import sys
 from collections import Counter
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 import click
 
 from samizdat.cli import bootstrap
-from samizdat.cli.output import CommandFailed, common, confirm, note, progress, say, table
+from samizdat.cli.output import CommandFailed, common, confirm, first_line, note, progress, say, settings, table
 from samizdat.cli.rescue_cases import case
 
 if TYPE_CHECKING:
     from samizdat.audience.models import Import
     from samizdat.core.evidence.fold import AddressEvidence, Fold
     from samizdat.core.evidence.notices.base import NoticeKind
+    from samizdat.incoming.evidence.imap import ImapArchive
 
 STATUSES = ("subscribed", "unsubscribed", "complained", "cleaned", "excluded", "unproven", "wrote")
 NOTES = {
@@ -37,7 +42,7 @@ rescue.add_command(case)
 
 
 @rescue.command("mailbox")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path())
+@click.argument("files", nargs=-1, metavar="[FILE...]", type=click.Path())
 @click.option("--list", "name", required=True, metavar="NAME", help="The list that they were subscribed to.")
 @click.option(
     "--own",
@@ -66,8 +71,25 @@ rescue.add_command(case)
     metavar="NAME",
     help="The mail server whose Authentication-Results count, if it can't be told from the mailbox.",
 )
+@click.option(
+    "--imap",
+    "urls",
+    multiple=True,
+    metavar="URL",
+    help="A mailbox that you can still sign in to, as imaps://USER@HOST. Nothing in it is changed. Once for each.",
+)
+@click.option(
+    "--password-file",
+    "password_files",
+    multiple=True,
+    type=click.Path(),
+    help="File with the password of --imap, in the same order. Asked for if not given.",
+)
+@click.option(
+    "--folder", "folders", multiple=True, metavar="NAME", help="A folder to read by --imap; all if not given."
+)
 @click.option("--basis", default="", metavar="TEXT", help="How they agreed to get your emails. Kept word for word.")
-@click.option("--dry-run", is_flag=True, help="Show what the mailboxes say. Writes nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what the mailboxes say. Imports nobody.")
 @common
 def rescue_mailbox(
     files: tuple[str, ...],
@@ -76,18 +98,24 @@ def rescue_mailbox(
     senders: tuple[str, ...],
     means: tuple[str, ...],
     servers: tuple[str, ...],
+    urls: tuple[str, ...],
+    password_files: tuple[str, ...],
+    folders: tuple[str, ...],
     basis: str,
     dry_run: bool,
 ) -> None:
     """Read old mailboxes, and propose whom to subscribe.
 
-    FILE is an mbox file, a Maildir folder, a folder of .eml files, or the zip of Google Takeout. Nobody is subscribed
-    until you confirm the proposal.
+    FILE is an mbox file, a Maildir folder, a folder of .eml files, or the zip of Google Takeout. All that you name
+    becomes one proposal. Nobody is subscribed until you confirm it.
     """
+    if not files and not urls:
+        raise click.UsageError("Name a mailbox: FILE, or --imap imaps://USER@HOST.")
     bootstrap.open_house()
     from samizdat.audience.queries import list_named
     from samizdat.core.evidence.reading import Rules
     from samizdat.incoming.evidence import archives, mailboxes, proposal
+    from samizdat.incoming.evidence.kept import KeptReading
 
     organization, paths = bootstrap.organization(), [Path(file) for file in files]
     mailing_list = list_named(organization, name)
@@ -96,9 +124,15 @@ def rescue_mailbox(
         frozenset(domain.lower().strip("@. ") for domain in senders),
         tuple(map(_means, means)),
     )
+    archives_by_imap = _imap_archives(urls, password_files, folders)
+    kept = KeptReading(organization, mailing_list, rules, now=bootstrap.now)
+    if urls and kept.emails:
+        note(f"An earlier run has read {kept.emails:,} emails by IMAP. This one goes on behind them.")
     whole = archives.size_of(paths)
     with progress("Reading", "emails") as shown:
         fold = mailboxes.read(paths, rules, lambda done, emails: shown.show(done, whole, emails))
+        for archive in archives_by_imap:
+            mailboxes.read_imap(fold, archive, rules, kept, lambda done, emails: shown.show(done, None, emails))
     counted_servers = _servers(fold, servers)
     addresses = fold.addresses(counted_servers)
     document = _document(fold, addresses, counted_servers)
@@ -115,9 +149,12 @@ def rescue_mailbox(
         )
     lines = _shown(fold, addresses)
     if dry_run:
-        say(document, *lines, "Dry run: nothing was written.")
+        if urls:
+            lines.append("What was read by IMAP is kept for a day, encrypted, so that the next run goes on behind it.")
+        say(document, *lines, "Dry run: nobody was imported." if urls else "Dry run: nothing was written.")
         return
     row = proposal.propose(organization, mailing_list, addresses, basis=basis, now=bootstrap.now)
+    kept.drop()
     say(
         document | {"proposal": row.pk, "list": name},
         *lines,
@@ -217,6 +254,32 @@ def _own(address: str) -> str:
     if "@" not in address:
         raise click.UsageError(f"--own {address} is no address. Write news@example.org, or @example.org for all.")
     return address
+
+
+def _imap_archives(
+    urls: tuple[str, ...], password_files: tuple[str, ...], folders: tuple[str, ...]
+) -> "list[ImapArchive]":
+    from samizdat.incoming.evidence.imap import ImapArchive
+    from samizdat.incoming.mailboxes.settings import BadMailbox, read_url
+
+    if len(password_files) > len(urls):
+        raise click.UsageError("There are more --password-file than --imap. Give one for each, in the same order.")
+    opened = []
+    for url, file in zip_longest(urls, password_files):
+        parts = urlsplit(url)
+        if parts.password:
+            raise BadMailbox("Leave the password out of the URL, where others can see it. Use --password-file.")
+        user = unquote(parts.username or "")
+        password = first_line(file) if file else _asked_password(user)
+        inner = unquote(parts.path.strip("/"))
+        opened.append(ImapArchive(read_url(url, password, ""), folders or ((inner,) if inner else ())))
+    return opened
+
+
+def _asked_password(user: str) -> str:
+    if settings().json or not sys.stdin.isatty():
+        raise CommandFailed("Give the mailbox's password with --password-file.", "no_password")
+    return getpass.getpass(f"Password of {user}: ")
 
 
 def _means(option: str) -> tuple[str, "NoticeKind"]:

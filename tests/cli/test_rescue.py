@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from tests.core.evidence import emails
+from tests.imap_server import FakeImapServer
+from tests.smtp_server import Certificates
 
 ADA, BORIS, VERA, FAKE, BACK = (f"{name}@reader.example" for name in ("ada", "boris", "vera", "fake", "back"))
 LATER = "Tue, 3 Jan 2023 10:00:00 +0000"
@@ -128,6 +130,38 @@ def test_what_proves_nothing_is_no_proposal(house: Any, letter: str, tmp_path: P
     missing = house(*words[:2], str(tmp_path / "none.mbox"), *words[3:])
     assert missing.code == 1 and "There's no file" in missing.err
     assert house(*words[:-2]).code == 2
+
+
+def test_files_and_mailboxes_by_imap_are_one_proposal(
+    house: Any, letter: str, words: tuple[str, ...], tmp_path: Path
+) -> None:
+    """Whoever left in one is not subscribed by the other."""
+    certificates, secret = Certificates(tmp_path), tmp_path / "password"
+    secret.write_text("secret\n")
+    folders = {"INBOX": [emails.mailchimp(VERA), emails.left(ADA)], "Spam": [emails.complaint(BACK)]}
+    with FakeImapServer(certificates.issued("localhost"), folders) as server:
+        url = f"imaps://ada%40old.example@localhost:{server.port}/?ca={certificates.ca}"
+        imap = ("--imap", url, "--password-file", str(secret))
+        look = house.say(*words, *imap, "--dry-run")
+        assert {word: look[word] for word in ("subscribed", "unsubscribed", "complained")} == {
+            "subscribed": 1,
+            "unsubscribed": 2,
+            "complained": 2,
+        }
+        fetched = server.fetched
+        proposal = house.say(*words, *imap)["proposal"]
+        assert server.fetched == fetched, "the dry run kept what it had read"
+        shown = {entry["address"]: entry["status"] for entry in house.say("rescue", "show", str(proposal))["addresses"]}
+        assert (shown[ADA], shown[VERA], shown[BACK]) == ("unsubscribed", "subscribed", "complained")
+        assert not server.changes
+        in_sight = house(*words, "--imap", url.replace("@localhost", ":secret@localhost"), "--json")
+        assert (in_sight.code, in_sight.json["error"]) == (1, "bad_mailbox")
+        unasked = house(*words, "--imap", url, "--json")
+        assert (unasked.code, unasked.json["error"]) == (1, "no_password")
+        secret.write_text("wrong\n")
+        refused = house(*words, *imap)
+        assert refused.code == 1 and "rejects the user name or password" in refused.err
+    assert house("rescue", "mailbox", "--list", letter, "--own", emails.OWN).code == 2
 
 
 def test_those_without_a_proven_yes_are_asked_once(house: Any, letter: str, words: tuple[str, ...]) -> None:

@@ -380,8 +380,12 @@ def composed(
     if rebuilt:
         asked = [words["confirm.rebuilt"] % {"list": name}]
     if signs:
-        told = requests.signature_mail(service_mail.one_line(name), base(words.language))
-        asked, otherwise, subject = [told.asked, words["confirm.press"]], told.otherwise, told.subject
+        petition_mail = requests.signature_mail(service_mail.one_line(name), base(words.language))
+        asked, otherwise, subject = (
+            [petition_mail.asked, words["confirm.press"]],
+            petition_mail.otherwise,
+            petition_mail.subject,
+        )
     link_ = f"{leading(organization).public_url}/c/{token}"
     reply = [words["confirm.reply"]] * by_reply
     text = "\n\n".join((*asked, link_, *reply, otherwise))
