@@ -244,6 +244,9 @@ COLUMNS: tuple[SealedColumn, ...] = (
     _plain("portability.recipientkey.key_sealed", "recipientkey", "key"),
     _plain("portability.accountcopy.settings_sealed", "accountcopy", "settings"),
     _plain("portability.accountcopy.progress_sealed", "accountcopy", "progress"),
+    _plain("portability.eventwebhook.settings_sealed", "eventwebhook", "settings"),
+    _plain("portability.eventwebhook.progress_sealed", "eventwebhook", "progress"),
+    _plain("portability.eventwebhookmessage.message_sealed", "eventwebhookmessage", "message", "webhook__organization"),
     _column(
         "portability.accountcopypiece.blob",
         "copy__organization",

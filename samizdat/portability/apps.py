@@ -1,5 +1,5 @@
-"""Django finds the tables by this, imports which addresses were planted in exports, and remote checks what the desk
-asks of accounts elsewhere."""
+"""Django finds the tables by this, imports which addresses were planted in exports, remote checks what the desk asks of
+accounts elsewhere, and pending changes what may wait."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -17,17 +17,25 @@ class PortabilityConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from samizdat.accounts import pending_changes
         from samizdat.audience.imports import planted_addresses
         from samizdat.delivery.actions import remote_checks
 
         planted_addresses.register(_planted, _turned_up)
         remote_checks.register(_remote_checks)
+        pending_changes.register(_kinds)
 
 
 def _remote_checks() -> Mapping[str, Any]:
     from samizdat.portability.account_copies import adding
 
     return adding.KINDS
+
+
+def _kinds() -> Mapping[str, Any]:
+    from samizdat.portability.pending_change_kinds import KINDS
+
+    return KINDS
 
 
 def _planted(organization: "Organization") -> frozenset[bytes]:

@@ -75,6 +75,24 @@ class AccountCopyPiece(models.Model):
     blob = models.BinaryField()
 
 
+class EventWebhook(models.Model):
+    """An endpoint of the organization's own that is told of events (webhooks/). `settings_sealed`: its address, what it
+    is told, and the secret; `progress_sealed`: how far in the log it is, and how the last tries went."""
+
+    organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="event_webhooks")
+    settings_sealed = models.BinaryField(default=b"", db_default=b"")
+    progress_sealed = models.BinaryField(default=b"", db_default=b"")
+    created = models.DateField()
+
+
+class EventWebhookMessage(models.Model):
+    """An event that an endpoint is still to be told. Which one, and when it is tried again, is sealed: its time would
+    line up with the subscriber whom the event is about."""
+
+    webhook = models.ForeignKey(EventWebhook, models.CASCADE, related_name="messages")
+    message_sealed = models.BinaryField(default=b"", db_default=b"")
+
+
 class RecipientKey(models.Model):
     """A public key that exports may be sealed to without another approval (recipients.py)."""
 

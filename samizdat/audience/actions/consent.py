@@ -171,8 +171,9 @@ def unsubscribe_from(
         consent_writer.write(row, facts, now, sent_at, known)
         if held:
             left = [list.id for list in held]
-            detail = {"list": left[0]} if len(left) == 1 else {"lists": left}
-            record("subscriber.left", row.organization, about=row.id, by=by, now=now, detail=detail | {"way": way})
+            which = {"list": left[0]} if len(left) == 1 else {"lists": left}
+            detail = {**which, "way": way, **_about(purpose)}
+            record("subscriber.left", row.organization, about=row.id, by=by, now=now, detail=detail)
         return held
 
 
@@ -305,9 +306,15 @@ def undo_unsubscribe_from(
         if back:
             facts = [ConsentFactRow("returned", way, list, purpose=purpose) for list, purpose in back]
             consent_writer.write(row, facts, now)
-        for list, _purpose in back:
-            record("subscriber.returned", row.organization, about=row.id, by=by, now=now, detail={"list": list.id})
+        for list, purpose in back:
+            detail = {"list": list.id, **_about(purpose)}
+            record("subscriber.returned", row.organization, about=row.id, by=by, now=now, detail=detail)
         return back
+
+
+def _about(purpose: str) -> dict[str, str]:
+    """For an event: whoever leaves appeals goes on getting the list."""
+    return {} if purpose == LETTERS else {"purpose": purpose}
 
 
 def leave_again(
@@ -323,7 +330,7 @@ def leave_again(
         if not spoken or (consent.KINDS[spoken[-1][2]], consent.WAYS[spoken[-1][4]]) != ("returned", "one-click"):
             return False
         consent_writer.write(row, [ConsentFactRow("withdrawn", "desk", list, purpose=purpose)], now)
-        detail = {"list": list.id, "way": "desk"}
+        detail = {"list": list.id, "way": "desk", **_about(purpose)}
         record("subscriber.left", row.organization, about=row.id, by=by, now=now, detail=detail)
         return True
 

@@ -77,6 +77,24 @@ class Migration(InitialMigration):
             ],
         ),
         migrations.CreateModel(
+            name='EventWebhook',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('settings_sealed', models.BinaryField(db_default=b'', default=b'')),
+                ('progress_sealed', models.BinaryField(db_default=b'', default=b'')),
+                ('created', models.DateField()),
+                ('organization', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='event_webhooks', to='accounts.organization')),
+            ],
+        ),
+        migrations.CreateModel(
+            name='EventWebhookMessage',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('message_sealed', models.BinaryField(db_default=b'', default=b'')),
+                ('webhook', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='messages', to='portability.eventwebhook')),
+            ],
+        ),
+        migrations.CreateModel(
             name='RecipientKey',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

@@ -49,7 +49,7 @@ AREAS: dict[str, tuple[Promise, tuple[str, ...]]] = {
     "team": (lazy("Team"), ("person.", "change.")),
     "settings": (
         lazy("Settings"),
-        ("organization.", "brand.", "breach.", "rescue_case.", "keys.", "move.", "api_key."),
+        ("organization.", "brand.", "breach.", "rescue_case.", "keys.", "move.", "api_key.", "event_webhook."),
     ),
     "server": (lazy("Server and database"), ("installation.", "clock.", "database.", "publicdb.", "log.", "event.")),
 }
@@ -166,7 +166,7 @@ class LogLines:
             ("subscribers.export",): self._export,
             ("list.",): self._list,
             ("route.",): self._route,
-            ("segment.", "tag.", "domain.", "api_key."): self._named,
+            ("segment.", "tag.", "domain.", "api_key.", "event_webhook."): self._named,
         }
 
     def _here(self, name: str, *numbers: int) -> str:
@@ -240,7 +240,7 @@ class LogLines:
 
     def _named(self, event: Event, number: int) -> tuple[str, str]:
         detail = detail_of(event)
-        return str(detail.get("name") or detail.get("domain") or _no(number)), ""
+        return str(detail.get("name") or detail.get("domain") or detail.get("place") or _no(number)), ""
 
 
 def _no(number: int) -> str:

@@ -15,6 +15,7 @@ from samizdat.incoming import listed_bounces
 from samizdat.incoming.seeds import copies
 from samizdat.logs import where_it_broke
 from samizdat.portability.account_copies import actions as account_actions
+from samizdat.portability.webhooks import delivering
 from samizdat.vault import locks
 from samizdat.vault.errors import OrganizationLocked
 from samizdat.worker.stopping import stopping
@@ -86,9 +87,19 @@ def _with_copies(_now: datetime) -> set[int]:
     return account_actions.organizations()
 
 
+def _with_webhooks(_now: datetime) -> set[int]:
+    return delivering.organizations()
+
+
+def _deliver_webhooks(number: int, now: datetime) -> None:
+    delivering.deliver_due(number, now=dbclock.now, stop=stopping.is_set)
+
+
 seeds = OrganizationRounds("seeds", copies.organizations, copies.go_on)
 bounces = OrganizationRounds("listed bounces", listed_bounces.organizations, listed_bounces.fetch_due, 60.0)
 spares = OrganizationRounds("spare domains", spare_check.organizations, spare_check.look, 86_400.0)
 account_copies = OrganizationRounds("standing copies", _with_copies, _copy_accounts)
 # A closed account is an alarm within a minute.
 account_looks = OrganizationRounds("accounts elsewhere", _with_copies, _look_at_accounts)
+# Whoever pressed a button waits for its test.
+event_webhooks = OrganizationRounds("webhooks", _with_webhooks, _deliver_webhooks, 5.0)

@@ -196,6 +196,10 @@ def standing_copies(now: datetime) -> None:
     organization_rounds.account_copies.look(now)
 
 
+def event_webhooks(now: datetime) -> None:
+    organization_rounds.event_webhooks.look(now)
+
+
 def spare_domains(now: datetime) -> None:
     organization_rounds.spares.look(now)
 
@@ -283,6 +287,7 @@ SLOW: dict[str, Deed] = {
     "bounces that providers list": listed_bounces,
     "records of spare domains": spare_domains,
     "standing copies": standing_copies,
+    "webhooks": event_webhooks,
     "room for incoming mail": room_for_mail,
     "incoming mail": incoming_mail,
     "organizations for the public database": publish.missing_places,
