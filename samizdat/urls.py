@@ -50,7 +50,7 @@ from samizdat.web.delivery.views import (
     welcome,
 )
 from samizdat.web.exports.views import exports, standing_copies
-from samizdat.web.imports import evidence, old_mailboxes, views
+from samizdat.web.imports import ask_once, evidence, old_mailboxes, views
 from samizdat.web.inbox import views as inbox
 from samizdat.web.permissions import for_programs
 from samizdat.web.privacy.views import breaches, reconsent, rescue_cases
@@ -208,6 +208,7 @@ audience = [
     path("imports/paste", views.paste, name="paste"),
     path("imports/mailboxes", old_mailboxes.old_mailboxes, name="old-mailboxes"),
     path("imports/mailboxes/upload", old_mailboxes.upload_mailboxes, name="upload-mailboxes"),
+    path("imports/ask/<int:list_id>", ask_once.ask_left_out, name="ask-left-out"),
     path("imports/<int:import_id>/", views.one_import, name="import"),
     path("imports/<int:import_id>/evidence", evidence.show_evidence, name="import-evidence"),
     path("imports/<int:import_id>/progress", views.progress, name="import-progress"),

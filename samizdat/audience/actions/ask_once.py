@@ -45,8 +45,7 @@ def ask_once(list: List, tag: str, most: int, *, now: datetime, by: Person | Non
     insist_open(list)
     keys = keyring.keys(list.organization)
     number = tags_and_fields.known_tags(list.organization, keys, [tag]).get(tag)
-    today = now.astimezone(UTC).date()
-    known = ConsentRecord.objects.filter(list=list, kind=ASKED, channel=DESK, day=today).count()
+    known = _asked_today(list, now)
     room, asked, passed, after = min(most, A_DAY - known), 0, 0, 0
     while number is not None and asked < room and (page := _waiting(list, number, after)[:PAGE]):
         for row in Subscriber.objects.select_related("organization").filter(id__in=[*page]).order_by("id"):
@@ -57,6 +56,17 @@ def ask_once(list: List, tag: str, most: int, *, now: datetime, by: Person | Non
             asked, passed = asked + is_asked, passed + (not is_asked)
     waiting = 0 if number is None else _waiting(list, number, 0).count() - (passed if asked < room else 0)
     return AskedOnce(asked, passed, waiting, known + asked)
+
+
+def waiting_to_be_asked(list: List, tag: str, *, now: datetime) -> tuple[int, int]:
+    """(who stand on the list with this tag and without consent, how many were asked on this day)."""
+    number = tags_and_fields.known_tags(list.organization, keyring.keys(list.organization), [tag]).get(tag)
+    return (0 if number is None else _waiting(list, number, 0).count()), _asked_today(list, now)
+
+
+def _asked_today(list: List, now: datetime) -> int:
+    today = now.astimezone(UTC).date()
+    return ConsentRecord.objects.filter(list=list, kind=ASKED, channel=DESK, day=today).count()
 
 
 def _waiting(list: List, tag: int, after: int):  # type: ignore[no-untyped-def]

@@ -30,7 +30,7 @@ TRIES, WAIT = 5, 2.0
 HOLLOW, ALL, BESIDE_ALL = {b"\\noselect", b"\\nonexistent"}, b"\\all", {b"\\all", b"\\junk", b"\\trash"}
 
 
-class FolderPlace(Struct, frozen=True, array_like=True):
+class ReadFolder(Struct, frozen=True, array_like=True):
     """How far a folder was read: its emails up to this UID."""
 
     folder: str
@@ -81,7 +81,7 @@ class ImapArchive:
     def account(self) -> str:
         return f"{self.settings.user}@{self.settings.host}"
 
-    def emails(self, known: Mapping[str, FolderPlace]) -> Generator[tuple[FolderPlace, ArchivedMessage]]:
+    def emails(self, known: Mapping[str, ReadFolder]) -> Generator[tuple[ReadFolder, ArchivedMessage]]:
         """Each with the place behind it; known: where to go on, by folder. Errors: MailboxFault, BadMailbox."""
         try:
             for folder in self._folders():
@@ -103,7 +103,7 @@ class ImapArchive:
             return [name for name, flags in there.items() if flags & BESIDE_ALL]
         return [*there]
 
-    def _of_folder(self, folder: str, reached: FolderPlace | None) -> Iterator[tuple[FolderPlace, ArchivedMessage]]:
+    def _of_folder(self, folder: str, reached: ReadFolder | None) -> Iterator[tuple[ReadFolder, ArchivedMessage]]:
         tries = 0
         while True:
             try:
@@ -115,17 +115,17 @@ class ImapArchive:
                 tries += 1
                 self._again(fault, tries)
 
-    def _rest(self, folder: str, reached: FolderPlace | None) -> Iterator[tuple[FolderPlace, ArchivedMessage]]:
+    def _rest(self, folder: str, reached: ReadFolder | None) -> Iterator[tuple[ReadFolder, ArchivedMessage]]:
         with connection.faults():
             source = self._session()
-            found = source.listed(source.examine(folder))
+            listed = source.listed(source.examine(folder))
         if reached is not None:
-            found = [one for one in found if one.validity != reached.validity or one.uid > reached.uid]
-        for some in batched(found, FETCHED):
+            listed = [message for message in listed if _is_behind(message, reached)]
+        for some in batched(listed, FETCHED):
             with connection.faults():
                 fetched = [*source.fetch(some, MOST_BYTES)]
             for message, raw in fetched:
-                place = FolderPlace(folder, message.validity, message.uid)
+                place = ReadFolder(folder, message.validity, message.uid)
                 yield place, ArchivedMessage(raw, max(message.size, len(raw)))
 
     def _trying[T](self, ask: Callable[[], T]) -> T:
@@ -154,3 +154,8 @@ class ImapArchive:
         if self._source is not None:
             self._source.close()
             self._source = None
+
+
+def _is_behind(message: WaitingMessage, reached: ReadFolder) -> bool:
+    """Of a folder that was made anew every email is."""
+    return message.validity != reached.validity or message.uid > reached.uid

@@ -17,7 +17,7 @@ from samizdat.audience.imports import actions, ownership, uploads
 from samizdat.audience.models import Import, List
 from samizdat.core.evidence.fold import Fold
 from samizdat.core.evidence.reading import MailEvidence, Rules
-from samizdat.incoming.evidence.imap import FolderPlace
+from samizdat.incoming.evidence.imap import ReadFolder
 from samizdat.vault import keyring
 
 SOURCE = "imap"
@@ -30,7 +30,7 @@ class KeptPart(Struct, frozen=True, array_like=True):
 
     rules: bytes
     account: str
-    places: list[FolderPlace]
+    places: list[ReadFolder]
     evidence: list[MailEvidence]
 
 
@@ -43,7 +43,7 @@ class KeptReading:
         self._row: Import | None = None
         self._parts: list[KeptPart] = []
         self._next = 0
-        self._held: tuple[str, dict[str, FolderPlace], list[MailEvidence]] = ("", {}, [])
+        self._held: tuple[str, dict[str, ReadFolder], list[MailEvidence]] = ("", {}, [])
         self._size = 0
         self._is_full = False
         self._resume()
@@ -68,7 +68,7 @@ class KeptReading:
         """How many an earlier run has read."""
         return sum(len(part.evidence) for part in self._parts)
 
-    def places(self, account: str) -> dict[str, FolderPlace]:
+    def places(self, account: str) -> dict[str, ReadFolder]:
         """How far each folder of an account was read."""
         return {place.folder: place for part in self._parts if part.account == account for place in part.places}
 
@@ -81,7 +81,7 @@ class KeptReading:
                 emails += 1
         return emails
 
-    def add(self, account: str, places: Iterable[FolderPlace], evidence: Sequence[MailEvidence]) -> None:
+    def add(self, account: str, places: Iterable[ReadFolder], evidence: Sequence[MailEvidence]) -> None:
         """Emails that follow those before, with the place behind each."""
         if self._held[0] not in ("", account):
             self.flush()

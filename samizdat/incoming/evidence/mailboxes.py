@@ -10,7 +10,7 @@ from samizdat.core.evidence.fold import Fold
 from samizdat.core.evidence.reading import MailEvidence, Rules, read_all
 from samizdat.core.mail_archive import ArchivedMessage
 from samizdat.incoming.evidence import archives
-from samizdat.incoming.evidence.imap import FolderPlace, ImapArchive
+from samizdat.incoming.evidence.imap import ImapArchive, ReadFolder
 from samizdat.incoming.evidence.kept import KeptReading
 
 # Emails and bytes that the process is asked about at once.
@@ -70,8 +70,8 @@ def read_imap(fold: Fold, archive: ImapArchive, rules: Rules, kept: KeptReading,
 
 
 def _batch(
-    emails: Iterator[tuple[FolderPlace, ArchivedMessage]],
-) -> Iterator[tuple[FolderPlace, ArchivedMessage]]:
+    emails: Iterator[tuple[ReadFolder, ArchivedMessage]],
+) -> Iterator[tuple[ReadFolder, ArchivedMessage]]:
     size = 0
     for place, message in islice(emails, AT_ONCE):
         yield place, message

@@ -19,6 +19,7 @@ from samizdat.accounts.models import Organization
 from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import actions, queries
 from samizdat.audience.actions import mailed_words
+from samizdat.audience.actions.ask_once import waiting_to_be_asked
 from samizdat.audience.errors import AudienceError, NoName
 from samizdat.audience.imports import held
 from samizdat.audience.imports.documents import ImportProblem, ImportReport, Sample
@@ -26,6 +27,7 @@ from samizdat.audience.imports.row_errors import sentence_of
 from samizdat.audience.models import Import, List, Reject
 from samizdat.audience.queries.lists import ListView
 from samizdat.core.imports import ImportPlan
+from samizdat.incoming.evidence import proposal
 from samizdat.labels import field_label
 from samizdat.portability import upload as arriving
 from samizdat.portability.account import documents as account_documents
@@ -461,7 +463,15 @@ def _result_facts(request: DeskRequest, row: Import) -> dict[str, Any]:
         "dropped": _dropped(actions.read_plan(row).plan, ImportReport()),
         "left_out": [_said(problem) for problem in actions.read_plan(row).left_out],
         "list_name": queries.name_of(row.list) if row.list else "",
+        "to_ask": _to_ask(row),
     }
+
+
+def _to_ask(row: Import) -> int:
+    """Of a list rebuilt from mailboxes: who has no proven sign-up and was not asked yet."""
+    if row.source != proposal.SOURCE or row.list is None:
+        return 0
+    return waiting_to_be_asked(row.list, proposal.ASK_TAG, now=timezone.now())[0]
 
 
 @deed(WRITERS)

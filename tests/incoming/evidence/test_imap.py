@@ -12,7 +12,7 @@ from samizdat.core.evidence.fold import Fold
 from samizdat.core.evidence.reading import Rules
 from samizdat.incoming.evidence import kept as keeping
 from samizdat.incoming.evidence import mailboxes
-from samizdat.incoming.evidence.imap import FolderPlace, ImapArchive
+from samizdat.incoming.evidence.imap import ImapArchive, ReadFolder
 from samizdat.incoming.evidence.kept import KeptReading
 from samizdat.incoming.mailboxes.faults import MailboxFault
 from samizdat.incoming.mailboxes.settings import BadMailbox, read_url
@@ -160,7 +160,7 @@ def test_a_run_that_was_killed_goes_on_behind_what_it_had_read(
 def test_a_folder_that_was_made_anew_is_read_from_its_beginning(
     server: FakeImapServer, certificates: Certificates
 ) -> None:
-    known = {"INBOX": FolderPlace("INBOX", 7, 20)}
+    known = {"INBOX": ReadFolder("INBOX", 7, 20)}
     assert not [*archive(server, certificates, "INBOX").emails(known)]
     server.validity = 3
     assert len([*archive(server, certificates, "INBOX").emails(known)]) == 2
