@@ -242,7 +242,7 @@ def closing() -> None:
     """After the last request: what is still in memory goes into the public database."""
     from samizdat.public.clicks import tally
 
-    tally.flush()
+    tally.close()
 
 
 def __getattr__(name: str) -> Public:

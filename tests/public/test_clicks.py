@@ -130,6 +130,27 @@ def test_a_link_of_a_letter_to_few_leads_on_and_counts_nothing(reader: Client, t
     assert [said["counts"] for said in opened()] == [{}]
 
 
+def test_what_cannot_be_saved_before_the_pages_end_is_said_to_be_lost(
+    reader: Client, tally: clicks.ClickTally, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_asked: object) -> None:
+        raise OperationalError("the server is gone")
+
+    tally.close()
+    reader.get(f"/l/{CODE}")
+    with monkeypatch.context() as patch:
+        patch.setattr(actions, "drop_in", refuse)
+        tally.flush()
+        assert "saved a quarter of an hour later" in caplog.text and "lost" not in caplog.text
+        caplog.clear()
+        tally.close()
+    assert "The last clicks before the public pages ended couldn’t be saved and are lost" in caplog.text
+    assert "later" not in caplog.text
+    caplog.clear()
+    tally.close()
+    assert caplog.text == "" and [said["counts"] for said in opened()] == [{}, {CODE: 1}]
+
+
 def test_no_more_links_of_an_organization_wait_than_fit_into_memory(
     tally: clicks.ClickTally, monkeypatch: pytest.MonkeyPatch
 ) -> None:

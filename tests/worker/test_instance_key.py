@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -183,6 +184,30 @@ def test_public_pages_go_on_without_a_restart(peopled: Instance) -> None:
     started_with(peopled, code)
     peopled.run(*ROTATE)
     until(lambda: peopled.ask(page)[0] == 200)
+
+
+@pytest.mark.skipif("postgresql" not in os.environ.get("DATABASE_URL", ""), reason="the pages have no role there")
+def test_clicks_of_the_last_minutes_are_saved_before_the_pages_start_again(peopled: Instance) -> None:
+    """The former role can't sign in any more once the process with it has ended, and not before."""
+    peopled.start()
+    until(lambda: peopled.ask(f"/l/{peopled.made['click']}")[0] == 302)
+    before = peopled.children()["public"]
+    with psycopg.connect(peopled.environment["DATABASE_URL"], autocommit=True) as database:
+        roles = "SELECT rolname FROM pg_roles WHERE rolname LIKE 'samizdat\\_public\\_________' AND rolcanlogin"
+        (former,) = [name for (name,) in database.execute(roles) if has_tables(database, name)]
+        boxes = "SELECT last_value FROM publicdb.publicdb_intake_id_seq"
+        [count] = database.execute(boxes).fetchone() or [0]
+        peopled.run(*ROTATE)
+        until(lambda: peopled.children().get("public") not in (None, before))
+        assert (database.execute(boxes).fetchone() or [0])[0] > count
+        until(lambda: former not in [name for (name,) in database.execute(roles)])
+    assert "licks" not in peopled.log.read_text()
+
+
+def has_tables(database: "psycopg.Connection[Any]", role: str) -> bool:
+    """Whether this role is the one of the database's public pages."""
+    asked = "SELECT has_table_privilege(%s, 'publicdb.publicdb_site', 'SELECT')"
+    return bool((database.execute(asked, [role]).fetchone() or [False])[0])
 
 
 def started_with(instance: Instance, code: str) -> None:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
 from django.conf import settings
 from django.db import DatabaseError, connection, connections
@@ -372,7 +372,6 @@ def _publicdb_url(source: KeySource, note: Say) -> str:
                     )
                     % {"role": role}
                 )
-        actions.drop_former_roles(publicdb, role)
         return _with_role(url, role, password)
     note(
         _(
@@ -381,6 +380,15 @@ def _publicdb_url(source: KeySource, note: Say) -> str:
         )
     )
     return url
+
+
+def _drop_former_roles(environment: dict[str, str]) -> None:
+    """Those that public processes had before this one, of which none runs any more: until it ends, it writes presses of
+    links with the former one. None where its role is the administrator's or our own. Errors: DatabaseError."""
+    role = unquote(urlsplit(environment.get("SAMIZDAT_GATE_URL", "")).username or "")
+    if role.startswith(actions.ROLES):
+        with contextlib.closing(connections["publicdb"]) as publicdb:  # The server counts sessions.
+            actions.drop_former_roles(publicdb, role)
 
 
 def _as_role(role: str, password: str) -> "psycopg.Connection":
@@ -456,6 +464,7 @@ class Supervisor:
         # Held by the threads that watch locks and the lease, while they do: none is at it once an exchange has begun.
         self._watching = threading.Lock(), threading.Lock()
         self._public: dict[str, str] | None = None  # What the public process starts again with.
+        self._may_drop_roles = True  # No public process of ours signs in with a former one any more.
         self._stopping = False
 
     def _leased(self, source: KeySource) -> KeyLease | None:
@@ -552,6 +561,7 @@ class Supervisor:
         for child in self._children:
             if child.role == "public" and public is not None:
                 child.environment = public
+                self._may_drop_roles = child.process is None
                 if child.process is not None and not child.ends_by:
                     child.ends_by = time.monotonic() + LOCK_SECONDS
                     with contextlib.suppress(StarterGone):
@@ -651,6 +661,7 @@ class Supervisor:
 
     def _look_at_locks(self) -> None:
         self._look_at_key()
+        self._drop_former_role()
         self._lock_strict()
         if news := self._locks.look():
             log.warning("An organization was locked. Processes that may have its keys start again without them.")
@@ -674,6 +685,16 @@ class Supervisor:
             )
             self._stopping = True
         os.write(self._rope, b"x")
+
+    def _drop_former_role(self) -> None:
+        """Whoever has the former instance key would still sign in. Errors: DatabaseError."""
+        if self._may_drop_roles:
+            self._may_drop_roles = False  # Before: the public process may end once more meanwhile.
+            try:
+                _drop_former_roles(self._present_public() or {})
+            except DatabaseError:
+                self._may_drop_roles = True
+                raise
 
     def _lock_strict(self) -> None:
         """Strict organizations whose time is over: from then on nobody gets their keys, and whoever has them ends."""
@@ -728,6 +749,7 @@ class Supervisor:
         self._shut(child)
         if child.ends_by:
             child.ends_by, child.again = 0.0, now
+            self._may_drop_roles |= child.role == "public"
             self._lock_took = now - self._lock_seen
         else:
             self._put_off(child, why)
