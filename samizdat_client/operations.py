@@ -1,5 +1,6 @@
 """Printed from the code of the API by `scripts/docs.py`: change nothing here."""
 
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -321,6 +322,7 @@ class Client(Connection):
                 "POST",
                 "/api/v1/subscribers",
                 body={"email": email, "list": list, "language": language, "fields": fields},
+                headers={"Idempotency-Key": secrets.token_urlsafe()},
             ),
         )
 
@@ -351,6 +353,7 @@ class Client(Connection):
                     "list": list,
                     "consent": consent,
                 },
+                headers={"Idempotency-Key": secrets.token_urlsafe()},
             ),
         )
 
@@ -380,6 +383,7 @@ class Client(Connection):
                 "PATCH",
                 f"/api/v1/subscribers/{number}",
                 body={"fields": fields, "language": language, "add_tags": add_tags, "remove_tags": remove_tags},
+                headers={"Idempotency-Key": secrets.token_urlsafe()},
             ),
         )
 
@@ -398,7 +402,10 @@ class Client(Connection):
         return read(
             Batch,
             self.ask(
-                "POST", "/api/v1/subscribers/batch", body={"list": list, "consent": consent, "subscribers": subscribers}
+                "POST",
+                "/api/v1/subscribers/batch",
+                body={"list": list, "consent": consent, "subscribers": subscribers},
+                headers={"Idempotency-Key": secrets.token_urlsafe()},
             ),
         )
 
@@ -407,7 +414,12 @@ class Client(Connection):
 
         Access: subscribers:write.
         """
-        self.ask("POST", "/api/v1/subscribers/unsubscribe", body={"email": email, "list": list})
+        self.ask(
+            "POST",
+            "/api/v1/subscribers/unsubscribe",
+            body={"email": email, "list": list},
+            headers={"Idempotency-Key": secrets.token_urlsafe()},
+        )
 
     def all_fields(self) -> Fields:
         """All fields. GET /api/v1/fields.
@@ -491,6 +503,7 @@ class Client(Connection):
                     "from_email": from_email,
                     "reply_to": reply_to,
                 },
+                headers={"Idempotency-Key": secrets.token_urlsafe()},
             ),
         )
 
@@ -531,6 +544,7 @@ class Client(Connection):
                     "from_email": from_email,
                     "reply_to": reply_to,
                 },
+                headers={"Idempotency-Key": secrets.token_urlsafe()},
             ),
         )
 

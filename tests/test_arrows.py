@@ -98,6 +98,7 @@ INSIDE = {
     "web/static_files.py": "It is imported before Django is set up.",
     "places/sftp.py": "asyncssh takes a place that is reached over SSH alone.",
     "queue_types.py": "It is imported before Django is set up.",
+    "api/entry.py": "Ninja and Pydantic are imported by the first request.",
     "plugins.py": "Importers and readers are loaded by whoever reads a file.",
     "backup/restore_test/process.py": "It gives up what it may not keep before it sets Django up.",
     "worker/processes/*": "A child sets Django up once it has given up what it may not keep.",

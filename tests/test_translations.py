@@ -34,6 +34,7 @@ NAMES = set(
     Backblaze Dropbox Hetzner MinIO Nextcloud SFTP SSH Scaleway rclone
     SES apikey broadcast Excel LibreOffice GDPR JavaScript SMS ZIP alt html index en
     NTP OpenSSH config rclone IPv to Caddyfile nginx redirect
+    Idempotency Key
     vCard ODS DNC preferences Mautic AAAA Landlock Linux Python SQLite hunspell logrotate
     """.split()  # noqa: SIM905
 ) | set(

@@ -112,7 +112,7 @@ def add(
     with transaction.atomic():
         row = ApiKey.objects.create(
             organization=organization,
-            token_hash=_hashes(token)[0],
+            token_hash=hashes(token)[0],
             scopes=granted,
             lists=bound,
             by=by,
@@ -125,7 +125,7 @@ def add(
         detail = {"name": name, "scopes": granted, "lists": bound}
         record("api_key.created", organization, now=now, by=by, about=row.pk, detail=detail)
         if by is not None and pending_changes.held(organization, by):
-            waits = PendingKey(name, granted, bound, _hashes(token)[0].hex(), row.expires, consent)
+            waits = PendingKey(name, granted, bound, hashes(token)[0].hex(), row.expires, consent)
             pending_changes.ask(organization, "api_key", waits, about=row.pk, now=now, by=by)
         else:
             sign(row)
@@ -176,16 +176,16 @@ def end(organization: Organization, number: int, now: datetime) -> bool:
 def authenticate(token: str, now: datetime) -> ApiKey:
     """The row of a key that works, with its organization. Its use today is noted. Errors: ApiKeyInvalid,
     OrganizationLocked."""
-    hashes = _hashes(token) if token.startswith(BEGINNING) and len(token) == len(BEGINNING) + LENGTH else []
-    seen = recent_api_keys.seen(hashes) if hashes else None
-    row = recent_api_keys.row_of(hashes[0], seen, now) if seen else None
+    possible = hashes(token) if token.startswith(BEGINNING) and len(token) == len(BEGINNING) + LENGTH else []
+    seen = recent_api_keys.seen(possible) if possible else None
+    row = recent_api_keys.row_of(possible[0], seen, now) if seen else None
     if row is None:
         rows = ApiKey.objects.select_related("organization", "by")
-        row = rows.filter(token_hash__in=hashes).first() if hashes else None
+        row = rows.filter(token_hash__in=possible).first() if possible else None
         if row is None or state_of(row, now) != "active":
             raise ApiKeyInvalid(_("This API key isn’t valid. Create another one under Settings, API."))
         if seen:
-            recent_api_keys.keep(hashes[0], seen, row)
+            recent_api_keys.keep(possible[0], seen, row)
     if locks.is_locked(row.organization):
         raise OrganizationLocked
     today = row.organization.day_of(now)
@@ -267,7 +267,7 @@ def _mark(number: int) -> str:
     return f"api key {number}"
 
 
-def _hashes(token: str) -> list[bytes]:
-    """Under the present instance key, and under each former one."""
+def hashes(token: str) -> list[bytes]:
+    """What is kept of it, keyed: under the present instance key, and under each former one."""
     keys = [keyring.derive("api keys"), *(former.key for former in keyring.former("api keys"))]
     return [seal.keyed_hash(key, token) for key in keys]

@@ -173,6 +173,17 @@ class ApiKey(models.Model):
     mac = models.BinaryField(max_length=32, default=b"", db_default=b"")
 
 
+class IdempotentRequest(models.Model):
+    """A request to the API that has an Idempotency-Key, and what it was answered (api_requests.py)."""
+
+    organization = models.ForeignKey(Organization, models.CASCADE)
+    api_key = models.ForeignKey(ApiKey, models.CASCADE)
+    mark = models.BinaryField(max_length=32, unique=True)  # A keyed hash of both keys.
+    digest = models.BinaryField(max_length=32)  # A keyed hash of the request.
+    day = models.DateField()
+    answer_sealed = models.BinaryField(default=b"", db_default=b"")  # api_requests.StoredAnswer; empty: none is kept.
+
+
 class Session(models.Model):
     """A signed-in browser. The cookie's key is kept as a keyed hash, so that a copied database opens no session."""
 

@@ -65,7 +65,7 @@ api.add_router("/templates", reports.templates)
 api.add_router("/reports", reports.reports)
 
 
-def _as_problem(error: Exception) -> ApiProblem:
+def as_problem(error: Exception) -> ApiProblem:
     """What goes wrong in the apps below, with their own sentences."""
     match error:
         case ApiProblem():
@@ -98,7 +98,7 @@ def _flaw(flaw: dict[str, object]) -> dict[str, str]:
 
 
 def _handled(request: HttpRequest, error: Exception) -> HttpResponse:
-    return _as_problem(error).response()
+    return as_problem(error).response()
 
 
 _handle: Callable[..., None] = api.add_exception_handler

@@ -1,5 +1,7 @@
 """Where requests to /api/v1 come in. Django Ninja and Pydantic are imported by the first one."""
 
+from collections.abc import Callable
+
 from django.http import HttpRequest, HttpResponse
 from django.urls import Resolver404, resolve
 from django.utils.translation import gettext as _
@@ -11,6 +13,17 @@ from samizdat.api.problems import ApiProblem
 ROUTES = "samizdat.api.routes"
 
 
+def _answer(request: HttpRequest, path: str, answer: Callable[[], HttpResponse]) -> HttpResponse:
+    if "Idempotency-Key" not in request.headers:
+        return answer()
+    from samizdat.api import application, idempotency
+
+    try:
+        return idempotency.once(request, path, answer)
+    except Exception as error:
+        return application.as_problem(error).response()
+
+
 @csrf_exempt
 def answer(request: HttpRequest, rest: str) -> HttpResponse:
     try:
@@ -19,7 +32,7 @@ def answer(request: HttpRequest, rest: str) -> HttpResponse:
         return ApiProblem(
             404, "no_such_path", _("There is nothing at this path. See the API documentation.")
         ).response()
-    response: HttpResponse = match.func(request, *match.args, **match.kwargs)
+    response = _answer(request, rest, lambda: match.func(request, *match.args, **match.kwargs))
     if response.status_code == 405:
         allowed = response.headers.get("Allow", "")
         sentence = _("This path takes other methods: %(methods)s.") % {"methods": allowed}

@@ -44,8 +44,7 @@ class KeyAuth(HttpBearer):
         self.scopes = scopes
 
     def __call__(self, request: HttpRequest) -> ApiKey:
-        scheme, _space, token = request.headers.get("Authorization", "").partition(" ")
-        return self.authenticate(request, token.strip() if scheme.lower() == "bearer" else "")
+        return self.authenticate(request, bearer(request))
 
     def authenticate(self, request: HttpRequest, token: str) -> ApiKey:
         """Errors: ApiProblem 401, 403, 429; OrganizationLocked."""
@@ -59,6 +58,12 @@ class KeyAuth(HttpBearer):
             raise ApiProblem(403, "scope_missing", sentence % {"scopes": _(" or ").join(self.scopes)})
         spend(key)
         return key
+
+
+def bearer(request: HttpRequest) -> str:
+    """The key of a request, as it says; "" without one."""
+    scheme, _space, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def spend(key: ApiKey, many: float = 1.0) -> None:

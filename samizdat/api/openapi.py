@@ -2,9 +2,11 @@
 it, and tests hold the answers against it."""
 
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import Any, NamedTuple
 
 from samizdat.api.application import PREFIX, api
+from samizdat.api.idempotency import HEADER, LONGEST
 from samizdat.api.keys import KeyAuth
 from samizdat.api.problems import MEDIA_TYPE
 
@@ -37,6 +39,8 @@ def document() -> dict[str, Any]:
     for each in operations():
         described = schema["paths"][each.path][each.method.lower()]
         described["security"] = [{"key": []}]
+        if each.method != "GET" and not each.path.endswith("/lookup"):
+            _describe_idempotency(described)
         described["x-scopes"] = [*each.scopes]
         described["responses"] = dict(sorted(described["responses"].items(), key=lambda pair: int(pair[0])))
         for status, answer in described["responses"].items():
@@ -46,12 +50,25 @@ def document() -> dict[str, Any]:
     return schema
 
 
+def _describe_idempotency(described: dict[str, Any]) -> None:
+    header = {
+        "in": "header",
+        "name": HEADER,
+        "required": False,
+        "description": "A new random text for each request. Sent again with it, the request is done once, and has the "
+        "same answer for a day.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": "^[!-~]+$"},
+    }
+    described["parameters"] = [*described.get("parameters", ()), header]
+    described["responses"].setdefault(409, deepcopy(described["responses"][422]))
+
+
 _DESCRIPTIONS = {
     200: "Done.",
     201: "Created.",
     202: "Accepted: it is done soon.",
     204: "Done; there is nothing to say.",
-    400: "The body is not JSON.",
+    400: "The body is not JSON, or Idempotency-Key is not valid.",
     401: "No key, or one that isn’t valid.",
     403: "The key may not do this.",
     404: "There is no such thing, or it is another’s.",

@@ -213,7 +213,9 @@ def put_subscriber(request: KeyedRequest, body: UpsertIn) -> UpsertOut:
     insist_on_list(key, body.list)
     _insist_on_fields(key.organization, body.fields, body.tags)
     wanted = WantedSubscriber(body.email, body.consent, body.fields, body.tags, body.language)
-    done = upsert_with_others(key.organization, body.list, wanted, by=key.by)
+    # With an Idempotency-Key it stands in a transaction of its own, which others can't write in.
+    is_alone = "Idempotency-Key" in request.headers
+    done = None if is_alone else upsert_with_others(key.organization, body.list, wanted, by=key.by)
     outcome, number = done or _upsert_alone(key, body)
     reads = "subscribers:read" in api_keys.scopes_of(key)
     return UpsertOut(number=number if reads else None, result=outcome if reads else None)

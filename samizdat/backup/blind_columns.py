@@ -43,6 +43,8 @@ OTHERS: Mapping[str, str] = {
     "accounts.attempt.address_hash": "instance key",
     "accounts.invitation.token_hash": "instance key",
     "accounts.apikey.token_hash": "instance key",
+    "accounts.idempotentrequest.mark": "instance key",
+    "accounts.idempotentrequest.digest": "instance key",
     "accounts.session.key_hash": "instance key",
     "campaigns.sharelink.token_hash": "instance key",
     "delivery.epochrecord.former": "instance key",

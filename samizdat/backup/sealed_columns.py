@@ -107,6 +107,7 @@ COLUMNS: tuple[SealedColumn, ...] = (
     _plain("accounts.organization.settings_sealed", "organization", "settings", "pk"),
     _plain("accounts.invitation.note_sealed", "invitation", "note"),
     _plain("accounts.apikey.details_sealed", "apikey", "details"),
+    _plain("accounts.idempotentrequest.answer_sealed", "idempotentrequest", "answer"),
     _plain("audience.list.name_sealed", "list", "name"),
     _plain("audience.list.details_sealed", "list", "details"),
     _column("audience.field.sealed", "organization", lambda pk, number: ("field", "sealed", number), "number"),

@@ -12,7 +12,7 @@ from django.apps import apps
 from django.db.models import BinaryField
 from msgspec import structs
 
-from samizdat.accounts import address_change, notice_choices
+from samizdat.accounts import address_change, api_keys, api_requests, notice_choices
 from samizdat.accounts.actions import change_settings
 from samizdat.accounts.sessions import SessionStore
 from samizdat.audience import actions as audience
@@ -170,6 +170,10 @@ def _more(here: House) -> None:
     for number in range(2):
         answered = Report((ReportEvent("reply"),), content=structs.replace(reply, subject=str(number)))
         take_up.take_up(organization, 10 + number, answered, None, NOW)
+    _token, api_key = api_keys.add(organization, "Program", ["campaigns:read"], now=NOW, by=None)
+    for number in range(2):
+        request = api_requests.RequestMark(api_key, str(number), b"request").begin(NOW)
+        api_requests.keep(request, organization, 200, "application/json", b"{}")
     key_locks.make_codes(organization, 2, by=admin, now=NOW)
     for folder in ("mnt", "srv"):
         kept = backup_places.add(backup_places.PlaceDetails(url=f"file:///{folder}", added=NOW))

@@ -104,6 +104,18 @@ class Migration(InitialMigration):
             ],
         ),
         migrations.CreateModel(
+            name='IdempotentRequest',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('mark', models.BinaryField(max_length=32, unique=True)),
+                ('digest', models.BinaryField(max_length=32)),
+                ('day', models.DateField()),
+                ('answer_sealed', models.BinaryField(db_default=b'', default=b'')),
+                ('api_key', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='accounts.apikey')),
+                ('organization', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='accounts.organization')),
+            ],
+        ),
+        migrations.CreateModel(
             name='AddressChange',
             fields=[
                 ('person', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, serialize=False, to=settings.AUTH_USER_MODEL)),

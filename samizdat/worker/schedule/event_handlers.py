@@ -13,6 +13,7 @@ from typing import cast
 
 from django.db import transaction
 
+from samizdat.accounts import api_requests
 from samizdat.audience import data_quality
 from samizdat.delivery.actions import running
 from samizdat.events import queries
@@ -59,6 +60,12 @@ def drop_conversations(event: Event, now: datetime) -> None:
         auto_replies.forget_erased(event.organization, now)
 
 
+def drop_answers(event: Event, _now: datetime) -> None:
+    """A program may have been answered with what was known of them."""
+    if event.organization is not None:
+        api_requests.forget_answers(event.organization)
+
+
 FOLLOW_UPS: dict[EventKind, tuple[Deed, ...]] = {
     "organization.created": (publish.place,),
     "organization.changed": (publish.place,),
@@ -73,8 +80,8 @@ FOLLOW_UPS: dict[EventKind, tuple[Deed, ...]] = {
     "form.changed": (publish.sign_up_form,),
     "form.removed": (publish.sign_up_form,),
     "tag.removed": (publish.sign_up_forms,),
-    "subscriber.erased": (preferences.drop_data, drop_conversations, rescue_cases.erased, sweep),
-    "subscribers.erased": (preferences.drop_data, drop_conversations, rescue_cases.erased, sweep),
+    "subscriber.erased": (preferences.drop_data, drop_conversations, drop_answers, rescue_cases.erased, sweep),
+    "subscribers.erased": (preferences.drop_data, drop_conversations, drop_answers, rescue_cases.erased, sweep),
     "subscriber.address_changed": (preferences.drop_data,),  # It lies there for whoever has the mailbox that they left.
     "subscriber.returned": (reconsent.back,),
     "subscriber.asked_again": (confirmation_reminders.mail,),

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from django.db import DatabaseError, transaction
 
 from samizdat import db, dbclock
-from samizdat.accounts import api_keys, database_catalog, forged_rows, pending_changes
+from samizdat.accounts import api_keys, api_requests, database_catalog, forged_rows, pending_changes
 from samizdat.accounts.models import Attempt, Invitation, Session
 from samizdat.audience import actions as audience
 from samizdat.audience import data_quality, headcount
@@ -229,12 +229,13 @@ def link_chain(now: datetime) -> None:
 
 
 def expired(now: datetime) -> None:
-    """Sessions, invitations, API keys, failed sign-ins and who was writing, that have had their time, and steps of an
-    earlier version, which `doctor` would wait for."""
+    """Sessions, invitations, API keys and answers, failed sign-ins and who was writing, that have had their time, and
+    steps of an earlier version, which `doctor` would wait for."""
     presence.forget(now)
     Session.objects.filter(expires__lt=now).delete()
     Invitation.objects.filter(expires__lt=now - timedelta(days=30)).delete()
     api_keys.forget(now)
+    api_requests.forget(now)
     Attempt.objects.filter(not_before__lt=now - timedelta(days=1)).delete()
     SchedulerStep.objects.exclude(name__in=[*LOCKS, *FIRST, *QUICK, *SLOW, SIGNUPS]).delete()
 
