@@ -217,6 +217,7 @@ audience = [
     path("imports/<int:import_id>/rejected.csv", views.rejected, name="rejected"),
     path("exports/", exports.exports, name="exports"),
     path("standing-copies/", standing_copies.standing_copies, name="standing-copies"),
+    path("standing-copies/<int:number>/import", standing_copies.import_copy, name="import-copy"),
     path("exports/trace", exports.trace_address, name="trace-address"),
     path("exports/keys/<int:known_key_id>/forget", exports.forget_key, name="forget-key"),
     path("exports/<int:export_id>/", exports.export, name="export"),

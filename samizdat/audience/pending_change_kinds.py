@@ -121,6 +121,13 @@ def _drop_work(row: PendingChange, now: datetime) -> None:
 def _say_import(row: PendingChange, details: RemovalDetails) -> str:
     if not details.n:
         return _outline_import(row, details)
+    if details.list is None:
+        text = ngettext(
+            "%(n)s subscriber is removed from lists by the import of a whole account",
+            "%(n)s subscribers are removed from lists by the import of a whole account",
+            details.n,
+        )
+        return text % {"n": grouped(details.n)}
     text = ngettext(
         "%(n)s subscriber is removed from lists by an import into “%(list)s”",
         "%(n)s subscribers are removed from lists by an import into “%(list)s”",
@@ -131,6 +138,8 @@ def _say_import(row: PendingChange, details: RemovalDetails) -> str:
 
 def _outline_import(row: PendingChange, details: RemovalDetails) -> str:
     """How many of a file are on lists tells an editor, halving it, which."""
+    if details.list is None:
+        return _("a whole account is imported")
     text = ngettext("%(n)s row is imported into “%(list)s”", "%(n)s rows are imported into “%(list)s”", details.rows)
     return text % {"n": grouped(details.rows), "list": _list_name(row, details.list)}
 

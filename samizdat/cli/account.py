@@ -9,7 +9,7 @@ from samizdat.cli import bootstrap
 from samizdat.cli.output import CommandFailed, common, note, progress, say, table
 
 if TYPE_CHECKING:
-    from samizdat.portability.account.run import AccountPlan
+    from samizdat.portability.account.export import AccountPlan
 
 
 @click.command("import-account")
@@ -47,7 +47,7 @@ def import_account(
     bootstrap.open_house()
     from samizdat.audience.imports import actions
     from samizdat.campaigns.errors import CampaignError
-    from samizdat.portability.account import run
+    from samizdat.portability.account import export
     from samizdat.portability.account.writer import KINDS
 
     path, organization = Path(file), bootstrap.organization()
@@ -55,10 +55,10 @@ def import_account(
     options = actions.options_of((), appeals=appeals)
     names = dict(part.rsplit("=", 1) for part in lists if "=" in part)
     usual = next((part for part in lists if "=" not in part), "")
-    plan = run.plan_of(organization, path, names, usual)
+    plan = export.plan_of(organization, path, names, usual)
     lines = _left(plan)
     if dry_run:
-        run.look(organization, path, plan, options=options, now=bootstrap.now())
+        export.look(organization, path, plan, options=options, now=bootstrap.now())
         for warning in _warnings(plan):
             note(warning)
         say(_document(plan) | {"dry_run": True}, *_found(plan), *lines, "Dry run: nothing was written.")
@@ -67,9 +67,9 @@ def import_account(
         note(line)
     with progress("Importing", "files") as shown:
         try:
-            totals = run.bring(
+            totals = export.bring(
                 organization, path, plan, options=options, basis=basis, listed=listed,
-                now=bootstrap.now, tell=lambda done, whole: shown.show(done, whole or None, done),
+                now=bootstrap.now, tell=lambda _rows, done, whole: shown.show(done, whole or None, done),
             )  # fmt: skip
         except CampaignError as refused:
             sentence = f"{refused} Then run the same command again: it continues."

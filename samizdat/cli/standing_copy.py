@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from samizdat.cli import bootstrap
-from samizdat.cli.output import CommandFailed, common, confirm, progress, say, table
+from samizdat.cli.output import CommandFailed, common, confirm, note, progress, say, table
 from samizdat.core.unsafe_text import one_line
 
 if TYPE_CHECKING:
+    from samizdat.portability.account.writer import AccountImportTotals
     from samizdat.portability.models import AccountCopy
 
 STATUSES = ("subscribed", "unsubscribed", "cleaned", "complained", "nonsubscribed", "pending", "archived")
+# What is created -> as it is called here.
+KINDS = {"draft": "drafts", "sent": "sent_campaigns", "template": "templates", "image": "images"}
 COUNTS = ("added", "updated", "unchanged", "skipped", "rejected")
 BROKEN = "Its record was changed or belongs to another key. Remove this copy, then add the account again."
 # Bytes of a file with a key.
@@ -108,48 +111,62 @@ def copy_status(number: int | None) -> None:
 @click.argument("number", metavar="[ID]", type=int, required=False)
 @click.option("--only", default="", metavar="NAME", help="One list of the account; all of them if not given.")
 @click.option("--list", "name", metavar="NAME", help="The list to import into. Default: lists named as in the account.")
-@click.option("--contacts-only", is_flag=True, help="No drafts, templates and images.")
+@click.option("--contacts-only", is_flag=True, help="No drafts, sent campaigns, templates and images.")
 @click.option(
-    "--sent",
-    type=click.IntRange(0, 500),
-    default=0,
-    metavar="N",
-    help="Also create drafts of the N newest sent campaigns.",
+    "--public-archive",
+    "listed",
+    is_flag=True,
+    help="List sent campaigns in the public archive. Otherwise their web versions are unlisted, by link only.",
 )
 @common
-def copy_restore(number: int | None, only: str, name: str | None, contacts_only: bool, sent: int) -> None:
-    """Create lists from a copy and import its contacts, with status, times of consent, fields and tags. Campaigns that
-    weren't sent become drafts, with their images; templates become templates.
+def copy_restore(number: int | None, only: str, name: str | None, contacts_only: bool, listed: bool) -> None:
+    """Create lists from a copy and import its contacts, with status, times of consent, fields and tags. Sent campaigns
+    keep their days and numbers, the others become drafts, with their images; templates become templates.
 
     Subscribers who unsubscribed, here or there, stay unsubscribed. If it was stopped, run it again: it continues.
     """
     bootstrap.open_house()
     from samizdat.audience.queries import list_named
-    from samizdat.portability.account_copies import actions, letters, restoring
+    from samizdat.campaigns.errors import CampaignError
+    from samizdat.portability.account.words import left_sentence
+    from samizdat.portability.account_copies import actions, restoring
+    from samizdat.portability.account_copies.source import CopiedAccount, list_names
 
     organization = bootstrap.organization()
     row = actions.copy_numbered(organization, number)
-    names = restoring.list_names(row)
+    names = list_names(row)
     to = list_named(organization, name) if name else None
     if to is not None and not only and len(names) > 1:
-        listed = ", ".join(names.values())
-        raise CommandFailed(f"The account has several lists. Say which one with --only: {listed}.", "which_list")
-    with progress("Importing", "contacts") as shown:
-        done = restoring.restore(
-            row, only=only, to=to, now=bootstrap.now, tell=lambda at, whole: shown.show(at, whole, at)
-        )
-    results = [
-        {"list": each.list.pk, "name": each.name, **{word: each.counts.get(word, 0) for word in COUNTS}}
-        for each in done
-    ]
-    rows = [(each["name"], *[each[word] for word in COUNTS]) for each in results]
-    written = letters.RestoredLetters()
+        listed_names = ", ".join(names.values())
+        raise CommandFailed(f"The account has several lists. Say which one with --only: {listed_names}.", "which_list")
     if not contacts_only:
-        written = letters.restore(row, {each.id: each.list for each in done}, sent=sent, now=bootstrap.now)
-    counts = {"drafts": written.drafts, "templates": written.templates, "images": written.images}
-    left = [{"name": called, "reason": reason} for called, reason in written.left]
+        for left in CopiedAccount(row, names).contents().left:
+            note(f"Left out: {left_sentence(left)}")
+    with progress("Importing", "contacts") as shown:
+        try:
+            totals = restoring.restore(
+                row, only=only, to=to, people_only=contacts_only, listed=listed, now=bootstrap.now,
+                tell=lambda rows, _done, _whole: shown.show(rows, None, rows),
+            )  # fmt: skip
+        except CampaignError as refused:
+            sentence = f"{refused} Then run the same command again: it continues."
+            raise CommandFailed(sentence, refused.code) from None
+    _say_restored(totals)
+
+
+def _say_restored(totals: "AccountImportTotals") -> None:
+    results: dict[int, dict[str, Any]] = {}
+    for part in totals.people:
+        result = results.setdefault(
+            part.to.pk, {"list": part.to.pk, "name": part.list_name, **dict.fromkeys(COUNTS, 0)}
+        )
+        for word in COUNTS:
+            result[word] += part.counts.get(word, 0)
+    counts = {name: totals.added[kind] for kind, name in KINDS.items()}
+    left = [{"name": called, "reason": reason} for called, reason in totals.refused]
+    rows = [(each["name"], *[each[word] for word in COUNTS]) for each in results.values()]
     say(
-        {"lists": results, **counts, "left_out": left},
+        {"lists": list(results.values()), **counts, "left_out": left},
         *table(("list", *COUNTS), rows),
         *([f"Created: {_listed(counts)}."] if any(counts.values()) else []),
         *(f"Left out: {one_line(each['name'])}: {each['reason']}" for each in left),

@@ -10,12 +10,24 @@ from msgspec import Meta, Struct
 
 # Bytes of one page and of one image; characters of a name.
 LARGEST_PAGE, LARGEST_IMAGE, LONGEST_NAME = 5 << 20, 10 << 20, 500
+LONGEST_URL = 2_000
 
 type Name = Annotated[str, Meta(max_length=LONGEST_NAME)]
 type Count = Annotated[int, Meta(ge=0, lt=1 << 40)]
 # Of what stays out of it: why, as a door says it in words.
 type LeftKind = Literal[
-    "activity", "places", "surveys", "events", "texts", "unmatched", "other_files", "large", "unreadable", "other"
+    "activity",
+    "places",
+    "surveys",
+    "events",
+    "texts",
+    "unmatched",
+    "other_files",
+    "large",
+    "unreadable",
+    "other",
+    "missing",
+    "uncopied",
 ]
 # Numbers that the service says of a campaign.
 TOTALS = ("recipients", "delivered", "bounced", "unsubscribed", "complaints", "clicks")
@@ -56,12 +68,13 @@ class ShownImage(Struct, frozen=True):
 
     start: Count
     end: Count
-    name: Name
+    name: Annotated[str, Meta(max_length=LONGEST_URL)]
 
 
 class AccountItem(Struct, frozen=True):
     """One image, template or campaign. `key`: what it is in every export of the account. `page`: an image's bytes, else
-    HTML or plain text. `sent_at`: of a sent campaign, in the time zone of the account, like 2019-05-19T18:00:00."""
+    HTML or plain text. `sent_at`: of a sent campaign, like 2019-05-19T18:00:00 in the time zone of the account, or with
+    another one. `shown_as`: how pages call an image, where not by its name. `from_email`, "" for the usual sender."""
 
     kind: Literal["image", "template", "draft", "sent"]
     key: Name
@@ -73,3 +86,7 @@ class AccountItem(Struct, frozen=True):
     sent_at: Annotated[str, Meta(max_length=40)] = ""
     totals: dict[str, Count] = {}
     images: tuple[ShownImage, ...] = ()
+    shown_as: Annotated[str, Meta(max_length=LONGEST_URL)] = ""
+    preheader: Name = ""
+    from_name: Name = ""
+    from_email: Name = ""

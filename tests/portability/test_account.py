@@ -17,7 +17,7 @@ from samizdat.campaigns.released import released, web_versions
 from samizdat.campaigns.templates.layout_store import text_of
 from samizdat.core.content.render import archive_html
 from samizdat.events.models import Event
-from samizdat.portability.account import run
+from samizdat.portability.account import export
 from samizdat.portability.account.documents import SOURCE
 from samizdat.portability.account.writer import AccountImportTotals, AccountWriter
 from tests.conftest import NOW
@@ -34,8 +34,8 @@ def account(tmp_path: Path) -> Path:
 @pytest.fixture
 def bring(lantern: Any) -> Callable[..., AccountImportTotals]:
     def brought(path: Path, *, listed: bool = False, usual: str = "") -> AccountImportTotals:
-        plan = run.plan_of(lantern, path, {}, usual)
-        return run.bring(lantern, path, plan, options=NO_OPTIONS, basis="", listed=listed, now=lambda: NOW)
+        plan = export.plan_of(lantern, path, {}, usual)
+        return export.bring(lantern, path, plan, options=NO_OPTIONS, basis="", listed=listed, now=lambda: NOW)
 
     return brought
 

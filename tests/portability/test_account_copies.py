@@ -11,14 +11,18 @@ from msgspec.structs import replace
 
 from samizdat import plugins
 from samizdat.audience.actions import erase
-from samizdat.audience.models import Subscriber
+from samizdat.audience.models import Import, Subscriber
 from samizdat.audience.queries import card, list_named, subscriber_at
+from samizdat.campaigns.archive import sent_elsewhere
 from samizdat.campaigns.drafts.draft import draft_of
-from samizdat.campaigns.models import Campaign
+from samizdat.campaigns.media.library import facts_of
+from samizdat.campaigns.models import Campaign, Picture
 from samizdat.core.account_copy import SECTIONS, AccountPage, Contact
 from samizdat.core.crypto.seal import SealBroken
 from samizdat.events.models import Event
-from samizdat.portability.account_copies import actions, copying, letters, people, pieces, restoring
+from samizdat.portability.account.documents import read_report
+from samizdat.portability.account.writer import AccountImportTotals
+from samizdat.portability.account_copies import actions, copying, people, pieces, restoring
 from samizdat.portability.account_copies.records import (
     CopyProgress,
     CopyRefused,
@@ -30,8 +34,9 @@ from samizdat.portability.account_copies.records import (
     settings_of,
 )
 from samizdat.portability.models import AccountCopy, AccountCopyPiece
+from samizdat.portability.parts.base import Places
 from tests.conftest import NOW
-from tests.fakes.mailchimp_account import CLOSE, CUT, KEY, FakeAccount, FakeList, MailchimpServer
+from tests.fakes.mailchimp_account import BEGAN, CLOSE, CUT, KEY, FakeAccount, FakeList, MailchimpServer
 
 LATER = NOW + timedelta(days=1)
 
@@ -272,15 +277,15 @@ def test_who_is_erased_is_in_no_copy_and_is_not_copied_again(lantern: Any, fake:
 # -- a copy becomes lists ---------------------------------------------------------------------------------------------
 
 
-def restored(row: AccountCopy, **how: Any) -> list[restoring.RestoredList]:
+def restored(row: AccountCopy, **how: Any) -> AccountImportTotals:
     row.refresh_from_db()
     return restoring.restore(row, now=lambda: NOW, **how)
 
 
 def test_a_copy_becomes_a_list_with_statuses_consent_fields_and_tags(lantern: Any, fake: MailchimpServer) -> None:
     row, each = copied(added(lantern, fake)), fake.account.lists[0]
-    (done,) = restored(row)
-    assert done.name == each.name and done.counts["added"] == each.size and not done.counts["rejected"]
+    (done,) = restored(row).people
+    assert done.list_name == each.name and done.counts["added"] == each.size and not done.counts["rejected"]
     news = list_named(lantern, each.name)
     complained = each.address(1)
     for number in each.numbers:
@@ -299,7 +304,7 @@ def test_to_press_again_changes_nothing(lantern: Any, fake: MailchimpServer) -> 
     row = copied(added(lantern, fake))
     restored(row)
     people_here = Subscriber.objects.count()
-    (done,) = restored(row)
+    (done,) = restored(row).people
     assert done.counts["unchanged"] + done.counts["skipped"] == fake.account.lists[0].size
     assert Subscriber.objects.count() == people_here
 
@@ -316,26 +321,78 @@ def test_who_left_there_or_here_stays_out_whatever_the_copy_says_later(lantern: 
     assert of.status == "unsubscribed"
 
 
-def test_what_was_not_sent_becomes_drafts_with_images_and_templates_once(lantern: Any, fake: MailchimpServer) -> None:
+def test_letters_become_drafts_and_sent_campaigns_with_images_and_templates_once(
+    lantern: Any, fake: MailchimpServer
+) -> None:
     row = copied(added(lantern, fake))
-    (done,) = restored(row)
-    lists = {done.id: done.list}
-    written = letters.restore(row, lists, sent=1, now=lambda: NOW)
-    assert (written.drafts, written.templates, written.images, written.left) == (3, 3, 2, [])
-    draft = draft_of(Campaign.objects.get(pk=progress_of(AccountCopy.objects.get()).restored[f"campaigns {0:010x}"]))
-    assert (draft.subject, draft.from_email, draft.format) == ("Письмо 0", "news@lantern.example", "html")
+    written = restored(row)
+    assert (written.added, written.refused) == ({"image": 3, "template": 3, "draft": 2, "sent": 3}, [])
+    drafts = {draft_of(campaign).subject: campaign for campaign in Campaign.objects.filter(organization=lantern)}
+    assert sorted(drafts) == [f"Письмо {number}" for number in range(5)]
+    number = next(number for number in range(5) if drafts[f"Письмо {number}"].state == "draft")
+    draft = draft_of(drafts[f"Письмо {number}"])
+    assert (draft.from_name, draft.from_email, draft.format) == ("Lantern", "news@lantern.example", "html")
     assert "*|FNAME|*" in draft.body and fake.endpoint not in draft.body and "https://lantern.example/m/" in draft.body
-    again = letters.restore(row, lists, sent=1, now=lambda: NOW)
-    assert (again.drafts, again.templates, again.images) == (0, 0, 0)
-    assert Campaign.objects.count() == 3
-    assert letters.restore(row, lists, sent=2, now=lambda: NOW).drafts == 1
+    assert sorted(facts_of(picture).name for picture in Picture.objects.all()) == [f"picture-{n}" for n in range(3)]
+    again = restored(row)
+    assert (again.added, again.here.total()) == ({}, 11)
+    assert Campaign.objects.filter(organization=lantern).count() == 5
+
+
+def test_what_was_sent_stands_in_the_archive_with_its_day_and_numbers(lantern: Any, fake: MailchimpServer) -> None:
+    restored(copied(added(lantern, fake)), listed=True)
+    sent = Campaign.objects.filter(organization=lantern, state="finished").order_by("released")[0]
+    number = int(draft_of(sent).subject.removeprefix("Письмо "))
+    assert sent.released == BEGAN + timedelta(days=number, hours=3) and not sent.archive_hidden
+    assert (sent.accepted, sent.frozen) == (0, 0)
+    kept = sent_elsewhere.of(sent)
+    assert kept is not None and kept.service == "Mailchimp"
+    assert kept.totals == {
+        "recipients": 100 + number, "delivered": 93 + number, "bounced": 7, "unsubscribed": 2, "complaints": 1,
+        "clicks": 9,
+    }  # fmt: skip
+
+
+def test_what_stays_out_is_named_before_anything_is_written(lantern: Any, fake: MailchimpServer) -> None:
+    fake.on(404, "/public/picture-1.png", times=9)
+    row = restoring.propose(copied(added(lantern, fake)), now=NOW, by=None)
+    contents = read_report(row).contents
+    assert contents is not None and (contents.images, contents.sent) == (2, 3)
+    named = {(left.kind, left.count, left.names) for left in contents.left}
+    assert ("missing", 1, ("picture-1.png",)) in named and ("uncopied", 2, ("landing pages",)) in named
+    assert not Campaign.objects.filter(organization=lantern).exists() and not Subscriber.objects.exists()
+    assert restoring.propose(AccountCopy.objects.get(), now=NOW, by=None).pk == row.pk, "and there is one of them"
+
+
+@pytest.mark.parametrize("kills", [1, 4])
+def test_one_that_is_killed_goes_on_with_the_part_that_it_was_at(
+    lantern: Any, fake: MailchimpServer, monkeypatch: pytest.MonkeyPatch, kills: int
+) -> None:
+    monkeypatch.setattr(people, "AT_ONCE", 17)
+    row = copied(added(lantern, fake))
+    put, left = Places.put, iter(range(1_000))
+
+    def killing(places: Places, part: str, there: int | str, here: int | str) -> None:
+        put(places, part, there, here)
+        if next(left) == kills:
+            raise Killed
+
+    monkeypatch.setattr(Places, "put", killing)
+    with pytest.raises(Killed):
+        restored(row)
+    parts = Import.objects.filter(source="mailchimp", state="finished").count()
+    totals = restored(row)
+    assert sum(part.counts["rows"] for part in totals.people) == fake.account.lists[0].size
+    assert Subscriber.objects.count() == fake.account.lists[0].size
+    assert Import.objects.filter(source="mailchimp").count() == len(totals.people) and parts == kills + 1
+    assert Import.objects.filter(source="standing-copy").count() == 1
 
 
 def test_two_lists_with_other_fields_of_one_tag_keep_both(lantern: Any) -> None:
     account = FakeAccount([FakeList(), FakeList("b1b2c3d4e5", "Press", 30, seed=3)])
     with MailchimpServer(account) as fake:
         row = copied(added(lantern, fake))
-        assert [done.name for done in restored(row)] == ["News", "Press"]
+        assert [done.list_name for done in restored(row).people] == ["News", "Press"]
         with pytest.raises(CopyRefused, match="News, Press"):
             restored(row, only="Nobody")
 
@@ -347,8 +404,7 @@ def test_a_copy_of_a_million_is_read_a_part_at_a_time(
     row = copied(added(lantern, fake))
     parts = list(people.folded(row, progress_of(row)))
     assert len(parts) > 4 and sum(map(len, parts)) == fake.account.lists[0].size
-    (done,) = restored(row)
-    assert done.counts["added"] == fake.account.lists[0].size
+    assert sum(done.counts["added"] for done in restored(row).people) == fake.account.lists[0].size
 
 
 def test_a_service_that_never_ends_is_no_page_without_an_end(lantern: Any, fake: MailchimpServer) -> None:

@@ -72,7 +72,7 @@ def test_nothing_about_donors_reading_and_places_is_kept(lantern: Any, kind: Any
 def test_a_copy_becomes_a_list(lantern: Any, kind: Any) -> None:
     with OtherServer(kind(40)) as server:
         row = run(added(lantern, server))
-        (done,) = restoring.restore(row, now=lambda: NOW)
+        (done,) = restoring.restore(row, now=lambda: NOW).people
     assert done.counts["added"] == 40 and not done.counts["rejected"]
     for address, status in statuses(row).items():
         (of,) = card(subscriber_at(lantern, address), NOW).lists

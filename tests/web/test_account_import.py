@@ -11,10 +11,15 @@ from django.test import Client
 from django.urls import reverse
 
 from samizdat import dbclock
+from samizdat.accounts import pending_changes
+from samizdat.audience import actions as audience
 from samizdat.audience import queries
+from samizdat.audience.imports import actions as imports
+from samizdat.audience.imports import held
 from samizdat.audience.models import Import
 from samizdat.campaigns.models import Campaign, Picture, Template
 from samizdat.portability.account import upload
+from tests.conftest import NOW
 from tests.importers.accounts import ACCOUNT, written
 from tests.web.conftest import House
 
@@ -132,3 +137,63 @@ def test_half_an_upload_is_a_sentence(here: House, desk: Desk, tmp_path: Path) -
     row = upload.inspect(Import.objects.order_by("-pk")[0].pk, now=dbclock.now)
     page: Any = client.get(_to(here, "import", row.pk)).content.decode()
     assert row.state == "failed" and "is damaged" in page
+
+
+def _of_many(tmp_path: Path, addresses: list[str]) -> bytes:
+    """An account from which the first half left one audience, and the second half another one."""
+    head, half = "Email Address,First Name,OPTIN_TIME,CONFIRM_TIME,UNSUB_TIME\n", len(addresses) // 2
+    lines = [f"{address},,2020-01-01 10:00:00,,2026-10-01 10:00:00\n" for address in addresses]
+    files = {
+        **ACCOUNT,
+        "12345/lists/unsubscribed/members_777_News.csv": head + "".join(lines[:half]),
+        "12345/lists/unsubscribed/members_778_Alarm.csv": head + "".join(lines[half:]),
+    }
+    return written(tmp_path / "account.zip", files).read_bytes()
+
+
+def test_one_that_removes_many_waits_once_for_another_admin_and_goes_on(
+    here: House, desk: Desk, tmp_path: Path
+) -> None:
+    client, addresses = desk("admin"), [f"reader{n}@post.example" for n in range(50)]
+    for address in addresses:
+        audience.add_subscriber(here.organization, address, here.list, consent="yes", now=NOW)
+    before = queries.count(here.organization, here.list, "subscribed")
+    file = SimpleUploadedFile("account.zip", _of_many(tmp_path, addresses), "application/zip")
+    client.post(_to(here, "upload"), {"files": [file]})
+    row = upload.inspect(Import.objects.order_by("-pk")[0].pk, now=dbclock.now)
+    name = queries.name_of(here.list)
+    client.post(_to(here, "import", row.pk), {"list-777": name, "list-778": name, "listed": "1"})
+    assert upload.run(row.pk, now=dbclock.now).state == "held"
+    assert queries.count(here.organization, here.list, "subscribed") == before, "nobody left"
+    [change] = pending_changes.waiting(here.organization)
+    assert pending_changes.details_of(change, held.RemovalDetails).n == 50, "of all audiences at once"
+    page = client.get(_to(here, "import", row.pk)).content.decode()
+    assert "Waiting for an admin" in page and "continues when another admin approves it" in page
+    sentence = pending_changes.sentence_of(change)
+    assert sentence == "50 subscribers are removed from lists by the import of a whole account"
+    pending_changes.approve(change, now=dbclock.now(), by=None)
+    assert row.pk in imports.resumable(dbclock.now())
+    assert upload.run(row.pk, now=dbclock.now).state == "finished"
+    assert queries.count(here.organization, here.list, "subscribed") == before - 50 + 1
+    sent = Campaign.objects.get(organization=here.organization, state="finished", list=here.list, frozen=0)
+    assert not sent.archive_hidden, "what was asked for is kept while it waits"
+    assert not Import.objects.filter(organization=here.organization, state__in=("held", "stopped")).exists()
+
+
+def test_one_that_nobody_approves_can_go_on_and_waits_again(here: House, desk: Desk, tmp_path: Path) -> None:
+    client, addresses = desk("admin"), [f"reader{n}@post.example" for n in range(50)]
+    for address in addresses:
+        audience.add_subscriber(here.organization, address, here.list, consent="yes", now=NOW)
+    file = SimpleUploadedFile("account.zip", _of_many(tmp_path, addresses), "application/zip")
+    client.post(_to(here, "upload"), {"files": [file]})
+    row = upload.inspect(Import.objects.order_by("-pk")[0].pk, now=dbclock.now)
+    name = queries.name_of(here.list)
+    client.post(_to(here, "import", row.pk), {"list-777": name, "list-778": name})
+    upload.run(row.pk, now=dbclock.now)
+    client.post(_to(here, "cancel-import", row.pk))
+    row.refresh_from_db()
+    assert row.state == "stopped" and not pending_changes.waiting(here.organization).exists()
+    assert "Continue" in client.get(_to(here, "import", row.pk)).content.decode()
+    client.post(_to(here, "resume-import", row.pk))
+    assert upload.run(row.pk, now=dbclock.now).state == "held"
+    assert pending_changes.waiting(here.organization).count() == 1

@@ -10,8 +10,12 @@ import pytest
 from django.test import Client
 
 from samizdat import dbclock, plugins
+from samizdat.audience import queries
+from samizdat.audience.imports import actions as imports
+from samizdat.audience.models import Import
 from samizdat.delivery.actions import remote_checks
 from samizdat.delivery.models import RemoteCheck
+from samizdat.portability.account import upload
 from samizdat.portability.account_copies import actions, copying
 from samizdat.portability.models import AccountCopy
 from tests.fakes.mailchimp_account import CLOSE, KEY, FakeAccount, MailchimpServer
@@ -92,7 +96,7 @@ def test_before_the_first_run_everything_would_be_lost_and_afterwards_what_nobod
     assert "up to date" in shown and "Contacts 100 100 0" in shown and "Campaigns 5 5 0" in shown
     assert "Never copied: surveys, sign-up forms, the design of templates" in shown
     assert "Automations 1 0 1" in shown and "Landing pages 2 0 2" in shown
-    assert f"samizdat standing-copy restore {row.pk}" in shown
+    assert "Create lists from this copy" in shown and row.pk
 
 
 def test_a_refusal_and_a_copy_that_is_old_are_said(
@@ -120,3 +124,34 @@ def test_a_record_that_does_not_open_breaks_no_page(here: House, desk: Desk, fak
 
 def test_only_admins_see_it(here: House, desk: Desk) -> None:
     assert desk("editor").get(f"/o/{here.organization.slug}/standing-copies/").status_code in (302, 403, 404)
+
+
+def test_one_press_shows_what_comes_and_another_one_brings_it(here: House, desk: Desk, fake: MailchimpServer) -> None:
+    row, client = added(here, fake), desk("admin")
+    where = f"/o/{here.organization.slug}/standing-copies/{row.pk}/import"
+    assert "Nobody has been copied yet" in client.post(where, follow=True).content.decode()
+    run(row)
+    page = html.unescape(client.post(where, follow=True).content.decode())
+    for words in ("The standing copy of your account at Mailchimp", "100 rows", "3 sent campaigns", "2 drafts"):
+        assert words in page, words
+    assert "landing pages" in page, "what stays out is named"
+    importing = Import.objects.get(organization=here.organization, source="standing-copy")
+    each = fake.account.lists[0]
+    client.post(f"/o/{here.organization.slug}/imports/{importing.pk}/", {f"list-{each.id}": "Court diary"})
+    assert importing.pk in imports.resumable(dbclock.asked()), "the worker takes it, though there are no files"
+    assert upload.run(importing.pk, now=dbclock.now).state == "finished"
+    page = html.unescape(client.get(f"/o/{here.organization.slug}/imports/{importing.pk}/").content.decode())
+    assert "Import finished" in page and "Court diary" in page and "3 sent campaigns" in page
+    assert queries.count(here.organization, queries.list_named(here.organization, "Court diary"), "subscribed") > 50
+
+
+def test_one_whose_copy_was_removed_says_so(here: House, desk: Desk, fake: MailchimpServer) -> None:
+    row, client = added(here, fake), desk("admin")
+    run(row)
+    client.post(f"/o/{here.organization.slug}/standing-copies/{row.pk}/import")
+    importing = Import.objects.get(organization=here.organization, source="standing-copy")
+    client.post(f"/o/{here.organization.slug}/imports/{importing.pk}/", {})
+    actions.remove(row, now=dbclock.asked())
+    assert upload.run(importing.pk, now=dbclock.now).state == "failed"
+    page = client.get(f"/o/{here.organization.slug}/imports/{importing.pk}/").content.decode()
+    assert "This standing copy was removed" in page

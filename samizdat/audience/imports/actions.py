@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from django.db import DatabaseError, transaction
+from django.db.models import Q
 from django.utils.translation import gettext as _
 from msgspec import Struct
 from msgspec.structs import replace
@@ -31,6 +32,7 @@ from samizdat.audience.imports import (
 )
 from samizdat.audience.imports import inspect as opening
 from samizdat.audience.imports.documents import (
+    COPIED,
     NO_OPTIONS,
     ImportDocument,
     ImportOptions,
@@ -85,17 +87,20 @@ def look(
     source: str | None = None,
     status: str | None = None,
     answers: Answers = NO_ANSWERS,
+    plan: ImportPlan | None = None,
     options: ImportOptions = NO_OPTIONS,
     now: datetime,
     progress: Tell | None = None,
 ) -> ImportPreview:
     """What `direct` would do with these files. `status`: for files that do not say one. Errors: ImportRefused."""
     keys, handed, piece = keyring.keys(organization), opening.handed(import_files), opening.pieces_of(import_files)
-    plan, problems = _found(
-        organization, keys, handed, piece, source, status or _usual_status(options), answers, options.audience
-    )
+    problems: Sequence[Problem] = ()
+    if plan is None:
+        plan, problems = _found(
+            organization, keys, handed, piece, source, status or _usual_status(options), answers, options.audience
+        )
     return look_at(
-        organization, list.id, keys, handed, plan, problems, now=now, options=options, piece=piece, tell=progress
+        organization, list.id, keys, handed, plan, [*problems], now=now, options=options, piece=piece, tell=progress
     )
 
 
@@ -134,13 +139,16 @@ def direct(
     stop: Callable[[], bool] | None = None,
     rejected: RejectTold | None = None,
     warned: Callable[[str], None] | None = None,
+    part_of: Import | None = None,
+    approved: held.ApprovedRemovals = held.NONE_APPROVED,
 ) -> Import:
     """Brings files in. The same files again after a kill: goes on where it was.
 
     `basis`: why one may write to these people, kept in the words of each consent record. `rejected` is called with
     (file, line, sentence), `warned` with what was assumed about a file, such as its encoding, before anything is
-    written. `plan`: of files that we wrote ourselves, in place of looking at them. Errors: ImportRefused with nothing
-    written, ImportTaken.
+    written. `plan`: of files that we wrote ourselves, in place of looking at them. `part_of`: the import of a whole
+    account, and how many removals an admin `approved` for it. Errors: ImportRefused with nothing written, ImportTaken;
+    TooManyRemovals, and it goes on where it was once more are approved.
     """
     handed, piece = opening.handed(import_files), opening.pieces_of(import_files)
     insist_open(list)
@@ -156,7 +164,16 @@ def direct(
         organization, list, plan, import_files, basis=basis, by=by, now=now(), left_out=_left_out(problems),
         options=options,
     )  # fmt: skip
+    if part_of is not None:
+        _join(row, part_of, approved)
     return _run(row, handed, piece, now=now, progress=progress, stop=stop, rejected=rejected)
+
+
+def _join(row: Import, whole: Import, approved: held.ApprovedRemovals) -> None:
+    """Of what was approved it takes part once: gone on with after a kill, it has what it left of it."""
+    document = read_plan(row)
+    if document.part_of != whole.pk or document.wait != approved.wait:
+        _keep(row, "plan", replace(document, part_of=whole.pk, wait=approved.wait, may_remove=approved.n))
 
 
 def _found(
@@ -458,9 +475,8 @@ def run_import(
 
 def resumable(now: datetime) -> list[int]:
     """Uploads that nobody is at: to be run. The command line's own imports wait for the same command."""
-    rows = Import.objects.filter(
-        unlocked("organization__"), state__in=("waiting", "running"), pieces__isnull=False
-    ).distinct()
+    has_all = Q(pieces__isnull=False) | Q(source=COPIED)
+    rows = Import.objects.filter(has_all, unlocked("organization__"), state__in=("waiting", "running")).distinct()
     return [row.id for row in rows if not ownership.is_alive(row, now)]
 
 
@@ -525,6 +541,9 @@ def _run(
         fail(row, refusal, now())
         raise refusal from wrong
     except TooManyRemovals as over:
+        if paths is not None:  # Nobody could begin it again but whoever has its files.
+            Import.objects.filter(id=row.id, owner=row.owner).update(state="stopped", owner="", problem="")
+            raise
         _hold(row, over.many, paths, piece, now())
     except TooManyRows:
         _hold(row, 0, paths, piece, now())

@@ -8,6 +8,9 @@ from samizdat.audience.models import Import
 from samizdat.core.imports import ImportPlan
 from samizdat.vault import keyring
 
+# Imports of what lies here already (portability/account_copies): they need no files.
+COPIED = "standing-copy"
+
 
 class ImportProblem(Struct, frozen=True):
     """A sentence of SENTENCES, to be said in the language of whoever looks; `sentence` as the worker said it."""
@@ -77,6 +80,16 @@ class MailboxRules(Struct, frozen=True):
     senders: list[str] = []
 
 
+class AccountRules(Struct, frozen=True, omit_defaults=True):
+    """Of an import of a whole account. `lists`: key of an audience -> name of its list. `listed`: sent campaigns stand
+    in the public archive. `copy`: the standing copy that it is of, 0 for an export. `people_only`: nothing else."""
+
+    lists: dict[str, str] = {}
+    listed: bool = False
+    copy: int = 0
+    people_only: bool = False
+
+
 class ImportDocument(Struct, frozen=True, omit_defaults=True):
     """`plan`: None until the files were read. `source`: an importer, where somebody said which. `basis`: why one may
     write to them. `left_out`: what of the export is not subscribers. `cut`: rows of a slice and of a stretch; kept for
@@ -90,7 +103,8 @@ class ImportDocument(Struct, frozen=True, omit_defaults=True):
     admin (held.py), and `wait`: drawn then; `may_remove`: how many of those who were agreed to it has not come to
     yet; `may_bring`: how many of the rows that were counted or agreed to, None where nobody has to agree to any.
     `mailboxes`: of an upload that is not rows yet (incoming/evidence/uploaded.py); `notes`: what reading
-    those came across. `is_fixed`: we wrote its files ourselves, and nobody says otherwise what they mean."""
+    those came across. `is_fixed`: we wrote its files ourselves, and nobody says otherwise what they mean. `account`: of
+    one of a whole account, whose subscribers come in by imports of their own; `part_of`: of those, which one it is."""
 
     names: list[str] = []
     plan: ImportPlan | None = None
@@ -113,6 +127,8 @@ class ImportDocument(Struct, frozen=True, omit_defaults=True):
     mailboxes: MailboxRules | None = None
     notes: list[ImportProblem] = []
     is_fixed: bool = False
+    account: AccountRules | None = None
+    part_of: int = 0
 
     @property
     def plan_to_read(self) -> ImportPlan | None:

@@ -22,9 +22,20 @@ from samizdat.audience.models import Import
 CHANGE = "import_removal"
 
 
+class ApprovedRemovals(Struct, frozen=True):
+    """Of a whole account, whose subscribers come in by several imports: how many an admin agreed to that are left, and
+    what was drawn when that was asked."""
+
+    n: int = 0
+    wait: str = ""
+
+
+NONE_APPROVED = ApprovedRemovals()
+
+
 class RemovalDetails(Struct, frozen=True):
-    """What is sealed of an import that waits: how many it takes off lists, the list that it comes into, how many rows
-    it brings where those are asked about, and what was drawn for it."""
+    """What is sealed of an import that waits: how many it takes off lists, the list that it comes into (None: that of a
+    whole account has several), how many rows it brings where those are asked about, and what was drawn for it."""
 
     n: int
     list: int | None
@@ -58,7 +69,7 @@ def ask(
     """Call it in the transaction that takes the row into the state "held". always: as of pending_changes.ask."""
     asked = replace(document, go=0, may_remove=0, asked=many, wait=(wait := secrets.token_hex(8)))
     Import.objects.filter(pk=row.pk).update(**sealed(row, "plan", asked))
-    details = RemovalDetails(many, row.list_id, rows, wait)
+    details = RemovalDetails(many, row.list_id if document.account is None else None, rows, wait)
     pending_changes.ask(row.organization, CHANGE, details, about=row.pk, now=now, by=by, always=always)
 
 
@@ -80,4 +91,5 @@ def let_go(row: Import) -> None:
     """Nobody approves it: it stands where it stood before somebody asked."""
     waiting = Import.objects.filter(pk=row.pk, state="held")
     if waiting.exists():
-        waiting.update(state="stopped" if any(read_plan(row).place) else "found")
+        document = read_plan(row)
+        waiting.update(state="stopped" if any(document.place) or document.account is not None else "found")

@@ -2,18 +2,13 @@
 
 from msgspec import Struct
 
-from samizdat.audience.imports.documents import ImportDocument, open_document
+from samizdat.audience.imports.documents import COPIED, open_document
 from samizdat.audience.models import Import
 from samizdat.core.account_export import AccountContents
 
-SOURCE = "mailchimp-account"
-
-
-class AccountDocument(ImportDocument, frozen=True):
-    """`lists`: key of an audience -> name of its list. `listed`: sent campaigns stand in the public archive."""
-
-    lists: dict[str, str] = {}
-    listed: bool = False
+# Its export, and its standing copy.
+SOURCE, COPY = "mailchimp-account", COPIED
+SOURCES = (SOURCE, COPY)
 
 
 class FoundAudience(Struct, frozen=True):
@@ -29,7 +24,8 @@ class FoundAudience(Struct, frozen=True):
 
 class AccountReport(Struct, frozen=True):
     """What was found: `contents` None until it was looked through. `sentence`: of one that failed. At the end, what
-    could not be read and why (`refused`), and how many images are shown from Mailchimp's servers (`elsewhere`)."""
+    could not be read and why (`refused`), and how many images are shown from the service's servers (`elsewhere`).
+    `service`: as people call it."""
 
     contents: AccountContents | None = None
     audiences: list[FoundAudience] = []
@@ -37,10 +33,7 @@ class AccountReport(Struct, frozen=True):
     sentence: str = ""
     refused: list[tuple[str, str]] = []
     elsewhere: int = 0
-
-
-def read_plan(row: Import) -> AccountDocument:
-    return open_document(row, "plan", AccountDocument)
+    service: str = "Mailchimp"
 
 
 def read_report(row: Import) -> AccountReport:

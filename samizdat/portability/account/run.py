@@ -1,183 +1,187 @@
-"""The whole export of an account: what is in it, and bringing it in."""
+"""Brings in all that an account at another service holds: its subscribers, then its letters."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
 
 from django.db import transaction
-from django.utils.translation import gettext as _
+from django.utils.translation import override
 from msgspec.structs import replace
 
 from samizdat.accounts.models import Organization, Person
+from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import actions as audience
-from samizdat.audience import queries
-from samizdat.audience.errors import ImportRefused, ImportTaken, NoSuchList
+from samizdat.audience import queries, removal_limit
+from samizdat.audience.errors import ImportRefused, ImportTaken, NoSuchList, TooManyRemovals
 from samizdat.audience.imports import actions as imports
 from samizdat.audience.imports import ownership, uploads
-from samizdat.audience.imports.documents import ImportOptions, sealed
-from samizdat.audience.imports.inspect import (
-    HeldUpload,
-    ImportFile,
-    UploadedFile,
-    fingerprints,
-    handed,
-    pieces_of,
-)
-from samizdat.audience.imports.reading.subprocess_reader import AccountReader, BadFiles, ReadingBroke
+from samizdat.audience.imports.documents import AccountRules, ImportDocument, read_plan, sealed
+from samizdat.audience.imports.held import ApprovedRemovals
+from samizdat.audience.imports.inspect import ImportFile, fingerprints
+from samizdat.audience.imports.run import ImportProgress
 from samizdat.audience.models import Import, List
-from samizdat.core.account_export import AccountAudience, AccountContents
-from samizdat.portability.account.documents import SOURCE, AccountDocument, AccountReport, FoundAudience
-from samizdat.portability.account.writer import KINDS, AccountImportTotals, AccountWriter
+from samizdat.portability.account.documents import AccountReport, FoundAudience
+from samizdat.portability.account.source import AccountSource, PeoplePart
+from samizdat.portability.account.writer import KINDS, AccountImportTotals, AccountWriter, BroughtPeople
 from samizdat.portability.parts.base import Places
 from samizdat.vault import keyring
 
-PEOPLE = "mailchimp"  # The importer of its subscribers.
 MOST_REFUSED = 200  # things that could not be read, of which the page tells
 
 type Clock = Callable[[], datetime]
-type Tell = Callable[[int, int], None]
-
-
-@dataclass(slots=True)
-class AudiencePlan:
-    """An audience, and the list that its subscribers go into; `is_new`: it is made then. `statuses`: as the files have
-    them. `import_id`: the import of its subscribers, once they are in."""
-
-    audience: AccountAudience
-    list_name: str
-    is_new: bool
-    counts: dict[str, int] = field(default_factory=dict)
-    statuses: dict[str, int] = field(default_factory=dict)
-    import_id: int = 0
-    warnings: list[str] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class AccountPlan:
-    """What an export holds and where it goes."""
-
-    contents: AccountContents
-    audiences: list[AudiencePlan]
+# Rows of subscribers; of all else, how much is done and how much there is.
+type Tell = Callable[[int, int, int], object]
 
 
 class ImportStopped(Exception):
     """Somebody asked for it to stop; it can go on."""
 
 
-@contextmanager
-def reading(file: ImportFile) -> Iterator[AccountReader]:
-    """Errors: ImportRefused, with a sentence about the file."""
-    try:
-        with AccountReader(handed([file])[0], pieces_of([file])) as reader:
-            yield reader
-    except BadFiles as bad:
-        raise ImportRefused(bad.code, str(bad), bad.values) from bad
-    except ReadingBroke as broke:
-        raise ImportRefused(
-            "reading_broke",
-            "The process that reads the files ended by itself. Free some memory, then import the same file again: "
-            "it goes on where it was.",
-        ) from broke
-
-
-def plan_of(organization: Organization, file: ImportFile, names: Mapping[str, str], usual: str = "") -> AccountPlan:
-    """names: of lists, by the key or the name of an audience; usual: of the list for all others, "" for one that is
-    called like the audience. Errors: ImportRefused."""
-    with reading(file) as reader:
-        contents = reader.contents()
-    audiences = []
-    for held in contents.audiences:
-        name = names.get(held.key) or names.get(held.name) or usual or held.name or "Mailchimp"
-        audiences.append(AudiencePlan(held, name, _list(organization, name) is None))
-    return AccountPlan(contents, audiences)
-
-
-def look(
-    organization: Organization, file: ImportFile, plan: AccountPlan, *, options: ImportOptions, now: datetime
-) -> None:
-    """Fills in what would become of the subscribers; writes nothing. Errors: ImportRefused."""
-    for held in plan.audiences:
-        to = _list(organization, held.list_name) or List(id=0, organization=organization)
-        mine = replace(options, audience=held.audience.key)
-        seen = imports.look(organization, to, [file], source=PEOPLE, options=mine, now=now)
-        held.counts, held.statuses = dict(seen.counts or {}), seen.file_counts
-        held.warnings = [problem.sentence() for problem in seen.problems]
-
-
 def bring(
-    organization: Organization,
-    file: ImportFile,
-    plan: AccountPlan,
+    row: Import,
+    source: AccountSource,
     *,
-    options: ImportOptions,
-    basis: str,
-    listed: bool,
     now: Clock,
-    by: Person | None = None,
     tell: Tell | None = None,
     stop: Callable[[], bool] | None = None,
-    row: Import | None = None,
 ) -> AccountImportTotals:
-    """Subscribers of every audience into their lists, then all the rest. The same file again after a kill: goes on
-    where it was. row: the import that it is, where there is one. Errors: ImportRefused, ImportTaken, ImportStopped,
-    CampaignError where there is no room."""
-    row = row or _row(organization, file, now(), by)
-    try:
-        lists = _bring_people(row, file, plan, options, basis, now, by, tell, stop)
-        if stop and stop():
-            raise ImportStopped
-        with reading(file) as reader:
-            contents = reader.contents()
-            whole = contents.images + contents.templates + contents.drafts + contents.sent
-            writer = AccountWriter(row, lists, next(iter(lists.values())), listed=listed, now=now(), by=by)
-            for done, item in enumerate(reader.items(), start=1):
-                if stop and stop():
-                    raise ImportStopped
-                writer.take(item)
-                if tell:
-                    tell(done, whole)
-    except BaseException as ended:
-        _let_go(row, ended)
-        raise
-    _finish(row, plan, writer, now())
-    return writer.totals
+    """Subscribers of every audience into their lists, then all the rest. The same row again after a kill: goes on where
+    it was. Errors: ImportRefused, ImportTaken, ImportStopped; TooManyRemovals, with how many more somebody has to
+    approve; CampaignError where there is no room."""
+    with override(leading(row.organization).language):
+        bringing = _Bringing(row, source, now, tell or (lambda *_counts: None), stop or (lambda: False))
+        try:
+            totals = bringing.people()
+            if not _rules(row).people_only:
+                bringing.letters(totals)
+        except BaseException as ended:
+            _let_go(row, ended)
+            raise
+        _finish(row, source, totals, now())
+    return totals
 
 
-def _bring_people(
-    row: Import,
-    file: ImportFile,
-    plan: AccountPlan,
-    options: ImportOptions,
-    basis: str,
-    now: Clock,
-    by: Person | None,
-    tell: Tell | None,
-    stop: Callable[[], bool] | None,
-) -> dict[str, List]:
-    """Each audience is an import of its own, which `row` knows once it is in: it is not read again after a kill. The
-    lists, by the name of the audience; at least one."""
-    organization, lists = row.organization, dict[str, List]()
-    places = Places(row, now(), by, {}, {}).load()
-    for held in plan.audiences:
-        to = _list(organization, held.list_name) or audience.new_list(organization, held.list_name, now=now(), by=by)
-        lists[held.audience.name] = to
-        mine = replace(options, audience=held.audience.key)
-        key = f"{held.audience.key} {to.pk} {mine.appeals}"
-        run = Import.objects.filter(organization=organization, pk=places.here("people", key) or 0).first()
-        if run is None:
+class _Bringing:
+    def __init__(self, row: Import, source: AccountSource, now: Clock, tell: Tell, stop: Callable[[], bool]) -> None:
+        self._row, self._source, self._now, self._tell, self._stop = row, source, now, tell, stop
+        self._places = Places(row, now(), row.by, {}, {}).load()
+        self._lists: dict[str, List] = {}
+        self._rows = 0
+
+    def people(self) -> AccountImportTotals:
+        """Each part is an import of its own, which the row knows once it is in: it is not read again after a kill."""
+        totals = AccountImportTotals()
+        for part in self._source.parts():
+            if self._stop():
+                raise ImportStopped
+            to = self._list(part.list_name)
+            self._lists[part.audience] = to
+            warnings: list[str] = []
+            run = self._brought(part, to) or self._bring(part, to, warnings)
+            self._rows += run.counts.get("rows", 0)
+            totals.people.append(BroughtPeople(part.audience, part.list_name, to, dict(run.counts), run.pk, warnings))
+        return totals
+
+    def letters(self, totals: AccountImportTotals) -> None:
+        contents = self._source.contents()
+        whole = contents.images + contents.templates + contents.drafts + contents.sent
+        if not whole:
+            return
+        usual = next(iter(self._lists.values()), None) or self._list(self._source.service)
+        writer = AccountWriter(self._row, self._lists, usual, service=self._source.service, now=self._now(),
+                               listed=_rules(self._row).listed, totals=totals)  # fmt: skip
+        for done, item in enumerate(self._source.items(), start=1):
+            if self._stop():
+                raise ImportStopped
+            writer.take(item)
+            self._tell(self._rows, done, whole)
+        totals.refused += self._source.left
+
+    def _list(self, name: str) -> List:
+        organization = self._row.organization
+        return list_called(organization, name) or audience.new_list(
+            organization, name, now=self._now(), by=self._row.by
+        )
+
+    def _key(self, part: PeoplePart, to: List) -> str:
+        return f"{part.key} {to.pk} {part.options.appeals}"
+
+    def _brought(self, part: PeoplePart, to: List) -> Import | None:
+        number = self._places.here("people", self._key(part, to)) or 0
+        return Import.objects.filter(organization=self._row.organization, pk=number).first()
+
+    def _bring(self, part: PeoplePart, to: List, warnings: list[str]) -> Import:
+        document = read_plan(self._row)
+
+        def report(progress: ImportProgress) -> None:
+            self._tell(self._rows + progress.rows, 0, 0)
+
+        try:
             run = imports.direct(
-                organization, to, [file], now=now, source=PEOPLE, options=mine, basis=basis, by=by, stop=stop,
-                warned=held.warnings.append, progress=(lambda _state: tell(0, 0)) if tell else None,
+                self._row.organization, to, [part.file], now=self._now, source=part.importer, plan=part.plan,
+                options=part.options, basis=document.basis or self._source.basis, by=self._row.by, stop=self._stop,
+                warned=warnings.append, progress=report, part_of=self._row,
+                approved=ApprovedRemovals(document.may_remove, document.wait),
             )  # fmt: skip
-            _insist_on_whole(run, now())
-            places.put("people", key, run.pk)
-        held.counts, held.import_id = dict(run.counts), run.pk
-    if not lists:
-        name = "Mailchimp"
-        lists[""] = _list(organization, name) or audience.new_list(organization, name, now=now(), by=by)
-    return lists
+        except TooManyRemovals:
+            raise TooManyRemovals(removal_limit.ALONE_A_DAY, self._count_removals()) from None
+        if run.state == "stopped":
+            raise ImportStopped
+        self._keep(replace(document, may_remove=imports.read_plan(run).may_remove))
+        self._places.put("people", self._key(part, to), run.pk)
+        return run
+
+    def _keep(self, document: ImportDocument) -> None:
+        columns = sealed(self._row, "plan", document)
+        Import.objects.filter(pk=self._row.pk).update(**columns)
+        self._row.plan_sealed = columns["plan_sealed"]
+
+    def _count_removals(self) -> int:
+        """How many are taken off lists by what is not in yet: all of it is asked for at once."""
+        organization, many = self._row.organization, 0
+        for part in self._source.parts():
+            to = list_called(organization, part.list_name) or List(id=0, organization=organization)
+            if self._brought(part, to) is None:
+                many += imports.look(
+                    organization, to, [part.file], source=part.importer, plan=part.plan, options=part.options,
+                    now=self._now(),
+                ).taken_off  # fmt: skip
+        return max(many, 1)
+
+
+def list_called(organization: Organization, name: str) -> List | None:
+    try:
+        return queries.list_named(organization, name)
+    except NoSuchList:
+        return None
+
+
+def begun(
+    organization: Organization, source: str, mark: ImportFile, document: ImportDocument, *, now: datetime,
+    by: Person | None,
+) -> Import:  # fmt: skip
+    """An import that was killed, of what has the same mark, else a new one; taken by this process. Errors:
+    ImportTaken."""
+    keys = keyring.keys(organization)
+    marks = fingerprints((keys.index[version] for version in keys.versions), 0, [mark])
+    rows = Import.objects.filter(organization=organization, fingerprint__in=marks, state__in=imports.RUNNABLE)
+    row = rows.filter(source=source).order_by("-id").first()
+    if row is None:
+        with transaction.atomic():
+            row = Import.objects.create(
+                organization=organization, list=None, state="running", source=source, fingerprint=marks[0],
+                counts={}, by=by, created=now, started=now,
+            )  # fmt: skip
+            Import.objects.filter(pk=row.pk).update(**sealed(row, "plan", document))
+    elif ownership.is_alive(row, now):
+        raise ImportTaken
+    row = ownership.take(row.pk, imports.RUNNABLE, now)
+    Import.objects.filter(pk=row.pk).update(state="running")
+    row.refresh_from_db()
+    return row
+
+
+def _rules(row: Import) -> AccountRules:
+    return read_plan(row).account or AccountRules()
 
 
 def _let_go(row: Import, ended: BaseException) -> None:
@@ -188,65 +192,23 @@ def _let_go(row: Import, ended: BaseException) -> None:
         Import.objects.filter(pk=row.pk, owner=row.owner).update(owner="", state="stopped")
 
 
-def _insist_on_whole(run: Import, now: datetime) -> None:
-    """Errors: ImportStopped; ImportRefused where it would take more people off lists than somebody may alone."""
-    if run.state == "stopped":
-        raise ImportStopped
-    if run.state == "held":
-        imports.cancel(run, now=now, by=run.by)
-        raise ImportRefused(
-            "many_removed",
-            _(
-                "The export would unsubscribe or suppress more subscribers than one person may in a day. Import its "
-                "files of subscribers by themselves: an admin then approves that."
-            ),
-        )
-
-
-def _list(organization: Organization, name: str) -> List | None:
-    try:
-        return queries.list_named(organization, name)
-    except NoSuchList:
-        return None
-
-
-def _row(organization: Organization, file: ImportFile, now: datetime, by: Person | None) -> Import:
-    """Of an import of the same file that was killed, else a new one. Errors: ImportTaken."""
-    keys = keyring.keys(organization)
-    marks = fingerprints((keys.index[version] for version in keys.versions), 0, [file])
-    rows = Import.objects.filter(organization=organization, fingerprint__in=marks, state__in=imports.RUNNABLE)
-    row = rows.filter(source=SOURCE).order_by("-id").first()
-    if row is None:
-        name = file.name if isinstance(file, HeldUpload | UploadedFile) else Path(file).name
-        with transaction.atomic():
-            row = Import.objects.create(
-                organization=organization, list=None, state="running", source=SOURCE, fingerprint=marks[0],
-                counts={}, by=by, created=now, started=now,
-            )  # fmt: skip
-            Import.objects.filter(pk=row.pk).update(**sealed(row, "plan", AccountDocument([name])))
-    elif ownership.is_alive(row, now):
-        raise ImportTaken
-    row = ownership.take(row.pk, imports.RUNNABLE, now)
-    Import.objects.filter(pk=row.pk).update(state="running")
-    row.refresh_from_db()
-    return row
-
-
-def _finish(row: Import, plan: AccountPlan, writer: AccountWriter, now: datetime) -> None:
-    totals = writer.totals
+def _finish(row: Import, source: AccountSource, totals: AccountImportTotals, now: datetime) -> None:
     counts = {kind: totals.added[kind] for kind in KINDS} | {f"{kind}_here": totals.here[kind] for kind in KINDS}
+    counts["rows"] = sum(people.counts.get("rows", 0) for people in totals.people)
     report = AccountReport(
-        contents=plan.contents,
+        contents=source.contents(),
         audiences=[
-            FoundAudience(held.audience.key, held.list_name, held.counts.get("rows", 0), import_id=held.import_id)
-            for held in plan.audiences
+            FoundAudience(people.key, people.list_name, people.counts.get("rows", 0), import_id=people.import_id)
+            for people in totals.people
         ],
         refused=totals.refused[:MOST_REFUSED],
         elsewhere=totals.elsewhere,
+        service=source.service,
     )
     with transaction.atomic():
         done = {"state": "finished", "owner": "", "problem": "", "finished": now, "counts": counts}
         if not Import.objects.filter(pk=row.pk, owner=row.owner).update(**done, **sealed(row, "report", report)):
             raise ImportTaken
         uploads.drop(row)
-        writer.finish()
+        totals.finish(row, now)
+        source.note(totals, now, row.by)

@@ -1,5 +1,6 @@
-"""The whole export of an account that an admin drops at the desk: known by its names, looked through, brought in by the
-worker. An import like any other (imports/actions.py has its uploading and cancelling), with this instead of columns."""
+"""A whole account at the desk: its export, which an admin drops and which is known by its names, or its standing copy.
+Looked through, and brought in by the worker. An import like any other (imports/actions.py has its uploading and
+cancelling), with this instead of columns."""
 
 import io
 from collections.abc import Callable
@@ -13,23 +14,20 @@ from msgspec.structs import replace
 
 from samizdat.accounts.models import Person
 from samizdat.accounts.sealed_settings import leading
-from samizdat.audience.errors import AudienceError, ImportRefused, ImportTaken
-from samizdat.audience.imports import confirmation, failures, ownership, uploads
-from samizdat.audience.imports.documents import ImportOptions, sealed
+from samizdat.audience.errors import AudienceError, ImportRefused, ImportTaken, TooManyRemovals
+from samizdat.audience.imports import confirmation, failures, held, ownership, uploads
+from samizdat.audience.imports.documents import AccountRules, ImportDocument, ImportOptions, read_plan, sealed
 from samizdat.audience.imports.inspect import UploadedFile
 from samizdat.audience.imports.reading.upload_file import PieceFile
 from samizdat.audience.models import Import
 from samizdat.campaigns.errors import CampaignError
 from samizdat.core import zip_limits
 from samizdat.portability import own_format
+from samizdat.portability.account import export
 from samizdat.portability.account import run as account
-from samizdat.portability.account.documents import (
-    SOURCE,
-    AccountReport,
-    FoundAudience,
-    read_plan,
-    read_report,
-)
+from samizdat.portability.account.documents import COPY, SOURCE, SOURCES, AccountReport, FoundAudience, read_report
+from samizdat.portability.account.source import AccountSource
+from samizdat.portability.account_copies import restoring
 from samizdat.portability.errors import ExportRefused
 from samizdat.vault import keyring
 
@@ -55,7 +53,7 @@ def claim(row: Import, files: int) -> bool:
 
 
 def is_one(number: int) -> bool:
-    return Import.objects.filter(pk=number, source=SOURCE).exists()
+    return Import.objects.filter(pk=number, source__in=SOURCES).exists()
 
 
 def _file(row: Import, name: str) -> UploadedFile:
@@ -71,8 +69,8 @@ def inspect(number: int, *, now: Callable[[], datetime]) -> Import:
     file = _file(row, document.names[0])
     try:
         with override(leading(row.organization).language):
-            plan = account.plan_of(row.organization, file, document.lists)
-            account.look(row.organization, file, plan, options=document.options, now=now())
+            plan = export.plan_of(row.organization, file, _rules(document).lists)
+            export.look(row.organization, file, plan, options=document.options, now=now())
     except ImportRefused as refused:
         return _failed(row, refused, now())
     except BaseException:
@@ -86,7 +84,8 @@ def inspect(number: int, *, now: Callable[[], datetime]) -> Import:
         ],
         warnings=list(dict.fromkeys(warning for held in plan.audiences for warning in held.warnings)),
     )
-    done = {"state": "found", "owner": "", "tries": 0, **sealed(row, "report", report)}
+    rows = sum(audience.rows for audience in report.audiences)
+    done = {"state": "found", "owner": "", "tries": 0, "rows_total": rows, **sealed(row, "report", report)}
     done |= sealed(row, "plan", replace(document, go=0))
     Import.objects.filter(pk=row.pk, owner=row.owner, state="reading").update(**done)
     row.refresh_from_db()
@@ -108,7 +107,8 @@ def start(
     report, document = read_report(row), read_plan(row)
     if row.state == "found" and report.contents is not None:
         names = {held.key: lists.get(held.key, "").strip() or held.list_name for held in report.audiences}
-        document = replace(document, lists=names, basis=basis.strip()[:LONGEST_BASIS], options=options, listed=listed)
+        account = replace(_rules(document), lists=names, listed=listed)
+        document = replace(document, basis=basis.strip()[:LONGEST_BASIS], options=options, account=account)
     elif row.state != "stopped":
         return
     with transaction.atomic():
@@ -119,7 +119,8 @@ def start(
 
 
 def run(number: int, *, now: Callable[[], datetime], stop: Callable[[], bool] | None = None) -> Import:
-    """The worker brings it in, or goes on with it. Errors: ImportTaken."""
+    """The worker brings it in, or goes on with it; where it takes many off lists, once an admin has approved it.
+    Errors: ImportTaken."""
     row = ownership.take(number, ("waiting", "running", "stopped"), now())
     if not confirmation.holds(row):
         confirmation.refuse(row)
@@ -131,17 +132,12 @@ def run(number: int, *, now: Callable[[], datetime], stop: Callable[[], bool] | 
     mine = Import.objects.filter(pk=row.pk, owner=row.owner)
     mine.update(state="running", started=row.started or now())
     row.refresh_from_db()
-    document = read_plan(row)
-    file = _file(row, document.names[0])
     try:
-        with override(leading(row.organization).language):
-            plan = account.plan_of(row.organization, file, document.lists)
-            account.bring(
-                row.organization, file, plan, options=document.options, basis=document.basis, listed=document.listed,
-                now=now, by=row.by, stop=stopped, row=row, tell=lambda done, _whole: _beat(row, done, now()),
-            )  # fmt: skip
+        account.bring(row, _source(row), now=now, stop=stopped, tell=lambda rows, *_: _beat(row, rows, now()))
     except account.ImportStopped:
         Import.objects.filter(pk=row.pk, state__in=("running", "stopped")).update(state="stopped", owner="", problem="")
+    except TooManyRemovals as over:
+        _hold(row, over.many, now())
     except (ImportRefused, CampaignError) as refused:
         return _failed(row, refused, now())
     except BaseException:
@@ -152,9 +148,33 @@ def run(number: int, *, now: Callable[[], datetime], stop: Callable[[], bool] | 
     return row
 
 
-def _beat(row: Import, done: int, now: datetime) -> None:
-    if not Import.objects.filter(pk=row.pk, owner=row.owner).update(heartbeat=now, row_no=done, tries=0):
+def _source(row: Import) -> AccountSource:
+    """Errors: ImportRefused."""
+    document = read_plan(row)
+    if row.source == COPY:
+        return restoring.source_of(row)
+    file = _file(row, document.names[0])
+    plan = export.plan_of(row.organization, file, _rules(document).lists)
+    return export.ExportedAccount(file, plan, document.options)
+
+
+def _rules(document: ImportDocument) -> AccountRules:
+    return document.account or AccountRules()
+
+
+def _beat(row: Import, rows: int, now: datetime) -> None:
+    done = {"heartbeat": now, "counts": {"rows": rows}, "tries": 0}
+    if not Import.objects.filter(pk=row.pk, owner=row.owner).update(**done):
         raise ImportTaken
+
+
+def _hold(row: Import, many: int, now: datetime) -> None:
+    """What is in stays; the rest waits for an admin."""
+    with transaction.atomic():
+        if Import.objects.filter(pk=row.pk, state="stopped", owner="").update(state="held", problem=""):
+            row.refresh_from_db()
+            document = replace(read_plan(row), account=_rules(read_plan(row)))
+            held.ask(row, document, many, now=now, by=row.by, always=True)
 
 
 def _failed(row: Import, refused: AudienceError | CampaignError, now: datetime) -> Import:

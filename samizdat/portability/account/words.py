@@ -19,6 +19,8 @@ LEFT = {
     "large": lazy("Files above 5 MB for a page and 10 MB for an image (%(n)s)."),
     "unreadable": lazy("Tables that can’t be read (%(n)s)."),
     "other": lazy("Other files (%(n)s)."),
+    "missing": lazy("What the service didn’t hand over when it was copied (%(n)s)."),
+    "uncopied": lazy("What the service’s interface doesn’t give (%(n)s)."),
 }
 
 

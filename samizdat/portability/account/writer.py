@@ -14,7 +14,6 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from samizdat import limited_process
-from samizdat.accounts.models import Person
 from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import queries as audience
 from samizdat.audience.models import Import, List
@@ -34,8 +33,19 @@ from samizdat.core.content.templates.notes import SENTENCES, TemplateRefused
 from samizdat.events.actions import record
 from samizdat.portability.parts.base import Places
 
-SERVICE = "Mailchimp"
 KINDS = ("image", "template", "draft", "sent")
+
+
+@dataclass(slots=True)
+class BroughtPeople:
+    """Subscribers of one audience, or of a part of it, by one import; `warnings`: what was assumed about its files."""
+
+    key: str
+    list_name: str
+    to: List
+    counts: dict[str, int]
+    import_id: int
+    warnings: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -43,10 +53,16 @@ class AccountImportTotals:
     """What became of an account's things: how many of each kind were added and were here already; why others were left
     out: (name, sentence)."""
 
+    people: list[BroughtPeople] = field(default_factory=list)
     added: Counter[str] = field(default_factory=Counter)
     here: Counter[str] = field(default_factory=Counter)
     refused: list[tuple[str, str]] = field(default_factory=list)
     elsewhere: int = 0  # Addresses of images that are not in the export: they lead to the service still.
+
+    def finish(self, row: Import, now: datetime) -> None:
+        """Shows the web versions of what was sent, and says in the log what came."""
+        if self.added["sent"]:
+            record("campaigns.restored", row.organization, now=now, by=row.by, detail={"letters": self.added["sent"]})
 
 
 class AccountWriter:
@@ -58,16 +74,17 @@ class AccountWriter:
         lists: Mapping[str, List],
         usual: List,
         *,
+        service: str,
         listed: bool,
         now: datetime,
-        by: Person | None,
+        totals: AccountImportTotals,
     ) -> None:
-        """lists: by the name of an audience; usual: for campaigns of none of them. listed: sent campaigns stand in the
-        public archive."""
-        self.totals = AccountImportTotals()
-        self._row, self._organization, self._now, self._by = row, row.organization, now, by
-        self._lists, self._usual, self._listed = lists, usual, listed
-        self._places = Places(row, now, by, {}, {})
+        """lists: by how campaigns name an audience; usual: for campaigns of none of them. listed: sent campaigns stand
+        in the public archive. totals: filled in."""
+        self.totals = totals
+        self._row, self._organization, self._now, self._by = row, row.organization, now, row.by
+        self._lists, self._usual, self._listed, self._service = lists, usual, listed, service
+        self._places = Places(row, now, row.by, {}, {})
         for earlier in Import.objects.filter(organization=row.organization, source=row.source).order_by("pk"):
             self._places.load_from(earlier)
         # Name of a file -> its address here; "" where several images are called so.
@@ -96,12 +113,6 @@ class AccountWriter:
         else:
             self.totals.added[item.kind] += 1
 
-    def finish(self) -> None:
-        """Shows the web versions of what was sent, and says in the log what came."""
-        if self.totals.added["sent"]:
-            detail = {"letters": self.totals.added["sent"]}
-            record("campaigns.restored", self._organization, now=self._now, by=self._by, detail=detail)
-
     def _is_there(self, kind: str, here: int | str) -> bool:
         """Whoever threw it away may bring it in again."""
         organization = self._organization
@@ -123,7 +134,7 @@ class AccountWriter:
         self._name_image(item, kept.slug)
 
     def _name_image(self, item: AccountItem, slug: str) -> None:
-        name = item.name.casefold()
+        name = (item.shown_as or item.name).casefold()
         kind = Picture.objects.filter(organization=self._organization, slug=slug).values_list("kind", flat=True).get()
         address = library.address_of(self._organization, slug, kind)
         self._addresses[name] = address if self._addresses.get(name, address) == address else ""
@@ -158,9 +169,10 @@ class AccountWriter:
         sender = default_sender(list_, None)
         draft = Draft(
             subject=item.subject or item.name,
-            from_name=sender.name,
-            from_email=sender.email,
-            reply_to=sender.reply_to,
+            preheader=item.preheader,
+            from_name=item.from_name or sender.name,
+            from_email=item.from_email or sender.email,
+            reply_to="" if item.from_email else sender.reply_to,
             body=body,
             format="html",
         )
@@ -173,7 +185,7 @@ class AccountWriter:
                     self._organization,
                     list_,
                     draft,
-                    SentElsewhere(SERVICE, item.totals),
+                    SentElsewhere(self._service, item.totals),
                     at=sent_at,
                     listed=self._listed,
                     by=self._by,
@@ -184,7 +196,9 @@ class AccountWriter:
     def _moment(self, text: str) -> datetime:
         """Errors: CampaignError, for a day that no campaign was sent on."""
         try:
-            there = datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(self._organization.timezone)).astimezone(UTC)
+            written = datetime.fromisoformat(text)
+            zone = written.tzinfo or ZoneInfo(self._organization.timezone)
+            there = written.replace(tzinfo=zone).astimezone(UTC)
         except (ValueError, OverflowError):
             raise CampaignError(_("The day on which it was sent can’t be read.")) from None
         if not datetime(2000, 1, 1, tzinfo=UTC) < there <= self._now:

@@ -90,7 +90,6 @@ class CopyProgress(Struct, frozen=True, omit_defaults=True):
     many contacts, of the first `counted` lines. left_out: what stayed out, by kind. problem: what the last try came to;
     failures: such tries in a row; refused: since when the service refuses us. checked: when it last let us in.
     erased_through: the number of the last erasure after which nobody was left here who had their data erased.
-    restored: "section id" of a campaign, template or file -> the number of what was created of it here.
     """
 
     section: str = ""
@@ -111,7 +110,6 @@ class CopyProgress(Struct, frozen=True, omit_defaults=True):
     refused: datetime | None = None
     checked: datetime | None = None
     erased_through: int = 0
-    restored: dict[str, int] = {}
 
     @property
     def is_running(self) -> bool:

@@ -64,7 +64,8 @@ class Comparison:
 @dataclass(frozen=True, slots=True)
 class AccountCopyView:
     """state, word: how it is. problem: what the service answered instead; refused: since when it does. lacks: what is
-    never copied; left_out: what stayed out, and how much of it. asked: when the service said how much there is."""
+    never copied; left_out: what stayed out, and how much of it. asked: when the service said how much there is.
+    has_contacts: something can be imported."""
 
     number: int
     account: str
@@ -79,6 +80,7 @@ class AccountCopyView:
     left_out: tuple[tuple[str, int], ...] = ()
     asked: datetime | None = None
     is_broken: bool = False
+    has_contacts: bool = False
 
 
 def views(organization: Organization, now: datetime) -> list[AccountCopyView]:
@@ -110,6 +112,7 @@ def _opened(row: AccountCopy, settings: CopySettings, progress: CopyProgress, no
         tuple(str(LACKS.get(code, code)) for code in (kind.lacks if kind else ())),
         tuple((str(LEFT_OUT.get(code, code)), many) for code, many in progress.left_out.items() if many),
         progress.began or row.created,
+        has_contacts=bool(progress.lines.get("contacts")),
     )
 
 

@@ -14,9 +14,10 @@ from django.utils.translation import ngettext
 
 from samizdat.audience.errors import AudienceError, ImportRefused
 from samizdat.audience.imports import actions as imports
+from samizdat.audience.imports.documents import read_plan
 from samizdat.audience.models import STATUSES, Import
 from samizdat.portability.account import upload
-from samizdat.portability.account.documents import AccountReport, read_plan, read_report
+from samizdat.portability.account.documents import COPY, AccountReport, read_report
 from samizdat.portability.account.words import left_sentence
 from samizdat.portability.account.writer import KINDS
 from samizdat.web import labels
@@ -29,6 +30,7 @@ def page(request: DeskRequest, row: Import, *, is_refused: bool = False) -> Http
     """What is in it, or what became of it. is_refused: the form that was sent is shown as it was filled in."""
     report = read_report(row)
     facts = {"row": row, "names": ", ".join(read_plan(row).names), "report": report, "may": request.role == "admin"}
+    facts["is_copy"] = row.source == COPY
     if row.state == "found" and report.contents is not None:
         facts |= _found(report, request.POST) | typed_appeals(request)
         facts |= {"basis": request.POST.get("basis", ""), "listed": "listed" in request.POST}
@@ -124,5 +126,5 @@ def _result(row: Import, report: AccountReport) -> dict[str, object]:
         "added": _also({kind: counts.get(kind, 0) for kind in KINDS}),
         "here": _also({kind: counts.get(f"{kind}_here", 0) for kind in KINDS}),
         "problem": report.sentence if row.state == "failed" else "",
-        "has_file": row.pieces.exists(),
+        "has_file": row.source == COPY or row.pieces.exists(),
     }

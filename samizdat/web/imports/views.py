@@ -212,7 +212,7 @@ def one_import(request: DeskRequest, import_id: int) -> HttpResponse:
     """The page of an import, by how far it is. POST: the changed plan, to look again or to bring in."""
     row = _import(request, import_id)
     ours = row.source == arriving.SOURCE
-    is_account = row.source == account_documents.SOURCE
+    is_account = row.source in account_documents.SOURCES
     if request.method == "POST":
         if is_account:
             return accounts.decide(request, row)
@@ -491,7 +491,7 @@ def resume_import(request: DeskRequest, import_id: int) -> HttpResponse:
     row = _import(request, import_id)
     if row.source == arriving.SOURCE:
         return restores.go_on(request, row)
-    if row.source == account_documents.SOURCE:
+    if row.source in account_documents.SOURCES:
         return accounts.decide(request, row)
     try:
         _start(request, row)

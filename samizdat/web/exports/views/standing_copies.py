@@ -8,12 +8,16 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from samizdat import dbclock
+from samizdat.core.crypto.seal import SealError
 from samizdat.delivery.actions import remote_checks
 from samizdat.delivery.models import RemoteCheck
+from samizdat.portability.account_copies import actions, restoring
+from samizdat.portability.account_copies.records import CopyRefused
+from samizdat.vault.errors import RecordBroken
 from samizdat.web.base_form import refuse
 from samizdat.web.exports import standing_copies as shown
 from samizdat.web.exports.forms import AccountCopyForm
-from samizdat.web.permissions import ADMINS, address, door
+from samizdat.web.permissions import ADMINS, address, deed, door, go
 from samizdat.web.remote_checks import ask
 from samizdat.web.request import DeskRequest
 from samizdat.web.templatetags.desk import count
@@ -28,6 +32,21 @@ def standing_copies(request: DeskRequest) -> HttpResponse:
     if not form.is_valid():
         return _page(request, form)
     return ask(request, "account", 0, address(request.organization, "standing-copies"), **form.cleaned_data)
+
+
+@deed(ADMINS)
+def import_copy(request: DeskRequest, number: int) -> HttpResponse:
+    """Shows what would come of it, as of any import."""
+    try:
+        copy = actions.copy_numbered(request.organization, number)
+        row = restoring.propose(copy, now=dbclock.asked(), by=request.person)
+    except CopyRefused as refused:
+        messages.error(request, str(refused))
+    except (SealError, RecordBroken):
+        messages.error(request, _("This copy can’t be read: its record was changed or belongs to another key."))
+    else:
+        return go(request, "import", row.pk)
+    return go(request, "standing-copies")
 
 
 def tell_added(request: DeskRequest, question: RemoteCheck, answer: dict[str, Any]) -> HttpResponse | None:
