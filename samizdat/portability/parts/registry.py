@@ -9,6 +9,7 @@ from samizdat.portability.parts.campaigns.drafts import Comments, Corrections, H
 from samizdat.portability.parts.campaigns.media import Pictures
 from samizdat.portability.parts.campaigns.templates import Templates, TemplatesPart
 from samizdat.portability.parts.campaigns.totals import Answers, Clicks
+from samizdat.portability.parts.cases import CasesPart
 from samizdat.portability.parts.conversations import ConversationsPart
 from samizdat.portability.parts.delivery import DeliveryPart
 from samizdat.portability.parts.growth import GrowthPart
@@ -17,7 +18,8 @@ from samizdat.portability.parts.setup import SetupPart
 
 
 def parts(*, setup: bool = True) -> Iterator[ExportPart]:
-    """setup: with routes, sending domains, mailboxes and the team, which go along where somebody asked for them."""
+    """setup: with routes, sending domains, mailboxes, the team and cases about closed accounts, which go along where
+    somebody asked for them."""
     yield GrowthPart()
     # Templates, looks and letters show pictures; letters stand in templates; all else belongs to letters.
     yield from (Pictures(), Templates(), TemplatesPart(), CampaignsPart())
@@ -26,4 +28,5 @@ def parts(*, setup: bool = True) -> Iterator[ExportPart]:
     yield RetentionPart()
     yield ConversationsPart()  # Of subscribers, by campaigns.
     if setup:
+        yield CasesPart()  # Of who works here too, as requests name them. Petitions have lists and forms.
         yield SetupPart()

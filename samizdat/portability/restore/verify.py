@@ -32,6 +32,7 @@ COUNTS = (
     "tests",
     "results",
     "conversations",
+    "cases",
     "setup",
 )
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import date, datetime
 from typing import IO
@@ -59,6 +59,31 @@ def open_case(
     with transaction.atomic():
         case = RescueCase.objects.create(organization=organization, created=now, by=by)
         _seal(case, CaseDetails(account=account))
+        record("rescue_case.opened", organization, about=case.pk, by=by, now=now)
+    return case
+
+
+def put_case(
+    organization: Organization,
+    details: CaseDetails,
+    contents: Iterable[bytes],
+    *,
+    created: datetime,
+    now: datetime,
+    by: Person | None = None,
+) -> RescueCase:
+    """A case that was opened in another installation, with the content of each of its files."""
+    with transaction.atomic():
+        case = RescueCase.objects.create(organization=organization, created=created, by=by)
+        files, keys, number = [], keyring.keys(organization), 0
+        for file, content in zip(details.evidence, contents, strict=True):
+            first = number
+            for start in range(0, len(content), PIECE):
+                sealed = keys.seal(content[start : start + PIECE], *evidence_place(case.pk, number))
+                RescueEvidencePiece.objects.create(case=case, number=number, blob=sealed)
+                number += 1
+            files.append(msgspec.structs.replace(file, first=first, parts=number - first))
+        _seal(case, msgspec.structs.replace(details, evidence=files))
         record("rescue_case.opened", organization, about=case.pk, by=by, now=now)
     return case
 

@@ -122,6 +122,10 @@ def _also(report: RestoreReport) -> list[str]:
             ngettext("%(n)s conversation", "%(n)s conversations", counts.get("conversations", 0)),
         ),
         (
+            counts.get("cases", 0),
+            ngettext("%(n)s case about a closed account", "%(n)s cases about closed accounts", counts.get("cases", 0)),
+        ),
+        (
             counts.get("setup", 0),
             ngettext(
                 "%(n)s route, sending domain, mailbox or team member",
