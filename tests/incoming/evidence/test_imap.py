@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from samizdat.audience.actions import new_list
+from samizdat.audience.errors import ImportRefused
 from samizdat.audience.models import Import, ImportPiece
 from samizdat.core.evidence.fold import Fold
 from samizdat.core.evidence.reading import Rules
@@ -183,6 +184,33 @@ def test_where_there_is_no_room_nothing_is_kept_and_the_reading_goes_on(
     fold = Fold()
     assert mailboxes.read_imap(fold, archive(server, certificates), RULES, kept) == 4
     assert statuses(fold) == {ADA: "subscribed", BORIS: "unsubscribed"} and not ImportPiece.objects.exists()
+
+
+def test_what_was_not_kept_is_read_again(
+    server: FakeImapServer,
+    certificates: Certificates,
+    lantern: Any,
+    letter: Any,
+    kept: KeptReading,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where room came back in the middle, the next run does not begin behind what was kept nowhere."""
+    monkeypatch.setattr(keeping, "MOST_EMAILS", 100)
+    server.folders["INBOX"] = many(350)
+    put, tries = keeping.actions.add_piece, [0]
+
+    def no_room_once(*arguments: Any) -> None:
+        tries[0] += 1
+        if tries[0] == 2:
+            raise ImportRefused("uploads_full", "There is no room.")
+        put(*arguments)
+
+    monkeypatch.setattr(keeping.actions, "add_piece", no_room_once)
+    mailboxes.read_imap(Fold(), archive(server, certificates), RULES, kept)
+    again, fold = KeptReading(lantern, letter, RULES, now=lambda: NOW), Fold()
+    assert again.emails == 100
+    mailboxes.read_imap(fold, archive(server, certificates), RULES, again)
+    assert fold.counts.emails == 352
 
 
 def test_pop3_is_refused() -> None:
