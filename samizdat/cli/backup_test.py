@@ -106,11 +106,24 @@ def _lines(name: str, result: "RestoreTestResult") -> list[str]:
             f"All {facts['pieces']:,} pieces are there, as they were written.{older} They weren't restored: they only "
             f"{why}",
         ]
+    emails = f"{facts['emails']} emails composed" if facts["emails"] else "no email composed"
     return [
         *lines,
         f"The restore test passed in {result.seconds:.0f} s: {facts['rows']:,} rows in {facts['tables']} tables as the "
         f"backup says, {facts['subscribers']:,} subscribers, {facts['consent_records']:,} consent records, "
-        f"{facts['emails']} emails composed. Nothing of it is left.",
+        f"{emails}. Nothing of it is left.",
+        *_locked(facts["locked"]),
+    ]
+
+
+def _locked(count: int) -> list[str]:
+    """Whose keys nobody has, so that less was looked at."""
+    if not count:
+        return []
+    whose = "1 organization are locked, so its" if count == 1 else f"{count} organizations are locked, so their"
+    return [
+        f"The keys of {whose} rows were restored and counted, but log, consent records and emails couldn't be checked. "
+        "To test these as well, unlock first: samizdat keys unlock"
     ]
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext
@@ -13,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from samizdat import plugins
 from samizdat.accounts.models import Organization
 from samizdat.backup.restore_test import records
+from samizdat.backup.restore_test.sentences import sentence as test_sentence
 from samizdat.delivery import backup_places
 from samizdat.delivery.backup_places import KeptPlace, PlaceBroken, PlaceState
 from samizdat.delivery.backup_progress import progress
@@ -114,15 +116,34 @@ def _test(place: KeptPlace, organization: Organization, now: datetime) -> Findin
         sentence = _("No backup there was restored as a test yet. The worker does it each week; do it now: %(command)s")
         is_new = now - place.details.added <= TESTED
         return Finding("backup.untested", "good" if is_new else "amber", about, sentence, values)
-    values |= {"at": f"{event.at:%Y-%m-%d %H:%M}", "what": str(detail_of(event).get("what", ""))}
+    detail = detail_of(event)
+    values["at"] = f"{event.at:%Y-%m-%d %H:%M}"
     if event.kind == records.FAILED:
-        sentence = _("On %(at)s UTC, the newest backup there couldn't be restored. %(what)s Test it again: %(command)s")
+        sentence = _("On %(at)s UTC, the newest backup there couldn't be restored. %(why)s Test it again: %(command)s")
+        values["why"] = partial(test_sentence, str(detail.get("code", "")), str(detail.get("what", "")))
         return Finding("backup.test-failed", "red", about, sentence, values)
     if now - event.at > TESTED:
         sentence = _("A backup there was last restored as a test on %(at)s UTC. Do it now: %(command)s")
         return Finding("backup.untested", "amber", about, sentence, values)
-    sentence = _("A backup there was restored as a test on %(at)s UTC.")
-    return Finding("backup.tested", "good", about, sentence, {"number": str(place.number), "at": values["at"]})
+    return Finding("backup.tested", "good", about, *_passed(detail, values))
+
+
+def _passed(detail: Mapping[str, Any], values: dict[str, object]) -> tuple[Promise, dict[str, object]]:
+    facts = detail.get("facts", {})
+    if not detail.get("opened"):
+        sentence = _(
+            "On %(at)s UTC, all files of the newest backup there were read, but it wasn’t restored as a test: its key "
+            "isn’t on this server. Do that where the key is: %(command)s"
+        )
+        return sentence, values | {"command": "samizdat backup test --identity FILE"}
+    shown = {name: values[name] for name in ("number", "at")}
+    if locked := int(facts.get("locked", 0)):
+        sentence = _(
+            "A backup there was restored as a test on %(at)s UTC. The log, consent records and emails of locked "
+            "organizations (%(locked)s) couldn’t be checked."
+        )
+        return sentence, shown | {"locked": locked}
+    return _("A backup there was restored as a test on %(at)s UTC."), shown
 
 
 def _broken(place: PlaceBroken) -> Finding:

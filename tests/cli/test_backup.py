@@ -196,6 +196,17 @@ def test_a_restore_test_passes_and_says_what_it_did(living: House, written: Path
     assert said.code == 0 and "The restore test passed" in said.out and "10 emails composed" in said.out
 
 
+def test_a_restore_test_says_what_it_could_not_look_at_of_a_locked_organization(living: House, tmp_path: Path) -> None:
+    living.say("keys", "lock")
+    try:
+        living.say("backup", "--to", str(tmp_path))
+        said = living("backup", "test", "--from", str(tmp_path))
+    finally:
+        living.say("keys", "unlock")
+    assert said.code == 0 and "30 subscribers" in said.out and "no email composed" in said.out
+    assert "The keys of 1 organization are locked, so its rows were restored and counted, but log" in said.out
+
+
 def test_a_restore_test_of_a_damaged_backup_fails_and_says_what_to_do(
     living: House, written: Path, tmp_path: Path
 ) -> None:

@@ -219,13 +219,33 @@ def test_the_last_restore_test_of_each_place_is_said_and_an_old_one_is_worth_a_l
         return found.code, found.state
 
     assert (state(1), state(20)) == (("backup.untested", "good"), ("backup.untested", "amber"))
-    detail = {"place": records.mark("folder:///srv/copies"), "what": "A piece is missing."}
-    record(records.PASSED, lantern, now=NOW + timedelta(days=2), detail=detail)
+    place = {"place": records.mark("folder:///srv/copies")}
+    detail = {**place, "code": "damaged", "what": "pieces/01/01ab.age"}
+    record(records.PASSED, lantern, now=NOW + timedelta(days=2), detail={**place, "opened": True, "facts": {}})
     assert (state(3), state(20)) == (("backup.tested", "good"), ("backup.untested", "amber"))
     record(records.FAILED, lantern, now=NOW + timedelta(days=9), detail=detail)
     assert state(10) == ("backup.test-failed", "red")
     (found,) = recovery.restore_tests(NOW + timedelta(days=10))
-    assert "A piece is missing. Test it again: samizdat backup test" in found.sentence
+    assert "pieces/01/01ab.age is damaged. Delete this file and back up again" in found.sentence
+    assert "Test it again: samizdat backup test" in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("detail", "sentence"),
+    [
+        ({"opened": True, "facts": {"locked": 0}}, "A backup there was restored as a test on 2026-11-25 12:00 UTC."),
+        ({"opened": True, "facts": {"locked": 2}}, "emails of locked organizations (2) couldn’t be checked."),
+        ({"opened": False, "facts": {"pieces": 9}}, "it wasn’t restored as a test: its key isn’t on this server."),
+    ],
+)
+def test_what_a_restore_test_could_not_look_at_is_said(
+    lantern: Organization, detail: dict[str, object], sentence: str
+) -> None:
+    kept = backup_places.add(PlaceDetails("folder:///srv/copies", NOW))
+    backup_places.note_copy(kept.number, CopyDetails("sets/1.age", NOW, FULL, 10, 1))
+    record(records.PASSED, lantern, now=NOW, detail={"place": records.mark("folder:///srv/copies"), **detail})
+    (found,) = recovery.restore_tests(NOW)
+    assert (found.code, found.state) == ("backup.tested", "good") and sentence in found.sentence
 
 
 def test_a_lock_that_nobody_practiced_is_named_once_there_was_time_to(lantern: Organization) -> None:

@@ -199,6 +199,15 @@ def _passed(event: Event) -> str:
         if known.get("checked") != known.get("pieces"):
             return _("all files are there, %(at)s; only their keys can open them") % facts
         return _("all files are there and unchanged, %(at)s; only their keys can open them") % facts
+    if locked := int(detail.get("facts", {}).get("locked", 0)):
+        facts["locked"] = count(locked)
+        return (
+            _(
+                "passed, %(at)s: %(rows)s rows restored in %(seconds)s s; of locked organizations (%(locked)s), the "
+                "log, consent records and emails couldn’t be checked"
+            )
+            % facts
+        )
     return _("passed, %(at)s: %(rows)s rows restored in %(seconds)s s") % facts
 
 
