@@ -85,7 +85,7 @@ def test_an_admin_imports_it_into_lists_of_their_choice(here: House, uploaded: t
     report = client.get(_to(here, "report", sent.pk)).content.decode()
     assert "Sent by Mailchimp" in report and "1,108" in report and "19 May 2019" in report
     assert "digest" not in report and "Every recipient accounted for" not in report
-    assert client.get(_to(here, "imports")).status_code == 200
+    assert client.get(_to(here, "imports")).content.decode().count("account.zip") == 1, "its parts are not listed"
     assert not row.pieces.exists()
 
 
@@ -165,6 +165,7 @@ def test_one_that_removes_many_waits_once_for_another_admin_and_goes_on(
     client.post(_to(here, "import", row.pk), {"list-777": name, "list-778": name, "listed": "1"})
     assert upload.run(row.pk, now=dbclock.now).state == "held"
     assert queries.count(here.organization, here.list, "subscribed") == before, "nobody left"
+    assert "Finish your import" not in client.get(_to(here, "home")).content.decode()
     [change] = pending_changes.waiting(here.organization)
     assert pending_changes.details_of(change, held.RemovalDetails).n == 50, "of all audiences at once"
     page = client.get(_to(here, "import", row.pk)).content.decode()

@@ -25,13 +25,22 @@ def test_a_new_key_is_shown_once_and_waits_for_another_admin(here: House) -> Non
     page = _create(client, here).content.decode()
     [token] = re.findall(r"smz_\w{40}", page)
     assert token not in client.get(_page(here)).content.decode()
-    assert "Waiting for approval" in page
+    assert "Waiting for approval" in page and "It works once another admin approves it" in page
     row = ApiKey.objects.latest("pk")
     assert (row.scopes, row.lists, row.by) == ("subscribers:write", [here.list.pk], here.people["admin"])
     assert api_keys.state_of(row, NOW) == "waiting"
     [change] = pending_changes.waiting(here.organization).filter(kind="api_key")
     pending_changes.approve(change, now=NOW, by=None)
     assert api_keys.authenticate(token, NOW).pk == row.pk
+
+
+def test_loading_the_page_of_a_new_key_again_creates_no_other_one(here: House) -> None:
+    client = signed_in(here.people["admin"])
+    _create(client, here)
+    before = ApiKey.objects.count()
+    again = _create(client, here)
+    assert again.status_code == 422 and "A key with this name exists" in again.content.decode()
+    assert ApiKey.objects.count() == before
 
 
 def test_nothing_to_lose_yet_means_nothing_to_wait_for(lantern: Any) -> None:

@@ -107,6 +107,9 @@ def test_a_refusal_and_a_copy_that_is_old_are_said(
     fake.on(CLOSE)
     with pytest.raises(plugins.ServiceRefused):
         run(row)
+    home = html.unescape(desk("admin").get(f"/o/{here.organization.slug}/").content.decode())
+    assert "Mailchimp no longer lets Samizdat into “Lantern”" in home and "Open standing copies" in home
+    assert "no longer lets" not in desk("editor").get(f"/o/{here.organization.slug}/").content.decode()
     shown = text(desk("admin"), here)
     assert "access refused" in shown and "has closed or blocked this account" in shown
     fake.account.open_again()

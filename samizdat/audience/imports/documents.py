@@ -1,12 +1,15 @@
 """What is sealed of an import: how its files are read, and what reading them found."""
 
+from contextlib import suppress
 from typing import Any
 
 from msgspec import Struct
 
 from samizdat.audience.models import Import
+from samizdat.core.crypto.seal import SealBroken
 from samizdat.core.imports import ImportPlan
 from samizdat.vault import keyring
+from samizdat.vault.errors import RecordBroken
 
 # Imports of what lies here already (portability/account_copies): they need no files.
 COPIED = "standing-copy"
@@ -142,6 +145,13 @@ def read_report(row: Import) -> ImportReport:
 
 def read_plan(row: Import) -> ImportDocument:
     return open_document(row, "plan", ImportDocument)
+
+
+def is_part(row: Import) -> bool:
+    """Whether it is one of those by which a whole account comes in."""
+    with suppress(SealBroken, RecordBroken):
+        return bool(read_plan(row).part_of)
+    return False
 
 
 def open_document[T](row: Import, column: str, type: type[T]) -> T:

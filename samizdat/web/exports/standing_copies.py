@@ -83,6 +83,12 @@ class AccountCopyView:
     has_contacts: bool = False
 
 
+def refused(organization: Organization) -> list[CopySettings]:
+    """Accounts whose service no longer lets us in."""
+    known = filter(None, map(opened, copies_of(organization)))
+    return [settings for settings, progress in known if progress.refused is not None]
+
+
 def views(organization: Organization, now: datetime) -> list[AccountCopyView]:
     return [_view(row, now) for row in copies_of(organization)]
 

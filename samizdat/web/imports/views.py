@@ -67,13 +67,14 @@ def _imports_page(request: DeskRequest, form: ListForm) -> HttpResponse:
 
 
 def _earlier(request: DeskRequest) -> Iterator[tuple[Import, str]]:
-    """The newest ones with the names of their files. Each plan weighs up to some hundred kilobytes: few are held at a
-    time."""
+    """The newest ones with the names of their files. A whole account is one; its page leads to its parts. Each plan
+    weighs up to some hundred kilobytes: few are held at a time."""
     rows = queries.imports(request.organization).select_related("organization").defer("report_sealed")[:LISTED]
     for row in rows.iterator(chunk_size=5):
-        names = plans.called(row.source, actions.read_plan(row).names)
+        plan = actions.read_plan(row)
         del row.plan_sealed
-        yield row, names
+        if not plan.part_of:
+            yield row, plans.called(row.source, plan.names)
 
 
 def takes_pieces(view: View) -> View:

@@ -17,6 +17,7 @@ from samizdat.accounts.models import Organization
 from samizdat.audience import queries as audience
 from samizdat.audience.actions import signup_alarm
 from samizdat.audience.consistency import compared
+from samizdat.audience.imports.documents import is_part
 from samizdat.audience.queries.lists import ListView
 from samizdat.campaigns import queries as campaigns
 from samizdat.campaigns.queries import CampaignRow
@@ -33,6 +34,7 @@ from samizdat.incoming import mail_space
 from samizdat.options import key_file, option
 from samizdat.web import complaint_notices, labels, limit_alarms
 from samizdat.web.charts import SizeChart, size_chart
+from samizdat.web.exports import standing_copies
 from samizdat.web.exports.views import exports
 from samizdat.web.first_steps import first_steps
 from samizdat.web.permissions import EVERYONE, address, door
@@ -166,6 +168,24 @@ def _health(request: DeskRequest) -> list[dict[str, str]]:
     return [_need("stop", title % {"n": count(serious)}, text, see, _("Open Health"))]
 
 
+def _closed_accounts(request: DeskRequest) -> list[dict[str, str]]:
+    """Elsewhere: what was copied of them is all there is."""
+    if request.role != "admin":
+        return []
+    see, text = address(request.organization, "standing-copies"), _("What was copied can become lists and drafts here.")
+    return [
+        _need(
+            "stop",
+            _("%(service)s no longer lets Samizdat into “%(account)s”")
+            % {"service": settings.label, "account": (settings.title or settings.label)[:80]},
+            text,
+            see,
+            _("Open standing copies"),
+        )
+        for settings in standing_copies.refused(request.organization)
+    ]
+
+
 def _foreign(request: DeskRequest, now: datetime) -> list[dict[str, str]]:
     """For a week: the database runs what none of us wrote, or an index of it lacks rows."""
     if request.role != "admin" or not database_catalog.alarming(request.organization, now):
@@ -193,6 +213,7 @@ def _needs(
         items.append(
             _need("stop", _("Sending is on hold"), labels.campaign_reason("fenced"), see, _("Show what’s waiting"))
         )
+    items += _closed_accounts(request)
     items += _health(request)
     items += _foreign(request, now)
     items += _log(request, now)
@@ -233,7 +254,7 @@ def _needs(
     items += exports.needs(request)
     items += reminders.needs(request)
     for run in audience.imports(organization)[:5]:
-        if run.state in ("found", "stopped"):
+        if run.state in ("found", "stopped") and not is_part(run):
             title = _("Finish your import")
             text = (
                 _("The file was read. Nothing has changed yet.")
