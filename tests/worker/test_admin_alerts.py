@@ -12,6 +12,8 @@ from samizdat.accounts.models import PendingChange
 from samizdat.audience import actions as audience
 from samizdat.audience import removal_limit
 from samizdat.audience.errors import TooManyRemovals
+from samizdat.backup import kept_places
+from samizdat.backup.restore_test import records
 from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns import senders
 from samizdat.campaigns.drafts.draft import Draft
@@ -19,6 +21,7 @@ from samizdat.campaigns.models import Campaign
 from samizdat.core.mail.outcome import Accepted, Deferred, Refused, Unsure
 from samizdat.delivery import service_senders
 from samizdat.delivery.actions import add_route, outside_tests, release, route_refusals
+from samizdat.delivery.actions.key_service import UNREACHABLE
 from samizdat.delivery.actions.route_changes import RouteDetails
 from samizdat.delivery.errors import TooManyTests
 from samizdat.events.actions import record
@@ -28,7 +31,7 @@ from samizdat.portability import actions as exporting
 from samizdat.portability import approval
 from samizdat.portability.request import ExportRequest
 from samizdat.worker.mail import service_mail
-from samizdat.worker.schedule import admin_alerts
+from samizdat.worker.schedule import admin_alerts, backups
 from tests.conftest import NOW
 from tests.web.conftest import make_person
 from tests.worker.test_preferences import mails
@@ -346,6 +349,27 @@ def test_every_admin_is_mailed_that_a_colleague_paused_a_route(lantern: Any, thu
     admin_alerts._later.clear()
     assert [admin_alerts.take(NOW + timedelta(minutes=1)) for _round in range(2)] == [2, 0]
     assert "Someone paused or removed a sending route of" in " ".join(mails(tmp_path)["zoya@lantern.example"].split())
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        (backups.LATE, "samizdat doctor"),
+        (records.FAILED, "samizdat backup test"),
+        (kept_places.ADDED, "backup"),
+        (kept_places.REMOVED, "backup"),
+        (UNREACHABLE, "key service"),
+    ],
+)
+def test_every_admin_is_mailed_what_happened_to_no_row_of_its_own(
+    lantern: Any, thursday: Any, tmp_path: Path, kind: EventKind, words: str
+) -> None:
+    make_person("clara", "clara@lantern.example", lantern, "admin")
+    add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
+    record(kind, lantern, now=NOW)
+    admin_alerts._later.clear()
+    assert [admin_alerts.take(NOW + timedelta(minutes=1)) for _round in range(2)] == [1, 0]
+    assert words in " ".join(mails(tmp_path)["clara@lantern.example"].split())
 
 
 def test_a_percent_sign_in_the_address_of_the_desk_keeps_no_admin_from_being_told(lantern: Any, thursday: Any) -> None:

@@ -131,7 +131,7 @@ class _AdminAlert(NamedTuple):
     mark: tuple[str, int]
     organization: Any
     kind: str  # Of its event.
-    about: int
+    about: int | None  # As its event has it.
     subject: Callable[[], str]
     text: Callable[[], str]
     notice: Callable[[Person, datetime], None] | None = None  # Once a server accepted a mail to that admin.
@@ -193,7 +193,7 @@ def _is_news(row: Export | PendingChange, waits: str) -> bool:
 def _told_of_event(event: Event, subject: Callable[[], str], text: Callable[[Any], str]) -> _AdminAlert:
     """subject: in the language of who reads it, with %(name)s for the organization."""
     organization: Any = event.organization
-    about = event.about or 0
+    about = event.about
     name = named(organization)
     return _AdminAlert(
         _of(event), organization, event.kind, about, lambda: subject() % name, lambda: text(organization)
