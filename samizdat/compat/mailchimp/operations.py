@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from samizdat.compat.mailchimp import account
+from samizdat.compat.mailchimp import account, members
 from samizdat.compat.mailchimp.calls import READ, WRITE
 
 ANY: frozenset[str] = frozenset()
-READS, WRITES = frozenset({READ}), frozenset({WRITE})
+READS, WRITES, EITHER = frozenset({READ}), frozenset({WRITE}), frozenset({READ, WRITE})
 
 
 class MailchimpOperation(NamedTuple):
@@ -25,6 +25,14 @@ OPERATIONS = (
     MailchimpOperation("GET", "", account.show_account, ANY),
     MailchimpOperation("GET", "lists", account.show_lists, ANY),
     MailchimpOperation("GET", "lists/{list_id}", account.show_list, ANY),
+    MailchimpOperation("GET", "lists/{list_id}/members", members.show_members, READS),
+    MailchimpOperation("POST", "lists/{list_id}/members", members.create_member, WRITES),
+    MailchimpOperation("GET", "lists/{list_id}/members/{member}", members.show_member, EITHER),
+    MailchimpOperation("PUT", "lists/{list_id}/members/{member}", members.put_member, WRITES),
+    MailchimpOperation("PATCH", "lists/{list_id}/members/{member}", members.change_member, WRITES),
+    MailchimpOperation("DELETE", "lists/{list_id}/members/{member}", members.archive_member, WRITES),
+    MailchimpOperation("GET", "lists/{list_id}/members/{member}/tags", members.show_tags, EITHER),
+    MailchimpOperation("POST", "lists/{list_id}/members/{member}/tags", members.change_tags, WRITES),
 )
 
 

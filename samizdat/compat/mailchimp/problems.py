@@ -80,8 +80,10 @@ def as_problem(error: Exception) -> MailchimpProblem | None:
             return MailchimpProblem(403, "User Disabled", str(error))
         case ApiProblem(status=429):
             return MailchimpProblem(429, "Too Many Requests", error.detail, wait=error.wait)
+        case ApiProblem(status=422):
+            return invalid(error.detail)
         case ApiProblem():
-            return MailchimpProblem(error.status, "Invalid Resource", error.detail)
+            return MailchimpProblem(error.status, "Service Unavailable", error.detail, wait=error.wait)
         case BadAddress():
             flaw = FieldFlaw("email_address", "This value should be a valid email.")
             return invalid("Please provide a valid email address.", flaw)
