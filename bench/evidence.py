@@ -137,7 +137,8 @@ class Mailbox:
         ]
 
     def messages(self, count: int) -> Iterator[bytes]:
-        """In no order."""
+        """In no order, and whole histories: somebody whose last email is missing would have another one's truth. So
+        they're some more than `count`."""
         held: list[bytes] = []
         weights = [weight for weight, _history in self._histories]
         while count:
@@ -148,7 +149,7 @@ class Mailbox:
                 count -= 1
                 yield held.pop()
             if len(held) >= count:
-                yield from held[:count]
+                yield from held
                 return
 
     # -- histories: what a person's emails are, and what they come to

@@ -114,7 +114,7 @@ def rescue_mailbox(
     bootstrap.open_house()
     from samizdat.audience.queries import list_named
     from samizdat.core.evidence.reading import Rules
-    from samizdat.incoming.evidence import archives, mailboxes, proposal
+    from samizdat.incoming.evidence import archives, imap_reading, mailboxes, proposal
     from samizdat.incoming.evidence.kept import KeptReading
 
     organization, paths = bootstrap.organization(), [Path(file) for file in files]
@@ -132,7 +132,7 @@ def rescue_mailbox(
     with progress("Reading", "emails") as shown:
         fold = mailboxes.read(paths, rules, lambda done, emails: shown.show(done, whole, emails))
         for archive in archives_by_imap:
-            mailboxes.read_imap(fold, archive, rules, kept, lambda done, emails: shown.show(done, None, emails))
+            imap_reading.read(fold, archive, rules, kept, lambda done, emails: shown.show(done, None, emails))
     counted_servers = _servers(fold, servers)
     addresses = fold.addresses(counted_servers)
     document = _document(fold, addresses, counted_servers)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 from samizdat import limited_process
@@ -10,8 +9,6 @@ from samizdat.core.evidence.fold import Fold
 from samizdat.core.evidence.reading import MailEvidence, Rules, read_all
 from samizdat.core.mail_archive import ArchivedMessage
 from samizdat.incoming.evidence import archives
-from samizdat.incoming.evidence.imap import ImapArchive, ReadFolder
-from samizdat.incoming.evidence.kept import KeptReading
 
 # Emails and bytes that the process is asked about at once.
 AT_ONCE, AT_ONCE_BYTES = 100, 4 << 20
@@ -39,45 +36,13 @@ def read_each(
 
     try:
         for batch in _batches(email for mailbox in mailboxes for email in mailbox(passed)):
-            for evidence in _evidence(pool, batch, rules):
+            for evidence in read_batch(pool, batch, rules):
                 fold.add(evidence)
             if tell is not None:
                 tell(done, fold.counts.emails)
     finally:
         pool.close()
     return fold
-
-
-def read_imap(fold: Fold, archive: ImapArchive, rules: Rules, kept: KeptReading, tell: Tell | None = None) -> int:
-    """Adds what a mailbox that is still there says, behind what `kept` has of it already; how many emails were there.
-    Errors: MailboxFault, BadMailbox."""
-    emails, pool, places = kept.restore(fold, archive.account), limited_process.Pool(1), kept.places(archive.account)
-    coming = archive.emails(places)
-    try:
-        while batch := [*_batch(coming)]:
-            evidence = [*_evidence(pool, [message for _place, message in batch], rules)]
-            for claim in evidence:
-                fold.add(claim)
-            kept.add(archive.account, [place for place, _message in batch], evidence)
-            emails += len(batch)
-            if tell is not None:
-                tell(emails, fold.counts.emails)
-    finally:
-        kept.flush()
-        coming.close()
-        pool.close()
-    return emails
-
-
-def _batch(
-    emails: Iterator[tuple[ReadFolder, ArchivedMessage]],
-) -> Iterator[tuple[ReadFolder, ArchivedMessage]]:
-    size = 0
-    for place, message in islice(emails, AT_ONCE):
-        yield place, message
-        size += len(message.raw)
-        if size >= AT_ONCE_BYTES:
-            return
 
 
 def _batches(emails: Iterable[ArchivedMessage]) -> Iterator[list[ArchivedMessage]]:
@@ -93,7 +58,7 @@ def _batches(emails: Iterable[ArchivedMessage]) -> Iterator[list[ArchivedMessage
         yield batch
 
 
-def _evidence(pool: limited_process.Pool, batch: Sequence[ArchivedMessage], rules: Rules) -> Iterator[MailEvidence]:
+def read_batch(pool: limited_process.Pool, batch: Sequence[ArchivedMessage], rules: Rules) -> Iterator[MailEvidence]:
     """An email that breaks what reads it holds up no other."""
     try:
         yield from pool.work(0, read_all, [email.raw for email in batch], [email.size for email in batch], rules)
@@ -102,5 +67,5 @@ def _evidence(pool: limited_process.Pool, batch: Sequence[ArchivedMessage], rule
             yield UNREADABLE
             return
         half = len(batch) // 2
-        yield from _evidence(pool, batch[:half], rules)
-        yield from _evidence(pool, batch[half:], rules)
+        yield from read_batch(pool, batch[:half], rules)
+        yield from read_batch(pool, batch[half:], rules)

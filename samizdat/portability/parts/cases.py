@@ -94,11 +94,11 @@ class CasesPart:
 
 def _told(case: RescueCase, details: CaseDetails, tags: dict[int, str]) -> dict[str, Any]:
     petition, kept = details.petition, structs.replace(details, petition=None)
-    told = {"number": case.pk, "created": case.created.isoformat(), "details": to_builtins(kept), "petition": None}
+    entry = {"number": case.pk, "created": case.created.isoformat(), "details": to_builtins(kept), "petition": None}
     if petition is not None:
         names = {"name": tags.get(petition.name, ""), "shown": tags.get(petition.shown, "")}
-        told["petition"] = {"list": petition.list, **names}
-    return told
+        entry["petition"] = {"list": petition.list, **names}
+    return entry
 
 
 def _cases(opened: OpenedExport) -> list[_Case]:
@@ -170,14 +170,14 @@ def _bounded(account: ClosedAccount) -> ClosedAccount:
     return replace(account, subscribers_in=tuple(dict.fromkeys(account.subscribers_in)))
 
 
-def _petition(places: base.Places, told: _Petition | None) -> Petition | None:
-    if told is None or told.list not in places.lists:
+def _petition(places: base.Places, named: _Petition | None) -> Petition | None:
+    if named is None or named.list not in places.lists:
         return None
-    here, numbers = places.lists[told.list], {field.tag: field.number for field in queries.fields(places.organization)}
+    here, numbers = places.lists[named.list], {field.tag: field.number for field in queries.fields(places.organization)}
     form = next((form for form in forms.standing(places.organization) if _is_signed(form, here)), None)
-    if form is None or not {told.name, told.shown} <= numbers.keys():
+    if form is None or not {named.name, named.shown} <= numbers.keys():
         return None
-    return Petition(here, form.pk, numbers[told.name], numbers[told.shown])
+    return Petition(here, form.pk, numbers[named.name], numbers[named.shown])
 
 
 def _is_signed(form: SignUpForm, list_id: int) -> bool:

@@ -73,6 +73,33 @@ def test_what_breaks_its_reader_holds_up_no_other(tmp_path: Path) -> None:
     assert (fold.counts.emails, fold.counts.unreadable, fold.counts.ours) == (3, 1, 2)
 
 
+def test_an_email_that_is_larger_than_memory_is_passed_over_and_those_around_it_are_read(tmp_path: Path) -> None:
+    """3 GB of nothing, as a sparse file: as an .eml file, and in front of what follows it."""
+    begins = b"From x@y.example Mon Jan  3 10:00:00 2022\n"
+    (tmp_path / "a.mbox").write_bytes(MBOX)
+    with (tmp_path / "b.eml").open("wb") as file:
+        file.write(emails.mailchimp("large@reader.example"))
+        file.seek(3 << 30)
+        file.write(b"\n")
+    with (tmp_path / "c.mbox").open("wb") as file:
+        file.write(begins + emails.email("x@y.example", "Large", "x"))
+        file.seek(100 << 20)
+        file.write(b"\n\n" + begins + emails.left("ada@reader.example"))
+    fold = mailboxes.read([tmp_path], RULES)
+    assert (fold.counts.emails, fold.counts.unreadable) == (5, 2)
+    standing = {one.address: one.status for one in fold.addresses(frozenset({emails.SERVER}))}
+    assert standing == {"ada@reader.example": "unsubscribed", "boris@reader.example": "unsubscribed"}
+
+
+@pytest.mark.parametrize("charset", [b"utf-7", b"x-nonsense", b"koi8-r", b"idna", b"rot13", b"zip", b'"', b"utf-8\0"])
+def test_a_charset_that_is_wrong_hides_nobody(tmp_path: Path, charset: bytes) -> None:
+    raw = emails.left("ada@reader.example").replace(b"First Name: Ada", b"First Name: \xc1\xc4\xc1")
+    (tmp_path / "a.eml").write_bytes(
+        raw.replace(b"\nDate:", b"\nContent-Type: text/plain; charset=" + charset + b"\nDate:")
+    )
+    assert read(tmp_path) == {"ada@reader.example": "unsubscribed"}
+
+
 @pytest.mark.parametrize(
     ("name", "content", "code"),
     [

@@ -11,8 +11,8 @@ from samizdat.audience.errors import ImportRefused
 from samizdat.audience.models import Import, ImportPiece
 from samizdat.core.evidence.fold import Fold
 from samizdat.core.evidence.reading import Rules
+from samizdat.incoming.evidence import imap_reading
 from samizdat.incoming.evidence import kept as keeping
-from samizdat.incoming.evidence import mailboxes
 from samizdat.incoming.evidence.imap import ImapArchive, ReadFolder
 from samizdat.incoming.evidence.kept import KeptReading
 from samizdat.incoming.mailboxes.faults import MailboxFault
@@ -68,7 +68,7 @@ def test_all_folders_are_read_and_nothing_in_them_is_changed(
     server: FakeImapServer, certificates: Certificates, kept: KeptReading
 ) -> None:
     fold = Fold()
-    assert mailboxes.read_imap(fold, archive(server, certificates), RULES, kept) == 4
+    assert imap_reading.read(fold, archive(server, certificates), RULES, kept) == 4
     assert statuses(fold) == {ADA: "subscribed", BORIS: "unsubscribed"} and fold.counts.emails == 4
     assert not server.changes
     asked = [command for command in server.commands if "BODY" in command]
@@ -79,10 +79,10 @@ def test_folders_can_be_chosen_and_a_wrong_name_shows_those_that_are_there(
     server: FakeImapServer, certificates: Certificates, kept: KeptReading
 ) -> None:
     fold = Fold()
-    assert mailboxes.read_imap(fold, archive(server, certificates, "inbox"), RULES, kept) == 2
+    assert imap_reading.read(fold, archive(server, certificates, "inbox"), RULES, kept) == 2
     assert statuses(fold)[BORIS] == "subscribed", "its folder of bounces was not chosen"
     with pytest.raises(BadMailbox, match=r"no folder “Bounce”.*Bounces, INBOX, Sent"):
-        mailboxes.read_imap(Fold(), archive(server, certificates, "Bounce"), RULES, kept)
+        imap_reading.read(Fold(), archive(server, certificates, "Bounce"), RULES, kept)
 
 
 def test_of_a_folder_with_copies_of_all_emails_none_is_read_twice(
@@ -93,7 +93,7 @@ def test_of_a_folder_with_copies_of_all_emails_none_is_read_twice(
     server.folders["Spam"] = [crlf(emails.complaint(ADA))]
     server.flags = {"All": r"\All", "Spam": r"\Junk", "Sent": r"\Sent"}
     fold = Fold()
-    assert mailboxes.read_imap(fold, archive(server, certificates), RULES, kept) == 5
+    assert imap_reading.read(fold, archive(server, certificates), RULES, kept) == 5
     assert statuses(fold) == {ADA: "complained", BORIS: "unsubscribed"}
 
 
@@ -102,7 +102,7 @@ def test_a_connection_that_breaks_again_and_again_loses_and_doubles_nobody(
 ) -> None:
     server.folders["INBOX"], server.hangs_up_after = many(330), 120
     fold = Fold()
-    mailboxes.read_imap(fold, archive(server, certificates, "INBOX"), RULES, kept)
+    imap_reading.read(fold, archive(server, certificates, "INBOX"), RULES, kept)
     assert server.connected >= 4 and fold.counts.emails == 330
     assert statuses(fold) == {f"r{number:03}@reader.example": "subscribed" for number in range(330)}
 
@@ -113,10 +113,10 @@ def test_one_that_never_answers_again_is_a_sentence(
     server.hangs_up_after = 1
     server.folders["INBOX"] = many(3)
     with pytest.raises(MailboxFault) as fault:
-        mailboxes.read_imap(Fold(), archive(server, certificates), RULES, kept)
+        imap_reading.read(Fold(), archive(server, certificates), RULES, kept)
     assert fault.value.code == "hung_up"
     with pytest.raises(MailboxFault) as fault:
-        mailboxes.read_imap(Fold(), archive(server, certificates, wrong=True), RULES, kept)
+        imap_reading.read(Fold(), archive(server, certificates, wrong=True), RULES, kept)
     assert fault.value.code == "password"
 
 
@@ -142,14 +142,14 @@ def test_a_run_that_was_killed_goes_on_behind_what_it_had_read(
 
     flush = KeptReading.flush
     with pytest.raises(Killed):
-        mailboxes.read_imap(Fold(), archive(server, certificates), RULES, kept, killed)
+        imap_reading.read(Fold(), archive(server, certificates), RULES, kept, killed)
     monkeypatch.setattr(KeptReading, "flush", flush)
     blobs = [bytes(blob) for blob in ImportPiece.objects.values_list("blob", flat=True)]
     assert blobs and not any(b"reader.example" in blob or b"INBOX" in blob for blob in blobs)
     again = KeptReading(lantern, letter, RULES, now=lambda: NOW)
     assert again.emails == 200
     server.fetched, fold = 0, Fold()
-    assert mailboxes.read_imap(fold, archive(server, certificates), RULES, again) == 353 - 1
+    assert imap_reading.read(fold, archive(server, certificates), RULES, again) == 353 - 1
     assert server.fetched == 152 and fold.counts.emails == 352
     assert {f"r{number:03}@reader.example" for number in range(350)} <= statuses(fold).keys()
     other = KeptReading(lantern, letter, Rules(frozenset({"other@lantern.example"})), now=lambda: NOW)
@@ -173,7 +173,7 @@ def test_of_an_email_of_three_gigabytes_only_its_beginning_is_fetched(
     server.folders["INBOX"][0] += b"x" * 1_000_000
     server.giant = 1
     fold = Fold()
-    mailboxes.read_imap(fold, archive(server, certificates, "INBOX"), RULES, kept)
+    imap_reading.read(fold, archive(server, certificates, "INBOX"), RULES, kept)
     assert fold.counts.unreadable == 1 and statuses(fold) == {BORIS: "subscribed"}
 
 
@@ -182,7 +182,7 @@ def test_where_there_is_no_room_nothing_is_kept_and_the_reading_goes_on(
 ) -> None:
     monkeypatch.setenv("SAMIZDAT_UPLOADS", "0")
     fold = Fold()
-    assert mailboxes.read_imap(fold, archive(server, certificates), RULES, kept) == 4
+    assert imap_reading.read(fold, archive(server, certificates), RULES, kept) == 4
     assert statuses(fold) == {ADA: "subscribed", BORIS: "unsubscribed"} and not ImportPiece.objects.exists()
 
 
@@ -206,10 +206,10 @@ def test_what_was_not_kept_is_read_again(
         put(*arguments)
 
     monkeypatch.setattr(keeping.actions, "add_piece", no_room_once)
-    mailboxes.read_imap(Fold(), archive(server, certificates), RULES, kept)
+    imap_reading.read(Fold(), archive(server, certificates), RULES, kept)
     again, fold = KeptReading(lantern, letter, RULES, now=lambda: NOW), Fold()
     assert again.emails == 100
-    mailboxes.read_imap(fold, archive(server, certificates), RULES, again)
+    imap_reading.read(fold, archive(server, certificates), RULES, again)
     assert fold.counts.emails == 352
 
 
@@ -226,7 +226,7 @@ def test_a_real_server_keeps_its_emails_as_they_were(
         dovecot.deliver(crlf(raw))
     settings = read_url(dovecot.url("imaps", f"ca={certificates.ca}"), None, "")
     fold = Fold()
-    mailboxes.read_imap(fold, ImapArchive(settings), RULES, kept)
+    imap_reading.read(fold, ImapArchive(settings), RULES, kept)
     assert statuses(fold) == {ADA: "subscribed", BORIS: "unsubscribed", VERA: "wrote"}
     names = [path.name for path in Path(dovecot.folder, "mail").rglob("*P1.host*")]
     assert len(names) == 4 and not any("S" in name.partition(":2,")[2] for name in names)
