@@ -151,8 +151,7 @@ def _has_proof() -> bool:
 
 def migrate() -> None:
     """The tables of this version, in both databases."""
-    from django.core.management import call_command
-
+    from samizdat import initial_migration
     from samizdat.publicdb import sqlite_file
 
     if place := sqlite_file.path():
@@ -160,8 +159,8 @@ def migrate() -> None:
     # The public database's app alone: without its name Django goes through the migrations of every app, which have
     # nothing to do there, and takes as long as for the house.
     if "publicdb" in bootstrap.aliases():
-        call_command("migrate", "publicdb", database="publicdb", verbosity=0, interactive=False)
-    call_command("migrate", database="default", verbosity=0, interactive=False)
+        initial_migration.migrate("publicdb", "publicdb")
+    initial_migration.migrate("default")
 
 
 def _found(

@@ -32,6 +32,11 @@ STEPS: dict[str, dict[str, tuple[str, str, str]]] = {
     },
     "restore": {
         "before there are tables": ("samizdat.cli.instance", "migrate", "before"),
+        "before it is noted that there are tables": (
+            "django.db.migrations.executor:MigrationExecutor",
+            "record_migration",
+            "before",
+        ),
         "in the middle of tables": ("django.db.migrations.executor:MigrationExecutor", "apply_migration", "after"),
         "after there are tables": ("samizdat.cli.instance", "migrate", "after"),
         "in the middle of rows": ("samizdat.backup.sets", "content_of", "after"),

@@ -42,6 +42,7 @@ def test_a_tail_whose_writer_was_killed_is_continued(kills: Kills, step: str) ->
 @pytest.mark.parametrize(
     "step",
     [
+        "before it is noted that there are tables",
         "in the middle of tables",
         "after there are tables",
         "in the middle of rows",

@@ -6,8 +6,6 @@ import secrets
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from django.core.management import call_command
-
 from samizdat.accounts.models import Organization
 from samizdat.audience.consistency import changed_records, check_page
 from samizdat.audience.models import NUMBER_MASK, ConsentRecord, Subscriber
@@ -96,10 +94,12 @@ def _restore(
     tell: Tell,
 ) -> dict[str, int]:
     """Rows of each table, before what has changed since comes in. Errors: TestFailed."""
+    from samizdat.initial_migration import migrate  # Loads much that a worker hardly ever needs.
+
     if path := sqlite_file.path():
         sqlite_file.make_empty(path)
-    call_command("migrate", "publicdb", database="publicdb", verbosity=0, interactive=False)
-    call_command("migrate", database="default", verbosity=0, interactive=False)
+    migrate("publicdb", "publicdb")
+    migrate("default")
     restoring.put_files_back(place, copy, identities, naming_key, data_folder(), tail)
     rows = dict[str, int]()
 

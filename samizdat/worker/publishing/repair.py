@@ -7,8 +7,6 @@ import time
 from datetime import datetime
 from pathlib import Path
 
-from django.core.management import call_command
-
 from samizdat.accounts.models import Organization
 from samizdat.events.actions import record
 from samizdat.events.kinds import EventKind
@@ -58,6 +56,8 @@ def look(now: datetime) -> bool:
 
 
 def _make_anew(place: Path, now: datetime) -> None:
+    from samizdat.initial_migration import migrate  # Loads much that a worker hardly ever needs.
+
     with sqlite_file.instead(place):
-        call_command("migrate", "publicdb", database="publicdb", verbosity=0, interactive=False)
+        migrate("publicdb", "publicdb")
         publish.missing_places(now)  # Their letters follow.
