@@ -10,13 +10,17 @@ from samizdat_client.connection import Connection
 from samizdat_client.decoding import read
 
 __all__ = [
+    "Asked",
     "Batch",
     "Campaign",
     "CampaignText",
     "Campaigns",
+    "Checks",
     "Client",
     "Field",
     "Fields",
+    "Finding",
+    "FirstBatchIn",
     "Group",
     "List",
     "Lists",
@@ -26,10 +30,13 @@ __all__ = [
     "Report",
     "Results",
     "SignUp",
+    "State",
     "Subscriber",
     "SubscriberIn",
     "Subscribers",
     "Subscription",
+    "Test",
+    "Tested",
     "Total",
     "Totals",
     "Upsert",
@@ -159,6 +166,55 @@ class Results:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Finding:
+    """severity: stop (it can't be sent so), care or note. place: subject, body, from and so on. line: from 1; 0 where
+    it is of no line."""
+
+    severity: str
+    code: str
+    place: str
+    line: int
+    detail: str
+    accepted: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """id: of this test, for its result."""
+
+    id: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tested:
+    """index: place of the address in the request, from 0."""
+
+    index: int
+    accepted: bool
+    detail: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """not_before: when it begins. reason: why it is held or waits."""
+
+    id: int
+    state: str
+    reason: str
+    not_before: datetime | None
+    recipients: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class FirstBatchIn:
+    """percent: of the recipients. hold_minutes: until the rest is sent. stop_above: percent of bounces."""
+
+    percent: int
+    hold_minutes: int | None = None
+    stop_above: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Total:
     """count: null where it isn't shown. few: since fewer than `fewest` people are behind it."""
 
@@ -219,6 +275,30 @@ class Campaigns:
 
     items: tuple[Campaign, ...]
     next: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checks:
+    """seen: of the campaign as it was checked; release takes it. recipients: how many would get it now, and waiting:
+    how many more once it is their turn; null where the audience is a segment and the key may read no subscribers.
+    approval: none, asked, given, changed (the campaign was, since) or old. approval_needed: before it is released."""
+
+    version: int
+    seen: str
+    recipients: int | None
+    waiting: int | None
+    approval: str
+    approval_needed: bool
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Test:
+    """state: waiting, done, refused (detail says why) or lost (no worker answers)."""
+
+    state: Literal["waiting", "done", "refused", "lost"]
+    detail: str
+    tested: tuple[Tested, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -445,7 +525,8 @@ class Client(Connection):
     def list_campaigns(
         self,
         *,
-        state: Literal["draft", "scheduled", "held", "sending", "paused", "finished", "cancelled"] | None = None,
+        state: Literal["draft", "scheduled", "held", "sending", "waiting", "paused", "finished", "cancelled"]
+        | None = None,
         count: int | None = None,
         cursor: str | None = None,
     ) -> Campaigns:
@@ -460,7 +541,8 @@ class Client(Connection):
     def iterate_campaigns(
         self,
         *,
-        state: Literal["draft", "scheduled", "held", "sending", "paused", "finished", "cancelled"] | None = None,
+        state: Literal["draft", "scheduled", "held", "sending", "waiting", "paused", "finished", "cancelled"]
+        | None = None,
         count: int | None = None,
     ) -> Iterator[Campaign]:
         """All of list_campaigns(), page by page."""
@@ -554,6 +636,131 @@ class Client(Connection):
         Access: campaigns:read.
         """
         return read(Results, self.ask("GET", f"/api/v1/campaigns/{number}/results"))
+
+    def check_campaign(self, number: int) -> Checks:
+        """Check a campaign. GET /api/v1/campaigns/{number}/checks.
+
+        Access: campaigns:read or campaigns:send.
+        """
+        return read(Checks, self.ask("GET", f"/api/v1/campaigns/{number}/checks"))
+
+    def test_campaign(self, number: int, *, to: Sequence[str]) -> Asked:
+        """Send a test. POST /api/v1/campaigns/{number}/test.
+
+        Access: campaigns:send.
+        """
+        return read(
+            Asked,
+            self.ask(
+                "POST",
+                f"/api/v1/campaigns/{number}/test",
+                body={"to": to},
+                headers={"Idempotency-Key": secrets.token_urlsafe()},
+            ),
+        )
+
+    def get_test(self, number: int, test: int) -> Test:
+        """What came of a test. GET /api/v1/campaigns/{number}/tests/{test}.
+
+        Access: campaigns:read or campaigns:send.
+        """
+        return read(Test, self.ask("GET", f"/api/v1/campaigns/{number}/tests/{test}"))
+
+    def request_campaign_approval(self, number: int) -> State:
+        """Ask for an approval. POST /api/v1/campaigns/{number}/request-approval.
+
+        Access: campaigns:send.
+        """
+        return read(
+            State,
+            self.ask(
+                "POST",
+                f"/api/v1/campaigns/{number}/request-approval",
+                headers={"Idempotency-Key": secrets.token_urlsafe()},
+            ),
+        )
+
+    def release_campaign(
+        self,
+        number: int,
+        *,
+        seen: str,
+        recipients: int | None = None,
+        waiting: int | None = None,
+        at: datetime | None = None,
+        hold_minutes: int | None = None,
+        quiet_hours: str | None = None,
+        unknown: Literal["resend", "hold"] | None = None,
+        first_batch: FirstBatchIn | None = None,
+        again: bool | None = None,
+    ) -> State:
+        """Send or schedule a campaign. POST /api/v1/campaigns/{number}/release.
+
+        Access: campaigns:send.
+        """
+        return read(
+            State,
+            self.ask(
+                "POST",
+                f"/api/v1/campaigns/{number}/release",
+                body={
+                    "seen": seen,
+                    "recipients": recipients,
+                    "waiting": waiting,
+                    "at": at,
+                    "hold_minutes": hold_minutes,
+                    "quiet_hours": quiet_hours,
+                    "unknown": unknown,
+                    "first_batch": first_batch,
+                    "again": again,
+                },
+                headers={"Idempotency-Key": secrets.token_urlsafe()},
+            ),
+        )
+
+    def undo_campaign(self, number: int) -> State:
+        """Take a campaign back. POST /api/v1/campaigns/{number}/undo.
+
+        Access: campaigns:send.
+        """
+        return read(
+            State,
+            self.ask("POST", f"/api/v1/campaigns/{number}/undo", headers={"Idempotency-Key": secrets.token_urlsafe()}),
+        )
+
+    def pause_campaign(self, number: int) -> State:
+        """Pause a campaign. POST /api/v1/campaigns/{number}/pause.
+
+        Access: campaigns:send.
+        """
+        return read(
+            State,
+            self.ask("POST", f"/api/v1/campaigns/{number}/pause", headers={"Idempotency-Key": secrets.token_urlsafe()}),
+        )
+
+    def resume_campaign(self, number: int) -> State:
+        """Resume a campaign. POST /api/v1/campaigns/{number}/resume.
+
+        Access: campaigns:send.
+        """
+        return read(
+            State,
+            self.ask(
+                "POST", f"/api/v1/campaigns/{number}/resume", headers={"Idempotency-Key": secrets.token_urlsafe()}
+            ),
+        )
+
+    def cancel_campaign(self, number: int) -> State:
+        """Cancel a campaign. POST /api/v1/campaigns/{number}/cancel.
+
+        Access: campaigns:send.
+        """
+        return read(
+            State,
+            self.ask(
+                "POST", f"/api/v1/campaigns/{number}/cancel", headers={"Idempotency-Key": secrets.token_urlsafe()}
+            ),
+        )
 
     def all_templates(self) -> Names:
         """Your own templates. GET /api/v1/templates.

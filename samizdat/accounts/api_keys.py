@@ -31,6 +31,7 @@ SCOPES: dict[str, Promise] = {
     "subscribers:write": lazy("Add and change subscribers"),
     "campaigns:read": lazy("Read campaigns and their results"),
     "campaigns:write": lazy("Create and change drafts"),
+    "campaigns:send": lazy("Check, test, send, pause and cancel campaigns"),
 }
 BEGINNING = "smz_"
 LENGTH = 40  # Characters after that, of 62 each: 238 bits.

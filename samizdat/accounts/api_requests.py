@@ -4,6 +4,8 @@ A row is written in the transaction of what was asked, so after a kill there are
 the request are kept, and its answer sealed, for a day; where somebody is erased, all answers go.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from django.db import connection
@@ -59,10 +61,25 @@ class RequestMark:
 
 def try_lock(mark: bytes) -> bool:
     """In a transaction, until its end: whether no other process is at this request. SQLite has one writer anyway."""
+    return _ask("SELECT pg_try_advisory_xact_lock(%s, %s)", mark)
+
+
+@contextmanager
+def locked(mark: bytes) -> Iterator[bool]:
+    """The same outside of one. On SQLite one process answers programs."""
+    is_ours = _ask("SELECT pg_try_advisory_lock(%s, %s)", mark)
+    try:
+        yield is_ours
+    finally:
+        if is_ours:
+            _ask("SELECT pg_advisory_unlock(%s, %s)", mark)
+
+
+def _ask(sql: str, mark: bytes) -> bool:
     if connection.vendor != "postgresql":
         return True
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [_KIND, int.from_bytes(mark[:4]) % 2**31])
+        cursor.execute(sql, [_KIND, int.from_bytes(mark[:4]) % 2**31])
         return bool(cursor.fetchone()[0])
 
 

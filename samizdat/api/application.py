@@ -14,11 +14,13 @@ from ninja.operation import Operation
 from ninja.parser import Parser
 
 from samizdat.accounts.errors import AccountError
-from samizdat.api import campaigns, fields, lists, reports, subscribers
+from samizdat.api import campaigns, fields, lists, reports, sending, subscribers
 from samizdat.api.problems import ApiProblem
 from samizdat.audience.errors import AudienceError
 from samizdat.campaigns.errors import CampaignError
 from samizdat.core.mail.address import BadAddress
+from samizdat.delivery.actions.remote_checks import TooMuchAsked
+from samizdat.delivery.errors import BeingReleased, DeliveryError, SendingLocked, WrongState
 from samizdat.logs import where_it_broke
 from samizdat.vault.errors import OrganizationLocked, VaultError
 
@@ -61,6 +63,7 @@ api.add_router("/fields", fields.fields)
 api.add_router("/tags", fields.tags)
 api.add_router("/segments", fields.segments)
 api.add_router("/campaigns", campaigns.router)
+api.add_router("/campaigns", sending.router)
 api.add_router("/templates", reports.templates)
 api.add_router("/reports", reports.reports)
 
@@ -74,6 +77,12 @@ def as_problem(error: Exception) -> ApiProblem:
             return ApiProblem(423, error.code, str(error))
         case AudienceError() | AccountError() | CampaignError():
             return ApiProblem(404 if error.code.startswith("no_such") else 422, error.code, str(error))
+        case SendingLocked():
+            return ApiProblem(409, "needs_person", str(error))
+        case WrongState() | BeingReleased():
+            return ApiProblem(409, error.code, str(error))
+        case DeliveryError():
+            return ApiProblem(429 if isinstance(error, TooMuchAsked) else 422, error.code, str(error))
         case BadAddress():
             return ApiProblem(422, f"address_{error.code}", _(str(error)))
         case RequestDataTooBig():

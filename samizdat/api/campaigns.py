@@ -1,4 +1,4 @@
-"""Campaigns: read with their results, and written as drafts. Nothing is sent from here: a person releases it."""
+"""Campaigns: read with their results, and written as drafts (sending.py sends them)."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -30,7 +30,7 @@ Number = Annotated[int, Field(ge=1, lt=1 << 53)]
 Line = Annotated[str, StringConstraints(max_length=500)]
 Body = Annotated[str, StringConstraints(max_length=1_000_000)]
 FORMAT = Literal["markdown", "html", "blocks"]
-STATE = Literal["draft", "scheduled", "held", "sending", "paused", "finished", "cancelled"]
+STATE = Literal["draft", "scheduled", "held", "sending", "waiting", "paused", "finished", "cancelled"]
 MOST_A_PAGE = 100
 
 
@@ -127,7 +127,7 @@ def list_campaigns(request: KeyedRequest, page: Query[CampaignPageIn]) -> Campai
 @router.get("/{int:number}", response={200: CampaignTextOut, ERRORS: ProblemOut}, auth=READ, summary="One campaign")
 def get_campaign(request: KeyedRequest, number: Path[Number]) -> CampaignTextOut:
     """With its text."""
-    return _text(_campaign(request.auth, number))
+    return _text(campaign_for(request.auth, number))
 
 
 @router.get(
@@ -135,7 +135,7 @@ def get_campaign(request: KeyedRequest, number: Path[Number]) -> CampaignTextOut
 )
 def get_results(request: KeyedRequest, number: Path[Number]) -> ResultsOut:
     """What became of its emails, as totals."""
-    campaign = _campaign(request.auth, number)
+    campaign = campaign_for(request.auth, number)
     return ResultsOut(
         recipients=campaign.frozen,
         accepted=campaign.accepted,
@@ -150,7 +150,7 @@ def get_results(request: KeyedRequest, number: Path[Number]) -> ResultsOut:
 
 @router.post("", response={201: CampaignTextOut, ERRORS: ProblemOut}, auth=WRITE, summary="Create a draft")
 def create_campaign(request: KeyedRequest, body: DraftIn) -> tuple[int, CampaignTextOut]:
-    """To everybody on a list. A person checks and releases it in the app."""
+    """To everybody on a list."""
     key = request.auth
     list_ = list_for(key, body.list)
     usual = default_sender(list_, None)
@@ -169,7 +169,7 @@ def create_campaign(request: KeyedRequest, body: DraftIn) -> tuple[int, Campaign
     with transaction.atomic():
         campaign = actions.create(key.organization, list_, draft, by=key.by, now=timezone.now())
         begin_as_saved(campaign)
-    return 201, _text(_campaign(key, campaign.pk))
+    return 201, _text(campaign_for(key, campaign.pk))
 
 
 @router.patch(
@@ -181,17 +181,17 @@ def create_campaign(request: KeyedRequest, body: DraftIn) -> tuple[int, Campaign
 def change_campaign(request: KeyedRequest, number: Path[Number], body: DraftChangesIn) -> CampaignTextOut:
     """The version before is kept, as for every change in the app."""
     key = request.auth
-    campaign = _campaign(key, number)
+    campaign = campaign_for(key, number)
     changes = {name: text for name, text in body.dict(exclude={"version"}).items() if text is not None}
     draft = draft_of(campaign).with_(**changes)
     try:
         actions.save(campaign, draft, version=body.version, by=key.by, now=timezone.now())
     except DraftChangedMeanwhile as overtaken:
         raise ApiProblem(409, overtaken.code, str(overtaken)) from None
-    return _text(_campaign(key, number))
+    return _text(campaign_for(key, number))
 
 
-def _campaign(key: ApiKey, number: int) -> Campaign:
+def campaign_for(key: ApiKey, number: int) -> Campaign:
     """Errors: ApiProblem 404."""
     try:
         campaign = queries.campaign_of(key.organization, number)

@@ -22,6 +22,8 @@ from samizdat.vault.errors import OrganizationLocked
 HEADER, REPLAYED = "Idempotency-Key", "Idempotency-Replayed"
 LONGEST = 255
 _READS = ("GET", "HEAD", "OPTIONS")
+# Ends of paths of what takes longer than a transaction may: a million recipients are written in many.
+IN_STEPS = ("/release", "/undo", "/resume", "/cancel")
 
 _lock = threading.Lock()
 _at_work: set[bytes] = set()
@@ -41,11 +43,14 @@ def once(request: HttpRequest, path: str, answer: Callable[[], HttpResponse]) ->
         mark = _mark(request, path, asked)
     except (api_keys.ApiKeyInvalid, OrganizationLocked, RequestDataTooBig):
         return answer()  # It is refused.
-    with _alone(mark.mark), transaction.atomic():
-        if not api_requests.try_lock(mark.mark):
-            raise _in_progress()
-        row = mark.row()
-        return _again(mark, row) if row else _first(mark, answer)
+    with _alone(mark.mark):
+        if path.endswith(IN_STEPS):
+            return _in_steps(mark, answer)
+        with transaction.atomic():
+            if not api_requests.try_lock(mark.mark):
+                raise _in_progress()
+            row = mark.row()
+            return _again(mark, row) if row else _first(mark, answer)
 
 
 def _mark(request: HttpRequest, path: str, asked: str) -> RequestMark:
@@ -76,9 +81,27 @@ def _first(mark: RequestMark, answer: Callable[[], HttpResponse]) -> HttpRespons
     if response.status_code >= 400:
         transaction.set_rollback(True)
     else:
-        media_type = response.headers.get("Content-Type", "")
-        api_requests.keep(row, mark.key.organization, response.status_code, media_type, response.content)
+        _keep(mark, row, response)
     return response
+
+
+def _in_steps(mark: RequestMark, answer: Callable[[], HttpResponse]) -> HttpResponse:
+    """What commits by itself as it goes on. Killed on its way, it is begun once more, and stands where it was."""
+    with api_requests.locked(mark.mark) as is_ours:
+        if not is_ours:
+            raise _in_progress()
+        if row := mark.row():
+            return _again(mark, row)
+        response = answer()
+        if response.status_code < 400:
+            with transaction.atomic():
+                _keep(mark, mark.begin(timezone.now()), response)
+        return response
+
+
+def _keep(mark: RequestMark, row: IdempotentRequest, response: HttpResponse) -> None:
+    media_type = response.headers.get("Content-Type", "")
+    api_requests.keep(row, mark.key.organization, response.status_code, media_type, response.content)
 
 
 def _again(mark: RequestMark, row: IdempotentRequest) -> HttpResponse:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -21,12 +22,13 @@ class Program:
     lists: dict[str, Any] = field(default_factory=dict)
     token: str = ""
 
-    def bound(self, *lists: Any, scopes: tuple[str, ...] = BOTH) -> "Program":
-        """With another key: bound to these lists, with these scopes."""
+    def bound(self, *lists: Any, scopes: tuple[str, ...] = BOTH, by: Any = None) -> "Program":
+        """With another key: bound to these lists, with these scopes; created by this person, and approved."""
         from samizdat.accounts import api_keys
 
         numbers = [list_.pk for list_ in lists]
-        token, _row = api_keys.add(self.organization, "Program", scopes, lists=numbers, now=NOW, by=None)
+        token, row = api_keys.add(self.organization, "Program", scopes, lists=numbers, now=NOW, by=by)
+        api_keys.sign(row)
         return Program(self.organization, self.lists, token)
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
@@ -69,3 +71,13 @@ def bell(lantern: Any, vault: Any) -> Program:
 
     other = found_organization("Harbour Bell", source=vault, today=TODAY)
     return Program(other, {"Bell": new_list(other, "Bell", now=NOW)}).bound()
+
+
+@pytest.fixture
+def clara(lantern: Any) -> Any:
+    """An admin of Northern Lantern, since long ago."""
+    from samizdat.accounts.actions import add_person, give_role
+
+    person = add_person("clara@lantern.example", password="tall grass under the bridge", today=TODAY)
+    give_role(person, lantern, "admin", by=None, now=NOW - timedelta(days=9))
+    return person
