@@ -29,6 +29,7 @@ from samizdat.vault.errors import (
     KeyRefused,
     KeyServiceStopped,
     KeyServiceUnreachable,
+    KeyWrong,
     OrganizationLocked,
     VaultError,
 )
@@ -184,7 +185,7 @@ class KeyServer:
             if "last_lock" in ask and role == "desk":
                 return {"last_lock": self._last_lock()}
             return {"error": f"The {role} process may not have this key."}
-        except (OrganizationLocked, KeyServiceStopped, KeyServiceUnreachable) as error:
+        except (OrganizationLocked, KeyServiceStopped, KeyServiceUnreachable, KeyWrong) as error:
             return {"error": str(error), "code": error.code}
         except (VaultError, InboxFull) as error:
             return {"error": str(error)}

@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from samizdat.vault.errors import KeyRefused, KeyServiceStopped, KeyServiceUnreachable, OrganizationLocked
+from samizdat.vault.errors import KeyRefused, KeyServiceStopped, KeyServiceUnreachable, KeyWrong, OrganizationLocked
 from samizdat.vault.key_line import FOLLOW, KeyLine
 
 SOCKET_NAME, SECRET_NAME = "keys.sock", "keys.secret"
@@ -66,9 +66,10 @@ class SocketSource:
                 answer = {}
         if answer.get("code") == OrganizationLocked.code:
             raise OrganizationLocked(answer["error"])
-        for gone in (KeyServiceStopped, KeyServiceUnreachable):
-            if answer.get("code") == gone.code:
-                raise gone(answer["error"])
+        # Whoever gets none waits; one that does not open was altered.
+        for why in (KeyServiceStopped, KeyServiceUnreachable, KeyWrong):
+            if answer.get("code") == why.code:
+                raise why(answer["error"])
         if "error" in answer or not answer:
             raise KeyRefused(answer.get("error") or "The supervisor is gone. Start `samizdat serve` again.")
         return answer

@@ -17,7 +17,7 @@ from django.db import transaction
 from samizdat.core.crypto import seal, strict
 from samizdat.core.crypto.passphrase import Cost, PassphraseError, check_new
 from samizdat.vault import keyring
-from samizdat.vault.errors import KeyRefused, OrganizationLocked, StrictRefused, VaultError
+from samizdat.vault.errors import KeyRefused, KeyWrong, OrganizationLocked, StrictRefused, VaultError
 from samizdat.vault.keyring import HasKeys
 from samizdat.vault.models import StrictKey, VaultKey
 from samizdat.vault.socket_source import SocketSource
@@ -145,7 +145,7 @@ def hold(organization: HasKeys, strict_key: bytes, hours: float) -> None:
         source_here().hold(strict_key, hours * 3600, keyring.label_of(row, organization), bytes(row.wrapped))
     except OrganizationLocked:
         raise
-    except KeyRefused as refused:
+    except (KeyRefused, KeyWrong) as refused:
         raise StrictRefused(str(refused)) from None
 
 

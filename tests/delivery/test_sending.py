@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from typing import Any
 
+import pytest
 from django.db.models import Sum
 
 from samizdat.accounts import settings_note
@@ -12,8 +13,10 @@ from samizdat.campaigns.models import Campaign
 from samizdat.core.crypto.tokens import read
 from samizdat.delivery import queries
 from samizdat.delivery.actions import cancel, pause, release, resume, settle
+from samizdat.delivery.engine import claimer
 from samizdat.delivery.engine.sender import run_campaign
 from samizdat.delivery.models import Chunk, Retry, Worker
+from samizdat.vault.errors import KeyRefused
 from tests.conftest import NOW
 from tests.delivery.conftest import House, Running, run_until_still, until
 from tests.smtp_server import HANG_UP, ScriptedServer
@@ -418,3 +421,25 @@ def test_a_folder_takes_letters_too(house: House, tmp_path: Any) -> None:
     campaign = house.released()
     assert run_campaign(campaign.pk, 120)["accepted"] == 12
     assert len(list((tmp_path / "out").rglob("*.eml"))) == 12
+
+
+@pytest.mark.parametrize("at", ["open_edition", "release_log.standing_in_whole_log"])
+def test_while_a_key_is_refused_a_campaign_waits_and_is_not_called_altered(
+    house: House, server: ScriptedServer, at: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The supervisor is busy or gone: that says nothing about what stands in the database."""
+    house.people(3)
+    house.route(server)
+    refusals = [KeyRefused("The supervisor is gone.")] * 2
+    opens = claimer.release_log.standing_in_whole_log if "." in at else claimer.open_edition
+
+    def refused(*asked: Any) -> Any:
+        if refusals:
+            raise refusals.pop()
+        return opens(*asked)
+
+    monkeypatch.setattr(f"samizdat.delivery.engine.claimer.{at}", refused)
+    assert run_campaign(house.released().pk, 120)["state"] == "finished"
+    assert refusals == [] and len(server.messages) == 3
+    assert caplog.text.count("was refused, so its campaign waits") == 1
+    assert "altered" not in caplog.text and "cannot be opened" not in caplog.text

@@ -230,6 +230,16 @@ def test_nobody_is_given_the_instance_key_or_a_purpose_of_their_own(server: KeyS
         assert set(ask(server, role, **question)) == {"error"}
 
 
+def test_a_key_that_was_altered_is_told_apart_from_one_that_a_process_may_not_have(server: KeyServer) -> None:
+    ours, theirs = socket.socketpair()
+    server.serve(theirs, "sender")
+    source, label_ = SocketSource(ours), f"data:1:{SENDS.id}:{SENDS.uid.hex()}"
+    with pytest.raises(KeyWrong):
+        source.unwrap(label_, bytes(61))
+    with pytest.raises(KeyRefused, match="may not have this key"):
+        source.derive("consent records")
+
+
 def test_a_process_that_never_ends_its_line_is_hung_up_on_and_fills_no_memory(server: KeyServer) -> None:
     ours, theirs = socket.socketpair()
     server.serve(ours, "public")
@@ -346,7 +356,7 @@ def test_the_public_pages_seal_to_no_key_that_somebody_wrote_into_the_database(l
     assert asked.box_key(uid) == ours
     for change in ({"wrapped": theirs}, {"wrapped": b"made up"}, {"organization": other}, {"current": False}):
         VaultKey.objects.filter(pk=row.pk).update(**change)
-        with pytest.raises(KeyRefused):
+        with pytest.raises((KeyRefused, KeyWrong)):
             asked.box_key(uid)
         row.save()
     near.close()

@@ -145,7 +145,7 @@ def test_who_is_removed_opens_nothing_more_and_all_others_keep_their_passphrase(
     before = strict.opened(lantern, strict.people(lantern), PAVELS)
     strict_keys.remove(lantern, pavel, strict.people(lantern), VERAS, by=None, now=NOW)
     lock(lantern, vault)
-    with pytest.raises(KeyWrong):
+    with pytest.raises(StrictRefused):
         strict.hold(lantern, before, 8)
     for typed in (VERAS, OLGAS):
         unlock(lantern, typed)

@@ -48,7 +48,7 @@ from samizdat.delivery.sealed_chunks import ConditionMasks
 from samizdat.delivery.sending_row import FIELDS, SendingRow
 from samizdat.publicdb import actions as publicdb
 from samizdat.vault import keyring
-from samizdat.vault.errors import KeyServiceStopped, KeyServiceUnreachable, OrganizationLocked, VaultError
+from samizdat.vault.errors import KeyRefused, KeyServiceStopped, KeyServiceUnreachable, OrganizationLocked, VaultError
 from samizdat.vault.locks import numbers as locked_ones
 from samizdat.vault.locks import unlocked
 
@@ -96,6 +96,7 @@ class Claimer:
         self._sender = sender
         self._inbox = sender.claimer
         self._add_lane = add_lane
+        self._without_key: set[int] = set()  # Editions of which that was said.
         self.ready = threading.Event()
         self.finish = threading.Event()
         self.limiter = RateLimiter(sender)
@@ -379,6 +380,12 @@ class Claimer:
         log.error("%s of edition %d was altered in the database by other means. Its campaign is paused.", what, edition)
         due.pause_unreadable(edition, self._sender.clock())
 
+    def _wait_for_key(self, edition: int, error: KeyRefused) -> None:
+        """Asked again at the next look around, and said once."""
+        if edition not in self._without_key:
+            log.error("A key that edition %d needs was refused, so its campaign waits: %s", edition, error)
+        self._without_key.add(edition)
+
     def _open(self, edition: int, variant: int = 0) -> LoadedEdition | None:
         """An edition is opened once for its signing keys. One that does not open is paused, and the others go on."""
         entry = self._opened.get((edition, variant))
@@ -389,6 +396,9 @@ class Claimer:
             return None  # Paused and taken back since the last look around.
         except (OrganizationLocked, KeyServiceStopped, KeyServiceUnreachable):
             return None  # Since then, too.
+        except KeyRefused as error:
+            self._wait_for_key(edition, error)
+            return None
         except (VaultError, seal.SealError, ValueError, LookupError) as error:
             log.error("An edition cannot be opened (%s). Its campaign is paused.", type(error).__name__)
             due.pause_unreadable(edition, self._sender.clock())
@@ -569,6 +579,8 @@ class Claimer:
                     standing = release_log.standing_in_whole_log(editions[edition], left)
             except (OrganizationLocked, KeyServiceStopped, KeyServiceUnreachable):
                 pass  # Since we looked.
+            except KeyRefused as error:  # Nothing was altered as far as anybody knows.
+                self._wait_for_key(edition, error)
             except (VaultError, seal.SealError, KeyError):  # Nobody can say it now.
                 standing = release_log.ReleaseStanding(goes=False, finished=False)
             # Asked again in the next look around.
