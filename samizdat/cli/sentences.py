@@ -5,8 +5,11 @@ import shutil
 import sqlite3
 from collections.abc import Mapping
 
+from samizdat.health.words import missing_while_it_runs
 from samizdat.logs import where_it_broke, without_people
-from samizdat.options import data_folder
+from samizdat.options import data_folder, key_file
+from samizdat.vault.errors import KeyFileMissing
+from samizdat.vault.socket_source import SocketSource
 
 # Bytes. What fails to write on a disk with less than this left fails because of it.
 LITTLE = 16 << 20
@@ -60,6 +63,8 @@ _DATABASE = (
 
 def sentence_for(error: BaseException) -> tuple[str, str, Mapping[str, object]]:
     """(code, sentence, document) for any exception; our own carry theirs."""
+    if isinstance(error, KeyFileMissing) and SocketSource.running(data_folder()) is not None:
+        return error.code, missing_while_it_runs(key_file()), {}
     if (error.__class__.__module__ or "").startswith("samizdat.") and str(error):
         if getattr(error, "code", "") == "sender_failed" and (known := _of_the_system(_root(error))):
             return known
