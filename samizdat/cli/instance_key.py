@@ -81,10 +81,21 @@ def _ask(place: KeyPlace, key: bytes, to: Path | None) -> None:
             "no_file",
         )
     if is_ours:
+        _tell_of_last()
         confirm(
             "Replace the instance key? Everyone has to sign in again, shares of the present key on paper open nothing "
             "any more, and sending pauses for some seconds."
         )
+
+
+def _tell_of_last() -> None:
+    """A command that was killed may have done all of it: whoever runs it again to finish it would replace the key
+    again."""
+    from samizdat.vault import keyring
+
+    if keyring.instance_number() > 1:
+        _document, sentence = standing()
+        note(f"{sentence} The last replacement is finished, so this replaces the key once more.")
 
 
 def _rotate(place: KeyPlace, key: bytes, to: Path | None) -> None:

@@ -119,6 +119,24 @@ def test_killed_anywhere_it_opens_and_can_be_run_again(peopled: Instance, at: st
     assert not key_path(peopled).with_name(f"{key_path(peopled).name}.next").exists()
 
 
+def test_one_that_was_finished_says_so_before_it_replaces_the_key_once_more(peopled: Instance) -> None:
+    """Whoever was cut off reads in the handbook to run it again."""
+    assert "once more" not in peopled.run(*ROTATE)
+    key = key_path(peopled).read_bytes()
+    done = warm.run(["-m", "samizdat.cli", "keys", "rotate", "instance"], env=peopled.environment, cwd=ROOT)
+    assert done.returncode == 1 and key_path(peopled).read_bytes() == key
+    assert "The instance key was replaced once. The last replacement is finished, so this replaces" in done.stderr
+
+
+def test_while_serve_has_the_key_no_command_says_that_all_is_lost(peopled: Instance) -> None:
+    peopled.start()
+    gone = key_path(peopled).rename(key_path(peopled).with_name("elsewhere"))
+    for words in (("rotate", "instance", "--yes"), ("shares", "--threshold", "2", "--of", "3"), ("passphrase",)):
+        done = warm.run(["-m", "samizdat.cli", "keys", *words], env=peopled.environment, cwd=ROOT)
+        assert done.returncode == 1 and "`samizdat serve` still has the key in memory" in done.stderr, done.stderr
+    gone.rename(key_path(peopled))
+
+
 def refused(instance: Instance, patch: str = "pass") -> str:
     """Why it changes nothing. Nobody is waited for long."""
     before = key_path(instance).read_bytes(), sorted(path.name for path in instance.folder.parent.iterdir())
