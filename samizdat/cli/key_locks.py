@@ -135,6 +135,8 @@ def keys_lock_codes(count: int, file: Path | None, language: str) -> None:
     Codes from before no longer work.
     """
     bootstrap.open_house()
+    from django.db import transaction
+
     from samizdat.delivery.actions import key_locks
     from samizdat.incoming import lock_by_mail
     from samizdat.vault import share_pages
@@ -146,10 +148,14 @@ def keys_lock_codes(count: int, file: Path | None, language: str) -> None:
         raise CommandFailed("No email comes in yet. Set a return path or an unsubscribe address first.", "no_mailbox")
     if file and file.exists():
         raise CommandFailed(f"{file} exists already, and nothing is overwritten. Move it away.", "exists")
-    codes = key_locks.make_codes(organization, count, by=None, now=now)
+    if file and not file.absolute().parent.is_dir():
+        raise CommandFailed(f"There's no folder {file.parent}. Create it, or name another file.", "no_folder")
+    with transaction.atomic():  # Codes that nobody can write down lock nothing, and those from before would be gone.
+        codes = key_locks.make_codes(organization, count, by=None, now=now)
+        if file:
+            write_key_text(file.absolute(), share_pages.codes_as_html(codes, address, now.date(), language))
     document: dict[str, object] = {"address": address, "created": now.date(), "count": count}
     if file:
-        write_key_text(file.absolute(), share_pages.codes_as_html(codes, address, now.date(), language))
         after = "Print it, then delete the file. Codes from before no longer work."
         say({**document, "file": str(file)}, f"{count} codes are in {file}. {after}")
         return

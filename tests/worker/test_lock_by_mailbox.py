@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests import warm
 from tests.incoming.dovecot import Dovecot, certificates, dovecot, why_not
-from tests.worker.conftest import Instance, until
+from tests.worker.conftest import ROOT, Instance, until
 from tests.worker.test_listener import ADDRESS, LOCKED
 
 __all__ = ["certificates", "dovecot"]
@@ -31,6 +32,25 @@ def codes(instance: Instance, dovecot: Dovecot) -> Iterator[list[str]]:
     instance.start()
     yield made["codes"]
     instance.stop()
+
+
+KNOWN = """
+from samizdat.vault.models import LockCodeSet
+print(json.dumps([bytes(row.sealed).hex() for row in LockCodeSet.objects.order_by("pk")]))
+"""
+
+
+@pytest.mark.parametrize(("folder", "sentence"), [("/nowhere", "There's no folder /nowhere."), ("/proc", "")])
+def test_codes_of_before_go_on_where_the_new_ones_cannot_be_written(
+    instance: Instance, folder: str, sentence: str
+) -> None:
+    instance.python("\n" + ADDRESS)
+    command = ("-m", "samizdat.cli", "keys", "lock-codes", "--count", "2")
+    instance.run(*command)
+    before = instance.python("\n" + KNOWN)
+    done = warm.run([*command, "--to", f"{folder}/codes.html"], env=instance.environment, cwd=ROOT)
+    assert done.returncode == 1 and sentence in done.stderr
+    assert len(before) == 1 and instance.python("\n" + KNOWN) == before
 
 
 def letter(text: str, to: str = "bounces+lock@lantern.example") -> bytes:
