@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from samizdat.compat.mailchimp import account, members
+from samizdat.compat.mailchimp import account, fields, list_batch, members
 from samizdat.compat.mailchimp.calls import READ, WRITE
 
 ANY: frozenset[str] = frozenset()
@@ -25,6 +25,16 @@ OPERATIONS = (
     MailchimpOperation("GET", "", account.show_account, ANY),
     MailchimpOperation("GET", "lists", account.show_lists, ANY),
     MailchimpOperation("GET", "lists/{list_id}", account.show_list, ANY),
+    MailchimpOperation("POST", "lists/{list_id}", list_batch.put_members, WRITES),
+    MailchimpOperation("GET", "lists/{list_id}/merge-fields", fields.show_merge_fields, ANY),
+    MailchimpOperation("GET", "lists/{list_id}/merge-fields/{merge_id}", fields.show_merge_field, ANY),
+    MailchimpOperation("GET", "lists/{list_id}/interest-categories", fields.show_categories, ANY),
+    MailchimpOperation("GET", "lists/{list_id}/interest-categories/{category}", fields.show_category, ANY),
+    MailchimpOperation("GET", "lists/{list_id}/interest-categories/{category}/interests", fields.show_interests, ANY),
+    MailchimpOperation("GET", "lists/{list_id}/segments", fields.show_segments, ANY),
+    MailchimpOperation("GET", "lists/{list_id}/segments/{segment}", fields.show_segment, ANY),
+    MailchimpOperation("GET", "lists/{list_id}/tag-search", fields.search_tags, ANY),
+    MailchimpOperation("GET", "search-members", fields.search_members, READS),
     MailchimpOperation("GET", "lists/{list_id}/members", members.show_members, READS),
     MailchimpOperation("POST", "lists/{list_id}/members", members.create_member, WRITES),
     MailchimpOperation("GET", "lists/{list_id}/members/{member}", members.show_member, EITHER),
