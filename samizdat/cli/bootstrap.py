@@ -65,6 +65,7 @@ def open_house(logs: bool = False, key: Callable[[], bytes] | None = None) -> No
     """Django, a data folder with a schema that is ours, and the keys. key: where the instance key comes from, if no
     `serve` has it and nobody is to be asked for it twice. Failed, VaultError with a sentence."""
     folder = data_folder()
+    refuse_lost_database()
     if not option("DATABASE_URL") and not (folder / "samizdat.sqlite3").exists():
         raise CommandFailed(
             (
@@ -148,6 +149,21 @@ def _key_is_gone() -> bool:
     except VaultError:
         return True
     return False
+
+
+def refuse_lost_database() -> None:
+    """Errors: CommandFailed, where the database is gone from a folder that a server has used: another one made there
+    would throw away what subscribers have sent since."""
+    folder = data_folder()
+    database = folder / "samizdat.sqlite3"
+    if option("DATABASE_URL") or (database.exists() and database.stat().st_size):
+        return
+    if any((folder / name).exists() for name in ("serve.lock", "newest", "journals")):
+        raise CommandFailed(
+            f"The database {database} is gone, but {folder} has other files of this installation. Rename the folder, "
+            "keep it and the key file, and restore the newest backup: `samizdat restore FROM`.",
+            "database_lost",
+        )
 
 
 def check_schema() -> None:

@@ -87,6 +87,7 @@ def _make(
     from samizdat.vault.sources.key_file import new_instance_key
 
     actions.check_settings({**options, "name": name})
+    bootstrap.refuse_lost_database()
     new = _needs_key()
     if new:  # Then nobody is known yet, so the password is looked at before anything is made.
         secret = password()

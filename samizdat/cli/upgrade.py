@@ -26,6 +26,7 @@ def upgrade(no_copy: bool, back: bool) -> None:
     """
     if no_copy and back:
         raise click.UsageError("Add --no-copy or --back, not both.")
+    bootstrap.refuse_lost_database()
     bootstrap.load_django()
     if back:
         _go_back()

@@ -1,5 +1,6 @@
 """Each word of the command from the very beginning: it imports what it needs. Everywhere else tests/warm.py helps."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -64,3 +65,20 @@ STARTS = {
 def test_a_word_starts_from_nothing(lived: House, word: str) -> None:
     done = lived.cold("-m", "samizdat.cli", *STARTS[word].split())
     assert (done.returncode, done.stderr.count("Traceback")) == (0, 0), done.stderr
+
+
+@pytest.mark.parametrize("is_empty", [False, True])
+def test_a_database_that_is_gone_is_not_made_anew_beside_what_subscribers_sent(tmp_path: Path, is_empty: bool) -> None:
+    gone = House(tmp_path, "")
+    gone.init()
+    (gone.data / "newest").write_text("{}")  # As `serve` leaves it.
+    public = (gone.data / "public.sqlite3").read_bytes()
+    for path in gone.data.glob("samizdat.sqlite3*"):
+        path.unlink()
+    if is_empty:
+        (gone.data / "samizdat.sqlite3").touch()
+    admin = ("--admin", "eva@lantern.example", "--password-file", "-")
+    for words in (["doctor"], ["upgrade"], ["release", "--dry-run"], ["init", "--organization", "New", *admin]):
+        refused = gone(*words)
+        assert refused.code == 1 and "restore the newest backup" in refused.err, words
+    assert (gone.data / "public.sqlite3").read_bytes() == public
