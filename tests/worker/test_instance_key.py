@@ -21,6 +21,8 @@ from tests.worker.test_key_locks import CLI
 from tests.worker.test_machines import RELEASE
 
 ROTATE = (*CLI, "keys", "rotate", "instance", "--yes")
+# Seconds: below mutate.LONGEST, so that a change which keeps it from happening is noticed.
+SOONER = 100.0
 
 
 def key_path(instance: Instance) -> Path:
@@ -74,10 +76,10 @@ def test_a_campaign_goes_on_with_the_new_key_and_so_does_the_next(instance: Inst
     instance.start()
     until(lambda: len(server.messages) > 20)
     instance.run(*ROTATE)
-    until(lambda: campaign_state(instance, first) == "finished")
+    until(lambda: campaign_state(instance, first) == "finished", SOONER)
     assert len(server.counts()) == len(server.messages) == people
     second = instance.python(RELEASE_ANOTHER)
-    until(lambda: campaign_state(instance, second) == "finished")
+    until(lambda: campaign_state(instance, second) == "finished", SOONER)
     assert len(server.messages) == 2 * people
 
 
@@ -350,7 +352,7 @@ def test_serve_goes_on_although_it_could_not_at_first(peopled: Instance) -> None
     until(lambda: {"desk", "worker", "sender"} <= {*peopled.children()})
     assert not {*before["worker"]} & {*peopled.children()["worker"]}
     assert "can't go on with the present instance key" in peopled.log.read_text()
-    until(lambda: "signed after all" in peopled.log.read_text())
+    until(lambda: "signed after all" in peopled.log.read_text(), SOONER)
     peopled.run(*CLI, "list", "ls")
     until(lambda: peopled.ask(f"/u/{peopled.made['token']}")[0] == 200)
 
