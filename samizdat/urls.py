@@ -60,6 +60,7 @@ from samizdat.web.settings.views import (
     api_keys,
     auth,
     backups,
+    event_webhooks,
     health,
     home,
     key_locks,
@@ -318,6 +319,15 @@ alive = [
     path("team/invitations/<int:invitation_id>/withdraw", team.withdraw_invitation, name="withdraw-invitation"),
     path("api/", api_keys.list_api_keys, name="api-keys"),
     path("api/<int:api_key_id>/revoke", api_keys.revoke_api_key, name="revoke-api-key"),
+    path("api/webhooks/", event_webhooks.list_event_webhooks, name="event-webhooks"),
+    path("api/webhooks/<int:event_webhook_id>/", event_webhooks.show_event_webhook, name="event-webhook"),
+    path("api/webhooks/<int:event_webhook_id>/test", event_webhooks.test_event_webhook, name="test-event-webhook"),
+    path(
+        "api/webhooks/<int:event_webhook_id>/enable", event_webhooks.enable_event_webhook, name="enable-event-webhook"
+    ),
+    path(
+        "api/webhooks/<int:event_webhook_id>/remove", event_webhooks.remove_event_webhook, name="remove-event-webhook"
+    ),
     path("team/changes/", pending_changes.waiting_changes, name="pending-changes"),
     path("team/changes/<int:change_id>/decide", pending_changes.decide_change, name="decide-change"),
     path("team/<int:person_id>/lock", team.lock_member, name="lock-member"),

@@ -40,6 +40,11 @@ __all__ = [
     "Total",
     "Totals",
     "Upsert",
+    "Webhook",
+    "WebhookAdded",
+    "WebhookSecret",
+    "WebhookTry",
+    "Webhooks",
 ]
 
 
@@ -223,6 +228,33 @@ class Total:
 
 
 @dataclass(frozen=True, kw_only=True)
+class WebhookTry:
+    """at: to the minute. status: of the answer; 0 where none came. problem: what went wrong; null: it was taken."""
+
+    at: datetime
+    type: str
+    status: int
+    problem: str | None
+    milliseconds: int
+    turn: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebhookAdded:
+    """secret: with which each request is signed. It is shown now and never again. state: waiting, where another admin
+    approves it first."""
+
+    id: int
+    secret: str
+    state: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebhookSecret:
+    secret: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class List:
     """archived: since which day nobody can join."""
 
@@ -310,6 +342,23 @@ class Group:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Webhook:
+    """state: active, failing, disabled, waiting (for another admin), ended (whoever added it is no longer an admin) or
+    broken. lists: empty for all. waiting: events that are still to be told. tries: the newest first."""
+
+    id: int
+    url: str
+    events: tuple[str, ...]
+    lists: tuple[int, ...]
+    addresses: bool
+    created: date
+    state: str
+    failing_since: datetime | None
+    waiting: int
+    tries: tuple[WebhookTry, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Lists:
     items: tuple[List, ...]
 
@@ -331,6 +380,11 @@ class Report:
     fewest: int
     total: Mapping[str, Total]
     by: Mapping[str, tuple[Group, ...]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Webhooks:
+    items: tuple[Webhook, ...]
 
 
 class Client(Connection):
@@ -775,3 +829,65 @@ class Client(Connection):
         Access: campaigns:read.
         """
         return read(Report, self.ask("GET", "/api/v1/reports", query={"days": days}))
+
+    def all_webhooks(self) -> Webhooks:
+        """All webhooks. GET /api/v1/webhooks.
+
+        Access: webhooks.
+        """
+        return read(Webhooks, self.ask("GET", "/api/v1/webhooks"))
+
+    def add_webhook(
+        self, *, url: str, events: Sequence[str], lists: Sequence[int] | None = None, addresses: bool | None = None
+    ) -> WebhookAdded:
+        """Add a webhook. POST /api/v1/webhooks.
+
+        Access: webhooks.
+        """
+        return read(
+            WebhookAdded,
+            self.ask(
+                "POST",
+                "/api/v1/webhooks",
+                body={"url": url, "events": events, "lists": lists, "addresses": addresses},
+                headers={"Idempotency-Key": secrets.token_urlsafe()},
+            ),
+        )
+
+    def one_webhook(self, number: int) -> Webhook:
+        """One webhook. GET /api/v1/webhooks/{number}.
+
+        Access: webhooks.
+        """
+        return read(Webhook, self.ask("GET", f"/api/v1/webhooks/{number}"))
+
+    def remove_webhook(self, number: int) -> None:
+        """Remove a webhook. DELETE /api/v1/webhooks/{number}.
+
+        Access: webhooks.
+        """
+        self.ask("DELETE", f"/api/v1/webhooks/{number}", headers={"Idempotency-Key": secrets.token_urlsafe()})
+
+    def test_webhook(self, number: int) -> None:
+        """Send a test. POST /api/v1/webhooks/{number}/test.
+
+        Access: webhooks.
+        """
+        self.ask("POST", f"/api/v1/webhooks/{number}/test", headers={"Idempotency-Key": secrets.token_urlsafe()})
+
+    def replace_webhook_secret(self, number: int) -> WebhookSecret:
+        """Replace the secret of a webhook. POST /api/v1/webhooks/{number}/secret.
+
+        Access: webhooks.
+        """
+        return read(
+            WebhookSecret,
+            self.ask("POST", f"/api/v1/webhooks/{number}/secret", headers={"Idempotency-Key": secrets.token_urlsafe()}),
+        )
+
+    def enable_webhook(self, number: int) -> None:
+        """Switch a webhook on again. POST /api/v1/webhooks/{number}/enable.
+
+        Access: webhooks.
+        """
+        self.ask("POST", f"/api/v1/webhooks/{number}/enable", headers={"Idempotency-Key": secrets.token_urlsafe()})

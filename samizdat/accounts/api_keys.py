@@ -32,6 +32,7 @@ SCOPES: dict[str, Promise] = {
     "campaigns:read": lazy("Read campaigns and their results"),
     "campaigns:write": lazy("Create and change drafts"),
     "campaigns:send": lazy("Check, test, send, pause and cancel campaigns"),
+    "webhooks": lazy("Manage webhooks"),
 }
 BEGINNING = "smz_"
 LENGTH = 40  # Characters after that, of 62 each: 238 bits.

@@ -14,7 +14,7 @@ from ninja.operation import Operation
 from ninja.parser import Parser
 
 from samizdat.accounts.errors import AccountError
-from samizdat.api import campaigns, fields, lists, reports, sending, subscribers
+from samizdat.api import campaigns, fields, lists, reports, sending, subscribers, webhooks
 from samizdat.api.problems import ApiProblem
 from samizdat.audience.errors import AudienceError
 from samizdat.campaigns.errors import CampaignError
@@ -66,6 +66,7 @@ api.add_router("/campaigns", campaigns.router)
 api.add_router("/campaigns", sending.router)
 api.add_router("/templates", reports.templates)
 api.add_router("/reports", reports.reports)
+api.add_router("/webhooks", webhooks.router)
 
 
 def as_problem(error: Exception) -> ApiProblem:

@@ -35,6 +35,7 @@ COMMANDS = {
     "import-account": ("account", "import_account"),
     "export": ("export", "export"),
     "standing-copy": ("standing_copy", "standing_copy"),
+    "webhook": ("webhooks", "webhook"),
     "subscribers": ("audience", "subscribers"),
     "paper": ("privacy", "paper"),
     "log": ("log", "log"),

@@ -18,6 +18,8 @@ from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.opened import open_campaign
 from samizdat.delivery.actions import add_route, pause, release, remote_checks
 from samizdat.delivery.models import RemoteCheck
+from samizdat.portability.models import EventWebhook, EventWebhookMessage
+from samizdat.portability.webhooks import actions as webhooks
 from samizdat.publicdb.actions import publish_place
 from tests.api.conftest import Program
 from tests.conftest import NOW
@@ -29,6 +31,7 @@ READ, WRITE = "subscribers:read", "subscribers:write"
 CONSENT = "Ticked the box."
 LIST, EMAIL = "LIST", "ada@reader.example"
 TEAM = "clara@lantern.example"
+HOOK = "https://lantern.example/hooks"
 BODIES: dict[tuple[str, str], Any] = {
     ("GET", "/api/v1/lists"): None,
     ("GET", "/api/v1/lists/{list_id}"): None,
@@ -59,6 +62,13 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/api/v1/campaigns/{number}/pause"): None,
     ("POST", "/api/v1/campaigns/{number}/resume"): None,
     ("POST", "/api/v1/campaigns/{number}/cancel"): None,
+    ("GET", "/api/v1/webhooks"): None,
+    ("POST", "/api/v1/webhooks"): {"url": HOOK, "events": ["subscriber.added"], "lists": [LIST]},
+    ("GET", "/api/v1/webhooks/{number}"): None,
+    ("DELETE", "/api/v1/webhooks/{number}"): None,
+    ("POST", "/api/v1/webhooks/{number}/test"): None,
+    ("POST", "/api/v1/webhooks/{number}/secret"): None,
+    ("POST", "/api/v1/webhooks/{number}/enable"): None,
 }
 # In which state a campaign is for it.
 STATES = {"undo": "scheduled", "pause": "scheduled", "resume": "paused", "cancel": "scheduled"}
@@ -80,13 +90,27 @@ def here(program: Program, clara: Any) -> tuple[Program, Any]:
     campaign = create(program.organization, letter, draft, by=None, now=NOW)
     add_route(program.organization, "out", "folder:///tmp/nothing", now=NOW)
     remote_checks.ask(program.organization, "test", campaign.pk, now=timezone.now(), by=clara, then="", to=[TEAM])
+    hook_of(letter)
     return program, ada
+
+
+def hook_of(list_: Any) -> int:
+    """The number of a webhook that tells of this list alone."""
+    here = next((view.id for view in webhooks.views(list_.organization, NOW) if list_.pk in view.lists), None)
+    if here is None:
+        _secret, row = webhooks.add(list_.organization, HOOK, ["subscriber.added"], lists=[list_.pk], now=NOW, by=None)
+        here = row.pk
+    return here
 
 
 def _call(asking: Program, operation: openapi.Operation, list_: Any, number: int) -> tuple[int, Any]:
     body = BODIES[operation.method, operation.path]
     if body is not None and "list" in body:
         body = body | {"list": list_.pk}
+    if body is not None and "lists" in body:
+        body = body | {"lists": [list_.pk]}
+    if "/webhooks/" in operation.path:
+        number = hook_of(list_)
     if "/campaigns/" in operation.path:
         campaign = Campaign.objects.filter(list=list_).earliest("pk")
         number = campaign.pk
@@ -118,6 +142,8 @@ ROWS = {
     SubscriberTag: "subscriber__organization",
     ConsentRecord: "organization",
     Campaign: "organization",
+    EventWebhook: "organization",
+    EventWebhookMessage: "webhook__organization",
 }
 
 

@@ -20,7 +20,7 @@ from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.models import Campaign
 from samizdat.publicdb.actions import publish_place
 from tests.api.conftest import Program
-from tests.api.test_matrix import facts
+from tests.api.test_matrix import facts, hook_of
 from tests.conftest import NOW
 
 pytestmark = pytest.mark.django_db(databases=["default", "publicdb"])
@@ -60,7 +60,7 @@ def _fill(program: Program, list_: Any, word: str) -> dict[str, Any]:
     draft = Draft(subject=f"{word} subject", from_email=f"{name}@r.example", body="Hello")
     create(organization, list_, draft, by=None, now=NOW)
     campaign = Campaign.objects.get(organization=organization)
-    numbers = {"list": list_.pk, "subscribers": ada.number, "campaigns": campaign.pk}
+    numbers = {"list": list_.pk, "subscribers": ada.number, "campaigns": campaign.pk, "webhooks": hook_of(list_)}
     return numbers | {"email": f"{name}@reader.example"}
 
 

@@ -124,6 +124,14 @@ api-key add Website --scope subscribers:write --list Letter
 api-key ls
 api-key revoke 1
 !api-key revoke 4711
+webhook add https://lantern.example/hooks --event subscriber.confirmed --list Letter
+webhook ls
+webhook log 1
+!webhook test 1
+webhook secret 1
+webhook enable 1
+webhook remove 1 --yes
+!webhook remove 4711
 tag add Riga --addresses some.txt
 tag ls
 tag remove Riga --addresses some.txt

@@ -46,6 +46,7 @@ class House:
     picture: Any = None
     invitation: int = 0
     api_key: int = 0
+    event_webhook: int = 0
     share: int = 0
     alarm: int = 0
     field: int = 0
@@ -84,6 +85,7 @@ class House:
             "person_id": self.people["viewer"].pk,
             "invitation_id": self.invitation,
             "api_key_id": self.api_key,
+            "event_webhook_id": self.event_webhook,
             "alarm_id": self.alarm,
             "slug": self.picture.slug,
             "token": "no-link",
@@ -143,6 +145,7 @@ def furnish(organization: Any, folder: Path, domain: str) -> House:
     from samizdat.audience.segment_conditions.list_status import ListCondition
     from samizdat.campaigns import folders
     from samizdat.campaigns.templates import import_template
+    from samizdat.core.event_webhooks import EVENTS
     from samizdat.delivery import actions as delivery
     from samizdat.delivery import backup_places
     from samizdat.delivery.actions import domains
@@ -152,6 +155,7 @@ def furnish(organization: Any, folder: Path, domain: str) -> House:
     from samizdat.portability import actions as exporting
     from samizdat.portability import recipient_keys
     from samizdat.portability.request import ExportRequest
+    from samizdat.portability.webhooks import actions as webhooks
 
     house = House(organization, domain, letters=folder)
     for role, (name, local) in PEOPLE.items():
@@ -183,6 +187,8 @@ def furnish(organization: Any, folder: Path, domain: str) -> House:
     house.invitation = Invitation.objects.get(organization=organization).pk
     _token, api_key = api_keys.add(organization, "Website", ["subscribers:write"], now=NOW, by=None)
     house.api_key = api_key.pk
+    _secret, hook = webhooks.add(organization, f"https://{domain}/hooks", EVENTS, now=NOW, by=None)
+    house.event_webhook = hook.pk
     house.change = stopped_change(house)
     house.field = audience.add_field(organization, "CITY", "City", now=NOW, by=by)
     house.form = make_form(organization, FormFacts("Our letters", "en", (house.list.id,), "I agree."), now=NOW).pk

@@ -321,6 +321,7 @@ ADMINS_ALONE = {
     "pause-mailbox", "resume-mailbox",
     "seeds", "test-seed", "remove-seed", "backups", "add-backup-place", "edit-backup-place", "remove-backup-place",
     "back-up-now", "test-backup", "api-keys", "revoke-api-key",
+    "event-webhooks", "event-webhook", "test-event-webhook", "enable-event-webhook", "remove-event-webhook",
 }  # fmt: skip
 
 
