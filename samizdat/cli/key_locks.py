@@ -225,5 +225,14 @@ def _organizations(every: bool) -> "list[Organization]":
 def _say(rows: "list[Organization]", changed: list[str], state: str) -> None:
     document = {"organizations": [{"organization": row.slug, "state": state} for row in rows], "changed": changed}
     lines = [f"{row.slug}: {state if row.slug in changed else f'already {state}'}." for row in rows]
-    last = ["Unlock with: samizdat keys unlock"] if state == "locked" else []
-    say(document, *lines, *last)
+    say(document, *lines, *(_how_to_unlock(rows) if state == "locked" else []))
+
+
+def _how_to_unlock(rows: "list[Organization]") -> list[str]:
+    """A strict one opens with a passphrase of its people alone."""
+    from samizdat.vault import strict
+
+    kinds = {strict.is_strict(row) for row in rows}
+    commands = {False: "samizdat keys unlock", True: "samizdat keys strict unlock"}
+    also = {False: "", True: " (strict organizations)"} if len(kinds) > 1 else {False: "", True: ""}
+    return [f"Unlock with: {commands[kind]}{also[kind]}" for kind in sorted(kinds)]

@@ -40,9 +40,7 @@ def _store() -> "ServiceStore":
 @keyservice.command("init")
 @click.option("--address", "host", required=True, help="Where servers reach it: HOST or HOST:PORT.")
 @click.option("--key-file", "given", type=PATH, help="The key file of the installation; default: SAMIZDAT_KEY_FILE.")
-@click.option(
-    "--passphrase-file", type=click.Path(), help="File with the new passphrase. LastRequest for if not given."
-)
+@click.option("--passphrase-file", type=click.Path(), help="File with the new passphrase. Asked for if not given.")
 @click.option(
     "--days", type=click.IntRange(0, 3650), default=30, show_default=True, help="Stop if nobody confirms; 0: never."
 )

@@ -167,7 +167,8 @@ def strict_unlock(hours: int, passphrase_file: str | None) -> None:
     typed = _passphrase(passphrase_file)
     strict_keys.unlock(organization, people, typed, hours, by=None, now=bootstrap.now())
     document = {"organization": organization.slug, "locked": False, "hours": hours}
-    say(document, f"{organization.slug}: unlocked for {hours} hours. Campaigns that were waiting go on.")
+    time = "1 hour" if hours == 1 else f"{hours} hours"
+    say(document, f"{organization.slug}: unlocked for {time}. Campaigns that were waiting go on.")
 
 
 @strict.command("shares")

@@ -156,3 +156,7 @@ def test_shares_open_it_again_when_all_passphrases_are_forgotten(strict: Instanc
     strict.run(*CLI, "list", "ls")
     refusal = refused(strict, "keys", "strict", "unlock", "--passphrase-file", str(tmp_path / "vera"))
     assert "isn't the passphrase" in refusal
+
+
+def test_a_lock_says_how_a_strict_organization_is_unlocked(strict: Instance) -> None:
+    assert "Unlock with: samizdat keys strict unlock" in strict.run(*CLI, "keys", "lock", "--yes")

@@ -39,6 +39,7 @@ INTERVAL, TO_END = 10.0, 12.0
 # Seconds that writing it down may take, before the key is forgotten all the same.
 TO_RECORD = 10.0
 _MISSED = "The key service was stopped and started again meanwhile."
+_WAIT = f"{_MISSED} Wait ten seconds, then try again."
 _UNREACHABLE = "No key service can be reached, so nothing encrypted can be read. It goes on by itself once one can."
 
 
@@ -168,7 +169,7 @@ class KeyLease:
         elif standing.stopped:
             self._lose("stopped", KeyServiceStopped(STOPPED[standing.stopped]))
         elif service_stops.was_stopped(self._stops, standing.stops):
-            self._lose("stopped", KeyServiceStopped(_MISSED))
+            self._lose("stopped", KeyServiceStopped(_WAIT))
         elif standing.until:
             self._until, self._length = standing.until, max(1.0, standing.until - clock())
             if {**self._stops, **standing.stops} != self._stops:  # Another service, or one that counts anew.
@@ -212,7 +213,7 @@ class KeyLease:
             self._lost, self._why = "stopped", KeyServiceStopped(STOPPED[standing.stopped])
             self._was_locked = False
         elif self._lost != "stopped" and service_stops.was_stopped(self._stops, standing.stops):
-            self._lost, self._why = "stopped", KeyServiceStopped(_MISSED)
+            self._lost, self._why = "stopped", KeyServiceStopped(_WAIT)
             self._was_locked = False
         if not standing.keys or not standing.until or standing.stopped:
             return
