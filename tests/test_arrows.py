@@ -69,6 +69,7 @@ def _around(name: str) -> list[str]:
 BY_NAME = {
     "audience/segments/discovery.py": "Conditions of segments are the files in one folder of each app.",
     "cli/__main__.py": "A command loads its own module alone, so that each begins at once.",
+    "compat/mailchimp/entry.py": "Ninja and Pydantic, and a dialect that few use, are imported by the first request.",
     "limited_process.py": "A helper is told by name what to call.",
     "plugins.py": "Transports, importers and places are the files in three folders.",
     "worker/processes/child.py": "One of two roles; the public one may not even load what the other imports.",
@@ -100,6 +101,8 @@ INSIDE = {
     "queue_types.py": "It is imported before Django is set up.",
     "api/entry.py": "Ninja and Pydantic are imported by the first request.",
     "plugins.py": "Importers and readers are loaded by whoever reads a file.",
+    "backup/restore_test/checks.py": "What migrates is large, and a worker hardly ever needs it.",
+    "worker/publishing/repair.py": "What migrates is large, and a worker hardly ever needs it.",
     "backup/restore_test/process.py": "It gives up what it may not keep before it sets Django up.",
     "worker/processes/*": "A child sets Django up once it has given up what it may not keep.",
 }

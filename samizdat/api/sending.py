@@ -268,7 +268,7 @@ def _insist_on_ready(key: ApiKey, opened: OpenedCampaign, body: ReleaseIn, now: 
         raise ApiProblem(409, "needs_person", sentence)
     _insist_on_route(organization, domain(normalize(opened.draft.from_email)))
     if not body.again and queries.sent_lately(campaign, now) is not None:
-        sentence = _("The same campaign was sent to this list within a day. If you mean it, send `again` as true.")
+        sentence = _("The same campaign was sent to this list within a day. If you mean it, send `again: true`.")
         raise ApiProblem(409, "sent_lately", sentence)
     if key.by is None:
         return  # Name servers are asked in the release itself, as for a command.

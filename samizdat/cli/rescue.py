@@ -13,6 +13,7 @@ import click
 from samizdat.cli import bootstrap
 from samizdat.cli.output import CommandFailed, common, confirm, first_line, note, progress, say, settings, table
 from samizdat.cli.rescue_cases import case
+from samizdat.cli.secret_arguments import URL
 
 if TYPE_CHECKING:
     from samizdat.audience.models import Import
@@ -74,6 +75,7 @@ rescue.add_command(case)
 @click.option(
     "--imap",
     "urls",
+    type=URL,
     multiple=True,
     metavar="URL",
     help="A mailbox that you can still sign in to, as imaps://USER@HOST. Nothing in it is changed. Once for each.",

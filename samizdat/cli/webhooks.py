@@ -7,6 +7,7 @@ import click
 
 from samizdat.cli import bootstrap
 from samizdat.cli.output import CommandFailed, common, confirm, note, say, table
+from samizdat.cli.secret_arguments import URL
 from samizdat.core.event_webhooks import EVENTS
 
 
@@ -16,7 +17,7 @@ def webhook() -> None:
 
 
 @webhook.command("add")
-@click.argument("url")
+@click.argument("url", type=URL)
 @click.option(
     "--event",
     "events",

@@ -15,7 +15,7 @@ OF_THE_HOUSE = (
     "lists maps mark means name names new_name organization_slug place plan postal_address provider public_url quiet "
     "quiet_hours rate reason recipients required return_address segment segment_name selector source state tag "
     "tag_name tags template_name timezone topics old unsubscribe_mailbox warm_up when file files to move_to "
-    "sending_domain redirect listen networks own servers scopes service key_file only authority"
+    "events folders sending_domain redirect listen networks own servers scopes service key_file only authority"
 )
 KNOWN = {*OF_A_LETTER.split(), *OF_THE_HOUSE.split()}
 PRIVATE = {"address", "addresses", "email", "url", "values", "wanted", "whose", "condition"}

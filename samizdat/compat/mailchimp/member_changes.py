@@ -106,7 +106,7 @@ def add_new(call: MailchimpCall, address: str, wanted: WantedMember) -> str:
     """Somebody who isn't on the list; their status, as Mailchimp says it. Errors: MailchimpProblem 400, ApiProblem,
     BadAddress."""
     if wanted.status not in ("subscribed", "pending"):
-        raise invalid(_("Samizdat keeps nobody who hasn’t agreed to get emails. Send “subscribed” or “pending”."))
+        raise invalid(_("Samizdat keeps nobody who hasn’t agreed to get emails. Send `subscribed` or `pending`."))
     words = api_keys.consent_words(call.key)
     if wanted.status == "pending" or not words:
         values = {tag: text for tag, text in wanted.values.items() if text}

@@ -14,6 +14,7 @@ from django.utils.translation import override
 from msgspec.structs import replace
 
 from samizdat.accounts.models import Organization
+from samizdat.accounts.sealed_settings import leading
 from samizdat.core import event_webhooks
 from samizdat.core.event_webhooks import BadEndpointUrl, EndpointUrl
 from samizdat.events.actions import record
@@ -77,7 +78,7 @@ def take_turn(row: EventWebhook, *, now: Clock, stop: Callable[[], bool] = lambd
             continue
     elif state != "disabled":
         return
-    with override(row.organization.language):
+    with override(leading(row.organization).language):
         _Turn(row, settings, now, stop).go(tests_only=state == "disabled")
 
 
@@ -86,7 +87,7 @@ def send_tests(organization: Organization, number: int, *, now: Clock) -> None:
     row = webhooks_of(organization).filter(pk=number).first()
     known = opened(row) if row is not None else None
     if row is not None and known is not None:
-        with override(organization.language):
+        with override(leading(organization).language):
             _Turn(row, known[0], now, lambda: False).go(tests_only=True)
 
 
