@@ -5,6 +5,8 @@ import logging
 import secrets
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from msgspec import structs
 
@@ -23,6 +25,7 @@ from samizdat.delivery import backup_places, clock_jumps
 from samizdat.delivery.backup_places import CopyDetails, KeptPlace, PlaceDetails, PlaceState
 from samizdat.events.kinds import EventKind
 from samizdat.logs import where_it_broke
+from samizdat.options import data_folder
 from samizdat.vault import keyring
 
 ADDED: EventKind = "installation.backup_place_added"
@@ -55,6 +58,7 @@ def add(details: PlaceDetails, *, by: Person | None = None) -> KeptPlace:
     """Tries the place, then keeps it. details.key: where it is known; else it's made for its recipients. Errors:
     PlaceError, BackupRefused, ExportRefused, VaultError."""
     chosen = recipients.cleaned(details.recipients)
+    _refuse_own_folder(details.url)
     if any(isinstance(kept, KeptPlace) and kept.details.url == details.url for kept in backup_places.all_places()):
         raise BackupRefused(
             "place_exists", "This backup place was added before. Remove it first: samizdat backup place remove."
@@ -65,6 +69,15 @@ def add(details: PlaceDetails, *, by: Person | None = None) -> KeptPlace:
     kept = backup_places.add(structs.replace(details, recipients=chosen, key=key, append_only=not deletes))
     _record(ADDED, kept, details.added, by)
     return kept
+
+
+def _refuse_own_folder(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme == "file" and Path(unquote(parts.path)).resolve().is_relative_to(data_folder().resolve()):
+        raise BackupRefused(
+            "inside_data",
+            "A folder inside the data folder is lost together with it. Choose one on another disk or server.",
+        )
 
 
 def change(kept: KeptPlace, *, now: datetime, by: Person | None = None, **new: object) -> KeptPlace:
@@ -116,6 +129,7 @@ def back_up(
                 to=kept.details.recipients,
                 key=kept.details.key,
                 kind=kind,
+                doubted=records.damaged(kept.details.url),
                 jobs=jobs,
                 tell=tell,
             )

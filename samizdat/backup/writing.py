@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -73,7 +73,7 @@ class _Pieces:
     def hash_of(self, name: str) -> str:
         """Of a file that is there, but in no manifest, as a backup that was broken off leaves them: it's read once."""
         if name not in self.hashes:
-            self.hashes[name] = hashlib.sha256(self.place.read(layout.piece_path(name))).hexdigest()
+            self.hashes[name] = _hash(self.place, name)
         return self.hashes[name]
 
     def groups(self, table: str) -> dict[int | None, list[PieceEntry]]:
@@ -94,6 +94,7 @@ def write_copy(
     to: Sequence[str] = (),
     key: str = "",
     kind: str = FULL,
+    doubted: Collection[str] = (),
     jobs: int = JOBS,
     tell: Tell = lambda _rows: None,
 ) -> WrittenCopy:
@@ -102,7 +103,8 @@ def write_copy(
 
     databases: aliases of those that can be read. to: age keys that open it; none: the key file does. key: the key file
     encrypted to these, where it was before; else instance_key is asked for it. kind: CHANGES passes over what is known
-    not to have changed since the newest copy there. tell: called with the rows read so far.
+    not to have changed since the newest copy there. doubted: names of files there that a restore test found damaged:
+    they are read, and written again if they are. tell: called with the rows read so far.
     Errors: BackupRefused, ExportRefused, VaultError, PlaceError.
     """
     chosen = recipients.cleaned(to)
@@ -112,7 +114,7 @@ def write_copy(
         there = sets.piece_sizes(place)
         latest = _latest(place, keys, now)
         if latest is not None:
-            _remove_damaged(place, there, latest.manifest)
+            _remove_damaged(place, there, latest.manifest, doubted)
         return _write(place, keys, chosen, wrapped, there, latest, kind == CHANGES, databases, now, jobs, tell)
 
 
@@ -145,12 +147,19 @@ def _latest(place: WritablePlace, keys: BackupKeys, now: datetime) -> Copy | Non
     return None
 
 
-def _remove_damaged(place: WritablePlace, there: dict[str, int], latest: Manifest) -> None:
-    """Pieces that have another size now than when they were written are written again."""
-    for piece in sets.missing_pieces(latest, there):
+def _remove_damaged(place: WritablePlace, there: dict[str, int], latest: Manifest, doubted: Collection[str]) -> None:
+    """Pieces that have another size now than when they were written are written again, and those of `doubted` that have
+    another content."""
+    others = [piece for piece in latest.pieces if layout.piece_path(piece.name) in doubted and piece.name in there]
+    changed = [piece for piece in others if piece.hash and _hash(place, piece.name) != piece.hash]
+    for piece in [*sets.missing_pieces(latest, there), *changed]:
         if piece.name in there:
             place.delete(layout.piece_path(piece.name))
             del there[piece.name]
+
+
+def _hash(place: WritablePlace, name: str) -> str:
+    return hashlib.sha256(place.read(layout.piece_path(name))).hexdigest()
 
 
 def _write(

@@ -51,6 +51,7 @@ def backup(to: str | None, recipients: tuple[str, ...], changes: bool, password_
         _to_all_places(recipients, changes, password_file)
         return
     from samizdat.backup import writing
+    from samizdat.backup.restore_test import records
     from samizdat.core.backup.manifest import CHANGES, FULL
 
     with progress("Backing up") as shown:
@@ -60,6 +61,7 @@ def backup(to: str | None, recipients: tuple[str, ...], changes: bool, password_
             now=bootstrap.now(),
             to=tuple(keys_of(recipients)),
             kind=CHANGES if changes else FULL,
+            doubted=records.damaged(backup_place.url_of(to)),
             tell=lambda rows: shown.show(rows, None, rows),
         )
     say(_document(written), *_lines(to, written), *_gone())

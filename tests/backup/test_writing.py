@@ -117,6 +117,16 @@ def test_pieces_that_were_cut_short_are_written_again(copied: Copied, place: Mem
     assert sets.missing_pieces(again.copy.manifest, sets.piece_sizes(place)) == []
 
 
+def test_a_piece_that_a_restore_test_found_damaged_is_written_again(copied: Copied, place: MemoryPlace) -> None:
+    harmed, whole = (layout.piece_path(piece.name) for piece in copied().copy.manifest.pieces[:2])
+    content = place.files[harmed]
+    place.files[harmed] = bytes([content[0] ^ 1]) + content[1:]
+    place.writes.clear()
+    copied(now=NOW + timedelta(hours=1), doubted=[harmed, whole, "pieces/00/gone.age"])
+    assert harmed in place.writes and whole not in place.writes
+    assert place.files[harmed][0] == content[0], "age files begin alike"
+
+
 @pytest.fixture
 def finished(lantern: Any) -> Any:
     """A campaign that is over, with three deliveries of which one is unsure; its edition."""

@@ -53,6 +53,14 @@ def test_a_place_is_added_listed_backed_up_to_and_removed(house: House, tmp_path
     assert house("backup", "place", "remove", "7", "--yes", "--json").json["error"] == "no_such_place"
 
 
+@pytest.mark.parametrize("folder", ["", "backups"])
+def test_a_folder_inside_the_data_folder_is_no_place(house: House, folder: str) -> None:
+    (house.data / folder).mkdir(exist_ok=True)
+    refused = house("backup", "place", "add", str(house.data / folder), "--json")
+    assert refused.json["error"] == "inside_data" and "another disk" in refused.json["sentence"]
+    assert house.say("backup", "place", "list")["places"] == []
+
+
 def test_how_long_backups_are_kept_is_said_when_a_place_is_added_and_changed_later(
     house: House, tmp_path: Path
 ) -> None:

@@ -1,5 +1,6 @@
 """What restore tests found, in the log of each organization: there nobody writes or changes it unseen."""
 
+import contextlib
 import hashlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -46,6 +47,17 @@ def last(organization: Organization, url: str) -> Event | None:
     VaultError."""
     tests = newest(organization, _MOST, (PASSED, FAILED))
     return next((event for event in tests if detail_of(event).get("place") == mark(url)), None)
+
+
+def damaged(url: str) -> list[str]:
+    """Names of files at this place that its newest test found damaged, by any organization's log that can be read."""
+    names = set()
+    for organization in Organization.objects.order_by("id"):
+        with contextlib.suppress(VaultError):
+            event = last(organization, url)
+            if event is not None and event.kind == FAILED:
+                names.add(str(detail_of(event).get("what", "")))
+    return sorted(names - {""})
 
 
 def due_at(organization: Organization, url: str) -> datetime | None:
