@@ -191,6 +191,15 @@ def damaged(path: str) -> BackupRefused:
     )
 
 
+def opens(copy: Copy, identities: Sequence[object]) -> bool:
+    """Whether one of these is of those that a copy with recipients is encrypted to."""
+    try:
+        pyrage.decrypt(base64.b64decode(copy.manifest.key), identities)
+    except (pyrage.DecryptError, ValueError):
+        return False
+    return True
+
+
 def key_text(copy: Copy, identities: Sequence[object]) -> bytes:
     """The text of the key file that goes along for recipients. Errors: BackupRefused."""
     if not copy.manifest.key:

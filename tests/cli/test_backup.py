@@ -45,6 +45,11 @@ number = Subscriber.objects.order_by("id").first().id & NUMBER_MASK
 MAKE = TOKEN + 'print(tokens.make(keys.link, "leave", 1, number))'
 READ = TOKEN + 'assert tokens.read(keys.links, "leave", {token!r}).number == number'
 
+TESTS = """
+from samizdat.events.models import Event
+print(Event.objects.filter(kind__startswith="installation.backup_test").count())
+"""
+
 
 def printed(house: House, code: str) -> str:
     """What code inside of a house prints."""
@@ -225,6 +230,21 @@ def test_a_restore_test_of_a_damaged_backup_fails_and_says_what_to_do(
     piece.unlink()
     living.say("backup", "--to", str(damaged))
     assert living.say("backup", "test", "--from", str(damaged))["passed"]
+
+
+def test_a_secret_key_of_somebody_else_says_nothing_of_a_backup(living: House, tmp_path: Path) -> None:
+    offline, other = (pyrage.x25519.Identity.generate() for _key in range(2))
+    place = tmp_path / "place"
+    place.mkdir()
+    living.say("backup", "--to", str(place), "--recipient", str(offline.to_public()))
+    (tmp_path / "other.txt").write_text(f"{other}\n")
+    (tmp_path / "offline.txt").write_text(f"{offline}\n")
+    tests = int(printed(living, TESTS))
+    refused = living("backup", "test", "--from", str(place), "--identity", str(tmp_path / "other.txt"), "--json")
+    assert refused.json["error"] == "foreign_identity" and "--identity" in refused.json["sentence"]
+    opened = living.say("backup", "test", "--from", str(place), "--identity", str(tmp_path / "offline.txt"))
+    assert opened["places"][0]["opened"]
+    assert int(printed(living, TESTS)) == tests + 1
 
 
 def test_without_a_place_there_is_nothing_to_test(living: House) -> None:

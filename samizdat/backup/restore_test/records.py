@@ -29,6 +29,8 @@ def mark(url: str) -> str:
 
 
 def note(url: str, result: RestoreTestResult, now: datetime) -> None:
+    if result.code == "foreign_identity":
+        return  # That says nothing of the backup.
     detail = {
         "place": mark(url),
         "code": result.code,

@@ -135,6 +135,9 @@ def _test(
     if is_of_former or (copy.manifest.recipients and not identities):
         result.facts, result.former = _read_all(place, copy, tell, stop), is_of_former
         return
+    given = [identity for text in identities for identity in recipients.identities(text)]
+    if copy.manifest.recipients and not sets.opens(copy, given):
+        raise TestFailed("foreign_identity", copy.path)
     _look_for_room(copy)
     naming = naming_key(keys.names, copy.manifest.recipients or [keys.recipient])
     job = RestoreTestJob(url, secret, copy.path, texts, keys.installation, naming.hex(), public_only)

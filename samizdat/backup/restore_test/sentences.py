@@ -13,6 +13,9 @@ SENTENCES: dict[str, Promise] = {
         "It doesn’t open with this server’s key. Use a place of its own for each installation, or put back the right "
         "key file, and back up again."
     ),
+    "foreign_identity": lazy(
+        "It isn’t encrypted to this secret key. Name the file with the right one: `--identity FILE`."
+    ),
     "other_installation": lazy(
         "Another installation wrote it. Use a place of its own for each installation, and back up again."
     ),
