@@ -46,7 +46,8 @@ from samizdat.health.words import FENCED, STATES
 from samizdat.incoming import mail_space
 from samizdat.incoming.mailboxes import faults
 from samizdat.incoming.mailboxes.actions import mailboxes
-from samizdat.vault import locks
+from samizdat.vault import locks, strict
+from samizdat.vault.models import KeyLock
 
 # For so long a decision about held bounces is asked for.
 HELD_FOR = timedelta(days=30)
@@ -55,6 +56,15 @@ UNHEARD = timedelta(hours=2)
 # So many domains, one after the other, for which no name server answers: then it's the network, and asking for the
 # others would take 12 s each. And seconds for all, where only some answer.
 UNANSWERED, DNS_SECONDS = 3, 120.0
+
+
+def _locked(organization: Organization, lock: KeyLock) -> Finding:
+    name, at = organization.name, f"{lock.at:%Y-%m-%d %H:%M}"
+    if locks.are_destroyed(organization):  # Nothing is left to do.
+        return Finding("organization.destroyed", "good", name, _("Its keys were destroyed on %(at)s UTC."), {"at": at})
+    command = "samizdat keys strict unlock" if strict.is_strict(organization) else "samizdat keys unlock"
+    values = {"at": at, "command": command}
+    return Finding("organization.locked", "amber", name, _("Locked since %(at)s UTC. Unlock: %(command)s"), values)
 
 
 @dataclass
@@ -83,8 +93,7 @@ def organizations() -> Iterator[Finding]:
 def _of_organization(organization: Organization, servers: _NameServers) -> Iterator[Finding]:
     name = organization.name
     if lock := locks.state(organization):
-        values = {"at": f"{lock.at:%Y-%m-%d %H:%M}", "command": "samizdat keys unlock"}
-        yield Finding("organization.locked", "amber", name, _("Locked since %(at)s UTC. Unlock: %(command)s"), values)
+        yield _locked(organization, lock)
         return
     yield from _roles(organization)
     yield from _log(organization)

@@ -261,6 +261,21 @@ def test_a_lock_that_nobody_practiced_is_named_once_there_was_time_to(lantern: O
     assert state(500) == [("keys.lock-unpracticed", "amber")]
 
 
+def test_a_locked_organization_is_told_what_unlocks_it_and_a_destroyed_one_that_nothing_is_left(
+    lantern: Organization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told() -> list[tuple[str, str, object]]:
+        found = organizations._of_organization(lantern, organizations._NameServers())
+        return [(each.code, each.state, each.values.get("command")) for each in found]
+
+    key_locks.lock(lantern, by=None, now=NOW)
+    assert told() == [("organization.locked", "amber", "samizdat keys unlock")]
+    monkeypatch.setattr(strict, "is_strict", lambda _organization: True)
+    assert told() == [("organization.locked", "amber", "samizdat keys strict unlock")]
+    key_locks.destroy(lantern, by=None, now=NOW)
+    assert told() == [("organization.destroyed", "good", None)]
+
+
 @pytest.mark.parametrize(("people", "codes"), [(0, []), (1, ["keys.strict-few"]), (2, ["keys.strict"])])
 def test_how_many_can_open_the_keys_of_a_strict_organization_is_said(
     lantern: Organization, monkeypatch: pytest.MonkeyPatch, people: int, codes: list[str]
