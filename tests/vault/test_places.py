@@ -109,8 +109,6 @@ READ = {
     "delivery.move.sealed",  # The organization's, of which there is one row.
     "portability.accountcopy.settings_sealed",
     "portability.accountcopy.progress_sealed",
-    "portability.eventwebhook.settings_sealed",
-    "portability.eventwebhook.progress_sealed",
     "portability.eventwebhookmessage.message_sealed",
     "portability.accountcopypiece.blob",  # Copy, section and number of the piece.
     "portability.exportpiece.blob",  # Export and number of the piece.

@@ -51,6 +51,8 @@ OURS = {
     "campaign.places": "which parts of a template are there; what is written in them is the draft's",
     "dkimkey.private": "a key",
     "sendingdomain.state": "a domain's name, and whether it waits",
+    "eventwebhook.progress": "numbers, and how far it has come",
+    "eventwebhook.settings": "an address and a secret; its page shows both",
     "event.detail": "numbers and words of ours",
     "importpiece.blob": "part of a file; its cells have it",
     "organization.settings": "a copy of columns beside it",

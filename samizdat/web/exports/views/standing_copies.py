@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
@@ -41,6 +41,8 @@ def import_copy(request: DeskRequest, number: int) -> HttpResponse:
         copy = actions.copy_numbered(request.organization, number)
         row = restoring.propose(copy, now=dbclock.asked(), by=request.person)
     except CopyRefused as refused:
+        if refused.code == "no_such_copy":
+            raise Http404 from None
         messages.error(request, str(refused))
     except (SealError, RecordBroken):
         messages.error(request, _("This copy can’t be read: its record was changed or belongs to another key."))
