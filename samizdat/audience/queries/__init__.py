@@ -3,6 +3,7 @@
 from samizdat.audience.queries.counts import (
     GrowthCount,
     anybody_asked,
+    carriers,
     count,
     count_subscribers,
     growth,
@@ -76,6 +77,7 @@ __all__ = [
     "address_of",
     "anybody_asked",
     "card",
+    "carriers",
     "count",
     "count_filtered",
     "count_subscribers",

@@ -71,6 +71,11 @@ def people_by_status(organization: Organization, tag: str | None = None) -> dict
     return {status: counted.get(code, 0) for code, status in enumerate(STATUSES)}
 
 
+def carriers(list: List) -> dict[int, int]:
+    """Number of a tag -> how many of those subscribed to a list have it, of tags that somebody has."""
+    return dict(TagTotal.objects.filter(list=list, status=SUBSCRIBED).values_list("tag_id", "count"))
+
+
 def reach(list: List, tag: Tag | None = None) -> dict[str, int]:
     """Who a letter would go to: subscribed, minus suppressed, is may."""
     rows: QuerySet[Any] = TagTotal.objects.filter(tag=tag) if tag else ListTotal.objects.all()

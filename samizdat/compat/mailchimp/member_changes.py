@@ -4,6 +4,7 @@ but by confirming, and who isn't known to have agreed is asked."""
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from django.db import transaction
@@ -18,7 +19,7 @@ from samizdat.audience.errors import AddressErased
 from samizdat.audience.limits import TAGS_EACH
 from samizdat.audience.queries.subscriber_records import SubscriberRecord
 from samizdat.compat.mailchimp.calls import MailchimpCall
-from samizdat.compat.mailchimp.interest_tags import Interest, interests_among
+from samizdat.compat.mailchimp.interest_tags import interests_among
 from samizdat.compat.mailchimp.merge_values import missing, values_in
 from samizdat.compat.mailchimp.problems import FieldFlaw, MailchimpProblem, invalid
 
@@ -44,7 +45,6 @@ class MemberRules:
     def __init__(self, call: MailchimpCall) -> None:
         self._call = call
         self.fields = {view.tag: view for view in queries.fields(call.organization)}
-        self._interests: dict[str, Interest] | None = None
         self.strict = call.query.get("skip_merge_validation", "").lower() not in ("true", "1")
 
     def wanted(self, body: Mapping[str, Any], status: str) -> WantedMember:
@@ -63,6 +63,13 @@ class MemberRules:
         if self.strict and (problem := missing(values, self.fields)) is not None:
             raise problem
 
+    @cached_property
+    def _names_by_interest(self) -> dict[str, str]:
+        """Id of a group -> name of its tag."""
+        tags = queries.tags(self._call.organization)
+        names = dict(tags)
+        return {each.id: names[each.tag_id] for each in interests_among(tags)}
+
     def _groups(self, given: object) -> tuple[list[str], list[str]]:
         if not given:
             return [], []
@@ -70,14 +77,11 @@ class MemberRules:
             raise invalid(
                 "The resource submitted could not be validated.", FieldFlaw("interests", "Must be an object.")
             )
-        if self._interests is None:
-            self._interests = {each.id: each for each in interests_among(queries.tags(self._call.organization))}
-        unknown = [id for id in given if id not in self._interests]
+        unknown = [id for id in given if id not in self._names_by_interest]
         if unknown:
             flaw = FieldFlaw(f"interests.{unknown[0][:40]}", "This interest does not exist.")
             raise invalid("The resource submitted could not be validated.", flaw)
-        names = dict(queries.tags(self._call.organization))
-        chosen = {names[self._interests[id].tag_id]: bool(yes) for id, yes in given.items()}
+        chosen = {self._names_by_interest[id]: bool(yes) for id, yes in given.items()}
         return [name for name, yes in chosen.items() if yes], [name for name, yes in chosen.items() if not yes]
 
 
