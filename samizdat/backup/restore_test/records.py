@@ -9,6 +9,7 @@ from django.db import transaction
 
 from samizdat.accounts.models import Organization, Person
 from samizdat.backup.restore_test.running import RestoreTestResult
+from samizdat.backup.restore_test.sentences import FOREIGN
 from samizdat.events.actions import detail_of, record
 from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
@@ -29,8 +30,8 @@ def mark(url: str) -> str:
 
 
 def note(url: str, result: RestoreTestResult, now: datetime) -> None:
-    if result.code == "foreign_identity":
-        return  # That says nothing of the backup.
+    if result.code == FOREIGN:
+        return
     detail = {
         "place": mark(url),
         "code": result.code,

@@ -22,6 +22,7 @@ from samizdat.backup.errors import BackupRefused
 from samizdat.backup.kept_keys import former_keys
 from samizdat.backup.keys import backup_keys
 from samizdat.backup.restore_test.job import RestoreTestJob, TestFailed, file_in, open_place
+from samizdat.backup.restore_test.sentences import FOREIGN
 from samizdat.backup.sets import Copy, ReadablePlace
 from samizdat.core.backup import layout
 from samizdat.core.backup.rows import naming_key
@@ -137,7 +138,7 @@ def _test(
         return
     given = [identity for text in identities for identity in recipients.identities(text)]
     if copy.manifest.recipients and not sets.opens(copy, given):
-        raise TestFailed("foreign_identity", copy.path)
+        raise TestFailed(FOREIGN, copy.path)
     _look_for_room(copy)
     naming = naming_key(keys.names, copy.manifest.recipients or [keys.recipient])
     job = RestoreTestJob(url, secret, copy.path, texts, keys.installation, naming.hex(), public_only)

@@ -4,6 +4,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as lazy
 
 UNKNOWN = "broke"
+# Whoever tests has another secret key: that says nothing of the backup.
+FOREIGN = "foreign_identity"
 # %(what)s: where it was found.
 SENTENCES: dict[str, Promise] = {
     "damaged": lazy("%(what)s is damaged. Delete this file and back up again: it’s written anew. Check the disk."),
@@ -13,9 +15,7 @@ SENTENCES: dict[str, Promise] = {
         "It doesn’t open with this server’s key. Use a place of its own for each installation, or put back the right "
         "key file, and back up again."
     ),
-    "foreign_identity": lazy(
-        "It isn’t encrypted to this secret key. Name the file with the right one: `--identity FILE`."
-    ),
+    FOREIGN: lazy("It isn’t encrypted to this secret key. Name the file with the right one: `--identity FILE`."),
     "other_installation": lazy(
         "Another installation wrote it. Use a place of its own for each installation, and back up again."
     ),
