@@ -116,7 +116,7 @@ def add(
     """The secret, which nobody can show again, and its row. lists: numbers of those it is bound to; none: all. Errors:
     EventWebhookRefused."""
     url, bound = url.strip(), sorted(set(lists))
-    _check(organization, url, events, bound)
+    _check(url, events, bound)
     secret = event_webhooks.new_secret(os.urandom(SECRET_BYTES))
     chosen = [event for event in EVENTS if event in events]
     settings = EventWebhookSettings(
@@ -138,7 +138,7 @@ def add(
     return secret, row
 
 
-def _check(organization: Organization, url: str, events: Collection[str], lists: Collection[int]) -> None:
+def _check(url: str, events: Collection[str], lists: Collection[int]) -> None:
     try:
         event_webhooks.read_url(url, inner_networks())
     except event_webhooks.BadEndpointUrl:
@@ -153,7 +153,6 @@ def _check(organization: Organization, url: str, events: Collection[str], lists:
     if len(lists) > MOST_LISTS:
         sentence = _("A webhook can be bound to at most %(n)s lists.") % {"n": MOST_LISTS}
         raise EventWebhookRefused("webhook_lists", sentence)
-    _insist_on_room(organization)
 
 
 def _insist_on_room(organization: Organization) -> None:

@@ -70,7 +70,7 @@ def deliver_due(organization: int, *, now: Clock, stop: Callable[[], bool]) -> N
 def take_turn(row: EventWebhook, *, now: Clock, stop: Callable[[], bool] = lambda: False) -> None:
     known = opened(row)
     if known is None:
-        return  # Health says so.
+        return  # Its page says that it is broken.
     settings, progress = known
     state = state_of(row, settings, progress)
     if state in ("active", "failing"):
@@ -94,12 +94,9 @@ def send_tests(organization: Organization, number: int, *, now: Clock) -> None:
 def queue(row: EventWebhook, settings: EventWebhookSettings) -> bool:
     """Takes the next events of the chain; whether there may be more."""
     with transaction.atomic():
-        held = EventWebhook.objects.select_for_update(no_key=True).filter(pk=row.pk).first()
-        room = MOST_WAITING - row.messages.count()
-        if held is None or room <= 0:
+        progress, room = _held(row), MOST_WAITING - row.messages.count()
+        if progress is None or room <= 0:
             return False
-        row.progress_sealed = held.progress_sealed
-        progress = progress_of(row)
         chained = Event.objects.filter(organization=row.organization, position__gt=progress.position)
         kinds = event_webhooks.kinds_of(settings.events)
         positions = chained.order_by("position").values_list("position", "pk", "kind")[: min(SLICE, room)]
@@ -114,6 +111,15 @@ def queue(row: EventWebhook, settings: EventWebhookSettings) -> bool:
         )
         put_progress(row, replace(progress, position=events[-1][0]))
     return True
+
+
+def _held(row: EventWebhook) -> WebhookProgress | None:
+    """How far it is now, which nobody else changes in this transaction; None: it was removed meanwhile."""
+    held = EventWebhook.objects.select_for_update(no_key=True).filter(pk=row.pk).first()
+    if held is None:
+        return None
+    row.progress_sealed = held.progress_sealed
+    return progress_of(row)
 
 
 class _Turn:
@@ -174,11 +180,9 @@ class _Turn:
     def _note(self, waiting: EventWebhookMessage, message: QueuedWebhook, type: str, answer: PostAnswer) -> None:
         at = self._now()
         with transaction.atomic():
-            held = EventWebhook.objects.select_for_update(no_key=True).filter(pk=self._row.pk).first()
-            if held is None:
-                return  # It was removed meanwhile.
-            self._row.progress_sealed = held.progress_sealed
-            progress = progress_of(self._row)
+            progress = _held(self._row)
+            if progress is None:
+                return
             after = _after(progress, _try(message, type, answer, at), answer, at, is_test=not message.event)
             if self._settle(waiting, message, answer, at, is_kept=after.disabled is not None):
                 after = replace(after, dropped=after.dropped + 1)

@@ -15,7 +15,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as lazy
 
 from samizdat import outgoing_connections
-from samizdat.core.event_webhooks import EndpointUrl, retry_after
+from samizdat.core.event_webhooks import GONE, EndpointUrl, retry_after
 from samizdat.core.mail.outcome import scrub
 from samizdat.core.private_networks import Network
 
@@ -107,7 +107,7 @@ def _exchange(connection: HTTPConnection, url: EndpointUrl, headers: Mapping[str
 
 
 def _problem(status: int) -> str:
-    if status == 410:
+    if status == GONE:
         return "gone"
     return "redirect" if 300 <= status < 400 else "status"
 
