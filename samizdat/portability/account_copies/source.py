@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import cached_property
 from html import escape
 from typing import Any
 
@@ -102,7 +103,7 @@ class CopiedAccount:
         )
 
     def items(self) -> Iterator[AccountItem]:
-        yield from (self._image(kept) for kept in self._of("files") if _is_image(kept))
+        yield from map(self._image, self._image_files)
         yield from self._with_text("templates", self._template)
         yield from self._with_text("campaigns", self._campaign)
 
@@ -170,7 +171,7 @@ class CopiedAccount:
     def _images(self, page: bytes) -> tuple[ShownImage, ...]:
         """Where a page shows images of the account."""
         shown = []
-        for kept in self._of_images():
+        for kept in self._image_files:
             url = _url(kept.item)
             if not url:
                 continue
@@ -181,14 +182,16 @@ class CopiedAccount:
         # Of two addresses that begin alike it is the longer one.
         return tuple(sorted(shown, key=lambda image: (image.start, -image.end)))
 
-    def _of_images(self) -> list[KeptItem]:
-        if not hasattr(self, "_image_files"):
-            self._image_files = [kept for kept in self._of("files") if _is_image(kept)]
-        return self._image_files
+    @cached_property
+    def _image_files(self) -> list[KeptItem]:
+        return [kept for kept in self._of("files") if _is_image(kept)]
+
+    @cached_property
+    def _reports(self) -> dict[str, object]:
+        """Id of a campaign -> its totals."""
+        return {kept.item.id: kept.item.details.get("totals") for kept in self._of("reports")}
 
     def _totals(self, id: str) -> dict[str, int]:
-        if not hasattr(self, "_reports"):
-            self._reports = {kept.item.id: kept.item.details.get("totals") for kept in self._of("reports")}
         report = self._reports.get(id)
         if not isinstance(report, dict):
             return {}
