@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as lazy
 
 from samizdat.accounts import api_keys
 from samizdat.audience.queries import ListView
-from samizdat.web.base_form import DeskForm, FormData, FormFiles, FormOptions
+from samizdat.web.base_form import DeskForm, FormData, FormFiles, FormOptions, offer
 
 DAYS = ((365, lazy("In 1 year")), (90, lazy("In 90 days")), (30, lazy("In 30 days")))
 
@@ -53,6 +53,4 @@ class ApiKeyForm(DeskForm):
         **options: Unpack[FormOptions],
     ) -> None:
         super().__init__(data, files, **options)
-        bound = self.fields["lists"]
-        assert isinstance(bound, forms.TypedMultipleChoiceField)
-        bound.choices = [(each.id, each.name) for each in lists]
+        offer(self, "lists", [(each.id, each.name) for each in lists])

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as lazy
 from samizdat.audience.queries import ListView
 from samizdat.core.event_webhooks import LONGEST_URL
 from samizdat.portability.webhooks.actions import LABELS
-from samizdat.web.base_form import DeskForm, FormData, FormFiles, FormOptions
+from samizdat.web.base_form import DeskForm, FormData, FormFiles, FormOptions, offer
 
 
 class EventWebhookForm(DeskForm):
@@ -50,6 +50,4 @@ class EventWebhookForm(DeskForm):
         **options: Unpack[FormOptions],
     ) -> None:
         super().__init__(data, files, **options)
-        bound = self.fields["lists"]
-        assert isinstance(bound, forms.TypedMultipleChoiceField)
-        bound.choices = [(each.id, each.name) for each in lists]
+        offer(self, "lists", [(each.id, each.name) for each in lists])
