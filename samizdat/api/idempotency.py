@@ -29,10 +29,15 @@ _lock = threading.Lock()
 _at_work: set[bytes] = set()
 
 
+def changes(method: str, path: str) -> bool:
+    """Whether what is asked changes anything, so that the header counts."""
+    return method not in _READS and not path.endswith("/lookup")
+
+
 def once(request: HttpRequest, path: str, answer: Callable[[], HttpResponse]) -> HttpResponse:
     """Its answer, or the one that this request got before. Errors: ApiProblem 400, 409, 422, 429."""
     asked = request.headers.get(HEADER)
-    if asked is None or request.method in _READS or path.endswith("/lookup"):
+    if asked is None or not changes(request.method or "GET", path):
         return answer()
     if not 0 < len(asked) <= LONGEST or not asked.isascii() or not asked.isprintable():
         sentence = _(

@@ -6,7 +6,7 @@ from copy import deepcopy
 from typing import Any, NamedTuple
 
 from samizdat.api.application import PREFIX, api
-from samizdat.api.idempotency import HEADER, LONGEST
+from samizdat.api.idempotency import HEADER, LONGEST, changes
 from samizdat.api.keys import KeyAuth
 from samizdat.api.problems import MEDIA_TYPE
 
@@ -39,7 +39,7 @@ def document() -> dict[str, Any]:
     for each in operations():
         described = schema["paths"][each.path][each.method.lower()]
         described["security"] = [{"key": []}]
-        if each.method != "GET" and not each.path.endswith("/lookup"):
+        if changes(each.method, each.path):
             _describe_idempotency(described)
         described["x-scopes"] = [*each.scopes]
         described["responses"] = dict(sorted(described["responses"].items(), key=lambda pair: int(pair[0])))

@@ -126,6 +126,10 @@ class StateOut(Schema):
     recipients: int
 
 
+# What each operation answers that changes the state of a campaign.
+STATES = {200: StateOut, 409: ProblemOut, ERRORS: ProblemOut}
+
+
 @router.get(
     "/{int:number}/checks", response={200: ChecksOut, ERRORS: ProblemOut}, auth=READ, summary="Check a campaign"
 )
@@ -209,7 +213,7 @@ def get_test(request: KeyedRequest, number: Path[Number], test: Path[Number]) ->
 
 @router.post(
     "/{int:number}/request-approval",
-    response={200: StateOut, 409: ProblemOut, ERRORS: ProblemOut},
+    response=STATES,
     auth=SEND,
     summary="Ask for an approval",
 )
@@ -222,7 +226,7 @@ def request_campaign_approval(request: KeyedRequest, number: Path[Number]) -> St
 
 @router.post(
     "/{int:number}/release",
-    response={200: StateOut, 409: ProblemOut, ERRORS: ProblemOut},
+    response=STATES,
     auth=SEND,
     summary="Send or schedule a campaign",
 )
@@ -290,7 +294,7 @@ def _insist_on_route(organization: Organization, name: str) -> None:
 
 @router.post(
     "/{int:number}/undo",
-    response={200: StateOut, 409: ProblemOut, ERRORS: ProblemOut},
+    response=STATES,
     auth=SEND,
     summary="Take a campaign back",
 )
@@ -301,7 +305,7 @@ def undo_campaign(request: KeyedRequest, number: Path[Number]) -> StateOut:
 
 @router.post(
     "/{int:number}/pause",
-    response={200: StateOut, 409: ProblemOut, ERRORS: ProblemOut},
+    response=STATES,
     auth=SEND,
     summary="Pause a campaign",
 )
@@ -312,7 +316,7 @@ def pause_campaign(request: KeyedRequest, number: Path[Number]) -> StateOut:
 
 @router.post(
     "/{int:number}/resume",
-    response={200: StateOut, 409: ProblemOut, ERRORS: ProblemOut},
+    response=STATES,
     auth=SEND,
     summary="Resume a campaign",
 )
@@ -329,7 +333,7 @@ def resume_campaign(request: KeyedRequest, number: Path[Number]) -> StateOut:
 
 @router.post(
     "/{int:number}/cancel",
-    response={200: StateOut, 409: ProblemOut, ERRORS: ProblemOut},
+    response=STATES,
     auth=SEND,
     summary="Cancel a campaign",
 )

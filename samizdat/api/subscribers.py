@@ -17,6 +17,7 @@ from pydantic import Field, StringConstraints
 from samizdat.accounts import api_keys
 from samizdat.accounts.models import ApiKey, Organization
 from samizdat.api.donors import refuse_donors
+from samizdat.api.idempotency import HEADER
 from samizdat.api.keys import KeyAuth, KeyedRequest, insist_on_list, no_such_list, spend
 from samizdat.api.problems import ApiProblem
 from samizdat.api.reading import note_reading
@@ -214,7 +215,7 @@ def put_subscriber(request: KeyedRequest, body: UpsertIn) -> UpsertOut:
     _insist_on_fields(key.organization, body.fields, body.tags)
     wanted = WantedSubscriber(body.email, body.consent, body.fields, body.tags, body.language)
     # With an Idempotency-Key it stands in a transaction of its own, which others can't write in.
-    is_alone = "Idempotency-Key" in request.headers
+    is_alone = HEADER in request.headers
     done = None if is_alone else upsert_with_others(key.organization, body.list, wanted, by=key.by)
     outcome, number = done or _upsert_alone(key, body)
     reads = "subscribers:read" in api_keys.scopes_of(key)
