@@ -193,10 +193,9 @@ def _is_news(row: Export | PendingChange, waits: str) -> bool:
 def _told_of_event(event: Event, subject: Callable[[], str], text: Callable[[Any], str]) -> _AdminAlert:
     """subject: in the language of who reads it, with %(name)s for the organization."""
     organization: Any = event.organization
-    about = event.about
     name = named(organization)
     return _AdminAlert(
-        _of(event), organization, event.kind, about, lambda: subject() % name, lambda: text(organization)
+        _of(event), organization, event.kind, event.about, lambda: subject() % name, lambda: text(organization)
     )
 
 
