@@ -1,7 +1,7 @@
 """The subscriber whose address has a given MD5, as Mailchimp's clients name members.
 
 Whoever guesses addresses finds them by their plain hashes, so none is kept: the list is walked, and each address opened
-and hashed. 100,000 take half a second.
+and hashed. 100,000 take about 0.7 s of a core.
 """
 
 import hashlib
