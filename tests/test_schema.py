@@ -6,7 +6,7 @@ import pytest
 from django.apps import apps
 from django.db.migrations.loader import MigrationLoader
 
-from samizdat.initial_migration import InitialMigration
+from samizdat.database_migrations import InitialMigration
 
 # Readable columns of tables with a row per reader, and why each may be read by whoever copies the database.
 READER_TABLES: dict[str, dict[str, str]] = {

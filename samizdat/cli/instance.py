@@ -152,7 +152,7 @@ def _has_proof() -> bool:
 
 def migrate() -> None:
     """The tables of this version, in both databases."""
-    from samizdat import initial_migration
+    from samizdat import database_migrations
     from samizdat.publicdb import sqlite_file
 
     if place := sqlite_file.path():
@@ -160,8 +160,8 @@ def migrate() -> None:
     # The public database's app alone: without its name Django goes through the migrations of every app, which have
     # nothing to do there, and takes as long as for the house.
     if "publicdb" in bootstrap.aliases():
-        initial_migration.migrate("publicdb", "publicdb")
-    initial_migration.migrate("default")
+        database_migrations.migrate("publicdb", "publicdb")
+    database_migrations.migrate("default")
 
 
 def _found(

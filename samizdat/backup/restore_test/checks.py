@@ -94,7 +94,7 @@ def _restore(
     tell: Tell,
 ) -> dict[str, int]:
     """Rows of each table, before what has changed since comes in. Errors: TestFailed."""
-    from samizdat.initial_migration import migrate  # Loads much that a worker hardly ever needs.
+    from samizdat.database_migrations import migrate  # Loads much that a worker hardly ever needs.
 
     if path := sqlite_file.path():
         sqlite_file.make_empty(path)

@@ -6,7 +6,7 @@ import samizdat.campaigns.models
 from django.conf import settings
 from django.db import migrations, models
 
-from samizdat.initial_migration import InitialMigration
+from samizdat.database_migrations import InitialMigration
 
 
 class Migration(InitialMigration):

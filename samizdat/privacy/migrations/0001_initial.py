@@ -5,7 +5,7 @@ import samizdat.privacy.models
 from django.conf import settings
 from django.db import migrations, models
 
-from samizdat.initial_migration import InitialMigration
+from samizdat.database_migrations import InitialMigration
 
 
 class Migration(InitialMigration):

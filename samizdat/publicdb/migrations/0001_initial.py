@@ -5,7 +5,7 @@ import django.db.models.functions.text
 import django.db.models.lookups
 from django.db import migrations, models
 
-from samizdat.initial_migration import InitialMigration
+from samizdat.database_migrations import InitialMigration
 
 
 class Migration(InitialMigration):

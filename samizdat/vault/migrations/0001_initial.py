@@ -3,7 +3,7 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
-from samizdat.initial_migration import InitialMigration
+from samizdat.database_migrations import InitialMigration
 
 
 class Migration(InitialMigration):

@@ -56,7 +56,7 @@ def look(now: datetime) -> bool:
 
 
 def _make_anew(place: Path, now: datetime) -> None:
-    from samizdat.initial_migration import migrate  # Loads much that a worker hardly ever needs.
+    from samizdat.database_migrations import migrate  # Loads much that a worker hardly ever needs.
 
     with sqlite_file.instead(place):
         migrate("publicdb", "publicdb")
