@@ -8,7 +8,7 @@ from quopri import decodestring
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from samizdat.core.content.merge import MergeCondition
@@ -183,6 +183,7 @@ def test_the_short_ways_through_the_encoders_give_what_the_long_ones_give(value:
 
 
 @given(st.binary(max_size=400).filter(lambda data: b"\n" not in data and b"\r" not in data))
+@example(b"\0" * 24 + b"!\x80")  # A cut before what would go on with a character, where none began.
 def test_quoted_printable_is_undone_by_the_standard_library(data: bytes) -> None:
     assert decodestring(quoted(data)) == data
 

@@ -200,8 +200,10 @@ def _between_characters(coded: bytes, end: int) -> int:
     for _ in range(3):
         if not (coded[back : back + 1] == b"=" and b"8" <= coded[back + 1 : back + 2] <= b"B"):
             return back
+        if coded[back - 3 : back - 2] != b"=":  # No character: bytes that are no UTF-8.
+            return end
         back -= 3
-    return back if coded[back : back + 1] == b"=" else end
+    return back
 
 
 # --- headers ---
