@@ -176,7 +176,8 @@ def cluster(folder: Path) -> Iterator[tuple[str, int]]:
     # A run that was killed leaves its server behind.
     subprocess.run([*control, "-m", "immediate", "stop"], check=False, capture_output=True)
     command = [*control, "-o", settings, "-l", base / "log", "start"]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    if subprocess.run(command, check=False, stdout=subprocess.DEVNULL).returncode:
+        raise SystemExit(f"PostgreSQL does not start: {(base / 'log').read_text(errors='replace')[-2000:]}")
     try:
         process = int((base / "data" / "postmaster.pid").read_text().split()[0])
         yield f"postgresql://postgres@/postgres?host={quote(str(base))}", process

@@ -213,8 +213,14 @@ class Losses:
         self.close()
 
     def close(self) -> None:
-        """Of a server that was killed. By its file pg_ctl would wait for a process that is somebody else's by now."""
-        (self.machine.path / "postgresql" / "cluster" / "data" / "postmaster.pid").unlink(missing_ok=True)
+        """Of a server that was killed.
+
+        By its file pg_ctl would wait for a process that is somebody else's by now. Its socket, which lies in /run
+        elsewhere, doesn't outlive a machine: with its lock PostgreSQL would not start.
+        """
+        cluster = self.machine.path / "postgresql" / "cluster"
+        for left in (cluster / "data" / "postmaster.pid", *cluster.glob(".s.PGSQL.*")):
+            left.unlink(missing_ok=True)
         self.life.close()
 
     def set_up(self) -> None:
