@@ -4,8 +4,8 @@ takes until a list can be used.
 python -m bench standing_copy [--contacts 1000000] [--kills 50] [--only sqlite|postgresql]
 
 The service is the server of tests/fakes in a process of its own; it throttles, breaks off and is busy now and then. A
-run is killed (SIGKILL) at a random moment and begun again, as often as asked for; then some contacts leave. Then the
-account is closed, and lists are made of the copy.
+run is killed (SIGKILL) at a random moment and begun again, as often as asked for; then some contacts leave, and some
+are deleted there. Then the account is closed, and lists are made of the copy.
 """
 
 import argparse
@@ -38,12 +38,16 @@ with server:
     for line in sys.stdin:
         if line.startswith("close"):
             account.close()
+        deleted = 0
         if line.startswith("leave"):
             for number in range(0, each.size, max(1, each.size // 500)):
                 if each.status(number) == "subscribed":
                     account.change(each, number, status="unsubscribed")
+                elif each.status(number) == "pending":
+                    each.delete(number)
+                    deleted += 1
         # The second one complained, which is more than to be subscribed.
-        print(sum(each.status(n) == "subscribed" for n in each.numbers if n != 1), each.size, flush=True)
+        print(sum(each.status(n) == "subscribed" for n in each.numbers if n != 1), each.size, deleted, flush=True)
 """
 RUN = """
 import sys, django
@@ -72,7 +76,7 @@ def _python(code: str, *arguments: str, **options: Any) -> subprocess.Popen[str]
 def measure(data: Path, options: argparse.Namespace) -> int:
     common.open_data(data)
     from samizdat.accounts.actions import found_organization
-    from samizdat.core.account_copy import OUT
+    from samizdat.core.account_copy import DELETED, OUT, standing
     from samizdat.dbclock import now
     from samizdat.plugins import ServiceRefused
     from samizdat.portability.account_copies import actions, copying, people, restoring
@@ -90,7 +94,7 @@ def measure(data: Path, options: argparse.Namespace) -> int:
     while True:
         run = _python(RUN, str(row.pk))
         with contextlib.suppress(Exception):
-            run.wait(chance.uniform(2.0, options.contacts / 100_000 + 4.0) if kills < options.kills else None)
+            run.wait(chance.uniform(2.0, options.contacts / 100_000 + 3.0) if kills < options.kills else None)
         if run.poll() is None:
             run.kill()
             run.wait()
@@ -99,11 +103,12 @@ def measure(data: Path, options: argparse.Namespace) -> int:
             break
     copied = time.monotonic() - began
     print("leave", file=server.stdin, flush=True)
-    subscribed, size = map(int, server.stdout.readline().split())
+    subscribed, size, deleted = map(int, server.stdout.readline().split())
     copying.run(row.pk, now=now, sleep=lambda seconds: None)
     row.refresh_from_db()
     statuses = [contact for known in people.folded(row, progress_of(row)) for contact in known.values()]
     here = sum(contact.status == "subscribed" for contact in statuses)
+    gone = sum(standing(contact) == DELETED for contact in statuses)
     out = sum(contact.status in OUT for contact in statuses)
     common.say(f"{len(statuses):,} of {size:,} contacts in {copied:,.0f} s with {kills} kills; {out:,} of them are out")
     print("close", file=server.stdin, flush=True)
@@ -120,6 +125,7 @@ def measure(data: Path, options: argparse.Namespace) -> int:
         [
             common.Target("contacts lost or doubled", abs(size - len(statuses)), 0, ""),
             common.Target("subscribed that differ", abs(subscribed - here), 0, ""),
+            common.Target("deleted there and not noticed", abs(deleted - gone), 0, ""),
             common.Target("rows that did not come in", size - sum(part.counts["added"] for part in parts), 0, ""),
             common.Target("until the alarm, from the look on", alarmed, ALARM, " s"),
             common.Target("until lists can be used", usable / 60, USABLE, " min"),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from samizdat.portability.account.writer import AccountImportTotals
     from samizdat.portability.models import AccountCopy
 
-STATUSES = ("subscribed", "unsubscribed", "cleaned", "complained", "nonsubscribed", "pending", "archived")
+STATUSES = ("subscribed", "unsubscribed", "cleaned", "complained", "nonsubscribed", "pending", "archived", "deleted")
 # What is created -> as it is called here.
 KINDS = {"draft": "drafts", "sent": "sent_campaigns", "template": "templates", "image": "images"}
 COUNTS = ("added", "updated", "unchanged", "skipped", "rejected")
@@ -118,8 +118,15 @@ def copy_status(number: int | None) -> None:
     is_flag=True,
     help="List sent campaigns in the public archive. Otherwise their web versions are unlisted, by link only.",
 )
+@click.option(
+    "--keep-deleted",
+    is_flag=True,
+    help="Import contacts who were deleted at the service as they were. Otherwise they come without consent.",
+)
 @common
-def copy_restore(number: int | None, only: str, name: str | None, contacts_only: bool, listed: bool) -> None:
+def copy_restore(
+    number: int | None, only: str, name: str | None, contacts_only: bool, listed: bool, keep_deleted: bool
+) -> None:
     """Create lists from a copy and import its contacts, with status, times of consent, fields and tags. Sent campaigns
     keep their days and numbers, the others become drafts, with their images; templates become templates.
 
@@ -145,7 +152,8 @@ def copy_restore(number: int | None, only: str, name: str | None, contacts_only:
     with progress("Importing", "contacts") as shown:
         try:
             totals = restoring.restore(
-                row, only=only, to=to, people_only=contacts_only, listed=listed, now=bootstrap.now,
+                row, only=only, to=to, people_only=contacts_only, listed=listed, keep_deleted=keep_deleted,
+                now=bootstrap.now,
                 tell=lambda rows, _done, _whole: shown.show(rows, None, rows),
             )  # fmt: skip
         except CampaignError as refused:

@@ -17,6 +17,7 @@ from samizdat.core.crypto.seal import BLOB_OVERHEAD
 STATUSES = ("subscribed", "unsubscribed", "cleaned", "nonsubscribed", "pending", "archived", "complained")
 # Of these the person or their mailbox said no.
 OUT = frozenset({"unsubscribed", "cleaned", "complained"})
+DELETED = "deleted"
 # What an account is made of, in the order in which it is copied: what nobody can write again comes first. Their places
 # are stored: append only.
 SECTIONS = ("lists", "fields", "groups", "tags", "contacts", "segments", "campaigns", "templates", "files", "reports")
@@ -32,7 +33,8 @@ class Contact(Struct, frozen=True, omit_defaults=True):
 
     list: the service's id, "" where it has none. left, reason: since when they are OUT, and why. returned: when they
     agreed anew after that. fields: tag of the field -> value. tags, groups: the service's ids. permissions: id of what
-    was asked -> whether they agreed. is_partial: no more was said of them than that they are out.
+    was asked -> whether they agreed. is_partial: no more was said of them than that they are out, or whether they are
+    there. gone: when it was noticed that the service has them no longer.
     """
 
     address: str = ""
@@ -52,6 +54,7 @@ class Contact(Struct, frozen=True, omit_defaults=True):
     groups: tuple[str, ...] = ()
     permissions: dict[str, bool] = {}
     is_partial: bool = False
+    gone: str = ""
 
 
 class Item(Struct, frozen=True, omit_defaults=True):
@@ -80,6 +83,13 @@ class AccountPage(Struct, frozen=True):
     left_out: dict[str, int] = {}
 
 
+class PresentPage(Struct, frozen=True):
+    """Whom the service has, and no more of them. keys: list and address. cursor: as of AccountPage."""
+
+    keys: tuple[tuple[str, str], ...] = ()
+    cursor: str = ""
+
+
 class AccountTotals(Struct, frozen=True, omit_defaults=True):
     """What the service says that there is, asked in a few seconds. contacts: of all lists, where it tells.
 
@@ -101,6 +111,8 @@ def fold(before: Contact | None, now: Contact) -> Contact:
     An account that is being closed, a tool that writes everybody in anew, or somebody at the service may call them
     subscribed again, or archive them, which says nothing of why.
     """
+    if is_presence(now):
+        return structs.replace(before or now, gone=now.gone)
     if now.status in OUT:
         return _with_reason(before, now)
     if before is None:
@@ -110,6 +122,20 @@ def fold(before: Contact | None, now: Contact) -> Contact:
     if now.status == "subscribed" and before.left and now.opted_in > before.left:
         return structs.replace(now, left=before.left, reason=before.reason, returned=now.opted_in)
     return structs.replace(now, status=before.status, left=before.left, reason=before.reason, returned=before.returned)
+
+
+def presence(list_id: str, address: str, gone: str) -> Contact:
+    """What is written of somebody who is gone from the service, or there again."""
+    return Contact(address, list=list_id, is_partial=True, gone=gone)
+
+
+def is_presence(contact: Contact) -> bool:
+    return contact.is_partial and contact.status not in OUT
+
+
+def standing(contact: Contact) -> str:
+    """One of STATUSES, or DELETED: the service has them no longer, and may have been asked to. A no outlasts that."""
+    return DELETED if contact.gone and contact.status not in OUT else contact.status
 
 
 def _with_reason(before: Contact | None, now: Contact) -> Contact:

@@ -9,7 +9,7 @@ import json
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 from urllib.parse import parse_qs, urlsplit
 
 type Answer = tuple[int, dict[str, Any]]
@@ -17,6 +17,7 @@ type Answer = tuple[int, dict[str, Any]]
 
 class Service:
     name, key, header = "", "", ""
+    address = "email"  # as the field is called
     states: tuple[str, ...] = ()
 
     def __init__(self, size: int = 240) -> None:
@@ -34,6 +35,7 @@ class Service:
 
 class Kit(Service):
     name, key, header = "kit", "kit_0123456789abcdef0123456789abcdef", "X-Kit-Api-Key"
+    address = "email_address"
     states = ("active", "cancelled", "bounced", "complained", "inactive")
 
     def person(self, number: int) -> dict[str, Any]:
@@ -43,6 +45,9 @@ class Kit(Service):
             "created_at": "2023-02-17T11:43:55Z", "fields": {"category": "One", "total_donated": "50"},
         }  # fmt: skip
 
+    # Number -> name: of each contact whose id it divides.
+    tags: ClassVar = {1: "Readers", 7: "Volunteers", 3: "Monthly donors"}
+
     def leave(self, number: int) -> None:
         self.people[number]["state"] = "cancelled"
 
@@ -50,24 +55,35 @@ class Kit(Service):
         match path:
             case "/v4/account":
                 return 200, {"user": {"email": "clara@lantern.example"}, "account": {"id": 2, "name": "Lantern"}}
+            case "/v4/tags":
+                tags = [{"id": n, "name": name, "created_at": "2023-02-17T11:43:55Z"} for n, name in self.tags.items()]
+                return 200, {"tags": tags, "pagination": {"has_next_page": False, "end_cursor": "x"}}
             case "/v4/custom_fields":
                 keys = ("category", "total_donated")
                 fields = [{"id": n, "name": f"ck_field_{n}_{key}", "key": key, "label": key.title().replace("_", " ")}
                           for n, key in enumerate(keys)]  # fmt: skip
                 return 200, {"custom_fields": fields, "pagination": {"has_next_page": False, "end_cursor": "x"}}
             case "/v4/subscribers":
-                people = (
-                    self.people if query.get("status") == "all" else [p for p in self.people if p["state"] == "active"]
-                )
-                size, begin = min(1_000, int(query.get("per_page", 500))), int(query.get("after") or 0)
-                some = people[begin : begin + size]
-                pagination = {"has_previous_page": begin > 0, "has_next_page": begin + size < len(people),
-                              "start_cursor": str(begin), "end_cursor": str(begin + len(some)),
-                              "per_page": size}  # fmt: skip
-                if query.get("include_total_count") == "true":
-                    pagination["total_count"] = len(people)
-                return 200, {"subscribers": some, "pagination": pagination}
+                return self._some(self.people, query)
+        if path.startswith("/v4/tags/") and path.endswith("/subscribers"):
+            tag = int(path.split("/")[3])
+            tagged_at = {"tagged_at": "2023-02-17T11:43:55Z"}
+            return self._some([each | tagged_at for each in self.people if tag in self.tagged(each["id"])], query)
         return 404, {"errors": ["Not Found"]}
+
+    def tagged(self, id: int) -> list[int]:
+        return [tag for tag in self.tags if id % tag == 0]
+
+    def _some(self, everybody: list[dict[str, Any]], query: dict[str, str]) -> Answer:
+        people = everybody if query.get("status") == "all" else [p for p in everybody if p["state"] == "active"]
+        size, begin = min(1_000, int(query.get("per_page", 500))), int(query.get("after") or 0)
+        some = people[begin : begin + size]
+        pagination = {"has_previous_page": begin > 0, "has_next_page": begin + size < len(people),
+                      "start_cursor": str(begin), "end_cursor": str(begin + len(some)),
+                      "per_page": size}  # fmt: skip
+        if query.get("include_total_count") == "true":
+            pagination["total_count"] = len(people)
+        return 200, {"subscribers": some, "pagination": pagination}
 
     def refusal(self) -> Answer:
         return 401, {"errors": ["The access token is invalid"]}

@@ -113,6 +113,43 @@ def test_the_next_night_asks_only_for_what_was_changed(lantern: Any, fake: Mailc
     assert found[each.address(number).casefold()].status == "unsubscribed"
 
 
+def test_who_is_deleted_there_is_noticed_the_next_night_and_comes_without_consent(lantern: Any) -> None:
+    each = FakeList(size=3_200)
+    with MailchimpServer(FakeAccount([each])) as fake:
+        row = copied(added(lantern, fake))
+        subscribed = [number for number in each.numbers if each.status(number) == "subscribed" and number != 1]
+        archived, left = (
+            next(number for number in each.numbers if each.status(number) == status)
+            for status in ("archived", "unsubscribed")
+        )
+        for number in (subscribed[0], archived, left):
+            each.delete(number)
+        fake.account.change(each, subscribed[1], language="en")
+        copied(row, LATER)
+        assert progress_of(AccountCopy.objects.get()).people[each.id]["deleted"] == 2
+        written = progress_of(AccountCopy.objects.get()).lines["contacts"]
+        copied(row, LATER)
+        assert progress_of(AccountCopy.objects.get()).lines["contacts"] - written <= 2, "noted once"
+        (done,) = restored(row, people_only=True).people
+        assert done.counts["added"] == each.size
+    standing = {
+        number: card(subscriber_at(lantern, each.address(number)), NOW).lists[0].status
+        for number in (subscribed[0], subscribed[1], archived, left)
+    }
+    assert list(standing.values()) == ["nonsubscribed", "subscribed", "nonsubscribed", "unsubscribed"]
+
+
+def test_who_was_not_named_once_and_is_there_again_is_subscribed_as_before(lantern: Any, fake: MailchimpServer) -> None:
+    row, each = copied(added(lantern, fake)), fake.account.lists[0]
+    before = progress_of(row).people
+    there, each.there = each.there, each.there[:10]
+    copied(row, LATER)
+    assert progress_of(AccountCopy.objects.get()).people[each.id]["deleted"] > 10
+    each.there = there
+    copied(row, LATER)
+    assert progress_of(AccountCopy.objects.get()).people == before
+
+
 class Killed(BaseException):
     """As a process that is killed: nothing is tidied up."""
 

@@ -65,7 +65,7 @@ def test_nothing_about_donors_reading_and_places_is_kept(lantern: Any, kind: Any
         row = run(added(lantern, server))
     written = repr([list(pieces.contacts(row)), pieces.items(row, "fields"), pieces.items(row, "tags")]).lower()
     assert not [word for word in ("donat", "donor", "203.0.113.9", "66.6", "opens_count") if word in written]
-    assert sum(progress_of(row).left_out.values()) == 1
+    assert sum(progress_of(row).left_out.values()) == (2 if kind is Kit else 1)
 
 
 @pytest.mark.parametrize("kind", SERVICES)
@@ -79,7 +79,82 @@ def test_a_copy_becomes_a_list(lantern: Any, kind: Any) -> None:
         assert of.status == {"complained": "unsubscribed"}.get(status, status)
     named = card(subscriber_at(lantern, next(iter(statuses(row)))), NOW)
     assert named.values.get("FNAME", "") == {"brevo": "Joe", "kit": "", "mailerlite": "Dummy"}[kind.name]
-    assert named.tags == (["Volunteers"] if kind is MailerLite else [])
+    assert named.tags == {"brevo": [], "kit": ["Readers"], "mailerlite": ["Volunteers"]}[kind.name]
+
+
+@pytest.mark.parametrize("kind", SERVICES)
+def test_who_is_deleted_there_is_marked_and_comes_without_consent(lantern: Any, kind: Any) -> None:
+    with OtherServer(kind(40)) as server:
+        row = run(added(lantern, server))
+        subscribed = [at for at, status in statuses(row).items() if status == "subscribed"]
+        (gone, back), left = (
+            subscribed[:2],
+            next(at for at, status in statuses(row).items() if status == "unsubscribed"),
+        )
+        everybody = list(server.service.people)
+        server.service.people = [each for each in everybody if each[kind.address] not in (gone, back, left)]
+        row = run(row, LATER)
+        (there,) = progress_of(row).people.values()
+        assert there["deleted"] == 2, "and who left counts as somebody who left"
+        lines = progress_of(row).lines["contacts"]
+        row = run(row, LATER + timedelta(days=1))
+        assert progress_of(row).lines["contacts"] == lines, "noted once"
+        server.service.people = [each for each in everybody if each[kind.address] not in (gone, left)]
+        row = run(row, LATER + timedelta(days=2))
+        (there,) = progress_of(row).people.values()
+        assert there["deleted"] == 1
+        restoring.restore(row, now=lambda: NOW)
+    found = {at: card(subscriber_at(lantern, at), NOW).lists[0].status for at in (gone, back, left, subscribed[2])}
+    assert list(found.values()) == ["nonsubscribed", "subscribed", "unsubscribed", "subscribed"]
+
+
+def test_who_was_deleted_there_by_a_stranger_can_be_kept(lantern: Any) -> None:
+    with OtherServer(MailerLite(40)) as server:
+        row = run(added(lantern, server))
+        server.service.people = []
+        row = run(row, LATER)
+        restoring.restore(row, keep_deleted=True, now=lambda: NOW)
+    assert Counter(card(subscriber_at(lantern, at), NOW).lists[0].status for at in statuses(row)) == {
+        "subscribed": 8, "unsubscribed": 16, "cleaned": 8, "pending": 8,
+    }  # fmt: skip
+
+
+def test_a_run_that_was_broken_off_says_nothing_of_who_is_gone(lantern: Any) -> None:
+    with OtherServer(MailerLite(240)) as server:
+        row = run(added(lantern, server))
+        pages = 0
+
+        def stop() -> bool:
+            nonlocal pages
+            pages += 1
+            return pages == 4  # fields, groups, a page of contacts
+
+        with pytest.raises(copying.CopyStopped):
+            copying.run(row.pk, now=lambda: LATER, stop=stop, sleep=lambda _seconds: None)
+        row = run(row, LATER)
+    assert Counter(statuses(row).values()) == Counter(
+        {"subscribed": 48, "unsubscribed": 96, "cleaned": 48, "pending": 48}
+    )
+    assert not [known for some in people.folded(row, progress_of(row)) for known in some.values() if known.gone]
+
+
+def test_who_has_which_tag_is_asked_of_each_tag_of_kit_but_those_of_donors(lantern: Any) -> None:
+    with OtherServer(Kit(SIZE)) as server:
+        row = run(added(lantern, server))
+    names = {id: kept.item.name for id, kept in pieces.items(row, "tags").items()}
+    assert set(names.values()) == {"Readers", "Volunteers"} and progress_of(row).left_out["donor_tags"] == 1
+    tagged = Counter(names[tag] for contact in pieces.contacts(row) for tag in contact.tags)
+    assert tagged == {"Readers": SIZE, "Volunteers": sum((1_000 + number) % 7 == 0 for number in range(SIZE))}
+
+
+def test_who_is_blocklisted_at_brevo_and_on_no_list_is_never_subscribed(lantern: Any) -> None:
+    with OtherServer(Brevo(40)) as server:
+        server.service.people[3] |= {"listIds": [], "listUnsubscribed": None}
+        blocked = [each["email"] for each in server.service.people if each["emailBlacklisted"]]
+        row = run(added(lantern, server))
+        (done,) = restoring.restore(row, now=lambda: NOW).people
+    assert done.counts["added"] == 40 and server.service.people[3]["email"] in blocked
+    assert {card(subscriber_at(lantern, at), NOW).lists[0].status for at in blocked} == {"unsubscribed"}
 
 
 @pytest.mark.parametrize("kind", SERVICES)

@@ -125,6 +125,27 @@ def test_a_record_that_does_not_open_breaks_no_page(here: House, desk: Desk, fak
     assert "Ask your server admin to remove this copy" in text(desk("admin"), here)
 
 
+def test_who_was_deleted_there_is_counted_and_kept_as_they_were_only_if_asked(
+    here: House, desk: Desk, fake: MailchimpServer
+) -> None:
+    row, client, each = added(here, fake), desk("admin"), fake.account.lists[0]
+    run(row)
+    assert "was deleted at" not in text(client, here) and "were deleted at" not in text(client, here)
+    numbers = [number for number in each.numbers if each.status(number) == "subscribed" and number != 1][:12]
+    for number in numbers:
+        each.delete(number)
+    run(row)
+    assert "12 contacts were deleted at Mailchimp since they were copied" in text(client, here)
+    client.post(f"/o/{here.organization.slug}/standing-copies/{row.pk}/import")
+    importing = Import.objects.get(organization=here.organization, source="standing-copy")
+    where = f"/o/{here.organization.slug}/imports/{importing.pk}/"
+    assert "Keep 12 contacts that were deleted at Mailchimp as they were" in client.get(where).content.decode()
+    client.post(where, {f"list-{each.id}": "Court diary", "keep-deleted": "1"})
+    assert upload.run(importing.pk, now=dbclock.now).state == "finished"
+    (of,) = queries.card(queries.subscriber_at(here.organization, each.address(numbers[0])), dbclock.now()).lists
+    assert of.status == "subscribed"
+
+
 def test_only_admins_see_it(here: House, desk: Desk) -> None:
     assert desk("editor").get(f"/o/{here.organization.slug}/standing-copies/").status_code in (302, 403, 404)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
-from samizdat.core.account_copy import AccountPage, AccountTotals, Item
+from samizdat.core.account_copy import AccountPage, AccountTotals, Item, PresentPage
 from samizdat.core.private_networks import Network
 from samizdat.importers.reading import sentences
 
@@ -90,6 +90,10 @@ class Account(Protocol):
         """Part of one of the `sections`. cursor: "" for the first one. since: a time (ISO 8601); of contacts only those
         that were changed since then; "" for everybody. Errors: ServiceRefused."""
 
+    def present(self, cursor: str) -> PresentPage:
+        """Some of the contacts that it has now. Only of a service that `tells_changes`: the others name everybody in
+        their pages. Errors: ServiceRefused."""
+
     def body(self, item: Item) -> bytes:
         """The content of what has one. Errors: ServiceRefused."""
 
@@ -132,6 +136,9 @@ class BaseAccount:
         raise NotImplementedError
 
     def page(self, section: str, cursor: str, since: str) -> AccountPage:
+        raise NotImplementedError
+
+    def present(self, cursor: str) -> PresentPage:
         raise NotImplementedError
 
     def body(self, item: Item) -> bytes:

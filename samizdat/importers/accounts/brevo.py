@@ -1,15 +1,17 @@
 """Brevo's API v3, as far as an account is read by it: lists, contacts and attributes.
 
 Written from its public reference (developers.brevo.com), and tried against a server that we play ourselves. It doesn't
-tell when somebody agreed or left.
+tell when somebody agreed or left. It can be asked for contacts that were changed, but not for those who were deleted or
+taken off a list, so everybody is asked for each night.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from samizdat.core.account_copy import AccountPage, AccountTotals, Contact, Item, bounded, moment, text
 from samizdat.importers.accounts.base import (
+    AccountSettings,
     is_private_label,
     number,
     objects,
@@ -31,8 +33,13 @@ class BrevoAccount(HttpAccount):
     key_help = "In Brevo under SMTP & API, API keys."
     sections = ("lists", "fields", "contacts")
     lacks = ("unlisted", "times", "campaigns", "templates", "files", "automations", "forms")
+    tells_changes = False
     key_shape = re.compile(r"[0-9A-Za-z_-]{20,200}")
     host = "api.brevo.com"
+
+    def __init__(self, settings: AccountSettings) -> None:
+        super().__init__(settings)
+        self._ids: list[str] | None = None
 
     def headers(self) -> dict[str, str]:
         return {"api-key": self.settings.key}
@@ -54,12 +61,22 @@ class BrevoAccount(HttpAccount):
                 case "fields":
                     return self._fields()
                 case _:
-                    return self._contacts(number(cursor), since)
+                    return self._contacts(number(cursor))
         except (ValueError, TypeError):
             raise self._http.error("bad_answer", section) from None
 
     def body(self, item: Item) -> bytes:
         return b""
+
+    def _list_ids(self) -> Sequence[str]:
+        """Of all lists, asked once."""
+        if self._ids is None:
+            self._ids, cursor = [], "0"
+            while cursor:
+                page = self._lists(number(cursor))
+                self._ids += [item.id for item in page.items]
+                cursor = page.cursor
+        return self._ids
 
     def _lists(self, offset: int) -> AccountPage:
         document = self._http.get("/v3/contacts/lists", limit=LISTS, offset=offset, sort="asc")
@@ -81,20 +98,22 @@ class BrevoAccount(HttpAccount):
         )
         return AccountPage(items=items, left_out=left_out)
 
-    def _contacts(self, offset: int, since: str) -> AccountPage:
+    def _contacts(self, offset: int) -> AccountPage:
         """In the order in which they were created, so that nobody moves while we turn the pages."""
-        query = {"modifiedSince": since} if since else {}
-        documents = objects(self._http.get("/v3/contacts", limit=PAGE, offset=offset, sort="asc", **query), "contacts")
-        contacts = tuple(contact for each in documents for contact in _contacts(each))
+        documents = objects(self._http.get("/v3/contacts", limit=PAGE, offset=offset, sort="asc"), "contacts")
+        contacts = tuple(contact for each in documents for contact in _contacts(each, self._list_ids))
         return AccountPage(contacts, cursor=str(offset + PAGE - OVERLAP) if len(documents) >= PAGE else "")
 
 
-def _contacts(each: Mapping[str, Any]) -> Iterator[Contact]:
-    """One for each list that they are or were on. Who is blocklisted gets nothing from any."""
+def _contacts(each: Mapping[str, Any], list_ids: Callable[[], Sequence[str]]) -> Iterator[Contact]:
+    """One for each list that they are or were on. Who is blocklisted gets nothing from any: where they are on none,
+    their no is kept with each."""
     address = text(each.get("email"), 320).strip()
     on, left = _ids(each.get("listIds")), _ids(each.get("listUnsubscribed"))
-    for id in dict.fromkeys([*on, *left]) if address else ():
-        is_out = each.get("emailBlacklisted") is True or id in left
+    is_blocked = each.get("emailBlacklisted") is True
+    ids = [*on, *left] or (list_ids() if is_blocked else [])
+    for id in dict.fromkeys(ids) if address else ():
+        is_out = is_blocked or id in left
         yield bounded(
             Contact(
                 address,

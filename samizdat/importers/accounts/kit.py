@@ -1,16 +1,19 @@
-"""Kit's API v4, as far as an account is read by it: contacts and fields.
+"""Kit's API v4, as far as an account is read by it: contacts, fields and tags.
 
-Written from its public reference (developers.kit.com), and tried against a server that we play ourselves. It tells
-neither when somebody confirmed or left, nor who has which tag without asking for each tag: those stay out.
+Written from its public reference (developers.kit.com), and tried against a server that we play ourselves. It doesn't
+tell when somebody confirmed or left. Who has a tag is told by the tag alone, so each is asked for its contacts.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from samizdat.core.account_copy import AccountPage, AccountTotals, Contact, Item, bounded, moment, text
 from samizdat.importers.accounts.base import (
+    AccountSettings,
+    ServiceRefused,
     is_private_label,
+    is_private_tag,
     number,
     objects,
     within,
@@ -27,11 +30,16 @@ class KitAccount(HttpAccount):
     label = "Kit"
     key_example = "kit_0123…cdef"
     key_help = "In Kit under Settings, Developer, API keys (V4)."
-    sections = ("fields", "contacts")
-    lacks = ("tags", "times", "campaigns", "templates", "files", "automations", "forms")
+    sections = ("fields", "tags", "contacts")
+    lacks = ("times", "campaigns", "templates", "files", "automations", "forms")
     tells_changes = False
     key_shape = re.compile(r"[0-9A-Za-z_-]{16,200}")
     host = "api.kit.com"
+
+    def __init__(self, settings: AccountSettings) -> None:
+        super().__init__(settings)
+        # Id of a contact -> ids of their tags.
+        self._tagged: dict[str, list[str]] | None = None
 
     def headers(self) -> dict[str, str]:
         return {"X-Kit-Api-Key": self.settings.key}
@@ -47,7 +55,13 @@ class KitAccount(HttpAccount):
 
     def page(self, section: str, cursor: str, since: str) -> AccountPage:
         try:
-            return self._fields(cursor) if section == "fields" else self._contacts(cursor)
+            match section:
+                case "fields":
+                    return self._fields(cursor)
+                case "tags":
+                    return self._tags(cursor)
+                case _:
+                    return self._contacts(cursor)
         except (ValueError, TypeError):
             raise self._http.error("bad_answer", section) from None
 
@@ -71,9 +85,49 @@ class KitAccount(HttpAccount):
         first = () if cursor else (Item("fields", "FNAME", "First Name", details={"tag": "FNAME"}),)
         return AccountPage(items=(*first, *kept), cursor=further, left_out=left_out)
 
+    def _tags(self, cursor: str) -> AccountPage:
+        documents, further = self._page("/v4/tags", "tags", cursor)
+        items = [
+            Item("tags", id, text(each.get("name"), 200)) for each in documents if (id := text(each.get("id"), 40))
+        ]
+        kept = tuple(item for item in items if not is_private_tag(item.name))
+        left_out = {"donor_tags": len(items) - len(kept)} if len(items) > len(kept) else {}
+        return AccountPage(items=kept, cursor=further, left_out=left_out)
+
     def _contacts(self, cursor: str) -> AccountPage:
         documents, further = self._page("/v4/subscribers", "subscribers", cursor, status="all")
-        return AccountPage(tuple(map(_contact, filter(_has_address, documents))), cursor=further)
+        if self._tagged is None:
+            self._tagged = self._ask_who_is_tagged()
+        tagged = self._tagged
+        contacts = [
+            _contact(each, tagged.get(text(each.get("id"), 40), ())) for each in documents if _has_address(each)
+        ]
+        return AccountPage(tuple(contacts), cursor=further)
+
+    def _ask_who_is_tagged(self) -> dict[str, list[str]]:
+        tagged: dict[str, list[str]] = {}
+        for tag in self._all_tags():
+            try:
+                for id in self._with_tag(tag):
+                    tagged.setdefault(id, []).append(tag)
+            except ServiceRefused as error:
+                if error.code != "not_found":  # Deleted meanwhile.
+                    raise
+        return tagged
+
+    def _all_tags(self) -> Iterator[str]:
+        cursor, is_more = "", True
+        while is_more:
+            page = self._tags(cursor)
+            yield from (item.id for item in page.items)
+            cursor, is_more = page.cursor, bool(page.cursor)
+
+    def _with_tag(self, tag: str) -> Iterator[str]:
+        cursor, is_more = "", True
+        while is_more:
+            documents, cursor = self._page(f"/v4/tags/{tag}/subscribers", "subscribers", cursor, status="all")
+            yield from (id for each in documents if (id := text(each.get("id"), 40)))
+            is_more = bool(cursor)
 
 
 def _is_private(item: Item) -> bool:
@@ -84,7 +138,7 @@ def _has_address(each: Mapping[str, Any]) -> bool:
     return bool(text(each.get("email_address")).strip())
 
 
-def _contact(each: Mapping[str, Any]) -> Contact:
+def _contact(each: Mapping[str, Any], tags: Sequence[str]) -> Contact:
     held = each.get("fields")
     fields = {text(key, 60): text(value).strip() for key, value in (held.items() if isinstance(held, dict) else ())}
     fields["FNAME"] = text(each.get("first_name"), 200).strip()
@@ -94,5 +148,6 @@ def _contact(each: Mapping[str, Any]) -> Contact:
             STATUSES.get(text(each.get("state"), 20), "nonsubscribed"),
             signed_up=moment(each.get("created_at")),
             fields={key: value for key, value in fields.items() if value and not is_private_label(key)},
+            tags=tuple(tags),
         )
     )

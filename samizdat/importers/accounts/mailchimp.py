@@ -11,7 +11,17 @@ from typing import Any
 
 from msgspec import DecodeError, Struct, json, structs
 
-from samizdat.core.account_copy import SECTIONS, AccountPage, AccountTotals, Contact, Item, bounded, moment, text
+from samizdat.core.account_copy import (
+    SECTIONS,
+    AccountPage,
+    AccountTotals,
+    Contact,
+    Item,
+    PresentPage,
+    bounded,
+    moment,
+    text,
+)
 from samizdat.importers.accounts.base import (
     AccountSettings,
     ServiceRefused,
@@ -106,11 +116,7 @@ class MailchimpAccount(HttpAccount):
 
     def page(self, section: str, cursor: str, since: str) -> AccountPage:
         try:
-            place = json.decode(cursor, type=PagePosition) if cursor else PagePosition(first=since, since=since)
-        except DecodeError:  # Of another version.
-            place = PagePosition(first=since, since=since)
-        try:
-            return self._pages[section](place)
+            return self._pages[section](_place(cursor, since))
         except (ValueError, TypeError):
             raise self._http.error("bad_answer", section) from None
 
@@ -263,12 +269,7 @@ class MailchimpAccount(HttpAccount):
     # -- contacts --
 
     def _contacts(self, place: PagePosition) -> AccountPage:
-        """Sorted by when they were changed. Where the next page begins is told by that time and not by an offset:
-        whoever is changed meanwhile moves to the end, so with offsets somebody would be passed over for each. Those
-        with one time, as of an import, are told apart by an offset within it."""
-        if not place.list:
-            first = next(iter(self._list_ids()), "")
-            place = structs.replace(place, list=first, walk=_WALKS[0])
+        place = self._first_walk(place)
         if not place.list:
             return AccountPage()
         try:
@@ -278,20 +279,49 @@ class MailchimpAccount(HttpAccount):
                 raise
             return AccountPage(cursor=self._next_walk(place, is_last=True))
 
-    def _walk(self, place: PagePosition) -> AccountPage:
+    def present(self, cursor: str) -> PresentPage:
+        """In the same order: whoever is changed meanwhile comes once more, and nobody is passed over."""
+        place = self._first_walk(_place(cursor, ""))
+        if not place.list or place.walk == "complaints":
+            return PresentPage(cursor=self._next_walk(place) if place.list else "")
+        try:
+            members, following = self._members_at(
+                place, fields="members.email_address,members.last_changed,total_items"
+            )
+        except (ValueError, TypeError):
+            raise self._http.error("bad_answer", "members") from None
+        except ServiceRefused as error:
+            if error.code != "not_found":
+                raise
+            return PresentPage(cursor=self._next_walk(place, is_last=True))
+        addresses = [text(member.get("email_address"), 320).strip() for member in members]
+        return PresentPage(tuple((place.list, address) for address in addresses if address), following)
+
+    def _first_walk(self, place: PagePosition) -> PagePosition:
+        """Of the first list, where no page was asked for yet."""
+        if place.list:
+            return place
+        return structs.replace(place, list=next(iter(self._list_ids()), ""), walk=_WALKS[0])
+
+    def _members_at(self, place: PagePosition, **which: str) -> tuple[list[Mapping[str, Any]], str]:
+        """Sorted by when they were changed. Where the next page begins is told by that time and not by an offset:
+        whoever is changed meanwhile moves to the end, so with offsets somebody would be passed over for each. Those
+        with one time, as of an import, are told apart by an offset within it."""
         query: dict[str, str | int] = {
-            "count": PAGE, "offset": place.offset, "sort_field": "last_changed", "sort_dir": "ASC",
-            "exclude_fields": UNWANTED,
+            "count": PAGE, "offset": place.offset, "sort_field": "last_changed", "sort_dir": "ASC", **which,
         }  # fmt: skip
         query |= {"status": "archived"} if place.walk == "archived" else {}
         query |= {"since_last_changed": place.since} if place.since else {}
         document = self._get(f"/lists/{place.list}/members", **query)
         members = objects(document, "members")
+        is_last = len(members) < PAGE or place.offset > number(within(document, "total_items"))
+        return members, self._next_walk(place) if is_last else _cursor(_further(place, members))
+
+    def _walk(self, place: PagePosition) -> AccountPage:
+        members, cursor = self._members_at(place, exclude_fields=UNWANTED)
         private_fields, private_tags, private_groups = self._private_of(place.list)
         read = [_contact(member, place.list, private_fields, private_tags, private_groups) for member in members]
         contacts = tuple(contact for contact in read if contact is not None)
-        is_last = len(members) < PAGE or place.offset > number(within(document, "total_items"))
-        cursor = self._next_walk(place) if is_last else _cursor(_further(place, members))
         left_out = {"no_address": len(read) - len(contacts)} if len(read) > len(contacts) else {}
         return AccountPage(contacts, cursor=cursor, left_out=left_out)
 
@@ -329,6 +359,14 @@ class MailchimpAccount(HttpAccount):
 
 
 # -- what their documents become --------------------------------------------------------------------------------------
+
+
+def _place(cursor: str, since: str) -> PagePosition:
+    first = PagePosition(first=since, since=since)
+    try:
+        return json.decode(cursor, type=PagePosition) if cursor else first
+    except DecodeError:  # Of another version.
+        return first
 
 
 def _cursor(place: PagePosition) -> str:

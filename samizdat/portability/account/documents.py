@@ -13,13 +13,14 @@ SOURCES = (SOURCE, COPY)
 
 class FoundAudience(Struct, frozen=True):
     """`rows` and `statuses`: as the files have them, whoever is here. At the end, `import_id`: the import of its
-    subscribers."""
+    subscribers. `deleted`: of a copy, how many the service no longer has, and none of whom said no."""
 
     key: str
     list_name: str
     rows: int = 0
     statuses: dict[str, int] = {}
     import_id: int = 0
+    deleted: int = 0
 
 
 class AccountReport(Struct, frozen=True):

@@ -99,15 +99,16 @@ def start(
     basis: str,
     options: ImportOptions,
     listed: bool,
+    keep_deleted: bool = False,
     now: datetime,
     by: Person | None,
 ) -> None:
-    """What was found shall come in; the worker does it. lists: key of an audience -> name of its list. One that was
-    stopped goes on as it was begun."""
+    """What was found shall come in; the worker does it. lists: key of an audience -> name of its list. keep_deleted: as
+    of AccountRules. One that was stopped goes on as it was begun."""
     report, document = read_report(row), read_plan(row)
     if row.state == "found" and report.contents is not None:
         names = {held.key: lists.get(held.key, "").strip() or held.list_name for held in report.audiences}
-        account = replace(_rules(document), lists=names, listed=listed)
+        account = replace(_rules(document), lists=names, listed=listed, keep_deleted=keep_deleted)
         document = replace(document, basis=basis.strip()[:LONGEST_BASIS], options=options, account=account)
     elif row.state != "stopped":
         return

@@ -2,6 +2,7 @@
 a run that was killed goes on there: nothing is lost, and nothing of it is twice."""
 
 import contextlib
+import itertools
 import threading
 import time
 from collections.abc import Callable
@@ -17,12 +18,12 @@ from msgspec.structs import replace
 from samizdat import plugins
 from samizdat.audience.errors import AudienceError
 from samizdat.audience.imports import ownership
-from samizdat.core.account_copy import SECTIONS, AccountPage, Contact, Item
+from samizdat.core.account_copy import SECTIONS, AccountPage, Contact, Item, presence
 from samizdat.core.crypto.seal import SealBroken
 from samizdat.events.actions import record
 from samizdat.events.kinds import EventKind
 from samizdat.portability.account_copies import erased, people, pieces
-from samizdat.portability.account_copies.pieces import KeptItem, PieceWriter
+from samizdat.portability.account_copies.pieces import KeptItem, PieceWriter, Presence
 from samizdat.portability.account_copies.records import (
     CopyProblem,
     CopyProgress,
@@ -43,6 +44,8 @@ COPIED: EventKind = "standing_copy.copied"
 OVERLAP = timedelta(minutes=30)
 # Seconds that one request may take, and tries of it, while a run goes on; what does not pass then ends the run.
 TIMEOUT, TRIES = 120.0, 6
+# Contacts of whom is noted at once that they are gone, or there again.
+MARKS = 5_000
 
 type Clock = Callable[[], datetime]
 
@@ -155,8 +158,11 @@ class _Run:
         self._progress = progress_of(row)
         # Of the section under way: what is known of each thing.
         self._known: dict[str, KeptItem] = {}
-        # Of contacts, hashes of what was written: 100 MB for a million. Only of a service that names everybody.
-        self._here: set[int] = set()
+        # Of contacts, hash of who -> hash of what was written last: 200 MB for a million. Only of a service that names
+        # everybody.
+        self._here: dict[int, int] = {}
+        # Hashes of whom the service named, from the first page on; None where this run began further on.
+        self._seen: set[int] | None = None
         self._service = plugins.account_kinds()[settings_of(row).service]
         self._erased = erased.ErasedPeople(row.organization)
 
@@ -194,16 +200,60 @@ class _Run:
         if section not in self._service.sections:
             return
         if section == "contacts":
-            self._here = set() if self._service.tells_changes else set(map(hash, pieces.contact_lines(self._row)))
+            self._begin_contacts()
         else:
             self._known = pieces.items(self._row, section)
         while True:
             page = self._account.page(section, self._progress.cursor, self._progress.since)
             self._write(section, page)
             if not page.cursor:
-                return
+                break
+        if section == "contacts" and self._progress.finished is not None:
+            self._note_presence()
+
+    def _begin_contacts(self) -> None:
+        if not self._service.tells_changes:
+            self._here = pieces.newest_lines(self._row)
+            self._seen = None if self._progress.cursor else set()
+
+    def _note_presence(self) -> None:
+        """Who is gone from the service is told by nobody: by whom it no longer names. One who is there again is noted
+        too, as after an answer that was not whole."""
+        if self._service.tells_changes:
+            self._seen = self._ask_who_is_there()
+        seen = self._seen
+        if seen is None:  # A run that was broken off saw a part. The next one sees all.
+            return
+        at = self._now().isoformat()
+        missing: dict[int, Presence] = {}
+        back: dict[int, Presence] = {}
+        for each in pieces.presences(self._row):
+            key = hash(each.key)
+            if key not in seen:
+                missing[key] = each
+            elif each.gone:
+                back[key] = each
+            else:
+                back.pop(key, None)
+        marks = [presence(each.list, each.address, at) for each in missing.values() if not each.gone]
+        marks += [presence(each.list, each.address, "") for each in back.values()]
+        for some in itertools.batched(marks, MARKS):
+            self._put_page("contacts", AccountPage(), list(some))
+
+    def _ask_who_is_there(self) -> set[int]:
+        seen: set[int] = set()
+        cursor, is_more = "", True
+        while is_more:
+            self._look()
+            page = self._account.present(cursor)
+            seen.update(hash((list_id, address.casefold())) for list_id, address in page.keys)
+            cursor, is_more = page.cursor, bool(page.cursor)
+            self._put(self._progress)  # It is alive.
+        return seen
 
     def _write(self, section: str, page: AccountPage) -> None:
+        if self._seen is not None and section == "contacts":
+            self._seen.update(hash(_key(contact)) for contact in page.contacts)
         new = [item for item in page.items if self._is_new(item)]
         for item in new:
             if item.has_body:
@@ -216,8 +266,9 @@ class _Run:
         """Of a service that names everybody each night: those that are not here, or otherwise."""
         if self._service.tells_changes:
             return contacts
-        new = [contact for contact in contacts if hash(json.encode(contact)) not in self._here]
-        self._here.update(hash(json.encode(contact)) for contact in new)
+        lines = {hash(_key(contact)): hash(json.encode(contact)) for contact in contacts}
+        new = [contact for contact in contacts if self._here.get(key := hash(_key(contact))) != lines[key]]
+        self._here |= lines
         return new
 
     def _is_new(self, item: Item) -> bool:
@@ -293,6 +344,10 @@ class _Run:
     def _look(self) -> None:
         if self._stop():
             raise CopyStopped
+
+
+def _key(contact: Contact) -> tuple[str, str]:
+    return contact.list, contact.address.casefold()
 
 
 def _whole(progress: CopyProgress, section: str) -> int:

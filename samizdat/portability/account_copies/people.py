@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 
-from samizdat.core.account_copy import Contact, fold
+from samizdat.core.account_copy import Contact, fold, standing
 from samizdat.portability.account_copies import pieces
 from samizdat.portability.account_copies.records import CopyProgress
 from samizdat.portability.models import AccountCopy
@@ -32,9 +32,9 @@ def _is_of(part: int, parts: int, address: str) -> bool:
 
 
 def count(row: AccountCopy, progress: CopyProgress) -> dict[str, dict[str, int]]:
-    """List -> status -> how many."""
+    """List -> status, as of standing() -> how many."""
     counts: dict[str, Counter[str]] = {}
     for known in folded(row, progress):
         for contact in known.values():
-            counts.setdefault(contact.list, Counter())[contact.status] += 1
+            counts.setdefault(contact.list, Counter())[standing(contact)] += 1
     return {id: dict(statuses) for id, statuses in counts.items()}

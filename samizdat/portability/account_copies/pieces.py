@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Raw, Struct, json
 
-from samizdat.core.account_copy import SECTIONS, Contact, Item
+from samizdat.core.account_copy import OUT, SECTIONS, Contact, Item
 from samizdat.core.crypto.seal import SealBroken
 from samizdat.core.zstd import zstd
 from samizdat.portability.models import AccountCopy, AccountCopyPiece
@@ -77,7 +77,21 @@ class _Addressed(Struct):
     address: str = ""
 
 
-_addressed, _contact = json.Decoder(_Addressed), json.Decoder(Contact)
+class Presence(Struct):
+    """Of a contact, who it is, and whether the service still has them."""
+
+    list: str = ""
+    address: str = ""
+    status: str = "nonsubscribed"
+    gone: str = ""
+    is_partial: bool = False
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.list, self.address.casefold()
+
+
+_addressed, _presence, _contact = json.Decoder(_Addressed), json.Decoder(Presence), json.Decoder(Contact)
 
 
 def contacts(row: AccountCopy, wanted: Callable[[str], bool] = lambda _address: True) -> Iterator[Contact]:
@@ -92,6 +106,25 @@ def contacts(row: AccountCopy, wanted: Callable[[str], bool] = lambda _address: 
 def contact_lines(row: AccountCopy) -> Iterator[bytes]:
     """Each contact as it was written. Errors: SealBroken."""
     return (bytes(line) for _number, lines in _values(row, "contacts", Raw) for line in lines)
+
+
+def presences(row: AccountCopy) -> Iterator[Presence]:
+    """Of each contact, in the order in which they were copied. That somebody complained says nothing of it. Errors:
+    SealBroken."""
+    for _number, some in _values(row, "contacts", Presence):
+        for each in some:
+            if not (each.is_partial and each.status in OUT):
+                yield each
+
+
+def newest_lines(row: AccountCopy) -> dict[int, int]:
+    """Hash of a contact's key -> hash of what was written of them last. Errors: SealBroken."""
+    newest = {}
+    for line in contact_lines(row):
+        each = _presence.decode(line)
+        if not each.is_partial:
+            newest[hash(each.key)] = hash(line)
+    return newest
 
 
 def numbered_contacts(row: AccountCopy) -> Iterator[tuple[int, list[Contact]]]:

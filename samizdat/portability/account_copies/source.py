@@ -15,7 +15,7 @@ from samizdat.accounts.models import Person
 from samizdat.audience import tags_and_fields
 from samizdat.audience.imports.documents import NO_OPTIONS, ImportOptions
 from samizdat.audience.imports.inspect import HeldUpload
-from samizdat.core.account_copy import OUT, Contact, Item
+from samizdat.core.account_copy import DELETED, OUT, Contact, Item, standing
 from samizdat.core.account_export import (
     LONGEST_NAME,
     LONGEST_URL,
@@ -39,7 +39,8 @@ from samizdat.portability.models import AccountCopy
 from samizdat.vault import keyring
 
 # How a contact stands there -> how they come in. Who is archived may not be written to there, and nobody says why.
-_STATUS = {"archived": "nonsubscribed"}
+# Nor of who was deleted, who may have asked for it.
+_STATUS = {"archived": "nonsubscribed", DELETED: "nonsubscribed"}
 _WORDS = ("subscribed", "unsubscribed", "cleaned", "nonsubscribed", "pending", "complained")
 # Labels of the columns that are not the account's own.
 _ADDRESS, _TIMES = "email", ("signed up", "confirmed", "left", "changed")
@@ -61,14 +62,22 @@ _TOTALS = {
 
 
 class CopiedAccount:
-    """An AccountSource. names: id of a list of the account -> name of its list here; of those lists alone."""
+    """An AccountSource. names: id of a list of the account -> name of its list here; of those lists alone.
+    keep_deleted: who was deleted there comes in as they were."""
 
-    def __init__(self, row: AccountCopy, names: Mapping[str, str], options: ImportOptions = NO_OPTIONS) -> None:
+    def __init__(
+        self,
+        row: AccountCopy,
+        names: Mapping[str, str],
+        options: ImportOptions = NO_OPTIONS,
+        *,
+        keep_deleted: bool = False,
+    ) -> None:
         settings = settings_of(row)
         self.service, self.left = settings.label, list[tuple[str, str]]()
         self.basis = _("Copied from the account at %(service)s.") % {"service": settings.label}
         self._row, self._names, self._options, self._kind = row, names, options, settings.service
-        self._tables = _Tables(row, names)
+        self._tables, self._keeps_deleted = _Tables(row, names, keep_deleted), keep_deleted
 
     # -- subscribers --
 
@@ -80,7 +89,8 @@ class CopiedAccount:
                 contacts = [contact for (list_id, _address), contact in known.items() if list_id == id]
                 if contacts:
                     held, plan = self._tables.of(id, name, contacts, self._kind)
-                    key = f"{self._kind} {self._row.pk} {id} {number} {progress.pieces}"
+                    kept = " deleted" if self._keeps_deleted else ""
+                    key = f"{self._kind} {self._row.pk} {id} {number} {progress.pieces}{kept}"
                     yield PeoplePart(key, id, name, held, self._kind, self._options, plan)
 
     def note(self, totals: AccountImportTotals, now: datetime, by: Person | None) -> None:
@@ -253,7 +263,8 @@ def _document(content: bytes) -> Mapping[str, Any]:
 class _Tables:
     """Contacts of a copy as files of ours, with plans that say what each column is."""
 
-    def __init__(self, row: AccountCopy, lists: Collection[str]) -> None:
+    def __init__(self, row: AccountCopy, lists: Collection[str], keep_deleted: bool) -> None:
+        self._keeps_deleted = keep_deleted
         self._tag_names = {id: kept.item.name for id, kept in pieces.items(row, "tags").items()}
         self._groups = {id: kept.item for id, kept in pieces.items(row, "groups").items()}
         self._fields: dict[str, list[tuple[str, str, str]]] = {}
@@ -262,7 +273,8 @@ class _Tables:
     def of(self, id: str, name: str, contacts: Sequence[Contact], source: str) -> tuple[HeldUpload, ImportPlan]:
         table = _Table(self._fields.get(id, []), self._categories(id))
         for contact in contacts:
-            table.add(contact, self._tags_of(contact), self._groups_of(contact))
+            status = contact.status if self._keeps_deleted else standing(contact)
+            table.add(contact, status, self._tags_of(contact), self._groups_of(contact))
         held = HeldUpload(name, table.content)
         return held, table.plan(source, held)
 
@@ -314,13 +326,13 @@ class _Table:
         ]
         self._writer.writerow([label for label, _target in self._targets])
 
-    def add(self, contact: Contact, tags: Sequence[str], groups: Mapping[str, Sequence[str]]) -> None:
+    def add(self, contact: Contact, status: str, tags: Sequence[str], groups: Mapping[str, Sequence[str]]) -> None:
         self.rows += 1
         is_out = contact.status in OUT
         self._writer.writerow(
             [
                 contact.address,
-                _STATUS.get(contact.status, contact.status),
+                _STATUS.get(status, status),
                 contact.signed_up,
                 contact.returned or contact.opted_in,
                 contact.left if is_out else "",

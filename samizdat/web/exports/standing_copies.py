@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as lazy
 
 from samizdat import plugins
 from samizdat.accounts.models import Organization
+from samizdat.core.account_copy import DELETED
 from samizdat.core.crypto.seal import SealError
 from samizdat.portability.account_copies import pieces
 from samizdat.portability.account_copies.records import CopyProgress, CopySettings, copies_of, opened
@@ -65,7 +66,7 @@ class Comparison:
 class AccountCopyView:
     """state, word: how it is. problem: what the service answered instead; refused: since when it does. lacks: what is
     never copied; left_out: what stayed out, and how much of it. asked: when the service said how much there is.
-    has_contacts: something can be imported."""
+    has_contacts: something can be imported. deleted: contacts whom the service no longer has."""
 
     number: int
     account: str
@@ -81,6 +82,7 @@ class AccountCopyView:
     asked: datetime | None = None
     is_broken: bool = False
     has_contacts: bool = False
+    deleted: int = 0
 
 
 def refused(organization: Organization) -> list[CopySettings]:
@@ -119,6 +121,7 @@ def _opened(row: AccountCopy, settings: CopySettings, progress: CopyProgress, no
         tuple((str(LEFT_OUT.get(code, code)), many) for code, many in progress.left_out.items() if many),
         progress.began or row.created,
         has_contacts=bool(progress.lines.get("contacts")),
+        deleted=sum(statuses.get(DELETED, 0) for statuses in progress.people.values()),
     )
 
 

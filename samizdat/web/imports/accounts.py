@@ -34,6 +34,7 @@ def page(request: DeskRequest, row: Import, *, is_refused: bool = False) -> Http
     if row.state == "found" and report.contents is not None:
         facts |= _found(report, request.POST) | typed_appeals(request)
         facts |= {"basis": request.POST.get("basis", ""), "listed": "listed" in request.POST}
+        facts |= {"keep_deleted": "keep-deleted" in request.POST}
         return render(request, "web/imports/account_found.html", facts, status=422 if is_refused else 200)
     return render(request, "web/imports/account_result.html", facts | _result(row, report))
 
@@ -50,6 +51,7 @@ def decide(request: DeskRequest, row: Import) -> HttpResponse:
             basis=request.POST.get("basis", ""),
             options=imports.options_of((), appeals=appeals(request)),
             listed="listed" in request.POST,
+            keep_deleted="keep-deleted" in request.POST,
             now=timezone.now(),
             by=request.person,
         )
@@ -96,6 +98,7 @@ def _found(report: AccountReport, typed: Mapping[str, str]) -> dict[str, object]
         "also": _also({"draft": contents.drafts, "sent": contents.sent, "template": contents.templates,
                        "image": contents.images}),
         "left": _left(report),
+        "deleted": sum(held.deleted for held in report.audiences),
     }  # fmt: skip
 
 

@@ -608,7 +608,8 @@ def _account_text(organization: Organization) -> str:
     )
     last = _(
         "If none of you deleted the API key, sign in there now and download what you can. What was copied until now "
-        "is here. Ask your server admin to run: samizdat standing-copy restore"
+        "is here, and becomes lists within minutes: open Import and export, Standing copies, and press “Create lists "
+        "from this copy”. Or ask your server admin to run: samizdat standing-copy restore"
     )
     return "\n\n".join([first % named(organization), last]) + "\n"
 
