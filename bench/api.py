@@ -46,6 +46,7 @@ def measure(data: Path, options: argparse.Namespace) -> int:
 
     password = data.with_name("password")
     password.write_text("a long password that nobody uses")
+    password.chmod(0o600)
     run("init", "--organization", "Lantern", "--admin", "ada@lantern.example", "--password-file", str(password))
     run("list", "new", "Letter")
     scopes = ["--scope", "subscribers:read", "--scope", "subscribers:write"]

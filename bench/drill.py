@@ -198,6 +198,7 @@ def links_that_fail(a: Server, b: Server) -> int:
 
 def set_up(a: Server, place: Path, subscribers: int) -> None:
     (a.folder / "password").write_text("four unrelated words here")
+    (a.folder / "password").chmod(0o600)
     words = ("--organization", "Northern Lantern", "--admin", "clara@lantern.example")
     a.say("init", *words, "--password-file", str(a.folder / "password"), "--url", "https://news.lantern.example")
     a.say("organization", "set", "--postal-address", "1 Quay")

@@ -45,6 +45,7 @@ def measure(data: Path, options: argparse.Namespace) -> int:
     command = [sys.executable, "-P", "-m", "samizdat.cli"]
     password = data.with_name("password")
     password.write_text("a long password that nobody uses")
+    password.chmod(0o600)
     words = ["--organization", "Northern Lantern", "--admin", "ada@lantern.example", "--password-file", str(password)]
     subprocess.run([*command, "init", *words], env=environment, check=True, stdout=subprocess.DEVNULL)
     starts = []

@@ -284,6 +284,7 @@ def served(folder: Path, prepare: str = MAKE, before: Callable[[], object] = lam
     site.out.mkdir()
     os.environ |= {"SAMIZDAT_DATA": str(folder / "house"), "OUT": str(site.out), "SAMIZDAT_CONFIRMATIONS": "1000000"}
     (folder / "password").write_text("a lamp in the north")
+    (folder / "password").chmod(0o600)
     words = ["--organization", "Lantern", "--admin", "clara@lantern.example", "--json"]
     more = ["--password-file", str(folder / "password"), "--url", f"http://127.0.0.1:{site.ports[1]}"]
     command = [sys.executable, "-m", "samizdat.cli"]

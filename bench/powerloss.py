@@ -227,6 +227,7 @@ class Losses:
         say = self.house.say
         password, people, letter = (self.root / name for name in ("password", "people.csv", "letter.md"))
         password.write_text("four unrelated words here")
+        password.chmod(0o600)
         words = ("--organization", "Northern Lantern", "--admin", "clara@lantern.example")
         say("init", *words, "--password-file", str(password), "--url", "http://127.0.0.1:1")
         say("organization", "set", "--postal-address", "1 Quay")

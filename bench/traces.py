@@ -183,6 +183,7 @@ class Life:
         say, elsewhere = self.server.say, self.volume.path.parent
         password = elsewhere / "password"
         password.write_text("four unrelated words here")
+        password.chmod(0o600)
         words = ("--organization", "Northern Lantern", "--admin", f"{LOCAL}.admin@{DOMAIN}.example")
         say("init", *words, "--password-file", str(password), "--url", "http://127.0.0.1:1")
         mail = ("--return-address", OUR_BOUNCES, "--unsubscribe-mailbox", OUR_MAILBOX)

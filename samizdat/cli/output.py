@@ -8,6 +8,7 @@ import functools
 import json
 import os
 import re
+import stat
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -176,8 +177,11 @@ def fail(
 
 
 def first_line(file: str) -> str:
-    """A password out of its file. Failed when there is none in it."""
-    lines = Path(file).read_text("utf-8-sig").splitlines()
+    """A password out of its file. Failed when there is none in it, and when everybody may read it."""
+    with Path(file).open(encoding="utf-8-sig") as opened:
+        mode, lines = os.fstat(opened.fileno()).st_mode, opened.read().splitlines()
+    if stat.S_ISREG(mode) and mode & stat.S_IRWXO:  # A pipe or a terminal is nobody else's.
+        raise CommandFailed(f"Others may read the file {file}. Run: chmod 600 {file}", "open_file")
     if not lines or not lines[0]:
         raise CommandFailed(f"The first line of {file} has no password. Write it there and try again.", "no_password")
     return lines[0]

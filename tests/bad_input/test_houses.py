@@ -326,6 +326,7 @@ WRONG = {
 def test_an_init_that_is_refused_leaves_nothing_behind(empty_house: House, words: dict[str, str], says: str) -> None:
     for name, text in (("password", PASSWORD), ("short", "short"), ("empty", "")):
         (empty_house.folder / name).write_text(text)
+        (empty_house.folder / name).chmod(0o600)
     told = [word for pair in (INIT | words).items() for word in pair]
     one_sentence(empty_house("init", *told), says)
     assert not empty_house.key.exists()
@@ -336,6 +337,7 @@ def test_the_same_init_works_once_the_cause_is_gone_and_speaks_of_the_key(empty_
     told = [word for pair in INIT.items() for word in pair]
     one_sentence(empty_house("init", *told), "password")
     (empty_house.folder / "password").write_text(PASSWORD)
+    (empty_house.folder / "password").chmod(0o600)
     # The one time that tables are made in a process that begins at nothing; every other house of the tests is a copy.
     done = empty_house.cold("-m", "samizdat.cli", "init", *told)
     assert (done.returncode, done.stderr.count("Traceback")) == (0, 0), done.stderr

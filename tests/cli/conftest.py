@@ -121,6 +121,7 @@ def _mould() -> House:
         house = House(folder, "")
         moulds.files_into(house.data)
     (folder / "password").write_text(PASSWORD)
+    (folder / "password").chmod(0o600)
     words = ("--organization", "Northern Lantern", "--admin", "clara@lantern.example", "--password-file", "password")
     command = ["-c", INIT, "init", *words, "--url", "https://lantern.example", "--json"]
     done = warm.run(command, cwd=folder, env=house.environment)

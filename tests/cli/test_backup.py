@@ -298,6 +298,7 @@ def test_with_a_passphrase_of_odd_characters_a_backup_is_restored_however_it_is_
 ) -> None:
     passphrase = "Дом у реки № 12 – é ß 🔥 حبر"
     (tmp_path / "typed").write_text(passphrase)
+    (tmp_path / "typed").chmod(0o600)
     (tmp_path / "elsewhere").write_text(unicodedata.normalize("NFD", f" {passphrase} ") + "\r\n")
     (tmp_path / "wrong").write_text(passphrase.replace("é", "e"))
     for name in ("typed", "elsewhere", "wrong"):

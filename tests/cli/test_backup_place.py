@@ -20,6 +20,7 @@ def test_a_password_is_the_first_line_and_a_private_key_is_all_of_its_file(
     opened: list[tuple[str, str]] = []
     monkeypatch.setattr(plugins, "open_place", lambda url, given: opened.append((url, given)))
     (tmp_path / "password").write_text(text)
+    (tmp_path / "password").chmod(0o600)
     backup_place.opened("sftp://ada@b.example/backups", str(tmp_path / "password"))
     assert opened == [("sftp://ada@b.example/backups", secret)]
 

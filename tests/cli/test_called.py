@@ -28,6 +28,7 @@ def test_an_invitation_leads_to_where_the_desk_is_served(here: House) -> None:
 def test_the_only_admin_gets_a_new_password_on_the_machine(here: House) -> None:
     email = here.say("person", "ls")["people"][0]["email"]
     (here.folder / "new").write_text(PASSWORD + " anew\n")
+    (here.folder / "new").chmod(0o600)
     told = here("person", "password", email, "--password-file", "new")
     assert told.code == 0
     assert "was signed out everywhere" in told.out

@@ -206,6 +206,7 @@ def test_a_route_is_edited_and_what_is_not_named_stays(house: House) -> None:
     refused = house("route", "edit", "cable", "--url", "smtp://ada@other.example")
     assert refused.code == 1 and "Enter the one for other.example" in refused.err
     (house.folder / "new-password").write_text("fresh\n")
+    (house.folder / "new-password").chmod(0o600)
     given = ("--url", "smtp://ada@other.example", "--password-file", str(house.folder / "new-password"))
     assert set(house.say("route", "edit", "cable", *given)["changed"]) == {"url", "password"}
     house.say("route", "rm", "cable")

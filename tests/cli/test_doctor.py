@@ -41,7 +41,7 @@ def test_a_new_house_is_well_and_the_database_says_what_it_is(house: House) -> N
     found = signs(house, 0)
     assert ("PostgreSQL" if ON_POSTGRESQL else "SQLite") in found["database"][0]["sentence"]
     assert {sign["state"] for sign in found["key file"]} == {"good"}
-    assert found["publicdb"][0]["state"] == "good"
+    assert found["public database"][0]["state"] == "good"
     (spelling,) = found["spelling"]
     assert spelling["state"] == "good" or "apt-get install hunspell" in spelling["sentence"]
     assert "Start `samizdat serve`" in found["scheduled jobs"][0]["sentence"]
@@ -181,6 +181,7 @@ def test_two_organizations_with_one_host_are_red_with_what_to_do(house: House) -
 def test_a_mailbox_that_is_not_read_is_named_with_what_to_do(house: House) -> None:
     subject = "Northern Lantern, mailbox bounces"
     (house.folder / "password").write_text("secret\n")
+    (house.folder / "password").chmod(0o600)
     url = "imaps://bounces%40lantern.example@127.0.0.1:1/"
     password, whose = str(house.folder / "password"), "northern-lantern"
     house("mail", "add", "bounces", url, "--password-file", password, "--delete", "--organization", whose)
@@ -215,6 +216,7 @@ def test_bounces_that_wait_for_a_decision_are_named(house: House) -> None:
 def _password(house: House) -> Path:
     path = house.folder / "password"
     path.write_text("correct horse battery staple\n")
+    path.chmod(0o600)
     return path
 
 

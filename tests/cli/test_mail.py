@@ -45,6 +45,7 @@ def test_a_mailbox_is_changed_and_stays(house: House, tmp_path: Path) -> None:
     house.init()
     password = tmp_path / "password"
     password.write_text("a new one\n")
+    password.chmod(0o600)
     here = f"localhost:{free_port()}"
     house("mail", "add", "bounces", f"imaps://back:secret@{here}/INBOX", "--delete")
     changed = house("mail", "edit", "bounces", "--move", "Read", "--password-file", str(password), "--name", "back")

@@ -138,6 +138,7 @@ def test_files_and_mailboxes_by_imap_are_one_proposal(
     """Whoever left in one is not subscribed by the other."""
     certificates, secret = Certificates(tmp_path), tmp_path / "password"
     secret.write_text("secret\n")
+    secret.chmod(0o600)
     folders = {"INBOX": [emails.mailchimp(VERA), emails.left(ADA)], "Spam": [emails.complaint(BACK)]}
     with FakeImapServer(certificates.issued("localhost"), folders) as server:
         url = f"imaps://ada%40old.example@localhost:{server.port}/?ca={certificates.ca}"

@@ -4,7 +4,9 @@ import ast
 import io
 import json
 import logging
+import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -49,6 +51,28 @@ def test_a_name_moves_no_cursor_and_gets_no_line_of_its_own(
     assert _harmless(shown, lines)
     assert "[U+001B]" in shown
     assert "[U+202E]" in shown
+
+
+@pytest.mark.usefixtures("context")
+@pytest.mark.parametrize("mode", [0o604, 0o644, 0o602])
+def test_a_password_in_a_file_that_others_may_read_or_replace_is_refused(mode: int, tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text("a lamp\n")
+    file.chmod(mode)
+    with pytest.raises(output.CommandFailed, match=f"Others may read the file {file}. Run: chmod 600"):
+        output.first_line(str(file))
+    file.chmod(0o600)
+    assert output.first_line(str(file)) == "a lamp"
+
+
+def test_a_password_may_come_through_a_pipe(tmp_path: Path) -> None:
+    """As bash gives it: --password-file <(pass show relay)."""
+    os.mkfifo(tmp_path / "pipe", 0o666)
+    (tmp_path / "pipe").chmod(0o666)
+    writer = threading.Thread(target=(tmp_path / "pipe").write_text, args=("a lamp\n",))
+    writer.start()
+    assert output.first_line(str(tmp_path / "pipe")) == "a lamp"
+    writer.join()
 
 
 @pytest.mark.usefixtures("context")

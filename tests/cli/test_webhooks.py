@@ -10,6 +10,7 @@ def test_a_webhook_is_set_up_shown_and_removed(house: House) -> None:
     assert (first["provider"], first["has_secret"], first["last_delivery"]) == ("mailgun", False, None)
     secret = house.folder / "secret"
     secret.write_text("the key\n")
+    secret.chmod(0o600)
     again = house.say("route", "webhook", "main", "--secret-file", str(secret))
     assert again["has_secret"] and again["address"] == first["address"]
     shown = house("route", "webhook", "main").out

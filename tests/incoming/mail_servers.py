@@ -317,6 +317,7 @@ class Installation:
     def file(self, name: str, text: str) -> str:
         path = self.folder / name
         path.write_text(text)
+        path.chmod(0o600)
         shutil.chown(path, USER, GROUP)
         return str(path)
 
