@@ -202,36 +202,43 @@ def confirm(question: str, document: Mapping[str, object] | None = None) -> None
         raise CommandFailed("Nothing was changed.", "not_confirmed")
 
 
+# Seconds between two lines where no terminal is: enough to see that it goes on, and little in the mail of cron.
+LINE_EVERY = 10.0
+
+
 class ProgressLine:
-    """One line on standard error: done, whole, rows a second, time left. Silent when nobody looks."""
+    """One line on standard error: done, whole, rows a second, time left. Without a terminal, as in a pipe or by cron, a
+    line each LINE_EVERY seconds, so that what is quick says nothing. Silent with --json."""
 
     def __init__(self, label: str, unit: str) -> None:
         self._label, self._unit = one_line(label), unit
         self._started = self._shown = time.monotonic()
         self._first: float | None = None
-        self.on = sys.stderr.isatty() and not settings().json
+        self.is_terminal, self.on = sys.stderr.isatty(), not settings().json
 
     def show(self, done: float, whole: float | None, count: int) -> None:
         """done and whole in any one measure (bytes, messages); count is what is shown per second."""
         now = time.monotonic()
-        if not self.on or (now - self._shown < 0.2 and (whole is None or done < whole)):
-            return
-        self._shown = now
         if self._first is None:
             self._first = done
+        if not self.on or not self._is_due(now - self._shown, whole is not None and done >= whole):
+            return
+        self._shown = now
         seconds = max(now - self._started, 0.001)
         fresh = done - self._first
         left = f", {seconds * (whole - done) / fresh:.0f} s left" if whole and fresh > 0 else ""
         share = f"{100 * done / whole:3.0f} %  " if whole else ""
-        print(
-            f"\r{self._label}: {share}{count:,} {self._unit}, {count / seconds:,.0f} a second{left}   ",
-            end="",
-            file=sys.stderr,
-            flush=True,
-        )
+        line = f"{self._label}: {share}{count:,} {self._unit}, {count / seconds:,.0f} a second{left}"
+        if self.is_terminal:
+            print(f"\r{line}   ", end="", file=sys.stderr, flush=True)
+        else:
+            print(line, file=sys.stderr, flush=True)
+
+    def _is_due(self, since: float, ends: bool) -> bool:
+        return since >= 0.2 or ends if self.is_terminal else since >= LINE_EVERY
 
     def end(self) -> None:
-        if self.on:
+        if self.on and self.is_terminal:
             print("\r" + " " * 78 + "\r", end="", file=sys.stderr, flush=True)
 
 

@@ -75,6 +75,25 @@ def test_a_password_may_come_through_a_pipe(tmp_path: Path) -> None:
     writer.join()
 
 
+def test_what_takes_long_says_a_line_each_ten_seconds_where_no_terminal_is(
+    context: output.OutputSettings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(output.time, "monotonic", lambda: now)
+    with output.progress("Backing up") as shown:
+        for now in (1.0, 9.0, 10.0, 12.0, 19.9, 20.0):
+            shown.show(now * 100, 4000, int(now * 100))
+    assert capsys.readouterr().err.splitlines() == [
+        "Backing up:  25 %  1,000 rows, 100 a second, 33 s left",
+        "Backing up:  50 %  2,000 rows, 100 a second, 21 s left",
+    ]
+    context.json, now = True, 0.0
+    with output.progress("Backing up") as shown:
+        now = 60.0
+        shown.show(1, 2, 1)
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.usefixtures("context")
 def test_an_error_that_quotes_somebody_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(click.exceptions.Exit):
