@@ -54,7 +54,7 @@ def release(dry_run: bool) -> None:
     if not fenced:
         say({**document, "fenced": False, "released": False}, "Sending isn't on hold.", *_copies(standing))
         return
-    lines = [*_lines(changed, campaigns), *_missing(gone), *_copies(standing)]
+    lines = [_why(changed, standing), *_campaigns(campaigns), *_missing(gone), *_copies(standing)]
     if dry_run:
         say({**document, "fenced": True, "released": False}, *lines, "Allow sending: samizdat release")
         return
@@ -84,17 +84,23 @@ def _document(organization: "Organization", row: dict[str, Any]) -> dict[str, ob
     return {"organization": organization.slug, **row, **times}
 
 
-def _lines(changed: list[str], campaigns: list[dict[str, object]]) -> list[str]:
-    first = f"This isn't where it last ran: {differences(changed)}." if changed else ""
-    lines = [first or "Sending is on hold: this looks like a copy."]
+def _why(changed: list[str], standing: "EpochStanding") -> str:
+    if changed:
+        return f"This isn't where it last ran: {differences(changed)}."
+    if standing.rival is not None:  # This may well be the original. Which one took over is said below.
+        return "Sending is on hold: another copy of this installation may send."
+    return "Sending is on hold: this looks like a copy."
+
+
+def _campaigns(campaigns: list[dict[str, object]]) -> list[str]:
     if not campaigns:
-        return [*lines, _last(campaigns)]
+        return [_last(campaigns)]
     heading = ("campaign", "organization", "state", "waiting", "accepted", "time")
     rows = [
         (str(row["id"]), row["organization"], row["state"], row["waiting"], row["accepted"], _since(row))
         for row in campaigns
     ]
-    return [*lines, *table(heading, rows), _last(campaigns)]
+    return [*table(heading, rows), _last(campaigns)]
 
 
 def _missing(gone: "Missing | None") -> list[str]:

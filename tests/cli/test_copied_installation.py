@@ -1,10 +1,23 @@
 """A copied installation on the command line: what it would send, and that only a plain yes lets it."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.cli.conftest import House
 
 FENCED = "from samizdat.accounts.models import Organization; Organization.objects.update(sending_locked={})"
+
+# What a copy writes to the places that is released while we have stopped.
+TAKE_OVER = """
+from samizdat import dbclock, plugins
+from samizdat.core.backup import epoch
+from samizdat.delivery import backup_places, epochs
+now = dbclock.now()
+rival = epochs.standing(now).own.next(b"somebody", now)
+for each in backup_places.all_places():
+    plugins.open_place(each.details.url, "").write(rival.name, epoch.written(rival, epochs._key()))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -50,3 +63,14 @@ def test_a_campaign_that_waits_for_its_day_is_not_said_to_be_under_way_since_the
     assert "due 2099-01-01" in told and "since 20" in told and "since 2099" not in told
     assert "Allow sending: ./run release" in told
     assert "./run release" in copy("doctor", SAMIZDAT_COMMAND="./run").out
+
+
+def test_the_original_is_not_called_a_copy_after_a_copy_took_over(copy: House, tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    copy.say("backup", "place", "add", str(tmp_path / "disk"))
+    copy.django(TAKE_OVER)
+    told = copy("release", "--dry-run").out
+    assert "another copy of this installation may send" in told and "looks like a copy" not in told
+    assert "Another copy of this installation took over on" in told
+    copy.say("release", "--yes")
+    copy.django(FENCED.format(True))
