@@ -31,6 +31,8 @@ pytestmark = pytest.mark.kill
 PEOPLE = 700
 # Seconds: what was sent so long before the end may be sent once more.
 DOUBTFUL = 10.0
+# Host names of the lost server, in links of what it sent, and of the new one.
+OWN, OTHER = "news.lantern.example", "elsewhere.example"
 
 # From one database to the other and back, where there are two.
 WAYS = {"sqlite": [("sqlite", "sqlite")], "postgresql": [("sqlite", "postgresql"), ("postgresql", "sqlite")]}
@@ -60,14 +62,19 @@ class Host:
         until(lambda: self.ask("/robots.txt", "localhost") == 200)
 
     def ask(self, path: str, host: str) -> int:
+        return self.answer("GET", path, host)[0]
+
+    def answer(self, method: str, path: str, host: str, body: str = "") -> tuple[int, str, str]:
+        """Status, Location and text of a public page; status 0: nobody answers."""
         assert self.process is not None
         assert self.process.poll() is None, (self.house.folder / "streams.txt").read_text()
         public = HTTPConnection("127.0.0.1", self.ports[1], timeout=60)
         try:
-            public.request("GET", path, headers={"Host": host})
-            return public.getresponse().status
+            public.request(method, path, body, {"Host": host, "Content-Type": "application/x-www-form-urlencoded"})
+            answer = public.getresponse()
+            return answer.status, answer.headers.get("Location", ""), answer.read().decode()
         except OSError:
-            return 0
+            return 0, "", ""
         finally:
             public.close()
 
@@ -118,6 +125,11 @@ def recipients(host: Host) -> list[str]:
     return [caught.recipient for caught in host.relay.messages if caught.recipient.startswith("reader")]
 
 
+def settled(host: Host, at: float) -> int:
+    """How many of the first emails are sent by nobody else if it's lost then. at: by the monotonic clock."""
+    return max((count for noted, count in host.counts if noted < at - DOUBTFUL), default=0)
+
+
 def tail_files(place: Path) -> int:
     names = [path.relative_to(place).as_posix() for path in place.rglob("*.age")]
     return sum(layout.tail_name(name) is not None for name in names)
@@ -127,8 +139,9 @@ def set_up(host: Host, place: Path) -> list[str]:
     """Northern Lantern with a list, a relay and a backup place; its subscribers."""
     house = host.house
     (house.folder / "password").write_text("four unrelated words here")
+    (house.folder / "password").chmod(0o600)
     words = ("--organization", "Northern Lantern", "--admin", "clara@lantern.example", "--password-file", "password")
-    house.say("init", *words, "--url", "https://news.lantern.example")
+    house.say("init", *words, "--url", f"https://{OWN}")
     house.say("organization", "set", "--postal-address", "1 Quay")
     house.say("list", "new", "Letter")
     people = [f"reader{number}@post.example" for number in range(PEOPLE)]
@@ -169,16 +182,17 @@ def test_what_a_lost_server_had_not_sent_is_sent_elsewhere_and_once(
     until(lambda: a.note() and len(a.relay.messages) > 100)
     a.relay.latency = 0.5
     left = leave_before_it_comes(a, people, place)
+    until(lambda: a.note() and settled(a, time.monotonic()) > 100)
     a.kill()
     lost = time.monotonic()
     by_a = recipients(a)
     assert left and left.isdisjoint(by_a) and len(by_a) < PEOPLE - len(left)
-    link = next(path for caught in a.relay.messages for path in links_of(caught.content))
+    reader, link = next((caught.recipient, path) for caught in a.relay.messages for path in links_of(caught.content))
 
     b = hosts("b", theirs)
     restored = b.house.say("restore", str(place), "--key-file", str(a.house.key))
     assert restored["tail_files"] and not restored["tail_broken"]
-    b.house.say("organization", "set", "--url", "https://elsewhere.example")
+    b.house.say("organization", "set", "--url", f"https://{OTHER}")
     b.house.say("route", "add", "second", b.relay.url)
     b.house.say("route", "rm", "first", "--yes")
     b.relay.latency = 0.0
@@ -190,11 +204,22 @@ def test_what_a_lost_server_had_not_sent_is_sent_elsewhere_and_once(
     by_b = recipients(b)
     assert {*by_a, *by_b} == {*people} - left
     assert len(by_b) == len({*by_b})
-    settled = max((count for at, count in a.counts if at < lost - DOUBTFUL), default=0)
-    assert {*by_b}.isdisjoint(by_a[:settled])
-    assert b.ask(link, "elsewhere.example") == 200
+    assert settled(a, lost) > 100
+    assert {*by_b}.isdisjoint(by_a[: settled(a, lost)])
     books = b.house.say("campaign", "status", "1")
     assert books["accepted"] == PEOPLE - len(left) and books["unsure"] == 0
+    links_of_the_lost_server_work(b, reader, link)
+
+
+def links_of_the_lost_server_work(b: Host, reader: str, link: str) -> None:
+    """Under its own name as well, which leads there by DNS or by a redirect; one click unsubscribes."""
+    status, _where, text = b.answer("GET", link, OTHER)
+    assert status == 200 and "Unsubscribe" in text
+    status, where, text = b.answer("GET", link, OWN)
+    assert (status, where) == (200, "") and "Unsubscribe" in text
+    assert b.house.say("subscribers", "show", reader)["lists"][0]["status"] == "subscribed"
+    assert b.answer("POST", link, OWN, "List-Unsubscribe=One-Click")[0] == 200
+    until(lambda: b.house.say("subscribers", "show", reader)["lists"][0]["status"] == "unsubscribed")
 
 
 def links_of(content: bytes) -> list[str]:
