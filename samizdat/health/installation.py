@@ -345,7 +345,7 @@ def public_process() -> Iterator[Finding]:
             "In the last %(days)s days its file was damaged. It was created again, with whatever could be read of what "
             "subscribers had sent. Check the disk (`dmesg`), and if the disk is fine, who else can write there."
         )
-        yield Finding("publicdb.mended", "amber", "publicdb", sentence, {"days": ALTERED_DAYS})
+        yield Finding("publicdb.mended", "amber", _("public database"), sentence, {"days": ALTERED_DAYS})
     if data_folder().stat().st_mode & stat.S_ISGID:  # As `serve` leaves it for the other user's group.
         yield Finding("process.own-user", "good", _("public pages"), _("They run as their own user."))
     else:

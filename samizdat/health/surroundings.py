@@ -309,7 +309,7 @@ def _boxes() -> Iterator[Finding]:
         yield Finding(
             "publicdb.unreadable",
             "red",
-            "publicdb",
+            _("public database"),
             _(
                 "It can't be read (%(error)s). Start `samizdat serve`: it creates the public database again and saves "
                 "whatever can be read of what subscribers sent. On PostgreSQL run `samizdat upgrade`."
@@ -325,10 +325,10 @@ def _boxes() -> Iterator[Finding]:
             "that no route takes the confirmation emails.",
             waiting,
         )
-        yield Finding("publicdb.waiting", "amber", "publicdb", sentence, {"waiting": waiting})
+        yield Finding("publicdb.waiting", "amber", _("public database"), sentence, {"waiting": waiting})
     else:
         sentence = _("It works, and no requests of subscribers are waiting.")
-        yield Finding("publicdb.works", "good", "publicdb", sentence)
+        yield Finding("publicdb.works", "good", _("public database"), sentence)
 
 
 # --- incoming mail ---

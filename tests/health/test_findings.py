@@ -97,6 +97,12 @@ def test_a_sentence_has_holes_for_values_so_that_it_can_be_translated() -> None:
         assert not any(isinstance(text, ast.JoinedStr) for text in call.args[2:4]), _code(call)
 
 
+def test_what_a_finding_is_about_can_be_translated_unless_it_is_a_proper_name() -> None:
+    for call in calls():
+        about = call.args[2]
+        assert not isinstance(about, ast.Constant) or about.value[0].isupper(), _code(call)
+
+
 def test_a_finding_is_told_in_the_language_of_whoever_reads_it_with_its_commands_marked() -> None:
     values = {"count": "3", "command": "samizdat log check", "why": lambda: gettext("Undo")}
     found = Finding("keys.open", "red", lazy("backups"), lazy("Why: %(why)s. Run: %(command)s"), values)
