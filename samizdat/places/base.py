@@ -62,10 +62,10 @@ SENTENCES = {
     "bad_login": "{place} rejects the user name, password or key. Enter them again.",
     "not_them": "The certificate of {place} isn’t valid ({detail}). Nothing was sent. Check the address and the "
     "server.",
-    "host_key_unknown": "{place} isn’t known yet. Its host key is {fingerprint}. Compare it with the one on the "
-    "server (ssh-keygen -lf), then add it to the URL as host_key={fingerprint}.",
-    "host_key_changed": "{place} shows another host key than the one that was confirmed, so nothing was sent. It may "
-    "be another server. Ask who runs it; if the key was replaced, confirm the new one.",
+    "host_key_unknown": "The server {place} isn’t known yet. Its host key is {fingerprint}. Compare it with the one on "
+    "the server (ssh-keygen -lf), then add it to the URL as host_key={fingerprint}.",
+    "host_key_changed": "The server {place} shows another host key than the one that was confirmed, so nothing was "
+    "sent. It may be another server. Ask who runs it; if the key was replaced, confirm the new one.",
     "no_bucket": "There’s no bucket of this name at {place}. Check its spelling and region, or create it.",
     "other_region": "The bucket of {place} is in another region ({detail}). Write it as region=….",
     "clock": "The clock of this server differs from that of {place}. Set it, for example with NTP.",

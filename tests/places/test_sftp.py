@@ -40,7 +40,9 @@ def without_key(fake: FakeSftp) -> str:
 def test_an_unknown_server_shows_its_fingerprint_and_gets_nothing_before_it_is_confirmed(fake: FakeSftp) -> None:
     error = refusal(without_key(fake), fake.secret)
     assert (error.code, error.values["fingerprint"]) == ("host_key_unknown", fake.server.fingerprint)
-    assert fake.server.fingerprint in str(error)
+    assert str(error).startswith(
+        f"The server 127.0.0.1:{fake.server.port} isn’t known yet. Its host key is {fake.server.fingerprint}"
+    )
     with contextlib.closing(fake.open(f"{without_key(fake)}?host_key={error.values['fingerprint']}")) as place:
         place.write(PIECE, b"1")
     assert fake.files() == {PIECE: b"1"}
@@ -50,6 +52,7 @@ def test_a_server_with_another_key_gets_nothing(fake: FakeSftp, tmp_path: Path) 
     other = ssh_key(tmp_path / "other")
     error = refusal(f"{without_key(fake)}?host_key={other}", fake.secret)
     assert error.code == "host_key_changed"
+    assert str(error).startswith(f"The server 127.0.0.1:{fake.server.port} shows another host key")
     assert "nothing was sent" in str(error)
     assert fake.files() == {}
 

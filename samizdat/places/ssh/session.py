@@ -245,7 +245,13 @@ class SftpSession:
             if not self.host_key:
                 break
         fingerprint = shown[0].get_fingerprint("sha256")
-        raise self._place.error("host_key_changed" if self.host_key else "host_key_unknown", fingerprint=fingerprint)
+        code = "host_key_changed" if self.host_key else "host_key_unknown"
+        raise PlaceError(code, place=self._server(), fingerprint=fingerprint)
+
+    def _server(self) -> str:
+        """Without the folder: a host key is the server's."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == 22 else f"{host}:{self.port}"
 
     def _login(self) -> dict[str, Any]:
         login: dict[str, Any] = {"password": self._place.settings.secret, "client_keys": None}
