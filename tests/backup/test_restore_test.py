@@ -20,6 +20,7 @@ from samizdat.backup.errors import BackupRefused
 from samizdat.backup.place_tails import PlaceTail
 from samizdat.backup.restore_test import records, running
 from samizdat.backup.restore_test.running import RestoreTestResult
+from samizdat.backup.restore_test.sentences import sentence
 from samizdat.backup.writing import WrittenCopy
 from samizdat.core.backup import layout
 from samizdat.core.backup.manifest import CHANGES
@@ -87,6 +88,20 @@ def test_one_flipped_bit_is_found_and_named(write: Write, where: Path) -> None:
     result = outcome(where)
     assert result.code == "damaged" and piece.name in result.what
     assert not running.folder().exists()
+
+
+def test_of_a_damaged_manifest_nothing_is_said_to_be_written_anew(write: Write, where: Path) -> None:
+    """The next backup has another name."""
+    write()
+    file = next((where / "sets").iterdir())
+    file.write_bytes(file.read_bytes()[:-9] + b"!" * 9)
+    result = outcome(where)
+    name = f"sets/{file.name}"
+    assert (result.code, result.what) == ("damaged", name)
+    assert sentence(result.code, result.what) == (
+        f"{name} is damaged, so this backup can’t be restored. Delete this file and back up again. Check the disk."
+    )
+    assert "written anew" in sentence("damaged", "pieces/ab/ab12.age")
 
 
 def test_a_missing_piece_is_found(write: Write, where: Path) -> None:

@@ -3,12 +3,19 @@
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as lazy
 
+from samizdat.core.backup import layout
+
 UNKNOWN = "broke"
 # Whoever tests has another secret key: that says nothing of the backup.
 FOREIGN = "foreign_identity"
+MANIFEST = "damaged_manifest"
 # %(what)s: where it was found.
 SENTENCES: dict[str, Promise] = {
     "damaged": lazy("%(what)s is damaged. Delete this file and back up again: it’s written anew. Check the disk."),
+    # Of a manifest, for `damaged` above is of what the next backup writes under the same name.
+    MANIFEST: lazy(
+        "%(what)s is damaged, so this backup can’t be restored. Delete this file and back up again. Check the disk."
+    ),
     "missing_pieces": lazy("%(what)s is missing or cut short. Back up again: what’s missing is written anew."),
     "renamed_copy": lazy("%(what)s was renamed or changed. Delete this file and back up again."),
     "other_key": lazy(
@@ -53,4 +60,6 @@ SENTENCES: dict[str, Promise] = {
 
 def sentence(code: str, what: str) -> str:
     """What a failed test found, and what to do."""
+    if code == "damaged" and layout.set_time(what) is not None:
+        code = MANIFEST
     return str(SENTENCES.get(code, SENTENCES[UNKNOWN])) % {"what": what or code}
