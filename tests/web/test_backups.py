@@ -109,6 +109,44 @@ def test_what_is_wrong_is_said_with_what_to_do(here: House, desk: Desk, tmp_path
     assert "Освободите его и повторите попытку" in text(admin, here)
 
 
+def words_of(shown: str) -> list[str]:
+    """How each place is, beside its name."""
+    return re.findall(r'</h2> <span class="state [a-z]+">([^<]+)</span>', shown)
+
+
+def test_a_place_whose_newest_backup_failed_its_test_is_not_up_to_date(here: House, desk: Desk, tmp_path: Path) -> None:
+    kept, admin = place(tmp_path / "disk"), desk("admin")
+    copied(kept, 2 * HOUR)
+    (tested,) = backup_places.copies(kept.number)
+    failed = RestoreTestResult(code="damaged", what="pieces/01/01.age", copy=tested.path)
+    records.note(kept.details.url, failed, dbclock.asked())
+    assert words_of(text(admin, here)) == ["Restore test failed"]
+    copied(kept, HOUR)
+    assert words_of(text(admin, here)) == ["Not tested yet"]
+    passed = RestoreTestResult(copy=backup_places.copies(kept.number)[0].path, opened=True, facts={"rows": 1})
+    records.note(kept.details.url, passed, dbclock.asked())
+    assert words_of(text(admin, here)) == ["Up to date"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "options"),
+    [
+        ((), {"--key-file data.key"}),
+        ((False,), {"--key-file data.key"}),
+        ((True,), {"--identity identity.txt"}),
+        ((True, False), {"--key-file data.key", "--identity identity.txt"}),
+    ],
+)
+def test_the_restore_step_names_what_opens_the_backups(
+    here: House, desk: Desk, tmp_path: Path, keys: tuple[bool, ...], options: set[str]
+) -> None:
+    for number, with_age_key in enumerate(keys):
+        facts = {"recipients": [age_key()], "key": "key"} if with_age_key else {}
+        place(tmp_path / str(number), **facts)
+    shown = text(desk("admin"), here)
+    assert set(re.findall(r"samizdat restore sftp://… ([^<]+)<", shown)) == options
+
+
 def test_that_the_newest_one_needs_the_former_key_file_is_said_until_another_is_made(
     here: House, desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

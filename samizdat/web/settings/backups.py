@@ -92,6 +92,10 @@ def _view(organization: Organization, kept: KeptPlace, now: datetime) -> BackupP
         problems.insert(0, (state, text))
     elif newest is None:
         state, word = "none", _("No backup yet")
+    elif test_state == "stop":
+        state, word = "stop", _("Restore test failed")
+    elif test_state == "care":
+        state, word = "care", _("Not tested yet")
     if newest is not None and backup_places.of_former_key(newest):
         text = _("The newest backup opens with the former key file alone. Press “Back up now”.")
         problems.append(("care", text))
@@ -180,7 +184,9 @@ def _test(
     if event.kind == records.FAILED:
         detail = detail_of(event)
         text = test_sentence(str(detail.get("code", "")), str(detail.get("what", "")))
-        return _("failed, %(at)s") % {"at": moment(event.at)}, "stop", [("stop", text)]
+        # One that was made since then may be whole.
+        state = "care" if newest and detail.get("copy") not in ("", newest.path) else "stop"
+        return _("failed, %(at)s") % {"at": moment(event.at)}, state, [(state, text)]
     problems = list[tuple[str, str]]()
     if newest and now - event.at > TEST_LATE:
         problems.append(("care", _("No restore test for more than a week. Press “Test the newest backup”.")))

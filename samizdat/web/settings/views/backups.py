@@ -50,7 +50,13 @@ def backups(request: DeskRequest) -> HttpResponse:
     if not memberships.administers_all(request.person):
         return render(request, "web/backups/others.html")
     views = shown.places(request.organization, dbclock.asked())
-    facts = {"places": views, "goes_on": any(view.goes_on for view in views)}
+    opened = [view for view in views if not view.is_broken]
+    facts = {
+        "places": views,
+        "goes_on": any(view.goes_on for view in views),
+        "with_age_key": any(view.keys for view in opened),
+        "with_key_file": not all(view.keys for view in opened) or not opened,
+    }
     return render(request, "web/backups/backups.html", facts)
 
 
