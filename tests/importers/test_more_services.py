@@ -12,7 +12,7 @@ from samizdat.core.imports import OTHERS
 from samizdat.importers.reading.convert import STRENGTH
 from samizdat.importers.service_tables import Service, rule_of
 from tests.importers.helping import inspect, named, read
-from tests.importers.test_services import FILES
+from tests.importers.test_services import FILES, SHAPES
 
 
 def statuses(content: str, name: str = "list.csv", status: str = "subscribed") -> dict[str, str]:
@@ -139,6 +139,25 @@ def test_unisender_is_known_in_every_encoding_and_by_every_delimiter(encoding: s
     assert whole.found.source == "unisender"
     assert whole.counts == {"subscribed": 1, "complained": 1}
     assert "Анна Каренина" in whole.fields().values() or whole.fields() == {"FNAME": "Анна Каренина"}
+
+
+@pytest.mark.parametrize(
+    ("name", "out", "wanted"),
+    [
+        ("other_getresponse.csv", {"ip": ["ip"], "reading": ["scoring"]}, {"subscribed": 1, "unsubscribed": 1}),
+        (
+            "other_sendpulse.csv",
+            {"reading": ["Рейтинг"]},
+            {"subscribed": 1, "unsubscribed": 3, "cleaned": 1, "complained": 1, "pending": 1},
+        ),
+    ],
+)
+def test_services_whose_files_nobody_describes_are_read_by_their_words(
+    name: str, out: dict[str, list[str]], wanted: dict[str, int]
+) -> None:
+    assert inspect(SHAPES / name).source == "csv"
+    assert inspect(SHAPES / name).plan().left_out() == out
+    assert read(SHAPES / name).counts == wanted
 
 
 def test_mautic_says_that_its_export_does_not_tell_who_left() -> None:

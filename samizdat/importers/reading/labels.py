@@ -90,7 +90,7 @@ IP = table(
 READING = table(
     "member_rating,rating,engagement,engagement score,score,opens,open rate,clicks,click rate,last open,last click,"
     "last opened,last clicked,emails opened,emails received,last seen,last active,activity,open count,click count,"
-    "unique opens,unique clicks,total opens,total clicks,star rating"
+    "unique opens,unique clicks,total opens,total clicks,star rating,scoring,рейтинг,рейтинг контакта"
 )
 PROVIDER = table(
     "leid,euid,email_type,id,uuid,contact id,subscriber id,unsub_campaign_title,unsub_campaign_id,"
