@@ -17,6 +17,9 @@ __all__ = [
     "Campaigns",
     "Checks",
     "Client",
+    "ConsentRecord",
+    "ConsentRecorded",
+    "ConsentRecords",
     "Field",
     "Fields",
     "Finding",
@@ -98,6 +101,38 @@ class SubscriberIn:
     fields: Mapping[str, str] | None = None
     tags: tuple[str, ...] | None = None
     language: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConsentRecord:
+    """kind: asked (signed up, not confirmed yet), given, confirmed, withdrawn, objected, cleaned (the address is dead),
+    returned or undone (the last no, or what your team wrote down, was taken back). list: null for all lists. purpose:
+    newsletter, or fundraising: appeals for money. way: import, form, desk (your team), api, mail, one-click or bounce.
+    at: null where nobody said when. asked_at: of a confirmation, when they had signed up. wording: what they were
+    shown; version and language: of it, where it is a consent text of the list. source: where it can be looked up.
+    reason: what they said when they left."""
+
+    day: date
+    kind: str
+    list: int | None
+    purpose: str
+    way: str
+    at: datetime | None
+    asked_at: datetime | None
+    wording: str
+    version: str
+    language: str
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConsentRecorded:
+    """result: recorded, unchanged (it was already); left: they said no, or did so later than that; pending: they were
+    asked and haven't confirmed; suppressed: nobody writes to this address. null for a key that can't read
+    subscribers."""
+
+    result: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -289,6 +324,11 @@ class Batch:
     unchanged: int | None
     left: int | None
     rejects: tuple[Reject, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConsentRecords:
+    items: tuple[ConsentRecord, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -553,6 +593,44 @@ class Client(Connection):
             "/api/v1/subscribers/unsubscribe",
             body={"email": email, "list": list},
             headers={"Idempotency-Key": secrets.token_urlsafe()},
+        )
+
+    def list_consent(self, number: int) -> ConsentRecords:
+        """Consent records of a subscriber. GET /api/v1/subscribers/{number}/consent.
+
+        Access: subscribers:read.
+        """
+        return read(ConsentRecords, self.ask("GET", f"/api/v1/subscribers/{number}/consent"))
+
+    def record_consent(
+        self,
+        *,
+        email: str,
+        list: int,
+        wording: str,
+        at: datetime,
+        purpose: Literal["newsletter", "fundraising"] | None = None,
+        evidence: str | None = None,
+    ) -> ConsentRecorded:
+        """Record a consent given elsewhere. POST /api/v1/subscribers/consent.
+
+        Access: subscribers:write.
+        """
+        return read(
+            ConsentRecorded,
+            self.ask(
+                "POST",
+                "/api/v1/subscribers/consent",
+                body={
+                    "email": email,
+                    "list": list,
+                    "wording": wording,
+                    "at": at,
+                    "purpose": purpose,
+                    "evidence": evidence,
+                },
+                headers={"Idempotency-Key": secrets.token_urlsafe()},
+            ),
         )
 
     def all_fields(self) -> Fields:

@@ -14,7 +14,7 @@ from ninja.operation import Operation
 from ninja.parser import Parser
 
 from samizdat.accounts.errors import AccountError
-from samizdat.api import campaigns, fields, lists, reports, sending, subscribers, webhooks
+from samizdat.api import campaigns, consent, fields, lists, reports, sending, subscribers, webhooks
 from samizdat.api.problems import ApiProblem
 from samizdat.audience.errors import AudienceError
 from samizdat.campaigns.errors import CampaignError
@@ -59,6 +59,7 @@ api = Api(
 )
 api.add_router("/lists", lists.router)
 api.add_router("/subscribers", subscribers.router)
+api.add_router("/subscribers", consent.router)
 api.add_router("/fields", fields.fields)
 api.add_router("/tags", fields.tags)
 api.add_router("/segments", fields.segments)

@@ -282,7 +282,7 @@ def change_subscriber(request: KeyedRequest, number: Path[Number], body: Changes
     if "subscribers:read" not in api_keys.scopes_of(key):
         sentence = _("This key may not do that. Create a key with the access %(scopes)s.")
         raise ApiProblem(403, "scope_missing", sentence % {"scopes": "subscribers:read"})
-    subscriber, now = _subscriber(key, number), timezone.now()
+    subscriber, now = subscriber_for(key, number), timezone.now()
     _insist_on_fields(key.organization, body.fields, body.add_tags)
     with transaction.atomic():
         if body.fields or body.language is not None:
@@ -303,7 +303,7 @@ def unsubscribe_subscriber(request: KeyedRequest, body: LeavingIn) -> HttpRespon
     number = number_at(key.organization, body.email)
     if number is None or not records(key.organization, [number], [each.pk for each in lists] or None):
         return HttpResponse(status=204)
-    subscriber = _subscriber(key, number)
+    subscriber = subscriber_for(key, number)
     if lists:
         actions.unsubscribe_from(subscriber, lists, now=now, way="api", by=key.by)
     else:
@@ -337,11 +337,11 @@ def _cursor(text: str) -> int:
     return int(text)
 
 
-def _subscriber(key: ApiKey, number: int) -> Subscriber:
+def subscriber_for(key: ApiKey, number: int) -> Subscriber:
     """One that the key may see. Errors: ApiProblem 404."""
     subscriber = queries.subscriber_numbered(key.organization, number)
     if subscriber is None or not records(key.organization, [number], key.lists or None):
-        raise _no_such_subscriber()
+        raise no_such_subscriber()
     return subscriber
 
 
@@ -349,12 +349,12 @@ def _read(key: ApiKey, number: int | None) -> SubscriberOut:
     """Errors: ApiProblem 404."""
     here = [] if number is None else records(key.organization, [number], key.lists or None)
     if not here:
-        raise _no_such_subscriber()
+        raise no_such_subscriber()
     note_reading(key)
     return _out(here[0])
 
 
-def _no_such_subscriber() -> ApiProblem:
+def no_such_subscriber() -> ApiProblem:
     return ApiProblem(404, "no_such_subscriber", _("There is no such subscriber, or not on a list of this key."))
 
 

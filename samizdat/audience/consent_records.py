@@ -200,6 +200,11 @@ class GenuineConsent:
             self._standings[asked] = consent.status(consent.may(self._facts(list_id), *asked))
         return self._standings[asked]
 
+    def standing_with(self, fact: consent.ConsentFact, now: datetime) -> str:
+        """As standing(), for the list and purpose of this fact, were it on record as well."""
+        facts = [*self._facts(fact.list), fact]
+        return consent.status(consent.may(facts, fact.list, fact.purpose, now))
+
     def has_gone(self, list_id: int, purpose: str, now: datetime) -> bool:
         """Whether there is nothing left to leave."""
         return self.standing(list_id, purpose, now) in ("unsubscribed", "cleaned")

@@ -99,6 +99,12 @@ class NotAReader(AudienceError):
         super().__init__(_("They aren’t subscribed to this list. Subscribe them first, then add appeals."))
 
 
+class ConsentRefused(AudienceError):
+    """A yes that cannot have been given so."""
+
+    code = "consent_refused"
+
+
 class TooManyRecords(AudienceError):
     """Another yes of somebody of whom limits.RECORDS facts are on record."""
 

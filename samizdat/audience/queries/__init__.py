@@ -41,6 +41,7 @@ from samizdat.audience.queries.subscriber_page import (
     SubscriptionStatus,
     Verdict,
     card,
+    consent_entries,
     letters_left_by,
 )
 from samizdat.audience.queries.subscribers import (
@@ -78,6 +79,7 @@ __all__ = [
     "anybody_asked",
     "card",
     "carriers",
+    "consent_entries",
     "count",
     "count_filtered",
     "count_subscribers",

@@ -15,6 +15,8 @@ from samizdat.vault import keyring
 from samizdat.vault.keyring import OrganizationKeys
 
 type Verdict = consent.Permission | consent.Refusal
+# A consent record, and what is sealed of it.
+type OpenedRecord = tuple[consent_records.Known, dict[int, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +91,20 @@ def card(subscriber: Subscriber, now: datetime) -> SubscriberCard:
         joined=min([subscriber.joined, *(date.fromisoformat(moment[:10]) for moment in moments.values())]),
         suppressed=reason,
         lists=standings,
-        timeline=[
-            _entry(record, words, moments[record[0]], names)
-            for record, words in sorted(
-                opened, key=lambda entry: (moments[entry[0][0]], entry[0][5], entry[0][0]), reverse=True
-            )
-        ],
+        timeline=_timeline(opened, moments, names),
         fundraising=_fundraising(standings, [record for record, _ in opened], now, reason),
     )
+
+
+def consent_entries(subscriber: Subscriber) -> list[ConsentEntry]:
+    """Their consent log alone, the newest first; without the names of lists."""
+    opened = _opened(keyring.keys(subscriber.organization), subscriber)
+    return _timeline(opened, _told(opened), {})
+
+
+def _timeline(opened: Iterable[OpenedRecord], moments: dict[int, str], names: dict[int, str]) -> list[ConsentEntry]:
+    newest = sorted(opened, key=lambda entry: (moments[entry[0][0]], entry[0][5], entry[0][0]), reverse=True)
+    return [_entry(record, words, moments[record[0]], names) for record, words in newest]
 
 
 def _fundraising(
@@ -115,7 +123,7 @@ def _fundraising(
 _LEAVING = frozenset({"withdrawn", "objected", "cleaned"})
 
 
-def _opened(keys: OrganizationKeys, subscriber: Subscriber) -> list[tuple[consent_records.Known, dict[int, str]]]:
+def _opened(keys: OrganizationKeys, subscriber: Subscriber) -> list[OpenedRecord]:
     """Their records with what is sealed of them, in the order in which core/consent reads them."""
     records = [
         (record, seal.unpack(keys.open(blob, *consent_records.RECORD, subscriber.number)) if blob else {})
@@ -157,7 +165,7 @@ def _letter(keys: OrganizationKeys, subscriber: Subscriber, blob: bytes) -> str:
         return ""
 
 
-def _told(opened: Iterable[tuple[consent_records.Known, dict[int, str]]]) -> dict[int, str]:
+def _told(opened: Iterable[OpenedRecord]) -> dict[int, str]:
     """Number of a record -> the moment it tells of, or the day alone.
 
     Readable of an import is its own day; the file's time is sealed. One later than that is a wrong clock. A leaving
