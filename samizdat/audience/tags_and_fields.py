@@ -143,6 +143,13 @@ def _sealed(keys: OrganizationKeys, name: str, number: int) -> bytes:
     return keys.seal(name[:LONGEST_TAG].encode(), "tag", "name", number)
 
 
+def put_name(keys: OrganizationKeys, number: int, name: str) -> bool:
+    """In a transaction, with keys that are held for the index; whether there is such a tag. Errors: IntegrityError
+    where another one is called so."""
+    rows = Tag.objects.filter(pk=number, removed=False)
+    return bool(rows.update(name_sealed=_sealed(keys, name, number), name_index=tag_indices(keys, name)[0]))
+
+
 def tag_name(keys: OrganizationKeys, tag: Tag) -> str:
     return keys.open(bytes(tag.name_sealed), "tag", "name", tag.pk).decode()
 

@@ -94,6 +94,12 @@ def test_a_removed_tag_is_offered_no_more(form: SignUpForm, lantern: Any) -> Non
     assert json.loads(Form.objects.get(slug=form.slug).details)["topics"] == []
 
 
+def test_a_renamed_tag_is_offered_by_its_new_name(form: SignUpForm, lantern: Any) -> None:
+    audience.rename_tag(Tag.objects.get(id=audience.tags_for(lantern, ["Books"])["Books"]), "Reading", now=NOW)
+    event_handlers.follow(NOW)
+    assert [name for _, name in json.loads(Form.objects.get(slug=form.slug).details)["topics"]] == ["Reading"]
+
+
 def test_what_a_reader_typed_counts_once_they_confirm(
     form: SignUpForm, lantern: Any, thursday: Any, friday: Any
 ) -> None:

@@ -45,7 +45,7 @@ from samizdat.audience.actions.subscribers import (
     sign_up,
 )
 from samizdat.audience.actions.suppressions import lift, put_indexes_right, suppress, suppress_bounced
-from samizdat.audience.actions.tags import clear_removed_tags, remove_tag
+from samizdat.audience.actions.tags import clear_removed_tags, remove_tag, rename_tag
 from samizdat.audience.consent_texts import wordings
 from samizdat.audience.imports.actions import (
     add_piece,
@@ -131,6 +131,7 @@ __all__ = [
     "remove_tag",
     "remove_tags",
     "rename_list",
+    "rename_tag",
     "resumable",
     "run_import",
     "settle_again",

@@ -1,11 +1,12 @@
-"""Tags taken away for good: from everybody who carries one, and out of every place that offers it."""
+"""Tags given another name, or taken away for good: from everybody who carries one, and out of every place that offers
+it."""
 
 import os
 import time
 from collections.abc import Callable
 from datetime import datetime
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 
@@ -24,6 +25,25 @@ SLICE = 5_000
 def carriers(tag: Tag) -> int:
     """How many subscribers carry it, exactly."""
     return SubscriberTag.objects.filter(tag=tag).count()
+
+
+def rename_tag(tag: Tag, name: str, *, now: datetime, by: Person | None = None) -> None:
+    """Whoever carries it goes on doing so. Errors: TagRefused, also where another tag is called so."""
+    organization, name = tag.organization, " ".join(name.split())
+    if not 0 < len(name) <= tags_and_fields.LONGEST_TAG or not name.isprintable():
+        raise TagRefused(_("A tag has a name of at most %(n)s characters.") % {"n": tags_and_fields.LONGEST_TAG})
+    taken = TagRefused(_("There is already a tag called “%(name)s”. Choose another name.") % {"name": name})
+    keys = keyring.keys(organization)
+    known = tags_and_fields.known_tags(organization, keys, [name])
+    if known.get(name, tag.pk) != tag.pk:
+        raise taken
+    try:
+        with transaction.atomic():
+            if not tags_and_fields.put_name(keyring.held_for_index(keys), tag.pk, name):
+                raise TagRefused(_("This tag doesn’t exist. Check the list of tags."))
+            record("tag.renamed", organization, about=tag.pk, by=by, now=now, detail={"name": name})
+    except IntegrityError:  # Somebody made one of this name meanwhile.
+        raise taken from None
 
 
 def remove_tag(tag: Tag, *, now: datetime, by: Person | None = None) -> None:

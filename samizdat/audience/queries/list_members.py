@@ -6,7 +6,7 @@ from datetime import date
 
 from django.db.models import Exists, OuterRef, QuerySet
 
-from samizdat.audience.models import NUMBER_MASK, PENDING, STATUSES, List, SubscriberTag, Subscription
+from samizdat.audience.models import NUMBER_MASK, PENDING, STATUSES, List, SubscriberTag, Subscription, Tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +49,11 @@ def _filtered(list: List, wanted: MemberFilter) -> QuerySet[Subscription]:
             for tag in wanted.tags:
                 rows = rows.filter(Exists(tagged.filter(tag=tag)))
     return rows
+
+
+def is_carried_elsewhere(list: List, tag: Tag) -> bool:
+    """Whether somebody carries a tag who isn't on this list, or is on another one too."""
+    places = Subscription.objects.filter(subscriber=OuterRef("subscriber_id"))
+    carried = SubscriberTag.objects.filter(tag=tag)
+    elsewhere = carried.filter(Exists(places.exclude(list=list)))
+    return elsewhere.exists() or carried.exclude(Exists(places.filter(list=list))).exists()

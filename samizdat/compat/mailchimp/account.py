@@ -46,7 +46,7 @@ def show_account(call: MailchimpCall) -> dict[str, Any]:
         "contact": NO_ADDRESS | {"company": name},
         "pro_enabled": False,
         "last_login": "",
-        "total_subscribers": _view(call).totals["subscribed"],
+        "total_subscribers": _view(call).totals["subscribed"] if call.reads else 0,
         "industry_stats": {"open_rate": 0, "bounce_rate": 0, "click_rate": 0},
         "_links": [],
     }
@@ -114,8 +114,9 @@ def list_document(call: MailchimpCall) -> dict[str, Any]:
 
 
 def _stats(call: MailchimpCall, view: ListView) -> dict[str, Any]:
-    """Nobody is watched, so what opens and clicks would tell is nought."""
-    totals = view.totals
+    """Nobody is watched, so what opens and clicks would tell is nought. A key that may only write gets no totals: by
+    one more or none it would learn whether an address was here."""
+    totals = view.totals if call.reads else dict.fromkeys(view.totals, 0)
     return {
         "member_count": totals["subscribed"],
         "total_contacts": sum(totals[status] for status in totals if status != "pending"),

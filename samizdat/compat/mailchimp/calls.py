@@ -56,6 +56,11 @@ class MailchimpCall:
         count = min(_number(self.query.get("count"), A_PAGE), MOST_A_PAGE)
         return min(_number(self.query.get("offset"), 0), 1 << 40), count
 
+    def text(self, name: str) -> str:
+        """Of the body, without blanks around it; "" for what is no text."""
+        value = self.body.get(name)
+        return value.strip() if isinstance(value, str) else ""
+
     def insist_on_list(self, list_id: str) -> None:
         """Errors: MailchimpProblem 404, for each list that the key isn't bound to."""
         if list_id.lower() != list_hex(self.list_.pk):

@@ -48,7 +48,7 @@ def perform(call: MailchimpCall, method: str, path: str) -> Any:
     operation = methods.get("GET" if method == "HEAD" else method)
     if operation is None:
         raise MailchimpProblem(405, "Method Not Allowed", "The requested method and resource are not compatible.")
-    if operation.scopes and not call.scopes & operation.scopes:
+    if not operation.lets_in(call.scopes):
         raise forbidden("Your API key does not have the access that this takes: " + ", ".join(sorted(operation.scopes)))
     return selected(operation.function(call, *names), call.query)
 

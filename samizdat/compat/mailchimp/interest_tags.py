@@ -37,9 +37,9 @@ def interests_among(tags: Iterable[tuple[int, str]]) -> list[Interest]:
     return [each for each in _split(tags) if each.name]
 
 
-def categories_among(tags: Iterable[tuple[int, str]]) -> dict[str, str]:
-    """Id -> name."""
-    return {each.category_id: each.category for each in _split(tags)}
+def groups_in(tags: Iterable[tuple[int, str]]) -> list[Interest]:
+    """As interests_among(), with one without a name for a category that is a tag of its own."""
+    return list(_split(tags))
 
 
 def _split(tags: Iterable[tuple[int, str]]) -> Iterable[Interest]:

@@ -22,6 +22,7 @@ from samizdat.compat.mailchimp.calls import MailchimpCall
 from samizdat.compat.mailchimp.interest_tags import interests_among
 from samizdat.compat.mailchimp.merge_values import missing, values_in
 from samizdat.compat.mailchimp.problems import FieldFlaw, MailchimpProblem, invalid
+from samizdat.compat.mailchimp.tags import make_known
 
 LANGUAGE = re.compile(r"([a-z]{2,3})([-_][A-Za-z0-9]{2,4})?")
 WORDS = ("subscribed", "unsubscribed", "cleaned", "pending", "transactional")
@@ -56,6 +57,7 @@ class MemberRules:
         add, remove = tags_in(body.get("tags"))
         more, fewer = self._groups(body.get("interests"))
         refuse_donors((), [*add, *more])
+        make_known(self._call, add)
         return WantedMember(status, values, language_of(body.get("language")), add + more, remove + fewer)
 
     def insist_on_required(self, values: Mapping[str, str]) -> None:

@@ -30,6 +30,7 @@ from samizdat.compat.mailchimp.member_changes import (
 from samizdat.compat.mailchimp.member_document import OURS, STATUSES, MemberWriter
 from samizdat.compat.mailchimp.member_lookup import is_hash_of, record_at, record_named, record_numbered
 from samizdat.compat.mailchimp.problems import FieldFlaw, MailchimpProblem, invalid, not_there
+from samizdat.compat.mailchimp.tags import make_known
 from samizdat.core.mail.address import normalize
 
 # What tells whether somebody is here: a key that may only write gets none of it.
@@ -99,7 +100,7 @@ def create_member(call: MailchimpCall, list_id: str) -> dict[str, Any]:
     """Errors: MailchimpProblem 400, also for whoever is here."""
     call.insist_on_list(list_id)
     address, rules = address_in(call), MemberRules(call)
-    wanted = rules.wanted(call.body, _text(call, "status"))
+    wanted = rules.wanted(call.body, call.text("status"))
     if not wanted.status:
         raise invalid("The resource submitted could not be validated.", FieldFlaw("status", "Required fields missing."))
     record = record_at(call, address)
@@ -118,12 +119,12 @@ def put_member(call: MailchimpCall, list_id: str, name: str) -> dict[str, Any]:
 def put(call: MailchimpCall, record: SubscriberRecord | None, rules: MemberRules) -> dict[str, Any]:
     """As the body says. Errors: as saved()."""
     is_new = record is None
-    address = address_in(call) if record is None else _text(call, "email_address") or record.address
+    address = address_in(call) if record is None else call.text("email_address") or record.address
     if record is None:
         record = record_at(call, address)
-    status = _text(call, "status")
+    status = call.text("status")
     if not status and (is_new or not call.reads):
-        status = _text(call, "status_if_new")
+        status = call.text("status_if_new")
     wanted = rules.wanted(call.body, status)
     if record is None or not call.reads:
         rules.insist_on_required(wanted.values)
@@ -133,7 +134,7 @@ def put(call: MailchimpCall, record: SubscriberRecord | None, rules: MemberRules
 def _record(call: MailchimpCall, name: str) -> SubscriberRecord | None:
     """Of whom the path names; for a key that may only write, of whose address the body gives, so that the two can't be
     compared."""
-    address = _text(call, "email_address")
+    address = call.text("email_address")
     if address and not call.reads:
         return record_at(call, address)
     return record_named(call, name, address)
@@ -141,9 +142,9 @@ def _record(call: MailchimpCall, name: str) -> SubscriberRecord | None:
 
 def change_member(call: MailchimpCall, list_id: str, name: str) -> dict[str, Any]:
     call.insist_on_list(list_id)
-    rules, address = MemberRules(call), _text(call, "email_address")
+    rules, address = MemberRules(call), call.text("email_address")
     record = _record(call, name)
-    wanted = rules.wanted(call.body, _text(call, "status"))
+    wanted = rules.wanted(call.body, call.text("status"))
     if record is None:
         if call.reads:
             raise not_there()
@@ -224,6 +225,7 @@ def change_tags(call: MailchimpCall, list_id: str, name: str) -> None:
     call.insist_on_list(list_id)
     add, remove = tags_in(call.body.get("tags"))
     refuse_donors((), add)
+    make_known(call, add)
     record = record_named(call, name)
     if record is not None:
         update(call, record, WantedMember("", {}, "", add, remove))
@@ -233,13 +235,8 @@ def change_tags(call: MailchimpCall, list_id: str, name: str) -> None:
 
 def address_in(call: MailchimpCall) -> str:
     """Errors: MailchimpProblem 400, BadAddress."""
-    address = _text(call, "email_address")
+    address = call.text("email_address")
     if not address:
         flaw = FieldFlaw("email_address", "Required fields missing.")
         raise invalid("The resource submitted could not be validated.", flaw)
     return normalize(address)
-
-
-def _text(call: MailchimpCall, name: str) -> str:
-    value = call.body.get(name)
-    return value.strip() if isinstance(value, str) else ""

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from samizdat.compat.mailchimp import account, fields, list_batch, members
+from samizdat.compat.mailchimp import account, groups, list_batch, members, merge_fields, search, segments, tags
 from samizdat.compat.mailchimp.calls import READ, WRITE
 
 ANY: frozenset[str] = frozenset()
@@ -12,12 +12,19 @@ READS, WRITES, EITHER = frozenset({READ}), frozenset({WRITE}), frozenset({READ, 
 
 class MailchimpOperation(NamedTuple):
     """scopes: any of them is enough; none: any key will do. function: takes the call, and what stands for each name in
-    braces."""
+    braces. needs_all: that each of the scopes is needed, since what it changes tells of people."""
 
     method: str
     path: str
     function: Callable[..., Any]
     scopes: frozenset[str]
+    needs_all: bool = False
+
+    def lets_in(self, scopes: frozenset[str]) -> bool:
+        """Whether a key with these may do it."""
+        if self.needs_all:
+            return self.scopes <= scopes
+        return not self.scopes or bool(self.scopes & scopes)
 
 
 OPERATIONS = (
@@ -26,15 +33,58 @@ OPERATIONS = (
     MailchimpOperation("GET", "lists", account.show_lists, ANY),
     MailchimpOperation("GET", "lists/{list_id}", account.show_list, ANY),
     MailchimpOperation("POST", "lists/{list_id}", list_batch.put_members, WRITES),
-    MailchimpOperation("GET", "lists/{list_id}/merge-fields", fields.show_merge_fields, ANY),
-    MailchimpOperation("GET", "lists/{list_id}/merge-fields/{merge_id}", fields.show_merge_field, ANY),
-    MailchimpOperation("GET", "lists/{list_id}/interest-categories", fields.show_categories, ANY),
-    MailchimpOperation("GET", "lists/{list_id}/interest-categories/{category}", fields.show_category, ANY),
-    MailchimpOperation("GET", "lists/{list_id}/interest-categories/{category}/interests", fields.show_interests, ANY),
-    MailchimpOperation("GET", "lists/{list_id}/segments", fields.show_segments, ANY),
-    MailchimpOperation("GET", "lists/{list_id}/segments/{segment}", fields.show_segment, ANY),
-    MailchimpOperation("GET", "lists/{list_id}/tag-search", fields.search_tags, ANY),
-    MailchimpOperation("GET", "search-members", fields.search_members, READS),
+    MailchimpOperation("GET", "lists/{list_id}/merge-fields", merge_fields.show_merge_fields, ANY),
+    MailchimpOperation("POST", "lists/{list_id}/merge-fields", merge_fields.create_merge_field, WRITES),
+    MailchimpOperation("GET", "lists/{list_id}/merge-fields/{merge_id}", merge_fields.show_merge_field, ANY),
+    MailchimpOperation("PATCH", "lists/{list_id}/merge-fields/{merge_id}", merge_fields.change_merge_field, WRITES),
+    MailchimpOperation(
+        "DELETE", "lists/{list_id}/merge-fields/{merge_id}", merge_fields.delete_merge_field, EITHER, needs_all=True
+    ),
+    MailchimpOperation("GET", "lists/{list_id}/interest-categories", groups.show_categories, ANY),
+    MailchimpOperation("POST", "lists/{list_id}/interest-categories", groups.create_category, WRITES),
+    MailchimpOperation("GET", "lists/{list_id}/interest-categories/{category}", groups.show_category, ANY),
+    MailchimpOperation(
+        "PATCH", "lists/{list_id}/interest-categories/{category}", groups.change_category, EITHER, needs_all=True
+    ),
+    MailchimpOperation(
+        "DELETE", "lists/{list_id}/interest-categories/{category}", groups.delete_category, EITHER, needs_all=True
+    ),
+    MailchimpOperation("GET", "lists/{list_id}/interest-categories/{category}/interests", groups.show_interests, ANY),
+    MailchimpOperation(
+        "POST", "lists/{list_id}/interest-categories/{category}/interests", groups.create_interest, WRITES
+    ),
+    MailchimpOperation(
+        "GET", "lists/{list_id}/interest-categories/{category}/interests/{interest}", groups.show_interest, ANY
+    ),
+    MailchimpOperation(
+        "PATCH",
+        "lists/{list_id}/interest-categories/{category}/interests/{interest}",
+        groups.change_interest,
+        EITHER,
+        needs_all=True,
+    ),
+    MailchimpOperation(
+        "DELETE",
+        "lists/{list_id}/interest-categories/{category}/interests/{interest}",
+        groups.delete_interest,
+        EITHER,
+        needs_all=True,
+    ),
+    MailchimpOperation("GET", "lists/{list_id}/segments", segments.show_segments, ANY),
+    MailchimpOperation("POST", "lists/{list_id}/segments", segments.create_segment, EITHER, needs_all=True),
+    MailchimpOperation("GET", "lists/{list_id}/segments/{segment}", segments.show_segment, ANY),
+    MailchimpOperation("POST", "lists/{list_id}/segments/{segment}", segments.change_members, EITHER, needs_all=True),
+    MailchimpOperation("PATCH", "lists/{list_id}/segments/{segment}", segments.change_segment, EITHER, needs_all=True),
+    MailchimpOperation("DELETE", "lists/{list_id}/segments/{segment}", segments.delete_segment, EITHER, needs_all=True),
+    MailchimpOperation("GET", "lists/{list_id}/segments/{segment}/members", segments.show_members, READS),
+    MailchimpOperation(
+        "POST", "lists/{list_id}/segments/{segment}/members", segments.add_member, EITHER, needs_all=True
+    ),
+    MailchimpOperation(
+        "DELETE", "lists/{list_id}/segments/{segment}/members/{member}", segments.remove_member, EITHER, needs_all=True
+    ),
+    MailchimpOperation("GET", "lists/{list_id}/tag-search", tags.search_tags, ANY),
+    MailchimpOperation("GET", "search-members", search.search_members, READS),
     MailchimpOperation("GET", "lists/{list_id}/members", members.show_members, READS),
     MailchimpOperation("POST", "lists/{list_id}/members", members.create_member, WRITES),
     MailchimpOperation("GET", "lists/{list_id}/members/{member}", members.show_member, EITHER),

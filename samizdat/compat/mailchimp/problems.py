@@ -62,6 +62,12 @@ def invalid(sentence: str, *flaws: FieldFlaw) -> MailchimpProblem:
     return MailchimpProblem(400, "Invalid Resource", sentence, errors=flaws)
 
 
+def not_valid(field: str, sentence: str) -> MailchimpProblem:
+    """One thing in the body. field: as FieldFlaw."""
+    detail = "The resource submitted could not be validated. For field-specific details, see the 'errors' array."
+    return invalid(detail, FieldFlaw(field, sentence))
+
+
 def forbidden(sentence: str) -> MailchimpProblem:
     return MailchimpProblem(403, "Forbidden", sentence)
 

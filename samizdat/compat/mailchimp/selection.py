@@ -1,11 +1,19 @@
-"""The parameters fields and exclude_fields: which parts of an answer are sent."""
+"""Which parts of an answer are sent: a page of its rows, and of these what fields and exclude_fields say."""
 
 from collections.abc import Iterable
 from typing import Any
 
 from django.http import QueryDict
 
+from samizdat.compat.mailchimp.calls import MailchimpCall, list_hex
+
 type PathTree = dict[str, "PathTree"]
+
+
+def paged(call: MailchimpCall, name: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    offset, count = call.page
+    shown = {name: rows[offset : offset + count], "list_id": list_hex(call.list_.pk)}
+    return shown | {"total_items": len(rows), "_links": []}
 
 
 def selected(document: Any, query: QueryDict) -> Any:

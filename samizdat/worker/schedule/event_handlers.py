@@ -80,6 +80,7 @@ FOLLOW_UPS: dict[EventKind, tuple[Deed, ...]] = {
     "form.changed": (publish.sign_up_form,),
     "form.removed": (publish.sign_up_form,),
     "tag.removed": (publish.sign_up_forms,),
+    "tag.renamed": (publish.sign_up_forms,),
     "subscriber.erased": (preferences.drop_data, drop_conversations, drop_answers, rescue_cases.erased, sweep),
     "subscribers.erased": (preferences.drop_data, drop_conversations, drop_answers, rescue_cases.erased, sweep),
     "subscriber.address_changed": (preferences.drop_data,),  # It lies there for whoever has the mailbox that they left.
