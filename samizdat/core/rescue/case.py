@@ -70,6 +70,9 @@ def facts_of(account: ClosedAccount) -> frozenset[str]:
             "owner-eea": account.owner_country in EEA,
             "owner-uk": account.owner_country == "GB",
             "owner-california": account.owner_country == "US-CA",
+            "owner-switzerland": account.owner_country == "CH",
+            "owner-serbia": account.owner_country == "RS",
+            "owner-brazil": account.owner_country == "BR",
             "sanctions": account.reason == "sanctions",
             "terms": account.reason != "sanctions",
         }.items()

@@ -9,6 +9,7 @@ COUNTRIES: dict[str, str | Promise] = {
     "AT": lazy("Austria"),
     "BE": lazy("Belgium"),
     "BG": lazy("Bulgaria"),
+    "BR": lazy("Brazil"),
     "BY": lazy("Belarus"),
     "CH": lazy("Switzerland"),
     "CY": lazy("Cyprus"),

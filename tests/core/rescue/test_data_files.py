@@ -20,7 +20,7 @@ ACCOUNTS = [
     ClosedAccount("mailchimp", CLOSED, "N", country=country, subscribers_in=("LV", "GB"), owner_country=owner,
             provider_country=provider, reason=reason)
     for country in ("LV", "GB", "RU", "BY", "IS")
-    for owner in ("LV", "GB", "US-CA")
+    for owner in ("LV", "GB", "US-CA", "CH", "RS", "BR")
     for provider in ("US", "LV", "GB")
     for reason in ("sanctions", "terms")
 ]  # fmt: skip

@@ -69,6 +69,22 @@ def test_an_owner_in_california_has_45_days() -> None:
     assert (until.by_law.id, until.at, until.extendable) == ("ccpa", date(2027, 1, 15), date(2027, 3, 1))
 
 
+@pytest.mark.parametrize(
+    ("country", "law", "until", "words"),
+    [
+        ("CH", "swiss-access", date(2026, 12, 31), "article 28"),
+        ("RS", "serbia-access", date(2026, 12, 31), "article 36"),
+        ("BR", "brazil-access", date(2026, 12, 16), "articles 18 and 19"),
+    ],
+)
+def test_an_owner_elsewhere_has_the_law_of_their_country(country: str, law: str, until: date, words: str) -> None:
+    account = replace(MOSCOW, owner_country=country)
+    due = requests.deadline(account, Sent("account", date(2026, 12, 1), date(2026, 12, 1)))
+    assert due is not None and due.by_law is not None and (due.by_law.id, due.at) == (law, until)
+    text = requests.draft(KINDS["account"], account, TODAY, "en").text
+    assert words in text and "California" not in text
+
+
 def test_a_month_runs_from_the_day_of_receipt_and_can_be_extended_to_three() -> None:
     sent = Sent("account", date(2026, 11, 30), date(2026, 12, 2))
     until = requests.deadline(RIGA, sent)
@@ -115,7 +131,7 @@ def test_a_complaint_lists_what_was_sent_and_what_is_enclosed() -> None:
     assert "To: Datu valsts inspekcija" in text
 
 
-COUNTRIES = st.sampled_from(["", "LV", "GB", "RU", "BY", "US", "US-CA", "IS", "XX"])
+COUNTRIES = st.sampled_from(["", "LV", "GB", "RU", "BY", "US", "US-CA", "IS", "CH", "RS", "BR", "XX"])
 
 
 @given(
