@@ -69,7 +69,7 @@ def test_a_pooler_in_transaction_mode_is_named_and_nothing_that_sends_starts(hou
     with pgbouncer(tmp_path, "session") as port:
         url = {"DATABASE_URL": url_by(port, house.environment["DATABASE_URL"])}
         told = house("doctor", **url)
-        assert told.code == 0 and "publicdb: It works" in told.out
+        assert told.code == 0 and "public database: It works" in told.out
 
 
 def test_a_route_that_is_dead_says_why_and_who_has_to_act(house: House) -> None:
