@@ -45,6 +45,8 @@ number = Subscriber.objects.order_by("id").first().id & NUMBER_MASK
 MAKE = TOKEN + 'print(tokens.make(keys.link, "leave", 1, number))'
 READ = TOKEN + 'assert tokens.read(keys.links, "leave", {token!r}).number == number'
 
+# Of a closed account: two sealed pieces.
+NOTICE = bytes(range(256)) * 6_000
 TESTS = """
 from samizdat.events.models import Event
 print(Event.objects.filter(kind__startswith="installation.backup_test").count())
@@ -79,6 +81,10 @@ def living(house: House) -> House:
         house.say("campaign", "new", *words, subject)
     house.say("campaign", "send", "1", "--wait")
     house.say("campaign", "send", "2", "--at", "2099-01-01T10:00")
+    (house.folder / "notice.png").write_bytes(NOTICE)
+    house.say("rescue", "case", "new", "--provider", "mailchimp", "--closed", "2026-11-20", "--country", "LV")
+    house.say("rescue", "case", "evidence", "1", "notice.png", "--words", "The notice")
+    house.say("rescue", "case", "sent", "1", "return", "--day", "2026-11-21")
     house.django("from samizdat.events import chain; chain.append()")
     return house
 
@@ -135,6 +141,9 @@ def test_a_restored_installation_has_every_row_and_sends_nothing_until_released(
     assert there.say("subscribers", "count", "--list", "Letter", "--status", "subscribed")["count"] == 29
     assert there.say("log", "check")["whole"]
     printed(there, READ.format(token=printed(living, MAKE)))
+    there.say("rescue", "case", "fetch", "1", "1", "--to", "notice.png")
+    assert (there.folder / "notice.png").read_bytes() == NOTICE, "evidence of a case is whole"
+    assert there.say("rescue", "case", "show", "1") == living.say("rescue", "case", "show", "1")
     on_hold = there.say("release", "--dry-run")
     assert on_hold["fenced"] and [row["id"] for row in on_hold["would_send"]] == [2]
     refused = there("campaign", "send", "2", "--json")
