@@ -1,6 +1,6 @@
 """The addresses of the desk. Whatever belongs to an organization begins with /o/<slug>/; middleware takes that off."""
 
-from django.urls import include, path
+from django.urls import include, path, re_path
 
 from samizdat.api import entry
 from samizdat.compat.mailchimp import entry as mailchimp
@@ -361,7 +361,7 @@ alive = [
 ]
 
 urlpatterns = [
-    path("api/v1/<path:rest>", for_programs(entry.answer), name="api"),
+    re_path(r"^api/v1/(?P<rest>[\s\S]+)\Z", for_programs(entry.answer), name="api"),  # `path` takes no line break.
     path("3.0/", for_programs(mailchimp.answer), name="mailchimp-account"),
     path("3.0/<path:rest>", for_programs(mailchimp.answer), name="mailchimp"),
     path("", auth.start, name="start"),

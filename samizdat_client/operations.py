@@ -25,19 +25,28 @@ __all__ = [
     "Finding",
     "FirstBatchIn",
     "Group",
+    "Image",
+    "Images",
     "List",
     "Lists",
+    "Log",
+    "LogEntry",
     "Named",
     "Names",
     "Reject",
     "Report",
     "Results",
+    "Route",
+    "Routes",
     "SignUp",
     "State",
     "Subscriber",
     "SubscriberIn",
     "Subscribers",
     "Subscription",
+    "Template",
+    "TemplateAdded",
+    "TemplateTag",
     "Test",
     "Tested",
     "Total",
@@ -255,6 +264,47 @@ class FirstBatchIn:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TemplateTag:
+    """A merge tag as the file has it. flaw: what is wrong with it; empty where it works here."""
+
+    tag: str
+    count: int
+    flaw: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Template:
+    """html: the frame, with {{ content }} where the email goes; empty where it stands in a design of ours. body: what a
+    new draft begins with, in format."""
+
+    id: int
+    name: str
+    changed: datetime
+    html: str
+    design: str
+    format: str
+    body: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """slug: by which blocks name it. url: where subscribers see it once a campaign shows it. decoration: it needs no
+    alt text. bytes: of the file that is sent."""
+
+    id: int
+    slug: str
+    url: str
+    name: str
+    alt: str
+    decoration: bool
+    kind: str
+    width: int
+    height: int
+    bytes: int
+    created: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class Total:
     """count: null where it isn't shown. few: since fewer than `fewest` people are behind it."""
 
@@ -287,6 +337,41 @@ class WebhookAdded:
 @dataclass(frozen=True, kw_only=True)
 class WebhookSecret:
     secret: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """kind: of its URL. priority: lowest is used first. state: live, throttled, dead, paused or waiting (for an
+    approval). reason, and detail in English: why it doesn't send. who: has to act. until: when it is tried again.
+    refused_domains: of senders that its provider doesn't take."""
+
+    id: int
+    name: str
+    kind: str
+    priority: int
+    state: str
+    reason: str
+    detail: str
+    who: str
+    until: datetime | None
+    changed: datetime
+    refused_domains: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogEntry:
+    """at: null where a subscriber did it, of whom the day alone is shown. kind: never changes; text is its sentence.
+    by: a teammate; null for Samizdat, a subscriber or a program of the server. about: number of the subscriber,
+    campaign, list and so on that the kind speaks of. genuine: false where somebody changed it in the database."""
+
+    id: int
+    day: date
+    at: datetime | None
+    kind: str
+    text: str
+    by: str | None
+    about: int | None
+    genuine: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -374,6 +459,26 @@ class Test:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TemplateAdded:
+    """notes: what was left out or changed, in sentences. regions: parts that a draft can fill. images: how many came
+    along."""
+
+    id: int
+    notes: tuple[str, ...]
+    tags: tuple[TemplateTag, ...]
+    regions: tuple[str, ...]
+    images: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Images:
+    """next: the cursor of the page after this one; null on the last."""
+
+    items: tuple[Image, ...]
+    next: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Group:
     """key: the day or month, mailbox provider, domain, route, or number of a campaign. totals: by what is counted."""
 
@@ -396,6 +501,19 @@ class Webhook:
     failing_since: datetime | None
     waiting: int
     tries: tuple[WebhookTry, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Routes:
+    items: tuple[Route, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Log:
+    """next: the cursor of the page after this one; null on the last."""
+
+    items: tuple[LogEntry, ...]
+    next: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -901,6 +1019,122 @@ class Client(Connection):
         """
         return read(Names, self.ask("GET", "/api/v1/templates"))
 
+    def add_template(
+        self, *, name: str, html: str | None = None, zip: str | None = None, campaign: int | None = None
+    ) -> TemplateAdded:
+        """Add a template. POST /api/v1/templates.
+
+        Access: campaigns:write.
+        """
+        return read(
+            TemplateAdded,
+            self.ask(
+                "POST",
+                "/api/v1/templates",
+                body={"name": name, "html": html, "zip": zip, "campaign": campaign},
+                headers={"Idempotency-Key": secrets.token_urlsafe()},
+            ),
+        )
+
+    def get_template(self, number: int) -> Template:
+        """One template. GET /api/v1/templates/{number}.
+
+        Access: campaigns:read or campaigns:write.
+        """
+        return read(Template, self.ask("GET", f"/api/v1/templates/{number}"))
+
+    def rename_template(self, number: int, *, name: str) -> Template:
+        """Rename a template. PATCH /api/v1/templates/{number}.
+
+        Access: campaigns:write.
+        """
+        return read(
+            Template,
+            self.ask(
+                "PATCH",
+                f"/api/v1/templates/{number}",
+                body={"name": name},
+                headers={"Idempotency-Key": secrets.token_urlsafe()},
+            ),
+        )
+
+    def delete_template(self, number: int) -> None:
+        """Delete a template. DELETE /api/v1/templates/{number}.
+
+        Access: campaigns:write.
+        """
+        self.ask("DELETE", f"/api/v1/templates/{number}", headers={"Idempotency-Key": secrets.token_urlsafe()})
+
+    def list_images(self, *, words: str | None = None, count: int | None = None, cursor: str | None = None) -> Images:
+        """A page of images. GET /api/v1/media.
+
+        Access: campaigns:read or campaigns:write.
+        """
+        return read(Images, self.ask("GET", "/api/v1/media", query={"words": words, "count": count, "cursor": cursor}))
+
+    def iterate_images(self, *, words: str | None = None, count: int | None = None) -> Iterator[Image]:
+        """All of list_images(), page by page."""
+        cursor = None
+        while True:
+            page = self.list_images(words=words, count=count, cursor=cursor)
+            yield from page.items
+            cursor = page.next
+            if cursor is None:
+                return
+
+    def add_image(
+        self, *, data: str, name: str | None = None, alt: str | None = None, decoration: bool | None = None
+    ) -> Image:
+        """Upload an image. POST /api/v1/media.
+
+        Access: campaigns:write.
+        """
+        return read(
+            Image,
+            self.ask(
+                "POST",
+                "/api/v1/media",
+                body={"data": data, "name": name, "alt": alt, "decoration": decoration},
+                headers={"Idempotency-Key": secrets.token_urlsafe()},
+            ),
+        )
+
+    def get_image(self, number: int) -> Image:
+        """One image. GET /api/v1/media/{number}.
+
+        Access: campaigns:read or campaigns:write.
+        """
+        return read(Image, self.ask("GET", f"/api/v1/media/{number}"))
+
+    def describe_image(
+        self, number: int, *, name: str | None = None, alt: str | None = None, decoration: bool | None = None
+    ) -> Image:
+        """Describe an image. PATCH /api/v1/media/{number}.
+
+        Access: campaigns:write.
+        """
+        return read(
+            Image,
+            self.ask(
+                "PATCH",
+                f"/api/v1/media/{number}",
+                body={"name": name, "alt": alt, "decoration": decoration},
+                headers={"Idempotency-Key": secrets.token_urlsafe()},
+            ),
+        )
+
+    def delete_image(self, number: int, *, also_sent: bool | None = None) -> None:
+        """Delete an image. DELETE /api/v1/media/{number}.
+
+        Access: campaigns:write.
+        """
+        self.ask(
+            "DELETE",
+            f"/api/v1/media/{number}",
+            query={"also_sent": also_sent},
+            headers={"Idempotency-Key": secrets.token_urlsafe()},
+        )
+
     def get_report(self, *, days: Literal["30", "90", "365"] | None = None) -> Report:
         """What became of emails. GET /api/v1/reports.
 
@@ -969,3 +1203,64 @@ class Client(Connection):
         Access: webhooks.
         """
         self.ask("POST", f"/api/v1/webhooks/{number}/enable", headers={"Idempotency-Key": secrets.token_urlsafe()})
+
+    def all_routes(self) -> Routes:
+        """All sending routes. GET /api/v1/routes.
+
+        Access: routes:read or routes:write.
+        """
+        return read(Routes, self.ask("GET", "/api/v1/routes"))
+
+    def pause_route(self, number: int) -> Route:
+        """Pause a sending route. POST /api/v1/routes/{number}/pause.
+
+        Access: routes:write.
+        """
+        return read(
+            Route,
+            self.ask("POST", f"/api/v1/routes/{number}/pause", headers={"Idempotency-Key": secrets.token_urlsafe()}),
+        )
+
+    def resume_route(self, number: int) -> Route:
+        """Resume a sending route. POST /api/v1/routes/{number}/resume.
+
+        Access: routes:write.
+        """
+        return read(
+            Route,
+            self.ask("POST", f"/api/v1/routes/{number}/resume", headers={"Idempotency-Key": secrets.token_urlsafe()}),
+        )
+
+    def read_log(
+        self,
+        *,
+        kind: str | None = None,
+        since: date | None = None,
+        until: date | None = None,
+        count: int | None = None,
+        cursor: str | None = None,
+    ) -> Log:
+        """A page of the activity log. GET /api/v1/log.
+
+        Access: log:read.
+        """
+        return read(
+            Log,
+            self.ask(
+                "GET",
+                "/api/v1/log",
+                query={"kind": kind, "since": since, "until": until, "count": count, "cursor": cursor},
+            ),
+        )
+
+    def iterate_read_log(
+        self, *, kind: str | None = None, since: date | None = None, until: date | None = None, count: int | None = None
+    ) -> Iterator[LogEntry]:
+        """All of read_log(), page by page."""
+        cursor = None
+        while True:
+            page = self.read_log(kind=kind, since=since, until=until, count=count, cursor=cursor)
+            yield from page.items
+            cursor = page.next
+            if cursor is None:
+                return

@@ -33,6 +33,9 @@ SCOPES: dict[str, Promise] = {
     "campaigns:write": lazy("Create and change drafts"),
     "campaigns:send": lazy("Check, test, send, pause and cancel campaigns"),
     "webhooks": lazy("Manage webhooks"),
+    "routes:read": lazy("Read how sending routes stand"),
+    "routes:write": lazy("Pause and resume sending routes"),
+    "log:read": lazy("Read the activity log"),
 }
 BEGINNING = "smz_"
 LENGTH = 40  # Characters after that, of 62 each: 238 bits.

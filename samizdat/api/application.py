@@ -14,7 +14,20 @@ from ninja.operation import Operation
 from ninja.parser import Parser
 
 from samizdat.accounts.errors import AccountError
-from samizdat.api import campaigns, consent, fields, lists, reports, sending, subscribers, webhooks
+from samizdat.api import (
+    activity,
+    campaigns,
+    consent,
+    fields,
+    lists,
+    media,
+    reports,
+    sending,
+    sending_routes,
+    subscribers,
+    templates,
+    webhooks,
+)
 from samizdat.api.problems import ApiProblem
 from samizdat.audience.errors import AudienceError
 from samizdat.campaigns.errors import CampaignError
@@ -65,9 +78,12 @@ api.add_router("/tags", fields.tags)
 api.add_router("/segments", fields.segments)
 api.add_router("/campaigns", campaigns.router)
 api.add_router("/campaigns", sending.router)
-api.add_router("/templates", reports.templates)
+api.add_router("/templates", templates.router)
+api.add_router("/media", media.router)
 api.add_router("/reports", reports.reports)
 api.add_router("/webhooks", webhooks.router)
+api.add_router("/routes", sending_routes.router)
+api.add_router("/log", activity.router)
 
 
 def as_problem(error: Exception) -> ApiProblem:

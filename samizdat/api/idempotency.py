@@ -22,8 +22,9 @@ from samizdat.vault.errors import OrganizationLocked
 HEADER, REPLAYED = "Idempotency-Key", "Idempotency-Replayed"
 LONGEST = 255
 _READS = ("GET", "HEAD", "OPTIONS")
-# Ends of paths of what takes longer than a transaction may: a million recipients are written in many.
-IN_STEPS = ("/release", "/undo", "/resume", "/cancel")
+# Ends of paths of what takes longer than a transaction may: a million recipients are written in many, and decoding an
+# image takes seconds.
+IN_STEPS = ("/release", "/undo", "/resume", "/cancel", "templates", "media")
 
 _lock = threading.Lock()
 _at_work: set[bytes] = set()

@@ -85,5 +85,12 @@ def insist_on_list(key: ApiKey, number: int) -> None:
         raise no_such_list()
 
 
+def insist_on_all_lists(key: ApiKey) -> None:
+    """For what is of the whole organization. Errors: ApiProblem 403."""
+    if key.lists:
+        sentence = _("This is of all lists, and the key is bound to some. Use a key for all lists.")
+        raise ApiProblem(403, "key_bound", sentence)
+
+
 def no_such_list() -> ApiProblem:
     return ApiProblem(404, "no_such_list", _("There is no such list, or this key is bound to other lists."))

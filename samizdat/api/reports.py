@@ -1,25 +1,19 @@
-"""Templates that drafts can be written in, and what became of the emails of a time."""
+"""What became of the emails of a time."""
 
 from datetime import date
 from typing import Literal
 
 from django.utils import timezone
-from django.utils.translation import gettext as _
 from ninja import Query, Router, Schema
 
-from samizdat.api.fields import NamedOut, NamesOut
-from samizdat.api.keys import KeyAuth, KeyedRequest
-from samizdat.api.problems import ApiProblem
+from samizdat.api.keys import KeyAuth, KeyedRequest, insist_on_all_lists
 from samizdat.api.shapes import ERRORS, ProblemOut
-from samizdat.campaigns import queries
 from samizdat.core.totals import FEWEST
 from samizdat.incoming import deliverability
 from samizdat.incoming.deliverability import Cells
 
-templates = Router(tags=["Campaigns"])
 reports = Router(tags=["Campaigns"])
 READ = KeyAuth("campaigns:read")
-EITHER = KeyAuth("campaigns:read", "campaigns:write")
 
 
 class TotalOut(Schema):
@@ -50,21 +44,12 @@ class ReportIn(Schema):
     days: Literal["30", "90", "365"] = "30"
 
 
-@templates.get("", response={200: NamesOut, ERRORS: ProblemOut}, auth=EITHER, summary="Your own templates")
-def all_templates(request: KeyedRequest) -> NamesOut:
-    """In the order in which they were created."""
-    pairs = queries.templates(request.auth.organization)
-    return NamesOut(items=[NamedOut(id=number, name=name) for number, name in pairs])
-
-
 @reports.get("", response={200: ReportOut, ERRORS: ProblemOut}, auth=READ, summary="What became of emails")
 def get_report(request: KeyedRequest, asked: Query[ReportIn]) -> ReportOut:
     """Of the last 30, 90 or 365 days: bounces, complaints, replies and unsubscribes as totals. Only for a key that is
     bound to no list."""
     key = request.auth
-    if key.lists:
-        sentence = _("This report is of all lists, and the key is bound to some. Use a key for all lists.")
-        raise ApiProblem(403, "key_bound", sentence)
+    insist_on_all_lists(key)
     organization = key.organization
     shown = deliverability.report(organization, int(asked.days), organization.day_of(timezone.now()))
     by = {

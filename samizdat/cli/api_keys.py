@@ -21,7 +21,7 @@ def api_key() -> None:
     multiple=True,
     required=True,
     metavar="SCOPE",
-    help="What it may do: subscribers or campaigns, each with :read or :write, or webhooks. Can be repeated.",
+    help="What it may do, such as subscribers:read; docs/api.md lists all. Can be repeated.",
 )
 @click.option(
     "--list",

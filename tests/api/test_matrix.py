@@ -1,6 +1,7 @@
 """Every operation x every scope x own list, list that the key isn't bound to, another organization: who gets in where
 is said here once more, and nobody gets in anywhere else."""
 
+from base64 import b64decode
 from datetime import timedelta
 from typing import Any
 
@@ -8,16 +9,19 @@ import pytest
 from django.utils import timezone
 
 from samizdat.accounts.api_keys import SCOPES
+from samizdat.accounts.sealed_settings import leading
 from samizdat.api import openapi
 from samizdat.audience import actions as audience
 from samizdat.audience.models import ConsentRecord, Subscriber, SubscriberTag, Subscription
 from samizdat.campaigns import approval
 from samizdat.campaigns.actions import create
 from samizdat.campaigns.drafts.draft import Draft
-from samizdat.campaigns.models import Campaign
+from samizdat.campaigns.media import library
+from samizdat.campaigns.models import Campaign, Picture, Template, TemplateText
 from samizdat.campaigns.opened import open_campaign
+from samizdat.campaigns.templates import import_template
 from samizdat.delivery.actions import add_route, pause, release, remote_checks
-from samizdat.delivery.models import RemoteCheck
+from samizdat.delivery.models import RemoteCheck, Route
 from samizdat.portability.models import EventWebhook, EventWebhookMessage
 from samizdat.portability.webhooks import actions as webhooks
 from samizdat.publicdb.actions import publish_place
@@ -32,6 +36,8 @@ CONSENT = "Ticked the box."
 LIST, EMAIL = "LIST", "ada@reader.example"
 TEAM = "clara@lantern.example"
 HOOK = "https://lantern.example/hooks"
+# One gray pixel.
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
 BODIES: dict[tuple[str, str], Any] = {
     ("GET", "/api/v1/lists"): None,
     ("GET", "/api/v1/lists/{list_id}"): None,
@@ -77,13 +83,43 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/api/v1/webhooks/{number}/test"): None,
     ("POST", "/api/v1/webhooks/{number}/secret"): None,
     ("POST", "/api/v1/webhooks/{number}/enable"): None,
+    ("GET", "/api/v1/templates/{number}"): None,
+    ("POST", "/api/v1/templates"): {"name": "Spring", "html": "<p>Dear *|FNAME|*</p>"},
+    ("PATCH", "/api/v1/templates/{number}"): {"name": "Summer"},
+    ("DELETE", "/api/v1/templates/{number}"): None,
+    ("GET", "/api/v1/media"): None,
+    ("GET", "/api/v1/media/{number}"): None,
+    ("POST", "/api/v1/media"): {"data": PNG, "name": "River"},
+    ("PATCH", "/api/v1/media/{number}"): {"alt": "A river"},
+    ("DELETE", "/api/v1/media/{number}"): None,
+    ("GET", "/api/v1/routes"): None,
+    ("POST", "/api/v1/routes/{number}/pause"): None,
+    ("POST", "/api/v1/routes/{number}/resume"): None,
+    ("GET", "/api/v1/log"): None,
 }
 # In which state a campaign is for it.
 STATES = {"undo": "scheduled", "pause": "scheduled", "resume": "paused", "cancel": "scheduled"}
 # Of these two scopes are needed together.
 TOGETHER = {("PATCH", "/api/v1/subscribers/{number}"): {READ, WRITE}}
 # Of all lists, so for no key that is bound to some.
-OF_ALL = {("GET", "/api/v1/reports")}
+OF_ALL = {
+    ("GET", "/api/v1/reports"),
+    ("PATCH", "/api/v1/templates/{number}"),
+    ("DELETE", "/api/v1/templates/{number}"),
+    ("PATCH", "/api/v1/media/{number}"),
+    ("DELETE", "/api/v1/media/{number}"),
+    ("GET", "/api/v1/routes"),
+    ("POST", "/api/v1/routes/{number}/pause"),
+    ("POST", "/api/v1/routes/{number}/resume"),
+    ("GET", "/api/v1/log"),
+}
+# Of the organization, whichever lists a key is bound to.
+OF_ORGANIZATION = {
+    ("GET", "/api/v1/templates/{number}"),
+    ("POST", "/api/v1/templates"),
+    ("GET", "/api/v1/media/{number}"),
+    ("POST", "/api/v1/media"),
+}
 OPERATIONS = [*openapi.operations()]
 
 
@@ -111,14 +147,36 @@ def hook_of(list_: Any) -> int:
     return here
 
 
+def numbered(kind: str, list_: Any) -> int | None:
+    """The number of a template, image or route of its organization; None for what belongs to a list."""
+    organization = list_.organization
+    if kind == "templates":
+        here = Template.objects.filter(organization=organization).first()
+        return here.pk if here else _template(organization)
+    if kind == "media":
+        picture = Picture.objects.filter(organization=organization).first()
+        return (
+            picture.pk
+            if picture
+            else library.take_in(organization, b64decode(PNG), NOW, name=f"{leading(organization).name} image").pk
+        )
+    if kind == "routes":
+        return Route.objects.filter(organization=organization).values_list("pk", flat=True).first()
+    return hook_of(list_) if kind == "webhooks" else None
+
+
+def _template(organization: Any) -> int:
+    text = TemplateText(f"{leading(organization).name} template", "")
+    return import_template.add(organization, text, "template.saved", by=None, now=NOW).pk
+
+
 def _call(asking: Program, operation: openapi.Operation, list_: Any, number: int) -> tuple[int, Any]:
     body = BODIES[operation.method, operation.path]
     if body is not None and "list" in body:
         body = body | {"list": list_.pk}
     if body is not None and "lists" in body:
         body = body | {"lists": [list_.pk]}
-    if "/webhooks/" in operation.path:
-        number = hook_of(list_)
+    number = numbered(operation.path.split("/")[3], list_) or number
     if "/campaigns/" in operation.path:
         campaign = Campaign.objects.filter(list=list_).earliest("pk")
         number = campaign.pk
@@ -150,6 +208,9 @@ ROWS = {
     SubscriberTag: "subscriber__organization",
     ConsentRecord: "organization",
     Campaign: "organization",
+    Template: "organization",
+    Picture: "organization",
+    Route: "organization",
     EventWebhook: "organization",
     EventWebhookMessage: "webhook__organization",
 }
@@ -198,18 +259,23 @@ def test_no_key_of_another_list_or_organization_reaches_anything(
 ) -> None:
     program, ada = here
     _call(Program(program.organization, token=""), operation, program.lists["Letter"], ada.number)  # In its state.
-    before = facts()
-    for asking in (program.bound(program.lists["Appeals"], scopes=tuple(SCOPES)), bell.bound(scopes=tuple(SCOPES))):
+    numbered(operation.path.split("/")[3], program.lists["Letter"])
+    name = operation.method, operation.path
+    before = facts(program.organization)
+    bound = program.bound(program.lists["Appeals"], scopes=tuple(SCOPES))
+    for asking in (bell.bound(scopes=tuple(SCOPES)), *([] if name in OF_ORGANIZATION else [bound])):
         status, answer = _call(asking, operation, program.lists["Letter"], ada.number)
         shown = str(answer)
         assert EMAIL not in shown
         assert "'Letter'" not in shown
         assert "winter list" not in shown
         assert str(program.lists["Letter"].pk) not in shown
-        if operation.path.count("{") or "LIST" in str(BODIES[operation.method, operation.path]):
+        if asking is bound and name in OF_ALL:
+            assert (status, answer["code"]) == (403, "key_bound")
+        elif operation.path.count("{") or "LIST" in str(BODIES[operation.method, operation.path]):
             assert status == 404, answer
         assert status < 500
-    assert facts() == before
+    assert facts(program.organization) == before
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=_name)

@@ -18,9 +18,10 @@ from samizdat.audience import actions as audience
 from samizdat.campaigns.actions import create
 from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.models import Campaign
+from samizdat.delivery.actions import add_route
 from samizdat.publicdb.actions import publish_place
 from tests.api.conftest import Program
-from tests.api.test_matrix import facts, hook_of
+from tests.api.test_matrix import facts, numbered
 from tests.conftest import NOW
 
 pytestmark = pytest.mark.django_db(databases=["default", "publicdb"])
@@ -28,7 +29,16 @@ pytestmark = pytest.mark.django_db(databases=["default", "publicdb"])
 SERVER = "http://testserver"
 EXAMPLES = 12
 # The other organization's, in no answer.
-FOREIGN = ("foreign@reader.example", "Foreign letter", "Foreign subject", "foreign tag", "FOREIGN")
+FOREIGN = (
+    "foreign@reader.example",
+    "Foreign letter",
+    "Foreign subject",
+    "foreign tag",
+    "FOREIGN",
+    "Harbour Bell template",
+    "Harbour Bell image",
+    "Foreign route",
+)
 CHECKS = [
     schemathesis.checks.not_a_server_error,
     checks.status_code_conformance,
@@ -60,7 +70,9 @@ def _fill(program: Program, list_: Any, word: str) -> dict[str, Any]:
     draft = Draft(subject=f"{word} subject", from_email=f"{name}@r.example", body="Hello")
     create(organization, list_, draft, by=None, now=NOW)
     campaign = Campaign.objects.get(organization=organization)
-    numbers = {"list": list_.pk, "subscribers": ada.number, "campaigns": campaign.pk, "webhooks": hook_of(list_)}
+    add_route(organization, f"{word} route", "folder:///tmp/nothing", now=NOW)
+    numbers = {"list": list_.pk, "subscribers": ada.number, "campaigns": campaign.pk}
+    numbers |= {kind: numbered(kind, list_) for kind in ("templates", "media", "routes", "webhooks")}
     return numbers | {"email": f"{name}@reader.example"}
 
 
