@@ -21,6 +21,16 @@ def test_the_address_is_known_by_its_cells_under_any_label():
     assert becomes(b"Who,Where\nAnna,anna@example.org\nBoris,boris@example.org\n")["Where"] == "address"
 
 
+def test_the_log_of_a_form_brings_its_time_and_no_ip_address():
+    content = (
+        b"Email,Entry Id,Entry Date,User Agent,User IP\nanna@example.org,1,2019-03-02 10:00:00,Mozilla,203.0.113.9\n"
+    )
+    columns = becomes(content)
+    assert (columns["Entry Date"], columns["User IP"], columns["User Agent"]) == ("opt_in_time", "out", "out")
+    google = '"Отметка времени","Email"\n"2019/03/02 1:00:00 AM GMT+3","anna@example.org"\n'
+    assert read(named("form.csv", google.encode())).incoming[0].opt_in_time == "2019-03-01T22:00:00Z"
+
+
 def test_a_label_that_means_a_postal_address_here_is_not_taken_for_mail():
     found = becomes("Адрес,Почта\nул. Мира 5,anna@example.org\n".encode())
     assert found["Почта"] == "address" and found["Адрес"].startswith("field:")

@@ -61,7 +61,9 @@ OPT_IN = table(
     "optin_time,opt-in time,opt in date,opt-in date,created at,created,created_on,creation date,date created,added,"
     "date added,added at,subscribed at,subscribed on,subscribed,subscription date,signup date,sign up date,"
     "signed up,signup time,signed up at,joined,join date,date,registered at,subscribe date,start date,"
-    "дата подписки,дата добавления,дата,подписан,angemeldet am,date d'inscription,date inscription"
+    "timestamp,entry date,submission date,submission time,submitted,submitted at,submitted on,date submitted,date/time,"
+    "дата подписки,дата добавления,дата,подписан,дата отправки,дата заявки,дата и время,отметка времени,"
+    "позначка часу,angemeldet am,zeitstempel,date d'inscription,date inscription,horodateur,marca temporal"
 )
 CONFIRM = table("confirm_time,confirmed at,confirmation time,confirmation date,confirmed on,дата подтверждения")
 LEFT = table(
@@ -84,7 +86,8 @@ NAMES_AND_PLACES = frozenset().union(*FIELDS.values(), FULL_NAME) | table(
 
 # Columns that derive from an IP address or from reading, and what only means something elsewhere.
 IP = table(
-    "ip,ip address,optin_ip,confirm_ip,signup ip,opt-in ip,ip адрес,latitude,longitude,lat,lon,lng,gmtoff,dstoff,"
+    "ip,ip address,optin_ip,confirm_ip,signup ip,opt-in ip,user ip,remote ip,entry ip,cookies,ip адрес,"
+    "latitude,longitude,lat,lon,lng,gmtoff,dstoff,"
     "timezone,time zone,cc,region,country code,geo,geolocation,location,user agent,useragent,device,browser"
 )
 READING = table(

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 _iso = datetime.fromisoformat
 
@@ -19,6 +19,8 @@ WORDED = re.compile(
     r"(?:,?\s+(?:at\s+)?(\d{1,2}):(\d{2})(?::(\d{2}))?\s*([ap])?\.?(?:m\.?)?)?",
     re.IGNORECASE,
 )
+# "2019/03/02 10:00:00 AM GMT+3", as Google Forms writes it
+FORM_ZONE = re.compile(r"(.*\d.*?)\s*GMT([+-])(\d{1,2})(?::?([0-5]\d))?", re.IGNORECASE)
 
 
 def when(text: str, order: str = "mdy") -> str:
@@ -64,6 +66,8 @@ def _slow(text: str, order: str) -> str:
         return _written(_iso(_iso_like(text)))
     except (ValueError, OverflowError):
         pass
+    if match := FORM_ZONE.fullmatch(text):
+        return _zoned(match, order)
     if match := LOOSE.fullmatch(text):
         return _numbered(match, order)
     if match := WORDED.fullmatch(text):
@@ -80,6 +84,18 @@ def _iso_like(text: str) -> str:
     if "-" not in text:
         raise ValueError(text)
     return text
+
+
+def _zoned(match: re.Match[str], order: str) -> str:
+    local = LOOSE.fullmatch(match[1])
+    at = _numbered(local, order) if local else ""
+    if not at:
+        return ""
+    ahead = timedelta(hours=int(match[3]), minutes=int(match[4] or 0))
+    try:
+        return _written(_iso(at) - (ahead if match[2] == "+" else -ahead))
+    except OverflowError:
+        return ""
 
 
 def _numbered(match: re.Match[str], order: str) -> str:
