@@ -21,14 +21,18 @@ if TYPE_CHECKING:
     from samizdat.core.evidence.notices.base import NoticeKind
     from samizdat.incoming.evidence.imap import ImapArchive
 
-STATUSES = ("subscribed", "unsubscribed", "complained", "cleaned", "excluded", "unproven", "wrote")
+STATUSES = (
+    "subscribed", "unsubscribed", "complained", "cleaned", "excluded", "doubtful", "unproven", "listed", "wrote",
+)  # fmt: skip
 NOTES = {
-    "subscribed": "a notice proves that they subscribed, and nothing that they left",
+    "subscribed": "a notice, a form or a table proves that they subscribed, and nothing that they left",
     "unsubscribed": "they left, or wrote that they want to",
     "complained": "they marked an email as spam",
     "cleaned": "the address bounced",
     "excluded": "left out by hand",
+    "doubtful": "left out: they may have left, since a later table doesn't have them or says what isn't understood",
     "unproven": "left out: a notice says that they subscribed, but anybody could have sent it",
+    "listed": "left out: they were on an old list, which is no consent",
     "wrote": "left out: they wrote to you, which is no consent",
 }
 MEANINGS: dict[str, "NoticeKind"] = {"subscribed": "yes", "unsubscribed": "left"}
@@ -48,9 +52,8 @@ rescue.add_command(case)
 @click.option(
     "--own",
     multiple=True,
-    required=True,
     metavar="ADDRESS",
-    help="An address of your group, or @example.org for all addresses there. Once for each.",
+    help="An address of your group, or @example.org for all addresses there. Once for each. Mailboxes need it.",
 )
 @click.option(
     "--notices-from",
@@ -64,6 +67,11 @@ rescue.add_command(case)
     multiple=True,
     metavar="WORDS=STATUS",
     help="What notices with these words in their subject mean: 'Neue Anmeldung=subscribed'.",
+)
+@click.option(
+    "--form-signups",
+    is_flag=True,
+    help="The logs of forms are of forms by which people subscribed to this list.",
 )
 @click.option(
     "--server",
@@ -99,6 +107,7 @@ def rescue_mailbox(
     own: tuple[str, ...],
     senders: tuple[str, ...],
     means: tuple[str, ...],
+    form_signups: bool,
     servers: tuple[str, ...],
     urls: tuple[str, ...],
     password_files: tuple[str, ...],
@@ -106,20 +115,23 @@ def rescue_mailbox(
     basis: str,
     dry_run: bool,
 ) -> None:
-    """Read old mailboxes, and propose whom to subscribe.
+    """Read old mailboxes and tables, and propose whom to subscribe.
 
-    FILE is an mbox file, a Maildir folder, a folder of .eml files, or the zip of Google Takeout. All that you name
-    becomes one proposal. Nobody is subscribed until you confirm it.
+    FILE is an mbox file, a Maildir folder, a folder of .eml files, or the zip of Google Takeout; or the log of a form,
+    an old table or a workbook. All that you name becomes one proposal. Nobody is subscribed until you confirm it.
     """
     if not files and not urls:
-        raise click.UsageError("Name a mailbox: FILE, or --imap imaps://USER@HOST.")
+        raise click.UsageError("Name a mailbox or a table: FILE, or --imap imaps://USER@HOST.")
     bootstrap.open_house()
     from samizdat.audience.queries import list_named
     from samizdat.core.evidence.reading import Rules
-    from samizdat.incoming.evidence import archives, imap_reading, mailboxes, proposal
+    from samizdat.incoming.evidence import archives, imap_reading, mailboxes, proposal, tables
     from samizdat.incoming.evidence.kept import KeptReading
 
-    organization, paths = bootstrap.organization(), [Path(file) for file in files]
+    organization = bootstrap.organization()
+    paths, table_files = tables.of_paths([Path(file) for file in files])
+    if not own and (paths or urls):
+        raise click.UsageError("Name each address of your group: --own ADDRESS, so that its mailboxes are told apart.")
     mailing_list = list_named(organization, name)
     rules = Rules(
         frozenset(map(_own, own)),
@@ -135,10 +147,11 @@ def rescue_mailbox(
         fold = mailboxes.read(paths, rules, lambda done, emails: shown.show(done, whole, emails))
         for archive in archives_by_imap:
             imap_reading.read(fold, archive, rules, kept, lambda done, emails: shown.show(done, None, emails))
+    about_tables = tables.read(fold, table_files, signs_up=form_signups, today=bootstrap.now().date())
     counted_servers = _servers(fold, servers)
     addresses = fold.addresses(counted_servers)
     document = _document(fold, addresses, counted_servers)
-    warnings = _warnings(fold, addresses, counted_servers)
+    warnings = [problem.sentence() for problem in about_tables] + _warnings(fold, addresses, counted_servers)
     for warning in warnings:
         note(warning)
     document |= {"warnings": warnings, "dry_run": dry_run}
@@ -306,6 +319,7 @@ def _document(fold: "Fold", addresses: list["AddressEvidence"], servers: frozens
         "received": counts.received,
         "to_you": counts.ours,
         "unreadable": counts.unreadable,
+        "rows": counts.rows,
         "unclear_notices": counts.unclear,
         "server": sorted(servers),
         **{word: statuses[word] for word in STATUSES},  # type: ignore[index]
@@ -341,4 +355,9 @@ def _named(fold: "Fold") -> list[tuple[str, int]]:
 def _shown(fold: "Fold", addresses: list["AddressEvidence"]) -> list[str]:
     statuses = Counter(address.status for address in addresses)
     rows = [(word, statuses[word], NOTES[word]) for word in STATUSES if statuses[word]]  # type: ignore[index]
-    return [f"{fold.counts.emails:,} emails, {fold.counts.ours:,} of them to you.", "", *table(("", "", ""), rows), ""]
+    counts, read = fold.counts, list[str]()
+    if counts.emails or not counts.rows:
+        read.append(f"{counts.emails:,} emails, {counts.ours:,} of them to you.")
+    if counts.rows:
+        read.append(f"{counts.rows:,} rows of tables.")
+    return [*read, "", *table(("", "", ""), rows), ""]

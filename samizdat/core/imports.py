@@ -118,14 +118,17 @@ SENTENCES = {
     "mailbox_outlook": "{file} is a mailbox of Outlook. Convert it with readpst, then give what readpst wrote.",
     "mailbox_foreign": "Of {received} emails, {ours} went to an address of your group: this is somebody else’s "
     "mailbox, or an address is missing. Name all addresses of your group and upload it again.",
-    "mailbox_nothing": "These mailboxes prove nothing about anybody: no notices, unsubscribes or bounces. Give other "
-    "mailboxes.",
+    "mailbox_own": "Mailboxes are told apart by the addresses of your group. Name each of them, and upload again.",
+    "mailbox_nothing": "These files prove nothing about anybody: no sign-ups, unsubscribes or bounces. Give other "
+    "mailboxes or tables.",
     "mailbox_server": "It can’t be told which mail server took these emails, so no notice counts as a sign-up. Use "
     "`samizdat rescue mailbox` with --server.",
     "mailbox_unclear": "Notices of services that aren’t understood: {count}. `samizdat rescue mailbox` can be told "
     "what they mean.",
     "mailbox_unreadable": "Emails that are damaged or too large, and were skipped: {count}.",
     "mailbox_came_back": "Unsubscribed, then subscribed again: {count}. They stay unsubscribed; ask them yourself.",
+    "table_givers": "{file} lists gifts or payments, so it wasn’t read: giving is no consent, and a list of donors can "
+    "put people on trial.",
     "own_table": "{file} is a table that Samizdat exports for people to read; it would import everyone who "
     "unsubscribed as a subscriber. Export again in the “samizdat” format and import that file.",
     "missing": "{file} can’t be found. Check the name.",

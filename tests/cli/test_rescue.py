@@ -176,3 +176,29 @@ def test_those_without_a_proven_yes_are_asked_once(house: Any, letter: str, word
         assert "ask-once" in card["tags"]
     unset = house("rescue", "ask", "--list", letter, "--json")
     assert (unset.code, unset.json["error"]) == (1, "no_sender")
+
+
+def test_tables_and_mailboxes_become_one_proposal(
+    house: Any, letter: str, words: tuple[str, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "form.csv").write_text(f"2018-03-02 10:00;{VERA}\n2021-03-02 10:00;{BORIS}\n")
+    (tmp_path / "list 2019.csv").write_text("Email,Name\nlida@reader.example,Lida\n")
+    (tmp_path / "gifts.csv").write_text(f"Date,Donor Email,Amount\n2019-03-02,{VERA},100\n")
+    files = [str(tmp_path / name) for name in ("form.csv", "list 2019.csv", "gifts.csv")]
+    seen = house.say("rescue", "mailbox", *files, *words[2:], "--form-signups")
+    assert (seen["subscribed"], seen["unsubscribed"], seen["listed"], seen["rows"]) == (2, 2, 1, 3)
+    assert any("gifts.csv lists gifts" in warning for warning in seen["warnings"])
+    shown = {row["address"]: row for row in house.say("rescue", "show", str(seen["proposal"]))["addresses"]}
+    assert shown[VERA]["evidence"] == "2018-03-02 form.csv: signed up; 2022-01-03 email: wrote to you"
+    assert shown[BORIS]["status"] == "unsubscribed"
+    assert shown["lida@reader.example"]["evidence"] == "2019-01-01 – 2019-12-31 list 2019.csv: was on the list"
+
+
+def test_tables_alone_need_no_address_of_the_group_and_mailboxes_do(
+    house: Any, letter: str, words: tuple[str, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "form.csv").write_text(f"2018-03-02 10:00;{VERA}\n")
+    alone = house.say("rescue", "mailbox", str(tmp_path / "form.csv"), "--list", letter, "--form-signups", "--dry-run")
+    assert alone["subscribed"] == 1
+    asked = house("rescue", "mailbox", str(tmp_path / "old.mbox"), "--list", letter)
+    assert asked.code == 2 and "--own" in asked.err

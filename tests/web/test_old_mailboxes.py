@@ -55,7 +55,7 @@ def test_what_mailboxes_prove_waits_as_an_import_that_a_person_confirms(here: Ho
     assert (report.counts or {})["rows"] == 3
     assert [problem.code for problem in report.problems] == ["mailbox_came_back"]
     page = _page(here, editor, row)
-    assert "What old mailboxes prove" in page
+    assert "What old mailboxes and tables prove" in page
     assert "Unsubscribed, then subscribed again: 1." in page
     assert [cells[:2] for cells in proposal.rows_of(row)] == [
         [ADA, "subscribed"], [BACK, "unsubscribed"], [BORIS, "unsubscribed"], [VERA, "wrote"],
@@ -110,7 +110,7 @@ def test_the_page_of_imports_leads_there(here: House, editor: Client) -> None:
     page = editor.get(reverse("imports", args=[here.organization.slug])).content.decode()
     address = reverse("old-mailboxes", args=[here.organization.slug])
     assert address in page
-    assert "Read mailboxes" in editor.get(address).content.decode()
+    assert "Read files" in editor.get(address).content.decode()
 
 
 def test_the_worker_reads_it(here: House, editor: Client) -> None:
@@ -121,3 +121,26 @@ def test_the_worker_reads_it(here: House, editor: Client) -> None:
     tasks.inspect_import.func(row.pk)
     row.refresh_from_db()
     assert (row.state, row.source) == ("found", "evidence")
+
+
+def test_tables_become_part_of_the_same_proposal(here: House, editor: Client) -> None:
+    files = [
+        SimpleUploadedFile("old.mbox", MAILBOX),
+        SimpleUploadedFile("form.csv", f"2018-03-02 10:00;{VERA}\n2023-03-02 10:00;{BORIS}\n".encode()),
+        SimpleUploadedFile("list 2019.csv", b"Email,Donation amount,Status\nlida@old.example,100,subscribed\n"),
+    ]
+    body = {**FORM, "form_signups": "on", "files": files}
+    assert editor.post(reverse("upload-mailboxes", args=[here.organization.slug]), body).status_code == 302
+    row = uploaded.inspect(Import.objects.latest("pk").pk, now=lambda: NOW)
+    known = {address.address: address.status for address in proposal.evidence_of(row)}
+    assert (known[VERA], known[BORIS], known["lida@old.example"]) == ("subscribed", "unsubscribed", "subscribed")
+    page = _page(here, editor, row)
+    assert "Donation amount" in page
+    shown = editor.get(reverse("import-evidence", args=[here.organization.slug, row.pk])).content.decode()
+    assert "signed up by the form" in shown and "form.csv" in shown
+
+
+def test_mailboxes_need_an_address_of_the_group_and_tables_do_not(here: House, editor: Client) -> None:
+    row = _read(here, editor, own="")
+    assert (row.state, row.problem) == ("failed", "mailbox_own")
+    assert "Name each of them" in _page(here, editor, row)

@@ -76,11 +76,12 @@ NO_OPTIONS = ImportOptions()
 
 
 class MailboxRules(Struct, frozen=True):
-    """Of an upload of mailboxes. `own`: the group's addresses, or @ and a domain; `senders`: its domains that send
-    notices."""
+    """Of an upload of mailboxes and tables. `own`: the group's addresses, or @ and a domain; `senders`: its domains
+    that send notices. `form_signups`: whoever is in the log of a form subscribed by it."""
 
     own: list[str]
     senders: list[str] = []
+    form_signups: bool = False
 
 
 class AccountRules(Struct, frozen=True, omit_defaults=True):

@@ -1,12 +1,14 @@
-"""All emails of a mailbox together: what each address has come to.
+"""All emails of mailboxes and all rows of old tables together: what each address has come to.
 
-The strongest status wins, whatever came later: a complaint, then a no, then a dead address, then a yes. So nobody who
-left becomes active by a mailbox; who subscribed again afterwards is asked by a person. A yes counts only in a notice
-that came to the group, and of which the mailbox's own server says that the service sent it. Nothing else is a yes:
-whoever writes to a group has not asked for its newsletter.
+The strongest status wins, whatever came later: a complaint, then a no, then a dead address, then a doubt, then a yes.
+So nobody who left becomes active by it; who subscribed again afterwards is asked by a person. A yes counts in a notice
+that came to the group, and of which the mailbox's own server says that the service sent it; in the log of a form by
+which people signed up; and in a table that says who agreed. Nothing else is a yes: whoever writes to a group has not
+asked for its newsletter, and whoever stood on an old list may have left it.
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Literal
 
 from msgspec import Struct
@@ -14,13 +16,19 @@ from msgspec.structs import replace
 
 from samizdat.core.evidence import authentication
 from samizdat.core.evidence.reading import ClaimKind, MailEvidence
+from samizdat.core.evidence.versions import DatedTable, DayRange, missing_in_later
 from samizdat.core.mail.address import BadAddress, comparable, normalize
 
-AddressStatus = Literal["complained", "unsubscribed", "cleaned", "excluded", "subscribed", "unproven", "wrote"]
-# The strongest first. `excluded`: a person left them out. Only those who are subscribed may be written to.
+AddressStatus = Literal[
+    "complained", "unsubscribed", "cleaned", "excluded", "doubtful", "subscribed", "unproven", "listed", "wrote"
+]
+# The strongest first. `excluded`: a person left them out; `doubtful`: they may have left; `listed`: they stood in an
+# old table. Only those who are subscribed may be written to.
 STATUSES: tuple[AddressStatus, ...] = (
-    "complained", "unsubscribed", "cleaned", "excluded", "subscribed", "unproven", "wrote",
+    "complained", "unsubscribed", "cleaned", "excluded", "doubtful", "subscribed", "unproven", "listed", "wrote",
 )  # fmt: skip
+# What says it: an email, a row in the log of a form or in a table, or that a later table has no such row.
+Origin = Literal["", "form", "list", "missing"]
 NOES: tuple[AddressStatus, ...] = ("complained", "unsubscribed", "cleaned")
 # Nobody takes these out: whoever left comes back by signing up, not by somebody's opinion of an email.
 FINAL: tuple[AddressStatus, ...] = ("complained", "unsubscribed")
@@ -38,8 +46,9 @@ ENOUGH, OURS = 1, 10
 
 
 class EvidenceEntry(Struct, frozen=True, array_like=True, omit_defaults=True):
-    """Emails that say the same of an address. `source`: the service, "" for other mail. Days as 2022-03-14, or "".
-    `subject`: of the last of them. `is_out`: a person has taken it out, so that it says nothing."""
+    """Emails or rows that say the same of an address. `source`: the service, "" for other mail, or a file's name. Days
+    as 2022-03-14, or "". `emails`: how many of either. `subject`: of the last of them. `is_out`: a person has taken it
+    out, so that it says nothing."""
 
     status: AddressStatus
     source: str
@@ -48,6 +57,17 @@ class EvidenceEntry(Struct, frozen=True, array_like=True, omit_defaults=True):
     emails: int
     subject: str = ""
     is_out: bool = False
+    origin: Origin = ""
+
+
+class RowEvidence(Struct, frozen=True, array_like=True):
+    """What a row of a table says of an address. Days: as of an entry; of both the same where the row names one, else
+    when the table was written, as far as its name tells."""
+
+    address: str
+    status: AddressStatus
+    first: str = ""
+    last: str = ""
 
 
 class AddressEvidence(Struct, frozen=True, array_like=True, omit_defaults=True):
@@ -90,7 +110,7 @@ class AddressEvidence(Struct, frozen=True, array_like=True, omit_defaults=True):
 
 class MailboxCounts(Struct):
     """Emails. `received`: not written by the group; `ours`: of these, to it. `foreign_claims`: say something, and came
-    to others. `bad_addresses`: name what is no address."""
+    to others. `bad_addresses`: name what is no address. `rows`: of tables."""
 
     emails: int = 0
     received: int = 0
@@ -99,10 +119,11 @@ class MailboxCounts(Struct):
     unreadable: int = 0
     foreign_claims: int = 0
     bad_addresses: int = 0
+    rows: int = 0
 
 
 class Fold:
-    """Takes emails one by one."""
+    """Takes emails one by one, and tables."""
 
     def __init__(self) -> None:
         self.counts = MailboxCounts()
@@ -110,7 +131,8 @@ class Fold:
         # Address -> what is said -> [first day, last day, emails, subject of the last]. Who says it, is judged last.
         self._said: dict[str, dict[_Said, list]] = {}  # type: ignore[type-arg]
         self._spelled: dict[str, str] = {}
-        self._known: set[str] = set()  # those of whom an email to the group speaks
+        self._known: set[str] = set()  # those of whom an email to the group or a table speaks
+        self._tables: list[DatedTable] = []
 
     def add(self, email: MailEvidence) -> None:
         counts = self.counts
@@ -132,21 +154,47 @@ class Fold:
                 counts.bad_addresses += 1
                 continue
             is_proven = claim.kind == "yes" and email.ours and authentication.covers(email.passed, email.sender)
-            what = _STATUS_OF[claim.kind], email.source, email.server if is_proven else None
-            self._note(address, what, email)
+            what: _Said = (_STATUS_OF[claim.kind], email.source, email.server if is_proven else None, "")
+            key = self._note(address, what, email.day, email.day, email.subject)
+            if email.ours:
+                self._known.add(key)
 
-    def _note(self, address: str, what: "_Said", email: MailEvidence) -> None:
-        key, day = comparable(address), email.day
-        self._spelled.setdefault(key, address)
-        if email.ours:
+    def add_table(self, name: str, origin: Origin, written: DayRange, rows: Iterable[RowEvidence]) -> None:
+        """A table of people, or the log of a form. written: as far as its name tells."""
+        listed: set[str] = set()
+        for row in rows:
+            self.counts.rows += 1
+            try:
+                address = normalize(row.address)
+            except BadAddress:
+                self.counts.bad_addresses += 1
+                continue
+            key = self._note(address, (row.status, name, None, origin), row.first, row.last)
             self._known.add(key)
+            listed.add(key)
+        if origin == "list":
+            self._tables.append(DatedTable(name, written, listed))
+
+    def compare_tables(self) -> None:
+        """Once all are here: who is missing in a later version of a table may have left."""
+        for key, table in missing_in_later(self._tables, self._last_yes):
+            self._note(self._spelled[key], ("doubtful", table.name, None, "missing"), *table.written)
+
+    def _last_yes(self, key: str) -> str:
+        return max((says[1] for what, says in self._said[key].items() if what[0] == "subscribed"), default="")
+
+    def _note(self, address: str, what: "_Said", since: str, until: str, subject: str = "") -> str:
+        """The key of the address."""
+        key = comparable(address)
+        self._spelled.setdefault(key, address)
         known = self._said.setdefault(key, {}).get(what)
         if known is None:
-            self._said[key][what] = [day, day, 1, email.subject]
-            return
-        first, last, emails, subject = known
-        subject = email.subject if day >= last else subject
-        known[:] = [min(filter(None, (first, day)), default=""), max(last, day), emails + 1, subject]
+            self._said[key][what] = [since, until, 1, subject]
+            return key
+        first, last, emails, before = known
+        subject = subject if until >= last else before
+        known[:] = [min(filter(None, (first, since)), default=""), max(last, until), emails + 1, subject]
+        return key
 
     @property
     def is_foreign(self) -> bool:
@@ -168,13 +216,14 @@ class Fold:
 
     def _folded(self, key: str, servers: frozenset[str]) -> AddressEvidence:
         entries = []
-        for (status, source, proof), (first, last, emails, subject) in self._said[key].items():
-            counts_as: AddressStatus = "unproven" if status == "subscribed" and proof not in servers else status
-            entries.append(EvidenceEntry(counts_as, source, first, last, emails, subject))
+        for (status, source, proof, origin), (first, last, emails, subject) in self._said[key].items():
+            is_unproven = status == "subscribed" and not origin and proof not in servers
+            counts_as: AddressStatus = "unproven" if is_unproven else status
+            entries.append(EvidenceEntry(counts_as, source, first, last, emails, subject, origin=origin))
         entries.sort(key=lambda entry: (entry.last, STATUSES.index(entry.status), entry.source))
         strongest = min((entry.status for entry in entries), key=STATUSES.index)
         return AddressEvidence(self._spelled[key], strongest, tuple(entries))
 
 
-# What is said, the service, and of a yes the server that says who sent it.
-type _Said = tuple[AddressStatus, str, str | None]
+# What is said, the service or the file, of a yes in an email the server that says who sent it, and what says it.
+type _Said = tuple[AddressStatus, str, str | None, Origin]

@@ -29,7 +29,7 @@ class EvidenceImporter(Service):
             unsubscribed="unsubscribed",
             cleaned="cleaned",
             complained="complained",
-            nonsubscribed="excluded,unproven,wrote",
+            nonsubscribed="excluded,doubtful,unproven,listed,wrote",
         )
     }
 

@@ -16,6 +16,8 @@ UNREADABLE = MailEvidence(unreadable=True)
 
 # (bytes on the disk that were read, emails)
 type Tell = Callable[[int, int], None]
+# Gives its emails, and tells what it has read.
+type Mailbox = Callable[[archives.Tell], Iterator[ArchivedMessage]]
 
 
 def read(paths: Sequence[Path], rules: Rules, tell: Tell | None = None) -> Fold:
@@ -23,10 +25,8 @@ def read(paths: Sequence[Path], rules: Rules, tell: Tell | None = None) -> Fold:
     return read_each([partial(archives.emails, path) for path in paths], rules, tell)
 
 
-def read_each(
-    mailboxes: Sequence[Callable[[archives.Tell], Iterator[ArchivedMessage]]], rules: Rules, tell: Tell | None = None
-) -> Fold:
-    """mailboxes: each gives its emails, and tells what it has read. Errors: what they raise."""
+def read_each(mailboxes: Sequence[Mailbox], rules: Rules, tell: Tell | None = None) -> Fold:
+    """Errors: what they raise."""
     fold, pool = Fold(), limited_process.Pool(1)
     done = 0
 

@@ -38,9 +38,19 @@ WORDS = {
     "unsubscribed": "unsubscribed",
     "cleaned": "the address bounced",
     "excluded": "left out",
+    "doubtful": "they may have left",
     "subscribed": "subscribed",
     "unproven": "subscribed, but nothing proves that the service sent this",
+    "listed": "was on the list",
     "wrote": "wrote to you",
+}
+# What tables say in other words than emails do.
+TABLE_WORDS = {
+    ("form", "subscribed"): "signed up",
+    ("form", "wrote"): "filled in the form",
+    ("list", "complained"): "marked as spam",
+    ("list", "doubtful"): "says something that isn't understood",
+    ("missing", "doubtful"): "isn't in this later table",
 }
 
 
@@ -179,8 +189,9 @@ def confirm(row: Import, *, now: Clock, by: Person | None = None, with_left_out:
 def words_of(entry: EvidenceEntry) -> str:
     """As in "2019-03-02 Mailchimp: subscribed (2 emails)"."""
     days = entry.first if entry.first == entry.last else f"{entry.first} – {entry.last}"
-    emails = f" ({entry.emails} emails)" if entry.emails > 1 else ""
-    return f"{days or 'no day'} {entry.source or 'email'}: {WORDS[entry.status]}{emails}"
+    times = f" ({entry.emails} {'rows' if entry.origin else 'emails'})" if entry.emails > 1 else ""
+    words = TABLE_WORDS.get((entry.origin, entry.status), WORDS[entry.status])
+    return f"{days or 'no day'} {entry.source or 'email'}: {words}{times}"
 
 
 def _table(addresses: Iterable[AddressEvidence]) -> Iterator[bytes]:
@@ -201,7 +212,7 @@ def _table(addresses: Iterable[AddressEvidence]) -> Iterator[bytes]:
 
 
 def _tag(address: AddressEvidence) -> str:
-    return ASK_TAG if address.status in ("unproven", "wrote") else ""
+    return ASK_TAG if address.status in ("unproven", "listed", "wrote") else ""
 
 
 def _record(address: AddressEvidence) -> str:

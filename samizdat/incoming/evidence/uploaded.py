@@ -1,5 +1,5 @@
-"""Mailboxes that somebody uploads at the desk: the worker reads them, and what they prove takes their place in the
-same import, which waits for a person as any other."""
+"""Mailboxes and tables that somebody uploads at the desk: the worker reads them, and what they prove takes their place
+in the same import, which waits for a person as any other."""
 
 import io
 from collections.abc import Callable, Sequence
@@ -14,12 +14,15 @@ from samizdat.accounts.sealed_settings import leading
 from samizdat.audience.errors import ImportRefused, ImportTaken
 from samizdat.audience.imports import actions, ownership, uploads
 from samizdat.audience.imports.documents import ImportDocument, ImportProblem, MailboxRules, sealed
+from samizdat.audience.imports.inspect import UploadedFile
+from samizdat.audience.imports.reading.parse import AskPiece
 from samizdat.audience.imports.reading.upload_file import PieceFile
 from samizdat.audience.imports.row_errors import sentence_of
 from samizdat.audience.models import Import
 from samizdat.core.evidence.fold import AddressEvidence, Fold
 from samizdat.core.evidence.reading import Rules
-from samizdat.incoming.evidence import archives, mailboxes, proposal
+from samizdat.core.imports import Problem
+from samizdat.incoming.evidence import archives, mailboxes, proposal, tables
 from samizdat.vault import keyring
 
 SOURCE = "mailboxes"
@@ -49,8 +52,8 @@ def inspect(number: int, *, now: Callable[[], datetime]) -> Import:
     assert rules is not None
     try:
         with override(leading(row.organization).language):
-            fold = _read(row, rules, now)
-            _replace(row, fold)
+            fold, notes = _read(row, rules, now)
+            _replace(row, fold, notes)
     except (archives.BadArchive, proposal.NoProposal, ImportRefused) as refused:
         return actions.fail(row, _refusal(refused), now())
     except BaseException:
@@ -59,7 +62,8 @@ def inspect(number: int, *, now: Callable[[], datetime]) -> Import:
     return actions.inspect(number, now=now)
 
 
-def _read(row: Import, rules: MailboxRules, now: Callable[[], datetime]) -> Fold:
+def _read(row: Import, rules: MailboxRules, now: Callable[[], datetime]) -> tuple[Fold, list[ImportProblem]]:
+    """With what should be known of its tables. Errors: BadArchive, ImportRefused, ImportTaken."""
     keys, mine = keyring.keys(row.organization), Import.objects.filter(pk=row.pk, owner=row.owner, state="reading")
     names, ask, seen = actions.read_plan(row).names, partial(uploads.get, keys, row), 0
 
@@ -70,25 +74,42 @@ def _read(row: Import, rules: MailboxRules, now: Callable[[], datetime]) -> Fold
             if not mine.update(heartbeat=now()):
                 raise ImportTaken
 
-    opened = [
-        partial(archives.emails_of, names[file], io.BufferedReader(PieceFile(file, uploads.PIECE, size, ask)))
-        for file, size in uploads.sizes(keys, row).items()
-    ]
-    own, senders = frozenset(rules.own), frozenset(rules.senders)
-    fold = mailboxes.read_each(opened, Rules(own, senders), beat)
+    opened, rows = list[mailboxes.Mailbox](), list[tables.TableFile]()
+    for file, size in uploads.sizes(keys, row).items():
+        content = io.BufferedReader(PieceFile(file, uploads.PIECE, size, ask))
+        if tables.is_table(names[file], content):
+            upload = UploadedFile(names[file], size, _piece_of(ask, file), f"{row.pk}/{file}")
+            rows.append(tables.TableFile(names[file], upload))
+        else:
+            opened.append(partial(archives.emails_of, names[file], content))
+    if opened and not rules.own:
+        raise ImportRefused("mailbox_own", sentence_of("mailbox_own", {}))
+    fold = mailboxes.read_each(opened, Rules(frozenset(rules.own), frozenset(rules.senders)), beat)
     if fold.is_foreign:
         values = {"received": fold.counts.received, "ours": fold.counts.ours}
         raise ImportRefused("mailbox_foreign", sentence_of("mailbox_foreign", values), values)
-    return fold
+    problems = tables.read(fold, rows, signs_up=rules.form_signups, today=now().date())
+    return fold, [_note(problem) for problem in problems]
 
 
-def _replace(row: Import, fold: Fold) -> None:
-    """What they prove instead of the mailboxes. Errors: NoProposal, ImportTaken."""
+def _note(problem: Problem) -> ImportProblem:
+    return ImportProblem(problem.code, problem.file, {name: str(value) for name, value in problem.values.items()})
+
+
+def _piece_of(ask: AskPiece, file: int) -> AskPiece:
+    return lambda _file, number: ask(file, number)
+
+
+def _replace(row: Import, fold: Fold, notes: Sequence[ImportProblem]) -> None:
+    """What they prove instead of the files. Errors: NoProposal, ImportTaken."""
     server = fold.own_server()
     addresses = fold.addresses(frozenset() if server is None else frozenset({server}))
     files, keys = proposal.files_of(addresses), keyring.keys(row.organization)
     document = ImportDocument(
-        names=[*proposal.FILES[: len(files)]], source=proposal.SOURCE, notes=_notes(fold, addresses), is_fixed=True
+        names=[*proposal.FILES[: len(files)]],
+        source=proposal.SOURCE,
+        notes=[*notes, *_notes(fold, addresses)],
+        is_fixed=True,
     )
     with transaction.atomic():
         mine = Import.objects.filter(pk=row.pk, owner=row.owner, state="reading")

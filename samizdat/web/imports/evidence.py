@@ -22,10 +22,14 @@ from samizdat.web.request import DeskRequest
 
 PAGE = 25
 # As tabs, in the order in which a person looks at them.
-ORDER = ("subscribed", "excluded", "unproven", "wrote", "cleaned", "unsubscribed", "complained")
+ORDER = (
+    "subscribed", "doubtful", "excluded", "unproven", "listed", "wrote", "cleaned", "unsubscribed", "complained",
+)  # fmt: skip
 MORE_STATES = {
     "excluded": ("none", lazy("Left out by hand")),
+    "doubtful": ("none", lazy("May have left")),
     "unproven": ("none", lazy("Not proven")),
+    "listed": ("none", lazy("Only on an old list")),
     "wrote": ("none", lazy("Only wrote to you")),
     "complained": ("stop", lazy("Marked as spam")),
 }
@@ -35,7 +39,18 @@ SAID = {
     "cleaned": lazy("address bounced"),
     "subscribed": lazy("subscribed"),
     "unproven": lazy("subscribed, but nothing proves that the service sent this"),
+    "excluded": lazy("left out"),
+    "doubtful": lazy("may have left"),
+    "listed": lazy("was on the list, which is no consent"),
     "wrote": lazy("wrote to you, which is no consent"),
+}
+# What tables say in other words than emails do: by origin and status.
+TABLE_SAID = {
+    ("form", "subscribed"): lazy("signed up by the form"),
+    ("form", "wrote"): lazy("filled in the form, which is no consent"),
+    ("list", "complained"): lazy("marked as spam"),
+    ("list", "doubtful"): lazy("the table says something that isn’t understood"),
+    ("missing", "doubtful"): lazy("isn’t in this later table"),
 }
 CHOICES = (
     ("", lazy("As the evidence says")),
@@ -115,7 +130,8 @@ def _row(number: int, address: AddressEvidence) -> dict[str, Any]:
 def _entry(place: int, entry: EvidenceEntry) -> dict[str, Any]:
     return {
         "place": place,
-        "said": SAID[entry.status],
+        "said": TABLE_SAID.get((entry.origin, entry.status), SAID[entry.status]),
+        "is_row": bool(entry.origin),
         "source": entry.source,
         "first": _day(entry.first) if entry.first != entry.last else None,
         "last": _day(entry.last),

@@ -1,4 +1,4 @@
-"""A list rebuilt from old mailboxes: uploaded here, read by the worker. Its page is an import's."""
+"""A list rebuilt from old mailboxes and tables: uploaded here, read by the worker. Its page is an import's."""
 
 from django import forms
 from django.contrib import messages
@@ -31,8 +31,9 @@ class MailboxesForm(DeskForm):
     own = forms.CharField(
         label=lazy("Email addresses of your group"),
         max_length=5_000,
+        required=False,
         widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "autocomplete": "off", "class": "mono"}),
-        help_text=lazy("One per line. @example.org stands for all addresses there."),
+        help_text=lazy("Mailboxes need them. One per line; @example.org stands for all addresses there."),
     )
     senders = forms.CharField(
         label=lazy("Your domains that sent notices"),
@@ -40,6 +41,11 @@ class MailboxesForm(DeskForm):
         required=False,
         widget=forms.TextInput(attrs={"spellcheck": "false", "autocomplete": "off", "class": "mono"}),
         help_text=lazy("Only if MailPoet, Mailman or a form on your own site told you who subscribed."),
+    )
+    form_signups = forms.BooleanField(
+        label=lazy("The forms in these logs were sign-up forms of this list"),
+        required=False,
+        help_text=lazy("Without this, only a “yes” to your newsletter counts as a sign-up."),
     )
 
     def clean_own(self) -> list[str]:
@@ -93,7 +99,8 @@ def upload_mailboxes(request: DeskRequest, started: Import, handler: PieceUpload
             with transaction.atomic():
                 if needs_list:
                     into_new_list(request, started, list_form.cleaned_data["name"])
-                rules = MailboxRules(form.cleaned_data["own"], form.cleaned_data["senders"])
+                data = form.cleaned_data
+                rules = MailboxRules(data["own"], data["senders"], data["form_signups"])
                 uploaded.finish(started, [file.name or "" for file in files], rules, now=timezone.now())
         except AudienceError as refused:
             refusal = str(refused)

@@ -148,7 +148,7 @@ def source_words(source: str) -> str:
     if source == "vcard":
         return _("An address book (vCard).")
     if source == "evidence":
-        return _("What old mailboxes prove, address by address.")
+        return _("What old mailboxes and tables prove, address by address.")
     try:
         title = plugins.importer(source).title
     except plugins.NoSuchPlug:
