@@ -751,6 +751,18 @@ class Client(Connection):
             ),
         )
 
+    def erase_subscriber(self, *, email: str) -> None:
+        """Erase the data of an address. POST /api/v1/subscribers/erase.
+
+        Access: subscribers:erase.
+        """
+        self.ask(
+            "POST",
+            "/api/v1/subscribers/erase",
+            body={"email": email},
+            headers={"Idempotency-Key": secrets.token_urlsafe()},
+        )
+
     def all_fields(self) -> Fields:
         """All fields. GET /api/v1/fields.
 

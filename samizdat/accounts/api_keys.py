@@ -29,6 +29,7 @@ from samizdat.vault.errors import OrganizationLocked
 SCOPES: dict[str, Promise] = {
     "subscribers:read": lazy("Read subscribers, with their addresses"),
     "subscribers:write": lazy("Add and change subscribers"),
+    "subscribers:erase": lazy("Erase subscribers, 20 a day at most"),
     "campaigns:read": lazy("Read campaigns and their results"),
     "campaigns:write": lazy("Create and change drafts"),
     "campaigns:send": lazy("Check, test, send, pause and cancel campaigns"),
@@ -234,6 +235,11 @@ def keys_of(organization: Organization, now: datetime) -> list[ApiKeyView]:
     """The newest first; those that ended are kept for a month."""
     rows = ApiKey.objects.select_related("organization", "by").filter(organization=organization).order_by("-id")
     return [_view(row, now) for row in rows]
+
+
+def name_of(row: ApiKey) -> str:
+    """Errors: SealError."""
+    return _details(row).name
 
 
 def _name_of(organization: Organization, number: int) -> str:

@@ -18,6 +18,7 @@ from samizdat.api import (
     activity,
     campaigns,
     consent,
+    erasing,
     fields,
     lists,
     media,
@@ -73,6 +74,7 @@ api = Api(
 api.add_router("/lists", lists.router)
 api.add_router("/subscribers", subscribers.router)
 api.add_router("/subscribers", consent.router)
+api.add_router("/subscribers", erasing.router)
 api.add_router("/fields", fields.fields)
 api.add_router("/tags", fields.tags)
 api.add_router("/segments", fields.segments)

@@ -23,6 +23,7 @@ _INSTANCE = bytes(16)
 # log would name them (design.md, section 4). The time itself is in the sealed detail.
 OF_PEOPLE = "subscriber."
 OF_CROWDS = frozenset({"subscribers.left", "subscribers.returned", "subscribers.fewer", "subscribers.erased"}) | {
+    "subscribers.erased_by_program",
     "subscribers.redirected",
     "suppressions.written",
     "suppressions.deleted",

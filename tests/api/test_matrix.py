@@ -59,6 +59,7 @@ BODIES: dict[tuple[str, str], Any] = {
         "at": "2026-11-26T10:00:00Z",
         "purpose": "fundraising",
     },
+    ("POST", "/api/v1/subscribers/erase"): {"email": EMAIL},
     ("POST", "/api/v1/subscribers/unsubscribe"): {"email": EMAIL, "list": LIST},
     ("GET", "/api/v1/campaigns"): None,
     ("GET", "/api/v1/campaigns/{number}"): None,
@@ -104,6 +105,7 @@ TOGETHER = {("PATCH", "/api/v1/subscribers/{number}"): {READ, WRITE}}
 # Of all lists, so for no key that is bound to some.
 OF_ALL = {
     ("GET", "/api/v1/reports"),
+    ("POST", "/api/v1/subscribers/erase"),
     ("PATCH", "/api/v1/templates/{number}"),
     ("DELETE", "/api/v1/templates/{number}"),
     ("PATCH", "/api/v1/media/{number}"),

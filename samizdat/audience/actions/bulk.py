@@ -189,7 +189,7 @@ def needs_approval(
     return erased_today(organization, now) + many > ALONE_A_DAY
 
 
-def erase_one(subscriber: Subscriber, *, now: datetime, by: Person) -> None:
+def erase_one(subscriber: Subscriber, *, now: datetime, by: Person | None) -> None:
     """Of several at once each counts those before it. Errors: BulkRefused, NoSuchSubscriber."""
     organization = subscriber.organization
     with transaction.atomic():

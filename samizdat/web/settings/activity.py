@@ -167,6 +167,7 @@ class LogLines:
             ("list.",): self._list,
             ("route.",): self._route,
             ("segment.", "tag.", "domain.", "api_key.", "event_webhook."): self._named,
+            ("subscribers.read_by_program", "subscribers.erased_by_program"): self._named,
         }
 
     def _here(self, name: str, *numbers: int) -> str:
