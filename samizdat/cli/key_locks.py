@@ -1,7 +1,7 @@
 """keys lock, unlock: in an emergency nobody gets an organization's keys."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,9 +47,25 @@ def keys_unlock(every: bool) -> None:
     from samizdat.delivery.actions import key_locks
 
     rows = _organizations(every)
-    confirm(f"Unlock {', '.join(row.slug for row in rows)}? Its team can sign in again, and campaigns go on.")
-    unlocked = [row.slug for row in rows if key_locks.unlock(row, by=None, now=bootstrap.now())]
-    _say(rows, unlocked, "unlocked")
+    locked = [row for row in rows if not key_locks.is_unlocked(row)]
+    left = _that_stay_locked(locked, every)
+    if names := ", ".join(row.slug for row in locked if row not in left):
+        confirm(f"Unlock {names}? Its team can sign in again, and campaigns go on.")
+    unlocked = [row.slug for row in locked if row not in left and key_locks.unlock(row, by=None, now=bootstrap.now())]
+    _say([row for row in rows if row not in left], unlocked, "unlocked", left)
+
+
+def _that_stay_locked(rows: "list[Organization]", every: bool) -> "dict[Organization, OrganizationLocked]":
+    """Those of these that this command doesn't unlock, and why. Errors: VaultError, where one of them was meant."""
+    from samizdat.vault import locks, strict
+    from samizdat.vault.errors import STRICT, KeysDestroyed
+
+    destroyed = {row: KeysDestroyed() for row in rows if locks.are_destroyed(row)}
+    closed = {row: OrganizationLocked(STRICT) for row in rows if row not in destroyed and strict.is_strict(row)}
+    left = {**destroyed, **closed}
+    if left and not every:
+        raise next(iter(left.values()))
+    return left
 
 
 # Seconds in which the keys have to be out of every process, and back.
@@ -222,10 +238,19 @@ def _organizations(every: bool) -> "list[Organization]":
     return list(Organization.objects.order_by("pk")) if every else [bootstrap.organization()]
 
 
-def _say(rows: "list[Organization]", changed: list[str], state: str) -> None:
-    document = {"organizations": [{"organization": row.slug, "state": state} for row in rows], "changed": changed}
+def _say(
+    rows: "list[Organization]",
+    changed: list[str],
+    state: str,
+    left: "Mapping[Organization, OrganizationLocked] | None" = None,
+) -> None:
+    """left: those that stay as they are, and why."""
+    left = left or {}
+    states = [{"organization": row.slug, "state": state} for row in rows]
+    states += [{"organization": row.slug, "state": "locked", "why": why.code} for row, why in left.items()]
     lines = [f"{row.slug}: {state if row.slug in changed else f'already {state}'}." for row in rows]
-    say(document, *lines, *(_how_to_unlock(rows) if state == "locked" else []))
+    lines += [f"{row.slug}: {why}" for row, why in left.items()]
+    say({"organizations": states, "changed": changed}, *lines, *(_how_to_unlock(rows) if state == "locked" else []))
 
 
 def _how_to_unlock(rows: "list[Organization]") -> list[str]:

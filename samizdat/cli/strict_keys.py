@@ -51,6 +51,7 @@ def strict_on() -> None:
     from samizdat.delivery.actions import strict_keys
 
     organization = bootstrap.organization()
+    strict_keys.may_turn_on(organization)
     note("If all of these passphrases are forgotten, nobody can read the organization's data again, not even with the")
     note(
         "instance key and its shares. Backups from before still open without a passphrase. Delete them once there is a"
@@ -119,13 +120,22 @@ def strict_change(email: str, new_passphrase_file: str | None, passphrase_file: 
     person = _person(organization, email)
     row = next((row for row in keys.people(organization) if row.person_id == person.pk), None)
     if row is None:
-        raise CommandFailed(f"{email} has no passphrase here. See: samizdat keys strict status", "no_passphrase")
+        raise CommandFailed(_without_passphrase(organization, person, email), "no_passphrase")
     typed = _passphrase(passphrase_file, "Present passphrase: ")
     keys.opened(organization, [row], typed)
     strict_keys.change(organization, row, typed, _new(new_passphrase_file), by=None, now=bootstrap.now())
     document = {"organization": organization.slug, "person": email}
     after = "Backups from before still open with the old one, and so may free space on the disk."
     say(document, f"{email} has a new passphrase. {after}")
+
+
+def _without_passphrase(organization: "Organization", person: "Person", email: str) -> str:
+    from samizdat.vault import strict as keys
+
+    add = f"samizdat keys strict add {email}"
+    if not any(row.person_id == person.pk for row in keys.waiting(organization)):
+        return f"{email} has no passphrase here. Set one: {add}"
+    return f"The passphrase of {email} doesn't count yet, so it needs no present one. Set another one: {add}"
 
 
 @strict.command("remove")

@@ -73,19 +73,11 @@ def write(
     """Locks or unlocks; None where it is so already. after: how often it was, by the event log. destroyed: its keys are
     gone for good. Call it in a transaction that has locked the organization's row. Errors: KeysDestroyed."""
     row = KeyLock.objects.filter(organization_id=organization.id).first()
-    if row is None and not locked and not after:
-        return None
     if row is not None and row.destroyed and is_ours(row, bytes(organization.uid)):
         if locked:
             return None
         raise KeysDestroyed
-    if (
-        row is not None
-        and not destroyed
-        and row.locked == locked
-        and row.serial >= after
-        and is_ours(row, bytes(organization.uid))
-    ):
+    if not destroyed and _is_so(row, organization, locked, after):
         return None
     serial = max(row.serial if row else 0, after) + 1
     row = KeyLock(
@@ -94,6 +86,18 @@ def write(
     row.mac = _mac(_key(), row, bytes(organization.uid))
     row.save()
     return row
+
+
+def is_unlocked(organization: HasKeys, *, after: int) -> bool:
+    """Whether nothing is left to unlock. after: as of write(). A row that is gone unlocks nothing."""
+    row = KeyLock.objects.filter(organization_id=organization.id).first()
+    return _is_so(row, organization, False, after)
+
+
+def _is_so(row: KeyLock | None, organization: HasKeys, locked: bool, after: int) -> bool:
+    if row is None:
+        return not locked and not after
+    return row.locked == locked and row.serial >= after and is_ours(row, bytes(organization.uid))
 
 
 def is_ours(row: KeyLock, uid: bytes) -> bool:

@@ -251,3 +251,51 @@ def test_an_installation_is_made_with_the_key_of_a_command(empty_house: House) -
     assert made.code == 0, made.err
     assert not empty_house.key.exists()
     assert empty_house("list", "ls", SAMIZDAT_KEY_COMMAND=f"cat '{key}'").code == 0
+
+
+# -- a lock, and a strict organization ---------------------------------------------------------------------------------
+
+
+def test_an_organization_that_is_not_locked_is_said_to_be_so_and_nobody_is_asked(house: House) -> None:
+    result = house("keys", "unlock")
+    assert (result.code, result.out, result.err) == (0, "northern-lantern: already unlocked.\n", "")
+    house.say("keys", "lock")
+    asked = house("keys", "unlock")
+    assert asked.code == 1 and "Unlock northern-lantern?" in asked.err
+    assert house.say("keys", "unlock")["changed"] == ["northern-lantern"]
+
+
+def test_one_whose_keys_were_destroyed_keeps_no_other_one_locked(installed: House) -> None:
+    installed.say("keys", "destroy", "northern-lantern", "--yes-destroy", "northern-lantern")
+    installed.say("init", "--organization", "Southern Lantern", "--admin", "clara@lantern.example")
+    installed.say("keys", "lock", "--organization", "southern-lantern")
+    result = installed.say("keys", "unlock", "--all")
+    assert result["changed"] == ["southern-lantern"]
+    assert {row["organization"]: row.get("why") for row in result["organizations"]} == {
+        "southern-lantern": None,
+        "northern-lantern": "keys_destroyed",
+    }
+    refused = installed("keys", "unlock", "--organization", "northern-lantern")
+    assert refused.code == 1 and "were destroyed" in refused.err and "Unlock" not in refused.err
+
+
+def test_what_cannot_be_made_strict_is_refused_before_any_warning(installed: House) -> None:
+    alone = installed("keys", "strict", "on", "--yes")
+    assert alone.code == 1 and alone.err.startswith("At least two people")
+    installed.say("keys", "lock")
+    locked = installed("keys", "strict", "on", "--yes")
+    assert locked.code == 1 and locked.err.startswith("The keys of this organization are locked.")
+    assert "forgotten" not in locked.err
+
+
+def test_a_passphrase_that_does_not_count_yet_is_set_anew_and_not_changed(installed: House) -> None:
+    email, typed = "clara@lantern.example", str(file_with(PASSPHRASE, installed.folder))
+    change = ("keys", "strict", "change", email, "--new-passphrase-file", typed)
+    refused = installed(*change)
+    assert refused.code == 1 and f"has no passphrase here. Set one: samizdat keys strict add {email}" in refused.err
+    installed.say("keys", "strict", "add", email, "--new-passphrase-file", typed)
+    refused = installed(*change)
+    assert refused.code == 1 and "doesn't count yet, so it needs no present one. Set another one: samizdat keys " in (
+        refused.err
+    )
+    installed.say("keys", "strict", "add", email, "--new-passphrase-file", typed)

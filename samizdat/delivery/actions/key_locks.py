@@ -135,6 +135,11 @@ def unlock(organization: Organization, *, by: Person | None, now: datetime, is_p
     return True
 
 
+def is_unlocked(organization: Organization) -> bool:
+    """Whether `unlock` would change nothing."""
+    return locks.is_unlocked(organization, after=_serial(organization))
+
+
 def last_practice(organization: Organization) -> datetime | None:
     """When locking and unlocking were last practiced; None: never. For the health page and `doctor`."""
     return _last(organization, PRACTICED)

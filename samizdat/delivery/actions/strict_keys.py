@@ -14,7 +14,7 @@ from samizdat.delivery.actions import key_locks
 from samizdat.events.actions import record
 from samizdat.events.kinds import EventKind
 from samizdat.vault import destruction, keyring, locks, shares, strict
-from samizdat.vault.errors import StrictRefused
+from samizdat.vault.errors import KeysDestroyed, OrganizationLocked, StrictRefused
 from samizdat.vault.models import StrictKey
 from samizdat.vault.shares import SetDetails
 from samizdat.vault.source import InstanceSource
@@ -34,14 +34,7 @@ def turn_on(organization: Organization, *, by: Person | None, now: datetime) -> 
     of the keys as they were; False: nobody knows. Errors: VaultError."""
     with transaction.atomic():
         _take(organization)
-        if strict.is_strict(organization):
-            raise StrictRefused("This organization is strict already.")
-        rows = strict.waiting(organization)
-        if len(rows) < strict.LEAST:
-            raise StrictRefused(
-                "At least two people have to set a passphrase first: if there is only one and it's forgotten, "
-                "everything is lost."
-            )
+        rows = may_turn_on(organization)
         strict_key = strict.new_key()
         for row in rows:
             strict.let_in(organization, row, strict_key)
@@ -49,6 +42,23 @@ def turn_on(organization: Organization, *, by: Person | None, now: datetime) -> 
         strict.hold(organization, strict_key, strict.HOURS)
         record(ON, organization, now=now, by=by)
     return destruction.scrub(before)
+
+
+def may_turn_on(organization: Organization) -> list[StrictKey]:
+    """For whom. Errors: VaultError, where it can't be turned on now."""
+    if locks.are_destroyed(organization):
+        raise KeysDestroyed
+    if strict.is_strict(organization):
+        raise StrictRefused("This organization is strict already.")
+    if locks.is_locked(organization):
+        raise OrganizationLocked
+    rows = strict.waiting(organization)
+    if len(rows) < strict.LEAST:
+        raise StrictRefused(
+            "At least two people have to set a passphrase first: if there is only one and it's forgotten, "
+            "everything is lost."
+        )
+    return rows
 
 
 def turn_off(
