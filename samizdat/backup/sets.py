@@ -15,8 +15,8 @@ from samizdat.core.zstd import zstd
 
 # Bytes of what a file of a backup may hold unpacked: a piece has 8 MB, and a row of its own at most 60.
 MOST_UNPACKED = 128 << 20
-# Clocks of two servers may differ by so much, and no more.
-AHEAD = timedelta(days=1)
+# Clocks of two servers may differ by so much, and no more; by so much nobody is told of.
+AHEAD, UNTOLD = timedelta(days=1), timedelta(minutes=5)
 
 
 class ReadablePlace(Protocol):
@@ -171,6 +171,17 @@ def _of_the_future(place: ReadablePlace, chosen: Copy) -> list[UnusableCopy]:
         for time, path in sorted(times, key=str)
         if time is not None and time > latest
     ]
+
+
+def sentence_ahead(time: datetime, path: str, now: datetime) -> str:
+    """Of a backup, or the end of what continues it, that seems to be from the future; "" where it isn't."""
+    if time <= now + UNTOLD:
+        return ""
+    return (
+        f"This backup's time is ahead of this server's clock, which says {now:%Y-%m-%d %H:%M} UTC. Either this clock "
+        "is behind, or the one was ahead when the backup was made. Check which. If it was ahead, a backup with an "
+        f"earlier time may be newer than {path}: restore that one with --copy, into a new folder."
+    )
 
 
 def _check_whole(copy: Copy, sizes: Mapping[str, int]) -> None:

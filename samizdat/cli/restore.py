@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -308,8 +309,10 @@ def _say(opened: Opened) -> None:
 
     facts, tail = sets.as_json(opened.copy), opened.tail
     until = tail.until if tail is not None else None
+    ahead = sets.sentence_ahead(until or opened.copy.time, opened.copy.path, datetime.now(UTC))
     document = {
         **facts,
+        "ahead_of_clock": bool(ahead),
         "until": until.isoformat() if until else facts["time"],
         "tail_files": len(tail.paths) if tail is not None else 0,
         "tail_broken": tail.broken if tail is not None else "",
@@ -323,6 +326,7 @@ def _say(opened: Opened) -> None:
     say(
         document,
         f"Restored {facts['rows']:,} rows of {facts['time']} to {data_folder()}.",
+        *filter(None, [ahead]),
         f"The key file is {key_file()}. Fingerprint of the installation: {facts['fingerprint']}. Compare it with what "
         "you wrote down.",
         f"Changes until {until.isoformat()} are included. Later ones are missing: see who unsubscribed or was erased "

@@ -134,6 +134,7 @@ def test_a_restored_installation_has_every_row_and_sends_nothing_until_released(
     there = elsewhere(vendor)
     answer = there.say("restore", str(written), "--key-file", str(living.key))
     assert answer["copy"] == living.made["backup"]["copy"] and there.key.read_bytes() == living.key.read_bytes()
+    assert not answer["ahead_of_clock"]
     assert answer["fingerprint"] == living.made["backup"]["fingerprint"]
     before, after = (json.loads(printed(house, COUNTS)) for house in (living, there))
     # The log of each organization says that it was restored.
@@ -434,6 +435,28 @@ def test_a_newer_backup_that_is_not_whole_is_passed_over_and_named(
     answer = elsewhere("sqlite").say("restore", str(place), "--key-file", str(living.key))
     assert answer["copy"] == living.made["backup"]["copy"]
     assert [unusable["path"] for unusable in answer["passed_over"]] == [newer["copy"]]
+
+
+LATER = """
+import datetime
+from samizdat.cli import __main__, bootstrap
+now = bootstrap.now
+bootstrap.now = lambda: now() + datetime.timedelta(hours={hours})
+__main__.main()
+"""
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("hours", [20, 9000])
+def test_a_backup_that_is_ahead_of_the_clock_is_restored_and_said_to_be(
+    living: House, elsewhere: Elsewhere, tmp_path: Path, hours: int
+) -> None:
+    place = tmp_path / "ahead"
+    place.mkdir()
+    done = living.cold("-c", LATER.format(hours=hours), "backup", "--to", str(place), environment=living.environment)
+    assert done.returncode == 0, done.stderr
+    result = elsewhere("sqlite")("restore", str(place), "--key-file", str(living.key))
+    assert result.code == 0 and "This backup's time is ahead of this server's clock" in result.out, result.err
 
 
 def addresses(folder: Path) -> Path:
