@@ -78,6 +78,9 @@ _IN_THE_APP = (
 
 def differences(parts: Iterable[str], translated: Callable[[str], str] = str) -> str:
     """What differs from where the installation last ran."""
+    parts = [*parts]
+    if {"file", "born"} & {*parts}:  # A copy elsewhere: nothing was overwritten, and its note came along.
+        parts = [part for part in parts if part != "note"]
     return "; ".join(dict.fromkeys(translated(PLACES[part]) for part in parts))
 
 

@@ -28,7 +28,7 @@ from samizdat.delivery.backup_places import CopyDetails, PlaceDetails, PlaceStat
 from samizdat.delivery.models import BackupPlace, DkimKey, SendingDomain
 from samizdat.delivery.queries import RouteRow
 from samizdat.events.actions import record
-from samizdat.health import installation, machine, organizations, practice, recovery, server_files
+from samizdat.health import installation, machine, organizations, practice, recovery, server_files, words
 from samizdat.health.findings import Finding
 from samizdat.health.looks import FAILED, found_by
 from samizdat.vault import instance_exchange, keyring, shares, strict
@@ -460,3 +460,10 @@ def test_changes_that_do_not_reach_a_place_are_named() -> None:
     assert state() == [("backup.tail", "good")], "a place may be away for a moment"
     assert state(timedelta(minutes=11)) == [("backup.tail-fails", "amber")]
     assert state(timedelta(hours=7)) == [("backup.tail-fails", "red")]
+
+
+def test_a_copy_elsewhere_is_not_said_to_have_overwritten_anything() -> None:
+    assert words.differences(["path", "file", "born", "note"]) == (
+        "another path; other files, as after a copy or a restore"
+    )
+    assert words.differences(["note"]) == "its data folder was overwritten with a copy"
