@@ -26,7 +26,7 @@ def release(dry_run: bool) -> None:
     In a script, add --yes, with --json too.
     """
     bootstrap.open_house()
-    from samizdat.delivery import database_progress
+    from samizdat.delivery import database_progress, torn_copy
     from samizdat.delivery.actions import copied_installation
 
     standing = copied_installation.ask_places(bootstrap.now())
@@ -54,6 +54,7 @@ def release(dry_run: bool) -> None:
     if not fenced:
         say({**document, "fenced": False, "released": False}, "Sending isn't on hold.", *_copies(standing))
         return
+    torn_copy.refuse()  # Before anybody is shown how to release it.
     lines = [_why(changed, standing), *_campaigns(campaigns), *_missing(gone), *_copies(standing)]
     if dry_run:
         say({**document, "fenced": True, "released": False}, *lines, "Allow sending: samizdat release")

@@ -27,8 +27,9 @@ def refuse() -> None:
         tables = {"sqlite_master"}
     if tables:
         sentence = _(
-            "This copy of the database is damaged, since it was made while Samizdat was writing to it. Damaged tables: "
-            "%(tables)s. Stop Samizdat before you copy, or use a backup, and put that copy here."
+            "This copy of the database is damaged, since it was made while Samizdat was writing to it, so it can't be "
+            "released. Damaged tables: %(tables)s. Stop Samizdat before you copy, or use a backup, and put that copy "
+            "here."
         )
         raise TornCopy(sentence % {"tables": ", ".join(sorted(tables))})
 

@@ -1,10 +1,15 @@
 """A copied installation on the command line: what it would send, and that only a plain yes lets it."""
 
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from django.db import connection
 
-from tests.cli.conftest import House
+from tests.cli.conftest import House, _database
 
 FENCED = "from samizdat.accounts.models import Organization; Organization.objects.update(sending_locked={})"
 
@@ -74,3 +79,41 @@ def test_the_original_is_not_called_a_copy_after_a_copy_took_over(copy: House, t
     assert "Another copy of this installation took over on" in told
     copy.say("release", "--yes")
     copy.django(FENCED.format(True))
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Iterator[House]:
+    """An installation of its own, that knows where it runs."""
+    for url in _database():
+        house = House(tmp_path, url)
+        house.init()
+        house("doctor")
+        yield house
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="the database is a file")
+def test_a_damaged_copy_is_said_to_be_so_before_anybody_is_told_how_to_release_it(
+    installed: House, tmp_path: Path
+) -> None:
+    (tmp_path / "beside").mkdir()
+    copy = House(tmp_path / "beside", "")
+    shutil.copytree(installed.data, copy.data)
+    shutil.copy2(installed.key, copy.key)
+    spoil_an_index(copy.data / "samizdat.sqlite3")
+    refused = copy("release", "--dry-run")
+    assert refused.code == 1 and "so it can't be released. Damaged tables: audience_subscriber." in refused.err
+    assert "Allow sending" not in refused.out + refused.err
+    assert copy("release", "--dry-run", "--json").json["error"] == "torn_copy"
+    signs = [sign for sign in copy("doctor", "--json").json["signs"] if sign["state"] == "red"]
+    assert [sign["subject"] for sign in signs if "damaged" in sign["sentence"]] == ["place"]
+    assert not [sign for sign in signs if "rebuilds the index" in sign["sentence"]]
+
+
+def spoil_an_index(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        index = "SELECT rootpage FROM sqlite_master WHERE type = 'index' AND tbl_name = 'audience_subscriber'"
+        page, size = database.execute(index).fetchone()[0], database.execute("PRAGMA page_size").fetchone()[0]
+    with open(path, "r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(bytes(size))
