@@ -35,7 +35,10 @@ class _PassphraseField(forms.CharField):
 
 
 class PassphraseForm(DeskForm):
-    passphrase = _PassphraseField(label=lazy("Your passphrase"))
+    passphrase = _PassphraseField(
+        label=lazy("Your passphrase"),
+        help_text=lazy("The one you set for this organization, not the password of your account."),
+    )
     hours = forms.IntegerField(
         label=lazy("Hours until it locks by itself"), min_value=1, max_value=strict.MOST_HOURS, initial=strict.HOURS
     )
@@ -80,10 +83,11 @@ class DestroyForm(UnlockForm):
     def __init__(self, data: FormData, name: str) -> None:
         super().__init__(data)
         self._name = name
+        self.fields["typed"].help_text = _("Type: %(name)s") % {"name": name}
 
     def clean_typed(self) -> str:
-        if self.cleaned_data["typed"].strip() != self._name:
-            raise forms.ValidationError(_("That isn’t its name."))
+        if self.cleaned_data["typed"].strip() != self._name.strip():
+            raise forms.ValidationError(_("That isn’t its name. Type: %(name)s") % {"name": self._name})
         return self._name
 
 

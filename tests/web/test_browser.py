@@ -334,6 +334,17 @@ def test_what_is_looked_for_would_be_found(browser: Any, served: str, here: Hous
 
 
 @pytest.mark.once
+def test_no_option_of_a_command_is_broken_at_its_hyphens(browser: Any, served: str, here: House) -> None:
+    with window(browser, here.people["admin"], served, viewport=PHONE) as (page, _complaints):
+        page.goto(reverse("security", args=[here.organization.slug]))
+        words = page.locator(".typed .word")
+        options = words.filter(has_text="--")
+        assert options.count() >= 2, "else this shows nothing"
+        line = words.first.bounding_box()["height"]
+        assert {box["height"] for box in (word.bounding_box() for word in words.all()) if box} == {line}
+
+
+@pytest.mark.once
 def test_pages_for_strangers_violate_nothing_either(browser: Any, served: str, here: House) -> None:
     from django.utils import timezone
 

@@ -122,7 +122,9 @@ def test_two_admins_destroy_the_keys_and_each_page_says_how_it_stands(
     second = signed_in(other)
     assert "What becomes impossible" in first.get(page).content.decode()
     name = here.organization.name
-    assert first.post(page, {"hours": "24", "typed": "another", "password": PASSWORD}).status_code == 422
+    assert f"Type: {name}" in first.get(page).content.decode()
+    refused = first.post(page, {"hours": "24", "typed": "another", "password": PASSWORD})
+    assert refused.status_code == 422 and f"That isn’t its name. Type: {name}" in refused.content.decode()
     assert first.post(page, {"hours": "72", "typed": name, "password": PASSWORD}).status_code == 302
     assert "Confirm: destroy" not in first.get(page).content.decode()
     assert "it waits 72 hours" in second.get(page).content.decode()
@@ -131,6 +133,19 @@ def test_two_admins_destroy_the_keys_and_each_page_says_how_it_stands(
     assert first.post(f"{page}/cancel").status_code == 302
     assert key_destruction.state(here.organization) is None
     assert desk("editor").get(page).status_code == 403
+
+
+def test_an_admin_without_a_second_one_learns_it_before_they_type_anything(
+    here: House, desk: Callable[[str], Client]
+) -> None:
+    page, admin = f"{lock_page(here)}/destroy", desk("admin")
+    text = admin.get(page).content.decode()
+    assert "It takes a second admin who has been one for a day." in text
+    assert f"samizdat keys destroy {here.organization.slug}" in text and "Request it" not in text
+    posted = {"hours": "24", "typed": here.organization.name, "password": PASSWORD}
+    refused = admin.post(page, posted)
+    assert refused.status_code == 422 and refused.content.decode().count("It takes a second admin") == 1
+    assert key_destruction.state(here.organization) is None
 
 
 def test_the_pages_of_an_organization_without_keys_say_what_happened(here: House) -> None:

@@ -95,7 +95,9 @@ def test_of_several_organizations_an_admin_sees_their_own_alone(
     assert "shares this server with others" in text
     assert details.first_words not in text and "samizdat keys shares" not in text and "Fingerprint" not in text
     assert there.organization.slug not in text and there.organization.name not in text
-    assert f"keys rotate data --organization {here.organization.slug}" in text
+    for name in ("data", "index", "links"):
+        assert f"keys rotate {name} --organization {here.organization.slug}" in text
+    assert "keys rotate instance" not in text
 
 
 def test_a_strict_organization_says_who_unlocks_it_and_until_when(
@@ -123,9 +125,21 @@ def test_a_rotation_that_goes_on_is_counted_on_request(here: House, desk: Callab
 
 
 def test_an_index_key_that_is_being_replaced_is_named(here: House, desk: Callable[[str], Client]) -> None:
-    assert "samizdat keys rotate index" not in page(here, desk)
+    assert "Another one is taking its place" not in page(here, desk)
     index_rotation.begin(here.organization, now=NOW)
     assert "Another one is taking its place" in page(here, desk) and "samizdat keys rotate index" in page(here, desk)
+
+
+def test_each_key_has_the_command_that_replaces_it(
+    here: House, desk: Callable[[str], Client], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    write_key_text(tmp_path / "instance.key", text_of(INSTANCE_KEY))
+    monkeypatch.setitem(os.environ, "SAMIZDAT_KEY_FILE", str(tmp_path / "instance.key"))
+    text = page(here, desk)
+    for name in ("data", "index", "links", "instance"):
+        assert f"> samizdat keys rotate {name}<" in text
+    monkeypatch.setitem(os.environ, "SAMIZDAT_KEY_FILE", "/nowhere/at/all.key")
+    assert "keys rotate instance" not in page(here, desk), "first it has to be found"
 
 
 def test_a_request_to_destroy_keys_is_said_there(here: House, desk: Callable[[str], Client]) -> None:

@@ -37,6 +37,7 @@ def test_each_of_its_people_unlocks_it_with_their_passphrase(locked: House, role
     client = signed_in(locked.people[role])
     seen = client.get(page(locked))
     assert seen.status_code == 423 and "Your passphrase" in seen.content.decode()
+    assert "not the password of your account" in seen.content.decode()
     other = SAID["editor" if role == "admin" else "admin"]
     wrong = client.post(page(locked, "settings/unlock/strict"), {"passphrase": other, "hours": "2"})
     assert wrong.status_code == 422 and "This isn’t your passphrase" in wrong.content.decode()

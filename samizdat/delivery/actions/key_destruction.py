@@ -58,18 +58,23 @@ def ask(organization: Organization, hours: int, *, by: Person, now: datetime) ->
         _lock(organization)
         if state(organization):
             raise DestructionRefused(_("It was requested already. Reload this page."))
-        if not pending_changes.others(organization, by, now):
-            raise DestructionRefused(
-                _(
-                    "It takes a second admin who has been one for a day. Without one, run on the server: samizdat keys "
-                    "destroy"
-                )
-            )
+        if sentence := needs_second(organization, by, now):
+            raise DestructionRefused(sentence)
         KeyDestruction.objects.filter(organization=organization).delete()
         row = KeyDestruction(organization=organization, number=_last(organization) + 1, hours=hours, asked=now, by=by)
         _keep(row)
         record(ASKED, organization, now=now, by=by, about=row.number)
     return row
+
+
+def needs_second(organization: Organization, by: Person, now: datetime) -> str:
+    """Why this admin can't ask for it; "" where another one can confirm it."""
+    if pending_changes.others(organization, by, now):
+        return ""
+    return _(
+        "It takes a second admin who has been one for a day. Without one, run on the server: samizdat keys destroy "
+        "%(organization)s"
+    ) % {"organization": organization.slug}
 
 
 def confirm(organization: Organization, *, by: Person, now: datetime) -> KeyDestruction:

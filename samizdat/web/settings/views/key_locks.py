@@ -88,6 +88,7 @@ def destroy_keys(request: DeskRequest) -> HttpResponse:
         "due": key_destruction.due_at(row) if row else None,
         "by": name_in(organization, row.by) if row else "",
         "second": name_in(organization, row.confirmed_by) if row and row.confirmed_by else "",
+        "needs_second": "" if row else key_destruction.needs_second(organization, request.person, now),
         "mine": row is not None and row.by == request.person,
         "copies": [*key_destruction.copies(organization)],
         "upgrades": upgrade_copies.leftovers(),
