@@ -3,7 +3,7 @@
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,6 +16,7 @@ from samizdat.options import data_folder, key_file
 from samizdat.vault.errors import KeyRefused, VaultError
 
 if TYPE_CHECKING:
+    from samizdat.vault.shares import SetDetails
     from samizdat.vault.source import InstanceSource
     from samizdat.vault.sources import Kind
 
@@ -101,7 +102,7 @@ def _tell_of_last() -> None:
 def _rotate(place: KeyPlace, key: bytes, to: Path | None) -> None:
     """Nobody else does. Errors: CommandFailed, VaultError."""
     from samizdat.backup import instance_rotation
-    from samizdat.vault import instance_exchange, keyring
+    from samizdat.vault import instance_exchange, keyring, shares
 
     source = _source(key)
     if place.is_replaced and place.key_in(_own_file()) != key:
@@ -116,16 +117,29 @@ def _rotate(place: KeyPlace, key: bytes, to: Path | None) -> None:
     if keyring.belongs(source) is True:
         target = _written(place, os.urandom(32), to)
         kept = _keep_former(place, keyring.instance_number(), target)
+        paper = _shares_step([known.details for known in shares.sets(source)])
         left = _exchange(source, target, kept)
     elif (new := keyring.next_key(source)) is not None:
-        target, left = _written(place, new, to), 0
+        target, left, paper = _written(place, new, to), 0, [_SHARES_IF_ANY]
         kept = _keep_former(place, keyring.instance_number() - 1, target)
         note("The key was replaced before, but not yet where it comes from. This goes on there.")
     else:
         raise CommandFailed(
             "This isn't the key of this database. Nothing was changed. Check SAMIZDAT_KEY_FILE.", "key_wrong"
         )
-    _finish(place, target, kept, left)
+    _finish(place, target, kept, left, paper)
+
+
+# Where the sets of the former key were forgotten before: nobody knows any more.
+_SHARES_IF_ANY = "Create new shares if there were any: samizdat keys shares --threshold 2 --of 3"
+
+
+def _shares_step(sets: "Sequence[SetDetails]") -> list[str]:
+    """As many as in the newest set."""
+    if not sets:
+        return []
+    command = f"samizdat keys shares --threshold {sets[-1].threshold} --of {sets[-1].count}"
+    return [f"Create new shares, since those on paper open nothing here any more: {command}"]
 
 
 def standing() -> tuple[dict[str, object], str]:
@@ -389,8 +403,9 @@ def _wait(holds: Callable[[], bool], sentence: str) -> None:
 # -- where the key comes from ------------------------------------------------------------------------------------------
 
 
-def _finish(place: KeyPlace, new: NewKeyFile, kept: FormerKeyFile | None, left: int) -> None:
-    """The key file is replaced; the former key opens nothing any more once the new one was read from there."""
+def _finish(place: KeyPlace, new: NewKeyFile, kept: FormerKeyFile | None, left: int, paper: list[str]) -> None:
+    """The key file is replaced; the former key opens nothing any more once the new one was read from there. paper: what
+    is to be done about shares."""
     from samizdat.delivery.actions import copied_installation
 
     if place.is_replaced:
@@ -405,7 +420,7 @@ def _finish(place: KeyPlace, new: NewKeyFile, kept: FormerKeyFile | None, left: 
     lines = ["The instance key was replaced."]
     if left:
         lines.append(f"{left} keys of organizations didn't open and stay as they are. Run: samizdat doctor")
-    say(document, *lines, *_next(place, new, kept), *([published] if published else []))
+    say(document, *lines, *_next(place, new, kept, paper), *([published] if published else []))
 
 
 def _put_in_place(place: KeyPlace, new: NewKeyFile) -> None:
@@ -441,18 +456,28 @@ def _sync(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _next(place: KeyPlace, new: NewKeyFile, kept: FormerKeyFile | None) -> list[str]:
+def _next(place: KeyPlace, new: NewKeyFile, kept: FormerKeyFile | None, paper: list[str]) -> list[str]:
     lines = [
         f"Copy {key_file() if place.is_replaced else new.path} to a safe place outside this server.",
         "Back up: samizdat backup. A backup from before opens with the former key alone.",
-        "Create new shares if there were any: samizdat keys shares --threshold 2 --of 3",
-        "Backups from before have the keys of organizations, so replace those, too: samizdat keys rotate data",
+        *paper,
+        _keys_of_organizations(),
     ]
     if kept is not None:
         lines.insert(1, f"Move {kept.path} off this server. Keep it until the last backup from before is deleted.")
     else:
         lines.insert(1, _PUT[place.kind].format(key_file()))
     return [f"{number}. {line}" for number, line in enumerate(lines, 1)]
+
+
+def _keys_of_organizations() -> str:
+    from samizdat.accounts.models import Organization
+    from samizdat.vault.locks import with_keys
+
+    slugs = [*Organization.objects.filter(with_keys()).order_by("pk").values_list("slug", flat=True)]
+    commands = ", ".join(f"samizdat keys rotate {name}" for name in ("data", "index", "links"))
+    each = f" Run each for each organization: --organization {', '.join(slugs)}." if len(slugs) > 1 else ""
+    return f"Backups from before have the keys of organizations, so replace those, too: {commands}.{each}"
 
 
 # Where somebody else has to put the new key.

@@ -299,3 +299,19 @@ def test_a_passphrase_that_does_not_count_yet_is_set_anew_and_not_changed(instal
         refused.err
     )
     installed.say("keys", "strict", "add", email, "--new-passphrase-file", typed)
+
+
+# -- another instance key ----------------------------------------------------------------------------------------------
+
+
+def test_what_comes_after_a_new_instance_key_names_each_key_and_shares_where_there_were_some(installed: House) -> None:
+    first = installed("keys", "rotate", "instance", "--yes")
+    assert first.code == 0 and "samizdat keys shares" not in first.out, first.err
+    for name in ("data", "index", "links"):
+        assert f"samizdat keys rotate {name}" in first.out
+    assert "--organization" not in first.out
+    shares_of(installed, 3, 5)
+    installed.say("init", "--organization", "Southern Lantern", "--admin", "clara@lantern.example")
+    second = installed("keys", "rotate", "instance", "--yes")
+    assert "those on paper open nothing here any more: samizdat keys shares --threshold 3 --of 5" in second.out
+    assert "Run each for each organization: --organization northern-lantern, southern-lantern." in second.out
