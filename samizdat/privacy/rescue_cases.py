@@ -14,6 +14,7 @@ from msgspec import Struct
 from samizdat.accounts.models import Organization
 from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import consent_writer
+from samizdat.audience.actions import forms
 from samizdat.audience.models import STATUSES, Subscriber, Subscription
 from samizdat.core.fields import YES, in_letter
 from samizdat.core.rescue import requests
@@ -226,6 +227,12 @@ def public_address(case: RescueCase) -> str:
     """Of its public page; "" if it has none, or the organization has no public pages."""
     public, site = details_of(case).public, leading(case.organization).public_url
     return f"{site}/a/{public.slug}" if public is not None and public.is_shown and site else ""
+
+
+def petition_slug(case: RescueCase, details: CaseDetails) -> str:
+    """Of the form on which people sign; "" where nobody can."""
+    form = forms.form_numbered(case.organization, details.petition.form) if details.petition is not None else None
+    return form.slug if form is not None else ""
 
 
 def read_evidence(case: RescueCase, file: EvidenceFile) -> Iterator[bytes]:

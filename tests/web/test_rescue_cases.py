@@ -70,6 +70,19 @@ def test_where_no_law_applies_the_page_says_whom_to_ask(here: House, admin: Clie
     assert "No law that Samizdat knows applies" in page and "https://www.accessnow.org/help/" in page
 
 
+def test_a_deadline_that_passed_leads_to_the_complaint_until_that_was_sent(here: House, admin: Client) -> None:
+    long_ago = timezone.localdate() - timedelta(days=60)
+    case = opened(here, admin, closed=f"{long_ago}")
+    where, hint = address(here, f"{case.pk}/"), "They didn’t answer in time."
+    admin.post(f"{where}sent", {"kind": "return", "sent": f"{timezone.localdate()}"})
+    assert hint not in admin.get(where).content.decode()
+    admin.post(f"{where}sent", {"kind": "keep", "sent": f"{long_ago}"})
+    page = admin.get(where).content.decode()
+    assert hint in page and 'href="#ask-complaint"' in page and 'id="ask-complaint"' in page
+    admin.post(f"{where}sent", {"kind": "complaint", "sent": f"{timezone.localdate()}"})
+    assert hint not in admin.get(where).content.decode()
+
+
 def test_what_was_sent_shows_its_deadline_until_they_answer(here: House, admin: Client) -> None:
     case, today = opened(here, admin), timezone.localdate()
     admin.post(address(here, f"{case.pk}/sent"), {"kind": "account", "sent": f"{today}"})

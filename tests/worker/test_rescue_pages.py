@@ -23,6 +23,7 @@ from samizdat.privacy.rescue_cases import (
     case_numbered,
     details_of,
     draft,
+    petition_slug,
     proposed_timeline,
     public_address,
     signatures_of,
@@ -191,6 +192,8 @@ def test_who_confirmed_counts_and_only_who_chose_it_is_named(lantern: Any, petit
     html = Page.objects.get().html
     assert "Signed by: 3." in html and "Ada &lt;b&gt;Lovelace&lt;/b&gt;" in html
     assert not any(word in html for word in ("Boris", "Vera", "spam.example", "reader.example"))
+    form = f"https://letters.lantern.example/f/{petition_slug(petition, details_of(petition))}"
+    assert f'<a href="{form}"' in html and "Sign the petition</a>" in html
     text = draft(petition, KINDS["collective"], NOW.date(), "en").text
     assert "- Signed by: 3." in text and "- Among them: Ada <b>Lovelace</b>." in text and "Boris" not in text
 
@@ -210,8 +213,16 @@ def test_somebody_who_is_erased_or_leaves_is_on_the_page_no_more(lantern: Any, p
     assert "Olga" not in Page.objects.get().html and "Signed by: 2." in Page.objects.get().html
 
 
+def test_where_nobody_can_sign_any_more_the_page_leads_to_no_form(lantern: Any, petition: RescueCase) -> None:
+    form = forms.form_numbered(lantern, details_of(petition).petition.form)
+    forms.remove_form(form, now=NOW)
+    assert rescue_cases.signatures(NOW) == 1
+    assert "/f/" not in Page.objects.get().html and "Signed by: 3." in Page.objects.get().html
+
+
 def test_without_the_tick_a_page_says_nothing_of_signatories(lantern: Any, petition: RescueCase) -> None:
     actions.publish_timeline(petition, "What happened", LINES, "en", now=NOW)
     follow()
-    assert "Signed" not in Page.objects.get().html and "Ada" not in Page.objects.get().html
+    html = Page.objects.get().html
+    assert "Signed" not in html and "Ada" not in html and "/f/" not in html
     assert rescue_cases.signatures(NOW) == 0

@@ -11,7 +11,7 @@ from samizdat.accounts.sealed_settings import leading
 from samizdat.core.rescue import requests
 from samizdat.events.models import Event
 from samizdat.privacy.models import RescueCase
-from samizdat.privacy.rescue_cases import Signatures, details_of, signatures_of
+from samizdat.privacy.rescue_cases import CaseDetails, details_of, petition_slug, signatures_of
 from samizdat.publicdb import actions as publicdb
 from samizdat.vault.locks import unlocked
 
@@ -67,15 +67,24 @@ def _show(case: RescueCase) -> bool:
             f"<li><strong>{escape(formatting.shaped(line.day, 'day'))}</strong> {escape(line.text)}</li>"
             for line in public.lines
         ]
-    signed = signatures_of(case, details) if public.has_signatures else Signatures()
-    lines = requests.signed_lines(signed.count, signed.names, public.language) if signed.count else []
     return publicdb.publish_page(
         bytes(case.organization.uid),
         number,
         slug=public.slug,
         title=public.title,
-        html=f"<ul>{''.join(items)}</ul>" + "".join(f"<p>{escape(line)}</p>" for line in lines),
+        html=f"<ul>{''.join(items)}</ul>{_petition(case, details, public.language) if public.has_signatures else ''}",
         day=public.day,
         language=public.language,
         own=leading(case.organization).public_url,
     )
+
+
+def _petition(case: RescueCase, details: CaseDetails, language: str) -> str:
+    """Who signed, and where others can."""
+    signed, slug = signatures_of(case, details), petition_slug(case, details)
+    signatures = requests.signed_lines(signed.count, signed.names, language) if signed.count else []
+    lines = [escape(line) for line in signatures]
+    if slug:
+        address = f"{leading(case.organization).public_url}/f/{slug}"
+        lines.append(f'<a href="{escape(address)}">{escape(requests.sign_words(language))}</a>')
+    return "".join(f"<p>{line}</p>" for line in lines)

@@ -122,6 +122,18 @@ def test_what_is_not_known_stands_as_a_gap_to_fill_in() -> None:
     assert drafted.gaps == 3, "the account in the title and in the text, and the owner"
 
 
+@pytest.mark.parametrize(("language", "ask"), [("en", "Please answer"), ("ru", "Прошу ответить")])
+def test_who_writes_for_themselves_stands_above_and_a_subscribers_text_names_nobody(language: str, ask: str) -> None:
+    account = replace(RIGA, signed="Clara Berg", reply_to="safe@lantern.example")
+    own = requests.draft(KINDS["account"], account, TODAY, language).text
+    assert own.startswith("Clara Berg\n") and f"{ask} " in own and "safe@lantern.example" in own
+    theirs = requests.draft(KINDS["subscriber"], account, TODAY, language)
+    assert "Clara" not in theirs.text and "safe@lantern.example" not in theirs.text, "the answer is not for us"
+    assert theirs.text.startswith("[") and theirs.gaps >= 3
+    ours = requests.draft(KINDS["return"], account, TODAY, language).text
+    assert ours.startswith(f"{RIGA.organization}\n")
+
+
 def test_a_complaint_lists_what_was_sent_and_what_is_enclosed() -> None:
     sent = [Sent("return", date(2026, 11, 30), date(2026, 11, 30), answered=date(2026, 12, 1))]
     account = replace(RIGA, authority="Datu valsts inspekcija")

@@ -122,7 +122,7 @@ def draft(
     }
     title = words[kind.id]["title"].format_map(values)
     lines = [
-        words["sender"].format_map(values),
+        values["organization" if kind.by == "organization" else "signed"],
         words["dated"].format_map(values),
         "",
         words["recipient"].format_map(values),
@@ -134,7 +134,8 @@ def draft(
     for paragraph in words[kind.id]["text"]:
         if "law" not in paragraph or applying.intersection(paragraph["law"]):
             lines += [paragraph["say"].format_map(values), *_listed(inserts, paragraph), ""]
-    lines += [words["answer"].format_map(values), "", words["closing"], values["signed"], ""]
+    answer = words["answer" if kind.by == "organization" else "answer_person"].format_map(values)
+    lines += [answer, "", words["closing"], values["signed"], ""]
     if references := _references(kind, applying, language):
         lines += [words["references"], *references]
     text = "\n".join(lines) + "\n"
@@ -159,6 +160,11 @@ def petition_words(account: ClosedAccount, language: str) -> PetitionWords:
     values = {"company": _called(account), "organization": account.organization}
     words = _WORDS[language]["petition"]
     return PetitionWords(**{name: words[name].format_map(values) for name in PetitionWords.__slots__})
+
+
+def sign_words(language: str) -> str:
+    """Of the link on a public page that leads to the form."""
+    return str(_WORDS[language]["petition"]["sign"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +202,7 @@ def timeline(account: ClosedAccount, sent: Sequence[Sent], today: date, language
     words, company = _WORDS[language]["timeline"], _called(account)
     lines = [(account.closed, words["closed"].format(company=company))]
     for each in sent:
-        if KINDS[each.kind].by == "person":
+        if KINDS[each.kind].by != "organization":
             continue
         values = {"company": company, "label": label(each.kind, language)}
         if KINDS[each.kind].to == "authority":
@@ -227,7 +233,7 @@ def _references(kind: Kind, applying: set[str], language: str) -> list[str]:
 
 
 def _values(kind: Kind, account: ClosedAccount, today: date, language: str) -> dict[str, str]:
-    """What stands for each placeholder; what isn't known is a gap."""
+    """What stands for each placeholder; what isn't known is a gap. Answers to a subscriber are for them alone."""
     blank = _WORDS[language]["blank"]
     known = {
         "organization": account.organization,
@@ -237,8 +243,8 @@ def _values(kind: Kind, account: ClosedAccount, today: date, language: str) -> d
         "owner": account.owner,
         "closed": _day(account.closed, language),
         "today": _day(today, language),
-        "reply_to": account.reply_to,
-        "signed": account.signed,
+        "reply_to": account.reply_to if kind.by != "subscriber" else "",
+        "signed": account.signed if kind.by != "subscriber" else "",
         "asked": str(kind.asked),
     }
     return {name: " ".join(value.split()) or blank for name, value in known.items()}

@@ -14,7 +14,6 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from samizdat.accounts.sealed_settings import leading
-from samizdat.audience.actions import forms
 from samizdat.audience.errors import AudienceError
 from samizdat.core.rescue import requests
 from samizdat.core.rescue.case import EEA, LOST, ClosedAccount, laws_for
@@ -30,6 +29,7 @@ from samizdat.privacy.rescue_cases import (
     cases,
     details_of,
     draft,
+    petition_slug,
     proposed_timeline,
     public_address,
     read_evidence,
@@ -48,6 +48,7 @@ from samizdat.web.privacy.forms.rescue_cases import (
 from samizdat.web.request import DeskRequest
 from samizdat.web.uploads import MemoryUploadHandler, handler_of, takes_files
 
+COMPLAINT = "complaint"
 # Who helps groups under attack, in several languages, at any hour.
 HELP = ("Access Now", "https://www.accessnow.org/help/")
 
@@ -163,12 +164,13 @@ def _page(
             (number, sent, requests.label(sent.kind, ours), requests.deadline(account, sent), today)
             for number, sent in enumerate(details.sent, 1)
         ],
+        "may_complain": _may_complain(details, today),
         "authorities": [each for code, each in AUTHORITIES.items() if code == account.country],
         "evidence_form": EvidenceForm(),
         "timeline_form": timeline_form or _timeline_form(case, today, language),
         "public": details.public,
         "petition": details.petition,
-        "petition_form": _petition_form(request, details),
+        "petition_form": _petition_form(case, details),
         "signed": signatures_of(case, details),
         "public_address": public_address(case),
         "today": today,
@@ -180,13 +182,17 @@ def _page(
     return render(request, "web/privacy/rescue_case.html", page, status=422 if is_refused else 200)
 
 
-def _petition_form(request: DeskRequest, details: CaseDetails) -> str:
+def _may_complain(details: CaseDetails, today: date) -> bool:
+    """A deadline passed without an answer, an authority can be asked, and was not."""
+    late = _next(details)
+    kinds = {kind.id for kind in requests.kinds_for(details.account)}
+    return late is not None and late < today and COMPLAINT in kinds - {sent.kind for sent in details.sent}
+
+
+def _petition_form(case: RescueCase, details: CaseDetails) -> str:
     """The address at which people sign; "" where nobody can."""
-    if details.petition is None:
-        return ""
-    view = forms.form_numbered(request.organization, details.petition.form)
-    site = leading(request.organization).public_url
-    return f"{site}/f/{view.slug}" if view is not None and site else ""
+    slug, site = petition_slug(case, details), leading(case.organization).public_url
+    return f"{site}/f/{slug}" if slug and site else ""
 
 
 def _timeline_form(case: RescueCase, today: date, language: str) -> TimelineForm:
