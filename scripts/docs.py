@@ -44,6 +44,9 @@ Write `-` in place of addresses, people's names, `TAG=TEXT` and URLs with a pass
 from standard input, one per line in the order below. On the command line itself they work too, but other
 users of the server can read them there while the command runs; a note on standard error says so.
 
+`samizdat --url URL --key-file FILE COMMAND` does a command at an installation elsewhere, by an API key:
+[api.md](api.md) says which. The data folder of this machine isn't opened, and `--json` prints what the API answers.
+
 `campaign status` and `campaign send --wait` print `id`, `state`, `frozen` (recipients), `accepted`, `refused`
 (bounced), `unsure` (outcome unknown), `suppressed` (skipped), `cancelled`, `deferred`, `pending` (waiting),
 `left_by_letter` (unsubscribed by its link, null for one to nineteen) and `by_route`:

@@ -62,6 +62,10 @@ class CommandLine(click.Group):
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
+        if context.params.get("url"):
+            from samizdat.cli import remote
+
+            return remote.command_named(name)
         module, attribute = COMMANDS[name]
         command: click.Command = getattr(importlib.import_module(f"samizdat.cli.{module}"), attribute)
         return command
@@ -69,9 +73,15 @@ class CommandLine(click.Group):
 
 @click.group(cls=CommandLine, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name=None, version="0.1.0", prog_name="samizdat")
+@click.option("--url", metavar="URL", help="Of the app: the command is done there, over the network (docs/api.md).")
+@click.option(
+    "--key-file", metavar="FILE", help="With --url: the file that holds the API key, and that only you can read."
+)
 @click.pass_context
-def samizdat(context: click.Context) -> None:
+def samizdat(context: click.Context, url: str | None, key_file: str | None) -> None:
     """The newsletter service that nobody can switch off."""
+    if bool(url) != bool(key_file):
+        raise click.UsageError("--url and --key-file go together.")
     context.ensure_object(OutputSettings)
 
 
