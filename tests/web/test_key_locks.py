@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from django.test import Client
 
+from samizdat import dbclock
 from samizdat.accounts import memberships
 from samizdat.accounts.actions import change_settings
 from samizdat.accounts.models import Session
@@ -127,10 +128,20 @@ def test_two_admins_destroy_the_keys_and_each_page_says_how_it_stands(
     assert refused.status_code == 422 and f"That isn’t its name. Type: {name}" in refused.content.decode()
     assert first.post(page, {"hours": "72", "typed": name, "password": PASSWORD}).status_code == 302
     assert "Confirm: destroy" not in first.get(page).content.decode()
+    home, asked = f"/o/{here.organization.slug}/", "requested that the keys be destroyed"
+    assert all(asked in client.get(home).content.decode() for client in (first, second))
+    assert asked not in desk("editor").get(home).content.decode()
     assert "it waits 72 hours" in second.get(page).content.decode()
+    newcomer = make_person("ida", "ida@lantern.example", here.organization, "admin")
+    memberships.give(newcomer, here.organization, "admin", dbclock.asked() - timedelta(hours=23))
+    shown = signed_in(newcomer).get(page).content.decode()
+    assert "an admin for a day can confirm" in shown and "Confirm: destroy" not in shown and "Cancel it" in shown
     assert second.post(page, {"password": PASSWORD}).status_code == 302
     assert "the time stands still" in first.get(page).content.decode()
+    assert "The keys are destroyed on" in first.get(home).content.decode()
     assert first.post(f"{page}/cancel").status_code == 302
+    shown = first.get(home).content.decode()
+    assert asked not in shown and "The keys are destroyed on" not in shown
     assert key_destruction.state(here.organization) is None
     assert desk("editor").get(page).status_code == 403
 

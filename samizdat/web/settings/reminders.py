@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy as lazy
 from django.utils.translation import ngettext
 
 from samizdat.accounts.models import Organization
+from samizdat.accounts.queries import name_in
 from samizdat.audience import queries
 from samizdat.campaigns import approval
 from samizdat.campaigns.models import large
@@ -15,6 +16,7 @@ from samizdat.privacy.actions import silent, why_not_yet
 from samizdat.privacy.models import Breach, Renewal
 from samizdat.web.permissions import WRITERS, address
 from samizdat.web.request import DeskRequest
+from samizdat.web.settings import key_standing
 from samizdat.web.templatetags.desk import count, day, moment
 
 
@@ -22,6 +24,7 @@ def needs(request: DeskRequest) -> list[dict[str, str]]:
     """In the shape of home's own: kind, title, text, href, link."""
     items = []
     if request.role == "admin":
+        items += _of_destruction(request)
         items += [_of_breach(request, row) for row in _untold(request.organization)]
         items += _of_rescue_cases(request)
     if request.role in WRITERS:
@@ -29,6 +32,22 @@ def needs(request: DeskRequest) -> list[dict[str, str]]:
         items += _of_renewals(request)
         items += _of_approvals(request)
     return items
+
+
+def _of_destruction(request: DeskRequest) -> list[dict[str, str]]:
+    """That two admins are about to destroy the keys, for each admin may cancel it, and an email may be overlooked."""
+    organization = request.organization
+    row, due = key_standing.destruction(organization)
+    if row is None:
+        return []
+    facts = {"name": name_in(organization, row.by)}
+    if due:
+        title = _("The keys are destroyed on %(at)s") % {"at": moment(due)}
+        text = _("%(name)s requested it. Then nobody can read this organization’s data again. Any admin can cancel it.")
+    else:
+        title = _("%(name)s requested that the keys be destroyed") % facts
+        text = _("Another admin has to confirm it. Any admin can cancel it.")
+    return [_need("stop", title, text % facts, address(organization, "destroy-keys"))]
 
 
 # A sign-up that could not be mailed for two days is given up (worker/inbox/signups).

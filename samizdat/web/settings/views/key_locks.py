@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from samizdat import dbclock
-from samizdat.accounts import throttle
+from samizdat.accounts import pending_changes, throttle
 from samizdat.accounts.errors import AccountError
 from samizdat.accounts.password_queues import QueueFull, queues
 from samizdat.accounts.queries import name_in
@@ -90,6 +90,7 @@ def destroy_keys(request: DeskRequest) -> HttpResponse:
         "second": name_in(organization, row.confirmed_by) if row and row.confirmed_by else "",
         "needs_second": "" if row else key_destruction.needs_second(organization, request.person, now),
         "mine": row is not None and row.by == request.person,
+        "confirms": row is not None and request.person in pending_changes.others(organization, row.by, now),
         "copies": [*key_destruction.copies(organization)],
         "upgrades": upgrade_copies.leftovers(),
     }
