@@ -13,6 +13,8 @@ from django.utils.formats import get_format, number_format
 from django.utils.translation import get_language, get_language_info
 from django.utils.translation import gettext_lazy as lazy
 
+from samizdat.core.money import DECIMALS, Money, as_decimal
+
 # Day and time by language. Others go by what Django knows of them.
 FORMATS = {
     "en": {"day": "j F Y", "short": "j M Y", "time": "H:i", "moment": "D j M, H:i", "today": "l, j F"},
@@ -45,6 +47,31 @@ def percent(part: int, whole: int, digits: int = 1) -> str:
     steps = 100 * 10**digits * part // whole if whole else 0
     text = number_format(steps / 10**digits, digits if steps % 10**digits else 0)
     return f"{text}\u00a0%" if (get_language() or "en").startswith("ru") else f"{text}%"
+
+
+# Signs that say a currency by themselves, wherever one is.
+_CURRENCY_SIGNS = {
+    "EUR": "€",
+    "GBP": "£",
+    "USD": "US$",
+    "RUB": "₽",
+    "UAH": "₴",
+    "KZT": "₸",
+    "GEL": "₾",
+    "TRY": "₺",
+    "ILS": "₪",
+}
+
+
+def money(amount: Money) -> str:
+    """€2,730 and €12.50 and 2,730 PLN in English; 2 730 € in Russian. Without decimals where there are none to tell."""
+    number = as_decimal(amount)
+    digits = DECIMALS[amount.currency] if number != number.to_integral_value() else 0
+    text = number_format(number, digits, force_grouping=True)
+    sign = _CURRENCY_SIGNS.get(amount.currency, amount.currency)
+    if (get_language() or "en").startswith("en") and sign != amount.currency:
+        return f"-{sign}{text[1:]}" if amount.minor < 0 else f"{sign}{text}"
+    return f"{text}\u00a0{sign}"
 
 
 def regrouped(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -91,12 +118,22 @@ def city(zone: str) -> str:
     return _cities(spoken).get(zone) or zone.rsplit("/", 1)[-1].replace("_", " ")
 
 
-@lru_cache(maxsize=8)
+def country(code: str) -> str:
+    """What a country (ISO 3166-1) is called: Georgia, Грузия; the code of one that CLDR does not know."""
+    spoken = (get_language() or "en").split("-")[0]
+    return (_table(spoken, "countries") or _table("en", "countries")).get(code) or code
+
+
 def _cities(language: str) -> Mapping[str, str]:
-    """Zone -> city, as CLDR has them (babel's `Locale(language).time_zones`; its license lies beside them, with the
-    catalogue of the language).
+    return _table(language, "cities")
+
+
+@lru_cache(maxsize=16)
+def _table(language: str, name: str) -> Mapping[str, str]:
+    """Zone -> city, or code -> country, as CLDR has them (babel's `Locale(language).time_zones` and `.territories`; its
+    license lies beside them, with the catalogue of the language).
     """
-    path = Path(__file__).parent / "locale" / language / "cities.txt"
+    path = Path(__file__).parent / "locale" / language / f"{name}.txt"
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else ()
     return dict(line.split(" ", 1) for line in lines)
 

@@ -26,6 +26,7 @@ INSTALLED_APPS = [
     "samizdat.accounts",
     "samizdat.vault",
     "samizdat.audience",
+    "samizdat.fundraising",
     "samizdat.portability",
     "samizdat.campaigns",
     "samizdat.delivery",

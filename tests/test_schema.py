@@ -154,7 +154,18 @@ READER_TABLES: dict[str, dict[str, str]] = {
 # Words that no column may be called: nothing of the kind is ever kept.
 NEVER = ("ip", "ip_address", "user_agent", "opened", "opens", "clicked", "clicks", "last_seen", "last_login", "geo")
 
-OUR_APPS = ("accounts", "audience", "campaigns", "delivery", "events", "incoming", "privacy", "publicdb", "vault")
+OUR_APPS = (
+    "accounts",
+    "audience",
+    "campaigns",
+    "delivery",
+    "events",
+    "fundraising",
+    "incoming",
+    "privacy",
+    "publicdb",
+    "vault",
+)
 
 
 def models() -> list[Any]:

@@ -19,7 +19,7 @@ from scripts import messages
 # What stays in Latin letters: names, formats, addresses to be typed as they stand.
 NAMES = set(
     """
-    Alt Atom Escape PostgreSQL Shift mbox Maildir MailPoet Takeout eml readpst server
+    BIC IBAN Alt Atom Escape PostgreSQL Shift mbox Maildir MailPoet Takeout eml readpst server
     A MX API BEGIN CITY CREATEROLE CSV DKIM DMARC PTR DNS END Ed Enter Europe Feedback Gmail GIF HTML HTTPS ID IP JPEG
     JSON LOGIN MJML Mailchimp KEY Mailgun Markdown Message NUL Outlook PEM PLAIN PNG Riga RSA SHA SMTP SPF STARTTLS SVG
     TLS TXT Samizdat bold italic link doc type

@@ -234,6 +234,8 @@ COLUMNS: tuple[SealedColumn, ...] = (
     _plain("incoming.conversationmessage.sealed", "conversation message", "sealed", "conversation__organization"),
     _plain("incoming.awaytext.sealed", "away text", "sealed"),
     _plain("incoming.receiverreport.details_sealed", "receiver report", "details"),
+    _plain("fundraising.fundraiser.details_sealed", "fundraiser", "details"),
+    _plain("fundraising.fundraiser.sums_sealed", "fundraiser", "sums"),
     _plain("privacy.breach.notes_sealed", "breach", "notes"),
     _plain("privacy.rescuecase.details_sealed", "rescuecase", "details"),
     _column(

@@ -43,6 +43,7 @@ COMMANDS = {
     "report": ("report", "report"),
     "template": ("templates", "template"),
     "archive": ("archive", "archive"),
+    "fundraiser": ("fundraisers", "fundraiser"),
     "route": ("routes", "route"),
     "bounce": ("bounces", "bounce"),
     "mail": ("mail", "mail"),

@@ -65,7 +65,7 @@ FORMATS = ("samizdat", "mailchimp", "csv", "xlsx")
     is_flag=True,
     help=(
         "samizdat, encrypted: include sending routes and mailboxes with their passwords, sending domains with their "
-        "DKIM keys, cases about closed accounts, and who is on the team, to move to another installation."
+        "DKIM keys, cases about closed accounts, fundraisers, and who is on the team, to move to another installation."
     ),
 )
 @click.option(

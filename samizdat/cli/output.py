@@ -63,7 +63,7 @@ def settings() -> OutputSettings:
 _OURS = re.compile(
     r"\bsamizdat (?=(?:init|serve|worker|doctor|upgrade|person|domain|list|import|rescue|export|subscribers|segment|"
     r"tag|paper|log|change|campaign|template|archive|route|bounce|mail|report|seed|inbox|demo|backup|restore|release|move|organization|"
-    r"form|completion|keys|keyservice|api-key|standing-copy|webhook)\b)"
+    r"form|completion|keys|keyservice|api-key|standing-copy|webhook|fundraiser)\b)"
 )
 
 

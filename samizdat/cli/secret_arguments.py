@@ -71,6 +71,7 @@ def names_somebody(text: str) -> bool:
 ADDRESS = Private("the address")
 ADDRESSES = Private("the addresses", lines=True)
 NAME = Private("the name")
+AMOUNT = Private("the amount")  # With its time in sudo's log a bank's data would show who donated.
 VALUE = Private("TAG=TEXT")
 URL = Private("the URL", names_somebody)
 WANTED = Private("the address or number", names_somebody)

@@ -20,7 +20,7 @@ class ExportRequest:
     """What is to leave. `lists`: numbers, empty for all; `keys`: those of the links in letters go along (our own
     format alone); `zipped`: a CSV in a zip; `segment`: its row number, None for everybody; `fit`: those alone who fit
     these filters or were ticked; `passphrase`: it is sealed by one that is made here (age_passphrase.py); `setup`:
-    routes, sending domains, mailboxes, the team and cases about closed accounts go along."""
+    routes, sending domains, mailboxes, the team, fundraisers and cases about closed accounts go along."""
 
     format: str
     recipients: tuple[str, ...] = ()

@@ -5,7 +5,7 @@ A word that none of ours looks like is asked of no database: connections keep wh
 
 from django.urls import path
 
-from samizdat.public import clicks, poll_answers, preferences, reconsent, signup, views, webhooks
+from samizdat.public import clicks, donate, poll_answers, preferences, reconsent, signup, views, webhooks
 
 urlpatterns = [
     path("", views.root),
@@ -27,6 +27,8 @@ urlpatterns = [
     path("l/<str:code>", clicks.follow),
     path("q/", poll_answers.trial),
     path("q/<str:code>", poll_answers.answer),
+    path("donate/<slug:slug>", donate.fundraiser),
+    path("donate/<slug:slug>/pay", donate.pay),
     path("m/<slug:slug>.<str:kind>", views.picture),
     path("style.css", views.style),
     path("work.js", views.work),

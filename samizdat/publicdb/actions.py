@@ -24,6 +24,7 @@ from samizdat import phrases_override
 from samizdat.core.crypto import seal, sealed_page, tokens
 from samizdat.publicdb import safe_html, signed_rows
 from samizdat.publicdb.models import (
+    DonationPage,
     EditionName,
     Form,
     Intake,
@@ -45,7 +46,17 @@ DONE = ("erased", "moved", "allowed", "agreed")
 STATES = ("left", "left-appeals", "back", *PENDING, "confirmed", "forgotten", *ASKED, *DONE)
 
 # What the public role may read; into the intake it may only write, and only these columns.
-READABLE = ("site", "form", "page", "editionname", "publicpicture", "tokenstate", "privatepage", "linktarget")
+READABLE = (
+    "site",
+    "form",
+    "page",
+    "editionname",
+    "donationpage",
+    "publicpicture",
+    "tokenstate",
+    "privatepage",
+    "linktarget",
+)
 ROLE_LOCK = 0x5A4D495A0003
 # How the names of such roles begin.
 ROLES = "samizdat_public_"
@@ -147,7 +158,7 @@ def publish_form(
         _put(Form(slug=slug, place_id=uid, **values))
 
 
-def _put(row: Form | Page | EditionName | PublicPicture) -> None:
+def _put(row: Form | Page | EditionName | DonationPage | PublicPicture) -> None:
     """A row of its place, new or written over. One of another place that has the same name stays as it is: names come
     along with exports, and somebody may have made one up."""
     others = type(row)._default_manager.filter(pk=row.pk).exclude(place_id=row.place_id)
@@ -260,6 +271,16 @@ def _leads(row: LinkTarget, code: str, target: dict[str, object], key: bytes) ->
         return bool(json.loads(sealed_page.read(code, bytes(row.box), key)) == target)
     except (seal.SealBroken, ValueError):
         return False
+
+
+def publish_fundraiser(uid: bytes, slug: str, details: str) -> bool:
+    """details: JSON of core/donations.PublicFundraiser. False where it's there as it should be."""
+    there = DonationPage.objects.filter(slug=slug, place_id=uid, details=details)
+    if any(signed_rows.ours(there)):
+        return False
+    with transaction.atomic(using="publicdb"):
+        _put(DonationPage(slug=slug, place_id=uid, details=details))
+    return True
 
 
 def publish_picture(uid: bytes, slug: str, kind: str, data: bytes) -> None:

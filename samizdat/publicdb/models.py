@@ -92,6 +92,15 @@ class LinkTarget(SignedRow):
     box = models.BinaryField()  # core/crypto/sealed_page of JSON: actions.publish_targets.
 
 
+class DonationPage(SignedRow):
+    """A fundraiser as its page shows it. Links in emails lead here for years, and from here to whoever takes payments
+    at the time."""
+
+    slug = models.CharField(max_length=40, primary_key=True)
+    place = models.ForeignKey(Site, models.CASCADE)
+    details = models.TextField()  # JSON: core/donations.PublicFundraiser.
+
+
 class PublicPicture(SignedRow):
     slug = models.CharField(max_length=40, primary_key=True)
     place = models.ForeignKey(Site, models.CASCADE)

@@ -18,6 +18,7 @@ from samizdat.core.crypto import seal
 from samizdat.core.crypto import sealed_page as sheets
 from samizdat.publicdb.actions import token_hash
 from samizdat.publicdb.models import (
+    DonationPage,
     EditionName,
     Form,
     Intake,
@@ -55,7 +56,7 @@ def _first[Row: SignedRow](rows: QuerySet[Row]) -> Row | None:
     return next(ours(rows), None)
 
 
-def _placed[Row: (Form, Page, PublicPicture, LinkTarget)](rows: QuerySet[Row]) -> Row | None:
+def _placed[Row: (Form, Page, DonationPage, PublicPicture, LinkTarget)](rows: QuerySet[Row]) -> Row | None:
     """With its place, which has to be signed as well."""
     row = _first(rows.select_related("place"))
     return row if row and is_ours(row.place) else None
@@ -99,6 +100,12 @@ def forms(place: Site) -> list[Form]:
 def letter(slug: str, host: str) -> Page | None:
     page = _placed(Page.objects.filter(slug=slug))
     return page if page and _at_home(page.place, host) else None
+
+
+def fundraiser(slug: str, host: str) -> DonationPage | None:
+    """Emails lead here: it also answers at names that are nobody's."""
+    page = _placed(DonationPage.objects.filter(slug=slug))
+    return page if page and reachable(page.place, host) else None
 
 
 def other_languages(letter: Page) -> list[tuple[str, str]]:

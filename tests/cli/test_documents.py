@@ -61,6 +61,21 @@ rescue mailbox old.mbox --list Letter --own news@lantern.example --dry-run
 rescue mailbox old.mbox --list Letter --own news@lantern.example
 rescue show {{proposal}}
 rescue confirm {{proposal}}
+fundraiser ls
+fundraiser new 'Dry the archive' --goal 4,200 --suggest '5, 15, 40'
+fundraiser ls
+fundraiser set {{fundraiser}} --no-end
+fundraiser method add {{fundraiser}} Card --link 'https://pay.example/give' --never RU
+fundraiser method set {{fundraiser}} Card --statement 'N L Kultur'
+fundraiser method tested {{fundraiser}} Card
+fundraiser method pause {{fundraiser}} Card
+fundraiser method resume {{fundraiser}} Card
+fundraiser method first {{fundraiser}} Card
+fundraiser add {{fundraiser}} Card 12.50
+fundraiser show {{fundraiser}}
+fundraiser method rm {{fundraiser}} Card
+fundraiser close {{fundraiser}}
+fundraiser reopen {{fundraiser}}
 rescue case ls
 rescue case new --provider mailchimp --closed 2026-01-30 --country LV --reply-to clara@lantern.example
 rescue case ls
@@ -302,6 +317,8 @@ def test_every_command_prints_json_types_and_iso_days(furnished: House) -> None:
             told["proposal"] = str(document.get("proposal"))
         if line.startswith("rescue case new"):
             told["case"] = str(document["id"])
+        if line.startswith("fundraiser new"):
+            told["fundraiser"] = str(document["id"])
     assert wrong == []
 
 

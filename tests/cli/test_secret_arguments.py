@@ -15,10 +15,11 @@ OF_THE_HOUSE = (
     "lists maps mark means name names new_name organization_slug place plan postal_address provider public_url quiet "
     "quiet_hours rate reason recipients required return_address segment segment_name selector source state tag "
     "tag_name tags template_name timezone topics old unsubscribe_mailbox warm_up when file files to move_to "
-    "events folders sending_domain redirect listen networks own servers scopes service key_file only authority"
+    "events folders sending_domain redirect listen networks own servers scopes service key_file only authority "
+    "bic crypto currency goal holder iban lines merchant method never statement suggested"
 )
 KNOWN = {*OF_A_LETTER.split(), *OF_THE_HOUSE.split()}
-PRIVATE = {"address", "addresses", "email", "url", "values", "wanted", "whose", "condition"}
+PRIVATE = {"address", "amount", "addresses", "email", "url", "values", "wanted", "whose", "condition"}
 
 
 def parameters(group: click.Group, path: str = "") -> Iterator[tuple[str, click.Parameter]]:

@@ -88,6 +88,7 @@ def test_currencies_have_their_own_decimals():
     assert parse("1,234", "JPY") == Money(1234, "JPY")
     assert parse("1,234.567", "KWD") == Money(1234567, "KWD")
     assert parse("1.5", "KWD") == Money(1500, "KWD")
+    assert parse("12.3450", "KWD") == Money(12345, "KWD"), "as the sentence about an ambiguous amount says"
     assert [str(Money(1250, code)) for code in ("EUR", "JPY", "KWD")] == ["12.50 EUR", "1250 JPY", "1.250 KWD"]
 
 

@@ -22,11 +22,13 @@ from samizdat.core.bounce.report import ReplyContent, Report, ReportEvent
 from samizdat.core.crypto import seal
 from samizdat.core.mail.domain_reports import DomainReport
 from samizdat.core.mail.outcome import Refused, RouteVerdict
+from samizdat.core.money import Money
 from samizdat.delivery import actions as delivery
 from samizdat.delivery import backup_places
 from samizdat.delivery.actions import key_locks, remote_checks, route_refusals, route_webhooks
 from samizdat.delivery.engine import results
 from samizdat.delivery.engine.results import SendResult
+from samizdat.fundraising import actions as fundraising
 from samizdat.incoming import domain_reports, follow_up
 from samizdat.incoming.conversations import away, take_up
 from samizdat.incoming.mailboxes import actions as mailboxes
@@ -153,6 +155,10 @@ def _more(here: House) -> None:
     for number in range(2):
         audience.add_piece(here.import_run, 0, number, b"address\n")
     change_settings(organization, by=None, now=NOW, return_address="back@lantern.example")
+    for number in range(2):
+        wanted = fundraising.Wanted(f"Dry the archive {number}")
+        row = fundraising.open_fundraiser(organization, "en", wanted, now=NOW)
+        fundraising.add_to_day(row, "card", NOW.date(), Money(500, "EUR"), now=NOW)
     seed_list.keep(organization, ["seed@lantern.example"], now=NOW, by=admin)
     brand.keep(organization, brand.USUAL, by=admin, now=NOW)
     approval.agree(here.campaign, approval.bond_of(open_campaign(here.campaign)), by=admin, now=NOW)

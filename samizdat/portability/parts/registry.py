@@ -12,14 +12,15 @@ from samizdat.portability.parts.campaigns.totals import Answers, Clicks
 from samizdat.portability.parts.cases import CasesPart
 from samizdat.portability.parts.conversations import ConversationsPart
 from samizdat.portability.parts.delivery import DeliveryPart
+from samizdat.portability.parts.fundraisers import FundraisersPart
 from samizdat.portability.parts.growth import GrowthPart
 from samizdat.portability.parts.retention import RetentionPart
 from samizdat.portability.parts.setup import SetupPart
 
 
 def parts(*, setup: bool = True) -> Iterator[ExportPart]:
-    """setup: with routes, sending domains, mailboxes, the team and cases about closed accounts, which go along where
-    somebody asked for them."""
+    """setup: with routes, sending domains, mailboxes, the team, fundraisers and cases about closed accounts, which go
+    along where somebody asked for them."""
     yield GrowthPart()
     # Templates, looks and letters show pictures; letters stand in templates; all else belongs to letters.
     yield from (Pictures(), Templates(), TemplatesPart(), CampaignsPart())
@@ -29,4 +30,5 @@ def parts(*, setup: bool = True) -> Iterator[ExportPart]:
     yield ConversationsPart()  # Of subscribers, by campaigns.
     if setup:
         yield CasesPart()  # Of who works here too, as requests name them. Petitions have lists and forms.
+        yield FundraisersPart()
         yield SetupPart()

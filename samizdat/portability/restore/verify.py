@@ -33,6 +33,7 @@ COUNTS = (
     "results",
     "conversations",
     "cases",
+    "fundraisers",
     "setup",
 )
 

@@ -77,6 +77,18 @@ class Migration(InitialMigration):
             },
         ),
         migrations.CreateModel(
+            name='DonationPage',
+            fields=[
+                ('signature', models.BinaryField(max_length=64)),
+                ('slug', models.CharField(max_length=40, primary_key=True, serialize=False)),
+                ('details', models.TextField()),
+                ('place', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='publicdb.site')),
+            ],
+            options={
+                'abstract': False,
+            },
+        ),
+        migrations.CreateModel(
             name='Page',
             fields=[
                 ('signature', models.BinaryField(max_length=64)),

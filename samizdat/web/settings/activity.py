@@ -44,6 +44,7 @@ AREAS: dict[str, tuple[Promise, tuple[str, ...]]] = {
         ("subscriber", "suppressions.", "bulk.", "tag.", "field.", "segment.", "data_quality."),
     ),
     "inbox": (lazy("Inbox"), ("conversation", "inbox.")),
+    "fundraising": (lazy("Fundraising"), ("fundraiser.",)),
     "lists": (lazy("Lists and forms"), ("list.", "form.", "reconsent.")),
     "sending": (lazy("Sending"), ("route.", "domain.", "incoming.", "mailbox.", "seed.")),
     "team": (lazy("Team"), ("person.", "change.")),

@@ -11,6 +11,7 @@ from samizdat.accounts.models import Organization
 from samizdat.events.actions import record
 from samizdat.events.models import Event
 from samizdat.publicdb.models import (
+    DonationPage,
     EditionName,
     LinkTarget,
     Page,
@@ -29,6 +30,7 @@ log = logging.getLogger("samizdat.worker")
 SOME: dict[type[SignedRow], int] = {
     Page: 50,
     EditionName: 100,
+    DonationPage: 50,
     LinkTarget: 100,
     PublicPicture: 5,
     TokenState: 100,

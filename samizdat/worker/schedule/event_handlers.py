@@ -26,7 +26,7 @@ from samizdat.incoming.conversations import auto_replies
 from samizdat.logs import where_it_broke
 from samizdat.vault.errors import OrganizationLocked
 from samizdat.worker.inbox import confirmation_reminders, preferences, reconsent, unsubscribes
-from samizdat.worker.publishing import publish, rescue_cases
+from samizdat.worker.publishing import fundraisers, publish, rescue_cases
 from samizdat.worker.schedule import notices
 from samizdat.worker.schedule.vacuum import sweep, sweep_copies
 
@@ -102,7 +102,13 @@ FOLLOW_UPS: dict[EventKind, tuple[Deed, ...]] = {
     "person.locked": (pause_what_they_released,),
     "person.removed": (pause_what_they_scheduled,),
     "person.role_changed": (pause_what_they_scheduled,),
-    "publicdb.lost": (publish.all_letters, rescue_cases.all_timelines),
+    "publicdb.lost": (publish.all_letters, rescue_cases.all_timelines, fundraisers.all_pages),
+    "fundraiser.opened": (fundraisers.page,),
+    "fundraiser.changed": (fundraisers.page,),
+    "fundraiser.closed": (fundraisers.page,),
+    "fundraiser.reopened": (fundraisers.page,),
+    "fundraiser.method_changed": (fundraisers.page,),
+    "fundraiser.method_removed": (fundraisers.page,),
     "rescue_case.published": (rescue_cases.timeline,),
     "rescue_case.unpublished": (rescue_cases.timeline,),
     "campaigns.restored": (publish.all_letters,),

@@ -44,7 +44,7 @@ from samizdat.publicdb import actions as publicdb
 from samizdat.vault.errors import OrganizationLocked
 from samizdat.worker.inbox import clicks, lock_mail, preferences, reconsent, webhooks
 from samizdat.worker.mail import mailbox_polls, organization_rounds
-from samizdat.worker.publishing import closed, compare, publish, repair, rescue_cases, unsigned
+from samizdat.worker.publishing import closed, compare, fundraisers, publish, repair, rescue_cases, unsigned
 from samizdat.worker.queue import enqueue, sender_slots, tasks
 from samizdat.worker.reading_time import reading_time
 from samizdat.worker.schedule import (
@@ -302,6 +302,7 @@ SLOW: dict[str, Deed] = {
     "letters for the archive": publish.missing_letters,
     "pictures of campaigns that are about to begin": publish.due_pictures,
     "who signed petitions": rescue_cases.signatures,
+    "sums of fundraisers": fundraisers.sums,
     "uploads": audience.sweep_uploads,
     "keys that are to be destroyed": destroy_keys.look,
     "what waits for an approval": held,

@@ -126,6 +126,10 @@ def _also(report: RestoreReport) -> list[str]:
             ngettext("%(n)s case about a closed account", "%(n)s cases about closed accounts", counts.get("cases", 0)),
         ),
         (
+            counts.get("fundraisers", 0),
+            ngettext("%(n)s fundraiser", "%(n)s fundraisers", counts.get("fundraisers", 0)),
+        ),
+        (
             counts.get("setup", 0),
             ngettext(
                 "%(n)s route, sending domain, mailbox or team member",
