@@ -645,7 +645,6 @@ class Client(Connection):
                     "list": list,
                     "consent": consent,
                 },
-                headers={"Idempotency-Key": secrets.token_urlsafe()},
             ),
         )
 

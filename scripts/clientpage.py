@@ -188,7 +188,8 @@ class _Operation:
         if self._body:
             names = shapes[_named(self._body)].get("properties", {})
             asked.append(f"body={{{', '.join(f'{name!r}: {name}' for name in names)}}}")
-        if _IDEMPOTENCY in self._places("header"):
+        # PUT can be repeated as it is, and upserts with the header are written one by one.
+        if _IDEMPOTENCY in self._places("header") and self._method != "PUT":
             asked.append(f"headers={{{_IDEMPOTENCY!r}: secrets.token_urlsafe()}}")
         call = f"self.ask({', '.join(asked)})"
         line = f"return read({answer}, {call})" if self._answer else call

@@ -172,3 +172,19 @@ def test_a_key_is_read_from_a_file_of_one_line(tmp_path: Any) -> None:
     (tmp_path / "key").write_text("\n")
     with pytest.raises(ValueError, match="no key"):
         read_key(tmp_path / "key")
+
+
+def test_put_is_sent_without_an_idempotency_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It can be repeated as it is, and an upsert with the header isn't written together with others."""
+    sent: list[tuple[str, Any]] = []
+
+    def ask(_client: Client, method: str, _path: str, **given: Any) -> dict[str, Any]:
+        sent.append((method, given.get("headers")))
+        return {"number": None, "result": None}
+
+    monkeypatch.setattr(Client, "ask", ask)
+    client = Client("https://desk.example.org", "sk_secret")
+    client.put_subscriber(email="ada@reader.example", list=1, consent=CONSENT)
+    client.unsubscribe_subscriber(email="ada@reader.example")
+    assert sent[0] == ("PUT", None)
+    assert sent[1][0] == "POST" and sent[1][1]["Idempotency-Key"]
