@@ -224,6 +224,7 @@ SENTENCES = {
     "ask_columns": "{file}: some columns may say who must not be emailed: {labels}. Say what each of them means.",
     "ask_givers": "{file}: some words show who donates or pays: {labels}. They’re left out unless you choose "
     "otherwise.",
+    "counted_words": "{file}: some words say that people must not be emailed, and count as that: {labels}.",
     "ask_words": "{file}: say what these words mean in the column “{label}”: {words}.",
     "ask_address": "Say which column of {file} is the email address.",
     "two_columns": "Two columns of {file} are both matched to {target}. Change one of them.",
@@ -311,6 +312,11 @@ class ImportColumn(Struct):
         """Whether it may say of somebody that they must not be written to."""
         words = {word for word, meaning in self.words.items() if meaning != LEFT_OUT} - {OTHERS}
         return bool(words) or self.asks in {"label", "cells"} or self.becomes in {"left_time", "clean_time"}
+
+    @property
+    def is_explained(self) -> bool:
+        """Whether each of its words has a meaning, said or likely."""
+        return UNSAID not in self.words.values()
 
     def stays_out(self) -> list[str]:
         """The words of it that stay out, as the file writes them."""
@@ -442,6 +448,18 @@ class ImportPlan(Struct):
         files = [structs.replace(file, use=file.use and file.audience == audience) for file in self.files]
         return ImportPlan(self.source, files)
 
+    def answer_as_likely(self) -> list["Problem"]:
+        """For whom nobody asks about columns: words that show who gives stay out, and those that say that somebody left
+        count as that. What they were taken for, to be said; `questions` has what can't be known."""
+        counted: list[Problem] = []
+        for file in (file for file in self.files if file.use):
+            asking = [column for column in file.columns if column.asks in ("givers", "cells") and column.is_explained]
+            for column in asking:
+                column.asks = ""
+            if labels := [each for column in asking if (each := _with_words_gone(column))]:
+                counted.append(Problem("counted_words", file.name, {"labels": ", ".join(labels)}, stops=False))
+        return counted
+
     def with_status(self, status: str) -> "ImportPlan":
         """The same plan, where every file that does not say its status gets this one. Our own guess gives way."""
         files = [
@@ -552,3 +570,12 @@ def _about_columns(file: DetectedFile) -> Iterator[Problem]:
 def _with_words_out(column: ImportColumn) -> str:
     words = column.stays_out()[:5]
     return f"{column.label} ({', '.join(words)})" if words else column.label
+
+
+def _with_words_gone(column: ImportColumn) -> str:
+    """ "" where none of its words is a no. Tags are named; a note is a person's data."""
+    gone = [word for word, meaning in column.words.items() if word != OTHERS and meaning not in ("", LEFT_OUT)]
+    shown = ", ".join(column.seen.get(word, (word, 0))[0] for word in gone[:5])
+    if not gone:
+        return ""
+    return f"{column.label} ({shown})" if holds_several(column.becomes) else column.label

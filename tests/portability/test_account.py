@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from samizdat.audience import queries
+from samizdat.audience.errors import ImportRefused
 from samizdat.audience.imports import ownership
 from samizdat.audience.imports.documents import NO_OPTIONS
 from samizdat.audience.models import Import
@@ -121,6 +123,34 @@ def test_what_cannot_be_read_is_named_and_the_rest_comes_in(bring: Any, tmp_path
     assert {name for name, _reason in totals.refused} == {"broken.png", "deep"}
     assert all(reason.endswith(".") for _name, reason in totals.refused)
     assert dict(totals.added) == {"image": 1, "template": 1, "draft": 2, "sent": 1}
+
+
+_TAGGED = "Email Address,First Name,{more},TAGS\nada@post.example,Ada,{cell},{tag}\n"
+
+
+def _with_people(path: Path, tag: str, more: str = "City", cell: str = "Riga") -> Path:
+    people = _TAGGED.format(tag=f'"""{tag}"",""Press"""', more=more, cell=cell)
+    return written(path / "account.zip", {**ACCOUNT, "12345/lists/members/members_777_News.csv": people})
+
+
+def test_tags_of_donors_stay_out_and_are_named_and_all_else_comes_in(bring: Any, lantern: Any, tmp_path: Path) -> None:
+    path = _with_people(tmp_path, "Donor monthly")
+    plan = export.plan_of(lantern, path, {})
+    export.look(lantern, path, plan, options=NO_OPTIONS, now=NOW)
+    assert any("TAGS: Donor monthly" in warning for warning in plan.audiences[0].warnings)
+    assert [people.counts["rows"] for people in bring(path).people] == [2, 1]
+    assert [name for _number, name in queries.tags(lantern)] == ["Press"]
+
+
+def test_a_tag_that_says_who_left_counts_and_is_named(bring: Any, lantern: Any, tmp_path: Path) -> None:
+    [news, _alarm] = bring(_with_people(tmp_path, "unsubscribed by phone")).people
+    assert any("TAGS (unsubscribed by phone)" in warning for warning in news.warnings)
+    assert (news.counts.get("unsubscribed"), news.counts.get("subscribed")) == (2, 0)
+
+
+def test_what_only_a_person_can_say_is_asked_where_one_can_answer(bring: Any, tmp_path: Path) -> None:
+    with pytest.raises(ImportRefused, match="Unpack the export"):
+        bring(_with_people(tmp_path, "Press", "Do not email", "maybe"))
 
 
 def test_an_unpacked_folder_is_the_same_as_its_zip(bring: Any, tmp_path: Path) -> None:

@@ -187,13 +187,14 @@ def _found(
     opening.answer(plan, *answers)
     if status:
         plan = plan.with_status(status)
+    counted = [] if audience is None else plan.answer_as_likely()
     try:
         opening.insist(plan, detection.problems)
         opening.insist_on_status(plan)  # Nobody looks before it is written, so what we would only guess is asked.
     except ImportRefused as refusal:
         refusal.plan = plan
         raise
-    problems = [*detection.problems, *remembered, *plan.said_out()]
+    problems = [*detection.problems, *remembered, *counted, *plan.said_out()]
     if audience is not None:  # Whoever imports one audience knows the others, and what else is in the file.
         problems = [problem for problem in problems if problem.code != "several_audiences" and not left_out([problem])]
     return plan, problems

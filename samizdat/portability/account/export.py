@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from django.utils.translation import gettext as _
 from msgspec.structs import replace
 
 from samizdat.accounts.models import Organization, Person
@@ -87,6 +88,20 @@ def reading(file: ImportFile) -> Iterator[AccountReader]:
         ) from broke
 
 
+@contextmanager
+def _answerable() -> Iterator[None]:
+    """Of a whole account nobody says what a column means, so who has to is told where. Errors: ImportRefused."""
+    try:
+        yield
+    except ImportRefused as refused:
+        if not refused.code.startswith("ask_"):
+            raise
+        sentence = _(
+            "%(sentence)s Unpack the export and import the files in “lists” by themselves: there you can say it."
+        )
+        raise ImportRefused(refused.code, sentence % {"sentence": str(refused)}, refused.values) from refused
+
+
 def plan_of(organization: Organization, file: ImportFile, names: Mapping[str, str], usual: str = "") -> AccountPlan:
     """names: of lists, by the key or the name of an audience; usual: of the list for all others, "" for one that is
     called like the audience. Errors: ImportRefused."""
@@ -106,7 +121,8 @@ def look(
     for held in plan.audiences:
         to = run.list_called(organization, held.list_name) or List(id=0, organization=organization)
         mine = replace(options, audience=held.audience.key)
-        seen = imports.look(organization, to, [file], source=PEOPLE, options=mine, now=now)
+        with _answerable():
+            seen = imports.look(organization, to, [file], source=PEOPLE, options=mine, now=now)
         held.counts, held.statuses = dict(seen.counts or {}), seen.file_counts
         held.warnings = [problem.sentence() for problem in seen.problems]
 
@@ -128,7 +144,8 @@ def bring(
     name = file.name if isinstance(file, HeldUpload | UploadedFile) else Path(file).name
     document = ImportDocument([name], basis=basis, account=AccountRules(listed=listed))
     row = run.begun(organization, SOURCE, file, document, now=now(), by=by)
-    totals = run.bring(row, ExportedAccount(file, plan, options), now=now, tell=tell, stop=stop)
+    with _answerable():
+        totals = run.bring(row, ExportedAccount(file, plan, options), now=now, tell=tell, stop=stop)
     for held, people in zip(plan.audiences, totals.people, strict=True):
         held.counts = dict(people.counts)
         held.warnings += people.warnings
