@@ -95,7 +95,7 @@ def add_template(request: KeyedRequest, body: TemplateIn) -> tuple[int, Template
     key = request.auth
     spend(key, FILE_COSTS - 1)
     if sum(part is not None for part in (body.html, body.zip, body.campaign)) != 1:
-        raise ApiProblem(422, "invalid", _("Send one of these: html, zip or campaign."))
+        raise ApiProblem(422, "invalid", _("Send one of these: `html`, `zip` or `campaign`."))
     if body.campaign is not None:
         campaign = campaign_for(key, body.campaign)
         saved = import_template.save_as_template(campaign, body.name, by=key.by, now=timezone.now())

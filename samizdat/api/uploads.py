@@ -20,6 +20,6 @@ def decoded(text: str, place: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        sentence = _("This is not base64. Encode the bytes of the file, without line breaks.")
+        sentence = _("This is not `base64`. Encode the bytes of the file, without line breaks.")
         errors = [{"in": "body", "at": place, "detail": sentence}]
         raise ApiProblem(422, "invalid", sentence, errors=errors) from None

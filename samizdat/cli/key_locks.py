@@ -11,7 +11,7 @@ import click
 from samizdat.cli import bootstrap
 from samizdat.cli.output import CommandFailed, common, confirm, note, say, settings
 from samizdat.options import data_folder
-from samizdat.vault.errors import OrganizationLocked
+from samizdat.vault.errors import STRICT, KeysDestroyed, OrganizationLocked
 
 if TYPE_CHECKING:
     from samizdat.accounts.models import Organization
@@ -58,7 +58,6 @@ def keys_unlock(every: bool) -> None:
 def _that_stay_locked(rows: "list[Organization]", every: bool) -> "dict[Organization, OrganizationLocked]":
     """Those of these that this command doesn't unlock, and why. Errors: VaultError, where one of them was meant."""
     from samizdat.vault import locks, strict
-    from samizdat.vault.errors import STRICT, KeysDestroyed
 
     destroyed = {row: KeysDestroyed() for row in rows if locks.are_destroyed(row)}
     closed = {row: OrganizationLocked(STRICT) for row in rows if row not in destroyed and strict.is_strict(row)}

@@ -350,7 +350,7 @@ def amount_problem(wrong: AmountError, currency: str) -> str:
         "too much": _("That’s more than can be right. Check the amount."),
         "too exact": _("%(currency)s has fewer decimals. Check the amount.") % {"currency": currency},
         "ambiguous": _(
-            "This can mean two amounts. Add a zero after the decimals, or leave out the separator of thousands."
+            "This can mean two amounts. Add a zero after the decimals, or write thousands without a separator."
         ),
         "other currency": _("This is in %(other)s. Enter the amount in %(currency)s.")
         % {"other": wrong.currency, "currency": currency},

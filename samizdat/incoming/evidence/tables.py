@@ -242,7 +242,7 @@ def _column(column: ImportColumn, *, is_form: bool) -> ImportColumn:
     agrees = not column.asks or _is_status(column)
     words = {word: _meaning(meaning, column, agrees=agrees) for word, meaning in column.words.items()}
     if is_form and _NEWSLETTER.search(column.label):  # Whoever did not want it at a form has not left a list.
-        words = {word: "nonsubscribed" if said == "unsubscribed" else said for word, said in words.items()}
+        words = {word: "nonsubscribed" if status == "unsubscribed" else status for word, status in words.items()}
     return replace(column, words=words, asks="")
 
 
