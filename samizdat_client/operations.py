@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from samizdat_client.connection import Connection
 from samizdat_client.decoding import read
@@ -20,6 +20,7 @@ __all__ = [
     "ConsentRecord",
     "ConsentRecorded",
     "ConsentRecords",
+    "Count",
     "Field",
     "Fields",
     "Finding",
@@ -31,6 +32,7 @@ __all__ = [
     "Lists",
     "Log",
     "LogEntry",
+    "Members",
     "Named",
     "Names",
     "Reject",
@@ -38,6 +40,7 @@ __all__ = [
     "Results",
     "Route",
     "Routes",
+    "Segment",
     "SignUp",
     "State",
     "Subscriber",
@@ -159,6 +162,24 @@ class Field:
 class Named:
     id: int
     name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segment:
+    """sentence: the condition for people. condition: with names. broken: why it doesn't work any more, since something
+    that it asks for was deleted; "" when it does."""
+
+    id: int
+    name: str
+    version: int
+    sentence: str
+    condition: Mapping[str, Any]
+    broken: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Count:
+    count: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -530,6 +551,14 @@ class Subscribers:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Members:
+    """next: the cursor of the page after this one; null on the last. A page can be shorter than `count`."""
+
+    items: tuple[Subscriber, ...]
+    next: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Report:
     """by: groups of each kind."""
 
@@ -551,16 +580,63 @@ class Client(Connection):
     def all_lists(self) -> Lists:
         """All lists. GET /api/v1/lists.
 
-        Access: subscribers:read or subscribers:write or campaigns:read or campaigns:write.
+        Access: subscribers:read or subscribers:write or campaigns:read or campaigns:write or audience:write.
         """
         return read(Lists, self.ask("GET", "/api/v1/lists"))
+
+    def create_list(self, *, name: str) -> List:
+        """Create a list. POST /api/v1/lists.
+
+        Access: audience:write.
+        """
+        return read(
+            List,
+            self.ask(
+                "POST", "/api/v1/lists", body={"name": name}, headers={"Idempotency-Key": secrets.token_urlsafe()}
+            ),
+        )
 
     def one_list(self, list_id: int) -> List:
         """One list. GET /api/v1/lists/{list_id}.
 
-        Access: subscribers:read or subscribers:write or campaigns:read or campaigns:write.
+        Access: subscribers:read or subscribers:write or campaigns:read or campaigns:write or audience:write.
         """
         return read(List, self.ask("GET", f"/api/v1/lists/{list_id}"))
+
+    def rename_list(self, list_id: int, *, name: str) -> List:
+        """Rename a list. PATCH /api/v1/lists/{list_id}.
+
+        Access: audience:write.
+        """
+        return read(
+            List,
+            self.ask(
+                "PATCH",
+                f"/api/v1/lists/{list_id}",
+                body={"name": name},
+                headers={"Idempotency-Key": secrets.token_urlsafe()},
+            ),
+        )
+
+    def archive_list(self, list_id: int) -> List:
+        """Archive a list. POST /api/v1/lists/{list_id}/archive.
+
+        Access: audience:write.
+        """
+        return read(
+            List,
+            self.ask("POST", f"/api/v1/lists/{list_id}/archive", headers={"Idempotency-Key": secrets.token_urlsafe()}),
+        )
+
+    def restore_list(self, list_id: int) -> List:
+        """Restore a list. POST /api/v1/lists/{list_id}/restore.
+
+        Access: audience:write.
+        """
+        return read(
+            List,
+            self.ask("POST", f"/api/v1/lists/{list_id}/restore", headers={"Idempotency-Key": secrets.token_urlsafe()}),
+        )
 
     def list_subscribers(
         self,
@@ -765,23 +841,95 @@ class Client(Connection):
     def all_fields(self) -> Fields:
         """All fields. GET /api/v1/fields.
 
-        Access: subscribers:read or subscribers:write or campaigns:read or campaigns:write.
+        Access: subscribers:read or subscribers:write or campaigns:read or campaigns:write or audience:write.
         """
         return read(Fields, self.ask("GET", "/api/v1/fields"))
 
     def all_tags(self) -> Names:
         """All tags. GET /api/v1/tags.
 
-        Access: subscribers:read or subscribers:write or campaigns:read or campaigns:write.
+        Access: subscribers:read or subscribers:write or campaigns:read or campaigns:write or audience:write.
         """
         return read(Names, self.ask("GET", "/api/v1/tags"))
 
     def all_segments(self) -> Names:
         """All saved segments. GET /api/v1/segments.
 
-        Access: subscribers:read or subscribers:write or campaigns:read or campaigns:write.
+        Access: subscribers:read or subscribers:write or campaigns:read or campaigns:write or audience:write.
         """
         return read(Names, self.ask("GET", "/api/v1/segments"))
+
+    def create_segment(self, *, name: str, condition: Mapping[str, Any]) -> Named:
+        """Create a segment. POST /api/v1/segments.
+
+        Access: audience:write.
+        """
+        return read(
+            Named,
+            self.ask(
+                "POST",
+                "/api/v1/segments",
+                body={"name": name, "condition": condition},
+                headers={"Idempotency-Key": secrets.token_urlsafe()},
+            ),
+        )
+
+    def get_segment(self, number: int) -> Segment:
+        """One segment. GET /api/v1/segments/{number}.
+
+        Access: subscribers:read or audience:write.
+        """
+        return read(Segment, self.ask("GET", f"/api/v1/segments/{number}"))
+
+    def change_segment(
+        self, number: int, *, version: int, name: str | None = None, condition: Mapping[str, Any] | None = None
+    ) -> Segment:
+        """Change a segment. PATCH /api/v1/segments/{number}.
+
+        Access: audience:write.
+        """
+        return read(
+            Segment,
+            self.ask(
+                "PATCH",
+                f"/api/v1/segments/{number}",
+                body={"version": version, "name": name, "condition": condition},
+                headers={"Idempotency-Key": secrets.token_urlsafe()},
+            ),
+        )
+
+    def delete_segment(self, number: int) -> None:
+        """Delete a segment. DELETE /api/v1/segments/{number}.
+
+        Access: audience:write.
+        """
+        self.ask("DELETE", f"/api/v1/segments/{number}", headers={"Idempotency-Key": secrets.token_urlsafe()})
+
+    def count_segment(self, number: int) -> Count:
+        """Count a segment. GET /api/v1/segments/{number}/count.
+
+        Access: subscribers:read.
+        """
+        return read(Count, self.ask("GET", f"/api/v1/segments/{number}/count"))
+
+    def list_segment_subscribers(self, number: int, *, count: int | None = None, cursor: str | None = None) -> Members:
+        """A page of subscribers in a segment. GET /api/v1/segments/{number}/subscribers.
+
+        Access: subscribers:read.
+        """
+        return read(
+            Members, self.ask("GET", f"/api/v1/segments/{number}/subscribers", query={"count": count, "cursor": cursor})
+        )
+
+    def iterate_segment_subscribers(self, number: int, *, count: int | None = None) -> Iterator[Subscriber]:
+        """All of list_segment_subscribers(), page by page."""
+        cursor = None
+        while True:
+            page = self.list_segment_subscribers(number, count=count, cursor=cursor)
+            yield from page.items
+            cursor = page.next
+            if cursor is None:
+                return
 
     def list_campaigns(
         self,

@@ -208,9 +208,11 @@ class _Operation:
         query = {name: each for name, each in self._places("query").items() if name != "cursor"}
         arguments = [f"{name}: {_optional(_annotation(each['schema']))} = None" for name, each in query.items()]
         name = re.sub(r"^list_", "", self._name)
-        given = ", ".join(f"{each}={each}" for each in query)
+        path = {each: _annotation(shape["schema"]) for each, shape in self._places("path").items()}
+        given = ", ".join([*path, *(f"{each}={each}" for each in query)])
+        placed = "".join(f"{each}: {kind}, " for each, kind in path.items())
         return dedent(f'''
-            def iterate_{name}(self, *, {", ".join(arguments)}) -> Iterator[{item}]:
+            def iterate_{name}(self, {placed}*, {", ".join(arguments)}) -> Iterator[{item}]:
                 """All of {self._name}(), page by page."""
                 cursor = None
                 while True:

@@ -16,11 +16,11 @@ from ninja.parser import Parser
 from samizdat.accounts.errors import AccountError
 from samizdat.api import (
     activity,
+    audience,
     campaigns,
     consent,
     erasing,
     fields,
-    lists,
     media,
     reports,
     sending,
@@ -71,13 +71,13 @@ api = Api(
     urls_namespace="api",
     parser=Json(),
 )
-api.add_router("/lists", lists.router)
+api.add_router("/lists", audience.lists)
 api.add_router("/subscribers", subscribers.router)
 api.add_router("/subscribers", consent.router)
 api.add_router("/subscribers", erasing.router)
 api.add_router("/fields", fields.fields)
 api.add_router("/tags", fields.tags)
-api.add_router("/segments", fields.segments)
+api.add_router("/segments", audience.segments)
 api.add_router("/campaigns", campaigns.router)
 api.add_router("/campaigns", sending.router)
 api.add_router("/templates", templates.router)

@@ -7,7 +7,7 @@ from samizdat.api.shapes import ERRORS, ProblemOut
 from samizdat.audience import queries
 from samizdat.audience.segments import lookup
 
-ANY = KeyAuth("subscribers:read", "subscribers:write", "campaigns:read", "campaigns:write")
+ANY = KeyAuth("subscribers:read", "subscribers:write", "campaigns:read", "campaigns:write", "audience:write")
 fields = Router(tags=["Fields, tags and segments"])
 tags = Router(tags=["Fields, tags and segments"])
 segments = Router(tags=["Fields, tags and segments"])

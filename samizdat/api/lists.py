@@ -12,7 +12,7 @@ from samizdat.audience.queries import ListView
 
 router = Router(tags=["Lists"])
 # Each key has to know where it may do something.
-ANY = KeyAuth("subscribers:read", "subscribers:write", "campaigns:read", "campaigns:write")
+ANY = KeyAuth("subscribers:read", "subscribers:write", "campaigns:read", "campaigns:write", "audience:write")
 
 
 class TotalsOut(Schema):
@@ -42,7 +42,7 @@ class ListsOut(Schema):
 @router.get("", response={200: ListsOut, ERRORS: ProblemOut}, auth=ANY, summary="All lists")
 def all_lists(request: KeyedRequest) -> ListsOut:
     """In the order in which they were created, archived ones as well."""
-    return ListsOut(items=[_out(view) for view in _views(request)])
+    return ListsOut(items=[list_out(view) for view in _views(request)])
 
 
 @router.get("/{int:list_id}", response={200: ListOut, ERRORS: ProblemOut}, auth=ANY, summary="One list")
@@ -51,7 +51,7 @@ def one_list(request: KeyedRequest, list_id: int) -> ListOut:
     insist_on_list(request.auth, list_id)
     for view in _views(request):
         if view.id == list_id:
-            return _out(view)
+            return list_out(view)
     raise no_such_list()
 
 
@@ -60,7 +60,7 @@ def _views(request: KeyedRequest) -> list[ListView]:
     return [view for view in views if api_keys.may_use(request.auth, view.id)]
 
 
-def _out(view: ListView) -> ListOut:
+def list_out(view: ListView) -> ListOut:
     return ListOut(
         id=view.id, name=view.name, created=view.created, archived=view.archived, totals=TotalsOut(**view.totals)
     )

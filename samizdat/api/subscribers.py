@@ -176,7 +176,7 @@ def list_subscribers(request: KeyedRequest, page: Query[PageIn]) -> SubscribersO
     before = None if page.cursor is None else _cursor(page.cursor)
     rows = queries.page(key.organization, list_, page.status, page.tag, before, page.count)
     note_reading(key)
-    items = [_out(each) for each in records(key.organization, rows.numbers, key.lists or None)]
+    items = [subscriber_out(each) for each in records(key.organization, rows.numbers, key.lists or None)]
     return SubscribersOut(items=items, next=None if rows.next is None else str(rows.next))
 
 
@@ -351,7 +351,7 @@ def _read(key: ApiKey, number: int | None) -> SubscriberOut:
     if not here:
         raise no_such_subscriber()
     note_reading(key)
-    return _out(here[0])
+    return subscriber_out(here[0])
 
 
 def no_such_subscriber() -> ApiProblem:
@@ -369,7 +369,7 @@ def _insist_on_fields(
     refuse_donors([(tag, known[tag]) for tag in fields], tags)
 
 
-def _out(each: SubscriberRecord) -> SubscriberOut:
+def subscriber_out(each: SubscriberRecord) -> SubscriberOut:
     lists = [
         SubscriptionOut(list=row.list_id, status=row.status, since=row.since, verdict=row.verdict) for row in each.lists
     ]

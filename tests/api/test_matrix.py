@@ -1,6 +1,7 @@
 """Every operation x every scope x own list, list that the key isn't bound to, another organization: who gets in where
 is said here once more, and nobody gets in anywhere else."""
 
+import secrets
 from base64 import b64decode
 from datetime import timedelta
 from typing import Any
@@ -12,7 +13,7 @@ from samizdat.accounts.api_keys import SCOPES
 from samizdat.accounts.sealed_settings import leading
 from samizdat.api import openapi
 from samizdat.audience import actions as audience
-from samizdat.audience.models import ConsentRecord, Subscriber, SubscriberTag, Subscription
+from samizdat.audience.models import ConsentRecord, List, Segment, Subscriber, SubscriberTag, Subscription
 from samizdat.campaigns import approval
 from samizdat.campaigns.actions import create
 from samizdat.campaigns.drafts.draft import Draft
@@ -20,6 +21,7 @@ from samizdat.campaigns.media import library
 from samizdat.campaigns.models import Campaign, Picture, Template, TemplateText
 from samizdat.campaigns.opened import open_campaign
 from samizdat.campaigns.templates import import_template
+from samizdat.core.segment import EVERYBODY
 from samizdat.delivery.actions import add_route, pause, release, remote_checks
 from samizdat.delivery.models import RemoteCheck, Route
 from samizdat.portability.models import EventWebhook, EventWebhookMessage
@@ -41,9 +43,19 @@ PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81yt
 BODIES: dict[tuple[str, str], Any] = {
     ("GET", "/api/v1/lists"): None,
     ("GET", "/api/v1/lists/{list_id}"): None,
+    ("POST", "/api/v1/lists"): {"name": "NAME"},
+    ("PATCH", "/api/v1/lists/{list_id}"): {"name": "NAME"},
+    ("POST", "/api/v1/lists/{list_id}/archive"): None,
+    ("POST", "/api/v1/lists/{list_id}/restore"): None,
     ("GET", "/api/v1/fields"): None,
     ("GET", "/api/v1/tags"): None,
     ("GET", "/api/v1/segments"): None,
+    ("POST", "/api/v1/segments"): {"name": "NAME", "condition": {"all": []}},
+    ("GET", "/api/v1/segments/{number}"): None,
+    ("PATCH", "/api/v1/segments/{number}"): {"name": "NAME", "version": 1},
+    ("DELETE", "/api/v1/segments/{number}"): None,
+    ("GET", "/api/v1/segments/{number}/count"): None,
+    ("GET", "/api/v1/segments/{number}/subscribers"): None,
     ("GET", "/api/v1/subscribers"): None,
     ("GET", "/api/v1/subscribers/{number}"): None,
     ("POST", "/api/v1/subscribers/lookup"): {"email": EMAIL},
@@ -104,6 +116,13 @@ STATES = {"undo": "scheduled", "pause": "scheduled", "resume": "paused", "cancel
 TOGETHER = {("PATCH", "/api/v1/subscribers/{number}"): {READ, WRITE}}
 # Of all lists, so for no key that is bound to some.
 OF_ALL = {
+    ("POST", "/api/v1/lists"),
+    ("POST", "/api/v1/segments"),
+    ("GET", "/api/v1/segments/{number}"),
+    ("PATCH", "/api/v1/segments/{number}"),
+    ("DELETE", "/api/v1/segments/{number}"),
+    ("GET", "/api/v1/segments/{number}/count"),
+    ("GET", "/api/v1/segments/{number}/subscribers"),
     ("GET", "/api/v1/reports"),
     ("POST", "/api/v1/subscribers/erase"),
     ("PATCH", "/api/v1/templates/{number}"),
@@ -164,7 +183,15 @@ def numbered(kind: str, list_: Any) -> int | None:
         )
     if kind == "routes":
         return Route.objects.filter(organization=organization).values_list("pk", flat=True).first()
+    if kind == "segments":
+        return _segment(organization)
     return hook_of(list_) if kind == "webhooks" else None
+
+
+def _segment(organization: Any) -> int:
+    here = Segment.objects.filter(organization=organization, removed=False).first()
+    name = f"{leading(organization).name} segment"
+    return (here or audience.add_segment(organization, name, EVERYBODY, now=NOW)).pk
 
 
 def _template(organization: Any) -> int:
@@ -178,7 +205,11 @@ def _call(asking: Program, operation: openapi.Operation, list_: Any, number: int
         body = body | {"list": list_.pk}
     if body is not None and "lists" in body:
         body = body | {"lists": [list_.pk]}
+    if body is not None and body.get("name") == "NAME":
+        body = body | {"name": secrets.token_hex(4)}
     number = numbered(operation.path.split("/")[3], list_) or number
+    if body is not None and "version" in body and "/segments/" in operation.path:
+        body = body | {"version": Segment.objects.get(pk=number).version}
     if "/campaigns/" in operation.path:
         campaign = Campaign.objects.filter(list=list_).earliest("pk")
         number = campaign.pk
@@ -209,6 +240,8 @@ ROWS = {
     Subscription: "subscriber__organization",
     SubscriberTag: "subscriber__organization",
     ConsentRecord: "organization",
+    List: "organization",
+    Segment: "organization",
     Campaign: "organization",
     Template: "organization",
     Picture: "organization",

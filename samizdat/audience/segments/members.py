@@ -120,6 +120,20 @@ class MemberReader:
                 break
         return ids[:limit]
 
+    def page(self, after: int, limit: int, seconds: float) -> tuple[list[int], int | None]:
+        """Row ids behind `after` by rising number: as many, or those that are found in that time; and the row behind
+        which the next page begins, None at the end."""
+        until, ids = time.monotonic() + seconds, list[int]()
+        for page in self._pages(after, first=limit * 4):
+            ids += page.ids
+            if len(ids) > limit:
+                return ids[:limit], ids[limit - 1]
+            if page.end:
+                break
+            if time.monotonic() > until:
+                return ids, page.last
+        return ids, None
+
     def _pages(self, after: int, first: int = 0) -> Iterator["MemberPage"]:
         """By rising number. first: size of the first page, which has to be there at once."""
         origin, rest = self._counting.narrowed(self._split.where, person=self.sealed)
