@@ -478,7 +478,9 @@ def import_(
     bootstrap.open_house()
     from samizdat import plugins
     from samizdat.audience.imports import actions
+    from samizdat.delivery.actions import copied_installation
 
+    copied_installation.note_first()
     paths = [Path(file) for file in files if file != "-"]
     for path in paths:
         path.stat()  # A missing file is a sentence before anything is opened.

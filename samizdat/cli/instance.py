@@ -101,6 +101,7 @@ def _make(
         migrate()
         modes.close(data_folder())
         organization, person_is_new = _found(name, email, password, options, reads)
+        _note_place()
     except BaseException:
         if new:
             key_file().unlink()
@@ -109,6 +110,13 @@ def _make(
         raise
     public_site.publish(organization)  # So that its pages answer before the first worker runs.
     return organization, person_is_new, new
+
+
+def _note_place() -> None:
+    """A copy of what was only set up, or filled by an import, sends nothing either."""
+    from samizdat.delivery.actions import copied_installation
+
+    copied_installation.note_first()
 
 
 def _needs_key() -> bool:

@@ -104,8 +104,11 @@ class House:
         return {**mould.made, "data": str(self.data), "key_file": str(self.key)}
 
 
-# What `init` does, but that its tables are there already.
-INIT = "from samizdat.cli import __main__, instance; instance._needs_key = lambda: True; __main__.main()"
+# What `init` does, but that its tables are there already, and that it runs nowhere yet: copies are to be originals.
+INIT = (
+    "from samizdat.cli import __main__, instance; instance._needs_key = lambda: True; "
+    "instance._note_place = lambda: None; __main__.main()"
+)
 
 
 @functools.cache

@@ -2,14 +2,18 @@
 
 import shutil
 import sqlite3
+import uuid
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from django.db import connection
 
+from tests import moulds
 from tests.cli.conftest import House, _database
+from tests.conftest import PASSWORD
 
 FENCED = "from samizdat.accounts.models import Organization; Organization.objects.update(sending_locked={})"
 
@@ -117,3 +121,40 @@ def spoil_an_index(path: Path) -> None:
     with open(path, "r+b") as file:
         file.seek((page - 1) * size)
         file.write(bytes(size))
+
+
+@pytest.mark.parametrize("begun", ["init", "import"])
+def test_a_copy_of_what_was_only_set_up_is_on_hold(empty_house: House, tmp_path: Path, begun: str) -> None:
+    """Nothing has run there yet: neither `serve` nor a send."""
+    if begun == "init":
+        (tmp_path / "password").touch(mode=0o600)
+        (tmp_path / "password").write_text(PASSWORD)
+        admin = ("--admin", "clara@lantern.example", "--password-file", "password")
+        empty_house.say("init", "--organization", "Northern Lantern", *admin)
+    else:  # Of a version that noted nothing at `init`.
+        empty_house.init()
+        empty_house.say("list", "new", "Letter")
+        (tmp_path / "yes.csv").write_text("Email,Status\nada@lantern.example,subscribed\n")
+        empty_house.say("import", "yes.csv", "--list", "Letter", "--status", "subscribed")
+    assert not empty_house.say("release", "--dry-run")["fenced"]
+    with copied(empty_house, tmp_path / "beside") as copy:
+        on_hold = copy.say("release", "--dry-run")
+        assert on_hold["fenced"] and on_hold["changed"]
+    assert not empty_house.say("release", "--dry-run")["fenced"]
+
+
+@contextmanager
+def copied(house: House, folder: Path) -> Iterator[House]:
+    """The whole data folder with its key file, and on PostgreSQL the database too, as somebody copies them."""
+    folder.mkdir()
+    url, name = house.environment["DATABASE_URL"], f"house_{uuid.uuid4().hex[:12]}"
+    if url:
+        moulds.copy(urlsplit(url).path.removeprefix("/"), name)
+    copy = House(folder, moulds.url_of(name) if url else "")
+    shutil.copytree(house.data, copy.data)
+    shutil.copy2(house.key, copy.key)
+    try:
+        yield copy
+    finally:
+        if url:
+            moulds.as_admin(f"DROP DATABASE {name} WITH (FORCE)")

@@ -41,6 +41,12 @@ def look(now: datetime) -> list[str]:
     return parts
 
 
+def note_first() -> None:
+    """Where it begins, before it ever ran: a copy of it isn't where it began. Compares nothing, and fences nothing."""
+    if not copied_installation.known():
+        copied_installation.remember(copied_installation.here())
+
+
 def _look(now: datetime) -> list[str]:
     here, known = copied_installation.here(), copied_installation.known()
     changed = copied_installation.differing(here, known)
