@@ -1,5 +1,6 @@
 """What admins are mailed about."""
 
+import email
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -143,6 +144,23 @@ def test_a_full_mailbox_keeps_no_other_admin_from_being_told(
     admin_alerts._later.clear()
     assert admin_alerts.take(NOW + timedelta(minutes=1)) == 1
     assert {*mails(tmp_path)} == {"zoya@lantern.example"}
+
+
+def test_an_alert_that_goes_twice_is_one_message_to_a_mailbox(lantern: Any, thursday: Any, tmp_path: Path) -> None:
+    """The worker is ended by a lock once a server took it, and before that is written down."""
+    from samizdat.accounts.actions import give_role
+
+    vera, _zoya = (make_person(name, f"{name}@lantern.example", lantern, "admin") for name in ("vera", "zoya"))
+    clara = make_person("clara", "clara@lantern.example", lantern, "editor")
+    audience.add_subscriber(lantern, "ada@reader.example", thursday, consent="So.", now=NOW)
+    add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
+    assert give_role(clara, lantern, "admin", by=vera, now=NOW)
+    for _again in range(2):
+        admin_alerts._later.clear()
+        assert admin_alerts.take(NOW + timedelta(minutes=1)) == 2
+        FollowUp.objects.filter(name__startswith="mail to").delete()
+    files = [email.message_from_bytes(path.read_bytes()) for path in tmp_path.rglob("*.eml")]
+    assert len(files) == 4 and len({file["Message-ID"] for file in files}) == 2
 
 
 def test_mails_to_the_team_come_from_an_address_that_no_draft_changes(lantern: Any, tmp_path: Path) -> None:

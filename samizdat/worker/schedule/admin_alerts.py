@@ -9,6 +9,7 @@ does not see that. The mail says only that there was such an export: what is in 
 desk. So do the provider's words, and its name where it is a small one, for that points at people.
 """
 
+import hashlib
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -329,7 +330,7 @@ def _tell(alert: _AdminAlert, now: datetime) -> int:
         if not _is_due((*alert.mark, person.pk)):
             refused.append(person)
             continue
-        outcome = _mail(alert, sender, person, now, local=not leads_out)
+        outcome = _mail(alert, sender, person, now, not leads_out, message_mark(event, person))
         if isinstance(outcome, Deferred) and outcome.scope in service_mail.NOT_THE_RECIPIENT:
             break
         if isinstance(outcome, Deferred) or (alert.refuse and not isinstance(outcome, Accepted)):
@@ -350,11 +351,18 @@ def mark_of(person: Person) -> str:
     return f"mail to {person.pk}"
 
 
-def _mail(alert: _AdminAlert, sender: tuple[str, str], person: Person, now: datetime, local: bool) -> Outcome:
+def message_mark(event: Event, person: Person) -> str:
+    """Of the Message-ID: killed once a server took it, the same mail goes again, and mailboxes show it once."""
+    return hashlib.sha256(bytes(event.digest) + str(person.pk).encode()).hexdigest()[:32]
+
+
+def _mail(
+    alert: _AdminAlert, sender: tuple[str, str], person: Person, now: datetime, local: bool, mark: str
+) -> Outcome:
     organization, to = alert.organization, sealed_people.email_of(person)
     with override(person.language or leading(organization).language):
         subject, text = alert.subject(), alert.text()
-    return service_mail.send(organization, sender, to, subject, text, now, alert.states, local)
+    return service_mail.send(organization, sender, to, subject, text, now, alert.states, local, mark)
 
 
 def named(organization: Organization) -> dict[str, str]:

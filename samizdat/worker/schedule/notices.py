@@ -6,7 +6,6 @@ server took the mail. Killed between the two, the same mail goes again, with the
 campaign by its number, and nothing of subscribers; what else there is to know stands at the page that it names.
 """
 
-import hashlib
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -27,7 +26,7 @@ from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event, Notice
 from samizdat.events.queries import last_about
 from samizdat.worker.mail import service_mail
-from samizdat.worker.schedule.admin_alerts import FULL, WAIT, named, where
+from samizdat.worker.schedule.admin_alerts import FULL, WAIT, message_mark, named, where
 
 # After that it's no news.
 GIVE_UP = timedelta(days=1)
@@ -124,7 +123,7 @@ def _mail(notice: Notice, now: datetime) -> Outcome:
         last = _("You can turn off these emails in your profile.")
         paragraphs = [str(topic.text) % facts, *where(organization, topic.page, facts["number"]), last]
         text = "\n\n".join(paragraphs) + "\n"
-    mark = hashlib.sha256(bytes(notice.event.digest) + str(person.pk).encode()).hexdigest()[:32]
+    mark = message_mark(notice.event, person)
     local = not service_mail.leads_out(organization)
     return service_mail.send(
         organization, sender, sealed_people.email_of(person), subject, text, now, STATES, local, mark
