@@ -22,6 +22,7 @@ from samizdat.campaigns.sender_domain_check import asker
 from samizdat.core.bounce.mime import BYTES_READ
 from samizdat.core.bounce.report import Report
 from samizdat.core.crypto import tokens
+from samizdat.core.crypto.seal import SealError
 from samizdat.core.mail import by_mail, dmarc
 from samizdat.core.mail.address import BadAddress, domain, normalize
 from samizdat.core.mail.by_mail import Command, MailRequest
@@ -31,11 +32,13 @@ from samizdat.core.mail.spf import Ask
 from samizdat.incoming import signup_requests
 from samizdat.incoming.helper_reading import ORDINARY, read_each, signing_domains
 from samizdat.incoming.intake import box_key
+from samizdat.incoming.mailboxes.sealed import open_settings, open_state
 from samizdat.incoming.models import IncomingMail, PolledMailbox
 from samizdat.logs import where_it_broke
 from samizdat.publicdb import actions as publicdb
 from samizdat.publicdb import intake_boxes
 from samizdat.vault import keyring
+from samizdat.vault.errors import RecordBroken
 
 log = logging.getLogger("samizdat.worker")
 
@@ -52,12 +55,25 @@ _EPOCH = date(1970, 1, 1)
 
 
 def mailbox_of(organization: Organization) -> str:
-    """The address that takes commands, or @domain; "" where no mail has come in lately."""
+    """The address that takes commands, or @domain; "" where no mail comes in, as while all mailboxes are paused."""
     kept = leading(organization)
-    comes_in = PolledMailbox.objects.filter(organization=organization).exists() or (
-        IncomingMail.objects.filter(organization=organization).exists()
-    )
-    return (kept.unsubscribe_mailbox or kept.return_address) if comes_in else ""
+    return (kept.unsubscribe_mailbox or kept.return_address) if _comes_in(organization) else ""
+
+
+def _comes_in(organization: Organization) -> bool:
+    """By a mailbox that is read; else whether any came in lately, since the last of the paused ones was read: by our
+    own listener."""
+    lately, last_read = IncomingMail.objects.filter(organization=organization), list[date]()
+    for row in PolledMailbox.objects.select_related("organization").filter(organization=organization):
+        try:
+            settings, state = open_settings(row), open_state(row)
+        except (SealError, RecordBroken):
+            continue  # Nobody reads it either.
+        if not settings.paused:
+            return True
+        if state.heard:
+            last_read.append(state.heard.astimezone(UTC).date())
+    return (lately.filter(received__gt=max(last_read)) if last_read else lately).exists()
 
 
 def address_for(mailbox: str, word: str) -> str:

@@ -29,6 +29,7 @@ from samizdat.core.mail import dkim
 from samizdat.incoming import by_mail as door
 from samizdat.incoming import intake, processing, spooled
 from samizdat.incoming.mailboxes import actions as mailboxes
+from samizdat.incoming.mailboxes.sealed import MailboxState, write_state
 from samizdat.incoming.models import IncomingMail, MailReport
 from samizdat.privacy.subject_access import access_file
 from samizdat.publicdb.models import Intake
@@ -345,3 +346,17 @@ def test_where_two_lists_are_open_the_address_names_the_one(post: Post, thursday
     assert "news+subscribe-friday@lantern.example" in answer.get_content()
     [asked] = post.write("news+subscribe-friday@lantern.example")
     assert "the Friday Letter" in asked["Subject"]
+
+
+def test_nobody_is_asked_to_reply_to_a_mailbox_that_is_paused(post: Post) -> None:
+    row = mailboxes.add(post.lantern, "news", "imaps://news:word@mail.lantern.example", now=NOW)
+    assert door.mailbox_of(post.lantern) == "news@lantern.example"
+    write_state(row, MailboxState(heard=NOW))
+    post.hand_over(message("news@lantern.example", ADA, "", ""), "news@lantern.example")
+    mailboxes.pause(row, now=NOW)
+    assert door.mailbox_of(post.lantern) == door.reply_address(post.lantern, "token") == ""
+    intake.take(post.lantern, b"Subject: Hello\r\n\r\n", ["news@lantern.example"], TODAY + timedelta(days=1))
+    assert door.mailbox_of(post.lantern) == "news@lantern.example", "it came in by our own listener"
+    mailboxes.resume(row, now=NOW)
+    IncomingMail.objects.all().delete()
+    assert door.mailbox_of(post.lantern) == "news@lantern.example"
