@@ -46,42 +46,47 @@ def sign_up(request: HttpRequest, slug: str) -> HttpResponse:
         raise Http404
     with override(form.language):
         if request.method != "POST":
-            return _form_page(request, form, QueryDict())
+            return form_page(request, form, QueryDict())
         posted = posted_of(request)
         if posted.get("website"):  # Nobody sees this field; only a program fills it in. It gets the same answer.
-            return _asked_page(request, form, details_of(form), posted)
+            return asked_page(request, form, details_of(form), posted)
         return _posted(request, form, posted)
 
 
 def _posted(request: HttpRequest, form: Form, posted: QueryDict) -> HttpResponse:
     details = details_of(form)
     try:
-        asked = _address(posted)
-        answers = _told(posted, details)
+        asked = address_in(posted)
+        answers = answers_in(posted, details)
     except FormProblem as wrong:
-        return _form_page(request, form, posted, {"errors": {wrong.where: wrong.sentence}}, 422)
+        return form_page(request, form, posted, {"errors": {wrong.where: wrong.sentence}}, 422)
     if jurisdictions.within(form.place.hostile_state, address.domain(asked)) and posted.get("sure") != asked:
-        return _form_page(
+        return form_page(
             request, form, posted, {"warned": asked, "providers": jurisdictions.named(form.place.hostile_state)}
         )
     stamp = posted.get("stamp", "")
     old = form_tokens.age(_secrets(form.place), form.slug, stamp, time.time())
     if old is None or not form_tokens.YOUNGEST <= old <= form_tokens.OLDEST:
         # From another site's page, from a page of yesterday, or faster than anybody types: one press more.
-        return _form_page(request, form, posted, {"again": True})
+        return form_page(request, form, posted, {"again": True})
     if not _room(form, form_tokens.worked(stamp, posted.get("work", ""))):
-        return _form_page(request, form, posted, {"full": True}, 503)
+        return form_page(request, form, posted, {"full": True}, 503)
     if not used.first(stamp):
-        return _form_page(request, form, posted, {"again": True})
+        return form_page(request, form, posted, {"again": True})
+    if not lay(form, asked, answers, posted, details):
+        return form_page(request, form, posted, {"full": True}, 503)
+    return asked_page(request, form, details, posted)
+
+
+def lay(form: Form, asked: str, answers: Mapping[str, Any], posted: QueryDict, details: Mapping[str, object]) -> bool:
+    """Hands a sign-up in. answers: of answers_in(). False: as many as may wait do already."""
     words = {"address": asked, "list": str(form.list), "language": form.language, "wording": form.purpose}
     if appeals := _appeals(posted, details):
         words["appeals"] = appeals
-    if not door.sign_up(form.place, **words, **answers):
-        return _form_page(request, form, posted, {"full": True}, 503)
-    return _asked_page(request, form, details, posted)
+    return door.sign_up(form.place, **words, **answers)
 
 
-def _asked_page(request: HttpRequest, form: Form, details: Mapping[str, object], posted: QueryDict) -> HttpResponse:
+def asked_page(request: HttpRequest, form: Form, details: Mapping[str, object], posted: QueryDict) -> HttpResponse:
     values = {"form": form, "appeals": _appeals(posted, details), "signs": bool(details.get("signs"))}
     return page_of(request, form.place, form.language, "asked", values)
 
@@ -91,7 +96,8 @@ def _appeals(posted: QueryDict, details: Mapping[str, object]) -> str:
     return str(details.get("appeals", "")) if posted.get("appeals") else ""
 
 
-def _address(posted: QueryDict) -> str:
+def address_in(posted: QueryDict) -> str:
+    """Errors: FormProblem."""
     written = posted.getlist("email")
     try:
         if len(written) != 1:
@@ -101,8 +107,8 @@ def _address(posted: QueryDict) -> str:
         raise FormProblem("email", _("This isn’t a valid email address. Check it for typos.")) from None
 
 
-def _told(posted: QueryDict, details: dict[str, Any]) -> dict[str, Any]:
-    """What was typed into a form with fields of its own. Errors: Wrong."""
+def answers_in(posted: QueryDict, details: dict[str, Any]) -> dict[str, Any]:
+    """What was typed into a form with fields of its own. Errors: FormProblem."""
     if not details.get("lists"):
         return {}
     known = [number for number, _name in details["lists"]]
@@ -130,8 +136,14 @@ def _value(posted: QueryDict, field: dict[str, Any]) -> str:
 
 
 def _room(form: Form, worked: bool) -> bool:
-    per_form, every = (WORKED, WORKED_ALL) if worked else (UNWORKED, UNWORKED_ALL)
-    kind, uid = "worked" if worked else "plain", bytes(form.place.uid).hex()
+    if worked:
+        return has_room(form, "worked", WORKED, WORKED_ALL)
+    return has_room(form, "plain", UNWORKED, UNWORKED_ALL)
+
+
+def has_room(form: Form, kind: str, per_form: tuple[float, float], every: tuple[float, float]) -> bool:
+    """Takes one of so many a second and at once, of this form and of all of its organization."""
+    uid = bytes(form.place.uid).hex()
     return purses.take((f"{kind} {form.slug}", *per_form), (f"{kind} of {uid}", *every))
 
 
@@ -144,7 +156,7 @@ def details_of(form: Form) -> dict[str, Any]:
     return details
 
 
-def _form_page(
+def form_page(
     request: HttpRequest, form: Form, posted: QueryDict, more: dict[str, Any] | None = None, status: int = 200
 ) -> HttpResponse:
     """The form, with what was typed before. Whoever is asked to press again need not wait before they do."""

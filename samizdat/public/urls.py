@@ -5,7 +5,17 @@ A word that none of ours looks like is asked of no database: connections keep wh
 
 from django.urls import path
 
-from samizdat.public import clicks, donate, poll_answers, preferences, reconsent, signup, views, webhooks
+from samizdat.public import (
+    clicks,
+    donate,
+    embedded_forms,
+    poll_answers,
+    preferences,
+    reconsent,
+    signup,
+    views,
+    webhooks,
+)
 
 urlpatterns = [
     path("", views.root),
@@ -21,6 +31,9 @@ urlpatterns = [
     path("y/<str:token>", reconsent.stay),
     path("in/<str:token>", webhooks.deliver),
     path("f/<slug:slug>", signup.sign_up),
+    path("subscribe", embedded_forms.hosted),
+    path("subscribe/post", embedded_forms.post),
+    path("subscribe/post-json", embedded_forms.post_json),
     path("a/", views.archive),
     path("a/feed.xml", views.feed),
     path("a/<slug:slug>", views.letter),

@@ -81,6 +81,8 @@ def list_document(call: MailchimpCall) -> dict[str, Any]:
     view, leading = _view(call), sealed_settings.leading(call.organization)
     details = queries.details_of(call.list_)
     form = f"{leading.public_url}/f/{details.page_slug}" if leading.public_url and details.page_slug else ""
+    # Embedded forms are sent to the same address with /post behind its path (public/embedded_forms.py).
+    embedded = f"{leading.public_url}/subscribe?u={_account_id(call)}&id={list_hex(view.id)}" if form else ""
     sender = details.default_sender
     return {
         "id": list_hex(view.id),
@@ -101,7 +103,7 @@ def list_document(call: MailchimpCall) -> dict[str, Any]:
         "list_rating": 0,
         "email_type_option": False,
         "subscribe_url_short": form,
-        "subscribe_url_long": form,
+        "subscribe_url_long": embedded,
         "beamer_address": "",
         "visibility": "prv",
         "double_optin": not api_keys.consent_words(call.key),

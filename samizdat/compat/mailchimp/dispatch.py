@@ -6,6 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
+from samizdat.compat.mailchimp import ecommerce
 from samizdat.compat.mailchimp.calls import MailchimpCall, call_of
 from samizdat.compat.mailchimp.operations import PATHS, MailchimpOperation
 from samizdat.compat.mailchimp.problems import MailchimpProblem, as_problem, forbidden, not_there
@@ -45,6 +46,8 @@ def perform(call: MailchimpCall, method: str, path: str) -> Any:
     """The document that answers; None for nothing. Errors: MailchimpProblem, and what the apps below refuse."""
     parts = tuple(part for part in path.split("/") if part)
     methods, names = _matching(parts)
+    if parts[:1] == (ecommerce.PATH,) and method not in methods:
+        raise ecommerce.refused(method)
     operation = methods.get("GET" if method == "HEAD" else method)
     if operation is None:
         raise MailchimpProblem(405, "Method Not Allowed", "The requested method and resource are not compatible.")
@@ -60,4 +63,6 @@ def _matching(parts: tuple[str, ...]) -> tuple[dict[str, MailchimpOperation], li
             name.startswith("{") or name == part for name, part in zip(pattern, parts, strict=True)
         ):
             return methods, [part for name, part in zip(pattern, parts, strict=True) if name.startswith("{")]
+    if parts[:1] == (ecommerce.PATH,):
+        return {}, []
     raise not_there()

@@ -3,7 +3,17 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from samizdat.compat.mailchimp import account, groups, list_batch, members, merge_fields, search, segments, tags
+from samizdat.compat.mailchimp import (
+    account,
+    ecommerce,
+    groups,
+    list_batch,
+    members,
+    merge_fields,
+    search,
+    segments,
+    tags,
+)
 from samizdat.compat.mailchimp.calls import READ, WRITE
 
 ANY: frozenset[str] = frozenset()
@@ -30,6 +40,7 @@ class MailchimpOperation(NamedTuple):
 OPERATIONS = (
     MailchimpOperation("GET", "ping", account.ping, ANY),
     MailchimpOperation("GET", "", account.show_account, ANY),
+    MailchimpOperation("GET", "ecommerce/stores", ecommerce.show_stores, ANY),
     MailchimpOperation("GET", "lists", account.show_lists, ANY),
     MailchimpOperation("GET", "lists/{list_id}", account.show_list, ANY),
     MailchimpOperation("POST", "lists/{list_id}", list_batch.put_members, WRITES),

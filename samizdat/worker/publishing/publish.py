@@ -125,6 +125,7 @@ def form_itself(form: SignUpForm) -> None:
         "fields": [
             {
                 "number": field.number,
+                "tag": field.tag,  # By it forms in other sites name it.
                 "label": field.label or field.tag,
                 "kind": field.kind,
                 "choices": list(field.choices),

@@ -112,7 +112,7 @@ def test_parts_of_an_answer_are_chosen_and_left_out(program: MailchimpProgram) -
 
 
 def test_other_paths_and_methods_are_refused_as_problems(program: MailchimpProgram) -> None:
-    assert _title(program.ask("GET", "/ecommerce/stores")) == (404, "Resource Not Found")
+    assert _title(program.ask("GET", "/automations")) == (404, "Resource Not Found")
     assert _title(program.ask("DELETE", "/ping")) == (405, "Method Not Allowed")
     assert _title(program.ask("POST", "/ping", {}, **{"X-HTTP-Method-Override": "PATCH"})) == (
         405,
