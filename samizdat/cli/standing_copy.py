@@ -14,7 +14,17 @@ if TYPE_CHECKING:
     from samizdat.portability.account.writer import AccountImportTotals
     from samizdat.portability.models import AccountCopy
 
-STATUSES = ("subscribed", "unsubscribed", "cleaned", "complained", "nonsubscribed", "pending", "archived", "deleted")
+STATUSES = (
+    "subscribed",
+    "unsubscribed",
+    "cleaned",
+    "complained",
+    "nonsubscribed",
+    "pending",
+    "archived",
+    "deleted",
+    "no_permission",
+)
 # What is created -> as it is called here.
 KINDS = {"draft": "drafts", "sent": "sent_campaigns", "template": "templates", "image": "images"}
 COUNTS = ("added", "updated", "unchanged", "skipped", "rejected")
@@ -123,9 +133,20 @@ def copy_status(number: int | None) -> None:
     is_flag=True,
     help="Import contacts who were deleted at the service as they were. Otherwise they come without consent.",
 )
+@click.option(
+    "--keep-unticked",
+    is_flag=True,
+    help="Import contacts as subscribed who ticked no marketing permission. Otherwise they come without consent.",
+)
 @common
 def copy_restore(
-    number: int | None, only: str, name: str | None, contacts_only: bool, listed: bool, keep_deleted: bool
+    number: int | None,
+    only: str,
+    name: str | None,
+    contacts_only: bool,
+    listed: bool,
+    keep_deleted: bool,
+    keep_unticked: bool,
 ) -> None:
     """Create lists from a copy and import its contacts, with status, times of consent, fields and tags. Sent campaigns
     keep their days and numbers, the others become drafts, with their images; templates become templates.
@@ -153,7 +174,7 @@ def copy_restore(
         try:
             totals = restoring.restore(
                 row, only=only, to=to, people_only=contacts_only, listed=listed, keep_deleted=keep_deleted,
-                now=bootstrap.now,
+                keep_unticked=keep_unticked, now=bootstrap.now,
                 tell=lambda rows, _done, _whole: shown.show(rows, None, rows),
             )  # fmt: skip
         except CampaignError as refused:

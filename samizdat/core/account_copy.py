@@ -18,6 +18,8 @@ STATUSES = ("subscribed", "unsubscribed", "cleaned", "nonsubscribed", "pending",
 # Of these the person or their mailbox said no.
 OUT = frozenset({"unsubscribed", "cleaned", "complained"})
 DELETED = "deleted"
+# Subscribed, but asked what they agree to get, and ticked nothing (Mailchimp's marketing permissions).
+UNTICKED = "no_permission"
 # What an account is made of, in the order in which it is copied: what nobody can write again comes first. Their places
 # are stored: append only.
 SECTIONS = ("lists", "fields", "groups", "tags", "contacts", "segments", "campaigns", "templates", "files", "reports")
@@ -133,9 +135,13 @@ def is_presence(contact: Contact) -> bool:
     return contact.is_partial and contact.status not in OUT
 
 
-def standing(contact: Contact) -> str:
-    """One of STATUSES, or DELETED: the service has them no longer, and may have been asked to. A no outlasts that."""
-    return DELETED if contact.gone and contact.status not in OUT else contact.status
+def standing(contact: Contact, *, keep_deleted: bool = False, keep_unticked: bool = False) -> str:
+    """One of STATUSES; DELETED: the service has them no longer, and may have been asked to; or UNTICKED. A no outlasts
+    both. keep_deleted, keep_unticked: as they were otherwise."""
+    if contact.gone and contact.status not in OUT and not keep_deleted:
+        return DELETED
+    is_unticked = contact.status == "subscribed" and contact.permissions and not any(contact.permissions.values())
+    return UNTICKED if is_unticked and not keep_unticked else contact.status
 
 
 def _with_reason(before: Contact | None, now: Contact) -> Contact:

@@ -147,7 +147,7 @@ class FakeList:
             "location": {"latitude": 56.9, "longitude": 24.1, "gmtoff": 2, "dstoff": 3, "country_code": "LV",
                          "timezone": "europe/riga", "region": "RIX"},
             "marketing_permissions": [
-                {"marketing_permission_id": "1f0a", "text": "Email", "enabled": number % 2 == 0}
+                {"marketing_permission_id": "1f0a", "text": "Email", "enabled": True}
             ],
             "source": "Embed Form" if number % 2 else "Admin Add",
             "tags_count": 1 if number % 6 == 0 else 0,

@@ -139,6 +139,26 @@ def test_who_is_deleted_there_is_noticed_the_next_night_and_comes_without_consen
     assert list(standing.values()) == ["nonsubscribed", "subscribed", "nonsubscribed", "unsubscribed"]
 
 
+def test_who_ticked_no_marketing_permission_is_subscribed_only_if_asked(lantern: Any, fake: MailchimpServer) -> None:
+    each = fake.account.lists[0]
+    numbers = [number for number in each.numbers if each.status(number) == "subscribed" and number != 1][:2]
+    asked = [{"marketing_permission_id": "1f0a", "text": "Email", "enabled": False}]
+    for number in numbers:
+        fake.account.change(each, number, marketing_permissions=asked)
+    more = [*asked, {"marketing_permission_id": "2b", "text": "Post", "enabled": True}]
+    fake.account.change(each, numbers[1], marketing_permissions=more)
+    row = copied(added(lantern, fake))
+    assert progress_of(AccountCopy.objects.get()).people[each.id]["no_permission"] == 1
+    restored(row, only=each.name, people_only=True)
+
+    def standing(number: int) -> str:
+        return card(subscriber_at(lantern, each.address(number)), NOW).lists[0].status
+
+    assert [*map(standing, numbers)] == ["nonsubscribed", "subscribed"]
+    restored(row, only=each.name, people_only=True, keep_unticked=True)
+    assert [*map(standing, numbers)] == ["subscribed", "subscribed"]
+
+
 def test_who_was_not_named_once_and_is_there_again_is_subscribed_as_before(lantern: Any, fake: MailchimpServer) -> None:
     row, each = copied(added(lantern, fake)), fake.account.lists[0]
     before = progress_of(row).people

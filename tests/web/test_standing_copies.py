@@ -146,6 +146,24 @@ def test_who_was_deleted_there_is_counted_and_kept_as_they_were_only_if_asked(
     assert of.status == "subscribed"
 
 
+def test_who_ticked_no_marketing_permission_is_counted_and_subscribed_only_if_asked(
+    here: House, desk: Desk, fake: MailchimpServer
+) -> None:
+    row, client, each = added(here, fake), desk("admin"), fake.account.lists[0]
+    number = next(number for number in each.numbers if each.status(number) == "subscribed" and number != 1)
+    asked = [{"marketing_permission_id": "1f0a", "text": "Email", "enabled": False}]
+    fake.account.change(each, number, marketing_permissions=asked)
+    run(row)
+    client.post(f"/o/{here.organization.slug}/standing-copies/{row.pk}/import")
+    importing = Import.objects.get(organization=here.organization, source="standing-copy")
+    where = f"/o/{here.organization.slug}/imports/{importing.pk}/"
+    assert "Subscribe 1 contact that ticked no marketing permission" in client.get(where).content.decode()
+    client.post(where, {f"list-{each.id}": "Court diary", "keep-unticked": "1"})
+    assert upload.run(importing.pk, now=dbclock.now).state == "finished"
+    (of,) = queries.card(queries.subscriber_at(here.organization, each.address(number)), dbclock.now()).lists
+    assert of.status == "subscribed"
+
+
 def test_only_admins_see_it(here: House, desk: Desk) -> None:
     assert desk("editor").get(f"/o/{here.organization.slug}/standing-copies/").status_code in (302, 403, 404)
 

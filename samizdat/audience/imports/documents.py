@@ -87,13 +87,15 @@ class MailboxRules(Struct, frozen=True):
 class AccountRules(Struct, frozen=True, omit_defaults=True):
     """Of an import of a whole account. `lists`: key of an audience -> name of its list. `listed`: sent campaigns stand
     in the public archive. `copy`: the standing copy that it is of, 0 for an export. `people_only`: nothing else.
-    `keep_deleted`: who was deleted at the service comes in as they were before that."""
+    `keep_deleted`: who was deleted at the service comes in as they were before that. `keep_unticked`: who was
+    subscribed and ticked none of what they were asked to agree to comes in as subscribed."""
 
     lists: dict[str, str] = {}
     listed: bool = False
     copy: int = 0
     people_only: bool = False
     keep_deleted: bool = False
+    keep_unticked: bool = False
 
 
 class ImportDocument(Struct, frozen=True, omit_defaults=True):

@@ -13,7 +13,8 @@ SOURCES = (SOURCE, COPY)
 
 class FoundAudience(Struct, frozen=True):
     """`rows` and `statuses`: as the files have them, whoever is here. At the end, `import_id`: the import of its
-    subscribers. `deleted`: of a copy, how many the service no longer has, and none of whom said no."""
+    subscribers. `deleted`: of a copy, how many the service no longer has, and none of whom said no. `unticked`:
+    how many are subscribed and ticked none of what they were asked to agree to."""
 
     key: str
     list_name: str
@@ -21,6 +22,7 @@ class FoundAudience(Struct, frozen=True):
     statuses: dict[str, int] = {}
     import_id: int = 0
     deleted: int = 0
+    unticked: int = 0
 
 
 class AccountReport(Struct, frozen=True):

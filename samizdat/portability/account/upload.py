@@ -100,15 +100,18 @@ def start(
     options: ImportOptions,
     listed: bool,
     keep_deleted: bool = False,
+    keep_unticked: bool = False,
     now: datetime,
     by: Person | None,
 ) -> None:
-    """What was found shall come in; the worker does it. lists: key of an audience -> name of its list. keep_deleted: as
-    of AccountRules. One that was stopped goes on as it was begun."""
+    """What was found shall come in; the worker does it. lists: key of an audience -> name of its list. keep_deleted,
+    keep_unticked: as of AccountRules. One that was stopped goes on as it was begun."""
     report, document = read_report(row), read_plan(row)
     if row.state == "found" and report.contents is not None:
         names = {held.key: lists.get(held.key, "").strip() or held.list_name for held in report.audiences}
-        account = replace(_rules(document), lists=names, listed=listed, keep_deleted=keep_deleted)
+        account = replace(
+            _rules(document), lists=names, listed=listed, keep_deleted=keep_deleted, keep_unticked=keep_unticked
+        )
         document = replace(document, basis=basis.strip()[:LONGEST_BASIS], options=options, account=account)
     elif row.state != "stopped":
         return

@@ -21,7 +21,7 @@ from samizdat.audience.imports.documents import (
 from samizdat.audience.imports.inspect import HeldUpload
 from samizdat.audience.models import STATUSES, Import, List
 from samizdat.audience.queries import name_of
-from samizdat.core.account_copy import DELETED, OUT
+from samizdat.core.account_copy import DELETED, OUT, UNTICKED
 from samizdat.portability.account import run
 from samizdat.portability.account.documents import COPY, AccountReport, FoundAudience
 from samizdat.portability.account.writer import AccountImportTotals
@@ -38,7 +38,14 @@ def propose(copy: AccountCopy, *, now: datetime, by: Person | None) -> Import:
     report = AccountReport(
         contents=source.contents(),
         audiences=[
-            FoundAudience(id, name, sum(statuses.values()), _statuses(statuses), deleted=statuses.get(DELETED, 0))
+            FoundAudience(
+                id,
+                name,
+                sum(statuses.values()),
+                _statuses(statuses),
+                deleted=statuses.get(DELETED, 0),
+                unticked=statuses.get(UNTICKED, 0),
+            )
             for id, name, statuses in ((id, name, progress_of(copy).people.get(id, {})) for id, name in names.items())
         ],
         service=source.service,
@@ -62,6 +69,7 @@ def restore(
     people_only: bool = False,
     listed: bool = False,
     keep_deleted: bool = False,
+    keep_unticked: bool = False,
     options: ImportOptions = NO_OPTIONS,
     now: Callable[[], datetime],
     by: Person | None = None,
@@ -69,8 +77,8 @@ def restore(
     stop: Callable[[], bool] | None = None,
 ) -> AccountImportTotals:
     """All lists of the account, or the one called `only`, come into lists of the same name, or into `to`. Again after a
-    kill, or a day later: who is here already is compared, and the strongest no holds. keep_deleted: as of AccountRules.
-    Errors: CopyRefused, and those of run.bring."""
+    kill, or a day later: who is here already is compared, and the strongest no holds. keep_deleted, keep_unticked: as
+    of AccountRules. Errors: CopyRefused, and those of run.bring."""
     _insist_on_contacts(copy)
     all_names = list_names(copy)
     names = {id: name for id, name in all_names.items() if not only or only.casefold() in (name.casefold(), id)}
@@ -79,7 +87,7 @@ def restore(
         raise CopyRefused("no_such_list", sentence % {"name": only, "names": ", ".join(all_names.values())})
     if to is not None:
         names = dict.fromkeys(names, name_of(to))
-    rules = AccountRules(names, listed, copy.pk, people_only, keep_deleted)
+    rules = AccountRules(names, listed, copy.pk, people_only, keep_deleted, keep_unticked)
     mark = HeldUpload("", f"standing copy {copy.pk} {rules} {options}".encode())
     document = ImportDocument([_title(copy)], options=options, account=rules)
     row = run.begun(copy.organization, COPY, mark, document, now=now(), by=by)
@@ -97,7 +105,13 @@ def source_of(row: Import) -> CopiedAccount:
     copy = AccountCopy.objects.select_related("organization").filter(organization=row.organization, pk=rules.copy)
     if not copy:
         raise ImportRefused("no_such_copy", _("This standing copy was removed, so nothing can be imported from it."))
-    return CopiedAccount(copy[0], rules.lists, document.options, keep_deleted=rules.keep_deleted)
+    return CopiedAccount(
+        copy[0],
+        rules.lists,
+        document.options,
+        keep_deleted=rules.keep_deleted,
+        keep_unticked=rules.keep_unticked,
+    )
 
 
 def _insist_on_contacts(copy: AccountCopy) -> None:

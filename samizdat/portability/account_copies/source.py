@@ -15,7 +15,7 @@ from samizdat.accounts.models import Person
 from samizdat.audience import tags_and_fields
 from samizdat.audience.imports.documents import NO_OPTIONS, ImportOptions
 from samizdat.audience.imports.inspect import HeldUpload
-from samizdat.core.account_copy import DELETED, OUT, Contact, Item, standing
+from samizdat.core.account_copy import DELETED, OUT, UNTICKED, Contact, Item, standing
 from samizdat.core.account_export import (
     LONGEST_NAME,
     LONGEST_URL,
@@ -40,7 +40,7 @@ from samizdat.vault import keyring
 
 # How a contact stands there -> how they come in. Who is archived may not be written to there, and nobody says why.
 # Nor of who was deleted, who may have asked for it.
-_STATUS = {"archived": "nonsubscribed", DELETED: "nonsubscribed"}
+_STATUS = {"archived": "nonsubscribed", DELETED: "nonsubscribed", UNTICKED: "nonsubscribed"}
 _WORDS = ("subscribed", "unsubscribed", "cleaned", "nonsubscribed", "pending", "complained")
 # Labels of the columns that are not the account's own.
 _ADDRESS, _TIMES = "email", ("signed up", "confirmed", "left", "changed")
@@ -63,7 +63,7 @@ _TOTALS = {
 
 class CopiedAccount:
     """An AccountSource. names: id of a list of the account -> name of its list here; of those lists alone.
-    keep_deleted: who was deleted there comes in as they were."""
+    keep_deleted, keep_unticked: as of AccountRules."""
 
     def __init__(
         self,
@@ -72,12 +72,14 @@ class CopiedAccount:
         options: ImportOptions = NO_OPTIONS,
         *,
         keep_deleted: bool = False,
+        keep_unticked: bool = False,
     ) -> None:
         settings = settings_of(row)
         self.service, self.left = settings.label, list[tuple[str, str]]()
         self.basis = _("Copied from the account at %(service)s.") % {"service": settings.label}
         self._row, self._names, self._options, self._kind = row, names, options, settings.service
-        self._tables, self._keeps_deleted = _Tables(row, names, keep_deleted), keep_deleted
+        self._keeps = {"keep_deleted": keep_deleted, "keep_unticked": keep_unticked}
+        self._tables = _Tables(row, names, self._keeps)
 
     # -- subscribers --
 
@@ -89,7 +91,7 @@ class CopiedAccount:
                 contacts = [contact for (list_id, _address), contact in known.items() if list_id == id]
                 if contacts:
                     held, plan = self._tables.of(id, name, contacts, self._kind)
-                    kept = " deleted" if self._keeps_deleted else ""
+                    kept = "".join(f" {name.removeprefix('keep_')}" for name, keeps in self._keeps.items() if keeps)
                     key = f"{self._kind} {self._row.pk} {id} {number} {progress.pieces}{kept}"
                     yield PeoplePart(key, id, name, held, self._kind, self._options, plan)
 
@@ -263,8 +265,8 @@ def _document(content: bytes) -> Mapping[str, Any]:
 class _Tables:
     """Contacts of a copy as files of ours, with plans that say what each column is."""
 
-    def __init__(self, row: AccountCopy, lists: Collection[str], keep_deleted: bool) -> None:
-        self._keeps_deleted = keep_deleted
+    def __init__(self, row: AccountCopy, lists: Collection[str], keeps: Mapping[str, bool]) -> None:
+        self._keeps = keeps
         self._tag_names = {id: kept.item.name for id, kept in pieces.items(row, "tags").items()}
         self._groups = {id: kept.item for id, kept in pieces.items(row, "groups").items()}
         self._fields: dict[str, list[tuple[str, str, str]]] = {}
@@ -273,7 +275,7 @@ class _Tables:
     def of(self, id: str, name: str, contacts: Sequence[Contact], source: str) -> tuple[HeldUpload, ImportPlan]:
         table = _Table(self._fields.get(id, []), self._categories(id))
         for contact in contacts:
-            status = contact.status if self._keeps_deleted else standing(contact)
+            status = standing(contact, **self._keeps)
             table.add(contact, status, self._tags_of(contact), self._groups_of(contact))
         held = HeldUpload(name, table.content)
         return held, table.plan(source, held)

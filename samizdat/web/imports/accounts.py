@@ -34,7 +34,7 @@ def page(request: DeskRequest, row: Import, *, is_refused: bool = False) -> Http
     if row.state == "found" and report.contents is not None:
         facts |= _found(report, request.POST) | typed_appeals(request)
         facts |= {"basis": request.POST.get("basis", ""), "listed": "listed" in request.POST}
-        facts |= {"keep_deleted": "keep-deleted" in request.POST}
+        facts |= {"keep_deleted": "keep-deleted" in request.POST, "keep_unticked": "keep-unticked" in request.POST}
         return render(request, "web/imports/account_found.html", facts, status=422 if is_refused else 200)
     return render(request, "web/imports/account_result.html", facts | _result(row, report))
 
@@ -52,6 +52,7 @@ def decide(request: DeskRequest, row: Import) -> HttpResponse:
             options=imports.options_of((), appeals=appeals(request)),
             listed="listed" in request.POST,
             keep_deleted="keep-deleted" in request.POST,
+            keep_unticked="keep-unticked" in request.POST,
             now=timezone.now(),
             by=request.person,
         )
@@ -99,6 +100,7 @@ def _found(report: AccountReport, typed: Mapping[str, str]) -> dict[str, object]
                        "image": contents.images}),
         "left": _left(report),
         "deleted": sum(held.deleted for held in report.audiences),
+        "unticked": sum(held.unticked for held in report.audiences),
     }  # fmt: skip
 
 
