@@ -100,6 +100,13 @@ def newest(
     return with_subjects(Campaign.objects.filter(wanted).order_by("-pk")[:limit])
 
 
+def last_sent(organization: Organization, limit: int) -> list[CampaignRow]:
+    """Those that went out from here, the newest first: neither taken back in time nor sent at another service before
+    they came here."""
+    wanted = _wanted(organization, ("finished", "cancelled"), None, None)
+    return with_subjects(Campaign.objects.filter(wanted, frozen__gt=F("cancelled")).order_by("-pk")[:limit])
+
+
 def counts(organization: Organization) -> dict[str, int]:
     """Campaigns by state; a state that none is in is not there."""
     rows = Campaign.objects.filter(organization=organization, version_of=None).values_list("state")

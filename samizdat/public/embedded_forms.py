@@ -80,14 +80,14 @@ def post_json(request: HttpRequest) -> HttpResponse:
         try:
             _sign_up(form, _as_ours(request.GET, form))
         except EmbeddedAnswer as answer:
-            said = {"result": "error", "msg": f"{_place_of(form, answer.where)} - {answer}"}
+            document = {"result": "error", "msg": f"{_place_of(form, answer.where)} - {answer}"}
         else:
             asked = _(
                 "Almost finished... We need to confirm your email address. To complete the subscription process, "
                 "please click the link in the email we just sent you."
             )
-            said = {"result": "success", "msg": asked}
-    return _script(json.dumps(said), callback)
+            document = {"result": "success", "msg": asked}
+    return _script(json.dumps(document), callback)
 
 
 def _script(text: str, callback: str, status: int = 200) -> HttpResponse:

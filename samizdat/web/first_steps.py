@@ -23,8 +23,8 @@ from samizdat.incoming.mailboxes import actions as mailboxes
 from samizdat.web.permissions import address
 from samizdat.web.request import DeskRequest
 
-# Of a campaign that was never more than prepared.
-UNSENT = ("draft", "cancelled")
+# Of a campaign that is not on its way; whether one went out is asked of campaigns.last_sent.
+IDLE = ("draft", "cancelled", "finished")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,8 @@ def next_step(request: DeskRequest) -> Step | None:
     """The one to offer when another was finished; None once a campaign was scheduled or sent, or where only an admin
     can go on."""
     organization = request.organization
-    if any(many for state, many in campaigns.counts(organization).items() if state not in UNSENT):
+    others = any(many for state, many in campaigns.counts(organization).items() if state not in IDLE)
+    if others or campaigns.last_sent(organization, limit=1):
         return None
     drafts = campaigns.newest(organization, ("draft",), limit=1)
     steps = first_steps(

@@ -13,6 +13,9 @@ from django.utils import timezone
 
 from samizdat.audience import actions, queries
 from samizdat.audience.models import Import
+from samizdat.campaigns.archive import sent_elsewhere
+from samizdat.campaigns.drafts.draft import Draft
+from samizdat.campaigns.edition_details import SentElsewhere
 from samizdat.delivery import actions as delivery
 from samizdat.options import key_file
 from samizdat.web import charts
@@ -45,6 +48,18 @@ def test_a_new_house_teaches_its_first_steps(lantern: Any) -> None:
     assert places == sorted(places)
     assert "2 of 8 done" in page, "the organization is there, and in this one the address"
     assert page.count("btn primary") == 1, "one step is the next"
+
+
+def test_what_another_service_sent_before_is_no_step_of_this_one(lantern: Any) -> None:
+    list_ = actions.new_list(lantern, "Letter", now=NOW)
+    draft = Draft("River", from_name="Lantern", from_email="letter@lantern.example", body="Hello\n")
+    facts: dict[str, Any] = {"at": NOW, "listed": False, "by": None, "language": "en"}
+    for _campaign in range(21):
+        sent_elsewhere.keep(lantern, list_, draft, SentElsewhere("Mailchimp"), **facts)
+    vera = make_person("Vera", "vera@lantern.example", lantern, "admin")
+    page = signed_in(vera).get(_home(lantern)).content.decode()
+    assert "Connect a sending provider" in page and "of 8 done" in page
+    assert "0 of 0" not in page, "nothing went out from here"
 
 
 def test_every_empty_page_teaches_one_step(lantern: Any) -> None:

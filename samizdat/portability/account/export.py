@@ -97,7 +97,7 @@ def _answerable() -> Iterator[None]:
         if not refused.code.startswith("ask_"):
             raise
         sentence = _(
-            "%(sentence)s Unpack the export and import the files in “lists” by themselves: there you can say it."
+            "%(sentence)s Unpack the export and import the files in `lists` by themselves: there you can say it."
         )
         raise ImportRefused(refused.code, sentence % {"sentence": str(refused)}, refused.values) from refused
 

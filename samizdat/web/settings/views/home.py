@@ -56,7 +56,7 @@ def home(request: DeskRequest) -> HttpResponse:
     lists, routes = audience.lists(organization), delivery.routes(organization)
     going = [row for row in campaigns.newest(organization, UNDER_WAY, limit=20) if not row.campaign.is_idle]
     drafts = campaigns.newest(organization, ("draft",), limit=3)
-    ended = [row for row in campaigns.newest(organization, ("finished", "cancelled"), limit=20) if _went_out(row)][:3]
+    ended = campaigns.last_sent(organization, limit=3)
     names = {view.id: view.name for view in lists}
     going.sort(key=_when)
     needs = [*complaint_notices.needs(organization, lists, now), *_needs(request, routes, going, ended, now)]
@@ -121,12 +121,6 @@ def _size(organization: Organization, lists: list[ListView], today: date) -> Lis
     week = [row for row in rows if row.day > today - timedelta(days=7)]
     joined, left = sum(row.joined for row in week), sum(row.left for row in week)
     return ListSize(largest, subscribed, joined, left, size_chart(sizes[::-1], today))
-
-
-def _went_out(row: CampaignRow) -> bool:
-    """Somebody got it, or might have: one that was taken back in time is no letter of ours."""
-    campaign = row.campaign
-    return bool(campaign.state != "cancelled" or campaign.frozen != campaign.cancelled)
 
 
 def _when(row: CampaignRow) -> Any:
