@@ -38,7 +38,7 @@ from samizdat.events import log_breaks
 from samizdat.events.actions import detail_of
 from samizdat.events.models import Event
 from samizdat.events.queries import last
-from samizdat.health import practice, rescue_cases, standing_copies, surroundings
+from samizdat.health import practice, rescue_cases, standing_copies, surroundings, webhooks
 from samizdat.health.findings import Finding
 from samizdat.health.looks import found_by
 from samizdat.health.surroundings import ALTERED_DAYS
@@ -121,6 +121,7 @@ def _of_organization(organization: Organization, servers: _NameServers) -> Itera
     yield from practice.of_organization(organization, now)
     yield from rescue_cases.of_organization(organization, now.date())
     yield from standing_copies.of_organization(organization, dbclock.asked())
+    yield from webhooks.of_organization(organization, now)
 
 
 def _differing(organization: Organization) -> Iterator[Finding]:

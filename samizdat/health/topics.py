@@ -28,6 +28,7 @@ TOPICS = {
     "server": pgettext_lazy("health", "Server"),
     "swap": pgettext_lazy("health", "Swap"),
     "version": pgettext_lazy("health", "Versions"),
+    "webhook": pgettext_lazy("health", "Webhooks"),
     "work": pgettext_lazy("health", "Workers and jobs"),
     "writing": pgettext_lazy("health", "Texts and spelling"),
 }

@@ -377,6 +377,7 @@ def test_every_admin_is_mailed_that_a_colleague_paused_a_route(lantern: Any, thu
         (kept_places.ADDED, "backup"),
         (kept_places.REMOVED, "backup"),
         (UNREACHABLE, "key service"),
+        ("event_webhook.disabled", "Switch on again"),
     ],
 )
 def test_every_admin_is_mailed_what_happened_to_no_row_of_its_own(

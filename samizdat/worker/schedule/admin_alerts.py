@@ -50,6 +50,7 @@ from samizdat.portability import approval
 from samizdat.portability.account_copies.copying import REFUSED as ACCOUNT_REFUSED
 from samizdat.portability.models import Export
 from samizdat.portability.permits import EXPORTED
+from samizdat.portability.webhooks.actions import DISABLED as WEBHOOK_DISABLED
 from samizdat.vault.locks import unlocked
 from samizdat.worker.mail import service_mail
 from samizdat.worker.schedule.backups import LATE as BACKUPS_LATE
@@ -120,6 +121,8 @@ def _due(now: datetime) -> list["_AdminAlert"]:
     alerts += [_told_of_backups(event) for event in of_backups if _is_due(_of(event))]
     elsewhere = events.filter(kind=ACCOUNT_REFUSED, at__gt=since)
     alerts += [_told_of_account(event) for event in elsewhere if _is_due(_of(event))]
+    deaf = events.filter(kind=WEBHOOK_DISABLED, at__gt=since)
+    alerts += [_told_of_webhook(event) for event in deaf if _is_due(_of(event))]
     alerts += [_told_of_destruction(event) for event in steps if _is_due(_of(event))]
     alerts += [_told_of_keys(event) for event in of_keys if _is_due(_of(event))]
     alerts += [_told_of_route(event) for event in turned if _is_due(_of(event))]
@@ -255,6 +258,15 @@ def _told_of_backups(event: Event) -> _AdminAlert:
 
 def _told_of_account(event: Event) -> _AdminAlert:
     return _told_of_event(event, lambda: _("Act now: an account of %(name)s may be closed"), _account_text)
+
+
+def _told_of_webhook(event: Event) -> _AdminAlert:
+    number = event.about or 0
+    return _told_of_event(
+        event,
+        lambda: _("A webhook was switched off: %(name)s"),
+        lambda organization: _webhook_text(organization, number),
+    )
 
 
 def _told_of_health(event: Event) -> _AdminAlert:
@@ -620,6 +632,20 @@ def _account_text(organization: Organization) -> str:
         "from this copy”. Or ask your server admin to run: samizdat standing-copy restore"
     )
     return "\n\n".join([first % named(organization), last]) + "\n"
+
+
+def _webhook_text(organization: Organization, number: int) -> str:
+    paragraphs = [
+        _("A webhook of %(name)s was switched off: its address took nothing for three days, or said that it’s gone.")
+        % named(organization),
+        _(
+            "Nothing is lost. Once the program there works again, open the webhook in Samizdat and press “Switch on "
+            "again”: everything that happened meanwhile is sent."
+        ),
+        *where(organization, "event-webhook", number),
+        _("If nobody needs it any more, remove it there."),
+    ]
+    return "\n\n".join(paragraphs) + "\n"
 
 
 def _place_added_text(organization: Organization) -> str:
