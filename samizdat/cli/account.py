@@ -87,7 +87,13 @@ def _document(plan: "AccountPlan") -> dict[str, Any]:
     contents = plan.contents
     return {
         "audiences": [
-            {"audience": held.audience.name, "list": held.list_name, "new_list": held.is_new, "counts": held.counts}
+            {
+                "audience": held.audience.name,
+                "list": held.list_name,
+                "new_list": held.is_new,
+                "counts": held.counts,
+                "statuses": held.statuses,
+            }
             for held in plan.audiences
         ],
         "contents": {name: getattr(contents, name) for name in ("drafts", "sent", "templates", "images")},
@@ -116,10 +122,21 @@ def _people(plan: "AccountPlan") -> list[str]:
     return [*table(("list", *words, ""), rows), ""] if rows else []
 
 
+def _statuses(plan: "AccountPlan") -> list[str]:
+    """Who will be subscribed, and who will not, as the files have them."""
+    lines = [
+        f"{held.list_name}: " + ", ".join(f"{many:,} {status}" for status, many in held.statuses.items() if many)
+        for held in plan.audiences
+        if any(held.statuses.values())
+    ]
+    return [*lines, ""] if lines else []
+
+
 def _found(plan: "AccountPlan") -> list[str]:
     contents = plan.contents
     return [
         *_people(plan),
+        *_statuses(plan),
         f"{contents.drafts:>12,}  drafts",
         f"{contents.sent:>12,}  sent campaigns",
         f"{contents.templates:>12,}  templates",

@@ -17,6 +17,8 @@ def test_a_whole_account_comes_in_and_what_stays_out_is_named_before(house: Any,
     seen = house.say("import-account", account, "--dry-run")
     assert seen["contents"] == {"drafts": 1, "sent": 1, "templates": 1, "images": 1}
     assert {left["kind"] for left in seen["left_out"]} >= {"activity", "texts", "unmatched", "other_files"}
+    assert sum(held["statuses"]["subscribed"] for held in seen["audiences"]) > 0
+    assert " subscribed" in house("import-account", account, "--dry-run").out, "who will get email is said before"
     assert house("campaign", "ls", "--json").json["campaigns"] == []
     brought = house.say("import-account", account)
     assert not any("Left out: past campaigns" in warning for warning in brought["warnings"] + seen["warnings"])
