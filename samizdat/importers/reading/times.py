@@ -19,8 +19,8 @@ WORDED = re.compile(
     r"(?:,?\s+(?:at\s+)?(\d{1,2}):(\d{2})(?::(\d{2}))?\s*([ap])?\.?(?:m\.?)?)?",
     re.IGNORECASE,
 )
-# "2019/03/02 10:00:00 AM GMT+3", as Google Forms writes it
-FORM_ZONE = re.compile(r"(.*\d.*?)\s*GMT([+-])(\d{1,2})(?::?([0-5]\d))?", re.IGNORECASE)
+# The end of "2019/03/02 10:00:00 AM GMT+3", as Google Forms writes it
+FORM_ZONE = re.compile(r"GMT([+-])(\d{1,2})(?::?([0-5]\d))?")
 
 
 def when(text: str, order: str = "mdy") -> str:
@@ -66,8 +66,9 @@ def _slow(text: str, order: str) -> str:
         return _written(_iso(_iso_like(text)))
     except (ValueError, OverflowError):
         pass
-    if match := FORM_ZONE.fullmatch(text):
-        return _zoned(match, order)
+    local, gmt, zone = text.rpartition("GMT")
+    if match := FORM_ZONE.fullmatch(gmt + zone):
+        return _zoned(local.rstrip(), match, order)
     if match := LOOSE.fullmatch(text):
         return _numbered(match, order)
     if match := WORDED.fullmatch(text):
@@ -86,14 +87,14 @@ def _iso_like(text: str) -> str:
     return text
 
 
-def _zoned(match: re.Match[str], order: str) -> str:
-    local = LOOSE.fullmatch(match[1])
+def _zoned(text: str, zone: re.Match[str], order: str) -> str:
+    local = LOOSE.fullmatch(text)
     at = _numbered(local, order) if local else ""
     if not at:
         return ""
-    ahead = timedelta(hours=int(match[3]), minutes=int(match[4] or 0))
+    ahead = timedelta(hours=int(zone[2]), minutes=int(zone[3] or 0))
     try:
-        return _written(_iso(at) - (ahead if match[2] == "+" else -ahead))
+        return _written(_iso(at) - (ahead if zone[1] == "+" else -ahead))
     except OverflowError:
         return ""
 
