@@ -227,19 +227,37 @@ def unbase64(data: bytes) -> bytes:
         return b""
 
 
+# Those of which Python reads anything as something, so that a wrong label would turn an address into other signs.
+_WIDE = re.compile(r"utf-?(?:16|7)", re.IGNORECASE)
+
+
 def in_charset(data: bytes, charset: str) -> str:
     """Decoded; what names no character set, or the wrong one, is guessed."""
-    if data.isascii() and b"\x1b" not in data and not charset.lower().startswith(("utf-7", "utf-16", "utf7")):
+    if data.isascii() and b"\x1b" not in data and not _WIDE.match(charset):
         return data.decode("ascii")
     if b"\x1b$" in data:
         charset = "iso-2022-jp"
-    for name in (charset, "utf-8"):
-        if _CHARSET.fullmatch(name) is not None:
-            try:
-                return storable(data.decode(name, "strict" if name == "utf-8" else "replace"))
-            except (LookupError, UnicodeError):
-                continue
+    elif _WIDE.match(charset):
+        if _CHARSET.fullmatch(charset) and _is_wide(data, charset):
+            return storable(data.decode(charset, "replace"))
+        charset = "utf-8"
+    known = _CHARSET.fullmatch(charset) is not None
+    for name in (charset, "utf-8") if known else ("utf-8",):
+        try:
+            return storable(data.decode(name))
+        except (LookupError, UnicodeError):
+            continue
+    if known and not charset.lower().startswith(("utf", "us-ascii", "ascii")):
+        try:
+            return storable(data.decode(charset, "replace"))
+        except LookupError:
+            pass
     return data.decode("cp1252", "replace")
+
+
+def _is_wide(data: bytes, charset: str) -> bool:
+    """Whether text can be what its label says: in UTF-16 each line break holds a zero, and UTF-7 has 7 bits."""
+    return data.isascii() if "7" in charset else b"\0" in data
 
 
 def storable(text: str) -> str:

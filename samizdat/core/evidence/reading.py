@@ -12,9 +12,19 @@ from msgspec.structs import replace
 
 from samizdat.core.bounce import addresses
 from samizdat.core.bounce import reading as bounces
-from samizdat.core.bounce.mime import Part, Unreadable, decoded, leaves, plain, split
+from samizdat.core.bounce.mime import (
+    MOST_BYTES,
+    MOST_HEADER,
+    Part,
+    Unreadable,
+    decoded,
+    headers_of,
+    leaves,
+    plain,
+    split,
+)
 from samizdat.core.bounce.report import Report
-from samizdat.core.evidence import authentication
+from samizdat.core.evidence import authentication, digests
 from samizdat.core.evidence.notices import SERVICE_DOMAINS, SERVICES
 from samizdat.core.evidence.notices.base import NoticeKind, ServiceNotice, is_own, named_in
 from samizdat.core.mail.address import is_at_or_below
@@ -68,19 +78,31 @@ def read_all(raws: Sequence[bytes], sizes: Sequence[int], rules: Rules) -> tuple
 
 
 def read(raw: bytes, rules: Rules, size: int | None = None) -> MailEvidence:
+    inner = digests.emails_in(raw) if size is None or size <= MOST_BYTES else []
     try:
-        return _read(split(raw, size), raw, rules)
+        return _of_digest(raw, inner, rules) if inner else _read(split(raw, size), raw, rules)
     except Unreadable:
         return MailEvidence(unreadable=True)
 
 
+def _of_digest(raw: bytes, inner: Sequence[bytes], rules: Rules) -> MailEvidence:
+    """What the emails in a digest say, on the day on which it came. Who sent them, nobody proves: anybody writes to a
+    list, so a notice among them is no yes that counts."""
+    headers, _body = headers_of(raw[:MOST_HEADER].decode("latin-1").replace("\r\n", "\n").lstrip("\n"))
+    about = _about(Part(headers, ""), rules)
+    claims: dict[MailClaim, None] = {}
+    for email in inner:
+        try:
+            evidence = _read(split(email), email, rules)
+        except Unreadable:
+            continue
+        claims |= dict.fromkeys(evidence.claims)
+    subject = _subject(Part(headers, ""))[:MOST_SUBJECT] if claims else ""
+    return replace(about, claims=tuple(claims), subject=subject, passed=())
+
+
 def _read(message: Part, raw: bytes, rules: Rules) -> MailEvidence:
-    sender = _sender(message)
-    named = authentication.read(message.get("authentication-results"))
-    to = (address for name in _TO for address in addresses.of_header(message.get(name)))
-    ours = any(is_own(address, rules.own) for address in to)
-    subject = _subject(message)
-    about = MailEvidence((), _day(message), ours, server=named.server, passed=named.domains)
+    sender, subject, about = _sender(message), _subject(message), _about(message, rules)
     domain = sender.rpartition("@")[2].lower()
     if _sends(rules.senders | SERVICE_DOMAINS, domain):
         notice, source = _notice(message, subject, domain, rules)
@@ -93,6 +115,14 @@ def _read(message: Part, raw: bytes, rules: Rules) -> MailEvidence:
         return replace(about, sent=True)
     claims = tuple(_claims(bounces.read(raw)))
     return replace(about, claims=claims, subject=subject[:MOST_SUBJECT] if claims else "")
+
+
+def _about(message: Part, rules: Rules) -> MailEvidence:
+    """When it came, to whom, and who says so."""
+    named = authentication.read(message.get("authentication-results"))
+    to = (address for name in _TO for address in addresses.of_header(message.get(name)))
+    ours = any(is_own(address, rules.own) for address in to)
+    return MailEvidence((), _day(message), ours, server=named.server, passed=named.domains)
 
 
 def _sender(message: Part) -> str:
