@@ -2,6 +2,7 @@
 was asked is done once. An error changes nothing and isn't kept, so it can be tried again with the same key."""
 
 import hashlib
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,9 +23,9 @@ from samizdat.vault.errors import OrganizationLocked
 HEADER, REPLAYED = "Idempotency-Key", "Idempotency-Replayed"
 LONGEST = 255
 _READS = ("GET", "HEAD", "OPTIONS")
-# Ends of paths of what takes longer than a transaction may: a million recipients are written in many, and decoding an
-# image takes seconds.
-IN_STEPS = ("/release", "/undo", "/resume", "/cancel", "templates", "media")
+# Paths of what takes longer than a transaction may: a million recipients are written in many, and decoding an image
+# takes seconds.
+IN_STEPS = re.compile(r"campaigns/\d+/(?:release|undo|resume|cancel)|templates|media")
 
 _lock = threading.Lock()
 _at_work: set[bytes] = set()
@@ -50,7 +51,7 @@ def once(request: HttpRequest, path: str, answer: Callable[[], HttpResponse]) ->
     except (api_keys.ApiKeyInvalid, OrganizationLocked, RequestDataTooBig):
         return answer()  # It is refused.
     with _alone(mark.mark):
-        if path.endswith(IN_STEPS):
+        if IN_STEPS.fullmatch(path):
             return _in_steps(mark, answer)
         with transaction.atomic():
             if not api_requests.try_lock(mark.mark):

@@ -1,6 +1,8 @@
 """Requests with an Idempotency-Key come twice and are done once."""
 
+import json
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -42,6 +44,29 @@ def test_the_same_request_is_done_once_and_answered_the_same(writer: Program) ->
     assert Campaign.objects.count() == 1
     assert _draft(writer, {"Idempotency-Key": "another"}).status_code == 201
     assert Campaign.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "in_steps"),
+    [
+        ("campaigns/12/release", True),
+        ("campaigns/12/resume", True),
+        ("templates", True),
+        ("media", True),
+        ("routes/12/resume", False),
+        ("campaigns/12/templates", False),
+        ("campaigns/12/release/", False),
+        ("templates/12", False),
+    ],
+)
+def test_only_what_takes_longer_than_a_transaction_is_done_in_steps(path: str, in_steps: bool) -> None:
+    assert bool(idempotency.IN_STEPS.fullmatch(path)) is in_steps
+
+
+def test_what_is_done_in_steps_are_operations_of_the_api() -> None:
+    paths = json.loads((Path(__file__).parents[2] / "docs" / "openapi.json").read_text())["paths"]
+    known = [path.removeprefix("/api/v1/").replace("{number}", "1") for path in paths]
+    assert len([path for path in known if idempotency.IN_STEPS.fullmatch(path)]) == 6
 
 
 def test_an_answer_without_a_body_comes_again_without_one(writer: Program) -> None:
