@@ -57,6 +57,7 @@ def test_so_many_are_asked_as_somebody_chooses_and_nobody_twice(here: House, edi
     assert "2 people will be asked by email." in page and "1 person hasn’t been asked yet" in page
     page = editor.post(address(here, row), {"most": "500"}, follow=True).content.decode()
     assert "1 person will be asked by email." in page and "Ask by email" not in page
+    assert "Everyone has been asked" in page and "0 people" not in page
     assert "Nobody was asked." in editor.post(address(here, row), {"most": "1"}, follow=True).content.decode()
     assert asked() - before == 3
     result = editor.get(reverse("import", args=[here.organization.slug, row.pk])).content.decode()
@@ -82,6 +83,13 @@ def test_without_a_sender_the_page_says_what_is_missing(
     before = asked()
     page = editor.post(address(here, row), {"most": "2"}).content.decode()
     assert "no sender or no public address yet" in page and asked() == before
+
+
+def test_a_page_with_nobody_to_ask_says_how_people_come_here(here: House, editor: Client) -> None:
+    address = reverse("ask-left-out", args=[here.organization.slug, here.list.pk])
+    page = editor.get(address).content.decode()
+    assert "Nobody to ask" in page and "0 people" not in page
+    assert reverse("old-mailboxes", args=[here.organization.slug]) in page
 
 
 def test_viewers_and_other_organizations_ask_nobody(here: House, row: Import) -> None:
