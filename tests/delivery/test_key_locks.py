@@ -1,10 +1,14 @@
 """A lock stops a send between two messages; unlocked, the rest is sent once."""
 
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from samizdat.delivery import queries
 from samizdat.delivery.actions import key_locks, release, start_due
+from samizdat.delivery.engine import claimer
 from samizdat.delivery.engine.sender import run_campaign
 from samizdat.events.models import Event
 from tests.delivery.conftest import House, until
@@ -38,6 +42,28 @@ def test_a_send_stops_at_a_lock_with_right_books_and_the_rest_goes_once_after_it
     books_balance(campaign)
     assert sorted(server.counts()) == sorted(addresses)
     assert set(server.counts().values()) == {1}
+
+
+def test_a_lock_that_falls_into_a_look_at_the_routes_ends_no_sender(
+    house: House, server: ScriptedServer, running: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.people(300)
+    house.route(server, rate="100/s")
+    campaign = house.released()
+    real, locked = claimer.route_infos, threading.Event()
+
+    def route_infos(organization: int) -> Any:
+        if server.messages and not locked.is_set():
+            key_locks.lock(house.organization, by=None, now=now())
+            locked.set()
+        return real(organization)
+
+    monkeypatch.setattr(claimer, "route_infos", route_infos)
+    with running():
+        until(locked.is_set)
+        until(lambda: _is_still(server))
+    campaign.refresh_from_db()
+    assert queries.recount(campaign).adds_up and campaign.state == "waiting"
 
 
 _seen: dict[int, tuple[int, int]] = {}

@@ -124,7 +124,7 @@ def test_a_stop_that_was_over_before_a_running_server_asked_again_is_not_missed(
     store.start(host.store, store.utc_now(), "by hand")
     host.start()
     until(lambda: looked_at(instance)["locked"], SOONER)
-    until(lambda: {*instance.children()} >= {*HOLDERS} and instance.children()["desk"] != before)
+    until(lambda: {*(there := instance.children())} >= {*HOLDERS} and there["desk"] != before)
     assert "locked" in refuses(instance, "list", "ls")
     instance.stop()
     kinds = [kind for kind in looked_at(instance)["kinds"] if kind != "keys.service_unreachable"]

@@ -155,7 +155,7 @@ def test_a_broken_publicdb_is_whole_again_with_what_can_be_read(
     assert Event.objects.filter(kind=repair.MENDED).count() == 1
     assert repair.look(NOW) is False
     monkeypatch.setattr(dbclock, "asked", lambda: NOW + timedelta(days=7))
-    assert ("amber", "publicdb") in [(sign.state, sign.subject) for sign in installation.public_process()]
+    assert ("amber", "public database") in [(sign.state, sign.subject) for sign in installation.public_process()]
 
 
 def test_whoever_comes_upon_damage_has_the_whole_file_read(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -530,8 +530,11 @@ class Claimer:
         for organization, lane in self._lanes.items():
             if organization in locked:
                 self._shut(organization, lane)
-            else:
+                continue
+            try:
                 self._look_at_lane(organization, lane, by_organization.get(organization, []), now)
+            except (OrganizationLocked, KeyServiceStopped):  # Since we looked.
+                self._shut(organization, lane)
 
     def _shut(self, organization: int, lane: OrganizationQueue) -> None:
         """It was locked: what is in flight is answered, and nothing of it is kept here."""
