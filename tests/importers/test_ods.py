@@ -189,7 +189,9 @@ CELLS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zs
 @given(st.lists(st.lists(CELLS, min_size=1, max_size=4), min_size=1, max_size=5))
 def test_texts_come_back_as_they_were_written(table: list[list[str]]) -> None:
     width = len(table[0])
-    assert rows_of(*[row(*cells) for cells in table]) == [cells + [""] * (width - len(cells)) for cells in table]
+    assert rows_of(*[row(*map(text, cells)) for cells in table]) == [
+        cells + [""] * (width - len(cells)) for cells in table
+    ]
 
 
 @settings(max_examples=150, deadline=None)

@@ -23,7 +23,8 @@ def used() -> set[str]:
         for block in re.findall(r"{% blocktranslate.*?%}(.*?){% endblocktranslate %}", text, re.DOTALL):
             found.add(re.sub(r"{{ (\w+) }}", r"%(\1)s", block))
     for module in HERE.glob("*.py"):
-        found |= set(re.findall(r'\b_\("(.+?)"\)', module.read_text("utf-8")))
+        for strings in re.findall(r'\b_\(\s*((?:"[^"\n]+"\s*)+),?\s*\)', module.read_text("utf-8")):
+            found.add("".join(re.findall(r'"([^"\n]+)"', strings)))
     return found
 
 
