@@ -126,6 +126,7 @@ def test_no_table_that_it_may_read_has_a_column_about_a_reader(public_role: Any)
         "publicdb_form",
         "publicdb_page",
         "publicdb_editionname",
+        "publicdb_donationpage",
         "publicdb_publicpicture",
         "publicdb_linktarget",
     }
