@@ -23,7 +23,7 @@ from samizdat.incoming.mailboxes import actions as mailboxes
 from samizdat.web.permissions import address
 from samizdat.web.request import DeskRequest
 
-# Of a campaign that is not on its way; whether one went out is asked of campaigns.last_sent.
+# Of a campaign that is not on its way; whether one went out is asked of campaigns.has_sent.
 IDLE = ("draft", "cancelled", "finished")
 
 
@@ -46,7 +46,7 @@ def next_step(request: DeskRequest) -> Step | None:
     can go on."""
     organization = request.organization
     others = any(many for state, many in campaigns.counts(organization).items() if state not in IDLE)
-    if others or campaigns.last_sent(organization, limit=1):
+    if others or campaigns.has_sent(organization):
         return None
     drafts = campaigns.newest(organization, ("draft",), limit=1)
     steps = first_steps(
