@@ -103,17 +103,16 @@ def newest(
 def last_sent(organization: Organization, limit: int) -> list[CampaignRow]:
     """Those that went out from here, the newest first: neither taken back in time nor sent at another service before
     they came here."""
-    return with_subjects(_sent(organization).order_by("-pk")[:limit])
+    return with_subjects(Campaign.objects.filter(_went_out(organization)).order_by("-pk")[:limit])
 
 
 def has_sent(organization: Organization) -> bool:
     """Whether one went out from here, as of last_sent; none is opened for it."""
-    return _sent(organization).exists()
+    return Campaign.objects.filter(_went_out(organization)).exists()
 
 
-def _sent(organization: Organization) -> QuerySet[Campaign]:
-    wanted = _wanted(organization, ("finished", "cancelled"), None, None)
-    return Campaign.objects.filter(wanted, frozen__gt=F("cancelled"))
+def _went_out(organization: Organization) -> Q:
+    return _wanted(organization, ("finished", "cancelled"), None, None) & Q(frozen__gt=F("cancelled"))
 
 
 def counts(organization: Organization) -> dict[str, int]:
