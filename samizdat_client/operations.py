@@ -47,6 +47,10 @@ __all__ = [
     "SubscriberIn",
     "Subscribers",
     "Subscription",
+    "Tag",
+    "TagTotal",
+    "Tagging",
+    "Tags",
     "Template",
     "TemplateAdded",
     "TemplateTag",
@@ -156,6 +160,26 @@ class Field:
     kind: str
     required: bool
     choices: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TagTotal:
+    """Those subscribed to a list who have the tag."""
+
+    list: int
+    subscribed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tagging:
+    """changed: got the tag or lost it. full: have as many tags as one can have. missing: not on this list. All but
+    `received` are null for a key that can't read subscribers."""
+
+    received: int
+    changed: int | None
+    unchanged: int | None
+    full: int | None
+    missing: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -443,6 +467,15 @@ class Fields:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Tag:
+    """totals: of the lists of this key where anybody subscribed has it; null for a key that can't read subscribers."""
+
+    id: int
+    name: str
+    totals: tuple[TagTotal, ...] | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Names:
     items: tuple[Named, ...]
 
@@ -556,6 +589,11 @@ class Members:
 
     items: tuple[Subscriber, ...]
     next: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tags:
+    items: tuple[Tag, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -845,12 +883,61 @@ class Client(Connection):
         """
         return read(Fields, self.ask("GET", "/api/v1/fields"))
 
-    def all_tags(self) -> Names:
+    def all_tags(self) -> Tags:
         """All tags. GET /api/v1/tags.
 
         Access: subscribers:read or subscribers:write or campaigns:read or campaigns:write or audience:write.
         """
-        return read(Names, self.ask("GET", "/api/v1/tags"))
+        return read(Tags, self.ask("GET", "/api/v1/tags"))
+
+    def create_tag(self, *, name: str) -> Tag:
+        """Create a tag. POST /api/v1/tags.
+
+        Access: audience:write.
+        """
+        return read(
+            Tag,
+            self.ask("POST", "/api/v1/tags", body={"name": name}, headers={"Idempotency-Key": secrets.token_urlsafe()}),
+        )
+
+    def rename_tag(self, number: int, *, name: str) -> Tag:
+        """Rename a tag. PATCH /api/v1/tags/{number}.
+
+        Access: audience:write.
+        """
+        return read(
+            Tag,
+            self.ask(
+                "PATCH",
+                f"/api/v1/tags/{number}",
+                body={"name": name},
+                headers={"Idempotency-Key": secrets.token_urlsafe()},
+            ),
+        )
+
+    def delete_tag(self, number: int) -> None:
+        """Delete a tag. DELETE /api/v1/tags/{number}.
+
+        Access: audience:write.
+        """
+        self.ask("DELETE", f"/api/v1/tags/{number}", headers={"Idempotency-Key": secrets.token_urlsafe()})
+
+    def tag_subscribers(
+        self, number: int, *, list: int, add: Sequence[str] | None = None, remove: Sequence[str] | None = None
+    ) -> Tagging:
+        """Tag or untag many subscribers. POST /api/v1/tags/{number}/subscribers.
+
+        Access: subscribers:write.
+        """
+        return read(
+            Tagging,
+            self.ask(
+                "POST",
+                f"/api/v1/tags/{number}/subscribers",
+                body={"list": list, "add": add, "remove": remove},
+                headers={"Idempotency-Key": secrets.token_urlsafe()},
+            ),
+        )
 
     def all_segments(self) -> Names:
         """All saved segments. GET /api/v1/segments.

@@ -30,7 +30,7 @@ SCOPES: dict[str, Promise] = {
     "subscribers:read": lazy("Read subscribers, with their addresses"),
     "subscribers:write": lazy("Add and change subscribers"),
     "subscribers:erase": lazy("Erase subscribers, 20 a day at most"),
-    "audience:write": lazy("Create and change lists and segments"),
+    "audience:write": lazy("Create and change lists, segments and tags"),
     "campaigns:read": lazy("Read campaigns and their results"),
     "campaigns:write": lazy("Create and change drafts"),
     "campaigns:send": lazy("Check, test, send, pause and cancel campaigns"),

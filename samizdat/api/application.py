@@ -26,6 +26,7 @@ from samizdat.api import (
     sending,
     sending_routes,
     subscribers,
+    tags,
     templates,
     webhooks,
 )
@@ -76,7 +77,7 @@ api.add_router("/subscribers", subscribers.router)
 api.add_router("/subscribers", consent.router)
 api.add_router("/subscribers", erasing.router)
 api.add_router("/fields", fields.fields)
-api.add_router("/tags", fields.tags)
+api.add_router("/tags", tags.router)
 api.add_router("/segments", audience.segments)
 api.add_router("/campaigns", campaigns.router)
 api.add_router("/campaigns", sending.router)

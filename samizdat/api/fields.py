@@ -1,4 +1,4 @@
-"""What subscribers can have: fields and tags, and the segments that are saved."""
+"""The fields that subscribers can have, and the segments that are saved."""
 
 from ninja import Router, Schema
 
@@ -9,7 +9,6 @@ from samizdat.audience.segments import lookup
 
 ANY = KeyAuth("subscribers:read", "subscribers:write", "campaigns:read", "campaigns:write", "audience:write")
 fields = Router(tags=["Fields, tags and segments"])
-tags = Router(tags=["Fields, tags and segments"])
 segments = Router(tags=["Fields, tags and segments"])
 
 
@@ -46,13 +45,6 @@ def all_fields(request: KeyedRequest) -> FieldsOut:
             for view in views
         ]
     )
-
-
-@tags.get("", response={200: NamesOut, ERRORS: ProblemOut}, auth=ANY, summary="All tags")
-def all_tags(request: KeyedRequest) -> NamesOut:
-    """By name."""
-    pairs = queries.tags(request.auth.organization)
-    return NamesOut(items=[NamedOut(id=number, name=name) for number, name in pairs])
 
 
 @segments.get("", response={200: NamesOut, ERRORS: ProblemOut}, auth=ANY, summary="All saved segments")

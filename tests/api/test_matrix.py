@@ -13,7 +13,7 @@ from samizdat.accounts.api_keys import SCOPES
 from samizdat.accounts.sealed_settings import leading
 from samizdat.api import openapi
 from samizdat.audience import actions as audience
-from samizdat.audience.models import ConsentRecord, List, Segment, Subscriber, SubscriberTag, Subscription
+from samizdat.audience.models import ConsentRecord, List, Segment, Subscriber, SubscriberTag, Subscription, Tag
 from samizdat.campaigns import approval
 from samizdat.campaigns.actions import create
 from samizdat.campaigns.drafts.draft import Draft
@@ -49,6 +49,10 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/api/v1/lists/{list_id}/restore"): None,
     ("GET", "/api/v1/fields"): None,
     ("GET", "/api/v1/tags"): None,
+    ("POST", "/api/v1/tags"): {"name": "NAME"},
+    ("PATCH", "/api/v1/tags/{number}"): {"name": "NAME"},
+    ("DELETE", "/api/v1/tags/{number}"): None,
+    ("POST", "/api/v1/tags/{number}/subscribers"): {"list": LIST, "add": [EMAIL]},
     ("GET", "/api/v1/segments"): None,
     ("POST", "/api/v1/segments"): {"name": "NAME", "condition": {"all": []}},
     ("GET", "/api/v1/segments/{number}"): None,
@@ -123,6 +127,8 @@ OF_ALL = {
     ("DELETE", "/api/v1/segments/{number}"),
     ("GET", "/api/v1/segments/{number}/count"),
     ("GET", "/api/v1/segments/{number}/subscribers"),
+    ("PATCH", "/api/v1/tags/{number}"),
+    ("DELETE", "/api/v1/tags/{number}"),
     ("GET", "/api/v1/reports"),
     ("POST", "/api/v1/subscribers/erase"),
     ("PATCH", "/api/v1/templates/{number}"),
@@ -136,6 +142,7 @@ OF_ALL = {
 }
 # Of the organization, whichever lists a key is bound to.
 OF_ORGANIZATION = {
+    ("POST", "/api/v1/tags"),
     ("GET", "/api/v1/templates/{number}"),
     ("POST", "/api/v1/templates"),
     ("GET", "/api/v1/media/{number}"),
@@ -185,7 +192,15 @@ def numbered(kind: str, list_: Any) -> int | None:
         return Route.objects.filter(organization=organization).values_list("pk", flat=True).first()
     if kind == "segments":
         return _segment(organization)
+    if kind == "tags":
+        return _tag(organization)
     return hook_of(list_) if kind == "webhooks" else None
+
+
+def _tag(organization: Any) -> int:
+    here = Tag.objects.filter(organization=organization, removed=False).first()
+    name = f"{leading(organization).name} tag"
+    return here.pk if here else audience.tags_for(organization, [name])[name]
 
 
 def _segment(organization: Any) -> int:
@@ -242,6 +257,7 @@ ROWS = {
     ConsentRecord: "organization",
     List: "organization",
     Segment: "organization",
+    Tag: "organization",
     Campaign: "organization",
     Template: "organization",
     Picture: "organization",

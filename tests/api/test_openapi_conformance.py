@@ -72,7 +72,9 @@ def _fill(program: Program, list_: Any, word: str) -> dict[str, Any]:
     campaign = Campaign.objects.get(organization=organization)
     add_route(organization, f"{word} route", "folder:///tmp/nothing", now=NOW)
     numbers = {"list": list_.pk, "subscribers": ada.number, "campaigns": campaign.pk}
-    numbers |= {kind: numbered(kind, list_) for kind in ("templates", "media", "routes", "segments", "webhooks")}
+    numbers |= {
+        kind: numbered(kind, list_) for kind in ("templates", "media", "routes", "segments", "tags", "webhooks")
+    }
     return numbers | {"email": f"{name}@reader.example"}
 
 

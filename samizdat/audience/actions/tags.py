@@ -1,9 +1,10 @@
-"""Tags given another name, or taken away for good: from everybody who carries one, and out of every place that offers
-it."""
+"""Tags given to many by address, given another name, or taken away for good: from everybody who carries one, and out of
+every place that offers it."""
 
 import os
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
@@ -11,9 +12,11 @@ from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 
 from samizdat.accounts.models import Person
-from samizdat.audience import sql, tags_and_fields
-from samizdat.audience.errors import TagRefused
-from samizdat.audience.models import Import, SubscriberTag, Tag, TagTotal
+from samizdat.audience import consent_writer, sql, tags_and_fields
+from samizdat.audience.errors import NoSuchSubscriber, TagRefused
+from samizdat.audience.limits import TAGS_EACH
+from samizdat.audience.models import PENDING, Import, List, Subscriber, SubscriberTag, Subscription, Tag, TagTotal
+from samizdat.core.mail.address import BadAddress, normalize
 from samizdat.events.actions import record
 from samizdat.events.queries import about
 from samizdat.vault import keyring
@@ -25,6 +28,38 @@ SLICE = 5_000
 def carriers(tag: Tag) -> int:
     """How many subscribers carry it, exactly."""
     return SubscriberTag.objects.filter(tag=tag).count()
+
+
+def tag_members(
+    list: List, tag: Tag, addresses: Iterable[str], *, give: bool, now: datetime, by: Person | None = None
+) -> Counter[str]:
+    """Gives a tag to subscribers of a list, or takes it from them. How many were: changed; unchanged, as they had it or
+    not; full, with as many tags as one can have; missing, with no such address on the list. Each in a transaction of
+    its own, so that nobody waits for the last of them."""
+    keys = keyring.keys(list.organization)
+    counts: Counter[str] = Counter()
+    for address in addresses:
+        try:
+            row = consent_writer.find(list.organization, keys, normalize(address))
+            here = row and Subscription.objects.filter(subscriber=row, list=list).exclude(status=PENDING).exists()
+            counts[_retag(row, tag, give, now, by) if row and here else "missing"] += 1
+        except (BadAddress, NoSuchSubscriber):
+            counts["missing"] += 1
+    return counts
+
+
+def _retag(subscriber: Subscriber, tag: Tag, give: bool, now: datetime, by: Person | None) -> str:
+    """What it came to. Errors: NoSuchSubscriber."""
+    with transaction.atomic():
+        row = consent_writer.lock(subscriber)
+        carried = consent_writer.tags_of(row)
+        if (tag.pk in carried) == give:
+            return "unchanged"
+        if give and len(carried) >= TAGS_EACH:
+            return "full"
+        consent_writer.retag(row, [tag.pk] if give else (), () if give else [tag.pk])
+        record("subscriber.tagged", row.organization, about=row.id, by=by, now=now)
+    return "changed"
 
 
 def rename_tag(tag: Tag, name: str, *, now: datetime, by: Person | None = None) -> None:

@@ -9,6 +9,7 @@ from samizdat.audience.queries.counts import (
     growth,
     people_by_status,
     reach,
+    tag_totals,
     unmailed,
 )
 from samizdat.audience.queries.imports import import_by_id, imports
@@ -110,6 +111,7 @@ __all__ = [
     "subscribers_numbered",
     "suppression_of",
     "tag_named",
+    "tag_totals",
     "tags",
     "unmailed",
     "values_of",

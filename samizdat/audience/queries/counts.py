@@ -1,5 +1,6 @@
 """How many: subscribers, by list, status, tag and day."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -74,6 +75,15 @@ def people_by_status(organization: Organization, tag: str | None = None) -> dict
 def carriers(list: List) -> dict[int, int]:
     """Number of a tag -> how many of those subscribed to a list have it, of tags that somebody has."""
     return dict(TagTotal.objects.filter(list=list, status=SUBSCRIBED).values_list("tag_id", "count"))
+
+
+def tag_totals(lists: Collection[int]) -> dict[int, dict[int, int]]:
+    """Number of a tag -> number of a list, of these -> how many of those subscribed to it have the tag; no zeros."""
+    rows = TagTotal.objects.filter(list__in=lists, status=SUBSCRIBED, count__gt=0)
+    totals: dict[int, dict[int, int]] = {}
+    for tag, list_id, count in rows.values_list("tag_id", "list_id", "count"):
+        totals.setdefault(tag, {})[list_id] = count
+    return totals
 
 
 def reach(list: List, tag: Tag | None = None) -> dict[str, int]:

@@ -29,8 +29,18 @@ from samizdat.audience import actions as audience
 from samizdat.audience import bulk_consent_writer, bulk_insert, consent_records, consent_writer, queries, removal_limit
 from samizdat.audience import sql as audience_sql
 from samizdat.audience.actions.consent import SUBSCRIBER_WAYS
+from samizdat.audience.errors import TagRefused
 from samizdat.audience.list_totals import ListTotals
-from samizdat.audience.models import SUBSCRIBED, UNSUBSCRIBED, List, Subscriber, SubscriberTag, Subscription, row_id
+from samizdat.audience.models import (
+    SUBSCRIBED,
+    UNSUBSCRIBED,
+    List,
+    Subscriber,
+    SubscriberTag,
+    Subscription,
+    Tag,
+    row_id,
+)
 from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns import queries as campaigns_queries
 from samizdat.campaigns.drafts.draft import Draft, draft_of
@@ -215,6 +225,12 @@ def close(renewal: Renewal, *, now: datetime, by: Person | None = None) -> None:
         _step(renewal, ("counted", "ready", "asking", "moved"), "closing", after=0)
         pending_changes.stop_about(renewal.organization, CHANGE, renewal.pk, now=now, by=by)
         record(ENDED, renewal.organization, about=renewal.pk, by=by, now=now)
+
+
+def insist_unused(tag: Tag) -> None:
+    """Before a tag is deleted. Errors: TagRefused, while a re-confirmation finds by it who hasn't answered."""
+    if Renewal.objects.filter(tag=tag).exclude(state="closed").exists():
+        raise TagRefused(_("A re-confirmation uses this tag. Close it first."))
 
 
 def is_over(renewal: Renewal, now: datetime) -> bool:

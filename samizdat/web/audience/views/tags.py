@@ -12,6 +12,7 @@ from samizdat.audience.errors import AudienceError
 from samizdat.audience.segments import lookup
 from samizdat.campaigns.audience import drafts_to
 from samizdat.core import segment
+from samizdat.privacy.actions import insist_unused
 from samizdat.privacy.models import Renewal
 from samizdat.web.permissions import EVERYONE, WRITERS, door, go
 from samizdat.web.request import DeskRequest
@@ -32,8 +33,7 @@ def remove(request: DeskRequest, tag_id: int) -> HttpResponse:
     asking = Renewal.objects.filter(tag=row).exclude(state="closed").exists()
     if request.method == "POST":
         try:
-            if asking:
-                raise AudienceError(_("A re-confirmation uses this tag. Close it first."))
+            insist_unused(row)
             remove_tag(row, now=timezone.now(), by=request.person)
         except AudienceError as refused:
             messages.error(request, str(refused))
