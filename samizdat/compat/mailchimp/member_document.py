@@ -21,17 +21,22 @@ OURS = {theirs: ours for ours, theirs in STATUSES.items()}
 
 
 class MemberWriter:
-    """Writes many: what all of them need is read once."""
+    """Writes many: what all of them need is read once, and tags again when one is new."""
 
     def __init__(self, call: MailchimpCall) -> None:
         self._call = call
         self._fields = [view.tag for view in queries.fields(call.organization)]
-        tags = queries.tags(call.organization)
+        self._read_tags()
+
+    def _read_tags(self) -> None:
+        tags = queries.tags(self._call.organization)
         self.tag_ids = {name: number for number, name in tags}
         self._interests = interests_among(tags)
 
     def document(self, record: SubscriberRecord) -> dict[str, Any]:
         """Errors: StopIteration for one who isn't on the list."""
+        if not self.tag_ids.keys() >= set(record.tags):
+            self._read_tags()
         place = next(each for each in record.lists if each.list_id == self._call.list_.pk)
         day = f"{place.since}T00:00:00+00:00"
         return {

@@ -116,7 +116,9 @@ def put_member(call: MailchimpCall, list_id: str, name: str) -> dict[str, Any]:
     return put(call, _record(call, name), MemberRules(call))
 
 
-def put(call: MailchimpCall, record: SubscriberRecord | None, rules: MemberRules) -> dict[str, Any]:
+def put(
+    call: MailchimpCall, record: SubscriberRecord | None, rules: MemberRules, writer: MemberWriter | None = None
+) -> dict[str, Any]:
     """As the body says. Errors: as saved()."""
     is_new = record is None
     address = address_in(call) if record is None else call.text("email_address") or record.address
@@ -128,7 +130,7 @@ def put(call: MailchimpCall, record: SubscriberRecord | None, rules: MemberRules
     wanted = rules.wanted(call.body, status)
     if record is None or not call.reads:
         rules.insist_on_required(wanted.values)
-    return saved(call, address, record, wanted)
+    return saved(call, address, record, wanted, writer)
 
 
 def _record(call: MailchimpCall, name: str) -> SubscriberRecord | None:
@@ -152,7 +154,13 @@ def change_member(call: MailchimpCall, list_id: str, name: str) -> dict[str, Any
     return saved(call, address, record, wanted)
 
 
-def saved(call: MailchimpCall, address: str, record: SubscriberRecord | None, wanted: WantedMember) -> dict[str, Any]:
+def saved(
+    call: MailchimpCall,
+    address: str,
+    record: SubscriberRecord | None,
+    wanted: WantedMember,
+    writer: MemberWriter | None = None,
+) -> dict[str, Any]:
     """The member afterwards. Errors: MailchimpProblem 400, ApiProblem, BadAddress."""
     status = wanted.status or "pending"
     _insist_on_status(call, record, wanted)
@@ -161,7 +169,7 @@ def saved(call: MailchimpCall, address: str, record: SubscriberRecord | None, wa
     except MailchimpProblem as problem:
         if call.reads or problem.title not in TELLING:
             raise
-    writer = MemberWriter(call)
+    writer = writer or MemberWriter(call)
     here = record_numbered(call, record.number) if record else record_at(call, address)
     if here is not None and call.reads and status != "pending":
         return writer.document(here)

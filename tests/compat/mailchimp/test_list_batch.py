@@ -1,6 +1,8 @@
 """Many members in one request: the good come in, and the bad are named."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from samizdat.audience import actions as audience
 from tests.compat.mailchimp.conftest import CONSENT, MailchimpProgram
@@ -25,3 +27,18 @@ def test_a_batch_brings_the_good_and_names_the_bad(program: MailchimpProgram) ->
 def test_more_than_500_are_refused(program: MailchimpProgram) -> None:
     for members in ([{}] * 501, None, {"a": 1}):
         assert program.of_list("POST", "", {"members": members})[0] == 400
+
+
+def _reads_of_all_tags(program: MailchimpProgram, names: list[str]) -> int:
+    members = [{"email_address": f"{name}@reader.example", "status": "subscribed", "tags": ["press"]} for name in names]
+    with CaptureQueriesContext(connection) as queries:
+        answer = program.of_list("POST", "", {"members": members})[1]
+    assert [member["tags"][0]["name"] for member in answer["new_members"]] == ["press"] * len(names)
+    texts = [query["sql"] for query in queries if 'FROM "audience_tag" WHERE' in query["sql"]]
+    return sum("COUNT(" not in text and " IN (" not in text for text in texts)
+
+
+def test_all_tags_are_read_once_a_batch_and_again_for_a_new_one(program: MailchimpProgram) -> None:
+    shop = program.keyed(consent=CONSENT)
+    assert _reads_of_all_tags(shop, ["ada", "boris", "vera"]) == 2
+    assert _reads_of_all_tags(shop, ["clara", "dmitri", "eve"]) == 1
