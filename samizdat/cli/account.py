@@ -63,7 +63,8 @@ def import_account(
             note(warning)
         say(_document(plan) | {"dry_run": True}, *_found(plan), *lines, "Dry run: nothing was written.")
         return
-    for line in lines:
+    before = _warnings(plan)
+    for line in [*before, *lines]:
         note(line)
     with progress("Importing", "files") as shown:
         try:
@@ -74,7 +75,7 @@ def import_account(
         except CampaignError as refused:
             sentence = f"{refused} Then run the same command again: it continues."
             raise CommandFailed(sentence, refused.code) from None
-    for warning in _warnings(plan):
+    for warning in _warnings(plan)[len(before) :]:
         note(warning)
     reasons = [{"name": name, "reason": reason} for name, reason in totals.refused]
     brought: dict[str, Any] = {kind: {"added": totals.added[kind], "here": totals.here[kind]} for kind in KINDS}

@@ -49,7 +49,7 @@ class AccountAudience(Struct, frozen=True):
 
 
 class AccountContents(Struct, frozen=True):
-    """What is in an export."""
+    """What is in an export. `account`: whose it is, as the addresses of its images say it; "" where none does."""
 
     audiences: tuple[AccountAudience, ...] = ()
     images: Count = 0
@@ -57,6 +57,7 @@ class AccountContents(Struct, frozen=True):
     drafts: Count = 0
     sent: Count = 0
     left: tuple[LeftBehind, ...] = ()
+    account: Name = ""
 
     @property
     def has_more_than_people(self) -> bool:

@@ -142,6 +142,7 @@ class MailchimpAccountExport:
                 )
                 for kind, names in sorted_files.left.items()
             ),
+            account=self._user.decode(),
         )
 
     def items(self) -> Iterator[AccountItem]:

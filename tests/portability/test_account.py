@@ -169,3 +169,15 @@ def test_campaigns_go_to_the_list_of_their_audience(bring: Any, account: Path, l
     assert queries.name_of(Campaign.objects.get(state="finished").list) == "News"
     assert queries.count(lantern, queries.list_named(lantern, "News"), "unsubscribed") == 1
     assert queries.count(lantern, queries.list_named(lantern, "Alarm"), "subscribed") == 1
+
+
+def test_an_export_of_another_account_than_the_list_came_from_is_told_of_before_it_comes_in(
+    bring: Any, account: Path, lantern: Any, tmp_path: Path
+) -> None:
+    bring(account)
+    assert not any(held.warnings for held in export.plan_of(lantern, account, {}).audiences)
+    files = {name: data.replace(USER, "c" * 25) if isinstance(data, str) else data for name, data in ACCOUNT.items()}
+    other = export.plan_of(lantern, written(tmp_path / "other.zip", files), {"Alarm": "Elsewhere"})
+    export.look(lantern, tmp_path / "other.zip", other, options=NO_OPTIONS, now=NOW)
+    warned = {held.list_name: [one for one in held.warnings if "another account" in one] for held in other.audiences}
+    assert [len(warned["News"]), len(warned["Elsewhere"])] == [1, 0], "a new list mixes nobody"

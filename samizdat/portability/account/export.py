@@ -15,14 +15,15 @@ from samizdat.audience.imports import actions as imports
 from samizdat.audience.imports.documents import AccountRules, ImportDocument, ImportOptions
 from samizdat.audience.imports.inspect import HeldUpload, ImportFile, UploadedFile, handed, pieces_of
 from samizdat.audience.imports.reading.subprocess_reader import AccountReader, BadFiles, ReadingBroke
-from samizdat.audience.models import List
+from samizdat.audience.models import Import, List
 from samizdat.core.account_export import AccountAudience, AccountContents, AccountItem
 from samizdat.portability.account import run
-from samizdat.portability.account.documents import SOURCE
+from samizdat.portability.account.documents import SOURCE, read_report
 from samizdat.portability.account.source import PeoplePart
 from samizdat.portability.account.writer import AccountImportTotals
 
 PEOPLE = "mailchimp"  # The importer of its subscribers.
+EARLIER = 20  # Finished imports that are asked whose account they were of; each report is opened.
 
 
 @dataclass(slots=True)
@@ -110,8 +111,23 @@ def plan_of(organization: Organization, file: ImportFile, names: Mapping[str, st
     audiences = []
     for held in contents.audiences:
         name = names.get(held.key) or names.get(held.name) or usual or held.name or "Mailchimp"
-        audiences.append(AudiencePlan(held, name, run.list_called(organization, name) is None))
+        is_new = run.list_called(organization, name) is None
+        warnings = [] if is_new else _of_another_account(organization, contents.account, name)
+        audiences.append(AudiencePlan(held, name, is_new, warnings=warnings))
     return AccountPlan(contents, audiences)
+
+
+def _of_another_account(organization: Organization, account: str, name: str) -> list[str]:
+    """A warning, where the last export that came into the list was of another account than this one."""
+    rows = Import.objects.filter(organization=organization, source=SOURCE, state="finished").order_by("-id")
+    for row in rows[:EARLIER]:
+        report = read_report(row)
+        known = report.contents.account if report.contents else ""
+        if known and any(held.list_name == name for held in report.audiences):
+            sentence = _("This export is of another account than the one whose subscribers are in “%(name)s”. If its "
+                         "subscribers didn’t agree to this list, choose another list name.")  # fmt: skip
+            return [sentence % {"name": name}] if account and account != known else []
+    return []
 
 
 def look(
@@ -124,7 +140,7 @@ def look(
         with _answerable():
             seen = imports.look(organization, to, [file], source=PEOPLE, options=mine, now=now)
         held.counts, held.statuses = dict(seen.counts or {}), seen.file_counts
-        held.warnings = [problem.sentence() for problem in seen.problems]
+        held.warnings += [problem.sentence() for problem in seen.problems]
 
 
 def bring(
