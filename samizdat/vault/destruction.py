@@ -23,10 +23,12 @@ _PORTION, _KNOWN_BY = 1 << 20, 32
 _LONGEST_WAIT = "10s"
 # Seconds to wait for transactions that still see what was there before, and between two looks.
 READERS, PAUSE = 5.0, 0.1
-# Of other sessions, as far as this role may see them.
+# Readers of this database, as far as this role may see them; and whoever writes in any database of the server, as
+# VACUUM FULL keeps what its own snapshot sees, which goes back to the oldest of those.
 _OLDER = (
-    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
-    "AND age(backend_xmin) > age(%s::text::xid)"
+    "SELECT pg_snapshot_xmin(pg_current_snapshot()) < %(ours)s::text::xid8 OR EXISTS (SELECT FROM pg_stat_activity "
+    "WHERE datname = current_database() AND pid <> pg_backend_pid() "
+    "AND age(backend_xmin) > age(%(ours)s::text::xid8::xid))"
 )
 
 
@@ -85,13 +87,13 @@ def _rewrite(table: str, tell: Callable[[str], object]) -> None:
 
 def _wait_for_readers(tell: Callable[[str], object]) -> None:
     """A table that is written anew keeps rows that a transaction from before still sees: that of a backup, of a dump or
-    of a page that is being made."""
+    of a page that is being made. One that writes in another database of the server counts as well."""
     until = time.monotonic() + READERS
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_current_xact_id()::xid::text")
+        cursor.execute("SELECT pg_current_xact_id()::text")
         (ours,) = cursor.fetchone()
         while True:
-            cursor.execute(_OLDER, [ours])
+            cursor.execute(_OLDER, {"ours": ours})
             if not cursor.fetchone()[0]:
                 return
             if time.monotonic() > until:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, connection, connections, transaction
 
 from samizdat.vault import destruction, instance_exchange, keyring
 from samizdat.vault.actions import prove
@@ -18,7 +18,11 @@ NEW, NEWER = bytes(range(50, 82)), bytes(range(100, 132))
 
 
 @pytest.fixture
-def former(transactional_db: Any, lantern: Any, vault: InstanceSource) -> Iterator[InstanceSource]:
+def former(
+    transactional_db: Any, lantern: Any, vault: InstanceSource, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[InstanceSource]:
+    # Tests beside this one write on the same server, for longer than the product waits.
+    monkeypatch.setattr(destruction, "READERS", 600.0)
     prove(vault)
     yield vault
     keyring.use(vault)
@@ -102,19 +106,35 @@ def test_on_sqlite_a_reader_is_told_of_and_what_is_left_goes_once_it_has_ended(
     assert not left(before)
 
 
+@pytest.fixture
+def writer(former: InstanceSource) -> Iterator[Any]:
+    """A session in another database of the server, with a transaction that has written."""
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite's files have nothing to do with each other.")
+    other = connections["publicdb"].copy()
+    other.set_autocommit(False)
+    with other.cursor() as cursor:
+        cursor.execute("SELECT pg_current_xact_id()")
+    yield other
+    other.close()
+
+
+@pytest.mark.parametrize("session", ["reader", "writer"])
 def test_a_transaction_from_before_is_waited_for(
-    former: InstanceSource, reader: Any, monkeypatch: pytest.MonkeyPatch
+    former: InstanceSource, session: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As of a backup. Its rows would be written anew with the others."""
-    before, waited = wrapped(), []
+    other = request.getfixturevalue(session)
+    before, waited, sleep = wrapped(), [], destruction.time.sleep
 
-    def sleep(seconds: float) -> None:
+    def end(seconds: float) -> None:
         waited.append(seconds)
-        reader.rollback()
+        other.rollback()
+        sleep(seconds)
 
-    monkeypatch.setattr(destruction.time, "sleep", sleep)
+    monkeypatch.setattr(destruction.time, "sleep", end)
     instance_exchange.exchange(former, NEW, [])
-    assert len(waited) == 1 and not left(before)
+    assert waited and not left(before)
 
 
 def test_a_table_that_somebody_holds_keeps_the_others_from_nothing(
